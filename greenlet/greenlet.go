@@ -1,0 +1,330 @@
+package greenlet
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+)
+
+// A Greenlet is a function with a stack of its own that runs only when it is switched to
+// and gives control away only by switching. It is the counterpart of Python's greenlet object.
+//
+// All methods may be called from any goroutine unless they say otherwise. Those that say
+// "from the family" return a [FamilyError] elsewhere: see [Family].
+//
+// A suspended greenlet that nothing refers to any more is killed: its deferred functions run
+// and its goroutine ends. A local variable of its own function doesn't keep a Greenlet from that;
+// a variable that is still used when the function is resumed does.
+type Greenlet struct {
+	// The user's handle is apart from the greenlet's state, because the greenlet's own stack
+	// refers to the state: only so can the handle become unreachable while the greenlet is suspended.
+	*core
+}
+
+// A core is the state of a greenlet.
+// Unless it says otherwise, a field belongs to the running goroutine of the family.
+type core struct {
+	id     uint64
+	name   string // "" unless given; never changes
+	isRoot bool
+	fam    *Family
+	state  atomic.Uint32 // a state; may be read by all
+
+	parent *Greenlet // nil for a root
+	run    func(arg any) (any, error)
+
+	// slot is where the greenlet's goroutine is parked. It means nothing unless the greenlet is suspended.
+	slot *slot
+	goid uint64 // the number of that goroutine
+
+	// watched says that the collector will tell when the handle becomes unreachable,
+	// or that nobody needs to be told.
+	watched bool
+
+	// Neighbours in the family's list of started greenlets, which is in the order of their starts.
+	prev, next *core
+}
+
+type state uint32
+
+// The life of a greenlet. Being suspended or running isn't a state of its own:
+// of a family's active greenlets one runs, and that is family.current.
+const (
+	unstarted state = iota
+	active
+	dead
+)
+
+func (c *core) is(s state) bool { return state(c.state.Load()) == s }
+func (c *core) become(s state)  { c.state.Store(uint32(s)) }
+
+var lastID atomic.Uint64
+
+// An Option of [New].
+type Option func(*core)
+
+// Name gives the greenlet a name, which errors and dumps show.
+func Name(name string) Option { return func(c *core) { c.name = name } }
+
+// Parent sets the parent that the greenlet starts out with, and with it the greenlet's family.
+// Without it that's the current greenlet.
+func Parent(p *Greenlet) Option {
+	return func(c *core) {
+		if p != nil {
+			c.parent, c.fam = p, p.fam
+		}
+	}
+}
+
+// Held says that somebody else, a scheduler say, keeps track of the greenlet,
+// so that it isn't killed when it is suspended and unreachable.
+// It makes a greenlet cheaper to create and to suspend for the first time.
+func Held() Option { return func(c *core) { c.watched = true } }
+
+// New returns a greenlet that will run the function when it is first switched to,
+// with that Switch's argument. It doesn't start it.
+// Its parent is the current greenlet unless [Parent] says otherwise:
+// the greenlet that gets what the function returns.
+//
+// The first use of greenlets in a goroutine makes that goroutine the root of a new [Family].
+func New(run func(arg any) (any, error), opts ...Option) *Greenlet {
+	if run == nil {
+		panic("greenlet: New needs a function")
+	}
+	g := &Greenlet{&core{id: lastID.Add(1), run: run}}
+	for _, o := range opts {
+		o(g.core)
+	}
+	if g.fam == nil {
+		g.parent = Current()
+		g.fam = g.parent.fam
+	}
+	return g
+}
+
+// Current returns the greenlet that the calling goroutine is running, which is never nil:
+// in a goroutine that hasn't to do with greenlets yet it's the root of a new family.
+func Current() *Greenlet {
+	id := goid()
+	if o := owners.find(id); o != nil {
+		if f := o.family(); f != nil {
+			f.killUnreachable()
+			return f.current
+		}
+	}
+	return newFamily(id).current
+}
+
+// Lookup is like [Current], but returns nil where Current would make a family.
+func Lookup() *Greenlet {
+	if o := owners.find(goid()); o != nil {
+		if f := o.family(); f != nil {
+			return f.current
+		}
+	}
+	return nil
+}
+
+// Switch suspends the current greenlet and runs g, which may be any greenlet of the family.
+// It returns when somebody switches back to the suspended one, with what was given to it:
+// the argument of that Switch, the error of a Throw, or what a child's function returned.
+//
+//   - If g hasn't started, its function is called with arg.
+//   - If g is suspended, its pending Switch returns (arg, nil).
+//   - If g is the current greenlet, Switch returns (arg, nil) at once.
+//   - If g is dead, its nearest ancestor that isn't gets arg.
+//
+// When g's function ends with (v, nil), then v goes to the parent that g has at that time;
+// with (_, err), the parent's pending Switch returns (nil, err); with [ErrExit], or what wraps it,
+// it returns (err, nil). A panic is raised again in the parent as a [*PanicError], and
+// a runtime.Goexit goes on in the parent.
+//
+// Switch must be called from the family. Errors of its own are a [FamilyError] and [ErrClosed];
+// no switch has happened then.
+func (g *Greenlet) Switch(arg any) (any, error) {
+	f := g.fam
+	if f.running.Load() != goid() {
+		return nil, f.refuse("switch to", g.String())
+	}
+	me := f.current.core
+	if !g.is(active) || g.core == me || !me.watched || f.pending.Load() {
+		f.killUnreachable()
+		return f.send(g, message{value: arg}).open()
+	}
+	// What follows is transfer and open once more, for the ordinary case, in one frame: the processor
+	// mispredicts each return that follows a switch, so each frame between here and the switch costs.
+	s := g.slot
+	me.slot = s
+	f.msg.value = arg
+	f.current = g
+	f.switches++
+	if s.inNext {
+		s.inNext = false
+		s.yield(struct{}{})
+	} else {
+		s.inNext = true
+		s.next()
+	}
+	if f.current.core != me {
+		f.passOn(me)
+	}
+	f.running.Store(me.goid)
+	if f.msg.kind != result || f.msg.err != nil {
+		return f.receive().open()
+	}
+	arg = f.msg.value
+	f.msg.value = nil
+	return arg, nil
+}
+
+// Throw is like [Greenlet.Switch], but g's pending Switch returns (nil, err).
+// A nil err stands for [ErrExit].
+//
+// A g that hasn't started dies without running, and its parent gets the error.
+// If g is the current greenlet, Throw returns (nil, err).
+// If g is dead, its nearest ancestor that isn't gets the error, or, if it is ErrExit, gets it as a value.
+func (g *Greenlet) Throw(err error) (any, error) {
+	f := g.fam
+	if f.running.Load() != goid() {
+		return nil, f.refuse("throw into", g.String())
+	}
+	f.killUnreachable()
+	if err == nil {
+		err = ErrExit
+	}
+	m := message{err: err}
+	if g.is(dead) {
+		m = m.exited()
+	}
+	return f.send(g, m).open()
+}
+
+// Kill ends g by unwinding its stack, so that its deferred functions run: unlike the error of a Throw,
+// which g's function could overlook, it can't be ignored. Then Kill returns, whatever g's parent is.
+// A deferred function that recovers can still make g return ordinarily, or switch elsewhere:
+// in the second case g lives on, and Kill returns [ErrSurvived] once control comes back.
+// What g returned, as a value, is lost; an error or a panic that g ended with arrives here.
+//
+// Killing a greenlet that hasn't started keeps it from ever running. Killing a dead one does nothing.
+// Killing the current greenlet unwinds it on the spot, so that Kill doesn't return.
+// A root can't be killed: that is [ErrRoot]. Kill must be called from the family.
+func (g *Greenlet) Kill() error {
+	f := g.fam
+	if f.running.Load() != goid() {
+		return f.refuse("kill", g.String())
+	}
+	if g.isRoot {
+		return fmt.Errorf("%w: kill %s", ErrRoot, g)
+	}
+	if g.core == f.current.core {
+		panic(killed)
+	}
+	_, err := f.kill(g).open()
+	return err
+}
+
+// Parent returns the greenlet that gets what g's function returns, nil for a root.
+// It must be called from the family.
+func (g *Greenlet) Parent() *Greenlet { return g.parent }
+
+// SetParent makes p the parent of g, in whatever state g is.
+// It must be called from the family. Errors are [ErrRoot] if g is a root, [ErrCycle] if g is p or an ancestor of p,
+// and a [FamilyError] if p is of another family.
+func (g *Greenlet) SetParent(p *Greenlet) error {
+	f := g.fam
+	if f.running.Load() != goid() {
+		return f.refuse("set the parent of", g.String())
+	}
+	switch {
+	case g.isRoot:
+		return fmt.Errorf("%w: set the parent of %s", ErrRoot, g)
+	case p == nil:
+		return fmt.Errorf("greenlet: cannot set the parent of %s to nil: only a root has no parent", g)
+	case p.fam != f:
+		return &FamilyError{Op: "set the parent of " + g.String() + " to", Greenlet: p.String(), Family: p.fam.String(), Caller: f.String()}
+	}
+	for a := p; a != nil; a = a.parent {
+		if a.core == g.core {
+			return fmt.Errorf("%w: %s is %s or one of its ancestors", ErrCycle, g, p)
+		}
+	}
+	g.parent = p
+	return nil
+}
+
+// Dead reports whether g has ended.
+func (g *Greenlet) Dead() bool { return g.is(dead) }
+
+// Started reports whether g has been switched to (or thrown into), also if it has ended since.
+func (g *Greenlet) Started() bool { return !g.is(unstarted) }
+
+// Active reports whether g has started and not ended: it runs or is suspended.
+func (g *Greenlet) Active() bool { return g.is(active) }
+
+// Family returns the family that g belongs to.
+func (g *Greenlet) Family() *Family { return g.fam }
+
+// String names g for errors and dumps: "greenlet 7 (producer)".
+func (c *core) String() string {
+	switch {
+	case c.isRoot:
+		return fmt.Sprintf("root greenlet %d", c.id)
+	case c.name != "":
+		return fmt.Sprintf("greenlet %d (%s)", c.id, c.name)
+	}
+	return fmt.Sprintf("greenlet %d", c.id)
+}
+
+// A message is what travels with a switch, to be turned into what the receiver's Switch does.
+type message struct {
+	kind  messageKind
+	value any
+	err   error
+}
+
+type messageKind uint8
+
+const (
+	result   messageKind = iota // Switch returns value and err
+	kill                        // Switch panics with killed
+	panicked                    // Switch panics with err, a *PanicError
+	goexit                      // Switch calls runtime.Goexit
+)
+
+// killed unwinds the stack of a greenlet that is being killed.
+var killed = new(unwinding)
+
+type unwinding struct{ _ byte } // not empty: the address must be its own
+
+func (*unwinding) Error() string {
+	return "greenlet: this greenlet is being killed: let the panic pass"
+}
+
+// IsKill reports whether a recovered value is the panic that unwinds a greenlet which is being killed.
+// Code that recovers from everything should raise such a value again.
+func IsKill(recovered any) bool { return recovered == killed }
+
+// carriesValue says that the message doesn't kill an unstarted greenlet but starts it.
+func (m message) carriesValue() bool { return m.kind == result && m.err == nil }
+
+// exited turns the end by ErrExit into a value.
+func (m message) exited() message {
+	if m.kind == result && m.err != nil && errors.Is(m.err, ErrExit) {
+		return message{value: m.err}
+	}
+	return m
+}
+
+// open does what the message says in the goroutine that received it.
+func (m message) open() (any, error) {
+	switch m.kind {
+	case kill:
+		panic(killed)
+	case panicked:
+		panic(m.err)
+	case goexit:
+		runtime.Goexit()
+	}
+	return m.value, m.err
+}

@@ -1,0 +1,136 @@
+package greenlet
+
+import (
+	"sync"
+	"sync/atomic"
+	"weak"
+)
+
+// An owner tells to which family a goroutine belongs: a root's goroutine,
+// or one that runs greenlets.
+type owner struct {
+	id uint64 // the goroutine's number
+	// fam is set while the family must live because of this goroutine:
+	// while it runs a greenlet; for a root, while greenlets of the family are under way
+	// or the family was entered explicitly. Only the family's running goroutine touches it.
+	fam *Family
+	// lazy finds the family at other times and doesn't keep it alive, so that the family
+	// of a goroutine that came, used greenlets and ended can be collected.
+	lazy weak.Pointer[Family]
+}
+
+func (o *owner) family() *Family {
+	if o.fam != nil {
+		return o.fam
+	}
+	return o.lazy.Value()
+}
+
+// owners maps goroutine numbers to owners. A goroutine adds, finds and removes only itself,
+// with one exception: the collector's clean-up removes the owners of families that are gone.
+var owners registry
+
+// A registry is a hash table with open addressing. Finding takes no lock.
+type registry struct {
+	mu    sync.Mutex // held by add and remove
+	table atomic.Pointer[ownerTable]
+	used  int // places taken, by living or removed entries
+	live  int // living entries
+}
+
+type ownerTable struct {
+	shift  uint8
+	places []ownerPlace
+}
+
+type ownerPlace struct {
+	id    atomic.Uint64 // 0: never used, ends a search; removedID: may be used again
+	owner atomic.Pointer[owner]
+}
+
+const removedID = ^uint64(0)
+
+func (t *ownerTable) first(id uint64) uint64 { return id * 0x9e3779b97f4a7c15 >> t.shift }
+
+// find returns the owner with this number, which must be the caller's own.
+func (r *registry) find(id uint64) *owner {
+	t := r.table.Load()
+	if t == nil {
+		return nil
+	}
+	mask := uint64(len(t.places) - 1)
+	for i := t.first(id); ; i++ {
+		p := &t.places[i&mask]
+		switch p.id.Load() {
+		case id:
+			return p.owner.Load()
+		case 0:
+			return nil
+		}
+	}
+}
+
+func (r *registry) add(o *owner) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.table.Load()
+	if t == nil || r.used >= len(t.places)*3/4 {
+		t = r.rebuild()
+	}
+	if t.put(o) {
+		r.used++
+	}
+	r.live++
+}
+
+func (r *registry) remove(o *owner) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.table.Load()
+	mask := uint64(len(t.places) - 1)
+	for i := t.first(o.id); ; i++ {
+		p := &t.places[i&mask]
+		id := p.id.Load()
+		if id == 0 {
+			return
+		}
+		if id == o.id && p.owner.Load() == o {
+			p.id.Store(removedID)
+			p.owner.Store(nil)
+			r.live--
+			return
+		}
+	}
+}
+
+// rebuild makes a table in which at most a third of the places is taken.
+func (r *registry) rebuild() *ownerTable {
+	bits := uint8(6)
+	for 1<<bits < 3*(r.live+1) {
+		bits++
+	}
+	t := &ownerTable{shift: 64 - bits, places: make([]ownerPlace, 1<<bits)}
+	if old := r.table.Load(); old != nil {
+		for i := range old.places {
+			if o := old.places[i].owner.Load(); o != nil {
+				t.put(o)
+			}
+		}
+	}
+	r.used = r.live
+	r.table.Store(t)
+	return t
+}
+
+// put reports whether it took a place that was never used before.
+func (t *ownerTable) put(o *owner) bool {
+	mask := uint64(len(t.places) - 1)
+	for i := t.first(o.id); ; i++ {
+		p := &t.places[i&mask]
+		if id := p.id.Load(); id == 0 || id == removedID {
+			p.owner.Store(o)
+			p.id.Store(o.id)
+			return id == 0
+		}
+	}
+}

@@ -1,0 +1,45 @@
+package greenlet
+
+import "iter"
+
+// A slot is a place where goroutines wait for control.
+// It always holds exactly one parked goroutine, and flip exchanges it for the caller:
+// the caller parks, the other runs.
+//
+// It is one iter.Pull pair. Its two functions alternate by construction,
+// and the runtime lets any goroutine call them,
+// so a pair isn't bound to the goroutine that it started:
+// whoever wants to run what is parked here, calls the one whose turn it is.
+// That makes a transfer between any two goroutines a single runtime switch.
+//
+// Invariants, for the slots and goroutines of one family:
+//   - one goroutine runs, every other is parked, each in a slot of its own;
+//   - a slot ends with the goroutine it was born with: that goroutine's exit
+//     wakes whoever is parked there (see family.hop for what that one does);
+//   - only the running goroutine touches a slot.
+type slot struct {
+	next  func() (struct{}, bool)
+	yield func(struct{}) bool
+	// inNext says that the parked goroutine called next, so it's yield's turn.
+	inNext bool
+}
+
+// start gives the slot the goroutine that it is born with: parked, about to run body.
+func (s *slot) start(body func()) {
+	s.next, _ = iter.Pull(func(yield func(struct{}) bool) {
+		s.yield = yield
+		body()
+	})
+}
+
+// flip parks the caller here and runs the goroutine that was parked here.
+// It returns when another flip of this slot, or the end of its goroutine, wakes the caller.
+func (s *slot) flip() {
+	if s.inNext {
+		s.inNext = false
+		s.yield(struct{}{})
+	} else {
+		s.inNext = true
+		s.next()
+	}
+}

@@ -1,0 +1,168 @@
+package repaint
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// Await returns the future's result, waiting for it if it isn't there yet. How it waits depends on the caller:
+//
+//   - A task is suspended: only its greenlet, while all others go on. It is SQLAlchemy's await_only.
+//     It may be called at any depth, in functions and libraries that know nothing of it,
+//     and in greenlets that the task has made itself.
+//   - The main function of a [Run] runs the loop meanwhile.
+//   - A plain goroutine blocks, also one that a task has started.
+//   - A loop's callback can't wait, and gets [ErrInCallback].
+//
+// If the context has ended, or ends before the future is done, then Await cancels the future and returns
+// the context's cause: an error for which errors.Is holds with context.Cause(ctx) and with ctx.Err().
+// That happens at each Await with such a context, so a function that overlooks the first such error gets the next.
+// Cleaning up is done with context.WithoutCancel(ctx).
+//
+// Other errors: the future's own; [loop.ErrClosed] if the future's loop has ended without completing it;
+// in a main function also a [*DeadlockError]. If the future has failed with a [*loop.PanicError], Await panics with it.
+//
+// Await may be called from any goroutine.
+func Await[T any](ctx context.Context, f loop.Awaitable[T]) (T, error) {
+	future := f.AsFuture()
+	if ctx.Err() != nil || !future.Done() {
+		if err := wait(ctx, &future.Latch); err != nil {
+			var none T
+			return none, err
+		}
+	}
+	return result(future)
+}
+
+// AwaitOnly is [Await] for code that must not block: outside of a task it doesn't wait, nor touch the future,
+// but returns [ErrNoGreenlet].
+func AwaitOnly[T any](ctx context.Context, f loop.Awaitable[T]) (T, error) {
+	if !InGreenlet() {
+		var none T
+		return none, misplaced(ErrNoGreenlet, "AwaitOnly",
+			"outside of a task, where it would block: run the calling function with repaint.Spawn, or call repaint.Await, which waits anywhere")
+	}
+	return Await(ctx, f)
+}
+
+func result[T any](f *loop.Future[T]) (T, error) {
+	v, err := f.Result()
+	if err != nil {
+		if p, ok := err.(*loop.PanicError); ok {
+			panic(p)
+		}
+	}
+	return v, err
+}
+
+func wait(ctx context.Context, c *loop.Latch) error {
+	if err := loop.ContextError(ctx); err != nil {
+		c.Cancel(err)
+		return err
+	}
+	h, g := here()
+	switch {
+	case h == nil:
+		return c.Wait(ctx)
+	case h.current != nil:
+		return h.current.await(ctx, g, c)
+	}
+	return h.drive(ctx, "Await", g, c)
+}
+
+// Sleep waits for d of the loop's time, or of real time in a plain goroutine.
+// A d that isn't positive gives all others that are ready a turn.
+// If the context ends before, Sleep returns its cause, as [Await] does.
+func Sleep(ctx context.Context, d time.Duration) error {
+	if err := loop.ContextError(ctx); err != nil {
+		return err
+	}
+	h, g := here()
+	switch {
+	case h == nil:
+		return sleepBlocking(ctx, d)
+	case h.current == nil:
+		p := loop.NewPromise[struct{}](h.loop)
+		timer := h.loop.CallLater(d, func() { p.Resolve(struct{}{}) })
+		defer timer.Stop()
+		p.Future().SetName("a sleep")
+		return h.drive(ctx, "Sleep", g, &p.Future().Latch)
+	}
+	s := &sleep{task: h.current}
+	if d <= 0 {
+		h.loop.Schedule(s)
+	} else {
+		defer h.loop.ScheduleLater(d, s).Stop()
+	}
+	if err := h.current.suspend(ctx, g, s); err != nil {
+		return err
+	}
+	if s.over {
+		return nil
+	}
+	return loop.ContextError(ctx)
+}
+
+// A sleep is what a sleeping task waits for.
+type sleep struct {
+	task *task
+	over bool
+}
+
+func (s *sleep) Done() bool     { return s.over }
+func (s *sleep) String() string { return "a sleep" }
+
+// RunInLoop is called when the time is over.
+func (s *sleep) RunInLoop() {
+	s.over = true
+	s.task.RunInLoop()
+}
+
+func sleepBlocking(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		runtime.Gosched()
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return loop.ContextError(ctx)
+	}
+}
+
+// Block calls fn, which may block. In a plain goroutine it simply does. In a loop fn runs in another goroutine
+// while the calling task, or the main function, waits as in [Await].
+//
+// Block returns when fn has returned, also if the context ends meanwhile: fn gets the context, and should return soon then.
+// So what fn has used is never used by two at once. If the context ends before fn has begun, fn isn't called.
+// A panic in fn is raised in the caller as a [*loop.PanicError] if fn ran elsewhere; runtime.Goexit goes on in the caller.
+func Block[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
+	h, _ := here()
+	if h == nil {
+		return fn(ctx)
+	}
+	var none T
+	if err := loop.ContextError(ctx); err != nil {
+		return none, err
+	}
+	if h.current == nil && h.loop.Driving() {
+		return none, misplaced(ErrInCallback, "Block", "by a callback: spawn a task that calls it, or use loop.Offload")
+	}
+	f := loop.OffloadJoined(h.loop, func() (T, error) { return fn(ctx) })
+	if err := wait(ctx, &f.Latch); err != nil {
+		if err := wait(context.Background(), &f.Latch); err != nil {
+			return none, err
+		}
+	}
+	v, err := result(f)
+	if err == loop.ErrGoexit {
+		runtime.Goexit()
+	}
+	return v, err
+}

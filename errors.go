@@ -1,0 +1,52 @@
+package repaint
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/seed1239206e/repaint/loop"
+)
+
+var (
+	// ErrNoGreenlet says that something that must only suspend a greenlet was called where there is none to suspend.
+	ErrNoGreenlet = errors.New("repaint: not in a greenlet")
+
+	// ErrNoLoop says that something was called outside of any loop that needs one.
+	ErrNoLoop = errors.New("repaint: not in a loop")
+
+	// ErrAwaitRequired says that a function returned without having waited for anything,
+	// though it was spawned with [RequireAwait].
+	ErrAwaitRequired = errors.New("repaint: the function never awaited anything")
+
+	// ErrInCallback says that a loop's callback tried to wait for a future, which would stop the loop that it waits for.
+	ErrInCallback = errors.New("repaint: a loop's callback can't wait")
+
+	// ErrNotJoined says that a task was still waiting, long after it had been cancelled, when its [Run] had to end.
+	ErrNotJoined = errors.New("repaint: a task didn't end when it was cancelled")
+
+	// ErrOtherLoop says that an object of one loop was used in another, or outside of its loop.
+	ErrOtherLoop = errors.New("repaint: used outside of its loop")
+)
+
+// A DeadlockError is what the main function of a [Run] gets from Await when nothing can happen any more.
+// errors.Is(err, loop.ErrDeadlock) holds for it.
+type DeadlockError struct {
+	// Waiting tells what the main function and each task wait for, a line each.
+	Waiting []string
+}
+
+func (e *DeadlockError) Error() string {
+	text := loop.ErrDeadlock.Error()
+	for _, w := range e.Waiting {
+		text += "\n\t" + w
+	}
+	return text
+}
+
+// Unwrap returns [loop.ErrDeadlock].
+func (e *DeadlockError) Unwrap() error { return loop.ErrDeadlock }
+
+// misplaced explains a call that was made where it can't work.
+func misplaced(condition error, call, fix string) error {
+	return fmt.Errorf("%w: %s was called %s", condition, call, fix)
+}

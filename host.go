@@ -1,0 +1,304 @@
+package repaint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/seed1239206e/repaint/greenlet"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// A host runs the tasks of one loop as greenlets of one family.
+// All its fields belong to the loop, and so to whichever goroutine of the family has control.
+type host struct {
+	loop   *loop.Loop
+	family *greenlet.Family
+	outer  *host // of the family, before this one's Run began and after it ends
+	scope  scope // the context of the main function
+
+	// current is the task that has control, nil if it's the main function or a bare callback.
+	// Which of the two is what loop.Driving tells.
+	current *task
+	// driver is the greenlet in which the main function drives the loop.
+	driver *greenlet.Greenlet
+
+	tasks    task // sentinel of the list of tasks that have not ended, in the order of their start
+	count    int
+	waiting  int // tasks that are suspended in an Await
+	most     int // the largest that waiting has been
+	lastTask uint64
+
+	mainWaiter loop.Waiter
+	mainWaits  waitable // what the main function waits for, if it does
+	watch      contextWatch
+	stray      error         // came to the driver without being meant for it; the main function gets it
+	panics     []*loop.Latch // of tasks that panicked
+	stubborn   []string      // tasks that had to be killed
+}
+
+// here returns the host of the calling goroutine, and its current greenlet, or nil if it isn't in a loop.
+func here() (*host, *greenlet.Greenlet) {
+	g := greenlet.Lookup()
+	if g == nil {
+		return nil, nil
+	}
+	h, _ := g.Family().Value().(*host)
+	return h, g
+}
+
+// CurrentLoop returns the loop that the calling goroutine runs in, nil if there is none.
+// It is meant for the red side: a driver makes its promises and timers with it.
+func CurrentLoop() *loop.Loop {
+	if h, _ := here(); h != nil {
+		return h.loop
+	}
+	return nil
+}
+
+// InGreenlet reports whether the caller is in a task, so that [Await] suspends only a greenlet.
+// It doesn't in the main function of a [Run], nor in a plain goroutine, also not in one that a task has started.
+func InGreenlet() bool {
+	h, _ := here()
+	return h != nil && h.current != nil
+}
+
+// Run makes a loop, calls main in the calling goroutine, and returns main's error once all is over.
+//
+// Within main, and all that it calls, [Spawn] starts tasks, and they run whenever main waits, in [Await] or another
+// function of this package. Nothing runs in parallel: tasks, callbacks and main take turns, and change only
+// where one waits. When main returns, its context ends, and with it the tasks that are left;
+// Run waits until they have ended. A task that still waits 10 seconds later is killed, and Run's error says so.
+//
+// Run can be called anywhere, also in a task, whose loop stands still meanwhile.
+// If main panics or calls runtime.Goexit, the tasks are ended just so.
+// If a task panicked and nobody has awaited it, Run panics with its [*loop.PanicError].
+func Run(ctx context.Context, main func(ctx context.Context) error, opts ...loop.Option) (err error) {
+	family, isNew := greenlet.Enter()
+	h := &host{loop: loop.New(opts...), family: family}
+	h.outer, _ = family.Value().(*host)
+	h.tasks.next, h.tasks.prev = &h.tasks, &h.tasks
+	h.mainWaiter.Notify(h.loop, nothing{})
+	family.SetValue(h)
+	h.scope.init(ctx, h.loop, nothing{})
+	normal := false
+	defer func() {
+		family.SetValue(h.outer)
+		if isNew {
+			if e := family.Close(); err == nil {
+				err = e
+			}
+		}
+		// If main didn't return, what it does instead is more important.
+		if normal {
+			err = h.verdict(err)
+		}
+	}()
+	defer h.end()
+	err = main(&h.scope)
+	normal = true
+	return err
+}
+
+// verdict is what Run returns when main has returned err.
+func (h *host) verdict(err error) error {
+	for _, p := range h.panics {
+		if !p.Observed() {
+			panic(p.Err())
+		}
+	}
+	switch {
+	case h.stubborn == nil:
+		return err
+	case err == nil:
+		return &notJoined{h.stubborn}
+	}
+	return errors.Join(err, &notJoined{h.stubborn})
+}
+
+// nothing is scheduled to make the driver look at its condition.
+type nothing struct{}
+
+func (nothing) RunInLoop() {}
+
+type notJoined struct{ tasks []string }
+
+func (e *notJoined) Error() string {
+	text := ErrNotJoined.Error() + ", and was killed:"
+	for _, t := range e.tasks {
+		text += "\n\t" + t
+	}
+	return text
+}
+
+func (e *notJoined) Unwrap() error { return ErrNotJoined }
+
+// joinPatience is how long the tasks that are left may take to end, in real time.
+const joinPatience = 10 * time.Second
+
+// end cancels the tasks and the main function's context, waits until they have ended, and closes the loop.
+func (h *host) end() {
+	defer h.loop.Close()
+	h.scope.release()
+	h.watch.stop()
+	h.current = nil
+	if h.count == 0 {
+		return
+	}
+	for t := h.tasks.next; t != &h.tasks; t = t.next {
+		t.scope.cancel(context.Canceled, errEnded)
+	}
+	defer h.killLeft()
+	late := false
+	patience := time.AfterFunc(joinPatience, func() { h.loop.Post(func() { late = true }) })
+	defer patience.Stop()
+	h.driver = greenlet.Current()
+	// An error is a deadlock: no more of them will end.
+	_ = h.loop.Drive(func() bool { return h.count == 0 || late })
+}
+
+// killLeft kills the tasks that didn't end when they were cancelled, the last one first.
+func (h *host) killLeft() {
+	for h.count > 0 {
+		t := h.tasks.prev
+		h.stubborn = append(h.stubborn, h.waits(t))
+		_ = t.greenlet.Kill() // whether it went well or not
+		t.leave()
+	}
+}
+
+// drive runs the loop until the future is done or the context ends: it is how the main function waits.
+func (h *host) drive(ctx context.Context, call string, g *greenlet.Greenlet, c *loop.Latch) error {
+	if h.loop.Driving() {
+		return misplaced(ErrInCallback, call, "by a callback: spawn a task that waits, or use the future's OnDone")
+	}
+	if !c.Subscribe(&h.mainWaiter) {
+		return nil
+	}
+	outside := c.Outside(h.loop)
+	if outside {
+		h.loop.Hold()
+	}
+	h.watch.over(ctx, &h.scope, h.loop, nothing{})
+	h.mainWaits, h.driver = c, g
+	defer func() {
+		c.Unsubscribe(&h.mainWaiter)
+		if outside {
+			h.loop.Release()
+		}
+		h.mainWaits = nil
+	}()
+	err := h.loop.Drive(func() bool { return c.Done() || ctx.Err() != nil || h.stray != nil })
+	switch {
+	case err == loop.ErrDeadlock:
+		return h.deadlock()
+	case err != nil:
+		return err
+	case c.Done():
+		return nil
+	case h.stray != nil:
+		err, h.stray = h.stray, nil
+		return err
+	}
+	err = loop.ContextError(ctx)
+	c.Cancel(err)
+	return err
+}
+
+// deadlock describes who waits for whom.
+func (h *host) deadlock() error {
+	e := new(DeadlockError)
+	if h.mainWaits != nil {
+		e.Waiting = append(e.Waiting, fmt.Sprintf("the main function waits for %s", h.mainWaits))
+	}
+	for t := h.tasks.next; t != &h.tasks; t = t.next {
+		e.Waiting = append(e.Waiting, h.waits(t))
+	}
+	return e
+}
+
+func (h *host) waits(t *task) string {
+	if t.waitsFor == nil {
+		return fmt.Sprintf("%s has switched away and waits for a switch", t)
+	}
+	return fmt.Sprintf("%s waits for %s", t, t.waitsFor)
+}
+
+// run gives control to a task, in its greenlet g, until it waits or ends.
+func (h *host) run(t *task, me, g *greenlet.Greenlet, arg any) {
+	before := h.current
+	t.resumer = me
+	if t.greenlet.Parent() != me {
+		// Where the task's greenlet ends, control is to come back here. It can fail only if the task is an ancestor of ours,
+		// and then it isn't suspended in an Await.
+		if err := t.greenlet.SetParent(me); err != nil {
+			h.stray = err
+			return
+		}
+	}
+	h.current = t
+	_, err := g.Switch(arg)
+	h.current = before
+	if err != nil {
+		h.stray = fmt.Errorf("repaint: an error was thrown into the greenlet that drives the loop: %w", err)
+	}
+}
+
+// Stats are figures about the current loop.
+type Stats struct {
+	loop.Stats
+	Switches   uint64 // transfers of control between greenlets, of the goroutine's whole family
+	Tasks      int    // tasks that have not ended
+	Waiting    int    // tasks that are suspended in an Await
+	MaxWaiting int    // the largest number of them at any one time
+}
+
+// CurrentStats returns the figures of the calling goroutine's loop, zeros if it isn't in one.
+func CurrentStats() Stats {
+	h, _ := here()
+	if h == nil {
+		return Stats{}
+	}
+	return Stats{
+		Stats:      h.loop.Stats(),
+		Switches:   h.family.Switches(),
+		Tasks:      h.count,
+		Waiting:    h.waiting,
+		MaxWaiting: h.most,
+	}
+}
+
+// A waitable is what a task can wait for.
+type waitable interface {
+	Done() bool
+	String() string
+}
+
+// A contextWatch schedules something when a context ends, and remembers for which one it does,
+// because the next Await most often has the same.
+type contextWatch struct {
+	done  <-chan struct{}
+	unset func() bool
+}
+
+// over makes the watch one over ctx. The scope is one whose end is noticed anyway.
+func (w *contextWatch) over(ctx context.Context, own *scope, l *loop.Loop, r loop.Runnable) {
+	if s, ok := ctx.(*scope); ok && s == own {
+		return
+	}
+	done := ctx.Done()
+	if done == nil || done == w.done || done == own.watchChannel() {
+		return
+	}
+	w.stop()
+	w.done = done
+	w.unset = context.AfterFunc(ctx, func() { l.Schedule(r) })
+}
+
+func (w *contextWatch) stop() {
+	if w.unset != nil {
+		w.unset()
+		w.done, w.unset = nil, nil
+	}
+}

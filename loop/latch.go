@@ -1,0 +1,263 @@
+package loop
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// A Latch is the part of a [Future] that doesn't depend on the result's type:
+// whether it is done, and who waits for that.
+type Latch struct {
+	loop *Loop // the only one that completes it; nil if anybody may. Set before use
+	// done is set once, under mu, after the result; who has seen it set may read the result without mu.
+	done atomic.Bool
+	err  error
+
+	mu       sync.Mutex // held for moments; a loop's mu may be taken inside
+	first    *Waiter    // in the order of their subscription
+	last     *Waiter
+	watched  bool // the loop knows of somebody outside who waits
+	canceler Canceler
+	// cancelled says that the canceler has been called.
+	cancelled bool
+	name      string
+
+	observed atomic.Bool
+}
+
+// Done reports whether the future is complete.
+func (c *Latch) Done() bool { return c.done.Load() }
+
+// Err returns the error that the future was completed with, nil if it isn't done or has a value.
+func (c *Latch) Err() error {
+	if !c.done.Load() {
+		return nil
+	}
+	return c.err
+}
+
+// OnDone has fn called in the given loop once the future is complete.
+// Until then the loop expects to be called from outside, unless it is the one that the promise was made for.
+// It must be called from that loop.
+func (c *Latch) OnDone(l *Loop, fn func()) {
+	s := &subscription{fn: fn}
+	s.waiter.Notify(l, s)
+	if c.Outside(l) {
+		l.Hold()
+		s.held = l
+	}
+	if !c.Subscribe(&s.waiter) {
+		l.Schedule(s)
+	}
+}
+
+type subscription struct {
+	waiter Waiter
+	held   *Loop
+	fn     func()
+}
+
+func (s *subscription) RunInLoop() {
+	if s.held != nil {
+		s.held.Release()
+	}
+	s.fn()
+}
+
+// Observed reports whether somebody has looked at the result.
+func (c *Latch) Observed() bool { return c.observed.Load() }
+
+// Cancel says that nobody wants the result any more. What happens is for the promise's owner to decide, see [Promise.OnCancel];
+// if the owner has said nothing, the future is complete at once, with the cause as its error.
+// A nil cause stands for context.Canceled. Cancel returns false if the future was complete already.
+func (c *Latch) Cancel(cause error) bool {
+	if cause == nil {
+		cause = context.Canceled
+	}
+	c.mu.Lock()
+	if c.done.Load() {
+		c.mu.Unlock()
+		return false
+	}
+	owner, first := c.canceler, !c.cancelled
+	c.cancelled = true
+	c.mu.Unlock()
+	switch {
+	case owner == nil:
+		return c.fail(cause)
+	case first:
+		owner.CancelFuture(cause)
+	}
+	return true
+}
+
+// SetName gives the future a name for dumps: what those who wait for it wait for.
+func (c *Latch) SetName(name string) {
+	c.mu.Lock()
+	c.name = name
+	c.mu.Unlock()
+}
+
+// String returns the name, or that of the [Canceler] if it is a fmt.Stringer, or else what kind of future it is.
+func (c *Latch) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	owner, _ := c.canceler.(fmt.Stringer)
+	switch {
+	case c.name != "":
+		return c.name
+	case owner != nil:
+		return owner.String()
+	case c.loop != nil:
+		return "a future of the loop"
+	}
+	return "a future"
+}
+
+// Outside reports whether the future may be completed by others than the given loop.
+func (c *Latch) Outside(l *Loop) bool { return c.loop != l }
+
+// A Waiter is told when a future is done. It is for code that waits often and wants to allocate nothing for it;
+// [Latch.OnDone] is the ordinary way. A Waiter waits for one future at a time.
+type Waiter struct {
+	loop   *Loop
+	run    Runnable
+	signal chan struct{}
+
+	// The neighbours on the latch's list, guarded by its mu.
+	next, prev *Waiter
+	listed     bool
+}
+
+// Notify sets who is told: the Runnable is scheduled in the loop.
+func (w *Waiter) Notify(l *Loop, r Runnable) { w.loop, w.run = l, r }
+
+// Subscribe has the waiter told once the future is done. It returns false if it is done already:
+// then nobody is told.
+func (c *Latch) Subscribe(w *Waiter) bool {
+	c.mu.Lock()
+	if c.done.Load() {
+		c.mu.Unlock()
+		return false
+	}
+	if c.loop != nil && c.loop != w.loop && !c.watched {
+		if !c.loop.watch(c) {
+			c.finish(fmt.Errorf("wait for %s: %w before it was done", "a future", ErrClosed))
+			return false
+		}
+		c.watched = true
+	}
+	w.listed = true
+	w.next, w.prev = nil, c.last
+	if c.last == nil {
+		c.first = w
+	} else {
+		c.last.next = w
+	}
+	c.last = w
+	c.mu.Unlock()
+	return true
+}
+
+// Unsubscribe takes a waiter back. It returns false if it has been told already.
+func (c *Latch) Unsubscribe(w *Waiter) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !w.listed {
+		return false
+	}
+	w.listed = false
+	if w.prev == nil {
+		c.first = w.next
+	} else {
+		w.prev.next = w.next
+	}
+	if w.next == nil {
+		c.last = w.prev
+	} else {
+		w.next.prev = w.prev
+	}
+	w.next, w.prev = nil, nil
+	return true
+}
+
+func (c *Latch) fail(err error) bool {
+	c.mu.Lock()
+	if c.done.Load() {
+		c.mu.Unlock()
+		return false
+	}
+	c.finish(err)
+	return true
+}
+
+// finish completes the future and tells those who wait. It is called with mu held and releases it.
+//
+// They are told with mu held: a waiter that is told may be used again at once, and one that
+// is about to be told must not be, which is what Unsubscribe makes sure of.
+func (c *Latch) finish(err error) {
+	c.err = err
+	c.done.Store(true)
+	for w := c.first; w != nil; {
+		next := w.next
+		w.listed, w.next, w.prev = false, nil, nil
+		if w.signal != nil {
+			close(w.signal)
+		} else {
+			w.loop.Schedule(w.run)
+		}
+		w = next
+	}
+	c.first, c.last, c.canceler = nil, nil, nil
+	watched := c.watched
+	c.mu.Unlock()
+	if watched {
+		c.loop.unwatch(c)
+	}
+}
+
+// Wait blocks the calling goroutine until the future is done, and returns nil whatever the result is.
+// If the context ends first, the future is cancelled, and Wait returns the error of [ContextError].
+// See [Future.Wait] for where it may be called.
+func (c *Latch) Wait(ctx context.Context) error {
+	if err := ContextError(ctx); err != nil {
+		c.Cancel(err)
+		return err
+	}
+	if c.Done() {
+		return nil
+	}
+	w := Waiter{signal: make(chan struct{})}
+	if !c.Subscribe(&w) {
+		return nil
+	}
+	select {
+	case <-w.signal:
+		return nil
+	case <-ctx.Done():
+		c.Unsubscribe(&w)
+		err := ContextError(ctx)
+		c.Cancel(err)
+		return err
+	}
+}
+
+// ContextError returns nil while the context isn't done. Then it returns its cause: an error for which
+// errors.Is holds with context.Cause(ctx) and with ctx.Err().
+func ContextError(ctx context.Context) error {
+	err := ctx.Err()
+	if err == nil {
+		return nil
+	}
+	if cause := context.Cause(ctx); cause != err {
+		return &contextError{err: err, cause: cause}
+	}
+	return err
+}
+
+type contextError struct{ err, cause error }
+
+func (e *contextError) Error() string   { return e.err.Error() + ": " + e.cause.Error() }
+func (e *contextError) Unwrap() []error { return []error{e.cause, e.err} }

@@ -1,0 +1,105 @@
+package loop
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// Offload runs fn in another goroutine and returns a future for its result: the way to call
+// what blocks, without blocking the loop. The number of functions that run at once is bounded, see [WithOffloadLimit];
+// further ones wait their turn. So an offloaded function must never wait for what only another one can bring about.
+//
+// Cancelling the future drops fn if it hasn't begun. If it has, it is abandoned: the future is done at once,
+// while fn goes on and its result is lost.
+// A panic in fn fails the future with a [*PanicError], and runtime.Goexit with [ErrGoexit].
+func Offload[T any](l *Loop, fn func() (T, error)) *Future[T] {
+	p := new(Promise[T])
+	return offload(l, p, fn, func() bool { return !p.future.Done() })
+}
+
+// OffloadJoined is [Offload], but a function that has begun isn't abandoned:
+// its future is done when it has returned, cancelled or not. So what fn uses can be used again after that.
+func OffloadJoined[T any](l *Loop, fn func() (T, error)) *Future[T] {
+	p := new(Promise[T])
+	var claimed atomic.Bool // by the one that begins, or by the one that cancels before
+	p.future.canceler = cancelFunc(func(cause error) {
+		if claimed.CompareAndSwap(false, true) {
+			p.Reject(cause)
+		}
+	})
+	return offload(l, p, fn, func() bool { return claimed.CompareAndSwap(false, true) })
+}
+
+func offload[T any](l *Loop, p *Promise[T], fn func() (T, error), begin func() bool) *Future[T] {
+	p.future.name = "offloaded work"
+	l.offload.add(func() {
+		if begin() { // or else it was cancelled while it waited
+			p.Complete(fn)
+		}
+	})
+	return &p.future
+}
+
+// An offloader runs functions in a bounded number of goroutines, which end when there is nothing to do.
+type offloader struct {
+	limit int // set before use
+
+	mu      sync.Mutex
+	queue   []func()
+	running int
+	count   uint64
+}
+
+func (o *offloader) add(job func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.count++
+	if o.running == o.limit {
+		o.queue = append(o.queue, job)
+		return
+	}
+	o.running++
+	go o.work(job)
+}
+
+func (o *offloader) work(job func()) {
+	returned := false
+	defer func() {
+		// A job may end its goroutine by Goexit. Those behind it must not notice.
+		if !returned {
+			if job := o.next(); job != nil {
+				go o.work(job)
+			}
+		}
+	}()
+	for ; job != nil; job = o.next() {
+		job()
+	}
+	returned = true
+}
+
+// next returns the next job, or nil after taking the caller off the count.
+func (o *offloader) next() func() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.queue) == 0 {
+		o.running--
+		return nil
+	}
+	job := o.queue[0]
+	o.queue[0] = nil
+	o.queue = o.queue[1:]
+	return job
+}
+
+func (o *offloader) idle() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.running == 0
+}
+
+func (o *offloader) total() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.count
+}

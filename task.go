@@ -1,0 +1,277 @@
+package repaint
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/seed1239206e/repaint/greenlet"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// A Task is a function that runs in a greenlet of its own. It is a future for what the function returns:
+// give it to [Await].
+type Task[T any] struct {
+	task
+	promise loop.Promise[T]
+	fn      func(ctx context.Context) (T, error)
+}
+
+// A TaskOption is an option of [Spawn].
+type TaskOption func(*task)
+
+// Named gives the task a name, which errors and dumps show.
+func Named(name string) TaskOption { return func(t *task) { t.name = name } }
+
+// RequireAwait makes the task fail with [ErrAwaitRequired] if fn returns without an error and without having been suspended:
+// then what it called was blocking, or had no work to do. It is greenlet_spawn's _require_await.
+func RequireAwait() TaskOption { return func(t *task) { t.mustAwait = true } }
+
+// Spawn runs fn in a new greenlet, at once, up to its first wait; then Spawn returns.
+// The task goes on in the loop, whenever what it waits for is done, while the others wait.
+// It is SQLAlchemy's greenlet_spawn.
+//
+// fn's context ends with ctx, when the task is cancelled, and when fn returns. So a task that was spawned
+// with the context of another is cancelled when that one has ended; context.WithoutCancel makes it independent.
+// In any case a task ends with its [Run].
+//
+// A panic in fn is kept for whoever awaits the task. Goexit in fn, which t.FailNow calls, goes on in the
+// function from which control came, and in the end in that which called Run.
+//
+// Spawn must be called in a loop: in the main function of a Run, in a task, or in a callback.
+// Elsewhere the task has failed with [ErrNoLoop].
+func Spawn[T any](ctx context.Context, fn func(ctx context.Context) (T, error), opts ...TaskOption) *Task[T] {
+	t := &Task[T]{fn: fn}
+	h, me := here()
+	if h == nil {
+		t.ended = true
+		t.promise.Reject(misplaced(ErrNoLoop, "Spawn", "outside of a loop: call it within repaint.Run"))
+		return t
+	}
+	for _, o := range opts {
+		o(&t.task)
+	}
+	t.promise.Bind(h.loop, t)
+	t.start(ctx, h, me, t)
+	return t
+}
+
+// AsFuture implements [loop.Awaitable].
+func (t *Task[T]) AsFuture() *loop.Future[T] { return t.promise.Future() }
+
+// Done reports whether the task has ended. It may be called from any goroutine.
+func (t *Task[T]) Done() bool { return t.promise.Future().Done() }
+
+// Result returns what the task's function returned, or [loop.ErrPending]. It may be called from any goroutine.
+func (t *Task[T]) Result() (T, error) { return t.promise.Future().Result() }
+
+// Cancel ends the task's context with the given cause, context.Canceled if it is nil. If the task waits, its Await returns with it, and so does
+// each further one that it tries with its context. It returns false if the task had ended before.
+// It may be called from any goroutine.
+func (t *Task[T]) Cancel(cause error) bool { return t.promise.Future().Cancel(cause) }
+
+// String names the task, with the function that it runs.
+func (t *Task[T]) String() string {
+	text := fmt.Sprintf("task %d", t.id)
+	if t.name != "" {
+		text += " (" + t.name + ")"
+	}
+	pc := reflect.ValueOf(t.fn).Pointer()
+	if fn := runtime.FuncForPC(pc); fn != nil {
+		file, line := fn.FileLine(pc)
+		text += fmt.Sprintf(" [%s, %s:%d]", fn.Name(), base(file), line)
+	}
+	return text
+}
+
+// CancelFuture implements [loop.Canceler] for the task's future.
+func (t *Task[T]) CancelFuture(cause error) { t.scope.cancel(context.Canceled, cause) }
+
+// main is what the greenlet runs. It completes the future however fn ends.
+func (t *Task[T]) main() {
+	goexit := true
+	defer func() {
+		t.leave()
+		if r := recover(); r != nil {
+			t.fail(r)
+		} else if goexit {
+			t.promise.Reject(loop.ErrGoexit)
+		}
+	}()
+	v, err := t.fn(&t.scope)
+	goexit = false
+	switch {
+	case err != nil:
+		t.promise.Reject(err)
+	case t.mustAwait && t.awaits == 0:
+		t.promise.Reject(fmt.Errorf("%w: %s blocked, or had nothing to wait for", ErrAwaitRequired, t))
+	default:
+		t.promise.Resolve(v)
+	}
+}
+
+// fail completes the future after a panic.
+func (t *Task[T]) fail(r any) {
+	if greenlet.IsKill(r) {
+		t.promise.Reject(fmt.Errorf("%s: %w", t, greenlet.ErrExit))
+		return
+	}
+	p, ok := r.(*loop.PanicError)
+	if !ok {
+		p = &loop.PanicError{Value: r, Stack: debug.Stack()}
+	}
+	t.host.panics = append(t.host.panics, &t.promise.Future().Latch)
+	t.promise.Reject(p)
+}
+
+// A task is the part of a [Task] that doesn't depend on its type.
+// Its fields belong to the loop, but for the scope.
+type task struct {
+	host *host
+	self interface {
+		main()
+		String() string
+	}
+	id       uint64
+	name     string
+	scope    scope
+	greenlet *greenlet.Greenlet
+	// resumer is the greenlet that gave control to the task, and gets it when the task waits.
+	resumer *greenlet.Greenlet
+
+	// While the task is suspended in an Await:
+	suspended bool
+	waitsFor  waitable
+	waitCtx   context.Context
+	// at is the greenlet that called Await: the task's own, or one that the task has made and switched to.
+	at *greenlet.Greenlet
+
+	waiter    loop.Waiter
+	watch     contextWatch
+	awaits    uint64 // how often it has been suspended
+	mustAwait bool
+	ended     bool
+
+	next, prev *task // in the host's list
+}
+
+func (t *task) String() string { return t.self.String() }
+
+// start runs the task up to its first wait.
+func (t *task) start(ctx context.Context, h *host, me *greenlet.Greenlet, self interface {
+	main()
+	String() string
+}) {
+	t.host, t.self = h, self
+	h.lastTask++
+	t.id = h.lastTask
+	t.waiter.Notify(h.loop, t)
+	t.prev, t.next = h.tasks.prev, &h.tasks
+	t.prev.next, t.next.prev = t, t
+	h.count++
+	t.scope.init(ctx, h.loop, t)
+	t.greenlet = greenlet.New(runTask, greenlet.Parent(me), greenlet.Held())
+	h.run(t, me, t.greenlet, t)
+}
+
+func runTask(arg any) (any, error) {
+	arg.(*task).self.main()
+	return nil, nil
+}
+
+// leave takes an ended task off the books.
+func (t *task) leave() {
+	if t.ended {
+		return
+	}
+	t.ended = true
+	if t.suspended {
+		t.suspended = false
+		t.host.waiting--
+	}
+	t.watch.stop()
+	t.scope.release()
+	t.prev.next, t.next.prev = t.next, t.prev
+	t.host.count--
+}
+
+// await suspends the task, in greenlet g, until the future is done or the context ends.
+func (t *task) await(ctx context.Context, g *greenlet.Greenlet, c *loop.Latch) error {
+	if !c.Subscribe(&t.waiter) {
+		return nil
+	}
+	l := t.host.loop
+	outside := c.Outside(l)
+	if outside {
+		l.Hold()
+	}
+	defer func() {
+		if outside {
+			l.Release()
+		}
+		if !c.Done() {
+			c.Unsubscribe(&t.waiter)
+		}
+	}()
+	if err := t.suspend(ctx, g, c); err != nil {
+		return err
+	}
+	if c.Done() {
+		return nil
+	}
+	err := loop.ContextError(ctx)
+	c.Cancel(err)
+	return err
+}
+
+// suspend gives control back to where it came from, until w is done or the context ends.
+// It returns an error only if that was thrown into the greenlet.
+func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) error {
+	t.watch.over(ctx, &t.scope, t.host.loop, t)
+	t.awaits++
+	t.waitsFor, t.waitCtx, t.at = w, ctx, g
+	for !w.Done() && ctx.Err() == nil {
+		t.suspended = true
+		if t.host.waiting++; t.host.waiting > t.host.most {
+			t.host.most = t.host.waiting
+		}
+		_, err := t.resumer.Switch(nil)
+		if t.suspended {
+			// It wasn't the loop who switched here.
+			t.suspended = false
+			t.host.waiting--
+			if err != nil {
+				return err
+			}
+		}
+	}
+	t.waitsFor, t.waitCtx = nil, nil
+	return nil
+}
+
+// RunInLoop is called when what the task waits for, or its context, has ended.
+// It can also be called late, when the task is waiting for something else already.
+func (t *task) RunInLoop() {
+	if !t.suspended || !t.waitsFor.Done() && t.waitCtx.Err() == nil {
+		return
+	}
+	t.suspended = false
+	t.host.waiting--
+	t.host.run(t, t.host.driver, t.at, nil)
+}
+
+// base returns the last two elements of a path.
+func base(path string) string {
+	seen := false
+	for i := len(path) - 1; i >= 0; i-- {
+		if path[i] == '/' {
+			if seen {
+				return path[i+1:]
+			}
+			seen = true
+		}
+	}
+	return path
+}

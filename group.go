@@ -34,7 +34,7 @@ type Group struct {
 func NewGroup(ctx context.Context) *Group {
 	g := new(Group)
 	g.host, _ = here()
-	g.scope.init(ctx, nil, nil)
+	g.scope.init(ctx, nil)
 	return g
 }
 

@@ -81,7 +81,7 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...loop
 	h.tasks.next, h.tasks.prev = &h.tasks, &h.tasks
 	h.mainWaiter.Notify(h.loop, nothing{})
 	family.SetValue(h)
-	h.scope.init(ctx, h.loop, nothing{})
+	h.scope.init(ctx, h)
 	normal := false
 	defer func() {
 		family.SetValue(h.outer)
@@ -116,6 +116,9 @@ func (h *host) verdict(err error) error {
 	}
 	return errors.Join(err, &notJoined{h.stubborn})
 }
+
+// scopeEnded has the driver look at its condition.
+func (h *host) scopeEnded() { h.loop.Schedule(nothing{}) }
 
 // nothing is scheduled to make the driver look at its condition.
 type nothing struct{}
@@ -183,7 +186,9 @@ func (h *host) drive(ctx context.Context, call string, g *greenlet.Greenlet, c *
 	h.watch.over(ctx, &h.scope, h.loop, nothing{})
 	h.mainWaits, h.driver = c, g
 	defer func() {
-		c.Unsubscribe(&h.mainWaiter)
+		if !c.Done() {
+			c.Unsubscribe(&h.mainWaiter)
+		}
 		if outside {
 			h.loop.Release()
 		}

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/seed1239206e/repaint/loop"
 )
 
 // errEnded is the cause with which the context of a task, a group or a Run ends when they do.
@@ -20,20 +18,20 @@ var errEnded = errors.New("repaint: what this context belonged to has ended")
 // Its methods may be called from any goroutine.
 type scope struct {
 	parent context.Context
-	above  *scope      // the parent, if that's a scope
 	stop   func() bool // ends the watch over a parent that isn't a scope; set before use
 	end    atomic.Pointer[scopeEnd]
+	std    atomic.Pointer[stdContext]
 
 	mu sync.Mutex // held for moments; a scope above may be locked inside, never one below
-	// wake is scheduled in the loop once the scope has ended, unless that was by release.
-	wake     loop.Runnable
-	loop     *loop.Loop
-	std      atomic.Pointer[stdContext]
-	children *scope // a list
-	// Neighbours in the list of the scope above, guarded by its mu.
+	// owner is told once the scope has ended, unless that was by release. It may be nil.
+	owner    scopeOwner
+	children *scope // the head of a circular list
+	// Neighbours in the list of the scope above, guarded by its mu; nil while it isn't on it.
 	next, prev *scope
-	listed     bool
 }
+
+// A scopeOwner is told, in any goroutine, that its scope has ended.
+type scopeOwner interface{ scopeEnded() }
 
 type scopeEnd struct{ err, cause error }
 
@@ -42,33 +40,53 @@ type stdContext struct {
 	cancel context.CancelCauseFunc
 }
 
-// init makes it a scope below parent. When it ends, wake is scheduled in the loop, if there is one.
-func (s *scope) init(parent context.Context, l *loop.Loop, wake loop.Runnable) {
-	s.parent, s.loop, s.wake = parent, l, wake
-	if above, ok := parent.(*scope); ok {
-		s.above = above
+// init makes it a scope below parent.
+func (s *scope) init(parent context.Context, owner scopeOwner) {
+	s.parent, s.owner = parent, owner
+	if above := s.above(); above != nil {
 		above.adopt(s)
-		return
-	}
-	if parent.Done() != nil {
+	} else if parent.Done() != nil {
 		s.stop = context.AfterFunc(parent, s.followParent)
 	}
+}
+
+// above returns the parent if that's a scope.
+func (s *scope) above() *scope {
+	up, _ := s.parent.(*scope)
+	return up
 }
 
 func (s *scope) adopt(child *scope) {
 	s.mu.Lock()
 	end := s.end.Load()
 	if end == nil {
-		child.listed = true
-		if child.next = s.children; child.next != nil {
-			child.next.prev = child
+		if first := s.children; first == nil {
+			s.children, child.next, child.prev = child, child, child
+		} else {
+			child.next, child.prev = first, first.prev
+			child.prev.next, child.next.prev = child, child
 		}
-		s.children = child
 	}
 	s.mu.Unlock()
 	if end != nil {
 		child.cancel(end.err, end.cause)
 	}
+}
+
+// disown takes a child off the list, if it is on it. It must be called with mu held.
+func (s *scope) disown(child *scope) {
+	if child.next == nil {
+		return
+	}
+	if child.next == child {
+		s.children = nil
+	} else {
+		child.prev.next, child.next.prev = child.next, child.prev
+		if s.children == child {
+			s.children = child.next
+		}
+	}
+	child.next, child.prev = nil, nil
 }
 
 func (s *scope) followParent() { s.cancel(s.parent.Err(), context.Cause(s.parent)) }
@@ -88,47 +106,47 @@ func (s *scope) cancel(err, cause error) {
 		// If the parent has ended it sees to it itself, with the right error.
 		std.cancel(cause)
 	}
-	children := s.children
-	s.children = nil
-	for c := children; c != nil; c = c.next {
-		c.listed = false
-	}
-	wake := s.wake
+	owner := s.owner
 	s.mu.Unlock()
-	for c := children; c != nil; {
-		next := c.next
-		c.next, c.prev = nil, nil
-		c.cancel(err, cause)
-		c = next
+	for {
+		s.mu.Lock()
+		child := s.children
+		if child != nil {
+			s.disown(child)
+		}
+		s.mu.Unlock()
+		if child == nil {
+			break
+		}
+		child.cancel(err, cause)
 	}
-	if wake != nil {
-		s.loop.Schedule(wake)
+	if owner != nil {
+		owner.scopeEnded()
 	}
 }
 
+// ended is the end of a scope that was released.
+var ended = &scopeEnd{context.Canceled, errEnded}
+
 // release ends the scope because what it belonged to has ended, and lets go of the parent.
 func (s *scope) release() {
-	s.mu.Lock()
-	s.wake = nil
-	s.mu.Unlock()
 	if s.stop != nil {
 		s.stop()
 	}
-	if up := s.above; up != nil {
+	if up := s.above(); up != nil {
 		up.mu.Lock()
-		if s.listed {
-			s.listed = false
-			if s.prev == nil {
-				up.children = s.next
-			} else {
-				s.prev.next = s.next
-			}
-			if s.next != nil {
-				s.next.prev = s.prev
-			}
-			s.next, s.prev = nil, nil
-		}
+		up.disown(s)
 		up.mu.Unlock()
+	}
+	s.mu.Lock()
+	s.owner = nil
+	simple := s.end.Load() == nil && s.children == nil && s.std.Load() == nil
+	if simple {
+		s.end.Store(ended)
+	}
+	s.mu.Unlock()
+	if simple {
+		return
 	}
 	s.cancel(context.Canceled, errEnded)
 	if std := s.std.Load(); std != nil {
@@ -141,13 +159,13 @@ func (s *scope) Err() error {
 	e := s.end.Load()
 	if e == nil {
 		// A parent's end may be on its way here, in another goroutine. It counts from now.
-		switch {
-		case s.above != nil:
-			if s.above.Err() == nil {
+		switch up := s.above(); {
+		case up != nil:
+			if up.Err() == nil {
 				return nil
 			}
-			up := s.above.end.Load()
-			s.cancel(up.err, up.cause)
+			end := up.end.Load()
+			s.cancel(end.err, end.cause)
 		case s.stop != nil && s.parent.Err() != nil:
 			s.followParent()
 		default:

@@ -24,22 +24,3 @@ func TestSmoke(t *testing.T) {
 	}, loop.WithVirtualClock(time.Now()))
 	require.NoError(t, err)
 }
-func BenchmarkSpawn(b *testing.B) {
-	_ = repaint.Run(context.Background(), func(ctx context.Context) error {
-		l := repaint.CurrentLoop()
-		b.ReportAllocs()
-		for b.Loop() {
-			p := loop.NewPromise[int](l)
-			t := repaint.Spawn(ctx, func(ctx context.Context) (int, error) { return repaint.Await(ctx, p.Future()) })
-			p.Resolve(1)
-			repaint.Await(ctx, t)
-		}
-		return nil
-	})
-}
-func BenchmarkRun(b *testing.B) {
-	b.ReportAllocs()
-	for b.Loop() {
-		_ = repaint.Run(context.Background(), func(ctx context.Context) error { return nil })
-	}
-}

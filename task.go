@@ -23,7 +23,7 @@ type Task[T any] struct {
 type TaskOption func(*task)
 
 // Named gives the task a name, which errors and dumps show.
-func Named(name string) TaskOption { return func(t *task) { t.name = name } }
+func Named(name string) TaskOption { return func(t *task) { t.name = &name } }
 
 // RequireAwait makes the task fail with [ErrAwaitRequired] if fn returns without an error and without having been suspended:
 // then what it called was blocking, or had no work to do. It is greenlet_spawn's _require_await.
@@ -50,10 +50,11 @@ func Spawn[T any](ctx context.Context, fn func(ctx context.Context) (T, error), 
 		t.promise.Reject(misplaced(ErrNoLoop, "Spawn", "outside of a loop: call it within repaint.Run"))
 		return t
 	}
+	t.promise.Bind(h.loop, t)
+	t.latch = &t.promise.Future().Latch
 	for _, o := range opts {
 		o(&t.task)
 	}
-	t.promise.Bind(h.loop, t)
 	t.start(ctx, h, me, t)
 	return t
 }
@@ -75,8 +76,8 @@ func (t *Task[T]) Cancel(cause error) bool { return t.promise.Future().Cancel(ca
 // String names the task, with the function that it runs.
 func (t *Task[T]) String() string {
 	text := fmt.Sprintf("task %d", t.id)
-	if t.name != "" {
-		text += " (" + t.name + ")"
+	if t.name != nil {
+		text += " (" + *t.name + ")"
 	}
 	pc := reflect.ValueOf(t.fn).Pointer()
 	if fn := runtime.FuncForPC(pc); fn != nil {
@@ -105,7 +106,7 @@ func (t *Task[T]) main() {
 	switch {
 	case err != nil:
 		t.promise.Reject(err)
-	case t.mustAwait && t.awaits == 0:
+	case t.mustAwait && !t.hasWaited:
 		t.promise.Reject(fmt.Errorf("%w: %s blocked, or had nothing to wait for", ErrAwaitRequired, t))
 	default:
 		t.promise.Resolve(v)
@@ -127,59 +128,57 @@ func (t *Task[T]) fail(r any) {
 }
 
 // A task is the part of a [Task] that doesn't depend on its type.
-// Its fields belong to the loop, but for the scope.
+// Its fields belong to the loop, but for the scope, and the latch.
 type task struct {
-	host *host
-	self interface {
-		main()
-		String() string
-	}
+	host     *host
+	latch    *loop.Latch // of the task's own future
 	id       uint64
-	name     string
+	name     *string
 	scope    scope
 	greenlet *greenlet.Greenlet
 	// resumer is the greenlet that gave control to the task, and gets it when the task waits.
 	resumer *greenlet.Greenlet
+	// waitsFor is what the task waits for, nil while it doesn't.
+	waitsFor waitable
+	// at is the greenlet that waits: the task's own, or one that the task has made and switched to.
+	at     *greenlet.Greenlet
+	waiter loop.Waiter
+	watch  contextWatch
 
-	// While the task is suspended in an Await:
-	suspended bool
-	waitsFor  waitable
-	waitCtx   context.Context
-	// at is the greenlet that called Await: the task's own, or one that the task has made and switched to.
-	at *greenlet.Greenlet
-
-	waiter    loop.Waiter
-	watch     contextWatch
-	awaits    uint64 // how often it has been suspended
 	mustAwait bool
+	hasWaited bool // has ever been suspended
+	suspended bool // is to be resumed by the loop
 	ended     bool
 
 	next, prev *task // in the host's list
 }
 
-func (t *task) String() string { return t.self.String() }
+// String names the task with the help of its future, whose canceler it is.
+func (t *task) String() string { return t.latch.String() }
 
 // start runs the task up to its first wait.
-func (t *task) start(ctx context.Context, h *host, me *greenlet.Greenlet, self interface {
-	main()
-	String() string
-}) {
-	t.host, t.self = h, self
+func (t *task) start(ctx context.Context, h *host, me *greenlet.Greenlet, self mainer) {
+	t.host = h
 	h.lastTask++
 	t.id = h.lastTask
 	t.waiter.Notify(h.loop, t)
 	t.prev, t.next = h.tasks.prev, &h.tasks
 	t.prev.next, t.next.prev = t, t
 	h.count++
-	t.scope.init(ctx, h.loop, t)
-	t.greenlet = greenlet.New(runTask, greenlet.Parent(me), greenlet.Held())
-	h.run(t, me, t.greenlet, t)
+	t.scope.init(ctx, t)
+	t.greenlet = greenlet.NewHeld(runTask, me)
+	h.run(t, me, t.greenlet, self)
 }
 
+type mainer interface{ main() }
+
 func runTask(arg any) (any, error) {
-	arg.(*task).self.main()
+	arg.(mainer).main()
 	return nil, nil
 }
+
+// scopeEnded has the task look at what has become of its wait.
+func (t *task) scopeEnded() { t.host.loop.Schedule(t) }
 
 // leave takes an ended task off the books.
 func (t *task) leave() {
@@ -230,8 +229,9 @@ func (t *task) await(ctx context.Context, g *greenlet.Greenlet, c *loop.Latch) e
 // It returns an error only if that was thrown into the greenlet.
 func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) error {
 	t.watch.over(ctx, &t.scope, t.host.loop, t)
-	t.awaits++
-	t.waitsFor, t.waitCtx, t.at = w, ctx, g
+	t.hasWaited = true
+	t.waitsFor, t.at = w, g
+	// It can be resumed for a reason that has passed: one that was on its way when another came first.
 	for !w.Done() && ctx.Err() == nil {
 		t.suspended = true
 		if t.host.waiting++; t.host.waiting > t.host.most {
@@ -247,14 +247,13 @@ func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) er
 			}
 		}
 	}
-	t.waitsFor, t.waitCtx = nil, nil
+	t.waitsFor = nil
 	return nil
 }
 
 // RunInLoop is called when what the task waits for, or its context, has ended.
-// It can also be called late, when the task is waiting for something else already.
 func (t *task) RunInLoop() {
-	if !t.suspended || !t.waitsFor.Done() && t.waitCtx.Err() == nil {
+	if !t.suspended {
 		return
 	}
 	t.suspended = false

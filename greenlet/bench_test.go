@@ -2,7 +2,9 @@ package greenlet_test
 
 import (
 	"iter"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/seed1239206e/repaint/greenlet"
 )
@@ -108,5 +110,35 @@ func BenchmarkCurrent(b *testing.B) {
 	defer f.Close()
 	for b.Loop() {
 		greenlet.Current()
+	}
+}
+
+// BenchmarkSuspended reports what a suspended greenlet takes, all in all, when there are many.
+func BenchmarkSuspended(b *testing.B) {
+	const n = 100_000
+	measure := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapInuse + m.StackInuse + m.OtherSys + m.GCSys
+	}
+	for range b.N {
+		f, _ := greenlet.Enter()
+		root := greenlet.Current()
+		all := make([]*greenlet.Greenlet, n)
+		before := measure()
+		for i := range all {
+			all[i] = greenlet.New(func(any) (any, error) { return root.Switch(nil) })
+			all[i].Switch(nil)
+		}
+		after := measure()
+		b.ReportMetric(float64(after-before)/n, "B/greenlet")
+		start := time.Now()
+		runtime.GC()
+		b.ReportMetric(float64(time.Since(start).Milliseconds()), "ms/GC")
+		runtime.KeepAlive(all)
+		if err := f.Close(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

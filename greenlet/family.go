@@ -30,6 +30,9 @@ type Family struct {
 	// that runs is ever unreachable.
 	current *Greenlet
 	msg     message // what current is to receive
+	// special says that the next goroutine to get control has to do more than to take a value from msg.
+	special bool
+	toWatch *Greenlet // has just been suspended for the first time
 	// detour, if there, is where the next goroutine that wakes up and isn't meant goes,
 	// instead of to current.
 	detour *slot
@@ -159,65 +162,88 @@ func (f *Family) String() string {
 }
 
 // send delivers the message to g, or to whom it falls to if g can't take it,
-// and returns what is sent back to the current greenlet.
-func (f *Family) send(g *Greenlet, m message) message {
+// and does what the message says that is sent back to the current greenlet.
+func (f *Family) send(g *Greenlet, m message) (any, error) {
+	return f.exchange(g, m).open()
+}
+
+func (f *Family) exchange(g *Greenlet, m message) message {
 	if f.closed && (g.is(unstarted) || f.root.fam == nil) {
 		return message{err: fmt.Errorf("%w: no switch to %s of %s", ErrClosed, g, f)}
 	}
-	to, m := f.receiver(g, m)
+	f.msg = m
+	to := f.receiver(g)
 	me := f.current.core
 	if to.core == me {
-		return m
+		return f.receive()
 	}
 	if !me.watched {
-		watch(f.current)
+		f.watchLater()
 	}
 	if !to.is(active) {
 		f.start(to)
 	}
-	return f.transfer(me, to, m)
-}
-
-// receiver finds who gets a message that is addressed to g: g, or the nearest ancestor that can take it.
-// There always is one, because a root lives as long as anything can switch.
-func (f *Family) receiver(g *Greenlet, m message) (*Greenlet, message) {
-	for !g.is(active) {
-		if g.is(unstarted) {
-			if m.carriesValue() && !f.closed {
-				return g, m
-			}
-			g.run = nil
-			g.become(dead)
-			if m.kind == kill {
-				m = message{err: ErrExit}
-			}
-			m = m.exited()
-		}
-		g = g.parent
-	}
-	return g, m
-}
-
-// transfer runs the active greenlet to and returns what me is sent when it runs again.
-// What waits here must not hold on to a handle: see core.watched.
-func (f *Family) transfer(me *core, to *Greenlet, m message) message {
 	s := to.slot
 	me.slot = s
-	f.current, f.msg = to, m
-	f.switches++
+	f.switchTo(to)
 	s.flip()
-	f.passOn(me)
-	f.running.Store(me.goid)
+	f.wake(me)
 	return f.receive()
 }
 
-// passOn parks me, which woke up, until it's the current greenlet.
-func (f *Family) passOn(me *core) {
+// receiver finds who gets the family's message if it is addressed to g: g, or the nearest ancestor that can take it.
+// There always is one, because a root lives as long as anything can switch.
+func (f *Family) receiver(g *Greenlet) *Greenlet {
+	for !g.is(active) {
+		if g.is(unstarted) {
+			if f.msg.carriesValue() && !f.closed {
+				return g
+			}
+			g.run = nil
+			g.become(dead)
+			if f.msg.kind == kill {
+				f.msg = message{err: ErrExit}
+			}
+			f.msg.exit()
+		}
+		g = g.parent
+	}
+	return g
+}
+
+// switchTo makes an active greenlet the current one, with the family's message for it.
+// What comes next must be a flip of its slot, or the end of the goroutine.
+func (f *Family) switchTo(to *Greenlet) {
+	f.current = to
+	f.switches++
+	f.special = f.special || !f.msg.carriesValue()
+}
+
+// wake is what a goroutine does first when it wakes up: it parks again until it's the current greenlet's,
+// takes control, and does what has been left for it to do.
+func (f *Family) wake(me *core) {
 	for f.current.core != me {
 		s := f.hop()
 		me.slot = s
 		s.flip()
 	}
+	f.running.Store(me.goid)
+	f.takeOver()
+}
+
+// takeOver does what the goroutine that had control before has left to do.
+func (f *Family) takeOver() {
+	f.special = false
+	if g := f.toWatch; g != nil {
+		f.toWatch = nil
+		watch(g)
+	}
+}
+
+// arrive is the end of a Switch that isn't ordinary.
+func (f *Family) arrive(me *core) (any, error) {
+	f.wake(me)
+	return f.receive().open()
 }
 
 func (f *Family) receive() message {
@@ -236,8 +262,13 @@ func (f *Family) hop() *slot {
 	return f.current.slot
 }
 
-// kill unwinds g, comes back here, and returns what g ended with.
-func (f *Family) kill(g *Greenlet) message {
+// kill unwinds g and comes back here. It returns the error that g ended with, or panics as g did.
+func (f *Family) kill(g *Greenlet) error {
+	_, err := f.killing(g).open()
+	return err
+}
+
+func (f *Family) killing(g *Greenlet) message {
 	if !g.is(active) {
 		g.run = nil
 		g.become(dead)
@@ -245,7 +276,7 @@ func (f *Family) kill(g *Greenlet) message {
 	}
 	here, parent := f.current, g.parent
 	g.parent = here
-	m := f.send(g, message{kind: kill})
+	m := f.exchange(g, message{kind: kill})
 	if g.parent.core == here.core {
 		g.parent = parent
 	}
@@ -259,7 +290,7 @@ func (f *Family) kill(g *Greenlet) message {
 // It makes a new handle, so that a deferred function of the greenlet can save it from death.
 func (f *Family) killQuietly(c *core) error {
 	c.watched = false
-	switch m := f.kill(&Greenlet{c}); m.kind {
+	switch m := f.killing(&Greenlet{c}); m.kind {
 	case goexit:
 		return fmt.Errorf("%s called runtime.Goexit while it was being killed", c)
 	default:
@@ -267,9 +298,16 @@ func (f *Family) killQuietly(c *core) error {
 	}
 }
 
+// watchLater has the current greenlet, which is about to be suspended, watched. It is done by the one that
+// gets control, because it needs more stack than a suspended greenlet should have.
+func (f *Family) watchLater() {
+	f.current.watched = true
+	f.toWatch = f.current
+	f.special = true
+}
+
 // watch has the collector tell the family when the handle of a suspended greenlet becomes unreachable.
 func watch(g *Greenlet) {
-	g.watched = true
 	runtime.AddCleanup(g, func(c *core) {
 		if c.is(dead) {
 			return
@@ -282,8 +320,7 @@ func watch(g *Greenlet) {
 	}, g.core)
 }
 
-// killUnreachable does what the collector asked for. Each greenlet gets a new handle,
-// so that a deferred function of it can save it from death.
+// killUnreachable does what the collector asked for.
 func (f *Family) killUnreachable() {
 	if !f.pending.Load() {
 		return

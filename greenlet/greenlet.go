@@ -25,11 +25,15 @@ type Greenlet struct {
 // A core is the state of a greenlet.
 // Unless it says otherwise, a field belongs to the running goroutine of the family.
 type core struct {
-	id     uint64
-	name   string // "" unless given; never changes
+	id    uint64
+	name  string // "" unless given; never changes
+	fam   *Family
+	state atomic.Uint32 // a state; may be read by all
+	// isRoot never changes.
 	isRoot bool
-	fam    *Family
-	state  atomic.Uint32 // a state; may be read by all
+	// watched says that the collector will tell when the handle becomes unreachable,
+	// or that nobody needs to be told.
+	watched bool
 
 	parent *Greenlet // nil for a root
 	run    func(arg any) (any, error)
@@ -37,10 +41,6 @@ type core struct {
 	// slot is where the greenlet's goroutine is parked. It means nothing unless the greenlet is suspended.
 	slot *slot
 	goid uint64 // the number of that goroutine
-
-	// watched says that the collector will tell when the handle becomes unreachable,
-	// or that nobody needs to be told.
-	watched bool
 
 	// Neighbours in the family's list of started greenlets, which is in the order of their starts.
 	prev, next *core
@@ -77,11 +77,6 @@ func Parent(p *Greenlet) Option {
 	}
 }
 
-// Held says that somebody else, a scheduler say, keeps track of the greenlet,
-// so that it isn't killed when it is suspended and unreachable.
-// It makes a greenlet cheaper to create and to suspend for the first time.
-func Held() Option { return func(c *core) { c.watched = true } }
-
 // New returns a greenlet that will run the function when it is first switched to,
 // with that Switch's argument. It doesn't start it.
 // Its parent is the current greenlet unless [Parent] says otherwise:
@@ -101,6 +96,22 @@ func New(run func(arg any) (any, error), opts ...Option) *Greenlet {
 		g.fam = g.parent.fam
 	}
 	return g
+}
+
+// NewHeld is [New] for schedulers, which keep track of their greenlets themselves:
+// the greenlet isn't killed when it is suspended and unreachable. That makes it cheaper to create, and
+// to suspend for the first time. The parent must not be nil.
+func NewHeld(run func(arg any) (any, error), parent *Greenlet) *Greenlet {
+	// One piece of memory, as nobody needs to know when the handle alone has become unreachable.
+	h := new(struct {
+		Greenlet
+		core
+	})
+	h.core.id, h.core.run = lastID.Add(1), run
+	h.core.parent, h.core.fam = parent, parent.fam
+	h.core.watched = true
+	h.Greenlet.core = &h.core
+	return &h.Greenlet
 }
 
 // Current returns the greenlet that the calling goroutine is running, which is never nil:
@@ -144,16 +155,22 @@ func Lookup() *Greenlet {
 // no switch has happened then.
 func (g *Greenlet) Switch(arg any) (any, error) {
 	f := g.fam
-	if f.running.Load() != goid() {
-		return nil, f.refuse("switch to", g.String())
+	if f.running.Load() != goid() || f.current.core == g.core || f.pending.Load() {
+		return g.switchSlowly(arg)
 	}
+	if !g.is(active) {
+		if g.is(dead) || f.closed {
+			return g.switchSlowly(arg)
+		}
+		f.start(g)
+	}
+	// What follows is transfer and arrive once more, for the ordinary case, in one small frame.
+	// The processor mispredicts each return that follows a switch, so each frame between here
+	// and the switch costs time; and a suspended greenlet has to fit into the smallest stack.
 	me := f.current.core
-	if !g.is(active) || g.core == me || !me.watched || f.pending.Load() {
-		f.killUnreachable()
-		return f.send(g, message{value: arg}).open()
+	if !me.watched {
+		f.watchLater()
 	}
-	// What follows is transfer and open once more, for the ordinary case, in one frame: the processor
-	// mispredicts each return that follows a switch, so each frame between here and the switch costs.
 	s := g.slot
 	me.slot = s
 	f.msg.value = arg
@@ -166,16 +183,23 @@ func (g *Greenlet) Switch(arg any) (any, error) {
 		s.inNext = true
 		s.next()
 	}
-	if f.current.core != me {
-		f.passOn(me)
+	if f.current.core != me || f.special {
+		return f.arrive(me)
 	}
 	f.running.Store(me.goid)
-	if f.msg.kind != result || f.msg.err != nil {
-		return f.receive().open()
-	}
 	arg = f.msg.value
 	f.msg.value = nil
 	return arg, nil
+}
+
+// switchSlowly is Switch for all that isn't ordinary.
+func (g *Greenlet) switchSlowly(arg any) (any, error) {
+	f := g.fam
+	if f.running.Load() != goid() {
+		return nil, f.refuse("switch to", g.String())
+	}
+	f.killUnreachable()
+	return f.send(g, message{value: arg})
 }
 
 // Throw is like [Greenlet.Switch], but g's pending Switch returns (nil, err).
@@ -195,9 +219,9 @@ func (g *Greenlet) Throw(err error) (any, error) {
 	}
 	m := message{err: err}
 	if g.is(dead) {
-		m = m.exited()
+		m.exit()
 	}
-	return f.send(g, m).open()
+	return f.send(g, m)
 }
 
 // Kill ends g by unwinding its stack, so that its deferred functions run: unlike the error of a Throw,
@@ -220,8 +244,7 @@ func (g *Greenlet) Kill() error {
 	if g.core == f.current.core {
 		panic(killed)
 	}
-	_, err := f.kill(g).open()
-	return err
+	return f.kill(g)
 }
 
 // Parent returns the greenlet that gets what g's function returns, nil for a root.
@@ -308,12 +331,11 @@ func IsKill(recovered any) bool { return recovered == killed }
 // carriesValue says that the message doesn't kill an unstarted greenlet but starts it.
 func (m message) carriesValue() bool { return m.kind == result && m.err == nil }
 
-// exited turns the end by ErrExit into a value.
-func (m message) exited() message {
+// exit turns the end by ErrExit into a value.
+func (m *message) exit() {
 	if m.kind == result && m.err != nil && errors.Is(m.err, ErrExit) {
-		return message{value: m.err}
+		m.value, m.err = m.err, nil
 	}
-	return m
 }
 
 // open does what the message says in the goroutine that received it.

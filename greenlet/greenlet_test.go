@@ -800,7 +800,7 @@ func TestUnstartedAndHeldGreenletsAreNotKilled(t *testing.T) {
 	f := root.Family()
 	func() {
 		greenlet.New(func(any) (any, error) { t.Error("must not run"); return nil, nil })
-		_, _ = greenlet.New(func(any) (any, error) { return root.Switch(nil) }, greenlet.Held()).Switch(nil)
+		_, _ = greenlet.NewHeld(func(any) (any, error) { return root.Switch(nil) }, root).Switch(nil)
 	}()
 	for range 5 {
 		runtime.GC()

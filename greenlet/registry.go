@@ -103,10 +103,10 @@ func (r *registry) remove(o *owner) {
 	}
 }
 
-// rebuild makes a table in which at most a third of the places is taken.
+// rebuild makes a table in which at most half of the places are taken.
 func (r *registry) rebuild() *ownerTable {
 	bits := uint8(6)
-	for 1<<bits < 3*(r.live+1) {
+	for 1<<bits < 2*(r.live+1) {
 		bits++
 	}
 	t := &ownerTable{shift: 64 - bits, places: make([]ownerPlace, 1<<bits)}

@@ -1,7 +1,5 @@
 package greenlet
 
-import "iter"
-
 // A slot is a place where goroutines wait for control.
 // It always holds exactly one parked goroutine, and flip exchanges it for the caller:
 // the caller parks, the other runs.
@@ -18,18 +16,10 @@ import "iter"
 //     wakes whoever is parked there (see family.hop for what that one does);
 //   - only the running goroutine touches a slot.
 type slot struct {
-	next  func() (struct{}, bool)
-	yield func(struct{}) bool
+	next  func() (struct{}, bool) // set where the pair is made, in newWorker
+	yield func(struct{}) bool     // set by the goroutine that the slot is born with, when it begins
 	// inNext says that the parked goroutine called next, so it's yield's turn.
 	inNext bool
-}
-
-// start gives the slot the goroutine that it is born with: parked, about to run body.
-func (s *slot) start(body func()) {
-	s.next, _ = iter.Pull(func(yield func(struct{}) bool) {
-		s.yield = yield
-		body()
-	})
 }
 
 // flip parks the caller here and runs the goroutine that was parked here.

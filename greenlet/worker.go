@@ -1,6 +1,7 @@
 package greenlet
 
 import (
+	"iter"
 	"runtime/debug"
 	"sync/atomic"
 )
@@ -12,12 +13,13 @@ type worker struct {
 	birth slot  // the slot that ends with this goroutine
 	at    *slot // where it is parked while idle
 	owner owner
-	// job is what the worker is to run when it wakes up: set before it is given control.
-	job *core
-	// retired tells an idle worker to end when it wakes up.
-	retired bool
-	ended   bool
-	next    *worker // in the pool
+	// job is the greenlet that the worker runs, or is to run when it wakes up.
+	job  *core
+	next *worker // in the pool
+
+	recovered bool // the job ended by a panic
+	retired   bool // tells an idle worker to end when it wakes up
+	ended     bool
 }
 
 // workers counts the goroutines of all families, without the roots' own.
@@ -49,27 +51,22 @@ func (f *Family) start(g *Greenlet) {
 func (f *Family) newWorker() *worker {
 	w := new(worker)
 	w.owner.lazy = f.lazy()
-	w.birth.start(w.main)
+	w.birth.next, _ = iter.Pull(w.main)
 	w.at = &w.birth
 	workers.Add(1)
 	return w
 }
 
 // main is what the goroutine does from beginning to end.
-func (w *worker) main() {
+func (w *worker) main(yield func(struct{}) bool) {
+	w.birth.yield = yield
 	w.owner.id = goid()
 	owners.add(&w.owner)
-	defer func() {
-		owners.remove(&w.owner)
-		workers.Add(-1)
-		w.ended = true
-	}()
+	defer w.leave()
 	for {
 		switch {
 		case w.job != nil:
-			c := w.job
-			w.job = nil
-			if !w.work(c) {
+			if !w.work() {
 				return
 			}
 		case w.retired:
@@ -83,16 +80,19 @@ func (w *worker) main() {
 
 // work runs a greenlet from start to end, parks the worker in the pool, and returns when it wakes up;
 // or returns false at once if the worker must end.
-func (w *worker) work(c *core) bool {
+// It has little on its stack, and while the worker is parked nothing that leads to the family.
+func (w *worker) work() bool {
+	c := w.job
 	f := c.fam
 	w.owner.fam = f
 	c.goid = w.owner.id
 	f.running.Store(c.goid)
-	m := f.receive()
-	if m.carriesValue() {
-		m = w.run(c, m.value)
+	f.takeOver()
+	if f.msg.carriesValue() {
+		w.call()
 	}
-	to := f.finish(c, m)
+	w.job = nil
+	to := f.finish(c)
 	w.owner.fam = nil
 	if f.pool.n >= maxIdle {
 		return false
@@ -103,66 +103,64 @@ func (w *worker) work(c *core) bool {
 	return true
 }
 
-// run calls the greenlet's function and says how it ended.
-//
-// It doesn't return if that was by Goexit: then the goroutine is ending, and nothing can stop that,
-// so control goes to the parent from here. This is apart from [worker.call] because a recover there
-// doesn't mean that the goroutine goes on: a Goexit whose deferred functions panicked still is one.
-func (w *worker) run(c *core, arg any) message {
-	m := message{kind: goexit}
-	returned := false
-	defer func() {
-		if !returned {
-			w.leave(c, m)
-		}
-	}()
-	w.call(c, arg, &m)
-	returned = true
-	return m
-}
-
-// call calls the greenlet's function and puts its end into m, which it leaves alone if that is a Goexit.
-func (w *worker) call(c *core, arg any, m *message) {
+// call calls the greenlet's function and makes how it ended the family's message.
+func (w *worker) call() {
+	c := w.job
+	f := c.fam
 	defer func() {
 		switch r := recover(); {
 		case r == killed:
-			*m = message{err: ErrExit}
+			w.recovered = true
+			f.msg = message{err: ErrExit}
 		case r != nil:
-			*m = message{kind: panicked, err: carry(c, r)}
+			w.recovered = true
+			f.msg = message{kind: panicked, err: carry(c, r)}
 		}
 	}()
-	run := c.run
-	c.run = nil
+	w.recovered = false
+	run, arg := c.run, f.msg.value
+	c.run, f.msg.value = nil, nil
 	v, err := run(arg)
 	if err != nil {
 		v = nil
 	}
-	*m = message{value: v, err: err}
+	f.msg.value, f.msg.err = v, err
 }
 
-// finish ends the greenlet and makes its parent, or the ancestor that stands in for it, the current one.
+// finish ends the greenlet and gives control to its parent, or to the ancestor that stands in for it.
 // It returns the slot in which that one waits for the caller to park.
-func (f *Family) finish(c *core, m message) *slot {
+func (f *Family) finish(c *core) *slot {
 	c.become(dead)
 	f.unlink(c)
 	c.slot = nil
-	to, m := f.receiver(c.parent, m.exited())
+	f.msg.exit()
+	to := f.receiver(c.parent)
 	if to.is(unstarted) {
 		f.start(to)
 	}
-	f.current, f.msg = to, m
-	f.switches++
+	f.switchTo(to)
 	return to.slot
 }
 
-// leave ends the greenlet, with m for its parent, while this goroutine ends by Goexit.
+// leave ends the goroutine. If a greenlet is still running in it then it has called Goexit. Nothing can stop that,
+// also not a recover of the panics of its deferred functions. So the greenlet ends here and the Goexit goes on in its parent.
 //
 // When a goroutine ends, iter.Pull lets whoever called next to park in its slot suffer the same Goexit.
 // That would be a bystander. Whoever parked there by yield only wakes up.
 // So if it's a next, the places are changed until it's a yield: a new worker is sent through this slot
 // on its detour, and as each visitor turns the slot over once, the new one is parked by a yield.
-func (w *worker) leave(c *core, m message) {
+func (w *worker) leave() {
+	owners.remove(&w.owner)
+	workers.Add(-1)
+	w.ended = true
+	c := w.job
+	if c == nil {
+		return
+	}
 	f := c.fam
+	if !w.recovered {
+		f.msg = message{kind: goexit}
+	}
 	if w.birth.inNext {
 		visitor := f.newWorker()
 		f.detour = &w.birth
@@ -172,9 +170,9 @@ func (w *worker) leave(c *core, m message) {
 		c.slot.flip()
 		f.pool.put(visitor)
 	}
-	f.finish(c, m)
+	f.finish(c)
 	w.owner.fam = nil
-	// Deferred functions end the goroutine, and the one that wakes up passes control to f.current.
+	// Now the goroutine ends, and the one that wakes up passes control to the parent.
 }
 
 // carry wraps a panic for its way to the parents. One that is on its way already stays as it is.

@@ -12,19 +12,17 @@ import (
 type Latch struct {
 	loop *Loop // the only one that completes it; nil if anybody may. Set before use
 	// done is set once, under mu, after the result; who has seen it set may read the result without mu.
-	done atomic.Bool
-	err  error
-
-	mu       sync.Mutex // held for moments; a loop's mu may be taken inside
-	first    *Waiter    // in the order of their subscription
-	last     *Waiter
-	watched  bool // the loop knows of somebody outside who waits
-	canceler Canceler
-	// cancelled says that the canceler has been called.
-	cancelled bool
-	name      string
-
+	done     atomic.Bool
 	observed atomic.Bool
+	err      error
+
+	mu        sync.Mutex // held for moments; a loop's mu may be taken inside
+	watched   bool       // the loop knows of somebody outside who waits
+	cancelled bool       // the canceler has been called
+	// first is the head of a circular list, in the order of subscription; nil if nobody waits.
+	first    *Waiter
+	canceler Canceler
+	name     *string
 }
 
 // Done reports whether the future is complete.
@@ -96,7 +94,7 @@ func (c *Latch) Cancel(cause error) bool {
 // SetName gives the future a name for dumps: what those who wait for it wait for.
 func (c *Latch) SetName(name string) {
 	c.mu.Lock()
-	c.name = name
+	c.name = &name
 	c.mu.Unlock()
 }
 
@@ -106,8 +104,8 @@ func (c *Latch) String() string {
 	defer c.mu.Unlock()
 	owner, _ := c.canceler.(fmt.Stringer)
 	switch {
-	case c.name != "":
-		return c.name
+	case c.name != nil:
+		return *c.name
 	case owner != nil:
 		return owner.String()
 	case c.loop != nil:
@@ -122,13 +120,11 @@ func (c *Latch) Outside(l *Loop) bool { return c.loop != l }
 // A Waiter is told when a future is done. It is for code that waits often and wants to allocate nothing for it;
 // [Latch.OnDone] is the ordinary way. A Waiter waits for one future at a time.
 type Waiter struct {
-	loop   *Loop
-	run    Runnable
-	signal chan struct{}
+	loop *Loop // nil: run is called by the goroutine that completes the future, and must be quick
+	run  Runnable
 
-	// The neighbours on the latch's list, guarded by its mu.
+	// The neighbours on the latch's list, guarded by its mu; nil while it isn't on one.
 	next, prev *Waiter
-	listed     bool
 }
 
 // Notify sets who is told: the Runnable is scheduled in the loop.
@@ -149,14 +145,12 @@ func (c *Latch) Subscribe(w *Waiter) bool {
 		}
 		c.watched = true
 	}
-	w.listed = true
-	w.next, w.prev = nil, c.last
-	if c.last == nil {
-		c.first = w
+	if c.first == nil {
+		c.first, w.next, w.prev = w, w, w
 	} else {
-		c.last.next = w
+		w.next, w.prev = c.first, c.first.prev
+		w.prev.next, w.next.prev = w, w
 	}
-	c.last = w
 	c.mu.Unlock()
 	return true
 }
@@ -165,22 +159,23 @@ func (c *Latch) Subscribe(w *Waiter) bool {
 func (c *Latch) Unsubscribe(w *Waiter) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !w.listed {
+	if w.next == nil {
 		return false
 	}
-	w.listed = false
-	if w.prev == nil {
-		c.first = w.next
+	c.remove(w)
+	return true
+}
+
+func (c *Latch) remove(w *Waiter) {
+	if w.next == w {
+		c.first = nil
 	} else {
-		w.prev.next = w.next
-	}
-	if w.next == nil {
-		c.last = w.prev
-	} else {
-		w.next.prev = w.prev
+		w.prev.next, w.next.prev = w.next, w.prev
+		if c.first == w {
+			c.first = w.next
+		}
 	}
 	w.next, w.prev = nil, nil
-	return true
 }
 
 func (c *Latch) fail(err error) bool {
@@ -200,17 +195,15 @@ func (c *Latch) fail(err error) bool {
 func (c *Latch) finish(err error) {
 	c.err = err
 	c.done.Store(true)
-	for w := c.first; w != nil; {
-		next := w.next
-		w.listed, w.next, w.prev = false, nil, nil
-		if w.signal != nil {
-			close(w.signal)
-		} else {
+	for w := c.first; w != nil; w = c.first {
+		c.remove(w)
+		if w.loop != nil {
 			w.loop.Schedule(w.run)
+		} else {
+			w.run.RunInLoop()
 		}
-		w = next
 	}
-	c.first, c.last, c.canceler = nil, nil, nil
+	c.canceler = nil
 	watched := c.watched
 	c.mu.Unlock()
 	if watched {
@@ -229,12 +222,13 @@ func (c *Latch) Wait(ctx context.Context) error {
 	if c.Done() {
 		return nil
 	}
-	w := Waiter{signal: make(chan struct{})}
+	told := make(signal)
+	w := Waiter{run: told}
 	if !c.Subscribe(&w) {
 		return nil
 	}
 	select {
-	case <-w.signal:
+	case <-told:
 		return nil
 	case <-ctx.Done():
 		c.Unsubscribe(&w)
@@ -243,6 +237,10 @@ func (c *Latch) Wait(ctx context.Context) error {
 		return err
 	}
 }
+
+type signal chan struct{}
+
+func (s signal) RunInLoop() { close(s) }
 
 // ContextError returns nil while the context isn't done. Then it returns its cause: an error for which
 // errors.Is holds with context.Cause(ctx) and with ctx.Err().

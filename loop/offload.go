@@ -31,7 +31,7 @@ func OffloadJoined[T any](l *Loop, fn func() (T, error)) *Future[T] {
 }
 
 func offload[T any](l *Loop, p *Promise[T], fn func() (T, error), begin func() bool) *Future[T] {
-	p.future.name = "offloaded work"
+	p.future.name = &offloaded
 	l.offload.add(func() {
 		if begin() { // or else it was cancelled while it waited
 			p.Complete(fn)
@@ -39,6 +39,8 @@ func offload[T any](l *Loop, p *Promise[T], fn func() (T, error), begin func() b
 	})
 	return &p.future
 }
+
+var offloaded = "offloaded work"
 
 // An offloader runs functions in a bounded number of goroutines, which end when there is nothing to do.
 type offloader struct {

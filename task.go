@@ -103,14 +103,10 @@ func (t *Task[T]) main() {
 	}()
 	v, err := t.fn(&t.scope)
 	goexit = false
-	switch {
-	case err != nil:
-		t.promise.Reject(err)
-	case t.mustAwait && !t.hasWaited:
-		t.promise.Reject(fmt.Errorf("%w: %s blocked, or had nothing to wait for", ErrAwaitRequired, t))
-	default:
-		t.promise.Resolve(v)
+	if err == nil && t.mustAwait && !t.hasWaited {
+		err = fmt.Errorf("%w: %s blocked, or had nothing to wait for", ErrAwaitRequired, t)
 	}
+	t.promise.Settle(v, err)
 }
 
 // fail completes the future after a panic.

@@ -71,7 +71,10 @@ func (p *Promise[T]) Future() *Future[T] { return &p.future }
 
 // Resolve completes the future with a value. It reports whether it did: false means that it was complete already,
 // which a cancel by those who waited can do at any time.
-func (p *Promise[T]) Resolve(v T) bool {
+func (p *Promise[T]) Resolve(v T) bool { return p.Settle(v, nil) }
+
+// Settle completes the future with both a value and an error, as a function returns them. It reports whether it did, as Resolve does.
+func (p *Promise[T]) Settle(v T, err error) bool {
 	f := &p.future
 	f.mu.Lock()
 	if f.done.Load() {
@@ -79,7 +82,7 @@ func (p *Promise[T]) Resolve(v T) bool {
 		return false
 	}
 	f.value = v
-	f.finish(nil)
+	f.finish(err)
 	return true
 }
 
@@ -94,19 +97,18 @@ func (p *Promise[T]) Reject(err error) bool {
 // Complete calls fn and completes the future with what fn returns; with a [*PanicError] if it panics,
 // and with [ErrGoexit] if it calls runtime.Goexit, which then goes on.
 func (p *Promise[T]) Complete(fn func() (T, error)) {
-	err := ErrGoexit
+	returned := false
 	defer func() {
-		if r := recover(); r != nil {
-			err = &PanicError{Value: r, Stack: debug.Stack()}
-		}
-		if err != nil {
-			p.Reject(err)
+		switch r := recover(); {
+		case r != nil:
+			p.Reject(&PanicError{Value: r, Stack: debug.Stack()})
+		case !returned:
+			p.Reject(ErrGoexit)
 		}
 	}()
-	v, e := fn()
-	if err = e; err == nil {
-		p.Resolve(v)
-	}
+	v, err := fn()
+	returned = true
+	p.Settle(v, err)
 }
 
 // OnCancel has fn called when somebody cancels the future, instead of completing it at once:

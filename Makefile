@@ -1,0 +1,80 @@
+# repaint: what contributors and CI run. `make help` lists it.
+
+GO ?= go
+# The newest release that knows Go 1.26. It is built by `go run`, so there is nothing to install.
+STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# Some checkouts belong to another user than the one who builds; git then refuses to describe them.
+GOFLAGS ?= -buildvcs=false
+# A hanging test should say so while somebody still looks.
+TEST_FLAGS ?= -timeout 8m
+BENCH ?= .
+
+# Packages without dependencies, which promise to build everywhere, as far as they exist.
+PORTABLE = $(addprefix ./,$(addsuffix /...,$(wildcard greenlet loop coop))) $(if $(wildcard *.go),.)
+PLATFORMS = linux/arm64 linux/386 linux/riscv64 js/wasm
+NESTED = $(patsubst ./%/go.mod,%,$(shell find . -mindepth 2 -name go.mod -not -path '*/testdata/*' -not -path './.*' | sort))
+GOFMT = $(shell $(GO) env GOROOT)/bin/gofmt
+SOURCES = find . -name '*.go' -not -path './.*' -not -path '*/testdata/*' -print0
+
+export GO GOFLAGS
+
+.DEFAULT_GOAL := help
+.PHONY: help test check fmt-check vet vet-portable staticcheck race plain slowpath nested bench demo fmt install-servers
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+test: ## everything that must pass; installs missing database servers on Debian where it may
+	@scripts/test.sh
+
+check: fmt-check vet vet-portable staticcheck ## formatting, vet (here and on other platforms), staticcheck
+
+fmt-check:
+	@unformatted=$$($(SOURCES) | xargs -0 -r $(GOFMT) -l) && \
+	if [ -n "$$unformatted" ]; then \
+		printf 'not formatted, run make fmt:\n%s\n' "$$unformatted"; exit 1; \
+	fi
+
+vet:
+	$(GO) vet ./...
+
+vet-portable:
+	@set -e; for platform in $(PLATFORMS); do \
+		echo "vet for $$platform: $(PORTABLE)"; \
+		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO) vet $(PORTABLE); \
+	done
+	@echo "build for windows/amd64: $(PORTABLE) ./internal/..."
+	@CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) build $(PORTABLE) ./internal/...
+
+staticcheck:
+	$(STATICCHECK) ./...
+
+race: ## all tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race $(TEST_FLAGS) ./...
+
+plain: ## all tests without it: other timing, and allocations that can be counted
+	$(GO) test $(TEST_FLAGS) ./...
+
+slowpath: ## the tests of greenlet and bridge with the portable goroutine identity
+	$(GO) test $(TEST_FLAGS) -tags repaint_slowgoid $(PORTABLE)
+
+nested: ## vet and test of the modules in subdirectories
+	@set -e; for module in $(NESTED); do \
+		echo "$$module:"; \
+		( cd "$$module" && $(GO) vet ./... && $(GO) test $(TEST_FLAGS) ./... ); \
+	done
+
+bench: ## benchmarks, with peers beside them; BENCH=regexp selects
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+	@set -e; for module in $(wildcard bench); do ( cd "$$module" && $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./... ); done
+
+demo: ## the examples, one after the other
+	@set -e; for main in $(sort $(wildcard examples/*/main.go)); do \
+		dir=$${main%/main.go}; printf '\n== %s\n' "$$dir"; $(GO) run "./$$dir"; \
+	done
+
+fmt: ## format all Go files
+	@$(SOURCES) | xargs -0 -r $(GOFMT) -w
+
+install-servers: ## PostgreSQL and MariaDB from Debian's packages, for the database tests
+	@scripts/install-servers.sh

@@ -1,0 +1,81 @@
+// Command repaint shows what the module does, on the database of one's choice.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/urfave/cli/v3"
+
+	_ "github.com/seed1239206e/repaint/db/sqlite"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the program at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
+}
+
+// Exit statuses.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // as if by SIGINT
+)
+
+// run is the program: it returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	app := &cli.Command{
+		Name:  "repaint",
+		Usage: "one blue function, in both colours",
+		Description: "repaint changes a function's colour without touching its source: plain sequential\n" +
+			"database code runs on goroutines, and unchanged as greenlets of an event loop.",
+		Commands:  []*cli.Command{demoCommand(stdout, stderr)},
+		Writer:    stdout,
+		ErrWriter: stderr,
+		// The status is decided below.
+		ExitErrHandler: func(context.Context, *cli.Command, error) {},
+		OnUsageError:   usageError,
+		Action: func(_ context.Context, cmd *cli.Command) error {
+			if cmd.Args().Present() {
+				return &usage{fmt.Errorf("unknown command %q; see repaint --help", cmd.Args().First())}
+			}
+			return cli.ShowRootCommandHelp(cmd)
+		},
+	}
+	err := app.Run(ctx, args)
+	var status exitStatus
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &status):
+		return int(status)
+	}
+	fmt.Fprintln(stderr, "repaint:", err)
+	var u *usage
+	if errors.As(err, &u) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// An exitStatus ends the program after everything has been said.
+type exitStatus int
+
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+// A usage error is about the command line.
+type usage struct{ error }
+
+func (u *usage) Unwrap() error { return u.error }
+
+func usageError(_ context.Context, cmd *cli.Command, err error, _ bool) error {
+	return &usage{fmt.Errorf("%w; see %s --help", err, cmd.FullName())}
+}

@@ -1,0 +1,212 @@
+package db
+
+import (
+	"database/sql"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Named gives the parameter :name its value. sql.Named does the same.
+func Named(name string, value any) sql.NamedArg { return sql.Named(name, value) }
+
+// bind returns the value of each of the statement's Params. Arguments are any
+// number of named values, maps with string keys, and structs; the first one
+// that has the parameter's name gives the value. Every parameter must get one,
+// and every named value and map key must belong to a parameter; only structs
+// may have more fields than there are parameters.
+//
+// The values are in room if that is large enough.
+func (st *Statement) bind(room []any, args []any) ([]any, error) {
+	if len(args) == 0 && len(st.Params) == 0 {
+		return nil, nil
+	}
+	values := room
+	if len(values) < len(st.Params) {
+		values = make([]any, len(st.Params))
+	}
+	values = values[:len(st.Params)]
+	if st.bindNamed(values, args) {
+		return values, nil
+	}
+	for i, name := range st.Params {
+		found := false
+		for _, arg := range args {
+			v, ok, err := lookUp(arg, name)
+			if err != nil {
+				return nil, st.badArgs("%w", err)
+			}
+			if ok {
+				values[i], found = v, true
+				break
+			}
+		}
+		if !found {
+			if err := st.checkUnused(args); err != nil {
+				return nil, err // names the misspelt argument, which says more
+			}
+			return nil, st.badArgs("the parameter :%s has no argument; %s", name, describe(args))
+		}
+	}
+	return values, st.checkUnused(args)
+}
+
+// bindNamed handles the usual call, one named value for each parameter, without
+// comparing each with each. It reports false for every other call: right or
+// wrong, the long way decides.
+func (st *Statement) bindNamed(values, args []any) bool {
+	if len(args) != len(st.names) || len(st.Params) != len(st.names) {
+		return false
+	}
+	for i, name := range st.Params {
+		arg, ok := args[i].(sql.NamedArg)
+		if !ok {
+			return false
+		}
+		for j := 0; arg.Name != name; j++ {
+			if j == len(args) {
+				return false
+			}
+			if arg, ok = args[j].(sql.NamedArg); !ok {
+				return false
+			}
+		}
+		values[i] = arg.Value
+	}
+	// As many names as arguments, and each name found: none is left over.
+	return true
+}
+
+// checkUnused returns an error for an argument that is no parameter, or is none
+// of the kinds that bind knows.
+func (st *Statement) checkUnused(args []any) error {
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case sql.NamedArg:
+			if !slices.Contains(st.names, arg.Name) {
+				return st.unused(arg.Name)
+			}
+			for _, before := range args[:i] {
+				if before, ok := before.(sql.NamedArg); ok && before.Name == arg.Name {
+					return st.badArgs("the parameter :%s has two arguments", arg.Name)
+				}
+			}
+		case map[string]any:
+			for name := range arg {
+				if !slices.Contains(st.names, name) {
+					return st.unused(name)
+				}
+			}
+		default:
+			v := reflect.ValueOf(arg)
+			if v.Kind() == reflect.Map && v.Type().Key().Kind() == reflect.String {
+				for _, key := range v.MapKeys() {
+					if !slices.Contains(st.names, key.String()) {
+						return st.unused(key.String())
+					}
+				}
+				continue
+			}
+			if _, err := structOf(v); err != nil {
+				return st.badArgs("%w", err)
+			}
+		}
+	}
+	return nil
+}
+
+func (st *Statement) unused(name string) error {
+	has := "no parameters"
+	if len(st.names) > 0 {
+		has = "only :" + strings.Join(st.names, ", :")
+	}
+	return st.badArgs("the argument %q is no parameter of the statement, which has %s", name, has)
+}
+
+func (st *Statement) badArgs(format string, args ...any) error {
+	err := fail("bind", ErrParameter, format, args...)
+	err.Statement = st.Source
+	return err
+}
+
+// lookUp finds a parameter in one argument.
+func lookUp(arg any, name string) (value any, ok bool, err error) {
+	switch arg := arg.(type) {
+	case sql.NamedArg:
+		return arg.Value, arg.Name == name, nil
+	case map[string]any:
+		value, ok = arg[name]
+		return value, ok, nil
+	}
+	v := reflect.ValueOf(arg)
+	if v.Kind() == reflect.Map && v.Type().Key().Kind() == reflect.String {
+		if v = v.MapIndex(reflect.ValueOf(name).Convert(v.Type().Key())); !v.IsValid() {
+			return nil, false, nil
+		}
+		return v.Interface(), true, nil
+	}
+	if v, err = structOf(v); err != nil {
+		return nil, false, err
+	}
+	index, err := structFields(v.Type()).find(v.Type(), name)
+	if index == nil || err != nil {
+		return nil, false, err
+	}
+	if v, err = v.FieldByIndexErr(index); err != nil {
+		return nil, true, nil // the field of an embedded nil pointer: NULL
+	}
+	return v.Interface(), true, nil
+}
+
+// structOf returns the struct that an argument is or points to.
+func structOf(v reflect.Value) (reflect.Value, error) {
+	s := v
+	for s.Kind() == reflect.Pointer && !s.IsNil() {
+		s = s.Elem()
+	}
+	if !s.IsValid() || !isRowType(s.Type()) {
+		what := "nil"
+		if v.IsValid() {
+			what = fmt.Sprintf("a value of type %s", v.Type())
+		}
+		return s, fmt.Errorf("%s can't tell which parameter it is for; pass db.Named(name, value), a map or a struct", what)
+	}
+	return s, nil
+}
+
+// describe says what the arguments offered.
+func describe(args []any) string {
+	var names []string
+	for _, arg := range args {
+		switch arg := arg.(type) {
+		case sql.NamedArg:
+			names = append(names, arg.Name)
+		case map[string]any:
+			for name := range arg {
+				names = append(names, name)
+			}
+		default:
+			names = append(names, fmt.Sprintf("the fields of %T", arg))
+		}
+	}
+	if len(names) == 0 {
+		return "there are none"
+	}
+	slices.Sort(names)
+	return "there are " + strings.Join(names, ", ")
+}
+
+// named pairs the statement's parameters with their values, for errors.
+func (st *Statement) named(values []any) []sql.NamedArg {
+	if len(values) != len(st.Params) {
+		return nil
+	}
+	all := make([]sql.NamedArg, 0, len(st.names))
+	for i, name := range st.Params {
+		if slices.Index(st.Params, name) == i {
+			all = append(all, sql.Named(name, values[i]))
+		}
+	}
+	return all
+}

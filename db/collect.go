@@ -1,0 +1,144 @@
+package db
+
+import (
+	"context"
+	"database/sql/driver"
+	"reflect"
+)
+
+// Querier is what Engine, Conn and Tx have in common. A function that takes one
+// can be called with any of them: alone, on a connection, or as part of its
+// caller's transaction. Rows of a Querier are buffered.
+type Querier interface {
+	// Exec runs a statement, or a script without parameters, that returns no rows.
+	Exec(ctx context.Context, query string, args ...any) (Result, error)
+	// Query runs a statement and returns all its rows.
+	Query(ctx context.Context, query string, args ...any) (*Rows, error)
+	// QueryRow runs a statement for its first row. Errors come from Row.Scan.
+	QueryRow(ctx context.Context, query string, args ...any) *Row
+	// Begin runs fn in a transaction, or in a savepoint where there is a
+	// transaction, and commits it; it rolls back if fn returns an error,
+	// panics or exits its goroutine.
+	Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error
+}
+
+var (
+	_ Querier = (*Engine)(nil)
+	_ Querier = (*Conn)(nil)
+	_ Querier = (*Tx)(nil)
+)
+
+// All returns every row of a query as a T. If T is a struct, or a pointer to
+// one, the columns go to its fields by name; otherwise there must be one column.
+func All[T any](ctx context.Context, q Querier, query string, args ...any) ([]T, error) {
+	rows, err := queryMax(ctx, q, 0, query, args)
+	if err != nil {
+		return nil, err
+	}
+	scan, err := scannerFor[T](rows.call.Columns)
+	if err != nil {
+		return nil, rows.call.explain(err)
+	}
+	all := make([]T, rows.call.count())
+	for i := range all {
+		rows.Next()
+		row, _ := rows.row("scan")
+		if err := scan(row, &all[i]); err != nil {
+			return nil, rows.call.explain(err)
+		}
+	}
+	return all, nil
+}
+
+// One returns the only row of a query as a T, see [All]. It returns ErrNoRows or
+// ErrMultipleRows if there isn't exactly one.
+func One[T any](ctx context.Context, q Querier, query string, args ...any) (T, error) {
+	var v T
+	rows, err := queryMax(ctx, q, 2, query, args)
+	if err != nil {
+		return v, err
+	}
+	err = rows.one(func() error {
+		scan, err := scannerFor[T](rows.call.Columns)
+		if err != nil {
+			return err
+		}
+		return scan(rows.call.Values[:len(rows.call.Columns)], &v)
+	})
+	return v, err
+}
+
+// Scalar returns the only value of a query: one row of one column. It returns
+// ErrNoRows or ErrMultipleRows if there isn't exactly one row.
+func Scalar[T any](ctx context.Context, q Querier, query string, args ...any) (T, error) {
+	var v T
+	rows, err := queryMax(ctx, q, 2, query, args)
+	if err != nil {
+		return v, err
+	}
+	err = rows.one(func() error {
+		if err := oneColumn(rows.call.Columns, "Scalar"); err != nil {
+			return err
+		}
+		return scanRow(rows.call.Columns, rows.call.Values, []any{&v})
+	})
+	return v, err
+}
+
+// queryMax fetches at most max rows where the Querier can do that; of a type
+// from elsewhere it takes them all.
+func queryMax(ctx context.Context, q Querier, max int, query string, args []any) (*Rows, error) {
+	if q, ok := q.(interface {
+		queryMax(ctx context.Context, max int, query string, args []any) (*Rows, error)
+	}); ok {
+		return q.queryMax(ctx, max, query, args)
+	}
+	return q.Query(ctx, query, args...)
+}
+
+// one calls scan if there is exactly one row.
+func (r *Rows) one(scan func() error) error {
+	switch n := r.call.count(); {
+	case n == 0:
+		return noRows(&r.call)
+	case n > 1:
+		return r.call.explain(&Error{Op: "query", Fault: Fault{Condition: ErrMultipleRows,
+			Hint: "use All, or QueryRow for the first one only"}})
+	}
+	return r.call.explain(scan())
+}
+
+// scannerFor returns a function that copies a row to a T.
+func scannerFor[T any](columns []Column) (func(row []driver.Value, dest *T) error, error) {
+	t := reflect.TypeFor[T]()
+	switch {
+	case isRowType(t):
+		plan, err := planStruct(t, columns)
+		return func(row []driver.Value, dest *T) error {
+			return plan.scan(reflect.ValueOf(dest).Elem(), columns, row)
+		}, err
+	case t.Kind() == reflect.Pointer && isRowType(t.Elem()):
+		plan, err := planStruct(t.Elem(), columns)
+		return func(row []driver.Value, dest *T) error {
+			p := reflect.New(t.Elem())
+			if err := plan.scan(p.Elem(), columns, row); err != nil {
+				return err
+			}
+			reflect.ValueOf(dest).Elem().Set(p)
+			return nil
+		}, err
+	}
+	return func(row []driver.Value, dest *T) error {
+		if err := assign(dest, row[0], columns[0].Type); err != nil {
+			return badColumn(columns[0], 0, dest, err)
+		}
+		return nil
+	}, oneColumn(columns, t.String())
+}
+
+func oneColumn(columns []Column, what string) error {
+	if len(columns) == 1 {
+		return nil
+	}
+	return fail("scan", ErrScan, "the row has %d columns (%s), %s takes one", len(columns), columnNames(columns), what)
+}

@@ -1,0 +1,164 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+
+	"github.com/seed1239206e/repaint/db/sqltext"
+)
+
+// Dialect is what differs between databases. To add a database, implement it
+// and [Register] it; a database that has a database/sql driver gets its
+// Connector from [SQLConnector].
+type Dialect interface {
+	// Name is the dialect's name in URLs: "sqlite".
+	Name() string
+	// Options returns the names of the URL options that the dialect knows, in
+	// addition to those of package db.
+	Options() []string
+	// Connector makes what opens connections for one Engine. It checks the URL
+	// but opens nothing yet.
+	Connector(u *URL) (Connector, error)
+	// Rules says how the database's SQL is written.
+	Rules() *sqltext.Rules
+	// Placeholder returns the n-th placeholder as the database wants it, from
+	// 1: "?" or "$1". If they are numbered, a parameter that occurs several
+	// times is sent once.
+	Placeholder(n int) string
+	// Traits says what is known about a text that consists of the given
+	// statements, of which there is at least one.
+	Traits(text string, statements []sqltext.Statement) Traits
+	// Fault reads a driver's error.
+	Fault(err error) Fault
+}
+
+// SQLDialect is a Dialect that can use an open database of database/sql, see
+// [OpenDB].
+type SQLDialect interface {
+	Dialect
+	// ConnectorDB makes what opens connections of pool. It may block.
+	ConnectorDB(ctx context.Context, pool *sql.DB) (Connector, error)
+}
+
+// Traits is what can be told about a text by looking at it. Wrong ones must be
+// wrong on the safe side.
+type Traits struct {
+	Script    bool // several statements
+	Writes    bool // it may change the database
+	Session   bool // it may leave something behind in the connection: settings, temporary tables
+	TxControl bool // it begins, ends or marks a transaction
+	Plan      bool // worth preparing once and keeping
+	Changes   bool // it has a count of rows it changed
+	Inserts   bool // it may have made a key for the last row it inserted
+}
+
+// Connector opens the connections of one Engine.
+type Connector interface {
+	// Connect opens a connection.
+	Connect(ctx context.Context) (Session, error)
+	// Limits says how the connections may be used together.
+	Limits() Limits
+	// Close ends what the connector itself holds, after all its Sessions.
+	Close() error
+}
+
+// Limits says how the connections of a [Connector] may be used together. The
+// zero value is a database that arbitrates everything itself.
+type Limits struct {
+	// OneWriter: only one connection at a time may write. The engine keeps
+	// the others waiting, in order and without polling.
+	OneWriter bool
+	// WriterExcludesReaders: while it writes, no other may even read.
+	WriterExcludesReaders bool
+	// MaxConns bounds the number of connections; 0 is no bound. With 1 a
+	// single connection does everything, one user after the other.
+	MaxConns int
+	// PoolSize is the pool's size unless the user gives one; 0 leaves it to
+	// package db.
+	PoolSize int
+}
+
+// Session is one connection, as package db drives it: one call at a time, each
+// waiting for its end. In a greenlet a call suspends that greenlet only.
+// When the context of a call ends the session stops the work, if it can, but
+// returns only when nothing uses the connection any more.
+type Session interface {
+	// Do executes a statement and puts what came of it into the call.
+	Do(ctx context.Context, c *Call) error
+	// Begin begins a transaction. It may put that off until the first Do.
+	Begin(ctx context.Context, opts TxOptions) error
+	// Commit ends the transaction, whether it succeeds or not.
+	Commit(ctx context.Context) error
+	// Rollback ends the transaction.
+	Rollback(ctx context.Context) error
+	// Savepoint, Release and RollbackTo handle savepoints; RollbackTo also
+	// releases it.
+	Savepoint(ctx context.Context, name string) error
+	Release(ctx context.Context, name string) error
+	RollbackTo(ctx context.Context, name string) error
+	// Status tells how things stand after the last call. It does no I/O.
+	Status() Status
+	// Close ends the connection. It waits for a call that is still running.
+	Close(ctx context.Context) error
+}
+
+// Status is the state of a [Session].
+type Status uint8
+
+const (
+	Idle     Status = iota // no transaction
+	InTx                   // in a transaction
+	FailedTx               // in a transaction that can only be rolled back
+	Broken                 // the connection is of no more use
+)
+
+// Call is a statement on its way to a [Session] and what it returned.
+type Call struct {
+	Statement *Statement
+	Args      []any // one for each of Statement.Params
+	Rows      bool  // whether rows are wanted
+	MaxRows   int   // fetch no more rows than this; 0 is all
+
+	Columns  []Column
+	Values   []driver.Value // row after row; the session doesn't touch them again
+	Affected int64          // rows changed
+	LastID   int64          // of the last row inserted, where the database has that
+	HasID    bool
+
+	// Room for a few arguments, so that they cost no allocation of their own.
+	argRoom    [4]any
+	driverArgs []driver.NamedValue // Args as a driver of database/sql wants them; nil before
+	driverRoom [4]driver.NamedValue
+}
+
+// forget lets go of the arguments, which needn't live as long as the rows.
+func (c *Call) forget() {
+	c.Args, c.argRoom = nil, [4]any{}
+	c.driverArgs, c.driverRoom = nil, [4]driver.NamedValue{}
+}
+
+// Column describes a column of a result.
+type Column struct {
+	Name string
+	Type string // the database's name of the type, in upper case; "" if unknown
+}
+
+// TxOptions are the options of a transaction.
+type TxOptions struct {
+	ReadOnly bool
+}
+
+// TxOption sets one of the TxOptions.
+type TxOption func(*TxOptions)
+
+// ReadOnly makes a transaction in which writing is an error. It waits for no
+// writer, and none waits for it, where the database can do that.
+func ReadOnly() TxOption { return func(o *TxOptions) { o.ReadOnly = true } }
+
+func txOptions(opts []TxOption) (o TxOptions) {
+	for _, set := range opts {
+		set(&o)
+	}
+	return o
+}

@@ -1,0 +1,428 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// Engine is a database: its URL, its dialect and the connections to it. Use one
+// for the whole program, from any number of goroutines, loops and greenlets.
+//
+// Its own Exec, Query and QueryRow take a connection for one statement. They
+// commit by themselves; so do those of a [Conn] outside of a transaction.
+type Engine struct {
+	url      *URL
+	name     string // what Open was asked for, safe to print
+	dialect  Dialect
+	numbered bool // the dialect's placeholders have numbers
+	conf     config
+
+	connector  Connector
+	converter  converter // the connector, if its calls block; see serve
+	statements statementCache
+	gate       *gate // nil where the database arbitrates between writers
+	pool       *pool
+	writers    *pool // one connection, for whoever has the gate; else the pool
+	leaks      leaks
+}
+
+// Open opens a database: it makes a first connection, so that a wrong URL, an
+// unreachable server or a file that can't be opened is an error here. See [URL]
+// for how one is written; the dialect's package must be imported.
+func Open(ctx context.Context, url string, opts ...Option) (*Engine, error) {
+	u, err := ParseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	return OpenURL(ctx, u, opts...)
+}
+
+// OpenURL is Open for a URL that has been read already.
+func OpenURL(ctx context.Context, u *URL, opts ...Option) (*Engine, error) {
+	d, err := dialectOf(u.Dialect)
+	if err != nil {
+		return nil, err
+	}
+	conf, err := configure(d, u.Options, opts)
+	if err != nil {
+		return nil, err
+	}
+	connector, err := d.Connector(u)
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx, d, u, conf, connector)
+}
+
+// OpenDB opens an Engine on a database of database/sql, whose driver must be one
+// for the dialect's database. The Engine has its own pool; it holds connections
+// of db for as long as it keeps them, within db's SetMaxOpenConns, and doesn't
+// close db.
+func OpenDB(ctx context.Context, d SQLDialect, db *sql.DB, opts ...Option) (*Engine, error) {
+	conf, err := configure(d, nil, opts)
+	if err != nil {
+		return nil, err
+	}
+	connector, err := repaint.Block(ctx, func(ctx context.Context) (Connector, error) {
+		return d.ConnectorDB(ctx, db)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx, d, &URL{Dialect: d.Name(), Driver: "database/sql"}, conf, connector)
+}
+
+func open(ctx context.Context, d Dialect, u *URL, conf config, connector Connector) (*Engine, error) {
+	limits := connector.Limits()
+	size, max := conf.places(limits)
+	e := &Engine{
+		url: u, dialect: d, conf: conf, connector: connector,
+		numbered:   d.Placeholder(1) != d.Placeholder(2),
+		statements: statementCache{size: conf.statementCache},
+	}
+	e.pool = e.newPool(size, max)
+	e.writers = e.pool
+	// With one connection for everything the pool itself is the gate.
+	if limits.OneWriter && limits.MaxConns != 1 {
+		e.gate = newGate(limits.WriterExcludesReaders, conf.poolTimeout)
+		e.writers = e.newPool(1, 1)
+	}
+
+	first := e.writers
+	c, err := first.acquire(ctx)
+	if err != nil {
+		_ = connector.Close()
+		return nil, err
+	}
+	first.release(ctx, c)
+	if c, ok := connector.(converter); ok && c.converts() {
+		e.converter = c
+	}
+	return e, nil
+}
+
+func (e *Engine) newPool(size, max int) *pool {
+	p := &pool{size: size, max: max, lifetime: e.conf.maxLifetime}
+	p.timeout = e.conf.poolTimeout
+	p.connect = func(ctx context.Context) (Session, error) {
+		s, err := e.connector.Connect(ctx)
+		if err != nil {
+			return nil, e.wrap(ctx, "connect", nil, err)
+		}
+		return s, nil
+	}
+	return p
+}
+
+// URL returns what the Engine was opened with. It prints without the password.
+func (e *Engine) URL() *URL { return e.url }
+
+// Dialect returns the Engine's dialect.
+func (e *Engine) Dialect() Dialect { return e.dialect }
+
+// Exec runs a statement, or a script without parameters, on a connection of its
+// own. A script is no transaction: what precedes a failing statement stays done.
+func (e *Engine) Exec(ctx context.Context, query string, args ...any) (Result, error) {
+	var call Call
+	if err := e.prepare(&call, query, args); err != nil {
+		return Result{}, err
+	}
+	if err := e.once(ctx, "exec", &call); err != nil {
+		return Result{}, err
+	}
+	return call.result(), nil
+}
+
+// Query runs a statement on a connection of its own and returns all its rows.
+func (e *Engine) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
+	return e.queryMax(ctx, 0, query, args)
+}
+
+// QueryRow runs a statement on a connection of its own for its first row.
+func (e *Engine) QueryRow(ctx context.Context, query string, args ...any) *Row {
+	r := &Row{}
+	r.call.Rows, r.call.MaxRows = true, 1
+	if r.err = e.prepare(&r.call, query, args); r.err == nil {
+		r.err = e.once(ctx, "query", &r.call)
+	}
+	return r
+}
+
+func (e *Engine) queryMax(ctx context.Context, max int, query string, args []any) (*Rows, error) {
+	r := &Rows{}
+	r.call.Rows, r.call.MaxRows = true, max
+	if err := e.prepare(&r.call, query, args); err != nil {
+		return nil, err
+	}
+	if err := e.once(ctx, "query", &r.call); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Begin runs fn in a transaction, on a connection of its own, and commits it. If
+// fn returns an error, panics or exits its goroutine, the transaction is rolled
+// back; Begin returns fn's error as it is.
+func (e *Engine) Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
+	tx, err := e.BeginTx(ctx, opts...)
+	if err != nil {
+		return err
+	}
+	return tx.run(ctx, fn)
+}
+
+// BeginTx begins a transaction on a connection of its own, which the caller must
+// end with Commit or Rollback. [Engine.Begin] does that by itself.
+func (e *Engine) BeginTx(ctx context.Context, opts ...TxOption) (*Tx, error) {
+	o := txOptions(opts)
+	p, held, err := e.enter(ctx, !o.ReadOnly, "a transaction")
+	if err != nil {
+		return nil, e.wrap(ctx, "begin", nil, err)
+	}
+	entered := false
+	defer func() {
+		if !entered {
+			e.gate.leave(held)
+		}
+	}()
+	c, err := e.connOf(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	entered = true
+	c.held = held
+	tx, err := c.begin(ctx, nil, o)
+	if err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	tx.owns = true
+	return tx, nil
+}
+
+// Connect checks out a connection. The caller must Close it.
+func (e *Engine) Connect(ctx context.Context) (*Conn, error) { return e.connOf(ctx, e.pool) }
+
+// Close closes the Engine: new calls and those that wait for a connection fail
+// with ErrClosed, and it waits for the connections in use to come back, until
+// ctx ends or, if it has no deadline, for as long as callers wait for a
+// connection. If some are still in use then, it says so; they are closed when
+// they come back.
+func (e *Engine) Close(ctx context.Context) error {
+	if _, ok := ctx.Deadline(); !ok {
+		wait := e.conf.poolTimeout
+		if wait == 0 {
+			wait = defaults().poolTimeout
+		}
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, wait)
+		defer cancel()
+	}
+	why := fail("use the engine", ErrClosed, "the Engine for %s is closed", e.url)
+	e.gate.close(why)
+	out := e.pool.close(ctx, why)
+	if e.writers != e.pool {
+		out += e.writers.close(ctx, why)
+	}
+	err := e.connector.Close()
+	if out > 0 {
+		busy := fail("close", ErrTimeout, "%d connections of %s are still in use%s", out, e.url, e.leaks.where())
+		busy.Hint = "close every Conn and end every Tx before closing the Engine"
+		return busy
+	}
+	if err != nil {
+		return e.wrap(ctx, "close", nil, err)
+	}
+	return nil
+}
+
+// prepare puts a statement and its arguments into the call.
+func (e *Engine) prepare(c *Call, query string, args []any) error {
+	st := e.statements.get(query)
+	if st == nil {
+		var err error
+		if st, err = parseStatement(e.dialect, query, e.numbered); err != nil {
+			return err
+		}
+		e.statements.put(st)
+	}
+	c.Statement = st
+	switch {
+	case st.TxControl:
+		err := misuse("prepare", "a transaction is begun with Begin and ended with its Tx, not by a statement")
+		err.Statement, err.Dialect = query, e.dialect.Name()
+		return err
+	case st.Script && c.Rows:
+		err := misuse("query", "a script of several statements has no single result; use Exec")
+		err.Statement, err.Dialect = query, e.dialect.Name()
+		return err
+	}
+	var err error
+	if c.Args, err = st.bind(c.argRoom[:], args); err != nil {
+		return err
+	}
+	return nil
+}
+
+// enter waits until what is about to begin may, and returns the pool that has
+// the connection for it.
+func (e *Engine) enter(ctx context.Context, write bool, what string) (*pool, pass, error) {
+	held, err := e.gate.enter(ctx, write, what)
+	if write {
+		return e.writers, held, err
+	}
+	return e.pool, held, err
+}
+
+// once runs a statement on a connection of its own.
+func (e *Engine) once(ctx context.Context, op string, call *Call) error {
+	err := loop.ContextError(ctx)
+	for attempt := 0; err == nil; attempt++ {
+		if err = e.attempt(ctx, call); err == nil {
+			call.forget()
+			return nil
+		}
+		// ErrBadConn means that the statement never reached the database.
+		if attempt < 2 && errors.Is(err, driver.ErrBadConn) {
+			err = nil
+		}
+	}
+	return e.wrap(ctx, op, call, err)
+}
+
+// attempt runs the statement: in a plain goroutine on the spot, if there is
+// nothing to wait for. Otherwise, on a driver that blocks, it becomes a job.
+func (e *Engine) attempt(ctx context.Context, call *Call) error {
+	st := call.Statement
+	if e.converter == nil {
+		p, held, err := e.enter(ctx, st.Writes, st.Source)
+		if err != nil {
+			return err
+		}
+		return e.on(ctx, p, held, nil, call)
+	}
+	if err := e.converter.convert(call); err != nil {
+		return err
+	}
+	if !repaint.InGreenlet() {
+		if p, held, c := e.idle(st); c != nil {
+			return e.on(ctx, p, held, c, call)
+		}
+	}
+	return e.serve(ctx, call)
+}
+
+// idle returns an idle connection for a statement that may begin at once, or nil.
+func (e *Engine) idle(st *Statement) (p *pool, held pass, c *physical) {
+	held, ok := e.gate.tryEnter(st.Writes, st.Source)
+	if !ok {
+		return nil, noPass, nil
+	}
+	p = e.pool
+	if st.Writes {
+		p = e.writers
+	}
+	if c = p.takeIdle(); c == nil {
+		e.gate.leave(held)
+	}
+	return p, held, c
+}
+
+// on runs the statement on a connection of p, c if the caller has one, and gives
+// the pass back. If the caller is killed while it runs, that happens when the
+// database is done with it.
+func (e *Engine) on(ctx context.Context, p *pool, held pass, c *physical, call *Call) (err error) {
+	killed := true
+	defer func() {
+		switch {
+		case !killed:
+			e.gate.leave(held)
+		case c != nil:
+			p.abandon(c, func() { e.gate.leave(held) })
+		default:
+			e.gate.leave(held)
+		}
+	}()
+	if c == nil {
+		c, err = p.acquire(ctx)
+	}
+	if err == nil {
+		err = e.do(ctx, p, c, call)
+	}
+	killed = false
+	if c != nil {
+		p.release(ctx, c)
+	}
+	return err
+}
+
+// do runs the statement on a connection outside of any transaction.
+func (e *Engine) do(ctx context.Context, p *pool, c *physical, call *Call) error {
+	err := c.session.Do(ctx, call)
+	c.dirty = c.dirty || call.Statement.Session
+	if err != nil {
+		e.examine(p, c, err)
+	}
+	return err
+}
+
+// examine marks a connection that is of no use after an error.
+func (e *Engine) examine(p *pool, c *physical, err error) {
+	switch c.session.Status() {
+	case Broken:
+		c.bad = true
+		if e.dialect.Fault(err).Condition == ErrDisconnected {
+			p.invalidate()
+		}
+	case InTx, FailedTx:
+		// Outside of a Tx there is none: someone begun it behind our back.
+		c.bad = true
+	}
+}
+
+// wrap makes an error of a driver, a pool or a context an *Error that says what
+// was attempted.
+func (e *Engine) wrap(ctx context.Context, op string, call *Call, err error) error {
+	var own *Error
+	if errors.As(err, &own) {
+		if own.Statement != "" || call == nil {
+			return err
+		}
+		err := *own // never change an error that others may hold too
+		err.Op, err.Dialect = op, e.dialect.Name()
+		e.describe(&err, call)
+		return &err
+	}
+	why, isContext := ofContext(ctx, err)
+	result := &Error{Op: op, Dialect: e.dialect.Name(), Err: why}
+	switch {
+	case isContext:
+		if errors.Is(why, context.DeadlineExceeded) {
+			result.Condition = ErrTimeout
+		}
+	case errors.Is(err, driver.ErrBadConn):
+		result.Condition = ErrDisconnected
+	default:
+		result.Fault = e.dialect.Fault(err)
+	}
+	if call != nil {
+		e.describe(result, call)
+	}
+	return result
+}
+
+func (e *Engine) describe(err *Error, call *Call) {
+	err.Statement = call.Statement.Source
+	if !e.conf.hideParameters {
+		err.Params = call.Statement.named(call.Args)
+	}
+}
+
+func (c *Call) result() Result {
+	return Result{affected: c.Affected, lastID: c.LastID, hasID: c.HasID}
+}

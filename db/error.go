@@ -1,0 +1,209 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// The conditions that errors of this package stand for, on every database; ask
+// with errors.Is. Indented ones are also the condition above them.
+var (
+	// ErrConstraint: the statement would have broken a constraint.
+	ErrConstraint error = &condition{text: "constraint violated"}
+	//   ErrUnique: a unique index or primary key has the value already.
+	ErrUnique error = &condition{text: "unique constraint violated", is: ErrConstraint}
+	//   ErrForeignKey: a row refers to one that doesn't exist.
+	ErrForeignKey error = &condition{text: "foreign key violated", is: ErrConstraint}
+	//   ErrNotNull: NULL for a column that forbids it.
+	ErrNotNull error = &condition{text: "not-null constraint violated", is: ErrConstraint}
+	//   ErrCheck: a check constraint is false.
+	ErrCheck error = &condition{text: "check constraint violated", is: ErrConstraint}
+
+	// ErrSyntax: the database can't read the statement.
+	ErrSyntax error = &condition{text: "syntax error"}
+	// ErrUndefined: there is no such table, column, function, ….
+	ErrUndefined error = &condition{text: "undefined name"}
+	// ErrReadOnly: a write in a read-only transaction or database.
+	ErrReadOnly error = &condition{text: "read-only"}
+	// ErrBusy: a lock of the database was not free in time.
+	ErrBusy error = &condition{text: "database busy"}
+	// ErrTimeout: a deadline passed, of the context, the server or the pool.
+	ErrTimeout error = &condition{text: "timed out"}
+	//   ErrPoolTimeout: no connection of the pool was free in time.
+	ErrPoolTimeout error = &condition{text: "no free connection in time", is: ErrTimeout}
+	// ErrDisconnected: the connection to the database is lost or unusable.
+	ErrDisconnected error = &condition{text: "disconnected"}
+
+	// ErrNoRows: a row was asked for and there is none. It is sql.ErrNoRows too.
+	ErrNoRows error = &condition{text: "no rows", is: sql.ErrNoRows}
+	// ErrMultipleRows: one row was asked for and there are more.
+	ErrMultipleRows error = &condition{text: "more than one row"}
+	// ErrScan: a value doesn't fit the Go variable that is to take it.
+	ErrScan error = &condition{text: "value doesn't fit"}
+
+	// ErrParameter: parameters of a statement and arguments of the call differ.
+	ErrParameter error = &condition{text: "parameters and arguments differ"}
+	// ErrMisuse: a call that can't make sense; its text says what to do instead.
+	ErrMisuse error = &condition{text: "misuse"}
+	//   ErrInUse: two tasks used one Conn or Tx at the same time.
+	ErrInUse error = &condition{text: "in use by another task", is: ErrMisuse}
+	// ErrClosed: the Engine, Conn or Rows is closed.
+	ErrClosed error = &condition{text: "closed"}
+	// ErrTxDone: the transaction has ended. It is sql.ErrTxDone too.
+	ErrTxDone error = &condition{text: "transaction has ended", is: sql.ErrTxDone}
+
+	//   ErrTxFailed: the transaction can only be rolled back, or has been by the database.
+	ErrTxFailed error = &condition{text: "transaction failed", is: ErrTxDone}
+
+	// ErrUnknownDialect: nothing is registered for the URL's dialect.
+	ErrUnknownDialect error = &condition{text: "unknown dialect"}
+	// ErrUnknownOption: an option of the URL means nothing to the dialect.
+	ErrUnknownOption error = &condition{text: "unknown option"}
+)
+
+// condition is an error that stands for a class of errors; is names the wider
+// class.
+type condition struct {
+	text string
+	is   error
+}
+
+func (c *condition) Error() string { return "db: " + c.text }
+func (c *condition) Unwrap() error { return c.is }
+
+// Fault is what a dialect reads in a driver's error.
+type Fault struct {
+	Condition error  // one of the conditions above; nil if it is none of them
+	Code      string // the database's own: an SQLSTATE, "SQLITE_CONSTRAINT_UNIQUE (2067)", …
+
+	// What the database says about the place, where it says so.
+	Table, Column, Constraint string
+
+	Hint string // what to do about it, if that can be said
+}
+
+// Error is an error of the database or on the way to it: what was attempted,
+// what came back. errors.Is finds its condition as well as the driver's error,
+// and, when a context ended it, the context's error and its cause.
+type Error struct {
+	Op        string // "exec", "query", "begin", "commit", "connect", …
+	Dialect   string
+	Statement string         // as the caller wrote it; "" without one
+	Params    []sql.NamedArg // nil with the option HideParameters
+	Fault
+	Err error // what the driver returned; may be nil
+}
+
+// Error says it in one line: long statements and values are cut, the fields
+// have them whole.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("db: " + e.Op)
+	if e.Dialect != "" {
+		b.WriteString(" on " + e.Dialect)
+	}
+	switch {
+	case e.Err != nil:
+		b.WriteString(": " + e.Err.Error())
+	case e.Condition != nil:
+		b.WriteString(": " + strings.TrimPrefix(e.Condition.Error(), "db: "))
+	}
+	if e.Hint != "" {
+		b.WriteString("; " + e.Hint)
+	}
+	if e.Statement != "" {
+		fmt.Fprintf(&b, " [SQL: %s]", short(e.Statement, 300))
+	}
+	if len(e.Params) > 0 {
+		b.WriteString(" [")
+		for i, p := range e.Params {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			if i == 20 {
+				fmt.Fprintf(&b, "and %d more", len(e.Params)-i)
+				break
+			}
+			b.WriteString(p.Name + "=" + shortValue(p.Value))
+		}
+		b.WriteByte(']')
+	}
+	return b.String()
+}
+
+// Unwrap returns the condition and the driver's error.
+func (e *Error) Unwrap() []error {
+	all := make([]error, 0, 2)
+	if e.Condition != nil {
+		all = append(all, e.Condition)
+	}
+	if e.Err != nil {
+		all = append(all, e.Err)
+	}
+	return all
+}
+
+// misuse returns the error of a call that can't make sense.
+func misuse(op, format string, args ...any) *Error {
+	return fail(op, ErrMisuse, format, args...)
+}
+
+// fail returns an Error that comes from no driver; condition %w-style in Err
+// would repeat itself in the text, so it is only the Fault's.
+func fail(op string, condition error, format string, args ...any) *Error {
+	return &Error{Op: op, Fault: Fault{Condition: condition}, Err: fmt.Errorf(format, args...)}
+}
+
+// ofContext tells whether err is the end of ctx, and returns it with the
+// context's cause.
+func ofContext(ctx context.Context, err error) (error, bool) {
+	why := loop.ContextError(ctx)
+	if why == nil || !errors.Is(err, ctx.Err()) && !errors.Is(err, context.Cause(ctx)) {
+		return err, false
+	}
+	if errors.Is(err, ctx.Err()) && errors.Is(err, context.Cause(ctx)) {
+		return err, true
+	}
+	return why, true
+}
+
+// short returns text on one line, cut to about n bytes.
+func short(text string, n int) string {
+	var b strings.Builder
+	for word := range strings.FieldsSeq(text) {
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		if b.Len()+len(word) > n {
+			rest := n - b.Len()
+			for rest > 0 && !utf8.RuneStart(word[rest]) {
+				rest--
+			}
+			b.WriteString(word[:rest] + "…")
+			break
+		}
+		b.WriteString(word)
+	}
+	return b.String()
+}
+
+func shortValue(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "NULL"
+	case string:
+		return fmt.Sprintf("%q", short(v, 60))
+	case []byte:
+		return fmt.Sprintf("%d bytes", len(v))
+	case time.Time:
+		return v.Format(time.RFC3339Nano)
+	}
+	return short(fmt.Sprintf("%v", v), 60)
+}

@@ -1,0 +1,125 @@
+package db
+
+import (
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+)
+
+// fields maps the names of columns and parameters to the fields of a struct.
+type fields struct {
+	exact map[string]field // by db tag
+	loose map[string]field // fields without a tag, by looseName
+}
+
+type field struct {
+	index []int
+	depth int
+	twice bool // another field of the same depth has this name
+}
+
+var fieldsOf sync.Map // reflect.Type → *fields
+
+// structFields returns the fields of a struct type: a field with the tag
+// `db:"name"` has exactly that name, `db:"-"` has none, and one without a tag
+// has its Go name in any mixture of case and underscores. The fields of an
+// embedded struct count as the struct's own; as in Go the shallower one wins.
+func structFields(t reflect.Type) *fields {
+	if f, ok := fieldsOf.Load(t); ok {
+		return f.(*fields)
+	}
+	f := &fields{exact: map[string]field{}, loose: map[string]field{}}
+	f.collect(t, nil, map[reflect.Type]bool{})
+	actual, _ := fieldsOf.LoadOrStore(t, f)
+	return actual.(*fields)
+}
+
+func (f *fields) collect(t reflect.Type, at []int, above map[reflect.Type]bool) {
+	if above[t] {
+		return // a type that embeds a pointer to itself
+	}
+	above[t] = true
+	defer delete(above, t)
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		tag, hasTag := sf.Tag.Lookup("db")
+		name, _, _ := strings.Cut(tag, ",")
+		if name == "-" {
+			continue
+		}
+		index := append(at[:len(at):len(at)], i)
+		if sf.Anonymous && name == "" {
+			inner := sf.Type
+			if inner.Kind() == reflect.Pointer {
+				inner = inner.Elem()
+			}
+			// A pointer to an unexported struct can't be filled by reflection.
+			if inner.Kind() == reflect.Struct && !isValueType(sf.Type) && (sf.IsExported() || sf.Type.Kind() == reflect.Struct) {
+				f.collect(inner, index, above)
+				continue
+			}
+		}
+		if !sf.IsExported() {
+			continue
+		}
+		if hasTag && name != "" {
+			add(f.exact, name, index)
+		} else {
+			add(f.loose, looseName(sf.Name), index)
+		}
+	}
+}
+
+func add(m map[string]field, name string, index []int) {
+	old, ok := m[name]
+	switch {
+	case !ok || len(index) < old.depth:
+		m[name] = field{index: index, depth: len(index)}
+	case len(index) == old.depth:
+		old.twice = true
+		m[name] = old
+	}
+}
+
+// find returns the field of that name; index is nil if there is none.
+func (f *fields) find(t reflect.Type, name string) (index []int, err error) {
+	got, ok := f.exact[name]
+	if !ok {
+		got, ok = f.loose[looseName(name)]
+	}
+	switch {
+	case !ok:
+		return nil, nil
+	case got.twice:
+		return nil, fmt.Errorf("%s has two fields for %q; tell them apart by their db tags", t, name)
+	}
+	return got.index, nil
+}
+
+// looseName drops what snake_case and CamelCase differ in.
+func looseName(name string) string {
+	return strings.ToLower(strings.ReplaceAll(name, "_", ""))
+}
+
+var (
+	scannerType = reflect.TypeFor[sql.Scanner]()
+	valuerType  = reflect.TypeFor[driver.Valuer]()
+	timeType    = reflect.TypeFor[time.Time]()
+)
+
+// isValueType tells whether a struct type, or pointer to one, is one value for
+// the database rather than a row of them.
+func isValueType(t reflect.Type) bool {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	p := reflect.PointerTo(t)
+	return t == timeType || p.Implements(scannerType) || p.Implements(valuerType)
+}
+
+// isRowType tells whether t is a struct whose fields take the columns of a row.
+func isRowType(t reflect.Type) bool { return t.Kind() == reflect.Struct && !isValueType(t) }

@@ -1,0 +1,165 @@
+package db
+
+import (
+	"context"
+	"time"
+)
+
+// gate lets one writer at a time through, and with it the readers or not; in
+// the order of arrival. It stands before databases that would otherwise make
+// their clients poll for their one lock, as SQLite does. A nil gate is open.
+//
+// Whoever needs a connection and the gate either has the connection first (a
+// Conn) or takes one that is reserved for whoever has the gate; so the two can't
+// block each other.
+type gate struct {
+	queue
+	exclusive bool // readers have to pass as well: the writer excludes them
+
+	readers int
+	writing bool
+	holder  string // what writes, for messages
+	closed  error
+}
+
+// pass is what somebody holds of a gate.
+type pass uint8
+
+const (
+	noPass pass = iota
+	readPass
+	writePass
+)
+
+// enter waits until what may begin. The caller must leave with the pass it gets.
+func (g *gate) enter(ctx context.Context, write bool, what string) (pass, error) {
+	if g == nil || !write && !g.exclusive {
+		return noPass, nil
+	}
+	g.mu.Lock()
+	if g.closed != nil {
+		err := g.closed
+		g.mu.Unlock()
+		return noPass, err
+	}
+	if g.head != nil || !g.admits(!write) {
+		w := &waiter{shared: !write}
+		g.join(g, w)
+		g.mu.Unlock()
+		if err := g.wait(ctx, g, w); err != nil {
+			return noPass, err
+		}
+		if !write {
+			return readPass, nil
+		}
+		g.mu.Lock()
+	} else {
+		g.admit(!write)
+	}
+	p := readPass
+	if write {
+		p, g.holder = writePass, what
+	}
+	g.mu.Unlock()
+	return p, nil
+}
+
+// tryEnter is enter for those who won't wait.
+func (g *gate) tryEnter(write bool, what string) (pass, bool) {
+	if g == nil || !write && !g.exclusive {
+		return noPass, true
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed != nil || g.head != nil || !g.admits(!write) {
+		return noPass, false
+	}
+	g.admit(!write)
+	if write {
+		g.holder = what
+		return writePass, true
+	}
+	return readPass, true
+}
+
+// writes notes what the writer does.
+func (g *gate) writes(what string) {
+	g.mu.Lock()
+	g.holder = what
+	g.mu.Unlock()
+}
+
+// leave gives a pass back.
+func (g *gate) leave(p pass) {
+	if p == noPass {
+		return
+	}
+	g.mu.Lock()
+	g.dismiss(p == readPass)
+	g.handOn()
+}
+
+// handOn lets in whoever is next. The lock is held, and released.
+func (g *gate) handOn() {
+	for w := g.head; w != nil && g.admits(w.shared); w = g.head {
+		g.admit(w.shared)
+		if !g.grant(w) {
+			g.dismiss(w.shared)
+		}
+	}
+	g.mu.Unlock()
+}
+
+func (g *gate) takeBack(w *waiter) {
+	g.dismiss(w.shared)
+	g.handOn()
+}
+
+func (g *gate) timedOut(w *waiter) error {
+	what := "writing"
+	if w.shared {
+		what = "reading"
+	}
+	holder := "readers hold the database"
+	if g.writing {
+		holder = "the writer is " + g.holder
+	}
+	err := fail("begin "+what, ErrBusy, "waited %v for the turn to write or read: %s, and %d more wait",
+		g.timeout, holder, g.length)
+	err.Hint = "inside a transaction use its Tx, not the Engine; keep transactions short, or raise pool_timeout"
+	return err
+}
+
+func (g *gate) admits(shared bool) bool {
+	return !g.writing && (shared || g.readers == 0)
+}
+
+func (g *gate) admit(shared bool) {
+	if shared {
+		g.readers++
+	} else {
+		g.writing = true
+	}
+}
+
+func (g *gate) dismiss(shared bool) {
+	if shared {
+		g.readers--
+	} else {
+		g.writing, g.holder = false, ""
+	}
+}
+
+// close refuses whoever waits or comes later.
+func (g *gate) close(err error) {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	g.closed = err
+	g.refuseAll(err)
+}
+
+func newGate(exclusive bool, timeout time.Duration) *gate {
+	return &gate{exclusive: exclusive, queue: queue{timeout: timeout}}
+}

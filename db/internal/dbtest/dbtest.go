@@ -1,0 +1,131 @@
+// Package dbtest has what the tests of package db and its dialects share.
+package dbtest
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/db"
+	_ "github.com/seed1239206e/repaint/db/sqlite"
+)
+
+// A Colour is a way to run blue functions.
+type Colour struct {
+	Name string
+	Loop bool
+}
+
+// Blocking is a plain goroutine, InLoop a task in a loop.
+var (
+	Blocking = Colour{Name: "blocking"}
+	InLoop   = Colour{Name: "loop", Loop: true}
+)
+
+// BothColours runs a test twice: in a plain goroutine and as a task in a loop.
+func BothColours(t *testing.T, fn func(t *testing.T, ctx context.Context, c Colour)) {
+	t.Helper()
+	t.Run(Blocking.Name, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		fn(t, ctx, Blocking)
+	})
+	t.Run(InLoop.Name, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		require.NoError(t, repaint.Run(ctx, func(ctx context.Context) error {
+			_, err := repaint.Await(ctx, repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
+				fn(t, ctx, InLoop)
+				return 0, nil
+			}))
+			return err
+		}))
+	})
+}
+
+// Together calls fn(0) to fn(n-1), all at once: in tasks of the loop, or in
+// goroutines. It returns the first error.
+func (c Colour) Together(ctx context.Context, n int, fn func(ctx context.Context, i int) error) error {
+	if c.Loop {
+		fns := make([]func(context.Context) (int, error), n)
+		for i := range fns {
+			fns[i] = func(ctx context.Context) (int, error) { return i, fn(ctx, i) }
+		}
+		_, err := repaint.Gather(ctx, fns...)
+		return err
+	}
+	errs := make(chan error, n)
+	for i := range n {
+		go func() { errs <- fn(ctx, i) }()
+	}
+	var first error
+	for range n {
+		if err := <-errs; err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// Go starts fn in a task or goroutine; the result waits for its end.
+func (c Colour) Go(ctx context.Context, fn func(ctx context.Context) error) (wait func() error) {
+	if c.Loop {
+		task := repaint.Spawn(ctx, func(ctx context.Context) (int, error) { return 0, fn(ctx) })
+		return func() error {
+			_, err := repaint.Await(context.WithoutCancel(ctx), task)
+			return err
+		}
+	}
+	done := make(chan error, 1)
+	go func() { done <- fn(ctx) }()
+	return func() error { return <-done }
+}
+
+// Databases runs a test on a new database in memory and on one in a file, in
+// both colours. The engine is closed after it, which must succeed.
+func Databases(t *testing.T, fn func(t *testing.T, ctx context.Context, e *db.Engine, c Colour)) {
+	t.Helper()
+	for _, where := range []string{"memory", "file"} {
+		t.Run(where, func(t *testing.T) {
+			BothColours(t, func(t *testing.T, ctx context.Context, c Colour) {
+				url := "sqlite://"
+				if where == "file" {
+					url = File(t)
+				}
+				fn(t, ctx, Open(t, ctx, url), c)
+			})
+		})
+	}
+}
+
+// File returns the URL of a new database file.
+func File(t testing.TB) string {
+	return fmt.Sprintf("sqlite:///%s/test.db?synchronous=off", filepath.ToSlash(t.TempDir()))
+}
+
+// Open opens an Engine that is closed when the test has ended; by then all its
+// connections must be back.
+func Open(t testing.TB, ctx context.Context, url string, opts ...db.Option) *db.Engine {
+	t.Helper()
+	e, err := db.Open(ctx, url, opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, e.Close(context.Background()))
+		require.Zero(t, e.Stats().Open, "connections that are still open")
+	})
+	return e
+}
+
+// Exec runs statements that must succeed.
+func Exec(t testing.TB, ctx context.Context, q db.Querier, statements ...string) {
+	t.Helper()
+	for _, st := range statements {
+		_, err := q.Exec(ctx, st)
+		require.NoError(t, err)
+	}
+}

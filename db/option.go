@@ -1,0 +1,193 @@
+package db
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Option sets something of an Engine. Those that are data can be given in the
+// URL as well; an Option given to Open holds against the URL's.
+//
+//	PoolSize            pool_size=5
+//	MaxOverflow         max_overflow=10
+//	PoolTimeout         pool_timeout=30s
+//	MaxLifetime         max_lifetime=1h
+//	HideParameters      hide_parameters=true
+//	StatementCache      statement_cache=512
+//
+// Times are written as 30s, 1m30s, or as a number of seconds.
+type Option func(*config)
+
+// config is what the options set.
+type config struct {
+	poolSize       int // 0: the dialect's or the package's default
+	maxOverflow    int
+	poolTimeout    time.Duration
+	maxLifetime    time.Duration
+	hideParameters bool
+	statementCache int
+	leakAfter      time.Duration
+	onLeak         func(Leak)
+}
+
+func defaults() config {
+	return config{maxOverflow: -1, poolTimeout: 30 * time.Second, statementCache: 512}
+}
+
+// PoolSize sets how many connections the engine keeps open for the next user.
+// The default is the dialect's: for SQLite the number of processors, at least 4.
+func PoolSize(n int) Option { return func(c *config) { c.poolSize = n } }
+
+// MaxOverflow sets how many connections there may be beyond PoolSize while they
+// are needed. Those are closed when they come back. The default is the dialect's:
+// for SQLite none, since more of them would only wait for each other.
+func MaxOverflow(n int) Option { return func(c *config) { c.maxOverflow = n } }
+
+// PoolTimeout sets how long to wait for a connection, or for the turn to write
+// where only one can, before giving up with ErrPoolTimeout or ErrBusy; 0 waits
+// forever. The default is 30 s.
+func PoolTimeout(d time.Duration) Option { return func(c *config) { c.poolTimeout = d } }
+
+// MaxLifetime sets the age from which a connection is replaced before its next
+// use. The default, 0, keeps connections as long as they work.
+func MaxLifetime(d time.Duration) Option { return func(c *config) { c.maxLifetime = d } }
+
+// HideParameters keeps the values of parameters out of errors.
+func HideParameters() Option { return func(c *config) { c.hideParameters = true } }
+
+// StatementCache sets how many parsed statements the engine keeps. The default
+// is 512; 0 keeps none.
+func StatementCache(n int) Option { return func(c *config) { c.statementCache = n } }
+
+// ReportLeaks calls report, on a goroutine of its own, for every Conn or Tx that
+// is still open after the given time. Its Leak has the stack of the checkout,
+// which costs about a microsecond each.
+func ReportLeaks(after time.Duration, report func(Leak)) Option {
+	return func(c *config) { c.leakAfter, c.onLeak = after, report }
+}
+
+// ownOptions are the URL options of this package.
+var ownOptions = map[string]func(c *config, value string) error{
+	"pool_size":       intOption(1, func(c *config) *int { return &c.poolSize }),
+	"max_overflow":    intOption(0, func(c *config) *int { return &c.maxOverflow }),
+	"statement_cache": intOption(0, func(c *config) *int { return &c.statementCache }),
+	"pool_timeout":    timeOption(func(c *config) *time.Duration { return &c.poolTimeout }),
+	"max_lifetime":    timeOption(func(c *config) *time.Duration { return &c.maxLifetime }),
+	"hide_parameters": func(c *config, value string) (err error) {
+		c.hideParameters, err = ParseBool(value)
+		return err
+	},
+}
+
+// configure reads the package's own options from a URL and checks that the
+// dialect knows the others.
+func configure(d Dialect, options url.Values, opts []Option) (config, error) {
+	c := defaults()
+	known := d.Options()
+	for name := range options {
+		set, own := ownOptions[name]
+		if !own {
+			if !slices.Contains(known, name) {
+				return c, unknownOption(d, name)
+			}
+			continue
+		}
+		if err := set(&c, (URL{Options: options}).Option(name)); err != nil {
+			return c, badOption(name, err)
+		}
+	}
+	for _, set := range opts {
+		set(&c)
+	}
+	if c.poolSize < 0 || c.poolTimeout < 0 || c.maxLifetime < 0 {
+		return c, misuse("open", "pool size and times can't be negative")
+	}
+	return c, nil
+}
+
+func unknownOption(d Dialect, name string) error {
+	all := slices.Clone(d.Options())
+	for own := range ownOptions {
+		all = append(all, own)
+	}
+	slices.Sort(all)
+	err := fail("open", ErrUnknownOption, "%s has no option %q; there are %s", d.Name(), name, strings.Join(all, ", "))
+	err.Dialect = d.Name()
+	return err
+}
+
+func badOption(name string, err error) error {
+	return fail("open", ErrMisuse, "the option %s: %w", name, err)
+}
+
+// ParseBool reads the value of a URL option that is on or off.
+func ParseBool(value string) (bool, error) {
+	switch strings.ToLower(value) {
+	case "1", "true", "on", "yes", "":
+		return true, nil
+	case "0", "false", "off", "no":
+		return false, nil
+	}
+	return false, fmt.Errorf("%q is neither on nor off", value)
+}
+
+// ParseDuration reads the value of a URL option that is a time: 1m30s, or a
+// number of seconds.
+func ParseDuration(value string) (time.Duration, error) {
+	if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds >= 0 && seconds < 1e9 {
+		return time.Duration(seconds * float64(time.Second)), nil
+	}
+	d, err := time.ParseDuration(value)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf("%q is no time such as 1m30s, or a number of seconds", value)
+	}
+	return d, nil
+}
+
+func intOption(least int, at func(*config) *int) func(*config, string) error {
+	return func(c *config, value string) error {
+		n, err := strconv.Atoi(value)
+		if err != nil || n < least {
+			return fmt.Errorf("%q is no number from %d", value, least)
+		}
+		*at(c) = n
+		return nil
+	}
+}
+
+func timeOption(at func(*config) *time.Duration) func(*config, string) error {
+	return func(c *config, value string) (err error) {
+		*at(c), err = ParseDuration(value)
+		return err
+	}
+}
+
+// places returns how many connections to keep and how many to allow, given the
+// limits of the connector. With a single writer one more is reserved for it.
+func (c config) places(l Limits) (size, max int) {
+	size, overflow := c.poolSize, c.maxOverflow
+	if size == 0 {
+		size = l.PoolSize
+	}
+	if size == 0 {
+		size = 5
+	}
+	if overflow < 0 {
+		overflow = 10
+		if l.OneWriter {
+			overflow = 0
+		}
+	}
+	max = size + overflow
+	if n := l.MaxConns; n > 0 {
+		if l.OneWriter && n > 1 {
+			n-- // the writer's
+		}
+		size, max = min(size, n), min(max, n)
+	}
+	return size, max
+}

@@ -1,0 +1,262 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// pool keeps the connections of an engine. Callers wait in line for them, see
+// queue. A place is a connection that exists or is being made; whoever fails to
+// make one passes its place on, so nobody waits for a connection that never comes.
+type pool struct {
+	queue
+	connect  func(ctx context.Context) (Session, error)
+	size     int           // connections kept
+	max      int           // places
+	lifetime time.Duration // a connection older than this is replaced; 0 is never
+
+	idle       []*physical // the last one returned is the first one used
+	places     int         // in use
+	generation uint64      // connections of earlier ones are replaced
+	closed     error
+	drained    *loop.Promise[struct{}] // after close: no place is in use any more
+
+	acquired  int64
+	connects  int64
+	failures  int64
+	discarded int64
+}
+
+// physical is a connection of a pool.
+type physical struct {
+	session    Session
+	made       time.Time
+	generation uint64
+	dirty      bool // it has settings or temporary objects of its last user
+	bad        bool // it is lost, or nobody knows its state
+}
+
+// acquire returns a connection, which the caller must release or abandon.
+func (p *pool) acquire(ctx context.Context) (*physical, error) {
+	p.mu.Lock()
+	c, ok := p.take()
+	if !ok {
+		if p.closed != nil {
+			defer p.mu.Unlock()
+			return nil, p.closed
+		}
+		w := &waiter{}
+		p.join(p, w)
+		p.mu.Unlock()
+		if err := p.wait(ctx, p, w); err != nil {
+			return nil, err
+		}
+		return p.fresh(ctx, w.conn)
+	}
+	p.mu.Unlock()
+	return p.fresh(ctx, c)
+}
+
+// takeIdle returns an idle connection that can be used as it is, or nil.
+func (p *pool) takeIdle() *physical {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.idle)
+	if n == 0 || p.isStale(p.idle[n-1]) {
+		return nil
+	}
+	c, _ := p.take()
+	p.acquired++
+	return c
+}
+
+// take returns an idle connection, or nil and a place for one, if there is
+// either. The lock is held.
+func (p *pool) take() (c *physical, ok bool) {
+	switch n := len(p.idle); {
+	case p.closed != nil:
+		return nil, false
+	case n > 0:
+		c = p.idle[n-1]
+		p.idle[n-1] = nil
+		p.idle = p.idle[:n-1]
+		return c, true
+	case p.places < p.max:
+		p.places++
+		return nil, true
+	}
+	return nil, false
+}
+
+// fresh returns the connection that the caller has, or a new one in its place if
+// it is too old. Nil stands for a place without a connection.
+func (p *pool) fresh(ctx context.Context, c *physical) (*physical, error) {
+	p.mu.Lock()
+	p.acquired++
+	usable := c != nil && !p.isStale(c)
+	p.mu.Unlock()
+	if usable {
+		return c, nil
+	}
+	return p.dial(ctx, c)
+}
+
+// dial makes a connection for a place that the caller has, in which there may
+// be an old one.
+func (p *pool) dial(ctx context.Context, old *physical) (*physical, error) {
+	p.mu.Lock()
+	c := &physical{generation: p.generation}
+	p.mu.Unlock()
+	killed := true
+	defer func() {
+		if killed {
+			p.vacate(true)
+		}
+	}()
+	if old != nil {
+		p.end(ctx, old)
+	}
+	session, err := p.connect(ctx)
+	killed = false
+	if err != nil {
+		p.vacate(true)
+		return nil, err
+	}
+	c.session = session
+	if p.lifetime > 0 {
+		c.made = time.Now()
+	}
+	p.mu.Lock()
+	p.connects++
+	p.mu.Unlock()
+	return c, nil
+}
+
+// release takes a connection back.
+func (p *pool) release(ctx context.Context, c *physical) {
+	p.mu.Lock()
+	if c.bad {
+		p.discarded++
+	}
+	if c.bad || c.dirty || p.closed != nil || p.isStale(c) || p.head == nil && p.places > p.size {
+		p.mu.Unlock()
+		defer p.vacate(false)
+		p.end(ctx, c)
+		return
+	}
+	p.handOn(c)
+}
+
+// abandon takes back a connection whose user was killed while a call ran on it,
+// and returns at once; then runs when nothing uses the connection any more.
+func (p *pool) abandon(c *physical, then func()) {
+	go func() {
+		p.end(context.Background(), c)
+		p.mu.Lock()
+		p.discarded++
+		p.mu.Unlock()
+		p.vacate(false)
+		then()
+	}()
+}
+
+// end closes a connection. Its place stays in use.
+func (p *pool) end(ctx context.Context, c *physical) {
+	// The error is of no use: the connection is gone either way.
+	_ = c.session.Close(context.WithoutCancel(ctx))
+}
+
+// vacate gives up a place; the first who waits gets it.
+func (p *pool) vacate(failed bool) {
+	p.mu.Lock()
+	if failed {
+		p.failures++
+	}
+	p.handOn(nil)
+}
+
+// handOn gives a connection, or a place if c is nil, to the first who waits. The
+// lock is held, and released.
+func (p *pool) handOn(c *physical) {
+	for w := p.head; w != nil; w = p.head {
+		w.conn = c
+		if p.grant(w) {
+			p.mu.Unlock()
+			return
+		}
+		w.conn = nil
+	}
+	if c != nil && p.closed == nil {
+		p.idle = append(p.idle, c)
+		p.mu.Unlock()
+		return
+	}
+	if c != nil { // the pool was closed since the caller looked
+		p.mu.Unlock()
+		p.end(context.Background(), c)
+		p.mu.Lock()
+	}
+	p.places--
+	drained := p.places == 0 && p.closed != nil
+	promise := p.drained
+	p.mu.Unlock()
+	if drained && promise != nil {
+		promise.Resolve(struct{}{})
+	}
+}
+
+func (p *pool) takeBack(w *waiter) { p.handOn(w.conn) }
+
+func (p *pool) timedOut(*waiter) error {
+	err := fail("connect", ErrPoolTimeout, "waited %v for a connection: all %d are in use, and %d more callers wait",
+		p.timeout, p.places, p.length)
+	err.Hint = "close every Conn, don't ask for a second one while holding the first, or raise pool_size or pool_timeout"
+	return err
+}
+
+// invalidate makes every connection that exists now be replaced before its next
+// use: one of them was found dead, so the others probably are.
+func (p *pool) invalidate() {
+	p.mu.Lock()
+	p.generation++
+	p.mu.Unlock()
+}
+
+func (p *pool) isStale(c *physical) bool {
+	return c.generation != p.generation || p.lifetime > 0 && time.Since(c.made) > p.lifetime
+}
+
+// close refuses new callers and those who wait, closes the idle connections, and
+// waits until ctx ends for the others to come back. Later ones are closed when
+// they come. It returns the number of those still out.
+func (p *pool) close(ctx context.Context, why error) (out int) {
+	p.mu.Lock()
+	p.closed = why
+	idle := p.idle
+	p.idle = nil
+	if p.drained == nil {
+		p.drained = loop.NewPromise[struct{}](nil)
+	}
+	promise := p.drained
+	p.refuseAll(why)
+
+	for _, c := range idle {
+		p.end(ctx, c)
+		p.vacate(false)
+	}
+	p.mu.Lock()
+	out = p.places
+	p.mu.Unlock()
+	if out == 0 {
+		return 0
+	}
+	if _, err := repaint.Await(ctx, promise.Future()); err == nil {
+		return 0
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.places
+}

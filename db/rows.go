@@ -1,0 +1,210 @@
+package db
+
+import (
+	"database/sql/driver"
+	"fmt"
+)
+
+// Rows is the result of a query. It is complete when Query returns: reading it
+// does no I/O, never suspends, and needs no connection, so it stays readable
+// when its Conn, Tx or Engine is closed. Use it from one goroutine at a time.
+//
+//	rows, err := q.Query(ctx, "select id, name from users")
+//	if err != nil {
+//		return err
+//	}
+//	defer rows.Close()
+//	for rows.Next() {
+//		if err := rows.Scan(&id, &name); err != nil {
+//			return err
+//		}
+//	}
+//	return rows.Err()
+type Rows struct {
+	call   Call
+	next   int // index of the row that Next moves to
+	closed bool
+	names  []string
+	err    error
+}
+
+// Next moves to the next row and reports whether there is one.
+func (r *Rows) Next() bool {
+	if r.closed || (r.next+1)*len(r.call.Columns) > len(r.call.Values) || len(r.call.Columns) == 0 {
+		r.closed = true
+		return false
+	}
+	r.next++
+	return true
+}
+
+// Scan copies the row's columns, in their order, to what the destinations point
+// to. See the package's documentation for which values fit which variables.
+func (r *Rows) Scan(dest ...any) error {
+	row, err := r.row("scan")
+	if err != nil {
+		return err
+	}
+	return r.call.explain(scanRow(r.call.Columns, row, dest))
+}
+
+// ScanStruct copies the row's columns to the fields of the struct that dest
+// points to, by name.
+func (r *Rows) ScanStruct(dest any) error {
+	row, err := r.row("scan")
+	if err != nil {
+		return err
+	}
+	return r.call.explain(scanStruct(r.call.Columns, row, dest))
+}
+
+// Values returns the row as it is: int64, float64, bool, string, []byte,
+// time.Time or nil on every database. The caller may keep it.
+func (r *Rows) Values() ([]any, error) {
+	row, err := r.row("values")
+	if err != nil {
+		return nil, err
+	}
+	values := make([]any, len(row))
+	for i, v := range row {
+		values[i] = natural(r.call.Columns[i].Type, v)
+	}
+	return values, nil
+}
+
+// Columns returns the names of the columns; the caller must not change them.
+func (r *Rows) Columns() []string {
+	if r.names == nil {
+		r.names = make([]string, len(r.call.Columns))
+		for i, c := range r.call.Columns {
+			r.names[i] = c.Name
+		}
+	}
+	return r.names
+}
+
+// Err returns the error that ended the iteration early. Buffered rows have
+// none: their errors come from Query. Code that checks it stays right when the
+// rows are streamed one day.
+func (r *Rows) Err() error { return r.err }
+
+// Close ends the use of the rows. It may be called again.
+func (r *Rows) Close() error {
+	r.closed = true
+	return nil
+}
+
+func (r *Rows) row(op string) ([]driver.Value, error) {
+	n := len(r.call.Columns)
+	switch {
+	case r.closed:
+		return nil, fail(op, ErrClosed, "the rows are closed or at their end")
+	case r.next == 0:
+		return nil, misuse(op, "call Next before the first Scan")
+	}
+	return r.call.Values[(r.next-1)*n : r.next*n], nil
+}
+
+// count returns the number of rows.
+func (c *Call) count() int {
+	if len(c.Columns) == 0 {
+		return 0
+	}
+	return len(c.Values) / len(c.Columns)
+}
+
+// Row is the first row of a query, or the error that stood in its way.
+type Row struct {
+	call Call
+	err  error
+}
+
+// Scan copies the row's columns to what the destinations point to. It returns
+// ErrNoRows if the query found none; further rows it ignores. Use [One] to be
+// told of them.
+func (r *Row) Scan(dest ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	if r.call.count() == 0 {
+		return noRows(&r.call)
+	}
+	return r.call.explain(scanRow(r.call.Columns, r.call.Values[:len(r.call.Columns)], dest))
+}
+
+// Err returns the query's error without scanning. It is nil if the query found
+// no row.
+func (r *Row) Err() error { return r.err }
+
+func noRows(c *Call) error {
+	return c.explain(&Error{Op: "query", Fault: Fault{Condition: ErrNoRows}})
+}
+
+// explain adds the statement to an error about its result.
+func (c *Call) explain(err error) error {
+	if e, ok := err.(*Error); ok && e.Statement == "" && c.Statement != nil {
+		e.Statement = c.Statement.Source
+	}
+	return err
+}
+
+// Result is what a statement did.
+type Result struct {
+	affected int64
+	lastID   int64
+	hasID    bool
+}
+
+// RowsAffected returns how many rows the statement inserted, updated or deleted.
+func (r Result) RowsAffected() int64 { return r.affected }
+
+// LastInsertID returns the key that the database made for the last row inserted.
+// Not every database can tell; RETURNING works on those that can't.
+func (r Result) LastInsertID() (int64, error) {
+	if !r.hasID {
+		return 0, misuse("last insert id", `this database doesn't tell it; use "insert … returning id" with QueryRow`)
+	}
+	return r.lastID, nil
+}
+
+// scanRow copies one row to the destinations.
+func scanRow(columns []Column, row []driver.Value, dest []any) error {
+	if len(dest) != len(row) {
+		return fail("scan", ErrScan, "the row has %d columns (%s), Scan was given %d destinations",
+			len(row), columnNames(columns), len(dest))
+	}
+	for i, v := range row {
+		if err := assign(dest[i], v, columns[i].Type); err != nil {
+			return badColumn(columns[i], i, dest[i], err)
+		}
+	}
+	return nil
+}
+
+func badColumn(c Column, i int, dest any, err error) error {
+	typ := ""
+	if c.Type != "" {
+		typ = " of type " + c.Type
+	}
+	return fail("scan", ErrScan, "column %d, %q%s, into %s: %w", i+1, c.Name, typ, pointee(dest), err)
+}
+
+func columnNames(columns []Column) string {
+	text := ""
+	for i, c := range columns {
+		if i > 0 {
+			text += ", "
+		}
+		text += c.Name
+	}
+	return short(text, 200)
+}
+
+// pointee names the type of the variable that dest points to.
+func pointee(dest any) string {
+	name := fmt.Sprintf("%T", dest)
+	if len(name) > 1 && name[0] == '*' {
+		return name[1:]
+	}
+	return name
+}

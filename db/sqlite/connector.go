@@ -1,0 +1,226 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net/url"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"modernc.org/sqlite"
+
+	"github.com/seed1239206e/repaint/db"
+)
+
+// keptStatements is how many prepared statements a connection keeps.
+const keptStatements = 128
+
+// processors is the pool's size: SQLite runs in this process, and more readers
+// than processors only get into each other's way.
+func processors() int { return max(4, runtime.GOMAXPROCS(0)) }
+
+// Connector opens connections to the file that the URL names, or to a new
+// database in memory.
+func (Dialect) Connector(u *db.URL) (db.Connector, error) {
+	if u.Driver != "" {
+		return nil, fmt.Errorf("sqlite: there is no driver %q; write sqlite://, or give an open *sql.DB to sqlite.OpenDB", u.Driver)
+	}
+	if len(u.Hosts) > 0 || u.User != "" {
+		return nil, errors.New("sqlite: there is no host or user; the file name begins behind the third slash: sqlite:///relative.db, sqlite:////absolute.db")
+	}
+	o, err := readOptions(u)
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	inMemory := u.Database == "" || u.Database == ":memory:"
+	name := fileName(u.Database, o)
+	if inMemory {
+		name = memoryName()
+		// A database in memory has no log that readers could read beside the
+		// writer.
+		o.journalMode = ""
+	}
+	connector, err := sqlite.NewConnector(name)
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	d := baseDriver(o)
+	d.Connector = connector
+	d.Limits = db.Limits{OneWriter: true, WriterExcludesReaders: inMemory, PoolSize: processors()}
+	if inMemory {
+		k := &keeper{connector: connector}
+		d.Connector = k
+		d.OnClose = k.release
+	}
+	return db.SQLConnector(d), nil
+}
+
+// ConnectorDB uses an open database.
+func (Dialect) ConnectorDB(ctx context.Context, pool *sql.DB) (db.Connector, error) {
+	limit := pool.Stats().MaxOpenConnections
+	inMemory, err := isInMemory(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
+	o := defaultOptions()
+	if inMemory {
+		o.journalMode = ""
+		limit = 1
+	}
+	d := baseDriver(o)
+	d.DB = pool
+	d.Limits = db.Limits{OneWriter: true, MaxConns: limit, PoolSize: processors()}
+	return db.SQLConnector(d), nil
+}
+
+// fileName returns the driver's name for a file: a URI, in which no character of
+// the file's name can be mistaken for something else.
+func fileName(path string, o options) string {
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
+	if o.mode != "" {
+		u.RawQuery = "mode=" + o.mode
+	}
+	return u.String()
+}
+
+// memoryName returns a name for a database in memory that all connections of
+// this process can open by it.
+func memoryName() string { return "file:/repaint-" + rand.Text() + "?vfs=memdb" }
+
+// keeper keeps a database in memory alive with a connection that does nothing
+// else: the database is gone when its last connection is closed.
+type keeper struct {
+	connector driver.Connector
+
+	mu   sync.Mutex
+	kept driver.Conn
+}
+
+func (k *keeper) Driver() driver.Driver { return k.connector.Driver() }
+
+func (k *keeper) Connect(ctx context.Context) (driver.Conn, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.kept == nil {
+		c, err := k.connector.Connect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		k.kept = c
+	}
+	return k.connector.Connect(ctx)
+}
+
+func (k *keeper) release() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.kept == nil {
+		return nil
+	}
+	err := k.kept.Close()
+	k.kept = nil
+	return err
+}
+
+// baseDriver is what all connections of SQLite have in common.
+func baseDriver(o options) db.SQLDriver {
+	return db.SQLDriver{
+		Init:           o.init,
+		BeginText:      beginText,
+		TxOpen:         txOpen,
+		Recover:        recoverConn,
+		Arg:            arg,
+		KeepStatements: keptStatements,
+	}
+}
+
+func beginText(o db.TxOptions) string {
+	if o.ReadOnly {
+		return "begin"
+	}
+	return "begin immediate"
+}
+
+// txOpen finds out whether SQLite has rolled the transaction back, as it does
+// after some errors (a full disk, an interrupted write, ON CONFLICT ROLLBACK).
+// No driver tells; but there is one thing that can't be done in a transaction.
+func txOpen(ctx context.Context, c *db.SQLConn) bool {
+	if c.Exec(ctx, "begin") != nil {
+		return true
+	}
+	_ = c.Exec(ctx, "rollback")
+	return false
+}
+
+// recoverConn runs a statement, which takes back an interrupt that came late.
+func recoverConn(ctx context.Context, c *db.SQLConn) error {
+	_, err := c.Value(ctx, "select 1")
+	return err
+}
+
+// timeLayout sorts by time as text, in UTC.
+const timeLayout = "2006-01-02 15:04:05.999999999-07:00"
+
+// arg stores times in one form, whatever the driver's is.
+func arg(v driver.Value) driver.Value {
+	if t, ok := v.(time.Time); ok {
+		return t.UTC().Format(timeLayout)
+	}
+	return v
+}
+
+// init sets up a new connection.
+func (o *options) init(ctx context.Context, c *db.SQLConn) error {
+	if err := c.Exec(ctx, fmt.Sprintf("pragma busy_timeout=%d", o.busyTimeout.Milliseconds())); err != nil {
+		return err
+	}
+	for _, p := range o.pragmas {
+		if err := c.Exec(ctx, "pragma "+p); err != nil {
+			return err
+		}
+	}
+	if o.journalMode == "" {
+		return nil
+	}
+	mode, err := o.setJournal(ctx, c)
+	if err != nil {
+		return err
+	}
+	if o.mustJournal && !strings.EqualFold(fmt.Sprint(mode), o.journalMode) {
+		return fmt.Errorf("the database can't have journal_mode=%s; it has %v", o.journalMode, mode)
+	}
+	return nil
+}
+
+// setJournal changes the journal mode, which needs the file for itself for a
+// moment. SQLite doesn't wait for that in all cases, so it is tried again.
+func (o *options) setJournal(ctx context.Context, c *db.SQLConn) (any, error) {
+	deadline := time.Now().Add(o.busyTimeout)
+	for delay := time.Millisecond; ; delay = min(2*delay, 100*time.Millisecond) {
+		mode, err := c.Value(ctx, "pragma journal_mode="+o.journalMode)
+		if err == nil || !errors.Is(fault(err).Condition, db.ErrBusy) || time.Now().After(deadline) {
+			return mode, err
+		}
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// isInMemory tells whether the main database of a pool has no file.
+func isInMemory(ctx context.Context, pool *sql.DB) (bool, error) {
+	var file string
+	err := pool.QueryRowContext(ctx, "select file from pragma_database_list where name = 'main'").Scan(&file)
+	if err != nil {
+		return false, fmt.Errorf("sqlite: the database can't be asked for its file; is it one of SQLite? %w", err)
+	}
+	return file == "", nil
+}

@@ -1,0 +1,298 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/seed1239206e/repaint"
+)
+
+// sqlSession is a Session on a blocking driver.
+type sqlSession struct {
+	d    *SQLDriver
+	c    *sqlConnector
+	pool *sql.Conn // with SQLDriver.DB: what keeps the connection ours
+
+	// mu is held while the driver is called, in whichever goroutine that is.
+	// So nothing is ever closed under a call, not even under one whose caller
+	// was killed. What follows belongs to the caller of the running call.
+	mu      sync.Mutex
+	conn    SQLConn
+	checker driver.NamedValueChecker // the connection, if it is one
+	closed  bool
+
+	status  Status
+	pending string // the statement that begins the transaction, not sent yet
+}
+
+// open connects. It blocks.
+func (s *sqlSession) open(ctx context.Context) (err error) {
+	s.conn.statements.size = s.d.KeepStatements
+	if s.d.DB == nil {
+		if s.conn.conn, err = s.d.Connector.Connect(ctx); err != nil {
+			return err
+		}
+	} else {
+		if s.pool, err = s.d.DB.Conn(ctx); err != nil {
+			return err
+		}
+		err = s.pool.Raw(func(c any) error {
+			var ok bool
+			if s.conn.conn, ok = c.(driver.Conn); !ok {
+				return fmt.Errorf("the connection (%T) is no driver.Conn", c)
+			}
+			return nil
+		})
+	}
+	if err == nil {
+		s.checker, _ = s.conn.conn.(driver.NamedValueChecker)
+		if s.checker != nil {
+			s.c.checks.Store(true)
+		}
+		if s.d.Init != nil {
+			err = s.use(func() error { return s.d.Init(ctx, &s.conn) })
+		}
+	}
+	if err != nil {
+		s.shut()
+	}
+	return err
+}
+
+// Do converts the arguments, whose methods are the caller's code, where the
+// caller is, and has the rest done where blocking is allowed.
+func (s *sqlSession) Do(ctx context.Context, c *Call) error {
+	if err := convertArgs(c, s.checker, s.d.Arg); err != nil {
+		return err
+	}
+	return s.block(ctx, func(ctx context.Context) error {
+		if err := s.ready(ctx); err != nil {
+			return err
+		}
+		err := s.run(ctx, c)
+		if err != nil {
+			s.examine(ctx, err)
+		}
+		return err
+	})
+}
+
+// Begin puts the statement off until there is something to do.
+func (s *sqlSession) Begin(_ context.Context, opts TxOptions) error {
+	s.status, s.pending = InTx, s.d.BeginText(opts)
+	return nil
+}
+
+func (s *sqlSession) Commit(ctx context.Context) error {
+	return s.endTx(ctx, "commit")
+}
+
+func (s *sqlSession) Rollback(ctx context.Context) error {
+	if s.status != InTx {
+		return nil
+	}
+	return s.endTx(ctx, "rollback")
+}
+
+func (s *sqlSession) endTx(ctx context.Context, text string) error {
+	if s.pending != "" { // nothing was done in it
+		s.pending, s.status = "", Idle
+		return nil
+	}
+	return s.block(ctx, func(ctx context.Context) error {
+		_, err := s.conn.exec(ctx, text, nil, true)
+		if err != nil && s.stillInTx(ctx) {
+			// A commit that failed leaves the transaction open.
+			if _, e := s.conn.exec(ctx, "rollback", nil, true); e != nil {
+				s.status = Broken
+				return err
+			}
+		}
+		s.status = Idle
+		return err
+	})
+}
+
+func (s *sqlSession) Savepoint(ctx context.Context, name string) error {
+	return s.control(ctx, "savepoint "+name)
+}
+
+func (s *sqlSession) Release(ctx context.Context, name string) error {
+	return s.control(ctx, "release savepoint "+name)
+}
+
+func (s *sqlSession) RollbackTo(ctx context.Context, name string) error {
+	return s.control(ctx, "rollback to savepoint "+name, "release savepoint "+name)
+}
+
+// control runs statements of the transaction's own.
+func (s *sqlSession) control(ctx context.Context, texts ...string) error {
+	return s.block(ctx, func(ctx context.Context) error {
+		if err := s.ready(ctx); err != nil {
+			return err
+		}
+		for _, text := range texts {
+			if _, err := s.conn.exec(ctx, text, nil, true); err != nil {
+				s.examine(ctx, err)
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (s *sqlSession) Status() Status { return s.status }
+
+// Close waits for a call that still runs. If it can't wait itself, because its
+// greenlet is being killed, a goroutine does it.
+func (s *sqlSession) Close(ctx context.Context) error {
+	begun := false
+	defer func() {
+		if !begun {
+			go s.shut()
+		}
+	}()
+	_, err := repaint.Block(ctx, func(context.Context) (struct{}, error) {
+		return struct{}{}, s.shut()
+	})
+	// An error is the driver's, or says that shut wasn't called: calling it
+	// twice does no harm.
+	begun = err == nil
+	return err
+}
+
+// shut closes the connection. It blocks.
+func (s *sqlSession) shut() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	if s.pool == nil {
+		if s.conn.conn == nil {
+			return nil
+		}
+		s.conn.statements.close()
+		return s.conn.conn.Close()
+	}
+	err := s.pool.Raw(func(any) error {
+		s.conn.statements.close()
+		if s.status != Idle {
+			return driver.ErrBadConn // so that nobody else gets it
+		}
+		return nil
+	})
+	if errors.Is(err, driver.ErrBadConn) {
+		err = nil
+	}
+	return errors.Join(err, s.pool.Close())
+}
+
+// block has fn called with the driver's connection, where blocking is allowed.
+func (s *sqlSession) block(ctx context.Context, fn func(ctx context.Context) error) error {
+	_, err := repaint.Block(ctx, func(ctx context.Context) (struct{}, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.closed {
+			return struct{}{}, driver.ErrBadConn
+		}
+		if s.pool == nil {
+			return struct{}{}, fn(ctx)
+		}
+		return struct{}{}, s.use(func() error { return fn(ctx) })
+	})
+	return err
+}
+
+// use calls fn while the connection is ours in the eyes of database/sql too.
+func (s *sqlSession) use(fn func() error) error {
+	if s.pool == nil {
+		return fn()
+	}
+	var err error
+	rawErr := s.pool.Raw(func(any) error {
+		err = fn()
+		return nil
+	})
+	if rawErr != nil {
+		return rawErr
+	}
+	return err
+}
+
+// ready makes sure that the connection can take a statement, and begins the
+// transaction that is pending.
+func (s *sqlSession) ready(ctx context.Context) error {
+	if s.status == Idle {
+		if r, ok := s.conn.conn.(driver.SessionResetter); ok {
+			if err := r.ResetSession(ctx); err != nil {
+				if errors.Is(err, driver.ErrBadConn) {
+					s.status = Broken
+				}
+				return err
+			}
+		}
+	}
+	if s.pending == "" {
+		return nil
+	}
+	text := s.pending
+	s.pending = ""
+	if _, err := s.conn.exec(ctx, text, nil, true); err != nil {
+		s.status = Idle
+		s.examine(ctx, err)
+		return err
+	}
+	return nil
+}
+
+func (s *sqlSession) run(ctx context.Context, c *Call) error {
+	st := c.Statement
+	if c.Rows {
+		return s.conn.query(ctx, c, c.driverArgs)
+	}
+	result, err := s.conn.exec(ctx, st.Text, c.driverArgs, st.Plan)
+	if err != nil || result == nil {
+		return err
+	}
+	if st.Changes {
+		if n, err := result.RowsAffected(); err == nil {
+			c.Affected = n
+		}
+	}
+	if st.Inserts {
+		if id, err := result.LastInsertId(); err == nil {
+			c.LastID, c.HasID = id, true
+		}
+	}
+	return nil
+}
+
+// examine finds out in which state an error has left the connection.
+func (s *sqlSession) examine(ctx context.Context, err error) {
+	if errors.Is(err, driver.ErrBadConn) {
+		s.status = Broken
+		return
+	}
+	if s.status == InTx && !s.stillInTx(ctx) {
+		s.status = Idle
+	}
+	if ctx.Err() != nil && s.d.Recover != nil {
+		if s.d.Recover(context.WithoutCancel(ctx), &s.conn) != nil {
+			s.status = Broken
+			return
+		}
+	}
+	if v, ok := s.conn.conn.(driver.Validator); ok && !v.IsValid() {
+		s.status = Broken
+	}
+}
+
+func (s *sqlSession) stillInTx(ctx context.Context) bool {
+	return s.d.TxOpen == nil || s.d.TxOpen(context.WithoutCancel(ctx), &s.conn)
+}

@@ -1,0 +1,58 @@
+package db
+
+import "time"
+
+// Stats is a snapshot of an Engine. Counters count from its opening.
+type Stats struct {
+	Open    int // connections, those being made included
+	Idle    int // of them waiting for a user
+	InUse   int // of them in use
+	MaxOpen int
+	Waiting int // callers who wait for a connection or for their turn to write
+
+	Acquired    int64         // connections given out
+	Waits       int64         // callers who had to wait, and no longer do
+	WaitTime    time.Duration // of all of them together
+	Timeouts    int64         // of them gave up after the pool's timeout
+	Connects    int64         // connections made
+	ConnectErrs int64         // connections that couldn't be made
+	Discarded   int64         // connections closed because they were lost or in an unknown state
+
+	Statements int // parsed statements kept
+}
+
+// Stats returns a snapshot of the Engine's connections.
+func (e *Engine) Stats() Stats {
+	s := Stats{Statements: e.statements.len()}
+	e.pool.addTo(&s)
+	if e.writers != e.pool {
+		e.writers.addTo(&s)
+	}
+	if e.gate != nil {
+		e.gate.addTo(&s)
+	}
+	return s
+}
+
+func (p *pool) addTo(s *Stats) {
+	p.queue.addTo(s)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.Open += p.places
+	s.Idle += len(p.idle)
+	s.InUse += p.places - len(p.idle)
+	s.MaxOpen += p.max
+	s.Acquired += p.acquired
+	s.Connects += p.connects
+	s.ConnectErrs += p.failures
+	s.Discarded += p.discarded
+}
+
+func (q *queue) addTo(s *Stats) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s.Waiting += q.length
+	s.Waits += q.waits
+	s.WaitTime += q.waited
+	s.Timeouts += q.timeouts
+}

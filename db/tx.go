@@ -1,0 +1,342 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// Tx is a transaction, or a savepoint in one. It must be ended with Commit or
+// Rollback; the function form, Begin, does that by itself. As with a Conn, one
+// task at a time can use it.
+type Tx struct {
+	conn      *Conn
+	parent    *Tx // nil for the transaction itself
+	opts      TxOptions
+	savepoint string // its name; "" for the transaction itself
+	owns      bool   // the Conn was checked out for it
+
+	// guarded by conn.mu
+	state txState
+	why   error // what made it failed or lost
+}
+
+// txState is what a Tx can still do:
+//
+//	txOpen    everything
+//	txFailed  only Rollback: a statement was cancelled, or the database says so
+//	txLost    only Rollback, which does nothing: the database has rolled it back
+//	txDone    nothing
+type txState uint8
+
+const (
+	txOpen txState = iota
+	txFailed
+	txLost
+	txDone
+)
+
+// Exec runs a statement, or a script without parameters, in the transaction.
+func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (Result, error) {
+	return tx.conn.exec(ctx, tx, query, args)
+}
+
+// Query runs a statement in the transaction and returns all its rows.
+func (tx *Tx) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
+	return tx.conn.query(ctx, tx, 0, query, args)
+}
+
+// QueryRow runs a statement in the transaction for its first row.
+func (tx *Tx) QueryRow(ctx context.Context, query string, args ...any) *Row {
+	return tx.conn.queryRow(ctx, tx, query, args)
+}
+
+func (tx *Tx) queryMax(ctx context.Context, max int, query string, args []any) (*Rows, error) {
+	return tx.conn.query(ctx, tx, max, query, args)
+}
+
+// Begin runs fn in a savepoint and releases it. If fn returns an error, panics
+// or exits its goroutine, what it did is rolled back, and the transaction can go
+// on; Begin returns fn's error as it is.
+func (tx *Tx) Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
+	nested, err := tx.BeginTx(ctx, opts...)
+	if err != nil {
+		return err
+	}
+	return nested.run(ctx, fn)
+}
+
+// BeginTx sets a savepoint, which the caller must end with Commit or Rollback
+// before it uses tx again.
+func (tx *Tx) BeginTx(ctx context.Context, opts ...TxOption) (*Tx, error) {
+	return tx.conn.begin(ctx, tx, txOptions(opts))
+}
+
+// Commit makes what the transaction did last, or part of the transaction around
+// it. If it fails nothing of it is done, and the transaction has ended all the
+// same. If ctx has ended already, Commit rolls back and returns that; once the
+// commit is on its way it is no longer cancelled.
+func (tx *Tx) Commit(ctx context.Context) error {
+	c := tx.conn
+	why, err := c.startEnd(tx, "commit", false)
+	if err != nil {
+		return err
+	}
+	how := c.commit
+	if err := loop.ContextError(ctx); err != nil {
+		why = err
+	}
+	if why != nil {
+		how = c.rollback
+	}
+	if err := c.endTx(ctx, tx, how); why == nil {
+		why = err
+	}
+	if why != nil {
+		return c.e.wrap(ctx, "commit", nil, why)
+	}
+	return nil
+}
+
+// Rollback undoes what the transaction did, nested ones included. It is not
+// cancelled by ctx. After Commit or Rollback it returns ErrTxDone and does
+// nothing, so it can be deferred.
+func (tx *Tx) Rollback(ctx context.Context) error {
+	c := tx.conn
+	if _, err := c.startEnd(tx, "rollback", true); err != nil {
+		return err
+	}
+	if err := c.endTx(ctx, tx, c.rollback); err != nil {
+		return c.e.wrap(ctx, "rollback", nil, err)
+	}
+	return nil
+}
+
+// run runs fn and ends the transaction as it says.
+func (tx *Tx) run(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
+	returned := false
+	defer func() {
+		if !returned { // fn panicked, exited, or its greenlet was killed
+			tx.abort(ctx)
+		}
+	}()
+	err := fn(ctx, tx)
+	returned = true
+	if err != nil {
+		tx.abort(ctx)
+		return err
+	}
+	if err := tx.Commit(ctx); err != nil && !wasEnded(err) {
+		tx.abort(ctx)
+		return err
+	}
+	return nil
+}
+
+// wasEnded tells whether Commit failed because the transaction had been ended
+// before: by fn itself, which is its right.
+func wasEnded(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Err == errTxEnded
+}
+
+var errTxEnded = errors.New("Commit or Rollback was called before")
+
+// abort rolls back whatever happens. If a task that fn started is still using
+// the transaction, its connection is closed when that call ends, which rolls
+// back too.
+func (tx *Tx) abort(ctx context.Context) {
+	err := tx.Rollback(ctx)
+	if !errors.Is(err, ErrInUse) {
+		return // done, or the connection is gone and the transaction with it
+	}
+	c := tx.conn
+	c.mu.Lock()
+	if c.c != nil {
+		c.c.bad = true
+	}
+	for t := c.tx; t != nil; t = t.parent {
+		t.state, t.why = txFailed, err
+	}
+	c.mu.Unlock()
+	_ = c.Close()
+}
+
+// begin begins a transaction, or a savepoint in parent. A Conn that already has
+// its pass of the gate keeps it.
+func (c *Conn) begin(ctx context.Context, parent *Tx, o TxOptions) (tx *Tx, err error) {
+	if err := c.start(parent, "begin", ""); err != nil {
+		return nil, err
+	}
+	killed := true
+	defer func() {
+		c.end(ctx, killed, noPass)
+	}()
+	if err = loop.ContextError(ctx); err == nil {
+		tx, err = c.beginRunning(ctx, parent, o)
+	}
+	killed = false
+	if err != nil {
+		return nil, c.e.wrap(ctx, "begin", nil, err)
+	}
+	return tx, nil
+}
+
+func (c *Conn) beginRunning(ctx context.Context, parent *Tx, o TxOptions) (*Tx, error) {
+	tx := &Tx{conn: c, parent: parent, opts: o}
+	var err error
+	if parent != nil {
+		if parent.opts.ReadOnly {
+			tx.opts.ReadOnly = true
+		}
+		tx.savepoint = parent.nextSavepoint()
+		err = c.c.session.Savepoint(ctx, tx.savepoint)
+	} else {
+		if c.held == noPass {
+			if c.held, err = c.e.gate.enter(ctx, !o.ReadOnly, "a transaction"); err != nil {
+				return nil, err
+			}
+		}
+		err = c.c.session.Begin(ctx, o)
+	}
+	if err != nil {
+		c.after(ctx, parent, &Statement{}, err)
+		if parent == nil {
+			c.e.gate.leave(c.held)
+			c.held = noPass
+		}
+		return nil, err
+	}
+	c.mu.Lock()
+	c.tx = tx
+	c.mu.Unlock()
+	return tx, nil
+}
+
+// nextSavepoint returns the name for a savepoint in tx. Depth is enough to make
+// it unique, and repeated names mean repeated statements, which are prepared.
+func (tx *Tx) nextSavepoint() string {
+	depth := 1
+	for t := tx; t.parent != nil; t = t.parent {
+		depth++
+	}
+	return "repaint_" + strconv.Itoa(depth)
+}
+
+// startEnd takes the Conn to end tx. It returns why tx can only be rolled back,
+// if so. Rollback may end those nested in it too.
+func (c *Conn) startEnd(tx *Tx, op string, nested bool) (why, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case tx.state == txDone:
+		return nil, tx.over(op)
+	case c.running != "":
+		return nil, c.inUse(op)
+	case c.tx != tx && !nested:
+		return nil, misuse(op, "a nested transaction is open; end it first")
+	}
+	c.running = op
+	if tx.state != txOpen {
+		why = tx.over(op)
+	}
+	return why, nil
+}
+
+// endTx ends tx and what is nested in it, by how, and gives back what it held.
+func (c *Conn) endTx(ctx context.Context, tx *Tx, how func(ctx context.Context, tx *Tx) error) error {
+	killed := true
+	defer func() {
+		if killed {
+			c.lose(noPass)
+		}
+	}()
+	c.mu.Lock()
+	lost := tx.state == txLost
+	c.mu.Unlock()
+	var err error
+	if !lost {
+		if err = how(context.WithoutCancel(ctx), tx); err != nil {
+			c.afterEnd(tx, err)
+		}
+	}
+	killed = false
+
+	c.mu.Lock()
+	for t := c.tx; t != tx.parent; t = t.parent {
+		t.state = txDone
+	}
+	c.tx = tx.parent
+	c.closing = c.closing || tx.owns
+	held := noPass
+	if tx.parent == nil && !c.closing { // or else it goes after the connection
+		held, c.held = c.held, noPass
+	}
+	c.mu.Unlock()
+	c.end(ctx, false, held)
+	return err
+}
+
+func (c *Conn) commit(ctx context.Context, tx *Tx) error {
+	if tx.parent == nil {
+		return c.c.session.Commit(ctx)
+	}
+	return c.c.session.Release(ctx, tx.savepoint)
+}
+
+func (c *Conn) rollback(ctx context.Context, tx *Tx) error {
+	if tx.parent == nil {
+		return c.c.session.Rollback(ctx)
+	}
+	return c.c.session.RollbackTo(ctx, tx.savepoint)
+}
+
+// afterEnd looks what a failed end has left behind.
+func (c *Conn) afterEnd(tx *Tx, err error) {
+	status := c.c.session.Status()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case status == Broken:
+		c.c.bad = true
+		for t := tx.parent; t != nil; t = t.parent {
+			t.state, t.why = txLost, err
+		}
+	case tx.parent == nil && status != Idle:
+		c.c.bad = true // it wouldn't end: closing the connection ends it
+	case status == Idle:
+		for t := tx.parent; t != nil; t = t.parent {
+			t.state, t.why = txLost, err
+		}
+	case tx.parent != nil:
+		// The savepoint may still be there. Only the transaction around it
+		// can make an end of it.
+		tx.parent.state, tx.parent.why = txFailed, err
+	}
+}
+
+// over returns the error for a call on a transaction that can't do it any more.
+// The lock is held, or the Conn is running.
+func (tx *Tx) over(op string) error {
+	switch tx.state {
+	case txFailed:
+		return fail(op, ErrTxFailed, "the transaction can only be rolled back, after: %w", tx.why)
+	case txLost:
+		return fail(op, ErrTxFailed, "the database has rolled the transaction back, after: %w", tx.why)
+	}
+	err := &Error{Op: op, Fault: Fault{Condition: ErrTxDone}, Err: errTxEnded}
+	if tx.why == errConnClosed {
+		err.Err = errConnClosed
+	}
+	return err
+}
+
+// close marks tx and those around it as ended, whose Conn is going. The Conn's
+// lock is held.
+func (tx *Tx) close(why error) {
+	for t := tx; t != nil; t = t.parent {
+		t.state, t.why = txDone, why
+	}
+}

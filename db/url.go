@@ -1,0 +1,225 @@
+package db
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// URL says which database to open and how:
+//
+//	dialect[+driver]://user:password@host:port,host:port/database?option=value
+//
+// The name of an SQLite file begins behind the third slash, so an absolute one
+// makes four: sqlite:///relative.db, sqlite:////absolute.db. Everything but the
+// dialect may be missing; a user, password, database or option that has special
+// characters has them percent-encoded.
+type URL struct {
+	Dialect  string // "sqlite"; never empty
+	Driver   string // of several that the dialect knows; "" is its default
+	User     string
+	Password string
+	Hosts    []Host
+	Database string // a name or, for SQLite, a path
+	Options  url.Values
+}
+
+// Host is a server's address in a [URL]. Port is empty if none was given.
+type Host struct{ Name, Port string }
+
+// hidden is what stands for a secret in printed URLs.
+const hidden = "***"
+
+// ParseURL reads a URL. Its errors never show the URL itself: where it can't be
+// read, nobody knows where in it the password is.
+func ParseURL(text string) (*URL, error) {
+	scheme, rest, ok := strings.Cut(text, "://")
+	if !ok || scheme == "" {
+		return nil, errors.New(`db: a database URL begins with its dialect and "://", as in sqlite:///file.db or postgres://user@host/name`)
+	}
+	u := &URL{}
+	u.Dialect, u.Driver, _ = strings.Cut(scheme, "+")
+	fail := func(part string, err error) (*URL, error) {
+		return nil, fmt.Errorf("db: the %s of the %s URL can't be read: %w", part, u.Dialect, unquoteCause(err))
+	}
+
+	rest, query, _ := strings.Cut(rest, "?")
+	authority, path, _ := strings.Cut(rest, "/")
+	// The last @ ends the user information, so a password may contain one.
+	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+		user, password, _ := strings.Cut(authority[:at], ":")
+		authority = authority[at+1:]
+		var err error
+		if u.User, err = url.PathUnescape(user); err != nil {
+			return fail("user", err)
+		}
+		if u.Password, err = url.PathUnescape(password); err != nil {
+			return fail("password", err)
+		}
+	}
+	if authority != "" {
+		for host := range strings.SplitSeq(authority, ",") {
+			h, err := parseHost(host)
+			if err != nil {
+				return fail("host", err)
+			}
+			u.Hosts = append(u.Hosts, h)
+		}
+	}
+	var err error
+	if u.Database, err = url.PathUnescape(path); err != nil {
+		return fail("database", err)
+	}
+	if u.Options, err = url.ParseQuery(query); err != nil {
+		return fail("options", err)
+	}
+	return u, nil
+}
+
+// String returns the URL with its password, and options that look like
+// secrets, replaced by ***.
+func (u URL) String() string { return u.render(true) }
+
+// GoString keeps the password out of %#v too.
+func (u URL) GoString() string { return fmt.Sprintf("db.ParseURL(%q)", u.String()) }
+
+// Format keeps the password out of every verb.
+func (u URL) Format(f fmt.State, verb rune) {
+	switch {
+	case verb == 'v' && f.Flag('#'):
+		fmt.Fprint(f, u.GoString())
+	case verb == 'q':
+		fmt.Fprintf(f, "%q", u.String())
+	default:
+		fmt.Fprint(f, u.String())
+	}
+}
+
+// Reveal returns the URL with its password.
+func (u URL) Reveal() string { return u.render(false) }
+
+// Option returns the value of an option, "" if it isn't there. Of several
+// values the last one holds.
+func (u URL) Option(name string) string {
+	if all := u.Options[name]; len(all) > 0 {
+		return all[len(all)-1]
+	}
+	return ""
+}
+
+func (u URL) render(hide bool) string {
+	var b strings.Builder
+	b.WriteString(u.Dialect)
+	if u.Driver != "" {
+		b.WriteString("+" + u.Driver)
+	}
+	b.WriteString("://")
+	if u.User != "" || u.Password != "" {
+		b.WriteString(escape(u.User, ""))
+		if u.Password != "" {
+			b.WriteByte(':')
+			if hide {
+				b.WriteString(hidden)
+			} else {
+				b.WriteString(escape(u.Password, ""))
+			}
+		}
+		b.WriteByte('@')
+	}
+	for i, h := range u.Hosts {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(h.String())
+	}
+	if u.Database != "" {
+		b.WriteByte('/')
+		b.WriteString(escape(u.Database, "/:"))
+	}
+	sep := byte('?')
+	for _, name := range slices.Sorted(maps.Keys(u.Options)) {
+		for _, value := range u.Options[name] {
+			b.WriteByte(sep)
+			sep = '&'
+			b.WriteString(url.QueryEscape(name) + "=")
+			if hide && isSecret(name) {
+				b.WriteString(hidden)
+			} else {
+				b.WriteString(url.QueryEscape(value))
+			}
+		}
+	}
+	return b.String()
+}
+
+// String returns name:port; an IPv6 address has brackets.
+func (h Host) String() string {
+	name := escape(h.Name, "")
+	if strings.Contains(h.Name, ":") {
+		name = "[" + h.Name + "]"
+	}
+	if h.Port == "" {
+		return name
+	}
+	return name + ":" + h.Port
+}
+
+func parseHost(text string) (Host, error) {
+	var h Host
+	name, port := text, ""
+	if rest, ok := strings.CutPrefix(text, "["); ok {
+		if name, port, ok = strings.Cut(rest, "]"); !ok {
+			return h, errors.New("an IPv6 address lacks its closing bracket")
+		}
+		if port != "" && !strings.HasPrefix(port, ":") {
+			return h, errors.New("only a port may follow an IPv6 address")
+		}
+		port = strings.TrimPrefix(port, ":")
+	} else {
+		name, port, _ = strings.Cut(text, ":")
+	}
+	if strings.Trim(port, "0123456789") != "" {
+		return h, errors.New("a port is a number")
+	}
+	name, err := url.PathUnescape(name)
+	return Host{name, port}, err
+}
+
+// escape percent-encodes what isn't unreserved or in keep.
+func escape(s, keep string) string {
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
+			strings.IndexByte("-._~", c) >= 0 || strings.IndexByte(keep, c) >= 0 {
+			b.WriteByte(c)
+			continue
+		}
+		b.WriteByte('%')
+		b.WriteByte(hex[c>>4])
+		b.WriteByte(hex[c&15])
+	}
+	return b.String()
+}
+
+func isSecret(option string) bool {
+	option = strings.ToLower(option)
+	for _, mark := range []string{"passw", "secret", "token"} {
+		if strings.Contains(option, mark) {
+			return true
+		}
+	}
+	return false
+}
+
+// unquoteCause drops the text that net/url quotes in its errors.
+func unquoteCause(err error) error {
+	if e := url.EscapeError(""); errors.As(err, &e) {
+		return errors.New("a % is followed by two hexadecimal digits; write %25 for the sign itself")
+	}
+	return err
+}

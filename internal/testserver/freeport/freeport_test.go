@@ -1,0 +1,31 @@
+package freeport
+
+import (
+	"net"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestPortCanBeOpenedAgain(t *testing.T) {
+	port, err := Pick()
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, port, lowest)
+	require.Less(t, port, highest)
+	for range 3 {
+		l, err := net.Listen("tcp4", Addr(port))
+		require.NoError(t, err)
+		require.NoError(t, l.Close())
+	}
+}
+
+func TestListenersGetPortsOfTheirOwn(t *testing.T) {
+	seen := map[string]bool{}
+	for range 20 {
+		l, err := Listen()
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, l.Close()) })
+		require.False(t, seen[l.Addr().String()])
+		seen[l.Addr().String()] = true
+	}
+}

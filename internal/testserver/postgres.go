@@ -1,0 +1,134 @@
+package testserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+type postgres struct {
+	bin map[string]string // the programs' paths, by name
+}
+
+var postgresVersion = regexp.MustCompile(`\(PostgreSQL\) (\S+)`)
+
+func (postgres) label() string { return "PostgreSQL" }
+
+var (
+	postgresPrograms = []string{"postgres", "initdb", "psql"}
+	postgresPlaces   = []string{
+		"/usr/lib/postgresql/*/bin", // Debian
+		"/usr/pgsql-*/bin",          // the project's own RPMs
+		"/opt/homebrew/opt/postgresql*/bin",
+		"/usr/local/opt/postgresql*/bin",
+		"/usr/local/pgsql/bin",
+	}
+)
+
+func (postgres) locate() (flavor, string, error) {
+	bin, ok := lookup(postgresPrograms, postgresPlaces)
+	if !ok {
+		return nil, "", notFound("PostgreSQL", postgresPrograms, postgresPlaces,
+			"make install-servers, or apt-get install postgresql")
+	}
+	v, err := version(postgresVersion, bin["postgres"], "--version")
+	return postgres{bin}, v, err
+}
+
+func (postgres) maintenance() string { return "postgres" }
+
+func (postgres) socket(dir string) string { return dir }
+
+// Nobody needs the data after a crash of the machine, so nothing waits for the disk. A crash of the server alone loses
+// nothing that was committed.
+const postgresConf = `
+fsync = off
+full_page_writes = off
+autovacuum = off
+max_connections = 300
+shared_buffers = 32MB
+max_wal_size = 128MB
+# Shared memory of its own in the data directory: what is in /dev/shm would survive a kill.
+dynamic_shared_memory_type = mmap
+timezone = UTC
+log_timezone = UTC
+`
+
+func (pg postgres) create(s *Server) error {
+	secret := s.path("tmp", "password")
+	if err := s.account.writeFile(secret, []byte(s.Password+"\n")); err != nil {
+		return fmt.Errorf("testserver: writing PostgreSQL's password file: %w", err)
+	}
+	err := s.run(exec.Command(pg.bin["initdb"], "--pgdata", s.path("data"), "--username", s.User, "--pwfile", secret,
+		"--auth-local=trust", "--auth-host=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"))
+	if err != nil {
+		return err
+	}
+	conf := []string{
+		postgresConf,
+		"listen_addresses = '" + s.Host + "'",
+		"unix_socket_directories = '" + strings.ReplaceAll(s.Socket, "'", "''") + "'",
+	}
+	if s.opts.tls {
+		conf = append(conf, "ssl = on",
+			"ssl_cert_file = '"+s.path(certFile)+"'", "ssl_key_file = '"+s.path(keyFile)+"'")
+	}
+	conf = append(conf, s.opts.config...)
+	errs := []error{appendTo(s.path("data", "postgresql.conf"), conf)}
+	if s.opts.hba != nil {
+		hba := s.path("data", "pg_hba.conf")
+		errs = append(errs, os.Truncate(hba, 0), appendTo(hba, s.opts.hba))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("testserver: configuring PostgreSQL: %w", err)
+	}
+	return nil
+}
+
+func appendTo(path string, lines []string) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(strings.Join(lines, "\n") + "\n")
+	return errors.Join(err, f.Close())
+}
+
+func (pg postgres) command(s *Server) *exec.Cmd {
+	return exec.Command(pg.bin["postgres"], "-D", s.path("data"), "-p", strconv.Itoa(s.Port))
+}
+
+// ready reads what pg_ctl reads: the process's id is in the first line of its pid file, its state in the eighth.
+func (postgres) ready(s *Server, pid int) bool {
+	b, err := os.ReadFile(s.path("data", "postmaster.pid"))
+	if err != nil {
+		return false
+	}
+	lines := strings.Split(string(b), "\n")
+	return len(lines) >= 8 && lines[0] == strconv.Itoa(pid) && strings.TrimSpace(lines[7]) == "ready"
+}
+
+func (postgres) created(*Server) error { return nil }
+
+// Fast and immediate shutdown. After a SIGKILL the children would have to notice by themselves, and shared memory stays.
+func (postgres) stopSignal() syscall.Signal { return syscall.SIGINT }
+func (postgres) killSignal() syscall.Signal { return syscall.SIGQUIT }
+
+func (postgres) dropDatabase(name string) string {
+	return "DROP DATABASE IF EXISTS " + name + " WITH (FORCE)"
+}
+
+func (postgres) scheme() string { return "postgres" }
+
+func (pg postgres) query(ctx context.Context, at Target, sql string) (string, error) {
+	cmd := exec.CommandContext(ctx, pg.bin["psql"], "--no-psqlrc", "--no-password", "--quiet", "--no-align", "--tuples-only",
+		"--field-separator=\t", "--set=ON_ERROR_STOP=1", "--command="+sql, at.keywords(at.Socket))
+	cmd.Env = environment("PGCLIENTENCODING=UTF8")
+	return runClient(ctx, cmd)
+}

@@ -1,0 +1,16 @@
+//go:build !unix
+
+package testserver
+
+import "syscall"
+
+// Here there is only enough to build: the servers are started and supervised the Unix way.
+const supported = false
+
+func (p *process) signalGroup(syscall.Signal) {}
+
+func (a *account) attributes(syscall.Signal) *syscall.SysProcAttr { return nil }
+
+func watchdogAttributes() *syscall.SysProcAttr { return nil }
+
+func memory() []string { return nil }

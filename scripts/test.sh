@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Runs everything that must pass, all of it even if something fails, and ends with a summary.
+#
+# Database tests need PostgreSQL and MariaDB, the race detector a C compiler. What is missing is installed from Debian's
+# packages if that is possible without asking (as root, or with a sudo that wants no password); then a database test
+# that skips is a failure. REPAINT_NO_INSTALL=1 leaves the machine as it is.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+make=${MAKE:-make}
+summary=()
+failed=0
+
+step() { # name, command …
+  local name=$1 start=$SECONDS result=ok
+  shift
+  printf '\n== %s\n' "$name"
+  "$@" </dev/null || { result=FAILED; failed=1; }
+  summary+=("$(printf '%-8s %-10s %4ds' "$result" "$name" $((SECONDS - start)))")
+}
+
+skip() { # name, reason
+  printf '\n== %s: skipped, %s\n' "$1" "$2"
+  summary+=("$(printf '%-8s %-10s       %s' skipped "$1" "$2")")
+}
+
+if ! command -v "${GO:-go}" >/dev/null; then
+  printf '%s: Go is missing: no %s in PATH; install Go 1.26 or newer\n' "$0" "${GO:-go}" >&2
+  exit 1
+fi
+
+# Go and staticcheck keep what they build and download at home, and some users have none.
+if [ ! -d "${HOME:-}" ] || [ ! -w "$HOME" ]; then
+  HOME=${TMPDIR:-/tmp}/repaint-home-$(id -u)
+  export HOME
+  [ -d "$HOME" ] || mkdir -m 700 "$HOME"
+fi
+
+if [ "${REPAINT_NO_INSTALL:-}" != 1 ] && ! scripts/install-servers.sh --check >/dev/null && scripts/install-servers.sh --may; then
+  step install scripts/install-servers.sh
+fi
+
+note=
+if scripts/install-servers.sh --check postgresql mariadb; then
+  export REPAINT_REQUIRE_SERVERS=1
+elif [ "${REPAINT_REQUIRE_SERVERS:-}" != 1 ]; then
+  note="Database servers are missing, and were not installed: the tests that need them were SKIPPED. See make install-servers."
+  printf '%s\n' "$note"
+fi
+
+step check "$make" --no-print-directory check
+if scripts/install-servers.sh --check compiler >/dev/null; then
+  step race "$make" --no-print-directory race
+else
+  skip race "the race detector needs a C compiler"
+fi
+step plain "$make" --no-print-directory plain
+step slowpath "$make" --no-print-directory slowpath
+step nested "$make" --no-print-directory nested
+
+printf '\n== summary\n'
+printf '%s\n' "${summary[@]}"
+[ -z "$note" ] || printf '%s\n' "$note"
+if [ "$failed" = 0 ]; then
+  printf 'PASS in %ds\n' "$SECONDS"
+else
+  printf 'FAIL in %ds\n' "$SECONDS"
+fi
+exit "$failed"

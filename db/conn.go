@@ -155,10 +155,11 @@ func (c *Conn) do(ctx context.Context, tx *Tx, op string, call *Call) error {
 		err = fail(op, ErrReadOnly, "the transaction was begun as read-only")
 	}
 	if err == nil {
-		if err = c.c.session.Do(ctx, call); err != nil {
-			c.after(ctx, tx, st, err)
-		}
+		err = c.c.session.Do(ctx, call)
 		c.c.dirty = c.c.dirty || st.Session
+		if err != nil {
+			err = c.after(ctx, tx, st.Writes, err, c.e.wrap(ctx, op, call, err))
+		}
 	}
 	killed = false
 	if err != nil {
@@ -261,27 +262,28 @@ func (c *Conn) lose(held pass) {
 
 var errConnClosed = errors.New("its connection was closed")
 
-// after looks what an error has left behind. In a transaction that is more than
-// the error: the database may have rolled it back, or nobody knows whether the
-// statement took effect.
-func (c *Conn) after(ctx context.Context, tx *Tx, st *Statement, err error) {
-	status := c.c.session.Status()
+// after looks what an error has left behind, and returns it as it was wrapped for
+// the caller. In a transaction that is more than the error: the database may have
+// rolled it back, or nobody knows whether the statement took effect.
+func (c *Conn) after(ctx context.Context, tx *Tx, wrote bool, err, wrapped error) error {
 	if tx == nil {
 		c.e.examine(c.p, c.c, err)
-		return
+		return wrapped
 	}
+	status := c.c.session.Status()
+	_, cancelled := ofContext(ctx, err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, cancelled := ofContext(ctx, err)
 	switch {
 	case status == Broken:
 		c.c.bad = true
 		fallthrough
 	case status == Idle:
 		for t := tx; t != nil; t = t.parent {
-			t.state, t.why = txLost, err
+			t.state, t.why = txLost, wrapped
 		}
-	case status == FailedTx, cancelled && st.Writes:
-		tx.state, tx.why = txFailed, err
+	case status == FailedTx, cancelled && wrote:
+		tx.state, tx.why = txFailed, wrapped
 	}
+	return wrapped
 }

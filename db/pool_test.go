@@ -68,8 +68,10 @@ func TestWaitersAreServedInTheOrderTheyCame(t *testing.T) {
 			untilWaiting(ctx, e, i+1)
 		}
 		require.NoError(t, first.Close())
-		for i, wait := range waits {
+		for _, wait := range waits {
 			require.NoError(t, wait())
+		}
+		for i := range n {
 			require.Equal(t, i, order[i])
 		}
 		require.Equal(t, int64(n), e.Stats().Waits)

@@ -202,7 +202,7 @@ func (c *Conn) beginRunning(ctx context.Context, parent *Tx, o TxOptions) (*Tx, 
 		err = c.c.session.Begin(ctx, o)
 	}
 	if err != nil {
-		c.after(ctx, parent, &Statement{}, err)
+		err = c.after(ctx, parent, false, err, c.e.wrap(ctx, "begin", nil, err))
 		if parent == nil {
 			c.e.gate.leave(c.held)
 			c.held = noPass

@@ -55,14 +55,18 @@ type fakeDialect struct {
 	name string
 }
 
-func (d fakeDialect) Name() string                                 { return d.name }
-func (d fakeDialect) Options() []string                            { return []string{"colour"} }
-func (d fakeDialect) Connector(*db.URL) (db.Connector, error)      { return d, nil }
-func (d fakeDialect) Rules() *sqltext.Rules                        { return &sqltext.Rules{DollarQuotes: true, Natives: "$"} }
-func (d fakeDialect) Placeholder(n int) string                     { return fmt.Sprint("$", n) }
-func (d fakeDialect) Limits() db.Limits                            { return d.Limit }
-func (d fakeDialect) Close() error                                 { return nil }
-func (d fakeDialect) Traits(string, []sqltext.Statement) db.Traits { return db.Traits{} }
+func (d fakeDialect) Name() string                            { return d.name }
+func (d fakeDialect) Options() []string                       { return []string{"colour"} }
+func (d fakeDialect) Connector(*db.URL) (db.Connector, error) { return d, nil }
+func (d fakeDialect) Rules() *sqltext.Rules                   { return &sqltext.Rules{DollarQuotes: true, Natives: "$"} }
+func (d fakeDialect) Placeholder(n int) string                { return fmt.Sprint("$", n) }
+func (d fakeDialect) Limits() db.Limits                       { return d.Limit }
+func (d fakeDialect) Close() error                            { return nil }
+
+// Traits takes statements that begin with "write" for writes.
+func (d fakeDialect) Traits(_ string, st []sqltext.Statement) db.Traits {
+	return db.Traits{Writes: st[0].Verb == "write"}
+}
 
 func (d fakeDialect) Fault(err error) db.Fault {
 	if errors.Is(err, ErrFakeGone) {

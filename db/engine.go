@@ -17,7 +17,6 @@ import (
 // commit by themselves; so do those of a [Conn] outside of a transaction.
 type Engine struct {
 	url      *URL
-	name     string // what Open was asked for, safe to print
 	dialect  Dialect
 	numbered bool // the dialect's placeholders have numbers
 	conf     config

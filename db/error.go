@@ -182,7 +182,7 @@ func short(text string, n int) string {
 			b.WriteByte(' ')
 		}
 		if b.Len()+len(word) > n {
-			rest := n - b.Len()
+			rest := max(0, n-b.Len())
 			for rest > 0 && !utf8.RuneStart(word[rest]) {
 				rest--
 			}

@@ -2,9 +2,14 @@ package db_test
 
 import (
 	"context"
+	"errors"
 	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/db"
 )
 
 func exitGoroutine() { runtime.Goexit() }
@@ -17,4 +22,21 @@ func cancelSoon(ctx context.Context, cancel func()) {
 		_ = repaint.Sleep(context.WithoutCancel(ctx), 0)
 	}
 	cancel()
+}
+
+// endlessQuery keeps q busy until ctx ends.
+func endlessQuery(ctx context.Context, q db.Querier) error {
+	for {
+		if _, err := q.Query(ctx, endless); !errors.Is(err, db.ErrInUse) {
+			return err
+		}
+		_ = repaint.Sleep(ctx, 0)
+	}
+}
+
+func requireItemsAtLeast(t *testing.T, ctx context.Context, q db.Querier, want int) {
+	t.Helper()
+	got, err := db.Scalar[int](ctx, q, countItems)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, got, want)
 }

@@ -18,14 +18,6 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// untilWaiting returns when n callers wait in the engine. In a loop it lets the
-// others run; elsewhere it watches.
-func untilWaiting(ctx context.Context, e *db.Engine, n int) {
-	for e.Stats().Waiting != n {
-		_ = repaint.Sleep(ctx, 0)
-	}
-}
-
 func TestThePoolNeverHasMoreThanItsSizeAndOverflow(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		f := &dbtest.Fake{OnDo: func(ctx context.Context, _ *dbtest.FakeSession, _ *db.Call) error {
@@ -65,7 +57,7 @@ func TestWaitersAreServedInTheOrderTheyCame(t *testing.T) {
 				order = append(order, i) // one has the connection at a time
 				return conn.Close()
 			}))
-			untilWaiting(ctx, e, i+1)
+			dbtest.UntilWaiting(ctx, e, i+1)
 		}
 		require.NoError(t, first.Close())
 		for _, wait := range waits {
@@ -90,7 +82,7 @@ func TestAWaiterThatIsCancelledLeavesTheLineAndTheConnectionGoesOn(t *testing.T)
 			_, err := e.Connect(cancelled)
 			return err
 		})
-		untilWaiting(ctx, e, 1)
+		dbtest.UntilWaiting(ctx, e, 1)
 		patient := c.Go(ctx, func(ctx context.Context) error {
 			conn, err := e.Connect(ctx)
 			if err != nil {
@@ -98,7 +90,7 @@ func TestAWaiterThatIsCancelledLeavesTheLineAndTheConnectionGoesOn(t *testing.T)
 			}
 			return conn.Close()
 		})
-		untilWaiting(ctx, e, 2)
+		dbtest.UntilWaiting(ctx, e, 2)
 
 		cancel(why)
 		err = gone()
@@ -126,7 +118,7 @@ func TestAConnectionHandedToACancelledWaiterIsNotLost(t *testing.T) {
 				}
 				return conn.Close()
 			})
-			untilWaiting(ctx, e, 1)
+			dbtest.UntilWaiting(ctx, e, 1)
 			if c.Loop {
 				require.NoError(t, held.Close())
 				cancel()
@@ -164,7 +156,7 @@ func TestAWaiterIsWokenWhenAnothersConnectFails(t *testing.T) {
 				_, err := e.Connect(ctx)
 				return err
 			}))
-			untilWaiting(ctx, e, i)
+			dbtest.UntilWaiting(ctx, e, i)
 		}
 		gate.Resolve(struct{}{})
 		for _, wait := range waits {
@@ -283,7 +275,7 @@ func TestCloseRefusesNewAndWaitingCallersAndWaitsForTheOthers(t *testing.T) {
 			_, err := e.Exec(ctx, "x")
 			return err
 		})
-		untilWaiting(ctx, e, 1)
+		dbtest.UntilWaiting(ctx, e, 1)
 		closing := c.Go(ctx, func(ctx context.Context) error { return e.Close(ctx) })
 		require.ErrorIs(t, waiter(), db.ErrClosed)
 		_, err = e.Connect(ctx)

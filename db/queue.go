@@ -144,8 +144,11 @@ func (q *queue) grant(w *waiter) bool {
 	return false
 }
 
-// refuseAll ends all waits with an error; the lock is held and released.
+// refuseAll ends all waits with an error, for good; the lock is held and released.
 func (q *queue) refuseAll(err error) {
+	if q.timer != nil {
+		q.timer.Stop() // it would keep the engine alive
+	}
 	list := q.head
 	for w := list; w != nil; w = w.next {
 		w.state, w.err = refused, err

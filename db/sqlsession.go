@@ -70,10 +70,10 @@ func (s *sqlSession) Do(ctx context.Context, c *Call) error {
 		return err
 	}
 	return s.block(ctx, func(ctx context.Context) error {
-		if err := s.ready(ctx); err != nil {
-			return err
+		err := s.ready(ctx)
+		if err == nil {
+			err = s.run(ctx, c)
 		}
-		err := s.run(ctx, c)
 		if err != nil {
 			s.examine(ctx, err)
 		}
@@ -132,16 +132,16 @@ func (s *sqlSession) RollbackTo(ctx context.Context, name string) error {
 // control runs statements of the transaction's own.
 func (s *sqlSession) control(ctx context.Context, texts ...string) error {
 	return s.block(ctx, func(ctx context.Context) error {
-		if err := s.ready(ctx); err != nil {
-			return err
-		}
+		err := s.ready(ctx)
 		for _, text := range texts {
-			if _, err := s.conn.exec(ctx, text, nil, true); err != nil {
-				s.examine(ctx, err)
-				return err
+			if err == nil {
+				_, err = s.conn.exec(ctx, text, nil, true)
 			}
 		}
-		return nil
+		if err != nil {
+			s.examine(ctx, err)
+		}
+		return err
 	})
 }
 
@@ -241,14 +241,22 @@ func (s *sqlSession) ready(ctx context.Context) error {
 	if s.pending == "" {
 		return nil
 	}
-	text := s.pending
-	s.pending = ""
-	if _, err := s.conn.exec(ctx, text, nil, true); err != nil {
-		s.status = Idle
-		s.examine(ctx, err)
-		return err
+	_, err := s.conn.exec(ctx, s.pending, nil, true)
+	if err == nil {
+		s.pending = ""
+		return nil
 	}
-	return nil
+	// A driver can report that the context has ended though the transaction
+	// has begun.
+	if s.d.TxOpen != nil && s.stillInTx(ctx) {
+		if _, e := s.conn.exec(context.WithoutCancel(ctx), "rollback", nil, true); e != nil {
+			s.status = Broken
+		}
+	}
+	if ctx.Err() == nil {
+		s.pending, s.status = "", Idle
+	} // or else it was only this statement's context: the next one begins it
+	return err
 }
 
 func (s *sqlSession) run(ctx context.Context, c *Call) error {
@@ -277,9 +285,11 @@ func (s *sqlSession) run(ctx context.Context, c *Call) error {
 func (s *sqlSession) examine(ctx context.Context, err error) {
 	if errors.Is(err, driver.ErrBadConn) {
 		s.status = Broken
+	}
+	if s.status == Broken {
 		return
 	}
-	if s.status == InTx && !s.stillInTx(ctx) {
+	if s.status == InTx && s.pending == "" && !s.stillInTx(ctx) {
 		s.status = Idle
 	}
 	if ctx.Err() != nil && s.d.Recover != nil {

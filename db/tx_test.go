@@ -386,8 +386,7 @@ func TestTwoTasksCantUseOneTransactionAtTheSameTime(t *testing.T) {
 			var running atomic.Bool
 			other := c.Go(ctx, func(ctx context.Context) error {
 				running.Store(true)
-				_, err := tx.Query(own, endless)
-				return err
+				return endlessQuery(own, tx)
 			})
 			for !running.Load() {
 				_ = repaint.Sleep(ctx, 0)
@@ -419,10 +418,7 @@ func TestATransactionWhoseTaskIsStillRunningIsRolledBack(t *testing.T) {
 		var forgotten func() error
 		err := e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
 			dbtest.Exec(t, ctx, tx, "insert into items(value) values ('a')")
-			forgotten = c.Go(own, func(context.Context) error {
-				_, err := tx.Query(own, endless)
-				return err
-			})
+			forgotten = c.Go(own, func(context.Context) error { return endlessQuery(own, tx) })
 			for {
 				if _, err := tx.Exec(ctx, "select 1"); errors.Is(err, db.ErrInUse) {
 					return nil

@@ -37,11 +37,12 @@ const hidden = "***"
 // read, nobody knows where in it the password is.
 func ParseURL(text string) (*URL, error) {
 	scheme, rest, ok := strings.Cut(text, "://")
-	if !ok || scheme == "" {
+	u := &URL{}
+	var hasDriver bool
+	u.Dialect, u.Driver, hasDriver = strings.Cut(scheme, "+")
+	if !ok || !isName(u.Dialect) || hasDriver && !isName(u.Driver) {
 		return nil, errors.New(`db: a database URL begins with its dialect and "://", as in sqlite:///file.db or postgres://user@host/name`)
 	}
-	u := &URL{}
-	u.Dialect, u.Driver, _ = strings.Cut(scheme, "+")
 	fail := func(part string, err error) (*URL, error) {
 		return nil, fmt.Errorf("db: the %s of the %s URL can't be read: %w", part, u.Dialect, unquoteCause(err))
 	}
@@ -66,7 +67,9 @@ func ParseURL(text string) (*URL, error) {
 			if err != nil {
 				return fail("host", err)
 			}
-			u.Hosts = append(u.Hosts, h)
+			if h != (Host{}) {
+				u.Hosts = append(u.Hosts, h)
+			}
 		}
 	}
 	var err error
@@ -204,6 +207,10 @@ func escape(s, keep string) string {
 		b.WriteByte(hex[c&15])
 	}
 	return b.String()
+}
+
+func isName(s string) bool {
+	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") == ""
 }
 
 func isSecret(option string) bool {

@@ -50,7 +50,7 @@ func TestPasswordIsHiddenWhereverAURLIsPrinted(t *testing.T) {
 
 func TestErrorsOfAURLNeverShowIt(t *testing.T) {
 	for _, text := range []string{
-		"hunter2", "://hunter2", "pg://u:hunter2%zz@h/d", "pg://u%zz:hunter2@h/d", "pg://u:hunter2@h:port/d",
+		"hunter2", "://hunter2", "+://hunter2", "a+://hunter2", "hunter2:x@://", "pg://u:hunter2%zz@h/d", "pg://u%zz:hunter2@h/d", "pg://u:hunter2@h:port/d",
 		"pg://u:hunter2@[::1/d", "pg://u:hunter2@[::1]x/d", "pg://u:hunter2@h/%", "pg://u:hunter2@h/d?a=%zz", "pg://u:hunter2@h/d?a;b",
 		"pg://u:hunter2@%zz/d",
 	} {
@@ -61,7 +61,7 @@ func TestErrorsOfAURLNeverShowIt(t *testing.T) {
 }
 
 func FuzzURL(f *testing.F) {
-	for _, seed := range []string{"sqlite:////a?b=c", "pg://u:p@h:1,[::1]/d?x=%20", "a+b://%", "://"} {
+	for _, seed := range []string{"sqlite:////a?b=c", "pg://u:p@h:1,[::1]/d?x=%20", "a+b://%", "://", "0://:", "0://a,,b"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -13,6 +13,10 @@ var (
 	// ErrOtherFamily is the condition of a [FamilyError].
 	ErrOtherFamily = errors.New("greenlet: not of the caller's family")
 
+	// ErrRootExited is the condition of a [FamilyError] about a family whose root goroutine has ended:
+	// nobody can switch to its greenlets any more.
+	ErrRootExited = errors.New("greenlet: the family's root goroutine has exited")
+
 	// ErrClosed says that the greenlet's family was closed.
 	ErrClosed = errors.New("greenlet: the family is closed")
 
@@ -28,36 +32,34 @@ var (
 )
 
 // A FamilyError reports the use of a greenlet from a goroutine that isn't the running one of its family.
-// errors.Is(err, ErrOtherFamily) holds for it.
+// errors.Is(err, ErrOtherFamily) holds for it, and errors.Is(err, ErrRootExited) or
+// errors.Is(err, ErrClosed) where the fields say so.
 type FamilyError struct {
-	Op       string // what was attempted: "switch", "throw", "set parent"
+	Op       string // what was attempted: "switch to", "throw into", "set the parent of"
 	Greenlet string // on which greenlet
 	Family   string // the greenlet's family
 	Caller   string // the caller's family, or the goroutine that has none
+	// RootExited says that the goroutine with which the family began has ended.
+	// Where descriptors of goroutines can't be read (see the package's documentation) that is noticed
+	// only when the family's suspended greenlets are killed for it.
+	RootExited bool
+	Closed     bool // the family was closed
 }
 
 func (e *FamilyError) Error() string {
+	if e.RootExited {
+		return fmt.Sprintf("greenlet: cannot %s %s, which belongs to %s, from %s: the family's root goroutine has exited, so nobody can switch in it any more",
+			e.Op, e.Greenlet, e.Family, e.Caller)
+	}
+	if e.Closed {
+		return fmt.Sprintf("greenlet: cannot %s %s, which belongs to %s, from %s: the family is closed, and was another one",
+			e.Op, e.Greenlet, e.Family, e.Caller)
+	}
 	return fmt.Sprintf("greenlet: cannot %s %s, which belongs to %s, from %s: greenlets can only be used from the goroutines of their own family",
 		e.Op, e.Greenlet, e.Family, e.Caller)
 }
 
-// Is reports whether target is [ErrOtherFamily].
-func (e *FamilyError) Is(target error) bool { return target == ErrOtherFamily }
-
-// A PanicError carries a panic from the greenlet in which it happened into the greenlet's parent,
-// where panic(*PanicError) is raised. If the original value is an error, errors.As and errors.Is see through to it.
-type PanicError struct {
-	Value    any    // what the greenlet panicked with
-	Stack    []byte // the stack of the greenlet at that moment, as debug.Stack gives it
-	Greenlet string // which one it was
-}
-
-func (e *PanicError) Error() string {
-	return fmt.Sprintf("panic in %s: %v\n\n%s", e.Greenlet, e.Value, e.Stack)
-}
-
-// Unwrap returns the original value if it is an error.
-func (e *PanicError) Unwrap() error {
-	err, _ := e.Value.(error)
-	return err
+// Is reports whether target is [ErrOtherFamily], or [ErrRootExited] or [ErrClosed] where that is so.
+func (e *FamilyError) Is(target error) bool {
+	return target == ErrOtherFamily || target == ErrRootExited && e.RootExited || target == ErrClosed && e.Closed
 }

@@ -2,7 +2,6 @@ package greenlet
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -21,9 +20,9 @@ type Family struct {
 	goid uint64 // of the root
 	// running is the number of the goroutine that has control.
 	// Each goroutine sets it when it gets control. All others see a number that isn't theirs.
-	running atomic.Uint64
+	running runningID
 
-	// The fields from here to pending belong to the running goroutine.
+	// The fields from here to attention belong to the running goroutine.
 
 	// current is the greenlet that has control. It is set before control is transferred:
 	// a goroutine that wakes up and isn't meant passes control on. As it is a handle, nothing
@@ -42,16 +41,28 @@ type Family struct {
 	self     weak.Pointer[Family] // made when needed
 	started  core                 // sentinel of the list of started greenlets that have not ended
 	count    int                  // length of the list
-	entered  bool
-	closed   bool
+	entered  bool                 // by Enter; never changes
 	switches uint64
+	value    any
+	profiled bool // all greenlets that start from now on are
 
-	value any
+	// traced says that there are tracers, as far as the family has heard.
+	traced  bool
+	tracers []*tracer
+	origin  *Greenlet // while traced: who transferred control to current
+	locked  bool      // there are slots that were made while locked to a thread
 
-	// pending says that unreachable has entries.
-	pending     atomic.Bool
+	// attention says that a transfer of control can't be done in the ordinary way:
+	// there are entries in unreachable, tracers come or go, or the family is traced or locked.
+	attention   atomic.Bool
+	closed      atomic.Bool
+	reaped      atomic.Bool // closed because the root's goroutine has ended
+	rootRoutine descriptor  // never changes
+
 	mu          sync.Mutex // held for moments, never across a switch
 	unreachable []*core    // suspended greenlets to kill, put there by the collector
+	own         []*tracer  // the family's own tracers; replaced, never changed
+	reaping     bool       // somebody looks from time to time whether the root's goroutine has ended
 }
 
 var (
@@ -70,19 +81,25 @@ func Enter() (f *Family, isNew bool) {
 		}
 		owners.remove(o)
 	}
-	return enter(id), true
+	return enter(id, true), true
 }
 
-func enter(id uint64) *Family {
-	f := &Family{id: lastFamily.Add(1), goid: id, entered: true, pool: new(pool)}
+func enter(id uint64, entered bool) *Family {
+	f := &Family{id: lastFamily.Add(1), goid: id, pool: new(pool), rootRoutine: ownDescriptor(id)}
 	c := &core{id: lastID.Add(1), fam: f, goid: id, watched: true, isRoot: true}
 	c.become(active)
+	f.entered = entered
 	f.current = &Greenlet{c}
 	f.started.next, f.started.prev = &f.started, &f.started
-	f.running.Store(id)
-	f.root = &owner{id: id, fam: f}
+	f.running.store(id)
+	f.root = &owner{id: id, lazy: f.lazy()}
+	if entered {
+		f.root.fam = f
+	}
 	owners.add(f.root)
 	families.Add(1)
+	// From here on who adds a tracer finds the family. What was added before is noticed at the first transfer.
+	f.attention.Store(globalTracers.Load() != nil)
 	return f
 }
 
@@ -91,10 +108,7 @@ func newFamily(id uint64) *Family {
 	if o := owners.find(id); o != nil {
 		owners.remove(o) // the rest of a family that was collected
 	}
-	f := enter(id)
-	f.entered = false
-	f.root.lazy = f.lazy()
-	f.root.fam = nil
+	f := enter(id, false)
 	// Nothing that is given to the clean-up may lead to the family.
 	runtime.AddCleanup(f, func(p *pool) { p.retire(nil) }, f.pool)
 	runtime.AddCleanup(f, func(o *owner) {
@@ -110,17 +124,17 @@ func newFamily(id uint64) *Family {
 // recovered from being killed and didn't end: its goroutine stays behind.
 // Closing a closed family does nothing.
 func (f *Family) Close() error {
-	if f.running.Load() != goid() {
+	if f.running.load() != goid() {
 		return f.refuse("close", "the family")
 	}
-	if f.closed {
+	if f.closed.Load() {
 		return nil
 	}
 	root := f.current.core
 	if !root.isRoot {
 		return fmt.Errorf("%w: only the root may close %s, not %s", ErrRoot, f, f.current)
 	}
-	f.closed = true // nothing new starts
+	f.closed.Store(true) // nothing new starts
 	var survived error
 	for c := f.started.prev; c != &f.started; c = f.started.prev {
 		if err := f.killQuietly(c); err != nil {
@@ -154,190 +168,14 @@ func (f *Family) Value() any { return f.value }
 
 // SetValue keeps one value with the family: it is meant for the scheduler that drives the family's greenlets,
 // which finds itself again by it from any of them. It must be called from the family.
-func (f *Family) SetValue(v any) { f.value = v }
+func (f *Family) SetValue(v any) {
+	f.value = v
+	f.running.store(f.current.goid)
+}
 
 // String names the family for errors: "family 3 (root in goroutine 17)".
 func (f *Family) String() string {
 	return fmt.Sprintf("family %d (root in goroutine %d)", f.id, f.goid)
-}
-
-// send delivers the message to g, or to whom it falls to if g can't take it,
-// and does what the message says that is sent back to the current greenlet.
-func (f *Family) send(g *Greenlet, m message) (any, error) {
-	return f.exchange(g, m).open()
-}
-
-func (f *Family) exchange(g *Greenlet, m message) message {
-	if f.closed && (g.is(unstarted) || f.root.fam == nil) {
-		return message{err: fmt.Errorf("%w: no switch to %s of %s", ErrClosed, g, f)}
-	}
-	f.msg = m
-	to := f.receiver(g)
-	me := f.current.core
-	if to.core == me {
-		return f.receive()
-	}
-	if !me.watched {
-		f.watchLater()
-	}
-	if !to.is(active) {
-		f.start(to)
-	}
-	s := to.slot
-	me.slot = s
-	f.switchTo(to)
-	s.flip()
-	f.wake(me)
-	return f.receive()
-}
-
-// receiver finds who gets the family's message if it is addressed to g: g, or the nearest ancestor that can take it.
-// There always is one, because a root lives as long as anything can switch.
-func (f *Family) receiver(g *Greenlet) *Greenlet {
-	for !g.is(active) {
-		if g.is(unstarted) {
-			if f.msg.carriesValue() && !f.closed {
-				return g
-			}
-			g.run = nil
-			g.become(dead)
-			if f.msg.kind == kill {
-				f.msg = message{err: ErrExit}
-			}
-			f.msg.exit()
-		}
-		g = g.parent
-	}
-	return g
-}
-
-// switchTo makes an active greenlet the current one, with the family's message for it.
-// What comes next must be a flip of its slot, or the end of the goroutine.
-func (f *Family) switchTo(to *Greenlet) {
-	f.current = to
-	f.switches++
-	f.special = f.special || !f.msg.carriesValue()
-}
-
-// wake is what a goroutine does first when it wakes up: it parks again until it's the current greenlet's,
-// takes control, and does what has been left for it to do.
-func (f *Family) wake(me *core) {
-	for f.current.core != me {
-		s := f.hop()
-		me.slot = s
-		s.flip()
-	}
-	f.running.Store(me.goid)
-	f.takeOver()
-}
-
-// takeOver does what the goroutine that had control before has left to do.
-func (f *Family) takeOver() {
-	f.special = false
-	if g := f.toWatch; g != nil {
-		f.toWatch = nil
-		watch(g)
-	}
-}
-
-// arrive is the end of a Switch that isn't ordinary.
-func (f *Family) arrive(me *core) (any, error) {
-	f.wake(me)
-	return f.receive().open()
-}
-
-func (f *Family) receive() message {
-	m := f.msg
-	f.msg = message{}
-	return m
-}
-
-// hop tells a goroutine that woke up without being meant where to park instead.
-// This happens when a goroutine ends: it wakes whoever is parked in its slot.
-func (f *Family) hop() *slot {
-	if s := f.detour; s != nil {
-		f.detour = nil
-		return s
-	}
-	return f.current.slot
-}
-
-// kill unwinds g and comes back here. It returns the error that g ended with, or panics as g did.
-func (f *Family) kill(g *Greenlet) error {
-	_, err := f.killing(g).open()
-	return err
-}
-
-func (f *Family) killing(g *Greenlet) message {
-	if !g.is(active) {
-		g.run = nil
-		g.become(dead)
-		return message{}
-	}
-	here, parent := f.current, g.parent
-	g.parent = here
-	m := f.exchange(g, message{kind: kill})
-	if g.parent.core == here.core {
-		g.parent = parent
-	}
-	if m.kind == result && m.err == nil && !g.is(dead) {
-		m.err = fmt.Errorf("%w: %s", ErrSurvived, g)
-	}
-	return m
-}
-
-// killQuietly kills on nobody's behalf: what the greenlet ended with is an error, whatever it was.
-// It makes a new handle, so that a deferred function of the greenlet can save it from death.
-func (f *Family) killQuietly(c *core) error {
-	c.watched = false
-	switch m := f.killing(&Greenlet{c}); m.kind {
-	case goexit:
-		return fmt.Errorf("%s called runtime.Goexit while it was being killed", c)
-	default:
-		return m.err
-	}
-}
-
-// watchLater has the current greenlet, which is about to be suspended, watched. It is done by the one that
-// gets control, because it needs more stack than a suspended greenlet should have.
-func (f *Family) watchLater() {
-	f.current.watched = true
-	f.toWatch = f.current
-	f.special = true
-}
-
-// watch has the collector tell the family when the handle of a suspended greenlet becomes unreachable.
-func watch(g *Greenlet) {
-	runtime.AddCleanup(g, func(c *core) {
-		if c.is(dead) {
-			return
-		}
-		f := c.fam
-		f.mu.Lock()
-		f.unreachable = append(f.unreachable, c)
-		f.mu.Unlock()
-		f.pending.Store(true)
-	}, g.core)
-}
-
-// killUnreachable does what the collector asked for.
-func (f *Family) killUnreachable() {
-	if !f.pending.Load() {
-		return
-	}
-	f.mu.Lock()
-	cores := f.unreachable
-	f.unreachable = nil
-	f.pending.Store(false)
-	f.mu.Unlock()
-	for _, c := range cores {
-		if c.is(dead) {
-			continue
-		}
-		if err := f.killQuietly(c); err != nil {
-			report(fmt.Errorf("greenlet: while killing %s, which had become unreachable: %w", c, err))
-		}
-	}
 }
 
 func (f *Family) link(c *core) {
@@ -376,43 +214,9 @@ func (f *Family) refuse(op, what string) error {
 			caller = own.String()
 		}
 	}
-	return &FamilyError{Op: op, Greenlet: what, Family: f.String(), Caller: caller}
-}
-
-var reporter atomic.Pointer[func(error)]
-
-// SetReporter sets who is told of errors that have no caller to go to: a greenlet that was killed because
-// it was unreachable, or when its family was closed, and that failed or went on.
-// Without one they are written to the standard error stream. It returns the one before, nil at first.
-func SetReporter(report func(error)) (old func(error)) {
-	var p *func(error)
-	if report != nil {
-		p = &report
+	exited := f.reaped.Load() || f.rootRoutine.surelyEnded()
+	return &FamilyError{
+		Op: op, Greenlet: what, Family: f.String(), Caller: caller,
+		RootExited: exited, Closed: f.closed.Load() && !exited,
 	}
-	if o := reporter.Swap(p); o != nil {
-		old = *o
-	}
-	return old
-}
-
-func report(err error) {
-	if r := reporter.Load(); r != nil {
-		(*r)(err)
-		return
-	}
-	fmt.Fprintln(os.Stderr, err)
-}
-
-// A Census counts what greenlets take up in the whole program.
-type Census struct {
-	// Families is the number of families. One that has become unreachable counts until the collector has found it.
-	Families int
-	// Goroutines is the number of goroutines that run greenlets or wait for the next one to run.
-	// Roots' goroutines don't count, being there without greenlets, too.
-	Goroutines int
-}
-
-// Count takes a census. It is meant for leak checks and monitoring.
-func Count() Census {
-	return Census{Families: int(families.Load()), Goroutines: int(workers.Load())}
 }

@@ -26,7 +26,6 @@ type Greenlet struct {
 // Unless it says otherwise, a field belongs to the running goroutine of the family.
 type core struct {
 	id    uint64
-	name  string // "" unless given; never changes
 	fam   *Family
 	state atomic.Uint32 // a state; may be read by all
 	// isRoot never changes.
@@ -35,6 +34,7 @@ type core struct {
 	// or that nobody needs to be told.
 	watched bool
 
+	more   *extra    // what few greenlets have, or nil; doesn't change after New
 	parent *Greenlet // nil for a root
 	run    func(arg any) (any, error)
 
@@ -44,6 +44,20 @@ type core struct {
 
 	// Neighbours in the family's list of started greenlets, which is in the order of their starts.
 	prev, next *core
+}
+
+// extra is what greenlets are given on request.
+type extra struct {
+	name     string
+	created  uintptr // where New was called, a program counter, if that is recorded
+	profiled bool
+}
+
+func (c *core) extra() *extra {
+	if c.more == nil {
+		c.more = new(extra)
+	}
+	return c.more
 }
 
 type state uint32
@@ -65,7 +79,7 @@ var lastID atomic.Uint64
 type Option func(*core)
 
 // Name gives the greenlet a name, which errors and dumps show.
-func Name(name string) Option { return func(c *core) { c.name = name } }
+func Name(name string) Option { return func(c *core) { c.extra().name = name } }
 
 // Parent sets the parent that the greenlet starts out with, and with it the greenlet's family.
 // Without it that's the current greenlet.
@@ -95,6 +109,9 @@ func New(run func(arg any) (any, error), opts ...Option) *Greenlet {
 		g.parent = Current()
 		g.fam = g.parent.fam
 	}
+	if recordCreation.Load() {
+		g.extra().created = callerOfNew()
+	}
 	return g
 }
 
@@ -111,6 +128,9 @@ func NewHeld(run func(arg any) (any, error), parent *Greenlet) *Greenlet {
 	h.core.parent, h.core.fam = parent, parent.fam
 	h.core.watched = true
 	h.Greenlet.core = &h.core
+	if recordCreation.Load() {
+		h.core.extra().created = callerOfNew()
+	}
 	return &h.Greenlet
 }
 
@@ -155,16 +175,16 @@ func Lookup() *Greenlet {
 // no switch has happened then.
 func (g *Greenlet) Switch(arg any) (any, error) {
 	f := g.fam
-	if f.running.Load() != goid() || f.current.core == g.core || f.pending.Load() {
+	if f.running.load() != ticket() || f.current.core == g.core || f.attention.Load() {
 		return g.switchSlowly(arg)
 	}
 	if !g.is(active) {
-		if g.is(dead) || f.closed {
+		if g.is(dead) || f.closed.Load() {
 			return g.switchSlowly(arg)
 		}
 		f.start(g)
 	}
-	// What follows is transfer and arrive once more, for the ordinary case, in one small frame.
+	// What follows is exchange and arrive once more, for the ordinary case, in one small frame.
 	// The processor mispredicts each return that follows a switch, so each frame between here
 	// and the switch costs time; and a suspended greenlet has to fit into the smallest stack.
 	me := f.current.core
@@ -184,18 +204,18 @@ func (g *Greenlet) Switch(arg any) (any, error) {
 		s.next()
 	}
 	if f.current.core != me || f.special {
-		return f.arrive(me)
+		return f.arrive(me).open(f.current)
 	}
-	f.running.Store(me.goid)
 	arg = f.msg.value
 	f.msg.value = nil
+	f.running.store(me.goid)
 	return arg, nil
 }
 
 // switchSlowly is Switch for all that isn't ordinary.
 func (g *Greenlet) switchSlowly(arg any) (any, error) {
 	f := g.fam
-	if f.running.Load() != goid() {
+	if f.running.load() != goid() {
 		return nil, f.refuse("switch to", g.String())
 	}
 	f.killUnreachable()
@@ -210,7 +230,7 @@ func (g *Greenlet) switchSlowly(arg any) (any, error) {
 // If g is dead, its nearest ancestor that isn't gets the error, or, if it is ErrExit, gets it as a value.
 func (g *Greenlet) Throw(err error) (any, error) {
 	f := g.fam
-	if f.running.Load() != goid() {
+	if f.running.load() != goid() {
 		return nil, f.refuse("throw into", g.String())
 	}
 	f.killUnreachable()
@@ -235,7 +255,7 @@ func (g *Greenlet) Throw(err error) (any, error) {
 // A root can't be killed: that is [ErrRoot]. Kill must be called from the family.
 func (g *Greenlet) Kill() error {
 	f := g.fam
-	if f.running.Load() != goid() {
+	if f.running.load() != goid() {
 		return f.refuse("kill", g.String())
 	}
 	if g.isRoot {
@@ -256,7 +276,7 @@ func (g *Greenlet) Parent() *Greenlet { return g.parent }
 // and a [FamilyError] if p is of another family.
 func (g *Greenlet) SetParent(p *Greenlet) error {
 	f := g.fam
-	if f.running.Load() != goid() {
+	if f.running.load() != goid() {
 		return f.refuse("set the parent of", g.String())
 	}
 	switch {
@@ -273,6 +293,7 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 		}
 	}
 	g.parent = p
+	f.running.store(f.current.goid)
 	return nil
 }
 
@@ -293,8 +314,8 @@ func (c *core) String() string {
 	switch {
 	case c.isRoot:
 		return fmt.Sprintf("root greenlet %d", c.id)
-	case c.name != "":
-		return fmt.Sprintf("greenlet %d (%s)", c.id, c.name)
+	case c.more != nil && c.more.name != "":
+		return fmt.Sprintf("greenlet %d (%s)", c.id, c.more.name)
 	}
 	return fmt.Sprintf("greenlet %d", c.id)
 }
@@ -338,13 +359,13 @@ func (m *message) exit() {
 	}
 }
 
-// open does what the message says in the goroutine that received it.
-func (m message) open() (any, error) {
+// open does what the message says in the greenlet that received it, which is the current one.
+func (m message) open(current *Greenlet) (any, error) {
 	switch m.kind {
 	case kill:
 		panic(killed)
 	case panicked:
-		panic(m.err)
+		panic(m.err.(*PanicError).arrivesIn(current))
 	case goexit:
 		runtime.Goexit()
 	}

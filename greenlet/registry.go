@@ -103,6 +103,21 @@ func (r *registry) remove(o *owner) {
 	}
 }
 
+// each calls fn with all owners. It mustn't use the registry.
+func (r *registry) each(fn func(*owner)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.table.Load()
+	if t == nil {
+		return
+	}
+	for i := range t.places {
+		if o := t.places[i].owner.Load(); o != nil {
+			fn(o)
+		}
+	}
+}
+
 // rebuild makes a table in which at most half of the places are taken.
 func (r *registry) rebuild() *ownerTable {
 	bits := uint8(6)

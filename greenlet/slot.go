@@ -20,6 +20,9 @@ type slot struct {
 	yield func(struct{}) bool     // set by the goroutine that the slot is born with, when it begins
 	// inNext says that the parked goroutine called next, so it's yield's turn.
 	inNext bool
+	// lock is the state of thread locking in which the pair was made,
+	// and in which it can be flipped: anything else aborts the program.
+	lock threadLock
 }
 
 // flip parks the caller here and runs the goroutine that was parked here.

@@ -2,7 +2,6 @@ package greenlet
 
 import (
 	"iter"
-	"runtime/debug"
 	"sync/atomic"
 )
 
@@ -36,11 +35,16 @@ type pool struct {
 // maxIdle is how many workers a family keeps for later. A stack of 2 to 8 KiB comes with each.
 const maxIdle = 1024
 
+// maxIdleStack is how large the stack of an idle worker may be. A larger one isn't kept:
+// nobody would know why a program that has gone deep once holds so much memory.
+const maxIdleStack = 32 << 10
+
 // start gives the unstarted greenlet a goroutine.
 func (f *Family) start(g *Greenlet) {
-	w := f.pool.get()
+	lock := ownThreadLock()
+	w := f.pool.get(lock)
 	if w == nil {
-		w = f.newWorker()
+		w = f.newWorker(lock)
 	}
 	w.job = g.core
 	g.slot = w.at
@@ -48,10 +52,15 @@ func (f *Family) start(g *Greenlet) {
 	f.link(g.core)
 }
 
-func (f *Family) newWorker() *worker {
+func (f *Family) newWorker(lock threadLock) *worker {
 	w := new(worker)
 	w.owner.lazy = f.lazy()
 	w.birth.next, _ = iter.Pull(w.main)
+	w.birth.lock = lock
+	if lock != (threadLock{}) {
+		f.locked = true
+		f.attention.Store(true)
+	}
 	w.at = &w.birth
 	workers.Add(1)
 	return w
@@ -85,22 +94,34 @@ func (w *worker) work() bool {
 	c := w.job
 	f := c.fam
 	w.owner.fam = f
+	w.recovered = false
 	c.goid = w.owner.id
-	f.running.Store(c.goid)
-	f.takeOver()
-	if f.msg.carriesValue() {
+	f.msg = f.arrive(c)
+	switch {
+	case f.msg.carriesValue():
 		w.call()
+	case f.msg.kind == kill:
+		f.msg = message{err: ErrExit}
 	}
 	w.job = nil
 	to := f.finish(c)
 	w.owner.fam = nil
-	if f.pool.n >= maxIdle {
+	if w.mustEnd(f, to) {
 		return false
 	}
 	f.pool.put(w)
 	w.at = to
 	to.flip()
 	return true
+}
+
+// mustEnd says that the worker isn't to be kept when control goes from it to the slot.
+func (w *worker) mustEnd(f *Family, to *slot) bool {
+	if w.birth.lock != to.lock {
+		return false // it can't: the end of the goroutine is a switch, too
+	}
+	// Workers that were made while locked to a thread fit only into that state, and may never see it again.
+	return f.pool.n >= maxIdle || stackSize() > maxIdleStack || to.lock != (threadLock{})
 }
 
 // call calls the greenlet's function and makes how it ended the family's message.
@@ -117,29 +138,16 @@ func (w *worker) call() {
 			f.msg = message{kind: panicked, err: carry(c, r)}
 		}
 	}()
-	w.recovered = false
 	run, arg := c.run, f.msg.value
 	c.run, f.msg.value = nil, nil
+	if f.profiled || c.more != nil && c.more.profiled {
+		defer profile(c)()
+	}
 	v, err := run(arg)
 	if err != nil {
 		v = nil
 	}
 	f.msg.value, f.msg.err = v, err
-}
-
-// finish ends the greenlet and gives control to its parent, or to the ancestor that stands in for it.
-// It returns the slot in which that one waits for the caller to park.
-func (f *Family) finish(c *core) *slot {
-	c.become(dead)
-	f.unlink(c)
-	c.slot = nil
-	f.msg.exit()
-	to := f.receiver(c.parent)
-	if to.is(unstarted) {
-		f.start(to)
-	}
-	f.switchTo(to)
-	return to.slot
 }
 
 // leave ends the goroutine. If a greenlet is still running in it then it has called Goexit. Nothing can stop that,
@@ -162,7 +170,7 @@ func (w *worker) leave() {
 		f.msg = message{kind: goexit}
 	}
 	if w.birth.inNext {
-		visitor := f.newWorker()
+		visitor := f.newWorker(ownThreadLock())
 		f.detour = &w.birth
 		c.slot = visitor.at
 		// The visitor wakes up and parks in our slot, whoever was there wakes up and,
@@ -175,16 +183,12 @@ func (w *worker) leave() {
 	// Now the goroutine ends, and the one that wakes up passes control to the parent.
 }
 
-// carry wraps a panic for its way to the parents. One that is on its way already stays as it is.
-func carry(c *core, value any) *PanicError {
-	if p, ok := value.(*PanicError); ok {
-		return p
-	}
-	return &PanicError{Value: value, Stack: debug.Stack(), Greenlet: c.String()}
-}
-
-func (p *pool) get() *worker {
+// get returns an idle worker that can be resumed in this state of thread locking, or nil.
+func (p *pool) get(lock threadLock) *worker {
 	w := p.first
+	if w != nil && w.at.lock != lock {
+		return nil
+	}
 	if w != nil {
 		p.first, w.next = w.next, nil
 		p.n--
@@ -197,16 +201,20 @@ func (p *pool) put(w *worker) {
 	p.n++
 }
 
-// retire ends all idle workers. The caller is the family's root,
-// or, with a nil core, stands in for a root that needs its family no more.
+// retire ends all idle workers that can be resumed in the caller's state of thread locking.
+// The caller is the family's root, or, with a nil core, stands in for a root that needs its family no more.
 func (p *pool) retire(root *core) {
+	lock := ownThreadLock()
 	for w := p.first; w != nil; w = w.next {
 		w.retired = true
 	}
 	// A worker that ends wakes whoever is parked in its slot: another worker, which then ends too,
 	// or us. So one flip can end several of them.
-	for w := p.get(); w != nil; w = p.get() {
-		if w.ended {
+	for p.first != nil {
+		w := p.first
+		p.first, w.next = w.next, nil
+		p.n--
+		if w.ended || w.at.lock != lock || w.birth.lock != lock {
 			continue
 		}
 		if root != nil {

@@ -3,6 +3,7 @@ package loop
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 )
 
 var (
@@ -40,4 +41,12 @@ func (e *PanicError) Error() string {
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
+}
+
+// asPanic makes a PanicError of what was recovered. One that has passed through an Await stays what it is.
+func asPanic(recovered any) error {
+	if p, ok := recovered.(*PanicError); ok {
+		return p
+	}
+	return &PanicError{Value: recovered, Stack: debug.Stack()}
 }

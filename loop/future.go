@@ -1,9 +1,6 @@
 package loop
 
-import (
-	"context"
-	"runtime/debug"
-)
+import "context"
 
 // A Future is a result that isn't there yet. Its [Promise] is the other end, at which it is completed.
 //
@@ -28,14 +25,11 @@ func (f *Future[T]) Result() (T, error) {
 		var none T
 		return none, ErrPending
 	}
-	if f.err != nil && !f.observed.Load() {
-		f.observed.Store(true)
-	}
-	return f.value, f.err
+	return f.value, f.Err()
 }
 
 // Wait blocks the calling goroutine until the future is done and returns its result.
-// If the context ends first, the future is cancelled and the error is the one of [ContextError].
+// If the context ends first, the future is cancelled and the error is the one of [ContextError]; see [Latch.Wait].
 //
 // It must not be called from a loop, which would stop: repaint.Await does what is right everywhere.
 func (f *Future[T]) Wait(ctx context.Context) (T, error) {
@@ -101,7 +95,7 @@ func (p *Promise[T]) Complete(fn func() (T, error)) {
 	defer func() {
 		switch r := recover(); {
 		case r != nil:
-			p.Reject(&PanicError{Value: r, Stack: debug.Stack()})
+			p.Reject(asPanic(r))
 		case !returned:
 			p.Reject(ErrGoexit)
 		}
@@ -113,12 +107,15 @@ func (p *Promise[T]) Complete(fn func() (T, error)) {
 
 // OnCancel has fn called when somebody cancels the future, instead of completing it at once:
 // then it's for fn to see to it that the future is completed, now or later.
-// It is called at most once, by the goroutine that cancels.
+// It is called at most once, by the goroutine that cancels; another one may be completing the future at that moment.
+// If the future is complete already, as it is when somebody has cancelled it before, fn is never called.
 func (p *Promise[T]) OnCancel(fn func(cause error)) {
 	f := &p.future
 	f.mu.Lock()
-	f.canceler = cancelFunc(fn)
-	f.mu.Unlock()
+	defer f.mu.Unlock()
+	if !f.done.Load() {
+		f.canceler = cancelFunc(fn)
+	}
 }
 
 // A Canceler is told that nobody wants the result of a promise any more.
@@ -138,8 +135,11 @@ func Resolved[T any](v T) *Future[T] {
 	return f
 }
 
-// Failed returns a future that is complete with an error.
+// Failed returns a future that is complete with an error, which must not be nil.
 func Failed[T any](err error) *Future[T] {
+	if err == nil {
+		panic("loop: Failed needs an error")
+	}
 	f := new(Future[T])
 	f.err = err
 	f.done.Store(true)

@@ -16,7 +16,7 @@ type Latch struct {
 	observed atomic.Bool
 	err      error
 
-	mu        sync.Mutex // held for moments; a loop's mu may be taken inside
+	mu        sync.Mutex // held for moments; a loop's mu may be taken inside, no other latch's
 	watched   bool       // the loop knows of somebody outside who waits
 	cancelled bool       // the canceler has been called
 	// first is the head of a circular list, in the order of subscription; nil if nobody waits.
@@ -33,8 +33,14 @@ func (c *Latch) Err() error {
 	if !c.done.Load() {
 		return nil
 	}
+	if c.err != nil && !c.observed.Load() {
+		c.observed.Store(true)
+	}
 	return c.err
 }
+
+// Observed reports whether somebody has looked at the error that the future was completed with.
+func (c *Latch) Observed() bool { return c.observed.Load() }
 
 // OnDone has fn called in the given loop once the future is complete.
 // Until then the loop expects to be called from outside, unless it is the one that the promise was made for.
@@ -64,12 +70,10 @@ func (s *subscription) RunInLoop() {
 	s.fn()
 }
 
-// Observed reports whether somebody has looked at the result.
-func (c *Latch) Observed() bool { return c.observed.Load() }
-
 // Cancel says that nobody wants the result any more. What happens is for the promise's owner to decide, see [Promise.OnCancel];
 // if the owner has said nothing, the future is complete at once, with the cause as its error.
-// A nil cause stands for context.Canceled. Cancel returns false if the future was complete already.
+// A nil cause stands for context.Canceled. Cancel returns false if the future was complete already:
+// then there is a result, and it is the caller's to look at or to dispose of.
 func (c *Latch) Cancel(cause error) bool {
 	if cause == nil {
 		cause = context.Canceled
@@ -101,14 +105,15 @@ func (c *Latch) SetName(name string) {
 // String returns the name, or that of the [Canceler] if it is a fmt.Stringer, or else what kind of future it is.
 func (c *Latch) String() string {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	owner, _ := c.canceler.(fmt.Stringer)
-	switch {
-	case c.name != nil:
-		return *c.name
-	case owner != nil:
-		return owner.String()
-	case c.loop != nil:
+	name, owner := c.name, c.canceler
+	c.mu.Unlock()
+	if name != nil {
+		return *name
+	}
+	if s, ok := owner.(fmt.Stringer); ok {
+		return s.String()
+	}
+	if c.loop != nil {
 		return "a future of the loop"
 	}
 	return "a future"
@@ -120,19 +125,33 @@ func (c *Latch) Outside(l *Loop) bool { return c.loop != l }
 // A Waiter is told when a future is done. It is for code that waits often and wants to allocate nothing for it;
 // [Latch.OnDone] is the ordinary way. A Waiter waits for one future at a time.
 type Waiter struct {
-	loop *Loop // nil: run is called by the goroutine that completes the future, and must be quick
-	run  Runnable
+	told
 
 	// The neighbours on the latch's list, guarded by its mu; nil while it isn't on one.
 	next, prev *Waiter
 }
 
-// Notify sets who is told: the Runnable is scheduled in the loop.
-func (w *Waiter) Notify(l *Loop, r Runnable) { w.loop, w.run = l, r }
+// told is who is to be told of a completion, and where.
+type told struct {
+	loop *Loop
+	run  Runnable
+}
 
-// Subscribe has the waiter told once the future is done. It returns false if it is done already:
+// Notify sets who is told: the Runnable is scheduled in the loop.
+//
+// Without a loop the goroutine that completes the future calls it, with the future locked:
+// it must be quick, must not panic, and must leave this future alone.
+func (w *Waiter) Notify(l *Loop, r Runnable) { w.told = told{l, r} }
+
+// Subscribe has the waiter told, once, when the future is done. It returns false if it is done already:
 // then nobody is told.
+//
+// The waiter can be used again when its Runnable runs, when Unsubscribe has returned, or as soon as the future
+// is seen to be done. In the last case its Runnable may have yet to run.
 func (c *Latch) Subscribe(w *Waiter) bool {
+	if w.next != nil {
+		panic("loop: a Waiter can't wait for two futures at a time")
+	}
 	c.mu.Lock()
 	if c.done.Load() {
 		c.mu.Unlock()
@@ -140,7 +159,7 @@ func (c *Latch) Subscribe(w *Waiter) bool {
 	}
 	if c.loop != nil && c.loop != w.loop && !c.watched {
 		if !c.loop.watch(c) {
-			c.finish(fmt.Errorf("wait for %s: %w before it was done", "a future", ErrClosed))
+			c.finish(ErrClosed) // nobody is left to complete it
 			return false
 		}
 		c.watched = true
@@ -155,7 +174,8 @@ func (c *Latch) Subscribe(w *Waiter) bool {
 	return true
 }
 
-// Unsubscribe takes a waiter back. It returns false if it has been told already.
+// Unsubscribe takes a waiter back. It returns false if it has been told already:
+// its Runnable has been scheduled, though it may not have run.
 func (c *Latch) Unsubscribe(w *Waiter) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -190,20 +210,25 @@ func (c *Latch) fail(err error) bool {
 
 // finish completes the future and tells those who wait. It is called with mu held and releases it.
 //
-// They are told with mu held: a waiter that is told may be used again at once, and one that
-// is about to be told must not be, which is what Unsubscribe makes sure of.
+// A waiter is off the list before anybody can see that the future is done, so who sees it may use the waiter again.
+// They are told with mu held, so that Unsubscribe returns false only when the Runnable is on its way.
 func (c *Latch) finish(err error) {
-	c.err = err
-	c.done.Store(true)
+	var few [4]told // most often they are one or none
+	all := few[:0]
 	for w := c.first; w != nil; w = c.first {
 		c.remove(w)
-		if w.loop != nil {
-			w.loop.Schedule(w.run)
+		all = append(all, w.told)
+	}
+	c.err = err
+	c.canceler = nil
+	c.done.Store(true)
+	for _, t := range all {
+		if t.loop != nil {
+			t.loop.Schedule(t.run)
 		} else {
-			w.run.RunInLoop()
+			t.run.RunInLoop()
 		}
 	}
-	c.canceler = nil
 	watched := c.watched
 	c.mu.Unlock()
 	if watched {
@@ -213,6 +238,7 @@ func (c *Latch) finish(err error) {
 
 // Wait blocks the calling goroutine until the future is done, and returns nil whatever the result is.
 // If the context ends first, the future is cancelled, and Wait returns the error of [ContextError].
+// If both happen at once the future wins, so that no result is lost; but if the context has ended before the call, it does.
 // See [Future.Wait] for where it may be called.
 func (c *Latch) Wait(ctx context.Context) error {
 	if err := ContextError(ctx); err != nil {
@@ -222,40 +248,23 @@ func (c *Latch) Wait(ctx context.Context) error {
 	if c.Done() {
 		return nil
 	}
-	told := make(signal)
-	w := Waiter{run: told}
+	done := make(signal)
+	w := Waiter{told: told{run: done}}
 	if !c.Subscribe(&w) {
 		return nil
 	}
 	select {
-	case <-told:
+	case <-done:
 		return nil
 	case <-ctx.Done():
 		c.Unsubscribe(&w)
-		err := ContextError(ctx)
-		c.Cancel(err)
-		return err
+		if err := ContextError(ctx); c.Cancel(err) {
+			return err
+		}
+		return nil
 	}
 }
 
 type signal chan struct{}
 
 func (s signal) RunInLoop() { close(s) }
-
-// ContextError returns nil while the context isn't done. Then it returns its cause: an error for which
-// errors.Is holds with context.Cause(ctx) and with ctx.Err().
-func ContextError(ctx context.Context) error {
-	err := ctx.Err()
-	if err == nil {
-		return nil
-	}
-	if cause := context.Cause(ctx); cause != err {
-		return &contextError{err: err, cause: cause}
-	}
-	return err
-}
-
-type contextError struct{ err, cause error }
-
-func (e *contextError) Error() string   { return e.err.Error() + ": " + e.cause.Error() }
-func (e *contextError) Unwrap() []error { return []error{e.cause, e.err} }

@@ -1,7 +1,7 @@
 package loop
 
 import (
-	"container/heap"
+	"slices"
 	"sync"
 	"time"
 )
@@ -13,12 +13,15 @@ import (
 // All methods must be called from the loop, except those that say that any goroutine may call them.
 type Loop struct {
 	clock   clock
-	hooks   []*func()
 	timers  timerHeap
 	seq     uint64 // of the last timer, so that equal times keep their order
 	batch   []Runnable
-	next    int // the first of batch that hasn't run
+	next    int  // the first of batch that hasn't run
+	begun   bool // the tick has its batch, and not come to its hooks
+	hooks   []*hook
+	due     []*hook // those that have yet to be called before the next batch
 	driving bool
+	entered bool // Drive was called, and no hooks have been since
 	holds   int
 	stats   Stats
 	offload offloader
@@ -27,9 +30,10 @@ type Loop struct {
 	wake    chan struct{}
 	sleeper *time.Timer
 
-	mu     sync.Mutex // held for moments, never while callbacks run
+	mu     sync.Mutex // held for moments, never while callbacks run; the offloader's may be taken inside
 	ready  []Runnable
 	asleep bool
+	minds  bool // while asleep: wants to know when nothing offloaded runs any more
 	closed bool
 	// watched are the pending futures of this loop that others wait for, and who would wait for ever
 	// if the loop closed without telling them.
@@ -68,7 +72,7 @@ func WithOffloadLimit(n int) Option {
 // New returns a loop. It needs no closing unless it has been used.
 func New(opts ...Option) *Loop {
 	l := &Loop{wake: make(chan struct{}, 1)}
-	l.offload.limit = 64
+	l.offload.loop, l.offload.limit = l, 64
 	for _, o := range opts {
 		o(l)
 	}
@@ -106,20 +110,21 @@ func (l *Loop) Schedule(r Runnable) bool {
 
 // OnTickEnd has fn called at the end of each tick, when all that was ready has run and before the loop
 // waits for more: the moment for writing out what has been collected. What fn schedules runs in the next tick.
-// The function that it returns takes the hook away.
+// What the code that calls Drive does beforehand counts as a tick: if nothing is ready then, the hooks come first.
+//
+// The function that it returns takes the hook away: fn isn't called again, nor in this tick if it hasn't been.
 func (l *Loop) OnTickEnd(fn func()) (remove func()) {
-	h := &fn
+	h := &hook{fn}
 	l.hooks = append(l.hooks, h)
 	return func() {
-		for i, o := range l.hooks {
-			if o == h {
-				// A new slice, because this may happen while the hooks are being called.
-				l.hooks = append(append([]*func(){}, l.hooks[:i]...), l.hooks[i+1:]...)
-				return
-			}
-		}
+		h.fn = nil
+		// A new slice, because this may happen while the hooks are being called.
+		l.hooks = slices.DeleteFunc(slices.Clone(l.hooks), func(o *hook) bool { return o == h })
 	}
 }
+
+// A hook is called at the end of a tick. Its function is nil once it has been removed.
+type hook struct{ fn func() }
 
 // Now returns the loop's time: the real one, or that of the virtual clock.
 func (l *Loop) Now() time.Time { return l.clock.base.Add(l.clock.elapsed()) }
@@ -128,24 +133,31 @@ func (l *Loop) Now() time.Time { return l.clock.base.Add(l.clock.elapsed()) }
 // silence isn't taken for a deadlock.
 func (l *Loop) Hold() { l.holds++ }
 
-// Release takes back one [Loop.Hold].
-func (l *Loop) Release() { l.holds-- }
+// Release takes back one [Loop.Hold]. Without one it panics.
+func (l *Loop) Release() {
+	if l.holds == 0 {
+		panic("loop: Release without Hold")
+	}
+	l.holds--
+}
 
 // Driving reports whether the loop is running callbacks, so that the caller must be one of them.
 func (l *Loop) Driving() bool { return l.driving }
 
 // Drive runs the loop, tick after tick, until the condition holds. It is evaluated before each tick.
 //
-// Errors: [ErrDeadlock] if nothing is ready, no timer is set, and nobody outside is known who might call in,
-// so that the condition could never change; [ErrReentrant] if it is called by a callback; [ErrClosed].
+// Errors: [ErrDeadlock] if nothing is ready, no timer is set, nothing offloaded is under way, and nobody
+// outside is known who might call in, so that the condition could never change;
+// [ErrReentrant] if it is called by a callback; [ErrClosed].
 // The loop can be driven on after an error other than ErrClosed.
 //
-// A callback's panic passes through Drive; what was scheduled behind it isn't lost.
+// A callback's or hook's panic, or Goexit, passes through Drive.
+// What was to come behind it isn't lost: the next Drive begins with it.
 func (l *Loop) Drive(until func() bool) error {
 	if l.driving {
 		return ErrReentrant
 	}
-	l.driving = true
+	l.driving, l.entered = true, true
 	defer func() { l.driving = false }()
 	for !until() {
 		if err := l.tick(); err != nil {
@@ -156,28 +168,37 @@ func (l *Loop) Drive(until func() bool) error {
 }
 
 // tick waits until something is ready, runs it, and calls the hooks.
+//
+// How far it has come is kept in the loop, so that a panic leaves the rest to the next tick.
 func (l *Loop) tick() error {
-	if l.next == len(l.batch) {
-		if err := l.gather(); err != nil {
-			return err
+	if len(l.due) == 0 {
+		if !l.begun {
+			if err := l.gather(); err != nil {
+				return err
+			}
+			l.begun = true
+			l.stats.Ticks++
 		}
-		l.stats.Ticks++
+		for l.next < len(l.batch) {
+			r := l.batch[l.next]
+			l.batch[l.next] = nil
+			l.next++
+			l.stats.Callbacks++
+			r.RunInLoop()
+		}
+		l.due, l.begun, l.entered = l.hooks, false, false
 	}
-	// The position is kept in the loop, so that a panic leaves the rest of the batch to the next tick.
-	for l.next < len(l.batch) {
-		r := l.batch[l.next]
-		l.batch[l.next] = nil
-		l.next++
-		l.stats.Callbacks++
-		r.RunInLoop()
-	}
-	for _, h := range l.hooks {
-		(*h)()
+	for len(l.due) > 0 {
+		h := l.due[0]
+		l.due = l.due[1:]
+		if h.fn != nil {
+			h.fn()
+		}
 	}
 	return nil
 }
 
-// gather fills the batch, waiting if there is nothing yet.
+// gather fills the batch, waiting if there is nothing yet. It leaves it empty if it's the hooks' turn.
 func (l *Loop) gather() error {
 	for {
 		l.mu.Lock()
@@ -191,7 +212,7 @@ func (l *Loop) gather() error {
 		if len(l.timers) > 0 {
 			l.takeDueTimers()
 		}
-		if len(l.batch) > 0 {
+		if len(l.batch) > 0 || l.entered && len(l.hooks) > 0 {
 			return nil
 		}
 		if err := l.sleep(); err != nil {
@@ -200,80 +221,24 @@ func (l *Loop) gather() error {
 	}
 }
 
-func (l *Loop) takeDueTimers() {
-	now := l.clock.elapsed()
-	for len(l.timers) > 0 && l.timers[0].when <= now {
-		t := heap.Pop(&l.timers).(*Timer)
-		l.batch = append(l.batch, t.run)
-	}
-}
-
-// sleep waits until something is scheduled or the next timer is due. A virtual clock jumps there instead.
-func (l *Loop) sleep() error {
-	var wait time.Duration // 0: until woken
-	jump := false
-	switch {
-	case len(l.timers) > 0 && !l.clock.virtual:
-		if wait = l.timers[0].when - l.clock.elapsed(); wait <= 0 {
-			return nil
-		}
-	case len(l.timers) > 0:
-		jump = l.offload.idle()
-		if jump && l.holds == 0 {
-			l.clock.jump(l.timers[0].when)
-			return nil
-		}
-		if jump {
-			wait = virtualPatience
-		}
-	case l.holds == 0:
-		return ErrDeadlock
-	}
-
-	l.mu.Lock()
-	if len(l.ready) > 0 || l.closed {
-		l.mu.Unlock()
-		return nil
-	}
-	l.asleep = true
-	l.mu.Unlock()
-	l.stats.Sleeps++
-	if wait == 0 {
-		<-l.wake
-		return nil
-	}
-	if l.sleeper == nil {
-		l.sleeper = time.NewTimer(wait)
-	} else {
-		l.sleeper.Reset(wait)
-	}
-	select {
-	case <-l.wake:
-		l.sleeper.Stop()
-		return nil
-	case <-l.sleeper.C:
-	}
-	l.mu.Lock()
-	woken := !l.asleep
-	l.asleep = false
-	l.mu.Unlock()
-	if woken {
-		<-l.wake // the signal is on its way, and must not stay for the next sleep
-	} else if jump {
-		l.clock.jump(l.timers[0].when)
-	}
-	return nil
-}
-
-// Close ends the loop: what is still scheduled is dropped, and futures of this loop that others wait for
-// fail with [ErrClosed]. Closing a closed loop does nothing.
+// Close ends the loop: what is still scheduled is dropped, timers are stopped, and futures of this loop
+// that others wait for fail with [ErrClosed]. Offloaded functions go on, also those that haven't begun.
+// A callback may call it. Closing a closed loop does nothing.
 func (l *Loop) Close() {
 	l.mu.Lock()
 	l.closed = true
 	watched := l.watched
 	l.ready, l.watched = nil, nil
 	l.mu.Unlock()
-	l.batch, l.next, l.timers, l.hooks = nil, 0, nil, nil
+	for _, t := range l.timers {
+		t.index = notSet
+	}
+	for _, r := range l.batch[l.next:] {
+		if t, ok := r.(*dueTimer); ok {
+			t.index = notSet
+		}
+	}
+	l.batch, l.next, l.timers, l.hooks, l.due = nil, 0, nil, nil, nil
 	for latch := range watched {
 		latch.fail(ErrClosed)
 	}
@@ -281,7 +246,7 @@ func (l *Loop) Close() {
 
 // Stats are counters of a loop since its beginning.
 type Stats struct {
-	Ticks     uint64 // rounds in which something ran
+	Ticks     uint64 // rounds: what was ready, then the hooks
 	Callbacks uint64 // callbacks that ran
 	Sleeps    uint64 // times that the loop had nothing to do and waited
 	Offloaded uint64 // functions given to [Offload]
@@ -292,13 +257,6 @@ func (l *Loop) Stats() Stats {
 	s := l.stats
 	s.Offloaded = l.offload.total()
 	return s
-}
-
-// isClosed may be called by any goroutine.
-func (l *Loop) isClosed() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.closed
 }
 
 // watch notes that somebody outside waits for a pending future of this loop. It reports false if the loop is closed.

@@ -12,6 +12,9 @@ import (
 // Cancelling the future drops fn if it hasn't begun. If it has, it is abandoned: the future is done at once,
 // while fn goes on and its result is lost.
 // A panic in fn fails the future with a [*PanicError], and runtime.Goexit with [ErrGoexit].
+//
+// While fn is under way the loop expects to be called from outside, whether or not anybody waits for the future:
+// fn may [Loop.Post]. Any goroutine may call Offload.
 func Offload[T any](l *Loop, fn func() (T, error)) *Future[T] {
 	p := new(Promise[T])
 	return offload(l, p, fn, func() bool { return !p.future.Done() })
@@ -44,9 +47,10 @@ var offloaded = "offloaded work"
 
 // An offloader runs functions in a bounded number of goroutines, which end when there is nothing to do.
 type offloader struct {
-	limit int // set before use
+	loop  *Loop // told when nothing runs any more
+	limit int   // set before use
 
-	mu      sync.Mutex
+	mu      sync.Mutex // held for moments; no other is taken inside
 	queue   []func()
 	running int
 	count   uint64
@@ -83,15 +87,20 @@ func (o *offloader) work(job func()) {
 // next returns the next job, or nil after taking the caller off the count.
 func (o *offloader) next() func() {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	if len(o.queue) == 0 {
-		o.running--
-		return nil
+	if len(o.queue) > 0 {
+		job := o.queue[0]
+		o.queue[0] = nil
+		o.queue = o.queue[1:]
+		o.mu.Unlock()
+		return job
 	}
-	job := o.queue[0]
-	o.queue[0] = nil
-	o.queue = o.queue[1:]
-	return job
+	o.running--
+	last := o.running == 0
+	o.mu.Unlock()
+	if last {
+		o.loop.offloadIdle()
+	}
+	return nil
 }
 
 func (o *offloader) idle() bool {

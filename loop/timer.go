@@ -2,6 +2,7 @@ package loop
 
 import (
 	"container/heap"
+	"math"
 	"time"
 )
 
@@ -11,21 +12,28 @@ type Timer struct {
 	run  Runnable
 	when time.Duration // on the loop's clock
 	seq  uint64
-	// index is the place in the heap, or notSet.
+	// index is the place in the heap, or one of the states below.
 	index int
 }
 
-const notSet = -1
+const (
+	notSet = -1
+	isDue  = -2 // in the loop's batch, and not called yet
+)
 
 // CallLater has fn called once d has passed. A d that isn't positive means the next tick.
-// Timers that are due at the same time are called in the order in which they were set.
+//
+// Timers are called in the order of their moments, and for equal moments in the order in which they were set;
+// in each tick they come after what was scheduled by then.
 func (l *Loop) CallLater(d time.Duration, fn func()) *Timer {
 	return l.ScheduleLater(d, callback(fn))
 }
 
-// CallAt is [Loop.CallLater] with the moment instead of the distance.
+// CallAt is [Loop.CallLater] with the moment instead of the distance. A moment that has passed means the next tick.
 func (l *Loop) CallAt(at time.Time, fn func()) *Timer {
-	return l.ScheduleLater(at.Sub(l.Now()), callback(fn))
+	t := &Timer{loop: l, run: callback(fn), index: notSet}
+	t.set(at.Sub(l.clock.base))
+	return t
 }
 
 // ScheduleLater is [Loop.CallLater] for a Runnable.
@@ -35,27 +43,63 @@ func (l *Loop) ScheduleLater(d time.Duration, r Runnable) *Timer {
 	return t
 }
 
-// Stop keeps the timer from calling. It reports whether it did: false means that the call
-// has been made, is being made in this tick, or was stopped before.
+// Stop keeps the timer from calling, also if its time has come but not its turn.
+// It reports whether it did: false means that the call has been made, or is being made, or was stopped before.
 func (t *Timer) Stop() bool {
-	if t.index == notSet {
+	switch t.index {
+	case notSet:
 		return false
+	case isDue:
+		t.index = notSet
+	default:
+		heap.Remove(&t.loop.timers, t.index)
 	}
-	heap.Remove(&t.loop.timers, t.index)
 	return true
 }
 
 // Reset sets the timer anew, whether or not it is set, to call once d has passed from now.
 func (t *Timer) Reset(d time.Duration) {
 	t.Stop()
-	l := t.loop
-	l.seq++
-	t.when, t.seq = l.clock.elapsed()+max(d, 0), l.seq
-	heap.Push(&l.timers, t)
+	now := t.loop.clock.elapsed()
+	when := now + max(d, 0)
+	if when < now { // too far for the clock
+		when = math.MaxInt64
+	}
+	t.set(when)
 }
 
 // When returns the moment for which the timer is, or was, set.
 func (t *Timer) When() time.Time { return t.loop.clock.base.Add(t.when) }
+
+// set puts a timer that isn't set into the heap.
+func (t *Timer) set(when time.Duration) {
+	t.loop.seq++
+	t.when, t.seq = when, t.loop.seq
+	heap.Push(&t.loop.timers, t)
+}
+
+// takeDueTimers moves the timers whose time has come to the batch.
+func (l *Loop) takeDueTimers() {
+	now := l.clock.elapsed()
+	for len(l.timers) > 0 && l.timers[0].when <= now {
+		t := heap.Pop(&l.timers).(*Timer)
+		t.index = isDue
+		l.batch = append(l.batch, (*dueTimer)(t))
+	}
+}
+
+// A dueTimer is a timer in the batch.
+type dueTimer Timer
+
+// RunInLoop makes the call, unless another callback of the same tick has stopped or reset the timer.
+func (t *dueTimer) RunInLoop() {
+	if t.index != isDue {
+		t.loop.stats.Callbacks-- // it was none
+		return
+	}
+	t.index = notSet
+	t.run.RunInLoop()
+}
 
 type timerHeap []*Timer
 
@@ -87,22 +131,3 @@ func (h *timerHeap) Pop() any {
 	t.index = notSet
 	return t
 }
-
-// virtualPatience is how long a virtual clock waits, in real time, for what another goroutine may do.
-const virtualPatience = 5 * time.Millisecond
-
-// A clock measures from its base, in real time or in steps.
-type clock struct {
-	base    time.Time
-	virtual bool
-	now     time.Duration // of a virtual clock
-}
-
-func (c *clock) elapsed() time.Duration {
-	if c.virtual {
-		return c.now
-	}
-	return time.Since(c.base)
-}
-
-func (c *clock) jump(to time.Duration) { c.now = max(c.now, to) }

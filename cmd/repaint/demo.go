@@ -129,6 +129,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 // An outcome is what became of the requests in one colour.
 type outcome struct {
 	colour  string
+	begun   bool
 	correct []bool // by request
 	took    time.Duration
 	stats   repaint.Stats // zero for goroutines
@@ -140,6 +141,7 @@ func (d *demo) colour(ctx context.Context, name string, surroundings func(contex
 	if ctx.Err() != nil {
 		return o, nil
 	}
+	o.begun = true
 	bar := newBar(d.out, d.errOut, name, d.requests)
 	start := time.Now()
 	var err error

@@ -102,18 +102,18 @@ func TestHelp(t *testing.T) {
 }
 
 // inject runs the demo with another request.
-func inject(ctx context.Context, t *testing.T, request func(ctx context.Context, q db.Querier, table, data string) error) (err error, stdout, stderr string) {
+func inject(ctx context.Context, t *testing.T, request func(ctx context.Context, q db.Querier, table, data string) error) (stdout, stderr string, err error) {
 	t.Helper()
 	leakcheck.Test(t)
 	var out, errOut strings.Builder
 	d := &demo{out: &out, errOut: &errOut, url: "sqlite://", requests: 50, tasks: 4, request: request}
 	err = d.run(ctx)
-	return err, out.String(), errOut.String()
+	return out.String(), errOut.String(), err
 }
 
 func TestAWrongValueNamesTheRequest(t *testing.T) {
 	n := 0
-	err, out, errOut := inject(t.Context(), t, func(ctx context.Context, q db.Querier, table, data string) error {
+	out, errOut, err := inject(t.Context(), t, func(ctx context.Context, q db.Querier, table, data string) error {
 		if !repaint.InGreenlet() {
 			return nil
 		}
@@ -134,7 +134,7 @@ func TestAWrongValueNamesTheRequest(t *testing.T) {
 }
 
 func TestErrorsNameTheRequests(t *testing.T) {
-	err, out, errOut := inject(t.Context(), t, func(context.Context, db.Querier, string, string) error { return errors.New("boom") })
+	out, errOut, err := inject(t.Context(), t, func(context.Context, db.Querier, string, string) error { return errors.New("boom") })
 	require.Equal(t, exitStatus(exitFailed), err)
 	require.Regexp(t, `demo: request \d+ \(goroutines\): boom`, errOut)
 	require.Contains(t, errOut, "and 45 more", "the rest is counted")
@@ -145,7 +145,7 @@ func TestInterruptEndsWithWhatWasDone(t *testing.T) {
 	for _, inLoop := range []bool{false, true} {
 		ctx, interrupt := context.WithCancel(t.Context())
 		var done atomic.Int32
-		err, out, errOut := inject(ctx, t, func(ctx context.Context, q db.Querier, table, data string) error {
+		out, errOut, err := inject(ctx, t, func(ctx context.Context, q db.Querier, table, data string) error {
 			if repaint.InGreenlet() != inLoop {
 				return nil
 			}
@@ -156,7 +156,7 @@ func TestInterruptEndsWithWhatWasDone(t *testing.T) {
 		})
 		require.Equal(t, exitStatus(exitInterrupted), err)
 		require.Empty(t, errOut)
-		require.Regexp(t, `^demo: interrupted, \d+ of 50 correct so far$`, lastLine(out))
+		require.Regexp(t, `^demo: interrupted, ([6-9]|1\d) of 50 correct so far$`, lastLine(out))
 		require.Contains(t, out, "goroutines")
 	}
 }

@@ -15,9 +15,10 @@ import (
 
 // report prints the table and the verdict. Its error carries the exit status.
 func (d *demo) report(ctx context.Context, first, second outcome, failed error) error {
+	// After an interrupt before the second colour, the first alone counts.
 	correct := 0
 	for i := range d.requests {
-		if first.correct[i] && second.correct[i] {
+		if first.correct[i] && (second.correct[i] || !second.begun) {
 			correct++
 		}
 	}

@@ -231,7 +231,7 @@ func paramName(text string, pos int) int {
 }
 
 func number(text string, pos int) int {
-	for pos < len(text) && (text[pos] == '.' || isWordPart(text[pos])) {
+	for pos < len(text) && (text[pos] == '.' || text[pos] != '$' && isWordPart(text[pos])) {
 		pos++
 	}
 	return pos

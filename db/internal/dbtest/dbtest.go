@@ -13,6 +13,7 @@ import (
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db"
 	_ "github.com/seed1239206e/repaint/db/sqlite"
+	"github.com/seed1239206e/repaint/internal/leakcheck"
 )
 
 // A Colour is a way to run blue functions.
@@ -27,15 +28,18 @@ var (
 	InLoop   = Colour{Name: "loop", Loop: true}
 )
 
-// BothColours runs a test twice: in a plain goroutine and as a task in a loop.
+// BothColours runs a test twice, in a plain goroutine and as a task in a loop, and
+// fails it if it leaves goroutines or greenlets behind.
 func BothColours(t *testing.T, fn func(t *testing.T, ctx context.Context, c Colour)) {
 	t.Helper()
 	t.Run(Blocking.Name, func(t *testing.T) {
+		leakcheck.Test(t)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		fn(t, ctx, Blocking)
 	})
 	t.Run(InLoop.Name, func(t *testing.T) {
+		leakcheck.Test(t)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		require.NoError(t, repaint.Run(ctx, func(ctx context.Context) error {
@@ -115,7 +119,9 @@ func Open(t testing.TB, ctx context.Context, url string, opts ...db.Option) *db.
 	e, err := db.Open(ctx, url, opts...)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		require.NoError(t, e.Close(context.Background()))
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		require.NoError(t, e.Close(ctx))
 		require.Zero(t, e.Stats().Open, "connections that are still open")
 	})
 	return e
@@ -127,5 +133,13 @@ func Exec(t testing.TB, ctx context.Context, q db.Querier, statements ...string)
 	for _, st := range statements {
 		_, err := q.Exec(ctx, st)
 		require.NoError(t, err)
+	}
+}
+
+// UntilWaiting returns when n callers wait in the engine. In a loop it lets the
+// others run; elsewhere it watches.
+func UntilWaiting(ctx context.Context, e *db.Engine, n int) {
+	for e.Stats().Waiting != n {
+		_ = repaint.Sleep(ctx, 0)
 	}
 }

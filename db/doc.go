@@ -1,0 +1,94 @@
+// Package db is a database for blue functions: written once, they run in plain
+// goroutines, where they block, and as greenlets of a loop, where they suspend
+// only themselves. It is the architecture of SQLAlchemy's Core in Go's terms.
+//
+//	import (
+//		"github.com/seed1239206e/repaint/db"
+//		_ "github.com/seed1239206e/repaint/db/sqlite"
+//	)
+//
+//	engine, err := db.Open(ctx, "sqlite:///app.db")
+//	if err != nil {
+//		return err
+//	}
+//	defer engine.Close(ctx)
+//
+//	id, err := db.Scalar[int64](ctx, engine,
+//		"insert into users(name) values (:name) returning id", db.Named("name", "ada"))
+//
+// An [Engine] is a database with its pool of connections. A [Conn] is one of
+// them, checked out. A [Tx] is a transaction, or a savepoint in one. All three are
+// a [Querier]: a function that takes one works alone, on a connection, and as a
+// part of its caller's transaction.
+//
+// # Transactions
+//
+// Statements of an Engine or Conn commit by themselves. Begin runs a function in
+// a transaction and commits it; if the function returns an error, panics or
+// exits, everything is rolled back. Begin in a transaction makes a savepoint.
+//
+//	err := engine.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+//		_, err := tx.Exec(ctx, "update accounts set balance = balance - 10 where id = :id", from)
+//		…
+//	})
+//
+// BeginTx, Commit and Rollback are the same by hand. While a transaction is open
+// on a Conn, or a savepoint in a transaction, only the innermost Tx can be used.
+// BEGIN, COMMIT and their like aren't accepted as statements.
+//
+// # Parameters
+//
+// Parameters are written :name, for every database, and get their values from
+// [Named] values, maps with string keys, and structs:
+//
+//	db.Named("id", 7)
+//	map[string]any{"id": 7}
+//	User{ID: 7}
+//
+// A field has the name in its tag `db:"name"`, or else its own in any mixture of
+// case and underscores: CreatedAt is created_at. Every parameter needs a value,
+// and every Named value and map key a parameter; mistakes are errors that say
+// which name is wrong. Package sqltext tells what is a parameter; \: is a colon.
+// One parameter is one value: there are no lists yet.
+//
+// # Results
+//
+// A result is complete when Query returns: reading it does no I/O, so there is no
+// place where a value secretly waits for the database. [All], [One] and [Scalar]
+// return Go values; [Rows] and [Row] are there for doing it by hand.
+//
+// Columns go into Go variables by the rules of database/sql: NULL needs a pointer,
+// a sql.Null or another sql.Scanner, a number that doesn't fit is an error. In
+// addition text is read as a time.Time, an integer that a float can't hold exactly
+// is an error, and structs take columns by name.
+//
+// # Errors
+//
+// Errors of the database are an [*Error], which has statement, parameters and
+// the database's code. What they mean is the same for all databases:
+//
+//	if errors.Is(err, db.ErrUnique) { … }
+//
+// When a context ends, errors.Is finds context.Canceled or DeadlineExceeded and
+// the context's cause. A write that was cancelled on its way may have taken effect or
+// not; in a transaction it therefore makes everything up to the next savepoint
+// fail, and [ErrTxFailed] says so.
+//
+// # Connections
+//
+// Waiters for a connection are served in the order they came. A waiter that gives
+// up leaves the line; what had been handed to it goes to the next. Who can't
+// connect passes the place on, so nobody waits for a connection that
+// never comes. A connection that was lost, whose state nobody knows, or that has
+// settings of its last user, is replaced. A query that was cancelled costs no connection.
+// PoolSize, MaxOverflow, PoolTimeout, MaxLifetime and ReportLeaks are options of Open.
+//
+// One task at a time uses a Conn or Tx. Who tries nevertheless gets [ErrInUse];
+// the Engine can be used by all.
+//
+// # What it is not
+//
+// It is no ORM and builds no SQL. It doesn't stream results, know schemas, or
+// retry what failed. Drivers that block are called on other goroutines from a
+// loop: the loop doesn't stand still, but nothing gets faster by that.
+package db

@@ -1,0 +1,188 @@
+package db
+
+import (
+	"database/sql"
+	"database/sql/driver"
+	"encoding/json"
+	"errors"
+	"math"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+type (
+	status  int8
+	name    string
+	raw     []byte
+	flag    bool
+	ratio   float32
+	scanned struct{ got any }
+)
+
+func (s *scanned) Scan(v any) error {
+	if v == "bad" {
+		return errors.New("mine")
+	}
+	s.got = v
+	return nil
+}
+
+var noon = time.Date(2026, 3, 4, 12, 0, 0, 5000, time.UTC)
+
+func pointerTo[T any](v T) *T { return &v }
+
+func TestValuesThatFit(t *testing.T) {
+	for _, c := range []struct {
+		from any
+		typ  string
+		want any // what a variable of its type gets
+	}{
+		{int64(7), "", int64(7)},
+		{int64(7), "", 7},
+		{int64(-128), "", int8(-128)},
+		{int64(200), "", uint8(200)},
+		{int64(7), "", uint64(7)},
+		{int64(3), "", status(3)},
+		{int64(3), "", 3.0},
+		{int64(1 << 53), "", float64(1 << 53)},
+		{int64(7), "", "7"},
+		{int64(7), "", []byte("7")},
+		{int64(1), "", true},
+		{int64(0), "", flag(false)},
+		{int64(7), "", any(int64(7))},
+		{int64(7), "", pointerTo(7)},
+		{int64(7), "", pointerTo(pointerTo(7))},
+		{int64(7), "", sql.NullInt64{Int64: 7, Valid: true}},
+		{int64(7), "", sql.Null[int]{V: 7, Valid: true}},
+		{int64(7), "", scanned{int64(7)}},
+		{1.5, "", 1.5},
+		{1.5, "", ratio(1.5)},
+		{1.5, "", "1.5"},
+		{2.0, "", 2},
+		{"x", "", "x"},
+		{"x", "", name("x")},
+		{"x", "", []byte("x")},
+		{"x", "", raw("x")},
+		{"12", "", 12},
+		{"1.25", "", 1.25},
+		{"true", "", true},
+		{"x", "", any("x")},
+		{[]byte{}, "", []byte{}},
+		{[]byte("x"), "", []byte("x")},
+		{[]byte("x"), "", raw("x")},
+		{[]byte(`{"a":1}`), "", json.RawMessage(`{"a":1}`)},
+		{[]byte("x"), "", "x"},
+		{noon, "", noon},
+		{noon, "", any(noon)},
+		{noon, "", &noon},
+		{noon, "", sql.NullTime{Time: noon, Valid: true}},
+		{"2026-03-04 12:00:00.000005+00:00", "", noon},
+		{"2026-03-04T14:00:00.000005+02:00", "", noon},
+		{"2026-03-04 12:00:00.000005", "", sql.Null[time.Time]{V: noon, Valid: true}},
+		{"2026-03-04", "", time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC)},
+		{"2026-03-04 12:30", "", pointerTo(time.Date(2026, 3, 4, 12, 30, 0, 0, time.UTC))},
+		{int64(1), "BOOLEAN", any(true)},
+		{int64(1), "BOOLEAN", 1},
+		{int64(2), "BOOLEAN", any(int64(2))},
+		{nil, "", (*int)(nil)},
+		{nil, "", any(nil)},
+		{nil, "", []byte(nil)},
+		{nil, "", raw(nil)},
+		{nil, "", sql.NullString{}},
+		{nil, "", sql.Null[int]{}},
+		{nil, "", scanned{nil}},
+	} {
+		typ := reflect.TypeFor[any]()
+		if c.want != nil {
+			typ = reflect.TypeOf(c.want)
+		}
+		dest := reflect.New(typ)
+		require.NoError(t, assign(dest.Interface(), c.from, c.typ), "%T %v into %s", c.from, c.from, typ)
+		require.Equal(t, c.want, dest.Elem().Interface(), "%T %v into %s", c.from, c.from, typ)
+
+		var v any // an any takes whatever comes
+		require.NoError(t, assign(&v, c.from, c.typ))
+	}
+}
+
+func TestValuesThatDontFitSayWhatAndWhere(t *testing.T) {
+	type other struct{ A int }
+	for _, c := range []struct {
+		from any
+		dest any
+		want string
+	}{
+		{int64(128), new(int8), `column 1, "c" of type T, into int8: integer 128: value out of range`},
+		{int64(-1), new(uint), `into uint: integer -1: invalid syntax`},
+		{int64(256), new(uint8), `value out of range`},
+		{int64(math.MaxInt64), new(float64), `into float64: integer 9223372036854775807: value out of range`},
+		{1e300, new(float32), `value out of range`},
+		{1.5, new(int), `into int: float 1.5: invalid syntax`},
+		{1e19, new(int64), `float 1e+19`},
+		{"x", new(int), `into int: text "x": invalid syntax`},
+		{"x", new(bool), `into bool: text "x"`},
+		{"x", new(time.Time), `text "x" is no time`},
+		{"x", new(other), `into db.other: a text can't be stored there`},
+		{"bad", new(scanned), `into db.scanned: mine`},
+		{int64(1), new([]int), `into []int: a integer can't be stored there`},
+		{nil, new(int), `into int: the value is NULL; use *int or sql.Null[int]`},
+		{nil, new(string), `into string: the value is NULL; use *string or sql.Null[string]`},
+		{nil, new(time.Time), `into time.Time: the value is NULL; use *time.Time`},
+		{int64(1), 5, `the destination is no pointer`},
+		{int64(1), nil, `the destination is no pointer`},
+		{int64(1), (*int)(nil), `the destination is a nil pointer`},
+		{nil, (*any)(nil), `the destination is a nil pointer`},
+	} {
+		err := scanRow([]Column{{Name: "c", Type: "T"}}, []driver.Value{c.from}, []any{c.dest})
+		require.ErrorIs(t, err, ErrScan, "%v into %T", c.from, c.dest)
+		require.ErrorContains(t, err, c.want, "%v into %T", c.from, c.dest)
+	}
+	err := scanRow([]Column{{Name: "a"}, {Name: "b"}}, []driver.Value{1, 2}, []any{new(int)})
+	require.ErrorContains(t, err, "the row has 2 columns (a, b), Scan was given 1 destinations")
+}
+
+func TestBytesThatWereScannedAreTheCallers(t *testing.T) {
+	row := []driver.Value{[]byte("abc")}
+	var first, second []byte
+	require.NoError(t, scanRow([]Column{{}}, row, []any{&first}))
+	first[0] = 'X'
+	require.NoError(t, scanRow([]Column{{}}, row, []any{&second}))
+	require.Equal(t, "abc", string(second))
+}
+
+func TestStructsAreFilledByName(t *testing.T) {
+	columns := []Column{{Name: "id"}, {Name: "full_name"}, {Name: "city"}, {Name: "street"}}
+	var p person
+	require.NoError(t, scanStruct(columns, []driver.Value{int64(1), "n", "c", "s"}, &p))
+	require.Equal(t, person{ID: 1, FullName: "n", embedded: embedded{"c"}, Address: &Address{"s"}}, p)
+
+	for _, c := range []struct {
+		columns []Column
+		row     []driver.Value
+		want    string
+	}{
+		{[]Column{{Name: "nope"}}, []driver.Value{1}, `the column "nope" has no field in db.person`},
+		{[]Column{{Name: "Skipped"}}, []driver.Value{1}, `no field`},
+		{[]Column{{Name: "hidden"}}, []driver.Value{1}, `no field`},
+		{[]Column{{Name: "id"}, {Name: "id"}}, []driver.Value{1, 2}, `the columns 1 ("id") and 2 ("id") are for the same field`},
+		{[]Column{{Name: "id"}}, []driver.Value{nil}, `column 1, "id", into field ID (int) of db.person: the value is NULL`},
+	} {
+		err := scanStruct(c.columns, c.row, &p)
+		require.ErrorIs(t, err, ErrScan)
+		require.ErrorContains(t, err, c.want)
+	}
+	require.ErrorContains(t, scanStruct(columns, nil, p), "takes a pointer to a struct, not a db.person")
+	require.ErrorContains(t, scanStruct(columns, nil, (*person)(nil)), "takes a pointer to a struct")
+}
+
+func FuzzParseTime(f *testing.F) {
+	f.Add("2026-03-04 12:00:00.000005+00:00")
+	f.Fuzz(func(t *testing.T, text string) {
+		if got, err := parseTime(text); err == nil {
+			require.Equal(t, time.UTC, got.Location())
+		}
+	})
+}

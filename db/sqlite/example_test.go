@@ -1,0 +1,43 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/sqlite"
+)
+
+// Any driver of database/sql for SQLite will do; here it is the same one.
+func ExampleOpenDB() {
+	ctx := context.Background()
+	pool, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer pool.Close()
+	engine, err := sqlite.OpenDB(ctx, pool)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer engine.Close(ctx)
+	word, err := db.Scalar[string](ctx, engine, "select 'hello'")
+	fmt.Println(word, err)
+	// Output: hello <nil>
+}
+
+func ExampleDialect() {
+	ctx := context.Background()
+	// The package registers its Dialect, so the URL is enough.
+	engine, err := db.Open(ctx, "sqlite://?busy_timeout=10s&foreign_keys=off")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer engine.Close(ctx)
+	fmt.Println(engine.URL(), engine.Dialect().Name())
+	// Output: sqlite://?busy_timeout=10s&foreign_keys=off sqlite
+}

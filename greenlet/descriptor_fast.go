@@ -1,0 +1,223 @@
+//go:build gc && (amd64 || arm64) && !repaint_slowgoid
+
+package greenlet
+
+import (
+	"runtime"
+	"sync/atomic"
+	"unsafe"
+)
+
+// The runtime's descriptor of a goroutine holds four things that nothing else tells quickly:
+// the goroutine's number, the thread it is locked to, its status, and the bounds of its stack.
+// Where they are belongs to the runtime and changes between its versions. So nothing here knows their places:
+// they are looked for when the program starts, and a place is believed only if it is the one place
+// that holds what it should in several goroutines. What isn't found is done without.
+
+// getg returns the address of the calling goroutine's descriptor.
+func getg() unsafe.Pointer
+
+// ticket returns the number of the calling goroutine if it isn't locked to a thread.
+// If it is, or if goidOffset is unknown, the result is no goroutine's number.
+func ticket() uint64
+
+// quickGoid returns the number of the calling goroutine, or no goroutine's number if goidOffset is unknown.
+func quickGoid() uint64
+
+// Where the things are. An offset is 0 if it wasn't found: the descriptor begins with the bounds of the stack.
+var (
+	goidOffset, lockOffset, lockMask uintptr // the mask is 0 or all ones
+
+	// lockExt is where the descriptor of the thread that a goroutine is locked to counts LockOSThread.
+	// The next word counts the runtime's own locks.
+	lockExt      uintptr
+	statusOffset uintptr
+	boundsFound  bool // the descriptor begins with the bounds of the stack
+
+	_ = findLayout()
+)
+
+const (
+	// All descriptors of goroutines since Go 1.5 are larger than descriptorSize,
+	// and all descriptors of threads are larger than threadSize.
+	descriptorSize = 256
+	threadSize     = 1024
+	probes         = 6
+)
+
+// goid returns the number of the calling goroutine. Numbers are never used twice,
+// unlike the descriptors' addresses, so a number also tells that a goroutine has gone.
+func goid() uint64 {
+	if goidOffset == 0 {
+		return parseGoid()
+	}
+	return quickGoid()
+}
+
+// ownThreadLock returns the calling goroutine's state of thread locking.
+func ownThreadLock() threadLock {
+	if lockMask == 0 {
+		return threadLock{}
+	}
+	m := *(*unsafe.Pointer)(unsafe.Add(getg(), lockOffset))
+	if m == nil {
+		return threadLock{}
+	}
+	counts := (*[2]uint32)(unsafe.Add(m, lockExt))
+	return threadLock{thread: m, ext: counts[0], internal: counts[1]}
+}
+
+func ownThreadLockReadable() bool { return lockMask != 0 }
+
+// stackSize returns how large the calling goroutine's stack is, or 0 if that isn't known.
+func stackSize() uintptr {
+	if !boundsFound {
+		return 0
+	}
+	bounds := (*[2]uintptr)(getg())
+	return bounds[1] - bounds[0]
+}
+
+// A descriptor refers to a goroutine, also to one that has ended.
+type descriptor struct {
+	g  unsafe.Pointer // keeps the descriptor's memory, which may be another goroutine's by now
+	id uint64
+}
+
+func ownDescriptor(id uint64) descriptor { return descriptor{getg(), id} }
+
+// ended reports whether the goroutine has ended.
+func (d descriptor) ended() bool {
+	if goidOffset == 0 || statusOffset == 0 {
+		return !appearsInDump(d.id)
+	}
+	return atomic.LoadUint64((*uint64)(unsafe.Add(d.g, goidOffset))) != d.id ||
+		atomic.LoadUint32((*uint32)(unsafe.Add(d.g, statusOffset))) == statusDead
+}
+
+// surelyEnded is ended where that is quick to find out, and false elsewhere.
+func (d descriptor) surelyEnded() bool { return goidOffset != 0 && statusOffset != 0 && d.ended() }
+
+func word(p unsafe.Pointer, offset uintptr) uint64 { return *(*uint64)(unsafe.Add(p, offset)) }
+
+// findLayout looks at goroutines in known states.
+func findLayout() struct{} {
+	var (
+		numbers  = everywhere(descriptorSize / 8)
+		locks    = everywhere(descriptorSize / 8)
+		counts   = everywhere(threadSize / 4)
+		statuses = everywhere(descriptorSize / 4)
+		bounded  = true
+	)
+	done := make(chan unsafe.Pointer)
+	for range probes {
+		go func() {
+			id, g := parseGoid(), getg()
+			numbers.keep(func(i int) bool { return word(g, uintptr(i*8)) == id })
+			locks.keep(func(i int) bool { return word(g, uintptr(i*8)) == 0 })
+			locks.keepLocks(g, counts)
+			locks.keep(func(i int) bool { return word(g, uintptr(i*8)) == 0 })
+			here := uintptr(unsafe.Pointer(&g))
+			bounds := (*[2]uintptr)(g)
+			size := bounds[1] - bounds[0]
+			bounded = bounded && bounds[0] <= here && here < bounds[1] && size&(size-1) == 0
+			statuses.keep(func(i int) bool { return half(g, i) == statusRunning })
+			done <- g
+			<-done
+		}()
+		g := <-done
+		for range 100 { // it needs a moment to begin to wait, and to end
+			if half(g, statuses.first()) == statusWaiting {
+				break
+			}
+			runtime.Gosched()
+		}
+		statuses.keep(func(i int) bool { return half(g, i) == statusWaiting })
+		done <- nil
+		for range 100 {
+			if half(g, statuses.first()) == statusDead {
+				break
+			}
+			runtime.Gosched()
+		}
+		statuses.keep(func(i int) bool { return half(g, i) == statusDead })
+	}
+	boundsFound = bounded
+	if i, ok := numbers.only(); ok {
+		goidOffset = uintptr(i * 8)
+	}
+	if i, ok := locks.only(); ok {
+		if c, ok := counts.only(); ok {
+			lockOffset, lockExt, lockMask = uintptr(i*8), uintptr(c*4), ^uintptr(0)
+		}
+	}
+	if i, ok := statuses.only(); ok {
+		statusOffset = uintptr(i * 4)
+	}
+	return struct{}{}
+}
+
+// Statuses of goroutines, the same since Go 1.4. A status that reads otherwise makes findLayout find none.
+const (
+	statusRunning = 2
+	statusWaiting = 4
+	statusDead    = 6
+)
+
+// half reads a 32-bit word of a descriptor that may be another goroutine's.
+func half(p unsafe.Pointer, i int) uint32 {
+	return atomic.LoadUint32((*uint32)(unsafe.Add(p, i*4)))
+}
+
+// candidates are the places that something can still be in.
+type candidates map[int]bool
+
+func everywhere(n int) candidates {
+	c := make(candidates, n)
+	for i := range n {
+		c[i] = true
+	}
+	return c
+}
+
+func (c candidates) keep(ok func(i int) bool) {
+	for i := range c {
+		if !ok(i) {
+			delete(c, i)
+		}
+	}
+}
+
+// keepLocks locks the calling goroutine to its thread, twice, and keeps the places that point to that thread
+// and, in counts, those in its descriptor that count the locks.
+func (c candidates) keepLocks(g unsafe.Pointer, counts candidates) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	c.keep(func(i int) bool { return word(g, uintptr(i*8)) != 0 })
+	i, ok := c.only()
+	if !ok {
+		clear(counts)
+		return
+	}
+	m := *(*unsafe.Pointer)(unsafe.Add(g, i*8))
+	counts.keep(func(i int) bool { return half(m, i) == 1 })
+	runtime.LockOSThread()
+	counts.keep(func(i int) bool { return half(m, i) == 2 })
+	runtime.UnlockOSThread()
+	counts.keep(func(i int) bool { return half(m, i) == 1 && half(m, i+1) == 0 })
+}
+
+func (c candidates) first() int {
+	least := 0
+	for i := range c {
+		if least == 0 || i < least {
+			least = i
+		}
+	}
+	return least
+}
+
+// only returns the candidate if there is just one.
+func (c candidates) only() (int, bool) {
+	return c.first(), len(c) == 1
+}

@@ -1,0 +1,26 @@
+//go:build !gc || !(amd64 || arm64) || repaint_slowgoid
+
+package greenlet
+
+// Without a look into the goroutine's descriptor, its number is read off a stack trace,
+// and nothing is known about thread locking and the size of the stack.
+
+func goid() uint64 { return parseGoid() }
+
+func ticket() uint64 { return parseGoid() }
+
+func quickGoid() uint64 { return parseGoid() }
+
+func ownThreadLock() threadLock { return threadLock{} }
+
+func ownThreadLockReadable() bool { return false }
+
+func stackSize() uintptr { return 0 }
+
+type descriptor struct{ id uint64 }
+
+func ownDescriptor(id uint64) descriptor { return descriptor{id} }
+
+func (d descriptor) ended() bool { return !appearsInDump(d.id) }
+
+func (d descriptor) surelyEnded() bool { return false }

@@ -1,0 +1,128 @@
+package greenlet_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint/greenlet"
+)
+
+func TestKill(t *testing.T) {
+	root := inFamily(t)
+	var log []string
+	suspended := func(body func()) *greenlet.Greenlet {
+		log = nil
+		g := greenlet.New(func(any) (any, error) { body(); return nil, nil })
+		_, _ = g.Switch(nil)
+		return g
+	}
+	step(t, "runs deferred functions in order", func() {
+		g := suspended(func() {
+			defer func() { log = append(log, "first") }()
+			defer func() { log = append(log, "second") }()
+			_, _ = root.Switch(nil)
+			log = append(log, "overlooked")
+		})
+		require.NoError(t, g.Kill())
+		require.Equal(t, []string{"second", "first"}, log)
+		require.True(t, g.Dead())
+		require.NoError(t, g.Kill(), "again")
+	})
+	step(t, "comes back to the killer whatever the parent is", func() {
+		g := suspended(func() { _, _ = root.Switch(nil) })
+		parent := greenlet.New(echo)
+		require.NoError(t, g.SetParent(parent))
+		require.NoError(t, g.Kill())
+		require.Same(t, parent, g.Parent())
+		require.False(t, parent.Started())
+	})
+	step(t, "lets deferred functions switch", func() {
+		helper := greenlet.New(func(arg any) (any, error) { log = append(log, fmt.Sprint("helped ", arg)); return nil, nil })
+		g := suspended(func() {
+			defer func() {
+				_ = helper.SetParent(greenlet.Current())
+				_, _ = helper.Switch("me")
+				log = append(log, "cleaned up")
+			}()
+			_, _ = root.Switch(nil)
+		})
+		require.NoError(t, g.Kill())
+		require.Equal(t, []string{"helped me", "cleaned up"}, log)
+	})
+	step(t, "before the start keeps it from running", func() {
+		g := greenlet.New(func(any) (any, error) { t.Error("must not run"); return nil, nil })
+		require.NoError(t, g.Kill())
+		require.True(t, g.Dead())
+	})
+	step(t, "a recover that returns is respected", func() {
+		g := suspended(func() {
+			defer func() { log = append(log, fmt.Sprint(greenlet.IsKill(recover()))) }()
+			_, _ = root.Switch(nil)
+		})
+		require.NoError(t, g.Kill())
+		require.Equal(t, []string{"true"}, log)
+		require.True(t, g.Dead())
+	})
+	step(t, "a recover that switches survives", func() {
+		g := suspended(func() {
+			func() {
+				defer func() { _ = recover() }()
+				_, _ = root.Switch(nil)
+			}()
+			_, _ = root.Switch("still here")
+			log = append(log, "ended later")
+		})
+		require.ErrorIs(t, g.Kill(), greenlet.ErrSurvived)
+		require.True(t, g.Active())
+		_, _ = g.Switch(nil)
+		require.Equal(t, []string{"ended later"}, log)
+	})
+	step(t, "an error or a panic on the way arrives", func() {
+		boom := errors.New("boom")
+		g := greenlet.New(func(any) (_ any, err error) {
+			defer func() { _ = recover(); err = boom }()
+			return root.Switch(nil)
+		})
+		_, _ = g.Switch(nil)
+		require.Equal(t, boom, g.Kill())
+		g = suspended(func() {
+			defer func() { panic(boom) }()
+			_, _ = root.Switch(nil)
+		})
+		require.Panics(t, func() { _ = g.Kill() })
+		require.True(t, g.Dead())
+	})
+	step(t, "of the current one unwinds it", func() {
+		g := greenlet.New(func(any) (any, error) {
+			defer func() { log = append(log, "unwound") }()
+			_ = greenlet.Current().Kill()
+			t.Error("must not get here")
+			return nil, nil
+		})
+		log = nil
+		v, err := g.Switch(nil)
+		require.Equal(t, greenlet.ErrExit, must(t, v, err))
+		require.Equal(t, []string{"unwound"}, log)
+	})
+	step(t, "of one that waits for its own child", func() {
+		var child *greenlet.Greenlet
+		g := suspended(func() {
+			defer func() { log = append(log, "parent") }()
+			child = greenlet.New(func(any) (any, error) {
+				defer func() { log = append(log, "child") }()
+				return root.Switch(nil)
+			})
+			_, _ = child.Switch(nil)
+		})
+		require.NoError(t, g.Kill())
+		require.Equal(t, []string{"parent"}, log)
+		require.NoError(t, child.Kill())
+		require.Equal(t, []string{"parent", "child"}, log)
+	})
+	step(t, "of a root is refused", func() {
+		require.ErrorIs(t, root.Kill(), greenlet.ErrRoot)
+	})
+}

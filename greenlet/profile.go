@@ -1,0 +1,39 @@
+package greenlet
+
+import (
+	"context"
+	"runtime/pprof"
+	"runtime/trace"
+)
+
+// Profiled makes the greenlet visible to Go's own tools. In a CPU profile its samples, and those of goroutines
+// that it starts, carry the label "greenlet" with its name, or what String says if it has none.
+// In an execution trace (runtime/trace) it is a task of that name, with a region from its start to its end.
+//
+// The labels replace those that the goroutine has from elsewhere. For greenlets without this option, and outside
+// of recordings, nothing is done, and it costs nothing.
+func Profiled() Option { return func(c *core) { c.extra().profiled = true } }
+
+// SetProfiled does what [Profiled] does for all greenlets of the family that start from now on,
+// or ends that. It must be called from the family.
+func (f *Family) SetProfiled(on bool) { f.profiled = on }
+
+// profile labels the calling goroutine, which is about to run the greenlet's function. The result undoes it.
+func profile(c *core) (done func()) {
+	name := c.String()
+	if c.more != nil && c.more.name != "" {
+		name = c.more.name
+	}
+	ctx := pprof.WithLabels(context.Background(), pprof.Labels("greenlet", name))
+	pprof.SetGoroutineLabels(ctx)
+	if !trace.IsEnabled() {
+		return func() { pprof.SetGoroutineLabels(context.Background()) }
+	}
+	ctx, task := trace.NewTask(ctx, name)
+	region := trace.StartRegion(ctx, name)
+	return func() {
+		region.End()
+		task.End()
+		pprof.SetGoroutineLabels(context.Background())
+	}
+}

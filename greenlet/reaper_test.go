@@ -1,0 +1,136 @@
+package greenlet_test
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint/greenlet"
+	"github.com/seed1239206e/repaint/internal/leakcheck"
+)
+
+func TestGreenletsOfAGoroutineThatEndedAreReaped(t *testing.T) {
+	leakcheck.Test(t)
+	var unwound atomic.Int32
+	const n = 5
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		root := greenlet.Current()
+		for range n {
+			_, _ = greenlet.New(func(any) (any, error) {
+				defer func() { unwound.Add(1) }()
+				// A deferred function may use greenlets as ever.
+				defer func() { _, _ = greenlet.New(echo).Switch(greenlet.Current().Parent()) }()
+				return root.Switch(nil)
+			}).Switch(nil)
+		}
+	}()
+	<-done
+	until(t, func() bool { return unwound.Load() == n })
+}
+
+func TestReaperEndsReachableGreenletsOfTheSameFamily(t *testing.T) {
+	leakcheck.Test(t)
+	var unwound atomic.Int32
+	suspend := func() *greenlet.Greenlet {
+		root := greenlet.Current()
+		g := greenlet.New(func(any) (any, error) {
+			defer func() { unwound.Add(1) }()
+			return root.Switch(nil)
+		})
+		_, _ = g.Switch(nil)
+		return g
+	}
+	var kept *greenlet.Greenlet
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		kept = suspend()
+		suspend()
+	}()
+	<-done
+	until(t, func() bool { return unwound.Load() == 2 })
+	until(t, kept.Dead)
+	_, err := kept.Switch(nil)
+	require.ErrorIs(t, err, greenlet.ErrRootExited)
+}
+
+func TestReaperLeavesFamiliesAloneWhoseRootLives(t *testing.T) {
+	leakcheck.Test(t)
+	var unwound atomic.Int32
+	proceed, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		root := greenlet.Current()
+		func() {
+			_, _ = greenlet.New(func(any) (any, error) {
+				defer func() { unwound.Add(1) }()
+				return root.Switch(nil)
+			}).Switch(nil)
+		}()
+		<-proceed
+		until(t, func() bool { greenlet.Current(); return unwound.Load() == 1 })
+		v, err := greenlet.New(echo).Switch(1)
+		require.Equal(t, 1, must(t, v, err))
+	}()
+	for range 10 {
+		collect()
+		time.Sleep(3 * time.Millisecond) // longer than until the first look
+	}
+	require.Zero(t, unwound.Load())
+	close(proceed)
+	<-done
+}
+
+// Three errors tell three situations apart, as in greenlet: another goroutine's family,
+// one whose goroutine has ended, and one that is no more.
+func TestUseFromElsewhereSaysWhatTheFamilysStateIs(t *testing.T) {
+	leakcheck.Test(t)
+	check := func(g *greenlet.Greenlet, closed, exited bool, text string) {
+		t.Helper()
+		_, err := g.Switch(nil)
+		require.ErrorIs(t, err, greenlet.ErrOtherFamily)
+		require.ErrorContains(t, err, text)
+		var fe *greenlet.FamilyError
+		require.ErrorAs(t, err, &fe)
+		require.Equal(t, closed, fe.Closed)
+		require.Equal(t, exited, fe.RootExited)
+	}
+	handles, proceed, done := make(chan *greenlet.Greenlet), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		handles <- greenlet.New(echo)
+		<-proceed
+	}()
+	g := <-handles
+	check(g, false, false, "own family")
+	close(proceed)
+	<-done
+	if greenlet.DescriptorsReadable {
+		until(t, func() bool {
+			_, err := g.Switch(nil)
+			return err.(*greenlet.FamilyError).RootExited
+		})
+		check(g, false, true, "root goroutine has exited")
+	}
+
+	done = make(chan struct{})
+	proceed = make(chan struct{})
+	go func() {
+		f, _ := greenlet.Enter()
+		g := greenlet.New(echo)
+		_ = f.Close()
+		handles <- g
+		<-proceed
+		close(done)
+	}()
+	g = <-handles
+	check(g, true, false, "closed")
+	_, err := g.Switch(nil)
+	require.ErrorIs(t, err, greenlet.ErrClosed)
+	close(proceed)
+	<-done
+}

@@ -1,0 +1,206 @@
+package greenlet_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint/greenlet"
+)
+
+// The runtime aborts a program that resumes a coroutine in another state of thread locking.
+// So what is tried here is tried in another process: this test's program, which is told by
+// an environment variable what to do instead of testing. It does so in its main goroutine.
+const scenarioVariable = "REPAINT_GREENLET_SCENARIO"
+
+// leftByInit was suspended during package initialization.
+var leftByInit *greenlet.Greenlet
+
+func init() {
+	if strings.HasPrefix(os.Getenv(scenarioVariable), "init") {
+		root := greenlet.Current()
+		for i := range 3 {
+			v, err := greenlet.New(func(arg any) (any, error) { return root.Switch(arg) }).Switch(i)
+			check(v == i && err == nil, "a switch in init", v, err)
+			v, err = greenlet.New(echo).Switch(i)
+			check(v == i && err == nil, "a greenlet that ends in init", v, err)
+		}
+		leftByInit = greenlet.New(func(arg any) (any, error) { return root.Switch(arg) })
+		_, _ = leftByInit.Switch(nil)
+	}
+}
+
+func TestMain(m *testing.M) {
+	if name := os.Getenv(scenarioVariable); name != "" {
+		scenarios[name]()
+		fmt.Println("survived")
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func check(ok bool, what ...any) {
+	if !ok {
+		panic(fmt.Sprint(what...))
+	}
+}
+
+func refused(_ any, err error) {
+	check(errors.Is(err, greenlet.ErrThreadLock), "expected a refusal, got ", err)
+}
+
+func works(v any, err error) {
+	check(err == nil, "unexpected refusal: ", err)
+}
+
+// pingpong returns a suspended greenlet that ends when it is switched to.
+func pingpong() *greenlet.Greenlet {
+	root := greenlet.Current()
+	g := greenlet.New(func(any) (any, error) { return root.Switch(nil) })
+	works(g.Switch(nil))
+	return g
+}
+
+var scenarios = map[string]func(){
+	"init, and later in main": func() {
+		for range 3 {
+			works(nil, nil)
+			works(pingpong().Switch(nil))
+			works(greenlet.New(echo).Switch(nil))
+		}
+		refused(leftByInit.Switch(nil))
+		refused(leftByInit.Throw(nil))
+		refused(nil, leftByInit.Kill())
+	},
+	"init, then closed in main": func() {
+		greenlet.SetReporter(func(error) {})
+		err := greenlet.Current().Family().Close()
+		check(errors.Is(err, greenlet.ErrSurvived), "closing, got ", err)
+	},
+	"init, then collected": func() {
+		refusals := 0
+		greenlet.SetReporter(func(err error) { refused(nil, err); refusals++ })
+		leftByInit = nil
+		for refusals == 0 {
+			runtime.GC()
+			greenlet.Current()
+		}
+	},
+	"lock after the first switch": func() {
+		g := pingpong()
+		runtime.LockOSThread()
+		refused(g.Switch(nil))
+		refused(g.Throw(nil))
+		refused(nil, g.Kill())
+		works(greenlet.New(echo).Switch(nil))
+		runtime.UnlockOSThread()
+		works(g.Switch(nil))
+		works(greenlet.New(echo).Switch(nil))
+	},
+	"locked from beginning to end": func() {
+		runtime.LockOSThread()
+		f, _ := greenlet.Enter()
+		for range 3 {
+			works(pingpong().Switch(nil))
+			works(greenlet.New(echo).Switch(nil))
+		}
+		g := pingpong()
+		runtime.LockOSThread()
+		refused(g.Switch(nil))
+		works(pingpong().Switch(nil))
+		runtime.UnlockOSThread()
+		works(g.Switch(nil))
+		pingpong()
+		works(nil, f.Close())
+		runtime.UnlockOSThread()
+	},
+	"unlock after the first switch": func() {
+		runtime.LockOSThread()
+		g := pingpong()
+		runtime.UnlockOSThread()
+		refused(g.Switch(nil))
+		works(greenlet.New(echo).Switch(nil))
+		works(pingpong().Switch(nil))
+	},
+	"a greenlet that locks and switches": func() {
+		root := greenlet.Current()
+		works(greenlet.New(func(any) (any, error) {
+			runtime.LockOSThread()
+			refused(root.Switch(nil))
+			works(greenlet.New(echo).Switch(nil))
+			runtime.UnlockOSThread()
+			return root.Switch(nil)
+		}).Switch(nil))
+	},
+	"a greenlet that locks and ends": func() {
+		for range 3 {
+			works(greenlet.New(func(any) (any, error) {
+				runtime.LockOSThread()
+				runtime.LockOSThread()
+				return nil, nil
+			}).Switch(nil))
+			works(pingpong().Switch(nil))
+		}
+	},
+	"a greenlet that unlocks and ends": func() {
+		runtime.LockOSThread()
+		for range 3 {
+			works(greenlet.New(func(any) (any, error) {
+				runtime.UnlockOSThread()
+				return nil, nil
+			}).Switch(nil))
+			works(pingpong().Switch(nil))
+		}
+	},
+	"a parent in another state": func() {
+		g := pingpong()
+		runtime.LockOSThread()
+		v, err := greenlet.New(echo, greenlet.Parent(g)).Switch("through")
+		check(v == "through" && err == nil, v, err)
+		check(g.Dead(), "the parent has ended")
+		runtime.UnlockOSThread()
+		works(pingpong().Switch(nil))
+	},
+}
+
+func TestOtherStateOfThreadLockingIsRefused(t *testing.T) {
+	if !greenlet.DescriptorsReadable {
+		t.Skip("thread locking can't be seen here")
+	}
+	if runtime.GOOS == "js" || testing.Short() {
+		t.Skip("starts processes")
+	}
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	for name := range scenarios {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.Command(exe)
+			cmd.Env = append(os.Environ(), scenarioVariable+"="+name)
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, "%s", out)
+			require.Contains(t, string(out), "survived")
+		})
+	}
+}
+
+func TestThreadLockErrorNamesBothStates(t *testing.T) {
+	if !greenlet.DescriptorsReadable {
+		t.Skip("thread locking can't be seen here")
+	}
+	inFamily(t)
+	g := pingpong()
+	runtime.LockOSThread()
+	_, err := g.Switch(nil)
+	runtime.UnlockOSThread()
+	require.ErrorContains(t, err, g.String())
+	require.ErrorContains(t, err, "not locked to a thread")
+	require.ErrorContains(t, err, "by 1 calls of LockOSThread")
+	_, err = g.Switch(nil)
+	require.NoError(t, err)
+}

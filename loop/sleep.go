@@ -1,0 +1,113 @@
+package loop
+
+import (
+	"math"
+	"time"
+)
+
+// sleep waits until something is scheduled or the next timer is due. A virtual clock jumps there instead.
+func (l *Loop) sleep() error {
+	l.mu.Lock()
+	if len(l.ready) > 0 || l.closed {
+		l.mu.Unlock()
+		return nil
+	}
+	wait, err := l.patience()
+	l.asleep = wait > 0
+	l.mu.Unlock()
+	switch {
+	case err != nil:
+		return err
+	case wait > 0 && l.wokenWithin(wait):
+		return nil
+	case l.clock.virtual:
+		l.clock.jump(l.timers[0].when)
+	}
+	return nil
+}
+
+const (
+	// untilWoken is how long a loop sleeps that has no timer.
+	untilWoken = time.Duration(math.MaxInt64)
+
+	// virtualPatience is how long a virtual clock waits, in real time, for what another goroutine may do.
+	virtualPatience = 5 * time.Millisecond
+)
+
+// patience says how long a loop in which nothing is ready is to wait for being woken before it turns to its next timer.
+// It must be called with mu held, so that who wakes the loop either changes what is seen here or finds it asleep.
+func (l *Loop) patience() (time.Duration, error) {
+	l.minds = false
+	switch {
+	case len(l.timers) == 0 && l.holds > 0:
+		return untilWoken, nil
+	case len(l.timers) > 0 && !l.clock.virtual:
+		return l.timers[0].when - l.clock.elapsed(), nil
+	case !l.offload.idle():
+		l.minds = true
+		return untilWoken, nil
+	case len(l.timers) == 0:
+		return 0, ErrDeadlock
+	case l.holds > 0:
+		return virtualPatience, nil
+	}
+	return 0, nil
+}
+
+// wokenWithin waits for the signal that comes to a loop that is asleep, and reports whether it came in time.
+func (l *Loop) wokenWithin(wait time.Duration) bool {
+	l.stats.Sleeps++
+	if wait == untilWoken {
+		<-l.wake
+		return true
+	}
+	if l.sleeper == nil {
+		l.sleeper = time.NewTimer(wait)
+	} else {
+		l.sleeper.Reset(wait)
+	}
+	select {
+	case <-l.wake:
+		l.sleeper.Stop()
+		return true
+	case <-l.sleeper.C:
+	}
+	l.mu.Lock()
+	woken := !l.asleep
+	l.asleep = false
+	l.mu.Unlock()
+	if woken {
+		<-l.wake // the signal is on its way, and must not stay for the next sleep
+	}
+	return woken
+}
+
+// offloadIdle wakes the loop if it sleeps only because something offloaded might have called in.
+// Any goroutine may call it.
+func (l *Loop) offloadIdle() {
+	l.mu.Lock()
+	wake := l.asleep && l.minds
+	if wake {
+		l.asleep = false
+	}
+	l.mu.Unlock()
+	if wake {
+		l.wake <- struct{}{}
+	}
+}
+
+// A clock measures from its base, in real time or in steps.
+type clock struct {
+	base    time.Time
+	virtual bool
+	now     time.Duration // of a virtual clock
+}
+
+func (c *clock) elapsed() time.Duration {
+	if c.virtual {
+		return c.now
+	}
+	return time.Since(c.base)
+}
+
+func (c *clock) jump(to time.Duration) { c.now = max(c.now, to) }

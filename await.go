@@ -73,6 +73,30 @@ func wait(ctx context.Context, c *loop.Latch) error {
 	return h.drive(ctx, "Await", g, c)
 }
 
+// abandon cancels the future because the context has ended, and returns the context's error;
+// or nil if the future was done just before, so that its result isn't lost.
+func abandon(ctx context.Context, c *loop.Latch) error {
+	err := loop.ContextError(ctx)
+	if !c.Cancel(err) {
+		return nil
+	}
+	return err
+}
+
+// UntilDone waits until the context ends and returns its cause. It is how the main function of a server waits
+// for the signal to stop. (To wait for something of the loop that never comes would be a deadlock: that a context
+// can still end doesn't count as something that the loop waits for.)
+func UntilDone(ctx context.Context) error {
+	ended := loop.NewPromise[struct{}](nil)
+	ended.Future().SetName("the end of a context")
+	stop := context.AfterFunc(ctx, func() { ended.Resolve(struct{}{}) })
+	defer stop()
+	if _, err := Await(context.WithoutCancel(ctx), ended.Future()); err != nil {
+		return err
+	}
+	return loop.ContextError(ctx)
+}
+
 // Sleep waits for d of the loop's time, or of real time in a plain goroutine.
 // A d that isn't positive gives all others that are ready a turn.
 // If the context ends before, Sleep returns its cause, as [Await] does.

@@ -126,6 +126,24 @@ func TestRunInsideATaskStandsAlone(t *testing.T) {
 	})
 }
 
+func TestAwaitOfTheOuterLoopsFutureInARunIsRefused(t *testing.T) {
+	virtually(t, func(ctx context.Context) {
+		outer := loop.NewPromise[int](repaint.CurrentLoop())
+		_, err := repaint.Await(ctx, repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
+			return 0, repaint.Run(ctx, func(ctx context.Context) error {
+				_, err := repaint.Await(ctx, outer.Future())
+				require.ErrorIs(t, err, repaint.ErrOtherLoop)
+				_, err = repaint.Await(ctx, repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
+					return repaint.Await(ctx, outer.Future())
+				}))
+				require.ErrorIs(t, err, repaint.ErrOtherLoop)
+				return nil
+			})
+		}))
+		require.NoError(t, err)
+	})
+}
+
 func TestManyLoopsAtOnce(t *testing.T) {
 	leakcheck.Test(t)
 	var wg sync.WaitGroup

@@ -257,3 +257,40 @@ func TestManySpawnsLeaveNothingInAForeignContext(t *testing.T) {
 		require.NoError(t, err)
 	})
 }
+
+func TestUntilDoneWaitsForTheContext(t *testing.T) {
+	inBothColours(t, func(t *testing.T, ctx context.Context) {
+		ctx, cancel := context.WithCancelCause(ctx)
+		time.AfterFunc(time.Millisecond, func() { cancel(errBoom) })
+		require.ErrorIs(t, repaint.UntilDone(ctx), errBoom)
+	})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	err := repaint.Run(ctx, func(ctx context.Context) error {
+		go cancel(errBoom)
+		return repaint.UntilDone(ctx)
+	})
+	require.ErrorIs(t, err, errBoom)
+}
+
+func TestAResultThatCameJustBeforeTheCancelIsNotLost(t *testing.T) {
+	// Another goroutine completes the future while the task's context ends: whichever comes first decides,
+	// and the task and the future never disagree about it.
+	require.NoError(t, repaint.Run(t.Context(), func(ctx context.Context) error {
+		for range 300 {
+			p := loop.NewPromise[int](nil)
+			task := repaint.Spawn(ctx, func(ctx context.Context) (int, error) { return repaint.Await(ctx, p.Future()) })
+			resolved := loop.NewPromise[bool](nil)
+			go resolved.Complete(func() (bool, error) { return p.Resolve(1), nil })
+			task.Cancel(errBoom)
+			v, err := repaint.Await(ctx, task)
+			ok, _ := repaint.Await(ctx, resolved.Future())
+			if ok {
+				require.NoError(t, err)
+				require.Equal(t, 1, v)
+			} else {
+				require.ErrorIs(t, err, errBoom)
+			}
+		}
+		return nil
+	}))
+}

@@ -219,3 +219,11 @@ func ExampleStats() {
 	})
 	// Output: waited at once: 3
 }
+
+func ExampleUntilDone() {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	time.AfterFunc(time.Millisecond, func() { cancel(errors.New("asked to stop")) }) // or signal.NotifyContext
+	err := repaint.Run(ctx, repaint.UntilDone)
+	fmt.Println(err)
+	// Output: context canceled: asked to stop
+}

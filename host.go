@@ -176,6 +176,9 @@ func (h *host) drive(ctx context.Context, call string, g *greenlet.Greenlet, c *
 	if h.loop.Driving() {
 		return misplaced(ErrInCallback, call, "by a callback: spawn a task that waits, or use the future's OnDone")
 	}
+	if err := h.checkOuter(c); err != nil {
+		return err
+	}
 	if !c.Subscribe(&h.mainWaiter) {
 		return nil
 	}
@@ -206,9 +209,17 @@ func (h *host) drive(ctx context.Context, call string, g *greenlet.Greenlet, c *
 		err, h.stray = h.stray, nil
 		return err
 	}
-	err = loop.ContextError(ctx)
-	c.Cancel(err)
-	return err
+	return abandon(ctx, c)
+}
+
+// checkOuter refuses to wait for a future of a loop that stands still until this Run returns.
+func (h *host) checkOuter(c *loop.Latch) error {
+	for o := h.outer; o != nil; o = o.outer {
+		if !c.Outside(o.loop) {
+			return fmt.Errorf("%w: %s belongs to the loop in one of whose functions this Run was called, and that loop can't go on before Run returns: await it outside of the inner Run", ErrOtherLoop, c)
+		}
+	}
+	return nil
 }
 
 // deadlock describes who waits for whom.

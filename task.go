@@ -194,6 +194,9 @@ func (t *task) leave() {
 
 // await suspends the task, in greenlet g, until the future is done or the context ends.
 func (t *task) await(ctx context.Context, g *greenlet.Greenlet, c *loop.Latch) error {
+	if err := t.host.checkOuter(c); err != nil {
+		return err
+	}
 	if !c.Subscribe(&t.waiter) {
 		return nil
 	}
@@ -216,9 +219,7 @@ func (t *task) await(ctx context.Context, g *greenlet.Greenlet, c *loop.Latch) e
 	if c.Done() {
 		return nil
 	}
-	err := loop.ContextError(ctx)
-	c.Cancel(err)
-	return err
+	return abandon(ctx, c)
 }
 
 // suspend gives control back to where it came from, until w is done or the context ends.

@@ -32,6 +32,21 @@ func TestOnDoneIsCalledByTheLoopAndNeverInline(t *testing.T) {
 	require.Equal(t, diary{"before", "after"}, d)
 }
 
+func TestOnDoneWithinOnDoneComesInTheNextTick(t *testing.T) {
+	l := open(t)
+	var d diary
+	l.OnTickEnd(d.notes("|"))
+	p := loop.NewPromise[int](l)
+	p.Future().OnDone(l, func() {
+		d.note("outer")
+		p.Future().OnDone(l, d.notes("inner"))
+	})
+	p.Future().OnDone(l, d.notes("next"))
+	p.Resolve(1)
+	runDry(t, l)
+	require.Equal(t, diary{"outer", "next", "|", "inner", "|"}, d)
+}
+
 func TestOnDoneKeepsTheOrderOfThoseWhoAsked(t *testing.T) {
 	l := open(t)
 	var d, want diary
@@ -108,6 +123,18 @@ func TestClosingALoopFailsItsFuturesThatOthersWaitFor(t *testing.T) {
 	require.False(t, ignored.Future().Done(), "nobody would notice")
 	runDry(t, other)
 	require.Equal(t, diary{"was resolved", "other loop"}, d)
+}
+
+func TestClosingALoopFailsItsFuturesInAFixedOrder(t *testing.T) {
+	closing, other := loop.New(), open(t)
+	var d, want diary
+	for i := range 50 {
+		loop.NewPromise[int](closing).Future().OnDone(other, d.notes(fmt.Sprint(i)))
+		want.note(fmt.Sprint(i))
+	}
+	closing.Close()
+	runDry(t, other)
+	require.Equal(t, want, d)
 }
 
 func TestWaitingForAFutureOfAClosedLoopFails(t *testing.T) {

@@ -1,6 +1,8 @@
 package loop
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -36,8 +38,9 @@ type Loop struct {
 	minds  bool // while asleep: wants to know when nothing offloaded runs any more
 	closed bool
 	// watched are the pending futures of this loop that others wait for, and who would wait for ever
-	// if the loop closed without telling them.
-	watched map[*Latch]struct{}
+	// if the loop closed without telling them. The number gives them an order.
+	watched map[*Latch]uint64
+	watches uint64
 }
 
 // A Runnable is a callback that needs no closure: it is meant for code that schedules
@@ -222,7 +225,8 @@ func (l *Loop) gather() error {
 }
 
 // Close ends the loop: what is still scheduled is dropped, timers are stopped, and futures of this loop
-// that others wait for fail with [ErrClosed]. Offloaded functions go on, also those that haven't begun.
+// that others wait for fail with [ErrClosed], in the order in which that began.
+// Offloaded functions go on, also those that haven't begun.
 // A callback may call it. Closing a closed loop does nothing.
 func (l *Loop) Close() {
 	l.mu.Lock()
@@ -239,7 +243,14 @@ func (l *Loop) Close() {
 		}
 	}
 	l.batch, l.next, l.timers, l.hooks, l.due = nil, 0, nil, nil, nil
-	for latch := range watched {
+	if len(watched) > 0 {
+		failInOrder(watched)
+	}
+}
+
+func failInOrder(watched map[*Latch]uint64) {
+	byAge := func(a, b *Latch) int { return cmp.Compare(watched[a], watched[b]) }
+	for _, latch := range slices.SortedFunc(maps.Keys(watched), byAge) {
 		latch.fail(ErrClosed)
 	}
 }
@@ -268,9 +279,10 @@ func (l *Loop) watch(latch *Latch) bool {
 		return false
 	}
 	if l.watched == nil {
-		l.watched = make(map[*Latch]struct{})
+		l.watched = make(map[*Latch]uint64)
 	}
-	l.watched[latch] = struct{}{}
+	l.watches++
+	l.watched[latch] = l.watches
 	return true
 }
 

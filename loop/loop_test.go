@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -358,6 +359,26 @@ func TestHookCanCloseItsLoop(t *testing.T) {
 	l.OnTickEnd(func() { t.Error("was called") })
 	l.CallSoon(func() {})
 	require.ErrorIs(t, l.Drive(never), loop.ErrClosed)
+}
+
+func TestClosedLoopLeavesNothingBehind(t *testing.T) {
+	leakcheck.Repeat(t, func() {
+		l, other := loop.New(), loop.New()
+		bound := loop.NewPromise[int](l)
+		bound.Future().OnDone(other, func() {})
+		loop.NewPromise[int](nil).Future().OnDone(l, func() {})
+		for range 100 {
+			l.CallSoon(func() {})
+			l.CallLater(time.Hour, func() {})
+		}
+		loop.Offload(l, func() (int, error) { return 1, nil })
+		loop.Offload(l, func() (int, error) { panic("oops") }).Cancel(nil)
+		if err := l.Drive(func() bool { return l.Stats().Callbacks >= 100 }); err != nil {
+			t.Error(err)
+		}
+		l.Close()
+		other.Close()
+	})
 }
 
 func TestStatsCountWhatRan(t *testing.T) {

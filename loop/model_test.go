@@ -283,12 +283,12 @@ type modelHook struct {
 }
 
 func (m *model) run() {
-	atOnce := len(m.hooks) > 0 // the hooks come first, if nothing is ready
+	atOnce := true // the hooks, if there are any and nothing is ready
 	for {
 		if !m.begun && len(m.ending) == 0 {
 			m.batch, m.ready = m.ready, nil
 			m.takeTimers()
-			if len(m.batch) == 0 && !atOnce {
+			if len(m.batch) == 0 && !(atOnce && len(m.hooks) > 0) {
 				if len(m.timers) == 0 {
 					return
 				}

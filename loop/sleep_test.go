@@ -100,7 +100,7 @@ func TestNoPostIsLostAtTheMomentOfFallingAsleep(t *testing.T) {
 		for i := range int64(posts) {
 			l.Post(func() { came.Add(1) })
 			for spins := 0; came.Load() <= i; spins++ {
-				if spins > 1000 {
+				if spins > 100_000 {
 					runtime.Gosched()
 				}
 			}

@@ -18,6 +18,9 @@ func TestStatementsOfAConnCommitByThemselves(t *testing.T) {
 		defer conn.Close()
 		require.NoError(t, addAndSelect(ctx, conn, "a"))
 		requireItems(t, ctx, e, 1)
+		var value string
+		require.NoError(t, conn.QueryRow(ctx, "select value from items").Scan(&value))
+		require.Equal(t, "a", value)
 	})
 }
 

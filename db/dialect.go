@@ -84,7 +84,9 @@ type Limits struct {
 // When the context of a call ends the session stops the work, if it can, but
 // returns only when nothing uses the connection any more.
 type Session interface {
-	// Do executes a statement and puts what came of it into the call.
+	// Do executes a statement and puts what came of it into the call. An error
+	// that is driver.ErrBadConn says that the statement never reached the
+	// database, so that it can be tried again on another connection.
 	Do(ctx context.Context, c *Call) error
 	// Begin begins a transaction. It may put that off until the first Do.
 	Begin(ctx context.Context, opts TxOptions) error

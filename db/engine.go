@@ -111,7 +111,7 @@ func (e *Engine) newPool(size, max int) *pool {
 	p.connect = func(ctx context.Context) (Session, error) {
 		s, err := e.connector.Connect(ctx)
 		if err != nil {
-			return nil, e.wrap(ctx, "connect", nil, err)
+			return nil, e.unreachable(ctx, err)
 		}
 		return s, nil
 	}
@@ -393,7 +393,10 @@ func (e *Engine) wrap(ctx context.Context, op string, call *Call, err error) err
 			return err
 		}
 		err := *own // never change an error that others may hold too
-		err.Op, err.Dialect = op, e.dialect.Name()
+		err.Dialect = e.dialect.Name()
+		if err.URL == "" { // or else it failed before it came to op
+			err.Op = op
+		}
 		e.describe(&err, call)
 		return &err
 	}
@@ -413,6 +416,18 @@ func (e *Engine) wrap(ctx context.Context, op string, call *Call, err error) err
 		e.describe(result, call)
 	}
 	return result
+}
+
+// unreachable says to what the Engine couldn't connect.
+func (e *Engine) unreachable(ctx context.Context, err error) error {
+	wrapped := e.wrap(ctx, "connect", nil, err)
+	var own *Error
+	if !errors.As(wrapped, &own) || own.URL != "" {
+		return wrapped
+	}
+	known := *own
+	known.Op, known.URL = "connect", e.url.String()
+	return &known
 }
 
 func (e *Engine) describe(err *Error, call *Call) {

@@ -279,7 +279,7 @@ func TestResultTellsRowsAffectedAndLastInsertID(t *testing.T) {
 func TestOpenFailsAtOnceIfTheDatabaseCantBeOpened(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		_, err := db.Open(ctx, "sqlite:////no/such/directory/file.db")
-		require.ErrorContains(t, err, "connect on sqlite")
+		require.ErrorContains(t, err, "db: connect to sqlite:////no/such/directory/file.db: unable to open")
 		f := &dbtest.Fake{OnConnect: func(context.Context) error { return errors.New("no") }}
 		_, err = db.Open(ctx, f.Register())
 		require.ErrorContains(t, err, "no")

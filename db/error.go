@@ -95,6 +95,7 @@ type Fault struct {
 type Error struct {
 	Op        string // "exec", "query", "begin", "commit", "connect", …
 	Dialect   string
+	URL       string         // of what couldn't be connected to, without its password; else ""
 	Statement string         // as the caller wrote it; "" without one
 	Params    []sql.NamedArg // nil with the option HideParameters
 	Fault
@@ -106,7 +107,10 @@ type Error struct {
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("db: " + e.Op)
-	if e.Dialect != "" {
+	switch {
+	case e.URL != "":
+		b.WriteString(" to " + e.URL)
+	case e.Dialect != "":
 		b.WriteString(" on " + e.Dialect)
 	}
 	switch {

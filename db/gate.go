@@ -115,17 +115,12 @@ func (g *gate) takeBack(w *waiter) {
 	g.handOn()
 }
 
-func (g *gate) timedOut(w *waiter) error {
-	what := "writing"
-	if w.shared {
-		what = "reading"
-	}
-	holder := "readers hold the database"
+func (g *gate) timedOut(*waiter) error {
+	holder := "readers have the database"
 	if g.writing {
 		holder = "the writer is " + g.holder
 	}
-	err := fail("begin "+what, ErrBusy, "waited %v for the turn to write or read: %s, and %d more wait",
-		g.timeout, holder, g.length)
+	err := fail("wait", ErrBusy, "waited %v for the turn to read or write: %s, and %d more wait", g.timeout, holder, g.length)
 	err.Hint = "inside a transaction use its Tx, not the Engine; keep transactions short, or raise pool_timeout"
 	return err
 }

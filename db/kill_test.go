@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -76,6 +77,38 @@ func TestAKilledGreenletsStatementEndsBeforeAnotherBegins(t *testing.T) {
 			}))
 		})
 	}
+}
+
+func TestAGreenletKilledWhileItConnectsLeavesNoConnection(t *testing.T) {
+	leakcheck.Test(t)
+	s := &scripted{}
+	require.NoError(t, repaint.Run(context.Background(), func(ctx context.Context) error {
+		e := dbtest.Open(t, ctx, s.register(), db.PoolSize(1))
+		begun, done := loop.NewPromise[int](nil), make(chan struct{})
+		s.connect = func() error {
+			if begun.Resolve(0) {
+				<-done
+			}
+			return nil
+		}
+		var g *greenlet.Greenlet
+		victim := repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
+			g = greenlet.Current()
+			_, err := e.Connect(ctx)
+			return 0, err
+		})
+		_, err := repaint.Await(ctx, begun.Future())
+		require.NoError(t, err)
+		require.NoError(t, g.Kill())
+		_, err = repaint.Await(ctx, victim)
+		require.ErrorIs(t, err, greenlet.ErrExit)
+		close(done)
+		conn, err := e.Connect(ctx)
+		require.NoError(t, err)
+		return conn.Close()
+	}))
+	require.Eventually(t, func() bool { return s.open.Load() == 2 }, time.Second, time.Millisecond,
+		"the writer's connection and the pool's")
 }
 
 func TestAGreenletKilledInABlockRollsBack(t *testing.T) {

@@ -58,12 +58,16 @@ func TestAnUnknownDialectListsTheKnownOnes(t *testing.T) {
 
 func TestHiddenParametersAreNowhereInAnError(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
-		for _, hide := range []bool{false, true} {
+		for i, hide := range []bool{false, true, true} {
 			url := "sqlite://"
-			if hide {
+			var opts []db.Option
+			switch i {
+			case 1:
 				url += "?hide_parameters=on"
+			case 2:
+				opts = append(opts, db.HideParameters(), db.StatementCache(0))
 			}
-			e := dbtest.Open(t, ctx, url)
+			e := dbtest.Open(t, ctx, url, opts...)
 			dbtest.Exec(t, ctx, e, "create table t(v text unique)", "insert into t values ('hunter2')")
 			_, err := e.Exec(ctx, "insert into t values (:v)", db.Named("v", "hunter2"))
 			require.ErrorIs(t, err, db.ErrUnique)

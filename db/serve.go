@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"runtime"
 	"runtime/debug"
 
 	"github.com/seed1239206e/repaint"
@@ -53,15 +54,22 @@ func (e *Engine) serve(ctx context.Context, call *Call) error {
 	}
 	done := false
 	defer func() {
-		if !done { // the greenlet was killed
+		if !done { // or the greenlet was killed
 			j.CancelFuture(context.Canceled)
 		}
 	}()
-	_, err := repaint.Await(ctx, j.promise.Future())
-	if !j.promise.Future().Done() {
-		_, err = repaint.Await(context.WithoutCancel(ctx), j.promise.Future())
+	future := j.promise.Future()
+	_, err := repaint.Await(ctx, future)
+	if !future.Done() {
+		_, err = repaint.Await(context.WithoutCancel(ctx), future)
+	}
+	if !future.Done() {
+		return err // it can't be waited for here, in a callback of a loop
 	}
 	done = true
+	if err == loop.ErrGoexit {
+		runtime.Goexit()
+	}
 	if err != nil {
 		return err
 	}
@@ -132,6 +140,11 @@ func (j *job) enterPool() {
 // serve runs the job, and those that can follow it on the same connection. A job
 // of the pool begins with a connection or, if c is nil, with the place for one.
 func (j *job) serve(c *physical) {
+	defer func() {
+		if j != nil {
+			j.exited(c)
+		}
+	}()
 	for j != nil {
 		e, p := j.e, j.pool
 		if j.isWrite() {
@@ -198,6 +211,17 @@ func (j *job) catch(c *physical) {
 		p = &loop.PanicError{Value: r, Stack: debug.Stack()}
 	}
 	j.promise.Reject(p)
+}
+
+// exited ends a job that ended its goroutine, as t.FailNow does.
+func (j *job) exited(c *physical) {
+	leave := func() { j.e.gate.leave(j.held) }
+	if c != nil {
+		j.pool.abandon(c, leave)
+	} else {
+		leave()
+	}
+	j.promise.Reject(loop.ErrGoexit)
 }
 
 // next takes the job that waits for the same as j had, if that is first in line.

@@ -62,9 +62,25 @@ func (c *sqlConnector) Limits() Limits { return c.d.Limits }
 
 func (c *sqlConnector) Connect(ctx context.Context) (Session, error) {
 	s := &sqlSession{d: &c.d, c: c}
+	opened := false
+	defer func() {
+		if !opened {
+			go s.shut() // if the greenlet was killed, as soon as it is open
+		}
+	}()
 	_, err := repaint.Block(ctx, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, s.open(ctx)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.closed {
+			return struct{}{}, driver.ErrBadConn
+		}
+		err := s.open(ctx)
+		if err != nil {
+			_ = s.shutLocked()
+		}
+		return struct{}{}, err
 	})
+	opened = true
 	if err != nil {
 		return nil, err
 	}
@@ -87,6 +103,7 @@ type SQLConn struct {
 	conn driver.Conn
 	// statements has those prepared on the connection, each in nobody's use.
 	statements statementsOf
+	room       []driver.Value // for fetch; empty
 }
 
 // Exec runs a statement without arguments.
@@ -157,11 +174,15 @@ func (c *SQLConn) query(ctx context.Context, call *Call, args []driver.NamedValu
 			err = e
 		}
 	}()
-	return fetch(ctx, rows, call)
+	return c.fetch(ctx, rows, call)
 }
 
-// fetch copies rows into the call.
-func fetch(ctx context.Context, rows driver.Rows, call *Call) error {
+// largestRoom bounds how many values a connection keeps room for.
+const largestRoom = 1 << 14
+
+// fetch copies rows into the call. They are collected in room that the connection
+// keeps, because nobody knows how many there will be.
+func (c *SQLConn) fetch(ctx context.Context, rows driver.Rows, call *Call) error {
 	names := rows.Columns()
 	n := len(names)
 	call.Columns = make([]Column, n)
@@ -172,33 +193,39 @@ func fetch(ctx context.Context, rows driver.Rows, call *Call) error {
 			call.Columns[i].Type = typed.ColumnTypeDatabaseTypeName(i)
 		}
 	}
-	first := 8
-	if call.MaxRows > 0 {
-		first = min(first, call.MaxRows)
-	}
-	values := make([]driver.Value, 0, first*n)
-	defer func() { call.Values = values }()
+	room, used := c.room, 0
+	defer func() {
+		if len(room) > largestRoom {
+			call.Values, c.room = room[:used:used], nil
+			return
+		}
+		call.Values = slices.Clone(room[:used])
+		clear(room[:min(used+n, len(room))])
+		c.room = room
+	}()
 	for count := 0; ; count++ {
 		if count&255 == 255 && ctx.Err() != nil {
 			return ctx.Err()
 		}
 		full := call.MaxRows > 0 && count >= call.MaxRows
-		if full && !call.Statement.Writes {
+		if full && !call.Statement.Writes { // a write has to be read to its end
 			return nil
 		}
-		at := len(values)
-		values = slices.Grow(values, n)[:at+n]
-		err := rows.Next(values[at:])
-		if err != nil || full { // a write has to be read to its end
-			values = values[:at]
+		if used+n > len(room) {
+			larger := make([]driver.Value, max(2*len(room), used+n, 32))
+			copy(larger, room)
+			room = larger
 		}
-		switch {
-		case err == io.EOF:
+		row := room[used : used+n]
+		if err := rows.Next(row); err == io.EOF {
 			return nil
-		case err != nil:
+		} else if err != nil {
 			return err
 		}
-		own(values[at:])
+		if !full {
+			own(row)
+			used += n
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,6 +24,7 @@ import (
 // scripted is a driver of database/sql that does what its hooks say.
 type scripted struct {
 	do      func(ctx context.Context, c *scriptedConn, text string, args []driver.NamedValue) (driver.Rows, error)
+	connect func() error
 	checks  bool
 	opened  atomic.Int64
 	open    atomic.Int64
@@ -33,6 +35,11 @@ type scripted struct {
 }
 
 func (s *scripted) Connect(context.Context) (driver.Conn, error) {
+	if s.connect != nil {
+		if err := s.connect(); err != nil {
+			return nil, err
+		}
+	}
 	s.open.Add(1)
 	c := &scriptedConn{s: s, id: s.opened.Add(1)}
 	if s.checks {
@@ -233,6 +240,37 @@ func TestADriversPanicIsTheCallersAndCostsOneConnection(t *testing.T) {
 		require.Zero(t, s.overlap.Load())
 		require.LessOrEqual(t, s.open.Load(), int64(3))
 	})
+}
+
+func TestAGoexitInTheDriverIsTheCallersToo(t *testing.T) {
+	s := &scripted{do: func(_ context.Context, _ *scriptedConn, text string, _ []driver.NamedValue) (driver.Rows, error) {
+		if text == "write exit" || text == "read exit" {
+			runtime.Goexit()
+		}
+		return nil, nil
+	}}
+	ctx := context.Background()
+	e := dbtest.Open(t, ctx, s.register(), db.PoolSize(1))
+	for _, text := range []string{"write exit", "read exit"} {
+		held, err := e.Connect(ctx) // so that there is something to wait for
+		require.NoError(t, err)
+		dead := make(chan struct{})
+		go func() {
+			defer close(dead)
+			_, _ = e.Exec(ctx, text)
+			t.Error("Exec returned")
+		}()
+		if text == "read exit" {
+			dbtest.UntilWaiting(ctx, e, 1)
+		}
+		require.NoError(t, held.Close())
+		<-dead
+		for _, text := range []string{"read", "write"} {
+			_, err = e.Exec(ctx, text)
+			require.NoError(t, err)
+		}
+	}
+	require.Zero(t, s.overlap.Load())
 }
 
 // requirePanic allows for the wrapping that a panic gets on another goroutine.

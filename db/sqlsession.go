@@ -29,7 +29,8 @@ type sqlSession struct {
 	pending string // the statement that begins the transaction, not sent yet
 }
 
-// open connects. It blocks.
+// open connects. It blocks, with the lock held. If it fails, the session must be
+// shut.
 func (s *sqlSession) open(ctx context.Context) (err error) {
 	s.conn.statements.size = s.d.KeepStatements
 	if s.d.DB == nil {
@@ -56,9 +57,6 @@ func (s *sqlSession) open(ctx context.Context) (err error) {
 		if s.d.Init != nil {
 			err = s.use(func() error { return s.d.Init(ctx, &s.conn) })
 		}
-	}
-	if err != nil {
-		s.shut()
 	}
 	return err
 }
@@ -169,6 +167,10 @@ func (s *sqlSession) Close(ctx context.Context) error {
 func (s *sqlSession) shut() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.shutLocked()
+}
+
+func (s *sqlSession) shutLocked() error {
 	if s.closed {
 		return nil
 	}

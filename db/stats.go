@@ -10,7 +10,7 @@ type Stats struct {
 	MaxOpen int
 	Waiting int // callers who wait for a connection or for their turn to write
 
-	Acquired    int64         // connections given out
+	Acquired    int64         // connections given out; one that goes straight on to the next statement counts once
 	Waits       int64         // callers who had to wait, and no longer do
 	WaitTime    time.Duration // of all of them together
 	Timeouts    int64         // of them gave up after the pool's timeout

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync/atomic"
 	"testing"
 
@@ -475,5 +476,108 @@ func TestTxRunsOnTheSessionAsItShould(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, own.Close())
 		require.Equal(t, []string{"begin", "rollback"}, f.Log(), "closing the Conn rolls back")
+	})
+}
+
+// However callers are cancelled, Begin's result is the truth: nil means that
+// everything was committed, an error that nothing was.
+func TestBeginTellsTheTruthUnderRandomCancellation(t *testing.T) {
+	dbtest.Databases(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
+		dbtest.Exec(t, ctx, e, "create table done(id integer primary key, part integer)")
+		seed := rand.Uint64()
+		t.Logf("seed %d", seed)
+		const n = 200
+		committed := make([]bool, n) // each is written by its own caller
+		require.NoError(t, c.Together(ctx, n, func(ctx context.Context, i int) error {
+			r := rand.New(rand.NewPCG(seed, uint64(i)))
+			own, cancel := context.WithCancel(ctx)
+			defer cancel()
+			if turns := r.IntN(60); turns < 30 {
+				wait := c.Go(ctx, func(ctx context.Context) error {
+					for range turns {
+						_ = repaint.Sleep(context.WithoutCancel(ctx), 0)
+					}
+					cancel()
+					return nil
+				})
+				defer wait()
+			}
+			err := e.Begin(own, func(ctx context.Context, tx *db.Tx) error {
+				for part := range 2 {
+					err := tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+						_, err := tx.Exec(ctx, "insert into done(part) values (:part)", db.Named("part", 2*i+part))
+						return err
+					})
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			committed[i] = err == nil
+			if err != nil && !errors.Is(err, context.Canceled) {
+				return err
+			}
+			return nil
+		}))
+		parts, err := db.All[int](ctx, e, "select part from done order by part")
+		require.NoError(t, err)
+		var want []int
+		for i, ok := range committed {
+			if ok {
+				want = append(want, 2*i, 2*i+1)
+			}
+		}
+		t.Logf("%d of %d committed", len(want)/2, n)
+		require.Equal(t, want, parts)
+		require.Zero(t, e.Stats().InUse)
+	})
+}
+
+func TestATransactionThatWouldntEndCostsItsConnection(t *testing.T) {
+	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
+		no := errors.New("no")
+		for _, status := range []db.Status{db.InTx, db.FailedTx, db.Broken} {
+			f := &dbtest.Fake{OnEnd: func(_ string, s *dbtest.FakeSession) error { s.State = status; return no }}
+			e := dbtest.Open(t, ctx, f.Register())
+			err := e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { return nil })
+			require.ErrorIs(t, err, no)
+			require.Equal(t, db.Stats{MaxOpen: 15, Acquired: 2, Connects: 1, Discarded: 1}, e.Stats())
+
+			conn, err := e.Connect(ctx)
+			require.NoError(t, err)
+			_, err = conn.BeginTx(ctx)
+			require.NoError(t, err)
+			require.NoError(t, conn.Close())
+			require.Zero(t, e.Stats().Open)
+		}
+	})
+}
+
+func TestASavepointThatWouldntEndSpoilsWhatIsAroundIt(t *testing.T) {
+	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
+		no := errors.New("no")
+		for _, status := range []db.Status{db.InTx, db.Idle, db.Broken} {
+			f := &dbtest.Fake{OnEnd: func(what string, s *dbtest.FakeSession) error {
+				if what == "release" || what == "rollback to" {
+					s.State = status
+					return no
+				}
+				return nil
+			}}
+			e := dbtest.Open(t, ctx, f.Register())
+			for _, inner := range []error{nil, errors.New("inner")} {
+				err := e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+					err := tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { return inner })
+					require.Error(t, err)
+					_, err = tx.Exec(ctx, "x")
+					require.ErrorIs(t, err, db.ErrTxFailed)
+					require.ErrorIs(t, err, no)
+					return nil
+				})
+				require.ErrorIs(t, err, db.ErrTxFailed)
+				require.Zero(t, e.Stats().InUse)
+			}
+		}
 	})
 }

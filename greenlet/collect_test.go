@@ -36,8 +36,7 @@ func suspendAndDrop(unwound *int) {
 func TestKillOfUnreachableCanBeSurvived(t *testing.T) {
 	root := inFamily(t)
 	var saved *greenlet.Greenlet
-	var reports []error
-	defer greenlet.SetReporter(greenlet.SetReporter(func(err error) { reports = append(reports, err) }))
+	reports := collectReports(t)
 	func() {
 		g := greenlet.New(func(any) (any, error) {
 			func() {
@@ -53,8 +52,8 @@ func TestKillOfUnreachableCanBeSurvived(t *testing.T) {
 		_, _ = g.Switch(nil)
 	}()
 	until(t, func() bool { greenlet.Current(); return saved != nil })
-	require.Len(t, reports, 1)
-	require.ErrorIs(t, reports[0], greenlet.ErrSurvived)
+	require.Len(t, *reports, 1)
+	require.ErrorIs(t, (*reports)[0], greenlet.ErrSurvived)
 	require.True(t, saved.Active())
 	v, err := saved.Switch(1)
 	require.Equal(t, []any{"resurrected", 1}, must(t, v, err))
@@ -76,7 +75,7 @@ func TestUnstartedAndHeldGreenletsAreNotKilled(t *testing.T) {
 
 func TestKillOfUnreachableRestoresTheParent(t *testing.T) {
 	root := inFamily(t)
-	defer greenlet.SetReporter(greenlet.SetReporter(func(error) {}))
+	collectReports(t)
 	parent := greenlet.New(func(arg any) (any, error) { return []any{"parent", arg}, nil })
 	var saved *greenlet.Greenlet
 	func() {
@@ -128,21 +127,20 @@ func TestKillOfUnreachableLosesNoValueInTransit(t *testing.T) {
 func TestFailureOfAnUnreachableGreenletIsReportedOnce(t *testing.T) {
 	root := inFamily(t)
 	boom := errors.New("boom")
-	var reports []error
-	defer greenlet.SetReporter(greenlet.SetReporter(func(err error) { reports = append(reports, err) }))
+	reports := collectReports(t)
 	func() {
 		_, _ = greenlet.New(func(any) (any, error) {
 			defer func() { panic(boom) }()
 			return root.Switch(nil)
 		}).Switch(nil)
 	}()
-	until(t, func() bool { greenlet.Current(); return len(reports) > 0 })
+	until(t, func() bool { greenlet.Current(); return len(*reports) > 0 })
 	for range 3 {
 		collect()
 		greenlet.Current()
 	}
-	require.Len(t, reports, 1)
-	require.ErrorIs(t, reports[0], boom)
+	require.Len(t, *reports, 1)
+	require.ErrorIs(t, (*reports)[0], boom)
 }
 
 func TestUnreachableParentOfAReachableChildLives(t *testing.T) {

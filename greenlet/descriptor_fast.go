@@ -189,13 +189,13 @@ func (c candidates) keep(ok func(i int) bool) {
 }
 
 // keepLocks locks the calling goroutine to its thread, twice, and keeps the places that point to that thread
-// and, in counts, those in its descriptor that count the locks.
+// and, in counts, those in its descriptor that count the locks. A deferred call would show in the descriptor.
 func (c candidates) keepLocks(g unsafe.Pointer, counts candidates) {
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	c.keep(func(i int) bool { return word(g, uintptr(i*8)) != 0 })
 	i, ok := c.only()
 	if !ok {
+		runtime.UnlockOSThread()
 		clear(counts)
 		return
 	}
@@ -205,6 +205,7 @@ func (c candidates) keepLocks(g unsafe.Pointer, counts candidates) {
 	counts.keep(func(i int) bool { return half(m, i) == 2 })
 	runtime.UnlockOSThread()
 	counts.keep(func(i int) bool { return half(m, i) == 1 && half(m, i+1) == 0 })
+	runtime.UnlockOSThread()
 }
 
 func (c candidates) first() int {

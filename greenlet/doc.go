@@ -40,17 +40,45 @@
 // So deferred functions run in any case, and no goroutine stays behind.
 // [Family.Close] does it for a whole family at a moment of one's choice.
 //
+// If the goroutine in which a family began has ended without having entered it explicitly, nobody will use its greenlets again,
+// and nobody can. Once the collector has found an unreachable one, another goroutine
+// stands in for the root and closes the family. What somebody still refers to says then that the root has exited.
+//
+// # Generators
+//
+// [Generate] and [NewGenerator] make sequences from functions that yield values from any depth of calls.
+//
+// # Looking inside
+//
+// Tracers ([AddTracer], [Family.AddTracer]) see every transfer of control. [Greenlet.Stack] shows where a greenlet
+// is suspended, [Family.Dump] shows the whole tree, with the places of creation if [RecordCreation] was on.
+// A [PanicError] tells through which parents it came. [Profiled] labels greenlets for CPU profiles and execution traces.
+// None of it costs anything unless it is asked for.
+//
 // # What is underneath
 //
 // Each greenlet runs in a goroutine of its own, so stacks grow as usual, and debuggers, race detector
 // and traces see what they know. Control changes hands by the runtime switch under iter.Pull:
 // no scheduler, no channel and no allocation are involved, and it takes about 1.4 times
 // as long as a bare iter.Pull switch.
-// Goroutines of finished greenlets are used again by later ones of the same family.
+// Goroutines of finished greenlets are used again by later ones of the same family, unless their stacks have grown large.
 //
 // The goroutine under a greenlet can block like any other, on a channel or in a system call;
-// then its whole family waits. If goroutines of a family call runtime.LockOSThread, all of its greenlets must
-// have been started, and must be switched, in the same state of locking: the runtime aborts the program otherwise.
+// then its whole family waits.
+//
+// On amd64 and arm64 the calling goroutine is recognized by its number in the runtime's descriptor of it. Where it is kept
+// is found out when the program starts, and checked. Elsewhere, or with the build tag repaint_slowgoid,
+// the number is read off a stack trace: all works, but each use takes microseconds.
+//
+// # Threads and bubbles
+//
+// The runtime aborts a program that resumes a coroutine in another state of runtime.LockOSThread than that in which it was made.
+// The initialization of packages counts as locked. Where the state can be seen, on amd64 and arm64,
+// such a switch is refused with [ErrThreadLock] instead, and a greenlet that ends in a wrong state has it put right.
+// Elsewhere all greenlets of a family must be started and switched in the same state.
+//
+// In a testing/synctest bubble, enter a family and close it before the bubble ends:
+// goroutines that wait for the next greenlet belong to the bubble, too.
 //
 // # What it isn't
 //

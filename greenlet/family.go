@@ -20,7 +20,7 @@ type Family struct {
 	goid uint64 // of the root
 	// running is the number of the goroutine that has control.
 	// Each goroutine sets it when it gets control. All others see a number that isn't theirs.
-	running runningID
+	running atomic.Uint64
 
 	// The fields from here to attention belong to the running goroutine.
 
@@ -49,8 +49,10 @@ type Family struct {
 	// traced says that there are tracers, as far as the family has heard.
 	traced  bool
 	tracers []*tracer
-	origin  *Greenlet // while traced: who transferred control to current
-	locked  bool      // there are slots that were made while locked to a thread
+	// tracerVersion is the value of the global one at which tracers was put together.
+	tracerVersion uint64
+	origin        *Greenlet // while traced: who transferred control to current
+	locked        bool      // there are slots that were made while locked to a thread
 
 	// attention says that a transfer of control can't be done in the ordinary way:
 	// there are entries in unreachable, tracers come or go, or the family is traced or locked.
@@ -91,7 +93,7 @@ func enter(id uint64, entered bool) *Family {
 	f.entered = entered
 	f.current = &Greenlet{c}
 	f.started.next, f.started.prev = &f.started, &f.started
-	f.running.store(id)
+	f.running.Store(id)
 	f.root = &owner{id: id, lazy: f.lazy()}
 	if entered {
 		f.root.fam = f
@@ -124,7 +126,7 @@ func newFamily(id uint64) *Family {
 // recovered from being killed and didn't end: its goroutine stays behind.
 // Closing a closed family does nothing.
 func (f *Family) Close() error {
-	if f.running.load() != goid() {
+	if f.running.Load() != goid() {
 		return f.refuse("close", "the family")
 	}
 	if f.closed.Load() {
@@ -170,7 +172,7 @@ func (f *Family) Value() any { return f.value }
 // which finds itself again by it from any of them. It must be called from the family.
 func (f *Family) SetValue(v any) {
 	f.value = v
-	f.running.store(f.current.goid)
+	f.running.Store(f.current.goid)
 }
 
 // String names the family for errors: "family 3 (root in goroutine 17)".

@@ -89,8 +89,7 @@ func TestCloseKillsLastStartedFirst(t *testing.T) {
 
 func TestCloseReportsWhatFailsAndGoesOn(t *testing.T) {
 	leakcheck.Test(t)
-	var reports []error
-	defer greenlet.SetReporter(greenlet.SetReporter(func(err error) { reports = append(reports, err) }))
+	reports := collectReports(t)
 	f, _ := greenlet.Enter()
 	root := greenlet.Current()
 	boom := errors.New("boom")
@@ -101,14 +100,13 @@ func TestCloseReportsWhatFailsAndGoesOn(t *testing.T) {
 		}).Switch(nil)
 	}
 	require.NoError(t, f.Close())
-	require.Len(t, reports, 2)
-	require.ErrorContains(t, reports[0], "Goexit")
-	require.ErrorIs(t, reports[1], boom)
+	require.Len(t, *reports, 2)
+	require.ErrorContains(t, (*reports)[0], "Goexit")
+	require.ErrorIs(t, (*reports)[1], boom)
 }
 
 func TestCloseNamesSurvivors(t *testing.T) {
-	var reports []error
-	defer greenlet.SetReporter(greenlet.SetReporter(func(err error) { reports = append(reports, err) }))
+	reports := collectReports(t)
 	f, _ := greenlet.Enter()
 	root := greenlet.Current()
 	_, _ = greenlet.New(func(any) (any, error) {
@@ -127,7 +125,7 @@ func TestCloseNamesSurvivors(t *testing.T) {
 	require.ErrorIs(t, err, greenlet.ErrSurvived)
 	require.ErrorContains(t, err, "stubborn")
 	require.Equal(t, 3, others)
-	require.Len(t, reports, 1)
+	require.Len(t, *reports, 1)
 }
 
 func TestCloseIsForTheRoot(t *testing.T) {

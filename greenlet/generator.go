@@ -81,7 +81,7 @@ func (n *Generator[T]) Next() (T, bool) {
 
 func (s *generation[T]) yield(v T) {
 	f := s.core.fam
-	if f.running.load() != goid() || f.current.core != s.core {
+	if f.running.Load() != goid() || f.current.core != s.core {
 		panic("greenlet: yield of a Generator called outside its function, " + s.core.String())
 	}
 	s.value, s.full = v, true

@@ -137,6 +137,13 @@ func NewHeld(run func(arg any) (any, error), parent *Greenlet) *Greenlet {
 // Current returns the greenlet that the calling goroutine is running, which is never nil:
 // in a goroutine that hasn't to do with greenlets yet it's the root of a new family.
 func Current() *Greenlet {
+	if o := owners.find(quickGoid()); o != nil && o.fam != nil && !o.fam.attention.Load() {
+		return o.fam.current
+	}
+	return currentSlowly()
+}
+
+func currentSlowly() *Greenlet {
 	id := goid()
 	if o := owners.find(id); o != nil {
 		if f := o.family(); f != nil {
@@ -175,7 +182,7 @@ func Lookup() *Greenlet {
 // no switch has happened then.
 func (g *Greenlet) Switch(arg any) (any, error) {
 	f := g.fam
-	if f.running.load() != ticket() || f.current.core == g.core || f.attention.Load() {
+	if f.running.Load() != ticket() || f.current.core == g.core || f.attention.Load() {
 		return g.switchSlowly(arg)
 	}
 	if !g.is(active) {
@@ -208,14 +215,14 @@ func (g *Greenlet) Switch(arg any) (any, error) {
 	}
 	arg = f.msg.value
 	f.msg.value = nil
-	f.running.store(me.goid)
+	f.running.Store(me.goid)
 	return arg, nil
 }
 
 // switchSlowly is Switch for all that isn't ordinary.
 func (g *Greenlet) switchSlowly(arg any) (any, error) {
 	f := g.fam
-	if f.running.load() != goid() {
+	if f.running.Load() != goid() {
 		return nil, f.refuse("switch to", g.String())
 	}
 	f.killUnreachable()
@@ -230,7 +237,7 @@ func (g *Greenlet) switchSlowly(arg any) (any, error) {
 // If g is dead, its nearest ancestor that isn't gets the error, or, if it is ErrExit, gets it as a value.
 func (g *Greenlet) Throw(err error) (any, error) {
 	f := g.fam
-	if f.running.load() != goid() {
+	if f.running.Load() != goid() {
 		return nil, f.refuse("throw into", g.String())
 	}
 	f.killUnreachable()
@@ -255,7 +262,7 @@ func (g *Greenlet) Throw(err error) (any, error) {
 // A root can't be killed: that is [ErrRoot]. Kill must be called from the family.
 func (g *Greenlet) Kill() error {
 	f := g.fam
-	if f.running.load() != goid() {
+	if f.running.Load() != goid() {
 		return f.refuse("kill", g.String())
 	}
 	if g.isRoot {
@@ -276,7 +283,7 @@ func (g *Greenlet) Parent() *Greenlet { return g.parent }
 // and a [FamilyError] if p is of another family.
 func (g *Greenlet) SetParent(p *Greenlet) error {
 	f := g.fam
-	if f.running.load() != goid() {
+	if f.running.Load() != goid() {
 		return f.refuse("set the parent of", g.String())
 	}
 	switch {
@@ -293,7 +300,7 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 		}
 	}
 	g.parent = p
-	f.running.store(f.current.goid)
+	f.running.Store(f.current.goid)
 	return nil
 }
 

@@ -73,3 +73,12 @@ func until(t *testing.T, ok func() bool) {
 		}
 	}
 }
+
+// collectReports gathers what is reported until the test ends.
+func collectReports(t *testing.T) *[]error {
+	t.Helper()
+	reports := new([]error)
+	old := greenlet.SetReporter(func(err error) { *reports = append(*reports, err) })
+	t.Cleanup(func() { greenlet.SetReporter(old) })
+	return reports
+}

@@ -27,7 +27,7 @@ func (e *PanicError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "panic in %s: %v\n\n%s", e.Greenlet, e.Value, e.Stack)
 	for _, p := range e.Parents {
-		fmt.Fprintf(&b, "\nwhich was switched to in %s, or is its child:\n%s", p.Greenlet, p.Stack)
+		fmt.Fprintf(&b, "\npassed on to its parent, %s, which waited in\n%s", p.Greenlet, p.Stack)
 	}
 	return b.String()
 }

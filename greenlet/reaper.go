@@ -39,7 +39,7 @@ func (f *Family) reapLater(delay time.Duration) {
 // so control was at the root, and everything else is parked.
 // The running number is read first: it was stored after all that the root goroutine did.
 func (f *Family) reap() {
-	if f.running.load() != f.goid || f.closed.Load() {
+	if f.running.Load() != f.goid || f.closed.Load() {
 		return
 	}
 	id := goid()
@@ -47,7 +47,7 @@ func (f *Family) reap() {
 	f.root.id = id
 	owners.add(f.root)
 	f.current.goid = id
-	f.running.store(id)
+	f.running.Store(id)
 	f.reaped.Store(true)
 	if err := f.Close(); err != nil {
 		report(err)

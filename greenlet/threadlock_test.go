@@ -158,6 +158,16 @@ var scenarios = map[string]func(){
 			works(pingpong().Switch(nil))
 		}
 	},
+	"a greenlet that locks and calls Goexit": func() {
+		check(endsBy(func() {
+			works(greenlet.New(func(any) (any, error) {
+				works(pingpong().Switch(nil))
+				runtime.LockOSThread()
+				runtime.Goexit()
+				return nil, nil
+			}).Switch(nil))
+		}), "the Goexit goes on")
+	},
 	"a parent in another state": func() {
 		g := pingpong()
 		runtime.LockOSThread()
@@ -181,7 +191,7 @@ func TestOtherStateOfThreadLockingIsRefused(t *testing.T) {
 	for name := range scenarios {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command(exe)
-			cmd.Env = append(os.Environ(), scenarioVariable+"="+name)
+			cmd.Env = append(os.Environ(), scenarioVariable+"="+name, "GORACE=atexit_sleep_ms=0")
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, "%s", out)
 			require.Contains(t, string(out), "survived")

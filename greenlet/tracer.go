@@ -44,6 +44,9 @@ type tracer struct {
 // globalTracers is replaced, never changed. It is nil if there are none.
 var globalTracers atomic.Pointer[[]*tracer]
 
+// tracerVersion counts all changes of anybody's tracers.
+var tracerVersion atomic.Uint64
+
 // tracerChanges is held while globalTracers is changed.
 var tracerChanges sync.Mutex
 
@@ -63,6 +66,7 @@ func (f *Family) AddTracer(fn Tracer) (remove func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.own = append(slices.Clone(f.own), t)
+	tracerVersion.Add(1)
 	f.attention.Store(true)
 	return t.remove
 }
@@ -86,6 +90,7 @@ func changeTracers(change func([]*tracer) []*tracer) {
 	} else {
 		globalTracers.Store(nil)
 	}
+	tracerVersion.Add(1)
 	owners.each(func(o *owner) {
 		// The owner's other field belongs to the family's goroutines.
 		if f := o.lazy.Value(); f != nil {
@@ -101,10 +106,12 @@ func living(all []*tracer) []*tracer {
 
 // findTracers takes note of tracers that have come or gone. The caller holds f.mu.
 func (f *Family) findTracers() {
-	global := globalTracers.Load()
-	if global == nil && len(f.own) == 0 && !f.traced {
+	version := tracerVersion.Load()
+	if version == f.tracerVersion {
 		return
 	}
+	f.tracerVersion = version
+	global := globalTracers.Load()
 	f.own = living(slices.Clone(f.own))
 	// A new slice, because a tracer may be in the midst of the old one.
 	var all []*tracer

@@ -274,15 +274,14 @@ func TestTracerThatPanicsIsRemovedAndItsPanicThrown(t *testing.T) {
 		require.Equal(t, 2, others)
 	})
 	step(t, "a kill isn't lost by it", func() {
-		var reports []error
-		defer greenlet.SetReporter(greenlet.SetReporter(func(err error) { reports = append(reports, err) }))
+		reports := collectReports(t)
 		g := greenlet.New(func(any) (any, error) { return root.Switch(nil) })
 		_, _ = g.Switch(nil)
 		add()
 		require.NoError(t, g.Kill())
 		require.True(t, g.Dead())
-		require.Len(t, reports, 1)
-		require.ErrorIs(t, reports[0], boom)
+		require.Len(t, *reports, 1)
+		require.ErrorIs(t, (*reports)[0], boom)
 	})
 }
 

@@ -94,7 +94,7 @@ func (f *Family) arrive(me *core) message {
 func (f *Family) receive(me *core) message {
 	m, origin := f.msg, f.origin
 	f.msg, f.origin = message{}, nil
-	f.running.store(me.goid)
+	f.running.Store(me.goid)
 	if origin != nil {
 		m = f.trace(origin, m)
 	}

@@ -100,9 +100,10 @@ func (w *worker) work() bool {
 	switch {
 	case f.msg.carriesValue():
 		w.call()
-	case f.msg.kind == kill:
+	case f.msg.kind == kill: // while a tracer of its start had switched away
 		f.msg = message{err: ErrExit}
 	}
+	c.run = nil
 	w.job = nil
 	to := f.finish(c)
 	w.owner.fam = nil
@@ -169,6 +170,7 @@ func (w *worker) leave() {
 	if !w.recovered {
 		f.msg = message{kind: goexit}
 	}
+	restoreLock(&w.birth) // what comes now, and the end of the goroutine, are switches
 	if w.birth.inNext {
 		visitor := f.newWorker(ownThreadLock())
 		f.detour = &w.birth

@@ -18,7 +18,9 @@ type Fake struct {
 	// OnConnect and OnDo may wait with repaint.Await. Nil does nothing.
 	OnConnect func(ctx context.Context) error
 	OnDo      func(ctx context.Context, s *FakeSession, c *db.Call) error
-	Limit     db.Limits
+	// OnEnd may make a commit, rollback or release fail.
+	OnEnd func(what string, s *FakeSession) error
+	Limit db.Limits
 
 	Connects atomic.Int64
 	Open     atomic.Int64
@@ -130,13 +132,13 @@ func (s *FakeSession) Begin(context.Context, db.TxOptions) error {
 func (s *FakeSession) Commit(context.Context) error {
 	defer s.call("commit")()
 	s.State = db.Idle
-	return nil
+	return s.end("commit")
 }
 
 func (s *FakeSession) Rollback(context.Context) error {
 	defer s.call("rollback")()
 	s.State = db.Idle
-	return nil
+	return s.end("rollback")
 }
 
 func (s *FakeSession) Savepoint(_ context.Context, name string) error {
@@ -146,12 +148,19 @@ func (s *FakeSession) Savepoint(_ context.Context, name string) error {
 
 func (s *FakeSession) Release(_ context.Context, name string) error {
 	defer s.call("release " + name)()
-	return nil
+	return s.end("release")
 }
 
 func (s *FakeSession) RollbackTo(_ context.Context, name string) error {
 	defer s.call("rollback to " + name)()
-	return nil
+	return s.end("rollback to")
+}
+
+func (s *FakeSession) end(what string) error {
+	if s.f.OnEnd == nil {
+		return nil
+	}
+	return s.f.OnEnd(what, s)
 }
 
 func (s *FakeSession) Status() db.Status { return s.State }

@@ -1,0 +1,61 @@
+//go:build gc && (amd64 || arm64) && !repaint_slowgoid
+
+package greenlet
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// If this fails with a new version of Go, greenlets work all the same, but slowly or with less care:
+// findLayout has to learn where the runtime now keeps what it looks for.
+func TestDescriptorLayoutIsFound(t *testing.T) {
+	require.NotZero(t, goidOffset, "the goroutine's number: without it all is slow")
+	require.NotZero(t, lockMask, "the thread that the goroutine is locked to: without it ErrThreadLock is never given")
+	require.NotZero(t, statusOffset, "the goroutine's status: without it the reaper stops the world to look")
+	require.True(t, boundsFound, "the bounds of the stack: without them large stacks are kept")
+}
+
+func TestGoroutineNumbersAgree(t *testing.T) {
+	for range 10 {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			id := parseGoid()
+			for _, got := range []uint64{goid(), quickGoid(), ticket()} {
+				if got != id {
+					t.Errorf("got %d, the stack trace says %d", got, id)
+				}
+			}
+		}()
+		<-done
+	}
+}
+
+func TestEndedGoroutinesAreRecognized(t *testing.T) {
+	var d descriptor
+	begun, proceed, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		d = ownDescriptor(goid())
+		close(begun)
+		<-proceed
+	}()
+	<-begun
+	require.False(t, d.ended())
+	require.True(t, appearsInDump(d.id))
+	close(proceed)
+	<-done
+	for !d.ended() { // it needs a moment more
+		<-startAndEnd()
+	}
+	require.False(t, appearsInDump(d.id))
+}
+
+// startAndEnd runs a goroutine, which may use an ended one's descriptor.
+func startAndEnd() <-chan struct{} {
+	done := make(chan struct{})
+	go close(done)
+	return done
+}

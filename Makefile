@@ -19,10 +19,10 @@ SOURCES = find . -name '*.go' -not -path './.*' -not -path '*/testdata/*' -print
 export GO GOFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help test check fmt-check vet vet-portable staticcheck race plain slowpath nested bench demo fmt install-servers
+.PHONY: help test check fmt-check vet vet-portable staticcheck race plain slowpath arm64 nested bench demo fmt install-servers
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 test: ## everything that must pass; installs missing database servers on Debian where it may
 	@scripts/test.sh
@@ -57,6 +57,9 @@ plain: ## all tests without it: other timing, and allocations that can be counte
 
 slowpath: ## the tests of greenlet and bridge with the portable goroutine identity
 	$(GO) test $(TEST_FLAGS) -tags repaint_slowgoid $(PORTABLE)
+
+arm64: ## the tests of greenlet, which has assembly, for arm64 under emulation (needs qemu-aarch64)
+	GOARCH=arm64 CGO_ENABLED=0 $(GO) test $(TEST_FLAGS) -short -exec qemu-aarch64 ./greenlet
 
 nested: ## vet and test of the modules in subdirectories
 	@set -e; for module in $(NESTED); do \

@@ -5,6 +5,7 @@ package greenlet
 import (
 	"runtime"
 	"sync/atomic"
+	"time"
 	"unsafe"
 )
 
@@ -100,8 +101,18 @@ func (d descriptor) surelyEnded() bool { return goidOffset != 0 && statusOffset 
 
 func word(p unsafe.Pointer, offset uintptr) uint64 { return *(*uint64)(unsafe.Add(p, offset)) }
 
-// findLayout looks at goroutines in known states.
+// findLayout looks at goroutines in known states. What a busy machine has disturbed is looked for again.
 func findLayout() struct{} {
+	const attempts = 5
+	for range attempts {
+		if lookForLayout(); goidOffset != 0 && lockMask != 0 && statusOffset != 0 && boundsFound {
+			break
+		}
+	}
+	return struct{}{}
+}
+
+func lookForLayout() {
 	var (
 		numbers  = everywhere(descriptorSize / 8)
 		locks    = everywhere(descriptorSize / 8)
@@ -126,21 +137,9 @@ func findLayout() struct{} {
 			<-done
 		}()
 		g := <-done
-		for range 100 { // it needs a moment to begin to wait, and to end
-			if half(g, statuses.first()) == statusWaiting {
-				break
-			}
-			runtime.Gosched()
-		}
-		statuses.keep(func(i int) bool { return half(g, i) == statusWaiting })
+		statuses.keepOnce(g, statusWaiting)
 		done <- nil
-		for range 100 {
-			if half(g, statuses.first()) == statusDead {
-				break
-			}
-			runtime.Gosched()
-		}
-		statuses.keep(func(i int) bool { return half(g, i) == statusDead })
+		statuses.keepOnce(g, statusDead)
 	}
 	boundsFound = bounded
 	if i, ok := numbers.only(); ok {
@@ -154,7 +153,6 @@ func findLayout() struct{} {
 	if i, ok := statuses.only(); ok {
 		statusOffset = uintptr(i * 4)
 	}
-	return struct{}{}
 }
 
 // Statuses of goroutines, the same since Go 1.4. A status that reads otherwise makes findLayout find none.
@@ -186,6 +184,15 @@ func (c candidates) keep(ok func(i int) bool) {
 			delete(c, i)
 		}
 	}
+}
+
+// keepOnce keeps the places that hold the status which another goroutine is about to get. It needs a moment for that.
+func (c candidates) keepOnce(g unsafe.Pointer, status uint32) {
+	const patience = 5 * time.Millisecond
+	for start := time.Now(); half(g, c.first()) != status && time.Since(start) < patience; {
+		runtime.Gosched()
+	}
+	c.keep(func(i int) bool { return half(g, i) == status })
 }
 
 // keepLocks locks the calling goroutine to its thread, twice, and keeps the places that point to that thread

@@ -4,8 +4,9 @@
 #   postgresql  PostgreSQL's programs
 #   mariadb     MariaDB's programs, without its service
 #   compiler    a C compiler, for Go's race detector
+#   emulator    QEMU's user mode, for the tests of what is written in arm64's assembly
 #
-# Usage: install-servers.sh [--check | --may] [postgresql] [mariadb] [compiler]     (default: all three)
+# Usage: install-servers.sh [--check | --may] [postgresql] [mariadb] [compiler] [emulator]     (default: all of them)
 #
 #   --check  install nothing, say what is there; succeeds if all of it is
 #   --may    say nothing; succeeds if this user can install without being asked for a password
@@ -19,7 +20,7 @@ case ${1:-} in
   -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 0 ;;
 esac
 items=("$@")
-[ ${#items[@]} -gt 0 ] || items=(postgresql mariadb compiler)
+[ ${#items[@]} -gt 0 ] || items=(postgresql mariadb compiler emulator)
 
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # Debian's mariadbd is there, and users don't have it in PATH
 
@@ -52,6 +53,12 @@ find_item() {
       fi
       command -v "${CC:-gcc}" && printf 'int main(void) { return 0; }\n' | "${CC:-gcc}" -x c -o /dev/null - 2>/dev/null
       ;;
+    emulator)
+      case $(uname -sm) in
+        "Linux x86_64") command -v qemu-aarch64 ;;
+        *) printf 'not needed here\n' ;;
+      esac
+      ;;
   esac
 }
 
@@ -67,6 +74,7 @@ packages() {
       fi
       ;;
     compiler) printf 'gcc libc6-dev\n' ;;
+    emulator) printf 'qemu-user\n' ;;
   esac
 }
 
@@ -104,8 +112,8 @@ is_running() { grep -qsx "$1" /proc/[0-9]*/comm; }
 missing=()
 for item in "${items[@]}"; do
   case $item in
-    postgresql | mariadb | compiler) ;;
-    *) say "unknown item $item (there are postgresql, mariadb and compiler)" >&2; exit 2 ;;
+    postgresql | mariadb | compiler | emulator) ;;
+    *) say "unknown item $item (there are postgresql, mariadb, compiler and emulator)" >&2; exit 2 ;;
   esac
 done
 for item in "${items[@]}"; do
@@ -125,7 +133,7 @@ esac
 [ ${#missing[@]} -gt 0 ] || exit 0
 if ! may_install; then
   say "can't install ${missing[*]}: that needs apt-get, and root or a sudo without password." >&2
-  say "By hand, on Debian: apt-get install postgresql mariadb-server-core mariadb-client-core gcc libc6-dev" >&2
+  say "By hand, on Debian: apt-get install postgresql mariadb-server-core mariadb-client-core gcc libc6-dev qemu-user" >&2
   exit 1
 fi
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs everything that must pass, all of it even if something fails, and ends with a summary.
 #
-# Database tests need PostgreSQL and MariaDB, the race detector a C compiler. What is missing is installed from Debian's
+# Database tests need PostgreSQL and MariaDB, the race detector a C compiler, and arm64's assembly an emulator. What is missing is installed from Debian's
 # packages if that is possible without asking (as root, or with a sudo that wants no password); then a database test
 # that skips is a failure. REPAINT_NO_INSTALL=1 leaves the machine as it is.
 set -euo pipefail
@@ -56,6 +56,13 @@ else
 fi
 step plain "$make" --no-print-directory plain
 step slowpath "$make" --no-print-directory slowpath
+if [ "$(uname -sm)" = "Linux x86_64" ]; then
+  if scripts/install-servers.sh --check emulator >/dev/null; then
+    step arm64 "$make" --no-print-directory arm64
+  else
+    skip arm64 "qemu-aarch64 is missing"
+  fi
+fi
 step nested "$make" --no-print-directory nested
 
 printf '\n== summary\n'

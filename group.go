@@ -44,6 +44,12 @@ func NewGroup(ctx context.Context) *Group {
 // Go of a group that was made in a plain goroutine may be called from any goroutine.
 // A call after Wait has returned panics.
 func (g *Group) Go(fn func(ctx context.Context) error) {
+	g.mu.Lock()
+	waited := g.waited
+	g.mu.Unlock()
+	if waited {
+		panic("repaint: Group.Go was called after Wait had returned")
+	}
 	var child *loop.Future[struct{}]
 	run := func(ctx context.Context) (struct{}, error) {
 		returned := false
@@ -72,12 +78,8 @@ func (g *Group) Go(fn func(ctx context.Context) error) {
 		go p.Complete(func() (struct{}, error) { return run(&g.scope) })
 	}
 	g.mu.Lock()
-	waited := g.waited
 	g.children = append(g.children, child)
 	g.mu.Unlock()
-	if waited {
-		panic("repaint: Group.Go was called after Wait had returned")
-	}
 }
 
 // fail notes an error and ends the others' context.
@@ -109,17 +111,18 @@ func (g *Group) Wait() error {
 		child := g.children[i]
 		g.children[i] = nil
 		g.mu.Unlock()
-		err := wait(context.Background(), &child.Latch)
-		if err == nil {
-			_, err = child.Result()
-		} else {
+		if err := wait(context.Background(), &child.Latch); err != nil {
+			// Most likely a deadlock. The children are cancelled now, which may end them.
 			g.fail(err)
+			_ = wait(context.Background(), &child.Latch)
 		}
-		if err == loop.ErrGoexit {
-			goexit = true
-		}
-		if p, ok := err.(*loop.PanicError); ok && panicked == nil {
-			panicked = p
+		switch err := child.Err().(type) {
+		case *loop.PanicError:
+			if panicked == nil {
+				panicked = err
+			}
+		default:
+			goexit = goexit || err == loop.ErrGoexit
 		}
 	}
 	g.scope.release()
@@ -129,6 +132,8 @@ func (g *Group) Wait() error {
 	if goexit {
 		runtime.Goexit()
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if len(g.errs) == 1 {
 		return g.errs[0]
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/internal/leakcheck"
+	"github.com/seed1239206e/repaint/loop"
 )
 
 func TestGroupJoinsAll(t *testing.T) {
@@ -140,5 +141,23 @@ func TestGather(t *testing.T) {
 		got, err = repaint.Gather(ctx, value(1, 0), func(ctx context.Context) (int, error) { return 0, errBoom }, value(3, time.Hour))
 		require.Equal(t, errBoom, err)
 		require.Len(t, got, 3)
+	})
+}
+
+func TestDeadlockInAGroupEndsItsFunctions(t *testing.T) {
+	ended := 0
+	virtually(t, func(ctx context.Context) {
+		gate := loop.NewPromise[int](repaint.CurrentLoop())
+		gate.OnCancel(func(error) {})
+		g := repaint.NewGroup(ctx)
+		for range 3 {
+			g.Go(func(ctx context.Context) error {
+				defer func() { ended++ }()
+				_, err := repaint.Await(ctx, gate.Future())
+				return err
+			})
+		}
+		require.ErrorIs(t, g.Wait(), loop.ErrDeadlock)
+		require.Equal(t, 3, ended)
 	})
 }

@@ -86,9 +86,7 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...loop
 	defer func() {
 		family.SetValue(h.outer)
 		if isNew {
-			if e := family.Close(); err == nil {
-				err = e
-			}
+			err = both(err, family.Close())
 		}
 		// If main didn't return, what it does instead is more important.
 		if normal {
@@ -108,13 +106,21 @@ func (h *host) verdict(err error) error {
 			panic(p.Err())
 		}
 	}
-	switch {
-	case h.stubborn == nil:
-		return err
-	case err == nil:
-		return &notJoined{h.stubborn}
+	if h.stubborn != nil {
+		err = both(err, &notJoined{h.stubborn})
 	}
-	return errors.Join(err, &notJoined{h.stubborn})
+	return err
+}
+
+// both joins two errors, but returns a single one as it is.
+func both(one, two error) error {
+	switch {
+	case one == nil:
+		return two
+	case two == nil:
+		return one
+	}
+	return errors.Join(one, two)
 }
 
 // scopeEnded has the driver look at its condition.

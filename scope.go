@@ -185,11 +185,15 @@ func (s *scope) Done() <-chan struct{} { return s.standard().Done() }
 // Value implements context.Context. Package context finds an ordinary context through it,
 // so that contexts can be derived from a scope, and context.Cause works, as usual.
 func (s *scope) Value(key any) any {
-	if std := s.std.Load(); std != nil {
+	if s.end.Load() != nil {
+		// The ordinary context may be about to end just now, in another goroutine, here or in a parent's.
+		// Until it has, context.Cause wouldn't find the cause.
+		std := s.standard()
+		<-std.Done()
 		return std.Value(key)
 	}
-	if s.end.Load() != nil {
-		return s.standard().Value(key)
+	if std := s.std.Load(); std != nil {
+		return std.Value(key)
 	}
 	return s.parent.Value(key)
 }

@@ -182,10 +182,7 @@ func (t *task) leave() {
 		return
 	}
 	t.ended = true
-	if t.suspended {
-		t.suspended = false
-		t.host.waiting--
-	}
+	t.wake()
 	t.watch.stop()
 	t.scope.release()
 	t.prev.next, t.next.prev = t.next, t.prev
@@ -228,6 +225,10 @@ func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) er
 	t.watch.over(ctx, &t.scope, t.host.loop, t)
 	t.hasWaited = true
 	t.waitsFor, t.at = w, g
+	defer func() { // also when the greenlet is killed and recovers
+		t.waitsFor = nil
+		t.wake()
+	}()
 	// It can be resumed for a reason that has passed: one that was on its way when another came first.
 	for !w.Done() && ctx.Err() == nil {
 		t.suspended = true
@@ -235,27 +236,28 @@ func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) er
 			t.host.most = t.host.waiting
 		}
 		_, err := t.resumer.Switch(nil)
-		if t.suspended {
-			// It wasn't the loop who switched here.
-			t.suspended = false
-			t.host.waiting--
-			if err != nil {
-				return err
-			}
+		if strange := t.wake(); strange && err != nil {
+			return err
 		}
 	}
-	t.waitsFor = nil
 	return nil
+}
+
+// wake takes the task off those that are suspended. It reports false if the loop has done so, in resuming it.
+func (t *task) wake() bool {
+	if !t.suspended {
+		return false
+	}
+	t.suspended = false
+	t.host.waiting--
+	return true
 }
 
 // RunInLoop is called when what the task waits for, or its context, has ended.
 func (t *task) RunInLoop() {
-	if !t.suspended {
-		return
+	if t.wake() {
+		t.host.run(t, t.host.driver, t.at, nil)
 	}
-	t.suspended = false
-	t.host.waiting--
-	t.host.run(t, t.host.driver, t.at, nil)
 }
 
 // base returns the last two elements of a path.

@@ -189,3 +189,46 @@ func TestGoexitInATaskIsTheErrorOfItsFuture(t *testing.T) {
 	_, err := task.Result()
 	require.ErrorIs(t, err, loop.ErrGoexit)
 }
+
+func TestAnErrorThrownIntoATaskIsWhatItsAwaitReturns(t *testing.T) {
+	virtually(t, func(ctx context.Context) {
+		never := loop.NewPromise[int](repaint.CurrentLoop())
+		var waiting *greenlet.Greenlet
+		task := repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
+			waiting = greenlet.Current()
+			v, err := repaint.Await(ctx, never.Future())
+			require.Equal(t, errBoom, err)
+			require.Zero(t, repaint.CurrentStats().Waiting)
+			return v, repaint.Sleep(ctx, time.Second)
+		})
+		require.Equal(t, 1, repaint.CurrentStats().Waiting)
+		_, err := waiting.Throw(errBoom)
+		require.NoError(t, err)
+		never.Resolve(1) // nobody waits for it any more
+		_, err = repaint.Await(ctx, task)
+		require.NoError(t, err)
+	})
+}
+
+// Whoever switches to a greenlet lends it his place: what it waits for then, he waits for.
+func TestATaskThatRecoversFromBeingKilledGoesOnInTheKillersPlace(t *testing.T) {
+	virtually(t, func(ctx context.Context) {
+		never := loop.NewPromise[int](repaint.CurrentLoop())
+		var waiting *greenlet.Greenlet
+		task := repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
+			waiting = greenlet.Current()
+			func() {
+				defer func() { require.True(t, greenlet.IsKill(recover())) }()
+				_, _ = repaint.Await(ctx, never.Future())
+			}()
+			require.Zero(t, repaint.CurrentStats().Waiting)
+			return 7, repaint.Sleep(ctx, time.Second)
+		})
+		require.NoError(t, waiting.Kill())
+		require.True(t, task.Done(), "it has ended before Kill returned")
+		never.Resolve(1)
+		v, err := repaint.Await(ctx, task)
+		require.NoError(t, err)
+		require.Equal(t, 7, v)
+	})
+}

@@ -36,6 +36,7 @@ type Family struct {
 	// instead of to current.
 	detour *slot
 
+	kills    []underway
 	root     *owner
 	pool     *pool
 	self     weak.Pointer[Family] // made when needed

@@ -107,6 +107,27 @@ func TestKill(t *testing.T) {
 		require.Equal(t, greenlet.ErrExit, must(t, v, err))
 		require.Equal(t, []string{"unwound"}, log)
 	})
+	step(t, "of an ancestor, whose deferred functions use the tree", func() {
+		var child *greenlet.Greenlet
+		g := suspended(func() {
+			self := greenlet.Current()
+			defer func() {
+				helper := greenlet.New(echo, greenlet.Parent(root))
+				log = append(log, fmt.Sprint(helper.SetParent(self)), fmt.Sprint(self.Parent() == root))
+			}()
+			child = greenlet.New(func(any) (any, error) {
+				_, _ = root.Switch(nil)
+				log = append(log, fmt.Sprint(self.Kill()))
+				return nil, nil
+			})
+			_, _ = child.Switch(nil)
+		})
+		_, err := child.Switch(nil)
+		require.NoError(t, err)
+		require.Equal(t, []string{"<nil>", "true", "<nil>"}, log)
+		require.True(t, g.Dead())
+		require.True(t, child.Dead())
+	})
 	step(t, "of one that waits for its own child", func() {
 		var child *greenlet.Greenlet
 		g := suspended(func() {

@@ -119,7 +119,7 @@ func (f *Family) finish(c *core) *slot {
 	f.unlink(c)
 	c.slot = nil
 	f.msg.exit()
-	to := f.receiver(c.parent)
+	to := f.receiver(f.heir(c))
 	for to.is(active) && !restoreLock(to.slot) && !to.isRoot {
 		f.msg = message{err: lockMismatch(to.slot, to)}
 		to = f.receiver(to.parent)

@@ -21,7 +21,8 @@ type Loop struct {
 	next    int  // the first of batch that hasn't run
 	begun   bool // the tick has its batch, and not come to its hooks
 	hooks   []*hook
-	due     []*hook // those that have yet to be called before the next batch
+	due     []*hook    // those that have yet to be called before the next batch
+	idle    []Runnable // to be called when nothing is ready
 	driving bool
 	entered bool // Drive was called, and no hooks have been since
 	holds   int
@@ -129,6 +130,11 @@ func (l *Loop) OnTickEnd(fn func()) (remove func()) {
 // A hook is called at the end of a tick. Its function is nil once it has been removed.
 type hook struct{ fn func() }
 
+// CallWhenIdle has fn called, once, when nothing else is ready: every callback has run, no timer is due, and the loop
+// would sleep now, or a virtual clock would jump. It is the moment at which a loader knows that nobody will ask for more.
+// If several are registered they are called in one tick, in their order.
+func (l *Loop) CallWhenIdle(fn func()) { l.idle = append(l.idle, callback(fn)) }
+
 // Now returns the loop's time: the real one, or that of the virtual clock.
 func (l *Loop) Now() time.Time { return l.clock.base.Add(l.clock.elapsed()) }
 
@@ -218,6 +224,12 @@ func (l *Loop) gather() error {
 		if len(l.batch) > 0 || l.entered && len(l.hooks) > 0 {
 			return nil
 		}
+		if len(l.idle) > 0 {
+			l.batch = append(l.batch, l.idle...)
+			clear(l.idle)
+			l.idle = l.idle[:0]
+			return nil
+		}
 		if err := l.sleep(); err != nil {
 			return err
 		}
@@ -242,7 +254,7 @@ func (l *Loop) Close() {
 			t.index = notSet
 		}
 	}
-	l.batch, l.next, l.timers, l.hooks, l.due = nil, 0, nil, nil, nil
+	l.batch, l.next, l.timers, l.hooks, l.due, l.idle = nil, 0, nil, nil, nil, nil
 	if len(watched) > 0 {
 		failInOrder(watched)
 	}

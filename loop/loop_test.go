@@ -396,3 +396,32 @@ func TestStatsCountWhatRan(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1, l.Stats().Offloaded)
 }
+
+func TestCallWhenIdleComesAfterAllThatIsReadyAndBeforeTimersToCome(t *testing.T) {
+	l := virtual(t)
+	var d diary
+	l.CallLater(time.Second, d.notes("timer"))
+	l.CallWhenIdle(func() {
+		d.note("idle 1")
+		l.CallSoon(d.notes("from idle"))
+		l.CallWhenIdle(d.notes("idle 3"))
+	})
+	l.CallWhenIdle(d.notes("idle 2"))
+	l.CallSoon(func() {
+		d.note("a")
+		l.CallSoon(func() {
+			d.note("b")
+			l.CallSoon(d.notes("c"))
+		})
+	})
+	runDry(t, l)
+	require.Equal(t, diary{"a", "b", "c", "idle 1", "idle 2", "from idle", "idle 3", "timer"}, d)
+}
+
+func TestCallWhenIdleIsNoDeadlock(t *testing.T) {
+	l := virtual(t)
+	p := loop.NewPromise[int](l)
+	l.CallWhenIdle(func() { p.Resolve(1) })
+	require.NoError(t, l.Drive(p.Future().Done))
+	runDry(t, l)
+}

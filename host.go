@@ -33,9 +33,10 @@ type host struct {
 	mainWaiter loop.Waiter
 	mainWaits  waitable // what the main function waits for, if it does
 	watch      contextWatch
-	stray      error         // came to the driver without being meant for it; the main function gets it
-	panics     []*loop.Latch // of tasks that panicked
-	stubborn   []string      // tasks that had to be killed
+	stray      error            // came to the driver without being meant for it; the main function gets it
+	panicked   *loop.PanicError // which Run is to raise
+	returned   bool             // the main function
+	stubborn   []string         // tasks that had to be killed
 }
 
 // here returns the host of the calling goroutine, and its current greenlet, or nil if it isn't in a loop.
@@ -82,29 +83,26 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...loop
 	h.mainWaiter.Notify(h.loop, nothing{})
 	family.SetValue(h)
 	h.scope.init(ctx, h)
-	normal := false
 	defer func() {
 		family.SetValue(h.outer)
 		if isNew {
 			err = both(err, family.Close())
 		}
 		// If main didn't return, what it does instead is more important.
-		if normal {
+		if h.returned {
 			err = h.verdict(err)
 		}
 	}()
 	defer h.end()
 	err = main(&h.scope)
-	normal = true
+	h.returned = true
 	return err
 }
 
 // verdict is what Run returns when main has returned err.
 func (h *host) verdict(err error) error {
-	for _, p := range h.panics {
-		if !p.Observed() {
-			panic(p.Err())
-		}
+	if h.panicked != nil {
+		panic(h.panicked)
 	}
 	if h.stubborn != nil {
 		err = both(err, &notJoined{h.stubborn})
@@ -148,7 +146,12 @@ const joinPatience = 10 * time.Second
 
 // end cancels the tasks and the main function's context, waits until they have ended, and closes the loop.
 func (h *host) end() {
-	defer h.loop.Close()
+	defer func() {
+		if h.returned {
+			h.panicked = h.loop.UnobservedPanic()
+		}
+		h.loop.Close()
+	}()
 	h.scope.release()
 	h.watch.stop()
 	h.current = nil

@@ -119,7 +119,6 @@ func (t *Task[T]) fail(r any) {
 	if !ok {
 		p = &loop.PanicError{Value: r, Stack: debug.Stack()}
 	}
-	t.host.panics = append(t.host.panics, &t.promise.Future().Latch)
 	t.promise.Reject(p)
 }
 

@@ -12,7 +12,7 @@ var (
 	ErrDeadlock = errors.New("loop: deadlock: nothing is ready, no timer is set, and nothing from outside is expected")
 
 	// ErrReentrant says that a callback tried to drive the loop that called it. The callback must return
-	// instead: the loop can't go on before it does.
+	// instead: the loop can't go on before it does. A guest can't be driven at all, see [NewGuest].
 	ErrReentrant = errors.New("loop: a callback can't drive its own loop, nor wait for what the loop has yet to do")
 
 	// ErrClosed says that the loop, or the loop of the future, has been closed.

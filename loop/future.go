@@ -95,7 +95,10 @@ func (p *Promise[T]) Complete(fn func() (T, error)) {
 	defer func() {
 		switch r := recover(); {
 		case r != nil:
-			p.Reject(asPanic(r))
+			if err := asPanic(r); !p.Reject(err) && p.future.reporter != nil {
+				// Who waited has gone, but a panic is never nobody's business.
+				p.future.reporter.Report(&UnobservedError{What: p.future.String(), Err: err})
+			}
 		case !returned:
 			p.Reject(ErrGoexit)
 		}

@@ -12,9 +12,12 @@ import (
 type Latch struct {
 	loop *Loop // the only one that completes it; nil if anybody may. Set before use
 	// done is set once, under mu, after the result; who has seen it set may read the result without mu.
-	done     atomic.Bool
-	observed atomic.Bool
-	err      error
+	done atomic.Bool
+	err  error
+	// failure is what is reported if nobody looks at err. It's set like err, and may be nil.
+	failure *UnobservedError
+	// reporter is the loop that reports it, if it isn't the one above. Set before use.
+	reporter *Loop
 
 	mu        sync.Mutex // held for moments; a loop's mu may be taken inside, no other latch's
 	watched   bool       // the loop knows of somebody outside who waits
@@ -33,14 +36,11 @@ func (c *Latch) Err() error {
 	if !c.done.Load() {
 		return nil
 	}
-	if c.err != nil && !c.observed.Load() {
-		c.observed.Store(true)
+	if c.failure != nil {
+		c.failure.observed.Store(true)
 	}
 	return c.err
 }
-
-// Observed reports whether somebody has looked at the error that the future was completed with.
-func (c *Latch) Observed() bool { return c.observed.Load() }
 
 // OnDone has fn called in the given loop once the future is complete.
 // Until then the loop expects to be called from outside, unless it is the one that the promise was made for.
@@ -107,6 +107,10 @@ func (c *Latch) String() string {
 	c.mu.Lock()
 	name, owner := c.name, c.canceler
 	c.mu.Unlock()
+	return c.describe(name, owner)
+}
+
+func (c *Latch) describe(name *string, owner Canceler) string {
 	if name != nil {
 		return *name
 	}
@@ -219,6 +223,15 @@ func (c *Latch) finish(err error) {
 		c.remove(w)
 		all = append(all, w.told)
 	}
+	reporter := c.loop
+	if c.reporter != nil {
+		reporter = c.reporter
+	}
+	if err != nil && reporter != nil {
+		if c.failure = reporter.unobserved(err); c.failure != nil {
+			c.failure.What = c.describe(c.name, c.canceler)
+		}
+	}
 	c.err = err
 	c.canceler = nil
 	c.done.Store(true)
@@ -229,10 +242,13 @@ func (c *Latch) finish(err error) {
 			t.run.RunInLoop()
 		}
 	}
-	watched := c.watched
+	watched, failure := c.watched, c.failure
 	c.mu.Unlock()
 	if watched {
 		c.loop.unwatch(c)
+	}
+	if failure != nil {
+		reporter.keep(c, failure)
 	}
 }
 

@@ -426,26 +426,6 @@ func TestFutureIsNamedByItsName_ItsOwner_OrItsKind(t *testing.T) {
 	require.Equal(t, "offloaded work", loop.Offload(l, func() (int, error) { return 0, nil }).String())
 }
 
-func TestErrorCountsAsObservedWhenSomebodyLooks(t *testing.T) {
-	for name, look := range map[string]func(f *loop.Future[int]){
-		"Result": func(f *loop.Future[int]) { _, _ = f.Result() },
-		"Err":    func(f *loop.Future[int]) { _ = f.Err() },
-		"Wait":   func(f *loop.Future[int]) { _, _ = f.Wait(context.Background()) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			p := loop.NewPromise[int](nil)
-			if name != "Wait" {
-				look(p.Future())
-			}
-			p.Reject(errTest)
-			require.True(t, p.Future().Done())
-			require.False(t, p.Future().Observed(), "that it is done says nothing of the error")
-			look(p.Future())
-			require.True(t, p.Future().Observed())
-		})
-	}
-}
-
 func TestFutureIsOutsideOfAllLoopsButItsOwn(t *testing.T) {
 	l, other := open(t), open(t)
 	require.False(t, loop.NewPromise[int](l).Future().Outside(l))

@@ -2,7 +2,9 @@ package loop
 
 import (
 	"cmp"
+	"errors"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -29,6 +31,12 @@ type Loop struct {
 	stats   Stats
 	offload offloader
 
+	post     func(fn func()) // has a guest's host call fn; nil if it isn't a guest
+	watchdog *watchdog       // in debug mode; set before use
+	report   func(error)
+	chance   *rand.Rand // picks what comes next, if there is a seed
+	pool     []Runnable // what it hasn't picked yet
+
 	// wake has room for one signal. It is sent by whoever clears asleep.
 	wake    chan struct{}
 	sleeper *time.Timer
@@ -42,6 +50,8 @@ type Loop struct {
 	// if the loop closed without telling them. The number gives them an order.
 	watched map[*Latch]uint64
 	watches uint64
+	// failures are those that nobody had looked at when last seen.
+	failures []*UnobservedError
 }
 
 // A Runnable is a callback that needs no closure: it is meant for code that schedules
@@ -77,6 +87,9 @@ func WithOffloadLimit(n int) Option {
 func New(opts ...Option) *Loop {
 	l := &Loop{wake: make(chan struct{}, 1)}
 	l.offload.loop, l.offload.limit = l, 64
+	if limit := debugFromEnvironment(); limit > 0 {
+		WithDebug(limit)(l)
+	}
 	for _, o := range opts {
 		o(l)
 	}
@@ -106,7 +119,11 @@ func (l *Loop) Schedule(r Runnable) bool {
 	wake := l.asleep
 	l.asleep = false
 	l.mu.Unlock()
-	if wake {
+	switch {
+	case !wake:
+	case l.post != nil:
+		l.post(l.pump)
+	default:
 		l.wake <- struct{}{}
 	}
 	return true
@@ -163,10 +180,14 @@ func (l *Loop) Driving() bool { return l.driving }
 // A callback's or hook's panic, or Goexit, passes through Drive.
 // What was to come behind it isn't lost: the next Drive begins with it.
 func (l *Loop) Drive(until func() bool) error {
-	if l.driving {
+	if l.driving || l.post != nil {
 		return ErrReentrant
 	}
 	l.driving, l.entered = true, true
+	if l.watchdog != nil {
+		l.watchdog.start()
+		defer l.watchdog.end()
+	}
 	defer func() { l.driving = false }()
 	for !until() {
 		if err := l.tick(); err != nil {
@@ -187,12 +208,18 @@ func (l *Loop) tick() error {
 			}
 			l.begun = true
 			l.stats.Ticks++
+			if l.watchdog != nil {
+				l.watchdog.tick = time.Now()
+			}
 		}
 		for l.next < len(l.batch) {
 			r := l.batch[l.next]
 			l.batch[l.next] = nil
 			l.next++
 			l.stats.Callbacks++
+			if l.watchdog != nil {
+				l.watchdog.turn()
+			}
 			r.RunInLoop()
 		}
 		l.due, l.begun, l.entered = l.hooks, false, false
@@ -201,11 +228,23 @@ func (l *Loop) tick() error {
 		h := l.due[0]
 		l.due = l.due[1:]
 		if h.fn != nil {
+			if l.watchdog != nil {
+				l.watchdog.turn()
+			}
 			h.fn()
 		}
 	}
+	if l.watchdog != nil {
+		l.watchdog.ticked()
+	}
 	return nil
 }
+
+// errIdle ends the tick of a guest that has nothing to do.
+var errIdle = errors.New("idle")
+
+// burst is how many callbacks a queue has room for without being suspected of having grown for an exception.
+const burst = 4096
 
 // gather fills the batch, waiting if there is nothing yet. It leaves it empty if it's the hooks' turn.
 func (l *Loop) gather() error {
@@ -215,11 +254,18 @@ func (l *Loop) gather() error {
 			l.mu.Unlock()
 			return ErrClosed
 		}
-		l.batch, l.ready = l.ready, l.batch[:0]
+		used := l.batch[:0]
+		if cap(used) > burst && len(l.batch) < cap(used)/8 {
+			used = nil // it was made for a burst that is over
+		}
+		l.batch, l.ready = l.ready, used
 		l.next = 0
 		l.mu.Unlock()
 		if len(l.timers) > 0 {
 			l.takeDueTimers()
+		}
+		if l.chance != nil {
+			l.pick()
 		}
 		if len(l.batch) > 0 || l.entered && len(l.hooks) > 0 {
 			return nil
@@ -229,6 +275,9 @@ func (l *Loop) gather() error {
 			clear(l.idle)
 			l.idle = l.idle[:0]
 			return nil
+		}
+		if l.post != nil {
+			return errIdle
 		}
 		if err := l.sleep(); err != nil {
 			return err
@@ -245,18 +294,30 @@ func (l *Loop) Close() {
 	l.closed = true
 	watched := l.watched
 	l.ready, l.watched = nil, nil
+	failures := l.failures
+	l.failures = nil
 	l.mu.Unlock()
 	for _, t := range l.timers {
 		t.index = notSet
 	}
-	for _, r := range l.batch[l.next:] {
+	for _, r := range append(l.batch[l.next:], l.pool...) {
 		if t, ok := r.(*dueTimer); ok {
 			t.index = notSet
 		}
 	}
-	l.batch, l.next, l.timers, l.hooks, l.due, l.idle = nil, 0, nil, nil, nil, nil
+	l.pool, l.batch, l.next, l.timers, l.hooks, l.due, l.idle = nil, nil, 0, nil, nil, nil, nil
 	if len(watched) > 0 {
 		failInOrder(watched)
+	}
+	for _, e := range failures {
+		e.send(l.Report)
+	}
+	if l.post != nil && l.sleeper != nil {
+		l.sleeper.Stop()
+	}
+	if l.watchdog != nil && l.watchdog.holder != nil {
+		l.watchdog.holder = nil
+		l.watchdog.end()
 	}
 }
 
@@ -267,18 +328,32 @@ func failInOrder(watched map[*Latch]uint64) {
 	}
 }
 
-// Stats are counters of a loop since its beginning.
+// Stats are figures about a loop: counters since its beginning, and what there is at the moment.
 type Stats struct {
-	Ticks     uint64 // rounds: what was ready, then the hooks
-	Callbacks uint64 // callbacks that ran
-	Sleeps    uint64 // times that the loop had nothing to do and waited
-	Offloaded uint64 // functions given to [Offload]
+	Ticks       uint64        // rounds: what was ready, then the hooks
+	Callbacks   uint64        // callbacks that ran
+	Sleeps      uint64        // times that the loop had nothing to do and waited
+	Offloaded   uint64        // functions given to [Offload]
+	LongestTick time.Duration // in debug mode; else 0
+
+	Ready      int // callbacks that will run in this tick or the next
+	Timers     int // that are set
+	Offloading int // offloaded functions that run at the moment
+	Queued     int // offloaded functions that wait for their turn
 }
 
-// Stats returns the counters.
+// Stats returns the figures.
 func (l *Loop) Stats() Stats {
 	s := l.stats
-	s.Offloaded = l.offload.total()
+	s.Timers = len(l.timers)
+	s.Ready = len(l.batch) - l.next + len(l.pool)
+	if l.watchdog != nil {
+		s.LongestTick = l.watchdog.longest
+	}
+	s.Offloaded, s.Offloading, s.Queued = l.offload.stats()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.Ready += len(l.ready)
 	return s
 }
 

@@ -12,6 +12,7 @@ import (
 // Cancelling the future drops fn if it hasn't begun. If it has, it is abandoned: the future is done at once,
 // while fn goes on and its result is lost.
 // A panic in fn fails the future with a [*PanicError], and runtime.Goexit with [ErrGoexit].
+// A panic that nobody looks at is reported, see [WithReport].
 //
 // While fn is under way the loop expects to be called from outside, whether or not anybody waits for the future:
 // fn may [Loop.Post]. Any goroutine may call Offload.
@@ -34,7 +35,7 @@ func OffloadJoined[T any](l *Loop, fn func() (T, error)) *Future[T] {
 }
 
 func offload[T any](l *Loop, p *Promise[T], fn func() (T, error), begin func() bool) *Future[T] {
-	p.future.name = &offloaded
+	p.future.name, p.future.reporter = &offloaded, l
 	l.offload.add(func() {
 		if begin() { // or else it was cancelled while it waited
 			p.Complete(fn)
@@ -109,8 +110,8 @@ func (o *offloader) idle() bool {
 	return o.running == 0
 }
 
-func (o *offloader) total() uint64 {
+func (o *offloader) stats() (total uint64, running, queued int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.count
+	return o.count, o.running, len(o.queue)
 }

@@ -57,6 +57,10 @@ func (l *Loop) patience() (time.Duration, error) {
 // wokenWithin waits for the signal that comes to a loop that is asleep, and reports whether it came in time.
 func (l *Loop) wokenWithin(wait time.Duration) bool {
 	l.stats.Sleeps++
+	if l.watchdog != nil {
+		l.watchdog.rest()
+		defer l.watchdog.turn()
+	}
 	if wait == untilWoken {
 		<-l.wake
 		return true
@@ -91,7 +95,7 @@ func (l *Loop) offloadIdle() {
 		l.asleep = false
 	}
 	l.mu.Unlock()
-	if wake {
+	if wake && l.post == nil {
 		l.wake <- struct{}{}
 	}
 }

@@ -76,6 +76,9 @@ func (t *Timer) set(when time.Duration) {
 	t.loop.seq++
 	t.when, t.seq = when, t.loop.seq
 	heap.Push(&t.loop.timers, t)
+	if t.index == 0 && t.loop.post != nil && !t.loop.driving {
+		t.loop.setAlarm()
+	}
 }
 
 // takeDueTimers moves the timers whose time has come to the batch.

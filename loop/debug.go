@@ -1,0 +1,182 @@
+package loop
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// DefaultHoldLimit is how long, in debug mode, a callback or task may hold the loop without being reported.
+const DefaultHoldLimit = 100 * time.Millisecond
+
+// WithDebug turns debug mode on, which costs some speed:
+//
+//   - What holds the loop longer than the limit is reported as a [*HeldError], once, and while it still holds it.
+//     It may be computing, or it may be blocked, on a mutex, a channel or a system call.
+//   - Errors that nobody looks at are reported, see [UnobservedError].
+//   - [Stats] has the longest tick.
+//
+// A limit that isn't positive stands for [DefaultHoldLimit]. Setting the environment variable REPAINT_DEBUG to 1, or to a limit such as 250ms,
+// turns it on for all loops that don't use this option. It is the counterpart of PYTHONASYNCIODEBUG.
+func WithDebug(limit time.Duration) Option {
+	if limit <= 0 {
+		limit = DefaultHoldLimit
+	}
+	return func(l *Loop) { l.watchdog = &watchdog{loop: l, limit: limit} }
+}
+
+// debugFromEnvironment reads REPAINT_DEBUG. It is zero if debug mode isn't asked for.
+var debugFromEnvironment = sync.OnceValue(func() time.Duration {
+	switch s := os.Getenv("REPAINT_DEBUG"); s {
+	case "", "0":
+		return 0
+	default:
+		if limit, err := time.ParseDuration(s); err == nil && limit > 0 {
+			return limit
+		}
+		return DefaultHoldLimit
+	}
+})
+
+// A HeldError says that something has been holding a loop for so long that others must notice.
+type HeldError struct {
+	For    time.Duration // how long it has been so far
+	Limit  time.Duration
+	Holder string // what holds it, if the loop knows
+	Stack  string // of the goroutine that has control, as runtime.Stack gives it
+}
+
+func (e *HeldError) Error() string {
+	holder := e.Holder
+	if holder == "" {
+		holder = "a callback"
+	}
+	return fmt.Sprintf("loop: %s has been holding the loop for %v (the limit is %v), and nothing else can run in it: let it wait with repaint.Await, or call what blocks with repaint.Block\n%s",
+		holder, e.For.Round(time.Millisecond), e.Limit, e.Stack)
+}
+
+// A Holder tells what has control of a loop. Its method is called by any goroutine.
+type Holder interface {
+	// LoopHolder returns the name of what has control, and the stack of its goroutine.
+	LoopHolder() (name, stack string)
+}
+
+// Watch has debug mode ask h what holds the loop, and from now until Close the code that calls [Loop.Drive] is watched, too.
+// It is meant for a bridge, on which tasks run. Without debug mode it does nothing.
+func (l *Loop) Watch(h Holder) {
+	if w := l.watchdog; w != nil {
+		w.holder = h
+		w.turn()
+		w.start()
+	}
+}
+
+// Turn says that what has control now isn't what had it: in debug mode its time begins.
+func (l *Loop) Turn() {
+	if l.watchdog != nil {
+		l.watchdog.turn()
+	}
+}
+
+// A watchdog is a goroutine that looks from time to time whether the loop goes on.
+type watchdog struct {
+	loop   *Loop
+	limit  time.Duration
+	holder Holder // set before the goroutine starts
+	// since is when the present turn began, in nanoseconds of the process, 0 while nobody holds the loop.
+	since atomic.Int64
+	// driver is the number of the goroutine that drives the loop, if there is no holder to ask.
+	driver  atomic.Uint64
+	tick    time.Time     // when the last one began; this and what follows belongs to the loop
+	longest time.Duration // tick
+	starts  int           // nested
+	stop    chan struct{}
+}
+
+var processStart = time.Now()
+
+func (w *watchdog) turn() { w.since.Store(int64(time.Since(processStart)) | 1) }
+func (w *watchdog) rest() { w.since.Store(0) }
+
+func (w *watchdog) ticked() { w.longest = max(w.longest, time.Since(w.tick)) }
+
+func (w *watchdog) start() {
+	if w.starts++; w.starts == 1 {
+		w.stop = make(chan struct{})
+		if w.holder == nil {
+			w.driver.Store(goroutineNumber())
+		}
+		go w.watch(w.stop)
+	}
+}
+
+func (w *watchdog) end() {
+	if w.starts--; w.starts > 0 {
+		w.turn() // of the code that called Drive
+		return
+	}
+	close(w.stop)
+	w.rest()
+}
+
+func (w *watchdog) watch(stop <-chan struct{}) {
+	ticker := time.NewTicker(max(w.limit/4, time.Millisecond))
+	defer ticker.Stop()
+	var reported int64
+	for {
+		select {
+		case <-stop:
+			return
+		case <-ticker.C:
+		}
+		since := w.since.Load()
+		if since == 0 || since == reported {
+			continue
+		}
+		held := time.Since(processStart) - time.Duration(since)
+		if held < w.limit {
+			continue
+		}
+		e := &HeldError{For: held, Limit: w.limit}
+		if w.holder != nil {
+			e.Holder, e.Stack = w.holder.LoopHolder()
+		} else {
+			e.Stack = stackOf(w.driver.Load())
+		}
+		if w.since.Load() == since { // or else the stack is another one's
+			reported = since
+			w.loop.Report(e)
+		}
+	}
+}
+
+// goroutineNumber returns the calling goroutine's number, as stack traces give it.
+func goroutineNumber() (n uint64) {
+	buf := make([]byte, 64)
+	_, _ = fmt.Sscanf(string(buf[:runtime.Stack(buf, false)]), "goroutine %d ", &n)
+	return n
+}
+
+// stackOf returns the stack of a goroutine.
+func stackOf(number uint64) string {
+	buf := make([]byte, 64<<10)
+	for {
+		if n := runtime.Stack(buf, true); n < len(buf) {
+			buf = buf[:n]
+			break
+		}
+		buf = make([]byte, 2*len(buf))
+	}
+	head := fmt.Sprintf("goroutine %d ", number)
+	for section := range bytes.SplitSeq(buf, []byte("\n\n")) {
+		if strings.HasPrefix(string(section[:min(len(section), len(head))]), head) {
+			return string(section)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,103 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
+	"sync/atomic"
+)
+
+// WithReport sets who is told what has gone wrong without anybody being there to be given the error:
+//
+//   - an [*UnobservedError]: something failed, and nobody has looked, nor can any more;
+//   - a [*HeldError], in debug mode: something holds the loop, so that nothing else can run;
+//   - what layers above have to say, such as repaint's [*repaint.StubbornError].
+//
+// It may be called by any goroutine, several at a time, also after the loop has been closed. It must not wait for the loop.
+// Without it reports go to slog.Default.
+func WithReport(fn func(err error)) Option { return func(l *Loop) { l.report = fn } }
+
+// Report gives an error to whom [WithReport] has set. Any goroutine may call it.
+func (l *Loop) Report(err error) {
+	if l.report != nil {
+		l.report(err)
+		return
+	}
+	LogReport(err)
+}
+
+// LogReport is what a loop without [WithReport] does with a report: it is logged by slog.Default, as an error.
+func LogReport(err error) { slog.Error(err.Error()) }
+
+// An UnobservedError says that a future has failed and that nobody has looked at it,
+// though now it's too late: nothing refers to the future any more, or its loop has been closed.
+// It is asyncio's "exception was never retrieved".
+//
+// A panic is always reported, of a task or of an [Offload]; other errors in debug mode ([WithDebug]).
+// That something was cancelled, or that its loop was closed, isn't reported.
+type UnobservedError struct {
+	What string // failed
+	Err  error
+
+	observed atomic.Bool
+	reported atomic.Bool
+}
+
+func (e *UnobservedError) Error() string {
+	return fmt.Sprintf("loop: %s failed, and nobody has looked at its error: %v", e.What, e.Err)
+}
+
+func (e *UnobservedError) Unwrap() error { return e.Err }
+
+// unobserved returns what there will be to report if nobody looks at a failure, nil if there is nothing.
+func (l *Loop) unobserved(err error) *UnobservedError {
+	if _, panicked := err.(*PanicError); !panicked && l.watchdog == nil {
+		return nil
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed) {
+		return nil
+	}
+	return &UnobservedError{Err: err}
+}
+
+// keep remembers a failure until the loop is closed or somebody has looked at it,
+// and sees to it that it is reported as soon as nobody can look any more.
+// Any goroutine may call it.
+func (l *Loop) keep(c *Latch, e *UnobservedError) {
+	report := l.report
+	if report == nil {
+		report = LogReport
+	}
+	// Nothing that is given to the clean-up may lead to the future.
+	runtime.AddCleanup(c, func(e *UnobservedError) { e.send(report) }, e)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.failures) == cap(l.failures) {
+		l.failures = slices.DeleteFunc(l.failures, func(e *UnobservedError) bool { return e.observed.Load() })
+	}
+	l.failures = append(l.failures, e)
+}
+
+func (e *UnobservedError) send(report func(error)) {
+	if !e.observed.Load() && e.reported.CompareAndSwap(false, true) {
+		report(e)
+	}
+}
+
+// UnobservedPanic returns the first panic of a task or callback of the loop that nobody has looked at, nil if there is none.
+// The caller is expected to raise it again; so it won't be reported any more when the loop is closed.
+// Any goroutine may call it.
+func (l *Loop) UnobservedPanic() *PanicError {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.failures {
+		if p, ok := e.Err.(*PanicError); ok && !e.observed.Load() {
+			e.reported.Store(true)
+			return p
+		}
+	}
+	return nil
+}

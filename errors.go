@@ -3,6 +3,8 @@ package repaint
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/seed1239206e/repaint/loop"
 )
@@ -21,12 +23,26 @@ var (
 	// ErrInCallback says that a loop's callback tried to wait for a future, which would stop the loop that it waits for.
 	ErrInCallback = errors.New("repaint: a loop's callback can't wait")
 
-	// ErrNotJoined says that a task was still waiting, long after it had been cancelled, when its [Run] had to end.
+	// ErrNotJoined says that a task had not ended long after it had been cancelled, when its [Run] had to end, or its [Group].
 	ErrNotJoined = errors.New("repaint: a task didn't end when it was cancelled")
 
 	// ErrOtherLoop says that an object of one loop was used in another, or outside of its loop.
 	ErrOtherLoop = errors.New("repaint: used outside of its loop")
 )
+
+// A StubbornError is reported, not returned: functions of a [Group] still run long after they were cancelled,
+// and the group's Wait waits for them. errors.Is(err, ErrNotJoined) holds for it.
+type StubbornError struct {
+	For   time.Duration // since they were cancelled
+	Tasks []string      // the functions that still run
+}
+
+func (e *StubbornError) Error() string {
+	return fmt.Sprintf("%v: a group has been waiting for %v:\n\t%s", ErrNotJoined, e.For, strings.Join(e.Tasks, "\n\t"))
+}
+
+// Unwrap returns [ErrNotJoined].
+func (e *StubbornError) Unwrap() error { return ErrNotJoined }
 
 // A DeadlockError is what the main function of a [Run] gets from Await when nothing can happen any more.
 // errors.Is(err, loop.ErrDeadlock) holds for it.

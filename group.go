@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/seed1239206e/repaint/loop"
 )
@@ -23,10 +24,14 @@ type Group struct {
 	host  *host // of the loop that it belongs to, if it does
 	scope scope // the context of its functions
 
-	mu       sync.Mutex
+	mu       sync.Mutex // held for moments
 	children []*loop.Future[struct{}]
 	errs     []error
 	waited   bool
+	limit    int                       // how many functions may run at once; 0 if there is no limit
+	running  int                       // at most limit, if there is one
+	queue    []*loop.Promise[struct{}] // of those who wait for a place, the longest first
+	patience *time.Timer               // for the functions to end, once their context has
 }
 
 // NewGroup returns a group whose functions' context ends with ctx, with the first error among them, and when [Group.Wait] returns.
@@ -34,7 +39,7 @@ type Group struct {
 func NewGroup(ctx context.Context) *Group {
 	g := new(Group)
 	g.host, _ = here()
-	g.scope.init(ctx, nil)
+	g.scope.init(ctx, g, g.host)
 	return g
 }
 
@@ -43,16 +48,99 @@ func NewGroup(ctx context.Context) *Group {
 // A group that was made in a loop belongs to it, and its functions can call Go, too. Calling it elsewhere makes the group fail with [ErrOtherLoop].
 // Go of a group that was made in a plain goroutine may be called from any goroutine.
 // A call after Wait has returned panics.
+//
+// If the group has a limit, Go first waits for a place, and it does so to the end: a group whose context has ended
+// gets places as its functions end. In a callback, which can't wait, the group fails with [ErrInCallback] instead.
+// A function of the group that waits so has a place itself; if all of them do, that's a deadlock.
 func (g *Group) Go(fn func(ctx context.Context) error) {
+	if err := g.takePlace(); err != nil {
+		g.fail(err)
+		return
+	}
+	g.start(fn)
+}
+
+// TryGo starts fn like [Group.Go] if it can do so without waiting, and reports whether it has.
+func (g *Group) TryGo(fn func(ctx context.Context) error) bool {
 	g.mu.Lock()
-	waited := g.waited
+	free := g.tryPlace()
 	g.mu.Unlock()
-	if waited {
+	if free {
+		g.start(fn)
+	}
+	return free
+}
+
+// SetLimit sets how many functions may run at once. Zero, or less, means that there is no limit.
+// It must be called before the first Go.
+func (g *Group) SetLimit(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.children) > 0 {
+		panic("repaint: Group.SetLimit was called after Go")
+	}
+	g.limit = max(n, 0)
+}
+
+// tryPlace takes a place if one is free. It must be called with mu held.
+func (g *Group) tryPlace() bool {
+	if g.waited {
 		panic("repaint: Group.Go was called after Wait had returned")
 	}
-	var child *loop.Future[struct{}]
+	if g.limit > 0 && (g.running == g.limit || len(g.queue) > 0) {
+		return false
+	}
+	g.running++
+	return true
+}
+
+func (g *Group) takePlace() error {
+	g.mu.Lock()
+	if g.tryPlace() {
+		g.mu.Unlock()
+		return nil
+	}
+	var place *loop.Promise[struct{}]
+	if g.host != nil {
+		place = loop.NewPromise[struct{}](g.host.loop)
+	} else {
+		place = loop.NewPromise[struct{}](nil)
+	}
+	place.Future().SetName("a place in a group")
+	g.queue = append(g.queue, place)
+	g.mu.Unlock()
+	taken := false
+	defer func() {
+		// The wait can have ended in a deadlock, or the greenlet been killed in it.
+		if !taken && !place.Future().Cancel(nil) {
+			g.leavePlace()
+		}
+	}()
+	err := wait(context.Background(), &place.Future().Latch)
+	taken = err == nil
+	return err
+}
+
+// leavePlace gives a place to the one who has waited longest.
+func (g *Group) leavePlace() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for len(g.queue) > 0 {
+		next := g.queue[0]
+		g.queue[0] = nil
+		g.queue = g.queue[1:]
+		if next.Resolve(struct{}{}) {
+			return
+		}
+	}
+	g.running--
+}
+
+// start runs fn, which has a place.
+func (g *Group) start(fn func(ctx context.Context) error) {
 	run := func(ctx context.Context) (struct{}, error) {
 		returned := false
+		defer g.leavePlace()
 		defer func() {
 			if !returned {
 				g.scope.cancel(context.Canceled, errors.New("repaint: another function of the group panicked"))
@@ -65,21 +153,26 @@ func (g *Group) Go(fn func(ctx context.Context) error) {
 		}
 		return struct{}{}, err
 	}
-	h, _ := here()
-	switch {
-	case g.host != nil && h != g.host:
+	if h, _ := here(); g.host != nil && h != g.host {
 		g.fail(misplaced(ErrOtherLoop, "Group.Go", "from outside of the loop in which the group was made: make a group there"))
+		g.leavePlace()
 		return
-	case g.host != nil:
-		child = Spawn(&g.scope, run).AsFuture()
-	default:
-		p := loop.NewPromise[struct{}](nil)
-		child = p.Future()
-		go p.Complete(func() (struct{}, error) { return run(&g.scope) })
 	}
+	child := launch(&g.scope, g.host, run)
 	g.mu.Lock()
 	g.children = append(g.children, child)
 	g.mu.Unlock()
+}
+
+// launch runs fn beside the caller: in a task if there is a loop, in a goroutine if there is none.
+func launch[T any](ctx context.Context, h *host, fn func(ctx context.Context) (T, error)) *loop.Future[T] {
+	if h != nil {
+		return Spawn(ctx, fn).AsFuture()
+	}
+	p := loop.NewPromise[T](nil)
+	p.Future().SetName("a function in a goroutine")
+	go p.Complete(func() (T, error) { return fn(ctx) })
+	return p.Future()
 }
 
 // fail notes an error and ends the others' context.
@@ -98,6 +191,8 @@ func (g *Group) fail(err error) {
 // If one of them panicked, Wait panics with a [*loop.PanicError]; if one called runtime.Goexit, so does Wait.
 //
 // If the group's context ends, so does that of its functions; Wait still waits for them.
+// If one of them has not ended 10 seconds later, a [*StubbornError] is reported, see [loop.WithReport]:
+// a function that overlooks its context can hang the group, but not silently.
 func (g *Group) Wait() error {
 	goexit := false
 	var panicked *loop.PanicError
@@ -109,13 +204,15 @@ func (g *Group) Wait() error {
 			break
 		}
 		child := g.children[i]
-		g.children[i] = nil
 		g.mu.Unlock()
 		if err := wait(context.Background(), &child.Latch); err != nil {
 			// Most likely a deadlock. The children are cancelled now, which may end them.
 			g.fail(err)
 			_ = wait(context.Background(), &child.Latch)
 		}
+		g.mu.Lock()
+		g.children[i] = nil
+		g.mu.Unlock()
 		switch err := child.Err().(type) {
 		case *loop.PanicError:
 			if panicked == nil {
@@ -126,6 +223,11 @@ func (g *Group) Wait() error {
 		}
 	}
 	g.scope.release()
+	g.mu.Lock()
+	if g.patience != nil {
+		g.patience.Stop()
+	}
+	g.mu.Unlock()
 	if panicked != nil {
 		panic(panicked)
 	}
@@ -138,6 +240,34 @@ func (g *Group) Wait() error {
 		return g.errs[0]
 	}
 	return errors.Join(g.errs...)
+}
+
+// scopeEnded begins to lose patience with the functions of the group.
+func (g *Group) scopeEnded() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.running > 0 && !g.waited {
+		g.patience = time.AfterFunc(joinPatience, g.complain)
+	}
+}
+
+// complain reports which functions of the group haven't ended.
+func (g *Group) complain() {
+	e := &StubbornError{For: joinPatience}
+	g.mu.Lock()
+	for _, c := range g.children {
+		if c != nil && !c.Done() {
+			e.Tasks = append(e.Tasks, c.String())
+		}
+	}
+	g.mu.Unlock()
+	switch {
+	case e.Tasks == nil:
+	case g.host == nil:
+		loop.LogReport(e)
+	default:
+		g.host.loop.Report(e)
+	}
 }
 
 // Gather calls the functions side by side and returns their results in the order of the functions.

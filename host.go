@@ -34,6 +34,7 @@ type host struct {
 	mainWaits  waitable // what the main function waits for, if it does
 	watch      contextWatch
 	stray      error            // came to the driver without being meant for it; the main function gets it
+	polled     []*polledContext // with a virtual clock: those whose end somebody is to be told
 	panicked   *loop.PanicError // which Run is to raise
 	returned   bool             // the main function
 	stubborn   []string         // tasks that had to be killed
@@ -82,7 +83,10 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...loop
 	h.tasks.next, h.tasks.prev = &h.tasks, &h.tasks
 	h.mainWaiter.Notify(h.loop, nothing{})
 	family.SetValue(h)
-	h.scope.init(ctx, h)
+	if h.loop.Virtual() {
+		h.loop.OnIdle(h.poll)
+	}
+	h.scope.init(ctx, h, h)
 	defer func() {
 		family.SetValue(h.outer)
 		if isNew {
@@ -142,7 +146,7 @@ func (e *notJoined) Error() string {
 func (e *notJoined) Unwrap() error { return ErrNotJoined }
 
 // joinPatience is how long the tasks that are left may take to end, in real time.
-const joinPatience = 10 * time.Second
+var joinPatience = 10 * time.Second // a variable only for tests
 
 // end cancels the tasks and the main function's context, waits until they have ended, and closes the loop.
 func (h *host) end() {
@@ -195,7 +199,7 @@ func (h *host) drive(ctx context.Context, call string, g *greenlet.Greenlet, c *
 	if outside {
 		h.loop.Hold()
 	}
-	h.watch.over(ctx, &h.scope, h.loop, nothing{})
+	h.watch.over(ctx, &h.scope, h, h)
 	h.mainWaits, h.driver = c, g
 	defer func() {
 		if !c.Done() {
@@ -298,32 +302,4 @@ func CurrentStats() Stats {
 type waitable interface {
 	Done() bool
 	String() string
-}
-
-// A contextWatch schedules something when a context ends, and remembers for which one it does,
-// because the next Await most often has the same.
-type contextWatch struct {
-	done  <-chan struct{}
-	unset func() bool
-}
-
-// over makes the watch one over ctx. The scope is one whose end is noticed anyway.
-func (w *contextWatch) over(ctx context.Context, own *scope, l *loop.Loop, r loop.Runnable) {
-	if s, ok := ctx.(*scope); ok && s == own {
-		return
-	}
-	done := ctx.Done()
-	if done == nil || done == w.done || done == own.watchChannel() {
-		return
-	}
-	w.stop()
-	w.done = done
-	w.unset = context.AfterFunc(ctx, func() { l.Schedule(r) })
-}
-
-func (w *contextWatch) stop() {
-	if w.unset != nil {
-		w.unset()
-		w.done, w.unset = nil, nil
-	}
 }

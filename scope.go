@@ -19,6 +19,7 @@ var errEnded = errors.New("repaint: what this context belonged to has ended")
 type scope struct {
 	parent context.Context
 	stop   func() bool // ends the watch over a parent that isn't a scope; set before use
+	expiry *expiry     // if it ends by itself at some time; set before use
 	end    atomic.Pointer[scopeEnd]
 	std    atomic.Pointer[stdContext]
 
@@ -40,13 +41,13 @@ type stdContext struct {
 	cancel context.CancelCauseFunc
 }
 
-// init makes it a scope below parent.
-func (s *scope) init(parent context.Context, owner scopeOwner) {
+// init makes it a scope below parent. The host is that of the caller, nil if it has none.
+func (s *scope) init(parent context.Context, owner scopeOwner, h *host) {
 	s.parent, s.owner = parent, owner
 	if above := s.above(); above != nil {
 		above.adopt(s)
 	} else if parent.Done() != nil {
-		s.stop = context.AfterFunc(parent, s.followParent)
+		s.stop = h.afterFunc(parent, s.followParent)
 	}
 }
 
@@ -102,9 +103,8 @@ func (s *scope) cancel(err, cause error) {
 		return
 	}
 	s.end.Store(&scopeEnd{err, cause})
-	if std := s.std.Load(); std != nil && s.parent.Err() == nil {
-		// If the parent has ended it sees to it itself, with the right error.
-		std.cancel(cause)
+	if std := s.std.Load(); std != nil {
+		s.endStandard(std, err, cause)
 	}
 	owner := s.owner
 	s.mu.Unlock()
@@ -125,6 +125,17 @@ func (s *scope) cancel(err, cause error) {
 	}
 }
 
+// endStandard ends the ordinary context with the scope.
+func (s *scope) endStandard(std *stdContext, err, cause error) {
+	over := s.parent.Err() != nil
+	switch {
+	case s.expiry != nil && (over || err == context.DeadlineExceeded):
+		s.expiry.fire(err)
+	case !over: // or else the parent sees to it, with the right error
+		std.cancel(cause)
+	}
+}
+
 // ended is the end of a scope that was released.
 var ended = &scopeEnd{context.Canceled, errEnded}
 
@@ -132,6 +143,9 @@ var ended = &scopeEnd{context.Canceled, errEnded}
 func (s *scope) release() {
 	if s.stop != nil {
 		s.stop()
+	}
+	if s.expiry != nil {
+		s.expiry.stop()
 	}
 	if up := s.above(); up != nil {
 		up.mu.Lock()
@@ -160,6 +174,8 @@ func (s *scope) Err() error {
 	if e == nil {
 		// A parent's end may be on its way here, in another goroutine. It counts from now.
 		switch up := s.above(); {
+		case s.expiry != nil && s.expiry.overdue():
+			s.expire()
 		case up != nil:
 			if up.Err() == nil {
 				return nil
@@ -177,7 +193,13 @@ func (s *scope) Err() error {
 }
 
 // Deadline implements context.Context.
-func (s *scope) Deadline() (time.Time, bool) { return s.parent.Deadline() }
+func (s *scope) Deadline() (time.Time, bool) {
+	at, ok := s.parent.Deadline()
+	if e := s.expiry; e != nil && e.real && (!ok || e.at.Before(at)) {
+		return e.at, true
+	}
+	return at, ok
+}
 
 // Done implements context.Context.
 func (s *scope) Done() <-chan struct{} { return s.standard().Done() }
@@ -185,6 +207,9 @@ func (s *scope) Done() <-chan struct{} { return s.standard().Done() }
 // Value implements context.Context. Package context finds an ordinary context through it,
 // so that contexts can be derived from a scope, and context.Cause works, as usual.
 func (s *scope) Value(key any) any {
+	if key == (scopeKey{}) {
+		return s
+	}
 	if s.end.Load() != nil {
 		// The ordinary context may be about to end just now, in another goroutine, here or in a parent's.
 		// Until it has, context.Cause wouldn't find the cause.
@@ -209,18 +234,32 @@ func (s *scope) standard() context.Context {
 		return std.Context
 	}
 	std := new(stdContext)
-	std.Context, std.cancel = context.WithCancelCause(s.parent)
+	base := s.parent
+	if s.expiry != nil {
+		base = s.expiry.base(s)
+	}
+	std.Context, std.cancel = context.WithCancelCause(base)
 	if e := s.end.Load(); e != nil {
+		if s.expiry != nil {
+			s.endStandard(std, e.err, e.cause)
+		}
 		std.cancel(e.cause)
 	}
 	s.std.Store(std)
 	return std.Context
 }
 
-// watchChannel returns the channel of the ordinary context if there is one.
-func (s *scope) watchChannel() <-chan struct{} {
-	if std := s.std.Load(); std != nil {
-		return std.Done()
+// scopeKey is a context key: the value is the innermost scope.
+type scopeKey struct{}
+
+// scopeOf returns the scope with which, and only with which, the context ends; nil if there is none.
+func scopeOf(ctx context.Context) *scope {
+	if s, ok := ctx.(*scope); ok {
+		return s
 	}
-	return nil
+	s, _ := ctx.Value(scopeKey{}).(*scope)
+	if s == nil || ctx.Done() != s.Done() {
+		return nil
+	}
+	return s
 }

@@ -20,8 +20,8 @@ func TestTheCauseIsThereAsSoonAsTheEndIs(t *testing.T) {
 			for range 2000 {
 				parent, cancel := context.WithCancelCause(t.Context())
 				upper, lower := new(scope), new(scope)
-				upper.init(parent, nil)
-				lower.init(upper, nil)
+				upper.init(parent, nil, nil)
+				lower.init(upper, nil, nil)
 				lower.Done() // from now on there are ordinary contexts behind both
 				var wg sync.WaitGroup
 				for _, s := range []*scope{upper, lower} {
@@ -46,11 +46,11 @@ func TestTheCauseIsThereAsSoonAsTheEndIs(t *testing.T) {
 
 func TestReleasedScopesAreOffTheirParentsList(t *testing.T) {
 	upper := new(scope)
-	upper.init(context.Background(), nil)
+	upper.init(context.Background(), nil, nil)
 	scopes := make([]*scope, 5)
 	for i := range scopes {
 		scopes[i] = new(scope)
-		scopes[i].init(upper, nil)
+		scopes[i].init(upper, nil, nil)
 	}
 	for _, i := range []int{2, 0, 4, 1, 3} {
 		require.NotNil(t, upper.children)
@@ -64,9 +64,9 @@ func TestReleasedScopesAreOffTheirParentsList(t *testing.T) {
 func TestAScopeBelowAnEndedOneHasEnded(t *testing.T) {
 	cause := errors.New("cause")
 	upper, lower := new(scope), new(scope)
-	upper.init(context.Background(), nil)
+	upper.init(context.Background(), nil, nil)
 	upper.cancel(context.DeadlineExceeded, cause)
-	lower.init(upper, nil)
+	lower.init(upper, nil, nil)
 	require.Equal(t, context.DeadlineExceeded, lower.Err())
 	require.Equal(t, cause, context.Cause(lower))
 }

@@ -160,7 +160,7 @@ func (t *task) start(ctx context.Context, h *host, me *greenlet.Greenlet, self m
 	t.prev, t.next = h.tasks.prev, &h.tasks
 	t.prev.next, t.next.prev = t, t
 	h.count++
-	t.scope.init(ctx, t)
+	t.scope.init(ctx, t, h)
 	t.greenlet = greenlet.NewHeld(runTask, me)
 	h.run(t, me, t.greenlet, self)
 }
@@ -221,7 +221,7 @@ func (t *task) await(ctx context.Context, g *greenlet.Greenlet, c *loop.Latch) e
 // suspend gives control back to where it came from, until w is done or the context ends.
 // It returns an error only if that was thrown into the greenlet.
 func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) error {
-	t.watch.over(ctx, &t.scope, t.host.loop, t)
+	t.watch.over(ctx, &t.scope, t, t.host)
 	t.hasWaited = true
 	t.waitsFor, t.at = w, g
 	defer func() { // also when the greenlet is killed and recovers

@@ -25,6 +25,7 @@ type Loop struct {
 	hooks   []*hook
 	due     []*hook    // those that have yet to be called before the next batch
 	idle    []Runnable // to be called when nothing is ready
+	onIdle  func()     // is called before those; may be nil
 	driving bool
 	entered bool // Drive was called, and no hooks have been since
 	holds   int
@@ -44,6 +45,7 @@ type Loop struct {
 	mu     sync.Mutex // held for moments, never while callbacks run; the offloader's may be taken inside
 	ready  []Runnable
 	asleep bool
+	nudged bool // by Wake, since the loop last looked
 	minds  bool // while asleep: wants to know when nothing offloaded runs any more
 	closed bool
 	// watched are the pending futures of this loop that others wait for, and who would wait for ever
@@ -119,14 +121,19 @@ func (l *Loop) Schedule(r Runnable) bool {
 	wake := l.asleep
 	l.asleep = false
 	l.mu.Unlock()
-	switch {
-	case !wake:
-	case l.post != nil:
-		l.post(l.pump)
-	default:
-		l.wake <- struct{}{}
+	if wake {
+		l.rouse()
 	}
 	return true
+}
+
+// rouse is called by whoever has cleared asleep.
+func (l *Loop) rouse() {
+	if l.post != nil {
+		l.post(l.pump)
+	} else {
+		l.wake <- struct{}{}
+	}
 }
 
 // OnTickEnd has fn called at the end of each tick, when all that was ready has run and before the loop
@@ -152,8 +159,27 @@ type hook struct{ fn func() }
 // If several are registered they are called in one tick, in their order.
 func (l *Loop) CallWhenIdle(fn func()) { l.idle = append(l.idle, callback(fn)) }
 
+// OnIdle has fn called each time that nothing is ready, before the functions of [Loop.CallWhenIdle] and before the loop sleeps.
+// What it schedules runs first. It is for a bridge, and there is one such function, the last that was set.
+func (l *Loop) OnIdle(fn func()) { l.onIdle = fn }
+
+// Wake has a sleeping loop look again whether it is idle, and call its function of [Loop.OnIdle]. Any goroutine may call it.
+func (l *Loop) Wake() {
+	l.mu.Lock()
+	wake := l.asleep
+	l.asleep = false
+	l.nudged = true
+	l.mu.Unlock()
+	if wake {
+		l.rouse()
+	}
+}
+
 // Now returns the loop's time: the real one, or that of the virtual clock.
 func (l *Loop) Now() time.Time { return l.clock.base.Add(l.clock.elapsed()) }
+
+// Virtual reports whether the clock is virtual. Any goroutine may call it.
+func (l *Loop) Virtual() bool { return l.clock.virtual }
 
 // Hold says that something outside will call in, though the loop can't see what: until [Loop.Release],
 // silence isn't taken for a deadlock.
@@ -240,6 +266,12 @@ func (l *Loop) tick() error {
 	return nil
 }
 
+func (l *Loop) anyReady() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.ready) > 0 || l.closed
+}
+
 // errIdle ends the tick of a guest that has nothing to do.
 var errIdle = errors.New("idle")
 
@@ -259,6 +291,7 @@ func (l *Loop) gather() error {
 			used = nil // it was made for a burst that is over
 		}
 		l.batch, l.ready = l.ready, used
+		l.nudged = false
 		l.next = 0
 		l.mu.Unlock()
 		if len(l.timers) > 0 {
@@ -269,6 +302,11 @@ func (l *Loop) gather() error {
 		}
 		if len(l.batch) > 0 || l.entered && len(l.hooks) > 0 {
 			return nil
+		}
+		if l.onIdle != nil {
+			if l.onIdle(); l.anyReady() {
+				continue
+			}
 		}
 		if len(l.idle) > 0 {
 			l.batch = append(l.batch, l.idle...)

@@ -8,7 +8,7 @@ import (
 // sleep waits until something is scheduled or the next timer is due. A virtual clock jumps there instead.
 func (l *Loop) sleep() error {
 	l.mu.Lock()
-	if len(l.ready) > 0 || l.closed {
+	if len(l.ready) > 0 || l.closed || l.nudged {
 		l.mu.Unlock()
 		return nil
 	}

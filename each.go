@@ -1,0 +1,206 @@
+package repaint
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"runtime"
+	"sync"
+
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// Each calls fn for each value of the sequence, up to limit of them side by side, and yields the results in the order of the values.
+// It is for streams: values are taken only as results are, so neither need fit into memory.
+// A limit of zero, or less, means that all are started before the first result is waited for.
+//
+//	for user, err := range repaint.Each(ctx, 10, slices.Values(ids), load) { … }
+//
+// An error is yielded and the others go on; who wants to stop leaves the loop. When the loop is left, or ends,
+// the context of those that still run ends, and they are waited for: nothing outlives the loop.
+// When ctx ends no more values are taken, what runs is waited for and yielded, and then the context's cause.
+// A panic in fn is raised in the loop, and runtime.Goexit goes on there.
+//
+// In a loop the calls are tasks, in a plain goroutine they are goroutines, as with a [Group].
+func Each[In, Out any](ctx context.Context, limit int, values iter.Seq[In], fn func(ctx context.Context, v In) (Out, error)) iter.Seq2[Out, error] {
+	return func(yield func(Out, error) bool) {
+		b := newBrood[Out](ctx)
+		defer b.end()
+		deliver := func() bool {
+			v, err := b.take(0)
+			if b.futures[0] == nil {
+				b.futures = b.futures[1:]
+				return yield(v, err)
+			}
+			yield(v, err)
+			return false
+		}
+		for v := range values {
+			if ctx.Err() != nil {
+				break
+			}
+			for len(b.futures) > 0 && (len(b.futures) == limit || b.futures[0].Done()) {
+				if !deliver() {
+					return
+				}
+			}
+			b.launch(func(ctx context.Context) (Out, error) { return fn(ctx, v) })
+		}
+		for len(b.futures) > 0 {
+			if !deliver() {
+				return
+			}
+		}
+		if err := loop.ContextError(ctx); err != nil {
+			var none Out
+			yield(none, err)
+		}
+	}
+}
+
+// AsCompleted calls the functions side by side and yields their results as they come, the first one first.
+// It is asyncio's as_completed. Errors, panics, the end of the loop and of the context are as with [Each],
+// only that the context's own error isn't yielded in addition: each function gives its own.
+func AsCompleted[T any](ctx context.Context, fns ...func(ctx context.Context) (T, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		b := newBrood[T](ctx)
+		defer b.end()
+		var order finishers
+		for i, fn := range fns {
+			b.launch(func(ctx context.Context) (T, error) {
+				defer order.add(i)
+				return fn(ctx)
+			})
+		}
+		for range fns {
+			i, err := order.next(b.host)
+			if err != nil { // a deadlock
+				var none T
+				yield(none, err)
+				return
+			}
+			v, err := b.take(i)
+			if !yield(v, err) {
+				return
+			}
+		}
+	}
+}
+
+// First calls the functions side by side and returns the first result that comes without an error.
+// Then the context of the others ends, and First waits for them: what they still return is lost, so a function that
+// opens something must close it if it can't return it in time.
+// If all fail, First returns their errors, joined in the order in which they came. Without functions that is an error, too.
+// Where it may be called, and what panics do, is as with a [Group].
+func First[T any](ctx context.Context, fns ...func(ctx context.Context) (T, error)) (T, error) {
+	var none T
+	if len(fns) == 0 {
+		return none, errors.New("repaint: First was called without functions, so there is no first result")
+	}
+	var errs []error
+	for v, err := range AsCompleted(ctx, fns...) {
+		if err == nil {
+			return v, nil
+		}
+		if len(errs) == 0 || !errors.Is(err, context.Canceled) {
+			errs = append(errs, err)
+		}
+	}
+	if len(errs) == 1 {
+		return none, errs[0]
+	}
+	return none, errors.Join(errs...)
+}
+
+// A brood is functions that run side by side and don't outlive the one who waits for them.
+type brood[T any] struct {
+	host    *host
+	scope   scope
+	futures []*loop.Future[T] // nil for those that have been taken
+}
+
+func newBrood[T any](ctx context.Context) *brood[T] {
+	b := new(brood[T])
+	b.host, _ = here()
+	b.scope.init(ctx, nil, b.host)
+	return b
+}
+
+func (b *brood[T]) launch(fn func(ctx context.Context) (T, error)) {
+	b.futures = append(b.futures, launch(&b.scope, b.host, fn))
+}
+
+// take waits for a future and takes it. If the wait ends in a deadlock, the future stays.
+func (b *brood[T]) take(i int) (T, error) {
+	f := b.futures[i]
+	if err := wait(context.Background(), &f.Latch); err != nil {
+		var none T
+		return none, err
+	}
+	b.futures[i] = nil
+	v, err := result(f)
+	if err == loop.ErrGoexit {
+		runtime.Goexit()
+	}
+	return v, err
+}
+
+var errLeft = errors.New("repaint: the loop that waited for the result was left")
+
+// end cancels what still runs and waits for it. If one of them panics, so does end.
+func (b *brood[T]) end() {
+	b.scope.cancel(context.Canceled, errLeft)
+	var panicked *loop.PanicError
+	for _, f := range b.futures {
+		if f == nil {
+			continue
+		}
+		_ = wait(context.Background(), &f.Latch)
+		if p, ok := f.Err().(*loop.PanicError); ok && panicked == nil {
+			panicked = p
+		}
+	}
+	b.scope.release()
+	if panicked != nil {
+		panic(panicked)
+	}
+}
+
+// finishers are numbers of functions in the order in which they have finished.
+type finishers struct {
+	mu      sync.Mutex // held for moments
+	done    []int
+	waiting *loop.Promise[struct{}] // of the one who waits for the next, if it does
+}
+
+func (s *finishers) add(i int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.done = append(s.done, i)
+	if s.waiting != nil {
+		s.waiting.Resolve(struct{}{})
+		s.waiting = nil
+	}
+}
+
+func (s *finishers) next(h *host) (int, error) {
+	s.mu.Lock()
+	if len(s.done) == 0 {
+		var l *loop.Loop
+		if h != nil {
+			l = h.loop
+		}
+		s.waiting = loop.NewPromise[struct{}](l)
+		s.waiting.Future().SetName("the first of several functions")
+		f := s.waiting.Future()
+		s.mu.Unlock()
+		if err := wait(context.Background(), &f.Latch); err != nil {
+			return 0, err
+		}
+		s.mu.Lock()
+	}
+	defer s.mu.Unlock()
+	i := s.done[0]
+	s.done = s.done[1:]
+	return i, nil
+}

@@ -1,0 +1,147 @@
+package repaint
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// WithTimeout is context.WithTimeout on the clock of the loop that it is called in: with a virtual clock
+// no real time passes until it ends. In a plain goroutine it is context.WithTimeout.
+//
+// A context of a virtual clock has no Deadline of its own to show, as nobody outside could make sense of it.
+// Like every context it may be used, and cancelled, from any goroutine.
+func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	h, _ := here()
+	if h == nil {
+		return context.WithTimeout(ctx, d)
+	}
+	return h.withDeadline(ctx, h.loop.Now().Add(d))
+}
+
+// WithDeadline is [WithTimeout] with the moment, on the loop's clock, instead of the distance.
+func WithDeadline(ctx context.Context, at time.Time) (context.Context, context.CancelFunc) {
+	h, _ := here()
+	if h == nil {
+		return context.WithDeadline(ctx, at)
+	}
+	return h.withDeadline(ctx, at)
+}
+
+func (h *host) withDeadline(ctx context.Context, at time.Time) (context.Context, context.CancelFunc) {
+	s := &scope{expiry: &expiry{at: at, real: !h.loop.Virtual()}}
+	s.init(ctx, nil, h)
+	timer := h.loop.CallAt(at, s.expire)
+	s.expiry.unset = func() {
+		if here, _ := here(); here == h {
+			timer.Stop()
+		} else {
+			h.loop.Post(func() { timer.Stop() })
+		}
+	}
+	if at.Compare(h.loop.Now()) <= 0 {
+		s.expire()
+	}
+	return s, func() {
+		s.cancel(context.Canceled, nil)
+		s.release()
+	}
+}
+
+// An expiry is the end that a scope comes to by itself.
+type expiry struct {
+	at    time.Time
+	real  bool   // at is a moment of the real clock
+	unset func() // gives up the loop's timer; may be called by any goroutine
+
+	once sync.Once // for unset
+
+	mu      sync.Mutex
+	trigger *trigger    // parent of the ordinary context
+	backup  *time.Timer // for those who wait for the channel, should the loop be busy at the time
+}
+
+func (s *scope) expire() { s.cancel(context.DeadlineExceeded, nil) }
+
+// overdue reports that the moment has passed, whether or not the loop has noticed.
+func (e *expiry) overdue() bool { return e.real && !time.Now().Before(e.at) }
+
+// base returns what the ordinary context of the scope is to derive from. It is called once.
+func (e *expiry) base(s *scope) context.Context {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.trigger = &trigger{Context: s.parent, done: make(chan struct{})}
+	if e.real && s.end.Load() == nil {
+		e.backup = time.AfterFunc(time.Until(e.at), s.expire)
+	}
+	return e.trigger
+}
+
+// fire ends the ordinary context, if there is one, with an error that is the scope's own or that of its parent.
+func (e *expiry) fire(err error) {
+	e.mu.Lock()
+	t := e.trigger
+	e.mu.Unlock()
+	if t != nil {
+		t.fire(err)
+	}
+}
+
+func (e *expiry) stop() {
+	e.once.Do(e.unset)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.backup != nil {
+		e.backup.Stop()
+	}
+}
+
+// A trigger is a context that ends when it is told to, with whatever error: the contexts
+// of package context can't be made to end with DeadlineExceeded other than by real time.
+// It is the parent of one ordinary context, which package context joins to it through AfterFunc.
+type trigger struct {
+	context.Context
+	done chan struct{}
+
+	mu   sync.Mutex
+	err  error
+	then func()
+}
+
+func (t *trigger) Done() <-chan struct{} { return t.done }
+
+func (t *trigger) Err() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.err
+}
+
+// AfterFunc is what package context looks for.
+func (t *trigger) AfterFunc(fn func()) (stop func() bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.then = fn
+	return func() bool {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		was := t.then != nil
+		t.then = nil
+		return was
+	}
+}
+
+func (t *trigger) fire(err error) {
+	t.mu.Lock()
+	if t.err != nil {
+		t.mu.Unlock()
+		return
+	}
+	t.err = err
+	close(t.done)
+	then := t.then
+	t.then = nil
+	t.mu.Unlock()
+	if then != nil {
+		then()
+	}
+}

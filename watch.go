@@ -1,0 +1,97 @@
+package repaint
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+)
+
+// A contextWatch tells somebody when a context ends, and remembers which one it watches,
+// because the next Await most often has the same.
+type contextWatch struct {
+	scope *scope          // the context, if it is one
+	done  <-chan struct{} // its channel, if it isn't
+	// One of these two is what tells the owner. A scope does it without the help of another goroutine.
+	watched *scope
+	unset   func() bool
+}
+
+// over makes the watch one over ctx. The scope is one whose end the owner is told anyway.
+func (w *contextWatch) over(ctx context.Context, own *scope, owner scopeOwner, h *host) {
+	s, ok := ctx.(*scope)
+	if ok {
+		if s == own || s == w.scope {
+			return
+		}
+		w.stop()
+		w.scope = s
+	} else {
+		done := ctx.Done()
+		if done == nil || done == w.done {
+			return
+		}
+		w.stop()
+		w.done = done
+		if s = scopeOf(ctx); s == own {
+			return
+		}
+	}
+	if s != nil {
+		w.watched = new(scope)
+		w.watched.init(s, owner, h)
+	} else {
+		w.unset = h.afterFunc(ctx, owner.scopeEnded)
+	}
+}
+
+func (w *contextWatch) stop() {
+	if w.watched != nil {
+		w.watched.release()
+	}
+	if w.unset != nil {
+		w.unset()
+	}
+	*w = contextWatch{}
+}
+
+// afterFunc is context.AfterFunc. With a virtual clock, however, fn is called by the loop,
+// when nothing is ready and before time goes on: so what a context's end leads to has its place in the order of things.
+// The host may be nil. It must be called from the host's loop, but what it returns may be called from anywhere.
+func (h *host) afterFunc(ctx context.Context, fn func()) (stop func() bool) {
+	if h == nil || !h.loop.Virtual() {
+		return context.AfterFunc(ctx, fn)
+	}
+	p := &polledContext{done: ctx.Done(), fn: fn}
+	p.stop = context.AfterFunc(ctx, h.loop.Wake)
+	h.polled = append(h.polled, p)
+	return func() bool {
+		p.stop()
+		return p.over.CompareAndSwap(false, true)
+	}
+}
+
+// A polledContext is one that the loop looks at when it is idle.
+type polledContext struct {
+	done <-chan struct{}
+	fn   func()
+	stop func() bool // ends the watch that wakes a sleeping loop
+	over atomic.Bool // fn has been called, or must not be any more
+}
+
+// poll tells those whose contexts have ended.
+func (h *host) poll() {
+	all := h.polled
+	h.polled = nil
+	for _, p := range all {
+		select {
+		case <-p.done:
+			if p.over.CompareAndSwap(false, true) {
+				p.stop()
+				p.fn()
+			}
+		default:
+		}
+	}
+	left := slices.DeleteFunc(all, func(p *polledContext) bool { return p.over.Load() })
+	h.polled = append(left, h.polled...)
+}

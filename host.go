@@ -24,6 +24,9 @@ type host struct {
 	// driver is the greenlet in which the main function drives the loop.
 	driver *greenlet.Greenlet
 
+	idle []*greenlet.Greenlet // carriers between two tasks
+	over bool                 // no carriers are kept any more
+
 	tasks    task // sentinel of the list of tasks that have not ended, in the order of their start
 	count    int
 	waiting  int // tasks that are suspended in an Await
@@ -159,6 +162,10 @@ func (h *host) end() {
 	h.scope.release()
 	h.watch.stop()
 	h.current = nil
+	h.over = true
+	if h.idle != nil {
+		h.dismiss(greenlet.Lookup())
+	}
 	if h.count == 0 {
 		return
 	}

@@ -90,7 +90,12 @@ func (t *Task[T]) String() string {
 // CancelFuture implements [loop.Canceler] for the task's future.
 func (t *Task[T]) CancelFuture(cause error) { t.scope.cancel(context.Canceled, cause) }
 
-// main is what the greenlet runs. It completes the future however fn ends.
+// run implements job. It completes the future however fn ends.
+func (t *Task[T]) run() *task {
+	t.main()
+	return &t.task
+}
+
 func (t *Task[T]) main() {
 	goexit := true
 	defer func() {
@@ -112,6 +117,7 @@ func (t *Task[T]) main() {
 // fail completes the future after a panic.
 func (t *Task[T]) fail(r any) {
 	if greenlet.IsKill(r) {
+		t.killed = true
 		t.promise.Reject(fmt.Errorf("%s: %w", t, greenlet.ErrExit))
 		return
 	}
@@ -144,6 +150,7 @@ type task struct {
 	hasWaited bool // has ever been suspended
 	suspended bool // is to be resumed by the loop
 	ended     bool
+	killed    bool
 
 	next, prev *task // in the host's list
 }
@@ -152,7 +159,7 @@ type task struct {
 func (t *task) String() string { return t.latch.String() }
 
 // start runs the task up to its first wait.
-func (t *task) start(ctx context.Context, h *host, me *greenlet.Greenlet, self mainer) {
+func (t *task) start(ctx context.Context, h *host, me *greenlet.Greenlet, self job) {
 	t.host = h
 	h.lastTask++
 	t.id = h.lastTask
@@ -161,15 +168,8 @@ func (t *task) start(ctx context.Context, h *host, me *greenlet.Greenlet, self m
 	t.prev.next, t.next.prev = t, t
 	h.count++
 	t.scope.init(ctx, t, h)
-	t.greenlet = greenlet.NewHeld(runTask, me)
+	t.greenlet = h.carrier(me)
 	h.run(t, me, t.greenlet, self)
-}
-
-type mainer interface{ main() }
-
-func runTask(arg any) (any, error) {
-	arg.(mainer).main()
-	return nil, nil
 }
 
 // scopeEnded has the task look at what has become of its wait.

@@ -33,6 +33,8 @@ type core struct {
 	// watched says that the collector will tell when the handle becomes unreachable,
 	// or that nobody needs to be told.
 	watched bool
+	// known says that a handle has been given to somebody who may keep it, or use it as a parent.
+	known bool
 
 	more   *extra    // what few greenlets have, or nil; doesn't change after New
 	parent *Greenlet // nil for a root
@@ -138,7 +140,9 @@ func NewHeld(run func(arg any) (any, error), parent *Greenlet) *Greenlet {
 // in a goroutine that hasn't to do with greenlets yet it's the root of a new family.
 func Current() *Greenlet {
 	if o := owners.find(quickGoid()); o != nil && o.fam != nil && !o.fam.attention.Load() {
-		return o.fam.current
+		g := o.fam.current
+		g.known = true
+		return g
 	}
 	return currentSlowly()
 }
@@ -148,13 +152,20 @@ func currentSlowly() *Greenlet {
 	if o := owners.find(id); o != nil {
 		if f := o.family(); f != nil {
 			f.killUnreachable()
+			f.current.known = true
 			return f.current
 		}
 	}
 	return newFamily(id).current
 }
 
-// Lookup is like [Current], but returns nil where Current would make a family.
+// Reusable reports whether only the scheduler that made g with [NewHeld] can know it: nobody has asked for it by [Current],
+// made a greenlet in it, or traced the family. Then the scheduler can have g's function run another job
+// instead of ending, and nobody will take the new one for the old. It must be called from the family.
+func (g *Greenlet) Reusable() bool { return !g.known && !g.fam.attention.Load() }
+
+// Lookup is like [Current], but returns nil where Current would make a family. It is for schedulers:
+// with what it returns others must not be able to reach the greenlet, see [Greenlet.Reusable].
 func Lookup() *Greenlet {
 	if o := owners.find(goid()); o != nil {
 		if f := o.family(); f != nil {

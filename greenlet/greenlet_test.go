@@ -380,3 +380,32 @@ func TestNamesAndStates(t *testing.T) {
 	require.False(t, g.Started() || g.Active() || g.Dead())
 	require.True(t, root.Started() && root.Active() && !root.Dead())
 }
+
+func TestReusableIsAGreenletThatNobodyButItsSchedulerKnows(t *testing.T) {
+	root := inFamily(t)
+	f := root.Family()
+	for name, use := range map[string]func(){
+		"nothing": func() {},
+		"lookup":  func() { greenlet.Lookup() },
+		"current": func() { greenlet.Current() },
+		"new":     func() { greenlet.New(func(any) (any, error) { return nil, nil }) },
+		"tracer": func() {
+			remove := f.AddTracer(func(greenlet.Event, *greenlet.Greenlet, *greenlet.Greenlet) {})
+			_, _ = root.Switch(nil)
+			remove()
+		},
+	} {
+		g := greenlet.NewHeld(func(any) (any, error) {
+			use()
+			_, _ = root.Switch(nil)
+			return nil, nil
+		}, root)
+		_, err := g.Switch(nil)
+		require.NoError(t, err)
+		if name == "tracer" {
+			_, err = g.Switch(nil) // it has been interrupted where it was traced
+			require.NoError(t, err)
+		}
+		require.Equal(t, name == "nothing" || name == "lookup", g.Reusable(), name)
+	}
+}

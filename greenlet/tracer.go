@@ -125,6 +125,7 @@ func (f *Family) findTracers() {
 // trace calls the tracers in the greenlet that has just got control, and returns what it is to receive.
 func (f *Family) trace(origin *Greenlet, m message) message {
 	event, target := Switched, f.current
+	origin.known, target.known = true, true
 	if !m.carriesValue() {
 		event = Thrown
 	}

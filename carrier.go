@@ -1,0 +1,54 @@
+package repaint
+
+import "github.com/seed1239206e/repaint/greenlet"
+
+// A carrier is a greenlet that runs one task after the other: to begin a task costs a switch then, and not a new greenlet.
+// It is idle between two tasks, suspended in carry.
+
+// maxIdle is how many carriers a host keeps for later tasks. The others end with their tasks.
+const maxIdle = 256
+
+// carrier returns a greenlet for a task.
+func (h *host) carrier(parent *greenlet.Greenlet) *greenlet.Greenlet {
+	if n := len(h.idle) - 1; n >= 0 {
+		g := h.idle[n]
+		h.idle[n] = nil
+		h.idle = h.idle[:n]
+		return g
+	}
+	return greenlet.NewHeld(carry, parent)
+}
+
+// carry is what a carrier runs. Its argument is a job, and nil has it end.
+func carry(arg any) (any, error) {
+	for arg != nil {
+		t := arg.(job).run()
+		// What somebody else may know must end with its task, as what was killed must.
+		if h := t.host; t.killed || h.over || len(h.idle) == maxIdle || !t.greenlet.Reusable() {
+			return nil, nil
+		} else {
+			h.idle = append(h.idle, t.greenlet)
+		}
+		var err error
+		if arg, err = t.resumer.Switch(nil); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// A job is a task of whatever type.
+type job interface {
+	// run runs the task to its end. It returns unless the task's function ends by Goexit.
+	run() *task
+}
+
+// dismiss ends the idle carriers.
+func (h *host) dismiss(me *greenlet.Greenlet) {
+	for _, g := range h.idle {
+		// Neither fails: an idle carrier has no children, and is of this family.
+		_ = g.SetParent(me)
+		_, _ = g.Switch(nil)
+	}
+	h.idle = nil
+}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/seed1239206e/repaint/internal/callsite"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -22,9 +23,12 @@ import (
 // A panic in fn is raised in the loop, and runtime.Goexit goes on there.
 //
 // In a loop the calls are tasks, in a plain goroutine they are goroutines, as with a [Group].
+//
+//go:noinline
 func Each[In, Out any](ctx context.Context, limit int, values iter.Seq[In], fn func(ctx context.Context, v In) (Out, error)) iter.Seq2[Out, error] {
+	site := callsite.Caller()
 	return func(yield func(Out, error) bool) {
-		b := newBrood[Out](ctx)
+		b := newBrood[Out](ctx, site)
 		defer b.end()
 		deliver := func() bool {
 			v, err := b.take(0)
@@ -61,9 +65,15 @@ func Each[In, Out any](ctx context.Context, limit int, values iter.Seq[In], fn f
 // AsCompleted calls the functions side by side and yields their results as they come, the first one first.
 // It is asyncio's as_completed. Errors, panics, the end of the loop and of the context are as with [Each],
 // only that the context's own error isn't yielded in addition: each function gives its own.
+//
+//go:noinline
 func AsCompleted[T any](ctx context.Context, fns ...func(ctx context.Context) (T, error)) iter.Seq2[T, error] {
+	return asCompleted(ctx, fns, callsite.Caller())
+}
+
+func asCompleted[T any](ctx context.Context, fns []func(ctx context.Context) (T, error), site callsite.Site) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		b := newBrood[T](ctx)
+		b := newBrood[T](ctx, site)
 		defer b.end()
 		var order finishers
 		for i, fn := range fns {
@@ -92,13 +102,15 @@ func AsCompleted[T any](ctx context.Context, fns ...func(ctx context.Context) (T
 // opens something must close it if it can't return it in time.
 // If all fail, First returns their errors, joined in the order in which they came. Without functions that is an error, too.
 // Where it may be called, and what panics do, is as with a [Group].
+//
+//go:noinline
 func First[T any](ctx context.Context, fns ...func(ctx context.Context) (T, error)) (T, error) {
 	var none T
 	if len(fns) == 0 {
 		return none, errors.New("repaint: First was called without functions, so there is no first result")
 	}
 	var errs []error
-	for v, err := range AsCompleted(ctx, fns...) {
+	for v, err := range asCompleted(ctx, fns, callsite.Caller()) {
 		if err == nil {
 			return v, nil
 		}
@@ -116,18 +128,19 @@ func First[T any](ctx context.Context, fns ...func(ctx context.Context) (T, erro
 type brood[T any] struct {
 	host    *host
 	scope   scope
+	site    callsite.Site     // where its functions are spawned
 	futures []*loop.Future[T] // nil for those that have been taken
 }
 
-func newBrood[T any](ctx context.Context) *brood[T] {
-	b := new(brood[T])
+func newBrood[T any](ctx context.Context, site callsite.Site) *brood[T] {
+	b := &brood[T]{site: site}
 	b.host, _ = here()
 	b.scope.init(ctx, nil, b.host)
 	return b
 }
 
 func (b *brood[T]) launch(fn func(ctx context.Context) (T, error)) {
-	b.futures = append(b.futures, launch(&b.scope, b.host, fn))
+	b.futures = append(b.futures, launch(&b.scope, b.host, fn, b.site))
 }
 
 // take waits for a future and takes it. If the wait ends in a deadlock, the future stays.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed1239206e/repaint/internal/callsite"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -52,21 +53,29 @@ func NewGroup(ctx context.Context) *Group {
 // If the group has a limit, Go first waits for a place, and it does so to the end: a group whose context has ended
 // gets places as its functions end. In a callback, which can't wait, the group fails with [ErrInCallback] instead.
 // A function of the group that waits so has a place itself; if all of them do, that's a deadlock.
+//
+//go:noinline
 func (g *Group) Go(fn func(ctx context.Context) error) {
+	g.begin(fn, callsite.Caller())
+}
+
+func (g *Group) begin(fn func(ctx context.Context) error, site callsite.Site) {
 	if err := g.takePlace(); err != nil {
 		g.fail(err)
 		return
 	}
-	g.start(fn)
+	g.start(fn, site)
 }
 
 // TryGo starts fn like [Group.Go] if it can do so without waiting, and reports whether it has.
+//
+//go:noinline
 func (g *Group) TryGo(fn func(ctx context.Context) error) bool {
 	g.mu.Lock()
 	free := g.tryPlace()
 	g.mu.Unlock()
 	if free {
-		g.start(fn)
+		g.start(fn, callsite.Caller())
 	}
 	return free
 }
@@ -137,7 +146,7 @@ func (g *Group) leavePlace() {
 }
 
 // start runs fn, which has a place.
-func (g *Group) start(fn func(ctx context.Context) error) {
+func (g *Group) start(fn func(ctx context.Context) error, site callsite.Site) {
 	run := func(ctx context.Context) (struct{}, error) {
 		returned := false
 		defer g.leavePlace()
@@ -158,16 +167,16 @@ func (g *Group) start(fn func(ctx context.Context) error) {
 		g.leavePlace()
 		return
 	}
-	child := launch(&g.scope, g.host, run)
+	child := launch(&g.scope, g.host, run, site)
 	g.mu.Lock()
 	g.children = append(g.children, child)
 	g.mu.Unlock()
 }
 
 // launch runs fn beside the caller: in a task if there is a loop, in a goroutine if there is none.
-func launch[T any](ctx context.Context, h *host, fn func(ctx context.Context) (T, error)) *loop.Future[T] {
+func launch[T any](ctx context.Context, h *host, fn func(ctx context.Context) (T, error), site callsite.Site) *loop.Future[T] {
 	if h != nil {
-		return Spawn(ctx, fn).AsFuture()
+		return spawn(ctx, fn, site, nil).AsFuture()
 	}
 	p := loop.NewPromise[T](nil)
 	p.Future().SetName("a function in a goroutine")
@@ -273,14 +282,17 @@ func (g *Group) complain() {
 // Gather calls the functions side by side and returns their results in the order of the functions.
 // The first error ends the context of the others; then Gather waits for them and returns the errors as [Group.Wait] does,
 // with what results there are. Where it may be called, and what panics do, is as with a [Group].
+//
+//go:noinline
 func Gather[T any](ctx context.Context, fns ...func(ctx context.Context) (T, error)) ([]T, error) {
 	results := make([]T, len(fns))
 	g := NewGroup(ctx)
+	site := callsite.Caller()
 	for i, fn := range fns {
-		g.Go(func(ctx context.Context) (err error) {
+		g.begin(func(ctx context.Context) (err error) {
 			results[i], err = fn(ctx)
 			return err
-		})
+		}, site)
 	}
 	return results, g.Wait()
 }

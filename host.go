@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed1239206e/repaint/greenlet"
@@ -24,13 +25,16 @@ type host struct {
 	// driver is the greenlet in which the main function drives the loop.
 	driver *greenlet.Greenlet
 
-	idle []*greenlet.Greenlet // carriers between two tasks
-	over bool                 // no carriers are kept any more
+	idle     []*greenlet.Greenlet // carriers between two tasks
+	enlisted bool                 // for dumps on a signal
+	over     bool                 // no carriers are kept any more
 
 	tasks    task // sentinel of the list of tasks that have not ended, in the order of their start
 	count    int
 	waiting  int // tasks that are suspended in an Await
 	most     int // the largest that waiting has been
+	debug    bool
+	holds    atomic.Pointer[task] // in debug mode: what current is, for other goroutines
 	lastTask uint64
 
 	mainWaiter loop.Waiter
@@ -86,9 +90,7 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...loop
 	h.tasks.next, h.tasks.prev = &h.tasks, &h.tasks
 	h.mainWaiter.Notify(h.loop, nothing{})
 	family.SetValue(h)
-	if h.loop.Virtual() {
-		h.loop.OnIdle(h.poll)
-	}
+	h.begin()
 	h.scope.init(ctx, h, h)
 	defer func() {
 		family.SetValue(h.outer)
@@ -104,6 +106,30 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...loop
 	err = main(&h.scope)
 	h.returned = true
 	return err
+}
+
+// begin readies the loop.
+func (h *host) begin() {
+	if h.loop.Virtual() {
+		h.loop.OnIdle(h.poll)
+	}
+	if h.debug = h.loop.Debugging(); h.debug {
+		h.loop.Watch(h)
+	}
+	enlist(h)
+}
+
+// LoopHolder implements [loop.Holder].
+func (h *host) LoopHolder() (name, stack string) {
+	switch t := h.holds.Load(); {
+	case t != nil:
+		name = t.String()
+	case h.debug:
+		name = "its main function, or a callback,"
+	default:
+		name = "something (which task it is, is known in debug mode)"
+	}
+	return name, string(greenlet.TakeStacks().Running(h.family))
 }
 
 // verdict is what Run returns when main has returned err.
@@ -153,6 +179,7 @@ var joinPatience = 10 * time.Second // a variable only for tests
 
 // end cancels the tasks and the main function's context, waits until they have ended, and closes the loop.
 func (h *host) end() {
+	defer delist(h)
 	defer func() {
 		if h.returned {
 			h.panicked = h.loop.UnobservedPanic()
@@ -274,6 +301,10 @@ func (h *host) run(t *task, me, g *greenlet.Greenlet, arg any) {
 		}
 	}
 	h.current = t
+	if h.debug {
+		h.holds.Store(t)
+		defer h.holds.Store(before)
+	}
 	_, err := g.Switch(arg)
 	h.current = before
 	if err != nil {

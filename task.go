@@ -6,8 +6,10 @@ import (
 	"reflect"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"github.com/seed1239206e/repaint/greenlet"
+	"github.com/seed1239206e/repaint/internal/callsite"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -42,8 +44,15 @@ func RequireAwait() TaskOption { return func(t *task) { t.mustAwait = true } }
 //
 // Spawn must be called in a loop: in the main function of a Run, in a task, or in a callback.
 // Elsewhere the task has failed with [ErrNoLoop].
+//
+//go:noinline
 func Spawn[T any](ctx context.Context, fn func(ctx context.Context) (T, error), opts ...TaskOption) *Task[T] {
+	return spawn(ctx, fn, callsite.Caller(), opts)
+}
+
+func spawn[T any](ctx context.Context, fn func(ctx context.Context) (T, error), site callsite.Site, opts []TaskOption) *Task[T] {
 	t := &Task[T]{fn: fn}
+	t.site = site
 	h, me := here()
 	if h == nil {
 		t.ended = true
@@ -73,7 +82,7 @@ func (t *Task[T]) Result() (T, error) { return t.promise.Future().Result() }
 // It may be called from any goroutine.
 func (t *Task[T]) Cancel(cause error) bool { return t.promise.Future().Cancel(cause) }
 
-// String names the task, with the function that it runs.
+// String names the task, with the function that it runs and where it was spawned.
 func (t *Task[T]) String() string {
 	text := fmt.Sprintf("task %d", t.id)
 	if t.name != nil {
@@ -83,6 +92,9 @@ func (t *Task[T]) String() string {
 	if fn := runtime.FuncForPC(pc); fn != nil {
 		file, line := fn.FileLine(pc)
 		text += fmt.Sprintf(" [%s, %s:%d]", fn.Name(), base(file), line)
+	}
+	if t.site != 0 {
+		text += " spawned in " + t.site.String()
 	}
 	return text
 }
@@ -135,6 +147,8 @@ type task struct {
 	latch    *loop.Latch // of the task's own future
 	id       uint64
 	name     *string
+	site     callsite.Site // where it was spawned
+	since    time.Time     // when its present wait began; in debug mode
 	scope    scope
 	greenlet *greenlet.Greenlet
 	// resumer is the greenlet that gave control to the task, and gets it when the task waits.
@@ -224,6 +238,9 @@ func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) er
 	t.watch.over(ctx, &t.scope, t, t.host)
 	t.hasWaited = true
 	t.waitsFor, t.at = w, g
+	if t.host.debug {
+		t.since = t.host.loop.Now()
+	}
 	defer func() { // also when the greenlet is killed and recovers
 		t.waitsFor = nil
 		t.wake()

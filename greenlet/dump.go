@@ -49,7 +49,7 @@ func (f *Family) Dump() string {
 			}
 		}
 	}
-	stacks := allStacks()
+	stacks := TakeStacks()
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %d greenlets started and not ended, %d switches\n", f, f.count, f.switches)
 	var show func(c *core, indent string)
@@ -61,7 +61,7 @@ func (f *Family) Dump() string {
 		}
 		b.WriteByte('\n')
 		if c.is(active) && f.current.core != c {
-			for line := range bytes.Lines(ownFrames(section(stacks, c.goid))) {
+			for line := range bytes.Lines(stacks.of(c.goid)) {
 				fmt.Fprintf(&b, "%s    %s\n", indent, bytes.TrimRight(line, "\n"))
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"runtime"
+	"strconv"
 )
 
 // Stack returns the calls in which g is suspended, the innermost first, in the form of debug.Stack,
@@ -16,6 +17,50 @@ func (g *Greenlet) Stack() []byte {
 		return nil
 	}
 	return ownFrames(section(allStacks(), g.goid))
+}
+
+// Stacks are the stacks of all goroutines at one moment. With it the stacks of many greenlets cost
+// one look at the program instead of one for each.
+type Stacks struct {
+	all []byte
+	at  map[uint64][2]int // where in it a goroutine's part begins and ends
+}
+
+// TakeStacks stops the program for a moment and notes all stacks. Any goroutine may call it.
+func TakeStacks() *Stacks {
+	s := &Stacks{all: allStacks(), at: make(map[uint64][2]int)}
+	for begin := 0; begin < len(s.all); {
+		end := len(s.all)
+		if i := bytes.Index(s.all[begin:], []byte("\n\n")); i >= 0 {
+			end = begin + i
+		}
+		digits, _, _ := bytes.Cut(bytes.TrimPrefix(s.all[begin:end], []byte("goroutine ")), []byte(" "))
+		if id, err := strconv.ParseUint(string(digits), 10, 64); err == nil {
+			s.at[id] = [2]int{begin, end}
+		}
+		begin = end + 2
+	}
+	return s
+}
+
+// Of returns the calls in which g was suspended, like [Greenlet.Stack], or nil. It must be called from the family.
+func (s *Stacks) Of(g *Greenlet) []byte {
+	if !g.is(active) || g.fam.current.core == g.core {
+		return nil
+	}
+	return s.of(g.goid)
+}
+
+// Running returns the calls of the greenlet that had control of the family, or nil. Any goroutine may call it.
+// If control changed at that very moment it may be the stack of another one.
+func (s *Stacks) Running(f *Family) []byte { return s.of(f.running.Load()) }
+
+func (s *Stacks) of(goid uint64) []byte {
+	place, ok := s.at[goid]
+	if !ok {
+		return nil
+	}
+	return ownFrames(s.all[place[0]:place[1]])
 }
 
 // allStacks returns the stacks of all goroutines, as text.

@@ -48,6 +48,30 @@ func TestStackShowsTheGreenletsOwnCallsOnly(t *testing.T) {
 	require.NotContains(t, string(thrower.Stack()), "Throw(")
 }
 
+func TestStacksOfManyAreTakenAtOnce(t *testing.T) {
+	root := inFamily(t)
+	var all []*greenlet.Greenlet
+	for n := range 3 {
+		g := greenlet.New(func(any) (any, error) {
+			waitsDeepInside(root, n)
+			return nil, nil
+		})
+		_, _ = g.Switch(nil)
+		all = append(all, g)
+	}
+	stacks := greenlet.TakeStacks()
+	for n, g := range all {
+		require.Equal(t, n+1, strings.Count(string(stacks.Of(g)), "waitsDeepInside("))
+		require.Equal(t, string(g.Stack()), string(stacks.Of(g)))
+	}
+	require.Nil(t, stacks.Of(root), "the current one")
+	require.Nil(t, stacks.Of(greenlet.New(echo)), "not started")
+	require.Contains(t, string(stacks.Running(root.Family())), "TestStacksOfManyAreTakenAtOnce(")
+	seen := make(chan string)
+	go func() { seen <- string(greenlet.TakeStacks().Running(root.Family())) }()
+	require.Contains(t, <-seen, "TestStacksOfManyAreTakenAtOnce(", "from elsewhere")
+}
+
 func TestPanicTellsThroughWhichParentsItPassed(t *testing.T) {
 	inFamily(t)
 	var p *greenlet.PanicError

@@ -76,12 +76,8 @@ func (l *Loop) Watch(h Holder) {
 	}
 }
 
-// Turn says that what has control now isn't what had it: in debug mode its time begins.
-func (l *Loop) Turn() {
-	if l.watchdog != nil {
-		l.watchdog.turn()
-	}
-}
+// Debugging reports whether debug mode is on. Any goroutine may call it.
+func (l *Loop) Debugging() bool { return l.watchdog != nil }
 
 // A watchdog is a goroutine that looks from time to time whether the loop goes on.
 type watchdog struct {

@@ -88,7 +88,10 @@ func TestBridgeTellsWhatHoldsTheLoopAlsoOutsideOfDrive(t *testing.T) {
 	l.Watch(namedHolder{"task 7", "its stack"})
 	require.ErrorContains(t, r.next(t), "task 7 has been holding the loop")
 	require.ErrorContains(t, r.all()[0], "its stack")
-	l.Turn()
+	// After a callback it's the caller's turn again.
+	called := false
+	l.CallSoon(func() { called = true })
+	require.NoError(t, l.Drive(func() bool { return called }))
 	require.ErrorContains(t, r.next(t), "task 7")
 	l.Close()
 }

@@ -1,0 +1,179 @@
+package repaint
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed1239206e/repaint/greenlet"
+)
+
+// DumpTasks writes what the tasks of the calling goroutine's loop are doing: each with its name, where it was spawned, what it
+// waits for, since when (in debug mode, see [loop.WithDebug]) and where, as a stack. It is the counterpart of gevent's print_run_info.
+// It stops the program for a moment, as runtime.Stack of all goroutines does. Of very many tasks only the first thousand are written.
+//
+// Outside of a loop the error is [ErrNoLoop]; others are those of the writer.
+func DumpTasks(w io.Writer) error {
+	h, _ := here()
+	if h == nil {
+		return misplaced(ErrNoLoop, "DumpTasks", "outside of a loop: call it within repaint.Run, or use repaint.DumpOnSignal")
+	}
+	_, err := w.Write(h.dump(greenlet.TakeStacks()))
+	return err
+}
+
+// DumpOnSignal has the tasks of all loops written to w whenever one of the signals comes, as [DumpTasks] does, until
+// the function that it returns is called. Only loops that begin after it are known, so call it at the program's start:
+//
+//	defer repaint.DumpOnSignal(os.Stderr, syscall.SIGQUIT)()
+//
+// A loop that is held, so that it doesn't answer within a second, is written with the stack of what holds it.
+// Unlike the runtime's own reaction to SIGQUIT, the program goes on.
+func DumpOnSignal(w io.Writer, signals ...os.Signal) (stop func()) {
+	enlisting.Add(1)
+	came, done := make(chan os.Signal, 1), make(chan struct{})
+	ended := make(chan struct{})
+	signal.Notify(came, signals...)
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-done:
+				return
+			case s := <-came:
+				dumpAll(w, s, done)
+			}
+		}
+	}()
+	return sync.OnceFunc(func() {
+		signal.Stop(came)
+		close(done)
+		<-ended
+		enlisting.Add(-1)
+	})
+}
+
+// answerTime is how long a loop may take to describe itself.
+const answerTime = time.Second
+
+// dumpAll has each loop describe itself when it comes to it.
+func dumpAll(w io.Writer, s os.Signal, done <-chan struct{}) {
+	all := enlisted()
+	answers := make([]chan []byte, len(all))
+	for i, h := range all {
+		answer := make(chan []byte, 1)
+		answers[i] = answer
+		h.loop.Post(func() { answer <- h.dump(greenlet.TakeStacks()) })
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "repaint: %v: %d loops\n", s, len(all))
+	patience := time.After(answerTime)
+	for i, h := range all {
+		select {
+		case text := <-answers[i]:
+			b.Write(text)
+			continue
+		default:
+		}
+		select {
+		case text := <-answers[i]:
+			b.Write(text)
+		case <-done:
+			return
+		case <-patience:
+			patience = time.After(0) // nor do the others get more
+			name, stack := h.LoopHolder()
+			if stack == "" {
+				continue // it has ended meanwhile
+			}
+			fmt.Fprintf(&b, "\nthe loop of %s is held by %s:\n%s", h.family, name, indented(stack))
+		}
+	}
+	_, _ = w.Write(b.Bytes()) // there is nobody to tell that it failed
+}
+
+// mostTasks is how many tasks a dump shows.
+const mostTasks = 1000
+
+// dump describes the host's tasks. It must be called from the loop.
+func (h *host) dump(stacks *greenlet.Stacks) []byte {
+	var b bytes.Buffer
+	s := h.loop.Stats()
+	fmt.Fprintf(&b, "\nthe loop of %s: %d tasks, %d of them wait; %d ticks, %d callbacks ready, %d timers, %d offloaded functions run and %d are queued\n",
+		h.family, h.count, h.waiting, s.Ticks, s.Ready, s.Timers, s.Offloading, s.Queued)
+	if h.mainWaits != nil {
+		fmt.Fprintf(&b, "the main function waits for %s\n", h.mainWaits)
+	}
+	shown := 0
+	for t := h.tasks.next; t != &h.tasks; t = t.next {
+		if shown++; shown > mostTasks {
+			fmt.Fprintf(&b, "and %d more\n", h.count-mostTasks)
+			break
+		}
+		if t == h.current {
+			fmt.Fprintf(&b, "%s is running\n", t)
+			continue
+		}
+		b.WriteString(h.waits(t))
+		if !t.since.IsZero() && t.waitsFor != nil {
+			fmt.Fprintf(&b, ", for %v by now", h.loop.Now().Sub(t.since).Round(time.Microsecond))
+		}
+		b.WriteByte('\n')
+		if t.at != nil {
+			b.WriteString(indented(string(stacks.Of(t.at))))
+		}
+	}
+	return b.Bytes()
+}
+
+func indented(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString("    ")
+		b.WriteString(strings.TrimRight(line, "\n"))
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// The hosts that a dump on a signal shows. They are noted only while somebody has asked for such dumps,
+// so that a Run costs no lock for all.
+var (
+	enlisting atomic.Int32
+	hosts     struct {
+		mu  sync.Mutex
+		all []*host
+	}
+)
+
+func enlist(h *host) {
+	if enlisting.Load() == 0 {
+		return
+	}
+	hosts.mu.Lock()
+	defer hosts.mu.Unlock()
+	hosts.all = append(hosts.all, h)
+	h.enlisted = true
+}
+
+func delist(h *host) {
+	if !h.enlisted {
+		return
+	}
+	hosts.mu.Lock()
+	defer hosts.mu.Unlock()
+	hosts.all = slices.DeleteFunc(hosts.all, func(o *host) bool { return o == h })
+}
+
+func enlisted() []*host {
+	hosts.mu.Lock()
+	defer hosts.mu.Unlock()
+	return slices.Clone(hosts.all)
+}

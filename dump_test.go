@@ -1,0 +1,266 @@
+package repaint_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/leakcheck"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+func waitsInHere(ctx context.Context, f *loop.Future[int]) (int, error) {
+	return repaint.Await(ctx, f)
+}
+
+func TestDumpTellsOfEachTaskItsNameOriginWaitAndStack(t *testing.T) {
+	leakcheck.Test(t)
+	err := repaint.Run(t.Context(), func(ctx context.Context) error {
+		p := loop.NewPromise[int](repaint.CurrentLoop())
+		p.Future().SetName("the answer")
+		repaint.Spawn(ctx, func(ctx context.Context) (int, error) { return waitsInHere(ctx, p.Future()) }, repaint.Named("asker"))
+		g := repaint.NewGroup(ctx)
+		g.Go(func(ctx context.Context) error { return repaint.Sleep(ctx, time.Hour) })
+		require.NoError(t, repaint.Sleep(ctx, time.Second))
+		var b bytes.Buffer
+		_, err := repaint.Await(ctx, repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
+			return 0, repaint.DumpTasks(&b)
+		}))
+		require.NoError(t, err)
+		p.Resolve(1)
+		dump := b.String()
+		for _, part := range []string{
+			"3 tasks, 2 of them wait", "1 timers",
+			"task 1 (asker) [", "dump_test.go:", "waits for the answer, for 1s by now", "repaint_test.waitsInHere(",
+			"task 2 [", "waits for a sleep",
+			"task 3 [", "is running",
+		} {
+			require.Contains(t, dump, part)
+		}
+		if strings.Contains(dump, " spawned in ") { // where that is known
+			require.Equal(t, 3, strings.Count(dump, " spawned in github.com/seed1239206e/repaint_test.TestDumpTells"), dump)
+		}
+		return nil
+	}, loop.WithVirtualClock(time.Unix(0, 0)), loop.WithDebug(time.Hour))
+	require.NoError(t, err)
+	require.ErrorIs(t, repaint.DumpTasks(os.Stdout), repaint.ErrNoLoop)
+}
+
+func TestDumpOfVeryManyTasksIsShort(t *testing.T) {
+	virtually(t, func(ctx context.Context) {
+		for range 1500 {
+			repaint.Spawn(ctx, func(ctx context.Context) (int, error) { return 0, repaint.Sleep(ctx, time.Hour) })
+		}
+		var b bytes.Buffer
+		require.NoError(t, repaint.DumpTasks(&b))
+		require.Equal(t, 1000, strings.Count(b.String(), "waits for a sleep"))
+		require.Contains(t, b.String(), "and 500 more")
+	})
+}
+
+// lockedBuffer collects what a signal's goroutine writes.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	came chan struct{}
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	defer func() { b.came <- struct{}{} }()
+	return b.text.Write(p)
+}
+
+func notified() chan os.Signal {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, dumpSignal)
+	return c
+}
+
+func raise(t *testing.T, s os.Signal) {
+	me, err := os.FindProcess(os.Getpid())
+	require.NoError(t, err)
+	require.NoError(t, me.Signal(s))
+}
+
+func TestSignalDumpsAllLoopsAlsoOneThatIsHeld(t *testing.T) {
+	signal.Stop(notified()) // package signal has a goroutine of its own from now on
+	leakcheck.Test(t)
+	b := &lockedBuffer{came: make(chan struct{}, 10)}
+	stop := repaint.DumpOnSignal(b, dumpSignal)
+	release := make(chan struct{})
+	running := make(chan struct{}, 2)
+	var done sync.WaitGroup
+	done.Go(func() { // a loop that answers
+		_ = repaint.Run(t.Context(), func(ctx context.Context) error {
+			p := loop.NewPromise[int](nil)
+			p.Future().SetName("the end of the test")
+			go func() {
+				<-release
+				p.Resolve(1)
+			}()
+			task := repaint.Spawn(ctx, func(ctx context.Context) (int, error) { return waitsInHere(ctx, p.Future()) })
+			running <- struct{}{}
+			_, err := repaint.Await(ctx, task)
+			return err
+		})
+	})
+	done.Go(func() { // and one that can't
+		_ = repaint.Run(t.Context(), func(ctx context.Context) error {
+			repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
+				running <- struct{}{}
+				blocksInHere(release)
+				return 0, nil
+			}, repaint.Named("blocker"))
+			return nil
+		}, loop.WithDebug(time.Hour))
+	})
+	<-running
+	<-running
+	raise(t, dumpSignal)
+	<-b.came
+	require.Contains(t, b.text.String(), "2 loops")
+	require.Contains(t, b.text.String(), "waits for the end of the test")
+	require.Contains(t, b.text.String(), "repaint_test.waitsInHere(")
+	require.Contains(t, b.text.String(), "is held by task 1 (blocker)")
+	require.Contains(t, b.text.String(), "repaint_test.blocksInHere(")
+	close(release)
+	done.Wait()
+	b.text.Reset()
+	raise(t, dumpSignal)
+	<-b.came
+	require.Contains(t, b.text.String(), "0 loops", "they have ended")
+	stop()
+	stop()
+}
+
+func blocksInHere(until chan struct{}) { <-until }
+
+func TestTaskThatHoldsTheLoopIsReportedByName(t *testing.T) {
+	leakcheck.Test(t)
+	for _, who := range []string{"task", "main"} {
+		reported := make(chan error, 1)
+		release := make(chan struct{})
+		hold := func() {
+			go func() {
+				reported <- <-reported
+				close(release)
+			}()
+			blocksInHere(release)
+		}
+		err := repaint.Run(t.Context(), func(ctx context.Context) error {
+			if who == "main" {
+				hold()
+				return nil
+			}
+			_, err := repaint.Await(ctx, repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
+				if err := repaint.Sleep(ctx, time.Millisecond); err != nil {
+					return 0, err
+				}
+				hold()
+				return 0, nil
+			}, repaint.Named("holder")))
+			return err
+		}, loop.WithDebug(20*time.Millisecond), loop.WithReport(func(err error) { reported <- err }))
+		require.NoError(t, err)
+		var held *loop.HeldError
+		require.ErrorAs(t, <-reported, &held)
+		require.Contains(t, held.Stack, "repaint_test.blocksInHere(")
+		if who == "task" {
+			require.Contains(t, held.Holder, "task 1 (holder)")
+		} else {
+			require.Contains(t, held.Holder, "main function")
+		}
+	}
+}
+
+// A library that keeps a lock while it waits is harmless among goroutines. Among tasks of one loop the second one that wants
+// the lock blocks the loop, and with it the one that has the lock.
+func TestLockThatIsKeptAcrossAnAwaitIsReported(t *testing.T) {
+	leakcheck.Test(t)
+	reported := make(chan error, 1)
+	var mu sync.Mutex
+	var forced atomic.Bool
+	library := func(ctx context.Context) (int, error) {
+		mu.Lock()
+		defer func() {
+			if !forced.Swap(false) {
+				mu.Unlock()
+			}
+		}()
+		return 0, repaint.Sleep(ctx, time.Millisecond)
+	}
+	blocked := make(chan struct{})
+	go func() {
+		_ = repaint.Run(t.Context(), func(ctx context.Context) error {
+			defer close(blocked)
+			_, err := repaint.Gather(ctx, library, library)
+			return err
+		}, loop.WithDebug(20*time.Millisecond), loop.WithReport(func(err error) { reported <- err }))
+	}()
+	var held *loop.HeldError
+	require.ErrorAs(t, <-reported, &held)
+	require.Contains(t, held.Stack, "sync.(*Mutex).Lock")
+	require.Contains(t, held.Stack, "TestLockThatIsKeptAcrossAnAwaitIsReported")
+	forced.Store(true) // or else the test would hang as the program would
+	mu.Unlock()
+	<-blocked
+}
+
+func TestFailedTaskThatNobodyLooksAtIsReportedInDebugMode(t *testing.T) {
+	leakcheck.Test(t)
+	var reported []error
+	err := repaint.Run(t.Context(), func(ctx context.Context) error {
+		repaint.Spawn(ctx, func(ctx context.Context) (int, error) { return 0, errBoom }, repaint.Named("failing"))
+		observed := repaint.Spawn(ctx, func(ctx context.Context) (int, error) { return 0, errBoom })
+		_, err := repaint.Await(ctx, observed)
+		require.ErrorIs(t, err, errBoom)
+		repaint.Spawn(ctx, func(ctx context.Context) (int, error) { return 0, repaint.Sleep(ctx, time.Hour) })
+		return nil
+	}, loop.WithDebug(time.Hour), loop.WithReport(func(err error) { reported = append(reported, err) }))
+	require.NoError(t, err)
+	require.Len(t, reported, 1, "that one was cancelled at the end is no news")
+	require.ErrorIs(t, reported[0], errBoom)
+	require.ErrorContains(t, reported[0], "task 1 (failing)")
+}
+
+func TestPanicThatMainDoesNotReturnForIsReported(t *testing.T) {
+	var reported []error
+	require.PanicsWithValue(t, "main's own", func() {
+		_ = repaint.Run(t.Context(), func(ctx context.Context) error {
+			repaint.Spawn(ctx, func(context.Context) (int, error) { return panics(), nil })
+			panic("main's own")
+		}, loop.WithReport(func(err error) { reported = append(reported, err) }))
+	})
+	require.Len(t, reported, 1)
+	require.ErrorIs(t, reported[0], errBoom)
+}
+
+func TestDebugModeWorksThroughTheEnvironment(t *testing.T) {
+	if os.Getenv("REPAINT_DEBUG_TEST") != "" {
+		_ = repaint.Run(t.Context(), func(ctx context.Context) error {
+			repaint.Spawn(ctx, func(context.Context) (int, error) { return 0, errBoom })
+			return nil
+		})
+		return
+	}
+	if testing.Short() {
+		t.Skip("needs a subprocess")
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), "REPAINT_DEBUG_TEST=1", "REPAINT_DEBUG=1")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "nobody has looked at its error: boom")
+}

@@ -175,7 +175,7 @@ func Block[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) 
 	if err := loop.ContextError(ctx); err != nil {
 		return none, err
 	}
-	if h.current == nil && h.loop.Driving() {
+	if h.current == nil && h.inCallback() {
 		return none, misplaced(ErrInCallback, "Block", "by a callback: spawn a task that calls it, or use loop.Offload")
 	}
 	f := loop.OffloadJoined(h.loop, func() (T, error) { return fn(ctx) })

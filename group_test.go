@@ -3,7 +3,9 @@ package repaint_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -161,3 +163,145 @@ func TestDeadlockInAGroupEndsItsFunctions(t *testing.T) {
 		require.Equal(t, 3, ended)
 	})
 }
+
+func TestLimitedGroupRunsNoMoreThanItsLimitAtOnceAndKeepsOrder(t *testing.T) {
+	inBothColours(t, func(t *testing.T, ctx context.Context) {
+		var running, most atomic.Int32
+		g := repaint.NewGroup(ctx)
+		g.SetLimit(3)
+		var started []int
+		for i := range 20 {
+			g.Go(func(ctx context.Context) error {
+				most.Store(max(most.Load(), running.Add(1)))
+				defer running.Add(-1)
+				return repaint.Sleep(ctx, time.Millisecond)
+			})
+			started = append(started, i)
+		}
+		require.Len(t, started, 20)
+		require.NoError(t, g.Wait())
+		require.EqualValues(t, 3, most.Load())
+	})
+}
+
+func TestPlacesInALimitedGroupAreGivenInTheOrderOfAsking(t *testing.T) {
+	virtually(t, func(ctx context.Context) {
+		g := repaint.NewGroup(ctx)
+		g.SetLimit(1)
+		g.Go(func(ctx context.Context) error { return repaint.Sleep(ctx, time.Second) })
+		var order []int
+		askers := repaint.NewGroup(ctx)
+		for i := range 5 {
+			askers.Go(func(ctx context.Context) error {
+				g.Go(func(ctx context.Context) error {
+					order = append(order, i)
+					return repaint.Sleep(ctx, time.Second)
+				})
+				return nil
+			})
+		}
+		require.NoError(t, askers.Wait())
+		require.NoError(t, g.Wait())
+		require.Equal(t, []int{0, 1, 2, 3, 4}, order)
+	})
+}
+
+func TestTryGoStartsOnlyWhereThereIsAPlace(t *testing.T) {
+	inBothColours(t, func(t *testing.T, ctx context.Context) {
+		release := loop.NewPromise[int](nil)
+		wait := func(ctx context.Context) error {
+			_, err := repaint.Await(ctx, release.Future())
+			return err
+		}
+		g := repaint.NewGroup(ctx)
+		g.SetLimit(2)
+		require.True(t, g.TryGo(wait))
+		require.True(t, g.TryGo(wait))
+		require.False(t, g.TryGo(wait))
+		release.Resolve(1)
+		require.NoError(t, g.Wait())
+		require.Panics(t, func() { g.SetLimit(3) })
+		require.Panics(t, func() { g.TryGo(wait) })
+	})
+}
+
+func TestLimitedGroupThatIsCancelledStillStartsWhatWaits(t *testing.T) {
+	virtually(t, func(ctx context.Context) {
+		g := repaint.NewGroup(ctx)
+		g.SetLimit(1)
+		ran := 0
+		g.Go(func(ctx context.Context) error { return errors.Join(repaint.Sleep(ctx, time.Second), errBoom) })
+		for range 3 {
+			g.Go(func(ctx context.Context) error { // its context has ended before it begins
+				ran++
+				return ctx.Err()
+			})
+		}
+		require.ErrorIs(t, g.Wait(), errBoom)
+		require.Equal(t, 3, ran)
+	})
+}
+
+func TestDeadlockInALimitedGroupIsAnError(t *testing.T) {
+	leakcheck.Test(t)
+	err := repaint.Run(t.Context(), func(ctx context.Context) error {
+		g := repaint.NewGroup(ctx)
+		g.SetLimit(1)
+		g.Go(func(ctx context.Context) error {
+			_, err := repaint.Await(ctx, loop.NewPromise[int](repaint.CurrentLoop()).Future())
+			return err
+		})
+		g.Go(func(ctx context.Context) error { t.Error("there was no place"); return nil })
+		return g.Wait()
+	})
+	require.ErrorIs(t, err, loop.ErrDeadlock)
+	require.ErrorContains(t, err, "a place in a group", "it says what main waited for")
+}
+
+func TestGroupThatCanNotEndIsReported(t *testing.T) {
+	repaint.SetJoinPatience(t, 10*time.Millisecond)
+	leakcheck.Test(t)
+	release := loop.NewPromise[int](nil)
+	reported := make(chan error, 1)
+	err := repaint.Run(t.Context(), func(ctx context.Context) error {
+		g := repaint.NewGroup(ctx)
+		g.Go(func(ctx context.Context) error { // it overlooks its context
+			_, err := repaint.Await(context.WithoutCancel(ctx), release.Future())
+			return err
+		})
+		g.Go(func(ctx context.Context) error { return errBoom })
+		return g.Wait()
+	}, loop.WithReport(func(err error) {
+		reported <- err
+		release.Resolve(1)
+	}))
+	require.ErrorIs(t, err, errBoom)
+	var stubborn *repaint.StubbornError
+	require.ErrorAs(t, <-reported, &stubborn)
+	require.ErrorIs(t, stubborn, repaint.ErrNotJoined)
+	require.Len(t, stubborn.Tasks, 1)
+	require.ErrorContains(t, stubborn, "TestGroupThatCanNotEndIsReported")
+}
+
+func TestGroupOfGoroutinesThatCanNotEndIsLogged(t *testing.T) {
+	repaint.SetJoinPatience(t, 10*time.Millisecond)
+	leakcheck.Test(t)
+	release := make(chan struct{})
+	before := slog.Default()
+	defer slog.SetDefault(before)
+	slog.SetDefault(slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {
+		if strings.Contains(string(p), "didn't end when it was cancelled") {
+			close(release)
+		}
+		return len(p), nil
+	}), nil)))
+	ctx, cancel := context.WithCancel(t.Context())
+	g := repaint.NewGroup(ctx)
+	g.Go(func(context.Context) error { <-release; return nil })
+	cancel()
+	require.NoError(t, g.Wait())
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

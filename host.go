@@ -25,9 +25,11 @@ type host struct {
 	// driver is the greenlet in which the main function drives the loop.
 	driver *greenlet.Greenlet
 
-	idle     []*greenlet.Greenlet // carriers between two tasks
-	enlisted bool                 // for dumps on a signal
-	over     bool                 // no carriers are kept any more
+	idle      []*greenlet.Greenlet // carriers between two tasks
+	guest     bool                 // there is no main function; the loop is on another one
+	whenEmpty loop.Runnable        // is scheduled when the last task has ended; may be nil
+	enlisted  bool                 // for dumps on a signal
+	over      bool                 // no carriers are kept any more
 
 	tasks    task // sentinel of the list of tasks that have not ended, in the order of their start
 	count    int
@@ -87,11 +89,8 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...loop
 	family, isNew := greenlet.Enter()
 	h := &host{loop: loop.New(opts...), family: family}
 	h.outer, _ = family.Value().(*host)
-	h.tasks.next, h.tasks.prev = &h.tasks, &h.tasks
 	h.mainWaiter.Notify(h.loop, nothing{})
-	family.SetValue(h)
-	h.begin()
-	h.scope.init(ctx, h, h)
+	h.prepare(ctx)
 	defer func() {
 		family.SetValue(h.outer)
 		if isNew {
@@ -108,8 +107,10 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...loop
 	return err
 }
 
-// begin readies the loop.
-func (h *host) begin() {
+// prepare readies a host for its first task.
+func (h *host) prepare(ctx context.Context) {
+	h.tasks.next, h.tasks.prev = &h.tasks, &h.tasks
+	h.family.SetValue(h)
 	if h.loop.Virtual() {
 		h.loop.OnIdle(h.poll)
 	}
@@ -117,6 +118,7 @@ func (h *host) begin() {
 		h.loop.Watch(h)
 	}
 	enlist(h)
+	h.scope.init(ctx, h, h)
 }
 
 // LoopHolder implements [loop.Holder].
@@ -179,25 +181,17 @@ var joinPatience = 10 * time.Second // a variable only for tests
 
 // end cancels the tasks and the main function's context, waits until they have ended, and closes the loop.
 func (h *host) end() {
-	defer delist(h)
 	defer func() {
 		if h.returned {
 			h.panicked = h.loop.UnobservedPanic()
 		}
-		h.loop.Close()
+		h.close()
 	}()
-	h.scope.release()
-	h.watch.stop()
 	h.current = nil
 	h.over = true
-	if h.idle != nil {
-		h.dismiss(greenlet.Lookup())
-	}
+	h.cancelTasks()
 	if h.count == 0 {
 		return
-	}
-	for t := h.tasks.next; t != &h.tasks; t = t.next {
-		t.scope.cancel(context.Canceled, errEnded)
 	}
 	defer h.killLeft()
 	late := false
@@ -206,6 +200,24 @@ func (h *host) end() {
 	h.driver = greenlet.Current()
 	// An error is a deadlock: no more of them will end.
 	_ = h.loop.Drive(func() bool { return h.count == 0 || late })
+}
+
+// cancelTasks ends the context of all that is left.
+func (h *host) cancelTasks() {
+	h.scope.release()
+	h.watch.stop()
+	for t := h.tasks.next; t != &h.tasks; t = t.next {
+		t.scope.cancel(context.Canceled, errEnded)
+	}
+}
+
+// close ends the host when all its tasks have.
+func (h *host) close() {
+	if h.idle != nil {
+		h.dismiss(greenlet.Lookup())
+	}
+	h.loop.Close()
+	delist(h)
 }
 
 // killLeft kills the tasks that didn't end when they were cancelled, the last one first.
@@ -220,7 +232,7 @@ func (h *host) killLeft() {
 
 // drive runs the loop until the future is done or the context ends: it is how the main function waits.
 func (h *host) drive(ctx context.Context, call string, g *greenlet.Greenlet, c *loop.Latch) error {
-	if h.loop.Driving() {
+	if h.inCallback() {
 		return misplaced(ErrInCallback, call, "by a callback: spawn a task that waits, or use the future's OnDone")
 	}
 	if err := h.checkOuter(c); err != nil {
@@ -258,6 +270,9 @@ func (h *host) drive(ctx context.Context, call string, g *greenlet.Greenlet, c *
 	}
 	return abandon(ctx, c)
 }
+
+// inCallback reports that the caller, which is no task, isn't the main function either.
+func (h *host) inCallback() bool { return h.guest || h.loop.Driving() }
 
 // checkOuter refuses to wait for a future of a loop that stands still until this Run returns.
 func (h *host) checkOuter(c *loop.Latch) error {
@@ -308,7 +323,12 @@ func (h *host) run(t *task, me, g *greenlet.Greenlet, arg any) {
 	_, err := g.Switch(arg)
 	h.current = before
 	if err != nil {
-		h.stray = fmt.Errorf("repaint: an error was thrown into the greenlet that drives the loop: %w", err)
+		err = fmt.Errorf("repaint: an error was thrown into the greenlet that drives the loop: %w", err)
+		if h.guest {
+			h.loop.Report(err)
+		} else {
+			h.stray = err
+		}
 	}
 }
 

@@ -184,6 +184,9 @@ func (t *task) start(ctx context.Context, h *host, me *greenlet.Greenlet, self j
 	t.scope.init(ctx, t, h)
 	t.greenlet = h.carrier(me)
 	h.run(t, me, t.greenlet, self)
+	if h.guest && !h.loop.Driving() {
+		h.loop.Schedule(nothing{}) // for a tick's end, at which drivers write what the task has asked for
+	}
 }
 
 // scopeEnded has the task look at what has become of its wait.
@@ -199,7 +202,9 @@ func (t *task) leave() {
 	t.watch.stop()
 	t.scope.release()
 	t.prev.next, t.next.prev = t.next, t.prev
-	t.host.count--
+	if t.host.count--; t.host.count == 0 && t.host.whenEmpty != nil {
+		t.host.loop.Schedule(t.host.whenEmpty)
+	}
 }
 
 // await suspends the task, in greenlet g, until the future is done or the context ends.

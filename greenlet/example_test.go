@@ -172,3 +172,14 @@ func ExampleCensus() {
 	fmt.Println("fewer goroutines:", after.Goroutines < during.Goroutines)
 	// Output: fewer goroutines: true
 }
+
+func ExampleStacks() {
+	f, _ := greenlet.Enter()
+	defer func() { _ = f.Close() }()
+	root := greenlet.Current()
+	g := greenlet.New(func(any) (any, error) { return root.Switch(nil) })
+	_, _ = g.Switch(nil)
+	stacks := greenlet.TakeStacks()
+	fmt.Println(strings.Contains(string(stacks.Of(g)), "ExampleStacks"))
+	// Output: true
+}

@@ -67,11 +67,14 @@ type Holder interface {
 }
 
 // Watch has debug mode ask h what holds the loop, and from now until Close the code that calls [Loop.Drive] is watched, too.
+// Of a guest ([NewGuest]) only its own ticks are.
 // It is meant for a bridge, on which tasks run. Without debug mode it does nothing.
 func (l *Loop) Watch(h Holder) {
 	if w := l.watchdog; w != nil {
 		w.holder = h
-		w.turn()
+		if l.post == nil { // what a guest's host does meanwhile is its own business
+			w.turn()
+		}
 		w.start()
 	}
 }

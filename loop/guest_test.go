@@ -124,3 +124,24 @@ func TestGuestRefusesAHostThatCallsItWithinACallback(t *testing.T) {
 func TestGuestHasNoVirtualClock(t *testing.T) {
 	require.Panics(t, func() { loop.NewGuest(func(func()) {}, loop.WithVirtualClock(epoch)) })
 }
+
+func TestDebugModeWatchesAGuestsTicksOnly(t *testing.T) {
+	leakcheck.Test(t)
+	h := newHostLoop()
+	r := newReports()
+	l := loop.NewGuest(h.post, loop.WithDebug(time.Millisecond), loop.WithReport(r.add))
+	l.Watch(namedHolder{"task 7", "its stack"})
+	time.Sleep(20 * time.Millisecond) // the watched thing: that time goes by
+	require.Empty(t, r.all())
+	until := make(chan struct{})
+	l.CallSoon(func() { stuckOnChannel(until) })
+	go func() {
+		<-r.came
+		close(until)
+	}()
+	(<-h.calls)()
+	require.ErrorContains(t, r.all()[0], "task 7")
+	time.Sleep(20 * time.Millisecond)
+	require.Len(t, r.all(), 1)
+	l.Close()
+}

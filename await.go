@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/seed1239206e/repaint/greenlet"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -115,19 +116,39 @@ func Sleep(ctx context.Context, d time.Duration) error {
 		p.Future().SetName("a sleep")
 		return h.drive(ctx, "Sleep", g, &p.Future().Latch)
 	}
-	s := &sleep{task: h.current}
 	if d <= 0 {
-		h.loop.Schedule(s)
-	} else {
-		defer h.loop.ScheduleLater(d, s).Stop()
+		return h.current.yield(ctx, g)
 	}
-	if err := h.current.suspend(ctx, g, s); err != nil {
+	s := &sleep{task: h.current}
+	defer h.loop.ScheduleLater(d, s).Stop()
+	if err := h.current.suspend(ctx, g, s); err != nil || s.over {
 		return err
 	}
-	if s.over {
-		return nil
+	return loop.ContextError(ctx)
+}
+
+// yield is a sleep of no length.
+func (t *task) yield(ctx context.Context, g *greenlet.Greenlet) error {
+	y := (*yielding)(t)
+	t.yields++
+	t.host.loop.Schedule(y)
+	if err := t.suspend(ctx, g, y); err != nil || y.Done() {
+		return err
 	}
 	return loop.ContextError(ctx)
+}
+
+// A yielding task has given up its turn and waits for the next one.
+type yielding task
+
+// Done reports that all turns have come. It can be more than one that is waited for: a yield can be left before its turn has come.
+func (y *yielding) Done() bool     { return y.yields == y.turns }
+func (y *yielding) String() string { return "its next turn" }
+
+// RunInLoop is called when it's the task's turn.
+func (y *yielding) RunInLoop() {
+	y.turns++
+	(*task)(y).RunInLoop()
 }
 
 // A sleep is what a sleeping task waits for.

@@ -294,3 +294,19 @@ func TestAResultThatCameJustBeforeTheCancelIsNotLost(t *testing.T) {
 		return nil
 	}))
 }
+
+func TestCancelFromElsewhereReachesARunWithinAVirtualClock(t *testing.T) {
+	for _, opts := range [][]loop.Option{nil, {loop.WithVirtualClock(time.Unix(0, 0))}} {
+		virtually(t, func(ctx context.Context) {
+			ordinary, cancel := context.WithCancelCause(ctx)
+			defer cancel(nil)
+			_, err := repaint.Await(ctx, repaint.Spawn(ordinary, func(ctx context.Context) (int, error) {
+				return 0, repaint.Run(ctx, func(ctx context.Context) error {
+					go cancel(errBoom)
+					return repaint.UntilDone(ctx)
+				}, opts...)
+			}))
+			require.ErrorIs(t, err, errBoom)
+		})
+	}
+}

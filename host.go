@@ -44,6 +44,7 @@ type host struct {
 	watch      contextWatch
 	stray      error            // came to the driver without being meant for it; the main function gets it
 	polled     []*polledContext // with a virtual clock: those whose end somebody is to be told
+	borrowed   []func() bool    // end the watches over those of the hosts around this one
 	panicked   *loop.PanicError // which Run is to raise
 	returned   bool             // the main function
 	stubborn   []string         // tasks that had to be killed
@@ -111,9 +112,7 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...loop
 func (h *host) prepare(ctx context.Context) {
 	h.tasks.next, h.tasks.prev = &h.tasks, &h.tasks
 	h.family.SetValue(h)
-	if h.loop.Virtual() {
-		h.loop.OnIdle(h.poll)
-	}
+	h.startPolling()
 	if h.debug = h.loop.Debugging(); h.debug {
 		h.loop.Watch(h)
 	}
@@ -216,6 +215,7 @@ func (h *host) close() {
 	if h.idle != nil {
 		h.dismiss(greenlet.Lookup())
 	}
+	h.stopPolling()
 	h.loop.Close()
 	delist(h)
 }
@@ -323,12 +323,17 @@ func (h *host) run(t *task, me, g *greenlet.Greenlet, arg any) {
 	_, err := g.Switch(arg)
 	h.current = before
 	if err != nil {
-		err = fmt.Errorf("repaint: an error was thrown into the greenlet that drives the loop: %w", err)
-		if h.guest {
-			h.loop.Report(err)
-		} else {
-			h.stray = err
-		}
+		h.strayed(err)
+	}
+}
+
+// strayed deals with an error that came to the driver without being meant for it.
+func (h *host) strayed(err error) {
+	err = fmt.Errorf("repaint: an error was thrown into the greenlet that drives the loop: %w", err)
+	if h.guest {
+		h.loop.Report(err)
+	} else {
+		h.stray = err
 	}
 }
 

@@ -61,7 +61,7 @@ func (h *host) afterFunc(ctx context.Context, fn func()) (stop func() bool) {
 	if h == nil || !h.loop.Virtual() {
 		return context.AfterFunc(ctx, fn)
 	}
-	p := &polledContext{done: ctx.Done(), fn: fn}
+	p := &polledContext{ctx: ctx, fn: fn}
 	p.stop = context.AfterFunc(ctx, h.loop.Wake)
 	h.polled = append(h.polled, p)
 	return func() bool {
@@ -72,7 +72,7 @@ func (h *host) afterFunc(ctx context.Context, fn func()) (stop func() bool) {
 
 // A polledContext is one that the loop looks at when it is idle.
 type polledContext struct {
-	done <-chan struct{}
+	ctx  context.Context
 	fn   func()
 	stop func() bool // ends the watch that wakes a sleeping loop
 	over atomic.Bool // fn has been called, or must not be any more
@@ -83,15 +83,34 @@ func (h *host) poll() {
 	all := h.polled
 	h.polled = nil
 	for _, p := range all {
-		select {
-		case <-p.done:
-			if p.over.CompareAndSwap(false, true) {
-				p.stop()
-				p.fn()
-			}
-		default:
+		if p.ctx.Err() != nil && p.over.CompareAndSwap(false, true) {
+			p.stop()
+			p.fn()
 		}
 	}
 	left := slices.DeleteFunc(all, func(p *polledContext) bool { return p.over.Load() })
 	h.polled = append(left, h.polled...)
+	if h.outer != nil {
+		h.outer.poll() // nobody else does, while this host's Run goes on
+	}
+}
+
+// startPolling has the loop poll when it is idle, if it has a virtual clock, or runs within one that has.
+func (h *host) startPolling() {
+	virtual := h.loop.Virtual()
+	for o := h.outer; o != nil; o = o.outer {
+		virtual = virtual || o.loop.Virtual()
+		for _, p := range o.polled {
+			h.borrowed = append(h.borrowed, context.AfterFunc(p.ctx, h.loop.Wake))
+		}
+	}
+	if virtual {
+		h.loop.OnIdle(h.poll)
+	}
+}
+
+func (h *host) stopPolling() {
+	for _, stop := range h.borrowed {
+		stop()
+	}
 }

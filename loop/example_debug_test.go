@@ -98,6 +98,7 @@ func ExampleWithSeed() {
 		_ = l.Drive(func() bool { return len(order) == 8 })
 		return order
 	}
-	fmt.Println(order(1) == order(1), order(1) == order(2))
+	once, again, other := order(1), order(1), order(2)
+	fmt.Println(once == again, once == other)
 	// Output: true false
 }

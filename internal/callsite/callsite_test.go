@@ -18,9 +18,6 @@ type method struct{ _ [200]byte }
 func (method) site() Site { return Caller() }
 
 func TestCallerIsWhereTheFunctionWasCalled(t *testing.T) {
-	if !works {
-		t.Skip("frames aren't linked as expected here")
-	}
 	for _, get := range []func() Site{
 		func() Site { return site() },
 		func() Site { return generic(7) },
@@ -33,8 +30,8 @@ func TestCallerIsWhereTheFunctionWasCalled(t *testing.T) {
 	}
 }
 
-func TestCallerIsKnownWherePromised(t *testing.T) {
-	require.Equal(t, promised, works)
+func TestCallerWorksHere(t *testing.T) {
+	require.True(t, works)
 }
 
 func TestUnknownPlace(t *testing.T) {

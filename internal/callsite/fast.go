@@ -4,5 +4,3 @@ package callsite
 
 // callersCaller returns where the function that calls Caller returns to, and must be called by Caller.
 func callersCaller() uintptr
-
-const promised = true

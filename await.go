@@ -110,18 +110,27 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	case h == nil:
 		return sleepBlocking(ctx, d)
 	case h.current == nil:
-		p := loop.NewPromise[struct{}](h.loop)
-		timer := h.loop.CallLater(d, func() { p.Resolve(struct{}{}) })
-		defer timer.Stop()
-		p.Future().SetName("a sleep")
-		return h.drive(ctx, "Sleep", g, &p.Future().Latch)
-	}
-	if d <= 0 {
+		return h.sleep(ctx, g, d)
+	case d <= 0:
 		return h.current.yield(ctx, g)
 	}
-	s := &sleep{task: h.current}
-	defer h.loop.ScheduleLater(d, s).Stop()
-	if err := h.current.suspend(ctx, g, s); err != nil || s.over {
+	return h.current.sleep(ctx, g, d)
+}
+
+// sleep is Sleep in the main function.
+func (h *host) sleep(ctx context.Context, g *greenlet.Greenlet, d time.Duration) error {
+	p := loop.NewPromise[struct{}](h.loop)
+	timer := h.loop.CallLater(d, func() { p.Resolve(struct{}{}) })
+	defer timer.Stop()
+	p.Future().SetName("a sleep")
+	return h.drive(ctx, "Sleep", g, &p.Future().Latch)
+}
+
+func (t *task) sleep(ctx context.Context, g *greenlet.Greenlet, d time.Duration) error {
+	s := &sleep{task: t}
+	timer := t.host.loop.ScheduleLater(d, s)
+	defer timer.Stop()
+	if err := t.suspend(ctx, g, s); err != nil || s.over {
 		return err
 	}
 	return loop.ContextError(ctx)

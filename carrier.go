@@ -20,14 +20,13 @@ func (h *host) carrier(parent *greenlet.Greenlet) *greenlet.Greenlet {
 }
 
 // carry is what a carrier runs. Its argument is a job, and nil has it end.
+// Its frame, like those of all functions between here and the switch, is part of each suspended task's stack,
+// which fits into the smallest one that there is if the task's own function needs little.
 func carry(arg any) (any, error) {
 	for arg != nil {
 		t := arg.(job).run()
-		// What somebody else may know must end with its task, as what was killed must.
-		if h := t.host; t.killed || h.over || len(h.idle) == maxIdle || !t.greenlet.Reusable() {
+		if !t.host.keep(t) {
 			return nil, nil
-		} else {
-			h.idle = append(h.idle, t.greenlet)
 		}
 		var err error
 		if arg, err = t.resumer.Switch(nil); err != nil {
@@ -35,6 +34,18 @@ func carry(arg any) (any, error) {
 		}
 	}
 	return nil, nil
+}
+
+// keep notes the carrier of an ended task as idle, unless it has to end with it:
+// what somebody else may know must, and what was killed.
+//
+//go:noinline
+func (h *host) keep(t *task) bool {
+	if t.killed || h.over || len(h.idle) == maxIdle || !t.greenlet.Reusable() {
+		return false
+	}
+	h.idle = append(h.idle, t.greenlet)
+	return true
 }
 
 // A job is a task of whatever type.

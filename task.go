@@ -120,21 +120,30 @@ func (t *Task[T]) run() *task {
 }
 
 func (t *Task[T]) main() {
-	goexit := true
-	defer func() {
-		t.leave()
-		if r := recover(); r != nil {
-			t.fail(r)
-		} else if goexit {
-			t.promise.Reject(loop.ErrGoexit)
-		}
-	}()
+	defer t.end()
 	v, err := t.fn(&t.scope)
-	goexit = false
+	t.returned = true
+	t.settle(v, err)
+}
+
+// settle completes the future when fn has returned.
+//
+//go:noinline
+func (t *Task[T]) settle(v T, err error) {
 	if err == nil && t.mustAwait && !t.hasWaited {
 		err = fmt.Errorf("%w: %s blocked, or had nothing to wait for", ErrAwaitRequired, t)
 	}
 	t.promise.Settle(v, err)
+}
+
+// end is deferred by main.
+func (t *Task[T]) end() {
+	t.leave()
+	if r := recover(); r != nil {
+		t.fail(r)
+	} else if !t.returned {
+		t.promise.Reject(loop.ErrGoexit)
+	}
 }
 
 // fail completes the future after a panic.
@@ -176,6 +185,7 @@ type task struct {
 	mustAwait bool
 	hasWaited bool // has ever been suspended
 	suspended bool // is to be resumed by the loop
+	returned  bool // fn has
 	ended     bool
 	killed    bool
 
@@ -228,26 +238,23 @@ func (t *task) await(ctx context.Context, g *greenlet.Greenlet, c *loop.Latch) e
 	if !c.Subscribe(&t.waiter) {
 		return nil
 	}
-	l := t.host.loop
-	outside := c.Outside(l)
-	if outside {
-		l.Hold()
+	if c.Outside(t.host.loop) {
+		t.host.loop.Hold()
 	}
-	defer func() {
-		if outside {
-			l.Release()
-		}
-		if !c.Done() {
-			c.Unsubscribe(&t.waiter)
-		}
-	}()
-	if err := t.suspend(ctx, g, c); err != nil {
+	defer t.awaited(c)
+	if err := t.suspend(ctx, g, c); err != nil || c.Done() {
 		return err
 	}
-	if c.Done() {
-		return nil
-	}
 	return abandon(ctx, c)
+}
+
+func (t *task) awaited(c *loop.Latch) {
+	if c.Outside(t.host.loop) {
+		t.host.loop.Release()
+	}
+	if !c.Done() {
+		c.Unsubscribe(&t.waiter)
+	}
 }
 
 // suspend gives control back to where it came from, until w is done or the context ends.
@@ -257,12 +264,9 @@ func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) er
 	t.hasWaited = true
 	t.waitsFor, t.at = w, g
 	if t.host.debug {
-		t.since = t.host.loop.Now()
+		t.noteTime()
 	}
-	defer func() { // also when the greenlet is killed and recovers
-		t.waitsFor = nil
-		t.wake()
-	}()
+	defer t.resumed() // also when the greenlet is killed and recovers
 	// It can be resumed for a reason that has passed: one that was on its way when another came first.
 	for !w.Done() && ctx.Err() == nil {
 		t.suspended = true
@@ -275,6 +279,14 @@ func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) er
 		}
 	}
 	return nil
+}
+
+//go:noinline
+func (t *task) noteTime() { t.since = t.host.loop.Now() }
+
+func (t *task) resumed() {
+	t.waitsFor = nil
+	t.wake()
 }
 
 // wake takes the task off those that are suspended. It reports false if the loop has done so, in resuming it.

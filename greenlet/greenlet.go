@@ -222,7 +222,7 @@ func (g *Greenlet) Switch(arg any) (any, error) {
 		s.next()
 	}
 	if f.current.core != me || f.special {
-		return f.arrive(me).open(f.current)
+		return f.arriveSlowly(me)
 	}
 	arg = f.msg.value
 	f.msg.value = nil

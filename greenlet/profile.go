@@ -18,6 +18,12 @@ func Profiled() Option { return func(c *core) { c.extra().profiled = true } }
 // or ends that. It must be called from the family.
 func (f *Family) SetProfiled(on bool) { f.profiled = on }
 
+// profiled calls the greenlet's function with labels.
+func profiled(c *core, run func(arg any) (any, error), arg any) (any, error) {
+	defer profile(c)()
+	return run(arg)
+}
+
 // profile labels the calling goroutine, which is about to run the greenlet's function. The result undoes it.
 func profile(c *core) (done func()) {
 	name := c.String()

@@ -89,6 +89,11 @@ func (f *Family) arrive(me *core) message {
 	return f.receive(me)
 }
 
+// arriveSlowly is arrive for Switch, in whose frame a message would take room on each suspended stack.
+//
+//go:noinline
+func (f *Family) arriveSlowly(me *core) (any, error) { return f.arrive(me).open(f.current) }
+
 // receive takes the family's message and control, in this order: once the family has a running goroutine
 // nothing is written that another one might look at without having been switched to. See reaper.go.
 func (f *Family) receive(me *core) message {

@@ -40,6 +40,8 @@ const maxIdle = 1024
 const maxIdleStack = 32 << 10
 
 // start gives the unstarted greenlet a goroutine.
+//
+//go:noinline
 func (f *Family) start(g *Greenlet) {
 	lock := ownThreadLock()
 	w := f.pool.get(lock)
@@ -89,20 +91,38 @@ func (w *worker) main(yield func(struct{}) bool) {
 
 // work runs a greenlet from start to end, parks the worker in the pool, and returns when it wakes up;
 // or returns false at once if the worker must end.
-// It has little on its stack, and while the worker is parked nothing that leads to the family.
+//
+// What happens before and after is in functions of their own, as the frame of this one is part of each suspended greenlet's stack.
 func (w *worker) work() bool {
+	if w.begin() {
+		w.call()
+	}
+	return w.conclude()
+}
+
+// begin takes control for the job, and reports whether it is to run.
+//
+//go:noinline
+func (w *worker) begin() bool {
 	c := w.job
 	f := c.fam
 	w.owner.fam = f
 	w.recovered = false
 	c.goid = w.owner.id
 	f.msg = f.arrive(c)
-	switch {
-	case f.msg.carriesValue():
-		w.call()
-	case f.msg.kind == kill: // while a tracer of its start had switched away
+	if f.msg.kind == kill { // while a tracer of its start had switched away
 		f.msg = message{err: ErrExit}
 	}
+	return f.msg.carriesValue()
+}
+
+// conclude ends the job and gives control away. It has little on its stack, and while
+// the worker is parked nothing that leads to the family.
+//
+//go:noinline
+func (w *worker) conclude() bool {
+	c := w.job
+	f := c.fam
 	c.run = nil
 	w.job = nil
 	to := f.finish(c)
@@ -127,28 +147,36 @@ func (w *worker) mustEnd(f *Family, to *slot) bool {
 
 // call calls the greenlet's function and makes how it ended the family's message.
 func (w *worker) call() {
+	defer w.catch()
 	c := w.job
 	f := c.fam
-	defer func() {
-		switch r := recover(); {
-		case r == killed:
-			w.recovered = true
-			f.msg = message{err: ErrExit}
-		case r != nil:
-			w.recovered = true
-			f.msg = message{kind: panicked, err: carry(c, r)}
-		}
-	}()
 	run, arg := c.run, f.msg.value
 	c.run, f.msg.value = nil, nil
+	var v any
+	var err error
 	if f.profiled || c.more != nil && c.more.profiled {
-		defer profile(c)()
+		v, err = profiled(c, run, arg)
+	} else {
+		v, err = run(arg)
 	}
-	v, err := run(arg)
 	if err != nil {
 		v = nil
 	}
+	f = w.job.fam
 	f.msg.value, f.msg.err = v, err
+}
+
+// catch makes a panic of the greenlet's function the family's message. It is deferred.
+func (w *worker) catch() {
+	c := w.job
+	switch r := recover(); {
+	case r == killed:
+		w.recovered = true
+		c.fam.msg = message{err: ErrExit}
+	case r != nil:
+		w.recovered = true
+		c.fam.msg = message{kind: panicked, err: carry(c, r)}
+	}
 }
 
 // leave ends the goroutine. If a greenlet is still running in it then it has called Goexit. Nothing can stop that,

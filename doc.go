@@ -22,12 +22,16 @@
 // Blue code need not know where it runs. In a plain goroutine Await waits, Sleep sleeps, Block calls, and a
 // [Group] starts goroutines. A goroutine that code within a loop starts is a plain one.
 //
+// A Group, and [Gather], [First], [AsCompleted] and [Each], run functions side by side and let none outlive them.
+// Package coop has what blue code shares and waits for: locks, queues, events, and a loader that turns the questions of many tasks into one.
+//
 // # Cancellation
 //
 // Contexts do it, as everywhere in Go. A wait returns when its context ends, with the context's cause, and so does each further
 // one with that context; the future that was awaited is cancelled, so that a driver can cancel the query.
 // Each task has a context of its own, which ends with the one that it was spawned with, by [Task.Cancel],
 // and when the task returns. Cleaning up that has to wait does so with context.WithoutCancel.
+// [WithTimeout] goes by the loop's clock, which may be virtual.
 //
 // # What goes wrong
 //
@@ -35,6 +39,15 @@
 // ends the goroutine that called Run, in order, so tests may fail in tasks.
 // If everybody waits for somebody who waits, the main function's wait returns a [*DeadlockError] that says who waits for what.
 // What blocks without Block, a channel say, stops the whole loop: that is the price of one goroutine at a time.
+// The same goes for a library that keeps a mutex while it waits, once a second task wants that mutex.
+//
+// To see it there is debug mode: run the program with REPAINT_DEBUG=1, or the loop with [loop.WithDebug]. It reports
+// what holds the loop, with its stack, and tasks that failed without anybody looking. [DumpTasks] writes what each task
+// waits for and where it was spawned, and [DumpOnSignal] does so when a signal comes.
+//
+// # Loops of others
+//
+// [Attach] lets tasks run on an event loop that isn't ours, if it has one method: Post(func()).
 //
 // # Packages
 //

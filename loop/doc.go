@@ -24,6 +24,8 @@
 // system call, what the tick has collected. If then there is nothing to run, the loop sleeps.
 //
 // The order is a law, not a habit: whatever was scheduled first runs first, whoever scheduled it.
+// When nothing is ready, and before the loop sleeps, come the functions of [Loop.CallWhenIdle]:
+// at that instant nobody in the loop can do anything, so whoever collects has all there will be.
 // With a virtual clock, and as long as nothing comes from other goroutines, the same program always runs in the same order.
 //
 // A panic in a callback passes through Drive to its caller, and so does runtime.Goexit. The callbacks behind it
@@ -33,7 +35,7 @@
 //
 // "From the loop" means: from a callback or hook, or from the code that calls Drive, while Drive isn't running.
 //
-//	from any goroutine     Post, Schedule; Offload; all of Future, Promise and Latch but OnDone
+//	from any goroutine     Post, Schedule, Wake, Report; Offload; all of Future, Promise and Latch but OnDone
 //	from the loop          everything else: timers, hooks, Hold, OnDone, Stats, Close
 //	not from a callback    Drive, which returns ErrReentrant
 //	not from a loop        Wait of a future, which would stop the loop
@@ -86,6 +88,23 @@
 //
 // Cancelling abandons a function that has begun. What it uses is still in use then; where that matters there is [OffloadJoined],
 // whose future isn't done before the function has returned.
+//
+// # What goes wrong
+//
+// An error has somebody whose business it is: who drives the loop, or who has the future. What has nobody is reported:
+// [WithReport] sets to whom, and otherwise it is logged. A panic that nobody looks at is always reported ([UnobservedError]).
+// In debug mode, [WithDebug] or REPAINT_DEBUG=1, so are errors that nobody looks at, and whatever holds
+// the loop for too long, with its stack, while it still does ([HeldError]): a callback that computes, or one that waits
+// for a mutex which only the loop's next callback would unlock.
+//
+// # Chance
+//
+// [WithSeed] gives up the order of requests. What runs next is drawn by chance, the same for the same seed.
+// With the virtual clock that makes a test of a thousand schedules, each of which can be repeated.
+//
+// # On loops of others
+//
+// [NewGuest] makes a loop that nobody drives: an event loop of somebody else's calls it, whenever it has something to do.
 //
 // # Without allocations
 //

@@ -310,3 +310,18 @@ func TestCancelFromElsewhereReachesARunWithinAVirtualClock(t *testing.T) {
 		})
 	}
 }
+
+func TestCancelIsNoticedAlsoIfTheLoopIsNeverIdle(t *testing.T) {
+	virtually(t, func(ctx context.Context) {
+		ordinary, cancel := context.WithCancel(ctx)
+		waiting := repaint.Spawn(ordinary, func(ctx context.Context) (int, error) { return 0, repaint.Sleep(ctx, time.Hour) })
+		cancel()
+		for range 1000 {
+			if waiting.Done() {
+				return
+			}
+			require.NoError(t, repaint.Sleep(ctx, 0))
+		}
+		t.Error("the cancel wasn't noticed")
+	})
+}

@@ -159,7 +159,8 @@ type hook struct{ fn func() }
 // If several are registered they are called in one tick, in their order.
 func (l *Loop) CallWhenIdle(fn func()) { l.idle = append(l.idle, callback(fn)) }
 
-// OnIdle has fn called each time that nothing is ready, before the functions of [Loop.CallWhenIdle] and before the loop sleeps.
+// OnIdle has fn called each time that nothing is ready, before the functions of [Loop.CallWhenIdle] and before the loop sleeps;
+// and every 64 ticks, lest a loop that is never idle forget it.
 // What it schedules runs first. It is for a bridge, and there is one such function, the last that was set.
 func (l *Loop) OnIdle(fn func()) { l.onIdle = fn }
 
@@ -275,6 +276,9 @@ func (l *Loop) anyReady() bool {
 // errIdle ends the tick of a guest that has nothing to do.
 var errIdle = errors.New("idle")
 
+// busyTicks is after how many ticks a loop that always has something to do takes time for what it does when idle.
+const busyTicks = 64
+
 // burst is how many callbacks a queue has room for without being suspected of having grown for an exception.
 const burst = 4096
 
@@ -301,6 +305,9 @@ func (l *Loop) gather() error {
 			l.pick()
 		}
 		if len(l.batch) > 0 || l.entered && len(l.hooks) > 0 {
+			if l.onIdle != nil && l.stats.Ticks%busyTicks == busyTicks-1 {
+				l.onIdle()
+			}
 			return nil
 		}
 		if l.onIdle != nil {

@@ -1,0 +1,109 @@
+package coop
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// A Barrier lets a fixed number of callers go on together, once all have come. Then it serves the next round.
+// [NewBarrier] makes it. It is asyncio's Barrier.
+type Barrier struct {
+	identity
+	parties int
+
+	mu     sync.Mutex // held for moments; no other is taken inside
+	broken bool       // by Abort; nobody waits then
+	// line is of those who have come, always fewer than parties. Who is served gets an index.
+	line line[int]
+}
+
+// NewBarrier returns a barrier for the given number of parties, of which there must be one at least.
+// Made in a loop, it belongs to that loop.
+func NewBarrier(parties int, opts ...Option) *Barrier {
+	if parties < 1 {
+		panic(fmt.Sprintf("coop: NewBarrier for %d parties", parties))
+	}
+	return &Barrier{identity: newIdentity(opts), parties: parties}
+}
+
+// Wait waits for the others. It returns how many of this round came before: 0 for the first, parties-1 for the last, who doesn't have
+// to wait. So it is a different number for each, and the one who gets 0, say, can do what is to be done once.
+//
+// If the context ends first, Wait returns its cause, the caller doesn't count as having come, and the others wait on.
+// If the barrier is or gets broken, the error is [ErrBarrierBroken].
+func (b *Barrier) Wait(ctx context.Context) (int, error) {
+	if ctx.Err() != nil {
+		return 0, loop.ContextError(ctx)
+	}
+	b.mu.Lock()
+	if b.broken {
+		b.mu.Unlock()
+		return 0, ErrBarrierBroken
+	}
+	if b.line.len+1 == b.parties {
+		all := b.line.take(served)
+		i := 0
+		for w := all.first; i < all.len; w = w.next {
+			w.value = i
+			i++
+		}
+		b.mu.Unlock()
+		all.resolve()
+		return b.parties - 1, nil
+	}
+	w := newWaiter[int](b.asTool(), &b.identity, "the others at a coop.Barrier", 0)
+	b.line.push(w)
+	b.mu.Unlock()
+	if err := w.wait(ctx); err != nil {
+		return 0, err
+	}
+	return w.value, nil
+}
+
+// Abort breaks the barrier: those who wait, and all who come until [Barrier.Reset], get [ErrBarrierBroken].
+// It may be called from any goroutine.
+func (b *Barrier) Abort() { b.refuse(true) }
+
+// Reset makes the barrier as new. Those who wait get [ErrBarrierBroken]. It may be called from any goroutine.
+func (b *Barrier) Reset() { b.refuse(false) }
+
+func (b *Barrier) refuse(broken bool) {
+	b.mu.Lock()
+	b.broken = broken
+	all := b.line.take(refused)
+	b.mu.Unlock()
+	all.reject(ErrBarrierBroken)
+}
+
+// Parties returns the number of callers that it takes.
+func (b *Barrier) Parties() int { return b.parties }
+
+// Waiting returns how many wait now. It may be called from any goroutine.
+func (b *Barrier) Waiting() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.line.len
+}
+
+// Broken reports whether the barrier is broken. It may be called from any goroutine.
+func (b *Barrier) Broken() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.broken
+}
+
+// A barrierTool is a barrier as its waiters see it.
+type barrierTool Barrier
+
+func (b *Barrier) asTool() *barrierTool { return (*barrierTool)(b) }
+
+func (t *barrierTool) resign(w *waiter[int], keep bool) bool {
+	b := (*Barrier)(t)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.line.leave(w)
+	return w.state == served && keep
+}

@@ -1,0 +1,113 @@
+package coop
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// A Cond lets callers who hold a [Mutex] wait until something that the mutex guards has changed. [NewCond] makes it.
+// It is asyncio's Condition, or sync.Cond with a context.
+//
+//	if err := m.Lock(ctx); err != nil {
+//		return err
+//	}
+//	defer m.Unlock()
+//	for !ready {
+//		if err := c.Wait(ctx); err != nil {
+//			return err
+//		}
+//	}
+//
+// Several conditions may share a mutex.
+type Cond struct {
+	identity
+	l *Mutex
+
+	mu   sync.Mutex // held for moments; no other is taken inside
+	line line[struct{}]
+}
+
+// NewCond returns a condition for what the mutex guards. Made in a loop, it belongs to that loop; the mutex should, too.
+func NewCond(m *Mutex, opts ...Option) *Cond { return &Cond{identity: newIdentity(opts), l: m} }
+
+// Wait unlocks the mutex, waits for [Cond.Signal] or [Cond.Broadcast], and locks the mutex again. It panics if the mutex isn't locked.
+//
+// However Wait returns, the caller has the mutex, and unlocks it as usual: it is locked again even if the context has ended.
+// A signal that came before the context ended isn't lost: then the error is nil.
+//
+// There is one exception. In a deadlock the mutex may be in other hands for ever. Then Wait returns a [*repaint.DeadlockError]
+// without it. The caller may, and must, call Unlock all the same; the mutex isn't free before the other one has, too.
+func (c *Cond) Wait(ctx context.Context) error {
+	if c.l.state.Load() == free {
+		panic("coop: Wait of a Cond whose Mutex isn't locked")
+	}
+	if ctx.Err() != nil {
+		return loop.ContextError(ctx)
+	}
+	c.mu.Lock()
+	w := newWaiter[struct{}](c.asTool(), &c.identity, "a coop.Cond", struct{}{})
+	c.line.push(w)
+	c.mu.Unlock()
+	c.l.Unlock()
+	returned := false
+	defer func() {
+		if !returned { // the greenlet is being killed, and mustn't wait
+			c.l.owe()
+		}
+	}()
+	err := w.wait(ctx)
+	returned = true
+	if again := c.l.relock(ctx); again != nil {
+		return errors.Join(err, again)
+	}
+	return err
+}
+
+// WaitFor waits until the predicate holds. It is called with the mutex locked: at first, and whenever Wait has returned.
+// If it returns nil the predicate holds; for the rest, see [Cond.Wait].
+func (c *Cond) WaitFor(ctx context.Context, predicate func() bool) error {
+	for !predicate() {
+		if err := c.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Signal wakes the one who has waited longest, if somebody waits. The caller may hold the mutex, and most often does.
+// It never waits. It may be called from any goroutine.
+func (c *Cond) Signal() {
+	c.mu.Lock()
+	w := c.line.serve()
+	c.mu.Unlock()
+	w.resolve()
+}
+
+// Broadcast wakes all who wait. They get the mutex in the order in which they have waited.
+// It never waits. It may be called from any goroutine.
+func (c *Cond) Broadcast() {
+	c.mu.Lock()
+	all := c.line.take(served)
+	c.mu.Unlock()
+	all.resolve()
+}
+
+// A condTool is a condition as its waiters see it.
+type condTool Cond
+
+func (c *Cond) asTool() *condTool { return (*condTool)(c) }
+
+func (t *condTool) resign(w *waiter[struct{}], keep bool) bool {
+	c := (*Cond)(t)
+	c.mu.Lock()
+	signalled := w.state == served
+	c.line.leave(w)
+	c.mu.Unlock()
+	if signalled && !keep {
+		c.Signal()
+	}
+	return signalled && keep
+}

@@ -1,0 +1,142 @@
+package coop
+
+import (
+	"runtime"
+	"sync"
+	"weak"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/greenlet"
+)
+
+// A Local is a variable of which each greenlet has its own: each task, the main function of a Run, and
+// each greenlet that these make. It is gevent's local. The zero value is ready for use. It must not be copied.
+//
+// A task doesn't inherit values from the one that spawned it. What is to be passed down belongs into a context.Value,
+// which is also what a function should prefer that has a context at hand. A Local is for code that has none: a logger, a callback.
+//
+// A plain goroutine has no end that could be noticed, so a value that it sets would stay for ever. It can use [Local.With], which sets
+// a value for the time of a call.
+//
+// Values go when their greenlet has ended and is collected, or at the latest when so many others have been set since that
+// there are as many ended ones as live ones.
+// All methods may be called from any goroutine.
+type Local[T any] struct {
+	mu      sync.Mutex // held for moments; no other is taken inside
+	values  map[localKey]localValue[T]
+	sweepAt int // the size of values at which those of ended greenlets are looked for
+}
+
+type localKey = weak.Pointer[greenlet.Greenlet]
+
+type localValue[T any] struct {
+	value T
+	// cleanup takes the value away when the greenlet is collected.
+	cleanup runtime.Cleanup
+}
+
+// Get returns the current greenlet's value, and whether it has one.
+func (l *Local[T]) Get() (value T, ok bool) {
+	g := greenlet.Lookup()
+	if g == nil {
+		return value, false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	v, ok := l.values[weak.Make(g)]
+	return v.value, ok
+}
+
+// Set gives the current greenlet a value. In a plain goroutine it panics: see [Local.With].
+func (l *Local[T]) Set(value T) {
+	g := greenlet.Lookup()
+	if g == nil || g.Parent() == nil && repaint.CurrentLoop() == nil {
+		panic("coop: Set of a Local in a plain goroutine, whose end can't be noticed: use With")
+	}
+	g = greenlet.Current() // which keeps it from carrying another task after this one
+	key := weak.Make(g)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	old, has := l.values[key]
+	if !has {
+		l.sweep()
+		old.cleanup = runtime.AddCleanup(g, l.drop, key)
+	}
+	l.put(key, localValue[T]{value, old.cleanup})
+}
+
+// Unset takes the current greenlet's value away, if it has one.
+func (l *Local[T]) Unset() {
+	g := greenlet.Lookup()
+	if g == nil {
+		return
+	}
+	key := weak.Make(g)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.values[key].cleanup.Stop()
+	delete(l.values, key)
+}
+
+// With calls fn and gives the current greenlet, or goroutine, the value for the time of the call. Then it has again what it had before.
+// What fn spawns, or runs in other goroutines, doesn't see the value.
+func (l *Local[T]) With(value T, fn func()) {
+	family, isNew := greenlet.Enter()
+	if isNew {
+		defer family.Close()
+	}
+	g := greenlet.Lookup()
+	defer runtime.KeepAlive(g)
+	key := weak.Make(g)
+	l.mu.Lock()
+	before, has := l.values[key]
+	l.put(key, localValue[T]{value, before.cleanup})
+	l.mu.Unlock()
+	defer func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		now, still := l.values[key]
+		switch {
+		case !has:
+			now.cleanup.Stop()
+			delete(l.values, key)
+			return
+		case !still: // Unset has stopped the cleanup
+			before.cleanup = runtime.AddCleanup(g, l.drop, key)
+		}
+		l.put(key, before)
+	}()
+	fn()
+}
+
+// put must be called with mu held.
+func (l *Local[T]) put(key localKey, v localValue[T]) {
+	if l.values == nil {
+		l.values = make(map[localKey]localValue[T])
+	}
+	l.values[key] = v
+}
+
+// drop takes away the value of a greenlet that was collected.
+func (l *Local[T]) drop(key localKey) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.values, key)
+}
+
+// sweep takes away the values of greenlets that have ended and not been collected: because somebody still has the task,
+// or because the value itself leads to the greenlet. It must be called with mu held.
+func (l *Local[T]) sweep() {
+	if len(l.values) < l.sweepAt {
+		return
+	}
+	for key, v := range l.values {
+		if g := key.Value(); g == nil || g.Dead() {
+			v.cleanup.Stop()
+			delete(l.values, key)
+		}
+	}
+	l.sweepAt = 2*len(l.values) + minSweep
+}
+
+const minSweep = 16

@@ -1,0 +1,161 @@
+package coop
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// A Mutex is a mutual exclusion lock: who waits for it in a task suspends only that task.
+// The zero value is an unlocked mutex for everybody; one that [NewMutex] makes in a loop belongs to that loop.
+// It must not be copied.
+//
+// Unlock hands the lock to the one who has waited longest. The lock isn't re-entrant: who locks it twice waits for himself.
+// It doesn't belong to a goroutine or task either: any may unlock it.
+//
+// In a loop a mutex is needed only for what must stay as it is across a wait.
+//
+// It isn't a sync.Locker: a Lock without a context could neither be cancelled nor tell of a deadlock.
+type Mutex struct {
+	identity
+	// state is changed from free to locked and back without mu, and to and from contended only with it.
+	// It is contended exactly while somebody waits, or a debt is open.
+	state atomic.Uint32
+
+	mu    sync.Mutex // held for moments; no other is taken inside
+	line  line[struct{}]
+	debts int // unlocks to come from those that Cond.Wait couldn't give the lock back to
+}
+
+const (
+	free = iota
+	locked
+	contended
+)
+
+// NewMutex returns an unlocked mutex. Made in a loop, it belongs to that loop.
+func NewMutex(opts ...Option) *Mutex { return &Mutex{identity: newIdentity(opts)} }
+
+// Lock locks the mutex, waiting in line if somebody else has it. If it returns an error, the lock isn't the caller's.
+//
+// If the context ends while the caller waits, Lock returns its cause. If at that very moment it was the caller's turn,
+// it has the lock, and the error is nil.
+func (m *Mutex) Lock(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return loop.ContextError(ctx)
+	}
+	if m.TryLock() {
+		return nil
+	}
+	return m.lockSlowly(ctx)
+}
+
+func (m *Mutex) lockSlowly(ctx context.Context) error {
+	m.mu.Lock()
+	if m.contend() {
+		m.mu.Unlock()
+		return nil
+	}
+	w := newWaiter[struct{}](m.asTool(), &m.identity, "a coop.Mutex", struct{}{})
+	m.line.push(w)
+	m.mu.Unlock()
+	return w.wait(ctx)
+}
+
+// contend makes a locked mutex a contended one, so that its Unlock looks at the line. It reports true if the mutex has become
+// free meanwhile; then it's locked now. It must be called with mu held.
+func (m *Mutex) contend() bool {
+	for {
+		if m.TryLock() {
+			return true
+		}
+		if m.state.Load() == contended || m.state.CompareAndSwap(locked, contended) {
+			return false
+		}
+	}
+}
+
+// TryLock locks the mutex if it's free, and reports whether it did. It never waits. It may be called from any goroutine.
+func (m *Mutex) TryLock() bool { return m.state.CompareAndSwap(free, locked) }
+
+// Unlock gives the lock to the next in line, or frees it. If it isn't locked that's a mistake, and Unlock panics.
+// It never waits. It may be called from any goroutine.
+func (m *Mutex) Unlock() {
+	if m.state.CompareAndSwap(locked, free) {
+		return
+	}
+	m.mu.Lock()
+	if m.state.Load() == free {
+		m.mu.Unlock()
+		panic("coop: Unlock of a Mutex that isn't locked")
+	}
+	if m.debts > 0 {
+		m.debts--
+		m.settle()
+		m.mu.Unlock()
+		return
+	}
+	next := m.line.serve()
+	if next == nil {
+		m.state.Store(free)
+	} else {
+		m.settle()
+	}
+	m.mu.Unlock()
+	next.resolve()
+}
+
+// settle puts the state of a locked mutex right after the line or the debts have changed. It must be called with mu held.
+func (m *Mutex) settle() {
+	if m.line.first == nil && m.debts == 0 {
+		m.state.Store(locked)
+	} else {
+		m.state.Store(contended)
+	}
+}
+
+// A mutexTool is a mutex as its waiters see it.
+type mutexTool Mutex
+
+func (m *Mutex) asTool() *mutexTool { return (*mutexTool)(m) }
+
+func (t *mutexTool) resign(w *waiter[struct{}], keep bool) bool {
+	m := (*Mutex)(t)
+	m.mu.Lock()
+	if w.state == served {
+		m.mu.Unlock()
+		if !keep {
+			m.Unlock()
+		}
+		return keep
+	}
+	m.line.leave(w)
+	m.settle()
+	m.mu.Unlock()
+	return false
+}
+
+// relock is how a wait that gave the lock away gets it back, also if the context has ended.
+// If waiting for it is impossible, as it is in a deadlock, it returns why, and the caller owes an unlock.
+func (m *Mutex) relock(ctx context.Context) error {
+	if m.TryLock() {
+		return nil
+	}
+	err := m.lockSlowly(context.WithoutCancel(ctx))
+	if err != nil {
+		m.owe()
+	}
+	return err
+}
+
+// owe takes note that somebody who hasn't got the lock back will call Unlock all the same.
+// The mutex becomes free only when that has happened, too.
+func (m *Mutex) owe() {
+	m.mu.Lock()
+	if !m.contend() {
+		m.debts++
+	}
+	m.mu.Unlock()
+}

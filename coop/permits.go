@@ -1,0 +1,108 @@
+package coop
+
+import (
+	"context"
+	"math"
+	"sync"
+
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// permits are a number of things that callers take several of at a time, strictly in the order in which they ask: a small
+// demand doesn't pass a large one that waits, so a large one is served at last.
+type permits struct {
+	identity
+	size int // how many there are; doesn't change; 0 stands for everything
+
+	mu    sync.Mutex // held for moments; no other is taken inside
+	taken int
+	// line is of those for whom there isn't enough yet, with what they want. While there is enough for the first, it has been served.
+	line line[int]
+}
+
+// everything is more than anybody takes one by one.
+const everything = math.MaxInt32
+
+func (p *permits) limit() int {
+	if p.size == 0 {
+		return everything
+	}
+	return p.size
+}
+
+func (p *permits) try(n int) bool {
+	p.mu.Lock()
+	ok := p.take(n)
+	p.mu.Unlock()
+	return ok
+}
+
+// take must be called with mu held.
+func (p *permits) take(n int) bool {
+	if p.line.first != nil || n > p.limit()-p.taken {
+		return false
+	}
+	p.taken += n
+	return true
+}
+
+func (p *permits) acquire(ctx context.Context, n int, what string) error {
+	if ctx.Err() != nil {
+		return loop.ContextError(ctx)
+	}
+	p.mu.Lock()
+	if p.take(n) {
+		p.mu.Unlock()
+		return nil
+	}
+	w := newWaiter[int](p, &p.identity, what, n)
+	p.line.push(w)
+	p.mu.Unlock()
+	return w.wait(ctx)
+}
+
+// release gives n back. It does nothing and reports false if what is taken isn't between least and most.
+func (p *permits) release(n, least, most int) bool {
+	p.mu.Lock()
+	if p.taken < least || p.taken > most {
+		p.mu.Unlock()
+		return false
+	}
+	p.taken -= n
+	if p.line.first == nil {
+		p.mu.Unlock()
+		return true
+	}
+	next := p.grant()
+	p.mu.Unlock()
+	next.resolve()
+	return true
+}
+
+// grant serves those at the head of the line for whom there is enough. It must be called with mu held,
+// and what it returns be resolved without.
+func (p *permits) grant() (next line[int]) {
+	for p.line.first != nil && p.line.first.value <= p.limit()-p.taken {
+		w := p.line.serve()
+		p.taken += w.value
+		next.push(w)
+	}
+	return next
+}
+
+func (p *permits) resign(w *waiter[int], keep bool) bool {
+	p.mu.Lock()
+	if w.state == served && keep {
+		p.mu.Unlock()
+		return true
+	}
+	if w.state == served {
+		p.taken -= w.value
+		w.state = gone
+	}
+	p.line.leave(w)
+	next := p.grant() // it may have stood in the way of smaller ones
+	p.mu.Unlock()
+	next.resolve()
+	return false
+}

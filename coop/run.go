@@ -1,0 +1,66 @@
+package coop
+
+import (
+	"context"
+	"runtime/debug"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/greenlet"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// detach runs fn on behalf of several callers: in a task of the current loop, or in a goroutine if there is no loop.
+// Its context has the values of ctx, and ends by the function that detach returns, or with the loop's Run.
+// In a loop fn runs up to its first wait before detach returns.
+func detach(ctx context.Context, name string, fn func(ctx context.Context)) (cancel func(cause error)) {
+	ctx = context.WithoutCancel(ctx)
+	if repaint.CurrentLoop() == nil {
+		ctx, cancel := context.WithCancelCause(ctx)
+		go func() {
+			defer cancel(nil)
+			fn(ctx)
+		}()
+		return cancel
+	}
+	task := repaint.Spawn(ctx, func(ctx context.Context) (struct{}, error) {
+		fn(ctx)
+		return struct{}{}, nil
+	}, repaint.Named(name))
+	return func(cause error) { task.Cancel(cause) }
+}
+
+// complete calls fn, and deliver once with what becomes of it, however fn ends. That deliver returns false means that nobody
+// waits for it. A panic goes to those who wait; if nobody does, it goes on in a loop, where its Run raises it.
+// In a goroutine it would end the program because of a caller's cancel. So there it's dropped.
+func complete[V any](fn func() (V, error), deliver func(V, error) bool) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		var none V
+		switch r := recover(); {
+		case r == nil:
+			deliver(none, loop.ErrGoexit)
+		case greenlet.IsKill(r):
+			deliver(none, errLost)
+			panic(r)
+		default:
+			p := asPanic(r)
+			if !deliver(none, p) && repaint.CurrentLoop() != nil {
+				panic(p)
+			}
+		}
+	}()
+	v, err := fn()
+	returned = true
+	deliver(v, err)
+}
+
+// asPanic makes a PanicError of what was recovered. One that has passed through an Await stays what it is.
+func asPanic(recovered any) *loop.PanicError {
+	if p, ok := recovered.(*loop.PanicError); ok {
+		return p
+	}
+	return &loop.PanicError{Value: recovered, Stack: debug.Stack()}
+}

@@ -1,0 +1,45 @@
+package coop
+
+import "context"
+
+// An RWMutex is a lock that any number of readers or one writer can have. The zero value is an unlocked one for everybody;
+// one that [NewRWMutex] makes in a loop belongs to that loop. It must not be copied.
+//
+// It is fair between both: who comes first is served first. A reader who comes while a writer waits, waits behind that writer,
+// also if the lock is held by readers at that moment; readers who are next to each other in line are let in together.
+//
+// It isn't re-entrant, for readers neither: a second RLock waits for a writer who waits for the first.
+type RWMutex struct{ permits permits }
+
+// NewRWMutex returns an unlocked lock. Made in a loop, it belongs to that loop.
+func NewRWMutex(opts ...Option) *RWMutex { return &RWMutex{permits{identity: newIdentity(opts)}} }
+
+// Lock locks for writing. Errors and cancellation are as with [Mutex.Lock].
+func (m *RWMutex) Lock(ctx context.Context) error {
+	return m.permits.acquire(ctx, everything, "a coop.RWMutex, to write")
+}
+
+// TryLock locks for writing if nobody has or wants the lock, and reports whether it did. It may be called from any goroutine.
+func (m *RWMutex) TryLock() bool { return m.permits.try(everything) }
+
+// Unlock ends the writer's lock. It panics if there is none. It may be called from any goroutine.
+func (m *RWMutex) Unlock() {
+	if !m.permits.release(everything, everything, everything) {
+		panic("coop: Unlock of an RWMutex that isn't locked for writing")
+	}
+}
+
+// RLock locks for reading. Errors and cancellation are as with [Mutex.Lock].
+func (m *RWMutex) RLock(ctx context.Context) error {
+	return m.permits.acquire(ctx, 1, "a coop.RWMutex, to read")
+}
+
+// TryRLock locks for reading if that needs no waiting, and reports whether it did. It may be called from any goroutine.
+func (m *RWMutex) TryRLock() bool { return m.permits.try(1) }
+
+// RUnlock ends one reader's lock. It panics if there is none. It may be called from any goroutine.
+func (m *RWMutex) RUnlock() {
+	if !m.permits.release(1, 1, everything-1) {
+		panic("coop: RUnlock of an RWMutex that isn't locked for reading")
+	}
+}

@@ -1,0 +1,65 @@
+package coop
+
+import (
+	"context"
+	"fmt"
+)
+
+// A Semaphore has a number of permits, of which callers take one or several at a time. [NewSemaphore] makes it.
+//
+// It is strictly fair: a caller who wants many and has to wait isn't overtaken by those who want few.
+type Semaphore struct{ permits permits }
+
+// NewSemaphore returns a semaphore with the given number of permits, of which there must be one at least.
+// Made in a loop, it belongs to that loop.
+func NewSemaphore(size int, opts ...Option) *Semaphore {
+	if size < 1 {
+		panic(fmt.Sprintf("coop: NewSemaphore with a size of %d", size))
+	}
+	return &Semaphore{permits{identity: newIdentity(opts), size: size}}
+}
+
+// Acquire takes n permits, all at once, waiting in line until there are so many.
+// If it returns an error it has taken none: [ErrTooLarge], at once, if n is more than the semaphore has at all.
+//
+// If the context ends while the caller waits, Acquire returns its cause. If at that very moment it was the caller's turn,
+// it has the permits, and the error is nil.
+func (s *Semaphore) Acquire(ctx context.Context, n int) error {
+	s.check(n)
+	if n > s.permits.size {
+		return fmt.Errorf("%w: %d of %d", ErrTooLarge, n, s.permits.size)
+	}
+	return s.permits.acquire(ctx, n, "a coop.Semaphore")
+}
+
+// TryAcquire takes n permits if they are there and nobody waits, and reports whether it did. It never waits.
+// It may be called from any goroutine.
+func (s *Semaphore) TryAcquire(n int) bool {
+	s.check(n)
+	return s.permits.try(n)
+}
+
+// Release gives n permits back, to those who wait first. It panics if so many aren't taken. It never waits.
+// It may be called from any goroutine.
+func (s *Semaphore) Release(n int) {
+	s.check(n)
+	if !s.permits.release(n, n, s.permits.size) {
+		panic("coop: Release of more than was acquired from a Semaphore")
+	}
+}
+
+// Size returns the number of all permits.
+func (s *Semaphore) Size() int { return s.permits.size }
+
+// Free returns the number of permits that aren't taken. It may be called from any goroutine.
+func (s *Semaphore) Free() int {
+	s.permits.mu.Lock()
+	defer s.permits.mu.Unlock()
+	return s.permits.size - s.permits.taken
+}
+
+func (s *Semaphore) check(n int) {
+	if n < 0 {
+		panic(fmt.Sprintf("coop: a Semaphore can't deal with a weight of %d", n))
+	}
+}

@@ -1,0 +1,137 @@
+package coop
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// A Ticker gives a tick at regular moments: every d after it was made, without drift. [NewTicker] makes it.
+//
+// A tick goes to one caller, and who waits first gets it. Ticks that nobody was there for are dropped, except
+// for one, which the next caller gets at once: as with time.Ticker, a slow consumer doesn't get a heap of them.
+//
+// A ticker that is made in a loop goes by the loop's clock, which may be a virtual one, and can be used in that loop only.
+// Any other goes by real time and can be used from everywhere. Nothing runs, and no timer is set, while nobody waits.
+// So it needn't be stopped to be let go.
+type Ticker struct {
+	identity
+	every time.Duration
+	turn  Mutex // who has it waits for the next tick
+
+	mu      sync.Mutex // held for moments; no other is taken inside
+	next    time.Time
+	missed  int
+	stopped bool
+	wake    *loop.Promise[struct{}] // of the one who waits for the next tick, if somebody does
+}
+
+// NewTicker returns a ticker whose first tick comes after d, which must be positive.
+// Made in a loop, it goes by the loop's clock and belongs to the loop; with [Unbound] it goes by real time all the same.
+func NewTicker(d time.Duration, opts ...Option) *Ticker {
+	if d <= 0 {
+		panic(fmt.Sprintf("coop: NewTicker for every %v", d))
+	}
+	t := &Ticker{identity: newIdentity(opts), every: d}
+	t.turn.identity = t.identity
+	t.next = t.now().Add(d)
+	return t
+}
+
+func (t *Ticker) now() time.Time {
+	if t.home != nil {
+		return t.home.Now()
+	}
+	return time.Now()
+}
+
+// Wait waits for the next tick and returns the moment for which it was due; of several that have passed, the last one.
+// After [Ticker.Stop] the error is [ErrStopped]. If the context ends first, it's the context's cause,
+// and the tick is for the next caller. If the ticker is of another loop the error is [repaint.ErrOtherLoop].
+func (t *Ticker) Wait(ctx context.Context) (time.Time, error) {
+	if t.home != nil && repaint.CurrentLoop() != t.home {
+		return time.Time{}, fmt.Errorf("%w: a coop.Ticker goes by the clock of the loop in which it was made; make it with coop.Unbound", repaint.ErrOtherLoop)
+	}
+	if err := t.turn.Lock(ctx); err != nil {
+		return time.Time{}, err
+	}
+	defer t.turn.Unlock()
+	for {
+		at, wake, d, err := t.take()
+		if wake == nil {
+			return at, err
+		}
+		if err := t.sleep(ctx, wake, d); err != nil {
+			return time.Time{}, err
+		}
+	}
+}
+
+// take takes the tick if it is due. If not, it returns what to wait for, and how long that takes.
+func (t *Ticker) take() (at time.Time, wake *loop.Promise[struct{}], d time.Duration, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.wake = nil
+	if t.stopped {
+		return at, nil, 0, ErrStopped
+	}
+	late := t.now().Sub(t.next)
+	if late < 0 {
+		t.wake = loop.NewPromise[struct{}](t.home)
+		return at, t.wake, -late, nil
+	}
+	missed := int(late / t.every)
+	t.missed += missed
+	at = t.next.Add(time.Duration(missed) * t.every)
+	t.next = at.Add(t.every)
+	return at, nil, 0, nil
+}
+
+// sleep waits until the tick is due, or the ticker is stopped.
+func (t *Ticker) sleep(ctx context.Context, wake *loop.Promise[struct{}], d time.Duration) error {
+	wake.Future().SetName(t.describe("a tick of a coop.Ticker"))
+	ring := func() { wake.Resolve(struct{}{}) }
+	if t.home != nil {
+		defer t.home.CallLater(d, ring).Stop()
+	} else {
+		defer time.AfterFunc(d, ring).Stop()
+	}
+	_, err := repaint.Await(ctx, wake.Future())
+	return err
+}
+
+// All returns the moments of the ticks, as Wait does, until the ticker is stopped.
+// If a wait fails otherwise, the error comes with the last pair.
+func (t *Ticker) All(ctx context.Context) iter.Seq2[time.Time, error] {
+	return func(yield func(time.Time, error) bool) {
+		for {
+			at, err := t.Wait(ctx)
+			if err == ErrStopped || !yield(at, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Missed returns how many ticks were dropped. It may be called from any goroutine.
+func (t *Ticker) Missed() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.missed
+}
+
+// Stop ends the ticker: those who wait, and all who come, get [ErrStopped]. Stopping again does nothing. It may be called from any goroutine.
+func (t *Ticker) Stop() {
+	t.mu.Lock()
+	wake := t.wake
+	t.stopped, t.wake = true, nil
+	t.mu.Unlock()
+	if wake != nil {
+		wake.Resolve(struct{}{})
+	}
+}

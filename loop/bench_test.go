@@ -1,6 +1,8 @@
 package loop_test
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -230,5 +232,28 @@ func BenchmarkNewAndClose(b *testing.B) {
 		l := loop.New()
 		l.CallSoon(func() {})
 		l.Close()
+	}
+}
+
+// BenchmarkTimerRun is a timer's life, from its setting to its call, when so many others are pending.
+func BenchmarkTimerRun(b *testing.B) {
+	for _, n := range []int{1000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			l := virtual(b)
+			chance := rand.New(rand.NewPCG(1, 2))
+			later := func(fn func()) { l.CallLater(time.Duration(chance.Int64N(int64(time.Hour))), fn) }
+			ran := 0
+			var fire func()
+			fire = func() {
+				ran++
+				later(fire)
+			}
+			for range n {
+				later(fire)
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			_ = l.Drive(func() bool { return ran >= b.N })
+		})
 	}
 }

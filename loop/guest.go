@@ -48,22 +48,23 @@ func (l *Loop) park() {
 		return
 	}
 	again := len(l.ready)+len(l.pool)+len(l.idle)+len(l.due) > 0 || l.next < len(l.batch)
-	if !again && len(l.timers) > 0 {
-		again = l.timers[0].when <= l.clock.elapsed()
+	next := l.timers.first()
+	if !again && next != nil {
+		again = next.when <= l.clock.elapsed()
 	}
 	l.asleep = !again
 	l.mu.Unlock()
 	switch {
 	case again:
 		l.post(l.pump)
-	case len(l.timers) > 0:
+	case next != nil:
 		l.setAlarm()
 	}
 }
 
 // setAlarm has a guest woken when its next timer is due.
 func (l *Loop) setAlarm() {
-	wait := l.timers[0].when - l.clock.elapsed()
+	wait := l.timers.first().when - l.clock.elapsed()
 	if l.sleeper == nil {
 		l.sleeper = time.AfterFunc(wait, func() { l.Schedule(callback(func() {})) })
 		return

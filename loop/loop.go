@@ -17,7 +17,7 @@ import (
 // All methods must be called from the loop, except those that say that any goroutine may call them.
 type Loop struct {
 	clock   clock
-	timers  timerHeap
+	timers  timers
 	seq     uint64 // of the last timer, so that equal times keep their order
 	batch   []Runnable
 	next    int  // the first of batch that hasn't run
@@ -298,7 +298,7 @@ func (l *Loop) gather() error {
 		l.nudged = false
 		l.next = 0
 		l.mu.Unlock()
-		if len(l.timers) > 0 {
+		if len(l.timers.heap) > 0 {
 			l.takeDueTimers()
 		}
 		if l.chance != nil {
@@ -342,15 +342,17 @@ func (l *Loop) Close() {
 	failures := l.failures
 	l.failures = nil
 	l.mu.Unlock()
-	for _, t := range l.timers {
-		t.index = notSet
+	for _, e := range l.timers.heap {
+		if !e.dead() {
+			e.timer.state = notSet
+		}
 	}
 	for _, r := range append(l.batch[l.next:], l.pool...) {
 		if t, ok := r.(*dueTimer); ok {
-			t.index = notSet
+			t.state = notSet
 		}
 	}
-	l.pool, l.batch, l.next, l.timers, l.hooks, l.due, l.idle = nil, nil, 0, nil, nil, nil, nil
+	l.pool, l.batch, l.next, l.timers, l.hooks, l.due, l.idle = nil, nil, 0, timers{}, nil, nil, nil
 	if len(watched) > 0 {
 		failInOrder(watched)
 	}
@@ -390,7 +392,7 @@ type Stats struct {
 // Stats returns the figures.
 func (l *Loop) Stats() Stats {
 	s := l.stats
-	s.Timers = len(l.timers)
+	s.Timers = l.timers.len()
 	s.Ready = len(l.batch) - l.next + len(l.pool)
 	if l.watchdog != nil {
 		s.LongestTick = l.watchdog.longest

@@ -21,7 +21,7 @@ func (l *Loop) sleep() error {
 	case wait > 0 && l.wokenWithin(wait):
 		return nil
 	case l.clock.virtual:
-		l.clock.jump(l.timers[0].when)
+		l.clock.jump(l.timers.first().when)
 	}
 	return nil
 }
@@ -38,15 +38,16 @@ const (
 // It must be called with mu held, so that who wakes the loop either changes what is seen here or finds it asleep.
 func (l *Loop) patience() (time.Duration, error) {
 	l.minds = false
+	next := l.timers.first()
 	switch {
-	case len(l.timers) == 0 && l.holds > 0:
+	case next == nil && l.holds > 0:
 		return untilWoken, nil
-	case len(l.timers) > 0 && !l.clock.virtual:
-		return l.timers[0].when - l.clock.elapsed(), nil
+	case next != nil && !l.clock.virtual:
+		return next.when - l.clock.elapsed(), nil
 	case !l.offload.idle():
 		l.minds = true
 		return untilWoken, nil
-	case len(l.timers) == 0:
+	case next == nil:
 		return 0, ErrDeadlock
 	case l.holds > 0:
 		return virtualPatience, nil

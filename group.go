@@ -214,6 +214,9 @@ func (g *Group) Wait() error {
 		}
 		child := g.children[i]
 		g.mu.Unlock()
+		if child == nil { // an earlier Wait has seen it
+			continue
+		}
 		if err := wait(context.Background(), &child.Latch); err != nil {
 			// Most likely a deadlock. The children are cancelled now, which may end them.
 			g.fail(err)

@@ -305,3 +305,12 @@ func TestGroupOfGoroutinesThatCanNotEndIsLogged(t *testing.T) {
 type writerFunc func(p []byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+func TestWaitMayBeCalledAgain(t *testing.T) {
+	inBothColours(t, func(t *testing.T, ctx context.Context) {
+		g := repaint.NewGroup(ctx)
+		g.Go(func(context.Context) error { return errBoom })
+		require.Equal(t, errBoom, g.Wait())
+		require.Equal(t, errBoom, g.Wait())
+	})
+}

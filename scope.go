@@ -39,6 +39,8 @@ type scopeEnd struct{ err, cause error }
 type stdContext struct {
 	context.Context
 	cancel context.CancelCauseFunc
+	// trigger is the context's parent if the scope's own parent can't be, because the two may end differently; else nil.
+	trigger *trigger
 }
 
 // init makes it a scope below parent. The host is that of the caller, nil if it has none.
@@ -90,12 +92,36 @@ func (s *scope) disown(child *scope) {
 	child.next, child.prev = nil, nil
 }
 
-func (s *scope) followParent() { s.cancel(s.parent.Err(), context.Cause(s.parent)) }
+// followParent is called when the parent has ended.
+func (s *scope) followParent() { s.cancel(context.Canceled, nil) }
 
-// cancel ends the scope and all below it. A nil cause stands for err. Only the first end counts.
+// parentEnd returns how the parent has ended, nil if it hasn't. It must be called without mu,
+// because a scope above may notice only now that it has ended, and end those below.
+func (s *scope) parentEnd() *scopeEnd {
+	if up := s.above(); up != nil {
+		if up.Err() == nil {
+			return nil
+		}
+		return up.end.Load()
+	}
+	if err := s.parent.Err(); err != nil {
+		return &scopeEnd{err, context.Cause(s.parent)}
+	}
+	return nil
+}
+
+// cancel ends the scope and all below it. A nil cause stands for err. Only the first end counts,
+// and if the parent has ended, though the news may still be on its way, that is the first.
 func (s *scope) cancel(err, cause error) {
 	if cause == nil {
 		cause = err
+	}
+	if s.end.Load() != nil {
+		return
+	}
+	above := s.parentEnd()
+	if above != nil {
+		err, cause = above.err, above.cause
 	}
 	s.mu.Lock()
 	if s.end.Load() != nil {
@@ -104,7 +130,12 @@ func (s *scope) cancel(err, cause error) {
 	}
 	s.end.Store(&scopeEnd{err, cause})
 	if std := s.std.Load(); std != nil {
-		s.endStandard(std, err, cause)
+		switch {
+		case std.trigger != nil:
+			std.trigger.fire(err, cause)
+		case above == nil: // or else the parent sees to it, with the right error
+			std.cancel(cause)
+		}
 	}
 	owner := s.owner
 	s.mu.Unlock()
@@ -122,17 +153,6 @@ func (s *scope) cancel(err, cause error) {
 	}
 	if owner != nil {
 		owner.scopeEnded()
-	}
-}
-
-// endStandard ends the ordinary context with the scope.
-func (s *scope) endStandard(std *stdContext, err, cause error) {
-	over := s.parent.Err() != nil
-	switch {
-	case s.expiry != nil && (over || err == context.DeadlineExceeded):
-		s.expiry.fire(err)
-	case !over: // or else the parent sees to it, with the right error
-		std.cancel(cause)
 	}
 }
 
@@ -180,8 +200,7 @@ func (s *scope) Err() error {
 			if up.Err() == nil {
 				return nil
 			}
-			end := up.end.Load()
-			s.cancel(end.err, end.cause)
+			s.followParent()
 		case s.stop != nil && s.parent.Err() != nil:
 			s.followParent()
 		default:
@@ -228,25 +247,41 @@ func (s *scope) standard() context.Context {
 	if std := s.std.Load(); std != nil {
 		return std.Context
 	}
+	for {
+		// Without mu: package context looks at the parent, and that may notice only now that it has ended.
+		std := new(stdContext)
+		base, end := s.parent, s.end.Load()
+		if s.expiry != nil || end != nil {
+			std.trigger = newTrigger(s.parent)
+			base = std.trigger
+		}
+		std.Context, std.cancel = context.WithCancelCause(base)
+		if s.publish(std, end) {
+			if s.expiry != nil && end == nil {
+				s.expiry.back(s)
+			}
+			return std.Context
+		}
+		std.cancel(nil)
+		if other := s.std.Load(); other != nil {
+			return other.Context
+		}
+	}
+}
+
+// publish makes std the ordinary context, which was made when the end was what the argument says.
+// It returns false if there is one by now, or if the scope has ended meanwhile.
+func (s *scope) publish(std *stdContext, end *scopeEnd) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if std := s.std.Load(); std != nil {
-		return std.Context
+	if s.std.Load() != nil || s.end.Load() != end {
+		return false
 	}
-	std := new(stdContext)
-	base := s.parent
-	if s.expiry != nil {
-		base = s.expiry.base(s)
-	}
-	std.Context, std.cancel = context.WithCancelCause(base)
-	if e := s.end.Load(); e != nil {
-		if s.expiry != nil {
-			s.endStandard(std, e.err, e.cause)
-		}
-		std.cancel(e.cause)
+	if end != nil {
+		std.trigger.fire(end.err, end.cause)
 	}
 	s.std.Store(std)
-	return std.Context
+	return true
 }
 
 // scopeKey is a context key: the value is the innermost scope.

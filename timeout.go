@@ -56,9 +56,8 @@ type expiry struct {
 
 	once sync.Once // for unset
 
-	mu      sync.Mutex
-	trigger *trigger    // parent of the ordinary context
-	backup  *time.Timer // for those who wait for the channel, should the loop be busy at the time
+	mu     sync.Mutex
+	backup *time.Timer // for those who wait for the channel, should the loop be busy at the time
 }
 
 func (s *scope) expire() { s.cancel(context.DeadlineExceeded, nil) }
@@ -66,24 +65,12 @@ func (s *scope) expire() { s.cancel(context.DeadlineExceeded, nil) }
 // overdue reports that the moment has passed, whether or not the loop has noticed.
 func (e *expiry) overdue() bool { return e.real && !time.Now().Before(e.at) }
 
-// base returns what the ordinary context of the scope is to derive from. It is called once.
-func (e *expiry) base(s *scope) context.Context {
+// back sees to it that the scope ends in time though the loop is busy.
+func (e *expiry) back(s *scope) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.trigger = &trigger{Context: s.parent, done: make(chan struct{})}
 	if e.real && s.end.Load() == nil {
 		e.backup = time.AfterFunc(time.Until(e.at), s.expire)
-	}
-	return e.trigger
-}
-
-// fire ends the ordinary context, if there is one, with an error that is the scope's own or that of its parent.
-func (e *expiry) fire(err error) {
-	e.mu.Lock()
-	t := e.trigger
-	e.mu.Unlock()
-	if t != nil {
-		t.fire(err)
 	}
 }
 
@@ -100,13 +87,23 @@ func (e *expiry) stop() {
 // of package context can't be made to end with DeadlineExceeded other than by real time.
 // It is the parent of one ordinary context, which package context joins to it through AfterFunc.
 type trigger struct {
-	context.Context
-	done chan struct{}
+	context.Context // has the parent's values, and the cause once there is one
+	setCause        context.CancelCauseFunc
+	parent          context.Context
+	done            chan struct{}
 
 	mu   sync.Mutex
 	err  error
 	then func()
 }
+
+func newTrigger(parent context.Context) *trigger {
+	t := &trigger{parent: parent, done: make(chan struct{})}
+	t.Context, t.setCause = context.WithCancelCause(context.WithoutCancel(parent))
+	return t
+}
+
+func (t *trigger) Deadline() (time.Time, bool) { return t.parent.Deadline() }
 
 func (t *trigger) Done() <-chan struct{} { return t.done }
 
@@ -130,12 +127,13 @@ func (t *trigger) AfterFunc(fn func()) (stop func() bool) {
 	}
 }
 
-func (t *trigger) fire(err error) {
+func (t *trigger) fire(err, cause error) {
 	t.mu.Lock()
 	if t.err != nil {
 		t.mu.Unlock()
 		return
 	}
+	t.setCause(cause)
 	t.err = err
 	close(t.done)
 	then := t.then

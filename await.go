@@ -127,13 +127,38 @@ func (h *host) sleep(ctx context.Context, g *greenlet.Greenlet, d time.Duration)
 }
 
 func (t *task) sleep(ctx context.Context, g *greenlet.Greenlet, d time.Duration) error {
-	s := &sleep{task: t}
-	timer := t.host.loop.ScheduleLater(d, s)
-	defer timer.Stop()
-	if err := t.suspend(ctx, g, s); err != nil || s.over {
+	s := (*sleeping)(t)
+	s.set(d)
+	defer s.unset()
+	if err := t.suspend(ctx, g, s); err != nil || t.rung {
 		return err
 	}
 	return loop.ContextError(ctx)
+}
+
+// A sleeping task waits for its alarm, of which it has one for all its sleeps.
+type sleeping task
+
+func (s *sleeping) Done() bool     { return s.rung }
+func (s *sleeping) String() string { return "a sleep" }
+
+//go:noinline
+func (s *sleeping) set(d time.Duration) {
+	s.rung = false
+	if s.alarm == nil {
+		s.alarm = s.host.loop.ScheduleLater(d, s)
+	} else {
+		s.alarm.Reset(d)
+	}
+}
+
+//go:noinline
+func (s *sleeping) unset() { s.alarm.Stop() }
+
+// RunInLoop is called when the time is over.
+func (s *sleeping) RunInLoop() {
+	s.rung = true
+	(*task)(s).RunInLoop()
 }
 
 // yield is a sleep of no length.
@@ -158,21 +183,6 @@ func (y *yielding) String() string { return "its next turn" }
 func (y *yielding) RunInLoop() {
 	y.turns++
 	(*task)(y).RunInLoop()
-}
-
-// A sleep is what a sleeping task waits for.
-type sleep struct {
-	task *task
-	over bool
-}
-
-func (s *sleep) Done() bool     { return s.over }
-func (s *sleep) String() string { return "a sleep" }
-
-// RunInLoop is called when the time is over.
-func (s *sleep) RunInLoop() {
-	s.over = true
-	s.task.RunInLoop()
 }
 
 func sleepBlocking(ctx context.Context, d time.Duration) error {

@@ -149,12 +149,7 @@ func (g *Group) leavePlace() {
 func (g *Group) start(fn func(ctx context.Context) error, site callsite.Site) {
 	run := func(ctx context.Context) (struct{}, error) {
 		returned := false
-		defer g.leavePlace()
-		defer func() {
-			if !returned {
-				g.scope.cancel(context.Canceled, errors.New("repaint: another function of the group panicked"))
-			}
-		}()
+		defer g.ended(&returned)
 		err := fn(ctx)
 		returned = true
 		if err != nil {
@@ -171,6 +166,16 @@ func (g *Group) start(fn func(ctx context.Context) error, site callsite.Site) {
 	g.mu.Lock()
 	g.children = append(g.children, child)
 	g.mu.Unlock()
+}
+
+// ended is deferred by each function of the group.
+//
+//go:noinline
+func (g *Group) ended(returned *bool) {
+	if !*returned {
+		g.scope.cancel(context.Canceled, errors.New("repaint: another function of the group panicked"))
+	}
+	g.leavePlace()
 }
 
 // launch runs fn beside the caller: in a task if there is a loop, in a goroutine if there is none.

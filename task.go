@@ -180,7 +180,9 @@ type task struct {
 	waiter loop.Waiter
 	watch  contextWatch
 
-	yields, turns uint32 // see yielding
+	yields, turns uint32      // see yielding
+	alarm         *loop.Timer // see sleeping; nil before the first sleep
+	rung          bool
 
 	mustAwait bool
 	hasWaited bool // has ever been suspended

@@ -204,9 +204,20 @@ func (st *Statement) named(values []any) []sql.NamedArg {
 	}
 	all := make([]sql.NamedArg, 0, len(st.names))
 	for i, name := range st.Params {
-		if slices.Index(st.Params, name) == i {
-			all = append(all, sql.Named(name, values[i]))
+		if slices.Index(st.Params, name) != i {
+			continue
 		}
+		if !slices.Contains(st.lists, name) {
+			all = append(all, sql.Named(name, values[i]))
+			continue
+		}
+		var list []any
+		for j, other := range st.Params[i:] {
+			if other == name {
+				list = append(list, values[i+j])
+			}
+		}
+		all = append(all, sql.Named(name, list))
 	}
 	return all
 }

@@ -2,7 +2,9 @@ package db
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
+	"runtime"
 	"sync"
 
 	"github.com/seed1239206e/repaint/loop"
@@ -10,37 +12,92 @@ import (
 
 // Conn is one connection, checked out of an Engine's pool. Statements that it
 // runs itself commit by themselves; [Conn.Begin] and [Conn.BeginTx] begin
-// transactions. While one is open, only its Tx may be used.
+// transactions. While one is open, only its Tx may be used. With [AutoBegin]
+// nothing lasts until [Conn.Commit].
 //
 // One task at a time can use a Conn: a call while another one runs is refused
-// with ErrInUse.
+// with ErrInUse. A Conn that is forgotten instead of closed is found by the
+// garbage collector some time: its connection is closed and its place in the pool
+// is free again, see also [ReportLeaks].
 type Conn struct {
-	e *Engine
-	p *pool
+	e    *Engine
+	p    *pool
+	conf connConfig
+	free bool // it doesn't wait at the gate: whoever it is being set up for has passed already
+	*checkout
 
-	mu      sync.Mutex // guards what follows; never held across a call to the session
-	c       *physical  // nil when closed
-	running string     // what a call is doing just now
-	tx      *Tx        // the innermost open one
-	held    pass       // the gate's, while a transaction needs it
-	closing bool       // close as soon as the running call has ended
-	leak    *leak
+	mu      sync.Mutex // guards what follows and the checkout; never held across a call to the session
+	state   connState
+	running string // what a call is doing just now; "" if there is none
+	place   place  // where that call was made
+	tx      *Tx    // the innermost open one
 }
 
-// connOf checks out a connection of p.
-func (e *Engine) connOf(ctx context.Context, p *pool) (*Conn, error) {
+// connState is the life of a Conn:
+//
+//	connUnbound  made for a transaction that has not done anything: it has no connection yet
+//	connOpen     it has one
+//	connClosing  it goes back as soon as the running call has ended
+//	connClosed   it is back
+type connState uint8
+
+const (
+	connUnbound connState = iota
+	connOpen
+	connClosing
+	connClosed
+)
+
+// checkout is what a Conn has to give back. The collector's watch over the Conn
+// refers to it, so it must not refer to the Conn.
+type checkout struct {
+	c    *physical // nil in a Conn that is unbound or closed
+	held pass      // the gate's, while a transaction needs it
+	leak *leak     // nil if nobody wants to know
+	gone runtime.Cleanup
+}
+
+// Connect checks out a connection. The caller must Close it.
+func (e *Engine) Connect(ctx context.Context, opts ...ConnOption) (*Conn, error) {
 	if err := loop.ContextError(ctx); err != nil {
-		return nil, e.wrap(ctx, "connect", nil, err)
+		return nil, e.fail(ctx, "connect", nil, err)
 	}
-	c, err := p.acquire(ctx)
+	c := e.newConn(e.pool)
+	for _, opt := range opts {
+		opt.conn(&c.conf)
+	}
+	physical, err := e.pool.acquire(ctx)
 	if err != nil {
-		return nil, e.wrap(ctx, "connect", nil, err)
+		return nil, e.fail(ctx, "connect", nil, err)
 	}
-	conn := &Conn{e: e, p: p, c: c}
+	c.c, c.state = physical, connOpen
+	c.watch(1)
+	return c, nil
+}
+
+// newConn returns an unbound Conn.
+func (e *Engine) newConn(p *pool) *Conn {
+	return &Conn{e: e, p: p, conf: e.conf.conn, checkout: &checkout{}}
+}
+
+// watch has the Conn reported if it isn't closed. It was checked out skip calls
+// above the caller.
+func (c *Conn) watch(skip int) {
+	e, p, out := c.e, c.p, c.checkout
 	if e.conf.onLeak != nil {
-		conn.leak = e.leaks.watch(e.conf.leakAfter, e.conf.onLeak)
+		out.leak = e.leaks.watch(e.conf.leakAfter, e.conf.onLeak, skip+1)
 	}
-	return conn, nil
+	out.gone = runtime.AddCleanup(c, func(out *checkout) { e.collected(p, out) }, out)
+}
+
+// collected gives back what a Conn had that the garbage collector has found.
+func (e *Engine) collected(p *pool, out *checkout) {
+	e.leaks.collected(out.leak, e.conf.onLeak)
+	if out.c == nil {
+		e.gate.leave(out.held)
+		return
+	}
+	p.abandon(out.c, func() { e.gate.leave(out.held) })
 }
 
 // Exec runs a statement, or a script without parameters. A script is no
@@ -65,7 +122,7 @@ func (c *Conn) queryMax(ctx context.Context, max int, query string, args []any) 
 
 // Begin runs fn in a transaction and commits it. If fn returns an error, panics
 // or exits its goroutine, the transaction is rolled back; Begin returns fn's
-// error as it is.
+// error as it is. With AutoBegin it is a savepoint in what the next Commit commits.
 func (c *Conn) Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
 	tx, err := c.BeginTx(ctx, opts...)
 	if err != nil {
@@ -77,7 +134,40 @@ func (c *Conn) Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx) e
 // BeginTx begins a transaction, which the caller must end with Commit or
 // Rollback. [Conn.Begin] does that by itself.
 func (c *Conn) BeginTx(ctx context.Context, opts ...TxOption) (*Tx, error) {
-	return c.begin(ctx, nil, txOptions(opts))
+	parent, err := c.auto(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return c.begin(ctx, parent, c.conf.txOptions(opts))
+}
+
+// Commit commits what the Conn did since it was opened or last committed or rolled
+// back. It is for a Conn with [AutoBegin].
+func (c *Conn) Commit(ctx context.Context) error {
+	tx, err := c.autoTx("commit")
+	if tx == nil || err != nil {
+		return err
+	}
+	return tx.Commit(ctx)
+}
+
+// Rollback undoes what the Conn did since it was opened or last committed or rolled
+// back. It is for a Conn with [AutoBegin].
+func (c *Conn) Rollback(ctx context.Context) error {
+	tx, err := c.autoTx("rollback")
+	if tx == nil || err != nil {
+		return err
+	}
+	return tx.Rollback(ctx)
+}
+
+// Invalidate has the connection closed, not used again, when the Conn is closed.
+func (c *Conn) Invalidate() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.c != nil {
+		c.c.spent = true
+	}
 }
 
 // Close gives the connection back to the pool; an open transaction is rolled
@@ -86,25 +176,56 @@ func (c *Conn) BeginTx(ctx context.Context, opts ...TxOption) (*Tx, error) {
 // and the connection goes back when that call has ended.
 func (c *Conn) Close() error {
 	c.mu.Lock()
-	if c.c == nil || c.closing {
+	if c.state >= connClosing {
 		c.mu.Unlock()
 		return nil
 	}
-	c.closing = true
+	c.state = connClosing
 	if c.running != "" {
 		err := c.inUse("close")
 		c.mu.Unlock()
 		return err
 	}
-	c.running = "close"
+	c.running, c.place = "close", place{}
 	c.mu.Unlock()
 	c.finish(context.Background())
 	return nil
 }
 
+// auto returns the transaction that a statement of the Conn's own belongs to:
+// with AutoBegin its own one, which it begins, else tx.
+func (c *Conn) auto(ctx context.Context, tx *Tx) (*Tx, error) {
+	if tx != nil || !c.conf.begin {
+		return tx, nil
+	}
+	c.mu.Lock()
+	tx = c.tx.root()
+	c.mu.Unlock()
+	if tx != nil {
+		return tx, nil
+	}
+	return c.begin(ctx, nil, c.conf.tx)
+}
+
+// autoTx returns the transaction that Commit or Rollback of the Conn is about, nil
+// if there is none.
+func (c *Conn) autoTx(op string) (*Tx, error) {
+	if !c.conf.begin {
+		err := misuse(op, "statements of this Conn commit by themselves")
+		err.Hint = "use Begin, or Connect with AutoBegin"
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state >= connClosing {
+		return nil, fail(op, ErrClosed, "the Conn is closed")
+	}
+	return c.tx.root(), nil
+}
+
 func (c *Conn) exec(ctx context.Context, tx *Tx, query string, args []any) (Result, error) {
 	var call Call
-	if err := c.e.prepare(&call, query, args); err != nil {
+	if err := c.e.prepare(ctx, &call, &c.conf, query, args); err != nil {
 		return Result{}, err
 	}
 	if err := c.do(ctx, tx, "exec", &call); err != nil {
@@ -116,7 +237,7 @@ func (c *Conn) exec(ctx context.Context, tx *Tx, query string, args []any) (Resu
 func (c *Conn) query(ctx context.Context, tx *Tx, max int, query string, args []any) (*Rows, error) {
 	r := &Rows{}
 	r.call.Rows, r.call.MaxRows = true, max
-	if err := c.e.prepare(&r.call, query, args); err != nil {
+	if err := c.e.prepare(ctx, &r.call, &c.conf, query, args); err != nil {
 		return nil, err
 	}
 	if err := c.do(ctx, tx, "query", &r.call); err != nil {
@@ -128,7 +249,7 @@ func (c *Conn) query(ctx context.Context, tx *Tx, max int, query string, args []
 func (c *Conn) queryRow(ctx context.Context, tx *Tx, query string, args []any) *Row {
 	r := &Row{}
 	r.call.Rows, r.call.MaxRows = true, 1
-	if r.err = c.e.prepare(&r.call, query, args); r.err == nil {
+	if r.err = c.e.prepare(ctx, &r.call, &c.conf, query, args); r.err == nil {
 		r.err = c.do(ctx, tx, "query", &r.call)
 	}
 	return r
@@ -136,37 +257,84 @@ func (c *Conn) queryRow(ctx context.Context, tx *Tx, query string, args []any) *
 
 // do runs a statement, in tx or, if that is nil, outside of a transaction.
 func (c *Conn) do(ctx context.Context, tx *Tx, op string, call *Call) error {
-	st := call.Statement
-	if err := c.start(tx, op, st.Source); err != nil {
+	tx, err := c.auto(ctx, tx)
+	if err != nil {
 		return err
+	}
+	if c.e.events.execution {
+		return c.e.observe(ctx, op, call, tx != nil, func() error { return c.doCall(ctx, tx, op, call) })
+	}
+	return c.doCall(ctx, tx, op, call)
+}
+
+func (c *Conn) doCall(ctx context.Context, tx *Tx, op string, call *Call) error {
+	if err := c.start(tx, op, call.Statement.Source); err != nil {
+		return c.e.fail(ctx, op, call, err)
 	}
 	held := noPass
 	killed := true
 	defer func() {
 		c.end(ctx, killed, held)
 	}()
-
-	err := loop.ContextError(ctx)
-	switch {
-	case err != nil:
-	case tx == nil:
-		held, err = c.e.gate.enter(ctx, st.Writes, st.Source)
-	case tx.opts.ReadOnly && st.Writes:
-		err = fail(op, ErrReadOnly, "the transaction was begun as read-only")
-	}
+	held, err := c.enter(ctx, tx, op, call)
 	if err == nil {
-		err = c.c.session.Do(ctx, call)
-		c.c.dirty = c.c.dirty || st.Session
-		if err != nil {
-			err = c.after(ctx, tx, st.Writes, err, c.e.wrap(ctx, op, call, err))
-		}
+		err = c.run(ctx, tx, op, call)
 	}
 	killed = false
 	if err != nil {
-		return c.e.wrap(ctx, op, call, err)
+		return c.e.fail(ctx, op, call, err)
 	}
 	call.forget()
 	return nil
+}
+
+// enter checks whether the statement may run, and waits for its turn if it is in
+// no transaction. The Conn is running.
+func (c *Conn) enter(ctx context.Context, tx *Tx, op string, call *Call) (pass, error) {
+	st := call.Statement
+	if err := loop.ContextError(ctx); err != nil {
+		return noPass, err
+	}
+	switch {
+	case tx == nil && c.conf.tx.ReadOnly && st.Writes:
+		return noPass, fail(op, ErrReadOnly, "the Conn was opened as read-only")
+	case tx == nil && c.free:
+		return noPass, nil
+	case tx == nil:
+		return c.e.gate.enter(ctx, st.Writes, st.Source)
+	case tx.opts.ReadOnly && st.Writes:
+		return noPass, fail(op, ErrReadOnly, "the transaction was begun as read-only")
+	case st.EndsTx:
+		return noPass, misuse(op, "%s would commit the transaction before it runs this; run it outside of a transaction", c.e.dialect.Name())
+	}
+	return noPass, nil
+}
+
+// run runs the statement, and before it what begins the transaction, if that has
+// not begun. The Conn is running.
+func (c *Conn) run(ctx context.Context, tx *Tx, op string, call *Call) error {
+	for attempt := 0; ; attempt++ {
+		ran, first := false, tx != nil && !tx.begun()
+		var err error
+		if first {
+			if ran, err = c.first(ctx, tx, call); err != nil && !ran {
+				return err
+			}
+		}
+		if !ran {
+			err = c.c.session.Do(ctx, call)
+		}
+		c.c.dirty = c.c.dirty || call.Statement.Session
+		if err == nil {
+			return nil
+		}
+		// ErrBadConn means that nothing reached the database.
+		if first && tx.root().owns && attempt < 2 && errors.Is(err, driver.ErrBadConn) {
+			c.unbind(ctx, tx.root())
+			continue
+		}
+		return c.after(ctx, tx, call.Statement.Writes, err, c.e.wrap(ctx, op, call, err))
+	}
 }
 
 // start takes the Conn for a call in tx, or outside of a transaction.
@@ -178,9 +346,9 @@ func (c *Conn) start(tx *Tx, op, what string) error {
 		return c.inUse(op)
 	case tx != nil && tx.state != txOpen:
 		return tx.over(op)
-	case c.c == nil || c.closing:
+	case c.state >= connClosing:
 		return fail(op, ErrClosed, "the Conn is closed")
-	case c.c.bad:
+	case c.c != nil && c.c.bad:
 		return fail(op, ErrDisconnected, "the connection was lost; close the Conn and Connect again")
 	case tx == nil && c.tx != nil:
 		return misuse(op, "a transaction is open on the Conn; use its Tx until it has ended")
@@ -191,12 +359,16 @@ func (c *Conn) start(tx *Tx, op, what string) error {
 		what = op
 	}
 	c.running = what
+	if c.state != connUnbound || op != "begin" { // or else nobody else knows of the Conn yet
+		c.place.note()
+	}
 	return nil
 }
 
 // inUse returns the error for a call while another one runs. The lock is held.
 func (c *Conn) inUse(op string) error {
-	err := fail(op, ErrInUse, "another task is using the connection: %s", short(c.running, 100))
+	err := fail(op, ErrInUse, "another task is using the connection: %s, called at %s; this call is at %s",
+		short(c.running, 100), c.place, here())
 	err.Hint = "give each task its own Conn or Tx, or let it use the Engine"
 	return err
 }
@@ -210,7 +382,7 @@ func (c *Conn) end(ctx context.Context, killed bool, held pass) {
 	}
 	c.e.gate.leave(held)
 	c.mu.Lock()
-	closing := c.closing
+	closing := c.state == connClosing
 	if !closing {
 		c.running = ""
 	}
@@ -230,34 +402,42 @@ func (c *Conn) finish(ctx context.Context) {
 		}
 	}()
 	lost := false
-	if c.tx != nil {
+	if c.tx != nil && c.c != nil {
 		lost = c.c.session.Rollback(context.WithoutCancel(ctx)) != nil
 	}
 	killed = false
-
-	c.e.leaks.forget(c.leak)
-	c.mu.Lock()
-	physical, held := c.c, c.held
-	physical.bad = physical.bad || lost
-	c.tx.close(errConnClosed)
-	c.c, c.tx, c.held, c.running = nil, nil, noPass, ""
-	c.mu.Unlock()
+	physical, held := c.leave()
 	defer c.e.gate.leave(held)
-	c.p.release(ctx, physical)
+	if physical != nil {
+		physical.bad = physical.bad || lost
+		c.p.release(ctx, physical)
+	}
 }
 
 // lose gives up a connection on which a call may still be running.
 func (c *Conn) lose(held pass) {
-	c.e.leaks.forget(c.leak)
-	c.mu.Lock()
-	physical, mine := c.c, c.held
-	c.tx.close(errConnClosed)
-	c.c, c.tx, c.held, c.running = nil, nil, noPass, ""
-	c.mu.Unlock()
-	c.p.abandon(physical, func() {
+	physical, mine := c.leave()
+	leave := func() {
 		c.e.gate.leave(held)
 		c.e.gate.leave(mine)
-	})
+	}
+	if physical == nil {
+		leave()
+		return
+	}
+	c.p.abandon(physical, leave)
+}
+
+// leave ends the Conn's life and returns what it had.
+func (c *Conn) leave() (*physical, pass) {
+	c.gone.Stop()
+	c.e.leaks.forget(c.leak)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	physical, held := c.c, c.held
+	c.tx.close(errConnClosed)
+	c.c, c.tx, c.held, c.running, c.state = nil, nil, noPass, "", connClosed
+	return physical, held
 }
 
 var errConnClosed = errors.New("its connection was closed")

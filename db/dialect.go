@@ -48,9 +48,13 @@ type Traits struct {
 	Writes    bool // it may change the database
 	Session   bool // it may leave something behind in the connection: settings, temporary tables
 	TxControl bool // it begins, ends or marks a transaction
+	EndsTx    bool // the database would commit the transaction that it is run in
 	Plan      bool // worth preparing once and keeping
 	Changes   bool // it has a count of rows it changed
 	Inserts   bool // it may have made a key for the last row it inserted
+	Returns   bool // it returns rows
+
+	Refused string // why the database can't run it, if that can be seen; else ""
 }
 
 // Connector opens the connections of one Engine.
@@ -74,6 +78,8 @@ type Limits struct {
 	// MaxConns bounds the number of connections; 0 is no bound. With 1 a
 	// single connection does everything, one user after the other.
 	MaxConns int
+	// MaxParams bounds the number of parameters of one statement; 0 is no bound.
+	MaxParams int
 	// PoolSize is the pool's size unless the user gives one; 0 leaves it to
 	// package db.
 	PoolSize int
@@ -128,9 +134,12 @@ type Call struct {
 	LastID   int64          // of the last row inserted, where the database has that
 	HasID    bool
 
+	conf *connConfig // of the Engine or Conn that runs it
+
 	// Room for a few arguments, so that they cost no allocation of their own.
 	argRoom    [4]any
-	driverArgs []driver.NamedValue // Args as a driver of database/sql wants them; nil before
+	convert    []func(driver.Value) (driver.Value, error) // by column, for the SQLDriver; nil leaves values as they are
+	driverArgs []driver.NamedValue                        // Args as a driver of database/sql wants them; nil before
 	driverRoom [4]driver.NamedValue
 }
 
@@ -138,29 +147,11 @@ type Call struct {
 func (c *Call) forget() {
 	c.Args, c.argRoom = nil, [4]any{}
 	c.driverArgs, c.driverRoom = nil, [4]driver.NamedValue{}
+	c.convert = nil
 }
 
 // Column describes a column of a result.
 type Column struct {
 	Name string
 	Type string // the database's name of the type, in upper case; "" if unknown
-}
-
-// TxOptions are the options of a transaction.
-type TxOptions struct {
-	ReadOnly bool
-}
-
-// TxOption sets one of the TxOptions.
-type TxOption func(*TxOptions)
-
-// ReadOnly makes a transaction in which writing is an error. It waits for no
-// writer, and none waits for it, where the database can do that.
-func ReadOnly() TxOption { return func(o *TxOptions) { o.ReadOnly = true } }
-
-func txOptions(opts []TxOption) (o TxOptions) {
-	for _, set := range opts {
-		set(&o)
-	}
-	return o
 }

@@ -34,7 +34,13 @@
 //
 // BeginTx, Commit and Rollback are the same by hand. While a transaction is open
 // on a Conn, or a savepoint in a transaction, only the innermost Tx can be used.
-// BEGIN, COMMIT and their like aren't accepted as statements.
+// BEGIN, COMMIT and their like aren't accepted as statements. A transaction begins
+// with its first statement: until then it waits for nothing and keeps nobody waiting.
+//
+// [ReadOnly] and [Isolation] are options of a transaction, of a Conn for all of its
+// own, and of the Engine. With [AutoBegin] the statements of a Conn make a
+// transaction that its Commit ends. [Retry] runs a transaction again after a
+// deadlock or a serialization failure.
 //
 // # Parameters
 //
@@ -49,13 +55,23 @@
 // case and underscores: CreatedAt is created_at. Every parameter needs a value,
 // and every Named value and map key a parameter; mistakes are errors that say
 // which name is wrong. Package sqltext tells what is a parameter; \: is a colon.
-// One parameter is one value: there are no lists yet.
+//
+// A parameter alone in the parentheses of an IN takes a list, also an empty one:
+//
+//	db.All[User](ctx, engine, "select * from users where id in (:ids)", db.Named("ids", ids))
+//
+// [ExecMany] and [QueryMany] run a statement for many rows of arguments, and send
+// rows to be inserted many at a time.
 //
 // # Results
 //
 // A result is complete when Query returns: reading it does no I/O, so there is no
-// place where a value secretly waits for the database. [All], [One] and [Scalar]
-// return Go values; [Rows] and [Row] are there for doing it by hand.
+// place where a value secretly waits for the database. [All], [One], [First] and
+// [Scalar] return Go values; [Rows] and [Row] are there for doing it by hand, and
+// [Each] and [Partitions] for iterating.
+//
+// A result that is too large for that is read with Stream, which fetches rows in
+// pieces while they are read, and keeps the connection until they are.
 //
 // Columns go into Go variables by the rules of database/sql: NULL needs a pointer,
 // a sql.Null or another sql.Scanner, a number that doesn't fit is an error. In
@@ -81,14 +97,17 @@
 // connect passes the place on, so nobody waits for a connection that
 // never comes. A connection that was lost, whose state nobody knows, or that has
 // settings of its last user, is replaced. A query that was cancelled costs no connection.
-// PoolSize, MaxOverflow, PoolTimeout, MaxLifetime and ReportLeaks are options of Open.
+// PoolSize, MaxOverflow, PoolTimeout, MaxLifetime, PrePing and ReportLeaks are
+// options of Open. A Conn or Tx that is forgotten is found by the garbage collector.
 //
-// One task at a time uses a Conn or Tx. Who tries nevertheless gets [ErrInUse];
-// the Engine can be used by all.
+// One task at a time uses a Conn or Tx. Who tries nevertheless gets [ErrInUse],
+// which names the places of both calls; the Engine can be used by all.
+//
+// [OnEvents] registers functions for what happens, [Log] writes it to a logger.
 //
 // # What it is not
 //
-// It is no ORM and builds no SQL. It doesn't stream results, know schemas, or
-// retry what failed. Drivers that block are called on other goroutines from a
+// It is no ORM and builds no SQL. It knows no schemas, and retries nothing that
+// wasn't asked for. Drivers that block are called on other goroutines from a
 // loop: the loop doesn't stand still, but nothing gets faster by that.
 package db

@@ -16,15 +16,17 @@ import (
 // Its own Exec, Query and QueryRow take a connection for one statement. They
 // commit by themselves; so do those of a [Conn] outside of a transaction.
 type Engine struct {
-	url      *URL
-	dialect  Dialect
-	numbered bool // the dialect's placeholders have numbers
-	conf     config
+	url       *URL
+	dialect   Dialect
+	numbered  bool // the dialect's placeholders have numbers
+	maxParams int  // of one statement; 0 is no limit
+	conf      config
 
 	connector  Connector
 	converter  converter // the connector, if its calls block; see serve
 	statements statementCache
 	gate       *gate // nil where the database arbitrates between writers
+	events     events
 	pool       *pool
 	writers    *pool // one connection, for whoever has the gate; else the pool
 	leaks      leaks
@@ -82,8 +84,10 @@ func open(ctx context.Context, d Dialect, u *URL, conf config, connector Connect
 	e := &Engine{
 		url: u, dialect: d, conf: conf, connector: connector,
 		numbered:   d.Placeholder(1) != d.Placeholder(2),
+		maxParams:  limits.MaxParams,
 		statements: statementCache{size: conf.statementCache},
 	}
+	e.events.add(conf.events)
 	e.pool = e.newPool(size, max)
 	e.writers = e.pool
 	// With one connection for everything the pool itself is the gate.
@@ -106,16 +110,28 @@ func open(ctx context.Context, d Dialect, u *URL, conf config, connector Connect
 }
 
 func (e *Engine) newPool(size, max int) *pool {
-	p := &pool{size: size, max: max, lifetime: e.conf.maxLifetime}
+	p := &pool{size: size, max: max, lifetime: e.conf.maxLifetime, ping: e.conf.prePing}
 	p.timeout = e.conf.poolTimeout
-	p.connect = func(ctx context.Context) (Session, error) {
-		s, err := e.connector.Connect(ctx)
-		if err != nil {
-			return nil, e.unreachable(ctx, err)
+	p.connect = func(ctx context.Context, c *physical) (err error) {
+		if c.session, err = e.connector.Connect(ctx); err == nil {
+			err = e.events.connected(ctx, e, p, c)
 		}
-		return s, nil
+		if err != nil {
+			return e.unreachable(ctx, err)
+		}
+		return nil
 	}
+	p.given, p.back = e.events.given, e.events.back
 	return p
+}
+
+// Invalidate has every connection that exists now replaced before its next use,
+// those in use when they come back: after a failover, say, or a changed password.
+func (e *Engine) Invalidate() {
+	e.pool.invalidate()
+	if e.writers != e.pool {
+		e.writers.invalidate()
+	}
 }
 
 // URL returns what the Engine was opened with. It prints without the password.
@@ -128,7 +144,7 @@ func (e *Engine) Dialect() Dialect { return e.dialect }
 // own. A script is no transaction: what precedes a failing statement stays done.
 func (e *Engine) Exec(ctx context.Context, query string, args ...any) (Result, error) {
 	var call Call
-	if err := e.prepare(&call, query, args); err != nil {
+	if err := e.prepare(ctx, &call, &e.conf.conn, query, args); err != nil {
 		return Result{}, err
 	}
 	if err := e.once(ctx, "exec", &call); err != nil {
@@ -146,7 +162,7 @@ func (e *Engine) Query(ctx context.Context, query string, args ...any) (*Rows, e
 func (e *Engine) QueryRow(ctx context.Context, query string, args ...any) *Row {
 	r := &Row{}
 	r.call.Rows, r.call.MaxRows = true, 1
-	if r.err = e.prepare(&r.call, query, args); r.err == nil {
+	if r.err = e.prepare(ctx, &r.call, &e.conf.conn, query, args); r.err == nil {
 		r.err = e.once(ctx, "query", &r.call)
 	}
 	return r
@@ -155,7 +171,7 @@ func (e *Engine) QueryRow(ctx context.Context, query string, args ...any) *Row {
 func (e *Engine) queryMax(ctx context.Context, max int, query string, args []any) (*Rows, error) {
 	r := &Rows{}
 	r.call.Rows, r.call.MaxRows = true, max
-	if err := e.prepare(&r.call, query, args); err != nil {
+	if err := e.prepare(ctx, &r.call, &e.conf.conn, query, args); err != nil {
 		return nil, err
 	}
 	if err := e.once(ctx, "query", &r.call); err != nil {
@@ -168,7 +184,7 @@ func (e *Engine) queryMax(ctx context.Context, max int, query string, args []any
 // fn returns an error, panics or exits its goroutine, the transaction is rolled
 // back; Begin returns fn's error as it is.
 func (e *Engine) Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
-	tx, err := e.BeginTx(ctx, opts...)
+	tx, err := e.beginTx(ctx, opts)
 	if err != nil {
 		return err
 	}
@@ -177,35 +193,33 @@ func (e *Engine) Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx)
 
 // BeginTx begins a transaction on a connection of its own, which the caller must
 // end with Commit or Rollback. [Engine.Begin] does that by itself.
+//
+// Nothing is waited for until the first statement, neither for a connection nor,
+// where only one can write at a time, for the turn to write.
 func (e *Engine) BeginTx(ctx context.Context, opts ...TxOption) (*Tx, error) {
-	o := txOptions(opts)
-	p, held, err := e.enter(ctx, !o.ReadOnly, "a transaction")
-	if err != nil {
-		return nil, e.wrap(ctx, "begin", nil, err)
+	tx, err := e.beginTx(ctx, opts)
+	if err == nil {
+		tx.conn.watch(1)
 	}
-	entered := false
-	defer func() {
-		if !entered {
-			e.gate.leave(held)
-		}
-	}()
-	c, err := e.connOf(ctx, p)
-	if err != nil {
-		return nil, err
+	return tx, err
+}
+
+func (e *Engine) beginTx(ctx context.Context, opts []TxOption) (*Tx, error) {
+	o := e.conf.conn.txOptions(opts)
+	p := e.writers
+	if o.ReadOnly {
+		p = e.pool
 	}
-	entered = true
-	c.held = held
-	tx, err := c.begin(ctx, nil, o)
+	if err := p.isClosed(); err != nil {
+		return nil, e.fail(ctx, "begin", nil, err)
+	}
+	tx, err := e.newConn(p).begin(ctx, nil, o)
 	if err != nil {
-		_ = c.Close()
 		return nil, err
 	}
 	tx.owns = true
 	return tx, nil
 }
-
-// Connect checks out a connection. The caller must Close it.
-func (e *Engine) Connect(ctx context.Context) (*Conn, error) { return e.connOf(ctx, e.pool) }
 
 // Close closes the Engine: new calls and those that wait for a connection fail
 // with ErrClosed, and it waits for the connections in use to come back, until
@@ -241,7 +255,32 @@ func (e *Engine) Close(ctx context.Context) error {
 }
 
 // prepare puts a statement and its arguments into the call.
-func (e *Engine) prepare(c *Call, query string, args []any) error {
+func (e *Engine) prepare(ctx context.Context, c *Call, conf *connConfig, query string, args []any) error {
+	if err := e.prepareCall(c, conf, query, args); err != nil {
+		return e.events.fail(ctx, err)
+	}
+	return nil
+}
+
+func (e *Engine) prepareCall(c *Call, conf *connConfig, query string, args []any) error {
+	c.conf = conf
+	if err := e.prepareText(c, query); err != nil {
+		return err
+	}
+	st, err := c.Statement, error(nil)
+	if c.Args, err = st.bind(c.argRoom[:], args); err != nil {
+		return err
+	}
+	if st.pieces != nil {
+		if c.Statement, c.Args, err = st.expand(e.dialect, e.numbered, e.maxParams, c.Args); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepareText puts a statement into the call.
+func (e *Engine) prepareText(c *Call, query string) error {
 	st := e.statements.get(query)
 	if st == nil {
 		var err error
@@ -256,13 +295,13 @@ func (e *Engine) prepare(c *Call, query string, args []any) error {
 		err := misuse("prepare", "a transaction is begun with Begin and ended with its Tx, not by a statement")
 		err.Statement, err.Dialect = query, e.dialect.Name()
 		return err
+	case st.Refused != "":
+		err := fail("prepare", ErrUnsupported, "%s", st.Refused)
+		err.Statement, err.Dialect = query, e.dialect.Name()
+		return err
 	case st.Script && c.Rows:
 		err := misuse("query", "a script of several statements has no single result; use Exec")
 		err.Statement, err.Dialect = query, e.dialect.Name()
-		return err
-	}
-	var err error
-	if c.Args, err = st.bind(c.argRoom[:], args); err != nil {
 		return err
 	}
 	return nil
@@ -280,7 +319,17 @@ func (e *Engine) enter(ctx context.Context, write bool, what string) (*pool, pas
 
 // once runs a statement on a connection of its own.
 func (e *Engine) once(ctx context.Context, op string, call *Call) error {
+	if e.events.execution {
+		return e.observe(ctx, op, call, false, func() error { return e.onceCall(ctx, op, call) })
+	}
+	return e.onceCall(ctx, op, call)
+}
+
+func (e *Engine) onceCall(ctx context.Context, op string, call *Call) error {
 	err := loop.ContextError(ctx)
+	if err == nil && e.conf.conn.tx.ReadOnly && call.Statement.Writes {
+		err = fail(op, ErrReadOnly, "the Engine was opened as read-only")
+	}
 	for attempt := 0; err == nil; attempt++ {
 		if err = e.attempt(ctx, call); err == nil {
 			call.forget()
@@ -291,7 +340,7 @@ func (e *Engine) once(ctx context.Context, op string, call *Call) error {
 			err = nil
 		}
 	}
-	return e.wrap(ctx, op, call, err)
+	return e.fail(ctx, op, call, err)
 }
 
 // attempt runs the statement: in a plain goroutine on the spot, if there is
@@ -418,6 +467,11 @@ func (e *Engine) wrap(ctx context.Context, op string, call *Call, err error) err
 	return result
 }
 
+// fail is wrap for what goes out to the caller.
+func (e *Engine) fail(ctx context.Context, op string, call *Call, err error) error {
+	return e.events.fail(ctx, e.wrap(ctx, op, call, err))
+}
+
 // unreachable says to what the Engine couldn't connect.
 func (e *Engine) unreachable(ctx context.Context, err error) error {
 	wrapped := e.wrap(ctx, "connect", nil, err)
@@ -432,7 +486,7 @@ func (e *Engine) unreachable(ctx context.Context, err error) error {
 
 func (e *Engine) describe(err *Error, call *Call) {
 	err.Statement = call.Statement.Source
-	if !e.conf.hideParameters {
+	if !call.conf.hide {
 		err.Params = call.Statement.named(call.Args)
 	}
 }

@@ -25,15 +25,39 @@ var (
 	ErrNotNull error = &condition{text: "not-null constraint violated", is: ErrConstraint}
 	//   ErrCheck: a check constraint is false.
 	ErrCheck error = &condition{text: "check constraint violated", is: ErrConstraint}
+	//   ErrExclusion: a row excludes another one by an exclusion constraint.
+	ErrExclusion error = &condition{text: "exclusion constraint violated", is: ErrConstraint}
+
+	// ErrConflict: the transaction stood in the way of others and can't go on, but
+	// would have a chance if it began again; see Retry.
+	ErrConflict error = &condition{text: "conflict with another transaction"}
+	//   ErrSerialization: what it has read was changed by others meanwhile.
+	ErrSerialization error = &condition{text: "serialization failure", is: ErrConflict}
+	//   ErrDeadlock: it waited for one that waited for it.
+	ErrDeadlock error = &condition{text: "deadlock", is: ErrConflict}
+
+	// ErrData: a value that the column or operation can't take: out of range,
+	// too long, not of its form.
+	ErrData error = &condition{text: "value out of range or malformed"}
+	// ErrPermission: the user may not do that, or not log in.
+	ErrPermission error = &condition{text: "permission denied"}
+	// ErrUnsupported: the database can't do that.
+	ErrUnsupported error = &condition{text: "not supported by the database"}
 
 	// ErrSyntax: the database can't read the statement.
 	ErrSyntax error = &condition{text: "syntax error"}
 	// ErrUndefined: there is no such table, column, function, ….
 	ErrUndefined error = &condition{text: "undefined name"}
+	//   ErrUndefinedTable: there is no such table or view.
+	ErrUndefinedTable error = &condition{text: "undefined table", is: ErrUndefined}
+	//   ErrUndefinedColumn: there is no such column.
+	ErrUndefinedColumn error = &condition{text: "undefined column", is: ErrUndefined}
 	// ErrReadOnly: a write in a read-only transaction or database.
 	ErrReadOnly error = &condition{text: "read-only"}
 	// ErrBusy: a lock of the database was not free in time.
 	ErrBusy error = &condition{text: "database busy"}
+	//   ErrLockTimeout: a lock of a row or table wasn't.
+	ErrLockTimeout error = &condition{text: "lock not free in time", is: ErrBusy}
 	// ErrTimeout: a deadline passed, of the context, the server or the pool.
 	ErrTimeout error = &condition{text: "timed out"}
 	//   ErrPoolTimeout: no connection of the pool was free in time.
@@ -100,6 +124,8 @@ type Error struct {
 	Params    []sql.NamedArg // nil with the option HideParameters
 	Fault
 	Err error // what the driver returned; may be nil
+
+	seen bool // by Events.Error
 }
 
 // Error says it in one line: long statements and values are cut, the fields

@@ -40,3 +40,10 @@ func requireItemsAtLeast(t *testing.T, ctx context.Context, q db.Querier, want i
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, got, want)
 }
+
+// dbtestURL returns the URL of the engine's database, for another engine. One in
+// memory has none: the other engine gets its own.
+func dbtestURL(t *testing.T, e *db.Engine) string {
+	t.Helper()
+	return e.URL().Reveal()
+}

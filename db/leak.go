@@ -8,10 +8,12 @@ import (
 	"time"
 )
 
-// Leak tells of a Conn or Tx that has been open for long, see [ReportLeaks].
+// Leak tells of a Conn or Tx that has been open for long, or was forgotten
+// altogether, see [ReportLeaks].
 type Leak struct {
-	Since time.Time // when it was checked out
-	stack []uintptr
+	Since     time.Time // when it was checked out
+	Collected bool      // the garbage collector has found it: nobody can close it any more
+	stack     []uintptr
 }
 
 // Stack returns where it was checked out: a line per frame, innermost first.
@@ -29,8 +31,9 @@ func (l Leak) Stack() string {
 
 // leaks knows the checkouts of an engine whose leaks are to be reported.
 type leaks struct {
-	mu  sync.Mutex
-	all map[*leak]struct{}
+	mu   sync.Mutex
+	all  map[*leak]struct{}
+	lost int64 // found by the garbage collector
 }
 
 type leak struct {
@@ -38,9 +41,10 @@ type leak struct {
 	timer *time.Timer
 }
 
-func (l *leaks) watch(after time.Duration, report func(Leak)) *leak {
+// watch begins to watch a checkout, which was made skip calls above the caller.
+func (l *leaks) watch(after time.Duration, report func(Leak), skip int) *leak {
 	var pcs [32]uintptr
-	n := runtime.Callers(4, pcs[:]) // without watch, connOf and the Engine's method
+	n := runtime.Callers(skip+2, pcs[:])
 	it := &leak{Leak: Leak{Since: time.Now(), stack: append([]uintptr(nil), pcs[:n]...)}}
 	it.timer = time.AfterFunc(after, func() { report(it.Leak) })
 	l.mu.Lock()
@@ -60,6 +64,27 @@ func (l *leaks) forget(it *leak) {
 	l.mu.Lock()
 	delete(l.all, it)
 	l.mu.Unlock()
+}
+
+// collected reports a checkout that was forgotten.
+func (l *leaks) collected(it *leak, report func(Leak)) {
+	l.mu.Lock()
+	l.lost++
+	l.mu.Unlock()
+	if it == nil {
+		return
+	}
+	l.forget(it)
+	found := it.Leak
+	found.Collected = true
+	go report(found)
+}
+
+// count returns how many were forgotten.
+func (l *leaks) count() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost
 }
 
 // where says where the open ones were checked out, if that is known.

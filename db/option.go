@@ -17,10 +17,20 @@ import (
 //	PoolTimeout         pool_timeout=30s
 //	MaxLifetime         max_lifetime=1h
 //	HideParameters      hide_parameters=true
+//	PrePing             pre_ping=30s
+//	ReadOnly            read_only=true
+//	Isolation           isolation=serializable
 //	StatementCache      statement_cache=512
 //
 // Times are written as 30s, 1m30s, or as a number of seconds.
-type Option func(*config)
+//
+// Some options are also options of a Conn or a transaction, see [ConnSetting] and
+// [Setting].
+type Option interface{ engine(*config) }
+
+type option func(*config)
+
+func (o option) engine(c *config) { o(c) }
 
 // config is what the options set.
 type config struct {
@@ -28,46 +38,52 @@ type config struct {
 	maxOverflow    int
 	poolTimeout    time.Duration
 	maxLifetime    time.Duration
-	hideParameters bool
 	statementCache int
+	conn           connConfig    // the default of every Conn
+	prePing        time.Duration // negative: never
+	events         []Events
 	leakAfter      time.Duration
 	onLeak         func(Leak)
 }
 
 func defaults() config {
-	return config{maxOverflow: -1, poolTimeout: 30 * time.Second, statementCache: 512}
+	return config{maxOverflow: -1, poolTimeout: 30 * time.Second, statementCache: 512, prePing: -1}
 }
 
 // PoolSize sets how many connections the engine keeps open for the next user.
 // The default is the dialect's: for SQLite the number of processors, at least 4.
-func PoolSize(n int) Option { return func(c *config) { c.poolSize = n } }
+func PoolSize(n int) Option { return option(func(c *config) { c.poolSize = n }) }
 
 // MaxOverflow sets how many connections there may be beyond PoolSize while they
 // are needed. Those are closed when they come back. The default is the dialect's:
 // for SQLite none, since more of them would only wait for each other.
-func MaxOverflow(n int) Option { return func(c *config) { c.maxOverflow = n } }
+func MaxOverflow(n int) Option { return option(func(c *config) { c.maxOverflow = n }) }
 
 // PoolTimeout sets how long to wait for a connection, or for the turn to write
 // where only one can, before giving up with ErrPoolTimeout or ErrBusy; 0 waits
 // forever. The default is 30 s.
-func PoolTimeout(d time.Duration) Option { return func(c *config) { c.poolTimeout = d } }
+func PoolTimeout(d time.Duration) Option { return option(func(c *config) { c.poolTimeout = d }) }
 
 // MaxLifetime sets the age from which a connection is replaced before its next
 // use. The default, 0, keeps connections as long as they work.
-func MaxLifetime(d time.Duration) Option { return func(c *config) { c.maxLifetime = d } }
+func MaxLifetime(d time.Duration) Option { return option(func(c *config) { c.maxLifetime = d }) }
 
-// HideParameters keeps the values of parameters out of errors.
-func HideParameters() Option { return func(c *config) { c.hideParameters = true } }
+// PrePing has connections that were idle for at least the given time asked whether
+// they are well before they are used again, which takes a round trip. One that
+// doesn't answer is replaced unnoticed, and so are those that are as old. Without
+// it a connection that was cut while it was idle fails its next user, unless the
+// driver notices before anything is sent, as the one for MySQL does.
+func PrePing(idle time.Duration) Option { return option(func(c *config) { c.prePing = max(idle, 0) }) }
 
 // StatementCache sets how many parsed statements the engine keeps. The default
 // is 512; 0 keeps none.
-func StatementCache(n int) Option { return func(c *config) { c.statementCache = n } }
+func StatementCache(n int) Option { return option(func(c *config) { c.statementCache = n }) }
 
 // ReportLeaks calls report, on a goroutine of its own, for every Conn or Tx that
 // is still open after the given time. Its Leak has the stack of the checkout,
 // which costs about a microsecond each.
 func ReportLeaks(after time.Duration, report func(Leak)) Option {
-	return func(c *config) { c.leakAfter, c.onLeak = after, report }
+	return option(func(c *config) { c.leakAfter, c.onLeak = after, report })
 }
 
 // ownOptions are the URL options of this package.
@@ -77,9 +93,23 @@ var ownOptions = map[string]func(c *config, value string) error{
 	"statement_cache": intOption(0, func(c *config) *int { return &c.statementCache }),
 	"pool_timeout":    timeOption(func(c *config) *time.Duration { return &c.poolTimeout }),
 	"max_lifetime":    timeOption(func(c *config) *time.Duration { return &c.maxLifetime }),
+	"pre_ping":        timeOption(func(c *config) *time.Duration { return &c.prePing }),
 	"hide_parameters": func(c *config, value string) (err error) {
-		c.hideParameters, err = ParseBool(value)
+		c.conn.hide, err = ParseBool(value)
 		return err
+	},
+	"read_only": func(c *config, value string) (err error) {
+		c.conn.tx.ReadOnly, err = ParseBool(value)
+		return err
+	},
+	"isolation": func(c *config, value string) error {
+		for _, level := range []IsolationLevel{ReadUncommitted, ReadCommitted, RepeatableRead, Serializable} {
+			if strings.EqualFold(strings.NewReplacer("_", " ", "-", " ").Replace(value), level.String()) {
+				c.conn.tx.Isolation = level
+				return nil
+			}
+		}
+		return fmt.Errorf("%q is none of read_uncommitted, read_committed, repeatable_read, serializable", value)
 	},
 }
 
@@ -101,7 +131,7 @@ func configure(d Dialect, options url.Values, opts []Option) (config, error) {
 		}
 	}
 	for _, set := range opts {
-		set(&c)
+		set.engine(&c)
 	}
 	if c.poolSize < 0 || c.poolTimeout < 0 || c.maxLifetime < 0 {
 		return c, misuse("open", "pool size and times can't be negative")

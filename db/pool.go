@@ -13,10 +13,13 @@ import (
 // make one passes its place on, so nobody waits for a connection that never comes.
 type pool struct {
 	queue
-	connect  func(ctx context.Context) (Session, error)
-	size     int           // connections kept
-	max      int           // places
-	lifetime time.Duration // a connection older than this is replaced; 0 is never
+	connect  func(ctx context.Context, c *physical) error // sets c.session
+	size     int                                          // connections kept
+	max      int                                          // places
+	lifetime time.Duration                                // a connection older than this is replaced; 0 is never
+	ping     time.Duration                                // one that was idle for this long is asked whether it is well; negative is never
+	given    func(ctx context.Context, c *physical)       // Events.Checkout and Checkin; nil does nothing
+	back     func(ctx context.Context, c *physical)
 
 	idle       []*physical // the last one returned is the first one used
 	places     int         // in use
@@ -24,6 +27,7 @@ type pool struct {
 	closed     error
 	drained    *loop.Promise[struct{}] // after close: no place is in use any more
 
+	last      int64 // the last connection's number
 	acquired  int64
 	connects  int64
 	failures  int64
@@ -33,10 +37,13 @@ type pool struct {
 // physical is a connection of a pool.
 type physical struct {
 	session    Session
-	made       time.Time
+	id         int64     // connections of a pool count from 1
+	made       time.Time // zero unless somebody wants to know
+	used       time.Time // when it came back last; likewise
 	generation uint64
 	dirty      bool // it has settings or temporary objects of its last user
 	bad        bool // it is lost, or nobody knows its state
+	spent      bool // it is to be replaced all the same
 }
 
 // acquire returns a connection, which the caller must release or abandon.
@@ -65,7 +72,7 @@ func (p *pool) takeIdle() *physical {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := len(p.idle)
-	if n == 0 || p.isStale(p.idle[n-1]) {
+	if n == 0 || p.isStale(p.idle[n-1]) || p.given != nil || p.isIdleLong(p.idle[n-1]) {
 		return nil
 	}
 	c, _ := p.take()
@@ -92,23 +99,75 @@ func (p *pool) take() (c *physical, ok bool) {
 }
 
 // fresh returns the connection that the caller has, or a new one in its place if
-// it is too old. Nil stands for a place without a connection.
+// it is too old, or doesn't answer. Nil stands for a place without a connection.
 func (p *pool) fresh(ctx context.Context, c *physical) (*physical, error) {
 	p.mu.Lock()
 	p.acquired++
 	usable := c != nil && !p.isStale(c)
 	p.mu.Unlock()
-	if usable {
-		return c, nil
+	if usable && p.isIdleLong(c) && !p.answers(ctx, c) {
+		if err := loop.ContextError(ctx); err != nil {
+			c.bad = true // it may be in the middle of something
+			p.release(ctx, c)
+			return nil, err
+		}
+		p.invalidate()
+		usable = false
 	}
-	return p.dial(ctx, c)
+	if !usable {
+		var err error
+		if c, err = p.dial(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	if p.given != nil {
+		p.given(ctx, c)
+	}
+	return c, nil
+}
+
+// pinger is a Session that can be asked whether its connection is well.
+type pinger interface {
+	Ping(ctx context.Context) error
+}
+
+// answers asks a connection.
+func (p *pool) answers(ctx context.Context, c *physical) bool {
+	s, ok := c.session.(pinger)
+	if !ok {
+		return true
+	}
+	killed := true
+	defer func() {
+		if killed {
+			p.abandon(c, func() {})
+		}
+	}()
+	err := s.Ping(ctx)
+	killed = false
+	return err == nil
+}
+
+// isDoubtful tells whether fresh would do more than return c.
+func (p *pool) isDoubtful(c *physical) bool {
+	if p.given != nil || p.isIdleLong(c) {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.isStale(c)
+}
+
+func (p *pool) isIdleLong(c *physical) bool {
+	return p.ping >= 0 && !c.used.IsZero() && time.Since(c.used) >= p.ping
 }
 
 // dial makes a connection for a place that the caller has, in which there may
 // be an old one.
 func (p *pool) dial(ctx context.Context, old *physical) (*physical, error) {
 	p.mu.Lock()
-	c := &physical{generation: p.generation}
+	p.last++
+	c := &physical{generation: p.generation, id: p.last}
 	p.mu.Unlock()
 	killed := true
 	defer func() {
@@ -119,13 +178,12 @@ func (p *pool) dial(ctx context.Context, old *physical) (*physical, error) {
 	if old != nil {
 		p.end(ctx, old)
 	}
-	session, err := p.connect(ctx)
+	err := p.connect(ctx, c)
 	killed = false
 	if err != nil {
 		p.vacate(true)
 		return nil, err
 	}
-	c.session = session
 	if p.lifetime > 0 {
 		c.made = time.Now()
 	}
@@ -137,11 +195,17 @@ func (p *pool) dial(ctx context.Context, old *physical) (*physical, error) {
 
 // release takes a connection back.
 func (p *pool) release(ctx context.Context, c *physical) {
+	if p.back != nil {
+		p.back(ctx, c)
+	}
+	if p.ping >= 0 {
+		c.used = time.Now()
+	}
 	p.mu.Lock()
 	if c.bad {
 		p.discarded++
 	}
-	if c.bad || c.dirty || p.closed != nil || p.isStale(c) || p.head == nil && p.places > p.size {
+	if c.bad || c.dirty || c.spent || p.closed != nil || p.isStale(c) || p.head == nil && p.places > p.size {
 		p.mu.Unlock()
 		defer p.vacate(false)
 		p.end(ctx, c)
@@ -227,6 +291,13 @@ func (p *pool) invalidate() {
 
 func (p *pool) isStale(c *physical) bool {
 	return c.generation != p.generation || p.lifetime > 0 && time.Since(c.made) > p.lifetime
+}
+
+// isClosed returns why there are no connections any more.
+func (p *pool) isClosed() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
 }
 
 // close refuses new callers and those who wait, closes the idle connections, and

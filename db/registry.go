@@ -15,7 +15,9 @@ var (
 // ours are the packages that come with this module, for the error that says
 // which one to import.
 var ours = map[string]string{
-	"sqlite": "github.com/seed1239206e/repaint/db/sqlite",
+	"sqlite":  "github.com/seed1239206e/repaint/db/sqlite",
+	"mysql":   "github.com/seed1239206e/repaint/db/mysql",
+	"mariadb": "github.com/seed1239206e/repaint/db/mysql",
 }
 
 // Register makes a dialect available to Open. Packages of dialects call it when

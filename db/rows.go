@@ -9,6 +9,9 @@ import (
 // does no I/O, never suspends, and needs no connection, so it stays readable
 // when its Conn, Tx or Engine is closed. Use it from one goroutine at a time.
 //
+// Rows of Stream are the exception, which has to be asked for: Next fetches them
+// while they are read, and they must be read to the end or closed.
+//
 //	rows, err := q.Query(ctx, "select id, name from users")
 //	if err != nil {
 //		return err
@@ -26,12 +29,18 @@ type Rows struct {
 	closed bool
 	names  []string
 	err    error
+	stream *rowStream // nil for buffered rows
 }
 
 // Next moves to the next row and reports whether there is one.
 func (r *Rows) Next() bool {
-	if r.closed || (r.next+1)*len(r.call.Columns) > len(r.call.Values) || len(r.call.Columns) == 0 {
-		r.closed = true
+	if r.closed {
+		return false
+	}
+	if len(r.call.Columns) == 0 || (r.next+1)*len(r.call.Columns) > len(r.call.Values) && !r.refill() {
+		if err := r.Close(); r.err == nil {
+			r.err = err
+		}
 		return false
 	}
 	r.next++
@@ -84,13 +93,16 @@ func (r *Rows) Columns() []string {
 }
 
 // Err returns the error that ended the iteration early. Buffered rows have
-// none: their errors come from Query. Code that checks it stays right when the
-// rows are streamed one day.
+// none: their errors come from Query. Streamed rows may.
 func (r *Rows) Err() error { return r.err }
 
 // Close ends the use of the rows. It may be called again.
 func (r *Rows) Close() error {
 	r.closed = true
+	if s := r.stream; s != nil {
+		r.stream = nil
+		return s.end()
+	}
 	return nil
 }
 
@@ -158,7 +170,8 @@ type Result struct {
 // RowsAffected returns how many rows the statement inserted, updated or deleted.
 func (r Result) RowsAffected() int64 { return r.affected }
 
-// LastInsertID returns the key that the database made for the last row inserted.
+// LastInsertID returns the key that the database made for the last row inserted;
+// MySQL and MariaDB tell that of the first one if there were several.
 // Not every database can tell; RETURNING works on those that can't.
 func (r Result) LastInsertID() (int64, error) {
 	if !r.hasID {

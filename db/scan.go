@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -72,6 +73,15 @@ func assignTo(v reflect.Value, dest, src any, typ string) error {
 		}
 		src = t
 	}
+	if text, ok := src.(string); ok {
+		if d, ok := dest.(*time.Duration); ok {
+			parsed, err := parseClock(text)
+			if err == nil {
+				*d = parsed
+			}
+			return err
+		}
+	}
 	if scanner, ok := dest.(sql.Scanner); ok {
 		return scanner.Scan(src)
 	}
@@ -118,6 +128,9 @@ func assignTo(v reflect.Value, dest, src any, typ string) error {
 	case v.CanFloat():
 		f, err := convert[float64](src)
 		if i, ok := src.(int64); ok && int64(f) != i || err == nil && v.OverflowFloat(f) {
+			err = outOfRange(src)
+		}
+		if u, ok := src.(uint64); ok && (f >= 1<<64 || uint64(f) != u) {
 			err = outOfRange(src)
 		}
 		if err == nil {
@@ -174,7 +187,7 @@ func outOfRange(src any) error {
 
 func valueName(v any) string {
 	switch v.(type) {
-	case int64:
+	case int64, uint64:
 		return "integer"
 	case float64:
 		return "float"
@@ -224,4 +237,40 @@ func parseTime(text string) (time.Time, error) {
 		}
 	}
 	return time.Time{}, fmt.Errorf("text %s is no time", shortValue(text))
+}
+
+// parseClock reads a time of day, or a length of time, as databases write it:
+// hh:mm:ss.ffffff, perhaps with more hours and a sign.
+func parseClock(text string) (time.Duration, error) {
+	bad := fmt.Errorf("text %s is no time such as 12:34:56", shortValue(text))
+	digits, negative := strings.CutPrefix(text, "-")
+	parts := strings.Split(digits, ":")
+	if len(parts) != 2 && len(parts) != 3 {
+		return 0, bad
+	}
+	var total time.Duration
+	units := [...]time.Duration{time.Hour, time.Minute, time.Second}
+	for i, part := range parts {
+		if i == 2 {
+			whole, fraction, _ := strings.Cut(part, ".")
+			if len(fraction) > 9 {
+				return 0, bad
+			}
+			nanos, err := strconv.ParseUint((fraction + "000000000")[:9], 10, 32)
+			if err != nil {
+				return 0, bad
+			}
+			total += time.Duration(nanos)
+			part = whole
+		}
+		n, err := strconv.ParseUint(part, 10, 20)
+		if err != nil || i > 0 && n > 59 {
+			return 0, bad
+		}
+		total += time.Duration(n) * units[i]
+	}
+	if negative {
+		total = -total
+	}
+	return total, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/loop"
@@ -17,16 +18,28 @@ import (
 // which a connection, or the one writer, is busy; and a loop is told of many
 // results in one go. In a loop every such statement is a job.
 
-// job is a statement that a goroutine of the Engine runs for a suspended caller.
+//
+// A transaction in a loop begins and ends with jobs: the first one is its begin and
+// its first statement, after which the connection is the transaction's; the last one
+// is its end, and goes on with the next who waits. In between the loop decides.
+
+// job is a statement, or the end of a transaction, that a goroutine of the Engine
+// runs for a suspended caller.
 type job struct {
 	e    *Engine
 	ctx  context.Context
-	call *Call
+	call *Call // nil for the end of a transaction
 	pool *pool
 	at   *queue // where it waits, if it does
 	held pass
 	err  error // the call's result, when the promise is resolved
 	waiter
+
+	// Of a transaction:
+	tx    *Tx // nil if it is none
+	how   ending
+	got   *physical   // the connection that its first job leaves to it
+	taken atomic.Bool // by whoever is first: the job, to leave it; a killed caller, to refuse it
 }
 
 // converter is a Connector whose Sessions block, so that its calls had better be
@@ -40,18 +53,78 @@ type converter interface {
 // until then the call may be in use.
 func (e *Engine) serve(ctx context.Context, call *Call) error {
 	j := &job{e: e, ctx: ctx, call: call, pool: e.pool}
+	if call.Statement.Writes {
+		j.pool = e.writers
+	}
+	if err := j.begin(); err != nil {
+		return err
+	}
+	if err := j.wait(); err != nil {
+		return err
+	}
+	return j.err
+}
+
+// serveFirst has the begin of a transaction and its first statement run as a job.
+// ran tells whether it came to that; then the connection is the Conn's.
+func (e *Engine) serveFirst(ctx context.Context, c *Conn, tx *Tx, call *Call) (ran bool, err error) {
+	j := &job{e: e, ctx: ctx, call: call, pool: c.p, tx: tx}
+	returned := false
+	defer func() {
+		if !returned && !j.taken.CompareAndSwap(false, true) && j.got != nil {
+			c.take(j.got, j.held) // so that the caller loses it
+		}
+	}()
+	if err = j.begin(); err == nil {
+		err = j.wait()
+	}
+	returned = true
+	if err != nil || j.got == nil {
+		if err == nil {
+			err = j.err
+		}
+		return false, err
+	}
+	c.take(j.got, j.held)
+	tx.root().started = true
+	return true, j.err
+}
+
+// serveEnd has the end of a transaction run as a job, which also gives back the
+// connection.
+func (e *Engine) serveEnd(ctx context.Context, c *Conn, tx *Tx, how ending) error {
+	c.mu.Lock()
+	physical := c.c
+	j := &job{e: e, ctx: ctx, pool: c.p, held: c.held, tx: tx, how: how}
+	c.c, c.held = nil, noPass
+	c.mu.Unlock()
 	j.waiter.job = j
 	j.promise.Bind(nil, j)
-	if call.Statement.Writes && e.gate != nil {
-		j.pool = e.writers
-		j.enterGate()
-	} else {
-		var err error
-		if j.held, err = e.gate.enter(ctx, false, ""); err != nil {
-			return err
-		}
-		j.enterPool()
+	j.state = granted
+	go j.serve(physical)
+	if err := j.wait(); err != nil {
+		return err
 	}
+	return j.err
+}
+
+// begin has the job begin when it may.
+func (j *job) begin() (err error) {
+	j.waiter.job = j
+	j.promise.Bind(nil, j)
+	if j.isWrite() {
+		j.enterGate()
+		return nil
+	}
+	if j.held, err = j.e.gate.enter(j.ctx, j.writes(), j.what()); err != nil {
+		return err
+	}
+	j.enterPool()
+	return nil
+}
+
+// wait waits for the job's end. Its error is that of the waiting.
+func (j *job) wait() error {
 	done := false
 	defer func() {
 		if !done { // or the greenlet was killed
@@ -59,9 +132,9 @@ func (e *Engine) serve(ctx context.Context, call *Call) error {
 		}
 	}()
 	future := j.promise.Future()
-	_, err := repaint.Await(ctx, future)
+	_, err := repaint.Await(j.ctx, future)
 	if !future.Done() {
-		_, err = repaint.Await(context.WithoutCancel(ctx), future)
+		_, err = repaint.Await(context.WithoutCancel(j.ctx), future)
 	}
 	if !future.Done() {
 		return err // it can't be waited for here, in a callback of a loop
@@ -70,10 +143,7 @@ func (e *Engine) serve(ctx context.Context, call *Call) error {
 	if err == loop.ErrGoexit {
 		runtime.Goexit()
 	}
-	if err != nil {
-		return err
-	}
-	return j.err
+	return err
 }
 
 // CancelFuture drops the job while it waits. When it runs, the driver ends it.
@@ -149,13 +219,16 @@ func (j *job) serve(c *physical) {
 		e, p := j.e, j.pool
 		if j.isWrite() {
 			j.held = writePass
-			e.gate.writes(j.call.Statement.Source)
+			e.gate.writes(j.what())
 		}
-		if c == nil {
-			c = j.connect()
-		}
+		c = j.connect(c)
 		if c != nil {
 			j.run(c)
+		}
+		if j.isFirst() {
+			j.leaveTo(c)
+			j = nil
+			return
 		}
 		var next *job
 		if c != nil && !c.bad && !c.dirty {
@@ -176,22 +249,71 @@ func (j *job) serve(c *physical) {
 	}
 }
 
+// isFirst tells whether the job begins a transaction.
+func (j *job) isFirst() bool { return j.tx != nil && j.call != nil }
+
+// writes tells whether what the job does, or begins, may write.
+func (j *job) writes() bool {
+	if j.tx != nil {
+		return !j.tx.opts.ReadOnly
+	}
+	return j.call.Statement.Writes
+}
+
+// what names the job in messages.
+func (j *job) what() string {
+	if j.tx != nil {
+		return "a transaction"
+	}
+	return j.call.Statement.Source
+}
+
+// leaveTo ends the first job of a transaction: the connection is the transaction's.
+func (j *job) leaveTo(c *physical) {
+	if c == nil {
+		j.e.gate.leave(j.held)
+		j.held = noPass
+	}
+	j.got = c
+	if !j.taken.CompareAndSwap(false, true) && c != nil {
+		j.pool.abandon(c, func() { j.e.gate.leave(j.held) })
+	}
+	j.promise.Resolve(struct{}{})
+}
+
 func (j *job) isWrite() bool { return j.e.gate != nil && j.pool == j.e.writers }
 
-// connect gets the job a connection. It returns nil, and gives up the place, if
-// that fails.
-func (j *job) connect() (c *physical) {
+// connect gets the job a connection: the one that it has, if that is good. It
+// returns nil, and gives up the place, if that fails.
+func (j *job) connect(had *physical) (c *physical) {
+	if had != nil && (j.call == nil || !j.pool.isDoubtful(had)) {
+		return had
+	}
 	defer j.catch(nil)
-	if j.isWrite() {
+	if j.isWrite() && had == nil {
 		c, j.err = j.pool.acquire(j.ctx)
 	} else {
-		c, j.err = j.pool.fresh(j.ctx, nil)
+		c, j.err = j.pool.fresh(j.ctx, had)
 	}
 	return c
 }
 
 func (j *job) run(c *physical) {
 	defer j.catch(c)
+	switch {
+	case j.call == nil:
+		if j.err = j.how.do(j.ctx, c.session, j.tx); j.err != nil && c.session.Status() != Idle {
+			c.bad = true // closing the connection ends it
+		}
+		return
+	case j.tx != nil:
+		// Even if the context has ended by now: the connection is the
+		// transaction's, and another statement may follow.
+		if j.err = c.session.Begin(context.WithoutCancel(j.ctx), j.tx.root().opts); j.err == nil {
+			j.err = c.session.Do(j.ctx, j.call)
+		}
+		return
+	}
 	if j.err = loop.ContextError(j.ctx); j.err == nil {
 		j.err = j.e.do(j.ctx, j.pool, c, j.call)
 	}

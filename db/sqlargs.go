@@ -11,7 +11,7 @@ import (
 // convertArgs converts the call's arguments for a driver of database/sql, by
 // the rules of database/sql: the driver's own conversion first, if it has one. It
 // calls methods of the caller's values, so it is called where the caller is.
-func convertArgs(c *Call, checker driver.NamedValueChecker, own func(driver.Value) driver.Value) error {
+func convertArgs(c *Call, checker driver.NamedValueChecker, d *SQLDriver) error {
 	if c.driverArgs != nil || len(c.Args) == 0 {
 		return nil
 	}
@@ -21,7 +21,7 @@ func convertArgs(c *Call, checker driver.NamedValueChecker, own func(driver.Valu
 	}
 	for i, v := range c.Args {
 		arg := driver.NamedValue{Ordinal: i + 1, Value: v}
-		if err := convertArg(&arg, checker, own); err != nil {
+		if err := convertArg(&arg, checker, d); err != nil {
 			return &Error{Op: "bind", Fault: Fault{Condition: ErrParameter},
 				Err: fmt.Errorf("the parameter :%s, a %T: %w", c.Statement.Params[i], v, err)}
 		}
@@ -31,8 +31,14 @@ func convertArgs(c *Call, checker driver.NamedValueChecker, own func(driver.Valu
 	return nil
 }
 
-func convertArg(arg *driver.NamedValue, checker driver.NamedValueChecker, own func(driver.Value) driver.Value) error {
-	if checker != nil {
+func convertArg(arg *driver.NamedValue, checker driver.NamedValueChecker, d *SQLDriver) error {
+	if d.Convert != nil {
+		v, err := d.Convert(arg.Value)
+		if err != driver.ErrSkip {
+			arg.Value = v
+			return err
+		}
+	} else if checker != nil {
 		err := checker.CheckNamedValue(arg)
 		if err == nil || !errors.Is(err, driver.ErrSkip) {
 			return err
@@ -54,7 +60,7 @@ func convertArg(arg *driver.NamedValue, checker driver.NamedValueChecker, own fu
 		got, err := driver.DefaultParameterConverter.ConvertValue(v)
 		if err != nil {
 			if k := reflect.TypeOf(v).Kind(); k == reflect.Slice || k == reflect.Array {
-				return errors.New("a list can't be one argument; write a parameter for each element")
+				return errors.New("a list can't be one argument; it can stand alone in IN (:name)")
 			}
 			return err
 		}
@@ -63,8 +69,8 @@ func convertArg(arg *driver.NamedValue, checker driver.NamedValueChecker, own fu
 		}
 		arg.Value = got
 	}
-	if own != nil {
-		arg.Value = own(arg.Value)
+	if d.Arg != nil {
+		arg.Value = d.Arg(arg.Value)
 	}
 	return nil
 }

@@ -27,19 +27,47 @@ type SQLDriver struct {
 	Limits Limits
 	// Init prepares a new connection; nil does nothing.
 	Init func(ctx context.Context, c *SQLConn) error
-	// BeginText returns the statement that begins a transaction.
-	BeginText func(opts TxOptions) string
-	// TxOpen tells, after an error in a transaction, whether it is still open.
-	// Nil trusts that it is.
-	TxOpen func(ctx context.Context, c *SQLConn) bool
+	// BeginText returns the statements that begin a transaction.
+	BeginText func(opts TxOptions) []string
+	// TxOpen tells, after the given error in a transaction, whether it is still
+	// open. Nil trusts that it is.
+	TxOpen func(ctx context.Context, c *SQLConn, err error) bool
 	// Recover brings a connection back to its senses after a call was
 	// interrupted; nil does nothing. An error means that it can't be used.
 	Recover func(ctx context.Context, c *SQLConn) error
+	// Interrupt stops what the connection is doing, because the call's context
+	// has ended: it is called on a goroutine of its own, and returns when until
+	// has ended, which the call's own end does. With it the driver gets contexts
+	// that don't end. Nil leaves it to the driver to notice.
+	Interrupt func(until context.Context, c *SQLConn)
+	// Interrupted tells whether a driver's error is what Interrupt brings about.
+	Interrupted func(err error) bool
+	// Stale tells whether an error means that the prepared statement must be
+	// prepared anew, and had no effect; nil never does.
+	Stale func(err error) bool
+	// Convert converts an argument in place of the driver's connection, which
+	// isn't asked then, and before the rules of database/sql; the error
+	// driver.ErrSkip leaves it to those. Nil asks the connection.
+	Convert func(v any) (driver.Value, error)
 	// Arg converts an argument from what database/sql makes of it; nil leaves
 	// it as it is.
 	Arg func(v driver.Value) driver.Value
+	// Column returns how to convert the values of a column of the given type,
+	// none of which is nil; nil, as function or result, leaves them as they are.
+	Column func(typ string) func(v driver.Value) (driver.Value, error)
 	// KeepStatements is how many prepared statements a connection keeps.
 	KeepStatements int
+	// SendsText: what begins and ends transactions, and queries that aren't worth
+	// keeping and have no arguments, is sent as it is, because the database can't
+	// prepare all of it.
+	SendsText bool
+	// OneStatement: a script is sent statement by statement.
+	OneStatement bool
+	// QueriesRows: a statement that returns rows is queried, also where they aren't
+	// wanted, and its rows are counted for what it changed.
+	QueriesRows bool
+	// IDsFromOne: an id of 0 for the last row inserted means that it has none.
+	IDsFromOne bool
 	// OnClose ends what the dialect itself holds; nil does nothing.
 	OnClose func() error
 }
@@ -54,9 +82,9 @@ type sqlConnector struct {
 
 // converts tells whether arguments can be converted without a connection. It is
 // asked when there has been one.
-func (c *sqlConnector) converts() bool { return !c.checks.Load() }
+func (c *sqlConnector) converts() bool { return c.d.Convert != nil || !c.checks.Load() }
 
-func (c *sqlConnector) convert(call *Call) error { return convertArgs(call, nil, c.d.Arg) }
+func (c *sqlConnector) convert(call *Call) error { return convertArgs(call, nil, &c.d) }
 
 func (c *sqlConnector) Limits() Limits { return c.d.Limits }
 
@@ -100,11 +128,19 @@ func (c *sqlConnector) Close() error {
 // SQLConn is a driver's connection in the hands of a dialect. It is called
 // where blocking is allowed, and valid only during the call that got it.
 type SQLConn struct {
+	// Own is the dialect's. Init may set it; Interrupt, which runs beside the
+	// calls, may only read it.
+	Own any
+
+	d    *SQLDriver
 	conn driver.Conn
 	// statements has those prepared on the connection, each in nobody's use.
 	statements statementsOf
 	room       []driver.Value // for fetch; empty
 }
+
+// Driver returns the driver's connection.
+func (c *SQLConn) Driver() driver.Conn { return c.conn }
 
 // Exec runs a statement without arguments.
 func (c *SQLConn) Exec(ctx context.Context, text string) error {
@@ -142,39 +178,118 @@ func (c *SQLConn) exec(ctx context.Context, text string, args []driver.NamedValu
 	if !keep {
 		defer stmt.Close()
 	}
-	e, ok := stmt.(driver.StmtExecContext)
-	if !ok {
-		return nil, fmt.Errorf("the driver's statements (%T) have no ExecContext", stmt)
+	for again := false; ; again = true {
+		e, ok := stmt.(driver.StmtExecContext)
+		if !ok {
+			return nil, fmt.Errorf("the driver's statements (%T) have no ExecContext", stmt)
+		}
+		result, err := e.ExecContext(ctx, args)
+		if err == nil || again || !keep || !c.stale(err) {
+			return result, err
+		}
+		if stmt, err = c.prepareAgain(ctx, text); err != nil {
+			return nil, err
+		}
 	}
-	return e.ExecContext(ctx, args)
+}
+
+func (c *SQLConn) stale(err error) bool { return c.d.Stale != nil && c.d.Stale(err) }
+
+// prepareAgain replaces a prepared statement that is kept.
+func (c *SQLConn) prepareAgain(ctx context.Context, text string) (driver.Stmt, error) {
+	c.statements.drop(text)
+	return c.prepare(ctx, text, true)
 }
 
 // query runs a statement and puts all its rows, up to the call's limit, into
 // the call.
 func (c *SQLConn) query(ctx context.Context, call *Call, args []driver.NamedValue) (err error) {
-	st := call.Statement
-	stmt, err := c.prepare(ctx, st.Text, st.Plan)
-	if err != nil {
-		return err
-	}
-	if !st.Plan {
-		defer stmt.Close()
-	}
-	q, ok := stmt.(driver.StmtQueryContext)
-	if !ok {
-		return fmt.Errorf("the driver's statements (%T) have no QueryContext", stmt)
-	}
-	rows, err := q.QueryContext(ctx, args)
+	rows, done, err := c.rows(ctx, call.Statement, args)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		// Closing can be what makes a write last, so its error counts.
-		if e := rows.Close(); err == nil {
+		if e := done(); err == nil {
 			err = e
 		}
 	}()
+	c.describe(rows, call)
 	return c.fetch(ctx, rows, call)
+}
+
+// rows starts a query. done ends it.
+func (c *SQLConn) rows(ctx context.Context, st *Statement, args []driver.NamedValue) (rows driver.Rows, done func() error, err error) {
+	if c.d.SendsText && !st.Plan && len(args) == 0 {
+		if q, ok := c.conn.(driver.QueryerContext); ok {
+			rows, err := q.QueryContext(ctx, st.Text, nil)
+			if !errors.Is(err, driver.ErrSkip) {
+				if err != nil {
+					return nil, nil, err
+				}
+				return rows, rows.Close, nil
+			}
+		}
+	}
+	stmt, err := c.prepare(ctx, st.Text, st.Plan)
+	if err != nil {
+		return nil, nil, err
+	}
+	for again := false; ; again = true {
+		q, ok := stmt.(driver.StmtQueryContext)
+		if ok {
+			rows, err = q.QueryContext(ctx, args)
+		} else {
+			err = fmt.Errorf("the driver's statements (%T) have no QueryContext", stmt)
+		}
+		if err == nil {
+			break
+		}
+		if !st.Plan {
+			_ = stmt.Close() // the query's error says more
+			return nil, nil, err
+		}
+		if again || !c.stale(err) {
+			return nil, nil, err
+		}
+		if stmt, err = c.prepareAgain(ctx, st.Text); err != nil {
+			return nil, nil, err
+		}
+	}
+	if st.Plan {
+		return rows, rows.Close, nil
+	}
+	return rows, func() error {
+		err := rows.Close()
+		if e := stmt.Close(); err == nil {
+			err = e
+		}
+		return err
+	}, nil
+}
+
+// describe tells the call what columns the rows have.
+func (c *SQLConn) describe(rows driver.Rows, call *Call) {
+	names := rows.Columns()
+	call.Columns = make([]Column, len(names))
+	call.convert = nil
+	typed, _ := rows.(driver.RowsColumnTypeDatabaseTypeName)
+	for i, name := range names {
+		call.Columns[i].Name = name
+		if typed == nil {
+			continue
+		}
+		call.Columns[i].Type = typed.ColumnTypeDatabaseTypeName(i)
+		if c.d.Column == nil {
+			continue
+		}
+		if convert := c.d.Column(call.Columns[i].Type); convert != nil {
+			if call.convert == nil {
+				call.convert = make([]func(driver.Value) (driver.Value, error), len(names))
+			}
+			call.convert[i] = convert
+		}
+	}
 }
 
 // largestRoom bounds how many values a connection keeps room for.
@@ -183,16 +298,7 @@ const largestRoom = 1 << 14
 // fetch copies rows into the call. They are collected in room that the connection
 // keeps, because nobody knows how many there will be.
 func (c *SQLConn) fetch(ctx context.Context, rows driver.Rows, call *Call) error {
-	names := rows.Columns()
-	n := len(names)
-	call.Columns = make([]Column, n)
-	typed, _ := rows.(driver.RowsColumnTypeDatabaseTypeName)
-	for i, name := range names {
-		call.Columns[i].Name = name
-		if typed != nil {
-			call.Columns[i].Type = typed.ColumnTypeDatabaseTypeName(i)
-		}
-	}
+	n := len(call.Columns)
 	room, used := c.room, 0
 	defer func() {
 		if len(room) > largestRoom {
@@ -223,7 +329,9 @@ func (c *SQLConn) fetch(ctx context.Context, rows driver.Rows, call *Call) error
 			return err
 		}
 		if !full {
-			own(row)
+			if err := call.own(row); err != nil {
+				return err
+			}
 			used += n
 		}
 	}
@@ -231,8 +339,15 @@ func (c *SQLConn) fetch(ctx context.Context, rows driver.Rows, call *Call) error
 
 // own makes values independent of the driver, which may use its memory for the
 // next row, and the same with every driver.
-func own(row []driver.Value) {
+func (c *Call) own(row []driver.Value) error {
 	for i, v := range row {
+		if c.convert != nil && v != nil && c.convert[i] != nil {
+			var err error
+			if row[i], err = c.convert[i](v); err != nil {
+				return fmt.Errorf("column %d, %q: %w", i+1, c.Columns[i].Name, err)
+			}
+			continue
+		}
 		switch v := v.(type) {
 		case []byte:
 			row[i] = append([]byte{}, v...) // empty isn't NULL
@@ -240,6 +355,7 @@ func own(row []driver.Value) {
 			row[i] = v.UTC()
 		}
 	}
+	return nil
 }
 
 // prepare returns a statement. One that is to be kept must be used only until

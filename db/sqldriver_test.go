@@ -174,7 +174,7 @@ func (d scriptedDialect) Traits(_ string, st []sqltext.Statement) db.Traits {
 }
 func (d scriptedDialect) Connector(*db.URL) (db.Connector, error) {
 	return db.SQLConnector(db.SQLDriver{Connector: d.s, KeepStatements: 2, Limits: db.Limits{OneWriter: true, PoolSize: 2},
-		BeginText: func(db.TxOptions) string { return "begin" }}), nil
+		BeginText: func(db.TxOptions) []string { return []string{"begin"} }}), nil
 }
 
 var scripts atomic.Int64

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/loop"
 )
 
 // sqlSession is a Session on a blocking driver.
@@ -26,12 +27,13 @@ type sqlSession struct {
 	closed  bool
 
 	status  Status
-	pending string // the statement that begins the transaction, not sent yet
+	pending []string // the statements that begin the transaction, not sent yet
 }
 
 // open connects. It blocks, with the lock held. If it fails, the session must be
 // shut.
 func (s *sqlSession) open(ctx context.Context) (err error) {
+	s.conn.d = s.d
 	s.conn.statements.size = s.d.KeepStatements
 	if s.d.DB == nil {
 		if s.conn.conn, err = s.d.Connector.Connect(ctx); err != nil {
@@ -64,7 +66,7 @@ func (s *sqlSession) open(ctx context.Context) (err error) {
 // Do converts the arguments, whose methods are the caller's code, where the
 // caller is, and has the rest done where blocking is allowed.
 func (s *sqlSession) Do(ctx context.Context, c *Call) error {
-	if err := convertArgs(c, s.checker, s.d.Arg); err != nil {
+	if err := convertArgs(c, s.checker, s.d); err != nil {
 		return err
 	}
 	return s.block(ctx, func(ctx context.Context) error {
@@ -77,6 +79,29 @@ func (s *sqlSession) Do(ctx context.Context, c *Call) error {
 		}
 		return err
 	})
+}
+
+// DoMany is Do for several calls, in one go.
+func (s *sqlSession) DoMany(ctx context.Context, calls []*Call) (failed int, err error) {
+	for i, c := range calls {
+		if err := convertArgs(c, s.checker, s.d); err != nil {
+			return i, err
+		}
+	}
+	err = s.block(ctx, func(ctx context.Context) error {
+		err := s.ready(ctx)
+		for i := 0; err == nil && i < len(calls); i++ {
+			failed = i
+			if err = ctx.Err(); err == nil {
+				err = s.run(ctx, calls[i])
+			}
+		}
+		if err != nil {
+			s.examine(ctx, err)
+		}
+		return err
+	})
+	return failed, err
 }
 
 // Begin puts the statement off until there is something to do.
@@ -97,15 +122,15 @@ func (s *sqlSession) Rollback(ctx context.Context) error {
 }
 
 func (s *sqlSession) endTx(ctx context.Context, text string) error {
-	if s.pending != "" { // nothing was done in it
-		s.pending, s.status = "", Idle
+	if len(s.pending) > 0 { // nothing was done in it
+		s.pending, s.status = nil, Idle
 		return nil
 	}
 	return s.block(ctx, func(ctx context.Context) error {
-		_, err := s.conn.exec(ctx, text, nil, true)
-		if err != nil && s.stillInTx(ctx) {
+		_, err := s.conn.exec(ctx, text, nil, !s.d.SendsText)
+		if err != nil && s.stillInTx(ctx, err) {
 			// A commit that failed leaves the transaction open.
-			if _, e := s.conn.exec(ctx, "rollback", nil, true); e != nil {
+			if _, e := s.conn.exec(ctx, "rollback", nil, !s.d.SendsText); e != nil {
 				s.status = Broken
 				return err
 			}
@@ -133,13 +158,23 @@ func (s *sqlSession) control(ctx context.Context, texts ...string) error {
 		err := s.ready(ctx)
 		for _, text := range texts {
 			if err == nil {
-				_, err = s.conn.exec(ctx, text, nil, true)
+				_, err = s.conn.exec(ctx, text, nil, !s.d.SendsText)
 			}
 		}
 		if err != nil {
 			s.examine(ctx, err)
 		}
 		return err
+	})
+}
+
+// Ping asks the database whether it is there.
+func (s *sqlSession) Ping(ctx context.Context) error {
+	return s.block(ctx, func(ctx context.Context) error {
+		if p, ok := s.conn.conn.(driver.Pinger); ok {
+			return p.Ping(ctx)
+		}
+		return s.conn.Exec(ctx, "select 1")
 	})
 }
 
@@ -203,12 +238,69 @@ func (s *sqlSession) block(ctx context.Context, fn func(ctx context.Context) err
 		if s.closed {
 			return struct{}{}, driver.ErrBadConn
 		}
-		if s.pool == nil {
-			return struct{}{}, fn(ctx)
-		}
-		return struct{}{}, s.use(func() error { return fn(ctx) })
+		return struct{}{}, s.use(func() error { return s.interruptible(ctx, fn) })
 	})
 	return err
+}
+
+// interruptible calls fn and has what it does interrupted when ctx ends.
+func (s *sqlSession) interruptible(ctx context.Context, fn func(ctx context.Context) error) error {
+	if s.d.Interrupt == nil || ctx.Done() == nil {
+		return fn(ctx)
+	}
+	i := &interruption{s: s, lasting: context.WithoutCancel(ctx)}
+	stop := context.AfterFunc(ctx, i.run)
+	err := fn(i.lasting)
+	if stop() || !i.end() {
+		return err
+	}
+	// It may have come too late, and would hit the next statement.
+	if s.status != Broken && s.d.Recover != nil && s.d.Recover(i.lasting, &s.conn) != nil {
+		s.status = Broken
+	}
+	if err != nil && s.d.Interrupted(err) {
+		return loop.ContextError(ctx)
+	}
+	return err
+}
+
+// interruption interrupts a call of a session, unless that ends before.
+type interruption struct {
+	s       *sqlSession
+	lasting context.Context
+
+	mu     sync.Mutex
+	over   bool               // the call has ended
+	cancel context.CancelFunc // not nil: run is in the middle of it
+	done   chan struct{}      // closed when run has returned
+}
+
+func (i *interruption) run() {
+	i.mu.Lock()
+	if i.over {
+		i.mu.Unlock()
+		return
+	}
+	until, cancel := context.WithCancel(i.lasting)
+	i.cancel, i.done = cancel, make(chan struct{})
+	i.mu.Unlock()
+	defer close(i.done)
+	i.s.d.Interrupt(until, &i.s.conn)
+}
+
+// end reports whether the call was interrupted, or was about to be, and waits until
+// nothing of that is under way any more.
+func (i *interruption) end() bool {
+	i.mu.Lock()
+	i.over = true
+	cancel := i.cancel
+	i.mu.Unlock()
+	if cancel == nil {
+		return false
+	}
+	cancel()
+	<-i.done
+	return true
 }
 
 // use calls fn while the connection is ours in the eyes of database/sql too.
@@ -240,23 +332,28 @@ func (s *sqlSession) ready(ctx context.Context) error {
 			}
 		}
 	}
-	if s.pending == "" {
+	if len(s.pending) == 0 {
 		return nil
 	}
-	_, err := s.conn.exec(ctx, s.pending, nil, true)
+	var err error
+	for _, text := range s.pending {
+		if _, err = s.conn.exec(ctx, text, nil, !s.d.SendsText); err != nil {
+			break
+		}
+	}
 	if err == nil {
-		s.pending = ""
+		s.pending = nil
 		return nil
 	}
 	// A driver can report that the context has ended though the transaction
 	// has begun.
-	if s.d.TxOpen != nil && s.stillInTx(ctx) {
-		if _, e := s.conn.exec(context.WithoutCancel(ctx), "rollback", nil, true); e != nil {
+	if s.d.TxOpen != nil && s.stillInTx(ctx, err) {
+		if _, e := s.conn.exec(context.WithoutCancel(ctx), "rollback", nil, !s.d.SendsText); e != nil {
 			s.status = Broken
 		}
 	}
 	if ctx.Err() == nil {
-		s.pending, s.status = "", Idle
+		s.pending, s.status = nil, Idle
 	} // or else it was only this statement's context: the next one begins it
 	return err
 }
@@ -266,21 +363,52 @@ func (s *sqlSession) run(ctx context.Context, c *Call) error {
 	if c.Rows {
 		return s.conn.query(ctx, c, c.driverArgs)
 	}
+	if st.Script && s.d.OneStatement {
+		return s.script(ctx, c)
+	}
+	if st.Returns && s.d.QueriesRows {
+		if err := s.conn.query(ctx, c, c.driverArgs); err != nil {
+			return err
+		}
+		if st.Changes {
+			c.Affected = int64(c.count())
+		}
+		c.Columns, c.Values = nil, nil
+		return nil
+	}
 	result, err := s.conn.exec(ctx, st.Text, c.driverArgs, st.Plan)
 	if err != nil || result == nil {
 		return err
 	}
+	s.note(c, result)
+	return nil
+}
+
+// script runs the statements of a script one by one.
+func (s *sqlSession) script(ctx context.Context, c *Call) error {
+	for _, text := range c.Statement.Parts {
+		result, err := s.conn.exec(ctx, text, nil, false)
+		if err != nil {
+			return err
+		}
+		s.note(c, result)
+	}
+	return nil
+}
+
+// note puts into the call what a statement did.
+func (s *sqlSession) note(c *Call, result driver.Result) {
+	st := c.Statement
 	if st.Changes {
 		if n, err := result.RowsAffected(); err == nil {
 			c.Affected = n
 		}
 	}
 	if st.Inserts {
-		if id, err := result.LastInsertId(); err == nil {
+		if id, err := result.LastInsertId(); err == nil && (id != 0 || !s.d.IDsFromOne) {
 			c.LastID, c.HasID = id, true
 		}
 	}
-	return nil
 }
 
 // examine finds out in which state an error has left the connection.
@@ -291,10 +419,10 @@ func (s *sqlSession) examine(ctx context.Context, err error) {
 	if s.status == Broken {
 		return
 	}
-	if s.status == InTx && s.pending == "" && !s.stillInTx(ctx) {
+	if s.status == InTx && len(s.pending) == 0 && !s.stillInTx(ctx, err) {
 		s.status = Idle
 	}
-	if ctx.Err() != nil && s.d.Recover != nil {
+	if ctx.Err() != nil && s.d.Recover != nil && s.d.Interrupt == nil {
 		if s.d.Recover(context.WithoutCancel(ctx), &s.conn) != nil {
 			s.status = Broken
 			return
@@ -305,6 +433,6 @@ func (s *sqlSession) examine(ctx context.Context, err error) {
 	}
 }
 
-func (s *sqlSession) stillInTx(ctx context.Context) bool {
-	return s.d.TxOpen == nil || s.d.TxOpen(context.WithoutCancel(ctx), &s.conn)
+func (s *sqlSession) stillInTx(ctx context.Context, err error) bool {
+	return s.d.TxOpen == nil || s.d.TxOpen(context.WithoutCancel(ctx), &s.conn, err)
 }

@@ -45,6 +45,15 @@ func (s *statementsOf) put(text string, stmt driver.Stmt) {
 	s.pushFront(p)
 }
 
+// drop closes a statement.
+func (s *statementsOf) drop(text string) {
+	if p := s.all[text]; p != nil {
+		p.unlink()
+		delete(s.all, text)
+		_ = p.stmt.Close() // it is of no use any more
+	}
+}
+
 func (s *statementsOf) close() {
 	for _, p := range s.all {
 		_ = p.stmt.Close()

@@ -15,9 +15,20 @@ type Statement struct {
 	Source string   // as the caller wrote it
 	Text   string   // as the database wants it; nothing follows the last statement
 	Params []string // the name behind each argument to send, in order
+	Parts  []string // of a script, its statements as the database wants them
 	Traits
 
-	names []string // the distinct names, in order of first appearance
+	names  []string // the distinct names, in order of first appearance
+	pieces []piece  // of the text, if it has lists; see expand
+	lists  []string // the names of the lists, in a statement that came of expand
+	forms  *forms   // the statements that came of expand
+}
+
+// piece is a part of a statement's text: as it is, or a parameter.
+type piece struct {
+	text string
+	name int  // index in names, if text is empty
+	list bool // it is all there is in the parentheses of an IN, so it can be a list
 }
 
 // parseStatement reads source. numbered tells that the dialect's placeholders
@@ -33,47 +44,113 @@ func parseStatement(d Dialect, source string, numbered bool) (*Statement, error)
 		return nil, badStatement(d, source, "the statement is empty")
 	}
 	st := &Statement{Source: source}
-	end := parts[len(parts)-1].End
-	var b strings.Builder
-	done := parts[0].Start // what comes before is comment
-	for t := rules.Next(source, done); t.Kind != sqltext.End && t.Start < end; t = rules.Next(source, t.End) {
+	pieces, err := st.read(d, rules, parts[0].Start, parts[len(parts)-1].End)
+	if err != nil {
+		return nil, err
+	}
+	st.Traits = d.Traits(source, parts)
+	if st.Script = len(parts) > 1; st.Script {
+		if len(st.names) > 0 {
+			return nil, badStatement(d, source,
+				"it is a script of %d statements, which takes no parameters; execute its statements one by one", len(parts))
+		}
+		for _, part := range parts {
+			one := &Statement{Source: source}
+			pieces, err := one.read(d, rules, part.Start, part.End)
+			if err != nil {
+				return nil, err
+			}
+			one.render(d, pieces, numbered, nil)
+			st.Parts = append(st.Parts, one.Text)
+		}
+	}
+	st.render(d, pieces, numbered, nil)
+	if slices.ContainsFunc(pieces, func(p piece) bool { return p.list }) {
+		st.pieces, st.forms = pieces, &forms{}
+	}
+	return st, nil
+}
+
+// read cuts the source, from start to end, into pieces and collects the names.
+func (st *Statement) read(d Dialect, rules *sqltext.Rules, start, end int) ([]piece, error) {
+	source := st.Source
+	var pieces []piece
+	done := start // what comes before is comment
+	cut := func(to int) {
+		if to > done {
+			pieces = append(pieces, piece{text: source[done:to]})
+		}
+	}
+	var before [2]sqltext.Token // the last two, white space and comments aside
+	t := rules.Next(source, start)
+	for ; t.Kind != sqltext.End && t.Start < end; t = rules.Next(source, t.End) {
 		switch t.Kind {
+		case sqltext.Space, sqltext.Comment:
+			continue
 		case sqltext.Param:
-			b.WriteString(source[done:t.Start])
+			cut(t.Start)
 			done = t.End
 			name := source[t.Start+1 : t.End]
 			known := slices.Index(st.names, name)
 			if known < 0 {
+				known = len(st.names)
 				st.names = append(st.names, name)
 			}
-			if numbered && known >= 0 {
-				b.WriteString(d.Placeholder(known + 1))
-				continue
-			}
-			st.Params = append(st.Params, name)
-			b.WriteString(d.Placeholder(len(st.Params)))
+			isList := before[1].Kind == sqltext.Open && before[0].Kind == sqltext.Word &&
+				strings.EqualFold(source[before[0].Start:before[0].End], "in") && closes(rules, source, t.End)
+			pieces = append(pieces, piece{name: known, list: isList})
 		case sqltext.Colon:
-			b.WriteString(source[done:t.Start])
+			cut(t.Start)
 			done = t.End - 1
 		case sqltext.Native:
 			return nil, badStatement(d, source,
 				"%s is a placeholder of %s itself; parameters are written :name, with white space or a sign before the colon",
 				source[t.Start:t.End], d.Name())
 		}
+		before[0], before[1] = before[1], t
 	}
-	if done == 0 && end == len(source) {
-		st.Text = source
-	} else {
-		b.WriteString(source[done:end])
-		st.Text = b.String()
+	cut(end)
+	return pieces, nil
+}
+
+// closes tells whether the next thing behind pos is a closing parenthesis.
+func closes(rules *sqltext.Rules, source string, pos int) bool {
+	for {
+		t := rules.Next(source, pos)
+		if t.Kind != sqltext.Space && t.Kind != sqltext.Comment {
+			return t.Kind == sqltext.Close
+		}
+		pos = t.End
 	}
-	st.Traits = d.Traits(source, parts)
-	st.Script = len(parts) > 1
-	if st.Script && len(st.names) > 0 {
-		return nil, badStatement(d, source,
-			"it is a script of %d statements, which takes no parameters; execute its statements one by one", len(parts))
+}
+
+// render makes text and parameters of the pieces. shapes, if it isn't nil, has for
+// each name how a list of it is written, see expand.
+func (st *Statement) render(d Dialect, pieces []piece, numbered bool, shapes []shape) {
+	if len(pieces) == 1 && pieces[0].text != "" {
+		st.Text = pieces[0].text
+		return
 	}
-	return st, nil
+	var b strings.Builder
+	first := make([]int, len(st.names)) // the number of each name's first placeholder
+	place := func(name int) {
+		st.Params = append(st.Params, st.names[name])
+		b.WriteString(d.Placeholder(len(st.Params)))
+	}
+	for _, p := range pieces {
+		switch {
+		case p.text != "":
+			b.WriteString(p.text)
+		case p.list && shapes != nil && shapes[p.name].isList:
+			shapes[p.name].write(&b, emptyList(d), func() { place(p.name) })
+		case numbered && first[p.name] > 0:
+			b.WriteString(d.Placeholder(first[p.name]))
+		default:
+			place(p.name)
+			first[p.name] = len(st.Params)
+		}
+	}
+	st.Text = b.String()
 }
 
 func badStatement(d Dialect, source, format string, args ...any) error {

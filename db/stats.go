@@ -18,12 +18,14 @@ type Stats struct {
 	ConnectErrs int64         // connections that couldn't be made
 	Discarded   int64         // connections closed because they were lost or in an unknown state
 
+	Leaked int64 // connections of a Conn or Tx that was forgotten instead of closed
+
 	Statements int // parsed statements kept
 }
 
 // Stats returns a snapshot of the Engine's connections.
 func (e *Engine) Stats() Stats {
-	s := Stats{Statements: e.statements.len()}
+	s := Stats{Statements: e.statements.len(), Leaked: e.leaks.count()}
 	e.pool.addTo(&s)
 	if e.writers != e.pool {
 		e.writers.addTo(&s)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -16,7 +17,8 @@ type Tx struct {
 	parent    *Tx // nil for the transaction itself
 	opts      TxOptions
 	savepoint string // its name; "" for the transaction itself
-	owns      bool   // the Conn was checked out for it
+	owns      bool   // the Conn was made for it
+	started   bool   // the session has been told to begin it; a nested one always is
 
 	// guarded by conn.mu
 	state txState
@@ -71,7 +73,7 @@ func (tx *Tx) Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx) er
 // BeginTx sets a savepoint, which the caller must end with Commit or Rollback
 // before it uses tx again.
 func (tx *Tx) BeginTx(ctx context.Context, opts ...TxOption) (*Tx, error) {
-	return tx.conn.begin(ctx, tx, txOptions(opts))
+	return tx.conn.begin(ctx, tx, tx.conn.conf.txOptions(opts))
 }
 
 // Commit makes what the transaction did last, or part of the transaction around
@@ -84,20 +86,21 @@ func (tx *Tx) Commit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	how := c.commit
+	how := endCommit
 	if err := loop.ContextError(ctx); err != nil {
 		why = err
 	}
 	if why != nil {
-		how = c.rollback
+		how = endRollback
 	}
 	if err := c.endTx(ctx, tx, how); why == nil {
 		why = err
 	}
 	if why != nil {
-		return c.e.wrap(ctx, "commit", nil, why)
+		why = c.e.fail(ctx, "commit", nil, why)
 	}
-	return nil
+	c.e.events.end(ctx, tx, how == endCommit, why)
+	return why
 }
 
 // Rollback undoes what the transaction did, nested ones included. It is not
@@ -108,10 +111,12 @@ func (tx *Tx) Rollback(ctx context.Context) error {
 	if _, err := c.startEnd(tx, "rollback", true); err != nil {
 		return err
 	}
-	if err := c.endTx(ctx, tx, c.rollback); err != nil {
-		return c.e.wrap(ctx, "rollback", nil, err)
+	err := c.endTx(ctx, tx, endRollback)
+	if err != nil {
+		err = c.e.fail(ctx, "rollback", nil, err)
 	}
-	return nil
+	c.e.events.end(ctx, tx, false, err)
+	return err
 }
 
 // run runs fn and ends the transaction as it says.
@@ -164,11 +169,10 @@ func (tx *Tx) abort(ctx context.Context) {
 	_ = c.Close()
 }
 
-// begin begins a transaction, or a savepoint in parent. A Conn that already has
-// its pass of the gate keeps it.
+// begin begins a transaction, or a savepoint in parent.
 func (c *Conn) begin(ctx context.Context, parent *Tx, o TxOptions) (tx *Tx, err error) {
 	if err := c.start(parent, "begin", ""); err != nil {
-		return nil, err
+		return nil, c.e.events.fail(ctx, err)
 	}
 	killed := true
 	defer func() {
@@ -179,40 +183,112 @@ func (c *Conn) begin(ctx context.Context, parent *Tx, o TxOptions) (tx *Tx, err 
 	}
 	killed = false
 	if err != nil {
-		return nil, c.e.wrap(ctx, "begin", nil, err)
+		return nil, c.e.fail(ctx, "begin", nil, err)
 	}
+	c.e.events.begin(ctx, tx)
 	return tx, nil
 }
 
+// beginRunning makes the Tx. A transaction itself only begins with its first
+// statement: until then it keeps nobody waiting.
 func (c *Conn) beginRunning(ctx context.Context, parent *Tx, o TxOptions) (*Tx, error) {
 	tx := &Tx{conn: c, parent: parent, opts: o}
-	var err error
 	if parent != nil {
-		if parent.opts.ReadOnly {
-			tx.opts.ReadOnly = true
-		}
+		tx.opts.ReadOnly = o.ReadOnly || parent.opts.ReadOnly
 		tx.savepoint = parent.nextSavepoint()
-		err = c.c.session.Savepoint(ctx, tx.savepoint)
-	} else {
-		if c.held == noPass {
-			if c.held, err = c.e.gate.enter(ctx, !o.ReadOnly, "a transaction"); err != nil {
+		if !parent.begun() {
+			if err := c.bind(ctx, parent.root()); err != nil {
 				return nil, err
 			}
 		}
-		err = c.c.session.Begin(ctx, o)
-	}
-	if err != nil {
-		err = c.after(ctx, parent, false, err, c.e.wrap(ctx, "begin", nil, err))
-		if parent == nil {
-			c.e.gate.leave(c.held)
-			c.held = noPass
+		if err := c.c.session.Savepoint(ctx, tx.savepoint); err != nil {
+			return nil, c.after(ctx, parent, false, err, c.e.wrap(ctx, "begin", nil, err))
 		}
-		return nil, err
 	}
 	c.mu.Lock()
 	c.tx = tx
 	c.mu.Unlock()
 	return tx, nil
+}
+
+// root returns the transaction that tx is, or is nested in; nil for nil.
+func (tx *Tx) root() *Tx {
+	for tx != nil && tx.parent != nil {
+		tx = tx.parent
+	}
+	return tx
+}
+
+// begun tells whether the session knows of the transaction.
+func (tx *Tx) begun() bool { return tx.root().started }
+
+// first begins the transaction with its first statement. If it has to get a
+// connection for that, and can have it all done in one go, it runs the statement too.
+func (c *Conn) first(ctx context.Context, tx *Tx, call *Call) (ran bool, err error) {
+	e := c.e
+	if c.c == nil && c.held == noPass && e.converter != nil && repaint.InGreenlet() {
+		if err := e.converter.convert(call); err != nil {
+			return false, err
+		}
+		return e.serveFirst(ctx, c, tx, call)
+	}
+	return false, c.bind(ctx, tx.root())
+}
+
+// bind gets what the transaction needs, a connection and the gate's pass, and has
+// the session begin it. The Conn is running.
+func (c *Conn) bind(ctx context.Context, tx *Tx) (err error) {
+	if c.held == noPass && !c.free {
+		if c.held, err = c.e.gate.enter(ctx, !tx.opts.ReadOnly, "a transaction"); err != nil {
+			return err
+		}
+	}
+	if c.c == nil {
+		physical, err := c.p.acquire(ctx)
+		if err != nil {
+			c.unpass()
+			return err
+		}
+		c.take(physical, c.held)
+	}
+	if err := c.c.session.Begin(ctx, tx.opts); err != nil {
+		err = c.after(ctx, tx, false, err, c.e.wrap(ctx, "begin", nil, err))
+		c.unpass()
+		return err
+	}
+	tx.started = true
+	return nil
+}
+
+// take makes a connection the Conn's.
+func (c *Conn) take(physical *physical, held pass) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.c, c.held = physical, held
+	if c.state == connUnbound { // or else it is closing
+		c.state = connOpen
+	}
+}
+
+// unbind gives back a connection that turned out to be lost before anything was
+// done on it.
+func (c *Conn) unbind(ctx context.Context, tx *Tx) {
+	c.mu.Lock()
+	physical := c.c
+	c.c = nil
+	if c.state == connOpen {
+		c.state = connUnbound
+	}
+	tx.started = false
+	c.mu.Unlock()
+	physical.bad = true
+	c.p.release(ctx, physical)
+}
+
+func (c *Conn) unpass() {
+	held := c.held
+	c.held = noPass
+	c.e.gate.leave(held)
 }
 
 // nextSavepoint returns the name for a savepoint in tx. Depth is enough to make
@@ -235,18 +311,26 @@ func (c *Conn) startEnd(tx *Tx, op string, nested bool) (why, err error) {
 		return nil, tx.over(op)
 	case c.running != "":
 		return nil, c.inUse(op)
-	case c.tx != tx && !nested:
+	case c.tx != tx && !nested && tx.state == txOpen:
 		return nil, misuse(op, "a nested transaction is open; end it first")
 	}
-	c.running = op
+	c.running, c.place = op, place{}
 	if tx.state != txOpen {
 		why = tx.over(op)
 	}
 	return why, nil
 }
 
-// endTx ends tx and what is nested in it, by how, and gives back what it held.
-func (c *Conn) endTx(ctx context.Context, tx *Tx, how func(ctx context.Context, tx *Tx) error) error {
+// ending is how a transaction ends.
+type ending uint8
+
+const (
+	endCommit ending = iota
+	endRollback
+)
+
+// endTx ends tx and what is nested in it, and gives back what it held.
+func (c *Conn) endTx(ctx context.Context, tx *Tx, how ending) error {
 	killed := true
 	defer func() {
 		if killed {
@@ -254,43 +338,52 @@ func (c *Conn) endTx(ctx context.Context, tx *Tx, how func(ctx context.Context, 
 		}
 	}()
 	c.mu.Lock()
-	lost := tx.state == txLost
+	nothing := tx.state == txLost || !tx.begun() || c.c == nil
 	c.mu.Unlock()
 	var err error
-	if !lost {
-		if err = how(context.WithoutCancel(ctx), tx); err != nil {
+	if !nothing {
+		ctx := context.WithoutCancel(ctx)
+		if tx.parent == nil && tx.owns && c.e.converter != nil && repaint.InGreenlet() {
+			err = c.e.serveEnd(ctx, c, tx, how)
+		} else if err = how.do(ctx, c.c.session, tx); err != nil {
 			c.afterEnd(tx, err)
 		}
 	}
 	killed = false
+	c.ended(ctx, tx)
+	return err
+}
 
+// ended notes that tx, and what is nested in it, has ended, and gives back what it
+// held. The Conn is running.
+func (c *Conn) ended(ctx context.Context, tx *Tx) {
 	c.mu.Lock()
 	for t := c.tx; t != tx.parent; t = t.parent {
 		t.state = txDone
 	}
 	c.tx = tx.parent
-	c.closing = c.closing || tx.owns
+	if tx.owns {
+		c.state = connClosing
+	}
 	held := noPass
-	if tx.parent == nil && !c.closing { // or else it goes after the connection
+	if tx.parent == nil && c.state != connClosing { // or else it goes after the connection
 		held, c.held = c.held, noPass
 	}
 	c.mu.Unlock()
 	c.end(ctx, false, held)
-	return err
 }
 
-func (c *Conn) commit(ctx context.Context, tx *Tx) error {
-	if tx.parent == nil {
-		return c.c.session.Commit(ctx)
+// do ends a transaction, or savepoint, on its session.
+func (how ending) do(ctx context.Context, s Session, tx *Tx) error {
+	switch {
+	case tx.parent == nil && how == endCommit:
+		return s.Commit(ctx)
+	case tx.parent == nil:
+		return s.Rollback(ctx)
+	case how == endCommit:
+		return s.Release(ctx, tx.savepoint)
 	}
-	return c.c.session.Release(ctx, tx.savepoint)
-}
-
-func (c *Conn) rollback(ctx context.Context, tx *Tx) error {
-	if tx.parent == nil {
-		return c.c.session.Rollback(ctx)
-	}
-	return c.c.session.RollbackTo(ctx, tx.savepoint)
+	return s.RollbackTo(ctx, tx.savepoint)
 }
 
 // afterEnd looks what a failed end has left behind.

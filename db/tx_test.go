@@ -366,6 +366,8 @@ func TestWritersWaitInLineAndTheirTimeoutNamesTheHolder(t *testing.T) {
 			e := dbtest.Open(t, ctx, url, db.PoolTimeout(30e6))
 			dbtest.Exec(t, ctx, e, items)
 			require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+				require.NoError(t, addAndSelect(ctx, e, "before"), "a transaction that has done nothing keeps nobody waiting")
+				dbtest.Exec(t, ctx, tx, "select 1")
 				_, err := e.Exec(ctx, insertItem, value("a"))
 				require.ErrorIs(t, err, db.ErrBusy)
 				require.ErrorContains(t, err, "the writer is a transaction")
@@ -466,16 +468,18 @@ func TestTxRunsOnTheSessionAsItShould(t *testing.T) {
 
 		tx, err := e.BeginTx(ctx)
 		require.NoError(t, err)
-		conn := tx // the Conn behind it is the pool's only one
-		require.NoError(t, conn.Rollback(ctx))
-		require.Equal(t, []string{"begin", "rollback"}, f.Log())
+		require.NoError(t, tx.Rollback(ctx))
+		require.Empty(t, f.Log(), "nothing was done in it")
 
 		own, err := e.Connect(ctx)
 		require.NoError(t, err)
-		_, err = own.BeginTx(ctx)
+		tx, err = own.BeginTx(ctx)
 		require.NoError(t, err)
+		_, err = tx.BeginTx(ctx)
+		require.NoError(t, err)
+		require.Equal(t, []string{"begin", "savepoint repaint_1"}, f.Log(), "a savepoint needs something around it")
 		require.NoError(t, own.Close())
-		require.Equal(t, []string{"begin", "rollback"}, f.Log(), "closing the Conn rolls back")
+		require.Equal(t, []string{"rollback"}, f.Log(), "closing the Conn rolls back")
 	})
 }
 
@@ -540,14 +544,18 @@ func TestATransactionThatWouldntEndCostsItsConnection(t *testing.T) {
 		for _, status := range []db.Status{db.InTx, db.FailedTx, db.Broken} {
 			f := &dbtest.Fake{OnEnd: func(_ string, s *dbtest.FakeSession) error { s.State = status; return no }}
 			e := dbtest.Open(t, ctx, f.Register())
-			err := e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { return nil })
+			err := e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+				_, err := tx.Exec(ctx, "x")
+				return err
+			})
 			require.ErrorIs(t, err, no)
-			require.Equal(t, db.Stats{MaxOpen: 15, Acquired: 2, Connects: 1, Discarded: 1}, e.Stats())
+			require.Equal(t, db.Stats{MaxOpen: 15, Acquired: 2, Connects: 1, Discarded: 1, Statements: 1}, e.Stats())
 
 			conn, err := e.Connect(ctx)
 			require.NoError(t, err)
-			_, err = conn.BeginTx(ctx)
+			tx, err := conn.BeginTx(ctx)
 			require.NoError(t, err)
+			dbtest.Exec(t, ctx, tx, "x")
 			require.NoError(t, conn.Close())
 			require.Zero(t, e.Stats().Open)
 		}

@@ -31,7 +31,7 @@ func demoCommand(stdout, stderr io.Writer) *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{
 				Name:        "url",
-				Usage:       "the `DATABASE`, such as sqlite:///file.db, or sqlite:// for one in memory",
+				Usage:       "the `DATABASE`, such as sqlite:///file.db, sqlite:// for one in memory, or mysql://user:password@host/name",
 				DefaultText: "an SQLite file in a temporary directory",
 				Destination: &d.url,
 			},
@@ -103,7 +103,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 		}
 	}()
 	d.table = "repaint_demo_" + rand.Text()[:8]
-	if _, err := d.engine.Exec(ctx, "create table "+d.table+" (id integer primary key, data varchar(64) not null)"); err != nil {
+	if _, err := d.engine.Exec(ctx, "create table "+d.table+" (id "+key(d.engine.Dialect().Name())+", data varchar(64) not null)"); err != nil {
 		return err
 	}
 	defer func() {
@@ -129,6 +129,17 @@ func (d *demo) run(ctx context.Context) (err error) {
 		return stats, err
 	})
 	return d.report(ctx, first, second, errors.Join(firstErr, secondErr))
+}
+
+// key defines a column whose values the database makes.
+func key(dialect string) string {
+	switch dialect {
+	case "mysql", "mariadb":
+		return "bigint auto_increment primary key"
+	case "postgres":
+		return "bigint generated always as identity primary key"
+	}
+	return "integer primary key"
 }
 
 // An outcome is what became of the requests in one colour.

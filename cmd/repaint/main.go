@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	_ "github.com/seed1239206e/repaint/db/mysql"
 	_ "github.com/seed1239206e/repaint/db/sqlite"
 )
 

@@ -14,6 +14,7 @@ import (
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db"
 	"github.com/seed1239206e/repaint/internal/leakcheck"
+	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
 // command runs the program with the given arguments.
@@ -50,6 +51,15 @@ func TestDemo(t *testing.T) {
 	_, out, _ := command(t, "demo")
 	require.Equal(t, "demo: 1000 of 1000 correct", lastLine(out))
 	require.Regexp(t, `greenlets .* 1000$`, regexp.MustCompile(`(?m)^ +greenlets.*$`).FindString(out), "all wait at once")
+}
+
+func TestDemoOnMariaDB(t *testing.T) {
+	at := testserver.MariaDB(t).Database(t)
+	status, out, errOut := command(t, "demo", "--requests", "200", "--url", at.URL())
+	require.Zero(t, status, errOut)
+	require.Equal(t, "demo: 200 of 200 correct", lastLine(out))
+	require.Contains(t, out, "database: mysql://"+at.User+":***@")
+	require.Equal(t, "0", at.MustQuery(t, "select count(*) from information_schema.tables where table_schema = database()"))
 }
 
 func TestDemoLeavesNoTable(t *testing.T) {

@@ -21,6 +21,9 @@ import (
 // keptStatements is how many prepared statements a connection keeps.
 const keptStatements = 128
 
+// maxParams is SQLite's default limit of parameters.
+const maxParams = 32766
+
 // processors is the pool's size: SQLite runs in this process, and more readers
 // than processors only get into each other's way.
 func processors() int { return max(4, runtime.GOMAXPROCS(0)) }
@@ -52,7 +55,7 @@ func (Dialect) Connector(u *db.URL) (db.Connector, error) {
 	}
 	d := baseDriver(o)
 	d.Connector = connector
-	d.Limits = db.Limits{OneWriter: true, WriterExcludesReaders: inMemory, PoolSize: processors()}
+	d.Limits = db.Limits{OneWriter: true, WriterExcludesReaders: inMemory, PoolSize: processors(), MaxParams: maxParams}
 	if inMemory {
 		k := &keeper{connector: connector}
 		d.Connector = k
@@ -75,7 +78,7 @@ func (Dialect) ConnectorDB(ctx context.Context, pool *sql.DB) (db.Connector, err
 	}
 	d := baseDriver(o)
 	d.DB = pool
-	d.Limits = db.Limits{OneWriter: true, MaxConns: limit, PoolSize: processors()}
+	d.Limits = db.Limits{OneWriter: true, MaxConns: limit, PoolSize: processors(), MaxParams: maxParams}
 	return db.SQLConnector(d), nil
 }
 
@@ -140,17 +143,19 @@ func baseDriver(o options) db.SQLDriver {
 	}
 }
 
-func beginText(o db.TxOptions) string {
+// beginText ignores the isolation level: SQLite's transactions are serializable,
+// which is at least what anybody asks for.
+func beginText(o db.TxOptions) []string {
 	if o.ReadOnly {
-		return "begin"
+		return []string{"begin"}
 	}
-	return "begin immediate"
+	return []string{"begin immediate"}
 }
 
 // txOpen finds out whether SQLite has rolled the transaction back, as it does
 // after some errors (a full disk, an interrupted write, ON CONFLICT ROLLBACK).
 // No driver tells; but there is one thing that can't be done in a transaction.
-func txOpen(ctx context.Context, c *db.SQLConn) bool {
+func txOpen(ctx context.Context, c *db.SQLConn, _ error) bool {
 	if c.Exec(ctx, "begin") != nil {
 		return true
 	}

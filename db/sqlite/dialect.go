@@ -31,6 +31,10 @@ func (Dialect) Name() string { return "sqlite" }
 // Placeholder returns "?".
 func (Dialect) Placeholder(int) string { return "?" }
 
+// EmptyList returns what stands in the parentheses of an IN without elements:
+// nothing, which only SQLite takes.
+func (Dialect) EmptyList() string { return "" }
+
 var rules = sqltext.Rules{Backticks: true, Brackets: true, Natives: "?@$:"}
 
 // Rules returns how SQLite writes SQL.

@@ -65,7 +65,7 @@
 //
 // # What it is not
 //
-// It doesn't stream: results are buffered. It has no API of its own for backups,
+// It has no API of its own for backups,
 // custom functions or the like; register those with the driver before opening.
 // ATTACH, temporary tables and changed PRAGMAs last as long as the Conn that
 // made them, and no longer: its connection isn't given to anybody else.

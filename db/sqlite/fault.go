@@ -19,7 +19,7 @@ var codes = map[int]struct {
 	1:    {"SQLITE_ERROR", nil}, // see messages
 	5:    {"SQLITE_BUSY", db.ErrBusy},
 	261:  {"SQLITE_BUSY_RECOVERY", db.ErrBusy},
-	517:  {"SQLITE_BUSY_SNAPSHOT", db.ErrBusy},
+	517:  {"SQLITE_BUSY_SNAPSHOT", db.ErrSerialization},
 	773:  {"SQLITE_BUSY_TIMEOUT", db.ErrBusy},
 	6:    {"SQLITE_LOCKED", db.ErrBusy},
 	262:  {"SQLITE_LOCKED_SHAREDCACHE", db.ErrBusy},
@@ -33,7 +33,7 @@ var codes = map[int]struct {
 	11:   {"SQLITE_CORRUPT", nil},
 	13:   {"SQLITE_FULL", nil},
 	14:   {"SQLITE_CANTOPEN", nil},
-	18:   {"SQLITE_TOOBIG", nil},
+	18:   {"SQLITE_TOOBIG", db.ErrData},
 	19:   {"SQLITE_CONSTRAINT", db.ErrConstraint},
 	275:  {"SQLITE_CONSTRAINT_CHECK", db.ErrCheck},
 	531:  {"SQLITE_CONSTRAINT_COMMITHOOK", db.ErrConstraint},
@@ -46,6 +46,7 @@ var codes = map[int]struct {
 	2323: {"SQLITE_CONSTRAINT_VTAB", db.ErrConstraint},
 	2579: {"SQLITE_CONSTRAINT_ROWID", db.ErrUnique},
 	3091: {"SQLITE_CONSTRAINT_DATATYPE", db.ErrConstraint},
+	20:   {"SQLITE_MISMATCH", db.ErrData},
 	26:   {"SQLITE_NOTADB", nil},
 }
 
@@ -63,8 +64,10 @@ var messages = []struct {
 	{"database is locked", db.ErrBusy},
 	{"database table is locked", db.ErrBusy},
 	{"attempt to write a readonly database", db.ErrReadOnly},
+	{"no such table", db.ErrUndefinedTable},
+	{"no such column", db.ErrUndefinedColumn},
 	{"no such ", db.ErrUndefined},
-	{"has no column named", db.ErrUndefined},
+	{"has no column named", db.ErrUndefinedColumn},
 	{"syntax error", db.ErrSyntax},
 	{"unrecognized token", db.ErrSyntax},
 	{"incomplete input", db.ErrSyntax},
@@ -102,6 +105,8 @@ func fault(err error) db.Fault {
 		f.Table, f.Column = place(text)
 	case db.ErrCheck:
 		_, f.Constraint, _ = strings.Cut(strip(text), "CHECK constraint failed: ")
+	case db.ErrUndefinedTable:
+		_, f.Table, _ = strings.Cut(strip(text), "no such table: ")
 	case db.ErrBusy:
 		f.Hint = "something outside of this Engine holds the file's lock; let it finish, or raise busy_timeout"
 	}

@@ -236,9 +236,9 @@ func TestFaultsAreRecognised(t *testing.T) {
 			{"selec 1", db.ErrSyntax, "SQLITE_ERROR (1)", "  "},
 			{"select 'x", db.ErrSyntax, "SQLITE_ERROR (1)", "  "},
 			{"select (1", db.ErrSyntax, "SQLITE_ERROR (1)", "  "},
-			{"select * from nope", db.ErrUndefined, "SQLITE_ERROR (1)", "  "},
-			{"select nope from p", db.ErrUndefined, "SQLITE_ERROR (1)", "  "},
-			{"insert into p(nope) values (1)", db.ErrUndefined, "SQLITE_ERROR (1)", "  "},
+			{"select * from nope", db.ErrUndefinedTable, "SQLITE_ERROR (1)", "nope  "},
+			{"select nope from p", db.ErrUndefinedColumn, "SQLITE_ERROR (1)", "  "},
+			{"insert into p(nope) values (1)", db.ErrUndefinedColumn, "SQLITE_ERROR (1)", "  "},
 			{"select nope()", db.ErrUndefined, "SQLITE_ERROR (1)", "  "},
 			{"create table p(id)", nil, "SQLITE_ERROR (1)", "  "},
 		} {
@@ -452,6 +452,7 @@ func TestWritersTakeTurnsInTheOrderTheyCame(t *testing.T) {
 		const n = 30
 		var waits []func() error
 		require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			dbtest.Exec(t, ctx, tx, "select 1")
 			for i := range n {
 				waits = append(waits, c.Go(context.WithoutCancel(ctx), func(ctx context.Context) error {
 					const insert = "insert into t(v) values (:v)"

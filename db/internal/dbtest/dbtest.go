@@ -12,8 +12,10 @@ import (
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db"
+	_ "github.com/seed1239206e/repaint/db/mysql"
 	_ "github.com/seed1239206e/repaint/db/sqlite"
 	"github.com/seed1239206e/repaint/internal/leakcheck"
+	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
 // A Colour is a way to run blue functions.
@@ -105,6 +107,43 @@ func Databases(t *testing.T, fn func(t *testing.T, ctx context.Context, e *db.En
 			})
 		})
 	}
+}
+
+// Everywhere is Databases with a new database of the private MariaDB server too.
+// Where there is no such server that part is skipped.
+func Everywhere(t *testing.T, fn func(t *testing.T, ctx context.Context, e *db.Engine, c Colour), opts ...db.Option) {
+	t.Helper()
+	for _, where := range []string{"memory", "file"} {
+		t.Run(where, func(t *testing.T) {
+			BothColours(t, func(t *testing.T, ctx context.Context, c Colour) {
+				url := "sqlite://"
+				if where == "file" {
+					url = File(t)
+				}
+				fn(t, ctx, Open(t, ctx, url, opts...), c)
+			})
+		})
+	}
+	t.Run("mariadb", func(t *testing.T) {
+		server := testserver.MariaDB(t)
+		BothColours(t, func(t *testing.T, ctx context.Context, c Colour) {
+			fn(t, ctx, Open(t, ctx, server.Database(t).URL(), opts...), c)
+		})
+	})
+}
+
+// Key defines a column whose keys the engine's database makes.
+func Key(e *db.Engine) string {
+	if e.Dialect().Name() == "sqlite" {
+		return "integer primary key"
+	}
+	return "bigint auto_increment primary key"
+}
+
+// Items makes the table items(id, value), empty, whose ids the database makes.
+func Items(t testing.TB, ctx context.Context, q db.Querier, e *db.Engine) {
+	t.Helper()
+	Exec(t, ctx, q, "create table items(id "+Key(e)+", value varchar(100) not null)")
 }
 
 // File returns the URL of a new database file.

@@ -20,7 +20,9 @@ type Fake struct {
 	OnDo      func(ctx context.Context, s *FakeSession, c *db.Call) error
 	// OnEnd may make a commit, rollback or release fail.
 	OnEnd func(what string, s *FakeSession) error
-	Limit db.Limits
+	// OnBegin is told the options of each transaction.
+	OnBegin func(o db.TxOptions)
+	Limit   db.Limits
 
 	Connects atomic.Int64
 	Open     atomic.Int64
@@ -123,8 +125,11 @@ func (s *FakeSession) Do(ctx context.Context, c *db.Call) error {
 	return err
 }
 
-func (s *FakeSession) Begin(context.Context, db.TxOptions) error {
+func (s *FakeSession) Begin(_ context.Context, o db.TxOptions) error {
 	defer s.call("begin")()
+	if s.f.OnBegin != nil {
+		s.f.OnBegin(o)
+	}
 	s.State = db.InTx
 	return nil
 }

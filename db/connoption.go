@@ -1,0 +1,43 @@
+package db
+
+// ConnOption is an option of one Conn, for [Engine.Connect].
+type ConnOption interface{ conn(*connConfig) }
+
+// ConnSetting is an option of a Conn that can also be given to [Open], as the
+// default of all of the Engine's.
+type ConnSetting interface {
+	ConnOption
+	Option
+}
+
+// connConfig is what the options of a Conn set.
+type connConfig struct {
+	tx    TxOptions // the default of its transactions
+	hide  bool
+	begin bool   // AutoBegin
+	token string // LogToken
+}
+
+type connSetting func(*connConfig)
+
+func (s connSetting) conn(c *connConfig) { s(c) }
+func (s connSetting) engine(c *config)   { s(&c.conn) }
+
+// HideParameters keeps the values of parameters out of errors, events and logs.
+func HideParameters() ConnSetting { return connSetting(func(c *connConfig) { c.hide = true }) }
+
+// LogToken names what the statements of a Conn, or Engine, are part of. Events and
+// logs have it.
+func LogToken(token string) ConnSetting {
+	return connSetting(func(c *connConfig) { c.token = token })
+}
+
+// AutoBegin makes a Conn on which nothing lasts until it is committed: its first
+// statement begins a transaction, [Conn.Commit] and [Conn.Rollback] end it, and
+// the next statement begins another one. Close rolls back. Without it each
+// statement of a Conn commits by itself.
+func AutoBegin() ConnOption { return onlyConn(func(c *connConfig) { c.begin = true }) }
+
+type onlyConn func(*connConfig)
+
+func (o onlyConn) conn(c *connConfig) { o(c) }

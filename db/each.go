@@ -1,0 +1,139 @@
+package db
+
+import (
+	"context"
+	"iter"
+)
+
+// Get returns the value of the named column in the current row.
+func Get[T any](r *Rows, column string) (T, error) {
+	var v T
+	row, err := r.row("get")
+	if err != nil {
+		return v, err
+	}
+	found := -1
+	for i, c := range r.call.Columns {
+		if c.Name != column {
+			continue
+		}
+		if found >= 0 {
+			return v, r.call.explain(fail("get", ErrScan, "there are two columns %q; name them apart with AS", column))
+		}
+		found = i
+	}
+	if found < 0 {
+		return v, r.call.explain(fail("get", ErrScan, "there is no column %q; there are %s", column, columnNames(r.call.Columns)))
+	}
+	c := r.call.Columns[found]
+	if err := assign(&v, row[found], c.Type); err != nil {
+		return v, r.call.explain(badColumn(c, found, &v, err))
+	}
+	return v, nil
+}
+
+// Map returns the current row as a map from the names of its columns to their
+// values, as [Rows.Values] has them. Of columns with the same name the last one holds.
+func (r *Rows) Map() (map[string]any, error) {
+	values, err := r.Values()
+	if err != nil {
+		return nil, err
+	}
+	m := make(map[string]any, len(values))
+	for i, v := range values {
+		m[r.call.Columns[i].Name] = v
+	}
+	return m, nil
+}
+
+// Each returns an iterator over the rows that are left, each as a T, see [All]. It
+// closes the rows when it ends, also if the loop is left early. An error ends it:
+// that of the query, if rows are streamed, or of the first row that is no T.
+//
+//	for user, err := range db.Each[User](rows) {
+//		if err != nil {
+//			return err
+//		}
+//		…
+//	}
+func Each[T any](rows *Rows) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		scan, err := scannerFor[T](rows.call.Columns)
+		if err != nil {
+			_ = rows.Close() // the first error says more
+			yield(none, rows.call.explain(err))
+			return
+		}
+		for rows.Next() {
+			row, err := rows.row("scan")
+			var v T
+			if err == nil {
+				err = rows.call.explain(scan(row, &v))
+			}
+			if err != nil {
+				_ = rows.Close()
+				yield(none, err)
+				return
+			}
+			if !yield(v, nil) {
+				_ = rows.Close()
+				return
+			}
+		}
+		err = rows.Err()
+		if e := rows.Close(); err == nil {
+			err = e
+		}
+		if err != nil {
+			yield(none, err)
+		}
+	}
+}
+
+// Partitions is [Each] with n rows at a time; the last part may have fewer.
+func Partitions[T any](rows *Rows, n int) iter.Seq2[[]T, error] {
+	return func(yield func([]T, error) bool) {
+		if n < 1 {
+			_ = rows.Close()
+			yield(nil, misuse("partitions", "a part has at least 1 row, not %d", n))
+			return
+		}
+		var part []T
+		for v, err := range Each[T](rows) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if part = append(part, v); len(part) == n {
+				if !yield(part, nil) {
+					return
+				}
+				part = nil
+			}
+		}
+		if part != nil {
+			yield(part, nil)
+		}
+	}
+}
+
+// First returns the first row of a query as a T, see [All], or ErrNoRows. Further
+// rows it ignores.
+func First[T any](ctx context.Context, q Querier, query string, args ...any) (T, error) {
+	var v T
+	rows, err := queryMax(ctx, q, 1, query, args)
+	if err != nil {
+		return v, err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return v, noRows(&rows.call)
+	}
+	scan, err := scannerFor[T](rows.call.Columns)
+	if err == nil {
+		var row, _ = rows.row("scan")
+		err = scan(row, &v)
+	}
+	return v, rows.call.explain(err)
+}

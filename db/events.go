@@ -1,0 +1,230 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"time"
+)
+
+// Events are functions that an Engine calls when something happens; those that
+// are nil it doesn't. They run where the caller is, so that in a greenlet they may
+// wait as their caller may. [OnEvents] registers them.
+type Events struct {
+	// Connect is called with a new connection before anybody else has it, to set
+	// it up: what it sets stays. An error refuses the connection.
+	Connect func(ctx context.Context, conn *Conn) error
+	// Checkout is called when a connection of the pool is given out, and Checkin
+	// when it comes back. Statements of tasks that follow each other on a
+	// connection without a pause are one checkout; it may then happen in another
+	// goroutine than theirs.
+	Checkout func(ctx context.Context, conn ConnInfo)
+	Checkin  func(ctx context.Context, conn ConnInfo)
+
+	// BeforeExecute is called before each statement. An error keeps it from being
+	// executed, and is what the caller gets.
+	BeforeExecute func(ctx context.Context, x *Execution) error
+	// AfterExecute is called after it, also if it failed. The Execution is the same.
+	AfterExecute func(ctx context.Context, x *Execution)
+
+	// Begin, Savepoint, Commit and Rollback are called after a transaction, or a
+	// savepoint in one, was begun or ended.
+	Begin     func(ctx context.Context, x TxEvent)
+	Savepoint func(ctx context.Context, x TxEvent)
+	Commit    func(ctx context.Context, x TxEvent)
+	Rollback  func(ctx context.Context, x TxEvent)
+
+	// Error is called with each error that goes out to a caller, once. What it
+	// returns goes out instead, unless that is nil.
+	Error func(ctx context.Context, err *Error) error
+}
+
+// ConnInfo tells which connection an event is about.
+type ConnInfo struct {
+	ID int64 // connections of a pool count from 1
+}
+
+// Execution is a statement that is executed, for [Events].
+type Execution struct {
+	Op        string         // "exec", "query" or "stream"
+	Statement string         // as the caller wrote it
+	Params    []sql.NamedArg // nil with HideParameters
+	Token     string         // LogToken
+	InTx      bool           // in a transaction
+
+	// Known afterwards:
+	Duration time.Duration // waiting for a connection included
+	Rows     int           // returned; of a stream none yet
+	Affected int64         // changed
+	Err      error
+
+	// Data is for the functions themselves.
+	Data any
+}
+
+// TxEvent is a step in the life of a transaction, for [Events].
+type TxEvent struct {
+	Savepoint string // its name; "" for the transaction itself
+	Options   TxOptions
+	Token     string // LogToken
+	Err       error  // of Commit and Rollback
+}
+
+// OnEvents registers functions for events. It may be given several times: all of
+// them are called, in their order.
+func OnEvents(ev Events) Option { return option(func(c *config) { c.events = append(c.events, ev) }) }
+
+// events has what is registered, so that what isn't costs next to nothing.
+type events struct {
+	all         []Events
+	execution   bool
+	tx          bool
+	errors      bool
+	given, back func(ctx context.Context, c *physical)
+}
+
+func (ev *events) add(all []Events) {
+	ev.all = all
+	for _, x := range all {
+		ev.execution = ev.execution || x.BeforeExecute != nil || x.AfterExecute != nil
+		ev.tx = ev.tx || x.Begin != nil || x.Savepoint != nil || x.Commit != nil || x.Rollback != nil
+		ev.errors = ev.errors || x.Error != nil
+		if x.Checkout != nil {
+			ev.given = func(ctx context.Context, c *physical) {
+				for _, x := range all {
+					if x.Checkout != nil {
+						x.Checkout(ctx, ConnInfo{c.id})
+					}
+				}
+			}
+		}
+		if x.Checkin != nil {
+			ev.back = func(ctx context.Context, c *physical) {
+				for _, x := range all {
+					if x.Checkin != nil {
+						x.Checkin(ctx, ConnInfo{c.id})
+					}
+				}
+			}
+		}
+	}
+}
+
+// connected has a new connection set up.
+func (ev *events) connected(ctx context.Context, e *Engine, p *pool, c *physical) (err error) {
+	for _, x := range ev.all {
+		if x.Connect == nil {
+			continue
+		}
+		returned := false
+		defer func() {
+			if err != nil || !returned {
+				// Its place in the pool is given up by whoever connects.
+				_ = c.session.Close(context.WithoutCancel(ctx))
+			}
+		}()
+		conn := &Conn{e: e, p: p, conf: e.conf.conn, free: true, checkout: &checkout{c: c}, state: connOpen}
+		conn.conf.tx.ReadOnly = false
+		err = x.Connect(ctx, conn)
+		returned = true
+		if err == nil && conn.tx != nil {
+			err = misuse("connect", "Events.Connect has left a transaction open")
+		}
+		conn.mu.Lock()
+		conn.c, conn.state = nil, connClosed
+		conn.mu.Unlock()
+		c.dirty = false // it is how all are set up
+		if err == nil && c.bad {
+			err = fail("connect", ErrDisconnected, "the connection was lost while it was set up")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// observe calls the functions for an execution around it.
+func (e *Engine) observe(ctx context.Context, op string, call *Call, inTx bool, run func() error) error {
+	x := &Execution{Op: op, Statement: call.Statement.Source, Token: call.conf.token, InTx: inTx}
+	if !call.conf.hide {
+		x.Params = call.Statement.named(call.Args)
+	}
+	start := time.Now()
+	for i := range e.events.all {
+		if before := e.events.all[i].BeforeExecute; before != nil {
+			if x.Err = before(ctx, x); x.Err != nil {
+				break
+			}
+		}
+	}
+	if x.Err == nil {
+		x.Err = run()
+	} else {
+		x.Err = e.fail(ctx, op, call, x.Err)
+	}
+	x.Duration, x.Rows, x.Affected = time.Since(start), call.count(), call.Affected
+	for i := range e.events.all {
+		if after := e.events.all[i].AfterExecute; after != nil {
+			after(ctx, x)
+		}
+	}
+	return x.Err
+}
+
+func (ev *events) begin(ctx context.Context, tx *Tx) {
+	if !ev.tx {
+		return
+	}
+	for i := range ev.all {
+		fn := ev.all[i].Begin
+		if tx.parent != nil {
+			fn = ev.all[i].Savepoint
+		}
+		if fn != nil {
+			fn(ctx, tx.event(nil))
+		}
+	}
+}
+
+func (ev *events) end(ctx context.Context, tx *Tx, committed bool, err error) {
+	if !ev.tx {
+		return
+	}
+	for i := range ev.all {
+		fn := ev.all[i].Rollback
+		if committed {
+			fn = ev.all[i].Commit
+		}
+		if fn != nil {
+			fn(ctx, tx.event(err))
+		}
+	}
+}
+
+func (tx *Tx) event(err error) TxEvent {
+	return TxEvent{Savepoint: tx.savepoint, Options: tx.opts, Token: tx.conn.conf.token, Err: err}
+}
+
+// fail calls the functions for an error that goes out to the caller.
+func (ev *events) fail(ctx context.Context, err error) error {
+	own, ok := err.(*Error)
+	if !ev.errors || !ok || own.seen {
+		return err
+	}
+	// Those who look at it may change it, and others may hold it too.
+	known := *own
+	known.seen = true
+	err = &known
+	for i := range ev.all {
+		fn := ev.all[i].Error
+		if fn == nil {
+			continue
+		}
+		if own, ok := err.(*Error); ok {
+			if other := fn(ctx, own); other != nil {
+				err = other
+			}
+		}
+	}
+	return err
+}

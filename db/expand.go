@@ -1,0 +1,237 @@
+package db
+
+import (
+	"database/sql/driver"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+)
+
+// A parameter that is all there is in the parentheses of an IN takes a list:
+//
+//	where id in (:ids)              []int{1, 2, 3}
+//	where (a, b) in (:pairs)        [][2]any{{1, "x"}, {2, "y"}}
+//
+// The text has as many placeholders then, or what stands for an empty list. So
+// that lists of different lengths don't make as many different texts, which
+// databases prepare and keep, a list is filled up to a round length by
+// repeating its last element, which changes nothing.
+
+// listWriter is a Dialect that knows how to write an empty list: what stands in
+// the parentheses so that IN is false and NOT IN is true, whatever the left side.
+type listWriter interface{ EmptyList() string }
+
+// emptyList returns what stands for a list without elements. The zero rows of a
+// subquery are understood by every database.
+func emptyList(d Dialect) string {
+	if w, ok := d.(listWriter); ok {
+		return w.EmptyList()
+	}
+	return "select null where 1 = 0"
+}
+
+// shape is how the list for a parameter is written.
+type shape struct {
+	isList bool
+	count  int // elements
+	width  int // values in each of them; 0: the element is a value itself
+}
+
+func (s shape) write(b *strings.Builder, empty string, place func()) {
+	if s.count == 0 {
+		b.WriteString(empty)
+		return
+	}
+	for i := range s.count {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		if s.width == 0 {
+			place()
+			continue
+		}
+		b.WriteByte('(')
+		for j := range s.width {
+			if j > 0 {
+				b.WriteString(", ")
+			}
+			place()
+		}
+		b.WriteByte(')')
+	}
+}
+
+// roundLength returns to how many elements a list of n is filled up: the next
+// power of two, or from 256 on the next multiple of it.
+func roundLength(n int) int {
+	if n > 256 {
+		return (n + 255) &^ 255
+	}
+	r := 1
+	for r < n {
+		r *= 2
+	}
+	return r
+}
+
+// forms are the statements that a statement with lists has been expanded to.
+type forms struct {
+	mu  sync.Mutex
+	all map[string]*Statement
+}
+
+// longestForms bounds how many of them are kept.
+const longestForms = 64
+
+// expand returns the statement and values for arguments of which some are lists:
+// the same ones if none is.
+func (st *Statement) expand(d Dialect, numbered bool, most int, values []any) (*Statement, []any, error) {
+	shapes := make([]shape, len(st.names))
+	lists := make([][]any, len(st.names))
+	found := false
+	for i, name := range st.names {
+		v := values[paramIndex(st, name)]
+		list, ok := listOf(v)
+		if !ok || !st.takesList(i) {
+			continue
+		}
+		if st.isAlsoScalar(i) {
+			return nil, nil, st.badArgs("the parameter :%s is a list, but not all its places are IN (:%s); give the other ones another name", name, name)
+		}
+		found = true
+		shapes[i] = shape{isList: true, count: len(list)}
+		flat, width, err := flatten(list)
+		if err != nil {
+			return nil, nil, st.badArgs("the parameter :%s: %w", name, err)
+		}
+		lists[i], shapes[i].width = flat, width
+	}
+	if !found {
+		return st, values, nil
+	}
+	for i := range shapes {
+		s, per := &shapes[i], max(1, shapes[i].width)
+		round := roundLength(s.count)
+		if s.count == 0 || most > 0 && round*per > most {
+			continue // not worth it, or it might be just what is too much
+		}
+		last := lists[i][(s.count-1)*per:]
+		for ; s.count < round; s.count++ {
+			lists[i] = append(lists[i], last[:per:per]...)
+		}
+	}
+	form := st.form(d, numbered, shapes)
+	if most > 0 && len(form.Params) > most {
+		return nil, nil, st.badArgs("the statement would have %d parameters, and %s takes at most %d; split the list", len(form.Params), d.Name(), most)
+	}
+	all := make([]any, 0, len(form.Params))
+	taken := make([]bool, len(st.names))
+	for _, p := range st.pieces {
+		switch {
+		case p.text != "":
+		case shapes[p.name].isList:
+			all = append(all, lists[p.name]...)
+		case numbered && taken[p.name]:
+		default:
+			taken[p.name] = true
+			all = append(all, values[paramIndex(st, st.names[p.name])])
+		}
+	}
+	return form, all, nil
+}
+
+// form returns the statement with lists of the given shapes.
+func (st *Statement) form(d Dialect, numbered bool, shapes []shape) *Statement {
+	key := fmt.Sprint(shapes)
+	f := st.forms
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if known := f.all[key]; known != nil {
+		return known
+	}
+	form := &Statement{Source: st.Source, Traits: st.Traits, names: st.names}
+	form.render(d, st.pieces, numbered, shapes)
+	for i, s := range shapes {
+		if s.isList {
+			form.lists = append(form.lists, st.names[i])
+		}
+	}
+	if f.all == nil || len(f.all) >= longestForms {
+		f.all = map[string]*Statement{}
+	}
+	f.all[key] = form
+	return form
+}
+
+func paramIndex(st *Statement, name string) int {
+	for i, p := range st.Params {
+		if p == name {
+			return i
+		}
+	}
+	return -1
+}
+
+func (st *Statement) takesList(name int) bool {
+	for _, p := range st.pieces {
+		if p.text == "" && p.name == name && p.list {
+			return true
+		}
+	}
+	return false
+}
+
+func (st *Statement) isAlsoScalar(name int) bool {
+	for _, p := range st.pieces {
+		if p.text == "" && p.name == name && !p.list {
+			return true
+		}
+	}
+	return false
+}
+
+// listOf returns the elements of a slice or array that isn't itself a value.
+func listOf(v any) ([]any, bool) {
+	switch v := v.(type) {
+	case nil, string, []byte, int, int64, driver.Valuer:
+		return nil, false
+	case []any:
+		return v[:len(v):len(v)], true
+	}
+	r := reflect.ValueOf(v)
+	if k := r.Kind(); k != reflect.Slice && k != reflect.Array || r.Type().Elem().Kind() == reflect.Uint8 {
+		return nil, false
+	}
+	list := make([]any, r.Len())
+	for i := range list {
+		list[i] = r.Index(i).Interface()
+	}
+	return list, true
+}
+
+// flatten puts the values of a list of lists into one.
+func flatten(list []any) (flat []any, width int, err error) {
+	if len(list) == 0 {
+		return nil, 0, nil
+	}
+	if _, ok := listOf(list[0]); !ok {
+		for i, v := range list {
+			if _, ok := listOf(v); ok {
+				return nil, 0, fmt.Errorf("element %d of the list is a list and others aren't", i)
+			}
+		}
+		return list, 0, nil
+	}
+	for i, v := range list {
+		row, ok := listOf(v)
+		if i == 0 {
+			width = len(row)
+		}
+		if !ok || len(row) != width || width == 0 {
+			return nil, 0, fmt.Errorf("element %d of the list hasn't %d values, as the first one has", i, width)
+		}
+		flat = append(flat, row...)
+	}
+	return flat, width, nil
+}

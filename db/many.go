@@ -1,0 +1,364 @@
+package db
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"strings"
+
+	"github.com/seed1239206e/repaint/db/sqltext"
+)
+
+// How much goes into one statement of many rows.
+const (
+	manyRows  = 1000
+	manyBytes = 1 << 20 // of text and bytes; servers limit the size of a statement
+	// manyParams is less than any database's limit, because large statements
+	// aren't faster.
+	manyParams = 8000
+	manyCalls  = 256 // statements run in one go, if they can't be one
+)
+
+// ExecMany runs a statement once for each of the rows, which are what else are
+// arguments of a statement: structs, maps, or slices of Named values. It is a
+// transaction, or a savepoint in one: all or nothing. Rows of an INSERT … VALUES
+// are sent many at a time.
+func ExecMany[A any](ctx context.Context, q Querier, query string, rows []A) (Result, error) {
+	var result Result
+	err := many(ctx, q, query, false, len(rows), func(i int) any { return rows[i] }, func(c *Call) error {
+		result.affected += c.Affected
+		result.lastID, result.hasID = c.LastID, c.HasID
+		return nil
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	return result, nil
+}
+
+// QueryMany is [ExecMany] for a statement that returns one row for each of the
+// rows, as INSERT … RETURNING does. The results, see [All], are in the order of the
+// rows; if there aren't as many, it is an error and nothing is done.
+func QueryMany[T, A any](ctx context.Context, q Querier, query string, rows []A) ([]T, error) {
+	results := make([]T, 0, len(rows))
+	var scan func(row []driver.Value, dest *T) error
+	err := many(ctx, q, query, true, len(rows), func(i int) any { return rows[i] }, func(c *Call) error {
+		var err error
+		if scan == nil {
+			if scan, err = scannerFor[T](c.Columns); err != nil {
+				return c.explain(err)
+			}
+		}
+		n := len(c.Columns)
+		for i := range c.count() {
+			var v T
+			if err := scan(c.Values[i*n:(i+1)*n], &v); err != nil {
+				return c.explain(err)
+			}
+			results = append(results, v)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// many runs a statement for n rows and calls took with what came of it, piece by
+// piece and in order.
+func many(ctx context.Context, q Querier, query string, wantRows bool, n int, row func(i int) any, took func(c *Call) error) error {
+	own, ok := q.(interface{ engine() *Engine })
+	if !ok {
+		return misuse("exec", "a Querier of type %T can't run many rows; pass an Engine, Conn or Tx", q)
+	}
+	e := own.engine()
+	var probe Call
+	probe.Rows = wantRows
+	if err := e.prepareText(&probe, query); err != nil {
+		return e.events.fail(ctx, err)
+	}
+	st := probe.Statement
+	m := &manyRun{e: e, st: st, wantRows: wantRows, row: row, n: n, took: took}
+	m.tuple = st.tupleOf(e.dialect)
+	if n == 0 {
+		return nil
+	}
+	return q.Begin(ctx, func(ctx context.Context, tx *Tx) error {
+		if m.tuple != nil {
+			return m.together(ctx, tx)
+		}
+		return m.apart(ctx, tx)
+	})
+}
+
+func (e *Engine) engine() *Engine { return e }
+func (c *Conn) engine() *Engine   { return c.e }
+func (tx *Tx) engine() *Engine    { return tx.conn.e }
+
+type manyRun struct {
+	e        *Engine
+	st       *Statement
+	tuple    *tuple
+	wantRows bool
+	n        int
+	row      func(i int) any
+	took     func(c *Call) error
+}
+
+// bind returns the values of row i.
+func (m *manyRun) bind(i int) ([]any, error) {
+	args := []any{m.row(i)}
+	if list, ok := args[0].([]any); ok {
+		args = list
+	}
+	values, err := m.st.bind(nil, args)
+	if err != nil {
+		return nil, fmt.Errorf("row %d: %w", i, err)
+	}
+	return values, nil
+}
+
+// together sends the rows in statements that have many of them.
+func (m *manyRun) together(ctx context.Context, tx *Tx) error {
+	limit := manyRows
+	if per := len(m.st.Params); per > 0 {
+		most := manyParams
+		if m.e.maxParams > 0 {
+			most = min(most, m.e.maxParams)
+		}
+		limit = max(1, min(limit, most/per))
+	}
+	full := m.tuple.form(m.e, limit)
+	for from := 0; from < m.n; {
+		args := make([]any, 0, min(limit, m.n-from)*len(m.st.Params))
+		to, bytes := from, 0
+		for ; to < m.n && to-from < limit && (to == from || bytes < manyBytes); to++ {
+			values, err := m.bind(to)
+			if err != nil {
+				return m.e.fail(ctx, "bind", nil, err)
+			}
+			for _, v := range values {
+				bytes += sizeOf(v)
+			}
+			args = append(args, values...)
+		}
+		form := full
+		if to-from != limit {
+			form = m.tuple.form(m.e, to-from)
+			form.Plan = false // it won't come again
+		}
+		call := Call{Statement: form, Args: args, Rows: m.wantRows, conf: &tx.conn.conf}
+		if err := tx.conn.do(ctx, tx, m.op(), &call); err != nil {
+			return fmt.Errorf("rows %d to %d: %w", from, to-1, err)
+		}
+		if err := m.check(&call, to-from, from, to-1); err != nil {
+			return m.e.events.fail(ctx, err)
+		}
+		if err := m.took(&call); err != nil {
+			return err
+		}
+		from = to
+	}
+	return nil
+}
+
+func (m *manyRun) op() string {
+	if m.wantRows {
+		return "query"
+	}
+	return "exec"
+}
+
+// check makes sure that there is one result for each row.
+func (m *manyRun) check(c *Call, want, from, to int) error {
+	if !m.wantRows || c.count() == want {
+		return nil
+	}
+	condition := ErrNoRows
+	if c.count() > want {
+		condition = ErrMultipleRows
+	}
+	return c.explain(fail("query", condition, "the rows %d to %d came to %d results, so nobody knows which is whose", from, to, c.count()))
+}
+
+// apart runs the statement for each row by itself, many of them in one go where the
+// session can do that.
+func (m *manyRun) apart(ctx context.Context, tx *Tx) error {
+	for from := 0; from < m.n; from += manyCalls {
+		calls := make([]*Call, 0, min(manyCalls, m.n-from))
+		for i := from; i < min(from+manyCalls, m.n); i++ {
+			values, err := m.bind(i)
+			if err != nil {
+				return m.e.fail(ctx, "bind", nil, err)
+			}
+			call := &Call{Statement: m.st, Args: values, Rows: m.wantRows, conf: &tx.conn.conf}
+			if m.st.pieces != nil {
+				if call.Statement, call.Args, err = m.st.expand(m.e.dialect, m.e.numbered, m.e.maxParams, values); err != nil {
+					return m.e.fail(ctx, "bind", nil, err)
+				}
+			}
+			calls = append(calls, call)
+		}
+		if err := tx.conn.doMany(ctx, tx, m.op(), from, calls); err != nil {
+			return err
+		}
+		for i, call := range calls {
+			if err := m.check(call, 1, from+i, from+i); err != nil {
+				return m.e.events.fail(ctx, err)
+			}
+			if err := m.took(call); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// doMany runs calls of the same statement in tx.
+func (c *Conn) doMany(ctx context.Context, tx *Tx, op string, first int, calls []*Call) error {
+	for i, call := range calls {
+		if i == 1 && tx.begun() {
+			if batch, ok := c.c.session.(batcher); ok && !c.e.events.execution {
+				return c.doBatch(ctx, tx, op, first+1, batch, calls[1:])
+			}
+		}
+		if err := c.do(ctx, tx, op, call); err != nil {
+			return fmt.Errorf("row %d: %w", first+i, err)
+		}
+	}
+	return nil
+}
+
+// batcher is a Session that runs several calls in one go, up to the first one that
+// fails, of which it tells the index.
+type batcher interface {
+	DoMany(ctx context.Context, calls []*Call) (failed int, err error)
+}
+
+func (c *Conn) doBatch(ctx context.Context, tx *Tx, op string, first int, s batcher, calls []*Call) error {
+	call := calls[0]
+	if err := c.start(tx, op, call.Statement.Source); err != nil {
+		return c.e.fail(ctx, op, call, err)
+	}
+	killed := true
+	defer func() {
+		c.end(ctx, killed, noPass)
+	}()
+	_, err := c.enter(ctx, tx, op, call)
+	failed := 0
+	if err == nil {
+		if failed, err = s.DoMany(ctx, calls); err != nil {
+			call = calls[failed]
+			err = c.after(ctx, tx, call.Statement.Writes, err, c.e.wrap(ctx, op, call, err))
+		}
+	}
+	killed = false
+	if err != nil {
+		return fmt.Errorf("row %d: %w", first+failed, c.e.fail(ctx, op, call, err))
+	}
+	return nil
+}
+
+// sizeOf is about how many bytes a value takes in a statement.
+func sizeOf(v any) int {
+	switch v := v.(type) {
+	case string:
+		return len(v)
+	case []byte:
+		return len(v)
+	}
+	return 8
+}
+
+// tuple is an INSERT whose one row of VALUES has all its parameters.
+type tuple struct {
+	st         *Statement
+	head, tail string
+	row        []piece
+}
+
+// tupleOf reads the statement as a tuple, or returns nil if it is none.
+func (st *Statement) tupleOf(d Dialect) *tuple {
+	if !st.Changes || st.Script || len(st.Params) == 0 {
+		return nil
+	}
+	rules := d.Rules()
+	parts := rules.Split(st.Source)
+	if v := parts[0].Verb; v != "insert" && v != "replace" {
+		return nil
+	}
+	end := parts[0].End
+	depth, open, behind := 0, -1, -1
+	values := false // the last word was VALUES, in no parentheses
+	for t := rules.Next(st.Source, parts[0].Start); t.Kind != sqltext.End && t.Start < end; t = rules.Next(st.Source, t.End) {
+		switch t.Kind {
+		case sqltext.Space, sqltext.Comment:
+			continue
+		case sqltext.Open:
+			if depth++; values && depth == 1 && open < 0 {
+				open = t.Start
+			}
+		case sqltext.Close:
+			if depth--; depth == 0 && open >= 0 && behind < 0 {
+				behind = t.End
+			}
+		case sqltext.Param:
+			if open < 0 || behind >= 0 {
+				return nil // it would have to be the same for all rows
+			}
+		case sqltext.Other:
+			if depth == 0 && behind >= 0 && st.Source[t.Start:t.End] == "," && strings.TrimSpace(st.Source[behind:t.Start]) == "" {
+				return nil // several rows already
+			}
+		}
+		values = depth == 0 && t.Kind == sqltext.Word && strings.EqualFold(st.Source[t.Start:t.End], "values")
+	}
+	if behind < 0 {
+		return nil
+	}
+	var pieces [3][]piece
+	for i, at := range [][2]int{{parts[0].Start, open}, {open, behind}, {behind, end}} {
+		part := &Statement{Source: st.Source, names: st.names}
+		var err error
+		if pieces[i], err = part.read(d, rules, at[0], at[1]); err != nil {
+			return nil // parseStatement has seen it all before
+		}
+	}
+	t := &tuple{st: st, row: pieces[1]}
+	for _, p := range pieces[0] {
+		t.head += p.text
+	}
+	for _, p := range pieces[2] {
+		t.tail += p.text
+	}
+	return t
+}
+
+// form returns the statement with n rows.
+func (t *tuple) form(e *Engine, n int) *Statement {
+	form := &Statement{Source: t.st.Source, Traits: t.st.Traits, names: t.st.names}
+	var b strings.Builder
+	b.WriteString(t.head)
+	number := make([]int, len(t.st.names))
+	for i := range n {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		clear(number)
+		for _, p := range t.row {
+			switch {
+			case p.text != "":
+				b.WriteString(p.text)
+				continue
+			case !e.numbered || number[p.name] == 0:
+				form.Params = append(form.Params, t.st.names[p.name])
+				number[p.name] = len(form.Params)
+			}
+			b.WriteString(e.dialect.Placeholder(number[p.name]))
+		}
+	}
+	b.WriteString(t.tail)
+	form.Text = b.String()
+	return form
+}

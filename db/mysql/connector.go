@@ -1,0 +1,216 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	mysql "github.com/go-sql-driver/mysql"
+
+	"github.com/seed1239206e/repaint/db"
+)
+
+// maxParams is what fits into the protocol's count of placeholders.
+const maxParams = 65535
+
+// Connector opens connections to the servers that the URL names.
+func (d Dialect) Connector(u *db.URL) (db.Connector, error) {
+	if u.Driver != "" {
+		return nil, fmt.Errorf("%s: there is no driver %q; write %[1]s://, or give an open *sql.DB to mysql.OpenDB", d.Name(), u.Driver)
+	}
+	o, hosts, err := configure(u)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.Name(), err)
+	}
+	c := &connector{}
+	for _, cfg := range hosts {
+		cfg.DialFunc = dial
+		one, err := mysql.NewConnector(cfg)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", d.Name(), err)
+		}
+		c.hosts = append(c.hosts, one)
+	}
+	k := &killer{grace: o.cancelTimeout}
+	s := baseDriver(o)
+	s.Connector = c
+	s.Interrupt, s.Interrupted = k.interrupt, interrupted
+	return db.SQLConnector(s), nil
+}
+
+// ConnectorDB uses an open database.
+func (d Dialect) ConnectorDB(_ context.Context, pool *sql.DB) (db.Connector, error) {
+	if _, ok := pool.Driver().(*mysql.MySQLDriver); !ok {
+		return nil, fmt.Errorf("%s: OpenDB takes a database of github.com/go-sql-driver/mysql, not of %T", d.Name(), pool.Driver())
+	}
+	o := defaultOptions()
+	s := baseDriver(o)
+	s.DB = pool
+	s.Limits.MaxConns = pool.Stats().MaxOpenConnections
+	s.Init = func(ctx context.Context, c *db.SQLConn) error {
+		if err := c.Exec(ctx, "set time_zone = '+00:00', sql_mode = "+strict); err != nil {
+			return err
+		}
+		return initialize(ctx, c)
+	}
+	return db.SQLConnector(s), nil
+}
+
+// baseDriver is what all connections have in common.
+func baseDriver(o options) db.SQLDriver {
+	v := values{zone: o.zone}
+	return db.SQLDriver{
+		Limits:         db.Limits{MaxParams: maxParams},
+		Init:           initialize,
+		BeginText:      beginText,
+		TxOpen:         txOpen,
+		Recover:        recoverConn,
+		Stale:          stale,
+		Convert:        v.arg,
+		Column:         v.column,
+		KeepStatements: o.kept,
+		SendsText:      true,
+		OneStatement:   true,
+		// With a server that remembers that it has described the columns, as MariaDB
+		// does, the driver's Exec waits for rows that don't come.
+		QueriesRows: true,
+		IDsFromOne:  true,
+	}
+}
+
+// connector opens connections to the first of its hosts that accepts one.
+type connector struct{ hosts []driver.Connector }
+
+func (c *connector) Driver() driver.Driver { return c.hosts[0].Driver() }
+
+func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	var errs []error
+	for i, host := range c.hosts {
+		var wire net.Conn
+		made, err := host.Connect(context.WithValue(ctx, wireKey{}, &wire))
+		if err == nil {
+			return &conn{blocking: made.(blocking), wire: wire, host: host}, nil
+		}
+		errs = append(errs, err)
+		// A server that answers has the last word.
+		if ctx.Err() != nil || i+1 < len(c.hosts) && !unreachable(err) {
+			break
+		}
+	}
+	return nil, errors.Join(errs...)
+}
+
+// blocking is what the driver's connections are, except that they aren't asked to
+// convert arguments.
+type blocking interface {
+	driver.Conn
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.SessionResetter
+	driver.Validator
+	driver.Pinger
+}
+
+// conn is a driver's connection with the means to stop it from outside.
+type conn struct {
+	blocking
+	wire net.Conn
+	host driver.Connector // of the same server, for killing its statements
+}
+
+type wireKey struct{}
+
+// dial opens the network connection and tells the connector about it, whose
+// context comes here through the driver.
+func dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	if wire, ok := ctx.Value(wireKey{}).(*net.Conn); ok {
+		*wire = c
+	}
+	return c, nil
+}
+
+// server is what is known of a connection's server. It doesn't change.
+type server struct {
+	id               string // of the connection
+	mariadb          bool
+	rollsBackTimeout bool // a lock that isn't free in time costs the transaction, not the statement
+	conn             *conn
+}
+
+func initialize(ctx context.Context, c *db.SQLConn) error {
+	v, err := c.Value(ctx, "select concat_ws(' ', connection_id(), @@innodb_rollback_on_timeout, version())")
+	if err != nil {
+		return err
+	}
+	fields := strings.SplitN(fmt.Sprint(v), " ", 3)
+	if len(fields) != 3 {
+		return fmt.Errorf("the server says of itself %q, which can't be read", v)
+	}
+	if _, err := strconv.ParseUint(fields[0], 10, 64); err != nil {
+		return fmt.Errorf("the connection's id: %w", err)
+	}
+	s := &server{id: fields[0], rollsBackTimeout: fields[1] == "1", mariadb: strings.Contains(fields[2], "MariaDB")}
+	s.conn, _ = c.Driver().(*conn)
+	c.Own = s
+	return nil
+}
+
+var levels = map[sql.IsolationLevel]string{
+	sql.LevelReadUncommitted: "read uncommitted",
+	sql.LevelReadCommitted:   "read committed",
+	sql.LevelRepeatableRead:  "repeatable read",
+	sql.LevelSnapshot:        "repeatable read",
+	sql.LevelSerializable:    "serializable",
+}
+
+func beginText(o db.TxOptions) []string {
+	begin := "start transaction"
+	if o.ReadOnly {
+		begin = "start transaction read only"
+	}
+	if level, ok := levels[o.Isolation]; ok {
+		return []string{"set transaction isolation level " + level, begin}
+	}
+	return []string{begin}
+}
+
+// txOpen finds out whether the server has rolled the transaction back. MariaDB
+// tells; of MySQL it is known which errors mean it.
+func txOpen(ctx context.Context, c *db.SQLConn, err error) bool {
+	s := c.Own.(*server)
+	var e *mysql.MySQLError
+	if !errors.As(err, &e) {
+		return true // the connection is lost, or it was the context's end
+	}
+	if s.mariadb {
+		v, err := c.Value(ctx, "select @@in_transaction")
+		if err != nil { // killed by a late interrupt, which is spent now
+			v, err = c.Value(ctx, "select @@in_transaction")
+		}
+		return err != nil || fmt.Sprint(v) != "0"
+	}
+	switch e.Number {
+	case 1213, 1614, 3101: // deadlock; rollback asked for by another
+		return false
+	case 1205:
+		return !s.rollsBackTimeout
+	}
+	return true
+}
+
+// stale tells of the errors that ask to prepare a statement again.
+func stale(err error) bool {
+	var e *mysql.MySQLError
+	return errors.As(err, &e) && (e.Number == 1615 || e.Number == 1243)
+}

@@ -1,0 +1,78 @@
+// Package mysql is the dialect of MySQL and MariaDB for package db. Importing it
+// is enough:
+//
+//	import (
+//		"github.com/seed1239206e/repaint/db"
+//		_ "github.com/seed1239206e/repaint/db/mysql"
+//	)
+//
+//	engine, err := db.Open(ctx, "mysql://user:password@localhost/app")
+//
+// The driver is github.com/go-sql-driver/mysql. [OpenDB] takes an open database
+// of it. The tests run against MariaDB.
+//
+// # URLs
+//
+//	mysql://user:password@host:3306/database?option=value
+//	mysql://user@/database?socket=/run/mysqld/mysqld.sock
+//	mysql://user:password@one,two:3307/database     the first that accepts
+//	mariadb://…                                     the same
+//
+// Options, beside those of package db:
+//
+//	socket=/path             a Unix socket instead of a host
+//	tls=preferred            off, preferred (encrypted if the server can, to anybody), required
+//	                         (encrypted, to anybody), verify (to whom the certificate names)
+//	tls_ca=file              whom to trust, instead of the system's authorities; makes it tls=verify
+//	tls_cert=file&tls_key=…  to identify ourselves
+//	tls_server_name=name     in the certificate, if it isn't the host
+//	charset=utf8mb4          or utf8mb3 for servers that know no better
+//	collation=…              of literals and parameters
+//	time_zone=+00:00         a fixed offset, see below
+//	sql_mode=…               instead of the server's with STRICT_ALL_TABLES
+//	connect_timeout=10s      of one attempt, at one host
+//	read_timeout, write_timeout   of one read or write on the network; none
+//	cancel_timeout=5s        for the server to stop a statement, see below
+//	max_allowed_packet=67108864   bytes of one statement
+//	prepared_statements=128  how many a connection keeps
+//	compress=off
+//
+// # Cancelling
+//
+// When a statement's context ends, the server is told to stop it: KILL QUERY,
+// through a connection made for that. The statement's connection, and its
+// transaction, are as good as before. Only if the server hasn't stopped after
+// cancel_timeout the connection is closed.
+//
+// # Transactions
+//
+// MySQL commits a transaction before it creates, alters or drops something, and
+// says nothing. Such statements are an error in a Tx here; temporary tables
+// aren't affected. After a deadlock the server has rolled everything back, and the
+// Tx says so; a lock that isn't free in time costs the statement only.
+// See [db.Retry].
+//
+// # Values
+//
+// Text is a string, DECIMAL too, so that it stays exact. TIME is text such as
+// 26:03:04.5, which Scan converts for a *time.Duration; a time.Duration as an
+// argument is a TIME. BIT is an integer, BOOLEAN, which MySQL makes a TINYINT, is 0
+// or 1. Integers beyond int64 are a uint64. What doesn't fit is an error.
+//
+// Times are cut to microseconds, which is what the server can store. They are
+// sent, and read, in the connection's time zone, UTC unless time_zone says
+// otherwise. A TIMESTAMP is a moment for every client; a DATETIME has no zone and
+// is what was sent. A date with zeros, such as 0000-00-00, stays text: scanning it
+// into a time.Time is an error.
+//
+// An UPDATE reports the rows that it found, as other databases do, not
+// only those that it changed. LastInsertID is that of the first row of an INSERT
+// that has several. MariaDB has INSERT … RETURNING and DELETE … RETURNING. MySQL
+// has no RETURNING, neither has UPDATE: that is db.ErrUnsupported.
+//
+// # What it is not
+//
+// Scripts are sent statement by statement; there is no DELIMITER. LOAD DATA LOCAL
+// isn't possible, nor are the SQL modes ANSI_QUOTES and NO_BACKSLASH_ESCAPES: what
+// is a literal must be known here too.
+package mysql

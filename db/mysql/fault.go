@@ -1,0 +1,136 @@
+package mysql
+
+import (
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	mysql "github.com/go-sql-driver/mysql"
+
+	"github.com/seed1239206e/repaint/db"
+)
+
+// conditions has the error numbers of MySQL and MariaDB that mean one of db's
+// conditions.
+var conditions = map[uint16]error{
+	1022: db.ErrUnique, 1062: db.ErrUnique, 1169: db.ErrUnique, 1586: db.ErrUnique, 1859: db.ErrUnique,
+	1216: db.ErrForeignKey, 1217: db.ErrForeignKey, 1451: db.ErrForeignKey, 1452: db.ErrForeignKey, 1701: db.ErrForeignKey,
+	1048: db.ErrNotNull, 1121: db.ErrNotNull, 1263: db.ErrNotNull, 1364: db.ErrNotNull,
+	3819: db.ErrCheck, 4025: db.ErrCheck,
+
+	1213: db.ErrDeadlock, 1614: db.ErrDeadlock,
+	1020: db.ErrSerialization, 3101: db.ErrSerialization,
+	1205: db.ErrLockTimeout, 3572: db.ErrLockTimeout,
+
+	1064: db.ErrSyntax, 1065: db.ErrSyntax, 1149: db.ErrSyntax,
+	1051: db.ErrUndefinedTable, 1109: db.ErrUndefinedTable, 1146: db.ErrUndefinedTable, 1932: db.ErrUndefinedTable,
+	1054: db.ErrUndefinedColumn, 1072: db.ErrUndefinedColumn,
+	1049: db.ErrUndefined, 1091: db.ErrUndefined, 1128: db.ErrUndefined, 1176: db.ErrUndefined, 1193: db.ErrUndefined, 1305: db.ErrUndefined, 1360: db.ErrUndefined,
+
+	1044: db.ErrPermission, 1045: db.ErrPermission, 1095: db.ErrPermission, 1142: db.ErrPermission, 1143: db.ErrPermission,
+	1227: db.ErrPermission, 1370: db.ErrPermission, 1410: db.ErrPermission, 1698: db.ErrPermission,
+	1290: db.ErrReadOnly, 1792: db.ErrReadOnly, 1836: db.ErrReadOnly,
+
+	1153: db.ErrData, 1264: db.ErrData, 1265: db.ErrData, 1292: db.ErrData, 1365: db.ErrData, 1366: db.ErrData, 1367: db.ErrData, 1406: db.ErrData,
+	1411: db.ErrData, 1416: db.ErrData, 1441: db.ErrData, 1690: db.ErrData, 3140: db.ErrData, 4037: db.ErrData, 4038: db.ErrData,
+
+	1969: db.ErrTimeout, 3024: db.ErrTimeout,
+	1053: db.ErrDisconnected, 1152: db.ErrDisconnected, 1158: db.ErrDisconnected, 1159: db.ErrDisconnected, 1160: db.ErrDisconnected,
+	1161: db.ErrDisconnected, 1184: db.ErrDisconnected, 1927: db.ErrDisconnected, 2006: db.ErrDisconnected, 2013: db.ErrDisconnected, 4031: db.ErrDisconnected,
+	1235: db.ErrUnsupported,
+}
+
+// Fault reads a driver's error.
+func (Dialect) Fault(err error) db.Fault {
+	var e *mysql.MySQLError
+	if !errors.As(err, &e) {
+		switch {
+		case errors.Is(err, mysql.ErrPktTooLarge):
+			return db.Fault{Condition: db.ErrData, Hint: "raise max_allowed_packet, here and in the server"}
+		case broken(err):
+			return db.Fault{Condition: db.ErrDisconnected}
+		}
+		return db.Fault{}
+	}
+	f := db.Fault{Condition: conditions[e.Number], Code: fmt.Sprint(e.Number)}
+	if e.SQLState != [5]byte{} {
+		f.Code += " (" + string(e.SQLState[:]) + ")"
+	}
+	locate(&f, e)
+	switch e.Number {
+	case 1040, 1203:
+		f.Hint = "the server has as many connections as it allows: lower pool_size and max_overflow, or raise its max_connections"
+	case 1064:
+		if strings.Contains(strings.ToLower(e.Message), "near 'returning") {
+			f.Condition = db.ErrUnsupported
+			f.Hint = "this server has no RETURNING here; use Exec and Result.LastInsertID"
+		}
+	case 1153:
+		f.Hint = "raise the server's max_allowed_packet"
+	}
+	return f
+}
+
+// locate reads from the message what it says about the place.
+func locate(f *db.Fault, e *mysql.MySQLError) {
+	m := e.Message
+	switch e.Number {
+	case 1062, 1586, 1859: // Duplicate entry '…' for key 'name'; in MySQL 'table.name'
+		if i := strings.LastIndex(m, " key '"); i >= 0 {
+			f.Constraint = strings.Trim(m[i+len(" key "):], "'")
+			if table, name, ok := strings.Cut(f.Constraint, "."); ok {
+				f.Table, f.Constraint = table, name
+			}
+		}
+	case 1451, 1452: // … fails (`db`.`table`, CONSTRAINT `name` FOREIGN KEY (`column`) REFERENCES …
+		f.Table = quoted(m, '`', 1)
+		if _, rest, ok := strings.Cut(m, "CONSTRAINT `"); ok {
+			f.Constraint, _, _ = strings.Cut(rest, "`")
+		}
+		if _, rest, ok := strings.Cut(m, "FOREIGN KEY ("); ok {
+			list, _, _ := strings.Cut(rest, ")")
+			f.Column = strings.ReplaceAll(list, "`", "")
+		}
+	case 1048, 1364, 1054:
+		f.Column = quoted(m, '\'', 0)
+		if table, column, ok := strings.Cut(f.Column, "."); ok {
+			f.Table, f.Column = table, column
+		}
+	case 3819:
+		f.Constraint = quoted(m, '\'', 0)
+	case 4025: // CONSTRAINT `name` failed for `db`.`table`
+		f.Constraint, f.Table = quoted(m, '`', 0), quoted(m, '`', 2)
+	case 1264, 1265, 1292, 1366, 1406: // … for column 'name' at row 1; in MariaDB also `db`.`table`.`name`
+		if _, rest, ok := strings.Cut(m, "column "); ok {
+			rest, _, _ = strings.Cut(rest, " at row")
+			parts := strings.Split(strings.Trim(rest, "'`"), "`.`")
+			f.Column = parts[len(parts)-1]
+			if len(parts) > 1 {
+				f.Table = parts[len(parts)-2]
+			}
+		}
+	case 1051, 1146: // Table 'db.name' doesn't exist
+		name := quoted(m, '\'', 0)
+		if _, table, ok := strings.Cut(name, "."); ok {
+			name = table
+		}
+		f.Table = name
+	}
+}
+
+// broken tells whether an error means that the connection is gone.
+func broken(err error) bool {
+	var n net.Error
+	return errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrMalformPkt) ||
+		errors.Is(err, mysql.ErrPktSync) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || errors.As(err, &n)
+}
+
+// unreachable tells whether nobody answered at an address.
+func unreachable(err error) bool {
+	var e *mysql.MySQLError
+	return !errors.As(err, &e) || e.Number == 1040 || conditions[e.Number] == db.ErrDisconnected
+}

@@ -1,0 +1,223 @@
+package mysql
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	driver "github.com/go-sql-driver/mysql"
+
+	"github.com/seed1239206e/repaint/db"
+)
+
+// options are those of a URL that aren't the driver's.
+type options struct {
+	zone          *time.Location
+	cancelTimeout time.Duration
+	kept          int
+}
+
+func defaultOptions() options {
+	return options{zone: time.UTC, cancelTimeout: 5 * time.Second, kept: 128}
+}
+
+// Options returns the names of the URL's options.
+func (Dialect) Options() []string {
+	return []string{"socket", "tls", "tls_ca", "tls_cert", "tls_key", "tls_server_name", "charset", "collation", "time_zone", "sql_mode",
+		"connect_timeout", "read_timeout", "write_timeout", "cancel_timeout", "max_allowed_packet", "prepared_statements", "compress"}
+}
+
+// charsets are those in which every byte of ASCII is that character and nothing
+// else, so that statements can be read byte by byte, and that Go's strings are in.
+var charsets = []string{"utf8mb4", "utf8mb3", "utf8"}
+
+// strict makes the server refuse values that don't fit, and keeps away the modes
+// that change where literals end.
+const strict = "concat_ws(',', nullif(replace(replace(@@sql_mode, 'ANSI_QUOTES', ''), 'NO_BACKSLASH_ESCAPES', ''), ''), 'STRICT_ALL_TABLES')"
+
+// configure reads a URL. It returns a configuration for each host, to be tried in
+// their order.
+func configure(u *db.URL) (o options, hosts []*driver.Config, err error) {
+	o = defaultOptions()
+	r := reader{u: u}
+	c := driver.NewConfig()
+	c.User, c.Passwd, c.DBName = u.User, u.Password, u.Database
+	c.ClientFoundRows = true
+	c.Logger = &driver.NopLogger{}
+	c.Timeout = r.duration("connect_timeout", 10*time.Second)
+	c.ReadTimeout = r.duration("read_timeout", 0)
+	c.WriteTimeout = r.duration("write_timeout", 0)
+	o.cancelTimeout = r.duration("cancel_timeout", o.cancelTimeout)
+	c.MaxAllowedPacket = r.number("max_allowed_packet", c.MaxAllowedPacket)
+	o.kept = r.number("prepared_statements", o.kept)
+
+	charset := r.oneOf("charset", charsets...)
+	collation := u.Option("collation")
+	if strings.Trim(collation, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+		r.fail("collation", "the name of a collation has small letters, digits and _")
+	}
+	if collation != "" && charset == "" {
+		charset = charsets[0]
+	}
+	if charset != "" {
+		r.check("charset", c.Apply(driver.Charset(charset, collation)))
+	}
+	if u.Options.Has("compress") {
+		on, err := db.ParseBool(u.Option("compress"))
+		r.check("compress", err)
+		r.check("compress", c.Apply(driver.EnableCompression(on)))
+	}
+	zone := "+00:00"
+	if u.Options.Has("time_zone") {
+		zone = u.Option("time_zone")
+		t, err := time.Parse("-07:00", zone)
+		if err != nil {
+			r.fail("time_zone", "it is a fixed offset such as +02:00; summer time would make times ambiguous")
+		}
+		if _, offset := t.Zone(); offset != 0 {
+			o.zone = time.FixedZone(zone, offset)
+		}
+	}
+	mode := strict
+	if u.Options.Has("sql_mode") {
+		given := strings.ToUpper(u.Option("sql_mode"))
+		if strings.Trim(given, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_,0123456789") != "" {
+			r.fail("sql_mode", "modes are words with commas between them")
+		}
+		for m := range strings.SplitSeq(given, ",") {
+			if m == "ANSI_QUOTES" || m == "NO_BACKSLASH_ESCAPES" || m == "ANSI" || m == "DB2" || m == "MAXDB" || m == "MSSQL" || m == "ORACLE" || m == "POSTGRESQL" {
+				r.fail("sql_mode", m+" would change where literals end, which this package has to know")
+			}
+		}
+		mode = "'" + given + "'"
+	}
+	c.Params = map[string]string{"time_zone": "'" + zone + "'", "sql_mode": mode}
+	tlsMode := r.tls(c)
+	if r.err != nil {
+		return o, nil, r.err
+	}
+	hosts, err = addresses(u, c, tlsMode)
+	return o, hosts, err
+}
+
+// addresses makes a configuration for each of the URL's hosts, or its socket.
+func addresses(u *db.URL, c *driver.Config, tlsMode string) ([]*driver.Config, error) {
+	if socket := u.Option("socket"); socket != "" {
+		if len(u.Hosts) > 0 {
+			return nil, errors.New("there is a host and the option socket; leave one of them out, as in mysql://user@/database?socket=/run/mysqld/mysqld.sock")
+		}
+		c.Net, c.Addr = "unix", socket
+		if tlsMode == "preferred" {
+			c.TLS, c.AllowFallbackToPlaintext = nil, false // nobody listens in there
+		}
+		return []*driver.Config{c}, nil
+	}
+	all := u.Hosts
+	if len(all) == 0 {
+		all = []db.Host{{Name: "127.0.0.1"}}
+	}
+	var hosts []*driver.Config
+	for _, h := range all {
+		one := c.Clone()
+		port := h.Port
+		if port == "" {
+			port = "3306"
+		}
+		one.Net, one.Addr = "tcp", net.JoinHostPort(h.Name, port)
+		if one.TLS != nil && one.TLS.ServerName == "" {
+			one.TLS.ServerName = h.Name
+		}
+		hosts = append(hosts, one)
+	}
+	return hosts, nil
+}
+
+// reader reads options and remembers the first mistake.
+type reader struct {
+	u   *db.URL
+	err error
+}
+
+func (r *reader) fail(name, why string) {
+	if r.err == nil {
+		r.err = fmt.Errorf("the option %s=%s: %s", name, r.u.Option(name), why)
+	}
+}
+
+func (r *reader) check(name string, err error) {
+	if err != nil {
+		r.fail(name, err.Error())
+	}
+}
+
+func (r *reader) duration(name string, otherwise time.Duration) time.Duration {
+	if !r.u.Options.Has(name) {
+		return otherwise
+	}
+	d, err := db.ParseDuration(r.u.Option(name))
+	r.check(name, err)
+	return d
+}
+
+func (r *reader) number(name string, otherwise int) int {
+	if !r.u.Options.Has(name) {
+		return otherwise
+	}
+	n, err := strconv.Atoi(r.u.Option(name))
+	if err != nil || n < 0 {
+		r.fail(name, "not a whole number")
+	}
+	return n
+}
+
+func (r *reader) oneOf(name string, values ...string) string {
+	if !r.u.Options.Has(name) {
+		return ""
+	}
+	value := strings.ToLower(r.u.Option(name))
+	if !slices.Contains(values, value) {
+		r.fail(name, "it is one of "+strings.Join(values, ", "))
+	}
+	return value
+}
+
+// tls sets up encryption and returns its mode.
+func (r *reader) tls(c *driver.Config) string {
+	mode := r.oneOf("tls", "off", "preferred", "required", "verify")
+	file := func(name string) bool { return r.u.Option(name) != "" }
+	if mode == "" {
+		mode = "preferred"
+		if file("tls_ca") || file("tls_cert") || file("tls_server_name") {
+			mode = "verify"
+		}
+	}
+	if file("tls_cert") != file("tls_key") {
+		r.fail("tls_cert", "tls_cert and tls_key belong together")
+	}
+	if mode == "off" || r.err != nil {
+		return mode
+	}
+	t := &tls.Config{InsecureSkipVerify: mode != "verify", ServerName: r.u.Option("tls_server_name")}
+	if file("tls_ca") {
+		pem, err := os.ReadFile(r.u.Option("tls_ca"))
+		r.check("tls_ca", err)
+		t.RootCAs = x509.NewCertPool()
+		if err == nil && !t.RootCAs.AppendCertsFromPEM(pem) {
+			r.fail("tls_ca", "there is no certificate in the file")
+		}
+	}
+	if file("tls_cert") {
+		pair, err := tls.LoadX509KeyPair(r.u.Option("tls_cert"), r.u.Option("tls_key"))
+		r.check("tls_cert", err)
+		t.Certificates = []tls.Certificate{pair}
+	}
+	c.TLS, c.AllowFallbackToPlaintext = t, mode == "preferred"
+	return mode
+}

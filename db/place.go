@@ -1,0 +1,46 @@
+package db
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+)
+
+// place is where a call was made: a few return addresses, from which the line of
+// the program is found when somebody asks.
+type place struct {
+	pcs [5]uintptr
+	n   int
+}
+
+// note notes the place from which the package was called. It is asked for at every
+// statement, so it looks no further than it has to: the calls within this package
+// that are skipped here lie between any of its methods and Conn.start, its caller.
+func (p *place) note() { p.n = runtime.Callers(5, p.pcs[:]) }
+
+// String returns file:line of the innermost function outside of this package.
+func (p place) String() string { return outside(p.pcs[:p.n]) }
+
+// here returns the place from which the package was called.
+func here() string {
+	var pcs [16]uintptr
+	return outside(pcs[:runtime.Callers(2, pcs[:])])
+}
+
+func outside(pcs []uintptr) string {
+	frames := runtime.CallersFrames(pcs)
+	for {
+		f, more := frames.Next()
+		if !isOurs(f.Function) || !more {
+			if f.File == "" {
+				return "an unknown place"
+			}
+			return fmt.Sprintf("%s:%d", f.File, f.Line)
+		}
+	}
+}
+
+// thisPackage is the prefix of the names of this package's functions.
+const thisPackage = "github.com/seed1239206e/repaint/db."
+
+func isOurs(function string) bool { return strings.HasPrefix(function, thisPackage) }

@@ -1,0 +1,66 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/seed1239206e/repaint"
+)
+
+// Retry runs fn in a transaction and commits it, as Begin does, and does so again
+// if it failed with [ErrConflict]: after a serialization failure or a deadlock. fn
+// must be fit for running several times. See [RetryPolicy] for how often and when.
+//
+// q is an Engine or a Conn: a part of a transaction can't be run again, because the
+// whole of it has to.
+func Retry(ctx context.Context, q Querier, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
+	return RetryPolicy{}.Begin(ctx, q, fn, opts...)
+}
+
+// RetryPolicy says how often to retry, and how long to wait before. The zero value
+// is what [Retry] does.
+type RetryPolicy struct {
+	Attempts int           // in all; 0 is 10
+	Wait     time.Duration // at most, before the second attempt; it doubles with each further one; 0 is 5 ms
+	MaxWait  time.Duration // the longest wait; 0 is 500 ms
+	// Retrying is called before each wait; nil does nothing.
+	Retrying func(attempt int, err error)
+}
+
+// Begin is [Retry] by this policy. Each wait is random, between nothing and its
+// limit, so that those who were in each other's way don't meet again.
+func (p RetryPolicy) Begin(ctx context.Context, q Querier, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
+	if p.Attempts <= 0 {
+		p.Attempts = 10
+	}
+	if p.Wait <= 0 {
+		p.Wait = 5 * time.Millisecond
+	}
+	if p.MaxWait <= 0 {
+		p.MaxWait = 500 * time.Millisecond
+	}
+	switch q := q.(type) {
+	case *Tx:
+		return misuse("retry", "the database rolls back the whole transaction, so a part of it can't be run again; retry what begins it")
+	case *Conn:
+		if q.conf.begin {
+			return misuse("retry", "the Conn was opened with AutoBegin, and what it did before would be rolled back too; use the Engine")
+		}
+	}
+	limit := min(p.Wait, p.MaxWait)
+	for attempt := 1; ; attempt++ {
+		err := q.Begin(ctx, fn, opts...)
+		if err == nil || attempt >= p.Attempts || !errors.Is(err, ErrConflict) || ctx.Err() != nil {
+			return err
+		}
+		if p.Retrying != nil {
+			p.Retrying(attempt, err)
+		}
+		if repaint.Sleep(ctx, rand.N(limit)+1) != nil {
+			return err
+		}
+		limit = min(2*limit, p.MaxWait)
+	}
+}

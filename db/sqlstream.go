@@ -1,0 +1,129 @@
+package db
+
+import (
+	"context"
+	"database/sql/driver"
+	"io"
+)
+
+// sqlCursor is a Cursor on a blocking driver: each Fetch is one Block.
+type sqlCursor struct {
+	s     *sqlSession
+	rows  driver.Rows
+	done  func() error
+	ended bool // all rows have been read
+}
+
+// Stream begins a query. The driver gets ctx for as long as there are rows.
+func (s *sqlSession) Stream(ctx context.Context, c *Call) (Cursor, error) {
+	if err := convertArgs(c, s.checker, s.d); err != nil {
+		return nil, err
+	}
+	cursor := &sqlCursor{s: s}
+	err := s.block(ctx, func(inner context.Context) (err error) {
+		if s.d.Interrupt == nil {
+			inner = ctx // not that of the Block, which may end with it
+		}
+		if err = s.ready(inner); err == nil {
+			cursor.rows, cursor.done, err = s.conn.rows(inner, c.Statement, c.driverArgs)
+		}
+		if err != nil {
+			s.examine(inner, err)
+			return err
+		}
+		s.conn.describe(cursor.rows, c)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return cursor, nil
+}
+
+func (k *sqlCursor) Fetch(ctx context.Context, c *Call, max int) (more bool, err error) {
+	err = k.s.block(ctx, func(ctx context.Context) error {
+		c.Values = nil
+		err := k.read(ctx, c, max)
+		if err != nil {
+			k.s.examine(ctx, err)
+		}
+		return err
+	})
+	return !k.ended, err
+}
+
+// read reads up to max rows; without a call it drops them.
+func (k *sqlCursor) read(ctx context.Context, c *Call, max int) error {
+	n := len(k.rows.Columns())
+	var dropped []driver.Value
+	for range max {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var row []driver.Value
+		if c == nil {
+			if dropped == nil {
+				dropped = make([]driver.Value, n)
+			}
+			row = dropped
+		} else {
+			start := len(c.Values)
+			if start == 0 {
+				c.Values = make([]driver.Value, 0, min(max, firstFetch)*n)
+			}
+			for range n {
+				c.Values = append(c.Values, nil)
+			}
+			row = c.Values[start:]
+		}
+		err := k.rows.Next(row)
+		if err == nil && c != nil {
+			err = c.own(row)
+		}
+		if err != nil {
+			if c != nil {
+				c.Values = c.Values[:len(c.Values)-n]
+			}
+			if err == io.EOF {
+				k.ended = true
+				return nil
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// enough is how many rows are read and dropped before a query is interrupted that
+// nobody wants the rest of.
+const enough = 1000
+
+// Close ends the query. On a driver that would read what is left, that is
+// interrupted if it is much.
+func (k *sqlCursor) Close(ctx context.Context) error {
+	s := k.s
+	return s.block(ctx, func(ctx context.Context) error {
+		if k.ended || s.d.Interrupt == nil || s.status == Broken {
+			return k.done()
+		}
+		if err := k.read(ctx, nil, enough); k.ended || err != nil {
+			return k.done()
+		}
+		until, over := context.WithCancel(ctx)
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			s.d.Interrupt(until, &s.conn)
+		}()
+		err := k.done()
+		over()
+		<-stopped
+		if s.d.Recover(ctx, &s.conn) != nil {
+			s.status = Broken
+		}
+		if err != nil && s.status != Broken && s.d.Interrupted(err) {
+			return nil // it did what it was to do
+		}
+		return err
+	})
+}

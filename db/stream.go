@@ -1,0 +1,190 @@
+package db
+
+import (
+	"context"
+
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// Streamer is a [Session] that can hand out the rows of a query as they come.
+type Streamer interface {
+	// Stream begins a query and describes its columns in the call. Until the
+	// cursor is closed the session does nothing else. ctx holds for all of it.
+	Stream(ctx context.Context, c *Call) (Cursor, error)
+}
+
+// Cursor is a query whose rows are read in pieces.
+type Cursor interface {
+	// Fetch puts up to max further rows into the call's Values, in place of
+	// those that are there. more is false if they are the last ones.
+	Fetch(ctx context.Context, c *Call, max int) (more bool, err error)
+	// Close ends the query, whether its rows have been read or not.
+	Close(ctx context.Context) error
+}
+
+// How many rows are fetched at once: few at first, because they may be all that is
+// wanted, then as many as make the way to the database and back negligible.
+const (
+	firstFetch = 64
+	largeFetch = 1024
+)
+
+// rowStream is what streamed Rows read from.
+type rowStream struct {
+	ctx    context.Context
+	conn   *Conn
+	tx     *Tx
+	owns   bool // the Conn was checked out for it
+	cursor Cursor
+	size   int // of the next fetch
+	more   bool
+}
+
+// Stream runs a query on a connection of its own, which is given back when the
+// rows have been read or are closed; the caller must see to one of the two. See
+// [Conn.Stream].
+func (e *Engine) Stream(ctx context.Context, query string, args ...any) (*Rows, error) {
+	c, err := e.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := c.stream(ctx, nil, true, query, args)
+	if err != nil {
+		_ = c.Close()
+	}
+	return rows, err
+}
+
+// Stream runs a query and returns its rows before they have all come: they are
+// fetched in pieces while they are read, and no faster, so the result may be larger
+// than memory. Until they have been read to the end, or closed, the Conn can do
+// nothing else. ctx holds until then. In a loop only the fetching of a piece waits.
+func (c *Conn) Stream(ctx context.Context, query string, args ...any) (*Rows, error) {
+	return c.stream(ctx, nil, false, query, args)
+}
+
+// Stream runs a query in the transaction and returns its rows before they have all
+// come, see [Conn.Stream]. The transaction can't end before them.
+func (tx *Tx) Stream(ctx context.Context, query string, args ...any) (*Rows, error) {
+	return tx.conn.stream(ctx, tx, false, query, args)
+}
+
+func (c *Conn) stream(ctx context.Context, tx *Tx, owns bool, query string, args []any) (*Rows, error) {
+	r := &Rows{}
+	r.call.Rows = true
+	if err := c.e.prepare(ctx, &r.call, &c.conf, query, args); err != nil {
+		return nil, err
+	}
+	tx, err := c.auto(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	open := func() error { return c.openStream(ctx, tx, owns, r) }
+	if c.e.events.execution {
+		err = c.e.observe(ctx, "stream", &r.call, tx != nil, open)
+	} else {
+		err = open()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (c *Conn) openStream(ctx context.Context, tx *Tx, owns bool, r *Rows) error {
+	if err := c.start(tx, "stream", r.call.Statement.Source); err != nil {
+		return c.e.fail(ctx, "stream", &r.call, err)
+	}
+	s := &rowStream{ctx: ctx, conn: c, tx: tx, owns: owns, size: firstFetch, more: true}
+	killed, opened := true, false
+	defer func() {
+		if opened {
+			return
+		}
+		if !killed {
+			s.unpass()
+		}
+		c.end(ctx, killed, noPass)
+	}()
+	held, err := c.enter(ctx, tx, "stream", &r.call)
+	if tx == nil {
+		c.held = held // so that it comes back with the Conn, whatever happens
+	}
+	if err == nil && tx != nil && !tx.begun() {
+		err = c.bind(ctx, tx.root())
+	}
+	if err == nil {
+		from, ok := c.c.session.(Streamer)
+		if !ok {
+			err = fail("stream", ErrUnsupported, "connections of %s don't stream; use Query", c.e.dialect.Name())
+		} else if s.cursor, err = from.Stream(ctx, &r.call); err != nil {
+			err = c.after(ctx, tx, r.call.Statement.Writes, err, c.e.wrap(ctx, "stream", &r.call, err))
+		}
+		c.c.dirty = c.c.dirty || r.call.Statement.Session
+	}
+	killed = false
+	if err != nil {
+		return c.e.fail(ctx, "stream", &r.call, err)
+	}
+	r.stream, opened = s, true
+	return nil
+}
+
+// refill fetches the next piece in place of the last one. It reports whether there
+// are more rows.
+func (r *Rows) refill() bool {
+	s := r.stream
+	if s == nil || !s.more {
+		return false
+	}
+	killed := true
+	defer func() {
+		if killed {
+			r.stream = nil
+			s.conn.lose(noPass)
+		}
+	}()
+	var err error
+	if err = loop.ContextError(s.ctx); err == nil {
+		s.more, err = s.cursor.Fetch(s.ctx, &r.call, s.size)
+	}
+	killed = false
+	if err != nil {
+		c := s.conn
+		err = c.after(s.ctx, s.tx, r.call.Statement.Writes, err, c.e.wrap(s.ctx, "stream", &r.call, err))
+		r.err = c.e.fail(s.ctx, "stream", &r.call, err)
+		return false
+	}
+	s.size = min(4*s.size, largeFetch)
+	r.next = 0
+	return len(r.call.Values) > 0
+}
+
+// unpass gives back the pass of a stream outside of a transaction.
+func (s *rowStream) unpass() {
+	if s.tx == nil {
+		s.conn.unpass()
+	}
+}
+
+// end closes the stream and gives back what it held.
+func (s *rowStream) end() error {
+	killed := true
+	defer func() {
+		if killed {
+			s.conn.lose(noPass)
+		}
+	}()
+	ctx := context.WithoutCancel(s.ctx)
+	err := s.cursor.Close(ctx)
+	if err != nil {
+		err = s.conn.after(ctx, s.tx, false, err, s.conn.e.wrap(ctx, "close", nil, err))
+	}
+	killed = false
+	s.unpass()
+	s.conn.end(ctx, false, noPass)
+	if s.owns {
+		_ = s.conn.Close() // it never fails when nothing runs on it
+	}
+	return err
+}

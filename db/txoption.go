@@ -1,0 +1,62 @@
+package db
+
+import "database/sql"
+
+// TxOptions are the options of a transaction.
+type TxOptions struct {
+	ReadOnly  bool
+	Isolation IsolationLevel
+}
+
+// IsolationLevel says how much a transaction sees of others that run beside it.
+type IsolationLevel = sql.IsolationLevel
+
+// The levels that the databases here have. A database may give more than it is
+// asked for: SQLite's transactions are always serializable.
+const (
+	DefaultIsolation IsolationLevel = sql.LevelDefault // what the database is set to
+	ReadUncommitted  IsolationLevel = sql.LevelReadUncommitted
+	ReadCommitted    IsolationLevel = sql.LevelReadCommitted
+	RepeatableRead   IsolationLevel = sql.LevelRepeatableRead
+	Serializable     IsolationLevel = sql.LevelSerializable
+)
+
+// TxOption is an option of a transaction: of Begin and BeginTx.
+type TxOption interface{ tx(*TxOptions) }
+
+// Setting is an option of a transaction that can also be given to
+// [Engine.Connect], for all transactions of the Conn, and to [Open], for all of
+// the Engine. What is given to Begin holds against Connect, and that against Open.
+type Setting interface {
+	TxOption
+	ConnOption
+	Option
+}
+
+type setting func(*TxOptions)
+
+func (s setting) tx(o *TxOptions)    { s(o) }
+func (s setting) conn(c *connConfig) { s(&c.tx) }
+func (s setting) engine(c *config)   { s(&c.conn.tx) }
+
+// ReadOnly makes a transaction in which writing is an error. It waits for no
+// writer, and none waits for it, where the database can do that. For a Conn or an
+// Engine it makes every write an error.
+func ReadOnly() Setting { return setting(func(o *TxOptions) { o.ReadOnly = true }) }
+
+// ReadWrite takes back a [ReadOnly] that was given to Connect or Open.
+func ReadWrite() Setting { return setting(func(o *TxOptions) { o.ReadOnly = false }) }
+
+// Isolation sets the isolation level. It is asked for at the beginning of each
+// transaction, so nothing of it stays in a connection that goes on to somebody else.
+func Isolation(level IsolationLevel) Setting {
+	return setting(func(o *TxOptions) { o.Isolation = level })
+}
+
+func (c *connConfig) txOptions(opts []TxOption) TxOptions {
+	o := c.tx
+	for _, opt := range opts {
+		opt.tx(&o)
+	}
+	return o
+}

@@ -4,19 +4,22 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+
+	"github.com/seed1239206e/repaint/internal/callsite"
 )
 
 // place is where a call was made: a few return addresses, from which the line of
 // the program is found when somebody asks.
 type place struct {
-	pcs [5]uintptr
+	pcs [8]uintptr
 	n   int
 }
 
 // note notes the place from which the package was called. It is asked for at every
-// statement, so it looks no further than it has to: the calls within this package
-// that are skipped here lie between any of its methods and Conn.start, its caller.
-func (p *place) note() { p.n = runtime.Callers(5, p.pcs[:]) }
+// statement; see callsite.Callers for why that costs next to nothing.
+//
+//go:noinline
+func (p *place) note() { p.n = callsite.Callers(p.pcs[:]) }
 
 // String returns file:line of the innermost function outside of this package.
 func (p place) String() string { return outside(p.pcs[:p.n]) }

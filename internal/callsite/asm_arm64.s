@@ -2,12 +2,27 @@
 
 #include "textflag.h"
 
-// func callersCaller() uintptr
+// func walk(pcs *uintptr, n int) int
 //
-// It has no frame: R29 is that of Caller. What it points to is the frame of the function
-// that asks, and above that is where that one returns to.
-TEXT ·callersCaller(SB), NOSPLIT|NOFRAME, $0-8
-	MOVD (R29), R0
-	MOVD 8(R0), R0
-	MOVD R0, ret+0(FP)
+// It has no frame: R29 is that of the function that calls it. What R29 points to is the frame of that one's caller, and so on;
+// above each such pointer is where the function returns to. The last pointer is 0.
+// Assembly isn't preempted, so the stack doesn't move meanwhile.
+TEXT ·walk(SB), NOSPLIT|NOFRAME, $0-24
+	MOVD pcs+0(FP), R0
+	MOVD n+8(FP), R1
+	MOVD (R29), R2
+	MOVD $0, R3
+
+next:
+	CMP  R1, R3
+	BGE  done
+	CBZ  R2, done
+	MOVD 8(R2), R4
+	MOVD R4, (R0)(R3<<3)
+	ADD  $1, R3
+	MOVD (R2), R2
+	B    next
+
+done:
+	MOVD R3, ret+16(FP)
 	RET

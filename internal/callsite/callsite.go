@@ -12,16 +12,30 @@ import (
 type Site uintptr
 
 // Caller returns the place at which the function that calls Caller was called. That function must not be inlined.
-// It returns 0 where the stack's frames aren't linked by frame pointers as expected, which is found out at start.
 //
-// It isn't inlined itself, so that the assembly always finds its frame first.
+// It isn't inlined itself, so that walk always finds its frame first.
 //
 //go:noinline
 func Caller() Site {
-	if !works {
-		return 0
+	var pc [1]uintptr
+	if works {
+		walk(&pc[0], 1)
+	} else {
+		runtime.Callers(3, pc[:]) // Callers, Caller, the one that asks
 	}
-	return Site(callersCaller())
+	return Site(pc[0])
+}
+
+// Callers notes the places at which the function that calls it was called, at which that one's caller was, and so on, as far as
+// there is room. It returns how many there are. They are return addresses, as runtime.CallersFrames takes them;
+// where functions were inlined, one of them stands for several calls.
+//
+//go:noinline
+func Callers(pcs []uintptr) int {
+	if works && len(pcs) > 0 {
+		return walk(&pcs[0], len(pcs))
+	}
+	return runtime.Callers(3, pcs)
 }
 
 // String returns the function, file and line, the file with its directory only.
@@ -37,17 +51,21 @@ func (s Site) String() string {
 	return fmt.Sprintf("%s, %s:%d", frame.Function, file, frame.Line)
 }
 
-// works says that Caller is right about a call that we know.
-var works = true
+// works says that walk is right about calls that we know.
+var works = quick
 
 func init() {
-	var known [1]uintptr
-	found := calledByUs(known[:])
-	works = found != 0 && uintptr(found) == known[0]
+	if quick {
+		works = agrees()
+	}
 }
 
 //go:noinline
-func calledByUs(known []uintptr) Site {
-	runtime.Callers(2, known)
-	return Caller()
+func agrees() bool { return compare() }
+
+//go:noinline
+func compare() bool {
+	var known, found [2]uintptr
+	runtime.Callers(2, known[:])
+	return Callers(found[:]) == 2 && found == known
 }

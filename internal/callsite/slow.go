@@ -2,10 +2,6 @@
 
 package callsite
 
-import "runtime"
+const quick = false
 
-func callersCaller() uintptr {
-	var pc [1]uintptr
-	runtime.Callers(4, pc[:]) // this function, Caller, the one that asks, and where that was called
-	return pc[0]
-}
+func walk(*uintptr, int) int { return 0 }

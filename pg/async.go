@@ -1,0 +1,68 @@
+package pg
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// Async is the red view of a DB: each method returns at once, with a future. In a loop the statement is sent when the tick
+// ends, together with the others of that tick. Cancelling the future cancels the statement.
+type Async struct{ db *DB }
+
+// Async returns the red view.
+func (db *DB) Async() Async { return Async{db} }
+
+// red makes a future of a blue function: in a loop it is a task, elsewhere a goroutine.
+func red[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) *loop.Future[T] {
+	if repaint.CurrentLoop() != nil {
+		return repaint.Spawn(ctx, fn).AsFuture()
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	p := loop.NewPromise[T](nil)
+	p.OnCancel(func(cause error) { cancel(cause) })
+	go func() {
+		defer cancel(nil)
+		p.Complete(func() (T, error) { return fn(ctx) })
+	}()
+	return p.Future()
+}
+
+// Exec is [DB.Exec].
+func (a Async) Exec(ctx context.Context, sql string, args ...any) *loop.Future[pgconn.CommandTag] {
+	return red(ctx, func(ctx context.Context) (pgconn.CommandTag, error) { return a.db.Exec(ctx, sql, args...) })
+}
+
+// Query is [DB.Query].
+func (a Async) Query(ctx context.Context, sql string, args ...any) *loop.Future[pgx.Rows] {
+	return red(ctx, func(ctx context.Context) (pgx.Rows, error) { return a.db.Query(ctx, sql, args...) })
+}
+
+// QueryRow is [DB.QueryRow]. The future doesn't fail; the row's Scan returns the error.
+func (a Async) QueryRow(ctx context.Context, sql string, args ...any) *loop.Future[pgx.Row] {
+	return red(ctx, func(ctx context.Context) (pgx.Row, error) { return a.db.QueryRow(ctx, sql, args...), nil })
+}
+
+// SendBatch is [DB.SendBatch]. The future doesn't fail; the results' Close returns the error.
+func (a Async) SendBatch(ctx context.Context, b *pgx.Batch) *loop.Future[pgx.BatchResults] {
+	return red(ctx, func(ctx context.Context) (pgx.BatchResults, error) { return a.db.SendBatch(ctx, b), nil })
+}
+
+// BeginTx is [DB.BeginTx].
+func (a Async) BeginTx(ctx context.Context, options pgx.TxOptions) *loop.Future[pgx.Tx] {
+	return red(ctx, func(ctx context.Context) (pgx.Tx, error) { return a.db.BeginTx(ctx, options) })
+}
+
+// Acquire is [DB.Acquire].
+func (a Async) Acquire(ctx context.Context) *loop.Future[*Session] {
+	return red(ctx, func(ctx context.Context) (*Session, error) { return a.db.Acquire(ctx) })
+}
+
+// Ping is [DB.Ping].
+func (a Async) Ping(ctx context.Context) *loop.Future[struct{}] {
+	return red(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, a.db.Ping(ctx) })
+}

@@ -1,0 +1,246 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// batch runs the statements of a batch as one segment: with one Sync, so as one transaction if there is no other.
+func (s *scheduler) batch(ctx context.Context, b *pgx.Batch, tx *Tx) pgx.BatchResults {
+	br := &batchResults{b: b}
+	if len(b.QueuedQueries) == 0 {
+		return br
+	}
+	items := make([]*query, len(b.QueuedQueries))
+	for i, queued := range b.QueuedQueries {
+		items[i] = &query{db: s.db, text: queued.SQL, args: queued.Arguments}
+		if err := items[i].parseOptions(ctx); err != nil {
+			br.fail(i, items[i].failed("preparing", err))
+			return br
+		}
+		queued.SQL, queued.Arguments = items[i].text, items[i].args
+	}
+	br.items = items
+	whole := &query{text: items[0].text}
+	whole.sql = whole.text
+	run := func() error { return s.runBatch(ctx, br, whole) }
+	if tx == nil {
+		br.err = run()
+	} else {
+		br.err = tx.within(ctx, whole, run)
+	}
+	return br
+}
+
+func (s *scheduler) runBatch(ctx context.Context, br *batchResults, whole *query) error {
+	for i, q := range br.items {
+		if q.mode == 0 {
+			q.mode = s.db.config.ExecMode
+		}
+		if q.mode == pgx.QueryExecModeSimpleProtocol {
+			q.mode = pgx.QueryExecModeExec
+		}
+		q.what = classify(q.text)
+		if err := s.check(q.what); err != nil {
+			return br.fail(i, q.failed("checking", err))
+		}
+		whole.noRepeat = whole.noRepeat || q.what.class == classProcedural || q.what.class == classTx
+		if q.mode == pgx.QueryExecModeCacheStatement || q.mode == pgx.QueryExecModeCacheDescribe {
+			q.desc = s.descs.get(q.text)
+		}
+	}
+	for attempt := 1; ; attempt++ {
+		if err := s.describeAll(ctx, br, whole.inTx); err != nil {
+			return err
+		}
+		if i, err := s.buildBatch(ctx, br.items, whole); err != nil {
+			return br.fail(i, err)
+		}
+		if err := s.do(ctx, &whole.segment); err != nil {
+			return br.fail(0, whole.gaveUp(err))
+		}
+		hidden := len(whole.steps) - len(br.items) // BEGIN
+		switch {
+		case whole.again && (attempt < maxAttempts || whole.stray) && ctx.Err() == nil:
+			whole.reset()
+			s.count(&s.stats.Retries)
+			continue
+		case whole.again && ctx.Err() != nil:
+			return br.fail(0, whole.gaveUp(loop.ContextError(ctx)))
+		case whole.err != nil:
+			return br.fail(0, whole.failed("running", whole.err))
+		case whole.failure != nil:
+			at := min(max(whole.cur-hidden, 0), len(br.items)-1)
+			return br.fail(at, whole.segment.failed(whole.stage(), br.items[at].text, whole.failure))
+		}
+		br.steps = whole.steps[hidden:]
+		return nil
+	}
+}
+
+// describeAll asks for the types of all statements of a batch that aren't known, in one segment.
+func (s *scheduler) describeAll(ctx context.Context, br *batchResults, inTx bool) error {
+	for attempt := 1; ; attempt++ {
+		g := &segment{harmless: true, inTx: inTx}
+		var which []int
+		asked := map[*description]bool{}
+		for i, q := range br.items {
+			if q.desc == nil || q.desc.shape.Load() != nil || asked[q.desc] {
+				continue
+			}
+			payload, err := describeUnnamed(nil, q.text)
+			if err != nil {
+				return br.fail(i, q.failed("preparing", err))
+			}
+			asked[q.desc] = true
+			which = append(which, i)
+			g.steps = append(g.steps, step{describes: true, payload: payload})
+		}
+		if len(which) == 0 {
+			return nil
+		}
+		g.sql = br.items[which[0]].text
+		if err := s.do(ctx, g); err != nil {
+			return br.fail(which[0], br.items[which[0]].gaveUp(err))
+		}
+		at := which[min(g.cur, len(which)-1)]
+		switch {
+		case g.again && ctx.Err() == nil && (attempt < maxAttempts || g.stray):
+			continue
+		case g.again && ctx.Err() != nil:
+			return br.fail(at, br.items[at].gaveUp(loop.ContextError(ctx)))
+		case g.err != nil:
+			return br.fail(at, g.failed("preparing", br.items[at].text, g.err))
+		case g.failure != nil:
+			return br.fail(at, g.failed("preparing", br.items[at].text, g.failure))
+		}
+		one := s.db.codec()
+		for k, i := range which {
+			br.items[i].desc.shape.Store(newShape(one.types, g.steps[k].params, g.steps[k].fields))
+		}
+		s.db.release(one)
+	}
+}
+
+// buildBatch makes the steps. If one can't be made it returns which, and why.
+func (s *scheduler) buildBatch(ctx context.Context, items []*query, whole *query) (int, error) {
+	whole.steps = make([]step, 0, len(items)+1)
+	if whole.begin != "" {
+		st, err := s.plainStep(whole.begin)
+		if err != nil {
+			return 0, err
+		}
+		whole.steps = append(whole.steps, st)
+	}
+	for i, q := range items {
+		st, stage, err := s.step(ctx, q)
+		if err != nil {
+			return i, q.failed(stage, err)
+		}
+		whole.steps = append(whole.steps, st)
+	}
+	return 0, nil
+}
+
+// batchResults implements pgx.BatchResults. Everything is there already.
+type batchResults struct {
+	b      *pgx.Batch
+	items  []*query
+	steps  []step // nil if it failed
+	err    error
+	at     int // the statement that failed
+	next   int
+	closed bool
+}
+
+var _ pgx.BatchResults = (*batchResults)(nil)
+
+func failedBatch(b *pgx.Batch, err error) pgx.BatchResults {
+	br := &batchResults{b: b}
+	br.err = err
+	return br
+}
+
+// fail notes which statement failed, and returns the error that says so.
+func (br *batchResults) fail(i int, err error) error {
+	br.at = i
+	if n := len(br.b.QueuedQueries); n > 1 {
+		err = fmt.Errorf("pg: statement %d of the batch's %d: %w", i+1, n, err)
+	}
+	br.err = err
+	return err
+}
+
+var errNoMore = errors.New("pg: the batch has no more results")
+
+// take returns the answer to the next statement.
+func (br *batchResults) take() (*query, *step, error) {
+	switch {
+	case br.closed:
+		return nil, nil, fmt.Errorf("%w: the batch's results", ErrClosed)
+	case br.err != nil:
+		return nil, nil, br.err
+	case br.next >= len(br.steps):
+		return nil, nil, errNoMore
+	}
+	i := br.next
+	br.next++
+	return br.items[i], &br.steps[i], nil
+}
+
+// Exec returns the result of the next statement.
+func (br *batchResults) Exec() (pgconn.CommandTag, error) {
+	_, st, err := br.take()
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	return st.tag, nil
+}
+
+// Query returns the rows of the next statement.
+func (br *batchResults) Query() (pgx.Rows, error) {
+	r := br.rows()
+	return r, r.err
+}
+
+// QueryRow returns the first row of the next statement.
+func (br *batchResults) QueryRow() pgx.Row { return (*row)(br.rows()) }
+
+func (br *batchResults) rows() *Rows {
+	q, st, err := br.take()
+	if err != nil {
+		return &Rows{err: err, closed: true}
+	}
+	r := &q.row
+	r.q, r.db = q, q.db
+	r.start(st, q)
+	return r
+}
+
+// Close calls the functions of the statements whose results haven't been taken, and returns the first error.
+func (br *batchResults) Close() error {
+	if br.closed {
+		return br.err
+	}
+	for br.err == nil && br.next < len(br.steps) {
+		queued := br.b.QueuedQueries[br.next]
+		if queued.Fn == nil {
+			br.next++
+			continue
+		}
+		if err := queued.Fn(br); err != nil {
+			br.err = err
+		}
+	}
+	br.closed = true
+	return br.err
+}
+
+// Tx returns nil: transactions are begun by Begin.
+func (br *batchResults) Tx() pgx.Tx { return nil }

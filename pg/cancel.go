@@ -1,0 +1,149 @@
+package pg
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// cancelTimeout is how long a cancel request may take.
+	cancelTimeout = 10 * time.Second
+
+	// lookEvery is how often a connection is looked at that has nothing to do, or has abandoned statements.
+	lookEvery = 100 * time.Millisecond
+)
+
+func afterWriteFailed() time.Time { return time.Now().Add(time.Second) }
+
+// abandon says that nobody waits for the segment any more. It returns true if the segment was finished before:
+// then its outcome counts.
+//
+//	queued                      dropped
+//	sent, but not yet written   taken out of the buffer
+//	behind others               left alone; its answer is thrown away
+//	being executed              the server is asked to cancel it
+//
+// The connection stays. Until the server has both answered and closed the connection over which it was asked,
+// nothing more is put on it, so that the cancel hits no other statement but those that were there already.
+func (s *scheduler) abandon(g *segment) (finished bool) {
+	s.mu.Lock()
+	switch g.state {
+	case stateFinished:
+		s.mu.Unlock()
+		return true
+	case stateCollected:
+		s.stats.Dropped++
+		g.state = stateFinished
+	case stateQueued:
+		s.queuedNow--
+		s.stats.Dropped++
+		g.state = stateFinished
+	case stateSent:
+		c := g.conn
+		if c.unput(g) {
+			s.stats.Dropped++
+			g.state = stateFinished
+			break
+		}
+		s.stats.Abandoned++
+		g.abandoned.Store(true)
+		if c.sent.first() == g {
+			c.startCancel(g)
+		}
+		c.arm()
+	}
+	idle := s.idleNow()
+	s.mu.Unlock()
+	for _, fn := range idle {
+		fn()
+	}
+	return false
+}
+
+// startCancel asks the server to cancel what it is doing, in a goroutine. It needs the mutex.
+func (c *conn) startCancel(g *segment) {
+	if c.cancels > 0 {
+		return
+	}
+	c.cancels++
+	g.cancelled = true
+	for i := range c.sent.len() {
+		if other := c.sent.at(i); other != g {
+			other.exposed = true
+		}
+	}
+	c.sched.stats.Cancels++
+	if !c.sched.db.spawn(func() { c.cancel(g) }) {
+		c.cancels--
+	}
+}
+
+func (c *conn) cancel(g *segment) {
+	ctx, end := context.WithTimeout(c.sched.db.ctx, cancelTimeout)
+	defer end()
+	asked, err := c.w.cancel.cancel(ctx, func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.sent.first() == g
+	})
+	c.mu.Lock()
+	c.cancels--
+	if err != nil && asked {
+		// It may hit whatever runs here at some time.
+		c.retiring = true
+	}
+	if c.dead == nil {
+		if c.retiring {
+			c.retire()
+		} else {
+			c.sched.pull(c)
+			c.ensureReader()
+		}
+		c.arm()
+	}
+	c.sched.finishUp(c)
+}
+
+// arm sees to it that the connection is looked at. It needs the mutex.
+func (c *conn) arm() {
+	if !c.armed && c.dead == nil {
+		c.armed = true
+		c.timer.Reset(lookEvery)
+	}
+}
+
+// onTimer looks at a connection. If it has had nothing to do for a while, the resident reads it, to notice if the server
+// goes. If an abandoned statement is still being executed, the server is asked to cancel it, be it again: the first time
+// the request may have come before the statement.
+func (c *conn) onTimer() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.armed = false
+	if c.dead != nil {
+		return
+	}
+	first := c.sent.first()
+	switch {
+	case first == nil && c.role == nobody:
+		if c.seen == c.served {
+			c.watching = true
+			c.giveToResident()
+			return
+		}
+		c.seen = c.served
+		c.arm()
+	case first != nil:
+		if first.abandoned.Load() {
+			if c.stuck == first && c.cancels == 0 {
+				c.startCancel(first)
+			}
+			c.stuck = first
+		}
+		for i := range c.sent.len() {
+			if c.sent.at(i).abandoned.Load() {
+				c.arm()
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,267 @@
+package pg
+
+import "strings"
+
+// class is what a statement does to the connection that it runs on.
+type class uint8
+
+const (
+	classPlain      class = iota // leaves nothing behind
+	classProcedural              // CALL, DO: can commit midway, so it is never repeated
+	classStateful                // leaves something behind: a setting, a cursor, a temporary table …
+	classTx                      // begins or ends a transaction, or is about one
+	classCopy                    // COPY from or to the client
+)
+
+// verdict is what classify finds: the worst class of the statements of a text, and the words that made it so.
+type verdict struct {
+	class      class
+	word       string
+	statements int
+}
+
+var classes = map[string]class{
+	"SET": classStateful, "RESET": classStateful, "DISCARD": classStateful, "PREPARE": classStateful, "DEALLOCATE": classStateful,
+	"EXECUTE": classStateful, "DECLARE": classStateful, "FETCH": classStateful, "MOVE": classStateful, "CLOSE": classStateful,
+	"LOAD": classStateful, "LISTEN": classStateful, "UNLISTEN": classStateful,
+	"BEGIN": classTx, "START": classTx, "COMMIT": classTx, "END": classTx, "ROLLBACK": classTx, "ABORT": classTx,
+	"SAVEPOINT": classTx, "RELEASE": classTx,
+	"CALL": classProcedural, "DO": classProcedural,
+}
+
+// classify reads an SQL text as far as it must to know the first words of each statement.
+func classify(sql string) verdict {
+	var v verdict
+	s := lexer{text: sql}
+	for {
+		one := s.statement()
+		if one.statements == 0 {
+			return v
+		}
+		v.statements++
+		if one.class > v.class {
+			v.class, v.word = one.class, one.word
+		}
+	}
+}
+
+// lexer splits SQL into words. It knows strings, quoted names, dollar quotes and comments, and skips them.
+type lexer struct {
+	text string
+	pos  int
+}
+
+// statement reads up to the next semicolon. It finds no statement where there are only spaces and comments.
+func (s *lexer) statement() verdict {
+	var v verdict
+	var words [6]string // the first ones
+	n := 0
+	previous := ""
+	depth := 0
+	for {
+		word, ok := s.next()
+		if !ok || word == ";" && depth == 0 {
+			if ok && v.statements == 0 {
+				continue // an empty statement
+			}
+			break
+		}
+		v.statements = 1
+		switch word {
+		case "(":
+			depth++
+		case ")":
+			depth = max(depth-1, 0)
+		case "ATOMIC":
+			// The body of an SQL function, whose semicolons end nothing that matters here.
+			if previous == "BEGIN" {
+				s.pos = len(s.text)
+			}
+		case "TEMP", "TEMPORARY":
+			if previous == "INTO" || previous == "LOCAL" || previous == "GLOBAL" {
+				v.class, v.word = classStateful, "INTO "+word
+			}
+		}
+		if n < len(words) {
+			words[n] = word
+			n++
+		}
+		previous = word
+	}
+	if v.statements == 0 || v.class != classPlain {
+		return v
+	}
+	v.class, v.word = classes[words[0]], words[0]
+	switch words[0] {
+	case "COMMIT", "ROLLBACK":
+		if words[1] == "PREPARED" { // stands alone, and may be given anywhere
+			v.class = classPlain
+		}
+	case "SET":
+		switch words[1] {
+		case "LOCAL", "TRANSACTION", "CONSTRAINTS": // ends with the transaction, and is nothing without one
+			v.class, v.word = classTx, "SET "+words[1]
+		}
+	case "PREPARE":
+		if words[1] == "TRANSACTION" {
+			v.class, v.word = classTx, "PREPARE TRANSACTION"
+		}
+	case "CREATE":
+		rest := words[1:]
+		for len(rest) > 0 && (rest[0] == "OR" || rest[0] == "REPLACE" || rest[0] == "LOCAL" || rest[0] == "GLOBAL") {
+			rest = rest[1:]
+		}
+		if len(rest) > 0 && (rest[0] == "TEMP" || rest[0] == "TEMPORARY") {
+			v.class, v.word = classStateful, "CREATE "+rest[0]
+		}
+	case "COPY":
+		if text := strings.ToUpper(s.text); strings.Contains(text, "STDIN") || strings.Contains(text, "STDOUT") {
+			v.class = classCopy
+		}
+	}
+	return v
+}
+
+// next returns the next word in capitals, or one of ; ( ) or "?" for anything else.
+func (s *lexer) next() (string, bool) {
+	t := s.text
+	for s.pos < len(t) {
+		c := t[s.pos]
+		switch {
+		case c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == '\f' || c == '\v':
+			s.pos++
+		case c == '-' && strings.HasPrefix(t[s.pos:], "--"):
+			end := strings.IndexAny(t[s.pos:], "\r\n")
+			if end < 0 {
+				end = len(t) - s.pos
+			}
+			s.pos += end
+		case c == '/' && strings.HasPrefix(t[s.pos:], "/*"):
+			s.comment()
+		case c == '\'':
+			s.quoted('\'', false)
+			return "?", true
+		case c == '"':
+			s.quoted('"', false)
+			return "?", true
+		case c == '$' && s.dollarQuoted():
+			return "?", true
+		case isWordStart(c):
+			return s.word(), true
+		case c == ';' || c == '(' || c == ')':
+			s.pos++
+			return t[s.pos-1 : s.pos], true
+		default:
+			// A number, with what hangs on it (1e5, $1), is no word.
+			s.pos++
+			for (c == '$' || isDigit(c)) && s.pos < len(t) && isWordPart(t[s.pos]) {
+				s.pos++
+			}
+			return "?", true
+		}
+	}
+	return "", false
+}
+
+func (s *lexer) word() string {
+	start := s.pos
+	for s.pos < len(s.text) && isWordPart(s.text[s.pos]) {
+		s.pos++
+	}
+	word := s.text[start:s.pos]
+	if s.pos < len(s.text) && s.text[s.pos] == '\'' && len(word) <= 2 {
+		s.quoted('\'', word == "e" || word == "E")
+		return "?"
+	}
+	if len(word) > 12 {
+		return "?" // none that matters is longer
+	}
+	return strings.ToUpper(word)
+}
+
+func (s *lexer) quoted(quote byte, escapes bool) {
+	for s.pos++; s.pos < len(s.text); s.pos++ {
+		switch c := s.text[s.pos]; {
+		case c == '\\' && escapes:
+			s.pos++
+		case c == quote:
+			if s.pos+1 < len(s.text) && s.text[s.pos+1] == quote {
+				s.pos++
+				continue
+			}
+			s.pos++
+			return
+		}
+	}
+	s.pos = len(s.text)
+}
+
+// dollarQuoted skips $tag$ … $tag$ if there is one.
+func (s *lexer) dollarQuoted() bool {
+	rest := s.text[s.pos+1:]
+	n := 0
+	for n < len(rest) && isWordPart(rest[n]) && rest[n] != '$' && (n > 0 || !isDigit(rest[n])) {
+		n++
+	}
+	if n == len(rest) || rest[n] != '$' {
+		return false
+	}
+	tag := s.text[s.pos : s.pos+n+2]
+	body := s.text[s.pos+len(tag):]
+	end := strings.Index(body, tag)
+	if end < 0 {
+		s.pos = len(s.text)
+		return true
+	}
+	s.pos += len(tag) + end + len(tag)
+	return true
+}
+
+// comment skips one, and those inside.
+func (s *lexer) comment() {
+	depth := 0
+	for s.pos < len(s.text) {
+		switch rest := s.text[s.pos:]; {
+		case strings.HasPrefix(rest, "/*"):
+			depth++
+			s.pos += 2
+		case strings.HasPrefix(rest, "*/"):
+			depth = max(depth-1, 0)
+			s.pos += 2
+			if depth == 0 {
+				return
+			}
+		default:
+			s.pos++
+		}
+	}
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func isWordStart(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_' || c >= 0x80
+}
+
+func isWordPart(c byte) bool { return isWordStart(c) || isDigit(c) || c == '$' }
+
+// taints reports whether a command tag, which the server sends, tells of a state that is left behind
+// and that the text didn't show.
+func taints(tag string) bool {
+	word, rest, _ := strings.Cut(tag, " ")
+	switch word {
+	case "SET", "RESET", "PREPARE", "DEALLOCATE", "DECLARE", "LOAD", "LISTEN", "UNLISTEN", "DISCARD", "BEGIN", "START":
+		return !(word == "PREPARE" && rest == "TRANSACTION")
+	}
+	return false
+}
+
+// changesSchema reports whether a command tag tells of a change that can make prepared statements stale.
+func changesSchema(tag string) bool {
+	word, _, _ := strings.Cut(tag, " ")
+	switch word {
+	case "ALTER", "DROP", "CREATE", "DISCARD", "DEALLOCATE":
+		return true
+	}
+	return false
+}

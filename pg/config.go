@@ -1,0 +1,232 @@
+package pg
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// Config says how to reach a database, and how many connections to use. Make one with [ParseConfig], which sets
+// the defaults, and change what is to be different before it is given to [OpenConfig].
+type Config struct {
+	// Conn is the part that pgx's pgconn knows: hosts, TLS, the password, hooks such as ValidateConnect and AfterConnect,
+	// the handlers OnNotice and OnNotification. These two are called by whoever reads the connection: they must be quick, and
+	// must not use the database, nor the connection that they are given for anything but telling it from others.
+	Conn *pgconn.Config
+
+	// Lanes is how many connections carry the statements of all callers, at most. They are opened as they are needed.
+	Lanes int
+	// Sessions is how many connections single callers can own at a time: with a transaction or with Acquire.
+	Sessions int
+	// Pipeline false makes it an ordinary pool: each statement owns a session while it runs.
+	Pipeline bool
+	// Depth is how many statements a lane carries at once. 0 lets it adapt to the network: 8 at first, more where
+	// the way to the server and back takes longer than the statements do.
+	Depth int
+	// QueueLimit is how many statements may wait for a lane before further ones are refused with ErrQueueFull. 0 means any number.
+	QueueLimit int
+
+	// StatementCache is how many prepared statements a connection keeps. With 0 none is kept, and the default mode is ExecMode exec.
+	StatementCache int
+	// ExecMode is how statements are executed unless a call says otherwise.
+	ExecMode pgx.QueryExecMode
+
+	// RegisterTypes is called for each new type map, to add the types of the application. Maps are made as they are
+	// needed, one for each concurrent user, so it is called often and from any goroutine, and must not query the database.
+	RegisterTypes func(*pgtype.Map)
+}
+
+const (
+	defaultLanes    = 16
+	defaultSessions = 16
+	defaultCache    = 512
+)
+
+var execModes = []struct {
+	name string
+	mode pgx.QueryExecMode
+}{
+	{"cache_statement", pgx.QueryExecModeCacheStatement},
+	{"cache_describe", pgx.QueryExecModeCacheDescribe},
+	{"describe_exec", pgx.QueryExecModeDescribeExec},
+	{"exec", pgx.QueryExecModeExec},
+	{"simple_protocol", pgx.QueryExecModeSimpleProtocol},
+}
+
+// ParseConfig reads a URL, postgres://user@host/database?option=value, or keywords, "host=… user=… option=value".
+//
+// Everything that libpq understands is left to pgconn.ParseConfig: several hosts, target_session_attrs, TLS modes, connect_timeout,
+// Unix sockets, the environment (PGHOST and so on), password files and service files. In addition there are these options:
+//
+//	pool_lanes                how many connections carry the statements of all callers; default 16
+//	pool_sessions             how many connections can have an owner; default 16
+//	pool_queue                how many statements may wait for a lane; default 0, any number
+//	pipeline                  on, or off: then it is an ordinary pool; default on
+//	pipeline_depth            how many statements a lane carries at once; default 0, adapting
+//	statement_cache_capacity  prepared statements for each connection; default 512, 0 for none
+//	default_query_exec_mode   cache_statement, cache_describe, describe_exec, exec or simple_protocol
+//
+// A password never appears in the errors.
+func ParseConfig(conn string) (*Config, error) {
+	pc, err := pgconn.ParseConfig(conn)
+	if err != nil {
+		return nil, parseError(conn, err)
+	}
+	c := &Config{
+		Conn:           pc,
+		Lanes:          defaultLanes,
+		Sessions:       defaultSessions,
+		Pipeline:       true,
+		StatementCache: defaultCache,
+		ExecMode:       pgx.QueryExecModeCacheStatement,
+	}
+	o := options{from: pc.RuntimeParams}
+	o.number("pool_lanes", 1, 10_000, &c.Lanes)
+	o.number("pool_sessions", 1, 10_000, &c.Sessions)
+	o.number("pool_queue", 0, 1<<30, &c.QueueLimit)
+	o.number("pipeline_depth", 0, maxDepth, &c.Depth)
+	o.number("statement_cache_capacity", 0, 1<<20, &c.StatementCache)
+	if o.choice("pipeline", "on", "off") == "off" {
+		c.Pipeline = false
+	}
+	var names []string
+	for _, m := range execModes {
+		names = append(names, m.name)
+	}
+	mode := o.choice("default_query_exec_mode", names...)
+	for _, m := range execModes {
+		if m.name == mode {
+			c.ExecMode = m.mode
+		}
+	}
+	if c.StatementCache == 0 && c.ExecMode == pgx.QueryExecModeCacheStatement {
+		if mode != "" {
+			o.complain("default_query_exec_mode=cache_statement needs a statement_cache_capacity above 0")
+		}
+		c.ExecMode = pgx.QueryExecModeExec
+	}
+	if o.errs != nil {
+		return nil, fmt.Errorf("pg: the connection string: %w", errors.Join(o.errs...))
+	}
+	return c, nil
+}
+
+// String describes the configuration as a URL, without the password.
+func (c Config) String() string {
+	if c.Conn == nil {
+		return "postgres://"
+	}
+	u := url.URL{Scheme: "postgres", Path: "/" + c.Conn.Database, User: url.User(c.Conn.User)}
+	u.Host = address(c.Conn.Host, c.Conn.Port)
+	q := url.Values{}
+	q.Set("pool_lanes", strconv.Itoa(c.Lanes))
+	q.Set("pool_sessions", strconv.Itoa(c.Sessions))
+	if !c.Pipeline {
+		q.Set("pipeline", "off")
+	}
+	if c.Depth > 0 {
+		q.Set("pipeline_depth", strconv.Itoa(c.Depth))
+	}
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// GoString is String: the password isn't shown in any format.
+func (c Config) GoString() string { return c.String() }
+
+// address names a host and port as in a URL.
+func address(host string, port uint16) string {
+	if strings.HasPrefix(host, "/") || strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return host + ":" + strconv.Itoa(int(port))
+}
+
+// options takes our own options out of what would be sent to the server.
+type options struct {
+	from map[string]string
+	errs []error
+}
+
+func (o *options) take(key string) (string, bool) {
+	v, ok := o.from[key]
+	delete(o.from, key)
+	return v, ok
+}
+
+func (o *options) complain(format string, args ...any) {
+	o.errs = append(o.errs, fmt.Errorf(format, args...))
+}
+
+func (o *options) number(key string, least, most int, into *int) {
+	text, ok := o.take(key)
+	if !ok {
+		return
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least || n > most {
+		o.complain("%s=%s: allowed are numbers from %d to %d", key, text, least, most)
+		return
+	}
+	*into = n
+}
+
+func (o *options) choice(key string, allowed ...string) string {
+	text, ok := o.take(key)
+	if ok && !slices.Contains(allowed, text) {
+		o.complain("%s=%s: allowed are %s", key, text, strings.Join(allowed, ", "))
+	}
+	return text
+}
+
+var keywordPassword = regexp.MustCompile(`(?i)password\s*=\s*('(?:\\.|[^'\\])*'?|\S+)`)
+
+// parseError explains why a connection string can't be used. What pgconn says may quote parts of it; if one of them could be
+// a part of a password, nothing is quoted. The original isn't wrapped, since it carries the whole string.
+func parseError(conn string, err error) error {
+	text := err.Error()
+	if i := strings.LastIndex(text, "`: "); i >= 0 {
+		text = text[i+len("`: "):]
+	}
+	for _, secret := range secrets(conn) {
+		if strings.Contains(text, secret) {
+			text = "it is malformed (what exactly isn't shown, since that could contain the password)"
+			break
+		}
+	}
+	return fmt.Errorf("pg: the connection string: %s", text)
+}
+
+// secrets returns everything in a malformed connection string that could be a part of a password.
+func secrets(conn string) []string {
+	var found []string
+	add := func(s string) {
+		for _, piece := range strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune("@/?#:'\\ &%", r) }) {
+			if len(piece) > 1 {
+				found = append(found, piece)
+			}
+		}
+		if plain, err := url.QueryUnescape(s); err == nil && plain != "" {
+			found = append(found, plain)
+		}
+	}
+	if _, rest, ok := strings.Cut(conn, "://"); ok {
+		if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+			if _, password, ok := strings.Cut(rest[:at], ":"); ok {
+				add(password)
+			}
+		}
+	}
+	for _, m := range keywordPassword.FindAllStringSubmatch(conn, -1) {
+		add(m[1])
+	}
+	return found
+}

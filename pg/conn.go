@@ -1,0 +1,477 @@
+package pg
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// A conn is a connection whose statements are pipelined: a lane, if its scheduler has several callers, or that of a session.
+//
+// Answers come in the order in which segments were written, so the list of those that were sent is the whole of what
+// says whose answer is whose. Its invariants:
+//
+//   - A segment is put on the list and its bytes into the buffer in one step, under the mutex; the buffer is written in order.
+//   - Only ReadyForQuery takes the first segment off the list, and only whoever has the reading role handles it.
+//   - Whatever doesn't fit, an unexpected message or status, ends the connection. It is never skipped.
+type conn struct {
+	sched *scheduler
+	mu    *sync.Mutex // the scheduler's
+	w     *wire
+
+	// These belong to whoever has the reading role. It is passed on under the mutex.
+	frontend *pgproto3.Frontend
+	until    *segment        // of the caller who reads; nil if it's the resident reader
+	head     *segment        // the first on the list, while its answer is read
+	answered int             // segments since the last Read
+	more     bool            // after the last of these there were others
+	fatal    *pgconn.PgError // the server's last words
+
+	// waits is set, with the mutex, by the reader before it waits for the server, and cleared when it has something to do. While
+	// it has, others leave it to the reader to write what they put: it does so before it waits again.
+	waits atomic.Bool
+
+	// These belong to whoever set writing.
+	attempt attempt
+
+	wake  chan struct{} // the resident reader gets the role; has room for one
+	ended chan struct{} // closed when the connection is dead
+
+	// Guarded by the mutex.
+	sent     fifo
+	role     role
+	watching bool  // the resident reads though nothing is expected, to notice if the server goes
+	dead     error // why it's over
+	retiring bool  // gets no more statements, and is closed when it has no more
+	status   byte  // of the transaction, as of the last ReadyForQuery
+	prepared prepared
+
+	out     []byte // to be written
+	spare   []byte // for the next out
+	queued  uint64 // bytes that were ever put into out
+	written uint64 // of which the operating system has taken
+	writing bool   // somebody writes, and will look at out again
+	failed  error  // of a write
+
+	cancels int // cancel requests under way; meanwhile nothing is put
+	timer   *time.Timer
+	armed   bool
+	served  uint64 // segments that were answered
+	seen    uint64 // served, when the timer last looked
+	stuck   *segment
+
+	pace pace
+}
+
+// role says who reads a connection.
+//
+//	nobody    nothing is expected; the first who sends something reads
+//	caller    the one whose segment is until, a plain goroutine, reads until it has its answer
+//	resident  the connection's own goroutine reads until nothing is expected any more
+//
+// Whoever has the role and leaves passes it to the resident if something is still expected. So while something is
+// expected there is a reader.
+type role uint8
+
+const (
+	nobody role = iota
+	caller
+	resident
+)
+
+const readBuffer = 64 << 10
+
+// newConn takes a connection over. start must be called next.
+func newConn(s *scheduler, w *wire) *conn {
+	c := &conn{
+		sched:  s,
+		mu:     &s.mu,
+		w:      w,
+		wake:   make(chan struct{}, 1),
+		ended:  make(chan struct{}),
+		status: 'I',
+	}
+	c.attempt.init(w.raw)
+	c.frontend = pgproto3.NewFrontend(bufio.NewReaderSize(c, readBuffer), nil)
+	if most := s.db.config.Conn.MaxProtocolMessageBodyLen; most > 0 {
+		c.frontend.SetMaxBodyLen(most)
+	}
+	c.prepared.init(max(s.db.config.StatementCache, 1))
+	c.pace.init(s.depth)
+	c.timer = time.AfterFunc(time.Hour, c.onTimer)
+	c.timer.Stop()
+	return c
+}
+
+// open reports whether the connection takes more statements. It needs the mutex.
+func (c *conn) open() bool { return c.dead == nil && c.failed == nil && !c.retiring && c.cancels == 0 }
+
+var syncMessage = []byte{'S', 0, 0, 0, 4}
+
+// put puts a segment on the list and into the buffer. It needs the mutex. On an error the segment isn't put.
+func (c *conn) put(s *segment) error {
+	before := len(c.out)
+	if err := c.encode(s); err != nil {
+		c.out = c.out[:before]
+		for i := range s.steps {
+			if d := s.steps[i].desc; d != nil {
+				c.prepared.remove(d.name)
+			}
+		}
+		return err
+	}
+	n := uint64(len(c.out) - before)
+	s.state, s.conn = stateSent, c
+	s.start, s.end = c.queued, c.queued+n
+	c.queued += n
+	c.pace.sending(s, c.sent.len())
+	c.sent.push(s)
+	c.watching = false
+	return nil
+}
+
+func (c *conn) encode(s *segment) (err error) {
+	if s.simple != "" {
+		c.out, err = (&pgproto3.Query{String: s.simple}).Encode(c.out)
+		return err
+	}
+	for i := range s.steps {
+		st := &s.steps[i]
+		if st.desc != nil {
+			if st.prepared = c.prepared.get(st.desc.name, st.shape); st.prepared == nil {
+				s.parses = true
+				if err := c.prepare(st); err != nil {
+					return err
+				}
+			}
+		}
+		c.out = append(c.out, st.payload...)
+	}
+	c.out = append(c.out, syncMessage...)
+	return nil
+}
+
+// prepare writes what makes a prepared statement, with the types of its parameters that the payload was encoded for.
+// If there is one of that name already it goes: closing one that isn't there is no error.
+func (c *conn) prepare(st *step) (err error) {
+	var out string
+	if st.prepared, out = c.prepared.add(st.desc.name, st.shape); out != "" {
+		c.out, err = (&pgproto3.Close{ObjectType: 'S', Name: out}).Encode(c.out)
+	}
+	if err == nil {
+		c.out, err = (&pgproto3.Close{ObjectType: 'S', Name: st.desc.name}).Encode(c.out)
+	}
+	if err == nil {
+		parse := pgproto3.Parse{Name: st.desc.name, Query: st.desc.sql, ParameterOIDs: st.shape.params}
+		c.out, err = parse.Encode(c.out)
+	}
+	if err == nil {
+		c.out, err = (&pgproto3.Describe{ObjectType: 'S', Name: st.desc.name}).Encode(c.out)
+	}
+	return err
+}
+
+// unput takes a segment back if none of its bytes have been given to anybody. It needs the mutex.
+func (c *conn) unput(s *segment) bool {
+	base := c.queued - uint64(len(c.out))
+	if s.start < base || s.parses || c.dead != nil {
+		return false
+	}
+	c.pace.forget(s)
+	n := s.end - s.start
+	c.out = slices.Delete(c.out, int(s.start-base), int(s.end-base))
+	c.queued -= n
+	found := c.sent.remove(s)
+	for i := found; i < c.sent.len(); i++ {
+		later := c.sent.at(i)
+		later.start -= n
+		later.end -= n
+	}
+	return true
+}
+
+// ensureReader gives the reading role to the resident if something is expected and nobody reads. It needs the mutex.
+func (c *conn) ensureReader() {
+	if c.role == nobody && c.sent.len() > 0 && c.dead == nil {
+		c.giveToResident()
+	}
+}
+
+func (c *conn) giveToResident() {
+	c.role, c.until = resident, nil
+	c.wake <- struct{}{}
+}
+
+// ready ends the answer to the first segment.
+func (c *conn) ready(status byte) error {
+	c.mu.Lock()
+	s := c.sent.first()
+	if s == nil {
+		c.mu.Unlock()
+		return fmt.Errorf("%w: ReadyForQuery came unasked", ErrProtocol)
+	}
+	if err := s.ended(); err != nil {
+		c.mu.Unlock()
+		return err
+	}
+	c.sent.pop()
+	c.head = nil // the next one may be taken back until its answer begins
+	c.status = status
+	c.served++
+	c.pace.answered(s)
+	if s.failure != nil {
+		c.noteFailure(s)
+	} else {
+		c.noteSuccess(s)
+	}
+	var fault error
+	if c.sched.lanes && status != 'I' {
+		fault = fmt.Errorf("%w: the statement left a transaction open: use Begin", ErrRefusedOnLane)
+		s.err, s.again = fault, false
+		c.sched.stats.Poisoned++
+	}
+	s.state = stateFinished
+	var idle []func()
+	if fault == nil {
+		if c.retiring {
+			c.retire()
+		} else {
+			c.sched.pull(c)
+		}
+		idle = c.sched.idleNow()
+	}
+	more := c.sent.len() > 0
+	c.mu.Unlock()
+	c.answered++
+	c.more = more
+	s.tell()
+	for _, fn := range idle {
+		fn()
+	}
+	if fault != nil {
+		return &poisoned{fault}
+	}
+	return nil
+}
+
+// poisoned is the reason why a lane is closed on which a statement has left a transaction open.
+// What was sent behind that statement ran in its transaction and is rolled back with it.
+type poisoned struct{ error }
+
+// noteSuccess looks at what a segment has changed. It needs the mutex.
+func (c *conn) noteSuccess(s *segment) {
+	for i := range s.steps {
+		st := &s.steps[i]
+		if st.desc != nil && st.prepared.described && !st.shape.sameResult(st.prepared.fields) {
+			// It was prepared just now, and came out differently. The next one asks again.
+			st.desc.shape.CompareAndSwap(st.shape, nil)
+		}
+		if st.describes || s.internal {
+			continue
+		}
+		if !st.tag.Select() && !st.tag.Insert() && !st.tag.Update() && !st.tag.Delete() {
+			c.noteTag(st.tag.String())
+		}
+	}
+}
+
+func (c *conn) noteTag(tag string) {
+	switch {
+	case tag == "":
+	case c.sched.lanes && taints(tag):
+		// The text didn't show it. What it has left is not for others.
+		c.retiring = true
+		c.sched.stats.Poisoned++
+	case !c.sched.lanes && changesSchema(tag):
+		c.sched.descs.forget()
+		c.prepared.clear()
+	}
+}
+
+// noteFailure decides whether the segment is to be sent again, and forgets what its failure makes doubtful. It needs the mutex.
+//
+// In a transaction that others' statements belong to nothing can be repeated: then the status isn't idle.
+func (c *conn) noteFailure(s *segment) {
+	repeatable := c.status == 'I' && !s.noRepeat && !s.inTx
+	for i := min(s.cur, len(s.steps)); i < len(s.steps); i++ {
+		if d := s.steps[i].desc; d != nil {
+			c.prepared.remove(d.name)
+		}
+	}
+	switch code := s.failure.Code; {
+	case code == "57014":
+		if s.exposed && !s.cancelled && repeatable {
+			s.again, s.stray = true, true
+			c.sched.stats.StrayCancels++
+		}
+	case s.cur < len(s.steps) && s.steps[s.cur].desc != nil && stale(s.failure, s.steps[s.cur].bound):
+		for i := range s.steps {
+			if d := s.steps[i].desc; d != nil {
+				d.shape.CompareAndSwap(s.steps[i].shape, nil)
+				c.prepared.remove(d.name)
+			}
+		}
+		if code == "26000" { // somebody has discarded all of them
+			c.prepared.clear()
+		}
+		s.stale = true
+		c.sched.stats.Reprepared++
+		s.again = repeatable
+	}
+}
+
+// stale reports whether an error can come from a statement that was prepared, or described, before the schema changed.
+// The statement had been described without an error; so an error in its text before it began means that something has changed.
+func stale(e *pgconn.PgError, bound bool) bool {
+	if bound {
+		return false
+	}
+	switch e.Code {
+	case "0A000", "26000", "22P03", "08P01", "XX000":
+		return true
+	}
+	return strings.HasPrefix(e.Code, "42")
+}
+
+// maxLosses is how many connections may break under a segment before it is given up, though it had no effect.
+const maxLosses = 3
+
+// lost ends the connection. Only the reader calls it. What certainly had no effect goes elsewhere; the others are told.
+func (c *conn) lost(reason error) {
+	_ = c.w.net.Close() // whatever that says
+	c.mu.Lock()
+	if c.sched.forced {
+		reason = ErrClosed
+	}
+	if c.failed != nil && !errors.Is(reason, ErrClosed) && c.fatal == nil {
+		reason = c.failed
+	}
+	c.dead = reason
+	c.role, c.until, c.head = nobody, nil, nil
+	c.timer.Stop()
+	close(c.ended)
+	_, isPoisoned := reason.(*poisoned)
+	base := c.written
+	if c.writing {
+		base = c.queued - uint64(len(c.out))
+	}
+	var told, again []*segment
+	for i, s := range c.sent.takeAll() {
+		partly := s.end > base && !s.noRepeat
+		inVain := s.start >= base || partly || s.harmless || i > 0 && c.fatal != nil || isPoisoned || s.inTx && !s.commits
+		switch {
+		case s.abandoned.Load():
+			s.state = stateFinished
+		case inVain && c.sched.lanes && !c.sched.forced && s.losses < maxLosses:
+			s.losses++
+			again = append(again, s)
+		default:
+			s.err, s.failure, s.state = &LostError{MaybeApplied: !inVain, Err: reason}, nil, stateFinished
+			told = append(told, s)
+		}
+	}
+	c.out, c.spare = nil, nil
+	told = append(told, c.sched.connLost(c, again)...)
+	idle := c.sched.idleNow()
+	c.mu.Unlock()
+	if fn := c.sched.onLost; fn != nil {
+		fn()
+	}
+	for _, s := range told {
+		s.tell()
+	}
+	for _, fn := range idle {
+		fn()
+	}
+}
+
+// retire closes the connection in order once nothing is expected on it. It needs the mutex.
+func (c *conn) retire() {
+	c.retiring = true
+	if c.sent.len() > 0 || c.cancels > 0 || c.dead != nil || c.failed != nil {
+		return
+	}
+	c.failed = ErrClosed // nothing is written any more
+	if !c.writing {
+		_, _ = c.attempt.write([]byte{'X', 0, 0, 0, 4}) // out of politeness
+	}
+	if c.role == nobody {
+		c.giveToResident() // who notices the end
+	}
+	// With TLS closing can take a while.
+	if !c.sched.db.spawn(func() { _ = c.w.net.Close() }) {
+		_ = c.w.net.Close()
+	}
+}
+
+// fifo is a queue of segments, in a ring.
+type fifo struct {
+	ring []*segment
+	head int
+	n    int
+}
+
+func (f *fifo) len() int              { return f.n }
+func (f *fifo) at(i int) *segment     { return f.ring[(f.head+i)%len(f.ring)] }
+func (f *fifo) set(i int, s *segment) { f.ring[(f.head+i)%len(f.ring)] = s }
+
+func (f *fifo) first() *segment {
+	if f.n == 0 {
+		return nil
+	}
+	return f.ring[f.head]
+}
+
+func (f *fifo) push(s *segment) {
+	if f.n == len(f.ring) {
+		larger := make([]*segment, max(8, 2*f.n))
+		for i := range f.n {
+			larger[i] = f.at(i)
+		}
+		f.ring, f.head = larger, 0
+	}
+	f.n++
+	f.set(f.n-1, s)
+}
+
+func (f *fifo) pop() *segment {
+	s := f.first()
+	if s != nil {
+		f.ring[f.head] = nil
+		f.head = (f.head + 1) % len(f.ring)
+		f.n--
+	}
+	return s
+}
+
+// remove takes a segment out and returns where it was.
+func (f *fifo) remove(s *segment) int {
+	for i := range f.n {
+		if f.at(i) != s {
+			continue
+		}
+		for j := i; j < f.n-1; j++ {
+			f.set(j, f.at(j+1))
+		}
+		f.set(f.n-1, nil)
+		f.n--
+		return i
+	}
+	return f.n
+}
+
+func (f *fifo) takeAll() []*segment {
+	var all []*segment
+	for s := f.pop(); s != nil; s = f.pop() {
+		all = append(all, s)
+	}
+	return all
+}

@@ -1,0 +1,239 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// A DB is a database that is reached over a few connections. All its methods may be called from any goroutine
+// and from any task of any loop. See the package's documentation for what lanes and sessions are.
+type DB struct {
+	config *Config
+	ctx    context.Context // ends when the DB is closed by force, or has been closed
+	end    context.CancelCauseFunc
+	lanes  *scheduler
+	pool   *pool
+	codecs sync.Pool
+
+	mu             sync.Mutex // held for moments; a loop's hook list isn't touched inside
+	collectors     map[*loop.Loop]*collector
+	spareCollector *collector
+
+	jobs sync.Mutex // held for moments, also inside of other mutexes
+	// running is the number of goroutines; ended, closed when it is 0 and over is set.
+	running int
+	over    bool
+	ended   chan struct{}
+}
+
+// Open reads the connection string, as [ParseConfig] does, and returns the database. It doesn't connect: that happens
+// when the first statement comes. [DB.Ping] tells whether it can be reached.
+func Open(conn string) (*DB, error) {
+	config, err := ParseConfig(conn)
+	if err != nil {
+		return nil, err
+	}
+	return OpenConfig(config)
+}
+
+// OpenConfig is [Open] for a configuration, which must come from [ParseConfig] and must not be changed any more.
+func OpenConfig(config *Config) (*DB, error) {
+	if config == nil || config.Conn == nil {
+		return nil, errors.New("pg: the configuration must come from ParseConfig")
+	}
+	if config.Lanes < 1 || config.Sessions < 1 {
+		return nil, fmt.Errorf("pg: %d lanes and %d sessions: there must be at least one of each", config.Lanes, config.Sessions)
+	}
+	db := &DB{config: config, collectors: map[*loop.Loop]*collector{}, ended: make(chan struct{})}
+	db.ctx, db.end = context.WithCancelCause(context.Background())
+	db.codecs.New = db.newCodec
+	db.lanes = &scheduler{db: db, lanes: true, most: config.Lanes, few: min(config.Lanes, max(fewLanes, runtime.GOMAXPROCS(0))), depth: config.Depth, descs: newDescriptions(2 * config.StatementCache)}
+	db.pool = &pool{db: db, most: config.Sessions, all: map[*scheduler]struct{}{}}
+	return db, nil
+}
+
+// fewLanes is how many lanes are opened as soon as there is anything for them to do at once.
+const fewLanes = 4
+
+// Config returns the configuration, which must not be changed.
+func (db *DB) Config() *Config { return db.config }
+
+// Exec runs a statement and returns what the server said of it. Without arguments the text may have several statements,
+// which are one transaction.
+//
+// As with pgx, options can stand before the arguments: a pgx.QueryExecMode, or a pgx.QueryRewriter such as pgx.NamedArgs.
+func (db *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	q := &query{text: sql, args: args}
+	if db.config.Pipeline {
+		return db.lanes.exec(ctx, q)
+	}
+	s, err := db.pool.acquire(ctx)
+	if err != nil {
+		return pgconn.CommandTag{}, q.failed("waiting for a connection for", err)
+	}
+	defer db.pool.recycle(s, false)
+	return s.exec(ctx, q)
+}
+
+// Query runs a statement and returns its rows: all of them are in memory then. The error is also that of the rows.
+// Options can stand before the arguments: those of [DB.Exec], pgx.QueryResultFormats and pgx.QueryResultFormatsByOID.
+func (db *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	r := db.query(ctx, &query{text: sql, args: args})
+	return r, r.err
+}
+
+// QueryRow runs a statement and returns its first row. The error comes from the row's Scan; it is pgx.ErrNoRows if there is none.
+func (db *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return (*row)(db.query(ctx, &query{text: sql, args: args}))
+}
+
+func (db *DB) query(ctx context.Context, q *query) *Rows {
+	if db.config.Pipeline {
+		return db.lanes.query(ctx, q)
+	}
+	s, err := db.pool.acquire(ctx)
+	if err != nil {
+		q.row.err, q.row.closed = q.failed("waiting for a connection for", err), true
+		return &q.row
+	}
+	defer db.pool.recycle(s, false)
+	return s.query(ctx, q)
+}
+
+// SendBatch runs the batch's statements in one go and as one transaction: if one fails, none has had an effect.
+// All results are in memory when it returns. Close of the results calls the batch's functions and returns the error.
+func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	if db.config.Pipeline {
+		return db.lanes.batch(ctx, b, nil)
+	}
+	s, err := db.pool.acquire(ctx)
+	if err != nil {
+		return failedBatch(b, err)
+	}
+	defer db.pool.recycle(s, false)
+	return s.batch(ctx, b, nil)
+}
+
+// Ping asks the server for a sign of life.
+func (db *DB) Ping(ctx context.Context) error {
+	if db.config.Pipeline {
+		return db.lanes.ping(ctx)
+	}
+	s, err := db.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Release()
+	return s.Ping(ctx)
+}
+
+func (s *scheduler) ping(ctx context.Context) error {
+	q := &query{text: "-- ping", isExec: true}
+	q.harmless = true
+	return s.run(ctx, q)
+}
+
+// Begin starts a transaction with the server's defaults. See [DB.BeginTx].
+func (db *DB) Begin(ctx context.Context) (pgx.Tx, error) { return db.BeginTx(ctx, pgx.TxOptions{}) }
+
+// BeginTx starts a transaction, which is a [*Tx], on a session of its own, waiting for one if all are in use. The server hears of it with the
+// transaction's first statement. The context is for the wait only: a transaction isn't rolled back when it ends.
+func (db *DB) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
+	s, err := db.pool.acquire(ctx)
+	if err != nil {
+		return nil, &StatementError{SQL: "begin", Stage: "waiting for a session for", Err: err}
+	}
+	return newTx(s, options, func() { db.pool.recycle(s, false) }), nil
+}
+
+// Acquire returns a session: a connection that the caller owns until Release. If all are in use it waits; who came first is served first.
+func (db *DB) Acquire(ctx context.Context) (*Session, error) {
+	s, err := db.pool.acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("pg: waiting for a session: %w", err)
+	}
+	return &Session{s: s, db: db}, nil
+}
+
+// forceTime is how long Close waits for its own goroutines after it has closed all connections.
+const forceTime = 5 * time.Second
+
+// Close accepts nothing more, waits until what has been submitted is answered and all sessions have been released, and closes the connections.
+// If the context ends before, it closes them at once: what was under way fails with an error for which errors.Is(err, ErrClosed)
+// holds, and Close returns the context's error. When it returns nothing of the DB is running any more.
+func (db *DB) Close(ctx context.Context) error {
+	db.lanes.stop()
+	db.pool.stop()
+	quiet := loop.NewPromise[struct{}](nil)
+	quiet.Future().SetName("the end of what the database has under way")
+	db.lanes.whenIdle(func() { db.pool.whenReturned(func() { quiet.Resolve(struct{}{}) }) })
+	_, err := repaint.Await(ctx, quiet.Future())
+	if err != nil {
+		err = fmt.Errorf("pg: closing: not everything had ended: %w", err)
+		db.lanes.force()
+		db.pool.force()
+	} else {
+		db.lanes.quit()
+		db.pool.quit()
+	}
+	db.end(ErrClosed)
+	gone := loop.NewPromise[struct{}](nil)
+	db.jobs.Lock()
+	db.over = true
+	if db.running == 0 {
+		db.closeEnded()
+	}
+	db.jobs.Unlock()
+	go func() {
+		timer := time.NewTimer(forceTime)
+		defer timer.Stop()
+		select {
+		case <-db.ended:
+		case <-timer.C:
+		}
+		gone.Resolve(struct{}{})
+	}()
+	_, stuck := repaint.Await(context.WithoutCancel(ctx), gone.Future())
+	return errors.Join(err, stuck)
+}
+
+// closeEnded needs jobs.
+func (db *DB) closeEnded() {
+	select {
+	case <-db.ended:
+	default:
+		close(db.ended)
+	}
+}
+
+// spawn starts a goroutine that Close waits for. It returns false if the DB is closed.
+func (db *DB) spawn(fn func()) bool {
+	db.jobs.Lock()
+	defer db.jobs.Unlock()
+	if db.over && db.running == 0 {
+		return false
+	}
+	db.running++
+	go func() {
+		defer func() {
+			db.jobs.Lock()
+			defer db.jobs.Unlock()
+			db.running--
+			if db.over && db.running == 0 {
+				db.closeEnded()
+			}
+		}()
+		fn()
+	}()
+	return true
+}

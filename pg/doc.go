@@ -1,0 +1,87 @@
+// Package pg is a PostgreSQL driver that pipelines by itself and never mixes two callers up.
+//
+//	db, err := pg.Open("postgres://me@db.example/app")
+//	defer db.Close(ctx)
+//	err = db.QueryRow(ctx, "select name from users where id = $1", 42).Scan(&name)
+//
+// Its methods have the shape of pgx's, and return pgx.Rows and pgconn.CommandTag; so pgx.CollectRows, pgx.BeginFunc and what
+// sqlc generates for pgx work with it. They are blue: they return values, and can be called in any goroutine and in any task of package repaint,
+// where a wait suspends only that task. [DB.Async] has the red ones, which return futures.
+//
+// # Lanes
+//
+// A lane is a connection that carries the statements of many callers. Nobody waits for another's round trip: what is called
+// while the server is at work is written at once, behind what was written before. In a loop the statements of a tick are
+// one write for each lane; in goroutines those who come while somebody writes join the next write.
+//
+// Statements wait in one queue and are put on a lane only when that has room, which is when it carries fewer than
+// a number that adapts to the network, 8 at first. So one slow statement delays few others. If statements wait for milliseconds all the same,
+// another lane is opened, up to pool_lanes.
+//
+// Each statement is its own transaction, with its own Sync: another's error is none of its business. A group that
+// is to be one transaction, and one round trip, is a batch: [DB.SendBatch].
+//
+// Each text is prepared on each lane when it is first used there, under a name that is derived from it. If the schema changes, statements
+// are prepared anew and sent again, which nobody notices.
+//
+// # Sessions
+//
+// A session is a connection that one caller owns: from Begin to Commit or Rollback, or from [DB.Acquire] to [Session.Release]. Sessions come from a pool of
+// their own, of pool_sessions connections. Who waits for one is served in order of arrival.
+//
+// What leaves something behind on its connection needs a session, since on a lane it would concern strangers: SET, RESET, DISCARD, PREPARE,
+// EXECUTE, DEALLOCATE, DECLARE, FETCH, MOVE, CLOSE, LOAD, LISTEN, UNLISTEN, temporary tables, and BEGIN and its kind as text. On a lane they are refused, with
+// [ErrRefusedOnLane]. They aren't quietly moved to a session, because what they leave would be gone with it.
+// These are recognised by the text, and by what the server says of them; a lane on which something was left nevertheless is closed.
+// What can't be recognised is the same as with PgBouncer's transaction pooling: on a lane, don't call set_config for the session,
+// don't take session-level advisory locks, and don't rely on lastval and currval.
+//
+// A released session is rolled back if a transaction is open, and RESET ALL, CLOSE ALL, UNLISTEN * and pg_advisory_unlock_all follow. After statements
+// of the kind above it is DISCARD ALL. A session that only had a transaction, without such statements, is passed on as it is. If the configuration has
+// an AfterConnect hook, whose settings a reset would undo, the connection is closed instead where DISCARD ALL would be due.
+//
+// With pipeline=off there are no lanes: each statement has a session while it runs.
+//
+// # Results
+//
+// All rows of a result are in memory when the query returns. Walking over them does no I/O, and rows that aren't read, or not closed,
+// occupy no connection. (Streaming isn't there yet: use LIMIT, or a cursor in a transaction, for what doesn't fit.)
+//
+// # Cancellation
+//
+// When a context ends, its caller returns at once, and what becomes of the statement depends on how far it has come:
+//
+//	waiting, or not yet written   it is dropped, and was never sent
+//	behind others                 it will run, and its answer is thrown away; if it runs for long it is cancelled
+//	being executed                the server is asked to cancel it
+//
+// Nothing is put on that connection before the server has both answered and closed the connection over which it was asked.
+// If the cancel hits another statement, which it can if its own ends just then, that one is sent again. CALL and DO aren't,
+// since they can commit midway: their caller sees the error 57014.
+// No connection is closed because a context ended.
+//
+// A caller whose context has ended can't know whether the statement was applied.
+//
+// # When connections break
+//
+// A statement that certainly had no effect is sent on another lane: it wasn't written in full, or the server
+// said that it is going while an earlier one ran. For the others [LostError] says whether it may have been applied.
+// Lanes are opened again with growing pauses, all hosts of the connection string in turn. A statement waits for that; it fails if an attempt fails
+// and no lane is left.
+//
+// # Errors
+//
+// The error of a statement is a [*StatementError]: what, where, and how far. In it errors.As finds the server's *pgconn.PgError,
+// and errors.Is the conditions [ErrConnLost], [ErrClosed], [ErrQueueFull], [ErrRefusedOnLane], [ErrProtocol], and the context's cause.
+//
+// # Who may call what
+//
+// A DB, a Session and a Tx may be used by any number of goroutines and tasks at once; on a session, and in a transaction, their statements follow each other
+// in the order in which they came. Rows belong to one at a time. In a bare callback of a loop nothing can wait: use Async there.
+//
+// # What it isn't
+//
+// TLS, authentication, hosts and type conversion are pgx's. There is no COPY yet, no LISTEN as an iterator, no cursors as such, no tracing.
+// The simple protocol is for texts without arguments. Batch.BeginTx, large objects and preparing by name aren't supported: [DB.Begin] sends BEGIN with
+// the first statement anyway, and everything is prepared.
+package pg

@@ -1,0 +1,120 @@
+package pg
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+var (
+	// ErrConnLost says that the connection broke. The error that wraps it is a [*LostError], which knows whether the
+	// statement may have been applied.
+	ErrConnLost = errors.New("pg: the connection was lost")
+
+	// ErrClosed says that the DB, or the session or transaction, has been closed.
+	ErrClosed = errors.New("pg: closed")
+
+	// ErrQueueFull says that too many statements wait for a lane already: see Config.QueueLimit.
+	ErrQueueFull = errors.New("pg: too many statements are waiting")
+
+	// ErrRefusedOnLane says that a statement would leave something behind on a connection that others use, too.
+	// It needs a session or a transaction of its own.
+	ErrRefusedOnLane = errors.New("pg: refused on a shared connection")
+
+	// ErrProtocol says that the server sent what it must not send at that point. The connection is given up.
+	ErrProtocol = errors.New("pg: the server doesn't keep to the protocol")
+
+	// ErrUnsupported says that this driver can't do something.
+	ErrUnsupported = errors.New("pg: not supported")
+)
+
+// A StatementError is the error of a statement: what it was, where it was, and what happened.
+// errors.As finds the server's *pgconn.PgError in it.
+type StatementError struct {
+	SQL   string // shortened
+	Stage string // what was being done: "preparing", "running", "waiting for a connection" …
+	Host  string // where; empty if the statement had not been sent anywhere
+	Err   error
+}
+
+func (e *StatementError) Error() string {
+	var b strings.Builder
+	b.WriteString("pg: ")
+	b.WriteString(e.Stage)
+	fmt.Fprintf(&b, " %q", e.SQL)
+	if e.Host != "" {
+		b.WriteString(" at " + e.Host)
+	}
+	b.WriteString(": ")
+	b.WriteString(strings.TrimPrefix(e.Err.Error(), "pg: "))
+	return b.String()
+}
+
+// Unwrap returns what happened.
+func (e *StatementError) Unwrap() error { return e.Err }
+
+// A LostError says that a statement's connection broke. errors.Is(err, ErrConnLost) holds for it.
+type LostError struct {
+	// MaybeApplied is false if the statement certainly had no effect, so that it can be repeated.
+	MaybeApplied bool
+	Err          error // why: an error of the network, or the server's last words as *pgconn.PgError
+}
+
+func (e *LostError) Error() string {
+	fate := "the statement had no effect"
+	if e.MaybeApplied {
+		fate = "the statement may have been applied"
+	}
+	return fmt.Sprintf("the connection was lost, %s: %v", fate, e.Err)
+}
+
+// Unwrap returns ErrConnLost and the reason.
+func (e *LostError) Unwrap() []error { return []error{ErrConnLost, e.Err} }
+
+// refused explains why a statement can't run on a lane.
+func refused(what verdict) error {
+	switch what.class {
+	case classTx:
+		return fmt.Errorf("%w: %s would concern a transaction that others get into: use Begin, or Acquire a session", ErrRefusedOnLane, what.word)
+	case classCopy:
+		return fmt.Errorf("%w: COPY from or to the client isn't possible with Exec or Query", ErrUnsupported)
+	}
+	return fmt.Errorf("%w: %s leaves a state behind on its connection: Acquire a session for it, or use a transaction", ErrRefusedOnLane, what.word)
+}
+
+const shortLength = 80
+
+// shorten returns the beginning of a statement, on one line.
+func shorten(sql string) string {
+	var b strings.Builder
+	n, space := 0, false
+	for _, r := range sql {
+		if unicode.IsSpace(r) || !unicode.IsPrint(r) {
+			space = n > 0
+			continue
+		}
+		if n >= shortLength {
+			b.WriteString(" …")
+			break
+		}
+		if space {
+			b.WriteByte(' ')
+			n, space = n+1, false
+		}
+		b.WriteRune(r)
+		n++
+	}
+	return b.String()
+}
+
+// isFatal reports whether the server ends the connection with this error.
+func isFatal(e *pgconn.PgError) bool {
+	severity := e.SeverityUnlocalized
+	if severity == "" {
+		severity = e.Severity
+	}
+	return severity == "FATAL" || severity == "PANIC"
+}

@@ -1,0 +1,183 @@
+package pg_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/loop"
+	"github.com/seed1239206e/repaint/pg"
+)
+
+// The examples need a server, so they aren't run by themselves: TestExamples runs them where there is one, and compares what they print
+// with their last comment.
+
+// exampleURL is where the examples find their database.
+var exampleURL string
+
+// withDB opens the database, calls fn, and closes it.
+func withDB(fn func(ctx context.Context, db *pg.DB) error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	db, err := pg.Open(exampleURL)
+	if err == nil {
+		err = errors.Join(fn(ctx, db), db.Close(ctx))
+	}
+	if err != nil {
+		fmt.Println(err)
+	}
+}
+
+// Many tasks, each written as if it were alone, share the lanes. Their statements travel together.
+func Example() {
+	withDB(func(ctx context.Context, db *pg.DB) error {
+		return repaint.Run(ctx, func(ctx context.Context) error {
+			g := repaint.NewGroup(ctx)
+			squares := make([]int, 1000)
+			for i := range squares {
+				g.Go(func(ctx context.Context) error {
+					return db.QueryRow(ctx, "select $1::int * $1::int", i).Scan(&squares[i])
+				})
+			}
+			if err := g.Wait(); err != nil {
+				return err
+			}
+			fmt.Println(squares[3], squares[30], squares[300])
+			return nil
+		})
+	})
+	// Prints: 9 900 90000
+}
+
+func ExampleParseConfig() {
+	c, err := pg.ParseConfig("host=db.example user=me password=secret dbname=app pool_lanes=8")
+	fmt.Println(c, err)
+	_, err = pg.ParseConfig("postgres://me:secret@db.example/app?pipeline=sometimes")
+	fmt.Println(err)
+	// Output:
+	// postgres://me@db.example:5432/app?pool_lanes=8&pool_sessions=16 <nil>
+	// pg: the connection string: pipeline=sometimes: allowed are on, off
+}
+
+func ExampleDB_Query() {
+	withDB(func(ctx context.Context, db *pg.DB) error {
+		type planet struct {
+			Name  string
+			Moons int
+		}
+		rows, err := db.Query(ctx, "select * from (values ('Earth', 1), ('Mars', 2)) as planets (name, moons) where moons >= $1", 1)
+		if err != nil {
+			return err
+		}
+		planets, err := pgx.CollectRows(rows, pgx.RowToStructByName[planet])
+		fmt.Println(planets)
+		return err
+	})
+	// Prints: [{Earth 1} {Mars 2}]
+}
+
+func ExampleDB_Begin() {
+	withDB(func(ctx context.Context, db *pg.DB) error {
+		return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+			// BEGIN travels with this statement.
+			if _, err := tx.Exec(ctx, "create temp table stars (name text) on commit drop"); err != nil {
+				return err
+			}
+			tag, err := tx.Exec(ctx, "insert into stars values ($1), ($2)", "Sirius", "Vega")
+			fmt.Println(tag)
+			return err
+		})
+	})
+	// Prints: INSERT 0 2
+}
+
+func ExampleDB_SendBatch() {
+	withDB(func(ctx context.Context, db *pg.DB) error {
+		b := new(pgx.Batch)
+		b.Queue("select 1 + 1").QueryRow(func(row pgx.Row) error {
+			var n int
+			err := row.Scan(&n)
+			fmt.Println(n)
+			return err
+		})
+		b.Queue("select 1 / $1::int", 0)
+		err := db.SendBatch(ctx, b).Close()
+		fmt.Println(err != nil)
+		return nil
+	})
+	// Prints: true
+}
+
+// What leaves a state behind needs a session.
+func ExampleDB_Acquire() {
+	withDB(func(ctx context.Context, db *pg.DB) error {
+		_, err := db.Exec(ctx, "set statement_timeout to '3s'")
+		fmt.Println(errors.Is(err, pg.ErrRefusedOnLane))
+
+		s, err := db.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer s.Release()
+		if _, err := s.Exec(ctx, "set statement_timeout to '3s'"); err != nil {
+			return err
+		}
+		var timeout string
+		err = s.QueryRow(ctx, "show statement_timeout").Scan(&timeout)
+		fmt.Println(timeout)
+		return err
+	})
+	// Prints:
+	// true
+	// 3s
+}
+
+// The red view returns futures. Nothing has been waited for when all three are on their way.
+func ExampleDB_Async() {
+	withDB(func(ctx context.Context, db *pg.DB) error {
+		return repaint.Run(ctx, func(ctx context.Context) error {
+			one := db.Async().QueryRow(ctx, "select 'one'")
+			two := db.Async().QueryRow(ctx, "select 'two'")
+			three := db.Async().QueryRow(ctx, "select 'three'")
+			for _, future := range []*loop.Future[pgx.Row]{one, two, three} {
+				row, err := repaint.Await(ctx, future)
+				if err != nil {
+					return err
+				}
+				var text string
+				if err := row.Scan(&text); err != nil {
+					return err
+				}
+				fmt.Println(text)
+			}
+			return nil
+		})
+	})
+	// Prints:
+	// one
+	// two
+	// three
+}
+
+// A deadline ends the statement, and leaves the connection as it was.
+func ExampleDB_Exec_deadline() {
+	withDB(func(ctx context.Context, db *pg.DB) error {
+		if err := db.Ping(ctx); err != nil {
+			return err
+		}
+		limited, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+		defer cancel()
+		_, err := db.Exec(limited, "select pg_sleep(60)")
+		fmt.Println(errors.Is(err, context.DeadlineExceeded))
+		err = db.Ping(ctx)
+		fmt.Println("connections lost:", db.Stats().Lost)
+		return err
+	})
+	// Prints:
+	// true
+	// connections lost: 0
+}

@@ -1,0 +1,76 @@
+package pg_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint/internal/leakcheck"
+	"github.com/seed1239206e/repaint/internal/testserver"
+)
+
+func TestExamples(t *testing.T) {
+	srv := testserver.Postgres(t)
+	leakcheck.Test(t)
+	exampleURL = srv.Database(t).URL()
+	want := printed(t)
+	examples := map[string]func(){
+		"Example":                 Example,
+		"ExampleDB_Query":         ExampleDB_Query,
+		"ExampleDB_Begin":         ExampleDB_Begin,
+		"ExampleDB_SendBatch":     ExampleDB_SendBatch,
+		"ExampleDB_Acquire":       ExampleDB_Acquire,
+		"ExampleDB_Async":         ExampleDB_Async,
+		"ExampleDB_Exec_deadline": ExampleDB_Exec_deadline,
+	}
+	require.Len(t, examples, len(want), "each example that prints something is run")
+	for name, fn := range examples {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, want[name], capture(t, fn))
+		})
+	}
+}
+
+// printed reads what the examples say that they print.
+func printed(t *testing.T) map[string]string {
+	file, err := parser.ParseFile(token.NewFileSet(), "example_test.go", nil, parser.ParseComments)
+	require.NoError(t, err)
+	want := map[string]string{}
+	for _, d := range file.Decls {
+		fn, ok := d.(*ast.FuncDecl)
+		if !ok {
+			continue
+		}
+		for _, c := range file.Comments {
+			if text, ok := strings.CutPrefix(c.Text(), "Prints:"); ok && c.Pos() > fn.Pos() && c.End() < fn.End() {
+				want[fn.Name.Name] = strings.TrimSpace(text)
+			}
+		}
+	}
+	return want
+}
+
+// capture returns what a function writes to the standard output.
+func capture(t *testing.T, fn func()) string {
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	saved := os.Stdout
+	os.Stdout = w
+	text := make(chan string)
+	go func() {
+		b, _ := io.ReadAll(r)
+		text <- string(b)
+	}()
+	func() {
+		defer func() { os.Stdout = saved }()
+		fn()
+	}()
+	require.NoError(t, w.Close())
+	return strings.TrimSpace(<-text)
+}

@@ -1,0 +1,127 @@
+package pg
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/leakcheck"
+	"github.com/seed1239206e/repaint/internal/testserver"
+)
+
+func TestMain(m *testing.M) { testserver.Main(m) }
+
+// A colour is a way to run blue functions: in a plain goroutine, or as a task of a loop.
+type colour struct{ loop bool }
+
+// bothColours runs a test twice, with a limit of time, and fails it if it leaves something behind.
+func bothColours(t *testing.T, fn func(t *testing.T, ctx context.Context, c colour)) {
+	t.Helper()
+	testserver.Postgres(t) // whose goroutine isn't a leak
+	t.Run("goroutine", func(t *testing.T) {
+		leakcheck.Test(t)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		fn(t, ctx, colour{})
+	})
+	t.Run("loop", func(t *testing.T) {
+		leakcheck.Test(t)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		require.NoError(t, repaint.Run(ctx, func(ctx context.Context) error {
+			_, err := repaint.Await(ctx, repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
+				fn(t, ctx, colour{loop: true})
+				return 0, nil
+			}))
+			return err
+		}))
+	})
+}
+
+// together calls fn(0) to fn(n-1) at once, in tasks or in goroutines, and returns the errors.
+func (c colour) together(ctx context.Context, n int, fn func(ctx context.Context, i int) error) []error {
+	errs := make([]error, n)
+	if c.loop {
+		g := repaint.NewGroup(ctx)
+		for i := range n {
+			g.Go(func(ctx context.Context) error {
+				errs[i] = fn(ctx, i)
+				return nil
+			})
+		}
+		_ = g.Wait()
+		return errs
+	}
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { errs[i] = fn(ctx, i) })
+	}
+	wg.Wait()
+	return errs
+}
+
+// start calls fn in a task or goroutine; the result waits for its end.
+func (c colour) start(ctx context.Context, fn func(ctx context.Context) error) (wait func() error) {
+	if c.loop {
+		task := repaint.Spawn(ctx, func(ctx context.Context) (int, error) { return 0, fn(ctx) })
+		return func() error {
+			_, err := repaint.Await(context.WithoutCancel(ctx), task)
+			return err
+		}
+	}
+	done := make(chan error, 1)
+	go func() { done <- fn(ctx) }()
+	return func() error { return <-done }
+}
+
+// until waits for a condition, letting others run.
+func until(t testing.TB, ctx context.Context, what string, condition func() bool) {
+	t.Helper()
+	for !condition() {
+		require.NoError(t, repaint.Sleep(ctx, 0), what)
+	}
+}
+
+// open opens a DB on a database of the test's own, which is closed when the test ends.
+func open(t testing.TB, options string) (*DB, testserver.Target) {
+	t.Helper()
+	target := testserver.Postgres(t).Database(t)
+	return openAt(t, target.URL()+options), target
+}
+
+func openAt(t testing.TB, url string) *DB {
+	t.Helper()
+	db, err := Open(url)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		require.NoError(t, db.Close(ctx))
+	})
+	return db
+}
+
+// waitSQL is a statement that waits while somebody has locked the database.
+const waitSQL = "select pg_advisory_xact_lock(7)"
+
+// lock makes waitSQL wait until the function that it returns is called.
+func lock(t testing.TB, ctx context.Context, target testserver.Target) (unlock func()) {
+	t.Helper()
+	s, err := openAt(t, target.URL()).Acquire(ctx)
+	require.NoError(t, err)
+	_, err = s.Exec(ctx, "select pg_advisory_lock(7)")
+	require.NoError(t, err)
+	return s.Release
+}
+
+// waits is a caller who runs waitSQL.
+func waits(db *DB) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		_, err := db.Exec(ctx, waitSQL)
+		return err
+	}
+}

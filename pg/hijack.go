@@ -1,0 +1,118 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// This is the only file that takes a connection away from pgconn, which is outside of pgx's promise of compatibility.
+// Hosts, TLS and authentication are pgconn's; what is left is a socket on which the server waits for statements.
+
+// A wire is a connection to the server that is ready and idle.
+type wire struct {
+	net    net.Conn
+	raw    syscall.RawConn // for writing without ever blocking; nil with TLS, and where it doesn't exist
+	cancel canceller
+	shadow *pgconn.PgConn // what hooks are given; it must not be used for anything that reads or writes
+	host   string
+	pid    uint32
+}
+
+// A canceller asks the server to cancel what a connection is doing. It returns when the server has closed the connection
+// over which it was asked, so that the signal has been sent to the backend.
+//
+// still is called when the server has been reached, just before it is asked; if it returns false it isn't asked.
+// asked reports whether the server may have been: if not, an error means that nothing will happen.
+type canceller interface {
+	cancel(ctx context.Context, still func() bool) (asked bool, err error)
+}
+
+// connect opens a connection.
+func connect(ctx context.Context, config *pgconn.Config) (*wire, error) {
+	pc, err := pgconn.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	if err := pc.SyncConn(ctx); err != nil {
+		_ = pc.Conn().Close()
+		return nil, fmt.Errorf("pg: a new connection: %w", &LostError{MaybeApplied: false, Err: err})
+	}
+	if status := pc.TxStatus(); status != 'I' {
+		_ = pc.Conn().Close()
+		return nil, fmt.Errorf("pg: a new connection: AfterConnect left a transaction open (status %q)", status)
+	}
+	hijacked, err := pc.Hijack()
+	if err != nil {
+		_ = pc.Conn().Close()
+		return nil, fmt.Errorf("pg: a new connection: %w", err)
+	}
+	shadow := *hijacked
+	shadow.Config = config.Copy()
+	shadow.Config.DialFunc = dialForCancel(config.DialFunc)
+	pgConn, err := pgconn.Construct(&shadow)
+	if err != nil {
+		_ = hijacked.Conn.Close()
+		return nil, fmt.Errorf("pg: a new connection: %w", err)
+	}
+	w := &wire{net: hijacked.Conn, cancel: &pgCanceller{pgConn}, shadow: pgConn, host: hostOf(hijacked), pid: hijacked.PID}
+	if direct, ok := w.net.(syscall.Conn); ok && hijacked.TLSConfig == nil {
+		w.raw, _ = direct.SyscallConn() // without it, writing is left to another goroutine
+	}
+	return w, nil
+}
+
+// hostOf names the server that was reached, which is one of several hosts.
+func hostOf(h *pgconn.HijackedConn) string {
+	if a := h.Conn.RemoteAddr(); a != nil && a.Network() != "unix" {
+		return a.String()
+	}
+	return address(h.Config.Host, h.Config.Port)
+}
+
+// pgCanceller sends cancel requests with a PgConn that is used for nothing else.
+type pgCanceller struct{ shadow *pgconn.PgConn }
+
+// A cancelAttempt travels in the context to dialForCancel.
+type cancelAttempt struct {
+	still func() bool
+	asked bool
+}
+
+type cancelKey struct{}
+
+var errNotNeeded = errors.New("pg: the statement has ended")
+
+func (p *pgCanceller) cancel(ctx context.Context, still func() bool) (bool, error) {
+	attempt := &cancelAttempt{still: still}
+	err := p.shadow.CancelRequest(context.WithValue(ctx, cancelKey{}, attempt))
+	if errors.Is(err, errNotNeeded) {
+		err = nil
+	}
+	if err == nil {
+		err = ctx.Err() // it doesn't report a deadline that passes while it waits for the server to close
+	}
+	return attempt.asked, err
+}
+
+// dialForCancel dials and then asks whether the request is still wanted: by now the statement may have ended,
+// and another one would be hit.
+func dialForCancel(dial pgconn.DialFunc) pgconn.DialFunc {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		if a, ok := ctx.Value(cancelKey{}).(*cancelAttempt); ok {
+			if !a.still() {
+				return nil, errors.Join(errNotNeeded, conn.Close())
+			}
+			a.asked = true
+		}
+		return conn, nil
+	}
+}

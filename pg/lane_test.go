@@ -1,0 +1,275 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
+)
+
+func TestWhatLeavesStateIsRefusedOnALane(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, _ := open(t, "&pool_lanes=1")
+		require.NoError(t, db.Ping(ctx))
+		for _, sql := range []string{
+			"set search_path to x", "reset all", "begin", "/* no */ start transaction", "create temp table t (i int)", "listen x",
+			"select 1; begin", "prepare x as select 1", "declare c cursor with hold for select 1",
+		} {
+			_, err := db.Exec(ctx, sql)
+			require.ErrorIs(t, err, ErrRefusedOnLane, sql)
+			require.ErrorContains(t, err, "session", sql)
+			_, err = db.Query(ctx, sql)
+			require.ErrorIs(t, err, ErrRefusedOnLane, sql)
+			b := new(pgx.Batch)
+			b.Queue("select 1")
+			b.Queue(sql)
+			err = db.SendBatch(ctx, b).Close()
+			require.ErrorIs(t, err, ErrRefusedOnLane, sql)
+			require.ErrorContains(t, err, "statement 2 of the batch's 2", sql)
+		}
+		_, err := db.Exec(ctx, "copy t from stdin")
+		require.ErrorIs(t, err, ErrUnsupported)
+		require.EqualValues(t, 1, db.Stats().Connects)
+	})
+}
+
+// What the text doesn't show is found out by the server's answers; the lane isn't used by others then.
+func TestLaneWithAnOpenTransactionIsReplaced(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, _ := open(t, "&pool_lanes=1")
+		_, err := db.Exec(ctx, "create table t (id int)")
+		require.NoError(t, err)
+		// The classifier takes what follows ATOMIC for the body of a function.
+		hidden := "create function f() returns int language sql begin atomic select 1; end; begin; insert into t values (1)"
+		for _, err := range c.together(ctx, 20, func(ctx context.Context, i int) error {
+			if i == 10 {
+				_, err := db.Exec(ctx, hidden, pgx.QueryExecModeSimpleProtocol)
+				return err
+			}
+			_, err := db.Exec(ctx, "insert into t values ($1)", 2)
+			return err
+		}) {
+			if err != nil {
+				require.ErrorIs(t, err, ErrRefusedOnLane)
+				require.ErrorContains(t, err, "left a transaction open")
+			}
+		}
+		require.Equal(t, 19, count(t, ctx, db, "t where id = 2"), "what was acknowledged is there")
+		require.Equal(t, 0, count(t, ctx, db, "t where id = 1"))
+		require.EqualValues(t, 1, db.Stats().Poisoned)
+		require.EqualValues(t, 2, db.Stats().Connects)
+	})
+}
+
+func TestStalePlansArePreparedAnew(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, _ := open(t, "&pool_lanes=2")
+		_, err := db.Exec(ctx, "create table t (id int, v int); insert into t values (1, 2)")
+		require.NoError(t, err)
+		read := func() (values []any) {
+			rows, err := db.Query(ctx, "select * from t where id = $1", 1)
+			require.NoError(t, err)
+			got, err := pgx.CollectOneRow(rows, func(r pgx.CollectableRow) ([]any, error) { return r.Values() })
+			require.NoError(t, err)
+			return got
+		}
+		for range 4 {
+			require.Equal(t, []any{int32(1), int32(2)}, read())
+		}
+		_, err = db.Exec(ctx, "alter table t add column w text default 'new'")
+		require.NoError(t, err)
+		for range 4 {
+			require.Equal(t, []any{int32(1), int32(2), "new"}, read())
+		}
+		_, err = db.Exec(ctx, "alter table t alter column v type text, alter column id type bigint")
+		require.NoError(t, err)
+		for range 4 {
+			require.Equal(t, []any{int64(1), "2", "new"}, read())
+		}
+		// The type of a parameter.
+		for _, kind := range []string{"int", "text", "timestamptz", "float8"} {
+			_, err = db.Exec(ctx, "drop table t; create table t (id "+kind+")")
+			require.NoError(t, err)
+			arg := map[string]any{"int": 1, "text": "1", "timestamptz": "2020-01-01", "float8": 1.5}[kind]
+			for range 3 {
+				_, err := db.Exec(ctx, "insert into t values ($1)", arg)
+				require.NoError(t, err)
+			}
+			require.Equal(t, 3, count(t, ctx, db, "t"))
+		}
+		require.NotZero(t, db.Stats().Reprepared)
+		// What is really wrong is an error.
+		_, err = db.Exec(ctx, "drop table t")
+		require.NoError(t, err)
+		_, err = db.Exec(ctx, "insert into t values ($1)", 1.5)
+		require.ErrorContains(t, err, "42P01")
+	})
+}
+
+func TestStatementCacheIsBounded(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, _ := open(t, "&pool_lanes=1&statement_cache_capacity=3")
+		for range 3 {
+			for i := range 30 {
+				var n int
+				require.NoError(t, db.QueryRow(ctx, fmt.Sprintf("select $1::int + %d", i), 1).Scan(&n))
+				require.Equal(t, i+1, n)
+			}
+		}
+		var n int
+		require.NoError(t, db.QueryRow(ctx, "select count(*) from pg_prepared_statements").Scan(&n))
+		require.LessOrEqual(t, n, 3)
+	})
+}
+
+func TestEveryExecMode(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		for _, mode := range execModes {
+			db, _ := open(t, "&default_query_exec_mode="+mode.name)
+			_, err := db.Exec(ctx, "create table t (id int, name text)")
+			require.NoError(t, err)
+			if mode.mode == pgx.QueryExecModeSimpleProtocol {
+				_, err = db.Exec(ctx, "insert into t values ($1, $2)", 1, "one")
+				require.ErrorIs(t, err, ErrUnsupported)
+				_, err = db.Exec(ctx, "insert into t values (1, 'one')")
+			} else {
+				_, err = db.Exec(ctx, "insert into t values ($1, $2)", 1, "one")
+			}
+			require.NoError(t, err)
+			for range 2 {
+				var id int
+				var name string
+				require.NoError(t, db.QueryRow(ctx, "select id, name from t").Scan(&id, &name), mode.name)
+				require.Equal(t, "1 one", fmt.Sprint(id, " ", name))
+				if mode.mode != pgx.QueryExecModeSimpleProtocol {
+					require.NoError(t, db.QueryRow(ctx, "select id, name from t where id = $1 and name = $2", 1, "one").Scan(&id, &name), mode.name)
+				}
+			}
+			require.ErrorIs(t, db.QueryRow(ctx, "select 1 where false").Scan(), pgx.ErrNoRows)
+			_, err = db.Exec(ctx, "")
+			require.NoError(t, err)
+			var pgErr *pgconn.PgError
+			_, err = db.Query(ctx, "select nonsense")
+			require.ErrorAs(t, err, &pgErr)
+		}
+		// For one statement.
+		db, _ := open(t, "")
+		var text string
+		require.NoError(t, db.QueryRow(ctx, "select $1 || 'x'", pgx.QueryExecModeExec, "a").Scan(&text))
+		require.Equal(t, "ax", text)
+		rows, err := db.Query(ctx, "select 1::int, 2::int", pgx.QueryResultFormats{0, 1})
+		require.NoError(t, err)
+		require.True(t, rows.Next())
+		require.Equal(t, [][]byte{[]byte("1"), {0, 0, 0, 2}}, rows.RawValues())
+		values, err := rows.Values()
+		require.NoError(t, err)
+		require.Equal(t, []any{int32(1), int32(2)}, values)
+		rows.Close()
+	})
+}
+
+func TestPipelineOff(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, _ := open(t, "&pipeline=off&pool_sessions=3")
+		_, err := db.Exec(ctx, "create table t (id int)")
+		require.NoError(t, err)
+		for _, err := range c.together(ctx, 50, func(ctx context.Context, i int) error {
+			var got int
+			if _, err := db.Exec(ctx, "insert into t values ($1)", i); err != nil {
+				return err
+			}
+			if err := db.QueryRow(ctx, "select id from t where id = $1", i).Scan(&got); err != nil || got != i {
+				return fmt.Errorf("%d: %d %w", i, got, err)
+			}
+			return nil
+		}) {
+			require.NoError(t, err)
+		}
+		require.NoError(t, db.Ping(ctx))
+		st := db.Stats()
+		require.Zero(t, st.Lanes)
+		require.LessOrEqual(t, st.Sessions, 3)
+		require.Equal(t, 50, count(t, ctx, db, "t"))
+		// What a statement leaves behind is undone before the next one.
+		_, err = db.Exec(ctx, "set application_name to 'left behind'")
+		require.NoError(t, err)
+		for range 6 {
+			var name string
+			require.NoError(t, db.QueryRow(ctx, "show application_name").Scan(&name))
+			require.Empty(t, name)
+		}
+	})
+}
+
+func TestErrorsNameStatementStageAndHost(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, target := open(t, "")
+		_, err := db.Exec(ctx, "insert into nowhere values ($1) -- "+strings.Repeat("long ", 100), 1)
+		var e *StatementError
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, "preparing", e.Stage)
+		require.Equal(t, target.Addr(), e.Host)
+		require.Less(t, len(e.SQL), 100)
+		require.ErrorContains(t, err, `"insert into nowhere values ($1) -- long long`)
+		_, err = db.Query(ctx, "select 1 / (i - $1) from generate_series(1, 1) i", 1)
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, "running", e.Stage)
+		_, err = db.Query(ctx, "select $1::int", "x", "y")
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, "encoding the arguments of", e.Stage)
+		require.ErrorContains(t, err, "expected 1 arguments, got 2")
+		require.NotContains(t, err.Error(), target.Password+"@")
+
+		ended, cancel := context.WithCancelCause(ctx)
+		cause := errors.New("enough")
+		cancel(cause)
+		_, err = db.Query(ended, "select 1")
+		require.ErrorIs(t, err, cause)
+		require.ErrorIs(t, err, context.Canceled)
+	})
+}
+
+func TestLargeParametersAndResultsAtOnce(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, _ := open(t, "&pool_lanes=1&pipeline_depth=8")
+		const size = 8 << 20
+		for i, err := range c.together(ctx, 6, func(ctx context.Context, i int) error {
+			sent := strings.Repeat(string(rune('a'+i)), size)
+			var got string
+			if err := db.QueryRow(ctx, "select $1::text", sent).Scan(&got); err != nil {
+				return err
+			}
+			if got != sent {
+				return fmt.Errorf("%d bytes came back, another text", len(got))
+			}
+			return nil
+		}) {
+			require.NoError(t, err, i)
+		}
+	})
+}
+
+func TestQueueLimit(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, target := open(t, "&pool_lanes=1&pipeline_depth=1&pool_queue=2")
+		require.NoError(t, db.Ping(ctx))
+		unlock := lock(t, ctx, target)
+		defer unlock()
+		var ends []func() error
+		for range 3 {
+			ends = append(ends, c.start(ctx, waits(db)))
+		}
+		until(t, ctx, "the queue", func() bool { st := db.Stats(); return st.InFlight == 1 && st.Queued == 2 })
+		_, err := db.Exec(ctx, "select 1")
+		require.ErrorIs(t, err, ErrQueueFull)
+		unlock()
+		for _, end := range ends {
+			require.NoError(t, end())
+		}
+	})
+}

@@ -1,0 +1,278 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// A pool has the connections that single callers own, each with a scheduler of its own. Those who wait are served in the order in which they came.
+//
+//	idle       in the list, for the next one
+//	owned      in the hands of a session or transaction
+//	returning  being made ready for the next one
+type pool struct {
+	db   *DB
+	most int
+
+	mu         sync.Mutex // held for moments. A scheduler's mutex is never taken inside
+	all        map[*scheduler]struct{}
+	idle       []*scheduler // the one that was used last is used first
+	connecting int
+	waiters    []*loop.Promise[*scheduler]
+	closing    bool
+	waits      uint64
+	opens      uint64
+	returned   []func()
+}
+
+// acquire returns a connection, whose owner must give it back with recycle.
+func (p *pool) acquire(ctx context.Context) (*scheduler, error) {
+	if err := loop.ContextError(ctx); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	if p.closing {
+		p.mu.Unlock()
+		return nil, ErrClosed
+	}
+	if n := len(p.idle); n > 0 && len(p.waiters) == 0 {
+		s := p.idle[n-1]
+		p.idle = p.idle[:n-1]
+		p.mu.Unlock()
+		return s, nil
+	}
+	w := loop.NewPromise[*scheduler](nil)
+	w.Future().SetName("a session of the database")
+	p.waiters = append(p.waiters, w)
+	p.waits++
+	p.grow()
+	p.mu.Unlock()
+	s, err := repaint.Await(ctx, w.Future())
+	if err == nil {
+		return s, nil
+	}
+	if w.Future().Cancel(err); w.Future().Err() == nil { // it had come all the same
+		if s, _ := w.Future().Result(); s != nil {
+			p.deliver(s)
+		}
+	}
+	p.mu.Lock()
+	p.waiters = slices.DeleteFunc(p.waiters, func(o *loop.Promise[*scheduler]) bool { return o == w })
+	p.mu.Unlock()
+	return nil, err
+}
+
+// grow connects for those who wait, as far as there may be more. It needs the mutex.
+func (p *pool) grow() {
+	for p.connecting < len(p.waiters) && len(p.all)+p.connecting < p.most {
+		p.connecting++
+		if !p.db.spawn(p.open) {
+			p.connecting--
+			return
+		}
+	}
+}
+
+// open connects, for whoever waits longest by then.
+func (p *pool) open() {
+	w, err := p.db.connect(p.db.ctx)
+	s := &scheduler{db: p.db, descs: newDescriptions(p.db.config.StatementCache)}
+	p.mu.Lock()
+	p.connecting--
+	if err == nil && p.closing {
+		err = errors.Join(ErrClosed, w.net.Close())
+	}
+	if err == nil {
+		p.all[s] = struct{}{}
+		p.opens++
+	} else {
+		if p.closing {
+			err = ErrClosed
+		}
+		for len(p.waiters) > 0 && !p.shift().Reject(err) {
+		}
+		p.grow() // the others try for themselves
+	}
+	p.mu.Unlock()
+	if err != nil {
+		return
+	}
+	s.onLost = func() { p.lost(s) }
+	s.mu.Lock()
+	c := s.add(w)
+	s.mu.Unlock()
+	if c == nil {
+		p.lost(s)
+		return
+	}
+	p.deliver(s)
+}
+
+// shift takes the first waiter. It needs the mutex.
+func (p *pool) shift() *loop.Promise[*scheduler] {
+	w := p.waiters[0]
+	p.waiters[0] = nil
+	p.waiters = p.waiters[1:]
+	return w
+}
+
+// deliver gives a connection that is ready to whoever waits longest, or makes it idle.
+func (p *pool) deliver(s *scheduler) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, alive := p.all[s]; !alive {
+		return
+	}
+	for len(p.waiters) > 0 {
+		if p.shift().Resolve(s) {
+			return
+		}
+	}
+	p.idle = append(p.idle, s)
+	p.checkReturned()
+}
+
+// lost forgets a connection that has broken, wherever it was, so that there can be another one.
+func (p *pool) lost(s *scheduler) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.all, s)
+	p.idle = slices.DeleteFunc(p.idle, func(o *scheduler) bool { return o == s })
+	p.grow()
+	p.checkReturned()
+}
+
+const (
+	discard = "discard all"
+	// light undoes what can't be seen in the statements, and keeps those that are prepared.
+	light      = "close all; unlisten *; reset all; select pg_advisory_unlock_all()"
+	lightReset = "close all; unlisten *; select pg_advisory_unlock_all()"
+
+	// recycleTimeout is how long a connection may take until it is ready for the next owner.
+	recycleTimeout = 20 * time.Second
+)
+
+// recycle takes a connection back: it waits, without blocking the caller, until nothing is under way on it, ends a transaction
+// that is open, undoes what has been left behind, and delivers it. If thorough is false only what the statements showed is undone.
+// A connection for which that doesn't work is closed.
+func (p *pool) recycle(s *scheduler, thorough bool) {
+	late := time.AfterFunc(recycleTimeout, s.force)
+	custom := p.db.config.Conn.AfterConnect != nil // it may have changed settings that a reset would undo
+	rolledBack := false
+	var next func()
+	next = func() {
+		s.mu.Lock()
+		var c *conn
+		if len(s.conns) > 0 {
+			c = s.conns[0]
+		}
+		status, tainted := byte(0), s.tainted
+		if c != nil && c.dead == nil && !c.retiring {
+			status = c.status
+		}
+		sql := ""
+		switch {
+		case status == 0 || status != 'I' && rolledBack || tainted && custom:
+			status = 0
+		case status != 'I':
+			sql, rolledBack = "rollback", true
+		case tainted:
+			sql, s.tainted = discard, false
+			s.descs.forget()
+			c.prepared.clear()
+		case thorough && custom:
+			sql, thorough = lightReset, false
+		case thorough:
+			sql, thorough = light, false
+		}
+		s.mu.Unlock()
+		switch {
+		case status == 0:
+			late.Stop()
+			s.quit()
+			p.lost(s)
+		case sql != "":
+			s.fire(sql, func(err error) {
+				if err != nil {
+					s.force()
+				}
+				s.whenIdle(next)
+			})
+		default:
+			late.Stop()
+			p.deliver(s)
+		}
+	}
+	s.whenIdle(next)
+}
+
+// fire runs an internal statement that nobody waits for, and calls then, not in the caller's stack.
+func (s *scheduler) fire(sql string, then func(error)) {
+	g := &segment{sql: sql, simple: sql, internal: true, noRepeat: true, sched: s}
+	g.steps = append(g.oneStep[:0], step{})
+	g.then = func() {
+		err := g.err
+		if err == nil && g.failure != nil {
+			err = g.failure
+		}
+		then(err)
+	}
+	s.mu.Lock()
+	c, err := s.accept(g)
+	if c != nil {
+		c.ensureReader()
+	}
+	s.finishUp(c)
+	if err != nil {
+		then(err)
+	}
+}
+
+// stop accepts no more owners, and tells those who wait.
+func (p *pool) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closing = true
+	for len(p.waiters) > 0 {
+		p.shift().Reject(ErrClosed)
+	}
+}
+
+// whenReturned calls fn once no connection has an owner.
+func (p *pool) whenReturned(fn func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.returned = append(p.returned, fn)
+	p.checkReturned()
+}
+
+func (p *pool) checkReturned() {
+	if len(p.idle) < len(p.all) {
+		return
+	}
+	for _, fn := range p.returned {
+		fn()
+	}
+	p.returned = nil
+}
+
+func (p *pool) each(fn func(s *scheduler)) {
+	p.mu.Lock()
+	all := make([]*scheduler, 0, len(p.all))
+	for s := range p.all {
+		all = append(all, s)
+	}
+	p.mu.Unlock()
+	for _, s := range all {
+		fn(s)
+	}
+}
+
+func (p *pool) quit()  { p.each((*scheduler).quit) }
+func (p *pool) force() { p.each((*scheduler).force) }

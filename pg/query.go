@@ -1,0 +1,372 @@
+package pg
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// A query is one statement of a caller, from its text to its outcome. It and its segment are one piece of memory.
+type query struct {
+	segment
+	row    Rows // in the same piece of memory
+	text   string
+	args   []any
+	mode   pgx.QueryExecMode
+	forms  pgx.QueryResultFormats
+	byOID  pgx.QueryResultFormatsByOID
+	isExec bool
+	begin  string // a statement that is to be executed before, in the same segment
+	db     *DB
+	desc   *description
+	what   verdict
+	fresh  bool // the types have just been asked for
+}
+
+// parseOptions takes what stands before the arguments and isn't one: pgx's way of giving options.
+func (q *query) parseOptions(ctx context.Context) error {
+	for len(q.args) > 0 {
+		switch o := q.args[0].(type) {
+		case pgx.QueryExecMode:
+			q.mode = o
+		case pgx.QueryResultFormats:
+			q.forms = o
+		case pgx.QueryResultFormatsByOID:
+			q.byOID = o
+		case pgx.QueryRewriter:
+			text, args, err := o.RewriteQuery(ctx, nil, q.text, q.args[1:])
+			if err != nil {
+				return fmt.Errorf("rewriting the query: %w", err)
+			}
+			q.text, q.args = text, args
+			return nil
+		default:
+			return nil
+		}
+		q.args = q.args[1:]
+	}
+	return nil
+}
+
+// maxAttempts bounds how often a statement is sent whose plan was stale. One that was hit by another's cancel is sent again
+// as often as that happens.
+const maxAttempts = 6
+
+// run brings a query to its end. Afterwards its steps hold the answer, unless there is an error.
+func (s *scheduler) run(ctx context.Context, q *query) error {
+	if err := q.parseOptions(ctx); err != nil {
+		return q.failed("preparing", err)
+	}
+	q.sql = q.text
+	if q.mode == 0 {
+		q.mode = s.db.config.ExecMode
+	}
+	if cached := q.mode == pgx.QueryExecModeCacheStatement || q.mode == pgx.QueryExecModeCacheDescribe; cached && (!q.isExec || len(q.args) > 0) {
+		q.desc = s.descs.get(q.text)
+		q.what = q.desc.what
+	} else {
+		q.what = classify(q.text)
+	}
+	if err := s.check(q.what); err != nil {
+		return q.failed("checking", err)
+	}
+	q.noRepeat = q.what.class == classProcedural || q.what.class == classTx
+	for attempt := 1; ; attempt++ {
+		if stage, err := s.build(ctx, q); err != nil {
+			if stage == stageEncoding && attempt < maxAttempts && s.outdated(ctx, q) {
+				continue
+			}
+			return q.failed(stage, err)
+		}
+		if err := s.do(ctx, &q.segment); err != nil {
+			return q.gaveUp(err)
+		}
+		switch {
+		case (attempt < maxAttempts || q.stray) && ctx.Err() == nil && (q.again || q.doubtful() && s.outdated(ctx, q)):
+			if q.stray {
+				attempt--
+			}
+			q.reset()
+			s.count(&s.stats.Retries)
+			continue
+		case q.again && ctx.Err() != nil:
+			return q.gaveUp(loop.ContextError(ctx)) // it had no effect
+		case q.err != nil:
+			return q.failed("running", q.err)
+		case q.failure != nil:
+			return q.failed(q.stage(), q.failure)
+		}
+		return nil
+	}
+}
+
+const stageEncoding = "encoding the arguments of"
+
+// doubtful reports whether the server didn't like a parameter's value. That is the caller's mistake, or the parameter has
+// another type by now.
+func (q *query) doubtful() bool {
+	return q.failure != nil && !q.begun() && strings.HasPrefix(q.failure.Code, "22")
+}
+
+// outdated asks the server again for the types of a statement, and reports whether they have changed. It does so once for each query,
+// and not in a transaction, which the error has ended.
+func (s *scheduler) outdated(ctx context.Context, q *query) bool {
+	if q.fresh || q.desc == nil || q.inTx {
+		return false
+	}
+	q.fresh = true
+	old := q.desc.shape.Load()
+	now, err := s.describe(ctx, q.text, false)
+	if err != nil || old == nil || slices.Equal(old.params, now.params) && old.sameResult(now.fields) {
+		return false
+	}
+	q.desc.shape.Store(now)
+	s.count(&s.stats.Reprepared)
+	return true
+}
+
+// check refuses what can't run here, and notes what leaves something behind.
+func (s *scheduler) check(what verdict) error {
+	if what.class == classCopy || s.lanes && what.class >= classStateful {
+		return refused(what)
+	}
+	if what.class == classStateful {
+		s.mu.Lock()
+		s.tainted = true
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+func (s *scheduler) count(n *uint64) {
+	s.mu.Lock()
+	*n++
+	s.mu.Unlock()
+}
+
+// stage says how far a statement came that the server refused.
+func (g *segment) stage() string {
+	if !g.begun() {
+		return "preparing"
+	}
+	return "running"
+}
+
+// failed is the error of a statement.
+func (q *query) failed(stage string, err error) error { return q.segment.failed(stage, q.text, err) }
+
+func (g *segment) failed(stage, sql string, err error) error {
+	if e, ok := err.(*StatementError); ok {
+		return e
+	}
+	e := &StatementError{SQL: shorten(sql), Stage: stage, Err: err}
+	if g.conn != nil {
+		e.Host = g.conn.w.host
+	}
+	return e
+}
+
+// gaveUp is the error of a statement that was not submitted, or no longer waited for. Its segment may still be in use.
+func (q *query) gaveUp(err error) error {
+	stage := "waiting for"
+	host := ""
+	if s := q.sched; s != nil {
+		s.mu.Lock()
+		if c := q.conn; c != nil {
+			stage, host = "running", c.w.host
+		}
+		s.mu.Unlock()
+	}
+	return &StatementError{SQL: shorten(q.text), Stage: stage, Host: host, Err: err}
+}
+
+// build makes the segment: what is to be sent.
+func (s *scheduler) build(ctx context.Context, q *query) (stage string, err error) {
+	q.steps = q.oneStep[:0]
+	q.discard = q.isExec
+	q.simple = ""
+	if q.mode == pgx.QueryExecModeSimpleProtocol && len(q.args) > 0 {
+		return "encoding", fmt.Errorf("%w: arguments with the simple protocol: use the mode exec, which takes one round trip, too, and needs no prepared statements",
+			ErrUnsupported)
+	}
+	if q.isExec && len(q.args) == 0 && q.what.statements != 1 || q.mode == pgx.QueryExecModeSimpleProtocol {
+		if q.begin != "" {
+			if err := s.beginAlone(ctx, q.begin); err != nil {
+				return "beginning the transaction of", err
+			}
+			q.begin = ""
+		}
+		q.simple = q.text
+		if q.simple == "" {
+			q.simple = ";"
+		}
+		q.steps = append(q.steps, step{})
+		return "", nil
+	}
+	if q.begin != "" {
+		st, err := s.plainStep(q.begin)
+		if err != nil {
+			return "beginning the transaction of", err
+		}
+		q.steps = append(q.steps, st)
+	}
+	var st step
+	if st, stage, err = s.step(ctx, q); err == nil {
+		q.steps = append(q.steps, st)
+	}
+	return stage, err
+}
+
+// step makes the step of a query, asking for a description first if it needs one.
+func (s *scheduler) step(ctx context.Context, q *query) (st step, stage string, err error) {
+	var sh *shape
+	switch {
+	case q.isExec && len(q.args) == 0 || q.mode == pgx.QueryExecModeExec:
+	case q.desc != nil:
+		if sh = q.desc.shape.Load(); sh == nil {
+			if sh, err = s.describe(ctx, q.text, q.inTx); err != nil {
+				return st, "preparing", err
+			}
+			q.desc.shape.Store(sh)
+			q.fresh = true
+		}
+	case q.mode == pgx.QueryExecModeDescribeExec:
+		if sh, err = s.describe(ctx, q.text, q.inTx); err != nil {
+			return st, "preparing", err
+		}
+	default:
+		return st, "preparing", fmt.Errorf("%w: %v", ErrUnsupported, q.mode)
+	}
+	st.formats = q.formats(sh)
+	one := s.db.codec() // if an argument's method panics it isn't given back
+	named := sh != nil && q.mode == pgx.QueryExecModeCacheStatement
+	if named {
+		st.desc, st.shape = q.desc, sh
+		st.payload, err = one.bindNamed(q.smallOut[:0], q.desc.name, sh, st.formats, q.args)
+	} else {
+		st.payload, err = one.bindUnnamed(q.smallOut[:0], q.text, sh, st.formats, q.args, !q.isExec)
+	}
+	s.db.release(one)
+	if err != nil {
+		return st, stageEncoding, err
+	}
+	return st, "", nil
+}
+
+// formats returns the formats in which the result is to come.
+func (q *query) formats(sh *shape) []int16 {
+	switch {
+	case q.forms != nil:
+		return q.forms
+	case sh == nil:
+		return nil
+	case q.byOID != nil:
+		formats := make([]int16, len(sh.fields))
+		for i := range formats {
+			formats[i] = q.byOID[sh.fields[i].DataTypeOID]
+		}
+		return formats
+	}
+	return sh.formats
+}
+
+// describe asks the server for the types of a statement.
+func (s *scheduler) describe(ctx context.Context, sql string, inTx bool) (*shape, error) {
+	for attempt := 1; ; attempt++ {
+		g := &segment{sql: sql, harmless: true, inTx: inTx}
+		payload, err := describeUnnamed(g.smallOut[:0], sql)
+		if err != nil {
+			return nil, err
+		}
+		g.steps = append(g.oneStep[:0], step{describes: true, payload: payload})
+		if err := s.do(ctx, g); err != nil {
+			return nil, err
+		}
+		switch {
+		case g.again && ctx.Err() != nil:
+			return nil, loop.ContextError(ctx)
+		case g.again && (attempt < maxAttempts || g.stray):
+			continue
+		case g.err != nil:
+			return nil, g.err
+		case g.failure != nil:
+			return nil, g.failed("preparing", sql, g.failure)
+		}
+		one := s.db.codec()
+		defer s.db.release(one)
+		return newShape(one.types, g.steps[0].params, g.steps[0].fields), nil
+	}
+}
+
+// plainStep is a statement without parameters and result.
+func (s *scheduler) plainStep(sql string) (step, error) {
+	one := s.db.codec()
+	defer s.db.release(one)
+	payload, err := one.bindUnnamed(nil, sql, nil, nil, nil, false)
+	return step{payload: payload}, err
+}
+
+// resultFields returns the description of a step's rows: what the server said of the statement on the connection that it ran on.
+func (st *step) resultFields() ([]pgconn.FieldDescription, error) {
+	if st.fields != nil || st.prepared == nil {
+		return st.fields, nil
+	}
+	if !st.prepared.described {
+		return nil, fmt.Errorf("%w: the result was never described", ErrProtocol)
+	}
+	fields := st.prepared.fields
+	for i := range fields {
+		if f := formatOf(st.formats, i); f != fields[i].Format {
+			fields = slices.Clone(fields)
+			fields[i].Format = f
+		}
+	}
+	return fields, nil
+}
+
+// formatOf returns the format of a column, if these are asked for.
+func formatOf(formats []int16, i int) int16 {
+	switch {
+	case len(formats) == 1:
+		return formats[0]
+	case i < len(formats):
+		return formats[i]
+	}
+	return pgx.TextFormatCode
+}
+
+// exec runs a statement whose rows nobody wants.
+func (s *scheduler) exec(ctx context.Context, q *query) (pgconn.CommandTag, error) {
+	q.isExec = true
+	if err := s.run(ctx, q); err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	return q.steps[len(q.steps)-1].tag, nil
+}
+
+// query runs a statement and returns its rows, which are an error's if it failed.
+func (s *scheduler) query(ctx context.Context, q *query) *Rows {
+	r := &q.row
+	r.db = s.db
+	r.q = q
+	if err := s.run(ctx, q); err != nil {
+		r.err, r.closed = err, true
+		return r
+	}
+	r.start(&q.steps[len(q.steps)-1], q)
+	return r
+}
+
+// beginAlone begins a transaction in a segment of its own, for a text that can't be in one with it.
+func (s *scheduler) beginAlone(ctx context.Context, begin string) error {
+	q := &query{text: begin}
+	q.inTx = true
+	_, err := s.exec(ctx, q)
+	return err
+}

@@ -1,0 +1,162 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// errYield is what Read returns when the reader is to stop reading, because it has what it waited for.
+// A message that has come in part stays where it is, for the next reader.
+var errYield = errors.New("pg: the reader has what it waited for")
+
+// Read is what the message decoder reads from. It is called when all that had come has been worked off; that's the moment for
+// writing what has been queued meanwhile, and for asking whether to go on.
+func (c *conn) Read(p []byte) (int, error) {
+	if c.answered > 0 && c.more {
+		// Those who have just got their answers may have more to ask: let them put it, so that it is one write.
+		runtime.Gosched()
+	}
+	c.answered = 0
+	c.mu.Lock()
+	stop := false
+	switch {
+	case c.until != nil:
+		stop = c.until.state == stateFinished || c.until.conn != c
+	default:
+		stop = c.sent.len() == 0 && !c.watching && c.failed == nil
+	}
+	buf := c.takeOut()
+	c.waits.Store(!stop)
+	c.mu.Unlock()
+	c.write(buf)
+	if stop {
+		return 0, errYield
+	}
+	n, err := c.w.net.Read(p)
+	c.waits.Store(false)
+	return n, err
+}
+
+// passOn gives the reading role away. It needs the mutex.
+func (c *conn) passOn() {
+	c.until = nil
+	c.waits.Store(true) // until somebody reads, nobody can rely on the reader's writing
+	if c.sent.len() > 0 || c.failed != nil {
+		c.giveToResident()
+		return
+	}
+	c.role = nobody
+	c.arm()
+}
+
+// reside is the goroutine of the resident reader.
+func (c *conn) reside() {
+	for {
+		select {
+		case <-c.wake:
+			c.read(context.Background(), nil)
+		case <-c.ended:
+			return
+		}
+	}
+}
+
+// read handles messages until there is nothing more to do for this reader, who has the role and has lost it when read returns.
+// For a caller that is when its segment is finished, or its context has ended.
+func (c *conn) read(ctx context.Context, until *segment) {
+	for {
+		msg, err := c.frontend.Receive()
+		if err == nil {
+			err = c.handle(msg)
+		}
+		switch {
+		case err == nil:
+		case err == errYield:
+			// Not in Read: until here the decoder and its buffer were this reader's.
+			c.mu.Lock()
+			c.passOn()
+			c.mu.Unlock()
+			return
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			// Somebody wants this reader's attention: its own context, or that of a reader before it.
+			_ = c.w.net.SetReadDeadline(time.Time{}) // a broken socket shows at the next read
+			if c.interrupted(ctx, until) {
+				return
+			}
+		default:
+			c.lost(err)
+			return
+		}
+	}
+}
+
+// interrupted passes the role on if this reader is to stop.
+func (c *conn) interrupted(ctx context.Context, until *segment) bool {
+	c.mu.Lock()
+	failed := c.failed
+	stop := until != nil && ctx.Err() != nil && failed == nil
+	if stop {
+		c.passOn()
+	}
+	c.mu.Unlock()
+	if failed != nil {
+		c.lost(failed)
+		return true
+	}
+	return stop
+}
+
+// longAgo interrupts a reader.
+var longAgo = time.Unix(1, 0)
+
+// readFor is read for a caller, who is interrupted when its context ends.
+func (c *conn) readFor(ctx context.Context, s *segment) {
+	if ctx.Done() == nil {
+		c.read(ctx, s)
+		return
+	}
+	stop := context.AfterFunc(ctx, func() { _ = c.w.net.SetReadDeadline(longAgo) })
+	defer stop()
+	c.read(ctx, s)
+}
+
+// handle takes a message.
+func (c *conn) handle(msg pgproto3.BackendMessage) error {
+	switch m := msg.(type) {
+	case *pgproto3.ReadyForQuery:
+		return c.ready(m.TxStatus)
+	case *pgproto3.NoticeResponse:
+		if fn := c.sched.db.config.Conn.OnNotice; fn != nil {
+			fn(c.w.shadow, (*pgconn.Notice)(pgconn.ErrorResponseToPgError((*pgproto3.ErrorResponse)(m))))
+		}
+		return nil
+	case *pgproto3.NotificationResponse:
+		if fn := c.sched.db.config.Conn.OnNotification; fn != nil {
+			fn(c.w.shadow, &pgconn.Notification{PID: m.PID, Channel: m.Channel, Payload: m.Payload})
+		}
+		return nil
+	case *pgproto3.ParameterStatus:
+		return nil
+	case *pgproto3.ErrorResponse:
+		if e := pgconn.ErrorResponseToPgError(m); isFatal(e) {
+			c.fatal = e
+			return e // the server closes the connection after that
+		}
+	}
+	if c.head == nil {
+		c.mu.Lock()
+		c.head = c.sent.first()
+		c.mu.Unlock()
+		if c.head == nil {
+			return fmt.Errorf("%w: %T came unasked", ErrProtocol, msg)
+		}
+	}
+	return c.head.receive(msg)
+}

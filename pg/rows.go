@@ -1,0 +1,207 @@
+package pg
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// Rows is the result of a query. All of it is in memory when the query returns, so walking over it neither waits nor fails because of
+// the network, and a connection isn't occupied by rows that aren't read. It implements pgx.Rows.
+//
+// It belongs to one goroutine or task at a time.
+type Rows struct {
+	db     *DB
+	q      *query
+	fields []pgconn.FieldDescription
+	cursor rowCursor
+	values [][]byte
+	tag    pgconn.CommandTag
+	err    error
+	closed bool
+
+	codec *codec
+	plans []scanPlan
+	few   [4]scanPlan // for plans
+	small [4][]byte   // for values
+}
+
+// A scanPlan is how a column gets into a destination of a type.
+type scanPlan struct {
+	plan pgtype.ScanPlan
+	into reflect.Type
+}
+
+var (
+	_ pgx.Rows = (*Rows)(nil)
+	_ pgx.Row  = (*row)(nil)
+)
+
+func (r *Rows) start(st *step, q *query) {
+	if r.fields, r.err = st.resultFields(); r.err != nil {
+		r.err, r.closed = q.failed("reading the result of", r.err), true
+		return
+	}
+	r.cursor = st.rows.cursor()
+	r.tag = st.tag
+	r.values = r.small[:0]
+}
+
+// Close ends the walk.
+func (r *Rows) Close() {
+	if r.codec != nil {
+		r.db.release(r.codec)
+		r.codec = nil
+	}
+	r.closed = true
+	r.values, r.cursor, r.plans = nil, rowCursor{}, nil
+	r.few, r.small = [4]scanPlan{}, [4][]byte{}
+}
+
+// Err returns the error of the query, or of a Scan.
+func (r *Rows) Err() error { return r.err }
+
+// CommandTag returns what the server said of the statement as a whole.
+func (r *Rows) CommandTag() pgconn.CommandTag { return r.tag }
+
+// FieldDescriptions describes the columns. They must not be changed.
+func (r *Rows) FieldDescriptions() []pgconn.FieldDescription { return r.fields }
+
+// Next goes to the next row. After the last one it closes the rows and returns false.
+func (r *Rows) Next() bool {
+	if r.closed {
+		return false
+	}
+	var ok bool
+	if r.values, ok = r.cursor.next(r.values); !ok {
+		r.Close()
+	}
+	return ok
+}
+
+// RawValues returns the values of the row as they came. They are valid until the next call of Next.
+func (r *Rows) RawValues() [][]byte { return r.values }
+
+// Conn returns nil: there is no pgx.Conn.
+func (r *Rows) Conn() *pgx.Conn { return nil }
+
+// TypeMap returns the type map that the values are decoded with. It must not be used after Close.
+func (r *Rows) TypeMap() *pgtype.Map {
+	if r.codec == nil {
+		if r.db == nil || r.closed {
+			return nil
+		}
+		r.codec = r.db.codec()
+	}
+	return r.codec.types
+}
+
+// fail closes the rows with an error.
+func (r *Rows) fail(err error) error {
+	if r.err == nil {
+		r.err = err
+	}
+	r.Close()
+	return err
+}
+
+// Scan reads the row's values into the destinations, one for each column; nil skips a column.
+// If there is one destination and it is a pgx.RowScanner, it gets the row.
+func (r *Rows) Scan(dest ...any) error {
+	if r.closed {
+		return errors.New("pg: Scan of closed rows")
+	}
+	if len(dest) == 1 {
+		if scanner, ok := dest[0].(pgx.RowScanner); ok {
+			if err := scanner.ScanRow(r); err != nil {
+				return r.fail(err)
+			}
+			return nil
+		}
+	}
+	if len(r.fields) != len(r.values) {
+		return r.fail(fmt.Errorf("number of field descriptions must equal number of values, got %d and %d", len(r.fields), len(r.values)))
+	}
+	if len(r.fields) != len(dest) {
+		return r.fail(fmt.Errorf("number of field descriptions must equal number of destinations, got %d and %d", len(r.fields), len(dest)))
+	}
+	types := r.TypeMap()
+	if r.plans == nil {
+		r.plans = r.few[:]
+		if len(dest) > len(r.few) {
+			r.plans = make([]scanPlan, len(dest))
+		}
+	}
+	for i, to := range dest {
+		if to == nil {
+			continue
+		}
+		p, field := &r.plans[i], &r.fields[i]
+		if into := reflect.TypeOf(to); p.into != into {
+			p.into = into
+			p.plan = types.PlanScan(field.DataTypeOID, field.Format, to)
+		}
+		if err := p.plan.Scan(r.values[i], to); err != nil {
+			return r.fail(pgx.ScanArgError{ColumnIndex: i, FieldName: field.Name, Err: err})
+		}
+	}
+	return nil
+}
+
+// Values decodes the row's values into the types that suit them best.
+func (r *Rows) Values() ([]any, error) {
+	if r.closed {
+		return nil, errors.New("pg: Values of closed rows")
+	}
+	if len(r.fields) != len(r.values) {
+		return nil, r.fail(fmt.Errorf("number of field descriptions must equal number of values, got %d and %d", len(r.fields), len(r.values)))
+	}
+	types := r.TypeMap()
+	values := make([]any, 0, len(r.values))
+	for i, b := range r.values {
+		f := &r.fields[i]
+		switch t, known := types.TypeForOID(f.DataTypeOID); {
+		case b == nil:
+			values = append(values, nil)
+		case known:
+			v, err := t.Codec.DecodeValue(types, f.DataTypeOID, f.Format, b)
+			if err != nil {
+				return nil, r.fail(err)
+			}
+			values = append(values, v)
+		case f.Format == pgx.TextFormatCode:
+			values = append(values, string(b))
+		default:
+			values = append(values, append([]byte(nil), b...))
+		}
+	}
+	return values, nil
+}
+
+// row is the result of QueryRow.
+type row Rows
+
+// Scan reads the first row; if there is none it returns pgx.ErrNoRows.
+func (o *row) Scan(dest ...any) error {
+	r := (*Rows)(o)
+	if r.err != nil {
+		return r.err
+	}
+	defer r.Close()
+	for _, d := range dest {
+		if _, ok := d.(*pgtype.DriverBytes); ok {
+			return r.fail(errors.New("pg: QueryRow can't scan into *pgtype.DriverBytes, which would outlive the row"))
+		}
+	}
+	if !r.Next() {
+		if r.err != nil {
+			return r.err
+		}
+		return pgx.ErrNoRows
+	}
+	return r.Scan(dest...)
+}

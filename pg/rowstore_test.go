@@ -1,0 +1,48 @@
+package pg
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What is put in comes out, whatever the sizes; and a value can't be extended into the next one.
+func TestRowStoreKeepsRows(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		var s rowStore
+		var want [][][]byte
+		for range random.IntN(100) {
+			row := make([][]byte, random.IntN(6))
+			for i := range row {
+				switch random.IntN(10) {
+				case 0: // null
+				case 1:
+					row[i] = []byte{}
+				case 2:
+					row[i] = bytes.Repeat([]byte{byte(i)}, random.IntN(mostChunk*2))
+				default:
+					row[i] = bytes.Repeat([]byte{byte(i)}, random.IntN(30))
+				}
+			}
+			s.add(row)
+			want = append(want, row)
+		}
+		c := s.cursor()
+		var values [][]byte
+		for _, row := range want {
+			var ok bool
+			values, ok = c.next(values)
+			require.True(t, ok)
+			require.Equal(t, len(row), len(values))
+			for i := range row {
+				require.Equal(t, row[i], values[i])
+				require.Equal(t, len(values[i]), cap(values[i]))
+			}
+		}
+		_, ok := c.next(values)
+		require.False(t, ok)
+	}
+}

@@ -1,0 +1,455 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A scheduler gives segments to connections: the lanes of a DB, of which it opens more if need be, or the one of a session.
+//
+// A segment binds late. It waits in the queue, whose order is that of submission, until a connection has room.
+type scheduler struct {
+	db    *DB
+	lanes bool // many callers share it, so nothing may be left behind
+	most  int  // connections
+	few   int  // of these, so many are opened freely, and preferred
+	depth int  // of each; 0: adapting. A session has no limit
+	descs *descriptions
+
+	mu         sync.Mutex // held for moments. Nothing that blocks is done with it
+	conns      []*conn
+	connecting int
+	queue      fifo // also has segments that were dropped since: their state isn't queued
+	queuedNow  int  // without those
+	closing    bool // nothing more is accepted
+	forced     bool // closed without waiting
+	backoff    time.Duration
+	notBefore  time.Time // the next attempt to connect
+	idle       []func()  // to be called once nothing is under way
+	timer      *time.Timer
+	watching   bool   // the timer is set
+	tainted    bool   // of a session: a statement has left something behind
+	lost       error  // of a session: why its connection is gone
+	onLost     func() // is told of that, without the mutex
+	stats      counters
+}
+
+// counters are what a scheduler counts.
+type counters struct {
+	Statements, Writes, Retries, Reprepared, StrayCancels uint64
+	Cancels, Abandoned, Dropped, Connects, Lost, Poisoned uint64
+	ConnectErrors, Waited                                 uint64
+}
+
+const maxConnecting = 4
+
+// submit takes a segment of a plain goroutine. It returns the connection that the caller must read, if it must, and
+// what it must write before, and to which.
+func (s *scheduler) submit(g *segment) (read, to *conn, buf []byte, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	to, err = s.accept(g)
+	if err != nil || to == nil {
+		return nil, nil, nil, err
+	}
+	if to.role == nobody {
+		to.role, to.until, read = caller, g, to
+	} else {
+		g.awaitReady()
+	}
+	return read, to, to.startWrite(), nil
+}
+
+// place takes a segment whose waiter doesn't read. Writing is left to the caller. It needs the mutex.
+func (s *scheduler) place(g *segment) error {
+	c, err := s.accept(g)
+	if c != nil {
+		c.ensureReader()
+	}
+	return err
+}
+
+// accept puts a segment on a connection, which it returns, or into the queue.
+func (s *scheduler) accept(g *segment) (*conn, error) {
+	if s.closing {
+		return nil, ErrClosed
+	}
+	s.stats.Statements++
+	if c := s.pick(); c != nil {
+		if err := c.put(g); err != nil {
+			return nil, err
+		}
+		return c, nil
+	}
+	if !s.lanes && len(s.conns) == 0 {
+		return nil, &LostError{MaybeApplied: false, Err: s.lost}
+	}
+	if most := s.db.config.QueueLimit; s.lanes && most > 0 && s.queuedNow >= most {
+		return nil, ErrQueueFull
+	}
+	s.stats.Waited++
+	s.enqueue(g)
+	g.awaitReady()
+	if len(s.conns) < s.few {
+		s.grow()
+	}
+	s.watch()
+	return nil, nil
+}
+
+// awaitReady sees to it that whoever waits for the segment can be told.
+func (g *segment) awaitReady() {
+	if g.ready == nil && g.promise == nil && g.then == nil {
+		g.ready = make(chan struct{}, 1)
+	}
+}
+
+func (s *scheduler) enqueue(g *segment) {
+	g.state = stateQueued
+	g.queuedAt = nanotime()
+	s.queue.push(g)
+	s.queuedNow++
+}
+
+// longWait is how long a statement may wait for a lane before there is another one, if there may be. With many short statements
+// a few lanes do; where some take long, more of them keep the others going.
+const longWait = 2 * time.Millisecond
+
+// watch sees to it that the queue is looked at.
+func (s *scheduler) watch() {
+	if !s.lanes || s.watching || s.queuedNow == 0 || s.forced || len(s.conns)+s.connecting >= s.most {
+		return
+	}
+	s.watching = true
+	if s.timer == nil {
+		s.timer = time.AfterFunc(longWait, s.onTimer)
+		return
+	}
+	s.timer.Reset(longWait)
+}
+
+// onTimer opens a lane if there is one that waits for long.
+func (s *scheduler) onTimer() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watching = false
+	if s.waitsLong() {
+		s.grow()
+	}
+	s.watch()
+}
+
+// waitsLong reports whether the first of the queue has waited for long.
+func (s *scheduler) waitsLong() bool {
+	g := s.queue.first()
+	return g != nil && nanotime()-g.queuedAt > int64(longWait)
+}
+
+// next takes the first segment of the queue that still wants to be sent.
+func (s *scheduler) next() *segment {
+	for {
+		g := s.queue.pop()
+		if g == nil {
+			return nil
+		}
+		if g.state == stateQueued {
+			s.queuedNow--
+			return g
+		}
+	}
+}
+
+// pick returns the connection that a new segment is to be put on, nil if it has to wait. The first few lanes are preferred:
+// what shares a lane shares system calls, too. The others are for when these are full.
+func (s *scheduler) pick() *conn {
+	if s.queuedNow > 0 {
+		return nil
+	}
+	var best *conn
+	for i, c := range s.conns {
+		if i == s.few && best != nil {
+			break
+		}
+		if !c.open() {
+			continue
+		}
+		n := c.sent.len()
+		if n == 0 {
+			return c
+		}
+		if s.lanes && n >= c.pace.depth {
+			continue
+		}
+		if best == nil || n < best.sent.len() {
+			best = c
+		}
+	}
+	if best != nil && len(s.conns) < s.few {
+		s.grow()
+	}
+	return best
+}
+
+// pull moves segments from the queue to a connection that has room. Whoever calls it sees to it that they are written and read.
+//
+// A lane is filled again when it is half empty, so that several segments are one write. Until then the server has the other half.
+func (s *scheduler) pull(c *conn) {
+	if s.lanes && c.sent.len() > c.pace.depth/2 {
+		return
+	}
+	for s.queuedNow > 0 && c.open() && (!s.lanes || c.sent.len() < c.pace.depth) {
+		g := s.next()
+		if g == nil {
+			return
+		}
+		if err := c.put(g); err != nil {
+			g.err, g.state = err, stateFinished
+			s.db.spawn(g.tell) // this is no place for it
+		}
+	}
+}
+
+// grow opens another lane if there may be more.
+func (s *scheduler) grow() {
+	if !s.lanes || s.forced || len(s.conns)+s.connecting >= s.most || s.connecting >= maxConnecting {
+		return
+	}
+	if s.connecting > 0 && s.connecting >= s.queuedNow+1 {
+		return
+	}
+	wait := time.Until(s.notBefore)
+	if wait > 0 && s.connecting > 0 {
+		return
+	}
+	s.connecting++
+	if !s.db.spawn(func() { s.openLane(wait) }) {
+		s.connecting--
+	}
+}
+
+// openLane connects, after a pause if the last attempt failed.
+func (s *scheduler) openLane(wait time.Duration) {
+	if wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-s.db.ctx.Done():
+		}
+	}
+	w, err := s.db.connect(s.db.ctx)
+	s.mu.Lock()
+	s.connecting--
+	if err == nil && s.forced {
+		err = errors.Join(ErrClosed, w.net.Close())
+	}
+	if err != nil {
+		told := s.connectFailed(err)
+		idle := s.idleNow()
+		s.mu.Unlock()
+		for _, g := range told {
+			g.tell()
+		}
+		for _, fn := range idle {
+			fn()
+		}
+		return
+	}
+	c := s.add(w)
+	if c != nil {
+		s.pull(c)
+		c.ensureReader()
+	}
+	s.finishUp(c)
+}
+
+// add makes a wire one of the connections. It returns nil if it's too late for that.
+func (s *scheduler) add(w *wire) *conn {
+	c := newConn(s, w)
+	if !s.db.spawn(c.reside) {
+		_ = w.net.Close()
+		return nil
+	}
+	s.stats.Connects++
+	s.conns = append(s.conns, c)
+	c.arm()
+	return c
+}
+
+// finishUp ends what was done with the mutex: it releases it, writes, and tells those who wait for idleness.
+func (s *scheduler) finishUp(c *conn) {
+	var buf []byte
+	if c != nil {
+		buf = c.startWrite()
+	}
+	idle := s.idleNow()
+	s.mu.Unlock()
+	if buf != nil {
+		c.write(buf)
+	}
+	for _, fn := range idle {
+		fn()
+	}
+}
+
+const (
+	firstBackoff = 20 * time.Millisecond
+	maxBackoff   = time.Second
+)
+
+// connectFailed notes a failed attempt. If there is no lane left, and none on its way, those who wait have waited in vain.
+func (s *scheduler) connectFailed(err error) (told []*segment) {
+	s.stats.ConnectErrors++
+	s.pause()
+	if len(s.conns) > 0 || s.connecting > 0 {
+		return nil
+	}
+	if s.forced {
+		err = ErrClosed
+	}
+	return s.failQueue(err)
+}
+
+// pause puts off the next attempt to connect, the longer the more have failed in a row.
+func (s *scheduler) pause() {
+	s.backoff = min(max(2*s.backoff, firstBackoff), maxBackoff)
+	s.notBefore = time.Now().Add(s.backoff/2 + rand.N(s.backoff/2+1))
+}
+
+func (s *scheduler) failQueue(err error) (told []*segment) {
+	for g := s.next(); g != nil; g = s.next() {
+		g.err, g.state = err, stateFinished
+		told = append(told, g)
+	}
+	return told
+}
+
+// connLost takes a dead connection out. The segments in again go to the front of the queue. It returns those that are to be told
+// that nothing will come of it.
+func (s *scheduler) connLost(c *conn, again []*segment) (told []*segment) {
+	if i := slices.Index(s.conns, c); i >= 0 {
+		s.conns = slices.Delete(s.conns, i, i+1)
+	}
+	if !c.retiring {
+		s.stats.Lost++
+	}
+	if c.served == 0 {
+		s.pause() // a connection that was of no use is as good as none
+	} else {
+		s.backoff, s.notBefore = 0, time.Time{}
+	}
+	waiting := s.queue.takeAll()
+	for _, g := range again {
+		g.forgetAnswer()
+		g.awaitReady() // whoever read the connection for it doesn't any more
+		s.stats.Retries++
+		s.enqueue(g)
+	}
+	for _, g := range waiting {
+		if g.state == stateQueued {
+			s.queue.push(g)
+		}
+	}
+	switch {
+	case !s.lanes:
+		s.lost = c.dead
+		for g := s.next(); g != nil; g = s.next() {
+			g.err, g.state = &LostError{MaybeApplied: false, Err: c.dead}, stateFinished
+			told = append(told, g)
+		}
+	case s.forced:
+		told = s.failQueue(ErrClosed)
+	case s.queuedNow > 0:
+		for _, other := range s.conns {
+			if other.sent.len() < other.pace.depth && other.open() {
+				s.kick(other)
+			}
+		}
+		s.grow()
+	}
+	return told
+}
+
+// kick has a goroutine give queued segments to a connection that has room.
+func (s *scheduler) kick(c *conn) {
+	s.db.spawn(func() {
+		s.mu.Lock()
+		s.pull(c)
+		c.ensureReader()
+		s.finishUp(c)
+	})
+}
+
+// idleNow returns what is to be called, without the mutex, because nothing is under way now.
+func (s *scheduler) idleNow() []func() {
+	if len(s.idle) == 0 || s.queuedNow > 0 {
+		return nil
+	}
+	for _, c := range s.conns {
+		if c.sent.len() > 0 || c.cancels > 0 {
+			return nil
+		}
+	}
+	fns := s.idle
+	s.idle = nil
+	return fns
+}
+
+// whenIdle calls fn once nothing is under way, maybe at once.
+func (s *scheduler) whenIdle(fn func()) {
+	s.mu.Lock()
+	s.idle = append(s.idle, fn)
+	fns := s.idleNow()
+	s.mu.Unlock()
+	for _, fn := range fns {
+		fn()
+	}
+}
+
+// stop accepts nothing more.
+func (s *scheduler) stop() {
+	s.mu.Lock()
+	s.closing = true
+	s.mu.Unlock()
+}
+
+// quit closes all connections in order, when nothing is under way on them.
+func (s *scheduler) quit() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closing, s.forced = true, true
+	for _, c := range s.conns {
+		c.retire()
+	}
+}
+
+// force closes all connections at once.
+func (s *scheduler) force() {
+	s.mu.Lock()
+	s.closing, s.forced = true, true
+	told := s.failQueue(ErrClosed)
+	conns := slices.Clone(s.conns)
+	for _, c := range conns {
+		if c.role == nobody && c.dead == nil {
+			c.giveToResident()
+		}
+	}
+	idle := s.idleNow()
+	s.mu.Unlock()
+	for _, c := range conns {
+		_ = c.w.net.Close() // the reader notices
+	}
+	for _, g := range told {
+		g.tell()
+	}
+	for _, fn := range idle {
+		fn()
+	}
+}
+
+// connect opens a connection.
+func (db *DB) connect(ctx context.Context) (*wire, error) { return connect(ctx, db.config.Conn) }

@@ -1,0 +1,289 @@
+package pg
+
+import (
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// A segment is what one caller sends and the server answers with one ReadyForQuery: a statement, or a batch, and its Sync.
+// It is the unit of everything: it is queued, sent, answered, cancelled and repeated as a whole, and its bytes lie
+// on the connection without a gap.
+//
+//	state      where it is                                               who may change it
+//	new        with its maker                                            the maker
+//	collected  in the list of a loop's tick                              the loop
+//	queued     in the scheduler's queue                                  under the scheduler's mutex
+//	sent       on a connection's list; the bytes in its buffer or gone   under the scheduler's mutex
+//	finished   off all lists; the outcome is there                       nobody; the waiter reads it
+//
+// While it is sent, its answer (cur, the steps' answers, failure) belongs to whoever reads the connection. From then on it belongs to
+// the waiter, who has been told; or to nobody if the waiter has gone, which is when abandoned is set.
+type segment struct {
+	sched *scheduler
+
+	// What to send. Set before it is submitted.
+	sql      string // for errors
+	simple   string // if not empty, this is a Query message, and there is one step for all its results
+	steps    []step
+	discard  bool // nobody wants the rows
+	noRepeat bool // may commit midway, so it isn't repeated when another's cancel hits it
+	harmless bool // has no effect, so it may be repeated whatever happened
+	commits  bool // ends a transaction
+	internal bool // is the driver's own
+	inTx     bool // belongs to a transaction of several segments
+
+	// Guarded by the scheduler's mutex.
+	state      segmentState
+	conn       *conn  // that it was sent on
+	start, end uint64 // its place in all that was ever put into the connection's buffer
+	parses     bool   // its bytes change what the connection has prepared
+	exposed    bool   // a cancel of ours for another segment may hit it
+	cancelled  bool   // a cancel of ours was for it
+	queuedAt   int64  // on the clock of nanotime
+	losses     int    // connections that broke under it
+	sentAt     int64  // on the same clock, if it measures the round trip
+
+	abandoned atomic.Bool // nobody waits
+
+	// The answer.
+	cur     int // the step that is being answered
+	failure *pgconn.PgError
+	err     error // other than failure
+	again   bool  // it certainly had no effect, and the reason has been taken note of: send it again
+	stray   bool  // the reason was the cancel of another statement
+	stale   bool  // it failed because the schema has changed since it was prepared
+
+	// Who is told, at most one of them. All nil: the waiter reads the connection itself.
+	ready   chan struct{} // with room for one
+	promise *loop.Promise[struct{}]
+	then    func()
+
+	oneStep  [1]step // for steps
+	smallOut [96]byte
+}
+
+type segmentState uint8
+
+const (
+	stateNew segmentState = iota
+	stateCollected
+	stateQueued
+	stateSent
+	stateFinished
+)
+
+// A step is one statement of a segment.
+type step struct {
+	// If desc is set, this is a named prepared statement of this shape, and payload begins with Bind.
+	// Otherwise payload is all there is.
+	desc     *description
+	shape    *shape
+	prepared *preparedStatement // on the connection that it was put on
+	formats  []int16            // of the result, as payload asks for them
+	payload  []byte
+	// describes says that nothing is executed, only described.
+	describes bool
+
+	// The answer.
+	parsed, bound, complete bool
+	params                  []uint32
+	fields                  []pgconn.FieldDescription
+	rows                    rowStore
+	tag                     pgconn.CommandTag
+}
+
+// reset makes a finished segment one that can be sent again. Only its waiter may call it.
+func (g *segment) reset() {
+	g.forgetAnswer()
+	g.ready, g.promise, g.then = nil, nil, nil
+}
+
+// forgetAnswer makes a segment one that has not been sent. Its waiter goes on waiting.
+func (g *segment) forgetAnswer() {
+	g.state, g.conn = stateNew, nil
+	g.parses, g.exposed, g.cancelled, g.sentAt = false, false, false, 0
+	g.cur, g.failure, g.err, g.again, g.stray, g.stale = 0, nil, nil, false, false, false
+	for i := range g.steps {
+		st := &g.steps[i]
+		st.parsed, st.bound, st.complete, st.prepared = false, false, false, nil
+		st.params, st.fields, st.rows, st.tag = nil, nil, rowStore{}, pgconn.CommandTag{}
+	}
+}
+
+// tell wakes the waiter. It is called once for each time that the segment is finished, without locks.
+func (g *segment) tell() {
+	switch {
+	case g.ready != nil:
+		g.ready <- struct{}{}
+	case g.promise != nil:
+		g.promise.Resolve(struct{}{})
+	case g.then != nil:
+		g.then()
+	}
+}
+
+// begun reports whether the server has accepted the parameters of the current step: from then on the statement may have
+// had an effect.
+func (g *segment) begun() bool {
+	if g.cur > 0 || g.simple != "" {
+		return true
+	}
+	return len(g.steps) > 0 && g.steps[0].bound
+}
+
+// receive takes a message that belongs to the answer. An error means that the server doesn't keep to the protocol.
+// It must not be ReadyForQuery.
+func (g *segment) receive(msg pgproto3.BackendMessage) error {
+	if e, ok := msg.(*pgproto3.ErrorResponse); ok {
+		if g.failure != nil {
+			return unexpected(msg, "after an error")
+		}
+		g.failure = pgconn.ErrorResponseToPgError(e)
+		return nil
+	}
+	if g.failure != nil {
+		return unexpected(msg, "after an error")
+	}
+	if _, ok := msg.(*pgproto3.CloseComplete); ok && g.simple == "" {
+		return nil // of a prepared statement that made room
+	}
+	if g.cur >= len(g.steps) {
+		return unexpected(msg, "after the last result")
+	}
+	st := &g.steps[g.cur]
+	var err error
+	if g.simple != "" {
+		err = g.receiveSimple(st, msg)
+	} else {
+		err = g.receiveExtended(st, msg)
+	}
+	return err
+}
+
+func (g *segment) receiveExtended(st *step, msg pgproto3.BackendMessage) error {
+	switch m := msg.(type) {
+	case *pgproto3.ParseComplete:
+		if st.parsed || st.bound {
+			return unexpected(msg, "twice")
+		}
+		st.parsed = true
+	case *pgproto3.BindComplete:
+		if st.bound || st.describes {
+			return unexpected(msg, "twice")
+		}
+		st.bound = true
+	case *pgproto3.ParameterDescription:
+		st.params = slices.Clone(m.ParameterOIDs)
+	case *pgproto3.RowDescription:
+		if st.fields != nil {
+			return unexpected(msg, "twice")
+		}
+		st.fields = fieldsOf(m, st.formats)
+		g.described(st)
+	case *pgproto3.NoData:
+		g.described(st)
+	case *pgproto3.DataRow:
+		if !st.bound {
+			return unexpected(msg, "before the parameters were accepted")
+		}
+		if !g.discard && !g.abandoned.Load() {
+			st.rows.add(m.Values)
+		}
+	case *pgproto3.CommandComplete:
+		if !st.bound {
+			return unexpected(msg, "before the parameters were accepted")
+		}
+		st.tag = pgconn.NewCommandTag(string(m.CommandTag))
+		st.complete = true
+		g.cur++
+	case *pgproto3.EmptyQueryResponse:
+		if !st.bound {
+			return unexpected(msg, "before the parameters were accepted")
+		}
+		st.complete = true
+		g.cur++
+	default:
+		return unexpected(msg, "in the answer to a statement")
+	}
+	return nil
+}
+
+// described notes a description, and ends a step that only describes.
+func (g *segment) described(st *step) {
+	if p := st.prepared; p != nil && !p.described {
+		p.described, p.fields = true, st.fields
+	}
+	if st.describes {
+		st.complete = true
+		g.cur++
+	}
+}
+
+// receiveSimple takes the answer to a Query message. Of several results the rows of the first are kept, and the last tag.
+func (g *segment) receiveSimple(st *step, msg pgproto3.BackendMessage) error {
+	switch m := msg.(type) {
+	case *pgproto3.RowDescription:
+		st.bound = true // rows follow
+		if st.fields == nil {
+			st.fields = fieldsOf(m, nil)
+		}
+	case *pgproto3.DataRow:
+		if !st.bound {
+			return unexpected(msg, "without a description")
+		}
+		if !st.complete && !g.discard && !g.abandoned.Load() {
+			st.rows.add(m.Values)
+		}
+	case *pgproto3.CommandComplete:
+		st.tag = pgconn.NewCommandTag(string(m.CommandTag))
+		st.complete = true
+	case *pgproto3.EmptyQueryResponse:
+		st.complete = true
+	default:
+		return unexpected(msg, "in the answer to a query")
+	}
+	return nil
+}
+
+// ended checks, at ReadyForQuery, that the answer is complete.
+func (g *segment) ended() error {
+	if g.failure != nil {
+		return nil
+	}
+	for i := range g.steps {
+		if !g.steps[i].complete {
+			return fmt.Errorf("%w: ReadyForQuery came before the answer was complete", ErrProtocol)
+		}
+	}
+	return nil
+}
+
+func unexpected(msg pgproto3.BackendMessage, when string) error {
+	return fmt.Errorf("%w: %T came %s", ErrProtocol, msg, when)
+}
+
+// fieldsOf copies a description. With formats, they are the ones that the rows will have: one for each column, or one for all.
+func fieldsOf(m *pgproto3.RowDescription, formats []int16) []pgconn.FieldDescription {
+	fields := make([]pgconn.FieldDescription, len(m.Fields))
+	for i, f := range m.Fields {
+		fields[i] = pgconn.FieldDescription{
+			Name:                 string(f.Name),
+			TableOID:             f.TableOID,
+			TableAttributeNumber: f.TableAttributeNumber,
+			DataTypeOID:          f.DataTypeOID,
+			DataTypeSize:         f.DataTypeSize,
+			TypeModifier:         f.TypeModifier,
+			Format:               f.Format,
+		}
+		if formats != nil {
+			fields[i].Format = formatOf(formats, i)
+		}
+	}
+	return fields
+}

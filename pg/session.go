@@ -1,0 +1,103 @@
+package pg
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// A Session is a connection that its owner has for itself, from [DB.Acquire] to Release. Here everything is allowed:
+// settings, temporary tables, advisory locks, BEGIN.
+//
+// It may be used by several goroutines or tasks at once: their statements are pipelined in the order in which they come.
+// Whether that makes sense, for example in a transaction, is for the owner to know.
+type Session struct {
+	s        *scheduler
+	db       *DB
+	released atomic.Bool
+}
+
+// Release gives the connection back. It doesn't wait: what is under way ends, an open transaction is rolled back, and settings, cursors, listens,
+// locks and what else has been left behind is undone before the next owner gets it. If temporary tables or prepared statements may be left, that is DISCARD ALL;
+// otherwise the connection keeps what this driver has prepared. Further calls do nothing.
+func (s *Session) Release() {
+	if !s.released.Swap(true) {
+		s.db.pool.recycle(s.s, true)
+	}
+}
+
+func (s *Session) check() error {
+	if s.released.Load() {
+		return fmt.Errorf("%w: the session has been released", ErrClosed)
+	}
+	return nil
+}
+
+// Exec is [DB.Exec] in the session.
+func (s *Session) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	q := &query{text: sql, args: args}
+	if err := s.check(); err != nil {
+		return pgconn.CommandTag{}, q.failed("running", err)
+	}
+	return s.s.exec(ctx, q)
+}
+
+// Query is [DB.Query] in the session.
+func (s *Session) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	r := s.query(ctx, sql, args)
+	return r, r.err
+}
+
+// QueryRow is [DB.QueryRow] in the session.
+func (s *Session) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return (*row)(s.query(ctx, sql, args))
+}
+
+func (s *Session) query(ctx context.Context, sql string, args []any) *Rows {
+	q := &query{text: sql, args: args}
+	if err := s.check(); err != nil {
+		q.row.err, q.row.closed = q.failed("running", err), true
+		return &q.row
+	}
+	return s.s.query(ctx, q)
+}
+
+// SendBatch is [DB.SendBatch] in the session.
+func (s *Session) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	if err := s.check(); err != nil {
+		return failedBatch(b, err)
+	}
+	return s.s.batch(ctx, b, nil)
+}
+
+// Begin starts a transaction in the session. It ends before the session is released, or is rolled back then.
+func (s *Session) Begin(ctx context.Context) (pgx.Tx, error) { return s.BeginTx(ctx, pgx.TxOptions{}) }
+
+// BeginTx is Begin with options.
+func (s *Session) BeginTx(_ context.Context, options pgx.TxOptions) (pgx.Tx, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	return newTx(s.s, options, func() {}), nil
+}
+
+// Ping asks the server for a sign of life.
+func (s *Session) Ping(ctx context.Context) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	return s.s.ping(ctx)
+}
+
+// PID returns the process id of the server's backend, 0 if the connection is lost.
+func (s *Session) PID() uint32 {
+	s.s.mu.Lock()
+	defer s.s.mu.Unlock()
+	if len(s.s.conns) == 0 {
+		return 0
+	}
+	return s.s.conns[0].w.pid
+}

@@ -1,0 +1,374 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// A Tx is a transaction. It implements pgx.Tx. BEGIN travels with the first statement, in one segment with it; a transaction that is ended without one
+// never reaches the server. Begin in a transaction makes a savepoint.
+//
+// Several goroutines or tasks may use it at once: their statements are pipelined.
+//
+//	pending   BEGIN is still to be sent
+//	starting  the first statement is being sent; others wait for it
+//	begun     the server knows of it
+//	unsure    the first statement was given up; before the next one, what has become of it is waited for
+//	over      Commit or Rollback was called
+type Tx struct {
+	s       *scheduler
+	parent  *Tx // of a savepoint
+	begin   string
+	commit  string
+	back    string
+	release func()
+	points  atomic.Int64
+
+	mu    sync.Mutex // held for moments
+	state txState
+	first *loop.Promise[struct{}] // done when the starting state ends
+}
+
+type txState uint8
+
+const (
+	txPending txState = iota
+	txStarting
+	txBegun
+	txUnsure
+	txOver
+)
+
+var _ pgx.Tx = (*Tx)(nil)
+
+func newTx(s *scheduler, o pgx.TxOptions, release func()) *Tx {
+	tx := &Tx{s: s, begin: o.BeginQuery, commit: o.CommitQuery, back: "rollback", release: release}
+	if tx.begin == "" {
+		words := []string{"begin"}
+		if o.IsoLevel != "" {
+			words = append(words, "isolation level", string(o.IsoLevel))
+		}
+		if o.AccessMode != "" {
+			words = append(words, string(o.AccessMode))
+		}
+		if o.DeferrableMode != "" {
+			words = append(words, string(o.DeferrableMode))
+		}
+		tx.begin = strings.Join(words, " ")
+	}
+	if tx.commit == "" {
+		tx.commit = "commit"
+	}
+	return tx
+}
+
+// enter is called before each statement. It returns what is to be executed in the same segment before it;
+// if that isn't empty, started must be called after it.
+func (tx *Tx) enter(ctx context.Context) (begin string, err error) {
+	if tx.parent != nil {
+		tx.mu.Lock()
+		over := tx.state == txOver
+		tx.mu.Unlock()
+		if over {
+			return "", pgx.ErrTxClosed
+		}
+		return tx.parent.enter(ctx)
+	}
+	for {
+		tx.mu.Lock()
+		state := tx.state
+		switch state {
+		case txPending:
+			tx.state = txStarting
+			tx.first = loop.NewPromise[struct{}](nil)
+			tx.first.Future().SetName("the first statement of a transaction")
+		case txBegun:
+			if !tx.s.inTransaction() {
+				err = fmt.Errorf("%w: one of its statements ended it", pgx.ErrTxClosed)
+			}
+		}
+		first := tx.first
+		tx.mu.Unlock()
+		switch state {
+		case txPending:
+			return tx.begin, nil
+		case txBegun:
+			return "", err
+		case txOver:
+			return "", pgx.ErrTxClosed
+		case txStarting:
+			if err := watch(ctx, first); err != nil {
+				return "", err
+			}
+		case txUnsure:
+			if err := tx.settle(ctx); err != nil {
+				return "", err
+			}
+		}
+	}
+}
+
+// started ends the starting state.
+func (tx *Tx) started(gaveUp bool) {
+	root := tx.root()
+	root.mu.Lock()
+	switch {
+	case gaveUp:
+		root.state = txUnsure
+	case root.s.inTransaction():
+		root.state = txBegun
+	default:
+		root.state = txPending // BEGIN failed, or wasn't sent
+	}
+	first := root.first
+	root.mu.Unlock()
+	first.Resolve(struct{}{})
+}
+
+// settle waits until nothing is under way, and finds out whether the transaction has begun.
+func (tx *Tx) settle(ctx context.Context) error {
+	quiet := loop.NewPromise[struct{}](nil)
+	quiet.Future().SetName("the end of a statement that was given up")
+	tx.s.whenIdle(func() { quiet.Resolve(struct{}{}) })
+	if _, err := repaint.Await(ctx, quiet.Future()); err != nil {
+		return err
+	}
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	if tx.state == txUnsure {
+		tx.state = txPending
+		if tx.s.inTransaction() {
+			tx.state = txBegun
+		}
+	}
+	return nil
+}
+
+// watch waits for a promise that others wait for, too, so that the end of this context doesn't cancel it.
+func watch(ctx context.Context, p *loop.Promise[struct{}]) error {
+	mine := loop.NewPromise[struct{}](nil)
+	var w loop.Waiter
+	w.Notify(nil, resolve{mine})
+	if !p.Future().Subscribe(&w) {
+		return nil
+	}
+	_, err := repaint.Await(ctx, mine.Future())
+	p.Future().Unsubscribe(&w)
+	return err
+}
+
+// resolve is a Runnable that resolves a promise, in whatever goroutine it runs.
+type resolve struct{ promise *loop.Promise[struct{}] }
+
+func (r resolve) RunInLoop() { r.promise.Resolve(struct{}{}) }
+
+func (tx *Tx) root() *Tx {
+	for tx.parent != nil {
+		tx = tx.parent
+	}
+	return tx
+}
+
+// inTransaction reports whether the connection is in a transaction, or may be since something is under way.
+func (s *scheduler) inTransaction() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.conns {
+		return c.status != 'I' || c.sent.len() > 0
+	}
+	return true // lost: the statement itself will tell
+}
+
+// within prepares a query for the transaction, runs it, and notes what became of BEGIN. If the first statement of a transaction fails
+// because it was prepared before the schema changed, both are sent again: nothing else has happened in it.
+func (tx *Tx) within(ctx context.Context, q *query, run func() error) error {
+	for attempt := 1; ; attempt++ {
+		begin, err := tx.enter(ctx)
+		if err != nil {
+			return q.failed("beginning the transaction of", err)
+		}
+		q.begin, q.inTx = begin, true
+		err = run()
+		if begin == "" {
+			return err
+		}
+		gaveUp := err != nil && q.unfinished()
+		again := !gaveUp && q.stale && attempt < maxAttempts && tx.undo(ctx)
+		tx.started(gaveUp)
+		if !again {
+			return err
+		}
+		q.reset()
+		q.row.err, q.row.closed = nil, false
+	}
+}
+
+// undo rolls back a transaction in which nothing but its first statement has failed.
+func (tx *Tx) undo(ctx context.Context) bool {
+	q := &query{text: "rollback"}
+	q.inTx = true
+	_, err := tx.s.exec(ctx, q)
+	return err == nil && !tx.s.inTransaction()
+}
+
+// unfinished reports whether the segment was given up and may still be in use.
+func (g *segment) unfinished() bool {
+	if g.sched == nil {
+		return false
+	}
+	g.sched.mu.Lock()
+	defer g.sched.mu.Unlock()
+	return g.abandoned.Load()
+}
+
+// Exec is [DB.Exec] in the transaction.
+func (tx *Tx) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
+	q := &query{text: sql, args: args}
+	err = tx.within(ctx, q, func() error {
+		tag, err = tx.s.exec(ctx, q)
+		return err
+	})
+	return tag, err
+}
+
+// Query is [DB.Query] in the transaction.
+func (tx *Tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	r := tx.query(ctx, sql, args)
+	return r, r.err
+}
+
+// QueryRow is [DB.QueryRow] in the transaction.
+func (tx *Tx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return (*row)(tx.query(ctx, sql, args))
+}
+
+func (tx *Tx) query(ctx context.Context, sql string, args []any) *Rows {
+	q := &query{text: sql, args: args}
+	err := tx.within(ctx, q, func() error { return tx.s.query(ctx, q).err })
+	if err != nil {
+		q.row.err, q.row.closed = err, true
+	}
+	return &q.row
+}
+
+// SendBatch is [DB.SendBatch] in the transaction.
+func (tx *Tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	return tx.s.batch(ctx, b, tx)
+}
+
+// Begin makes a savepoint and returns a transaction that ends by releasing it, or by going back to it.
+func (tx *Tx) Begin(ctx context.Context) (pgx.Tx, error) {
+	name := fmt.Sprintf("sp_%d", tx.root().points.Add(1))
+	if _, err := tx.Exec(ctx, "savepoint "+name); err != nil {
+		return nil, err
+	}
+	return &Tx{s: tx.s, parent: tx, commit: "release savepoint " + name, back: "rollback to savepoint " + name, state: txBegun, release: func() {}}, nil
+}
+
+// Commit commits the transaction. If the server rolls it back instead, since a statement had failed, that is pgx.ErrTxCommitRollback.
+// If the context ends meanwhile, the outcome is unknown.
+func (tx *Tx) Commit(ctx context.Context) error {
+	pending, err := tx.finish(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.release()
+	if pending {
+		return nil
+	}
+	q := &query{text: tx.commit}
+	q.commits, q.inTx = tx.parent == nil, true
+	tag, err := tx.s.exec(ctx, q)
+	if err == nil && tag.String() == "ROLLBACK" {
+		return pgx.ErrTxCommitRollback
+	}
+	return err
+}
+
+// finish makes the transaction one that is over, and reports whether the server never heard of it.
+func (tx *Tx) finish(ctx context.Context) (pending bool, err error) {
+	for {
+		tx.mu.Lock()
+		state, first := tx.state, tx.first
+		if state != txStarting && state != txUnsure {
+			tx.state = txOver
+		}
+		tx.mu.Unlock()
+		switch state {
+		case txOver:
+			return false, pgx.ErrTxClosed
+		case txStarting:
+			err = watch(ctx, first)
+		case txUnsure:
+			err = tx.settle(ctx)
+		default:
+			return state == txPending, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+}
+
+// Rollback rolls the transaction back, whether or not the context has ended: in that case it doesn't wait for the server. It returns
+// pgx.ErrTxClosed if the transaction is over.
+func (tx *Tx) Rollback(ctx context.Context) error {
+	tx.mu.Lock()
+	state := tx.state
+	tx.state = txOver
+	tx.mu.Unlock()
+	switch state {
+	case txOver:
+		return pgx.ErrTxClosed
+	case txPending:
+		tx.release()
+		return nil
+	}
+	// What is under way comes first on the connection, so there is nothing to wait for; and when it is released, a transaction
+	// that is still open is rolled back.
+	defer tx.release()
+	if ctx.Err() != nil {
+		if tx.parent != nil {
+			tx.s.fire(tx.back, func(error) {})
+		}
+		return nil
+	}
+	q := &query{text: tx.back}
+	q.inTx = true
+	_, err := tx.s.exec(ctx, q)
+	if ctx.Err() != nil && !errors.Is(err, ErrConnLost) {
+		return nil
+	}
+	return err
+}
+
+// Prepare describes the statement. There is nothing to prepare by hand: every statement is prepared when it is first used.
+// The name can't be used in place of the text.
+func (tx *Tx) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error) {
+	sh, err := tx.s.describe(ctx, sql, true)
+	if err != nil {
+		return nil, err
+	}
+	return &pgconn.StatementDescription{Name: name, SQL: sql, ParamOIDs: sh.params, Fields: sh.fields}, nil
+}
+
+// CopyFrom isn't there yet.
+func (tx *Tx) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFromSource) (int64, error) {
+	return 0, fmt.Errorf("%w: COPY", ErrUnsupported)
+}
+
+// LargeObjects returns an object that can't be used.
+func (tx *Tx) LargeObjects() pgx.LargeObjects { return pgx.LargeObjects{} }
+
+// Conn returns nil: there is no pgx.Conn.
+func (tx *Tx) Conn() *pgx.Conn { return nil }

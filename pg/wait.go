@@ -1,0 +1,175 @@
+package pg
+
+import (
+	"context"
+	"slices"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// do submits a segment and waits until it is finished, in a way that fits the caller. An error says that it was not submitted,
+// or that it was given up, because the context has ended. In that case the segment may still be in use and must be left alone.
+func (s *scheduler) do(ctx context.Context, g *segment) error {
+	if ctx.Err() != nil {
+		return loop.ContextError(ctx)
+	}
+	g.sched = s
+	if l := repaint.CurrentLoop(); l != nil {
+		return s.doInLoop(ctx, l, g)
+	}
+	read, to, buf, err := s.submit(g)
+	if err != nil {
+		return err
+	}
+	if buf != nil {
+		to.write(buf)
+	}
+	if read != nil {
+		// The shortest way: nobody else is reading, so this goroutine reads its answer itself.
+		read.readFor(ctx, g)
+		s.mu.Lock()
+		finished := g.state == stateFinished
+		if !finished {
+			g.awaitReady()
+		}
+		s.mu.Unlock()
+		if finished && g.ready == nil {
+			return nil
+		}
+	}
+	select {
+	case <-g.ready:
+		return nil
+	case <-ctx.Done():
+		if s.abandon(g) {
+			<-g.ready
+			return nil
+		}
+		return loop.ContextError(ctx)
+	}
+}
+
+// doInLoop is do for a loop's task or main function. What the loop's callers submit is sent when the tick ends.
+func (s *scheduler) doInLoop(ctx context.Context, l *loop.Loop, g *segment) error {
+	g.promise = new(loop.Promise[struct{}])
+	g.promise.Bind(nil, (*awaited)(g))
+	future := g.promise.Future()
+	s.db.collect(l, g)
+	_, err := repaint.Await(ctx, future)
+	if err == nil {
+		return nil
+	}
+	s.db.uncollect(l, g)
+	if s.abandon(g) {
+		return nil
+	}
+	return err
+}
+
+// awaited is a segment as that what a task waits for.
+type awaited segment
+
+// CancelFuture implements loop.Canceler. Whoever waits in doInLoop does what is to be done.
+func (a *awaited) CancelFuture(error) {}
+
+func (a *awaited) String() string { return "the answer to " + shorten(a.sql) }
+
+// A collector has what was submitted in a tick of a loop.
+type collector struct {
+	db     *DB
+	list   []*segment
+	remove func() // the hook
+}
+
+// collect adds a segment to those that are submitted at the end of the loop's tick. It is called from the loop.
+func (db *DB) collect(l *loop.Loop, g *segment) {
+	g.state = stateCollected
+	db.mu.Lock()
+	k := db.collectors[l]
+	if k == nil {
+		k = db.spareCollector
+		db.spareCollector = nil
+		if k == nil {
+			k = &collector{db: db}
+		}
+		db.collectors[l] = k
+		k.remove = nil
+	}
+	k.list = append(k.list, g)
+	db.mu.Unlock()
+	if k.remove == nil {
+		k.remove = l.OnTickEnd(func() { k.flush(l) })
+	}
+}
+
+// flush submits what was collected, with one write for each connection.
+func (k *collector) flush(l *loop.Loop) {
+	k.remove()
+	k.db.mu.Lock()
+	delete(k.db.collectors, l)
+	k.db.mu.Unlock()
+	list := k.list
+	for len(list) > 0 {
+		s := list[0].sched
+		n := 1
+		for n < len(list) && list[n].sched == s {
+			n++
+		}
+		s.submitAll(list[:n])
+		list = list[n:]
+	}
+	clear(k.list)
+	k.list = k.list[:0]
+	k.db.mu.Lock()
+	k.db.spareCollector = k
+	k.db.mu.Unlock()
+}
+
+// uncollect takes a segment back that was given up. If the loop ends before its tick does, nothing is left of it.
+func (db *DB) uncollect(l *loop.Loop, g *segment) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	k := db.collectors[l]
+	if k == nil {
+		return
+	}
+	if k.list = slices.DeleteFunc(k.list, func(o *segment) bool { return o == g }); len(k.list) == 0 {
+		k.remove()
+		delete(db.collectors, l)
+	}
+}
+
+type toWrite struct {
+	conn *conn
+	buf  []byte
+}
+
+// submitAll is submit for several, whose waiters are tasks.
+func (s *scheduler) submitAll(list []*segment) {
+	var told []*segment
+	var room [16]toWrite
+	writes := room[:0]
+	s.mu.Lock()
+	for _, g := range list {
+		if g.state != stateCollected {
+			continue // given up
+		}
+		if err := s.place(g); err != nil {
+			g.err, g.state = err, stateFinished
+			told = append(told, g)
+		}
+	}
+	for _, c := range s.conns {
+		if buf := c.startWrite(); buf != nil {
+			writes = append(writes, toWrite{c, buf})
+		}
+	}
+	s.mu.Unlock()
+	for _, w := range writes {
+		w.conn.write(w.buf)
+	}
+	for _, g := range told {
+		g.tell()
+	}
+}

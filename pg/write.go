@@ -1,0 +1,112 @@
+package pg
+
+import "syscall"
+
+// spareMost is the largest buffer that is kept for the next write.
+const spareMost = 64 << 10
+
+// startWrite takes the buffer, for the caller to give it to write. It returns nil if there is nothing to write, or
+// if somebody else will write it: who is writing now, or the reader, if it is about to. It needs the mutex.
+func (c *conn) startWrite() []byte {
+	if c.role != nobody && !c.waits.Load() {
+		return nil
+	}
+	return c.takeOut()
+}
+
+// takeOut is startWrite for the reader.
+func (c *conn) takeOut() []byte {
+	if c.writing || len(c.out) == 0 || c.dead != nil || c.failed != nil {
+		return nil
+	}
+	c.writing = true
+	buf := c.out
+	c.out, c.spare = c.spare[:0], nil
+	return buf
+}
+
+// write writes a buffer and all that is put meanwhile. It doesn't block: when the operating system takes no more, or that can't be known,
+// a goroutine goes on. So neither a caller with a deadline nor a loop nor the reader, without whom the server
+// might never read on, waits for a slow network here.
+func (c *conn) write(buf []byte) {
+	for buf != nil {
+		n, err := c.attempt.write(buf)
+		if n < len(buf) && err == nil {
+			if !c.sched.db.spawn(func() { c.writeRest(buf, n) }) {
+				c.wrote(buf, n, ErrClosed)
+			}
+			return
+		}
+		buf = c.wrote(buf, n, err)
+	}
+}
+
+// writeRest is write for a goroutine that may block.
+func (c *conn) writeRest(buf []byte, n int) {
+	for buf != nil {
+		more, err := c.w.net.Write(buf[n:])
+		buf, n = c.wrote(buf, n+more, err), 0
+	}
+}
+
+// wrote notes that n bytes of a buffer have been written, and returns the next one if there is one.
+func (c *conn) wrote(buf []byte, n int, err error) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sched.stats.Writes++
+	c.written += uint64(n)
+	c.writing = false
+	if c.spare == nil && cap(buf) <= spareMost {
+		c.spare = buf[:0]
+	}
+	if err != nil {
+		c.writeFailed(err)
+		return nil
+	}
+	return c.takeOut()
+}
+
+// writeFailed leaves the rest to the reader: what the server has said before it closed the connection is still to be read.
+func (c *conn) writeFailed(err error) {
+	if c.failed != nil || c.dead != nil {
+		return
+	}
+	c.failed = err
+	_ = c.w.net.SetReadDeadline(afterWriteFailed())
+	if c.role == nobody {
+		c.giveToResident()
+	}
+}
+
+// attempt writes to a socket as much as it takes without waiting.
+type attempt struct {
+	raw syscall.RawConn // nil: not even try
+	fn  func(fd uintptr) bool
+	buf []byte
+	n   int
+	err error
+}
+
+func (a *attempt) init(raw syscall.RawConn) {
+	a.raw = raw
+	a.fn = func(fd uintptr) bool {
+		a.n, a.err = writeOnce(fd, a.buf)
+		return true
+	}
+}
+
+// write returns fewer bytes than there are, and no error, if the socket takes no more at present.
+func (a *attempt) write(buf []byte) (int, error) {
+	if a.raw == nil {
+		return 0, nil
+	}
+	a.buf = buf
+	err := a.raw.Write(a.fn)
+	a.buf = nil
+	if err == nil {
+		err = a.err
+	}
+	n := a.n
+	a.n, a.err = 0, nil
+	return n, err
+}

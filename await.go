@@ -145,15 +145,16 @@ func (s *sleeping) String() string { return "a sleep" }
 //go:noinline
 func (s *sleeping) set(d time.Duration) {
 	s.rung = false
-	if s.alarm == nil {
-		s.alarm = s.host.loop.ScheduleLater(d, s)
+	more := (*task)(s).details()
+	if more.alarm == nil {
+		more.alarm = s.host.loop.ScheduleLater(d, s)
 	} else {
-		s.alarm.Reset(d)
+		more.alarm.Reset(d)
 	}
 }
 
 //go:noinline
-func (s *sleeping) unset() { s.alarm.Stop() }
+func (s *sleeping) unset() { s.more.alarm.Stop() }
 
 // RunInLoop is called when the time is over.
 func (s *sleeping) RunInLoop() {

@@ -122,8 +122,8 @@ func (h *host) dump(stacks *greenlet.Stacks) []byte {
 			continue
 		}
 		b.WriteString(h.waits(t))
-		if !t.since.IsZero() && t.waitsFor != nil {
-			fmt.Fprintf(&b, ", for %v by now", h.loop.Now().Sub(t.since).Round(time.Microsecond))
+		if h.debug && t.waitsFor != nil {
+			fmt.Fprintf(&b, ", for %v by now", h.loop.Now().Sub(t.more.since).Round(time.Microsecond))
 		}
 		b.WriteByte('\n')
 		if t.at != nil {

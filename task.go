@@ -26,7 +26,7 @@ type Task[T any] struct {
 type TaskOption func(*task)
 
 // Named gives the task a name, which errors and dumps show.
-func Named(name string) TaskOption { return func(t *task) { t.name = &name } }
+func Named(name string) TaskOption { return func(t *task) { t.details().name = name } }
 
 // RequireAwait makes the task fail with [ErrAwaitRequired] if fn returns without an error and without having been suspended:
 // then what it called was blocking, or had no work to do. It is greenlet_spawn's _require_await.
@@ -86,8 +86,8 @@ func (t *Task[T]) Cancel(cause error) bool { return t.promise.Future().Cancel(ca
 // String names the task, with the function that it runs and where it was spawned.
 func (t *Task[T]) String() string {
 	text := fmt.Sprintf("task %d", t.id)
-	if t.name != nil {
-		text += " (" + *t.name + ")"
+	if t.more != nil && t.more.name != "" {
+		text += " (" + t.more.name + ")"
 	}
 	var about []string
 	pc := reflect.ValueOf(t.fn).Pointer()
@@ -166,9 +166,7 @@ type task struct {
 	host     *host
 	latch    *loop.Latch // of the task's own future
 	id       uint64
-	name     *string
 	site     callsite.Site // where it was spawned
-	since    time.Time     // when its present wait began; in debug mode
 	scope    scope
 	greenlet *greenlet.Greenlet
 	// resumer is the greenlet that gave control to the task, and gets it when the task waits.
@@ -178,11 +176,10 @@ type task struct {
 	// at is the greenlet that waits: the task's own, or one that the task has made and switched to.
 	at     *greenlet.Greenlet
 	waiter loop.Waiter
-	watch  contextWatch
+	more   *details // nil for most
 
-	yields, turns uint32      // see yielding
-	alarm         *loop.Timer // see sleeping; nil before the first sleep
-	rung          bool
+	yields, turns uint32 // see yielding
+	rung          bool   // see sleeping
 
 	mustAwait bool
 	hasWaited bool // has ever been suspended
@@ -192,6 +189,21 @@ type task struct {
 	killed    bool
 
 	next, prev *task // in the host's list
+}
+
+// details are what few tasks have. All but the name belongs to the loop.
+type details struct {
+	name  string       // set before use
+	since time.Time    // when the present wait began; in debug mode
+	watch contextWatch // over a context that isn't the task's own
+	alarm *loop.Timer  // see sleeping; nil before the first sleep
+}
+
+func (t *task) details() *details {
+	if t.more == nil {
+		t.more = new(details)
+	}
+	return t.more
 }
 
 // String names the task with the help of its future, whose canceler it is.
@@ -224,7 +236,9 @@ func (t *task) leave() {
 	}
 	t.ended = true
 	t.wake()
-	t.watch.stop()
+	if t.more != nil {
+		t.more.watch.stop()
+	}
 	t.scope.release()
 	t.prev.next, t.next.prev = t.next, t.prev
 	if t.host.count--; t.host.count == 0 && t.host.whenEmpty != nil {
@@ -262,7 +276,9 @@ func (t *task) awaited(c *loop.Latch) {
 // suspend gives control back to where it came from, until w is done or the context ends.
 // It returns an error only if that was thrown into the greenlet.
 func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) error {
-	t.watch.over(ctx, &t.scope, t, t.host)
+	if s, ok := ctx.(*scope); !ok || s != &t.scope {
+		t.watch(ctx)
+	}
 	t.hasWaited = true
 	t.waitsFor, t.at = w, g
 	if t.host.debug {
@@ -284,7 +300,10 @@ func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) er
 }
 
 //go:noinline
-func (t *task) noteTime() { t.since = t.host.loop.Now() }
+func (t *task) noteTime() { t.details().since = t.host.loop.Now() }
+
+//go:noinline
+func (t *task) watch(ctx context.Context) { t.details().watch.over(ctx, &t.scope, t, t.host) }
 
 func (t *task) resumed() {
 	t.waitsFor = nil

@@ -140,7 +140,7 @@ func newBrood[T any](ctx context.Context, site callsite.Site) *brood[T] {
 }
 
 func (b *brood[T]) launch(fn func(ctx context.Context) (T, error)) {
-	b.futures = append(b.futures, launch(&b.scope, b.host, fn, b.site))
+	b.futures = append(b.futures, launch(&b.scope, b.host, fn, b.site, nil))
 }
 
 // take waits for a future and takes it. If the wait ends in a deadlock, the future stays.

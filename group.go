@@ -147,45 +147,51 @@ func (g *Group) leavePlace() {
 
 // start runs fn, which has a place.
 func (g *Group) start(fn func(ctx context.Context) error, site callsite.Site) {
-	run := func(ctx context.Context) (struct{}, error) {
-		returned := false
-		defer g.ended(&returned)
-		err := fn(ctx)
-		returned = true
-		if err != nil {
-			g.fail(err)
-		}
-		return struct{}{}, err
-	}
 	if h, _ := here(); g.host != nil && h != g.host {
 		g.fail(misplaced(ErrOtherLoop, "Group.Go", "from outside of the loop in which the group was made: make a group there"))
 		g.leavePlace()
 		return
 	}
-	child := launch(&g.scope, g.host, run, site)
+	child := launch(&g.scope, g.host, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) }, site, g)
 	g.mu.Lock()
 	g.children = append(g.children, child)
 	g.mu.Unlock()
 }
 
-// ended is deferred by each function of the group.
-//
-//go:noinline
-func (g *Group) ended(returned *bool) {
-	if !*returned {
+// returned is told what a function of the group has returned, before anybody who waits for it.
+func (g *Group) returned(err error) {
+	if err != nil {
+		g.fail(err)
+	}
+}
+
+// left is told that a function of the group has ended, by returning or otherwise.
+func (g *Group) left(returned bool) {
+	if !returned {
 		g.scope.cancel(context.Canceled, errors.New("repaint: another function of the group panicked"))
 	}
 	g.leavePlace()
 }
 
 // launch runs fn beside the caller: in a task if there is a loop, in a goroutine if there is none.
-func launch[T any](ctx context.Context, h *host, fn func(ctx context.Context) (T, error), site callsite.Site) *loop.Future[T] {
+// The group may be nil; it is told of what becomes of fn.
+func launch[T any](ctx context.Context, h *host, fn func(ctx context.Context) (T, error), site callsite.Site, g *Group) *loop.Future[T] {
 	if h != nil {
-		return spawn(ctx, fn, site, nil).AsFuture()
+		return spawn(ctx, fn, site, g, nil).AsFuture()
 	}
 	p := loop.NewPromise[T](nil)
 	p.Future().SetName("a function in a goroutine")
-	go p.Complete(func() (T, error) { return fn(ctx) })
+	go p.Complete(func() (T, error) {
+		if g == nil {
+			return fn(ctx)
+		}
+		returned := false
+		defer func() { g.left(returned) }()
+		v, err := fn(ctx)
+		returned = true
+		g.returned(err)
+		return v, err
+	})
 	return p.Future()
 }
 

@@ -48,12 +48,13 @@ func RequireAwait() TaskOption { return func(t *task) { t.mustAwait = true } }
 //
 //go:noinline
 func Spawn[T any](ctx context.Context, fn func(ctx context.Context) (T, error), opts ...TaskOption) *Task[T] {
-	return spawn(ctx, fn, callsite.Caller(), opts)
+	return spawn(ctx, fn, callsite.Caller(), nil, opts)
 }
 
-func spawn[T any](ctx context.Context, fn func(ctx context.Context) (T, error), site callsite.Site, opts []TaskOption) *Task[T] {
+// spawn is Spawn for a place in the program, and for a group, which may be nil.
+func spawn[T any](ctx context.Context, fn func(ctx context.Context) (T, error), site callsite.Site, g *Group, opts []TaskOption) *Task[T] {
 	t := &Task[T]{fn: fn}
-	t.site = site
+	t.site, t.group = site, g
 	h, me := here()
 	if h == nil {
 		t.ended = true
@@ -133,12 +134,18 @@ func (t *Task[T]) settle(v T, err error) {
 	if err == nil && t.mustAwait && !t.hasWaited {
 		err = fmt.Errorf("%w: %s blocked, or had nothing to wait for", ErrAwaitRequired, t)
 	}
+	if t.group != nil {
+		t.group.returned(err)
+	}
 	t.promise.Settle(v, err)
 }
 
 // end is deferred by main.
 func (t *Task[T]) end() {
 	t.leave()
+	if t.group != nil {
+		t.group.left(t.returned)
+	}
 	if r := recover(); r != nil {
 		t.fail(r)
 	} else if !t.returned {
@@ -167,6 +174,7 @@ type task struct {
 	latch    *loop.Latch // of the task's own future
 	id       uint64
 	site     callsite.Site // where it was spawned
+	group    *Group        // that it belongs to, or nil
 	scope    scope
 	greenlet *greenlet.Greenlet
 	// resumer is the greenlet that gave control to the task, and gets it when the task waits.

@@ -461,7 +461,7 @@ func BenchmarkSleepers(b *testing.B) {
 }
 
 // nap is long enough for all of them to be asleep before the first wakes.
-func nap(n int) time.Duration { return time.Second/100 + time.Duration(n)*15*time.Microsecond }
+func nap(n int) time.Duration { return time.Second/100 + time.Duration(n)*40*time.Microsecond }
 
 func sleepers(b *testing.B, n int) {
 	before := memory()

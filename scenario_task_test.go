@@ -260,10 +260,14 @@ func TestEachAwaitOfAFailedTaskGetsTheSameError(t *testing.T) {
 // spawnFromAfar is asyncio's run_coroutine_threadsafe.
 func spawnFromAfar[T any](l *loop.Loop, ctx context.Context, fn func(ctx context.Context) (T, error)) *loop.Future[T] {
 	p := loop.NewPromise[T](nil)
+	ctx, cancel := context.WithCancelCause(ctx)
+	p.OnCancel(cancel) // before anybody can give up
 	l.Post(func() {
 		task := repaint.Spawn(ctx, fn)
-		p.OnCancel(func(cause error) { task.Cancel(cause) })
-		task.AsFuture().OnDone(l, func() { p.Settle(task.Result()) })
+		task.AsFuture().OnDone(l, func() {
+			p.Settle(task.Result())
+			cancel(nil)
+		})
 	})
 	return p.Future()
 }

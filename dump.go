@@ -133,12 +133,18 @@ func (h *host) dump(stacks *greenlet.Stacks) []byte {
 	return b.Bytes()
 }
 
-func indented(text string) string {
+// machinery are beginnings of the names of functions by which a task is run and waits, which a dump leaves out.
+var machinery = []string{pkg + "(*task).", pkg + "(*Task[", pkg + "(*Group).start", pkg + "carry(", pkg + "wait("}
+
+// indented returns a stack, of which each frame is two lines, as part of a dump.
+func indented(stack string) string {
 	var b strings.Builder
-	for line := range strings.Lines(text) {
-		b.WriteString("    ")
-		b.WriteString(strings.TrimRight(line, "\n"))
-		b.WriteByte('\n')
+	lines := strings.Split(strings.TrimRight(stack, "\n"), "\n")
+	for i, line := range lines {
+		of := func(prefix string) bool { return strings.HasPrefix(lines[i&^1], prefix) }
+		if line != "" && !slices.ContainsFunc(machinery, of) {
+			b.WriteString("    " + line + "\n")
+		}
 	}
 	return b.String()
 }

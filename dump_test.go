@@ -47,6 +47,9 @@ func TestDumpTellsOfEachTaskItsNameOriginWaitAndStack(t *testing.T) {
 		} {
 			require.Contains(t, dump, part)
 		}
+		for _, part := range []string{"repaint.carry(", "(*task).suspend(", "(*Task[...]).main("} {
+			require.NotContains(t, dump, part, "how a task is run is nobody's business")
+		}
 		require.Equal(t, 3, strings.Count(dump, "spawned in github.com/seed1239206e/repaint_test.TestDumpTells"), dump)
 		return nil
 	}, loop.WithVirtualClock(time.Unix(0, 0)), loop.WithDebug(time.Hour))

@@ -301,7 +301,7 @@ func (c *Conn) enter(ctx context.Context, tx *Tx, op string, call *Call) (pass, 
 	case tx == nil && c.free:
 		return noPass, nil
 	case tx == nil:
-		return c.e.gate.enter(ctx, st.Writes, st.Source)
+		return c.e.gate.enter(ctx, st.Writes, true, st.Source)
 	case tx.opts.ReadOnly && st.Writes:
 		return noPass, fail(op, ErrReadOnly, "the transaction was begun as read-only")
 	case st.EndsTx:

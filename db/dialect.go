@@ -67,6 +67,19 @@ type Connector interface {
 	Close() error
 }
 
+// Shared is a [Connector] that can run single statements of the Engine's own without giving
+// them a connection: on connections that carry those of many callers at once.
+type Shared interface {
+	Connector
+	// Once executes a statement outside of any transaction, as Session.Do does. The
+	// error driver.ErrSkip says that it needs a connection of its own; it has not
+	// been executed then.
+	Once(ctx context.Context, c *Call) error
+	// Finish has later calls of Once fail, and returns when the earlier ones have
+	// ended, or when ctx ends. Sessions aren't disturbed.
+	Finish(ctx context.Context) error
+}
+
 // Limits says how the connections of a [Connector] may be used together. The
 // zero value is a database that arbitrates everything itself.
 type Limits struct {

@@ -24,6 +24,7 @@ type Engine struct {
 
 	connector  Connector
 	converter  converter // the connector, if its calls block; see serve
+	shared     Shared    // the connector, if it can do without a connection; else nil
 	statements statementCache
 	gate       *gate // nil where the database arbitrates between writers
 	events     events
@@ -96,6 +97,9 @@ func open(ctx context.Context, d Dialect, u *URL, conf config, connector Connect
 		e.writers = e.newPool(1, 1)
 	}
 
+	if s, ok := connector.(Shared); ok && e.shares() {
+		e.shared = s
+	}
 	first := e.writers
 	c, err := first.acquire(ctx)
 	if err != nil {
@@ -107,6 +111,17 @@ func open(ctx context.Context, d Dialect, u *URL, conf config, connector Connect
 		e.converter = c
 	}
 	return e, nil
+}
+
+// shares tells whether statements may go where others' do, too: not if connections
+// are set up by an event, because the shared ones wouldn't be.
+func (e *Engine) shares() bool {
+	for _, x := range e.conf.events {
+		if x.Connect != nil {
+			return false
+		}
+	}
+	return e.gate == nil
 }
 
 func (e *Engine) newPool(size, max int) *pool {
@@ -242,11 +257,18 @@ func (e *Engine) Close(ctx context.Context) error {
 	if e.writers != e.pool {
 		out += e.writers.close(ctx, why)
 	}
+	var unfinished error
+	if s, ok := e.connector.(Shared); ok {
+		unfinished = s.Finish(ctx)
+	}
 	err := e.connector.Close()
 	if out > 0 {
 		busy := fail("close", ErrTimeout, "%d connections of %s are still in use%s", out, e.url, e.leaks.where())
 		busy.Hint = "close every Conn and end every Tx before closing the Engine"
 		return busy
+	}
+	if err == nil {
+		err = unfinished
 	}
 	if err != nil {
 		return e.wrap(ctx, "close", nil, err)
@@ -310,7 +332,7 @@ func (e *Engine) prepareText(c *Call, query string) error {
 // enter waits until what is about to begin may, and returns the pool that has
 // the connection for it.
 func (e *Engine) enter(ctx context.Context, write bool, what string) (*pool, pass, error) {
-	held, err := e.gate.enter(ctx, write, what)
+	held, err := e.gate.enter(ctx, write, false, what)
 	if write {
 		return e.writers, held, err
 	}
@@ -347,6 +369,14 @@ func (e *Engine) onceCall(ctx context.Context, op string, call *Call) error {
 // nothing to wait for. Otherwise, on a driver that blocks, it becomes a job.
 func (e *Engine) attempt(ctx context.Context, call *Call) error {
 	st := call.Statement
+	if e.shared != nil && !st.Session {
+		if err := e.pool.isClosed(); err != nil {
+			return err
+		}
+		if err := e.shared.Once(ctx, call); err != driver.ErrSkip {
+			return err
+		}
+	}
 	if e.converter == nil {
 		p, held, err := e.enter(ctx, st.Writes, st.Source)
 		if err != nil {

@@ -19,14 +19,15 @@ import (
 // repeating its last element, which changes nothing.
 
 // listWriter is a Dialect that knows how to write an empty list: what stands in
-// the parentheses so that IN is false and NOT IN is true, whatever the left side.
-type listWriter interface{ EmptyList() string }
+// the parentheses so that IN is false and NOT IN is true, whatever the left side; not
+// tells which of the two it is for.
+type listWriter interface{ EmptyList(not bool) string }
 
 // emptyList returns what stands for a list without elements. The zero rows of a
 // subquery are understood by every database.
-func emptyList(d Dialect) string {
+func emptyList(d Dialect, not bool) string {
 	if w, ok := d.(listWriter); ok {
-		return w.EmptyList()
+		return w.EmptyList(not)
 	}
 	return "select null where 1 = 0"
 }

@@ -32,12 +32,14 @@ const (
 )
 
 // enter waits until what may begin. The caller must leave with the pass it gets.
-func (g *gate) enter(ctx context.Context, write bool, what string) (pass, error) {
+// Who has a connection already is let in after the gate was closed, too, because
+// its closing waits for that connection.
+func (g *gate) enter(ctx context.Context, write, hasConn bool, what string) (pass, error) {
 	if g == nil || !write && !g.exclusive {
 		return noPass, nil
 	}
 	g.mu.Lock()
-	if g.closed != nil {
+	if g.closed != nil && !hasConn {
 		err := g.closed
 		g.mu.Unlock()
 		return noPass, err
@@ -145,7 +147,7 @@ func (g *gate) dismiss(shared bool) {
 	}
 }
 
-// close refuses whoever waits or comes later.
+// close refuses whoever waits, and who comes later without a connection.
 func (g *gate) close(err error) {
 	if g == nil {
 		return

@@ -63,7 +63,7 @@ func TestAWaiterThatLeftIsPassedOver(t *testing.T) {
 
 func TestATurnGrantedTooLateGoesToTheNext(t *testing.T) {
 	g := newGate(true, 0)
-	held, err := g.enter(context.Background(), true, "first")
+	held, err := g.enter(context.Background(), true, false, "first")
 	require.NoError(t, err)
 	writer, reader := waitIn(&g.queue, g, false), waitIn(&g.queue, g, true)
 	last := waitIn(&g.queue, g, false)
@@ -83,9 +83,9 @@ func TestATurnGrantedTooLateGoesToTheNext(t *testing.T) {
 func TestReadersPassTogetherAndAWriterAlone(t *testing.T) {
 	g := newGate(true, 0)
 	ctx := context.Background()
-	one, err := g.enter(ctx, false, "")
+	one, err := g.enter(ctx, false, false, "")
 	require.NoError(t, err)
-	two, err := g.enter(ctx, false, "")
+	two, err := g.enter(ctx, false, false, "")
 	require.NoError(t, err)
 	writer := waitIn(&g.queue, g, false)
 	behind := waitIn(&g.queue, g, true)

@@ -15,9 +15,11 @@ var (
 // ours are the packages that come with this module, for the error that says
 // which one to import.
 var ours = map[string]string{
-	"sqlite":  "github.com/seed1239206e/repaint/db/sqlite",
-	"mysql":   "github.com/seed1239206e/repaint/db/mysql",
-	"mariadb": "github.com/seed1239206e/repaint/db/mysql",
+	"sqlite":     "github.com/seed1239206e/repaint/db/sqlite",
+	"postgres":   "github.com/seed1239206e/repaint/db/postgres",
+	"postgresql": "github.com/seed1239206e/repaint/db/postgres",
+	"mysql":      "github.com/seed1239206e/repaint/db/mysql",
+	"mariadb":    "github.com/seed1239206e/repaint/db/mysql",
 }
 
 // Register makes a dialect available to Open. Packages of dialects call it when

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -99,7 +100,7 @@ func assignTo(v reflect.Value, dest, src any, typ string) error {
 	}
 	isBytes := v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8
 	if src == nil {
-		if isBytes || v.Kind() == reflect.Interface {
+		if v.Kind() == reflect.Slice || v.Kind() == reflect.Interface {
 			v.SetZero()
 			return nil
 		}
@@ -160,7 +161,22 @@ func assignTo(v reflect.Value, dest, src any, typ string) error {
 		v.Set(s)
 		return nil
 	}
+	if list, ok := src.([]any); ok && v.Kind() == reflect.Slice {
+		return assignList(v, list)
+	}
 	return fmt.Errorf("a %s can't be stored there", valueName(src))
+}
+
+// assignList copies an array of the database to a slice.
+func assignList(v reflect.Value, list []any) error {
+	s := reflect.MakeSlice(v.Type(), len(list), len(list))
+	for i, element := range list {
+		if err := assign(s.Index(i).Addr().Interface(), element, ""); err != nil {
+			return fmt.Errorf("element %d: %w", i, err)
+		}
+	}
+	v.Set(s)
+	return nil
 }
 
 // convert reaches the conversions of database/sql.
@@ -240,9 +256,37 @@ func parseTime(text string) (time.Time, error) {
 }
 
 // parseClock reads a time of day, or a length of time, as databases write it:
-// hh:mm:ss.ffffff, perhaps with more hours and a sign.
+// hh:mm:ss.ffffff, perhaps with more hours and a sign, and perhaps with a number of
+// days before, each of 24 hours: 2 days -01:00:00. Months have no length.
 func parseClock(text string) (time.Duration, error) {
 	bad := fmt.Errorf("text %s is no time such as 12:34:56", shortValue(text))
+	count, rest, ok := strings.Cut(text, " day")
+	if !ok {
+		return parseHours(text, bad)
+	}
+	n, err := strconv.ParseInt(count, 10, 64)
+	if err != nil || n > maxDays || n < -maxDays {
+		return 0, bad
+	}
+	days := time.Duration(n) * 24 * time.Hour
+	if rest = strings.TrimPrefix(rest, "s"); rest == "" {
+		return days, nil
+	}
+	rest, ok = strings.CutPrefix(rest, " ")
+	d, err := parseHours(strings.TrimPrefix(rest, "+"), bad)
+	if sum := days + d; ok && err == nil && (sum > days) == (d > 0) {
+		return sum, nil
+	}
+	return 0, bad
+}
+
+// What a time.Duration can hold.
+const (
+	maxDays  = int64(math.MaxInt64 / (24 * time.Hour))
+	maxHours = uint64(math.MaxInt64/time.Hour) - 1
+)
+
+func parseHours(text string, bad error) (time.Duration, error) {
 	digits, negative := strings.CutPrefix(text, "-")
 	parts := strings.Split(digits, ":")
 	if len(parts) != 2 && len(parts) != 3 {
@@ -263,8 +307,8 @@ func parseClock(text string) (time.Duration, error) {
 			total += time.Duration(nanos)
 			part = whole
 		}
-		n, err := strconv.ParseUint(part, 10, 20)
-		if err != nil || i > 0 && n > 59 {
+		n, err := strconv.ParseUint(part, 10, 64)
+		if err != nil || i > 0 && n > 59 || n > maxHours {
 			return 0, bad
 		}
 		total += time.Duration(n) * units[i]

@@ -116,7 +116,7 @@ func (j *job) begin() (err error) {
 		j.enterGate()
 		return nil
 	}
-	if j.held, err = j.e.gate.enter(j.ctx, j.writes(), j.what()); err != nil {
+	if j.held, err = j.e.gate.enter(j.ctx, j.writes(), false, j.what()); err != nil {
 		return err
 	}
 	j.enterPool()

@@ -32,6 +32,9 @@ type SQLDriver struct {
 	// TxOpen tells, after the given error in a transaction, whether it is still
 	// open. Nil trusts that it is.
 	TxOpen func(ctx context.Context, c *SQLConn, err error) bool
+	// FailsTx tells whether an error in a transaction has made it one that can only be
+	// rolled back, as a whole or to a savepoint. Nil: none does.
+	FailsTx func(err error) bool
 	// Recover brings a connection back to its senses after a call was
 	// interrupted; nil does nothing. An error means that it can't be used.
 	Recover func(ctx context.Context, c *SQLConn) error

@@ -27,6 +27,7 @@ type sqlSession struct {
 	closed  bool
 
 	status  Status
+	dirty   bool     // a statement may have left something behind in the connection
 	pending []string // the statements that begin the transaction, not sent yet
 }
 
@@ -115,7 +116,7 @@ func (s *sqlSession) Commit(ctx context.Context) error {
 }
 
 func (s *sqlSession) Rollback(ctx context.Context) error {
-	if s.status != InTx {
+	if s.status != InTx && s.status != FailedTx {
 		return nil
 	}
 	return s.endTx(ctx, "rollback")
@@ -163,6 +164,8 @@ func (s *sqlSession) control(ctx context.Context, texts ...string) error {
 		}
 		if err != nil {
 			s.examine(ctx, err)
+		} else if s.status == FailedTx {
+			s.status = InTx // it went back to before the error
 		}
 		return err
 	})
@@ -219,7 +222,7 @@ func (s *sqlSession) shutLocked() error {
 	}
 	err := s.pool.Raw(func(any) error {
 		s.conn.statements.close()
-		if s.status != Idle {
+		if s.status != Idle || s.dirty {
 			return driver.ErrBadConn // so that nobody else gets it
 		}
 		return nil
@@ -360,6 +363,7 @@ func (s *sqlSession) ready(ctx context.Context) error {
 
 func (s *sqlSession) run(ctx context.Context, c *Call) error {
 	st := c.Statement
+	s.dirty = s.dirty || st.Session
 	if c.Rows {
 		return s.conn.query(ctx, c, c.driverArgs)
 	}
@@ -421,6 +425,9 @@ func (s *sqlSession) examine(ctx context.Context, err error) {
 	}
 	if s.status == InTx && len(s.pending) == 0 && !s.stillInTx(ctx, err) {
 		s.status = Idle
+	}
+	if s.status == InTx && len(s.pending) == 0 && s.d.FailsTx != nil && s.d.FailsTx(err) {
+		s.status = FailedTx
 	}
 	if ctx.Err() != nil && s.d.Recover != nil && s.d.Interrupt == nil {
 		if s.d.Recover(context.WithoutCancel(ctx), &s.conn) != nil {

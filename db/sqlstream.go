@@ -24,6 +24,7 @@ func (s *sqlSession) Stream(ctx context.Context, c *Call) (Cursor, error) {
 		if s.d.Interrupt == nil {
 			inner = ctx // not that of the Block, which may end with it
 		}
+		s.dirty = s.dirty || c.Statement.Session
 		if err = s.ready(inner); err == nil {
 			cursor.rows, cursor.done, err = s.conn.rows(inner, c.Statement, c.driverArgs)
 		}

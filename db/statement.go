@@ -29,6 +29,7 @@ type piece struct {
 	text string
 	name int  // index in names, if text is empty
 	list bool // it is all there is in the parentheses of an IN, so it can be a list
+	not  bool // that is a NOT IN
 }
 
 // parseStatement reads source. numbered tells that the dialect's placeholders
@@ -81,7 +82,7 @@ func (st *Statement) read(d Dialect, rules *sqltext.Rules, start, end int) ([]pi
 			pieces = append(pieces, piece{text: source[done:to]})
 		}
 	}
-	var before [2]sqltext.Token // the last two, white space and comments aside
+	var before [3]sqltext.Token // the last three, white space and comments aside
 	t := rules.Next(source, start)
 	for ; t.Kind != sqltext.End && t.Start < end; t = rules.Next(source, t.End) {
 		switch t.Kind {
@@ -96,9 +97,11 @@ func (st *Statement) read(d Dialect, rules *sqltext.Rules, start, end int) ([]pi
 				known = len(st.names)
 				st.names = append(st.names, name)
 			}
-			isList := before[1].Kind == sqltext.Open && before[0].Kind == sqltext.Word &&
-				strings.EqualFold(source[before[0].Start:before[0].End], "in") && closes(rules, source, t.End)
-			pieces = append(pieces, piece{name: known, list: isList})
+			is := func(t sqltext.Token, word string) bool {
+				return t.Kind == sqltext.Word && strings.EqualFold(source[t.Start:t.End], word)
+			}
+			isList := before[2].Kind == sqltext.Open && is(before[1], "in") && closes(rules, source, t.End)
+			pieces = append(pieces, piece{name: known, list: isList, not: isList && is(before[0], "not")})
 		case sqltext.Colon:
 			cut(t.Start)
 			done = t.End - 1
@@ -107,7 +110,7 @@ func (st *Statement) read(d Dialect, rules *sqltext.Rules, start, end int) ([]pi
 				"%s is a placeholder of %s itself; parameters are written :name, with white space or a sign before the colon",
 				source[t.Start:t.End], d.Name())
 		}
-		before[0], before[1] = before[1], t
+		before[0], before[1], before[2] = before[1], before[2], t
 	}
 	cut(end)
 	return pieces, nil
@@ -142,7 +145,7 @@ func (st *Statement) render(d Dialect, pieces []piece, numbered bool, shapes []s
 		case p.text != "":
 			b.WriteString(p.text)
 		case p.list && shapes != nil && shapes[p.name].isList:
-			shapes[p.name].write(&b, emptyList(d), func() { place(p.name) })
+			shapes[p.name].write(&b, emptyList(d, p.not), func() { place(p.name) })
 		case numbered && first[p.name] > 0:
 			b.WriteString(d.Placeholder(first[p.name]))
 		default:

@@ -239,7 +239,7 @@ func (c *Conn) first(ctx context.Context, tx *Tx, call *Call) (ran bool, err err
 // the session begin it. The Conn is running.
 func (c *Conn) bind(ctx context.Context, tx *Tx) (err error) {
 	if c.held == noPass && !c.free {
-		if c.held, err = c.e.gate.enter(ctx, !tx.opts.ReadOnly, "a transaction"); err != nil {
+		if c.held, err = c.e.gate.enter(ctx, !tx.opts.ReadOnly, c.c != nil, "a transaction"); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,9 @@ import "database/sql"
 type TxOptions struct {
 	ReadOnly  bool
 	Isolation IsolationLevel
+	// Deferrable is for PostgreSQL: a transaction that is serializable and read-only waits
+	// until it can be sure not to fail because of others. Elsewhere it means nothing.
+	Deferrable bool
 }
 
 // IsolationLevel says how much a transaction sees of others that run beside it.
@@ -46,6 +49,9 @@ func ReadOnly() Setting { return setting(func(o *TxOptions) { o.ReadOnly = true 
 
 // ReadWrite takes back a [ReadOnly] that was given to Connect or Open.
 func ReadWrite() Setting { return setting(func(o *TxOptions) { o.ReadOnly = false }) }
+
+// Deferrable sets [TxOptions.Deferrable].
+func Deferrable() Setting { return setting(func(o *TxOptions) { o.Deferrable = true }) }
 
 // Isolation sets the isolation level. It is asked for at the beginning of each
 // transaction, so nothing of it stays in a connection that goes on to somebody else.

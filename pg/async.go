@@ -42,6 +42,11 @@ func (a Async) Query(ctx context.Context, sql string, args ...any) *loop.Future[
 	return red(ctx, func(ctx context.Context) (pgx.Rows, error) { return a.db.Query(ctx, sql, args...) })
 }
 
+// Stream is [DB.Stream]. Next of its rows waits, so it is for tasks and goroutines.
+func (a Async) Stream(ctx context.Context, sql string, args ...any) *loop.Future[pgx.Rows] {
+	return red(context.WithoutCancel(ctx), func(context.Context) (pgx.Rows, error) { return a.db.Stream(ctx, sql, args...) })
+}
+
 // QueryRow is [DB.QueryRow]. The future doesn't fail; the row's Scan returns the error.
 func (a Async) QueryRow(ctx context.Context, sql string, args ...any) *loop.Future[pgx.Row] {
 	return red(ctx, func(ctx context.Context) (pgx.Row, error) { return a.db.QueryRow(ctx, sql, args...), nil })

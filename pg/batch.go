@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -29,11 +30,26 @@ func (s *scheduler) batch(ctx context.Context, b *pgx.Batch, tx *Tx) pgx.BatchRe
 	br.items = items
 	whole := &query{text: items[0].text}
 	whole.sql = whole.text
+	tracer, traced := s.db.config.Tracer.(pgx.BatchTracer)
+	if traced {
+		ctx = tracer.TraceBatchStart(ctx, nil, pgx.TraceBatchStartData{Batch: b})
+	}
 	run := func() error { return s.runBatch(ctx, br, whole) }
+	start := time.Now()
 	if tx == nil {
 		br.err = run()
 	} else {
 		br.err = tx.within(ctx, whole, run)
+	}
+	if traced {
+		for i, q := range items {
+			data := pgx.TraceBatchQueryData{SQL: q.text, Args: q.args, Err: br.err, ReadStartTime: start}
+			if i < len(br.steps) {
+				data.CommandTag = br.steps[i].tag
+			}
+			tracer.TraceBatchQuery(ctx, nil, data)
+		}
+		tracer.TraceBatchEnd(ctx, nil, pgx.TraceBatchEndData{Err: br.err})
 	}
 	return br
 }

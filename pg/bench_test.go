@@ -183,6 +183,21 @@ func BenchmarkManyRows(b *testing.B) {
 		db := openAt(b, target.URL())
 		measure(b, true, 1, func(ctx context.Context, _ int) error { return read(ctx, db) })
 	})
+	for _, inLoop := range []bool{false, true} {
+		b.Run(fmt.Sprintf("stream,loop=%v", inLoop), func(b *testing.B) {
+			s, err := openAt(b, target.URL()).Acquire(context.Background())
+			require.NoError(b, err)
+			defer s.Release()
+			measure(b, inLoop, 1, func(ctx context.Context, _ int) error { return read(ctx, streamed{s}) })
+		})
+	}
+}
+
+// streamed queries by streaming.
+type streamed struct{ *Session }
+
+func (s streamed) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	return s.Stream(ctx, sql, args...)
 }
 
 // BenchmarkRoundTrip is the point select by 256 callers with a millisecond of round trip to the server.

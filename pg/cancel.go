@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -12,6 +13,14 @@ const (
 	// lookEvery is how often a connection is looked at that has nothing to do, or has abandoned statements.
 	lookEvery = 100 * time.Millisecond
 )
+
+// spareIdle is how long a lane that isn't one of the first few may have nothing to do until it is closed.
+var spareIdle = time.Minute // a variable only for tests
+
+// spare reports whether a connection is there only for times when there is much to do. It needs the mutex.
+func (s *scheduler) spare(c *conn) bool {
+	return s.lanes && slices.Index(s.conns, c) >= s.few
+}
 
 func afterWriteFailed() time.Time { return time.Now().Add(time.Second) }
 
@@ -47,6 +56,7 @@ func (s *scheduler) abandon(g *segment) (finished bool) {
 		}
 		s.stats.Abandoned++
 		g.abandoned.Store(true)
+		c.unpark()
 		if c.sent.first() == g {
 			c.startCancel(g)
 		}
@@ -123,11 +133,22 @@ func (c *conn) onTimer() {
 		return
 	}
 	first := c.sent.first()
+	spare := c.sched.spare(c)
+	if c.seen != c.served || first != nil {
+		c.quiet = nanotime()
+	}
 	switch {
+	case first == nil && spare && nanotime()-c.quiet > spareIdle.Nanoseconds():
+		c.retire()
+	case first == nil && spare && c.role != nobody:
+		c.arm()
 	case first == nil && c.role == nobody:
 		if c.seen == c.served {
 			c.watching = true
 			c.giveToResident()
+			if spare {
+				c.arm()
+			}
 			return
 		}
 		c.seen = c.served

@@ -3,6 +3,7 @@ package pg
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"regexp"
 	"slices"
@@ -34,10 +35,19 @@ type Config struct {
 	// QueueLimit is how many statements may wait for a lane before further ones are refused with ErrQueueFull. 0 means any number.
 	QueueLimit int
 
+	// ResultLimit is how many bytes of rows a statement, or a batch, may have in memory. A larger result is read and thrown away, and its
+	// caller gets ErrResultTooLarge: it should be read with Stream, for which there is no limit. 0 means any number.
+	ResultLimit int
+
 	// StatementCache is how many prepared statements a connection keeps. With 0 none is kept, and the default mode is ExecMode exec.
 	StatementCache int
 	// ExecMode is how statements are executed unless a call says otherwise.
 	ExecMode pgx.QueryExecMode
+
+	// Tracer is told of statements. If it also is a pgx.BatchTracer, pgx.CopyFromTracer, pgx.PrepareTracer or pgx.ConnectTracer, it is told of these, too.
+	// So what has been made for pgx fits, if it accepts that the *pgx.Conn is nil: there is none. (pgx's own tracelog doesn't.) It is called by the caller of the
+	// statement, but for connections, which are opened by goroutines of the DB. It must not use the DB. See also LogTracer.
+	Tracer pgx.QueryTracer
 
 	// RegisterTypes is called for each new type map, to add the types of the application. Maps are made as they are
 	// needed, one for each concurrent user, so it is called often and from any goroutine, and must not query the database.
@@ -48,6 +58,7 @@ const (
 	defaultLanes    = 16
 	defaultSessions = 16
 	defaultCache    = 512
+	defaultLimit    = 128 << 20
 )
 
 var execModes = []struct {
@@ -71,6 +82,7 @@ var execModes = []struct {
 //	pool_queue                how many statements may wait for a lane; default 0, any number
 //	pipeline                  on, or off: then it is an ordinary pool; default on
 //	pipeline_depth            how many statements a lane carries at once; default 0, adapting
+//	result_limit              how many bytes of rows a statement may have in memory; default 134217728, 0 for any number
 //	statement_cache_capacity  prepared statements for each connection; default 512, 0 for none
 //	default_query_exec_mode   cache_statement, cache_describe, describe_exec, exec or simple_protocol
 //
@@ -85,6 +97,7 @@ func ParseConfig(conn string) (*Config, error) {
 		Lanes:          defaultLanes,
 		Sessions:       defaultSessions,
 		Pipeline:       true,
+		ResultLimit:    defaultLimit,
 		StatementCache: defaultCache,
 		ExecMode:       pgx.QueryExecModeCacheStatement,
 	}
@@ -93,6 +106,7 @@ func ParseConfig(conn string) (*Config, error) {
 	o.number("pool_sessions", 1, 10_000, &c.Sessions)
 	o.number("pool_queue", 0, 1<<30, &c.QueueLimit)
 	o.number("pipeline_depth", 0, maxDepth, &c.Depth)
+	o.number("result_limit", 0, math.MaxInt, &c.ResultLimit)
 	o.number("statement_cache_capacity", 0, 1<<20, &c.StatementCache)
 	if o.choice("pipeline", "on", "off") == "off" {
 		c.Pipeline = false

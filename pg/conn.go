@@ -48,6 +48,7 @@ type conn struct {
 	// Guarded by the mutex.
 	sent     fifo
 	role     role
+	parked   bool  // the role's holder reads the rows of a stream, and not the connection at present
 	watching bool  // the resident reads though nothing is expected, to notice if the server goes
 	dead     error // why it's over
 	retiring bool  // gets no more statements, and is closed when it has no more
@@ -61,12 +62,15 @@ type conn struct {
 	writing bool   // somebody writes, and will look at out again
 	failed  error  // of a write
 
+	copying *copyIn // is told when there is room for more data; may be nil
+
 	cancels int // cancel requests under way; meanwhile nothing is put
 	timer   *time.Timer
 	armed   bool
 	served  uint64 // segments that were answered
 	seen    uint64 // served, when the timer last looked
 	stuck   *segment
+	quiet   int64 // when the timer last found something done; on the clock of nanotime
 
 	pace pace
 }
@@ -75,10 +79,11 @@ type conn struct {
 //
 //	nobody    nothing is expected; the first who sends something reads
 //	caller    the one whose segment is until, a plain goroutine, reads until it has its answer
+//	          or, if that is a stream, whenever it needs more rows; in between it keeps the role, and parked is set
 //	resident  the connection's own goroutine reads until nothing is expected any more
 //
 // Whoever has the role and leaves passes it to the resident if something is still expected. So while something is
-// expected there is a reader.
+// expected there is a reader, or one who reads rows holds it back.
 type role uint8
 
 const (
@@ -106,6 +111,7 @@ func newConn(s *scheduler, w *wire) *conn {
 	}
 	c.prepared.init(max(s.db.config.StatementCache, 1))
 	c.pace.init(s.depth)
+	c.quiet = nanotime()
 	c.timer = time.AfterFunc(time.Hour, c.onTimer)
 	c.timer.Stop()
 	return c
@@ -238,6 +244,9 @@ func (c *conn) ready(status byte) error {
 		s.err, s.again = fault, false
 		c.sched.stats.Poisoned++
 	}
+	if most := c.sched.db.config.ResultLimit; most > 0 && s.size > most && fault == nil && s.failure == nil {
+		s.err = resultTooLarge(most)
+	}
 	s.state = stateFinished
 	var idle []func()
 	if fault == nil {
@@ -300,7 +309,7 @@ func (c *conn) noteTag(tag string) {
 //
 // In a transaction that others' statements belong to nothing can be repeated: then the status isn't idle.
 func (c *conn) noteFailure(s *segment) {
-	repeatable := c.status == 'I' && !s.noRepeat && !s.inTx
+	repeatable := c.status == 'I' && !s.noRepeat && !s.inTx && !s.stream.delivered()
 	for i := min(s.cur, len(s.steps)); i < len(s.steps); i++ {
 		if d := s.steps[i].desc; d != nil {
 			c.prepared.remove(d.name)
@@ -355,7 +364,7 @@ func (c *conn) lost(reason error) {
 		reason = c.failed
 	}
 	c.dead = reason
-	c.role, c.until, c.head = nobody, nil, nil
+	c.role, c.until, c.head, c.parked = nobody, nil, nil, false
 	c.timer.Stop()
 	close(c.ended)
 	_, isPoisoned := reason.(*poisoned)
@@ -366,7 +375,7 @@ func (c *conn) lost(reason error) {
 	var told, again []*segment
 	for i, s := range c.sent.takeAll() {
 		partly := s.end > base && !s.noRepeat
-		inVain := s.start >= base || partly || s.harmless || i > 0 && c.fatal != nil || isPoisoned || s.inTx && !s.commits
+		inVain := s.start >= base || partly || s.harmless || i > 0 && c.fatal != nil || isPoisoned || s.inTx && !s.commits || s.copyIn != nil && (!s.copyIn.done || s.end > base)
 		switch {
 		case s.abandoned.Load():
 			s.state = stateFinished

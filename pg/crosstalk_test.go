@@ -270,6 +270,69 @@ func (x *crosstalk) session(ctx context.Context) error {
 	return nil
 }
 
+// stream reads rows as they come, and leaves them at some point.
+func (x *crosstalk) stream(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, time.Duration(rand.IntN(400))*time.Millisecond)
+	defer cancel()
+	n, size, leave := x.nonce(), 1+rand.IntN(20_000), rand.IntN(40_000)
+	err := func() error {
+		rows, err := x.db.Stream(limited, "select $1::bigint, generate_series(1, $2::int)", n, size)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		var got int64
+		var i, count int
+		for count < leave && rows.Next() {
+			if err := rows.Scan(&got, &i); err != nil {
+				return err
+			}
+			if count++; got != n || i != count {
+				return wrongf("row %d of a stream: %d %d for %d", count, got, i, n)
+			}
+		}
+		if rows.Err() == nil && count != min(size, leave) {
+			return wrongf("%d rows of a stream, not %d", count, min(size, leave))
+		}
+		return rows.Err()
+	}()
+	if err != nil && errors.Is(err, context.DeadlineExceeded) {
+		x.cancelled.Add(1)
+		return nil
+	}
+	return err
+}
+
+// copies inserts with COPY, sometimes giving it up.
+func (x *crosstalk) copies(ctx context.Context) error {
+	numbers := make([]int64, 1+rand.IntN(50))
+	for i := range numbers {
+		numbers[i] = x.nonce()
+	}
+	broken := errors.New("broken")
+	breaks := rand.IntN(3) == 0
+	n, err := x.db.CopyFrom(ctx, pgx.Identifier{"ledger"}, []string{"id"}, pgx.CopyFromSlice(len(numbers), func(i int) ([]any, error) {
+		if breaks && i == len(numbers)-1 {
+			return nil, broken
+		}
+		return []any{numbers[i]}, nil
+	}))
+	if err == nil && (breaks || n != int64(len(numbers))) {
+		return wrongf("%d rows copied, not %d", n, len(numbers))
+	}
+	for _, id := range numbers {
+		if x.note(id, err); errors.Is(err, broken) {
+			x.mu.Lock()
+			x.fates[id] = never
+			x.mu.Unlock()
+		}
+	}
+	if errors.Is(err, broken) {
+		return nil
+	}
+	return err
+}
+
 // call does something at random until the context ends. Only a wrong answer, or an error that nothing explains, is its error.
 func (x *crosstalk) call(ctx context.Context, stop *atomic.Bool) error {
 	for !stop.Load() {
@@ -279,6 +342,10 @@ func (x *crosstalk) call(ctx context.Context, stop *atomic.Bool) error {
 			err = x.transaction(ctx)
 		case 2:
 			err = x.session(ctx)
+		case 3, 4:
+			err = x.stream(ctx)
+		case 5:
+			err = x.copies(ctx)
 		default:
 			err = operations[k%len(operations)](ctx, x, x.db)
 		}

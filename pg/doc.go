@@ -16,7 +16,7 @@
 //
 // Statements wait in one queue and are put on a lane only when that has room, which is when it carries fewer than
 // a number that adapts to the network, 8 at first. So one slow statement delays few others. If statements wait for milliseconds all the same,
-// another lane is opened, up to pool_lanes.
+// another lane is opened, up to pool_lanes. Those beyond the first few are closed when they have had nothing to do for a minute.
 //
 // Each statement is its own transaction, with its own Sync: another's error is none of its business. A group that
 // is to be one transaction, and one round trip, is a batch: [DB.SendBatch].
@@ -45,7 +45,28 @@
 // # Results
 //
 // All rows of a result are in memory when the query returns. Walking over them does no I/O, and rows that aren't read, or not closed,
-// occupy no connection. (Streaming isn't there yet: use LIMIT, or a cursor in a transaction, for what doesn't fit.)
+// occupy no connection. A result of more than result_limit bytes, 128 MiB if nothing else is said, is thrown away, and the error [ErrResultTooLarge]
+// says to stream it.
+//
+// [DB.Stream], [Session.Stream] and [Tx.Stream] return rows as they come, in bounded memory: if they aren't read, the server waits. Such rows own a session, or
+// occupy the one that they belong to, until they have been read to the end or closed: everything else there fails with [ErrBusy], but for Rollback
+// and Release, which end them. Closing them early cancels the statement; in a transaction, which a cancel would end, the rest is read and thrown away.
+// In a plain goroutine the caller reads the connection itself. In a loop the driver reads ahead, a quarter of a megabyte at most, and the task is suspended
+// only when nothing has come. A [Cursor] leaves the transaction free for other statements between its fetches.
+//
+// # COPY
+//
+// CopyFrom inserts rows as pgx's does, CopyFromReader sends what a reader has, CopyTo and CopyOut give what the server sends to a writer or an iterator.
+// They are streams like those above: they own a session, and hold the one back that is faster. What is given up before its end has inserted nothing.
+//
+// # Notifications
+//
+// [DB.Listen] listens on a connection of its own. If that breaks it is opened again, and a [Notification] says that some may have been missed.
+//
+// # Limits, names, traces
+//
+// A [Timeout] before the arguments has the server itself end a statement that takes too long. [Session.Prepare] gives a statement a name for the time of a session.
+// Config.Tracer takes tracers that were made for pgx, if they accept that there is no pgx.Conn; [LogTracer] is one that writes to a slog.Logger.
 //
 // # Cancellation
 //
@@ -72,7 +93,7 @@
 // # Errors
 //
 // The error of a statement is a [*StatementError]: what, where, and how far. In it errors.As finds the server's *pgconn.PgError,
-// and errors.Is the conditions [ErrConnLost], [ErrClosed], [ErrQueueFull], [ErrRefusedOnLane], [ErrProtocol], and the context's cause.
+// and errors.Is the conditions [ErrConnLost], [ErrClosed], [ErrQueueFull], [ErrRefusedOnLane], [ErrBusy], [ErrResultTooLarge], [ErrProtocol], and the context's cause.
 //
 // # Who may call what
 //
@@ -81,7 +102,7 @@
 //
 // # What it isn't
 //
-// TLS, authentication, hosts and type conversion are pgx's. There is no COPY yet, no LISTEN as an iterator, no cursors as such, no tracing.
-// The simple protocol is for texts without arguments. Batch.BeginTx, large objects and preparing by name aren't supported: [DB.Begin] sends BEGIN with
-// the first statement anyway, and everything is prepared.
+// TLS, authentication, hosts and type conversion are pgx's.
+// The simple protocol is for texts without arguments. Batch.BeginTx and large objects aren't supported: [DB.Begin] sends BEGIN with
+// the first statement anyway.
 package pg

@@ -27,6 +27,13 @@ var (
 	// ErrProtocol says that the server sent what it must not send at that point. The connection is given up.
 	ErrProtocol = errors.New("pg: the server doesn't keep to the protocol")
 
+	// ErrBusy says that the session, or transaction, has an open stream or a COPY under way, so that nothing else can be executed on it.
+	ErrBusy = errors.New("pg: the session is busy")
+
+	// ErrResultTooLarge says that a result has more bytes than are kept in memory: see Config.ResultLimit.
+	// The statement was executed.
+	ErrResultTooLarge = errors.New("pg: the result is too large to be kept in memory")
+
 	// ErrUnsupported says that this driver can't do something.
 	ErrUnsupported = errors.New("pg: not supported")
 )
@@ -86,6 +93,11 @@ func refused(what verdict) error {
 }
 
 const shortLength = 80
+
+// resultTooLarge is the error of a statement whose rows were thrown away.
+func resultTooLarge(most int) error {
+	return fmt.Errorf("%w: it has more than %d bytes (result_limit); the statement was executed, only its rows were thrown away: read them with Stream, or with LIMIT", ErrResultTooLarge, most)
+}
 
 // shorten returns the beginning of a statement, on one line.
 func shorten(sql string) string {

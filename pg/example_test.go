@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/loop"
@@ -180,4 +182,135 @@ func ExampleDB_Exec_deadline() {
 	// Prints:
 	// true
 	// connections lost: 0
+}
+
+// A large result is read as it comes, and left early.
+func ExampleDB_Stream() {
+	withDB(func(ctx context.Context, db *pg.DB) error {
+		rows, err := db.Stream(ctx, "select generate_series(1, 1000000000)")
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for n := 0; rows.Next() && n < 3; {
+			if err := rows.Scan(&n); err != nil {
+				return err
+			}
+			fmt.Println(n)
+		}
+		return rows.Err()
+	})
+	// Prints: 1
+	// 2
+	// 3
+}
+
+func ExampleDB_CopyFrom() {
+	withDB(func(ctx context.Context, db *pg.DB) error {
+		if _, err := db.Exec(ctx, "create table colours (id int, name text)"); err != nil {
+			return err
+		}
+		n, err := db.CopyFrom(ctx, pgx.Identifier{"colours"}, []string{"id", "name"}, pgx.CopyFromRows([][]any{{1, "red"}, {2, "blue"}}))
+		if err != nil {
+			return err
+		}
+		fmt.Println(n, "rows")
+		_, err = db.CopyTo(ctx, os.Stdout, "copy colours to stdout csv")
+		return err
+	})
+	// Prints: 2 rows
+	// 1,red
+	// 2,blue
+}
+
+func ExampleDB_CopyOut() {
+	withDB(func(ctx context.Context, db *pg.DB) error {
+		for row, err := range db.CopyOut(ctx, "copy (values (1, 'red'), (2, 'blue')) to stdout csv") {
+			if err != nil {
+				return err
+			}
+			fmt.Printf("%q\n", row)
+		}
+		return nil
+	})
+	// Prints: "1,red\n"
+	// "2,blue\n"
+}
+
+func ExampleDB_Listen() {
+	withDB(func(ctx context.Context, db *pg.DB) error {
+		l, err := db.Listen(ctx, "news")
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		if err := db.Notify(ctx, "news", "it works"); err != nil {
+			return err
+		}
+		for n, err := range l.All(ctx) {
+			if err != nil {
+				return err
+			}
+			if n.Missed {
+				continue // look at everything anew
+			}
+			fmt.Println(n.Channel, n.Payload)
+			break
+		}
+		return nil
+	})
+	// Prints: news it works
+}
+
+func ExampleTimeout() {
+	withDB(func(ctx context.Context, db *pg.DB) error {
+		_, err := db.Exec(ctx, "select pg_sleep($1)", pg.Timeout(10*time.Millisecond), 30.0)
+		var pgErr *pgconn.PgError
+		fmt.Println(errors.As(err, &pgErr) && pgErr.Code == "57014")
+		return nil
+	})
+	// Prints: true
+}
+
+func ExampleTx_Cursor() {
+	withDB(func(ctx context.Context, db *pg.DB) error {
+		return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+			c, err := tx.(*pg.Tx).Cursor(ctx, "select generate_series(1, 5)")
+			if err != nil {
+				return err
+			}
+			for {
+				rows, err := c.Fetch(ctx, 2)
+				if err != nil {
+					return err
+				}
+				numbers, err := pgx.CollectRows(rows, pgx.RowTo[int])
+				if err != nil || len(numbers) == 0 {
+					return err
+				}
+				fmt.Println(numbers)
+			}
+		})
+	})
+	// Prints: [1 2]
+	// [3 4]
+	// [5]
+}
+
+func ExampleSession_Prepare() {
+	withDB(func(ctx context.Context, db *pg.DB) error {
+		s, err := db.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer s.Release()
+		if _, err := s.Prepare(ctx, "double", "select 2 * $1::int"); err != nil {
+			return err
+		}
+		var n int
+		err = s.QueryRow(ctx, "double", 21).Scan(&n)
+		fmt.Println(n)
+		return err
+	})
+	// Prints: 42
 }

@@ -28,6 +28,13 @@ func TestExamples(t *testing.T) {
 		"ExampleDB_Acquire":       ExampleDB_Acquire,
 		"ExampleDB_Async":         ExampleDB_Async,
 		"ExampleDB_Exec_deadline": ExampleDB_Exec_deadline,
+		"ExampleDB_Stream":        ExampleDB_Stream,
+		"ExampleDB_CopyFrom":      ExampleDB_CopyFrom,
+		"ExampleDB_CopyOut":       ExampleDB_CopyOut,
+		"ExampleDB_Listen":        ExampleDB_Listen,
+		"ExampleTimeout":          ExampleTimeout,
+		"ExampleTx_Cursor":        ExampleTx_Cursor,
+		"ExampleSession_Prepare":  ExampleSession_Prepare,
 	}
 	require.Len(t, examples, len(want), "each example that prints something is run")
 	for name, fn := range examples {

@@ -206,6 +206,7 @@ func (p *pool) recycle(s *scheduler, thorough bool) {
 			})
 		default:
 			late.Stop()
+			s.forgetNames()
 			p.deliver(s)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -27,6 +28,8 @@ type query struct {
 	desc   *description
 	what   verdict
 	fresh  bool // the types have just been asked for
+	local  bool // what it leaves behind ends with its transaction
+	limit  Timeout
 }
 
 // parseOptions takes what stands before the arguments and isn't one: pgx's way of giving options.
@@ -39,6 +42,8 @@ func (q *query) parseOptions(ctx context.Context) error {
 			q.forms = o
 		case pgx.QueryResultFormatsByOID:
 			q.byOID = o
+		case Timeout:
+			q.limit = o
 		case pgx.QueryRewriter:
 			text, args, err := o.RewriteQuery(ctx, nil, q.text, q.args[1:])
 			if err != nil {
@@ -58,11 +63,39 @@ func (q *query) parseOptions(ctx context.Context) error {
 // as often as that happens.
 const maxAttempts = 6
 
-// run brings a query to its end. Afterwards its steps hold the answer, unless there is an error.
+// Timeout is an option that can stand before the arguments of Exec, Query and Stream: the server itself cancels the statement if it takes longer. It travels
+// with the statement, in the same segment. The error is the server's, 57014. It can't be used in a transaction, where it would hold for
+// what follows, too: use "set local statement_timeout" there.
+type Timeout time.Duration
+
+// run is execute, and tells the tracer.
 func (s *scheduler) run(ctx context.Context, q *query) error {
+	t := s.db.config.Tracer
+	if t == nil || q.copyIn != nil {
+		return s.execute(ctx, q)
+	}
+	ctx = t.TraceQueryStart(ctx, nil, pgx.TraceQueryStartData{SQL: q.text, Args: q.args})
+	err := s.execute(ctx, q)
+	if err == nil && q.stream.delivered() {
+		q.stream.traced = func() {
+			t.TraceQueryEnd(ctx, nil, pgx.TraceQueryEndData{CommandTag: q.row.tag, Err: q.row.err})
+		}
+		return nil
+	}
+	end := pgx.TraceQueryEndData{Err: err}
+	if err == nil {
+		end.CommandTag = q.steps[len(q.steps)-1].tag
+	}
+	t.TraceQueryEnd(ctx, nil, end)
+	return err
+}
+
+// execute brings a query to its end. Afterwards its steps hold the answer, unless there is an error.
+func (s *scheduler) execute(ctx context.Context, q *query) error {
 	if err := q.parseOptions(ctx); err != nil {
 		return q.failed("preparing", err)
 	}
+	s.resolveName(q)
 	q.sql = q.text
 	if q.mode == 0 {
 		q.mode = s.db.config.ExecMode
@@ -72,6 +105,12 @@ func (s *scheduler) run(ctx context.Context, q *query) error {
 		q.what = q.desc.what
 	} else {
 		q.what = classify(q.text)
+	}
+	if q.what.class == classCopy && (q.copyIn != nil || q.copyOut) {
+		q.what.class = classPlain
+	}
+	if q.local && q.what.class == classStateful {
+		q.what.class = classPlain
 	}
 	if err := s.check(q.what); err != nil {
 		return q.failed("checking", err)
@@ -86,6 +125,9 @@ func (s *scheduler) run(ctx context.Context, q *query) error {
 		}
 		if err := s.do(ctx, &q.segment); err != nil {
 			return q.gaveUp(err)
+		}
+		if q.stream.delivered() {
+			return nil // what comes of it shows when the rows are read
 		}
 		switch {
 		case (attempt < maxAttempts || q.stray) && ctx.Err() == nil && (q.again || q.doubtful() && s.outdated(ctx, q)):
@@ -190,12 +232,15 @@ func (q *query) gaveUp(err error) error {
 func (s *scheduler) build(ctx context.Context, q *query) (stage string, err error) {
 	q.steps = q.oneStep[:0]
 	q.discard = q.isExec
-	q.simple = ""
+	q.simple, q.hidden = "", 0
 	if q.mode == pgx.QueryExecModeSimpleProtocol && len(q.args) > 0 {
 		return "encoding", fmt.Errorf("%w: arguments with the simple protocol: use the mode exec, which takes one round trip, too, and needs no prepared statements",
 			ErrUnsupported)
 	}
 	if q.isExec && len(q.args) == 0 && q.what.statements != 1 || q.mode == pgx.QueryExecModeSimpleProtocol {
+		if q.limit > 0 {
+			return "limiting", fmt.Errorf("%w: a Timeout for the simple protocol, or for several statements", ErrUnsupported)
+		}
 		if q.begin != "" {
 			if err := s.beginAlone(ctx, q.begin); err != nil {
 				return "beginning the transaction of", err
@@ -215,6 +260,14 @@ func (s *scheduler) build(ctx context.Context, q *query) (stage string, err erro
 			return "beginning the transaction of", err
 		}
 		q.steps = append(q.steps, st)
+	}
+	if q.limit > 0 {
+		st, err := s.limitStep(q)
+		if err != nil {
+			return "limiting", err
+		}
+		q.steps = append(q.steps, st)
+		q.hidden = 1
 	}
 	var st step
 	if st, stage, err = s.step(ctx, q); err == nil {
@@ -302,6 +355,15 @@ func (s *scheduler) describe(ctx context.Context, sql string, inTx bool) (*shape
 		defer s.db.release(one)
 		return newShape(one.types, g.steps[0].params, g.steps[0].fields), nil
 	}
+}
+
+// limitStep is what limits the time of the statement behind it.
+func (s *scheduler) limitStep(q *query) (step, error) {
+	if q.inTx {
+		return step{}, fmt.Errorf("%w: a Timeout in a transaction: use SET LOCAL statement_timeout", ErrUnsupported)
+	}
+	ms := max(time.Duration(q.limit).Milliseconds(), 1)
+	return s.plainStep(fmt.Sprintf("select set_config('statement_timeout', '%d', true)", ms))
 }
 
 // plainStep is a statement without parameters and result.

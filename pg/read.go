@@ -24,11 +24,16 @@ func (c *conn) Read(p []byte) (int, error) {
 		runtime.Gosched()
 	}
 	c.answered = 0
+	var st *stream
+	if c.head != nil && c.head.stream != nil {
+		st = c.head.stream
+		st.publish()
+	}
 	c.mu.Lock()
 	stop := false
 	switch {
 	case c.until != nil:
-		stop = c.until.state == stateFinished || c.until.conn != c
+		stop = c.until.state == stateFinished || c.until.conn != c || st != nil && c.until.stream == st && st.hasRows()
 	default:
 		stop = c.sent.len() == 0 && !c.watching && c.failed == nil
 	}
@@ -39,21 +44,43 @@ func (c *conn) Read(p []byte) (int, error) {
 	if stop {
 		return 0, errYield
 	}
+	if st != nil {
+		st.awaitRoom()
+		defer st.takeBack()
+	}
 	n, err := c.w.net.Read(p)
 	c.waits.Store(false)
 	return n, err
 }
 
-// passOn gives the reading role away. It needs the mutex.
+// passOn gives the reading role away. It needs the mutex. Who reads the rows of a stream keeps it until then.
 func (c *conn) passOn() {
-	c.until = nil
 	c.waits.Store(true) // until somebody reads, nobody can rely on the reader's writing
+	if g := c.until; g != nil && g.stream != nil && g.state == stateSent && !g.abandoned.Load() && c.failed == nil && !c.sched.forced {
+		c.parked = true
+		return
+	}
+	c.until = nil
 	if c.sent.len() > 0 || c.failed != nil {
 		c.giveToResident()
 		return
 	}
 	c.role = nobody
+	if c.sched.onNotification != nil && c.sent.len() == 0 {
+		// What comes, comes unasked.
+		c.watching = true
+		c.giveToResident()
+		return
+	}
 	c.arm()
+}
+
+// unpark gives the role of one who holds it without reading to the resident. It needs the mutex.
+func (c *conn) unpark() {
+	if c.parked {
+		c.parked = false
+		c.giveToResident()
+	}
 }
 
 // reside is the goroutine of the resident reader.
@@ -141,6 +168,9 @@ func (c *conn) handle(msg pgproto3.BackendMessage) error {
 		if fn := c.sched.db.config.Conn.OnNotification; fn != nil {
 			fn(c.w.shadow, &pgconn.Notification{PID: m.PID, Channel: m.Channel, Payload: m.Payload})
 		}
+		if fn := c.sched.onNotification; fn != nil {
+			fn(Notification{PID: m.PID, Channel: m.Channel, Payload: m.Payload})
+		}
 		return nil
 	case *pgproto3.ParameterStatus:
 		return nil
@@ -157,6 +187,9 @@ func (c *conn) handle(msg pgproto3.BackendMessage) error {
 		if c.head == nil {
 			return fmt.Errorf("%w: %T came unasked", ErrProtocol, msg)
 		}
+	}
+	if _, ok := msg.(*pgproto3.CopyInResponse); ok && c.head.copyIn != nil {
+		return c.copyBegins(c.head)
 	}
 	return c.head.receive(msg)
 }

@@ -13,6 +13,8 @@ import (
 // Rows is the result of a query. All of it is in memory when the query returns, so walking over it neither waits nor fails because of
 // the network, and a connection isn't occupied by rows that aren't read. It implements pgx.Rows.
 //
+// With Stream it is what has come so far, and Next waits for more.
+//
 // It belongs to one goroutine or task at a time.
 type Rows struct {
 	db     *DB
@@ -23,6 +25,7 @@ type Rows struct {
 	tag    pgconn.CommandTag
 	err    error
 	closed bool
+	stream *stream // nil if all rows are in memory
 
 	codec *codec
 	plans []scanPlan
@@ -51,8 +54,12 @@ func (r *Rows) start(st *step, q *query) {
 	r.values = r.small[:0]
 }
 
-// Close ends the walk.
+// Close ends the walk. It is needed for a stream that isn't read to its end, and does no harm otherwise.
 func (r *Rows) Close() {
+	if r.stream != nil {
+		r.stream.close()
+		r.stream = nil
+	}
 	if r.codec != nil {
 		r.db.release(r.codec)
 		r.codec = nil
@@ -77,7 +84,11 @@ func (r *Rows) Next() bool {
 		return false
 	}
 	var ok bool
-	if r.values, ok = r.cursor.next(r.values); !ok {
+	r.values, ok = r.cursor.next(r.values)
+	if !ok && r.stream != nil {
+		ok = r.nextOfStream()
+	}
+	if !ok {
 		r.Close()
 	}
 	return ok

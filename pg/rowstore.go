@@ -20,17 +20,28 @@ const (
 
 // add appends a row. The values are copied.
 func (s *rowStore) add(values [][]byte) {
+	size := rowSize(values)
+	if cap(s.last)-len(s.last) < size {
+		if len(s.last) > 0 {
+			s.full = append(s.full, s.last)
+		}
+		s.last = make([]byte, 0, max(size, min(4*cap(s.last), mostChunk), firstChunk))
+	}
+	s.last = appendRow(s.last, size, values)
+	s.count++
+}
+
+// rowSize is how many bytes a row takes.
+func rowSize(values [][]byte) int {
 	size := 2
 	for _, v := range values {
 		size += 4 + len(v)
 	}
-	chunk := s.last
-	if cap(chunk)-len(chunk) < size {
-		if len(chunk) > 0 {
-			s.full = append(s.full, chunk)
-		}
-		chunk = make([]byte, 0, max(size, min(4*cap(chunk), mostChunk), firstChunk))
-	}
+	return size
+}
+
+// appendRow appends a row to a piece of memory that has room for it.
+func appendRow(chunk []byte, size int, values [][]byte) []byte {
 	at := len(chunk)
 	chunk = chunk[:at+size]
 	b := chunk[at:]
@@ -45,8 +56,7 @@ func (s *rowStore) add(values [][]byte) {
 		binary.BigEndian.PutUint32(b, uint32(len(v)))
 		b = b[4+copy(b[4:], v):]
 	}
-	s.last = chunk
-	s.count++
+	return chunk
 }
 
 // A rowCursor walks over a rowStore.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // A scheduler gives segments to connections: the lanes of a DB, of which it opens more if need be, or the one of a session.
@@ -31,11 +33,17 @@ type scheduler struct {
 	notBefore  time.Time // the next attempt to connect
 	idle       []func()  // to be called once nothing is under way
 	timer      *time.Timer
-	watching   bool   // the timer is set
-	tainted    bool   // of a session: a statement has left something behind
-	lost       error  // of a session: why its connection is gone
-	onLost     func() // is told of that, without the mutex
+	watching   bool              // the timer is set
+	names      map[string]string // of a session: what was prepared by name
+	tainted    bool              // of a session: a statement has left something behind
+	occupant   occupant          // of a session: a stream or a COPY. Meanwhile nothing else is accepted
+	lost       error             // of a session: why its connection is gone
+	onLost     func()            // is told of that, without the mutex
 	stats      counters
+
+	// onNotification gets the notifications of a listener's connection, which is read all the time. It is set before the first
+	// connection is there, and called by its reader.
+	onNotification func(Notification)
 }
 
 // counters are what a scheduler counts.
@@ -77,6 +85,9 @@ func (s *scheduler) place(g *segment) error {
 func (s *scheduler) accept(g *segment) (*conn, error) {
 	if s.closing {
 		return nil, ErrClosed
+	}
+	if s.occupant != nil && !g.internal {
+		return nil, errOccupied
 	}
 	s.stats.Statements++
 	if c := s.pick(); c != nil {
@@ -146,7 +157,14 @@ func (s *scheduler) onTimer() {
 // waitsLong reports whether the first of the queue has waited for long.
 func (s *scheduler) waitsLong() bool {
 	g := s.queue.first()
-	return g != nil && nanotime()-g.queuedAt > int64(longWait)
+	if g == nil {
+		return false
+	}
+	patience := int64(longWait)
+	for _, c := range s.conns {
+		patience = max(patience, 4*c.pace.shortest) // far away, a wait of some round trips is none
+	}
+	return nanotime()-g.queuedAt > patience
 }
 
 // next takes the first segment of the queue that still wants to be sent.
@@ -437,6 +455,10 @@ func (s *scheduler) force() {
 		if c.role == nobody && c.dead == nil {
 			c.giveToResident()
 		}
+		c.unpark()
+		for i := range c.sent.len() {
+			c.sent.at(i).stream.stop() // its reader may be waiting for room
+		}
 	}
 	idle := s.idleNow()
 	s.mu.Unlock()
@@ -452,4 +474,13 @@ func (s *scheduler) force() {
 }
 
 // connect opens a connection.
-func (db *DB) connect(ctx context.Context) (*wire, error) { return connect(ctx, db.config.Conn) }
+func (db *DB) connect(ctx context.Context) (*wire, error) {
+	t, ok := db.config.Tracer.(pgx.ConnectTracer)
+	if !ok {
+		return connect(ctx, db.config.Conn)
+	}
+	ctx = t.TraceConnectStart(ctx, pgx.TraceConnectStartData{ConnConfig: &pgx.ConnConfig{Config: *db.config.Conn}})
+	w, err := connect(ctx, db.config.Conn)
+	t.TraceConnectEnd(ctx, pgx.TraceConnectEndData{Err: err})
+	return w, err
+}

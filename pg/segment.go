@@ -1,6 +1,7 @@
 package pg
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -28,15 +29,20 @@ type segment struct {
 	sched *scheduler
 
 	// What to send. Set before it is submitted.
+	hidden   int    // so many steps stand before what the caller asked for, and have no effect of their own
 	sql      string // for errors
 	simple   string // if not empty, this is a Query message, and there is one step for all its results
 	steps    []step
-	discard  bool // nobody wants the rows
-	noRepeat bool // may commit midway, so it isn't repeated when another's cancel hits it
-	harmless bool // has no effect, so it may be repeated whatever happened
-	commits  bool // ends a transaction
-	internal bool // is the driver's own
-	inTx     bool // belongs to a transaction of several segments
+	discard  bool                            // nobody wants the rows
+	noRepeat bool                            // may commit midway, so it isn't repeated when another's cancel hits it
+	harmless bool                            // has no effect, so it may be repeated whatever happened
+	commits  bool                            // ends a transaction
+	internal bool                            // is the driver's own
+	inTx     bool                            // belongs to a transaction of several segments
+	copyIn   *copyIn                         // it is a COPY from the client
+	copyOut  bool                            // it is a COPY to the client, whose messages are the rows of the stream
+	feed     func(ctx context.Context) error // puts the data of a copyIn
+	stream   *stream                         // gets the rows, which then aren't kept; nil if they are
 
 	// Guarded by the scheduler's mutex.
 	state      segmentState
@@ -58,6 +64,7 @@ type segment struct {
 	again   bool  // it certainly had no effect, and the reason has been taken note of: send it again
 	stray   bool  // the reason was the cancel of another statement
 	stale   bool  // it failed because the schema has changed since it was prepared
+	size    int   // of the rows that are kept
 
 	// Who is told, at most one of them. All nil: the waiter reads the connection itself.
 	ready   chan struct{} // with room for one
@@ -108,7 +115,7 @@ func (g *segment) reset() {
 func (g *segment) forgetAnswer() {
 	g.state, g.conn = stateNew, nil
 	g.parses, g.exposed, g.cancelled, g.sentAt = false, false, false, 0
-	g.cur, g.failure, g.err, g.again, g.stray, g.stale = 0, nil, nil, false, false, false
+	g.cur, g.failure, g.err, g.again, g.stray, g.stale, g.size = 0, nil, nil, false, false, false, 0
 	for i := range g.steps {
 		st := &g.steps[i]
 		st.parsed, st.bound, st.complete, st.prepared = false, false, false, nil
@@ -131,10 +138,10 @@ func (g *segment) tell() {
 // begun reports whether the server has accepted the parameters of the current step: from then on the statement may have
 // had an effect.
 func (g *segment) begun() bool {
-	if g.cur > 0 || g.simple != "" {
+	if g.cur > g.hidden || g.simple != "" {
 		return true
 	}
-	return len(g.steps) > 0 && g.steps[0].bound
+	return len(g.steps) > g.hidden && g.steps[g.hidden].bound
 }
 
 // receive takes a message that belongs to the answer. An error means that the server doesn't keep to the protocol.
@@ -192,9 +199,7 @@ func (g *segment) receiveExtended(st *step, msg pgproto3.BackendMessage) error {
 		if !st.bound {
 			return unexpected(msg, "before the parameters were accepted")
 		}
-		if !g.discard && !g.abandoned.Load() {
-			st.rows.add(m.Values)
-		}
+		g.keep(st, m.Values)
 	case *pgproto3.CommandComplete:
 		if !st.bound {
 			return unexpected(msg, "before the parameters were accepted")
@@ -212,6 +217,31 @@ func (g *segment) receiveExtended(st *step, msg pgproto3.BackendMessage) error {
 		return unexpected(msg, "in the answer to a statement")
 	}
 	return nil
+}
+
+// keep takes a row, as far as anybody wants it.
+func (g *segment) keep(st *step, values [][]byte) {
+	switch {
+	case g.stream != nil:
+		g.stream.add(values)
+	case g.discard || g.abandoned.Load():
+	case g.tooLarge(values):
+		st.rows = rowStore{} // nobody will see them
+	default:
+		st.rows.add(values)
+	}
+}
+
+// tooLarge counts a row, and reports whether the result has become larger than what is kept of one.
+func (g *segment) tooLarge(values [][]byte) bool {
+	most := g.sched.db.config.ResultLimit
+	if most <= 0 {
+		return false
+	}
+	if g.size <= most {
+		g.size += rowSize(values)
+	}
+	return g.size > most
 }
 
 // described notes a description, and ends a step that only describes.
@@ -237,14 +267,23 @@ func (g *segment) receiveSimple(st *step, msg pgproto3.BackendMessage) error {
 		if !st.bound {
 			return unexpected(msg, "without a description")
 		}
-		if !st.complete && !g.discard && !g.abandoned.Load() {
-			st.rows.add(m.Values)
+		if !st.complete {
+			g.keep(st, m.Values)
 		}
 	case *pgproto3.CommandComplete:
 		st.tag = pgconn.NewCommandTag(string(m.CommandTag))
 		st.complete = true
 	case *pgproto3.EmptyQueryResponse:
 		st.complete = true
+	case *pgproto3.CopyOutResponse, *pgproto3.CopyDone:
+		if !g.copyOut {
+			return unexpected(msg, "in the answer to a query")
+		}
+	case *pgproto3.CopyData:
+		if !g.copyOut {
+			return unexpected(msg, "in the answer to a query")
+		}
+		g.keep(st, [][]byte{m.Data})
 	default:
 		return unexpected(msg, "in the answer to a query")
 	}

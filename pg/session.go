@@ -25,6 +25,7 @@ type Session struct {
 // otherwise the connection keeps what this driver has prepared. Further calls do nothing.
 func (s *Session) Release() {
 	if !s.released.Swap(true) {
+		s.s.vacate()
 		s.db.pool.recycle(s.s, true)
 	}
 }

@@ -203,7 +203,7 @@ func (tx *Tx) within(ctx context.Context, q *query, run func() error) error {
 			return err
 		}
 		gaveUp := err != nil && q.unfinished()
-		again := !gaveUp && q.stale && attempt < maxAttempts && tx.undo(ctx)
+		again := err != nil && !gaveUp && q.stale && attempt < maxAttempts && tx.undo(ctx)
 		tx.started(gaveUp)
 		if !again {
 			return err
@@ -211,6 +211,23 @@ func (tx *Tx) within(ctx context.Context, q *query, run func() error) error {
 		q.reset()
 		q.row.err, q.row.closed = nil, false
 	}
+}
+
+// start sends BEGIN, if it hasn't been, and waits for it. It is for a query that can't be in one segment with it, and that
+// takes so long that the transaction must not count as starting meanwhile.
+func (tx *Tx) start(ctx context.Context, q *query) error {
+	begin, err := tx.enter(ctx)
+	if err == nil && begin != "" {
+		first := &query{text: begin}
+		first.inTx = true
+		_, err = tx.s.exec(ctx, first)
+		tx.started(err != nil && first.unfinished())
+	}
+	if err != nil {
+		return q.failed("beginning the transaction of", err)
+	}
+	q.inTx = true
+	return nil
 }
 
 // undo rolls back a transaction in which nothing but its first statement has failed.
@@ -278,6 +295,9 @@ func (tx *Tx) Begin(ctx context.Context) (pgx.Tx, error) {
 // Commit commits the transaction. If the server rolls it back instead, since a statement had failed, that is pgx.ErrTxCommitRollback.
 // If the context ends meanwhile, the outcome is unknown.
 func (tx *Tx) Commit(ctx context.Context) error {
+	if tx.s.occupied() {
+		return &StatementError{SQL: tx.commit, Stage: "running", Err: errOccupied}
+	}
 	pending, err := tx.finish(ctx)
 	if err != nil {
 		return err
@@ -334,6 +354,7 @@ func (tx *Tx) Rollback(ctx context.Context) error {
 		tx.release()
 		return nil
 	}
+	tx.s.vacate()
 	// What is under way comes first on the connection, so there is nothing to wait for; and when it is released, a transaction
 	// that is still open is rolled back.
 	defer tx.release()
@@ -350,21 +371,6 @@ func (tx *Tx) Rollback(ctx context.Context) error {
 		return nil
 	}
 	return err
-}
-
-// Prepare describes the statement. There is nothing to prepare by hand: every statement is prepared when it is first used.
-// The name can't be used in place of the text.
-func (tx *Tx) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error) {
-	sh, err := tx.s.describe(ctx, sql, true)
-	if err != nil {
-		return nil, err
-	}
-	return &pgconn.StatementDescription{Name: name, SQL: sql, ParamOIDs: sh.params, Fields: sh.fields}, nil
-}
-
-// CopyFrom isn't there yet.
-func (tx *Tx) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFromSource) (int64, error) {
-	return 0, fmt.Errorf("%w: COPY", ErrUnsupported)
 }
 
 // LargeObjects returns an object that can't be used.

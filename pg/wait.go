@@ -15,6 +15,12 @@ func (s *scheduler) do(ctx context.Context, g *segment) error {
 		return loop.ContextError(ctx)
 	}
 	g.sched = s
+	if g.stream != nil {
+		return s.doStream(ctx, g)
+	}
+	if g.copyIn != nil {
+		return s.doCopy(ctx, g)
+	}
 	if l := repaint.CurrentLoop(); l != nil {
 		return s.doInLoop(ctx, l, g)
 	}

@@ -56,6 +56,9 @@ func (c *conn) wrote(buf []byte, n int, err error) []byte {
 	c.sched.stats.Writes++
 	c.written += uint64(n)
 	c.writing = false
+	if k := c.copying; k != nil && c.queued-c.written < copyWindow {
+		k.poke()
+	}
 	if c.spare == nil && cap(buf) <= spareMost {
 		c.spare = buf[:0]
 	}
@@ -73,6 +76,7 @@ func (c *conn) writeFailed(err error) {
 	}
 	c.failed = err
 	_ = c.w.net.SetReadDeadline(afterWriteFailed())
+	c.unpark()
 	if c.role == nobody {
 		c.giveToResident()
 	}

@@ -31,7 +31,7 @@ func demoCommand(stdout, stderr io.Writer) *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{
 				Name:        "url",
-				Usage:       "the `DATABASE`, such as sqlite:///file.db, sqlite:// for one in memory, or mysql://user:password@host/name",
+				Usage:       "the `DATABASE`, such as sqlite:///file.db, sqlite:// for one in memory, postgres://user:password@host/name or mysql://user:password@host/name",
 				DefaultText: "an SQLite file in a temporary directory",
 				Destination: &d.url,
 			},
@@ -136,7 +136,7 @@ func key(dialect string) string {
 	switch dialect {
 	case "mysql", "mariadb":
 		return "bigint auto_increment primary key"
-	case "postgres":
+	case "postgres", "postgresql":
 		return "bigint generated always as identity primary key"
 	}
 	return "integer primary key"

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	_ "github.com/seed1239206e/repaint/db/mysql"
+	_ "github.com/seed1239206e/repaint/db/postgres"
 	_ "github.com/seed1239206e/repaint/db/sqlite"
 )
 

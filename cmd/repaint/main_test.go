@@ -62,6 +62,15 @@ func TestDemoOnMariaDB(t *testing.T) {
 	require.Equal(t, "0", at.MustQuery(t, "select count(*) from information_schema.tables where table_schema = database()"))
 }
 
+func TestDemoOnPostgreSQL(t *testing.T) {
+	at := testserver.Postgres(t).Database(t)
+	status, out, errOut := command(t, "demo", "--requests", "200", "--url", at.URL())
+	require.Zero(t, status, errOut)
+	require.Equal(t, "demo: 200 of 200 correct", lastLine(out))
+	require.Contains(t, out, "database: postgres://"+at.User+":***@")
+	require.Equal(t, "0", at.MustQuery(t, "select count(*) from pg_tables where schemaname = 'public'"))
+}
+
 func TestDemoLeavesNoTable(t *testing.T) {
 	url := "sqlite:///" + filepath.ToSlash(filepath.Join(t.TempDir(), "some.db"))
 	status, _, errOut := command(t, "demo", "--requests", "5", "--url", url)

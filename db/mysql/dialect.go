@@ -41,7 +41,7 @@ func (d Dialect) Name() string {
 func (Dialect) Placeholder(int) string { return "?" }
 
 // EmptyList returns what stands in the parentheses of an IN without elements.
-func (Dialect) EmptyList() string { return "select null from dual where false" }
+func (Dialect) EmptyList(bool) string { return "select null from dual where false" }
 
 var rules = sqltext.Rules{HashComments: true, DashNeedsSpace: true, Backslash: true, Backticks: true, Natives: "?"}
 

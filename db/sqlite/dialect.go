@@ -33,7 +33,7 @@ func (Dialect) Placeholder(int) string { return "?" }
 
 // EmptyList returns what stands in the parentheses of an IN without elements:
 // nothing, which only SQLite takes.
-func (Dialect) EmptyList() string { return "" }
+func (Dialect) EmptyList(bool) string { return "" }
 
 var rules = sqltext.Rules{Backticks: true, Brackets: true, Natives: "?@$:"}
 

@@ -13,11 +13,13 @@ import (
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db"
+	_ "github.com/seed1239206e/repaint/db/mysql"
+	_ "github.com/seed1239206e/repaint/db/postgres"
 	_ "github.com/seed1239206e/repaint/db/sqlite"
 )
 
 func main() {
-	url := flag.String("url", "sqlite://", "the database")
+	url := flag.String("url", "sqlite://", "the database, such as postgres://user:password@host/name")
 	flag.Parse()
 	err := repaint.Run(context.Background(), func(ctx context.Context) error {
 		return requests(ctx, os.Stdout, *url, 100, 1000)
@@ -25,6 +27,15 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+}
+
+// keyOf defines a column whose values the database makes.
+var keyOf = map[string]string{
+	"sqlite":     "integer primary key",
+	"mysql":      "bigint auto_increment primary key",
+	"mariadb":    "bigint auto_increment primary key",
+	"postgres":   "bigint generated always as identity primary key",
+	"postgresql": "bigint generated always as identity primary key",
 }
 
 // addAndSelect is blue: nothing in it says that it runs in an event loop.
@@ -50,9 +61,10 @@ func requests(ctx context.Context, w io.Writer, url string, oneByOne, atOnce int
 		return err
 	}
 	defer engine.Close(context.WithoutCancel(ctx))
-	if _, err := engine.Exec(ctx, "create table record (id integer primary key, data varchar(64) not null)"); err != nil {
+	if _, err := engine.Exec(ctx, "create table record (id "+keyOf[engine.Dialect().Name()]+", data varchar(64) not null)"); err != nil {
 		return err
 	}
+	defer engine.Exec(context.WithoutCancel(ctx), "drop table record")
 
 	// Each task checks a connection out for itself. Where there are fewer connections than tasks, tasks wait.
 	request := func(ctx context.Context) (string, error) {

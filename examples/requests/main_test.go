@@ -12,12 +12,17 @@ import (
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db"
 	"github.com/seed1239206e/repaint/internal/leakcheck"
+	"github.com/seed1239206e/repaint/internal/testserver"
 )
+
+func TestMain(m *testing.M) { testserver.Main(m) }
 
 func TestOutput(t *testing.T) {
 	for name, url := range map[string]string{
-		"memory": "sqlite://",
-		"file":   "sqlite:///" + filepath.ToSlash(filepath.Join(t.TempDir(), "requests.db")),
+		"memory":     "sqlite://",
+		"file":       "sqlite:///" + filepath.ToSlash(filepath.Join(t.TempDir(), "requests.db")),
+		"postgresql": testserver.Postgres(t).Database(t).URL(),
+		"mariadb":    testserver.MariaDB(t).Database(t).URL(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			leakcheck.Test(t)

@@ -1,0 +1,51 @@
+package mysql_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/internal/testserver"
+	"github.com/seed1239206e/repaint/repainttest"
+)
+
+func TestConformance(t *testing.T) {
+	at := testserver.MariaDB(t).Database(t)
+	repainttest.Dialect(t, repainttest.Subject{
+		URL: at.URL(),
+		Open: func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, error) {
+			return db.Open(ctx, at.URL(), opts...)
+		},
+		Cut: func(t testing.TB, ctx context.Context, q db.Querier) {
+			id, err := db.Scalar[int](ctx, q, "select connection_id()")
+			require.NoError(t, err)
+			at.MustQuery(t, fmt.Sprintf("kill connection %d", id))
+		},
+		Types: repainttest.Types{
+			Key: "bigint auto_increment primary key", Small: "smallint", Integer: "bigint", Float: "double", Decimal: "decimal(24,4)", Text: "longtext", Bytes: "longblob",
+			Bool: "boolean", Moment: "datetime(6)", Local: "datetime(6)", Date: "date", Duration: "time(6)", UUID: "uuid", JSON: "json",
+		},
+		Capabilities: repainttest.Capabilities{
+			Returning:       true,
+			LastInsertID:    true,
+			Stream:          true,
+			BigUnsigned:     true,
+			ZeroByte:        true,
+			Strict:          true,
+			ParallelWrites:  true,
+			Serialization:   true,
+			Deadlocks:       true,
+			ConstraintNames: true,
+			ColumnNames:     true,
+			SlowQuery:       "select sleep(100) from (values (1), (2)) t",
+			CancelKeepsConn: true,
+			Precision:       time.Microsecond,
+			Settings:        "set session group_concat_max_len = 12345",
+			ShowSettings:    "select @@group_concat_max_len",
+		},
+	})
+}

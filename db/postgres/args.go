@@ -1,0 +1,125 @@
+package postgres
+
+import (
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/pg"
+)
+
+// arguments returns what is sent for a call's arguments. It calls methods of theirs.
+func arguments(call *db.Call) ([]any, error) {
+	for i, v := range call.Args {
+		converted, err := argument(v)
+		if err != nil {
+			return nil, refuse(call, i, db.ErrParameter, err)
+		}
+		call.Args[i] = converted
+	}
+	return call.Args, nil
+}
+
+func refuse(call *db.Call, i int, condition, why error) error {
+	return &db.Error{Op: "bind", Fault: db.Fault{Condition: condition},
+		Err: fmt.Errorf("the parameter :%s, a %T: %w", call.Statement.Params[i], call.Args[i], why)}
+}
+
+// argument converts what pgx would take otherwise than the other dialects: times
+// are in UTC, also where the column has no zone.
+func argument(v any) (any, error) {
+	switch v := v.(type) {
+	case nil, int, int64, string, bool, []byte:
+		return v, nil
+	case float64:
+		return float(v), nil
+	case time.Time:
+		return v.UTC(), nil
+	case driver.Valuer:
+		if r := reflect.ValueOf(v); r.Kind() == reflect.Pointer && r.IsNil() {
+			return nil, nil
+		}
+		got, err := v.Value()
+		if err != nil {
+			return nil, err
+		}
+		if _, again := got.(driver.Valuer); again {
+			return nil, fmt.Errorf("its Value returns another Valuer, a %T", got)
+		}
+		return argument(got)
+	}
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Pointer:
+		if r.IsNil() {
+			return nil, nil
+		}
+		return argument(r.Elem().Interface())
+	case reflect.Float32, reflect.Float64:
+		return float(r.Float()), nil
+	case reflect.Chan, reflect.Func, reflect.UnsafePointer:
+		return nil, errors.New("no column has such values")
+	}
+	return v, nil
+}
+
+// float is a number that pgx doesn't cut to an integer, as it does with a float64,
+// if there is anything to cut.
+type float float64
+
+func (f float) Float64Value() (pgtype.Float8, error) {
+	return pgtype.Float8{Float64: float64(f), Valid: true}, nil
+}
+
+func (f float) Int64Value() (pgtype.Int8, error) {
+	if f != float(math.Trunc(float64(f))) || f < math.MinInt64 || f >= math.MaxInt64 {
+		return pgtype.Int8{}, errors.New("it is no integer that fits")
+	}
+	return pgtype.Int8{Int64: int64(f), Valid: true}, nil
+}
+
+var (
+	whichArgument = regexp.MustCompile(`args\[(\d+)\]`)
+	whichType     = regexp.MustCompile(`format for (\S+) \(OID`)
+)
+
+// notEncoded returns the error for an argument that can't be what its parameter is,
+// nil if err isn't about that. It doesn't show the value, which may be hidden.
+func notEncoded(call *db.Call, err error) error {
+	var st *pg.StatementError
+	if !errors.As(err, &st) || !strings.HasPrefix(st.Stage, "encoding") || fromServer(err) {
+		return nil
+	}
+	return encodingError(call, err)
+}
+
+// noPlan is in pgx's error if values of a type can't be those of a parameter at all.
+const noPlan = "cannot find encode plan"
+
+func encodingError(call *db.Call, err error) error {
+	text := err.Error()
+	found := whichArgument.FindStringSubmatch(text)
+	if found == nil {
+		return nil
+	}
+	i, _ := strconv.Atoi(found[1])
+	if i >= len(call.Args) || i >= len(call.Statement.Params) {
+		return nil
+	}
+	typ := "what the statement needs there"
+	if found := whichType.FindStringSubmatch(text); found != nil {
+		typ = "a value of type " + found[1]
+	}
+	if strings.Contains(text, noPlan) {
+		return refuse(call, i, db.ErrParameter, errors.New("it can't be made "+typ))
+	}
+	return refuse(call, i, db.ErrData, errors.New("it is too large for "+typ+", or malformed"))
+}

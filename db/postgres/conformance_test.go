@@ -1,0 +1,24 @@
+package postgres_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/internal/dbtest"
+	_ "github.com/seed1239206e/repaint/db/postgres"
+	"github.com/seed1239206e/repaint/internal/testserver"
+	"github.com/seed1239206e/repaint/repainttest"
+)
+
+func TestMain(m *testing.M) { testserver.Main(m) }
+
+func TestConformance(t *testing.T) {
+	at := testserver.Postgres(t).Database(t)
+	s := dbtest.Postgres(at)
+	s.URL = dbtest.PostgresURL(at) + "&pool_lanes=3"
+	s.Open = func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, error) {
+		return db.Open(ctx, s.URL, opts...)
+	}
+	repainttest.Dialect(t, s)
+}

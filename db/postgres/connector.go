@@ -1,0 +1,184 @@
+package postgres
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/pg"
+)
+
+// maxParams is what fits into the protocol's count of parameters.
+const maxParams = 65535
+
+// Connector opens connections to the servers that the URL names.
+func (d Dialect) Connector(u *db.URL) (db.Connector, error) {
+	config, err := configure(d, u)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := pg.OpenConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	return &connector{pool: pool, closed: make(chan struct{})}, nil
+}
+
+// connector has a pg.DB, whose lanes carry statements of the Engine's own. Its
+// sessions are the connections in the pool of the Engine.
+type connector struct {
+	pool *pg.DB
+
+	closing sync.Once
+	closed  chan struct{} // closed when the pool is; err is how that went
+	err     error
+}
+
+var _ db.Shared = (*connector)(nil)
+
+func (c *connector) Limits() db.Limits { return db.Limits{MaxParams: maxParams} }
+
+func (c *connector) Connect(ctx context.Context) (db.Session, error) {
+	s, err := c.pool.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &session{pool: c.pool, own: s}, nil
+}
+
+// Once runs a statement on a lane, unless pg says that it would leave something
+// behind there.
+func (c *connector) Once(ctx context.Context, call *db.Call) error {
+	if call.Statement.Script || !c.pool.Config().Pipeline {
+		return driver.ErrSkip
+	}
+	args, err := arguments(call)
+	if err != nil {
+		return err
+	}
+	if err = execute(ctx, c.pool, call, args); errors.Is(err, pg.ErrRefusedOnLane) {
+		return driver.ErrSkip
+	}
+	return err
+}
+
+// Finish begins to close the pool. That goes on when ctx has ended, until the last
+// session is back: who uses one isn't disturbed.
+func (c *connector) Finish(ctx context.Context) error {
+	c.beginClose()
+	_, err := repaint.Block(ctx, func(ctx context.Context) (struct{}, error) {
+		select {
+		case <-c.closed:
+			return struct{}{}, c.err
+		case <-ctx.Done():
+			return struct{}{}, ctx.Err()
+		}
+	})
+	return err
+}
+
+// Close is Finish, which an Engine that was open has called before. Then it doesn't
+// wait again for who still has a session.
+func (c *connector) Close() error {
+	if !c.beginClose() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	return c.Finish(ctx)
+}
+
+// beginClose has the pool closed, which takes until its last session is back. It
+// reports whether it is the first to do so.
+func (c *connector) beginClose() (first bool) {
+	c.closing.Do(func() {
+		first = true
+		go func() {
+			c.err = c.pool.Close(context.Background())
+			close(c.closed)
+		}()
+	})
+	return first
+}
+
+// executor is what executes statements: the pool, a session or a transaction.
+type executor interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
+// execute runs a statement and puts what came of it into the call.
+func execute(ctx context.Context, on executor, call *db.Call, args []any) error {
+	st := call.Statement
+	if call.Rows {
+		rows, err := on.Query(ctx, st.Text, args...)
+		if err != nil {
+			return explain(call, err)
+		}
+		return fill(call, rows)
+	}
+	if st.Script {
+		// One by one: together they would be a transaction.
+		for _, text := range st.Parts {
+			tag, err := on.Exec(ctx, text)
+			if err != nil {
+				return explain(call, err)
+			}
+			note(call, tag)
+		}
+		return nil
+	}
+	tag, err := on.Exec(ctx, st.Text, args...)
+	if err != nil {
+		return explain(call, err)
+	}
+	note(call, tag)
+	return nil
+}
+
+func note(call *db.Call, tag pgconn.CommandTag) {
+	if call.Statement.Changes {
+		call.Affected = tag.RowsAffected()
+	}
+}
+
+// fill puts the rows into the call.
+func fill(call *db.Call, rows pgx.Rows) error {
+	defer rows.Close()
+	r := newReader(rows)
+	call.Columns = r.columns()
+	if n := int(rows.CommandTag().RowsAffected()); call.MaxRows == 0 || n < call.MaxRows {
+		call.Values = make([]driver.Value, 0, n*len(call.Columns))
+	}
+	for n := 0; (call.MaxRows == 0 || n < call.MaxRows) && rows.Next(); n++ {
+		var err error
+		if call.Values, err = r.row(call.Values); err != nil {
+			return err
+		}
+	}
+	note(call, rows.CommandTag())
+	if err := rows.Err(); err != nil {
+		return explain(call, err)
+	}
+	return nil
+}
+
+// explain makes of pg's errors what package db understands.
+func explain(call *db.Call, err error) error {
+	var lost *pg.LostError
+	if errors.As(err, &lost) && !lost.MaybeApplied {
+		return fmt.Errorf("%w: %w", driver.ErrBadConn, err)
+	}
+	if failure := notEncoded(call, err); failure != nil {
+		return failure
+	}
+	return err
+}

@@ -1,0 +1,62 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/pg"
+)
+
+// options are those of the URL that go to package pg: its own, those of libpq, and
+// settings of the server that each connection begins with.
+var options = []string{
+	"pool_lanes", "pool_queue", "pipeline", "pipeline_depth", "result_limit", "statement_cache_capacity", "default_query_exec_mode",
+
+	"host", "port", "user", "password", "dbname", "passfile", "service", "servicefile", "connect_timeout", "target_session_attrs",
+	"sslmode", "sslcert", "sslkey", "sslpassword", "sslrootcert", "sslsni", "sslnegotiation", "channel_binding", "require_auth",
+	"krbsrvname", "krbspn", "min_protocol_version", "max_protocol_version",
+
+	"application_name", "client_encoding", "options", "search_path", "role", "timezone", "TimeZone",
+	"statement_timeout", "lock_timeout", "idle_session_timeout", "idle_in_transaction_session_timeout", "transaction_timeout",
+	"default_transaction_isolation", "default_transaction_read_only", "default_transaction_deferrable", "synchronous_commit",
+	"work_mem", "jit", "plan_cache_mode",
+}
+
+// Options returns the names of the URL's options.
+func (Dialect) Options() []string { return slices.Clone(options) }
+
+// sessions is how many connections package pg may give to single owners. The pool
+// of package db decides how many there really are.
+const sessions = 10_000
+
+// configure reads the URL. What is package db's is taken out.
+func configure(d Dialect, u *db.URL) (*pg.Config, error) {
+	if u.Driver != "" {
+		return nil, fmt.Errorf("%s: there is no driver %q; write %[1]s://, or give an open *sql.DB to postgres.OpenDB", d.Name(), u.Driver)
+	}
+	own := *u
+	own.Dialect, own.Options = "postgres", url.Values{}
+	for name := range u.Options {
+		if slices.Contains(options, name) {
+			own.Options.Set(name, u.Option(name))
+		}
+	}
+	// A plus sign stands for itself there, as in libpq.
+	c, err := pg.ParseConfig(strings.ReplaceAll(own.Reveal(), "+", "%20"))
+	if err != nil {
+		return nil, err
+	}
+	c.Sessions = sessions
+	if c.Conn.AfterConnect == nil {
+		// With such a function pg closes a connection of which it would otherwise reset
+		// the settings. See session.Close.
+		c.Conn.AfterConnect = func(context.Context, *pgconn.PgConn) error { return nil }
+	}
+	return c, nil
+}

@@ -1,0 +1,267 @@
+package postgres
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"regexp"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/pg"
+)
+
+// session is a connection in the Engine's pool. The server is told of a transaction
+// with its first statement.
+type session struct {
+	pool   *pg.DB
+	own    *pg.Session
+	tx     pgx.Tx // nil outside of a transaction
+	status db.Status
+	busy   atomic.Bool // a call runs; stays if its caller is killed
+}
+
+var _ db.Session = (*session)(nil)
+
+// on returns what executes statements now.
+func (s *session) on() executor {
+	if s.tx != nil {
+		return s.tx
+	}
+	return s.own
+}
+
+// Do returns when the call's context ends, even if the server isn't done: what
+// comes next on the connection waits for that.
+func (s *session) Do(ctx context.Context, call *db.Call) error {
+	args, err := arguments(call)
+	if err != nil {
+		return err
+	}
+	s.busy.Store(true)
+	err = execute(ctx, s.on(), call, args)
+	return s.done(err)
+}
+
+// done notes what an error has left behind.
+func (s *session) done(err error) error {
+	s.busy.Store(false)
+	var own *db.Error
+	switch {
+	case err == nil:
+	case isLost(err):
+		s.status = db.Broken
+	case errors.As(err, &own): // it hadn't been sent
+	case s.status == db.InTx:
+		// The server said so; or nobody waited for what it will say.
+		s.status = db.FailedTx
+	}
+	return err
+}
+
+var whichStatement = regexp.MustCompile(`statement (\d+) of the batch's`)
+
+// DoMany is Do for several calls, in one go.
+func (s *session) DoMany(ctx context.Context, calls []*db.Call) (failed int, err error) {
+	batch := &pgx.Batch{}
+	for i, call := range calls {
+		args, err := arguments(call)
+		if err != nil {
+			return i, err
+		}
+		batch.Queue(call.Statement.Text, args...)
+	}
+	s.busy.Store(true)
+	results := s.on().SendBatch(ctx, batch)
+	for i, call := range calls {
+		if err = take(results, call); err != nil {
+			failed = i
+			break
+		}
+	}
+	if err != nil {
+		if found := whichStatement.FindStringSubmatch(err.Error()); found != nil {
+			if n, _ := strconv.Atoi(found[1]); n >= 1 && n <= len(calls) {
+				failed = n - 1
+			}
+		}
+		err = explain(calls[failed], err)
+	}
+	_ = results.Close() // its error is the same
+	return failed, s.done(err)
+}
+
+// take reads the next result of a batch.
+func take(results pgx.BatchResults, call *db.Call) error {
+	if call.Rows {
+		rows, err := results.Query()
+		if err != nil {
+			return err
+		}
+		return fill(call, rows)
+	}
+	tag, err := results.Exec()
+	if err == nil {
+		note(call, tag)
+	}
+	return err
+}
+
+var levels = map[db.IsolationLevel]pgx.TxIsoLevel{
+	db.ReadUncommitted: pgx.ReadUncommitted,
+	db.ReadCommitted:   pgx.ReadCommitted,
+	db.RepeatableRead:  pgx.RepeatableRead,
+	db.Serializable:    pgx.Serializable,
+}
+
+func (s *session) Begin(ctx context.Context, o db.TxOptions) error {
+	opts := pgx.TxOptions{IsoLevel: levels[o.Isolation]}
+	if o.ReadOnly {
+		opts.AccessMode = pgx.ReadOnly
+	}
+	if o.Deferrable {
+		opts.DeferrableMode = pgx.Deferrable
+	}
+	tx, err := s.own.BeginTx(ctx, opts)
+	if err == nil {
+		s.tx, s.status = tx, db.InTx
+	}
+	return s.done(err)
+}
+
+func (s *session) Commit(ctx context.Context) error {
+	return s.end(ctx, pgx.Tx.Commit)
+}
+
+func (s *session) Rollback(ctx context.Context) error {
+	if s.tx == nil {
+		return nil
+	}
+	return s.end(ctx, pgx.Tx.Rollback)
+}
+
+func (s *session) end(ctx context.Context, how func(pgx.Tx, context.Context) error) error {
+	s.busy.Store(true)
+	err := how(s.tx, ctx)
+	s.busy.Store(false)
+	s.tx = nil
+	if s.status != db.Broken {
+		s.status = db.Idle
+	}
+	if err != nil && (isLost(err) || !fromServer(err) && !errors.Is(err, pgx.ErrTxCommitRollback)) {
+		s.status = db.Broken // nobody knows how it stands
+	}
+	return err
+}
+
+func (s *session) Savepoint(ctx context.Context, name string) error {
+	return s.control(ctx, "savepoint "+name)
+}
+
+func (s *session) Release(ctx context.Context, name string) error {
+	return s.control(ctx, "release savepoint "+name)
+}
+
+func (s *session) RollbackTo(ctx context.Context, name string) error {
+	err := s.control(ctx, "rollback to savepoint "+name)
+	if err != nil {
+		return err
+	}
+	if s.status == db.FailedTx {
+		s.status = db.InTx // it went back to before the error
+	}
+	return s.control(ctx, "release savepoint "+name)
+}
+
+// control runs a statement of the transaction's own.
+func (s *session) control(ctx context.Context, text string) error {
+	s.busy.Store(true)
+	_, err := s.tx.Exec(ctx, text)
+	return s.done(err)
+}
+
+// Ping asks the server whether it is there.
+func (s *session) Ping(ctx context.Context) error { return s.done(s.own.Ping(ctx)) }
+
+func (s *session) Status() db.Status { return s.status }
+
+// closeTimeout is how long a server may take to say goodbye.
+const closeTimeout = 5 * time.Second
+
+// Close closes the connection. pg would reset it and give it to the next owner; it
+// closes those only that have been told to discard something. One whose caller was
+// killed in the middle of a statement, for which nobody waits, is ended by the server.
+func (s *session) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	defer cancel()
+	// What these return doesn't matter: the connection is given up in any case.
+	switch {
+	case s.status == db.Broken:
+	case s.busy.Load():
+		_, _ = s.pool.Exec(ctx, "select pg_terminate_backend($1)", int64(s.own.PID()))
+	default:
+		_, _ = s.own.Exec(ctx, "discard plans")
+	}
+	s.own.Release()
+	return nil
+}
+
+// Stream runs a query and hands its rows out as they come.
+func (s *session) Stream(ctx context.Context, call *db.Call) (db.Cursor, error) {
+	if call.Statement.Script {
+		return nil, driver.ErrSkip
+	}
+	args, err := arguments(call)
+	if err != nil {
+		return nil, err
+	}
+	from, ok := s.on().(interface {
+		Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	})
+	if !ok {
+		return nil, pg.ErrUnsupported
+	}
+	s.busy.Store(true)
+	rows, err := from.Stream(ctx, call.Statement.Text, args...)
+	if err != nil {
+		return nil, s.done(explain(call, err))
+	}
+	c := &cursor{s: s, rows: rows, reader: newReader(rows)}
+	call.Columns = c.reader.columns()
+	return c, nil
+}
+
+// cursor is a query whose rows are read as they come.
+type cursor struct {
+	s      *session
+	rows   pgx.Rows
+	reader *reader
+}
+
+func (c *cursor) Fetch(_ context.Context, call *db.Call, most int) (more bool, err error) {
+	clear(call.Values)
+	call.Values = call.Values[:0]
+	for n := 0; n < most; n++ {
+		if !c.rows.Next() {
+			if err := c.rows.Err(); err != nil {
+				return false, c.s.done(explain(call, err))
+			}
+			return false, nil
+		}
+		if call.Values, err = c.reader.row(call.Values); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// Close ends the query. Its error, if any, Fetch has returned.
+func (c *cursor) Close(context.Context) error {
+	c.rows.Close()
+	c.s.busy.Store(false)
+	return nil
+}

@@ -1,0 +1,93 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"strings"
+
+	"github.com/seed1239206e/repaint/db"
+)
+
+// keptStatements is how many prepared statements a connection of database/sql keeps.
+const keptStatements = 256
+
+// ConnectorDB uses an open database.
+func (d Dialect) ConnectorDB(_ context.Context, pool *sql.DB) (db.Connector, error) {
+	return db.SQLConnector(db.SQLDriver{
+		DB:             pool,
+		Limits:         db.Limits{MaxParams: maxParams, MaxConns: pool.Stats().MaxOpenConnections},
+		BeginText:      beginText,
+		FailsTx:        failsTx,
+		Recover:        recoverConn,
+		Stale:          stale,
+		Convert:        convert,
+		Column:         column,
+		KeepStatements: keptStatements,
+		SendsText:      true,
+		OneStatement:   true,
+	}), nil
+}
+
+func convert(v any) (driver.Value, error) { return argument(v) }
+
+func beginText(o db.TxOptions) []string {
+	words := []string{"begin"}
+	if level, ok := levels[o.Isolation]; ok {
+		words = append(words, "isolation level", string(level))
+	}
+	if o.ReadOnly {
+		words = append(words, "read only")
+	}
+	if o.Deferrable {
+		words = append(words, "deferrable")
+	}
+	return []string{strings.Join(words, " ")}
+}
+
+// failsTx tells of the errors that come from the server: after each of them a
+// transaction can only be rolled back.
+func failsTx(err error) bool { return fromServer(err) }
+
+// recoverConn tells whether a connection is well. In a failed transaction it says no
+// more than that.
+func recoverConn(ctx context.Context, c *db.SQLConn) error {
+	err := c.Exec(ctx, "select 1")
+	var state interface{ SQLState() string }
+	if errors.As(err, &state) && state.SQLState() == "25P02" {
+		return nil
+	}
+	return err
+}
+
+// stale tells that a prepared statement's result has other columns now.
+func stale(err error) bool {
+	var state interface{ SQLState() string }
+	return errors.As(err, &state) && state.SQLState() == "0A000" && strings.Contains(err.Error(), "cached plan")
+}
+
+// column returns how to convert a column's values.
+func column(typ string) func(driver.Value) (driver.Value, error) {
+	switch typ {
+	case "JSON", "JSONB", "XML", "NUMERIC", "UUID", "TIME", "INTERVAL":
+		return text
+	}
+	if element, ok := strings.CutPrefix(typ, "_"); ok {
+		return func(v driver.Value) (driver.Value, error) {
+			s, ok := v.(string)
+			if !ok {
+				return v, nil
+			}
+			return parseArray(s, func(s string) (driver.Value, error) { return textValue(element, s) })
+		}
+	}
+	return nil
+}
+
+func text(v driver.Value) (driver.Value, error) {
+	if b, ok := v.([]byte); ok {
+		return string(b), nil
+	}
+	return v, nil
+}

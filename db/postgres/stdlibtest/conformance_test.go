@@ -1,0 +1,31 @@
+package stdlibtest
+
+import (
+	"context"
+	"database/sql"
+	"testing"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/internal/dbtest"
+	"github.com/seed1239206e/repaint/db/postgres"
+	"github.com/seed1239206e/repaint/internal/testserver"
+	"github.com/seed1239206e/repaint/repainttest"
+)
+
+func TestMain(m *testing.M) { testserver.Main(m) }
+
+func TestConformance(t *testing.T) {
+	at := testserver.Postgres(t).Database(t)
+	s := dbtest.Postgres(at)
+	s.CancelKeepsConn = false
+	s.Open = func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, error) {
+		pool, err := sql.Open("pgx", dbtest.PostgresURL(at))
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, pool.Close()) })
+		return postgres.OpenDB(ctx, pool, opts...)
+	}
+	repainttest.Dialect(t, s)
+}

@@ -1,0 +1,53 @@
+package sqlite_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/internal/dbtest"
+	"github.com/seed1239206e/repaint/repainttest"
+)
+
+func subject() repainttest.Subject {
+	return repainttest.Subject{
+		Types: repainttest.Types{
+			Key: "integer primary key", Small: "integer", Integer: "integer", Float: "real", Decimal: "text", Text: "text", Bytes: "blob",
+			Bool: "boolean", Moment: "timestamp", Local: "datetime", Date: "date", Duration: "integer", UUID: "text", JSON: "text",
+		},
+		Capabilities: repainttest.Capabilities{
+			Returning:       true,
+			UpdateReturning: true,
+			LastInsertID:    true,
+			Stream:          true,
+			ZeroByte:        true,
+			DDLInTx:         true,
+			Serialization:   true,
+			SlowQuery:       "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n",
+			CancelKeepsConn: true,
+			Precision:       time.Nanosecond,
+			Settings:        "pragma cache_size = 123",
+			ShowSettings:    "pragma cache_size",
+		},
+	}
+}
+
+func TestConformance(t *testing.T) {
+	t.Run("memory", func(t *testing.T) {
+		s := subject()
+		s.URL = "sqlite://"
+		s.Open = func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, error) {
+			return db.Open(ctx, s.URL, opts...)
+		}
+		repainttest.Dialect(t, s)
+	})
+	t.Run("file", func(t *testing.T) {
+		s := subject()
+		s.URL = dbtest.File(t)
+		s.Open = func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, error) {
+			return db.Open(ctx, dbtest.File(t), opts...)
+		}
+		repainttest.Dialect(t, s)
+	})
+}

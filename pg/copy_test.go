@@ -1,0 +1,302 @@
+package pg
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint/internal/faultproxy"
+)
+
+// copier is what can copy.
+type copier interface {
+	querier
+	CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error)
+	CopyFromReader(ctx context.Context, r io.Reader, sql string) (pgconn.CommandTag, error)
+	CopyTo(ctx context.Context, w io.Writer, sql string) (pgconn.CommandTag, error)
+}
+
+// everyCopier calls fn with a DB, a session and a transaction that has not begun.
+func everyCopier(t *testing.T, ctx context.Context, db *DB, fn func(q copier)) {
+	fn(db)
+	s, err := db.Acquire(ctx)
+	require.NoError(t, err)
+	fn(s)
+	s.Release()
+	tx, err := db.Begin(ctx)
+	require.NoError(t, err)
+	fn(tx.(*Tx))
+	require.NoError(t, tx.Commit(ctx))
+}
+
+func TestCopyFromRows(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, target := open(t, "&pool_sessions=1")
+		target.MustQuery(t, `create schema "a b"; create table "a b"."T" (id int, "the text" text, at timestamptz, list int[], n numeric)`)
+		table, columns := pgx.Identifier{"a b", "T"}, []string{"id", "the text", "at", "list", "n"}
+		now := time.Now().Truncate(time.Microsecond)
+		everyCopier(t, ctx, db, func(q copier) {
+			const n = 2_000
+			copied, err := q.CopyFrom(ctx, table, columns, pgx.CopyFromSlice(n, func(i int) ([]any, error) {
+				if i%10 == 0 {
+					return []any{i, nil, nil, nil, nil}, nil
+				}
+				return []any{i, strings.Repeat("é", i%50), now, []int{i, i + 1}, "12.50"}, nil
+			}))
+			require.NoError(t, err)
+			require.EqualValues(t, n, copied)
+			var rows, nulls, sum, letters int
+			var at time.Time
+			require.NoError(t, q.QueryRow(ctx, `select count(*), count(*) filter (where n is null), sum(list[2] - list[1]), sum(length("the text")), max(at) from "a b"."T" where n is null or n = 12.5`).
+				Scan(&rows, &nulls, &sum, &letters, &at))
+			require.Equal(t, []int{n, n / 10, n * 9 / 10}, []int{rows, nulls, sum})
+			require.True(t, now.Equal(at))
+			_, err = q.Exec(ctx, `truncate "a b"."T"`)
+			require.NoError(t, err)
+			copied, err = q.CopyFrom(ctx, table, columns, pgx.CopyFromRows(nil))
+			require.NoError(t, err)
+			require.Zero(t, copied)
+		})
+		require.EqualValues(t, 1, db.Stats().SessionOpens)
+	})
+}
+
+func TestCopyFromSeq(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, target := open(t, "")
+		target.MustQuery(t, "create table t (id int)")
+		broken := errors.New("broken")
+		for _, fail := range []error{broken, nil} {
+			source, stop := CopyFromSeq(func(yield func([]any, error) bool) {
+				for i := range 100 {
+					if !yield([]any{i}, nil) {
+						return
+					}
+				}
+				if fail != nil {
+					yield(nil, fail)
+				}
+			})
+			n, err := db.CopyFrom(ctx, pgx.Identifier{"t"}, []string{"id"}, source)
+			stop()
+			require.ErrorIs(t, err, fail)
+			if fail == nil {
+				require.EqualValues(t, 100, n)
+			}
+		}
+		require.Equal(t, 100, count(t, ctx, db, "t"))
+	})
+}
+
+// What is copied out and in again is the same.
+func TestCopyThereAndBack(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, target := open(t, "&pool_sessions=1")
+		target.MustQuery(t, "create table a as select i, repeat('x', i % 300) t from generate_series(1, 2000) i; create table b (like a)")
+		everyCopier(t, ctx, db, func(q copier) {
+			for _, format := range []string{"text", "csv", "binary"} {
+				var out bytes.Buffer
+				tag, err := q.CopyTo(ctx, &out, "copy a to stdout (format "+format+")")
+				require.NoError(t, err)
+				require.Equal(t, "COPY 2000", tag.String())
+				tag, err = q.CopyFromReader(ctx, iotest.DataErrReader(iotest.HalfReader(&out)), "copy b from stdin (format "+format+")")
+				require.NoError(t, err)
+				require.Equal(t, "COPY 2000", tag.String())
+				var n int
+				require.NoError(t, q.QueryRow(ctx, "select count(*) from (select * from a except select * from b) x").Scan(&n))
+				require.Zero(t, n)
+				_, err = q.Exec(ctx, "truncate b")
+				require.NoError(t, err)
+			}
+		})
+		require.EqualValues(t, 1, db.Stats().SessionOpens)
+	})
+}
+
+func TestCopyOutYieldsRowsAndCanBeLeft(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, _ := open(t, "&pool_sessions=1")
+		s, err := db.Acquire(ctx)
+		require.NoError(t, err)
+		defer s.Release()
+		n := 0
+		for row, err := range s.CopyOut(ctx, "copy (select generate_series(1, 1000), null, '') to stdout csv") {
+			require.NoError(t, err)
+			n++
+			require.Equal(t, fmt.Sprintf("%d,,\"\"\n", n), string(row))
+		}
+		require.Equal(t, 1000, n)
+		for row, err := range s.CopyOut(ctx, "copy (select generate_series(1, 1000000000)) to stdout") {
+			require.NoError(t, err)
+			if string(row) == "10\n" {
+				break
+			}
+		}
+		require.NoError(t, s.Ping(ctx))
+		for _, err = range s.CopyOut(ctx, "copy (select 1/(i - 2) from generate_series(1, 3) i) to stdout") {
+		}
+		var pgErr *pgconn.PgError
+		require.ErrorAs(t, err, &pgErr)
+		require.Equal(t, "22012", pgErr.Code)
+		for _, err = range s.CopyOut(ctx, "copy t from stdin") {
+		}
+		require.ErrorIs(t, err, ErrUnsupported)
+	})
+}
+
+func TestCopyErrorsLeaveTheSessionUsable(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, target := open(t, "&pool_sessions=1")
+		target.MustQuery(t, "create table t (id int primary key)")
+		s, err := db.Acquire(ctx)
+		require.NoError(t, err)
+		defer s.Release()
+		var pgErr *pgconn.PgError
+		code := func(err error) string {
+			require.ErrorAs(t, err, &pgErr)
+			return pgErr.Code
+		}
+		broken := errors.New("the disk is broken")
+		for range 2 {
+			_, err = s.CopyFromReader(ctx, strings.NewReader("1\n"), "copy missing from stdin")
+			require.Equal(t, "42P01", code(err))
+			_, err = s.CopyFromReader(ctx, strings.NewReader("1\nx\n"), "copy t from stdin")
+			require.Equal(t, "22P02", code(err))
+			// The server complains while there is a lot to come.
+			_, err = s.CopyFromReader(ctx, strings.NewReader("x\n"+strings.Repeat("1\n", 100_000)), "copy t from stdin")
+			require.Equal(t, "22P02", code(err))
+			_, err = s.CopyFromReader(ctx, io.MultiReader(strings.NewReader("1\n"), iotest.ErrReader(broken)), "copy t from stdin")
+			require.ErrorIs(t, err, broken)
+			require.ErrorContains(t, err, "copy t from stdin")
+			_, err = s.CopyFromReader(ctx, strings.NewReader("1\n"), "copy t to stdout")
+			require.ErrorIs(t, err, ErrUnsupported)
+			_, err = s.CopyFrom(ctx, pgx.Identifier{"t"}, []string{"id"}, pgx.CopyFromRows([][]any{{1}, {"no number"}}))
+			require.ErrorContains(t, err, `"id"`)
+			_, err = s.CopyFrom(ctx, pgx.Identifier{"t"}, []string{"id"}, pgx.CopyFromRows([][]any{{1, 2}}))
+			require.ErrorContains(t, err, "expected 1 values, got 2")
+			_, err = s.CopyFrom(ctx, pgx.Identifier{"t"}, []string{"id"}, pgx.CopyFromRows([][]any{{1}, {1}}))
+			require.Equal(t, "23505", code(err))
+			_, err = s.CopyTo(ctx, failingWriter{broken}, "copy (select generate_series(1, 1000000)) to stdout")
+			require.ErrorIs(t, err, broken)
+			require.Zero(t, count(t, ctx, db, "t"))
+			require.NoError(t, s.Ping(ctx))
+		}
+		require.EqualValues(t, 1, db.Stats().SessionOpens)
+	})
+}
+
+// endless is a reader of zeros, one on each line.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	n := len(p) &^ 1
+	copy(p, bytes.Repeat([]byte("0\n"), n/2))
+	return n, nil
+}
+
+type failingWriter struct{ err error }
+
+func (f failingWriter) Write([]byte) (int, error) { return 0, f.err }
+
+// A COPY that is given up inserts nothing, wherever it is: waiting for a lock, or for more data.
+func TestCopyWhoseContextEnds(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, target := open(t, "&pool_sessions=2")
+		target.MustQuery(t, "create table t (id int)")
+		s, err := db.Acquire(ctx)
+		require.NoError(t, err)
+		defer s.Release()
+
+		other, err := db.Begin(ctx)
+		require.NoError(t, err)
+		_, err = other.Exec(ctx, "lock table t")
+		require.NoError(t, err)
+		mine, cancel := context.WithCancel(ctx)
+		wait := c.start(ctx, func(context.Context) error {
+			_, err := s.CopyFromReader(mine, strings.NewReader("1\n"), "copy t from stdin")
+			return err
+		})
+		waiting(t, ctx, target, "copy t from stdin")
+		cancel()
+		require.ErrorIs(t, wait(), context.Canceled)
+		require.NoError(t, other.Rollback(ctx))
+		require.NoError(t, s.Ping(ctx))
+
+		mine, cancel = context.WithCancel(ctx)
+		r, w := io.Pipe()
+		wait = c.start(ctx, func(context.Context) error {
+			_, err := s.CopyFromReader(mine, r, "copy t from stdin")
+			return err
+		})
+		written := colour{}.start(ctx, func(context.Context) error {
+			_, err := fmt.Fprintln(w, "1")
+			cancel()
+			return errors.Join(err, w.Close())
+		})
+		require.ErrorIs(t, wait(), context.Canceled)
+		require.NoError(t, written())
+		require.NoError(t, s.Ping(ctx))
+		require.Zero(t, count(t, ctx, db, "t"))
+	})
+}
+
+// waiting waits until a statement waits for a lock.
+func waiting(t *testing.T, ctx context.Context, target interface {
+	MustQuery(t testing.TB, sql string) string
+}, sql string) {
+	until(t, ctx, sql+" to wait for a lock", func() bool {
+		return target.MustQuery(t, "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%"+sql+"%' and pid <> pg_backend_pid()") == "1"
+	})
+}
+
+func TestCopyOccupiesItsSessionAndEndsWithIt(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, target := open(t, "")
+		target.MustQuery(t, "create table t (id int)")
+		tx, err := db.Begin(ctx)
+		require.NoError(t, err)
+		var inside error
+		rolledBack := false
+		_, err = tx.CopyFrom(ctx, pgx.Identifier{"t"}, []string{"id"}, pgx.CopyFromFunc(func() ([]any, error) {
+			if rolledBack {
+				return nil, nil
+			}
+			_, inside = tx.Exec(ctx, "select 1")
+			rolledBack = true
+			require.NoError(t, tx.Rollback(ctx))
+			return []any{1}, nil
+		}))
+		require.ErrorIs(t, inside, ErrBusy)
+		require.Error(t, err)
+		require.Zero(t, count(t, ctx, db, "t"))
+	})
+}
+
+func TestCopyOnALostConnection(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, proxy, target := proxied(t, "&pool_sessions=1")
+		target.MustQuery(t, "create table t (id int)")
+		proxy.CutAfter(faultproxy.ToServer, 200_000)
+		_, err := db.CopyFromReader(ctx, endless{}, "copy t from stdin")
+		var lost *LostError
+		require.ErrorAs(t, err, &lost)
+		require.False(t, lost.MaybeApplied, "the end of the data was never sent")
+		require.Zero(t, count(t, ctx, db, "t"))
+		proxy.CutAfter(faultproxy.ToClient, 200_000)
+		_, err = db.CopyTo(ctx, io.Discard, "copy (select generate_series(1, 1000000)) to stdout")
+		require.ErrorIs(t, err, ErrConnLost)
+		n, err := db.CopyFrom(ctx, pgx.Identifier{"t"}, []string{"id"}, pgx.CopyFromRows([][]any{{1}}))
+		require.NoError(t, err)
+		require.EqualValues(t, 1, n)
+	})
+}

@@ -1,0 +1,120 @@
+package pg
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/seed1239206e/repaint"
+)
+
+// CopyTo runs a COPY … TO STDOUT and writes what comes, in bounded memory. In a loop the writer is called by another goroutine,
+// so that it may block. It takes a session meanwhile.
+func (db *DB) CopyTo(ctx context.Context, w io.Writer, sql string) (pgconn.CommandTag, error) {
+	return copyTo(ctx, w, sql, db.copyOut(ctx, sql))
+}
+
+// CopyOut runs a COPY … TO STDOUT. The iterator yields the data as they come, in bounded memory: with the formats text and csv each is a row.
+// It must not be kept. An error is the last that it yields. Leaving the loop early cancels the statement; in a transaction the rest
+// is read and thrown away instead.
+func (db *DB) CopyOut(ctx context.Context, sql string) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) { copyEach(db.copyOut(ctx, sql), yield) }
+}
+
+func (db *DB) copyOut(ctx context.Context, sql string) *Rows {
+	s, err := db.pool.acquire(ctx)
+	if err != nil {
+		return failedCopy(&query{text: sql}, "waiting for a session for", err)
+	}
+	return s.copyOut(ctx, nil, nil, sql, func() { db.pool.recycle(s, false) })
+}
+
+// CopyTo is [DB.CopyTo] in the session.
+func (s *Session) CopyTo(ctx context.Context, w io.Writer, sql string) (pgconn.CommandTag, error) {
+	return copyTo(ctx, w, sql, s.s.copyOut(ctx, s.check(), nil, sql, nil))
+}
+
+// CopyOut is [DB.CopyOut] in the session.
+func (s *Session) CopyOut(ctx context.Context, sql string) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) { copyEach(s.s.copyOut(ctx, s.check(), nil, sql, nil), yield) }
+}
+
+// CopyTo is [DB.CopyTo] in the transaction.
+func (tx *Tx) CopyTo(ctx context.Context, w io.Writer, sql string) (pgconn.CommandTag, error) {
+	return copyTo(ctx, w, sql, tx.s.copyOut(ctx, nil, tx, sql, nil))
+}
+
+// CopyOut is [DB.CopyOut] in the transaction.
+func (tx *Tx) CopyOut(ctx context.Context, sql string) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) { copyEach(tx.s.copyOut(ctx, nil, tx, sql, nil), yield) }
+}
+
+func failedCopy(q *query, stage string, err error) *Rows {
+	q.row.err, q.row.closed = q.failed(stage, err), true
+	return &q.row
+}
+
+// copyOut is a stream whose rows are the messages.
+func (s *scheduler) copyOut(ctx context.Context, err error, tx *Tx, sql string, release func()) *Rows {
+	q := &query{text: sql, mode: pgx.QueryExecModeSimpleProtocol}
+	q.copyOut = true
+	if err == nil && (classify(sql).class != classCopy || !strings.Contains(strings.ToUpper(sql), "STDOUT")) {
+		err = fmt.Errorf("%w: it isn't a COPY … TO STDOUT", ErrUnsupported)
+	}
+	if err != nil {
+		if release != nil {
+			release()
+		}
+		return failedCopy(q, "checking", err)
+	}
+	return s.streamRows(ctx, q, release, func() error {
+		if tx == nil {
+			return s.run(ctx, q)
+		}
+		return tx.within(ctx, q, func() error { return s.run(ctx, q) })
+	})
+}
+
+func copyEach(r *Rows, yield func([]byte, error) bool) {
+	defer r.Close()
+	for r.Next() {
+		if !yield(r.values[0], nil) {
+			return
+		}
+	}
+	if r.err != nil {
+		yield(nil, r.err)
+	}
+}
+
+func copyTo(ctx context.Context, w io.Writer, sql string, r *Rows) (pgconn.CommandTag, error) {
+	defer r.Close()
+	buf := make([]byte, 0, copyPiece)
+	flush := func() error {
+		if len(buf) == 0 {
+			return nil
+		}
+		_, err := repaint.Block(ctx, func(context.Context) (int, error) { return w.Write(buf) })
+		buf = buf[:0]
+		if err != nil {
+			return &StatementError{SQL: shorten(sql), Stage: "writing what came of", Err: err}
+		}
+		return nil
+	}
+	for r.Next() {
+		if buf = append(buf, r.values[0]...); len(buf) >= copyPiece {
+			if err := flush(); err != nil {
+				return pgconn.CommandTag{}, err
+			}
+		}
+	}
+	if r.err != nil {
+		return pgconn.CommandTag{}, r.err
+	}
+	return r.tag, flush()
+}

@@ -1,0 +1,58 @@
+package pg
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// A Cursor is a query of which the caller fetches as many rows at a time as it likes. It lives in its transaction, in which
+// everything else can be done meanwhile; that is what it has over [Tx.Stream], which is faster.
+type Cursor struct {
+	tx     *Tx
+	name   string
+	closed bool
+}
+
+// Cursor declares a cursor for a query. It ends with the transaction, or with Close.
+func (tx *Tx) Cursor(ctx context.Context, sql string, args ...any) (*Cursor, error) {
+	c := &Cursor{tx: tx, name: fmt.Sprintf("cursor_%d", tx.root().points.Add(1))}
+	q := &query{text: "declare " + c.name + " no scroll cursor for " + sql, args: args, local: true}
+	if len(args) > 0 {
+		q.mode = pgx.QueryExecModeDescribeExec // the text won't be seen again
+	}
+	err := tx.within(ctx, q, func() error { _, err := tx.s.exec(ctx, q); return err })
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Fetch returns the next n rows, all of them in memory; fewer, or none, at the end.
+func (c *Cursor) Fetch(ctx context.Context, n int) (pgx.Rows, error) {
+	r := c.run(ctx, fmt.Sprintf("fetch forward %d from %s", n, c.name))
+	return r, r.err
+}
+
+func (c *Cursor) run(ctx context.Context, sql string) *Rows {
+	q := &query{text: sql, mode: pgx.QueryExecModeExec, local: true}
+	if c.closed {
+		q.row.err, q.row.closed = q.failed("running", fmt.Errorf("%w: the cursor", ErrClosed)), true
+		return &q.row
+	}
+	if err := c.tx.within(ctx, q, func() error { return c.tx.s.query(ctx, q).err }); err != nil {
+		q.row.err, q.row.closed = err, true
+	}
+	return &q.row
+}
+
+// Close ends the cursor. Further calls do nothing.
+func (c *Cursor) Close(ctx context.Context) error {
+	if c.closed {
+		return nil
+	}
+	r := c.run(ctx, "close "+c.name)
+	c.closed = true
+	return r.err
+}

@@ -1,0 +1,258 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// A Notification is what somebody has sent with NOTIFY; or, if Missed is set, the news that the connection had broken and is there again:
+// what was sent in between is lost, so whatever the notifications are about should be looked at anew.
+type Notification struct {
+	PID     uint32 // of the backend that sent it
+	Channel string
+	Payload string
+	Missed  bool // the other fields are empty
+}
+
+// Notify sends a notification. It travels like any other statement; in a transaction, use pg_notify there.
+func (db *DB) Notify(ctx context.Context, channel, payload string) error {
+	_, err := db.Exec(ctx, "select pg_notify($1, $2)", channel, payload)
+	return err
+}
+
+// A Listener listens on a connection of its own, which is opened again if it breaks.
+//
+// It may be used by several goroutines or tasks at once: each notification goes to one of them.
+type Listener struct {
+	db       *DB
+	channels []string
+
+	ctx context.Context // ends with the listener
+	end context.CancelCauseFunc
+
+	mu     sync.Mutex // held for moments
+	queue  []Notification
+	lost   bool // the queue was full; what came was thrown away
+	waiter *loop.Promise[struct{}]
+	conn   *scheduler // nil while there is none
+	broken chan struct{}
+}
+
+// listenQueue is how many notifications are kept for a listener that doesn't take them.
+const listenQueue = 100_000
+
+// heartbeat is how often a listener's connection is asked for a sign of life, since one on which only silence comes may be dead;
+// and how long the answer may take.
+var heartbeat = 30 * time.Second // a variable only for tests
+
+// Listen listens on channels. When it returns the server knows, so nothing that is sent from then on is missed. The context is for
+// that only. The listener must be closed; the DB's Close does that, too.
+//
+// Up to 100,000 notifications wait for a slow listener. If more come they are lost, and Missed says so.
+func (db *DB) Listen(ctx context.Context, channels ...string) (*Listener, error) {
+	if len(channels) == 0 {
+		return nil, errors.New("pg: listening: there must be at least one channel")
+	}
+	l := &Listener{db: db, channels: channels}
+	l.ctx, l.end = context.WithCancelCause(db.ctx)
+	first := loop.NewPromise[struct{}](nil)
+	first.Future().SetName("a connection that listens")
+	first.OnCancel(func(cause error) { l.end(cause) })
+	db.pool.mu.Lock()
+	closing := db.pool.closing
+	db.pool.mu.Unlock()
+	if closing || !db.spawn(func() { l.keep(first) }) {
+		l.end(ErrClosed)
+		return nil, fmt.Errorf("pg: listening: %w", ErrClosed)
+	}
+	if _, err := repaint.Await(ctx, first.Future()); err != nil {
+		l.end(ErrClosed)
+		return nil, fmt.Errorf("pg: listening: %w", err)
+	}
+	return l, nil
+}
+
+// Next waits for the next notification. Its error is the context's, or ErrClosed.
+func (l *Listener) Next(ctx context.Context) (Notification, error) {
+	for {
+		l.mu.Lock()
+		if len(l.queue) > 0 {
+			n := l.queue[0]
+			l.queue[0] = Notification{}
+			if l.queue = l.queue[1:]; len(l.queue) == 0 {
+				l.queue = nil
+			}
+			l.mu.Unlock()
+			return n, nil
+		}
+		if l.lost {
+			l.lost = false
+			l.mu.Unlock()
+			return Notification{Missed: true}, nil
+		}
+		if l.ctx.Err() != nil {
+			l.mu.Unlock()
+			return Notification{}, fmt.Errorf("%w: the listener", ErrClosed)
+		}
+		if l.waiter == nil {
+			l.waiter = loop.NewPromise[struct{}](nil)
+			l.waiter.Future().SetName("a notification")
+		}
+		w := l.waiter
+		l.mu.Unlock()
+		if err := watch(ctx, w); err != nil {
+			return Notification{}, err
+		}
+	}
+}
+
+// All yields the notifications as they come, across lost connections, until the context ends or the listener is closed, which is the error that it yields last.
+func (l *Listener) All(ctx context.Context) iter.Seq2[Notification, error] {
+	return func(yield func(Notification, error) bool) {
+		for {
+			n, err := l.Next(ctx)
+			if !yield(n, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Close ends the listener. What has come can still be taken.
+func (l *Listener) Close() {
+	l.end(ErrClosed)
+	l.wake()
+}
+
+// add keeps a notification for who takes it.
+func (l *Listener) add(n Notification) {
+	l.mu.Lock()
+	if len(l.queue) >= listenQueue {
+		l.lost = true
+	} else {
+		l.queue = append(l.queue, n)
+	}
+	l.mu.Unlock()
+	l.wake()
+}
+
+func (l *Listener) wake() {
+	l.mu.Lock()
+	w := l.waiter
+	l.waiter = nil
+	l.mu.Unlock()
+	if w != nil {
+		w.Resolve(struct{}{})
+	}
+}
+
+// keep is the goroutine that sees to it that there is a connection. The first one completes the promise.
+func (l *Listener) keep(first *loop.Promise[struct{}]) {
+	defer l.wake()
+	pause := firstBackoff
+	for again := false; ; again = true {
+		err := l.connect()
+		switch {
+		case err == nil && again:
+			l.add(Notification{Missed: true})
+		case err == nil:
+			first.Resolve(struct{}{})
+		case !again:
+			first.Reject(err)
+			l.end(err)
+			return
+		}
+		if err == nil {
+			pause = firstBackoff
+			l.beat()
+		}
+		l.drop()
+		if !l.sleep(pause) {
+			return
+		}
+		pause = min(2*pause, maxBackoff)
+	}
+}
+
+func (l *Listener) sleep(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-l.ctx.Done():
+		return false
+	}
+}
+
+// connect opens a connection that listens.
+func (l *Listener) connect() error {
+	w, err := l.db.connect(l.ctx)
+	if err != nil {
+		return err
+	}
+	s := &scheduler{db: l.db, descs: newDescriptions(0), onNotification: l.add}
+	broken := make(chan struct{})
+	s.onLost = func() { close(broken) }
+	l.mu.Lock()
+	l.conn, l.broken = s, broken
+	l.mu.Unlock()
+	s.mu.Lock()
+	c := s.add(w)
+	s.mu.Unlock()
+	if c == nil {
+		close(broken)
+		return ErrClosed
+	}
+	ctx, cancel := context.WithTimeout(l.ctx, heartbeat)
+	defer cancel()
+	for _, channel := range l.channels {
+		if _, err := s.exec(ctx, &query{text: "listen " + pgx.Identifier{channel}.Sanitize()}); err != nil {
+			l.drop()
+			return err
+		}
+	}
+	return nil
+}
+
+// beat returns when the connection is broken, or the listener ends.
+func (l *Listener) beat() {
+	timer := time.NewTicker(heartbeat)
+	defer timer.Stop()
+	for {
+		select {
+		case <-l.broken:
+			return
+		case <-l.ctx.Done():
+			return
+		case <-timer.C:
+		}
+		ctx, cancel := context.WithTimeout(l.ctx, heartbeat)
+		err := l.conn.ping(ctx)
+		cancel()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// drop closes the connection and waits until its reader has gone.
+func (l *Listener) drop() {
+	l.mu.Lock()
+	s, broken := l.conn, l.broken
+	l.conn = nil
+	l.mu.Unlock()
+	if s != nil {
+		s.force()
+		<-broken
+	}
+}

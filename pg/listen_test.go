@@ -1,0 +1,133 @@
+package pg
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestListenerGetsWhatIsSentInOrder(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, _ := open(t, "")
+		l, err := db.Listen(ctx, "one", `T"wo`)
+		require.NoError(t, err)
+		defer l.Close()
+		const n = 200
+		wait := c.start(ctx, func(ctx context.Context) error {
+			for i := range n {
+				if err := db.Notify(ctx, []string{"one", `T"wo`, "another"}[i%3], fmt.Sprint(i)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		i := 0
+		for got, err := range l.All(ctx) {
+			require.NoError(t, err)
+			require.NotZero(t, got.PID)
+			got.PID = 0
+			require.Equal(t, Notification{Channel: []string{"one", `T"wo`}[i%3], Payload: fmt.Sprint(i)}, got)
+			if i++; i%3 == 2 {
+				i++
+			}
+			if i >= n-1 {
+				break
+			}
+		}
+		require.NoError(t, wait())
+	})
+}
+
+func TestListenerSurvivesALostConnectionAndSaysSo(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, proxy, target := proxied(t, "")
+		l, err := db.Listen(ctx, "news")
+		require.NoError(t, err)
+		defer l.Close()
+		for i, lose := range []func(){
+			proxy.Cut,
+			func() {
+				target.MustQuery(t, "select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen%' and pid <> pg_backend_pid()")
+			},
+			func() { proxy.Refuse(); proxy.Cut(); proxy.Admit() },
+		} {
+			target.MustQuery(t, fmt.Sprintf("notify news, 'before %d'", i))
+			n, err := l.Next(ctx)
+			require.NoError(t, err)
+			require.Equal(t, fmt.Sprint("before ", i), n.Payload)
+			lose()
+			n, err = l.Next(ctx)
+			require.NoError(t, err)
+			require.Equal(t, Notification{Missed: true}, n)
+		}
+	})
+}
+
+// A connection on which nothing comes any more is noticed by its silence.
+func TestListenerNoticesADeadConnection(t *testing.T) {
+	saved := heartbeat
+	heartbeat = 50 * time.Millisecond
+	defer func() { heartbeat = saved }()
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, proxy, _ := proxied(t, "")
+		l, err := db.Listen(ctx, "news")
+		require.NoError(t, err)
+		proxy.Stall()
+		until(t, ctx, "the loss", func() bool { l.mu.Lock(); defer l.mu.Unlock(); return l.conn == nil })
+		proxy.Resume()
+		n, err := l.Next(ctx)
+		require.NoError(t, err)
+		require.True(t, n.Missed)
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		require.NoError(t, db.Close(closing))
+	})
+}
+
+func TestListenersEnd(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, _ := open(t, "")
+		_, err := db.Listen(ctx)
+		require.ErrorContains(t, err, "at least one channel")
+		// With its context, with Close, and with the DB.
+		l, err := db.Listen(ctx, "news")
+		require.NoError(t, err)
+		mine, cancel := context.WithCancel(ctx)
+		wait := c.start(ctx, func(context.Context) error { _, err := l.Next(mine); return err })
+		cancel()
+		require.ErrorIs(t, wait(), context.Canceled)
+		wait = c.start(ctx, func(ctx context.Context) error { _, err := l.Next(ctx); return err })
+		l.Close()
+		require.ErrorIs(t, wait(), ErrClosed)
+		l, err = db.Listen(ctx, "news")
+		require.NoError(t, err)
+		wait = c.start(ctx, func(ctx context.Context) error { _, err := l.Next(ctx); return err })
+		require.NoError(t, db.Close(ctx))
+		require.ErrorIs(t, wait(), ErrClosed)
+		_, err = db.Listen(ctx, "news")
+		require.ErrorIs(t, err, ErrClosed)
+
+		nowhere := openAt(t, "postgres://nobody@127.0.0.1:1/none")
+		_, err = nowhere.Listen(ctx, "news")
+		require.ErrorContains(t, err, "127.0.0.1")
+	})
+}
+
+// A listener that doesn't take its notifications loses some, and is told.
+func TestListenerQueueIsBounded(t *testing.T) {
+	l := &Listener{ctx: context.Background()}
+	for range listenQueue + 10 {
+		l.add(Notification{Channel: "c"})
+	}
+	for range listenQueue {
+		n, err := l.Next(context.Background())
+		require.NoError(t, err)
+		require.Equal(t, "c", n.Channel)
+	}
+	n, err := l.Next(context.Background())
+	require.NoError(t, err)
+	require.True(t, n.Missed)
+}

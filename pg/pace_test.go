@@ -1,0 +1,73 @@
+package pg
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A model of a connection: the network takes a round trip, the server a time for each statement, one after the other.
+func TestPaceCarriesWhatTheNetworkHolds(t *testing.T) {
+	for _, test := range []struct {
+		roundTrip, each time.Duration
+		least, most     int
+	}{
+		{50 * time.Microsecond, 15 * time.Microsecond, firstDepth, firstDepth},     // the server is what takes the time
+		{time.Millisecond, 15 * time.Microsecond, 60, 220},                         // 67 are on their way
+		{20 * time.Millisecond, 10 * time.Microsecond, 450, maxDepth},              // no more than are allowed
+		{100 * time.Microsecond, 2 * time.Millisecond, firstDepth, firstDepth + 2}, // slow statements
+	} {
+		t.Run(fmt.Sprint(test.roundTrip, test.each), func(t *testing.T) {
+			var p pace
+			p.init(0)
+			for range 2000 {
+				for _, ahead := range []int{0, p.depth / 2, p.depth - 1} {
+					took := test.roundTrip + time.Duration(ahead+1)*test.each
+					if whole := time.Duration(p.depth) * test.each; took < whole && ahead > 0 {
+						took = whole // the server is behind
+					}
+					s := new(segment)
+					p.probe, p.ahead = s, ahead
+					s.sentAt = nanotime() - int64(took)
+					p.answered(s)
+				}
+			}
+			require.GreaterOrEqual(t, p.depth, test.least)
+			require.LessOrEqual(t, p.depth, test.most)
+		})
+	}
+	var p pace
+	p.init(5)
+	s := new(segment)
+	p.sending(s, 4)
+	p.answered(s)
+	require.Equal(t, 5, p.depth, "a fixed depth stays")
+}
+
+// Lanes beyond the first few go when they have had nothing to do for long; the others stay.
+func TestSpareLanesAreClosed(t *testing.T) {
+	saved := spareIdle
+	spareIdle = 50 * time.Millisecond
+	defer func() { spareIdle = saved }()
+	few := max(fewLanes, runtime.GOMAXPROCS(0))
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, target := open(t, fmt.Sprint("&pipeline_depth=1&pool_lanes=", few+3))
+		unlock := lock(t, ctx, target)
+		var waitAll []func() error
+		for range few + 3 {
+			waitAll = append(waitAll, c.start(ctx, waits(db)))
+		}
+		until(t, ctx, "all lanes", func() bool { return db.Stats().InFlight == few+3 })
+		unlock()
+		for _, wait := range waitAll {
+			require.NoError(t, wait())
+		}
+		until(t, ctx, "the spare ones to go", func() bool { return db.Stats().Lanes == few })
+		require.NoError(t, db.Ping(ctx))
+		require.Zero(t, db.Stats().Lost)
+	})
+}

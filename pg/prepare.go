@@ -1,0 +1,71 @@
+package pg
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Prepare gives a statement a name, by which it can be called on this session, in place of its text, until the session is released. It also
+// describes the statement. The same name can be given again, to another statement, too.
+//
+// It isn't needed for speed: every statement is prepared when it is first used.
+func (s *Session) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error) {
+	if err := s.check(); err != nil {
+		return nil, (&query{text: sql}).failed("preparing", err)
+	}
+	return s.s.prepare(ctx, name, sql, false)
+}
+
+// Deallocate forgets a name that was given by Prepare. A name that isn't known is no error.
+func (s *Session) Deallocate(_ context.Context, name string) error {
+	s.s.mu.Lock()
+	defer s.s.mu.Unlock()
+	delete(s.s.names, name)
+	return nil
+}
+
+// Prepare is [Session.Prepare]; the name is known until the connection has another owner.
+func (tx *Tx) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error) {
+	return tx.s.prepare(ctx, name, sql, true)
+}
+
+func (s *scheduler) prepare(ctx context.Context, name, sql string, inTx bool) (_ *pgconn.StatementDescription, err error) {
+	if t, ok := s.db.config.Tracer.(pgx.PrepareTracer); ok {
+		ctx = t.TracePrepareStart(ctx, nil, pgx.TracePrepareStartData{Name: name, SQL: sql})
+		defer func() { t.TracePrepareEnd(ctx, nil, pgx.TracePrepareEndData{Err: err}) }()
+	}
+	sh, err := s.describe(ctx, sql, inTx)
+	if err != nil {
+		return nil, (&query{text: sql}).failed("preparing", err)
+	}
+	if name != "" {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.names == nil {
+			s.names = map[string]string{}
+		}
+		s.names[name] = sql
+	}
+	return &pgconn.StatementDescription{Name: name, SQL: sql, ParamOIDs: sh.params, Fields: sh.fields}, nil
+}
+
+// resolveName replaces the text of a query if it is a name.
+func (s *scheduler) resolveName(q *query) {
+	if s.lanes {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sql, ok := s.names[q.text]; ok {
+		q.text = sql
+	}
+}
+
+// forgetNames is for the next owner.
+func (s *scheduler) forgetNames() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.names = nil
+}

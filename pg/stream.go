@@ -1,0 +1,454 @@
+package pg
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// Stream runs a statement and returns its rows as they come, in bounded memory, however many there are: the server waits while nobody reads them.
+// It takes a session, which the rows own until they have been read to the end or are closed. So they must be; then
+// what is left is cancelled. An error before the first row is Stream's, a later one that of the rows.
+//
+// In a loop the task is suspended only when no row has come yet, not for each of them.
+func (db *DB) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	q := &query{text: sql, args: args}
+	s, err := db.pool.acquire(ctx)
+	if err != nil {
+		q.row.err, q.row.closed = q.failed("waiting for a session for", err), true
+		return &q.row, q.row.err
+	}
+	r := s.streamRows(ctx, q, func() { db.pool.recycle(s, false) }, func() error { return s.run(ctx, q) })
+	return r, r.err
+}
+
+// Stream is [DB.Stream] in the session. Until the rows have been read or closed, everything else on the session fails with [ErrBusy].
+// Closing them early has the server cancel the statement; in a transaction, which that would end, the rest is read and thrown away instead.
+func (s *Session) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	q := &query{text: sql, args: args}
+	if err := s.check(); err != nil {
+		q.row.err, q.row.closed = q.failed("running", err), true
+		return &q.row, q.row.err
+	}
+	r := s.s.streamRows(ctx, q, nil, func() error { return s.s.run(ctx, q) })
+	return r, r.err
+}
+
+// Stream is [DB.Stream] in the transaction. Until the rows have been read or closed, everything else in it fails with [ErrBusy], but for Rollback, which closes them.
+// When they are closed early, what is left is read and thrown away.
+func (tx *Tx) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	q := &query{text: sql, args: args}
+	r := tx.s.streamRows(ctx, q, nil, func() error {
+		return tx.within(ctx, q, func() error { return tx.s.run(ctx, q) })
+	})
+	return r, r.err
+}
+
+// streamRows runs a query with run, and returns its rows; release is called when they are closed.
+func (s *scheduler) streamRows(ctx context.Context, q *query, release func(), run func() error) *Rows {
+	st := &stream{sched: s, ctx: ctx, release: release, room: make(chan struct{}, 1)}
+	q.stream, st.g = st, &q.segment
+	r := &q.row
+	r.db, r.q, r.stream = s.db, q, st
+	if err := run(); err != nil {
+		r.err = err
+		r.Close()
+		return r
+	}
+	if r.fields, r.err = q.steps[len(q.steps)-1].resultFields(); r.err != nil {
+		_ = r.fail(q.failed("reading the result of", r.err))
+		return r
+	}
+	r.values = r.small[:0]
+	return r
+}
+
+// nextOfStream goes to the next row when those that were at hand have been read.
+func (r *Rows) nextOfStream() bool {
+	more, err := r.stream.next()
+	if err != nil {
+		r.err = r.q.gaveUp(err)
+		return false
+	}
+	if more.count > 0 {
+		r.cursor = more.cursor()
+		var ok bool
+		r.values, ok = r.cursor.next(r.values)
+		return ok
+	}
+	// It is finished, so its outcome is ours.
+	switch q := r.q; {
+	case q.err != nil:
+		r.err = q.failed("reading the result of", q.err)
+	case q.failure != nil:
+		r.err = q.failed("running", q.failure)
+	default:
+		r.tag = q.steps[len(q.steps)-1].tag
+	}
+	return false
+}
+
+// A stream is what lies between the reader of a connection and the one who reads a result. The reader fills pieces of memory with rows, and stops reading
+// the connection while there are too many; so the server stops, too.
+//
+//	open      rows come, and are read
+//	finished  all have come, or an error; the segment's outcome belongs to who reads the rows
+//	closed    nobody reads any more; what still comes is thrown away
+type stream struct {
+	sched   *scheduler
+	g       *segment
+	ctx     context.Context // of who reads the rows
+	release func()          // is called once, by close; may be nil
+	traced  func()          // tells the tracer of the end; may be nil
+	unwatch func() bool     // ends the watch over the context; belongs to who reads the rows
+
+	// These belong to the reader of the connection.
+	filling rowStore // one piece at most
+
+	any atomic.Bool // a row has come
+
+	room chan struct{} // has room for one; wakes the reader, who looks again
+
+	mu       sync.Mutex // held for moments
+	pieces   []rowStore // of one piece each
+	size     int        // bytes in pieces
+	last     []byte     // whose rows are being read, to be used again
+	free     [][]byte
+	waiter   *loop.Promise[struct{}]
+	finished bool
+	closed   bool
+}
+
+const (
+	streamPiece  = 32 << 10
+	streamWindow = 8 * streamPiece // bytes that may lie about before the reader stops
+)
+
+var errOccupied = fmt.Errorf("%w: a stream or COPY is open on it, which must be read to the end or closed before", ErrBusy)
+
+// delivered reports whether a row has come, so that the statement can't be repeated without anybody noticing.
+func (st *stream) delivered() bool { return st != nil && st.any.Load() }
+
+// add takes a row. It is called by the reader of the connection.
+func (st *stream) add(values [][]byte) {
+	size := rowSize(values)
+	f := &st.filling
+	if f.count > 0 && cap(f.last)-len(f.last) < size {
+		st.publish()
+	}
+	if cap(f.last)-len(f.last) < size {
+		f.last = st.memory(size)
+	}
+	if f.last == nil {
+		return // closed
+	}
+	f.last = appendRow(f.last, size, values)
+	f.count++
+	st.any.Store(true)
+}
+
+// memory returns a piece of memory for the next rows, nil if nobody wants them.
+func (st *stream) memory(size int) []byte {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.closed {
+		return nil
+	}
+	if n := len(st.free); n > 0 && size <= streamPiece {
+		b := st.free[n-1]
+		st.free = st.free[:n-1]
+		return b
+	}
+	return make([]byte, 0, max(size, streamPiece))
+}
+
+// publish gives what has come to who reads the rows. The reader calls it before it waits for the network, and when a piece is full.
+func (st *stream) publish() {
+	f := st.filling
+	if f.count == 0 {
+		return
+	}
+	st.filling = rowStore{}
+	st.mu.Lock()
+	if !st.closed {
+		st.pieces = append(st.pieces, f)
+		st.size += len(f.last)
+	}
+	w := st.waiter
+	st.waiter = nil
+	st.mu.Unlock()
+	if w != nil {
+		w.Resolve(struct{}{})
+	}
+}
+
+// takeBack goes on with the piece that was published last if nobody has taken it and there is room in it: where rows come slowly,
+// pieces would fill the window that are almost empty.
+func (st *stream) takeBack() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	n := len(st.pieces)
+	if n == 0 || st.filling.count > 0 {
+		return
+	}
+	if f := st.pieces[n-1]; len(f.last) < streamPiece/2 {
+		st.filling = f
+		st.pieces[n-1] = rowStore{}
+		st.pieces = st.pieces[:n-1]
+		st.size -= len(f.last)
+	}
+}
+
+// awaitRoom returns when there is room for more. The reader calls it before it reads from the network.
+func (st *stream) awaitRoom() {
+	if st.tooMuch(streamWindow) {
+		for st.tooMuch(streamWindow / 2) {
+			<-st.room
+		}
+	}
+}
+
+func (st *stream) tooMuch(limit int) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.size > limit && !st.closed
+}
+
+func (st *stream) hasRows() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return len(st.pieces) > 0 || st.closed
+}
+
+func (st *stream) poke() {
+	select {
+	case st.room <- struct{}{}:
+	default:
+	}
+}
+
+// finish says that the segment is finished.
+func (st *stream) finish() {
+	st.publish()
+	st.mu.Lock()
+	st.finished = true
+	w := st.waiter
+	st.waiter = nil
+	st.mu.Unlock()
+	if w != nil {
+		w.Resolve(struct{}{})
+	}
+}
+
+// next returns rows that have come, waiting for some; none at the end.
+func (st *stream) next() (rowStore, error) {
+	for {
+		st.mu.Lock()
+		if st.closed {
+			st.mu.Unlock()
+			return rowStore{}, fmt.Errorf("%w: the session or transaction was ended before the rows had been read", ErrClosed)
+		}
+		if len(st.pieces) > 0 {
+			f := st.pieces[0]
+			st.pieces[0] = rowStore{}
+			if st.pieces = st.pieces[1:]; len(st.pieces) == 0 {
+				st.pieces = nil
+			}
+			st.size -= len(f.last)
+			if cap(st.last) == streamPiece && len(st.free) < streamWindow/streamPiece {
+				st.free = append(st.free, st.last[:0])
+			}
+			st.last = f.last
+			low := st.size <= streamWindow/2
+			st.mu.Unlock()
+			if low {
+				st.poke()
+			}
+			return f, nil
+		}
+		if st.finished {
+			st.mu.Unlock()
+			return rowStore{}, nil
+		}
+		st.mu.Unlock()
+		if err := st.wait(); err != nil {
+			return rowStore{}, err
+		}
+	}
+}
+
+// wait returns when there are rows, or the segment is finished, or with an error when the context ends.
+//
+// In a plain goroutine the caller reads the connection itself, if nobody else does. Otherwise the resident reads ahead.
+func (st *stream) wait() error {
+	if c := st.takeRole(); c != nil {
+		c.read(st.ctx, st.g)
+		if st.ready() {
+			return nil
+		}
+	}
+	p := loop.NewPromise[struct{}](nil)
+	p.Future().SetName("rows of " + shorten(st.g.sql))
+	st.mu.Lock()
+	if len(st.pieces) > 0 || st.finished || st.closed {
+		st.mu.Unlock()
+		return nil
+	}
+	st.waiter = p
+	st.mu.Unlock()
+	_, err := repaint.Await(st.ctx, p.Future())
+	if err == nil {
+		return nil
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.waiter = nil
+	return err
+}
+
+func (st *stream) ready() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return len(st.pieces) > 0 || st.finished || st.closed
+}
+
+// takeRole makes the caller the reader of the connection, which it returns, if it is a goroutine that may be.
+func (st *stream) takeRole() *conn {
+	inLoop := repaint.CurrentLoop() != nil
+	s, g := st.sched, st.g
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := g.conn
+	if c == nil || g.state != stateSent || st.ctx.Err() != nil {
+		return nil
+	}
+	switch {
+	case c.parked && c.until == g:
+		c.parked = false
+		if inLoop {
+			c.giveToResident()
+			return nil
+		}
+	case c.role == nobody && !inLoop && c.sent.len() > 0:
+		c.role, c.until = caller, g
+	default:
+		return nil
+	}
+	if st.unwatch == nil && st.ctx.Done() != nil {
+		st.unwatch = context.AfterFunc(st.ctx, func() { _ = c.w.net.SetReadDeadline(longAgo) })
+	}
+	return c
+}
+
+// close says that nobody reads any more. If the statement is still being executed it is cancelled; in a transaction it goes on,
+// since a cancel would end the transaction, unless the context has ended.
+func (st *stream) close() {
+	st.discard()
+	s, g := st.sched, st.g
+	s.mu.Lock()
+	if s.occupant == st {
+		s.occupant = nil
+	}
+	if g.state == stateSent {
+		g.conn.unpark()
+	}
+	cancel := g.state == stateSent && !g.abandoned.Load() && (st.ctx.Err() != nil || !g.inTx && g.conn.status == 'I')
+	s.mu.Unlock()
+	if cancel {
+		s.abandon(g)
+	}
+	if st.unwatch != nil {
+		st.unwatch()
+		st.unwatch = nil
+	}
+	if st.traced != nil {
+		st.traced()
+		st.traced = nil
+	}
+	if st.release != nil {
+		st.release()
+		st.release = nil
+	}
+}
+
+// discard throws away what has come, and what still will.
+func (st *stream) discard() {
+	st.mu.Lock()
+	st.closed = true
+	st.pieces, st.size, st.free, st.last = nil, 0, nil, nil
+	w := st.waiter
+	st.waiter = nil
+	st.mu.Unlock()
+	st.poke()
+	if w != nil {
+		w.Resolve(struct{}{})
+	}
+}
+
+// stop is discard for a connection that is being closed by force.
+func (st *stream) stop() {
+	if st != nil {
+		st.discard()
+	}
+}
+
+// doStream submits the segment of a stream, and waits until rows have come or it is finished.
+func (s *scheduler) doStream(ctx context.Context, g *segment) error {
+	st := g.stream
+	st.mu.Lock()
+	st.finished = false
+	st.mu.Unlock()
+	g.then = st.finish
+	s.mu.Lock()
+	c, err := s.accept(g)
+	if err == nil {
+		s.occupant = st
+	}
+	if c != nil && repaint.CurrentLoop() != nil {
+		c.ensureReader()
+	}
+	s.finishUp(c)
+	if err != nil {
+		return err
+	}
+	err = st.wait()
+	if err != nil {
+		if s.abandon(g) {
+			err = nil
+		} else {
+			st.discard()
+		}
+	}
+	if err != nil || !st.delivered() {
+		s.mu.Lock()
+		s.occupant = nil
+		s.mu.Unlock()
+	}
+	return err
+}
+
+// An occupant is what a session does for a while, so that it can do nothing else: a stream or a copyIn.
+type occupant interface{ close() }
+
+// occupied reports whether nothing else can be executed at present.
+func (s *scheduler) occupied() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.occupant != nil
+}
+
+// vacate ends what occupies the session.
+func (s *scheduler) vacate() {
+	s.mu.Lock()
+	o := s.occupant
+	s.mu.Unlock()
+	if o != nil {
+		o.close()
+	}
+}

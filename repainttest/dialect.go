@@ -1,0 +1,128 @@
+package repainttest
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed1239206e/repaint/db"
+)
+
+// Subject is a dialect, or a driver under one, together with a database, for [Dialect].
+type Subject struct {
+	// Open opens an Engine, for one case. All may be on the same database, or each on a new one; the names of the suite's
+	// tables begin with repainttest_, and it drops them. The suite closes the Engine. Servers must run before Dialect is
+	// called, because a case fails that leaves goroutines behind.
+	Open func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, error)
+
+	// URL is that of a database, for the cases that are about URLs; empty if Open doesn't use one.
+	URL string
+
+	// Cut ends, from outside, what is between a Conn or Tx and the server, as a broken network or an administrator does. When it
+	// returns they can't be used any more. Nil if there is nothing to cut.
+	Cut func(t testing.TB, ctx context.Context, q db.Querier)
+
+	Types
+	Capabilities
+}
+
+// Types has the types of columns, as CREATE TABLE takes them.
+type Types struct {
+	Key      string // an integer primary key that the database makes: "integer primary key"
+	Small    string // integers of 16 bits
+	Integer  string // integers of 64 bits
+	Float    string // of 64 bits
+	Decimal  string // at least 20 digits, of which 4 are behind the point
+	Text     string // at least 1 MB
+	Bytes    string // at least 1 MB
+	Bool     string
+	Moment   string // a time that means the same moment for everyone
+	Local    string // a date and time in no zone
+	Date     string
+	Duration string
+	UUID     string
+	JSON     string
+}
+
+// Capabilities says what a database, with its driver, can do. Where a field is false the suite expects a clear error instead, or
+// what its comment says.
+type Capabilities struct {
+	Returning       bool // INSERT … RETURNING and DELETE … RETURNING; or else db.ErrUnsupported
+	UpdateReturning bool // UPDATE … RETURNING, likewise
+	LastInsertID    bool // or else Result.LastInsertID is db.ErrMisuse
+	Stream          bool // or else Stream is db.ErrUnsupported
+	Arrays          bool // slices as values of columns of type "integer[]" and "text[]"; or else db.ErrParameter
+	BigUnsigned     bool // integers from 2^63 to 2^64-1 in columns of type "bigint unsigned"; or else an argument that large is an error
+	ZeroByte        bool // text may have a zero byte; or else db.ErrData
+	Strict          bool // a value that a column's type can't hold is db.ErrData; or else types aren't checked by the database
+
+	ParallelWrites bool // two transactions can write at the same time; or else the second one waits for the first
+	DDLInTx        bool // what creates and drops tables is rolled back, too; or else it is db.ErrMisuse in a transaction
+	ErrorFailsTx   bool // after an error in a transaction it can only be rolled back, or to a savepoint; or else it goes on
+	Serialization  bool // serializable transactions that read what the other one writes end with db.ErrConflict, or one waits for the other
+	Deadlocks      bool // they are detected
+
+	ConstraintNames bool // errors have the names of constraints
+	ColumnNames     bool // those for missing values have the names of columns
+
+	// SlowQuery is a query that takes more than a minute; empty if there is none.
+	SlowQuery string
+	// CancelKeepsConn: when the context of a statement ends, its connection can still be used.
+	CancelKeepsConn bool
+	// Precision is that of times: nanoseconds, microseconds.
+	Precision time.Duration
+	// OneConn: there is a single connection for everything.
+	OneConn bool
+	// Settings is a statement that changes something about its connection, which ShowSettings, a query for one value, shows as
+	// something else than in a new one. Empty if a connection has nothing of the kind.
+	Settings, ShowSettings string
+}
+
+// test is a case. Its name is the rule that it holds.
+type test struct {
+	name string
+	fn   func(c *run)
+}
+
+type area struct {
+	name  string
+	tests []test
+}
+
+var areas = []area{
+	{"connecting", connecting},
+	{"statements", statements},
+	{"parameters", parameters},
+	{"results", results},
+	{"streams", streams},
+	{"types", types},
+	{"errors", failures},
+	{"transactions", transactions},
+	{"savepoints", savepoints},
+	{"isolation", isolation},
+	{"many", many},
+	{"cancelling", cancelling},
+	{"pool", pooling},
+	{"concurrency", concurrency},
+	{"events", observing},
+	{"closing", closing},
+}
+
+// Dialect holds a dialect to what package db promises. Each case is a subtest named area/rule/colour, in the colours "goroutine" and
+// "task", and fails if it leaves a goroutine, a greenlet or a connection behind.
+func Dialect(t *testing.T, s Subject) {
+	t.Helper()
+	if s.Open == nil || s.Key == "" || s.Precision == 0 {
+		t.Fatal("repainttest: a Subject needs at least Open, Types and Precision")
+	}
+	for _, a := range areas {
+		t.Run(a.name, func(t *testing.T) {
+			for _, k := range a.tests {
+				t.Run(strings.ReplaceAll(k.name, "/", " "), func(t *testing.T) {
+					inBothColours(t, &s, k.fn)
+				})
+			}
+		})
+	}
+}

@@ -37,11 +37,12 @@ func carry(arg any) (any, error) {
 }
 
 // keep notes the carrier of an ended task as idle, unless it has to end with it:
-// what somebody else may know must, and what was killed.
+// what somebody else may know must, what was killed, and the parent of a task that goes on,
+// whose end, by an error that is thrown into it, would otherwise arrive in a later task.
 //
 //go:noinline
 func (h *host) keep(t *task) bool {
-	if t.killed || h.over || len(h.idle) == maxIdle || !t.greenlet.Reusable() {
+	if t.killed || t.parental || h.over || len(h.idle) == maxIdle || !t.greenlet.Reusable() {
 		return false
 	}
 	h.idle = append(h.idle, t.greenlet)

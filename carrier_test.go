@@ -120,3 +120,35 @@ func TestTracedTasksHaveGreenletsOfTheirOwn(t *testing.T) {
 		require.Len(t, seen, 3)
 	})
 }
+
+func TestWhatIsThrownIntoATaskAfterItsSpawnerHasEndedReachesNoOtherTask(t *testing.T) {
+	for _, inUse := range []bool{false, true} { // the greenlet that the spawner had
+		virtually(t, func(ctx context.Context) {
+			var child *greenlet.Greenlet
+			var inner *repaint.Task[int]
+			mustAwait(t, ctx, repaint.Spawn(ctx, func(context.Context) (int, error) {
+				inner = repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
+					child = greenlet.Current()
+					return 0, repaint.Sleep(ctx, time.Hour)
+				})
+				return 0, nil
+			}))
+			later := func(i int) *repaint.Task[int] {
+				return repaint.Spawn(ctx, func(ctx context.Context) (int, error) { return i, repaint.Sleep(ctx, time.Second) })
+			}
+			var bystander *repaint.Task[int]
+			if inUse {
+				bystander = later(7)
+			}
+			_, _ = child.Throw(errBoom)
+			_, err := repaint.Await(ctx, inner)
+			require.ErrorIs(t, err, errBoom)
+			if inUse {
+				require.Equal(t, 7, mustAwait(t, ctx, bystander))
+			}
+			for i := range 3 {
+				require.Equal(t, i, mustAwait(t, ctx, later(i)))
+			}
+		})
+	}
+}

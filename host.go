@@ -322,6 +322,9 @@ func (h *host) run(t *task, me, g *greenlet.Greenlet, arg any) {
 	}
 	_, err := g.Switch(arg)
 	h.current = before
+	if before != nil && !t.ended {
+		before.parental = true
+	}
 	if err != nil {
 		h.strayed(err)
 	}

@@ -195,6 +195,7 @@ type task struct {
 	returned  bool // fn has
 	ended     bool
 	killed    bool
+	parental  bool // has spawned a task that went on; its greenlet may be that one's parent
 
 	next, prev *task // in the host's list
 }

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strings"
@@ -195,13 +196,21 @@ func fail(op string, condition error, format string, args ...any) *Error {
 // context's cause.
 func ofContext(ctx context.Context, err error) (error, bool) {
 	why := loop.ContextError(ctx)
-	if why == nil || !errors.Is(err, ctx.Err()) && !errors.Is(err, context.Cause(ctx)) {
+	if why == nil {
 		return err, false
 	}
-	if errors.Is(err, ctx.Err()) && errors.Is(err, context.Cause(ctx)) {
+	ended, cause := errors.Is(err, ctx.Err()), errors.Is(err, context.Cause(ctx))
+	switch {
+	case ended && cause:
 		return err, true
+	case ended, cause:
+		return why, true
+	case errors.Is(err, driver.ErrBadConn):
+		// A driver that doesn't begin since the context has ended may say this,
+		// for nothing was done. pgx's stdlib does.
+		return why, true
 	}
-	return why, true
+	return err, false
 }
 
 // short returns text on one line, cut to about n bytes.

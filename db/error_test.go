@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strings"
@@ -13,12 +14,12 @@ import (
 )
 
 func TestAnErrorIsItsConditionTheWiderOneAndTheDrivers(t *testing.T) {
-	driver := errors.New("driver says no")
-	err := error(&Error{Op: "exec", Fault: Fault{Condition: ErrUnique}, Err: fmt.Errorf("x: %w", driver)})
+	cause := errors.New("driver says no")
+	err := error(&Error{Op: "exec", Fault: Fault{Condition: ErrUnique}, Err: fmt.Errorf("x: %w", cause)})
 	err = fmt.Errorf("saving: %w", err)
 	require.ErrorIs(t, err, ErrUnique)
 	require.ErrorIs(t, err, ErrConstraint)
-	require.ErrorIs(t, err, driver)
+	require.ErrorIs(t, err, cause)
 	require.NotErrorIs(t, err, ErrCheck)
 	require.ErrorIs(t, ErrNoRows, sql.ErrNoRows)
 	require.ErrorIs(t, ErrTxDone, sql.ErrTxDone)
@@ -64,7 +65,7 @@ func TestAContextsErrorHasItsCause(t *testing.T) {
 	_, is := ofContext(ctx, context.Canceled)
 	require.False(t, is, "this context has not ended; the error is somebody else's")
 	cancel(why)
-	for _, from := range []error{context.Canceled, why, fmt.Errorf("driver: %w", context.Canceled), fmt.Errorf("%w, %w", why, context.Canceled)} {
+	for _, from := range []error{context.Canceled, why, fmt.Errorf("driver: %w", context.Canceled), fmt.Errorf("%w, %w", why, context.Canceled), driver.ErrBadConn} {
 		err, is := ofContext(ctx, from)
 		require.True(t, is)
 		require.ErrorIs(t, err, why)

@@ -80,6 +80,16 @@ func TestATurnGrantedTooLateGoesToTheNext(t *testing.T) {
 	require.False(t, g.writing)
 }
 
+func TestAJobThatWasDoneTooEarlyIsDone(t *testing.T) {
+	// It was done before its caller waited for it, and before the caller's context ended.
+	c := &physical{}
+	j := &job{ctx: ended(), got: c}
+	j.promise.Bind(nil, j)
+	j.promise.Resolve(struct{}{})
+	require.NoError(t, j.wait())
+	require.Same(t, c, j.got, "what it has is its caller's")
+}
+
 func TestReadersPassTogetherAndAWriterAlone(t *testing.T) {
 	g := newGate(true, 0)
 	ctx := context.Background()

@@ -133,7 +133,9 @@ func (j *job) wait() error {
 	}()
 	future := j.promise.Future()
 	_, err := repaint.Await(j.ctx, future)
-	if !future.Done() {
+	if err != nil {
+		// It may be the context's, whose end the job knows of by now. What the job
+		// says counts, even if it was done before: it may have left something.
 		_, err = repaint.Await(context.WithoutCancel(j.ctx), future)
 	}
 	if !future.Done() {

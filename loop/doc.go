@@ -21,7 +21,8 @@
 // Drive goes in ticks. A tick takes all that is scheduled, and then the timers that are due, and calls
 // them in this order. What they schedule belongs to the next tick: a callback that always schedules itself again keeps nobody
 // else from running. At the end of the tick come the hooks of [Loop.OnTickEnd]; that's where a driver writes out, in one
-// system call, what the tick has collected. If then there is nothing to run, the loop sleeps.
+// system call, what the tick has collected. If then there is nothing to run, the loop sleeps; it can do so in something of a driver's,
+// such as a read from the network, see [Sleeper].
 //
 // The order is a law, not a habit: whatever was scheduled first runs first, whoever scheduled it.
 // When nothing is ready, and before the loop sleeps, come the functions of [Loop.CallWhenIdle]:

@@ -24,6 +24,8 @@ type Loop struct {
 	begun   bool // the tick has its batch, and not come to its hooks
 	hooks   []*hook
 	due     []*hook    // those that have yet to be called before the next batch
+	ends    []Runnable // to be called after the hooks
+	ended   int        // how many of them have been
 	idle    []Runnable // to be called when nothing is ready
 	onIdle  func()     // is called before those; may be nil
 	driving bool
@@ -41,6 +43,8 @@ type Loop struct {
 	// wake has room for one signal. It is sent by whoever clears asleep.
 	wake    chan struct{}
 	sleeper *time.Timer
+	// bed is what the loop will sleep in, or does. Whoever has cleared asleep may read it, too, until the signal is sent.
+	bed Sleeper
 
 	mu     sync.Mutex // held for moments, never while callbacks run; the offloader's may be taken inside
 	ready  []Runnable
@@ -131,9 +135,12 @@ func (l *Loop) Schedule(r Runnable) bool {
 func (l *Loop) rouse() {
 	if l.post != nil {
 		l.post(l.pump)
-	} else {
-		l.wake <- struct{}{}
+		return
 	}
+	if l.bed != nil {
+		l.bed.Interrupt()
+	}
+	l.wake <- struct{}{}
 }
 
 // OnTickEnd has fn called at the end of each tick, when all that was ready has run and before the loop
@@ -148,6 +155,15 @@ func (l *Loop) OnTickEnd(fn func()) (remove func()) {
 		h.fn = nil
 		// A new slice, because this may happen while the hooks are being called.
 		l.hooks = slices.DeleteFunc(slices.Clone(l.hooks), func(o *hook) bool { return o == h })
+	}
+}
+
+// CallAtTickEnd has r called, once, at the end of this tick, after the hooks of [Loop.OnTickEnd], and costs no memory.
+// What r schedules runs in the next tick.
+func (l *Loop) CallAtTickEnd(r Runnable) {
+	l.ends = append(l.ends, r)
+	if l.post != nil && !l.driving {
+		l.Wake() // the host hasn't been asked for a tick
 	}
 }
 
@@ -215,7 +231,10 @@ func (l *Loop) Drive(until func() bool) error {
 		l.watchdog.start()
 		defer l.watchdog.end()
 	}
-	defer func() { l.driving = false }()
+	defer func() {
+		l.rise()
+		l.driving = false
+	}()
 	for !until() {
 		if err := l.tick(); err != nil {
 			return err
@@ -228,7 +247,7 @@ func (l *Loop) Drive(until func() bool) error {
 //
 // How far it has come is kept in the loop, so that a panic leaves the rest to the next tick.
 func (l *Loop) tick() error {
-	if len(l.due) == 0 {
+	if len(l.due) == 0 && l.ended == 0 {
 		if !l.begun {
 			if err := l.gather(); err != nil {
 				return err
@@ -261,6 +280,16 @@ func (l *Loop) tick() error {
 			h.fn()
 		}
 	}
+	for l.ended < len(l.ends) {
+		r := l.ends[l.ended]
+		l.ends[l.ended] = nil
+		l.ended++
+		if l.watchdog != nil {
+			l.watchdog.turn()
+		}
+		r.RunInLoop()
+	}
+	l.ends, l.ended = l.ends[:0], 0
 	if l.watchdog != nil {
 		l.watchdog.ticked()
 	}
@@ -304,10 +333,11 @@ func (l *Loop) gather() error {
 		if l.chance != nil {
 			l.pick()
 		}
-		if len(l.batch) > 0 || l.entered && len(l.hooks) > 0 {
+		if len(l.batch) > 0 || l.entered && len(l.hooks) > 0 || len(l.ends) > 0 {
 			if l.onIdle != nil && l.stats.Ticks%busyTicks == busyTicks-1 {
 				l.onIdle()
 			}
+			l.rise()
 			return nil
 		}
 		if l.onIdle != nil {
@@ -319,6 +349,7 @@ func (l *Loop) gather() error {
 			l.batch = append(l.batch, l.idle...)
 			clear(l.idle)
 			l.idle = l.idle[:0]
+			l.rise()
 			return nil
 		}
 		if l.post != nil {
@@ -352,7 +383,7 @@ func (l *Loop) Close() {
 			t.state = notSet
 		}
 	}
-	l.pool, l.batch, l.next, l.timers, l.hooks, l.due, l.idle = nil, nil, 0, timers{}, nil, nil, nil
+	l.pool, l.batch, l.next, l.timers, l.hooks, l.due, l.idle, l.ends, l.ended = nil, nil, 0, timers{}, nil, nil, nil, nil, 0
 	if len(watched) > 0 {
 		failInOrder(watched)
 	}

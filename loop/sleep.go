@@ -62,6 +62,12 @@ func (l *Loop) wokenWithin(wait time.Duration) bool {
 		l.watchdog.rest()
 		defer l.watchdog.turn()
 	}
+	if l.bed != nil {
+		l.bed.Sleep(wait)
+		woken := l.wakened()
+		l.bed = nil
+		return woken
+	}
 	if wait == untilWoken {
 		<-l.wake
 		return true
@@ -77,6 +83,11 @@ func (l *Loop) wokenWithin(wait time.Duration) bool {
 		return true
 	case <-l.sleeper.C:
 	}
+	return l.wakened()
+}
+
+// wakened ends a sleep, and reports whether somebody has woken the loop.
+func (l *Loop) wakened() bool {
 	l.mu.Lock()
 	woken := !l.asleep
 	l.asleep = false

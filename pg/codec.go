@@ -3,8 +3,10 @@ package pg
 import (
 	"fmt"
 	"math"
+	"reflect"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgtype"
 )
@@ -13,6 +15,27 @@ import (
 type codec struct {
 	types   *pgtype.Map
 	builder pgx.ExtendedQueryBuilder
+	plans   []scanPlan // by column, of the last rows that were read with this codec; as a rule the next ones are like them
+}
+
+// A scanPlan is how a column gets into a destination of a type.
+type scanPlan struct {
+	plan   pgtype.ScanPlan
+	into   reflect.Type
+	oid    uint32
+	format int16
+}
+
+// scanPlan returns how column i gets into the destination.
+func (c *codec) scanPlan(i int, field *pgconn.FieldDescription, dest any) pgtype.ScanPlan {
+	for i >= len(c.plans) {
+		c.plans = append(c.plans, scanPlan{})
+	}
+	p, into := &c.plans[i], reflect.TypeOf(dest)
+	if p.into != into || p.oid != field.DataTypeOID || p.format != field.Format {
+		*p = scanPlan{c.types.PlanScan(field.DataTypeOID, field.Format, dest), into, field.DataTypeOID, field.Format}
+	}
+	return p.plan
 }
 
 func (db *DB) codec() *codec      { return db.codecs.Get().(*codec) }

@@ -110,7 +110,7 @@ func newConn(s *scheduler, w *wire) *conn {
 		c.frontend.SetMaxBodyLen(most)
 	}
 	c.prepared.init(max(s.db.config.StatementCache, 1))
-	c.pace.init(s.depth)
+	c.pace.init(s.depth, &s.trip)
 	c.quiet = nanotime()
 	c.timer = time.AfterFunc(time.Hour, c.onTimer)
 	c.timer.Stop()

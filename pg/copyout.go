@@ -83,7 +83,7 @@ func (s *scheduler) copyOut(ctx context.Context, err error, tx *Tx, sql string, 
 func copyEach(r *Rows, yield func([]byte, error) bool) {
 	defer r.Close()
 	for r.Next() {
-		if !yield(r.values[0], nil) {
+		if !yield(r.row.value(), nil) {
 			return
 		}
 	}
@@ -107,7 +107,7 @@ func copyTo(ctx context.Context, w io.Writer, sql string, r *Rows) (pgconn.Comma
 		return nil
 	}
 	for r.Next() {
-		if buf = append(buf, r.values[0]...); len(buf) >= copyPiece {
+		if buf = append(buf, r.row.value()...); len(buf) >= copyPiece {
 			if err := flush(); err != nil {
 				return pgconn.CommandTag{}, err
 			}

@@ -427,8 +427,13 @@ func TestCrossTalk(t *testing.T) {
 			errs <- err
 		}
 	}
-	for range 64 {
-		wg.Go(func() { note(x.call(ctx, &stop)) })
+	for i := range 64 {
+		call := func(ctx context.Context) error { return x.call(ctx, &stop) }
+		if i%4 == 0 { // a loop of its own, which reads for itself
+			wg.Go(func() { note(repaint.Run(ctx, call)) })
+		} else {
+			wg.Go(func() { note(call(ctx)) })
+		}
 	}
 	wg.Go(func() { note(x.disturb(ctx, target, proxy, &stop)) })
 	note(repaint.Run(ctx, func(ctx context.Context) error {

@@ -14,12 +14,28 @@ type pace struct {
 	depth int
 	fixed bool
 
-	probe    *segment // whose round trip is being measured
-	ahead    int      // how many were under way when it was sent
-	shortest int64    // the shortest round trip, in nanoseconds
-	grown    int64    // when shortest was last made longer: it grows slowly, so that a change of the network shows
-	best     float64  // the most answers in a nanosecond; it shrinks slowly while the connection is used
-	skip     int      // sendings until the next probe
+	trip  *trip    // of all connections to the database
+	probe *segment // whose round trip is being measured
+	ahead int      // how many were under way when it was sent
+	best  float64  // the most answers in a nanosecond; it shrinks slowly while the connection is used
+	skip  int      // sendings until the next probe
+}
+
+// trip is the shortest round trip that any connection has seen lately. With all of them one sees one that no other statement has made longer, even
+// if each is always busy.
+type trip struct {
+	shortest int64 // in nanoseconds
+	grown    int64 // when shortest was last made longer: it grows slowly, so that a change of the network shows
+}
+
+func (t *trip) took(d, now int64) {
+	switch {
+	case t.shortest == 0 || d < t.shortest:
+		t.shortest = d
+	case now-t.grown > growEvery:
+		t.shortest += t.shortest >> 9
+		t.grown = now
+	}
 }
 
 const (
@@ -30,8 +46,8 @@ const (
 	nearby = int64(150 * time.Microsecond)
 )
 
-func (p *pace) init(fixed int) {
-	p.depth, p.fixed = firstDepth, fixed > 0
+func (p *pace) init(fixed int, trip *trip) {
+	p.depth, p.fixed, p.trip = firstDepth, fixed > 0, trip
 	if p.fixed {
 		p.depth = fixed
 	}
@@ -71,19 +87,13 @@ func (p *pace) answered(s *segment) {
 	p.probe = nil
 	now := nanotime()
 	took := max(now-s.sentAt, 1)
-	switch {
-	case p.shortest == 0 || took < p.shortest:
-		p.shortest = took
-	case now-p.grown > growEvery:
-		p.shortest += p.shortest >> 9
-		p.grown = now
-	}
+	p.trip.took(took, now)
 	if 2*(p.ahead+1) < p.depth {
 		return // it wasn't used, so nothing can be said about more
 	}
 	// Answers come in order, so those that were ahead came in that time, too.
 	p.best = max(float64(p.ahead+1)/float64(took), p.best-p.best/64)
-	switch target := firstDepth + int(2*p.best*float64(max(p.shortest-nearby, 0))); {
+	switch target := firstDepth + int(2*p.best*float64(max(p.trip.shortest-nearby, 0))); {
 	case target > p.depth:
 		p.depth = min(target, p.depth+p.depth/4+1, maxDepth)
 	case target < p.depth:

@@ -23,7 +23,7 @@ func TestPaceCarriesWhatTheNetworkHolds(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(test.roundTrip, test.each), func(t *testing.T) {
 			var p pace
-			p.init(0)
+			p.init(0, new(trip))
 			for range 2000 {
 				for _, ahead := range []int{0, p.depth / 2, p.depth - 1} {
 					took := test.roundTrip + time.Duration(ahead+1)*test.each
@@ -41,7 +41,7 @@ func TestPaceCarriesWhatTheNetworkHolds(t *testing.T) {
 		})
 	}
 	var p pace
-	p.init(5)
+	p.init(5, new(trip))
 	s := new(segment)
 	p.sending(s, 4)
 	p.answered(s)

@@ -19,14 +19,14 @@ type query struct {
 	row    Rows // in the same piece of memory
 	text   string
 	args   []any
-	mode   pgx.QueryExecMode
 	forms  pgx.QueryResultFormats
 	byOID  pgx.QueryResultFormatsByOID
-	isExec bool
 	begin  string // a statement that is to be executed before, in the same segment
 	db     *DB
 	desc   *description
 	what   verdict
+	mode   pgx.QueryExecMode
+	isExec bool
 	fresh  bool // the types have just been asked for
 	local  bool // what it leaves behind ends with its transaction
 	limit  Timeout

@@ -95,9 +95,12 @@ func (c *conn) reside() {
 	}
 }
 
+// ending is a context, as far as a reader has to know it.
+type ending interface{ Err() error }
+
 // read handles messages until there is nothing more to do for this reader, who has the role and has lost it when read returns.
 // For a caller that is when its segment is finished, or its context has ended.
-func (c *conn) read(ctx context.Context, until *segment) {
+func (c *conn) read(ctx ending, until *segment) {
 	for {
 		msg, err := c.frontend.Receive()
 		if err == nil {
@@ -125,7 +128,7 @@ func (c *conn) read(ctx context.Context, until *segment) {
 }
 
 // interrupted passes the role on if this reader is to stop.
-func (c *conn) interrupted(ctx context.Context, until *segment) bool {
+func (c *conn) interrupted(ctx ending, until *segment) bool {
 	c.mu.Lock()
 	failed := c.failed
 	stop := until != nil && ctx.Err() != nil && failed == nil

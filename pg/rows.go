@@ -3,7 +3,6 @@ package pg
 import (
 	"errors"
 	"fmt"
-	"reflect"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -21,22 +20,13 @@ type Rows struct {
 	q      *query
 	fields []pgconn.FieldDescription
 	cursor rowCursor
-	values [][]byte
+	row    storedRow
+	values [][]byte // the row's, if they were asked for
 	tag    pgconn.CommandTag
 	err    error
 	closed bool
 	stream *stream // nil if all rows are in memory
-
-	codec *codec
-	plans []scanPlan
-	few   [4]scanPlan // for plans
-	small [4][]byte   // for values
-}
-
-// A scanPlan is how a column gets into a destination of a type.
-type scanPlan struct {
-	plan pgtype.ScanPlan
-	into reflect.Type
+	codec  *codec
 }
 
 var (
@@ -51,7 +41,6 @@ func (r *Rows) start(st *step, q *query) {
 	}
 	r.cursor = st.rows.cursor()
 	r.tag = st.tag
-	r.values = r.small[:0]
 }
 
 // Close ends the walk. It is needed for a stream that isn't read to its end, and does no harm otherwise.
@@ -65,8 +54,7 @@ func (r *Rows) Close() {
 		r.codec = nil
 	}
 	r.closed = true
-	r.values, r.cursor, r.plans = nil, rowCursor{}, nil
-	r.few, r.small = [4]scanPlan{}, [4][]byte{}
+	r.row, r.values, r.cursor = storedRow{}, nil, rowCursor{}
 }
 
 // Err returns the error of the query, or of a Scan.
@@ -84,7 +72,8 @@ func (r *Rows) Next() bool {
 		return false
 	}
 	var ok bool
-	r.values, ok = r.cursor.next(r.values)
+	r.values = r.values[:0]
+	r.row, ok = r.cursor.next()
 	if !ok && r.stream != nil {
 		ok = r.nextOfStream()
 	}
@@ -95,7 +84,14 @@ func (r *Rows) Next() bool {
 }
 
 // RawValues returns the values of the row as they came. They are valid until the next call of Next.
-func (r *Rows) RawValues() [][]byte { return r.values }
+func (r *Rows) RawValues() [][]byte {
+	if len(r.values) == 0 {
+		for row := r.row; row.count > 0; {
+			r.values = append(r.values, row.value())
+		}
+	}
+	return r.values
+}
 
 // Conn returns nil: there is no pgx.Conn.
 func (r *Rows) Conn() *pgx.Conn { return nil }
@@ -134,29 +130,20 @@ func (r *Rows) Scan(dest ...any) error {
 			return nil
 		}
 	}
-	if len(r.fields) != len(r.values) {
-		return r.fail(fmt.Errorf("number of field descriptions must equal number of values, got %d and %d", len(r.fields), len(r.values)))
+	if len(r.fields) != r.row.count {
+		return r.fail(fmt.Errorf("number of field descriptions must equal number of values, got %d and %d", len(r.fields), r.row.count))
 	}
 	if len(r.fields) != len(dest) {
 		return r.fail(fmt.Errorf("number of field descriptions must equal number of destinations, got %d and %d", len(r.fields), len(dest)))
 	}
-	types := r.TypeMap()
-	if r.plans == nil {
-		r.plans = r.few[:]
-		if len(dest) > len(r.few) {
-			r.plans = make([]scanPlan, len(dest))
-		}
-	}
+	r.TypeMap()
+	row := r.row
 	for i, to := range dest {
+		v, field := row.value(), &r.fields[i]
 		if to == nil {
 			continue
 		}
-		p, field := &r.plans[i], &r.fields[i]
-		if into := reflect.TypeOf(to); p.into != into {
-			p.into = into
-			p.plan = types.PlanScan(field.DataTypeOID, field.Format, to)
-		}
-		if err := p.plan.Scan(r.values[i], to); err != nil {
+		if err := r.codec.scanPlan(i, field, to).Scan(v, to); err != nil {
 			return r.fail(pgx.ScanArgError{ColumnIndex: i, FieldName: field.Name, Err: err})
 		}
 	}
@@ -168,13 +155,13 @@ func (r *Rows) Values() ([]any, error) {
 	if r.closed {
 		return nil, errors.New("pg: Values of closed rows")
 	}
-	if len(r.fields) != len(r.values) {
-		return nil, r.fail(fmt.Errorf("number of field descriptions must equal number of values, got %d and %d", len(r.fields), len(r.values)))
+	if len(r.fields) != r.row.count {
+		return nil, r.fail(fmt.Errorf("number of field descriptions must equal number of values, got %d and %d", len(r.fields), r.row.count))
 	}
 	types := r.TypeMap()
-	values := make([]any, 0, len(r.values))
-	for i, b := range r.values {
-		f := &r.fields[i]
+	values := make([]any, 0, r.row.count)
+	for i, row := 0, r.row; row.count > 0; i++ {
+		b, f := row.value(), &r.fields[i]
 		switch t, known := types.TypeForOID(f.DataTypeOID); {
 		case b == nil:
 			values = append(values, nil)

@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// A rowStore keeps the rows of a result as they came, in a few pieces of memory. A row lies in one piece: the number of its
+// A rowStore keeps the rows of a result as they came, in a few pieces of memory. A row lies in one piece: its size, the number of its
 // values, then for each the length, -1 for null, and the bytes.
 type rowStore struct {
 	count int
@@ -14,8 +14,9 @@ type rowStore struct {
 }
 
 const (
-	firstChunk = 96
+	firstChunk = 32
 	mostChunk  = 64 << 10
+	rowHeader  = 4 + 2
 )
 
 // add appends a row. The values are copied.
@@ -33,7 +34,7 @@ func (s *rowStore) add(values [][]byte) {
 
 // rowSize is how many bytes a row takes.
 func rowSize(values [][]byte) int {
-	size := 2
+	size := rowHeader
 	for _, v := range values {
 		size += 4 + len(v)
 	}
@@ -45,8 +46,9 @@ func appendRow(chunk []byte, size int, values [][]byte) []byte {
 	at := len(chunk)
 	chunk = chunk[:at+size]
 	b := chunk[at:]
-	binary.BigEndian.PutUint16(b, uint16(len(values)))
-	b = b[2:]
+	binary.BigEndian.PutUint32(b, uint32(size))
+	binary.BigEndian.PutUint16(b[4:], uint16(len(values)))
+	b = b[rowHeader:]
 	for _, v := range values {
 		if v == nil {
 			binary.BigEndian.PutUint32(b, math.MaxUint32)
@@ -61,40 +63,49 @@ func appendRow(chunk []byte, size int, values [][]byte) []byte {
 
 // A rowCursor walks over a rowStore.
 type rowCursor struct {
-	chunks [][]byte // those to come, but for the last one
-	last   []byte
-	rest   []byte
-	left   int
+	store *rowStore
+	rest  []byte // of the piece, behind the rows that were seen
+	seen  int    // rows
+	chunk int    // the next one
 }
 
-func (s *rowStore) cursor() rowCursor { return rowCursor{chunks: s.full, last: s.last, left: s.count} }
+func (s *rowStore) cursor() rowCursor { return rowCursor{store: s} }
 
-// next returns the values of the next row, in the given slice if it is large enough, and false at the end.
-func (c *rowCursor) next(values [][]byte) ([][]byte, bool) {
-	if c.left == 0 {
-		return values[:0], false
+// next returns the next row, and false at the end.
+func (c *rowCursor) next() (storedRow, bool) {
+	if c.store == nil || c.seen == c.store.count {
+		return storedRow{}, false
 	}
-	c.left--
+	c.seen++
 	if len(c.rest) == 0 {
-		if len(c.chunks) > 0 {
-			c.rest, c.chunks = c.chunks[0], c.chunks[1:]
+		if c.chunk < len(c.store.full) {
+			c.rest = c.store.full[c.chunk]
 		} else {
-			c.rest = c.last
+			c.rest = c.store.last
 		}
+		c.chunk++
 	}
-	n := int(binary.BigEndian.Uint16(c.rest))
-	b := c.rest[2:]
-	values = values[:0]
-	for range n {
-		size := int32(binary.BigEndian.Uint32(b))
-		b = b[4:]
-		if size < 0 {
-			values = append(values, nil)
-			continue
-		}
-		values = append(values, b[:size:size])
-		b = b[size:]
+	size := binary.BigEndian.Uint32(c.rest)
+	row := storedRow{bytes: c.rest[rowHeader:size], count: int(binary.BigEndian.Uint16(c.rest[4:]))}
+	c.rest = c.rest[size:]
+	return row, true
+}
+
+// A storedRow is what is left of a row.
+type storedRow struct {
+	bytes []byte
+	count int // of values
+}
+
+// value takes the first value off.
+func (r *storedRow) value() []byte {
+	size := int32(binary.BigEndian.Uint32(r.bytes))
+	r.bytes = r.bytes[4:]
+	r.count--
+	if size < 0 {
+		return nil
 	}
-	c.rest = b
-	return values, true
+	v := r.bytes[:size:size]
+	r.bytes = r.bytes[size:]
+	return v
 }

@@ -31,18 +31,18 @@ func TestRowStoreKeepsRows(t *testing.T) {
 			want = append(want, row)
 		}
 		c := s.cursor()
-		var values [][]byte
 		for _, row := range want {
-			var ok bool
-			values, ok = c.next(values)
+			got, ok := c.next()
 			require.True(t, ok)
-			require.Equal(t, len(row), len(values))
+			require.Equal(t, len(row), got.count)
 			for i := range row {
-				require.Equal(t, row[i], values[i])
-				require.Equal(t, len(values[i]), cap(values[i]))
+				v := got.value()
+				require.Equal(t, row[i], v)
+				require.Equal(t, len(v), cap(v))
 			}
+			require.Empty(t, got.bytes)
 		}
-		_, ok := c.next(values)
+		_, ok := c.next()
 		require.False(t, ok)
 	}
 }

@@ -23,6 +23,7 @@ type scheduler struct {
 	descs *descriptions
 
 	mu         sync.Mutex // held for moments. Nothing that blocks is done with it
+	trip       trip       // to the server and back
 	conns      []*conn
 	connecting int
 	queue      fifo // also has segments that were dropped since: their state isn't queued
@@ -160,10 +161,7 @@ func (s *scheduler) waitsLong() bool {
 	if g == nil {
 		return false
 	}
-	patience := int64(longWait)
-	for _, c := range s.conns {
-		patience = max(patience, 4*c.pace.shortest) // far away, a wait of some round trips is none
-	}
+	patience := max(int64(longWait), 4*s.trip.shortest) // far away, a wait of some round trips is none
 	return nanotime()-g.queuedAt > patience
 }
 

@@ -29,8 +29,8 @@ type segment struct {
 	sched *scheduler
 
 	// What to send. Set before it is submitted.
-	hidden   int    // so many steps stand before what the caller asked for, and have no effect of their own
 	sql      string // for errors
+	hidden   int32  // so many steps stand before what the caller asked for, and have no effect of their own
 	simple   string // if not empty, this is a Query message, and there is one step for all its results
 	steps    []step
 	discard  bool                            // nobody wants the rows
@@ -39,31 +39,31 @@ type segment struct {
 	commits  bool                            // ends a transaction
 	internal bool                            // is the driver's own
 	inTx     bool                            // belongs to a transaction of several segments
-	copyIn   *copyIn                         // it is a COPY from the client
 	copyOut  bool                            // it is a COPY to the client, whose messages are the rows of the stream
+	copyIn   *copyIn                         // it is a COPY from the client
 	feed     func(ctx context.Context) error // puts the data of a copyIn
 	stream   *stream                         // gets the rows, which then aren't kept; nil if they are
 
 	// Guarded by the scheduler's mutex.
 	state      segmentState
-	conn       *conn  // that it was sent on
-	start, end uint64 // its place in all that was ever put into the connection's buffer
 	parses     bool   // its bytes change what the connection has prepared
 	exposed    bool   // a cancel of ours for another segment may hit it
 	cancelled  bool   // a cancel of ours was for it
+	losses     int32  // connections that broke under it
+	conn       *conn  // that it was sent on
+	start, end uint64 // its place in all that was ever put into the connection's buffer
 	queuedAt   int64  // on the clock of nanotime
-	losses     int    // connections that broke under it
 	sentAt     int64  // on the same clock, if it measures the round trip
 
 	abandoned atomic.Bool // nobody waits
 
 	// The answer.
-	cur     int // the step that is being answered
+	again   bool // it certainly had no effect, and the reason has been taken note of: send it again
+	stray   bool // the reason was the cancel of another statement
+	stale   bool // it failed because the schema has changed since it was prepared
+	cur     int  // the step that is being answered
 	failure *pgconn.PgError
 	err     error // other than failure
-	again   bool  // it certainly had no effect, and the reason has been taken note of: send it again
-	stray   bool  // the reason was the cancel of another statement
-	stale   bool  // it failed because the schema has changed since it was prepared
 	size    int   // of the rows that are kept
 
 	// Who is told, at most one of them. All nil: the waiter reads the connection itself.
@@ -94,8 +94,8 @@ type step struct {
 	prepared *preparedStatement // on the connection that it was put on
 	formats  []int16            // of the result, as payload asks for them
 	payload  []byte
-	// describes says that nothing is executed, only described.
-	describes bool
+
+	describes bool // nothing is executed, only described
 
 	// The answer.
 	parsed, bound, complete bool
@@ -138,10 +138,11 @@ func (g *segment) tell() {
 // begun reports whether the server has accepted the parameters of the current step: from then on the statement may have
 // had an effect.
 func (g *segment) begun() bool {
-	if g.cur > g.hidden || g.simple != "" {
+	asked := int(g.hidden)
+	if g.cur > asked || g.simple != "" {
 		return true
 	}
-	return len(g.steps) > g.hidden && g.steps[g.hidden].bound
+	return len(g.steps) > asked && g.steps[asked].bound
 }
 
 // receive takes a message that belongs to the answer. An error means that the server doesn't keep to the protocol.
@@ -204,7 +205,7 @@ func (g *segment) receiveExtended(st *step, msg pgproto3.BackendMessage) error {
 		if !st.bound {
 			return unexpected(msg, "before the parameters were accepted")
 		}
-		st.tag = pgconn.NewCommandTag(string(m.CommandTag))
+		st.tag = tagOf(m.CommandTag)
 		st.complete = true
 		g.cur++
 	case *pgproto3.EmptyQueryResponse:
@@ -217,6 +218,23 @@ func (g *segment) receiveExtended(st *step, msg pgproto3.BackendMessage) error {
 		return unexpected(msg, "in the answer to a statement")
 	}
 	return nil
+}
+
+// tagOf copies a command tag, the most frequent ones without memory.
+func tagOf(b []byte) pgconn.CommandTag {
+	switch string(b) {
+	case "SELECT 1":
+		return pgconn.NewCommandTag("SELECT 1")
+	case "SELECT 0":
+		return pgconn.NewCommandTag("SELECT 0")
+	case "INSERT 0 1":
+		return pgconn.NewCommandTag("INSERT 0 1")
+	case "UPDATE 1":
+		return pgconn.NewCommandTag("UPDATE 1")
+	case "DELETE 1":
+		return pgconn.NewCommandTag("DELETE 1")
+	}
+	return pgconn.NewCommandTag(string(b))
 }
 
 // keep takes a row, as far as anybody wants it.
@@ -271,7 +289,7 @@ func (g *segment) receiveSimple(st *step, msg pgproto3.BackendMessage) error {
 			g.keep(st, m.Values)
 		}
 	case *pgproto3.CommandComplete:
-		st.tag = pgconn.NewCommandTag(string(m.CommandTag))
+		st.tag = tagOf(m.CommandTag)
 		st.complete = true
 	case *pgproto3.EmptyQueryResponse:
 		st.complete = true

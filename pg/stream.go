@@ -65,7 +65,6 @@ func (s *scheduler) streamRows(ctx context.Context, q *query, release func(), ru
 		_ = r.fail(q.failed("reading the result of", r.err))
 		return r
 	}
-	r.values = r.small[:0]
 	return r
 }
 
@@ -79,7 +78,7 @@ func (r *Rows) nextOfStream() bool {
 	if more.count > 0 {
 		r.cursor = more.cursor()
 		var ok bool
-		r.values, ok = r.cursor.next(r.values)
+		r.row, ok = r.cursor.next()
 		return ok
 	}
 	// It is finished, so its outcome is ours.

@@ -2,7 +2,6 @@ package pg
 
 import (
 	"context"
-	"slices"
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/loop"
@@ -61,12 +60,12 @@ func (s *scheduler) doInLoop(ctx context.Context, l *loop.Loop, g *segment) erro
 	g.promise = new(loop.Promise[struct{}])
 	g.promise.Bind(nil, (*awaited)(g))
 	future := g.promise.Future()
-	s.db.collect(l, g)
+	k := s.db.collect(l, g)
+	defer k.leave()
 	_, err := repaint.Await(ctx, future)
 	if err == nil {
 		return nil
 	}
-	s.db.uncollect(l, g)
 	if s.abandon(g) {
 		return nil
 	}
@@ -80,71 +79,6 @@ type awaited segment
 func (a *awaited) CancelFuture(error) {}
 
 func (a *awaited) String() string { return "the answer to " + shorten(a.sql) }
-
-// A collector has what was submitted in a tick of a loop.
-type collector struct {
-	db     *DB
-	list   []*segment
-	remove func() // the hook
-}
-
-// collect adds a segment to those that are submitted at the end of the loop's tick. It is called from the loop.
-func (db *DB) collect(l *loop.Loop, g *segment) {
-	g.state = stateCollected
-	db.mu.Lock()
-	k := db.collectors[l]
-	if k == nil {
-		k = db.spareCollector
-		db.spareCollector = nil
-		if k == nil {
-			k = &collector{db: db}
-		}
-		db.collectors[l] = k
-		k.remove = nil
-	}
-	k.list = append(k.list, g)
-	db.mu.Unlock()
-	if k.remove == nil {
-		k.remove = l.OnTickEnd(func() { k.flush(l) })
-	}
-}
-
-// flush submits what was collected, with one write for each connection.
-func (k *collector) flush(l *loop.Loop) {
-	k.remove()
-	k.db.mu.Lock()
-	delete(k.db.collectors, l)
-	k.db.mu.Unlock()
-	list := k.list
-	for len(list) > 0 {
-		s := list[0].sched
-		n := 1
-		for n < len(list) && list[n].sched == s {
-			n++
-		}
-		s.submitAll(list[:n])
-		list = list[n:]
-	}
-	clear(k.list)
-	k.list = k.list[:0]
-	k.db.mu.Lock()
-	k.db.spareCollector = k
-	k.db.mu.Unlock()
-}
-
-// uncollect takes a segment back that was given up. If the loop ends before its tick does, nothing is left of it.
-func (db *DB) uncollect(l *loop.Loop, g *segment) {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	k := db.collectors[l]
-	if k == nil {
-		return
-	}
-	if k.list = slices.DeleteFunc(k.list, func(o *segment) bool { return o == g }); len(k.list) == 0 {
-		k.remove()
-		delete(db.collectors, l)
-	}
-}
 
 type toWrite struct {
 	conn *conn

@@ -1,0 +1,35 @@
+package loop
+
+import "time"
+
+// A Sleeper is something that a loop can wait in when it has nothing to do, instead of waiting for another goroutine to wake it: as a rule a
+// read from the network, of which all in the loop wait for the outcome. That saves the way from the goroutine that would read otherwise.
+// See [Loop.SleepIn].
+type Sleeper interface {
+	// Sleep waits until something has been scheduled in the loop, or d has passed, or Interrupt has been called, be it before.
+	// It may return too early.
+	Sleep(d time.Duration)
+	// Interrupt ends Sleep, now or when it begins. Any goroutine may call it, also the sleeping one when it schedules something.
+	Interrupt()
+	// Rise is called instead of Sleep if the loop doesn't sleep now.
+	Rise()
+}
+
+// SleepIn has the loop wait in s if it has nothing to do next. It is for the hooks of [Loop.OnTickEnd]. Either Sleep or Rise is called, once,
+// in the goroutine that drives the loop, unless SleepIn returns false: as it does if there is another Sleeper already, for a guest, which doesn't sleep,
+// and with a virtual clock, whose time is not that of a network.
+func (l *Loop) SleepIn(s Sleeper) bool {
+	if l.bed != nil || l.post != nil || l.clock.virtual || !l.driving {
+		return false
+	}
+	l.bed = s
+	return true
+}
+
+// rise gives up the plan to sleep in something.
+func (l *Loop) rise() {
+	if s := l.bed; s != nil {
+		l.bed = nil
+		s.Rise()
+	}
+}

@@ -1,0 +1,153 @@
+package pg
+
+import (
+	"errors"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// A collector has what was submitted in a tick of a loop. It is there while anybody in the loop waits for something.
+//
+// If it's one alone who waits, and the loop has nothing else to do, the loop reads the connection itself instead of sleeping until the resident reader wakes it:
+// the collector is its loop.Sleeper.
+type collector struct {
+	db   *DB
+	loop *loop.Loop
+
+	// These belong to the loop.
+	list    []*segment
+	waiting int
+	flushes bool // it will be run at the end of the tick
+
+	// What the loop reads. It changes only while the loop is awake, when nobody interrupts it.
+	conn  *conn
+	until *segment
+	woken atomic.Bool // by Interrupt
+}
+
+// collect adds a segment to those that are submitted at the end of the loop's tick. It is called from the loop.
+// The collector's leave must be called when nobody waits for the segment any more.
+func (db *DB) collect(l *loop.Loop, g *segment) *collector {
+	g.state = stateCollected
+	db.mu.Lock()
+	k := db.collectors[l]
+	if k == nil {
+		if k = db.spareCollector; k == nil {
+			k = &collector{db: db}
+		}
+		db.spareCollector = nil
+		db.collectors[l] = k
+		k.loop = l
+	}
+	db.mu.Unlock()
+	k.waiting++
+	k.list = append(k.list, g)
+	if !k.flushes {
+		k.flushes = true
+		l.CallAtTickEnd(k)
+	}
+	return k
+}
+
+// leave is called from the loop when somebody no longer waits. With the last one the collector goes, too.
+func (k *collector) leave() {
+	if k.waiting--; k.waiting > 0 {
+		return
+	}
+	k.conn, k.until = nil, nil
+	k.db.mu.Lock()
+	delete(k.db.collectors, k.loop)
+	if !k.flushes { // or all were given up in this tick, and the loop still knows it
+		k.db.spareCollector = k
+	}
+	k.db.mu.Unlock()
+}
+
+// RunInLoop is called at the tick's end. It submits what was collected, with one write for each connection.
+func (k *collector) RunInLoop() {
+	k.flushes = false
+	k.list = slices.DeleteFunc(k.list, func(g *segment) bool { return g.state != stateCollected }) // given up
+	if len(k.list) == 1 && k.waiting == 1 {
+		k.submitOne(k.list[0])
+	} else {
+		for list := k.list; len(list) > 0; {
+			s := list[0].sched
+			n := 1
+			for n < len(list) && list[n].sched == s {
+				n++
+			}
+			s.submitAll(list[:n])
+			list = list[n:]
+		}
+	}
+	clear(k.list)
+	k.list = k.list[:0]
+}
+
+// submitOne submits what one alone waits for, and makes the loop the reader of its answer, if it hasn't another.
+func (k *collector) submitOne(g *segment) {
+	read, to, buf, err := g.sched.submit(g)
+	if err != nil {
+		g.err, g.state = err, stateFinished
+		g.tell()
+		return
+	}
+	if buf != nil {
+		to.write(buf)
+	}
+	if read == nil {
+		return // somebody else does, or will
+	}
+	k.conn, k.until = read, g
+	k.woken.Store(false)
+	if !k.loop.SleepIn(k) {
+		k.Rise()
+	}
+}
+
+// Sleep implements loop.Sleeper.
+func (k *collector) Sleep(d time.Duration) {
+	c := k.conn
+	if d < untilInterrupted {
+		_ = c.w.net.SetReadDeadline(time.Now().Add(d)) // a broken socket shows at the read
+		if k.woken.Load() {
+			_ = c.w.net.SetReadDeadline(longAgo) // that of Interrupt was overwritten
+		}
+		defer func() { _ = c.w.net.SetReadDeadline(time.Time{}) }()
+	}
+	c.read(awake{}, k.until)
+}
+
+// untilInterrupted is a time for which no deadline is worth its while.
+const untilInterrupted = time.Hour
+
+// awake has the loop stop reading whatever interrupts it: its own timer, somebody who wakes it, or a reader before it.
+type awake struct{}
+
+func (awake) Err() error { return errAwake }
+
+var errAwake = errors.New("pg: the loop has something to do")
+
+// Interrupt implements loop.Sleeper.
+func (k *collector) Interrupt() {
+	c := k.conn
+	c.mu.Lock()
+	done := k.until.state == stateFinished
+	c.mu.Unlock()
+	if done {
+		return // the reader stops by itself
+	}
+	k.woken.Store(true)
+	_ = c.w.net.SetReadDeadline(longAgo)
+}
+
+// Rise implements loop.Sleeper. The resident reads on.
+func (k *collector) Rise() {
+	c := k.conn
+	c.mu.Lock()
+	c.passOn()
+	c.mu.Unlock()
+}

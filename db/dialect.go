@@ -141,19 +141,49 @@ type Call struct {
 	Rows      bool  // whether rows are wanted
 	MaxRows   int   // fetch no more rows than this; 0 is all
 
-	Columns  []Column
-	Values   []driver.Value // row after row; the session doesn't touch them again
+	Columns  []Column       // must not be changed; see Describe
+	Values   []driver.Value // row after row; the session doesn't touch them again. See Room
 	Affected int64          // rows changed
 	LastID   int64          // of the last row inserted, where the database has that
 	HasID    bool
 
 	conf *connConfig // of the Engine or Conn that runs it
 
-	// Room for a few arguments, so that they cost no allocation of their own.
+	// Room for a few arguments and values, so that they cost no allocation of their own.
 	argRoom    [4]any
+	valueRoom  [4]driver.Value
 	convert    []func(driver.Value) (driver.Value, error) // by column, for the SQLDriver; nil leaves values as they are
 	driverArgs []driver.NamedValue                        // Args as a driver of database/sql wants them; nil before
 	driverRoom [4]driver.NamedValue
+}
+
+// Room returns an empty slice for so many values, which a Session can make the call's Values.
+// What it returned before for the same call is of no use then.
+func (c *Call) Room(n int) []driver.Value {
+	if n <= len(c.valueRoom) {
+		return c.valueRoom[:0]
+	}
+	return make([]driver.Value, 0, n)
+}
+
+// Describe sets Columns. If they are those that the statement's last result had, that costs no memory.
+func (c *Call) Describe(n int, column func(i int) Column) {
+	if last := c.Statement.columns.Load(); last != nil && len(*last) == n {
+		same := true
+		for i := 0; i < n && same; i++ {
+			same = (*last)[i] == column(i)
+		}
+		if same {
+			c.Columns = *last
+			return
+		}
+	}
+	columns := make([]Column, n)
+	for i := range columns {
+		columns[i] = column(i)
+	}
+	c.Columns = columns
+	c.Statement.columns.Store(&columns)
 }
 
 // forget lets go of the arguments, which needn't live as long as the rows.

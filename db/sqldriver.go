@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -274,18 +273,18 @@ func (c *SQLConn) rows(ctx context.Context, st *Statement, args []driver.NamedVa
 // describe tells the call what columns the rows have.
 func (c *SQLConn) describe(rows driver.Rows, call *Call) {
 	names := rows.Columns()
-	call.Columns = make([]Column, len(names))
-	call.convert = nil
 	typed, _ := rows.(driver.RowsColumnTypeDatabaseTypeName)
-	for i, name := range names {
-		call.Columns[i].Name = name
+	call.Describe(len(names), func(i int) Column {
 		if typed == nil {
-			continue
+			return Column{Name: names[i]}
 		}
-		call.Columns[i].Type = typed.ColumnTypeDatabaseTypeName(i)
-		if c.d.Column == nil {
-			continue
-		}
+		return Column{Name: names[i], Type: typed.ColumnTypeDatabaseTypeName(i)}
+	})
+	call.convert = nil
+	if typed == nil || c.d.Column == nil {
+		return
+	}
+	for i := range names {
 		if convert := c.d.Column(call.Columns[i].Type); convert != nil {
 			if call.convert == nil {
 				call.convert = make([]func(driver.Value) (driver.Value, error), len(names))
@@ -308,7 +307,7 @@ func (c *SQLConn) fetch(ctx context.Context, rows driver.Rows, call *Call) error
 			call.Values, c.room = room[:used:used], nil
 			return
 		}
-		call.Values = slices.Clone(room[:used])
+		call.Values = append(call.Room(used), room[:used]...)
 		clear(room[:min(used+n, len(room))])
 		c.room = room
 	}()

@@ -22,6 +22,8 @@ type Statement struct {
 	pieces []piece  // of the text, if it has lists; see expand
 	lists  []string // the names of the lists, in a statement that came of expand
 	forms  *forms   // the statements that came of expand
+
+	columns atomic.Pointer[[]Column] // of the last result; see Call.Describe
 }
 
 // piece is a part of a statement's text: as it is, or a parameter.

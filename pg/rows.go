@@ -86,11 +86,26 @@ func (r *Rows) Next() bool {
 // RawValues returns the values of the row as they came. They are valid until the next call of Next.
 func (r *Rows) RawValues() [][]byte {
 	if len(r.values) == 0 {
+		if cap(r.values) < r.row.count {
+			r.values = make([][]byte, 0, r.row.count)
+		}
 		for row := r.row; row.count > 0; {
 			r.values = append(r.values, row.value())
 		}
 	}
 	return r.values
+}
+
+// EachRaw calls fn with each of the row's values as it came, nil for NULL, until fn returns an error, which it returns. Unlike RawValues it
+// makes no list. The bytes are valid until the next call of Next.
+func (r *Rows) EachRaw(fn func(i int, raw []byte) error) error {
+	row := r.row
+	for i := 0; row.count > 0; i++ {
+		if err := fn(i, row.value()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Conn returns nil: there is no pgx.Conn.

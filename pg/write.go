@@ -32,12 +32,17 @@ func (c *conn) write(buf []byte) {
 	for buf != nil {
 		n, err := c.attempt.write(buf)
 		if n < len(buf) && err == nil {
-			if !c.sched.db.spawn(func() { c.writeRest(buf, n) }) {
-				c.wrote(buf, n, ErrClosed)
-			}
+			c.spawnRest(buf, n)
 			return
 		}
 		buf = c.wrote(buf, n, err)
+	}
+}
+
+// spawnRest is apart from write so that only a write that isn't done at once needs memory for a closure.
+func (c *conn) spawnRest(buf []byte, n int) {
+	if !c.sched.db.spawn(func() { c.writeRest(buf, n) }) {
+		c.wrote(buf, n, ErrClosed)
 	}
 }
 

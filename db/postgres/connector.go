@@ -154,10 +154,12 @@ func note(call *db.Call, tag pgconn.CommandTag) {
 func fill(call *db.Call, rows pgx.Rows) error {
 	defer rows.Close()
 	r := newReader(rows)
-	call.Columns = r.columns()
-	if n := int(rows.CommandTag().RowsAffected()); call.MaxRows == 0 || n < call.MaxRows {
-		call.Values = make([]driver.Value, 0, n*len(call.Columns))
+	r.describe(call)
+	n := int(rows.CommandTag().RowsAffected())
+	if call.MaxRows > 0 {
+		n = min(n, call.MaxRows)
 	}
+	call.Values = call.Room(n * len(call.Columns))
 	for n := 0; (call.MaxRows == 0 || n < call.MaxRows) && rows.Next(); n++ {
 		var err error
 		if call.Values, err = r.row(call.Values); err != nil {

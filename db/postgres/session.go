@@ -231,7 +231,7 @@ func (s *session) Stream(ctx context.Context, call *db.Call) (db.Cursor, error) 
 		return nil, s.done(explain(call, err))
 	}
 	c := &cursor{s: s, rows: rows, reader: newReader(rows)}
-	call.Columns = c.reader.columns()
+	c.reader.describe(call)
 	return c, nil
 }
 

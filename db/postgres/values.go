@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/pg"
 )
 
 // reader turns rows as they came from the server into the values of package db.
@@ -40,23 +41,31 @@ var names = sync.OnceValue(func() map[uint32]string {
 	return all
 })
 
-func (r *reader) columns() []db.Column {
-	columns := make([]db.Column, len(r.fields))
-	for i := range r.fields {
-		columns[i] = db.Column{Name: r.fields[i].Name, Type: names()[r.fields[i].DataTypeOID]}
-	}
-	return columns
+func (r *reader) describe(call *db.Call) {
+	known := names()
+	call.Describe(len(r.fields), func(i int) db.Column {
+		return db.Column{Name: r.fields[i].Name, Type: known[r.fields[i].DataTypeOID]}
+	})
 }
 
 // row appends the values of the current row.
 func (r *reader) row(values []driver.Value) ([]driver.Value, error) {
-	for i, raw := range r.rows.RawValues() {
+	add := func(i int, raw []byte) error {
 		f := &r.fields[i]
 		v, err := r.value(f.DataTypeOID, f.Format, raw)
 		if err != nil {
-			return values, fmt.Errorf("column %d, %q, of type %s: %w", i+1, f.Name, names()[f.DataTypeOID], err)
+			return fmt.Errorf("column %d, %q, of type %s: %w", i+1, f.Name, names()[f.DataTypeOID], err)
 		}
 		values = append(values, v)
+		return nil
+	}
+	if own, ok := r.rows.(*pg.Rows); ok {
+		return values, own.EachRaw(add)
+	}
+	for i, raw := range r.rows.RawValues() {
+		if err := add(i, raw); err != nil {
+			return values, err
+		}
 	}
 	return values, nil
 }

@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,21 +103,24 @@ func TestALoopThatReadsSharesItsLane(t *testing.T) {
 }
 
 func TestALoopThatReadsCanBeCancelled(t *testing.T) {
+	target := testserver.Postgres(t, testserver.TLS()).Database(t)
 	leakcheck.Test(t)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	db, target := open(t, "")
-	unlock := lock(t, ctx, target)
-	require.NoError(t, repaint.Run(ctx, func(ctx context.Context) error {
-		for range 10 {
-			short, end := context.WithTimeout(ctx, 5*time.Millisecond)
-			require.ErrorIs(t, waits(db)(short), context.DeadlineExceeded)
-			end()
-			var one int
-			require.NoError(t, db.QueryRow(ctx, "select 1").Scan(&one))
-		}
-		return nil
-	}))
-	unlock()
-	require.Zero(t, db.Stats().Lost, "no connection was replaced")
+	for _, mode := range []string{"disable", "require"} {
+		db := openAt(t, strings.Replace(target.URL(), "sslmode=verify-full", "sslmode="+mode, 1))
+		unlock := lock(t, ctx, target)
+		require.NoError(t, repaint.Run(ctx, func(ctx context.Context) error {
+			for range 10 {
+				short, end := context.WithTimeout(ctx, 5*time.Millisecond)
+				require.ErrorIs(t, waits(db)(short), context.DeadlineExceeded)
+				end()
+				var one int
+				require.NoError(t, db.QueryRow(ctx, "select 1").Scan(&one))
+			}
+			return nil
+		}))
+		unlock()
+		require.Zero(t, db.Stats().Lost, "no connection was replaced")
+	}
 }

@@ -1,7 +1,6 @@
 package pg
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"slices"
@@ -28,7 +27,7 @@ type conn struct {
 	w     *wire
 
 	// These belong to whoever has the reading role. It is passed on under the mutex.
-	frontend *pgproto3.Frontend
+	frames   framer
 	until    *segment        // of the caller who reads; nil if it's the resident reader
 	head     *segment        // the first on the list, while its answer is read
 	answered int             // segments since the last Read
@@ -92,8 +91,6 @@ const (
 	resident
 )
 
-const readBuffer = 64 << 10
-
 // newConn takes a connection over. start must be called next.
 func newConn(s *scheduler, w *wire) *conn {
 	c := &conn{
@@ -105,10 +102,7 @@ func newConn(s *scheduler, w *wire) *conn {
 		status: 'I',
 	}
 	c.attempt.init(w.raw)
-	c.frontend = pgproto3.NewFrontend(bufio.NewReaderSize(c, readBuffer), nil)
-	if most := s.db.config.Conn.MaxProtocolMessageBodyLen; most > 0 {
-		c.frontend.SetMaxBodyLen(most)
-	}
+	c.frames = newFramer(c, s.db.config.Conn.MaxProtocolMessageBodyLen)
 	c.prepared.init(max(s.db.config.StatementCache, 1))
 	c.pace.init(s.depth, &s.trip)
 	c.quiet = nanotime()

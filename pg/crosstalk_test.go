@@ -114,6 +114,9 @@ var operations = []func(ctx context.Context, x *crosstalk, q querier) error{
 	},
 	func(ctx context.Context, x *crosstalk, q querier) error { // a large result
 		n, size := x.nonce(), int64(1+rand.IntN(300))
+		if rand.IntN(10) == 0 {
+			size = int64(1 + rand.IntN(5000)) // several pieces of memory, which are used again
+		}
 		rows, err := q.Query(ctx, "select $1::bigint, i, repeat('x', 20) from generate_series(1, $2::bigint) i", n, size)
 		if err != nil {
 			return err

@@ -102,9 +102,16 @@ type ending interface{ Err() error }
 // For a caller that is when its segment is finished, or its context has ended.
 func (c *conn) read(ctx ending, until *segment) {
 	for {
-		msg, err := c.frontend.Receive()
-		if err == nil {
-			err = c.handle(msg)
+		kind, body, err := c.frames.next()
+		switch {
+		case err != nil:
+		case kind == messageOfRow:
+			err = c.handleRow(body)
+		default:
+			var msg pgproto3.BackendMessage
+			if msg, err = c.frames.decode(kind, body); err == nil {
+				err = c.handle(msg)
+			}
 		}
 		switch {
 		case err == nil:
@@ -183,16 +190,29 @@ func (c *conn) handle(msg pgproto3.BackendMessage) error {
 			return e // the server closes the connection after that
 		}
 	}
-	if c.head == nil {
-		c.mu.Lock()
-		c.head = c.sent.first()
-		c.mu.Unlock()
-		if c.head == nil {
-			return fmt.Errorf("%w: %T came unasked", ErrProtocol, msg)
-		}
+	if !c.expects() {
+		return fmt.Errorf("%w: %T came unasked", ErrProtocol, msg)
 	}
 	if _, ok := msg.(*pgproto3.CopyInResponse); ok && c.head.copyIn != nil {
 		return c.copyBegins(c.head)
 	}
 	return c.head.receive(msg)
+}
+
+// handleRow takes a row: the body of a DataRow.
+func (c *conn) handleRow(body []byte) error {
+	if !c.expects() {
+		return fmt.Errorf("%w: a row came unasked", ErrProtocol)
+	}
+	return c.head.receiveRow(body)
+}
+
+// expects sets head to the segment that is being answered, and reports whether there is one.
+func (c *conn) expects() bool {
+	if c.head == nil {
+		c.mu.Lock()
+		c.head = c.sent.first()
+		c.mu.Unlock()
+	}
+	return c.head != nil
 }

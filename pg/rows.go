@@ -46,8 +46,10 @@ func (r *Rows) start(st *step, q *query) {
 // Close ends the walk. It is needed for a stream that isn't read to its end, and does no harm otherwise.
 func (r *Rows) Close() {
 	if r.stream != nil {
-		r.stream.close()
+		r.stream.close() // which has the memory of the rows
 		r.stream = nil
+	} else if r.cursor.store != nil {
+		r.cursor.store.recycle()
 	}
 	if r.codec != nil {
 		r.db.release(r.codec)

@@ -2,11 +2,11 @@ package pg
 
 import (
 	"encoding/binary"
-	"math"
+	"sync"
 )
 
-// A rowStore keeps the rows of a result as they came, in a few pieces of memory. A row lies in one piece: its size, the number of its
-// values, then for each the length, -1 for null, and the bytes.
+// A rowStore keeps the rows of a result as they came, in a few pieces of memory. A row lies in one piece: its size, then what the body of a DataRow is,
+// the number of its values and for each the length, -1 for null, and the bytes.
 type rowStore struct {
 	count int
 	full  [][]byte
@@ -19,46 +19,83 @@ const (
 	rowHeader  = 4 + 2
 )
 
-// add appends a row. The values are copied.
-func (s *rowStore) add(values [][]byte) {
-	size := rowSize(values)
+// add appends a row, which is copied.
+func (s *rowStore) add(row arrivingRow) {
+	size := row.size()
 	if cap(s.last)-len(s.last) < size {
 		if len(s.last) > 0 {
 			s.full = append(s.full, s.last)
 		}
-		s.last = make([]byte, 0, max(size, min(4*cap(s.last), mostChunk), firstChunk))
+		s.last = newChunk(max(size, min(4*cap(s.last), mostChunk), firstChunk))
 	}
-	s.last = appendRow(s.last, size, values)
+	s.last = row.appendTo(s.last)
 	s.count++
 }
 
-// rowSize is how many bytes a row takes.
-func rowSize(values [][]byte) int {
-	size := rowHeader
-	for _, v := range values {
-		size += 4 + len(v)
+// chunks has pieces of memory of the largest size, so that large results one after the other don't cost new ones.
+var chunks = sync.Pool{New: func() any { return new([mostChunk]byte) }}
+
+func newChunk(size int) []byte {
+	if size == mostChunk {
+		return chunks.Get().(*[mostChunk]byte)[:0]
 	}
-	return size
+	return make([]byte, 0, size)
 }
 
-// appendRow appends a row to a piece of memory that has room for it.
-func appendRow(chunk []byte, size int, values [][]byte) []byte {
-	at := len(chunk)
-	chunk = chunk[:at+size]
-	b := chunk[at:]
-	binary.BigEndian.PutUint32(b, uint32(size))
-	binary.BigEndian.PutUint16(b[4:], uint16(len(values)))
-	b = b[rowHeader:]
-	for _, v := range values {
-		if v == nil {
-			binary.BigEndian.PutUint32(b, math.MaxUint32)
-			b = b[4:]
-			continue
+// recycle gives the memory of the rows away. Nobody must use them any more.
+func (s *rowStore) recycle() {
+	for _, b := range append(s.full, s.last) {
+		if cap(b) == mostChunk {
+			chunks.Put((*[mostChunk]byte)(b[:mostChunk]))
 		}
-		binary.BigEndian.PutUint32(b, uint32(len(v)))
-		b = b[4+copy(b[4:], v):]
 	}
-	return chunk
+	*s = rowStore{}
+}
+
+// An arrivingRow is a row in the memory of whoever reads the connection: the body of a DataRow, or a value alone.
+type arrivingRow struct {
+	bytes []byte
+	alone bool
+}
+
+// size is how many bytes the row takes where it's kept.
+func (r arrivingRow) size() int {
+	if r.alone {
+		return rowHeader + 4 + len(r.bytes)
+	}
+	return 4 + len(r.bytes)
+}
+
+// appendTo appends the row to a piece of memory, which has room for it.
+func (r arrivingRow) appendTo(chunk []byte) []byte {
+	chunk = binary.BigEndian.AppendUint32(chunk, uint32(r.size()))
+	if r.alone {
+		chunk = binary.BigEndian.AppendUint16(chunk, 1)
+		chunk = binary.BigEndian.AppendUint32(chunk, uint32(len(r.bytes)))
+	}
+	return append(chunk, r.bytes...)
+}
+
+// wellFormed reports whether the body of a DataRow has the values that it says it has, and nothing else.
+func wellFormed(body []byte) bool {
+	if len(body) < 2 {
+		return false
+	}
+	at := 2
+	for range binary.BigEndian.Uint16(body) {
+		if len(body)-at < 4 {
+			return false
+		}
+		size := int(int32(binary.BigEndian.Uint32(body[at:])))
+		at += 4
+		switch {
+		case size < -1 || size > len(body)-at:
+			return false
+		case size > 0:
+			at += size
+		}
+	}
+	return at == len(body)
 }
 
 // A rowCursor walks over a rowStore.

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/stretchr/testify/require"
 )
 
@@ -27,7 +28,10 @@ func TestRowStoreKeepsRows(t *testing.T) {
 					row[i] = bytes.Repeat([]byte{byte(i)}, random.IntN(30))
 				}
 			}
-			s.add(row)
+			body, err := (&pgproto3.DataRow{Values: row}).Encode(nil)
+			require.NoError(t, err)
+			require.True(t, wellFormed(body[frameHeader:]))
+			s.add(arrivingRow{body[frameHeader:], false})
 			want = append(want, row)
 		}
 		c := s.cursor()
@@ -44,5 +48,15 @@ func TestRowStoreKeepsRows(t *testing.T) {
 		}
 		_, ok := c.next()
 		require.False(t, ok)
+	}
+}
+
+func TestRowsThatLieAreRefused(t *testing.T) {
+	for _, body := range []string{"", "\x00", "\x00\x01", "\x00\x01\x00\x00\x00", "\x00\x01\x00\x00\x00\x02a", "\x00\x01\xff\xff\xff\xfe",
+		"\x00\x01\x7f\xff\xff\xff", "\x00\x00a", "\x00\x01\x00\x00\x00\x01ab", "\xff\xff\xff\xff\xff\xff"} {
+		require.False(t, wellFormed([]byte(body)), "%q", body)
+	}
+	for _, body := range []string{"\x00\x00", "\x00\x01\xff\xff\xff\xff", "\x00\x02\x00\x00\x00\x00\x00\x00\x00\x01a"} {
+		require.True(t, wellFormed([]byte(body)), "%q", body)
 	}
 }

@@ -174,6 +174,29 @@ func (g *segment) receive(msg pgproto3.BackendMessage) error {
 	return err
 }
 
+// receiveRow takes a row, which is receive for the most frequent message.
+func (g *segment) receiveRow(body []byte) error {
+	switch {
+	case g.failure != nil:
+		return unexpected(theRow, "after an error")
+	case g.cur >= len(g.steps):
+		return unexpected(theRow, "after the last result")
+	}
+	st := &g.steps[g.cur]
+	if !st.bound {
+		return unexpected(theRow, "before the parameters were accepted, or without a description")
+	}
+	if !wellFormed(body) {
+		return fmt.Errorf("%w: a row whose values don't fit into it", ErrProtocol)
+	}
+	if g.simple == "" || !st.complete { // of several results of a text the first is kept
+		g.keep(st, arrivingRow{body, false})
+	}
+	return nil
+}
+
+var theRow = new(pgproto3.DataRow)
+
 func (g *segment) receiveExtended(st *step, msg pgproto3.BackendMessage) error {
 	switch m := msg.(type) {
 	case *pgproto3.ParseComplete:
@@ -196,11 +219,6 @@ func (g *segment) receiveExtended(st *step, msg pgproto3.BackendMessage) error {
 		g.described(st)
 	case *pgproto3.NoData:
 		g.described(st)
-	case *pgproto3.DataRow:
-		if !st.bound {
-			return unexpected(msg, "before the parameters were accepted")
-		}
-		g.keep(st, m.Values)
 	case *pgproto3.CommandComplete:
 		if !st.bound {
 			return unexpected(msg, "before the parameters were accepted")
@@ -238,26 +256,26 @@ func tagOf(b []byte) pgconn.CommandTag {
 }
 
 // keep takes a row, as far as anybody wants it.
-func (g *segment) keep(st *step, values [][]byte) {
+func (g *segment) keep(st *step, row arrivingRow) {
 	switch {
 	case g.stream != nil:
-		g.stream.add(values)
+		g.stream.add(row)
 	case g.discard || g.abandoned.Load():
-	case g.tooLarge(values):
+	case g.tooLarge(row):
 		st.rows = rowStore{} // nobody will see them
 	default:
-		st.rows.add(values)
+		st.rows.add(row)
 	}
 }
 
 // tooLarge counts a row, and reports whether the result has become larger than what is kept of one.
-func (g *segment) tooLarge(values [][]byte) bool {
+func (g *segment) tooLarge(row arrivingRow) bool {
 	most := g.sched.db.config.ResultLimit
 	if most <= 0 {
 		return false
 	}
 	if g.size <= most {
-		g.size += rowSize(values)
+		g.size += row.size()
 	}
 	return g.size > most
 }
@@ -281,13 +299,6 @@ func (g *segment) receiveSimple(st *step, msg pgproto3.BackendMessage) error {
 		if st.fields == nil {
 			st.fields = fieldsOf(m, nil)
 		}
-	case *pgproto3.DataRow:
-		if !st.bound {
-			return unexpected(msg, "without a description")
-		}
-		if !st.complete {
-			g.keep(st, m.Values)
-		}
 	case *pgproto3.CommandComplete:
 		st.tag = tagOf(m.CommandTag)
 		st.complete = true
@@ -301,7 +312,7 @@ func (g *segment) receiveSimple(st *step, msg pgproto3.BackendMessage) error {
 		if !g.copyOut {
 			return unexpected(msg, "in the answer to a query")
 		}
-		g.keep(st, [][]byte{m.Data})
+		g.keep(st, arrivingRow{m.Data, true})
 	default:
 		return unexpected(msg, "in the answer to a query")
 	}

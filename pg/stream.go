@@ -135,8 +135,8 @@ var errOccupied = fmt.Errorf("%w: a stream or COPY is open on it, which must be 
 func (st *stream) delivered() bool { return st != nil && st.any.Load() }
 
 // add takes a row. It is called by the reader of the connection.
-func (st *stream) add(values [][]byte) {
-	size := rowSize(values)
+func (st *stream) add(row arrivingRow) {
+	size := row.size()
 	f := &st.filling
 	if f.count > 0 && cap(f.last)-len(f.last) < size {
 		st.publish()
@@ -147,7 +147,7 @@ func (st *stream) add(values [][]byte) {
 	if f.last == nil {
 		return // closed
 	}
-	f.last = appendRow(f.last, size, values)
+	f.last = row.appendTo(f.last)
 	f.count++
 	st.any.Store(true)
 }

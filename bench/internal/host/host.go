@@ -1,34 +1,42 @@
-package main
+// Package host lets a command use what is made for tests: private servers and the proxy.
+package host
 
 import (
 	"fmt"
 	"runtime"
 	"testing"
+
+	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// A host stands in for a test where there is none: the private server and the proxy are made for tests.
+// Run calls fn in a goroutine of its own, which a failure ends, then what was registered with Cleanup, and ends the servers.
+// It returns the first failure. A missing server is one, too.
+func Run(fn func(tb testing.TB)) error {
+	h := new(host)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		fn(h)
+	}()
+	<-done
+	for i := len(h.cleanups) - 1; i >= 0; i-- {
+		h.cleanups[i]()
+	}
+	if err := testserver.Shutdown(); h.err == nil {
+		h.err = err
+	}
+	return h.err
+}
+
+// A host stands in for a test where there is none.
 type host struct {
 	testing.TB // nil: what isn't here isn't used
 	cleanups   []func()
 	err        error
 }
 
-// run calls fn in a goroutine of its own, which a failure ends, and then what was registered with Cleanup.
-func (h *host) run(fn func()) error {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		fn()
-	}()
-	<-done
-	for i := len(h.cleanups) - 1; i >= 0; i-- {
-		h.cleanups[i]()
-	}
-	return h.err
-}
-
 func (h *host) Helper()             {}
-func (h *host) Name() string        { return "pg" }
+func (h *host) Name() string        { return "bench" }
 func (h *host) Failed() bool        { return h.err != nil }
 func (h *host) Cleanup(fn func())   { h.cleanups = append(h.cleanups, fn) }
 func (h *host) Logf(string, ...any) {}

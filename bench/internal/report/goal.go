@@ -1,0 +1,71 @@
+package report
+
+import (
+	"fmt"
+	"io"
+)
+
+// A Goal is a figure that is to be reached.
+type Goal struct {
+	Text  string
+	Limit float64
+	Most  bool    // the figure may be the limit at most; else it must be that at least
+	Cases []Case  // what must be measured for it
+	Value float64 // what was measured
+	Known bool    // whether it was
+	Note  string  // what was compared with what
+}
+
+// Met says whether what was measured is good enough.
+func (g Goal) Met() bool {
+	return g.Known && (g.Most && g.Value <= g.Limit || !g.Most && g.Value >= g.Limit)
+}
+
+// Outcome says what became of it: met, missed, or not measured.
+func (g Goal) Outcome() string {
+	switch {
+	case !g.Known:
+		return "not measured"
+	case g.Met():
+		return "met"
+	}
+	return "**missed**"
+}
+
+// Goals prints them as a Markdown table.
+func Goals(out io.Writer, goals []Goal) {
+	fmt.Fprint(out, "\n### Goals\n\n| goal | limit | measured | | what was compared |\n|---|--:|--:|---|---|\n")
+	for _, g := range goals {
+		sign, value := "≥", "–"
+		if g.Most {
+			sign = "≤"
+		}
+		if g.Known {
+			value = fmt.Sprintf("%.2f", g.Value)
+		}
+		fmt.Fprintf(out, "| %s | %s %v | %s | %s | %s |\n", g.Text, sign, g.Limit, value, g.Outcome(), g.Note)
+	}
+}
+
+// Ratio is a goal about a figure of two contestants in a case: that of ours, by its whole name, divided by that of the peer, which is the best of
+// those whose name begins so.
+func (r *Results) Ratio(text string, c Case, ours, peer string, of Column, limit float64, most bool) Goal {
+	g := Goal{Text: text + ": " + ours, Limit: limit, Most: most, Cases: []Case{c}}
+	var own *Record
+	for _, x := range r.Of(c) {
+		if x.Contestant == ours {
+			own = x
+		}
+	}
+	other := r.Best(c, peer)
+	if own == nil || other == nil {
+		return g
+	}
+	a, b := of.Of(own.Median()), of.Of(other.Median())
+	if b == 0 {
+		return g
+	}
+	g.Value, g.Known = a/b, true
+	g.Note = fmt.Sprintf("%s %s ÷ %s of %s", of.Head, Number(a), Number(b), other.Contestant)
+	return g
+}

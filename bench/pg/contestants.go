@@ -2,123 +2,197 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
-	"slices"
-	"sync"
-	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/testserver"
 	"github.com/seed1239206e/repaint/pg"
+
+	"github.com/seed1239206e/repaint/bench/internal/measure"
+	"github.com/seed1239206e/repaint/bench/internal/python"
 )
 
-// A contestant is a driver, and how its callers run.
+// A contestant is a driver, and how its callers run, or another client.
 type contestant struct {
 	name string
-	loop bool
-	open func(ctx context.Context, url string) (db database, connections func() int, shut func(), err error)
+	// takesPart says whether it can do the workload with so many callers, and whether that is worth the time.
+	takesPart func(w workload, callers int) bool
+	// open opens it for one case, in which it is then measured in each round.
+	open func(ctx context.Context, server testserver.Target, w workload, callers int) (entrant, error)
 }
 
-var contestants = []contestant{
-	{"pgxpool of 16", false, pool(16)},
-	{"pgxpool of 4", false, pool(4)},
-	{"pgxpool of 64", false, pool(64)},
-	{"pg, goroutines", false, lanes},
-	{"pg, one loop", true, lanes},
+// An entrant is a contestant in a case. rate is what it had before, or another, in calls a second.
+type entrant interface {
+	measure(ctx context.Context, length time.Duration, rate float64) (measure.Sample, error)
+	close(ctx context.Context) error
 }
 
-func pool(n int) func(context.Context, string) (database, func() int, func(), error) {
-	return func(ctx context.Context, url string) (database, func() int, func(), error) {
+const (
+	oursGoroutines = "pg, goroutines"
+	oursLoop       = "pg, one loop"
+	oursBatch      = "pg SendBatch of 16"
+	ofPgxpool      = "pgxpool of " // and its size
+	ofPgxBatch     = "pgx SendBatch of 16"
+	ofBlaster      = "wire blaster, " // and its connections
+	ofPgbench      = "pgbench"
+	ofPipeline     = "pgbench, \\startpipeline of 16"
+	ofAsyncpg      = "asyncpg"
+	ofUnreset      = "asyncpg, no reset"
+	ofSQLAlchemy   = "SQLAlchemy async"
+)
+
+// contestants returns all that are there, in the order of the tables, and what is missing.
+func contestants() (all []contestant, missing []string) {
+	for _, size := range []int{4, 16, 32, 64} {
+		all = append(all, contestant{
+			fmt.Sprint(ofPgxpool, size),
+			func(_ workload, callers int) bool { return size <= max(callers, 4) },
+			driver(pool(size), measure.Callers{}),
+		})
+	}
+	always := func(workload, int) bool { return true }
+	batched := func(w workload, callers int) bool { return w.batch != nil && callers >= 2*batchSize }
+	all = append(all,
+		contestant{oursGoroutines, always, driver(lanes, measure.Callers{})},
+		contestant{oursLoop, always, driver(lanes, measure.Callers{Loop: true})},
+		contestant{ofPgxBatch, batched, driver(pool(16), measure.Callers{Unit: batchSize})},
+		contestant{oursBatch, batched, driver(lanes, measure.Callers{Unit: batchSize})})
+	for _, connections := range []int{4, 16} {
+		all = append(all, contestant{
+			fmt.Sprint(ofBlaster, connections, " connections"),
+			func(w workload, callers int) bool {
+				return w.blast.text != "" && (connections <= callers || callers == 1 && connections == 4)
+			},
+			func(ctx context.Context, server testserver.Target, w workload, callers int) (entrant, error) {
+				return openBlaster(ctx, server.URL(), w.blast, callers, min(connections, callers))
+			},
+		})
+	}
+	if program, err := findPgbench(); err != nil {
+		missing = append(missing, err.Error())
+	} else {
+		all = append(all,
+			contestant{ofPgbench, func(w workload, _ int) bool { return w.script != "" }, bencher(program, 1)},
+			contestant{ofPipeline, func(w workload, callers int) bool { return w.chain && callers >= 2*batchSize }, bencher(program, batchSize)})
+	}
+	for _, peer := range []struct{ name, driver, modules, packages string }{
+		{ofAsyncpg, "asyncpg", "asyncpg", "python3-asyncpg"},
+		{ofUnreset, "asyncpg-unreset", "asyncpg", "python3-asyncpg"},
+		{ofSQLAlchemy, "sqlalchemy", "sqlalchemy.ext.asyncio, asyncpg, greenlet", "python3-sqlalchemy python3-asyncpg python3-greenlet"},
+	} {
+		interpreter, err := python.Find(peer.modules, peer.packages)
+		if err != nil {
+			missing = append(missing, peer.name+": "+err.Error())
+			continue
+		}
+		all = append(all, contestant{peer.name, func(w workload, _ int) bool { return w.python != "" }, script(interpreter, peer.driver)})
+	}
+	return all, missing
+}
+
+// A goDriver is measured in this process.
+type goDriver struct {
+	db          database
+	do          func(ctx context.Context, db database, i int) error
+	callers     measure.Callers
+	connections func() int
+	shut        func(ctx context.Context) error
+}
+
+// An opener opens a database, and says how many connections it has, and how it is closed.
+type opener func(ctx context.Context, url string) (db database, connections func() int, shut func(context.Context) error, err error)
+
+func driver(open opener, how measure.Callers) func(context.Context, testserver.Target, workload, int) (entrant, error) {
+	return func(ctx context.Context, server testserver.Target, w workload, callers int) (entrant, error) {
+		db, connections, shut, err := open(ctx, server.URL())
+		if err != nil {
+			return nil, err
+		}
+		how, do := how, w.do
+		how.N = callers
+		if how.Unit > 1 {
+			how.N, do = callers/how.Unit, w.batch
+		}
+		return &goDriver{db, do, how, connections, shut}, nil
+	}
+}
+
+func (d *goDriver) measure(ctx context.Context, length time.Duration, _ float64) (measure.Sample, error) {
+	s, err := d.callers.Run(ctx, length, func(ctx context.Context, i int) error { return d.do(ctx, d.db, i) })
+	s.Connections = float64(d.connections())
+	return s, err
+}
+
+func (d *goDriver) close(ctx context.Context) error { return d.shut(ctx) }
+
+func pool(n int) opener {
+	return func(ctx context.Context, url string) (database, func() int, func(context.Context) error, error) {
 		p, err := pgxpool.New(ctx, fmt.Sprint(url, "&pool_max_conns=", n))
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		return p, func() int { return int(p.Stat().TotalConns()) }, p.Close, nil
+		return p, func() int { return int(p.Stat().TotalConns()) }, func(context.Context) error { p.Close(); return nil }, nil
 	}
 }
 
-func lanes(ctx context.Context, url string) (database, func() int, func(), error) {
+func lanes(_ context.Context, url string) (database, func() int, func(context.Context) error, error) {
 	db, err := pg.Open(url)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	return db, func() int { return db.Stats().Lanes }, func() { _ = db.Close(ctx) }, nil
+	return db, func() int { return db.Stats().Lanes }, db.Close, nil
 }
 
-// A result is what was measured in a round. Times are microseconds.
-type result struct{ rate, p50, p99, cpu, connections float64 }
-
-// measure has n callers do the workload for a time, after a short one to warm up.
-func (c contestant) measure(ctx context.Context, url string, w workload, n int, length time.Duration) (result, error) {
-	db, connections, shut, err := c.open(ctx, url)
-	if err != nil {
-		return result{}, err
-	}
-	defer shut()
-	if _, _, _, err := c.drive(ctx, db, w, n, length/5); err != nil {
-		return result{}, err
-	}
-	all, took, cpu, err := c.drive(ctx, db, w, n, length)
-	if err != nil {
-		return result{}, err
-	}
-	slices.Sort(all)
-	calls := float64(len(all))
-	micro := func(d time.Duration) float64 { return float64(d) / 1000 }
-	return result{
-		rate: calls / took.Seconds(), p50: micro(all[len(all)/2]), p99: micro(all[len(all)*99/100]),
-		cpu: micro(cpu) / calls, connections: float64(connections()),
-	}, nil
+// limited gives what isn't measured by Callers a deadline, too.
+func limited(ctx context.Context, length time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, length+2*time.Minute)
 }
 
-// drive returns how long each call took, and all of them together, in time and in the process's CPU time.
-func (c contestant) drive(ctx context.Context, db database, w workload, n int, length time.Duration) (all []time.Duration, took, cpu time.Duration, err error) {
-	var next atomic.Int64
-	each := make([][]time.Duration, n)
-	start, before := time.Now(), cpuTime()
-	caller := func(ctx context.Context, k int) error {
-		for {
-			begun := time.Now()
-			if begun.Sub(start) >= length && len(each[k]) > 0 {
-				return nil
-			}
-			if err := w.do(ctx, db, int(next.Add(1))); err != nil {
-				return err
-			}
-			each[k] = append(each[k], time.Since(begun))
+func bencher(program string, unit int) func(context.Context, testserver.Target, workload, int) (entrant, error) {
+	return func(ctx context.Context, server testserver.Target, w workload, callers int) (entrant, error) {
+		ctx, cancel := limited(ctx, 0)
+		defer cancel()
+		return openPgbench(ctx, program, server, w.script, callers, unit)
+	}
+}
+
+//go:embed peer.py
+var peer string
+
+// A scripted peer is a process that is told what to do. In each round it opens a pool, of a connection for each caller, 16 at most.
+type scripted struct {
+	process  *python.Process
+	question question
+}
+
+type question struct {
+	Driver   string  `json:"driver"`
+	URL      string  `json:"url"`
+	Workload string  `json:"workload"`
+	Callers  int     `json:"callers"`
+	Pool     int     `json:"pool"`
+	Seconds  float64 `json:"seconds"`
+}
+
+func script(interpreter, driver string) func(context.Context, testserver.Target, workload, int) (entrant, error) {
+	return func(ctx context.Context, server testserver.Target, w workload, callers int) (entrant, error) {
+		process, err := python.Start(ctx, interpreter, peer)
+		if err != nil {
+			return nil, err
 		}
+		return &scripted{process, question{driver, server.URL(), w.python, callers, min(callers, 16), 0}}, nil
 	}
-	if c.loop {
-		err = repaint.Run(ctx, func(ctx context.Context) error {
-			g := repaint.NewGroup(ctx)
-			for k := range n {
-				g.Go(func(ctx context.Context) error { return caller(ctx, k) })
-			}
-			return g.Wait()
-		})
-	} else {
-		errs := make([]error, n)
-		var wg sync.WaitGroup
-		for k := range n {
-			wg.Go(func() { errs[k] = caller(ctx, k) })
-		}
-		wg.Wait()
-		for _, e := range errs {
-			if err == nil {
-				err = e
-			}
-		}
-	}
-	return slices.Concat(each...), time.Since(start), cpuTime() - before, err
 }
 
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+func (s *scripted) measure(ctx context.Context, length time.Duration, _ float64) (sample measure.Sample, err error) {
+	ctx, cancel := limited(ctx, length)
+	defer cancel()
+	s.question.Seconds = length.Seconds()
+	err = s.process.Call(ctx, s.question, &sample)
+	return sample, err
 }
+
+func (s *scripted) close(context.Context) error { return s.process.Close() }

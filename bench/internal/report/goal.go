@@ -50,7 +50,16 @@ func Goals(out io.Writer, goals []Goal) {
 // Ratio is a goal about a figure of two contestants in a case: that of ours, by its whole name, divided by that of the peer, which is the best of
 // those whose name begins so.
 func (r *Results) Ratio(text string, c Case, ours, peer string, of Column, limit float64, most bool) Goal {
-	g := Goal{Text: text + ": " + ours, Limit: limit, Most: most, Cases: []Case{c}}
+	return r.compare(Goal{Text: text + ": " + ours, Limit: limit, Most: most, Cases: []Case{c}}, ours, peer, of, "÷", func(a, b float64) float64 { return a / b })
+}
+
+// Difference is a goal about how much more of a figure ours has than the peer, for each of so many parts of a call. It may be the limit at most.
+func (r *Results) Difference(text string, c Case, ours, peer string, of Column, parts int, limit float64) Goal {
+	return r.compare(Goal{Text: text + ": " + ours, Limit: limit, Most: true, Cases: []Case{c}}, ours, peer, of, "−", func(a, b float64) float64 { return (a - b) / float64(parts) })
+}
+
+func (r *Results) compare(g Goal, ours, peer string, of Column, sign string, how func(a, b float64) float64) Goal {
+	c := g.Cases[0]
 	var own *Record
 	for _, x := range r.Of(c) {
 		if x.Contestant == ours {
@@ -65,7 +74,7 @@ func (r *Results) Ratio(text string, c Case, ours, peer string, of Column, limit
 	if b == 0 {
 		return g
 	}
-	g.Value, g.Known = a/b, true
-	g.Note = fmt.Sprintf("%s %s ÷ %s of %s", of.Head, Number(a), Number(b), other.Contestant)
+	g.Value, g.Known = how(a, b), true
+	g.Note = fmt.Sprintf("%s %s %s %s of %s", of.Head, Number(a), sign, Number(b), other.Contestant)
 	return g
 }

@@ -71,6 +71,8 @@ func TestAGoalIsAboutTheBestOfThePeers(t *testing.T) {
 		{r.Ratio("nobody", point, "ours", "lake", rate, 1, false), "not measured", 0},
 		{r.Ratio("not us", point, "theirs", "pool of", rate, 1, false), "not measured", 0},
 		{r.Ratio("no figure", Case{Workload: "other", Callers: 1}, "ours", "ours", p99, 1, false), "not measured", 0},
+		{r.Difference("a little more", point, "ours", "pool of", rate, 100, 9), "**missed**", 10},
+		{r.Difference("more", point, "ours", "pool of", rate, 100, 10), "met", 10},
 	} {
 		if c.goal.Outcome() != c.outcome || c.goal.Value != c.value {
 			t.Errorf("%+v: %s", c.goal, c.goal.Outcome())

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 
 	"github.com/seed1239206e/repaint/bench/internal/host"
+	"github.com/seed1239206e/repaint/bench/internal/plan"
 	"github.com/seed1239206e/repaint/bench/internal/report"
 )
 
@@ -21,9 +21,10 @@ func TestMain(m *testing.M) { testserver.Main(m) }
 
 var everything = regexp.MustCompile("")
 
-// smoke is a plan that takes little time.
-func smoke() plan {
-	return plan{rounds: 1, length: time.Millisecond, trips: []time.Duration{100 * time.Microsecond}, workloads: slices.Clone(workloads), only: everything, with: everything}
+// smoke is a comparison that takes little time.
+func smoke() comparison {
+	p := plan.Plan{Rounds: 1, Length: time.Millisecond, Only: everything, With: everything}
+	return comparison{p, slices.Clone(workloads), []time.Duration{100 * time.Microsecond}}
 }
 
 // Every workload gives the right answers with every contestant, and its table has a row for each that takes part.
@@ -36,7 +37,7 @@ func TestEveryContestantDoesEveryWorkload(t *testing.T) {
 		}
 	}
 	p := smoke()
-	p.json = filepath.Join(t.TempDir(), "out.json")
+	p.JSON = filepath.Join(t.TempDir(), "out.json")
 	for i := range p.workloads {
 		p.workloads[i].callers = []int{32} // with batches
 	}
@@ -63,7 +64,7 @@ func TestEveryContestantDoesEveryWorkload(t *testing.T) {
 			t.Errorf("%d rows for %s, not %d:\n%s", n, c.name, want, out.String())
 		}
 	}
-	text, err := os.ReadFile(p.json)
+	text, err := os.ReadFile(p.JSON)
 	if err != nil || !json.Valid(text) {
 		t.Errorf("%v: %s", err, text)
 	}
@@ -74,57 +75,27 @@ func TestEveryContestantDoesEveryWorkload(t *testing.T) {
 
 // Every case that a goal is about can be measured, and every contestant that it names takes part there.
 func TestGoalsAreAboutWhatIsMeasured(t *testing.T) {
-	p := smoke()
-	p.trips, p.goals = []time.Duration{0, time.Millisecond}, true
-	r := new(report.Results)
-	cases := p.cases(r)
-	for _, g := range goals(r) {
-		for _, c := range g.Cases {
-			if !slices.Contains(cases, c) {
-				t.Errorf("%s: %s isn't measured", g.Text, c)
-			}
-		}
-		if g.Known {
-			t.Errorf("%s is known before it is measured", g.Text)
-		}
-	}
-	if _, missing := contestants(); len(missing) > 0 {
+	all, missing := contestants()
+	if len(missing) > 0 {
 		t.Skipf("peers are missing: %s", strings.Join(missing, "; "))
 	}
-	all, _ := contestants()
-	for _, c := range cases {
-		w := p.workloads[slices.IndexFunc(p.workloads, func(w workload) bool { return w.name == c.Workload })]
+	p := comparison{workloads: workloads, trips: []time.Duration{0, time.Millisecond}}
+	r := new(report.Results)
+	for _, c := range p.cases() {
 		for i, x := range all {
-			if x.takesPart(w, c.Callers) {
+			if x.takesPart(p.workload(c), c.Callers) {
 				r.Add(c, x.name, sampleOf(i+1))
 			}
+		}
+	}
+	for _, g := range goals(new(report.Results)) {
+		if g.Known {
+			t.Errorf("%s is known before it is measured", g.Text)
 		}
 	}
 	for _, g := range goals(r) {
 		if !g.Known {
 			t.Errorf("%s can't be known: %+v", g.Text, g)
 		}
-	}
-}
-
-func TestOnlySelectsCases(t *testing.T) {
-	p := smoke()
-	p.trips, p.only = []time.Duration{0, time.Millisecond}, regexp.MustCompile("^(update|100 rows), (1|32) callers?$")
-	var got []string
-	for _, c := range p.cases(new(report.Results)) {
-		got = append(got, c.String())
-	}
-	if want := []string{"update, 1 caller", "update, 32 callers", "100 rows, 1 caller", "100 rows, 32 callers"}; !slices.Equal(got, want) {
-		t.Errorf("%q", got)
-	}
-	p.only = regexp.MustCompile("no such case")
-	err := host.Run(func(tb testing.TB) {
-		testserver.Postgres(t)
-		if err := p.run(context.Background(), tb, new(strings.Builder)); err == nil || !strings.Contains(err.Error(), "no such case") {
-			t.Error(err)
-		}
-	})
-	if err != nil {
-		t.Error(err)
 	}
 }

@@ -5,8 +5,9 @@
 #   mariadb     MariaDB's programs, without its service
 #   compiler    a C compiler, for Go's race detector
 #   emulator    QEMU's user mode, for the tests of what is written in arm64's assembly
+#   peers       Python's libraries that bench/ compares with
 #
-# Usage: install-servers.sh [--check | --may] [postgresql] [mariadb] [compiler] [emulator]     (default: all of them)
+# Usage: install-servers.sh [--check | --may] [postgresql] [mariadb] [compiler] [emulator] [peers]     (default: all of them)
 #
 #   --check  install nothing, say what is there; succeeds if all of it is
 #   --may    say nothing; succeeds if this user can install without being asked for a password
@@ -20,7 +21,7 @@ case ${1:-} in
   -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 0 ;;
 esac
 items=("$@")
-[ ${#items[@]} -gt 0 ] || items=(postgresql mariadb compiler emulator)
+[ ${#items[@]} -gt 0 ] || items=(postgresql mariadb compiler emulator peers)
 
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # Debian's mariadbd is there, and users don't have it in PATH
 
@@ -59,6 +60,15 @@ find_item() {
         *) printf 'not needed here\n' ;;
       esac
       ;;
+    peers)
+      for program in python3 /usr/bin/python3; do
+        if "$program" -c 'import sqlalchemy.ext.asyncio, greenlet, asyncpg, aiosqlite, psycopg2, pymysql' 2>/dev/null; then
+          command -v "$program"
+          return
+        fi
+      done
+      return 1
+      ;;
   esac
 }
 
@@ -75,6 +85,7 @@ packages() {
       ;;
     compiler) printf 'gcc libc6-dev\n' ;;
     emulator) printf 'qemu-user\n' ;;
+    peers) printf 'python3 python3-sqlalchemy python3-greenlet python3-asyncpg python3-aiosqlite python3-psycopg2 python3-pymysql\n' ;;
   esac
 }
 
@@ -112,8 +123,8 @@ is_running() { grep -qsx "$1" /proc/[0-9]*/comm; }
 missing=()
 for item in "${items[@]}"; do
   case $item in
-    postgresql | mariadb | compiler | emulator) ;;
-    *) say "unknown item $item (there are postgresql, mariadb, compiler and emulator)" >&2; exit 2 ;;
+    postgresql | mariadb | compiler | emulator | peers) ;;
+    *) say "unknown item $item (there are postgresql, mariadb, compiler, emulator and peers)" >&2; exit 2 ;;
   esac
 done
 for item in "${items[@]}"; do
@@ -133,7 +144,7 @@ esac
 [ ${#missing[@]} -gt 0 ] || exit 0
 if ! may_install; then
   say "can't install ${missing[*]}: that needs apt-get, and root or a sudo without password." >&2
-  say "By hand, on Debian: apt-get install postgresql mariadb-server-core mariadb-client-core gcc libc6-dev qemu-user" >&2
+  say "By hand, on Debian: apt-get install postgresql mariadb-server-core mariadb-client-core gcc libc6-dev qemu-user $(packages peers)" >&2
   exit 1
 fi
 

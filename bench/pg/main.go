@@ -73,7 +73,7 @@ func (p comparison) run(ctx context.Context, tb testing.TB, out io.Writer) error
 	}
 	for _, c := range cases {
 		if err := p.compare(ctx, tb, r, near, c, all); err != nil {
-			return err
+			return fmt.Errorf("%s: %w", c, err)
 		}
 		r.Table(out, c, ours, columns)
 	}
@@ -112,7 +112,7 @@ func (p comparison) compare(ctx context.Context, tb testing.TB, r *report.Result
 		}
 		e, openErr := x.open(ctx, server, w, c.Callers)
 		if openErr != nil {
-			return fmt.Errorf("%s: %s: %w", c, x.name, openErr)
+			return fmt.Errorf("%s: %w", x.name, openErr)
 		}
 		defer func() { err = errors.Join(err, e.close(ctx)) }()
 		entrants = append(entrants, plan.Entrant{Name: x.name, Measure: func() (measure.Sample, error) {

@@ -7,19 +7,22 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/seed1239206e/repaint/internal/testserver"
 
-	"github.com/seed1239206e/repaint/bench/internal/host"
 	"github.com/seed1239206e/repaint/bench/internal/plan"
 	"github.com/seed1239206e/repaint/bench/internal/report"
 )
 
 func TestMain(m *testing.M) { testserver.Main(m) }
 
-var everything = regexp.MustCompile("")
+var (
+	everything = regexp.MustCompile("")
+	found      = sync.OnceValues(contestants) // looking for Python takes a while
+)
 
 // smoke is a comparison that takes little time.
 func smoke() comparison {
@@ -29,13 +32,7 @@ func smoke() comparison {
 
 // Every workload gives the right answers with every contestant, and its table has a row for each that takes part.
 func TestEveryContestantDoesEveryWorkload(t *testing.T) {
-	testserver.Postgres(t) // or this test is skipped
-	all, missing := contestants()
-	for _, m := range missing {
-		if os.Getenv("REPAINT_REQUIRE_PEERS") == "1" {
-			t.Errorf("REPAINT_REQUIRE_PEERS=1, and a peer is missing: %s", m)
-		}
-	}
+	all, missing := found()
 	p := smoke()
 	p.JSON = filepath.Join(t.TempDir(), "out.json")
 	for i := range p.workloads {
@@ -43,12 +40,7 @@ func TestEveryContestantDoesEveryWorkload(t *testing.T) {
 	}
 	p.workloads[0].callers = []int{1, 32}
 	var out strings.Builder
-	err := host.Run(func(tb testing.TB) {
-		if err := p.run(t.Context(), tb, &out); err != nil {
-			tb.Fatal(err)
-		}
-	})
-	if err != nil {
+	if err := p.run(t.Context(), t, &out); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range all {
@@ -68,17 +60,13 @@ func TestEveryContestantDoesEveryWorkload(t *testing.T) {
 	if err != nil || !json.Valid(text) {
 		t.Errorf("%v: %s", err, text)
 	}
-	if len(missing) > 0 {
-		t.Skipf("the rest has passed, but peers are missing: %s", strings.Join(missing, "; "))
-	}
+	plan.Present(t, missing) // the others have passed
 }
 
 // Every case that a goal is about can be measured, and every contestant that it names takes part there.
 func TestGoalsAreAboutWhatIsMeasured(t *testing.T) {
-	all, missing := contestants()
-	if len(missing) > 0 {
-		t.Skipf("peers are missing: %s", strings.Join(missing, "; "))
-	}
+	all, missing := found()
+	plan.Present(t, missing)
 	p := comparison{workloads: workloads, trips: []time.Duration{0, time.Millisecond}}
 	r := new(report.Results)
 	for _, c := range p.cases() {

@@ -116,6 +116,18 @@ func (r run) sample(unit int) Sample {
 	return s
 }
 
+// Count has one caller do op so many times in a row. The Sample has only what that took of CPU time and memory.
+func Count(ctx context.Context, times int, op Op) (Sample, error) {
+	before := usage()
+	for i := range times {
+		if err := op(ctx, i+1); err != nil {
+			return Sample{}, err
+		}
+	}
+	after, n := usage(), float64(times)
+	return Sample{CPU: Micro(after.cpu-before.cpu) / n, Allocs: float64(after.allocs-before.allocs) / n, Bytes: float64(after.bytes-before.bytes) / n}, nil
+}
+
 // Latencies returns a Sample that has only them. It sorts the calls.
 func Latencies(calls []time.Duration) Sample {
 	if len(calls) == 0 {

@@ -64,6 +64,20 @@ func TestAllocationsAreThoseOfACall(t *testing.T) {
 	}
 }
 
+func TestCountCallsAsOftenAsItSays(t *testing.T) {
+	calls := 0
+	var sink []byte
+	s, err := Count(t.Context(), 50, func(_ context.Context, i int) error {
+		calls++
+		sink = make([]byte, 1024)
+		return nil
+	})
+	runtime.KeepAlive(sink)
+	if err != nil || calls != 50 || s.Allocs < 1 || s.Allocs > 2 || s.Bytes < 1024 {
+		t.Error(calls, s, err)
+	}
+}
+
 func TestMedianIsOfEachFigureByItself(t *testing.T) {
 	got := Median([]Sample{{Rate: 1, P99: 30}, {Rate: 3, P99: 10}, {Rate: 2, P99: 20}})
 	if got != (Sample{Rate: 2, P99: 20}) {

@@ -92,7 +92,7 @@ func (p Plan) Compare(r *report.Results, c report.Case, all []Entrant) error {
 		for _, e := range all {
 			s, err := e.Measure()
 			if err != nil {
-				return fmt.Errorf("%s: %s: %w", c, e.Name, err)
+				return fmt.Errorf("%s: %w", e.Name, err)
 			}
 			r.Add(c, e.Name, s)
 		}

@@ -34,7 +34,7 @@ const (
 	oursLoop       = "db, one loop"
 	oursStdlib     = "db over pgx's stdlib, goroutines"
 	ofPg           = "pg by itself"
-	ofPgAgain      = "pg by itself, once more" // how much of a difference is chance
+	ofPgAgain      = "another pg by itself" // how much of a difference is chance
 	ofSQL          = "database/sql"
 	ofPrepared     = "database/sql, prepared"
 	ofOne          = "database/sql, prepared, 1 connection"

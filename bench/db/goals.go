@@ -28,7 +28,8 @@ func goals(r *report.Results) []report.Goal {
 	core := report.Case{Database: postgres, Workload: pointSelect + byCall, Callers: 1}
 	all := []report.Goal{
 		r.Difference("the core's cost over pg, a point select, ns", core, oursGoroutines, ofPg, perCall, 1, 1000),
-		r.Difference("the same, allocations", core, oursGoroutines, ofPg, allocs, 1, 4),
+		r.Difference("what chance makes of that, ns", core, ofPgAgain, ofPg, perCall, 1, 1000),
+		r.Difference("the core's cost over pg, allocations", core, oursGoroutines, ofPg, allocs, 1, 4),
 	}
 	for _, kind := range []string{memory, file} {
 		for _, w := range []string{pointSelect, insertBack, transaction, hundredRows} {

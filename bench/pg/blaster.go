@@ -35,12 +35,13 @@ const variants = 1000
 // openBlaster opens connections that together have as many statements under way as there are callers.
 func openBlaster(ctx context.Context, url string, b blast, callers, connections int) (*blaster, error) {
 	bl := &blaster{blast: b}
-	for range connections {
+	for k := range connections {
 		c, err := openBlastConn(ctx, url, b, callers/connections)
 		if err != nil {
 			_ = bl.close(ctx)
 			return nil, fmt.Errorf("blaster: %w", err)
 		}
+		c.next = k * variants / connections // or they would all want the same row, and those that change it wait for each other
 		bl.conns = append(bl.conns, c)
 	}
 	return bl, nil

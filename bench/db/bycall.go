@@ -9,7 +9,7 @@ import (
 )
 
 // counted is how many calls in a row CPU time and allocations are taken of, at most.
-const counted = 300
+const counted = 100
 
 // callByCall has each side make one call after the other's, so that whatever slows the machine down slows all of them. It shows differences that are
 // much smaller than those between two runs. The rate is that of the median call; CPU time and allocations are of calls in a row.

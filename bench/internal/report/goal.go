@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 )
 
 // A Goal is a figure that is to be reached.
@@ -34,7 +35,7 @@ func (g Goal) Outcome() string {
 
 // Goals prints them as a Markdown table.
 func Goals(out io.Writer, goals []Goal) {
-	fmt.Fprint(out, "\n### Goals\n\n| goal | limit | measured | | what was compared |\n|---|--:|--:|---|---|\n")
+	fmt.Fprint(out, "\n### Goals\n\n| goal | limit | median of the rounds | | medians of what was compared |\n|---|--:|--:|---|---|\n")
 	for _, g := range goals {
 		sign, value := "≥", "–"
 		if g.Most {
@@ -48,7 +49,7 @@ func Goals(out io.Writer, goals []Goal) {
 }
 
 // Ratio is a goal about a figure of two contestants in a case: that of ours, by its whole name, divided by that of the peer, which is the best of
-// those whose name begins so.
+// those whose name begins so. It is the median of the rounds' ratios: what has changed from round to round drops out of it.
 func (r *Results) Ratio(text string, c Case, ours, peer string, of Column, limit float64, most bool) Goal {
 	return r.compare(Goal{Text: text + ": " + ours, Limit: limit, Most: most, Cases: []Case{c}}, ours, peer, of, "÷", func(a, b float64) float64 { return a / b })
 }
@@ -71,10 +72,15 @@ func (r *Results) compare(g Goal, ours, peer string, of Column, sign string, how
 		return g
 	}
 	a, b := of.Of(own.Median()), of.Of(other.Median())
-	if b == 0 {
+	if b == 0 || len(own.Samples) != len(other.Samples) {
 		return g
 	}
-	g.Value, g.Known = how(a, b), true
+	values := make([]float64, len(own.Samples))
+	for i := range values {
+		values[i] = how(of.Of(own.Samples[i]), of.Of(other.Samples[i]))
+	}
+	slices.Sort(values)
+	g.Value, g.Known = (values[(len(values)-1)/2]+values[len(values)/2])/2, true
 	g.Note = fmt.Sprintf("%s %s %s %s of %s", of.Head, Number(a), sign, Number(b), other.Contestant)
 	return g
 }

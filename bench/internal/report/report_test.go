@@ -90,6 +90,21 @@ func TestAGoalIsAboutTheBestOfThePeers(t *testing.T) {
 	}
 }
 
+func TestAGoalIsTheMedianOfTheRounds(t *testing.T) {
+	r := new(Results)
+	for i, slowness := range []float64{1, 5, 20} { // of the machine
+		r.Add(point, "peer", measure.Sample{Rate: 100 * slowness})
+		r.Add(point, "ours", measure.Sample{Rate: (200 + float64(i)) * slowness})
+	}
+	if g := r.Ratio("", point, "ours", "peer", rate, 2, false); g.Value != 2.01 {
+		t.Error(g)
+	}
+	r.Add(point, "ours", measure.Sample{Rate: 1})
+	if g := r.Ratio("", point, "ours", "peer", rate, 2, false); g.Known {
+		t.Error("rounds are missing", g)
+	}
+}
+
 func TestJSONHasEverySample(t *testing.T) {
 	r, name := results(), filepath.Join(t.TempDir(), "out.json")
 	if err := r.WriteFile(name, []string{"a server"}, nil, []Goal{{Text: "unknown"}, r.Ratio("twice", point, "ours", "pool of", rate, 2, false)}); err != nil {

@@ -1,7 +1,7 @@
 // Db compares package db with other libraries on the same drivers and the same databases, in turns: database/sql, with statements that are prepared once or not,
 // sqlx, bun, and SQLAlchemy's Core, sync and async. It prints a table of medians for each case, with how many times the others' calls ours are.
 //
-//	cd bench && go run ./db                            everything: some 10 minutes
+//	cd bench && go run ./db                            everything: some 5 minutes
 //	cd bench && go run ./db -goals                     what the goals are about, and which of them are met
 //	cd bench && go run ./db -only 'PostgreSQL: point'  the cases whose name matches this regular expression
 //	cd bench && go run ./db -with '^db|sqlx'           the contestants whose name matches this one

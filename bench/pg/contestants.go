@@ -62,7 +62,7 @@ func contestants() (all []contestant, missing []string) {
 		contestant{oursBatch, batched, driver(lanes, measure.Callers{Unit: batchSize})})
 	for _, connections := range []int{4, 16} {
 		all = append(all, contestant{
-			fmt.Sprint(ofBlaster, connections, " connections"),
+			fmt.Sprint(ofBlaster, "up to ", connections, " connections"),
 			func(w workload, callers int) bool {
 				return w.blast.text != "" && (connections <= callers || callers == 1 && connections == 4)
 			},

@@ -79,5 +79,5 @@ demo: ## the examples, one after the other
 fmt: ## format all Go files
 	@$(SOURCES) | xargs -0 -r $(GOFMT) -w
 
-install-servers: ## PostgreSQL and MariaDB from Debian's packages, for the database tests
+install-servers: ## PostgreSQL, PgBouncer and MariaDB from Debian's packages, for the database tests
 	@scripts/install-servers.sh

@@ -3,11 +3,12 @@
 #
 #   postgresql  PostgreSQL's programs
 #   mariadb     MariaDB's programs, without its service
+#   pgbouncer   PgBouncer, without its service
 #   compiler    a C compiler, for Go's race detector
 #   emulator    QEMU's user mode, for the tests of what is written in arm64's assembly
 #   peers       Python's libraries that bench/ compares with
 #
-# Usage: install-servers.sh [--check | --may] [postgresql] [mariadb] [compiler] [emulator] [peers]     (default: all of them)
+# Usage: install-servers.sh [--check | --may] [postgresql] [mariadb] [pgbouncer] [compiler] [emulator] [peers]     (default: all of them)
 #
 #   --check  install nothing, say what is there; succeeds if all of it is
 #   --may    say nothing; succeeds if this user can install without being asked for a password
@@ -21,7 +22,7 @@ case ${1:-} in
   -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 0 ;;
 esac
 items=("$@")
-[ ${#items[@]} -gt 0 ] || items=(postgresql mariadb compiler emulator peers)
+[ ${#items[@]} -gt 0 ] || items=(postgresql mariadb pgbouncer compiler emulator peers)
 
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # Debian's mariadbd is there, and users don't have it in PATH
 
@@ -47,6 +48,7 @@ find_item() {
       done
       command -v mariadbd
       ;;
+    pgbouncer) command -v pgbouncer ;;
     compiler)
       if [ "$(uname -s)" != Linux ]; then
         printf 'not needed here\n'
@@ -83,6 +85,7 @@ packages() {
         printf 'mariadb-server\n'
       fi
       ;;
+    pgbouncer) printf 'pgbouncer\n' ;;
     compiler) printf 'gcc libc6-dev\n' ;;
     emulator) printf 'qemu-user\n' ;;
     peers) printf 'python3 python3-sqlalchemy python3-greenlet python3-asyncpg python3-aiosqlite python3-psycopg2 python3-pymysql\n' ;;
@@ -115,7 +118,7 @@ forbid_services() {
   [ ! -e "$policy" ] || return 0
   trap 'as_root rm -f "$policy"' EXIT
   # shellcheck disable=SC2016 # the inner shell expands
-  as_root sh -c 'printf "%s\n" "#!/bin/sh" "case \$1 in postgresql*|mariadb*|mysql*) exit 101 ;; esac" "exit 0" >"$1" && chmod 755 "$1"' sh "$policy"
+  as_root sh -c 'printf "%s\n" "#!/bin/sh" "case \$1 in postgresql*|mariadb*|mysql*|pgbouncer*) exit 101 ;; esac" "exit 0" >"$1" && chmod 755 "$1"' sh "$policy"
 }
 
 is_running() { grep -qsx "$1" /proc/[0-9]*/comm; }
@@ -123,8 +126,8 @@ is_running() { grep -qsx "$1" /proc/[0-9]*/comm; }
 missing=()
 for item in "${items[@]}"; do
   case $item in
-    postgresql | mariadb | compiler | emulator | peers) ;;
-    *) say "unknown item $item (there are postgresql, mariadb, compiler, emulator and peers)" >&2; exit 2 ;;
+    postgresql | mariadb | pgbouncer | compiler | emulator | peers) ;;
+    *) say "unknown item $item (there are postgresql, mariadb, pgbouncer, compiler, emulator and peers)" >&2; exit 2 ;;
   esac
 done
 for item in "${items[@]}"; do
@@ -144,7 +147,7 @@ esac
 [ ${#missing[@]} -gt 0 ] || exit 0
 if ! may_install; then
   say "can't install ${missing[*]}: that needs apt-get, and root or a sudo without password." >&2
-  say "By hand, on Debian: apt-get install postgresql mariadb-server-core mariadb-client-core gcc libc6-dev qemu-user $(packages peers)" >&2
+  say "By hand, on Debian: apt-get install postgresql mariadb-server-core mariadb-client-core pgbouncer gcc libc6-dev qemu-user $(packages peers)" >&2
   exit 1
 fi
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs everything that must pass, all of it even if something fails, and ends with a summary.
 #
-# Database tests need PostgreSQL and MariaDB, the race detector a C compiler, and arm64's assembly an emulator. What is missing is installed from Debian's
+# Database tests need PostgreSQL, PgBouncer and MariaDB, the race detector a C compiler, and arm64's assembly an emulator. What is missing is installed from Debian's
 # packages if that is possible without asking (as root, or with a sudo that wants no password); then a database test
 # that skips is a failure. REPAINT_NO_INSTALL=1 leaves the machine as it is.
 set -euo pipefail
@@ -41,7 +41,7 @@ if [ "${REPAINT_NO_INSTALL:-}" != 1 ] && ! scripts/install-servers.sh --check >/
 fi
 
 note=
-if scripts/install-servers.sh --check postgresql mariadb; then
+if scripts/install-servers.sh --check postgresql mariadb pgbouncer; then
   export REPAINT_REQUIRE_SERVERS=1
 elif [ "${REPAINT_REQUIRE_SERVERS:-}" != 1 ]; then
   note="Database servers are missing, and were not installed: the tests that need them were SKIPPED. See make install-servers."

@@ -43,7 +43,8 @@ func TestMissingServerSkipsAndFailsWhereServersAreRequired(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	hide(t, &postgresPlaces)
 	hide(t, &mariadbPlaces)
-	for name, f := range map[string]flavor{"postgresql": postgres{}, "mariadb": mariadb{}} {
+	hide(t, &pgbouncerPlaces)
+	for name, f := range map[string]flavor{"postgresql": postgres{}, "mariadb": mariadb{}, "pgbouncer": &pgbouncer{}} {
 		t.Run(name, func(t *testing.T) {
 			for _, opts := range [][]Option{nil, {Private()}} {
 				ask := func(t testing.TB) { get(t, &shared{}, f, opts) }

@@ -1,4 +1,4 @@
-// Package testserver starts private PostgreSQL and MariaDB servers for tests, from the system's binaries, in a temporary
+// Package testserver starts private PostgreSQL and MariaDB servers, and PgBouncers, for tests, from the system's binaries, in a temporary
 // directory, listening on 127.0.0.1 and on a Unix socket. It needs no configuration and no rights.
 //
 //	srv := testserver.Postgres(t) // one server for the whole test binary

@@ -369,7 +369,7 @@ func (c *conn) lost(reason error) {
 	var told, again []*segment
 	for i, s := range c.sent.takeAll() {
 		partly := s.end > base && !s.noRepeat
-		inVain := s.start >= base || partly || s.harmless || i > 0 && c.fatal != nil || isPoisoned || s.inTx && !s.commits || s.copyIn != nil && (!s.copyIn.done || s.end > base)
+		inVain := s.start >= base || partly || s.harmless || i > 0 && backendEnds(c.fatal) || isPoisoned || s.inTx && !s.commits || s.copyIn != nil && (!s.copyIn.done || s.end > base)
 		switch {
 		case s.abandoned.Load():
 			s.state = stateFinished

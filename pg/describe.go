@@ -57,9 +57,12 @@ func (s *shape) sameResult(fields []pgconn.FieldDescription) bool {
 	return true
 }
 
+// namePrefix is how the names of the prepared statements begin.
+const namePrefix = "repaint_"
+
 func statementName(sql string) string {
 	sum := sha256.Sum256([]byte(sql))
-	return "repaint_" + hex.EncodeToString(sum[:16])
+	return namePrefix + hex.EncodeToString(sum[:16])
 }
 
 // descriptions is a cache of them. All lanes share one; a session has its own, since its settings and

@@ -90,6 +90,24 @@
 // Lanes are opened again with growing pauses, all hosts of the connection string in turn. A statement waits for that; it fails if an attempt fails
 // and no lane is left.
 //
+// # PgBouncer
+//
+// In session mode PgBouncer needs no setting here, but a server connection for each lane, session and listener: pool_lanes and pool_sessions should
+// fit into its default_pool_size. LISTEN works.
+//
+// In transaction mode prepared statements are on another connection the next time, unless PgBouncer keeps track of them (from 1.21 on, with
+// max_prepared_statements above 0). Set default_query_exec_mode in the connection string:
+//
+//	exec             one round trip; the server finds the types, and values travel as text. What a server of any kind can do
+//	cache_describe   one round trip, and one more for the first use of each text; values in binary
+//	simple_protocol  only for texts without arguments
+//
+// In the default mode, cache_statement, one-shot statements are prepared again where they are missing, at the cost of a round trip; in a transaction
+// that isn't possible, and the error, 26000, says what to set. Sessions are of little use in this mode: what they set stays with whoever gets the server connection next,
+// and LISTEN doesn't work.
+//
+// Cancellation is the same in both modes. If PgBouncer loses the server, that is a [LostError].
+//
 // # Errors
 //
 // The error of a statement is a [*StatementError]: what, where, and how far. In it errors.As finds the server's *pgconn.PgError,

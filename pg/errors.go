@@ -122,6 +122,29 @@ func shorten(sql string) string {
 	return b.String()
 }
 
+// backendEnds reports whether these are the last words of a backend that ends itself, instead of executing what it has been sent
+// next. A pooler in between may use others when it has lost the server, and doesn't know how far that came.
+func backendEnds(e *pgconn.PgError) bool {
+	if e == nil {
+		return false
+	}
+	switch e.Code {
+	case "57P01", "57P02", "57P04", "57P05", "25P03", "25P04": // shutdown, crash, dropped database, idle for too long
+		return true
+	}
+	return false
+}
+
+// explain adds what to do to an error of the server that doesn't tell.
+func explain(err error) error {
+	var e *pgconn.PgError
+	if errors.As(err, &e) && e.Code == "26000" && strings.Contains(e.Message, namePrefix) {
+		return fmt.Errorf("%w: if there is a pooler in between that shares its connections, such as PgBouncer in transaction mode, "+
+			"set default_query_exec_mode=exec in the connection string", err)
+	}
+	return err
+}
+
 // isFatal reports whether the server ends the connection with this error.
 func isFatal(e *pgconn.PgError) bool {
 	severity := e.SeverityUnlocalized

@@ -207,7 +207,7 @@ func (g *segment) failed(stage, sql string, err error) error {
 	if e, ok := err.(*StatementError); ok {
 		return e
 	}
-	e := &StatementError{SQL: shorten(sql), Stage: stage, Err: err}
+	e := &StatementError{SQL: shorten(sql), Stage: stage, Err: explain(err)}
 	if g.conn != nil {
 		e.Host = g.conn.w.host
 	}

@@ -71,7 +71,6 @@ pool_mode = %s
 max_client_conn = 500
 default_pool_size = 20
 server_login_retry = 0.2
-server_check_delay = 0
 `
 
 func (b *pgbouncer) create(s *Server) error {

@@ -1,0 +1,336 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint/internal/faultproxy"
+	"github.com/seed1239206e/repaint/internal/testserver"
+)
+
+// through is the database as it is reached over another server.
+func through(target testserver.Target, by *testserver.Server) testserver.Target {
+	target.Host, target.Port = by.Host, by.Port
+	return target
+}
+
+// What doc.go says to use with PgBouncer works there for everything that many callers do at once.
+func TestThroughPgBouncer(t *testing.T) {
+	for _, test := range []struct{ mode, options string }{
+		{"session", ""},
+		{"session", "&pipeline=off"},
+		{"transaction", "&default_query_exec_mode=exec"},
+		{"transaction", "&default_query_exec_mode=exec&pipeline=off"},
+		{"transaction", "&default_query_exec_mode=cache_describe"},
+		{"transaction", "&default_query_exec_mode=describe_exec"},
+		{"transaction", "&statement_cache_capacity=0"},
+	} {
+		t.Run(test.mode+test.options, func(t *testing.T) {
+			srv := testserver.Postgres(t)
+			size := 40 // in session mode each of our connections needs one
+			if test.mode == "transaction" {
+				size = 3
+			}
+			bouncer := testserver.PgBouncer(t, srv.Target, test.mode, fmt.Sprintf("default_pool_size=%d", size))
+			bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+				db := openAt(t, through(srv.Database(t), bouncer).URL()+test.options)
+				_, err := db.Exec(ctx, "create table t (id int primary key, name text)")
+				require.NoError(t, err)
+				const n = 200
+				for i, err := range c.together(ctx, n, func(ctx context.Context, i int) error { return bouncedCalls(ctx, db, i) }) {
+					require.NoError(t, err, i)
+				}
+				require.Equal(t, 4*n, count(t, ctx, db, "t"))
+				require.Zero(t, db.Stats().Lost)
+			})
+		})
+	}
+}
+
+// bouncedCalls makes one caller's calls: a one-shot statement, a batch, and transactions that end in both ways. It leaves four rows.
+func bouncedCalls(ctx context.Context, db *DB, i int) error {
+	name := fmt.Sprint("caller ", i)
+	var id int
+	if err := db.QueryRow(ctx, "insert into t values ($1, $2) returning id", 10*i, name).Scan(&id); err != nil || id != 10*i {
+		return fmt.Errorf("insert: %d, %w", id, err)
+	}
+	b := new(pgx.Batch)
+	b.Queue("insert into t values ($1, $2)", 10*i+1, name)
+	b.Queue("select name from t where id = $1", 10*i)
+	br := db.SendBatch(ctx, b)
+	_, err := br.Exec()
+	var got string
+	if err = errors.Join(err, br.QueryRow().Scan(&got), br.Close()); err != nil || got != name {
+		return fmt.Errorf("batch: %q, %w", got, err)
+	}
+	undo := errors.New("undo")
+	for k, end := range []error{nil, undo, nil} {
+		err := pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, "insert into t values ($1, $2)", 10*i+2+k, name); err != nil {
+				return err
+			}
+			var n int
+			if err := tx.QueryRow(ctx, "select count(*) from t where name = $1", name).Scan(&n); err != nil || n != 3+min(k, 1) {
+				return fmt.Errorf("count: %d, %w", n, err)
+			}
+			return end
+		})
+		if err != end {
+			return fmt.Errorf("transaction %d: %w", k, err)
+		}
+	}
+	var n int
+	if err := db.QueryRow(ctx, "select count(*) from t where name = $1", name).Scan(&n); err != nil || n != 4 {
+		return fmt.Errorf("count at the end: %d, %w", n, err)
+	}
+	return nil
+}
+
+// With the simple protocol texts without arguments work, and others say what to use.
+func TestSimpleProtocolThroughPgBouncer(t *testing.T) {
+	srv := testserver.Postgres(t)
+	bouncer := testserver.PgBouncer(t, srv.Target, "transaction", "default_pool_size=3")
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db := openAt(t, through(srv.Database(t), bouncer).URL()+"&default_query_exec_mode=simple_protocol")
+		for i, err := range c.together(ctx, 200, func(ctx context.Context, i int) error {
+			var got int
+			if err := db.QueryRow(ctx, fmt.Sprintf("select %d", i)).Scan(&got); err != nil || got != i {
+				return fmt.Errorf("%d, %w", got, err)
+			}
+			return nil
+		}) {
+			require.NoError(t, err, i)
+		}
+		_, err := db.Exec(ctx, "select $1::int", 1)
+		require.ErrorIs(t, err, ErrUnsupported)
+		require.ErrorContains(t, err, "use the mode exec")
+	})
+}
+
+// In the default mode a prepared statement may be missing on the connection that PgBouncer chose. Where nothing has happened yet it is prepared
+// again, and in a transaction, where it's too late for that, the error says what to set.
+func TestDefaultModeThroughPgBouncerInTransactionMode(t *testing.T) {
+	srv := testserver.Postgres(t)
+	bouncer := testserver.PgBouncer(t, srv.Target, "transaction", "default_pool_size=1")
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		target := srv.Database(t)
+		db := openAt(t, through(target, bouncer).URL()+"&pool_lanes=1&pool_sessions=1")
+		another := func() { // connection of PgBouncer's to the server
+			target.MustQuery(t, "select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
+		}
+		const sql = "select $1::int + 1"
+		var got int
+		for range 2 {
+			require.NoError(t, db.QueryRow(ctx, sql, 41).Scan(&got))
+			require.Equal(t, 42, got)
+			another()
+		}
+		inTx := func() error {
+			return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+				if _, err := tx.Exec(ctx, "select 1"); err != nil {
+					return err
+				}
+				return tx.QueryRow(ctx, sql, 41).Scan(&got)
+			})
+		}
+		require.NoError(t, inTx())
+		another()
+		err := inTx()
+		require.ErrorContains(t, err, "26000")
+		require.ErrorContains(t, err, "default_query_exec_mode=exec")
+		require.Zero(t, db.Stats().Lost)
+	})
+}
+
+// A context that ends has the statement cancelled through PgBouncer, without a connection being closed.
+func TestCancelThroughPgBouncer(t *testing.T) {
+	srv := testserver.Postgres(t)
+	for _, mode := range []string{"session", "transaction"} {
+		t.Run(mode, func(t *testing.T) {
+			bouncer := testserver.PgBouncer(t, srv.Target, mode)
+			bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+				target := srv.Database(t)
+				db := openAt(t, through(target, bouncer).URL()+"&pool_lanes=1&default_query_exec_mode=exec")
+				for range 3 {
+					limited, cancel := context.WithCancel(ctx)
+					wait := c.start(limited, func(ctx context.Context) error { _, err := db.Exec(ctx, "select pg_sleep(50)"); return err })
+					running(t, ctx, target, "pg_sleep(50)")
+					cancel()
+					require.ErrorIs(t, wait(), context.Canceled)
+					for _, err := range c.together(ctx, 9, func(ctx context.Context, i int) error {
+						var got int
+						if err := db.QueryRow(ctx, "select $1::int", i).Scan(&got); err != nil || got != i {
+							return fmt.Errorf("%d, %w", got, err)
+						}
+						return nil
+					}) {
+						require.NoError(t, err)
+					}
+				}
+				require.EqualValues(t, 1, db.Stats().Connects)
+				require.NotZero(t, db.Stats().Cancels)
+				require.Equal(t, "0", target.MustQuery(t, "select count(*) from pg_stat_activity where state = 'active' and query like '%pg_sleep(50)%' and pid <> pg_backend_pid()"))
+			})
+		})
+	}
+}
+
+// In session mode a listener is as it is without PgBouncer, and outlives its end.
+func TestListenThroughPgBouncer(t *testing.T) {
+	srv := testserver.Postgres(t)
+	bouncer := testserver.PgBouncer(t, srv.Target, "session")
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db := openAt(t, through(srv.Database(t), bouncer).URL())
+		l, err := db.Listen(ctx, "news")
+		require.NoError(t, err)
+		defer l.Close()
+		for _, end := range []func() error{nil, bouncer.Stop, bouncer.Kill} {
+			if end != nil {
+				require.NoError(t, end())
+				require.NoError(t, bouncer.Start())
+				n, err := l.Next(ctx)
+				require.NoError(t, err)
+				require.True(t, n.Missed)
+			}
+			for {
+				if err := db.Notify(ctx, "news", "it works"); !errors.Is(err, ErrConnLost) {
+					require.NoError(t, err)
+					break
+				}
+			}
+			n, err := l.Next(ctx)
+			require.NoError(t, err)
+			require.Equal(t, []string{"news", "it works"}, []string{n.Channel, n.Payload})
+		}
+	})
+}
+
+// insertLoad has callers insert numbers until it is stopped. What it returns checks what came of it: what was acknowledged is there, nothing is there
+// twice, and what was said to have had no effect isn't there.
+func insertLoad(t *testing.T, ctx context.Context, c colour, db *DB, callers int) (acknowledged *atomic.Int64, failed *atomic.Int64, stop func(in testserver.Target)) {
+	const (
+		none = iota // not asked for
+		yes
+		maybe
+		no
+	)
+	var end atomic.Bool
+	acknowledged, failed = new(atomic.Int64), new(atomic.Int64)
+	outcomes := make([][]byte, callers)
+	var waits []func() error
+	for k := range callers {
+		waits = append(waits, c.start(ctx, func(ctx context.Context) error {
+			for i := 0; !end.Load(); i++ {
+				_, err := db.Exec(ctx, "insert into t values ($1)", i*callers+k)
+				var lost *LostError
+				outcome := byte(maybe)
+				switch {
+				case err == nil:
+					outcome = yes
+					acknowledged.Add(1)
+				case ctx.Err() != nil:
+					return err
+				case errors.As(err, &lost):
+					failed.Add(1)
+					if !lost.MaybeApplied {
+						outcome = no
+					}
+				default: // it could not connect, say
+					failed.Add(1)
+					outcome = no
+				}
+				outcomes[k] = append(outcomes[k], outcome)
+			}
+			return nil
+		}))
+	}
+	return acknowledged, failed, func(in testserver.Target) {
+		end.Store(true)
+		for _, wait := range waits {
+			require.NoError(t, wait())
+		}
+		there := map[int]int{}
+		for _, id := range strings.Fields(in.MustQuery(t, "select id from t")) {
+			i, err := strconv.Atoi(id)
+			require.NoError(t, err)
+			there[i]++
+		}
+		for k := range outcomes {
+			for i, outcome := range outcomes[k] {
+				n := there[i*callers+k]
+				switch outcome {
+				case yes:
+					require.Equal(t, 1, n, "acknowledged")
+				case maybe:
+					require.LessOrEqual(t, n, 1, "perhaps applied")
+				case no:
+					require.Zero(t, n, "without effect")
+				}
+			}
+		}
+		t.Logf("%d acknowledged, %d failed; %+v", acknowledged.Load(), failed.Load(), db.Stats())
+	}
+}
+
+// A server that is stopped, or crashes, behind PgBouncer.
+func TestServerRestartedBehindPgBouncer(t *testing.T) {
+	srv := testserver.Postgres(t, testserver.Private())
+	for mode, options := range map[string]string{"session": "", "transaction": "&default_query_exec_mode=exec"} {
+		t.Run(mode, func(t *testing.T) {
+			bouncer := testserver.PgBouncer(t, srv.Target, mode)
+			bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+				target := srv.Database(t)
+				db := openAt(t, through(target, bouncer).URL()+"&pool_lanes=3"+options)
+				_, err := db.Exec(ctx, "create table t (id int)")
+				require.NoError(t, err)
+				acknowledged, _, stop := insertLoad(t, ctx, c, db, 20)
+				for _, end := range []func() error{srv.Stop, srv.Kill} {
+					before := acknowledged.Load()
+					until(t, ctx, "inserts", func() bool { return acknowledged.Load() > before+100 })
+					require.NoError(t, end())
+					require.NoError(t, srv.Start())
+				}
+				before := acknowledged.Load()
+				until(t, ctx, "inserts", func() bool { return acknowledged.Load() > before+100 })
+				stop(target)
+			})
+		})
+	}
+}
+
+// When PgBouncer loses the server it says so with an error that ends the connection. How far the server came nobody knows:
+// what was sent behind the first statement may have been applied, too, and must not be sent again.
+func TestConnectionBehindPgBouncerIsCut(t *testing.T) {
+	srv := testserver.Postgres(t)
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		proxy := faultproxy.New(t, srv.Addr())
+		behind := srv.Target
+		behind.Host, behind.Port = proxy.Host(), proxy.Port()
+		bouncer := testserver.PgBouncer(t, behind, "transaction")
+		target := srv.Database(t)
+		db := openAt(t, through(target, bouncer).URL()+"&pool_lanes=1&pipeline_depth=32&default_query_exec_mode=exec")
+		_, err := db.Exec(ctx, "create table t (id int)")
+		require.NoError(t, err)
+		acknowledged, failed, stop := insertLoad(t, ctx, c, db, 20)
+		for round := range 10 {
+			// The answers are lost, so what the server has done by then isn't known here. PgBouncer may also replace a connection without a word,
+			// if nobody had it.
+			for before := failed.Load(); failed.Load() == before; {
+				proxy.CutAfter(faultproxy.ToClient, int64(100*round))
+				since := acknowledged.Load()
+				until(t, ctx, "failures", func() bool { return failed.Load() > before || acknowledged.Load() > since+50 })
+			}
+			before := acknowledged.Load()
+			until(t, ctx, "inserts", func() bool { return acknowledged.Load() > before+20 })
+		}
+		stop(target)
+	})
+}

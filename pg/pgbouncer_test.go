@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -213,73 +210,6 @@ func TestListenThroughPgBouncer(t *testing.T) {
 	})
 }
 
-// insertLoad has callers insert numbers until it is stopped. What it returns checks what came of it: what was acknowledged is there, nothing is there
-// twice, and what was said to have had no effect isn't there.
-func insertLoad(t *testing.T, ctx context.Context, c colour, db *DB, callers int) (acknowledged *atomic.Int64, failed *atomic.Int64, stop func(in testserver.Target)) {
-	const (
-		none = iota // not asked for
-		yes
-		maybe
-		no
-	)
-	var end atomic.Bool
-	acknowledged, failed = new(atomic.Int64), new(atomic.Int64)
-	outcomes := make([][]byte, callers)
-	var waits []func() error
-	for k := range callers {
-		waits = append(waits, c.start(ctx, func(ctx context.Context) error {
-			for i := 0; !end.Load(); i++ {
-				_, err := db.Exec(ctx, "insert into t values ($1)", i*callers+k)
-				var lost *LostError
-				outcome := byte(maybe)
-				switch {
-				case err == nil:
-					outcome = yes
-					acknowledged.Add(1)
-				case ctx.Err() != nil:
-					return err
-				case errors.As(err, &lost):
-					failed.Add(1)
-					if !lost.MaybeApplied {
-						outcome = no
-					}
-				default: // it could not connect, say
-					failed.Add(1)
-					outcome = no
-				}
-				outcomes[k] = append(outcomes[k], outcome)
-			}
-			return nil
-		}))
-	}
-	return acknowledged, failed, func(in testserver.Target) {
-		end.Store(true)
-		for _, wait := range waits {
-			require.NoError(t, wait())
-		}
-		there := map[int]int{}
-		for _, id := range strings.Fields(in.MustQuery(t, "select id from t")) {
-			i, err := strconv.Atoi(id)
-			require.NoError(t, err)
-			there[i]++
-		}
-		for k := range outcomes {
-			for i, outcome := range outcomes[k] {
-				n := there[i*callers+k]
-				switch outcome {
-				case yes:
-					require.Equal(t, 1, n, "acknowledged")
-				case maybe:
-					require.LessOrEqual(t, n, 1, "perhaps applied")
-				case no:
-					require.Zero(t, n, "without effect")
-				}
-			}
-		}
-		t.Logf("%d acknowledged, %d failed; %+v", acknowledged.Load(), failed.Load(), db.Stats())
-	}
-}
-
 // A server that is stopped, or crashes, behind PgBouncer.
 func TestServerRestartedBehindPgBouncer(t *testing.T) {
 	srv := testserver.Postgres(t, testserver.Private())
@@ -319,14 +249,14 @@ func TestConnectionBehindPgBouncerIsCut(t *testing.T) {
 		db := openAt(t, through(target, bouncer).URL()+"&pool_lanes=1&pipeline_depth=32&default_query_exec_mode=exec")
 		_, err := db.Exec(ctx, "create table t (id int)")
 		require.NoError(t, err)
-		acknowledged, failed, stop := insertLoad(t, ctx, c, db, 20)
+		acknowledged, _, stop := insertLoad(t, ctx, c, db, 20)
 		for round := range 10 {
 			// The answers are lost, so what the server has done by then isn't known here. PgBouncer may also replace a connection without a word,
 			// if nobody had it.
-			for before := failed.Load(); failed.Load() == before; {
+			for before := db.Stats().Lost; db.Stats().Lost == before; {
 				proxy.CutAfter(faultproxy.ToClient, int64(100*round))
 				since := acknowledged.Load()
-				until(t, ctx, "failures", func() bool { return failed.Load() > before || acknowledged.Load() > since+50 })
+				until(t, ctx, "a lost lane", func() bool { return db.Stats().Lost > before || acknowledged.Load() > since+50 })
 			}
 			before := acknowledged.Load()
 			until(t, ctx, "inserts", func() bool { return acknowledged.Load() > before+20 })

@@ -104,14 +104,18 @@ func (pg postgres) command(s *Server) *exec.Cmd {
 	return exec.Command(pg.bin["postgres"], "-D", s.path("data"), "-p", strconv.Itoa(s.Port))
 }
 
-// ready reads what pg_ctl reads: the process's id is in the first line of its pid file, its state in the eighth.
+// ready reads what pg_ctl reads: the process's id is in the first line of its pid file, its state in the eighth. A standby that can be read says so.
 func (postgres) ready(s *Server, pid int) bool {
 	b, err := os.ReadFile(s.path("data", "postmaster.pid"))
 	if err != nil {
 		return false
 	}
 	lines := strings.Split(string(b), "\n")
-	return len(lines) >= 8 && lines[0] == strconv.Itoa(pid) && strings.TrimSpace(lines[7]) == "ready"
+	if len(lines) < 8 || lines[0] != strconv.Itoa(pid) {
+		return false
+	}
+	state := strings.TrimSpace(lines[7])
+	return state == "ready" || state == "standby"
 }
 
 func (postgres) created(*Server) error { return nil }

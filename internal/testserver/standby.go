@@ -1,0 +1,61 @@
+package testserver
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Standby starts a streaming standby of a PostgreSQL server, for this test alone: a copy that follows it and can be read. The primary must be private,
+// and outlive it. It accepts the standby's name in its setting synchronous_standby_names. "select pg_promote()" makes the standby a primary.
+func Standby(t testing.TB, primary *Server, name string) *Server {
+	t.Helper()
+	if primary.shared {
+		t.Fatalf("testserver: a standby of the shared PostgreSQL server, which other tests use: ask for one with testserver.Private()")
+	}
+	return get(t, nil, standby{primary: primary, name: name}, []Option{Private()})
+}
+
+// standby is a PostgreSQL whose data directory is a copy of another's.
+type standby struct {
+	postgres
+	backup  string // the program that copies
+	primary *Server
+	name    string
+}
+
+func (standby) label() string { return "PostgreSQL standby" }
+
+func (b standby) locate() (flavor, string, error) {
+	f, version, err := b.postgres.locate()
+	if err != nil {
+		return nil, "", err
+	}
+	b.postgres = f.(postgres)
+	dir := filepath.Dir(b.bin["postgres"])
+	var ok bool
+	if b.backup, ok = executable(dir, "pg_basebackup"); !ok {
+		return nil, "", notFound("PostgreSQL standby", []string{"pg_basebackup"}, []string{dir}, "apt-get install postgresql-client")
+	}
+	return b, version, nil
+}
+
+// create copies the primary while it runs. The settings come with the copy; the later ones win.
+func (b standby) create(s *Server) error {
+	from := fmt.Sprintf("%s application_name=%s", b.primary.keywords(b.primary.Socket), b.name)
+	err := s.run(exec.Command(b.backup, "--pgdata="+s.path("data"), "--dbname="+from, "--write-recovery-conf", "--checkpoint=fast", "--no-sync"))
+	if err != nil {
+		return err
+	}
+	// The directory of its socket is another one. It isn't to wait for itself when it is promoted.
+	err = appendTo(s.path("data", "postgresql.auto.conf"), []string{
+		"unix_socket_directories = '" + strings.ReplaceAll(s.Socket, "'", "''") + "'",
+		"synchronous_standby_names = ''",
+	})
+	if err != nil {
+		return fmt.Errorf("testserver: configuring a standby: %w", err)
+	}
+	return nil
+}

@@ -89,7 +89,7 @@ func (s *Server) firstStart() error {
 		if err := s.writeCertificates(); err != nil {
 			return err
 		}
-		s.CAFile = s.path(caFile)
+		s.CAFile, s.CertFile, s.KeyFile = s.path(caFile), s.path(clientCertFile), s.path(clientKeyFile)
 	}
 	if err := s.flavor.create(s); err != nil {
 		return err

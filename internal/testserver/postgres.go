@@ -77,7 +77,7 @@ func (pg postgres) create(s *Server) error {
 	}
 	if s.opts.tls {
 		conf = append(conf, "ssl = on",
-			"ssl_cert_file = '"+s.path(certFile)+"'", "ssl_key_file = '"+s.path(keyFile)+"'")
+			"ssl_cert_file = '"+s.path(certFile)+"'", "ssl_key_file = '"+s.path(keyFile)+"'", "ssl_ca_file = '"+s.path(caFile)+"'")
 	}
 	conf = append(conf, s.opts.config...)
 	errs := []error{appendTo(s.path("data", "postgresql.conf"), conf)}

@@ -26,6 +26,9 @@ type Target struct {
 	DBName   string
 	CAFile   string // only with the TLS option
 
+	// Only with the TLS option: a certificate for the superuser, and its key, which PostgreSQL takes where pg_hba.conf says "cert".
+	CertFile, KeyFile string
+
 	client client
 }
 
@@ -76,7 +79,11 @@ func (d Target) DSN() string {
 	if !d.isPostgres() {
 		return fmt.Sprintf("%s:%s@tcp(%s)/%s", d.User, d.Password, d.Addr(), d.DBName)
 	}
-	return d.keywords(d.Host) + " " + strings.ReplaceAll(d.sslParameters().Encode(), "&", " ")
+	dsn := d.keywords(d.Host)
+	for key, values := range d.sslParameters() {
+		dsn += " " + key + "='" + keywordValue.Replace(values[0]) + "'"
+	}
+	return dsn
 }
 
 // SocketDSN is DSN over the Unix socket.
@@ -88,8 +95,12 @@ func (d Target) SocketDSN() string {
 }
 
 func (d Target) keywords(host string) string {
-	return fmt.Sprintf("host=%s port=%d user=%s password=%s dbname=%s", host, d.Port, d.User, d.Password, d.DBName)
+	q := func(value string) string { return "'" + keywordValue.Replace(value) + "'" }
+	return fmt.Sprintf("host=%s port=%d user=%s password=%s dbname=%s", q(host), d.Port, q(d.User), q(d.Password), q(d.DBName))
 }
+
+// keywordValue escapes what stands between single quotes.
+var keywordValue = strings.NewReplacer(`\`, `\\`, `'`, `\'`)
 
 func (d Target) isPostgres() bool { return d.client.scheme() == "postgres" }
 

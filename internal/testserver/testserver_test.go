@@ -232,7 +232,15 @@ func TestTLS(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) {
 		srv := Postgres(t, TLS())
 		require.Contains(t, srv.URL(), "sslmode=verify-full")
-		require.Equal(t, "t", psql(t, srv.URL(), "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"))
+		for _, address := range []string{srv.URL(), srv.DSN()} {
+			require.Equal(t, "t", psql(t, address, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"))
+		}
+	})
+	t.Run("client certificate", func(t *testing.T) {
+		srv := Postgres(t, TLS(), HBA("local all all trust", "hostssl all all 127.0.0.1/32 cert"))
+		nobody := srv.Target
+		nobody.Password = ""
+		require.Equal(t, srv.User, psql(t, nobody.DSN()+" sslcert="+srv.CertFile+" sslkey="+srv.KeyFile, "SELECT current_user"))
 	})
 	t.Run("mariadb", func(t *testing.T) {
 		srv := MariaDB(t, TLS())

@@ -17,9 +17,12 @@ const (
 	caFile   = "ca.pem"
 	certFile = "server.pem"
 	keyFile  = "server.key"
+
+	clientCertFile = "client.pem"
+	clientKeyFile  = "client.key"
 )
 
-// writeCertificates makes an authority that signs one certificate and forgets its key.
+// writeCertificates makes an authority that signs the server's certificate, and one for the superuser, and forgets its key.
 func (s *Server) writeCertificates() error {
 	if err := s.makeCertificates(); err != nil {
 		return fmt.Errorf("testserver: a certificate for %s: %w", s.flavor.label(), err)
@@ -29,10 +32,6 @@ func (s *Server) writeCertificates() error {
 
 func (s *Server) makeCertificates() error {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
 	}
@@ -56,7 +55,31 @@ func (s *Server) makeCertificates() error {
 		DNSNames:     []string{"localhost"},
 		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 	}
+	client := &x509.Certificate{
+		SerialNumber: big.NewInt(3),
+		Subject:      pkix.Name{CommonName: s.User},
+		NotBefore:    ca.NotBefore,
+		NotAfter:     ca.NotAfter,
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
 	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, caKey.Public(), caKey)
+	if err != nil {
+		return err
+	}
+	if err := s.account.writeFile(s.path(caFile), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER})); err != nil {
+		return err
+	}
+	if err := writeSigned(s.account, cert, ca, caKey, s.path(certFile), s.path(keyFile)); err != nil {
+		return err
+	}
+	// Those belong to who runs the tests: libpq takes no other's key.
+	return writeSigned(nil, client, ca, caKey, s.path(clientCertFile), s.path(clientKeyFile))
+}
+
+// writeSigned makes a key, and the certificate that the authority has signed for it.
+func writeSigned(who *account, cert, ca *x509.Certificate, caKey *ecdsa.PrivateKey, certPath, keyPath string) error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
 	}
@@ -68,13 +91,8 @@ func (s *Server) makeCertificates() error {
 	if err != nil {
 		return err
 	}
-	for _, f := range []struct {
-		name, kind string
-		der        []byte
-	}{{caFile, "CERTIFICATE", caDER}, {certFile, "CERTIFICATE", certDER}, {keyFile, "PRIVATE KEY", keyDER}} {
-		if err := s.account.writeFile(s.path(f.name), pem.EncodeToMemory(&pem.Block{Type: f.kind, Bytes: f.der})); err != nil {
-			return err
-		}
+	if err := who.writeFile(certPath, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certDER})); err != nil {
+		return err
 	}
-	return nil
+	return who.writeFile(keyPath, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
 }

@@ -110,7 +110,7 @@ func TestConnectEveryWay(t *testing.T) {
 	leakcheck.Test(t)
 	for name, conn := range map[string]string{
 		"URL with TLS":  target.URL(),
-		"keywords":      fmt.Sprintf("host=%s port=%d user=%s password=%s dbname=%s sslmode=verify-full sslrootcert='%s'", target.Host, target.Port, target.User, target.Password, target.DBName, target.CAFile),
+		"keywords":      target.DSN(),
 		"socket URL":    target.SocketURL(),
 		"socket DSN":    target.SocketDSN(),
 		"passfile":      fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable&passfile=%s", target.User, target.Addr(), target.DBName, passfile),

@@ -76,10 +76,13 @@ func (s *scheduler) runBatch(ctx context.Context, br *batchResults, whole *query
 			return err
 		}
 		if i, err := s.buildBatch(ctx, br.items, whole); err != nil {
+			if ctx.Err() != nil || errors.Is(err, ErrConnLost) || errors.Is(err, ErrClosed) {
+				return err // no statement's fault
+			}
 			return br.fail(i, err)
 		}
 		if err := s.do(ctx, &whole.segment); err != nil {
-			return br.fail(0, whole.gaveUp(err))
+			return whole.gaveUp(err)
 		}
 		hidden := len(whole.steps) - len(br.items) // BEGIN
 		switch {
@@ -88,11 +91,14 @@ func (s *scheduler) runBatch(ctx context.Context, br *batchResults, whole *query
 			s.count(&s.stats.Retries)
 			continue
 		case whole.again && ctx.Err() != nil:
-			return br.fail(0, whole.gaveUp(loop.ContextError(ctx)))
+			return whole.gaveUp(loop.ContextError(ctx))
 		case whole.err != nil:
-			return br.fail(0, whole.failed("running", whole.err))
+			return whole.failed("running", whole.err)
 		case whole.failure != nil:
-			at := min(max(whole.cur-hidden, 0), len(br.items)-1)
+			if whole.cur < hidden {
+				return whole.segment.failed("beginning the transaction of", whole.text, whole.failure)
+			}
+			at := min(whole.cur-hidden, len(br.items)-1)
 			return br.fail(at, whole.segment.failed(whole.stage(), br.items[at].text, whole.failure))
 		}
 		br.steps = whole.steps[hidden:]
@@ -123,16 +129,16 @@ func (s *scheduler) describeAll(ctx context.Context, br *batchResults, inTx bool
 		}
 		g.sql = br.items[which[0]].text
 		if err := s.do(ctx, g); err != nil {
-			return br.fail(which[0], br.items[which[0]].gaveUp(err))
+			return br.items[which[0]].gaveUp(err)
 		}
 		at := which[min(g.cur, len(which)-1)]
 		switch {
 		case g.again && ctx.Err() == nil && (attempt < maxAttempts || g.stray):
 			continue
 		case g.again && ctx.Err() != nil:
-			return br.fail(at, br.items[at].gaveUp(loop.ContextError(ctx)))
+			return br.items[at].gaveUp(loop.ContextError(ctx))
 		case g.err != nil:
-			return br.fail(at, g.failed("preparing", br.items[at].text, g.err))
+			return g.failed("preparing", br.items[at].text, g.err)
 		case g.failure != nil:
 			return br.fail(at, g.failed("preparing", br.items[at].text, g.failure))
 		}
@@ -170,7 +176,6 @@ type batchResults struct {
 	items  []*query
 	steps  []step // nil if it failed
 	err    error
-	at     int // the statement that failed
 	next   int
 	closed bool
 }
@@ -185,12 +190,8 @@ func failedBatch(b *pgx.Batch, err error) pgx.BatchResults {
 
 // fail notes which statement failed, and returns the error that says so.
 func (br *batchResults) fail(i int, err error) error {
-	br.at = i
-	if n := len(br.b.QueuedQueries); n > 1 {
-		err = fmt.Errorf("pg: statement %d of the batch's %d: %w", i+1, n, err)
-	}
-	br.err = err
-	return err
+	br.err = &BatchError{Index: i, Count: len(br.b.QueuedQueries), Err: err}
+	return br.err
 }
 
 var errNoMore = errors.New("pg: the batch has no more results")

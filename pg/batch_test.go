@@ -130,3 +130,62 @@ func TestBatchWithStalePlans(t *testing.T) {
 		}
 	})
 }
+
+// The failing statement can be found by errors.As, wherever it fails; what no statement is to blame for isn't attributed to one.
+func TestBatchErrorSaysWhich(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, target := open(t, "&pool_lanes=1&pool_sessions=1")
+		_, err := db.Exec(ctx, "create table t (id int primary key)")
+		require.NoError(t, err)
+		s, err := db.Acquire(ctx)
+		require.NoError(t, err)
+		tx, err := s.Begin(ctx)
+		require.NoError(t, err)
+		anew := func() querier {
+			require.NoError(t, tx.Rollback(ctx))
+			tx, err = s.Begin(ctx)
+			require.NoError(t, err)
+			return tx
+		}
+		for _, test := range []struct {
+			index int
+			fill  func(b *pgx.Batch)
+		}{
+			{1, func(b *pgx.Batch) { b.Queue("select 1"); b.Queue("selec 1"); b.Queue("select 1") }},
+			{2, func(b *pgx.Batch) { b.Queue("select 1"); b.Queue("select 1"); b.Queue("select 1/$1::int", 0) }},
+			{0, func(b *pgx.Batch) { b.Queue("select $1::int", "no number"); b.Queue("select 1") }},
+			{1, func(b *pgx.Batch) { b.Queue("select 1"); b.Queue("select $1::int", 1, 2) }},
+			{0, func(b *pgx.Batch) { b.Queue("select 1/0") }},
+		} {
+			for _, on := range []querier{db, s, anew()} {
+				b := new(pgx.Batch)
+				test.fill(b)
+				err := on.SendBatch(ctx, b).Close()
+				var which *BatchError
+				require.ErrorAs(t, err, &which)
+				require.Equal(t, []int{test.index, b.Len()}, []int{which.Index, which.Count}, err)
+				var statement *StatementError
+				require.ErrorAs(t, err, &statement)
+				require.Equal(t, shorten(b.QueuedQueries[test.index].SQL), statement.SQL)
+			}
+		}
+		require.NoError(t, tx.Rollback(ctx))
+		s.Release()
+
+		var which *BatchError
+		gone, cancel := context.WithCancel(ctx)
+		cancel()
+		err = db.SendBatch(gone, batchOf("select 1", "select 2")).Close()
+		require.ErrorIs(t, err, context.Canceled)
+		require.NotErrorAs(t, err, &which)
+
+		wait := c.start(ctx, func(ctx context.Context) error {
+			return db.SendBatch(ctx, batchOf("select 1", "select pg_sleep(60)")).Close()
+		})
+		running(t, ctx, target, "pg_sleep(60)")
+		target.MustQuery(t, "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(60)%' and pid <> pg_backend_pid()")
+		err = wait()
+		require.ErrorIs(t, err, ErrConnLost)
+		require.NotErrorAs(t, err, &which)
+	})
+}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/loop"
 )
 
 const (
@@ -112,6 +115,34 @@ func (c *conn) cancel(g *segment) {
 		c.arm()
 	}
 	c.sched.finishUp(c)
+}
+
+// cancelFirst accepts nothing more on a session, and asks the server to cancel what it is doing there, if it is. It doesn't wait for the outcome, which is of no
+// interest: the connection must be closed next. It reports whether anything was under way.
+func (s *scheduler) cancelFirst(ctx context.Context) (busy bool, err error) {
+	s.mu.Lock()
+	s.closing = true
+	var c *conn
+	if len(s.conns) > 0 && s.conns[0].sent.len() > 0 && s.conns[0].dead == nil {
+		c = s.conns[0]
+	}
+	s.mu.Unlock()
+	if c == nil {
+		return false, nil
+	}
+	asked := loop.NewPromise[struct{}](nil)
+	asked.Future().SetName("a cancel request")
+	started := s.db.spawn(func() {
+		limited, end := context.WithTimeout(s.db.ctx, cancelTimeout)
+		defer end()
+		_, err := c.w.cancel.cancel(limited, func() bool { return true })
+		asked.Complete(func() (struct{}, error) { return struct{}{}, err })
+	})
+	if !started {
+		return true, ErrClosed
+	}
+	_, err = repaint.Await(ctx, asked.Future())
+	return true, err
 }
 
 // arm sees to it that the connection is looked at. It needs the mutex.

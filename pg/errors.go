@@ -81,6 +81,24 @@ func (e *LostError) Error() string {
 // Unwrap returns ErrConnLost and the reason.
 func (e *LostError) Unwrap() []error { return []error{ErrConnLost, e.Err} }
 
+// A BatchError says which statement of a batch failed: the server refused it, or it couldn't be encoded. None of the batch's statements has had an effect then, or
+// in a transaction, none will have. What concerns no single statement, such as a lost connection or the end of the context, is no BatchError.
+type BatchError struct {
+	Index int // of the statement in the batch, from 0
+	Count int // how many statements the batch has
+	Err   error
+}
+
+func (e *BatchError) Error() string {
+	if e.Count == 1 {
+		return e.Err.Error()
+	}
+	return fmt.Sprintf("pg: statement %d of the batch's %d: %v", e.Index+1, e.Count, e.Err)
+}
+
+// Unwrap returns what happened: a [*StatementError].
+func (e *BatchError) Unwrap() error { return e.Err }
+
 // refused explains why a statement can't run on a lane.
 func refused(what verdict) error {
 	switch what.class {

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// A Session is a connection that its owner has for itself, from [DB.Acquire] to Release. Here everything is allowed:
+// A Session is a connection that its owner has for itself, from [DB.Acquire] to Release or Close. Here everything is allowed:
 // settings, temporary tables, advisory locks, BEGIN.
 //
 // It may be used by several goroutines or tasks at once: their statements are pipelined in the order in which they come.
@@ -28,6 +28,27 @@ func (s *Session) Release() {
 		s.s.vacate()
 		s.db.pool.recycle(s.s, true)
 	}
+}
+
+// Close ends the connection, instead of giving it back, and makes room for another one in the pool. What is under way there is cancelled, and its callers get an error;
+// an open transaction is rolled back by the server. Afterwards every call says [ErrClosed]. Close waits until the server has been asked to cancel, as long as the context
+// allows; an error says that it may not have been. After Release, and further calls, do nothing.
+func (s *Session) Close(ctx context.Context) error {
+	if s.released.Swap(true) {
+		return nil
+	}
+	s.s.vacate()
+	busy, err := s.s.cancelFirst(ctx)
+	if busy {
+		s.s.force()
+	} else {
+		s.s.quit()
+	}
+	s.db.pool.lost(s.s)
+	if err != nil {
+		return fmt.Errorf("pg: closing a session: the server may not have heard that its statement is to be cancelled: %w", err)
+	}
+	return nil
 }
 
 func (s *Session) check() error {

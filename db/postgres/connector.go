@@ -50,7 +50,7 @@ func (c *connector) Connect(ctx context.Context) (db.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &session{pool: c.pool, own: s}, nil
+	return &session{own: s}, nil
 }
 
 // Once runs a statement on a lane, unless pg says that it would leave something

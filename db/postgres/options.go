@@ -1,13 +1,10 @@
 package postgres
 
 import (
-	"context"
 	"fmt"
 	"net/url"
 	"slices"
 	"strings"
-
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/seed1239206e/repaint/db"
 	"github.com/seed1239206e/repaint/pg"
@@ -53,10 +50,5 @@ func configure(d Dialect, u *db.URL) (*pg.Config, error) {
 		return nil, err
 	}
 	c.Sessions = sessions
-	if c.Conn.AfterConnect == nil {
-		// With such a function pg closes a connection of which it would otherwise reset
-		// the settings. See session.Close.
-		c.Conn.AfterConnect = func(context.Context, *pgconn.PgConn) error { return nil }
-	}
 	return c, nil
 }

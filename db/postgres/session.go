@@ -4,9 +4,6 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
-	"regexp"
-	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,11 +15,9 @@ import (
 // session is a connection in the Engine's pool. The server is told of a transaction
 // with its first statement.
 type session struct {
-	pool   *pg.DB
 	own    *pg.Session
 	tx     pgx.Tx // nil outside of a transaction
 	status db.Status
-	busy   atomic.Bool // a call runs; stays if its caller is killed
 }
 
 var _ db.Session = (*session)(nil)
@@ -42,14 +37,12 @@ func (s *session) Do(ctx context.Context, call *db.Call) error {
 	if err != nil {
 		return err
 	}
-	s.busy.Store(true)
 	err = execute(ctx, s.on(), call, args)
 	return s.done(err)
 }
 
 // done notes what an error has left behind.
 func (s *session) done(err error) error {
-	s.busy.Store(false)
 	var own *db.Error
 	switch {
 	case err == nil:
@@ -63,8 +56,6 @@ func (s *session) done(err error) error {
 	return err
 }
 
-var whichStatement = regexp.MustCompile(`statement (\d+) of the batch's`)
-
 // DoMany is Do for several calls, in one go.
 func (s *session) DoMany(ctx context.Context, calls []*db.Call) (failed int, err error) {
 	batch := &pgx.Batch{}
@@ -75,7 +66,6 @@ func (s *session) DoMany(ctx context.Context, calls []*db.Call) (failed int, err
 		}
 		batch.Queue(call.Statement.Text, args...)
 	}
-	s.busy.Store(true)
 	results := s.on().SendBatch(ctx, batch)
 	for i, call := range calls {
 		if err = take(results, call); err != nil {
@@ -84,10 +74,9 @@ func (s *session) DoMany(ctx context.Context, calls []*db.Call) (failed int, err
 		}
 	}
 	if err != nil {
-		if found := whichStatement.FindStringSubmatch(err.Error()); found != nil {
-			if n, _ := strconv.Atoi(found[1]); n >= 1 && n <= len(calls) {
-				failed = n - 1
-			}
+		var which *pg.BatchError
+		if errors.As(err, &which) {
+			failed = which.Index
 		}
 		err = explain(calls[failed], err)
 	}
@@ -145,9 +134,7 @@ func (s *session) Rollback(ctx context.Context) error {
 }
 
 func (s *session) end(ctx context.Context, how func(pgx.Tx, context.Context) error) error {
-	s.busy.Store(true)
 	err := how(s.tx, ctx)
-	s.busy.Store(false)
 	s.tx = nil
 	if s.status != db.Broken {
 		s.status = db.Idle
@@ -179,7 +166,6 @@ func (s *session) RollbackTo(ctx context.Context, name string) error {
 
 // control runs a statement of the transaction's own.
 func (s *session) control(ctx context.Context, text string) error {
-	s.busy.Store(true)
 	_, err := s.tx.Exec(ctx, text)
 	return s.done(err)
 }
@@ -192,22 +178,12 @@ func (s *session) Status() db.Status { return s.status }
 // closeTimeout is how long a server may take to say goodbye.
 const closeTimeout = 5 * time.Second
 
-// Close closes the connection. pg would reset it and give it to the next owner; it
-// closes those only that have been told to discard something. One whose caller was
-// killed in the middle of a statement, for which nobody waits, is ended by the server.
+// Close closes the connection. If its caller was killed in the middle of a statement,
+// that ends with it.
 func (s *session) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()
-	// What these return doesn't matter: the connection is given up in any case.
-	switch {
-	case s.status == db.Broken:
-	case s.busy.Load():
-		_, _ = s.pool.Exec(ctx, "select pg_terminate_backend($1)", int64(s.own.PID()))
-	default:
-		_, _ = s.own.Exec(ctx, "discard plans")
-	}
-	s.own.Release()
-	return nil
+	return s.own.Close(ctx)
 }
 
 // Stream runs a query and hands its rows out as they come.
@@ -225,7 +201,6 @@ func (s *session) Stream(ctx context.Context, call *db.Call) (db.Cursor, error) 
 	if !ok {
 		return nil, pg.ErrUnsupported
 	}
-	s.busy.Store(true)
 	rows, err := from.Stream(ctx, call.Statement.Text, args...)
 	if err != nil {
 		return nil, s.done(explain(call, err))
@@ -262,6 +237,5 @@ func (c *cursor) Fetch(_ context.Context, call *db.Call, most int) (more bool, e
 // Close ends the query. Its error, if any, Fetch has returned.
 func (c *cursor) Close(context.Context) error {
 	c.rows.Close()
-	c.s.busy.Store(false)
 	return nil
 }

@@ -265,7 +265,12 @@ func (s *scheduler) doCopy(ctx context.Context, g *segment) error {
 	if err != nil {
 		return err
 	}
+	killed := true
 	defer func() {
+		if killed { // its greenlet is being unwound
+			k.end(context.Canceled)
+			s.abandon(g)
+		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.occupant == k {
@@ -287,6 +292,7 @@ func (s *scheduler) doCopy(ctx context.Context, g *segment) error {
 			err = nil
 		}
 	}
+	killed = false
 	return err
 }
 

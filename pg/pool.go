@@ -53,19 +53,31 @@ func (p *pool) acquire(ctx context.Context) (*scheduler, error) {
 	p.waits++
 	p.grow()
 	p.mu.Unlock()
+	killed := true
+	defer func() {
+		if killed { // its greenlet is being unwound
+			p.giveUp(w, context.Canceled)
+		}
+	}()
 	s, err := repaint.Await(ctx, w.Future())
-	if err == nil {
-		return s, nil
+	killed = false
+	if err != nil {
+		p.giveUp(w, err)
+		return nil, err
 	}
-	if w.Future().Cancel(err); w.Future().Err() == nil { // it had come all the same
+	return s, nil
+}
+
+// giveUp is for one who waits no longer.
+func (p *pool) giveUp(w *loop.Promise[*scheduler], why error) {
+	if w.Future().Cancel(why); w.Future().Err() == nil { // it had come all the same
 		if s, _ := w.Future().Result(); s != nil {
 			p.deliver(s)
 		}
 	}
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.waiters = slices.DeleteFunc(p.waiters, func(o *loop.Promise[*scheduler]) bool { return o == w })
-	p.mu.Unlock()
-	return nil, err
 }
 
 // grow connects for those who wait, as far as there may be more. It needs the mutex.

@@ -56,7 +56,15 @@ func (s *scheduler) streamRows(ctx context.Context, q *query, release func(), ru
 	q.stream, st.g = st, &q.segment
 	r := &q.row
 	r.db, r.q, r.stream = s.db, q, st
-	if err := run(); err != nil {
+	killed := true
+	defer func() {
+		if killed { // its greenlet is being unwound, so nobody will close the rows
+			st.close()
+		}
+	}()
+	err := run()
+	killed = false
+	if err != nil {
 		r.err = err
 		r.Close()
 		return r

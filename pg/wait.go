@@ -61,8 +61,15 @@ func (s *scheduler) doInLoop(ctx context.Context, l *loop.Loop, g *segment) erro
 	g.promise.Bind(nil, (*awaited)(g))
 	future := g.promise.Future()
 	k := s.db.collect(l, g)
-	defer k.leave()
+	killed := true
+	defer func() {
+		k.leave()
+		if killed { // its greenlet is being unwound
+			s.abandon(g)
+		}
+	}()
 	_, err := repaint.Await(ctx, future)
+	killed = false
 	if err == nil {
 		return nil
 	}

@@ -300,3 +300,39 @@ func TestCopyOnALostConnection(t *testing.T) {
 		require.EqualValues(t, 1, n)
 	})
 }
+
+// The types of the columns are asked for with each COPY, since somebody may have changed them: binary data of another type isn't always refused.
+// That costs no round trip: the server executes the COPY before the answer is here.
+func TestCopyFromKnowsTheColumnsAsTheyAre(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, proxy, target := proxied(t, "&pool_sessions=1")
+		target.MustQuery(t, "create table t (a int4, b int4)")
+		copyOne := func(ctx context.Context) error {
+			_, err := db.CopyFrom(ctx, pgx.Identifier{"t"}, []string{"a", "b"}, pgx.CopyFromRows([][]any{{1, 2}}))
+			return err
+		}
+		require.NoError(t, copyOne(ctx))
+		for _, change := range []string{"int8", "float4", "numeric", "float8", "int4"} {
+			target.MustQuery(t, "alter table t alter column b type "+change+" using b::"+change)
+			require.NoError(t, copyOne(ctx), change)
+			require.Equal(t, "2", target.MustQuery(t, "select distinct b from t"), change)
+		}
+		target.MustQuery(t, "alter table t rename column b to c")
+		require.ErrorContains(t, copyOne(ctx), "42703")
+		target.MustQuery(t, "alter table t rename column c to b")
+
+		proxy.Stall(faultproxy.ToClient)
+		wait := c.start(ctx, copyOne)
+		running(t, ctx, target, "copy \"t\"")
+		proxy.Resume()
+		require.NoError(t, wait())
+
+		tx, err := db.Begin(ctx)
+		require.NoError(t, err)
+		_, err = tx.CopyFrom(ctx, pgx.Identifier{"nowhere"}, []string{"a"}, pgx.CopyFromRows([][]any{{1}}))
+		require.ErrorContains(t, err, "42P01", "and not that the transaction has failed")
+		require.NoError(t, tx.Rollback(ctx))
+		require.Equal(t, 7, count(t, ctx, db, "t"))
+		require.EqualValues(t, 1, db.Stats().SessionOpens)
+	})
+}

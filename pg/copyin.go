@@ -89,7 +89,7 @@ func (s *scheduler) copyReader(ctx context.Context, err error, tx *Tx, r io.Read
 	case classify(sql).class != classCopy || !strings.Contains(strings.ToUpper(sql), "STDIN"):
 		return pgconn.CommandTag{}, q.failed("checking", fmt.Errorf("%w: it isn't a COPY … FROM STDIN", ErrUnsupported))
 	}
-	err = s.copyIn(ctx, tx, q, func(ctx context.Context, buf []byte) ([]byte, bool, error) {
+	err = s.copyIn(ctx, tx, q, nil, func(ctx context.Context, buf []byte) ([]byte, bool, error) {
 		n, err := repaint.Block(ctx, func(context.Context) (int, error) { return r.Read(buf[len(buf):cap(buf)]) })
 		if err == io.EOF {
 			return buf[:len(buf)+n], true, nil
@@ -122,16 +122,62 @@ func (s *scheduler) copySource(ctx context.Context, refused error, tx *Tx, table
 			t.TraceCopyFromEnd(ctx, nil, end)
 		}()
 	}
-	sh, err := s.describe(ctx, fmt.Sprintf("select %s from %s", list, table.Sanitize()), tx != nil)
-	if err != nil {
-		return 0, q.failed("asking for the types of the columns of", err)
+	for attempt := 1; ; attempt++ {
+		types, err := s.columnTypes(fmt.Sprintf("select %s from %s", list, table.Sanitize()), tx != nil)
+		if err != nil {
+			return 0, q.failed("preparing", err)
+		}
+		touched := false
+		err = s.copyRows(ctx, tx, q, types, rows, &touched)
+		if err == nil {
+			return q.steps[len(q.steps)-1].tag.RowsAffected(), nil
+		}
+		switch failure, again := s.outcome(types); {
+		case again && !touched && attempt < maxAttempts && ctx.Err() == nil:
+			q = &query{text: q.text} // another's cancel has hit the question
+		case failure != nil:
+			return 0, q.failed("asking for the types of the columns of", failure)
+		default:
+			return 0, err
+		}
 	}
+}
+
+// columnTypes makes the segment that asks for the types of a table's columns. It goes before each COPY, in the same write, and costs no round trip. They aren't kept for the
+// next one: binary data of another type than that of the column isn't always refused, and somebody may have changed it meanwhile.
+func (s *scheduler) columnTypes(sql string, inTx bool) (*segment, error) {
+	g := &segment{sched: s, sql: sql, harmless: true, inTx: inTx, then: func() {}}
+	payload, err := describeUnnamed(nil, sql)
+	g.steps = append(g.oneStep[:0], step{describes: true, payload: payload})
+	return g, err
+}
+
+// outcome returns the server's error to a segment that nobody waits for, if it has one, and whether it should be sent again.
+func (s *scheduler) outcome(g *segment) (failure error, again bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if g.state == stateFinished && g.failure != nil {
+		return g.failure, g.again
+	}
+	return nil, false
+}
+
+// copyRows runs a COPY with the rows of a source, whose values are encoded for the columns that types finds.
+func (s *scheduler) copyRows(ctx context.Context, tx *Tx, q *query, types *segment, rows pgx.CopyFromSource, touched *bool) error {
 	one := s.db.codec()
 	defer s.db.release(one)
-	begun := false
-	err = s.copyIn(ctx, tx, q, func(_ context.Context, buf []byte) ([]byte, bool, error) {
-		if !begun {
-			begun = true
+	var fields []pgconn.FieldDescription
+	return s.copyIn(ctx, tx, q, types, func(_ context.Context, buf []byte) ([]byte, bool, error) {
+		if fields == nil {
+			// The server takes data, so it has answered what was sent before.
+			if types.failure != nil {
+				return nil, false, types.failure
+			}
+			*touched = true
+			fields = types.steps[0].fields
+			if fields == nil {
+				fields = []pgconn.FieldDescription{} // a table without columns
+			}
 			buf = append(buf, "PGCOPY\n\377\r\n\000\000\000\000\000\000\000\000\000"...)
 		}
 		for len(buf) < copyPiece/2 {
@@ -142,19 +188,15 @@ func (s *scheduler) copySource(ctx context.Context, refused error, tx *Tx, table
 			if err != nil {
 				return nil, false, err
 			}
-			if len(values) != len(sh.fields) {
-				return nil, false, fmt.Errorf("expected %d values, got %d", len(sh.fields), len(values))
+			if len(values) != len(fields) {
+				return nil, false, fmt.Errorf("expected %d values, got %d", len(fields), len(values))
 			}
-			if buf, err = copyRow(one.types, buf, sh.fields, values); err != nil {
+			if buf, err = copyRow(one.types, buf, fields, values); err != nil {
 				return nil, false, err
 			}
 		}
 		return buf, false, nil
 	})
-	if err != nil {
-		return 0, err
-	}
-	return q.steps[len(q.steps)-1].tag.RowsAffected(), nil
 }
 
 // copyRow appends a row in COPY's binary format.
@@ -211,8 +253,9 @@ func copyText(types *pgtype.Map, buf []byte, oid uint32, v any, cause error) ([]
 //	begun   the server takes data
 //	over    the end, or the news that there won't be one, has been put behind the data; or the server has said that it failed
 type copyIn struct {
-	s *scheduler
-	g *segment
+	s     *scheduler
+	g     *segment
+	types *segment // is sent before it; may be nil
 
 	// Guarded by the scheduler's mutex.
 	begun, over bool
@@ -222,9 +265,10 @@ type copyIn struct {
 	waiter      *loop.Promise[struct{}]
 }
 
-// copyIn runs a COPY whose data are what produce appends, until it says that there is no more.
-func (s *scheduler) copyIn(ctx context.Context, tx *Tx, q *query, produce func(ctx context.Context, buf []byte) (data []byte, last bool, err error)) error {
-	k := &copyIn{s: s, g: &q.segment}
+// copyIn runs a COPY whose data are what produce appends, until it says that there is no more. If types isn't nil it is sent before, and answered
+// when produce is called.
+func (s *scheduler) copyIn(ctx context.Context, tx *Tx, q *query, types *segment, produce func(ctx context.Context, buf []byte) (data []byte, last bool, err error)) error {
+	k := &copyIn{s: s, g: &q.segment, types: types}
 	q.copyIn, q.mode, q.isExec = k, pgx.QueryExecModeSimpleProtocol, true
 	var wrong error
 	q.feed = func(ctx context.Context) error {
@@ -252,8 +296,15 @@ func (s *scheduler) copyIn(ctx context.Context, tx *Tx, q *query, produce func(c
 func (s *scheduler) doCopy(ctx context.Context, g *segment) error {
 	k := g.copyIn
 	g.then, g.noRepeat = k.finish, true
+	var c *conn
+	var err error
 	s.mu.Lock()
-	c, err := s.accept(g)
+	if k.types != nil {
+		_, err = s.accept(k.types)
+	}
+	if err == nil {
+		c, err = s.accept(g)
+	}
 	if err == nil {
 		s.occupant = k
 	}
@@ -268,8 +319,7 @@ func (s *scheduler) doCopy(ctx context.Context, g *segment) error {
 	killed := true
 	defer func() {
 		if killed { // its greenlet is being unwound
-			k.end(context.Canceled)
-			s.abandon(g)
+			k.abandon(context.Canceled)
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -286,14 +336,20 @@ func (s *scheduler) doCopy(ctx context.Context, g *segment) error {
 		k.end(err)
 		err = k.await(ctx, func() bool { return false })
 	}
-	if err != nil {
-		k.end(err)
-		if s.abandon(g) {
-			err = nil
-		}
+	if err != nil && k.abandon(err) {
+		err = nil
 	}
 	killed = false
 	return err
+}
+
+// abandon says that nobody waits any more. It returns true if the COPY was finished before: then its outcome counts.
+func (k *copyIn) abandon(why error) (finished bool) {
+	k.end(why)
+	if k.types != nil {
+		k.s.abandon(k.types)
+	}
+	return k.s.abandon(k.g)
 }
 
 // feed puts the data.

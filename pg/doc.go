@@ -26,7 +26,7 @@
 //
 // # Sessions
 //
-// A session is a connection that one caller owns: from Begin to Commit or Rollback, or from [DB.Acquire] to [Session.Release]. Sessions come from a pool of
+// A session is a connection that one caller owns: from Begin to Commit or Rollback, or from [DB.Acquire] to [Session.Release] or [Session.Close]. Sessions come from a pool of
 // their own, of pool_sessions connections. Who waits for one is served in order of arrival.
 //
 // What leaves something behind on its connection needs a session, since on a lane it would concern strangers: SET, RESET, DISCARD, PREPARE,
@@ -38,7 +38,7 @@
 //
 // A released session is rolled back if a transaction is open, and RESET ALL, CLOSE ALL, UNLISTEN * and pg_advisory_unlock_all follow. After statements
 // of the kind above it is DISCARD ALL. A session that only had a transaction, without such statements, is passed on as it is. If the configuration has
-// an AfterConnect hook, whose settings a reset would undo, the connection is closed instead where DISCARD ALL would be due.
+// an AfterConnect hook, whose settings a reset would undo, the connection is closed instead where DISCARD ALL would be due. A session that is closed isn't passed on.
 //
 // With pipeline=off there are no lanes: each statement has a session while it runs.
 //
@@ -58,6 +58,7 @@
 //
 // CopyFrom inserts rows as pgx's does, CopyFromReader sends what a reader has, CopyTo and CopyOut give what the server sends to a writer or an iterator.
 // They are streams like those above: they own a session, and hold the one back that is faster. What is given up before its end has inserted nothing.
+// The types of the columns are asked for in the same write as the COPY of CopyFrom, which costs no round trip.
 //
 // # Notifications
 //
@@ -79,7 +80,7 @@
 // Nothing is put on that connection before the server has both answered and closed the connection over which it was asked.
 // If the cancel hits another statement, which it can if its own ends just then, that one is sent again. CALL and DO aren't,
 // since they can commit midway: their caller sees the error 57014.
-// No connection is closed because a context ended.
+// No connection is closed because a context ended. It is the same if a greenlet is killed while it waits.
 //
 // A caller whose context has ended can't know whether the statement was applied.
 //
@@ -110,7 +111,7 @@
 //
 // # Errors
 //
-// The error of a statement is a [*StatementError]: what, where, and how far. In it errors.As finds the server's *pgconn.PgError,
+// The error of a statement is a [*StatementError]: what, where, and how far. That of a batch is a [*BatchError], too, which says which statement it was. In it errors.As finds the server's *pgconn.PgError,
 // and errors.Is the conditions [ErrConnLost], [ErrClosed], [ErrQueueFull], [ErrRefusedOnLane], [ErrBusy], [ErrResultTooLarge], [ErrProtocol], and the context's cause.
 //
 // # Who may call what

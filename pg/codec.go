@@ -14,6 +14,7 @@ import (
 // A codec converts values. Its type map isn't safe for several goroutines, so each user takes a codec out of the DB's pool.
 type codec struct {
 	types   *pgtype.Map
+	loaded  *typeDefs // that types knows
 	builder pgx.ExtendedQueryBuilder
 	plans   []scanPlan // by column, of the last rows that were read with this codec; as a rule the next ones are like them
 }
@@ -38,15 +39,39 @@ func (c *codec) scanPlan(i int, field *pgconn.FieldDescription, dest any) pgtype
 	return p.plan
 }
 
-func (db *DB) codec() *codec      { return db.codecs.Get().(*codec) }
-func (db *DB) release(one *codec) { db.codecs.Put(one) }
-
-func (db *DB) newCodec() any {
-	one := &codec{types: pgtype.NewMap()}
-	if fn := db.config.RegisterTypes; fn != nil {
-		fn(one.types)
+func (db *DB) codec() *codec {
+	one := db.codecs.Get().(*codec)
+	if now := db.types.Load(); now != one.loaded {
+		one.loaded, one.plans = now, nil
+		_ = now.register(one.types) // LoadTypes has tried it
 	}
 	return one
+}
+
+func (db *DB) release(one *codec) { db.codecs.Put(one) }
+
+func (db *DB) newCodec() any { return &codec{types: db.newMap()} }
+
+func (db *DB) newMap() *pgtype.Map {
+	m := pgtype.NewMap()
+	if fn := db.config.RegisterTypes; fn != nil {
+		fn(m)
+	}
+	return m
+}
+
+// build encodes the arguments.
+func (c *codec) build(s *shape, args []any) error {
+	err := c.builder.Build(c.types, &s.sd, args)
+	if err == nil {
+		return nil
+	}
+	for _, oid := range s.params {
+		if explained := unknownType(c.types, oid, err); explained != err {
+			return explained
+		}
+	}
+	return err
 }
 
 // bindNamed appends what executes a prepared statement: Bind and Execute.
@@ -54,7 +79,7 @@ func (c *codec) bindNamed(buf []byte, name string, s *shape, formats []int16, ar
 	if len(args) != len(s.params) {
 		return nil, fmt.Errorf("expected %d arguments, got %d", len(s.params), len(args))
 	}
-	if err := c.builder.Build(c.types, &s.sd, args); err != nil {
+	if err := c.build(s, args); err != nil {
 		return nil, err
 	}
 	return c.bind(buf, name, formats)
@@ -69,7 +94,7 @@ func (c *codec) bindUnnamed(buf []byte, sql string, s *shape, formats []int16, a
 			return nil, fmt.Errorf("expected %d arguments, got %d", len(s.params), len(args))
 		}
 		parse.ParameterOIDs = s.params
-		err = c.builder.Build(c.types, &s.sd, args)
+		err = c.build(s, args)
 	} else {
 		err = c.builder.Build(c.types, nil, args)
 	}

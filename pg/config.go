@@ -51,6 +51,7 @@ type Config struct {
 
 	// RegisterTypes is called for each new type map, to add the types of the application. Maps are made as they are
 	// needed, one for each concurrent user, so it is called often and from any goroutine, and must not query the database.
+	// For types that the database knows, and that are made of others, see DB.LoadTypes.
 	RegisterTypes func(*pgtype.Map)
 }
 

@@ -208,7 +208,7 @@ func copyRow(types *pgtype.Map, buf []byte, fields []pgconn.FieldDescription, va
 		encoded, err := types.Encode(fields[i].DataTypeOID, pgx.BinaryFormatCode, v, buf)
 		if err != nil {
 			if encoded, err = copyText(types, buf, fields[i].DataTypeOID, v, err); err != nil {
-				return nil, fmt.Errorf("the value of column %q: %w", fields[i].Name, err)
+				return nil, fmt.Errorf("the value of column %q: %w", fields[i].Name, unknownType(types, fields[i].DataTypeOID, err))
 			}
 		}
 		if encoded != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,6 +25,7 @@ type DB struct {
 	lanes  *scheduler
 	pool   *pool
 	codecs sync.Pool
+	types  atomic.Pointer[typeDefs] // that were loaded; nil if none were
 
 	mu             sync.Mutex // held for moments; a loop's hook list isn't touched inside
 	collectors     map[*loop.Loop]*collector

@@ -54,6 +54,11 @@
 // In a plain goroutine the caller reads the connection itself. In a loop the driver reads ahead, a quarter of a megabyte at most, and the task is suspended
 // only when nothing has come. A [Cursor] leaves the transaction free for other statements between its fetches.
 //
+// # Types
+//
+// [DB.LoadTypes] makes the database's own types known: composites, enums, domains, ranges, and arrays of them. Types of the application's own, with codecs of pgtype,
+// are registered by Config.RegisterTypes.
+//
 // # COPY
 //
 // CopyFrom inserts rows as pgx's does, CopyFromReader sends what a reader has, CopyTo and CopyOut give what the server sends to a writer or an iterator.

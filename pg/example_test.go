@@ -314,3 +314,56 @@ func ExampleSession_Prepare() {
 	})
 	// Prints: 42
 }
+
+// The database's own types: a composite is a struct, and so is a row of a table.
+func ExampleDB_LoadTypes() {
+	withDB(func(ctx context.Context, db *pg.DB) error {
+		_, err := db.Exec(ctx, "create type colour as enum ('red', 'blue'); create type pixel as (x int, y int, colour colour)")
+		if err != nil {
+			return err
+		}
+		if err := db.LoadTypes(ctx, "pixel"); err != nil { // and what it is made of
+			return err
+		}
+		type pixel struct {
+			X, Y   int
+			Colour string
+		}
+		var last []pixel
+		err = db.QueryRow(ctx, "select ($1::pixel[])[2:]", []pixel{{1, 2, "red"}, {3, 4, "blue"}}).Scan(&last)
+		fmt.Println(last)
+		return err
+	})
+	// Prints: [{3 4 blue}]
+}
+
+func ExampleBatchError() {
+	withDB(func(ctx context.Context, db *pg.DB) error {
+		b := new(pgx.Batch)
+		for _, divisor := range []int{2, 1, 0} {
+			b.Queue("select 10 / $1::int", divisor)
+		}
+		var which *pg.BatchError
+		if err := db.SendBatch(ctx, b).Close(); errors.As(err, &which) {
+			fmt.Println(which.Index, b.QueuedQueries[which.Index].Arguments)
+		}
+		return nil
+	})
+	// Prints: 2 [0]
+}
+
+// A session that may be in a bad state is closed, and not given to anybody else.
+func ExampleSession_Close() {
+	withDB(func(ctx context.Context, db *pg.DB) error {
+		s, err := db.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		if err := s.Close(ctx); err != nil {
+			return err
+		}
+		fmt.Println(errors.Is(s.Ping(ctx), pg.ErrClosed))
+		return nil
+	})
+	// Prints: true
+}

@@ -35,6 +35,9 @@ func TestExamples(t *testing.T) {
 		"ExampleTimeout":          ExampleTimeout,
 		"ExampleTx_Cursor":        ExampleTx_Cursor,
 		"ExampleSession_Prepare":  ExampleSession_Prepare,
+		"ExampleDB_LoadTypes":     ExampleDB_LoadTypes,
+		"ExampleBatchError":       ExampleBatchError,
+		"ExampleSession_Close":    ExampleSession_Close,
 	}
 	require.Len(t, examples, len(want), "each example that prints something is run")
 	for name, fn := range examples {

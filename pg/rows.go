@@ -153,7 +153,7 @@ func (r *Rows) Scan(dest ...any) error {
 	if len(r.fields) != len(dest) {
 		return r.fail(fmt.Errorf("number of field descriptions must equal number of destinations, got %d and %d", len(r.fields), len(dest)))
 	}
-	r.TypeMap()
+	types := r.TypeMap()
 	row := r.row
 	for i, to := range dest {
 		v, field := row.value(), &r.fields[i]
@@ -161,7 +161,7 @@ func (r *Rows) Scan(dest ...any) error {
 			continue
 		}
 		if err := r.codec.scanPlan(i, field, to).Scan(v, to); err != nil {
-			return r.fail(pgx.ScanArgError{ColumnIndex: i, FieldName: field.Name, Err: err})
+			return r.fail(pgx.ScanArgError{ColumnIndex: i, FieldName: field.Name, Err: unknownType(types, field.DataTypeOID, err)})
 		}
 	}
 	return nil

@@ -1,0 +1,167 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// LoadTypes asks the server for types of the database's own, and makes them known to the DB: composites (and the rows of tables), enums, domains, ranges, and multiranges,
+// with their arrays and all types that they are made of. Names are as in SQL: "mood", "shop.address". It is called once, after Open; then values of these types can be
+// arguments and results everywhere, on all lanes and sessions, also on those that are opened later. It needs PostgreSQL 14 or newer.
+//
+// A composite is a struct whose exported fields have the composite's order, or a pgx.CompositeFields, an enum a kind of string, a range a pgtype.Range, an array a slice.
+// A type of an extension, such as hstore, is known if Config.RegisterTypes has registered a type of that name, with whatever OID.
+//
+// Call it again if a type has changed, or was made anew. An unknown name is the server's error, 42704, and changes nothing. It may be called from any goroutine and task.
+func (db *DB) LoadTypes(ctx context.Context, names ...string) error {
+	rows, err := db.Query(ctx, loadTypesSQL, names)
+	if err != nil {
+		return fmt.Errorf("pg: loading types: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[typeDef])
+	if err != nil {
+		return fmt.Errorf("pg: loading types: %w", err)
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	all := &typeDefs{byOID: map[uint32]typeDef{}}
+	if before := db.types.Load(); before != nil {
+		maps.Copy(all.byOID, before.byOID)
+	}
+	for _, d := range found {
+		all.byOID[d.OID] = d
+	}
+	if err := all.register(db.newMap()); err != nil { // a rehearsal
+		return fmt.Errorf("pg: loading types: %w", err)
+	}
+	db.types.Store(all)
+	db.lanes.descs.forget() // values of these types may travel in another format now
+	return nil
+}
+
+// loadTypesSQL finds types by name, and all that they are made of, but for those that every database has.
+const loadTypesSQL = `
+with recursive need(oid) as (
+	select n::regtype::oid from unnest($1::text[]) n
+	union
+	select part.oid from need cross join lateral (
+		select typelem as oid from pg_catalog.pg_type where oid = need.oid and typcategory = 'A'
+		union all select typarray from pg_catalog.pg_type where oid = need.oid
+		union all select typbasetype from pg_catalog.pg_type where oid = need.oid
+		union all select rngsubtype from pg_catalog.pg_range where rngtypid = need.oid
+		union all select rngmultitypid from pg_catalog.pg_range where rngtypid = need.oid
+		union all select rngtypid from pg_catalog.pg_range where rngmultitypid = need.oid
+		union all select a.atttypid from pg_catalog.pg_type t join pg_catalog.pg_attribute a on a.attrelid = t.typrelid
+			where t.oid = need.oid and t.typtype = 'c' and a.attnum > 0 and not a.attisdropped
+	) part where part.oid >= 16384
+)
+select t.oid,
+	case when pg_catalog.pg_type_is_visible(t.oid) then '' else n.nspname || '.' end || t.typname,
+	t.typtype::text, t.typcategory = 'A', t.typdelim::text,
+	case t.typtype when 'b' then t.typelem when 'd' then t.typbasetype else coalesce(r.rngsubtype, m.rngtypid, 0) end,
+	coalesce((select array_agg(attname::text order by attnum) from pg_catalog.pg_attribute
+		where attrelid = t.typrelid and attnum > 0 and not attisdropped), '{}'),
+	coalesce((select array_agg(atttypid order by attnum) from pg_catalog.pg_attribute
+		where attrelid = t.typrelid and attnum > 0 and not attisdropped), '{}')
+from need join pg_catalog.pg_type t on t.oid = need.oid
+	join pg_catalog.pg_namespace n on n.oid = t.typnamespace
+	left join pg_catalog.pg_range r on r.rngtypid = t.oid
+	left join pg_catalog.pg_range m on m.rngmultitypid = t.oid
+where t.oid >= 16384`
+
+// A typeDef is what the server says of a type. The types themselves are made for each map anew, since some remember what they have seen.
+type typeDef struct {
+	OID        uint32
+	Name       string
+	Kind       string // pg_type's typtype
+	IsArray    bool
+	Delimiter  string
+	Of         uint32 // of an array, a domain, a range, a multirange: what it is made of
+	FieldNames []string
+	FieldTypes []uint32
+}
+
+// typeDefs are the types that have been loaded. They are replaced, never changed.
+type typeDefs struct{ byOID map[uint32]typeDef }
+
+// register makes the types known to a map.
+func (d *typeDefs) register(m *pgtype.Map) error {
+	var errs []error
+	done := map[uint32]*pgtype.Type{}
+	for oid := range d.byOID {
+		if _, err := d.make(m, oid, done); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// make returns the type, which it makes and registers if need be, after those that it is made of.
+func (d *typeDefs) make(m *pgtype.Map, oid uint32, done map[uint32]*pgtype.Type) (*pgtype.Type, error) {
+	def, loaded := d.byOID[oid]
+	if !loaded {
+		if t, ok := m.TypeForOID(oid); ok {
+			return t, nil
+		}
+		return nil, fmt.Errorf("the type with OID %d isn't known", oid)
+	}
+	if t := done[oid]; t != nil {
+		return t, nil
+	}
+	codec, err := d.codec(m, def, done)
+	if err != nil {
+		return nil, err
+	}
+	t := &pgtype.Type{Name: def.Name, OID: oid, Codec: codec}
+	m.RegisterType(t)
+	done[oid] = t
+	return t, nil
+}
+
+func (d *typeDefs) codec(m *pgtype.Map, def typeDef, done map[uint32]*pgtype.Type) (pgtype.Codec, error) {
+	switch {
+	case def.Kind == "e":
+		return &pgtype.EnumCodec{}, nil
+	case def.Kind == "c":
+		fields := make([]pgtype.CompositeCodecField, len(def.FieldNames))
+		for i, name := range def.FieldNames {
+			t, err := d.make(m, def.FieldTypes[i], done)
+			if err != nil {
+				return nil, fmt.Errorf("%s.%s: %w", def.Name, name, err)
+			}
+			fields[i] = pgtype.CompositeCodecField{Name: name, Type: t}
+		}
+		return &pgtype.CompositeCodec{Fields: fields}, nil
+	case def.IsArray, def.Kind == "d", def.Kind == "r", def.Kind == "m":
+		of, err := d.make(m, def.Of, done)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", def.Name, err)
+		}
+		switch {
+		case def.IsArray:
+			return &pgtype.ArrayCodec{ElementType: of, Delimiter: def.Delimiter[0]}, nil
+		case def.Kind == "d":
+			return of.Codec, nil
+		case def.Kind == "r":
+			return &pgtype.RangeCodec{ElementType: of}, nil
+		}
+		return &pgtype.MultirangeCodec{ElementType: of}, nil
+	}
+	if t, ok := m.TypeForName(def.Name); ok {
+		return t.Codec, nil
+	}
+	return nil, fmt.Errorf("%s is a base type that isn't known here: register a type of this name in Config.RegisterTypes", def.Name)
+}
+
+// unknownType adds to an error what to do if it may come from a type that the map doesn't know.
+func unknownType(m *pgtype.Map, oid uint32, err error) error {
+	if _, known := m.TypeForOID(oid); known || oid < 16384 {
+		return err
+	}
+	return fmt.Errorf("%w (%d is a type of this database's own, which DB.LoadTypes makes known; \"select %[2]d::regtype\" tells its name)", err, oid)
+}

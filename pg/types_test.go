@@ -1,0 +1,205 @@
+package pg
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint/internal/testserver"
+)
+
+type mood string
+
+type home struct {
+	Street string
+	Number int32
+	Mood   mood
+}
+
+type person struct {
+	Name  string
+	Homes []home
+}
+
+const ownTypes = `
+create type mood as enum ('sad', 'ok', 'happy');
+create domain positive as int check (value > 0);
+create schema shop;
+create type shop.address as (street text, number positive, mood mood);
+create type person as (name text, homes shop.address[]);
+create type floats as range (subtype = float8);
+create table inventory (id int, moods mood[])`
+
+var ownNames = []string{"mood", "positive", "shop.address", "person", "floats", "inventory"}
+
+// roundTrips sends values of the types there and back: with a type known and unknown to the statement, alone and in arrays, as rows and through COPY.
+func roundTrips(ctx context.Context, q querier) error {
+	there := home{"Main St, \"the\" (old) one", 7, "happy"}
+	family := person{"Ada", []home{there, {"Side St", 1, "sad"}}}
+	var (
+		a    home
+		as   []home
+		m    mood
+		ms   []mood
+		p    person
+		n    int
+		ns   []int
+		r    pgtype.Range[float64]
+		rs   []pgtype.Range[float64]
+		many pgtype.Multirange[pgtype.Range[float64]]
+	)
+	one := pgtype.Range[float64]{Lower: 0.5, Upper: 1.5, LowerType: pgtype.Inclusive, UpperType: pgtype.Exclusive, Valid: true}
+	two := pgtype.Range[float64]{Lower: 3, Upper: 4, LowerType: pgtype.Inclusive, UpperType: pgtype.Exclusive, Valid: true}
+	err := q.QueryRow(ctx,
+		`select $1::shop.address, $2::shop.address[], $3::mood, $4::mood[], $5::person, $6::positive, $7::positive[], $8::floats, $9::floats[], multirange($8::floats)`,
+		there, family.Homes, mood("ok"), []mood{"sad", "happy"}, family, 5, []int{5, 6}, one, []pgtype.Range[float64]{one, two},
+	).Scan(&a, &as, &m, &ms, &p, &n, &ns, &r, &rs, &many)
+	if err != nil {
+		return err
+	}
+	got := fmt.Sprint(a, as, m, ms, p, n, ns, r, rs, many)
+	want := fmt.Sprint(there, family.Homes, "ok", []mood{"sad", "happy"}, family, 5, []int{5, 6}, one, []pgtype.Range[float64]{one, two}, []pgtype.Range[float64]{one})
+	if got != want {
+		return fmt.Errorf("got %s, want %s", got, want)
+	}
+	var none *home
+	var id int
+	row := struct {
+		ID    int
+		Moods []mood
+	}{3, []mood{"ok"}}
+	if err := q.QueryRow(ctx, "select null::shop.address, ($1::inventory).id", row).Scan(&none, &id); err != nil || none != nil || id != 3 {
+		return fmt.Errorf("got %v and %d: %w", none, id, err)
+	}
+	return nil
+}
+
+func TestOwnTypes(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		target := testserver.Postgres(t).Database(t)
+		target.MustQuery(t, ownTypes)
+		db := openAt(t, target.URL()+"&pool_lanes=2&pool_sessions=2")
+		require.ErrorContains(t, roundTrips(ctx, db), "DB.LoadTypes", "unknown before")
+		require.ErrorContains(t, db.LoadTypes(ctx, "mood", "no_such_type"), "42704")
+		require.ErrorContains(t, roundTrips(ctx, db), "DB.LoadTypes", "still")
+		require.NoError(t, db.LoadTypes(ctx, ownNames...))
+		everywhere := func() {
+			for _, err := range c.together(ctx, 20, func(ctx context.Context, i int) error { return roundTrips(ctx, db) }) {
+				require.NoError(t, err)
+			}
+			s, err := db.Acquire(ctx)
+			require.NoError(t, err)
+			defer s.Release()
+			require.NoError(t, roundTrips(ctx, s))
+			require.NoError(t, pgx.BeginFunc(ctx, s, func(tx pgx.Tx) error { return roundTrips(ctx, tx) }))
+		}
+		everywhere()
+		target.MustQuery(t, "select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
+		until(t, ctx, "the loss", func() bool { st := db.Stats(); return st.Lanes == 0 && st.Sessions == 0 })
+		everywhere()
+
+		_, err := db.Exec(ctx, "create table houses (id int, address shop.address, owners person[])")
+		require.NoError(t, err)
+		ada := person{"Ada", []home{{"Main St", 1, "ok"}}}
+		n, err := db.CopyFrom(ctx, pgx.Identifier{"houses"}, []string{"id", "address", "owners"}, pgx.CopyFromRows([][]any{{1, ada.Homes[0], []person{ada}}}))
+		require.NoError(t, err)
+		require.EqualValues(t, 1, n)
+		rows, err := db.Stream(ctx, "select address, owners from houses")
+		require.NoError(t, err)
+		house, err := pgx.CollectOneRow(rows, pgx.RowToStructByPos[struct {
+			Address home
+			Owners  []person
+		}])
+		require.NoError(t, err)
+		require.Equal(t, ada, house.Owners[0])
+		require.Equal(t, ada.Homes[0], house.Address)
+		rows, err = db.Query(ctx, "select 'ok'::mood")
+		require.NoError(t, err)
+		require.True(t, rows.Next())
+		values, err := rows.Values()
+		require.NoError(t, err)
+		require.Equal(t, []any{"ok"}, values)
+		rows.Close()
+	})
+}
+
+// A type that has changed is loaded again.
+func TestOwnTypeThatChanges(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		target := testserver.Postgres(t).Database(t)
+		target.MustQuery(t, "create type point3 as (x int, y int)")
+		db := openAt(t, target.URL())
+		require.NoError(t, db.LoadTypes(ctx, "point3"))
+		type xy struct{ X, Y int }
+		type xyz struct{ X, Y, Z int }
+		var two xy
+		require.NoError(t, db.QueryRow(ctx, "select $1::point3", xy{1, 2}).Scan(&two))
+		require.Equal(t, xy{1, 2}, two)
+		target.MustQuery(t, "alter type point3 add attribute z int")
+		require.NoError(t, db.LoadTypes(ctx, "point3"))
+		var three xyz
+		require.NoError(t, db.QueryRow(ctx, "select $1::point3", xyz{1, 2, 3}).Scan(&three))
+		require.Equal(t, xyz{1, 2, 3}, three)
+	})
+}
+
+// Where a type is unknown the error says what to do: for an argument, for a result, and for a column of a COPY.
+func TestUnknownTypesAreExplained(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		target := testserver.Postgres(t).Database(t)
+		target.MustQuery(t, ownTypes)
+		target.MustQuery(t, "create table t (address shop.address)")
+		db := openAt(t, target.URL())
+		_, argument := db.Exec(ctx, "insert into t values ($1)", home{"Main St", 1, "ok"})
+		var a home
+		result := db.QueryRow(ctx, "select ('Main St', 1, 'ok')::shop.address").Scan(&a)
+		_, column := db.CopyFrom(ctx, pgx.Identifier{"t"}, []string{"address"}, pgx.CopyFromRows([][]any{{home{}}}))
+		oid := target.MustQuery(t, "select 'shop.address'::regtype::oid")
+		for _, err := range []error{argument, result, column} {
+			require.ErrorContains(t, err, "DB.LoadTypes")
+			require.ErrorContains(t, err, "select "+oid+"::regtype")
+		}
+		// An enum needs no registration: its text will do.
+		var m mood
+		require.NoError(t, db.QueryRow(ctx, "select $1::mood", mood("ok")).Scan(&m))
+		require.Equal(t, mood("ok"), m)
+	})
+}
+
+// A base type of an extension takes the codec of the type that the application has registered under its name.
+func TestBaseTypeByName(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		target := testserver.Postgres(t).Database(t)
+		target.MustQuery(t, `create type label;
+			create function label_in(cstring) returns label language internal immutable strict as 'textin';
+			create function label_out(label) returns cstring language internal immutable strict as 'textout';
+			create type label (input = label_in, output = label_out, like = text);
+			create type tagged as (id int, label label)`)
+		err := openAt(t, target.URL()).LoadTypes(ctx, "tagged")
+		require.ErrorContains(t, err, "label is a base type")
+		config, err := ParseConfig(target.URL())
+		require.NoError(t, err)
+		config.RegisterTypes = func(m *pgtype.Map) { m.RegisterType(&pgtype.Type{Name: "label", OID: 0, Codec: textOnly{}}) }
+		db, err := OpenConfig(config)
+		require.NoError(t, err)
+		require.NoError(t, db.LoadTypes(ctx, "tagged"))
+		type tagged struct {
+			ID    int
+			Label string
+		}
+		var got tagged
+		require.NoError(t, db.QueryRow(ctx, "select $1::tagged", tagged{1, "a, b"}).Scan(&got))
+		require.Equal(t, tagged{1, "a, b"}, got)
+		require.NoError(t, db.Close(ctx))
+	})
+}
+
+// textOnly is text for a type whose binary format the server doesn't have.
+type textOnly struct{ pgtype.TextCodec }
+
+func (textOnly) FormatSupported(format int16) bool { return format == pgx.TextFormatCode }
+func (textOnly) PreferredFormat() int16            { return pgx.TextFormatCode }

@@ -1,6 +1,7 @@
 package pg
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -45,9 +46,13 @@ type Config struct {
 	ExecMode pgx.QueryExecMode
 
 	// Tracer is told of statements. If it also is a pgx.BatchTracer, pgx.CopyFromTracer, pgx.PrepareTracer or pgx.ConnectTracer, it is told of these, too.
-	// So what has been made for pgx fits, if it accepts that the *pgx.Conn is nil: there is none. (pgx's own tracelog doesn't.) It is called by the caller of the
+	// So what has been made for pgx fits, if it accepts that the *pgx.Conn is nil: there is none. (github.com/exaring/otelpgx does, pgx's own tracelog doesn't.) It is called by the caller of the
 	// statement, but for connections, which are opened by goroutines of the DB. It must not use the DB. See also LogTracer.
 	Tracer pgx.QueryTracer
+
+	// Context, if it isn't nil, is what the tracer and the hooks of Conn get when a connection is opened: that is done by goroutines of the DB, for whoever comes next, so it isn't
+	// any caller's. Only its values are used; for OpenTelemetry, whose adapters record nothing outside of a span, that is a span which lives as long as the DB.
+	Context context.Context
 
 	// RegisterTypes is called for each new type map, to add the types of the application. Maps are made as they are
 	// needed, one for each concurrent user, so it is called often and from any goroutine, and must not query the database.

@@ -57,7 +57,11 @@ func OpenConfig(config *Config) (*DB, error) {
 		return nil, fmt.Errorf("pg: %d lanes and %d sessions: there must be at least one of each", config.Lanes, config.Sessions)
 	}
 	db := &DB{config: config, collectors: map[*loop.Loop]*collector{}, ended: make(chan struct{})}
-	db.ctx, db.end = context.WithCancelCause(context.Background())
+	base := context.Background()
+	if config.Context != nil {
+		base = context.WithoutCancel(config.Context)
+	}
+	db.ctx, db.end = context.WithCancelCause(base)
 	db.codecs.New = db.newCodec
 	db.lanes = &scheduler{db: db, lanes: true, most: config.Lanes, few: min(config.Lanes, max(fewLanes, runtime.GOMAXPROCS(0))), depth: config.Depth, descs: newDescriptions(2 * config.StatementCache)}
 	db.pool = &pool{db: db, most: config.Sessions, all: map[*scheduler]struct{}{}}

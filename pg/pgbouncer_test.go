@@ -28,7 +28,6 @@ func TestThroughPgBouncer(t *testing.T) {
 		{"transaction", "&default_query_exec_mode=exec&pipeline=off"},
 		{"transaction", "&default_query_exec_mode=cache_describe"},
 		{"transaction", "&default_query_exec_mode=describe_exec"},
-		{"transaction", "&statement_cache_capacity=0"},
 	} {
 		t.Run(test.mode+test.options, func(t *testing.T) {
 			srv := testserver.Postgres(t)

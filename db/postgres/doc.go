@@ -33,6 +33,9 @@
 // can't be seen in the text, as set_config and session-level advisory locks, belongs
 // on a Conn, and is to be undone by who did it.
 //
+// Behind a PgBouncer in transaction mode, set default_query_exec_mode=exec; see the
+// documentation of pg.
+//
 // With pipeline=off, or an Events.Connect, which only sets up connections of the pool,
 // there are no lanes.
 //

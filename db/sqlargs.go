@@ -31,6 +31,15 @@ func convertArgs(c *Call, checker driver.NamedValueChecker, d *SQLDriver) error 
 	return nil
 }
 
+// DriverArgs returns the arguments as a driver of database/sql gets them.
+func (c *Call) DriverArgs() []driver.Value {
+	args := make([]driver.Value, len(c.driverArgs))
+	for i, a := range c.driverArgs {
+		args[i] = a.Value
+	}
+	return args
+}
+
 func convertArg(arg *driver.NamedValue, checker driver.NamedValueChecker, d *SQLDriver) error {
 	if d.Convert != nil {
 		v, err := d.Convert(arg.Value)

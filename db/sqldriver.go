@@ -70,6 +70,11 @@ type SQLDriver struct {
 	QueriesRows bool
 	// IDsFromOne: an id of 0 for the last row inserted means that it has none.
 	IDsFromOne bool
+	// Emulate returns how to run a statement that writes and returns rows by means of
+	// other statements, because the database hasn't it; nil has it run as it is. What it
+	// returns is called in a transaction, or between savepoints, that is undone if it
+	// fails, and puts what came of it into the call. Nil emulates nothing.
+	Emulate func(c *SQLConn, call *Call) (func(ctx context.Context) error, error)
 	// OnClose ends what the dialect itself holds; nil does nothing.
 	OnClose func() error
 }
@@ -161,6 +166,38 @@ func (c *SQLConn) Value(ctx context.Context, text string) (any, error) {
 		return nil, nil
 	}
 	return call.Values[0], nil
+}
+
+// Select puts the rows of a query, all of them, into the call. keep tells that it will come
+// again. The arguments are what the driver takes, see [Call.DriverArgs].
+func (c *SQLConn) Select(ctx context.Context, into *Call, text string, keep bool, args ...driver.Value) error {
+	call := Call{Statement: &Statement{Text: text, Traits: Traits{Plan: keep}}}
+	if err := c.query(ctx, &call, ordinals(args)); err != nil {
+		return err
+	}
+	into.Columns, into.Values = call.Columns, call.Values
+	return nil
+}
+
+// Run runs a statement that returns no rows, and returns how many it changed, and the key
+// that was made for the first one that it inserted.
+func (c *SQLConn) Run(ctx context.Context, text string, keep bool, args ...driver.Value) (affected, lastID int64, err error) {
+	result, err := c.exec(ctx, text, ordinals(args), keep)
+	if err != nil || result == nil {
+		return 0, 0, err
+	}
+	if affected, err = result.RowsAffected(); err == nil {
+		lastID, err = result.LastInsertId()
+	}
+	return affected, lastID, err
+}
+
+func ordinals(args []driver.Value) []driver.NamedValue {
+	all := make([]driver.NamedValue, len(args))
+	for i, v := range args {
+		all[i] = driver.NamedValue{Ordinal: i + 1, Value: v}
+	}
+	return all
 }
 
 // exec runs a statement and returns nothing but what it did.

@@ -364,6 +364,15 @@ func (s *sqlSession) ready(ctx context.Context) error {
 func (s *sqlSession) run(ctx context.Context, c *Call) error {
 	st := c.Statement
 	s.dirty = s.dirty || st.Session
+	if s.d.Emulate != nil && st.Returns && st.Writes && !st.Script {
+		emulated, err := s.d.Emulate(&s.conn, c)
+		if err != nil {
+			return err
+		}
+		if emulated != nil {
+			return s.emulate(ctx, c, emulated)
+		}
+	}
 	if c.Rows {
 		return s.conn.query(ctx, c, c.driverArgs)
 	}
@@ -386,6 +395,57 @@ func (s *sqlSession) run(ctx context.Context, c *Call) error {
 	}
 	s.note(c, result)
 	return nil
+}
+
+// emulation is the name of the savepoint before a statement that is emulated.
+const emulation = "repaint_emulation"
+
+// emulate runs what makes up a statement, all of it or nothing.
+func (s *sqlSession) emulate(ctx context.Context, c *Call, run func(ctx context.Context) error) error {
+	begin, commit, undo := s.d.BeginText(TxOptions{}), "commit", "rollback"
+	inTx := s.status != Idle
+	if inTx {
+		begin, commit, undo = []string{"savepoint " + emulation}, "release savepoint "+emulation, "rollback to savepoint "+emulation
+	}
+	var err error
+	for i := 0; i < len(begin) && err == nil; i++ {
+		_, err = s.conn.exec(ctx, begin[i], nil, !s.d.SendsText)
+	}
+	if err == nil {
+		err = run(ctx)
+	}
+	if err == nil {
+		_, err = s.conn.exec(ctx, commit, nil, !s.d.SendsText)
+	}
+	if err != nil {
+		s.undo(ctx, undo, inTx, err)
+		c.Columns, c.Values, c.Affected = nil, nil, 0
+		return err
+	}
+	switch n := len(c.Columns); {
+	case !c.Rows:
+		c.Columns, c.Values = nil, nil
+	case c.MaxRows > 0 && c.count() > c.MaxRows:
+		c.Values = c.Values[: c.MaxRows*n : c.MaxRows*n]
+	}
+	return nil
+}
+
+// undo undoes what an emulated statement has done before it failed. If that can't be done
+// the transaction can only be rolled back, or the connection is of no use.
+func (s *sqlSession) undo(ctx context.Context, text string, inTx bool, why error) {
+	ctx = context.WithoutCancel(ctx)
+	for range 3 { // an interrupt that comes late hits one of them
+		if _, err := s.conn.exec(ctx, text, nil, !s.d.SendsText); err == nil {
+			return
+		}
+	}
+	switch {
+	case !inTx:
+		s.status = Broken
+	case s.stillInTx(ctx, why):
+		s.status = FailedTx
+	}
 }
 
 // script runs the statements of a script one by one.

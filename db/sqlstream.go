@@ -19,6 +19,9 @@ func (s *sqlSession) Stream(ctx context.Context, c *Call) (Cursor, error) {
 	if err := convertArgs(c, s.checker, s.d); err != nil {
 		return nil, err
 	}
+	if s.d.Emulate != nil && c.Statement.Returns && c.Statement.Writes {
+		return s.emulated(ctx, c)
+	}
 	cursor := &sqlCursor{s: s}
 	err := s.block(ctx, func(inner context.Context) (err error) {
 		if s.d.Interrupt == nil {
@@ -127,4 +130,29 @@ func (k *sqlCursor) Close(ctx context.Context) error {
 		}
 		return err
 	})
+}
+
+// emulated runs a statement that may have to be emulated, whose rows all come before the
+// first one is read.
+func (s *sqlSession) emulated(ctx context.Context, c *Call) (Cursor, error) {
+	if err := s.Do(ctx, c); err != nil {
+		return nil, err
+	}
+	k := &readCursor{values: c.Values}
+	c.Values = nil
+	return k, nil
+}
+
+// readCursor is a Cursor whose rows have been read.
+type readCursor struct{ values []driver.Value }
+
+func (k *readCursor) Fetch(_ context.Context, c *Call, max int) (more bool, err error) {
+	n := min(max*len(c.Columns), len(k.values))
+	c.Values, k.values = k.values[:n:n], k.values[n:]
+	return len(k.values) > 0, nil
+}
+
+func (k *readCursor) Close(context.Context) error {
+	k.values = nil
+	return nil
 }

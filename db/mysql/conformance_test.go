@@ -14,11 +14,20 @@ import (
 )
 
 func TestConformance(t *testing.T) {
+	conforms(t, "")
+}
+
+// MySQL has no RETURNING: what stands in for it must do the same.
+func TestConformanceOfEmulatedReturning(t *testing.T) {
+	conforms(t, "?returning=emulated")
+}
+
+func conforms(t *testing.T, options string) {
 	at := testserver.MariaDB(t).Database(t)
 	repainttest.Dialect(t, repainttest.Subject{
-		URL: at.URL(),
+		URL: at.URL() + options,
 		Open: func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, error) {
-			return db.Open(ctx, at.URL(), opts...)
+			return db.Open(ctx, at.URL()+options, opts...)
 		},
 		Cut: func(t testing.TB, ctx context.Context, q db.Querier) {
 			id, err := db.Scalar[int](ctx, q, "select connection_id()")
@@ -31,6 +40,7 @@ func TestConformance(t *testing.T) {
 		},
 		Capabilities: repainttest.Capabilities{
 			Returning:       true,
+			UpdateReturning: true,
 			LastInsertID:    true,
 			Stream:          true,
 			BigUnsigned:     true,

@@ -56,7 +56,7 @@ func (d Dialect) ConnectorDB(_ context.Context, pool *sql.DB) (db.Connector, err
 		if err := c.Exec(ctx, "set time_zone = '+00:00', sql_mode = "+strict); err != nil {
 			return err
 		}
-		return initialize(ctx, c)
+		return o.initialize(ctx, c)
 	}
 	return db.SQLConnector(s), nil
 }
@@ -66,7 +66,8 @@ func baseDriver(o options) db.SQLDriver {
 	v := values{zone: o.zone}
 	return db.SQLDriver{
 		Limits:         db.Limits{MaxParams: maxParams},
-		Init:           initialize,
+		Init:           o.initialize,
+		Emulate:        emulate,
 		BeginText:      beginText,
 		TxOpen:         txOpen,
 		Recover:        recoverConn,
@@ -144,11 +145,18 @@ func dial(ctx context.Context, network, addr string) (net.Conn, error) {
 type server struct {
 	id               string // of the connection
 	mariadb          bool
+	major, minor     int  // its version
+	returning        bool // it has RETURNING for some statements
 	rollsBackTimeout bool // a lock that isn't free in time costs the transaction, not the statement
+	values           values
 	conn             *conn
 }
 
-func initialize(ctx context.Context, c *db.SQLConn) error {
+func (s *server) atLeast(major, minor int) bool {
+	return s.major > major || s.major == major && s.minor >= minor
+}
+
+func (o options) initialize(ctx context.Context, c *db.SQLConn) error {
 	v, err := c.Value(ctx, "select concat_ws(' ', connection_id(), @@innodb_rollback_on_timeout, version())")
 	if err != nil {
 		return err
@@ -160,10 +168,27 @@ func initialize(ctx context.Context, c *db.SQLConn) error {
 	if _, err := strconv.ParseUint(fields[0], 10, 64); err != nil {
 		return fmt.Errorf("the connection's id: %w", err)
 	}
-	s := &server{id: fields[0], rollsBackTimeout: fields[1] == "1", mariadb: strings.Contains(fields[2], "MariaDB")}
+	s := &server{id: fields[0], rollsBackTimeout: fields[1] == "1", values: values{zone: o.zone}}
+	s.mariadb, s.major, s.minor = version(fields[2])
+	s.returning = s.mariadb && !o.emulate
 	s.conn, _ = c.Driver().(*conn)
 	c.Own = s
 	return nil
+}
+
+// version reads what version() says: 8.4.3, 8.0.36-28.1, 10.11.6-MariaDB-0+deb12u1, or
+// 5.5.5-10.11.6-MariaDB by way of a proxy.
+func version(text string) (mariadb bool, major, minor int) {
+	mariadb = strings.Contains(strings.ToLower(text), "mariadb")
+	if mariadb {
+		text = strings.TrimPrefix(text, "5.5.5-")
+	}
+	parts := strings.FieldsFunc(text, func(r rune) bool { return r < '0' || r > '9' })
+	if len(parts) > 1 {
+		major, _ = strconv.Atoi(parts[0]) // 0 is as good as any, for what can't be read
+		minor, _ = strconv.Atoi(parts[1])
+	}
+	return mariadb, major, minor
 }
 
 var levels = map[sql.IsolationLevel]string{

@@ -60,9 +60,6 @@ func (Dialect) Traits(text string, statements []sqltext.Statement) db.Traits {
 		all.Session = all.Session || t.Session
 		all.TxControl = all.TxControl || t.TxControl
 		all.EndsTx = all.EndsTx || t.EndsTx
-		if all.Refused == "" {
-			all.Refused = t.Refused
-		}
 		all.Plan, all.Changes, all.Inserts, all.Returns = t.Plan, t.Changes, t.Inserts, t.Returns
 	}
 	all.Plan = all.Plan && len(statements) == 1
@@ -83,15 +80,9 @@ func traits(text string, st sqltext.Statement) db.Traits {
 	case "show", "describe", "desc", "explain", "help", "check", "checksum":
 		return db.Traits{Returns: true}
 	case "insert", "replace":
-		return db.Traits{Writes: true, Plan: true, Changes: true, Inserts: true, Returns: has(text, st, "returning")}
-	case "delete":
-		return db.Traits{Writes: true, Plan: true, Changes: true, Returns: has(text, st, "returning")}
-	case "update":
-		t := db.Traits{Writes: true, Plan: true, Changes: true}
-		if has(text, st, "returning") {
-			t.Refused = "MySQL and MariaDB have no UPDATE … RETURNING; select the rows in the same transaction"
-		}
-		return t
+		return db.Traits{Writes: true, Plan: true, Changes: true, Inserts: true, Returns: returns(text, st)}
+	case "update", "delete":
+		return db.Traits{Writes: true, Plan: true, Changes: true, Returns: returns(text, st)}
 	case "call":
 		return db.Traits{Writes: true, Plan: true, Session: true}
 	case "load":
@@ -128,24 +119,6 @@ func remembers(text string) bool {
 	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return strings.ContainsRune(" \t\r\n(),", r) }) {
 		if strings.EqualFold(word, "get_lock") || strings.EqualFold(word, "into") {
 			return true
-		}
-	}
-	return false
-}
-
-// has tells whether a word stands in the statement itself, in no parentheses.
-func has(text string, st sqltext.Statement, word string) bool {
-	depth := 0
-	for t := rules.Next(text, st.Start); t.Kind != sqltext.End && t.Start < st.End; t = rules.Next(text, t.End) {
-		switch t.Kind {
-		case sqltext.Open:
-			depth++
-		case sqltext.Close:
-			depth--
-		case sqltext.Word:
-			if depth == 0 && strings.EqualFold(text[t.Start:t.End], word) {
-				return true
-			}
 		}
 	}
 	return false

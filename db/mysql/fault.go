@@ -65,8 +65,7 @@ func (Dialect) Fault(err error) db.Fault {
 		f.Hint = "the server has as many connections as it allows: lower pool_size and max_overflow, or raise its max_connections"
 	case 1064:
 		if strings.Contains(strings.ToLower(e.Message), "near 'returning") {
-			f.Condition = db.ErrUnsupported
-			f.Hint = "this server has no RETURNING here; use Exec and Result.LastInsertID"
+			f.Hint = "run a statement with RETURNING by itself, not in a script; a name is written `returning`"
 		}
 	case 1153:
 		f.Hint = "raise the server's max_allowed_packet"

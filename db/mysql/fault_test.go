@@ -47,7 +47,8 @@ func TestFaultsAreRecognised(t *testing.T) {
 			{"select * from nope.t", db.ErrUndefinedTable, "1146 (42S02)", "t  "},
 			{"select 9223372036854775807 + 1", db.ErrData, "1690 (22003)", "  "},
 			{"set max_statement_time = 0.01; select sleep(5)", db.ErrTimeout, "1969 (70100)", "  "},
-			{"update p set n = 2 returning n", db.ErrUnsupported, "", "  "},
+			{"update p set id = 2 returning n", db.ErrUnsupported, "", "  "},
+			{"select 1; update p set n = 2 returning n", db.ErrSyntax, "1064 (42000)", "  "},
 			{"replace into p(id) select 5 returning", db.ErrSyntax, "1064 (42000)", "  "},
 		} {
 			_, err := e.Exec(ctx, c.text)

@@ -22,6 +22,7 @@ type options struct {
 	zone          *time.Location
 	cancelTimeout time.Duration
 	kept          int
+	emulate       bool // RETURNING, where the server has it, too
 }
 
 func defaultOptions() options {
@@ -31,7 +32,7 @@ func defaultOptions() options {
 // Options returns the names of the URL's options.
 func (Dialect) Options() []string {
 	return []string{"socket", "tls", "tls_ca", "tls_cert", "tls_key", "tls_server_name", "charset", "collation", "time_zone", "sql_mode",
-		"connect_timeout", "read_timeout", "write_timeout", "cancel_timeout", "max_allowed_packet", "prepared_statements", "compress"}
+		"connect_timeout", "read_timeout", "write_timeout", "cancel_timeout", "max_allowed_packet", "prepared_statements", "compress", "returning"}
 }
 
 // charsets are those in which every byte of ASCII is that character and nothing
@@ -58,6 +59,7 @@ func configure(u *db.URL) (o options, hosts []*driver.Config, err error) {
 	c.MaxAllowedPacket = r.number("max_allowed_packet", c.MaxAllowedPacket)
 	o.kept = r.number("prepared_statements", o.kept)
 
+	o.emulate = r.oneOf("returning", "native", "emulated") == "emulated"
 	charset := r.oneOf("charset", charsets...)
 	collation := u.Option("collation")
 	if strings.Trim(collation, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {

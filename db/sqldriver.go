@@ -70,7 +70,7 @@ type SQLDriver struct {
 	QueriesRows bool
 	// IDsFromOne: an id of 0 for the last row inserted means that it has none.
 	IDsFromOne bool
-	// Emulate returns how to run a statement that writes and returns rows by means of
+	// Emulate returns how to run a statement that changes rows and returns them by means of
 	// other statements, because the database hasn't it; nil has it run as it is. What it
 	// returns is called in a transaction, or between savepoints, that is undone if it
 	// fails, and puts what came of it into the call. Nil emulates nothing.

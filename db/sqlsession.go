@@ -364,7 +364,7 @@ func (s *sqlSession) ready(ctx context.Context) error {
 func (s *sqlSession) run(ctx context.Context, c *Call) error {
 	st := c.Statement
 	s.dirty = s.dirty || st.Session
-	if s.d.Emulate != nil && st.Returns && st.Writes && !st.Script {
+	if s.d.Emulate != nil && st.Returns && st.Changes && !st.Script {
 		emulated, err := s.d.Emulate(&s.conn, c)
 		if err != nil {
 			return err

@@ -19,7 +19,7 @@ func (s *sqlSession) Stream(ctx context.Context, c *Call) (Cursor, error) {
 	if err := convertArgs(c, s.checker, s.d); err != nil {
 		return nil, err
 	}
-	if s.d.Emulate != nil && c.Statement.Returns && c.Statement.Writes {
+	if s.d.Emulate != nil && c.Statement.Returns && c.Statement.Changes {
 		return s.emulated(ctx, c)
 	}
 	cursor := &sqlCursor{s: s}

@@ -90,11 +90,11 @@ func traits(text string, st sqltext.Statement) db.Traits {
 	case "begin", "commit", "rollback", "savepoint", "release", "xa":
 		return db.Traits{TxControl: true}
 	case "start":
-		return db.Traits{Writes: true, TxControl: second == "transaction"}
+		return db.Traits{Writes: true, TxControl: second == "transaction", EndsTx: second != "transaction"}
 	case "set":
 		// These would change what the next statements do; other settings only
 		// make the connection one that isn't given to anybody else.
-		return db.Traits{Writes: true, Session: true, TxControl: second == "autocommit" || second == "transaction"}
+		return db.Traits{Writes: true, Session: true, TxControl: second == "autocommit" || second == "transaction", EndsTx: second == "password"}
 	case "do", "use", "prepare", "execute", "deallocate", "handler":
 		return db.Traits{Writes: true, Session: true}
 	case "lock", "unlock":
@@ -107,7 +107,7 @@ func traits(text string, st sqltext.Statement) db.Traits {
 }
 
 // committing are the other statements before which the server commits.
-var committing = []string{"alter", "analyze", "cache", "flush", "grant", "install", "optimize", "purge", "rename", "repair", "reset",
+var committing = []string{"alter", "analyze", "cache", "change", "flush", "grant", "import", "install", "optimize", "purge", "rename", "repair", "reset",
 	"revoke", "stop", "truncate", "uninstall"}
 
 // remembers tells whether a select may leave something behind in the connection:

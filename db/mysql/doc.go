@@ -9,7 +9,7 @@
 //	engine, err := db.Open(ctx, "mysql://user:password@localhost/app")
 //
 // The driver is github.com/go-sql-driver/mysql. [OpenDB] takes an open database
-// of it. The tests run against MariaDB.
+// of it. The tests run against MariaDB; what is different on MySQL follows its manual.
 //
 // # URLs
 //
@@ -36,6 +36,7 @@
 //	max_allowed_packet=67108864   bytes of one statement
 //	prepared_statements=128  how many a connection keeps
 //	compress=off
+//	returning=native         emulated: also where the server has RETURNING, see below
 //
 // # Cancelling
 //
@@ -67,8 +68,25 @@
 //
 // An UPDATE reports the rows that it found, as other databases do, not
 // only those that it changed. LastInsertID is that of the first row of an INSERT
-// that has several. MariaDB has INSERT … RETURNING and DELETE … RETURNING. MySQL
-// has no RETURNING, neither has UPDATE: that is db.ErrUnsupported.
+// that has several.
+//
+// # RETURNING
+//
+// MariaDB has INSERT, REPLACE and DELETE … RETURNING. UPDATE … RETURNING, and on MySQL
+// all of them, are made of several statements, in a transaction or between savepoints:
+// all of it is done, or nothing. That needs a primary key.
+//
+// Rows of INSERT … VALUES and REPLACE are selected by the keys that they were given, or
+// by those that the server made: these are consecutive for such a statement, which InnoDB
+// promises in all its innodb_autoinc_lock_modes. An UPDATE or DELETE of one table
+// first selects the keys of its rows FOR UPDATE, then changes these rows, up to 65,535 less
+// its other parameters. What is returned has the values as they are stored.
+//
+// Where that wouldn't be exact it is db.ErrUnsupported, with the reason and what
+// to write instead: INSERT … SELECT, IGNORE, ON DUPLICATE KEY UPDATE, keys from expressions, a
+// table without a primary key, an UPDATE of the key itself, several tables, and subqueries
+// in the condition or in what is returned. A trigger that changes keys is noticed
+// if rows aren't found again; it must not give a row the key of another one.
 //
 // # What it is not
 //

@@ -14,33 +14,59 @@ import (
 )
 
 // conditions has the error numbers of MySQL and MariaDB that mean one of db's
-// conditions.
+// conditions. Up to 1999 they are common to both. From 3000 on they are MySQL's, of which
+// MariaDB has some, and from 4000 on each has its own; see theirs.
 var conditions = map[uint16]error{
 	1022: db.ErrUnique, 1062: db.ErrUnique, 1169: db.ErrUnique, 1586: db.ErrUnique, 1859: db.ErrUnique,
 	1216: db.ErrForeignKey, 1217: db.ErrForeignKey, 1451: db.ErrForeignKey, 1452: db.ErrForeignKey, 1701: db.ErrForeignKey,
+	1761: db.ErrForeignKey, 1762: db.ErrForeignKey, 3730: db.ErrForeignKey,
 	1048: db.ErrNotNull, 1121: db.ErrNotNull, 1263: db.ErrNotNull, 1364: db.ErrNotNull,
 	3819: db.ErrCheck, 4025: db.ErrCheck,
 
-	1213: db.ErrDeadlock, 1614: db.ErrDeadlock,
+	1213: db.ErrDeadlock, 1614: db.ErrDeadlock, 3058: db.ErrDeadlock,
 	1020: db.ErrSerialization, 3101: db.ErrSerialization,
 	1205: db.ErrLockTimeout, 3572: db.ErrLockTimeout,
 
 	1064: db.ErrSyntax, 1065: db.ErrSyntax, 1149: db.ErrSyntax,
-	1051: db.ErrUndefinedTable, 1109: db.ErrUndefinedTable, 1146: db.ErrUndefinedTable, 1932: db.ErrUndefinedTable,
+	1051: db.ErrUndefinedTable, 1109: db.ErrUndefinedTable, 1146: db.ErrUndefinedTable, 1932: db.ErrUndefinedTable, 4091: db.ErrUndefinedTable,
 	1054: db.ErrUndefinedColumn, 1072: db.ErrUndefinedColumn,
-	1049: db.ErrUndefined, 1091: db.ErrUndefined, 1128: db.ErrUndefined, 1176: db.ErrUndefined, 1193: db.ErrUndefined, 1305: db.ErrUndefined, 1360: db.ErrUndefined,
+	1049: db.ErrUndefined, 1091: db.ErrUndefined, 1128: db.ErrUndefined, 1176: db.ErrUndefined, 1193: db.ErrUndefined, 1305: db.ErrUndefined,
+	1360: db.ErrUndefined, 1630: db.ErrUndefined,
 
-	1044: db.ErrPermission, 1045: db.ErrPermission, 1095: db.ErrPermission, 1142: db.ErrPermission, 1143: db.ErrPermission,
-	1227: db.ErrPermission, 1370: db.ErrPermission, 1410: db.ErrPermission, 1698: db.ErrPermission,
+	1044: db.ErrPermission, 1045: db.ErrPermission, 1095: db.ErrPermission, 1130: db.ErrPermission, 1142: db.ErrPermission, 1143: db.ErrPermission,
+	1227: db.ErrPermission, 1370: db.ErrPermission, 1410: db.ErrPermission, 1698: db.ErrPermission, 1820: db.ErrPermission, 1862: db.ErrPermission,
+	3118: db.ErrPermission, 3159: db.ErrPermission, 3955: db.ErrPermission, 4150: db.ErrPermission, 4151: db.ErrPermission,
 	1290: db.ErrReadOnly, 1792: db.ErrReadOnly, 1836: db.ErrReadOnly,
 
-	1153: db.ErrData, 1264: db.ErrData, 1265: db.ErrData, 1292: db.ErrData, 1365: db.ErrData, 1366: db.ErrData, 1367: db.ErrData, 1406: db.ErrData,
-	1411: db.ErrData, 1416: db.ErrData, 1441: db.ErrData, 1690: db.ErrData, 3140: db.ErrData, 4037: db.ErrData, 4038: db.ErrData,
+	1153: db.ErrData, 1242: db.ErrData, 1264: db.ErrData, 1265: db.ErrData, 1292: db.ErrData, 1365: db.ErrData, 1366: db.ErrData, 1367: db.ErrData, 1406: db.ErrData,
+	1411: db.ErrData, 1416: db.ErrData, 1441: db.ErrData, 1690: db.ErrData, 3140: db.ErrData, 3141: db.ErrData, 3144: db.ErrData, 3156: db.ErrData,
+	4037: db.ErrData, 4038: db.ErrData,
 
 	1969: db.ErrTimeout, 3024: db.ErrTimeout,
 	1053: db.ErrDisconnected, 1152: db.ErrDisconnected, 1158: db.ErrDisconnected, 1159: db.ErrDisconnected, 1160: db.ErrDisconnected,
-	1161: db.ErrDisconnected, 1184: db.ErrDisconnected, 1927: db.ErrDisconnected, 2006: db.ErrDisconnected, 2013: db.ErrDisconnected, 4031: db.ErrDisconnected,
+	1161: db.ErrDisconnected, 1184: db.ErrDisconnected, 1927: db.ErrDisconnected, 2006: db.ErrDisconnected, 2013: db.ErrDisconnected,
+	3168: db.ErrDisconnected, 3169: db.ErrDisconnected, 4031: db.ErrDisconnected,
 	1235: db.ErrUnsupported,
+}
+
+// theirs has what is in the messages of those numbers that mean something else on the
+// other one of MySQL and MariaDB.
+var theirs = map[uint16]string{
+	4025: "constraint",   // MariaDB: CONSTRAINT `name` failed for …
+	4031: "disconnected", // MySQL: The client was disconnected by the server because of inactivity
+	4037: "json",         // MariaDB: Unexpected end of JSON text in …
+	4038: "json",
+	4091: "sequence",
+	4150: "blocked", // MariaDB: User is blocked because of too many credential errors
+	4151: "locked",  // MariaDB: Access denied, this account is locked
+}
+
+// condition returns what an error means, nil if it is none of db's conditions.
+func condition(e *mysql.MySQLError) error {
+	if word, ok := theirs[e.Number]; ok && !strings.Contains(strings.ToLower(e.Message), word) {
+		return nil
+	}
+	return conditions[e.Number]
 }
 
 // Fault reads a driver's error.
@@ -55,7 +81,7 @@ func (Dialect) Fault(err error) db.Fault {
 		}
 		return db.Fault{}
 	}
-	f := db.Fault{Condition: conditions[e.Number], Code: fmt.Sprint(e.Number)}
+	f := db.Fault{Condition: condition(e), Code: fmt.Sprint(e.Number)}
 	if e.SQLState != [5]byte{} {
 		f.Code += " (" + string(e.SQLState[:]) + ")"
 	}
@@ -102,6 +128,13 @@ func locate(f *db.Fault, e *mysql.MySQLError) {
 		f.Constraint = quoted(m, '\'', 0)
 	case 4025: // CONSTRAINT `name` failed for `db`.`table`
 		f.Constraint, f.Table = quoted(m, '`', 0), quoted(m, '`', 2)
+	case 3140: // Invalid JSON text: "…" at position 0 in value for column 'table.name'.
+		if _, rest, ok := strings.Cut(m, "for column '"); ok {
+			rest, _, _ = strings.Cut(rest, "'")
+			if table, column, ok := strings.Cut(rest, "."); ok {
+				f.Table, f.Column = table, column
+			}
+		}
 	case 1264, 1265, 1292, 1366, 1406: // … for column 'name' at row 1; in MariaDB also `db`.`table`.`name`
 		if _, rest, ok := strings.Cut(m, "column "); ok {
 			rest, _, _ = strings.Cut(rest, " at row")
@@ -131,5 +164,5 @@ func broken(err error) bool {
 // unreachable tells whether nobody answered at an address.
 func unreachable(err error) bool {
 	var e *mysql.MySQLError
-	return !errors.As(err, &e) || e.Number == 1040 || conditions[e.Number] == db.ErrDisconnected
+	return !errors.As(err, &e) || e.Number == 1040 || condition(e) == db.ErrDisconnected
 }

@@ -57,7 +57,7 @@ var (
 	ErrReadOnly error = &condition{text: "read-only"}
 	// ErrBusy: a lock of the database was not free in time.
 	ErrBusy error = &condition{text: "database busy"}
-	//   ErrLockTimeout: a lock of a row or table wasn't.
+	//   ErrLockTimeout: a lock of a row, a table or, with SQLite, the file wasn't.
 	ErrLockTimeout error = &condition{text: "lock not free in time", is: ErrBusy}
 	// ErrTimeout: a deadline passed, of the context, the server or the pool.
 	ErrTimeout error = &condition{text: "timed out"}

@@ -23,9 +23,20 @@ type Subject struct {
 	// returns they can't be used any more. Nil if there is nothing to cut.
 	Cut func(t testing.TB, ctx context.Context, q db.Querier)
 
+	// Impatient opens another Engine on the database of e, which Open has opened, with a timeout for locks: a statement that waits
+	// for one gives up soon. Nil if nobody else can be in that database.
+	Impatient func(t testing.TB, ctx context.Context, e *db.Engine, opts ...db.Option) (*db.Engine, error)
+
+	// Reader opens an Engine on the database for a user who may select from the suite's tables and do nothing else there. The
+	// user's password is ReaderPassword; the suite also tries another one. Nil if the database has no users.
+	Reader func(t testing.TB, ctx context.Context, password string, opts ...db.Option) (*db.Engine, error)
+
 	Types
 	Capabilities
 }
+
+// ReaderPassword is the password of the user that [Subject].Reader is for.
+const ReaderPassword = "may-only-read"
 
 // Types has the types of columns, as CREATE TABLE takes them.
 type Types struct {
@@ -101,6 +112,8 @@ var areas = []area{
 	{"transactions", transactions},
 	{"savepoints", savepoints},
 	{"isolation", isolation},
+	{"locks", locks},
+	{"permissions", permissions},
 	{"many", many},
 	{"cancelling", cancelling},
 	{"pool", pooling},

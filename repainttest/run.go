@@ -27,6 +27,7 @@ type run struct {
 	e      *db.Engine // nil before engine was called
 	opened []*db.Engine
 	tables []string
+	unlock []func(ctx context.Context) // before the tables are dropped
 }
 
 // caseTimeout is how long a case may take. None waits for time to pass, so it is reached only if something hangs.
@@ -62,6 +63,9 @@ func (c *run) do(fn func(c *run)) {
 func (c *run) end() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), 10*time.Second)
 	defer cancel()
+	for _, unlock := range c.unlock {
+		unlock(ctx)
+	}
 	for i := len(c.tables) - 1; i >= 0; i-- {
 		if _, err := c.e.Exec(ctx, "drop table if exists "+c.tables[i]); err != nil && !c.Failed() {
 			c.Errorf("dropping the case's table: %v", err)

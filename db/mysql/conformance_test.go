@@ -24,10 +24,25 @@ func TestConformanceOfEmulatedReturning(t *testing.T) {
 
 func conforms(t *testing.T, options string) {
 	at := testserver.MariaDB(t).Database(t)
+	reader := at
+	reader.User = at.DBName + "_r"
+	at.MustQuery(t, fmt.Sprintf("create user %s@'%%' identified by '%s'; grant select on %s.* to %[1]s@'%%'", reader.User, repainttest.ReaderPassword, at.DBName))
+	t.Cleanup(func() { at.MustQuery(t, "drop user "+reader.User+"@'%'") })
 	repainttest.Dialect(t, repainttest.Subject{
 		URL: at.URL() + options,
 		Open: func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, error) {
 			return db.Open(ctx, at.URL()+options, opts...)
+		},
+		Impatient: func(t testing.TB, ctx context.Context, _ *db.Engine, opts ...db.Option) (*db.Engine, error) {
+			return db.Open(ctx, at.URL()+options, append(opts, db.OnEvents(db.Events{Connect: func(ctx context.Context, conn *db.Conn) error {
+				_, err := conn.Exec(ctx, "set session innodb_lock_wait_timeout = 0") // which is not at all
+				return err
+			}}))...)
+		},
+		Reader: func(t testing.TB, ctx context.Context, password string, opts ...db.Option) (*db.Engine, error) {
+			reader := reader
+			reader.Password = password
+			return db.Open(ctx, reader.URL()+options, opts...)
 		},
 		Cut: func(t testing.TB, ctx context.Context, q db.Querier) {
 			id, err := db.Scalar[int](ctx, q, "select connection_id()")

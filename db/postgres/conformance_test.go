@@ -15,10 +15,9 @@ func TestMain(m *testing.M) { testserver.Main(m) }
 
 func TestConformance(t *testing.T) {
 	at := testserver.Postgres(t).Database(t)
-	s := dbtest.Postgres(at)
+	s := dbtest.Postgres(t, at, func(t testing.TB, ctx context.Context, url string, opts ...db.Option) (*db.Engine, error) {
+		return db.Open(ctx, url+"&pool_lanes=3", opts...)
+	})
 	s.URL = dbtest.PostgresURL(at) + "&pool_lanes=3"
-	s.Open = func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, error) {
-		return db.Open(ctx, s.URL, opts...)
-	}
 	repainttest.Dialect(t, s)
 }

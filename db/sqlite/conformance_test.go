@@ -48,6 +48,9 @@ func TestConformance(t *testing.T) {
 		s.Open = func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, error) {
 			return db.Open(ctx, dbtest.File(t), opts...)
 		}
+		s.Impatient = func(t testing.TB, ctx context.Context, e *db.Engine, opts ...db.Option) (*db.Engine, error) {
+			return db.Open(ctx, e.URL().Reveal()+"&busy_timeout=20ms", opts...)
+		}
 		repainttest.Dialect(t, s)
 	})
 }

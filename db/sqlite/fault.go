@@ -17,12 +17,12 @@ var codes = map[int]struct {
 	condition error
 }{
 	1:    {"SQLITE_ERROR", nil}, // see messages
-	5:    {"SQLITE_BUSY", db.ErrBusy},
+	5:    {"SQLITE_BUSY", db.ErrLockTimeout},
 	261:  {"SQLITE_BUSY_RECOVERY", db.ErrBusy},
 	517:  {"SQLITE_BUSY_SNAPSHOT", db.ErrSerialization},
-	773:  {"SQLITE_BUSY_TIMEOUT", db.ErrBusy},
-	6:    {"SQLITE_LOCKED", db.ErrBusy},
-	262:  {"SQLITE_LOCKED_SHAREDCACHE", db.ErrBusy},
+	773:  {"SQLITE_BUSY_TIMEOUT", db.ErrLockTimeout},
+	6:    {"SQLITE_LOCKED", db.ErrLockTimeout},
+	262:  {"SQLITE_LOCKED_SHAREDCACHE", db.ErrLockTimeout},
 	8:    {"SQLITE_READONLY", db.ErrReadOnly},
 	264:  {"SQLITE_READONLY_RECOVERY", db.ErrReadOnly},
 	776:  {"SQLITE_READONLY_ROLLBACK", db.ErrReadOnly},
@@ -61,8 +61,8 @@ var messages = []struct {
 	{"FOREIGN KEY constraint failed", db.ErrForeignKey},
 	{"NOT NULL constraint failed", db.ErrNotNull},
 	{"CHECK constraint failed", db.ErrCheck},
-	{"database is locked", db.ErrBusy},
-	{"database table is locked", db.ErrBusy},
+	{"database is locked", db.ErrLockTimeout},
+	{"database table is locked", db.ErrLockTimeout},
 	{"attempt to write a readonly database", db.ErrReadOnly},
 	{"no such table", db.ErrUndefinedTable},
 	{"no such column", db.ErrUndefinedColumn},
@@ -107,7 +107,7 @@ func fault(err error) db.Fault {
 		_, f.Constraint, _ = strings.Cut(strip(text), "CHECK constraint failed: ")
 	case db.ErrUndefinedTable:
 		_, f.Table, _ = strings.Cut(strip(text), "no such table: ")
-	case db.ErrBusy:
+	case db.ErrBusy, db.ErrLockTimeout:
 		f.Hint = "something outside of this Engine holds the file's lock; let it finish, or raise busy_timeout"
 	}
 	return f

@@ -19,10 +19,33 @@ func PostgresURL(at testserver.Target) string {
 	return at.SocketURL() + "&options=-c%20deadlock_timeout%3D20ms"
 }
 
+// PostgresReader makes a user who may select from what is made in the database, and returns
+// the database for it. Its password, by TCP, is asked for.
+func PostgresReader(t testing.TB, at testserver.Target) testserver.Target {
+	name := at.DBName + "_reader"
+	at.MustQuery(t, fmt.Sprintf("create role %s login password '%s'; alter default privileges grant select on tables to %[1]s", name, repainttest.ReaderPassword))
+	t.Cleanup(func() { at.MustQuery(t, fmt.Sprintf("drop owned by %s; drop role %[1]s", name)) })
+	reader := at
+	reader.User = name
+	return reader
+}
+
 // Postgres returns what is the same for all drivers of a PostgreSQL database, for
-// repainttest.Dialect. It lacks Open.
-func Postgres(at testserver.Target) repainttest.Subject {
+// repainttest.Dialect. open opens an Engine with a URL.
+func Postgres(t testing.TB, at testserver.Target, open func(t testing.TB, ctx context.Context, url string, opts ...db.Option) (*db.Engine, error)) repainttest.Subject {
+	reader := PostgresReader(t, at)
 	return repainttest.Subject{
+		Open: func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, error) {
+			return open(t, ctx, PostgresURL(at), opts...)
+		},
+		Impatient: func(t testing.TB, ctx context.Context, _ *db.Engine, opts ...db.Option) (*db.Engine, error) {
+			return open(t, ctx, PostgresURL(at)+"&lock_timeout=20ms", opts...)
+		},
+		Reader: func(t testing.TB, ctx context.Context, password string, opts ...db.Option) (*db.Engine, error) {
+			reader := reader
+			reader.Password = password
+			return open(t, ctx, reader.URL(), opts...)
+		},
 		Cut: func(t testing.TB, ctx context.Context, q db.Querier) {
 			id, err := db.Scalar[int](ctx, q, "select pg_backend_pid()")
 			require.NoError(t, err)

@@ -19,13 +19,12 @@ func TestMain(m *testing.M) { testserver.Main(m) }
 
 func TestConformance(t *testing.T) {
 	at := testserver.Postgres(t).Database(t)
-	s := dbtest.Postgres(at)
-	s.CancelKeepsConn = false
-	s.Open = func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, error) {
-		pool, err := sql.Open("pgx", dbtest.PostgresURL(at))
+	s := dbtest.Postgres(t, at, func(t testing.TB, ctx context.Context, url string, opts ...db.Option) (*db.Engine, error) {
+		pool, err := sql.Open("pgx", url)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, pool.Close()) })
 		return postgres.OpenDB(ctx, pool, opts...)
-	}
+	})
+	s.CancelKeepsConn = false
 	repainttest.Dialect(t, s)
 }

@@ -23,7 +23,9 @@ type connSetting func(*connConfig)
 func (s connSetting) conn(c *connConfig) { s(c) }
 func (s connSetting) engine(c *config)   { s(&c.conn) }
 
-// HideParameters keeps the values of parameters out of errors, events and logs.
+// HideParameters keeps the values of parameters out of errors, events and logs. Where the
+// database or its driver may have put values into a message, the condition, the code and the place are told
+// in its stead; errors.As still finds what they returned.
 func HideParameters() ConnSetting { return connSetting(func(c *connConfig) { c.hide = true }) }
 
 // LogToken names what the statements of a Conn, or Engine, are part of. Events and

@@ -490,6 +490,7 @@ func (e *Engine) wrap(ctx context.Context, op string, call *Call, err error) err
 		result.Condition = ErrDisconnected
 	default:
 		result.Fault = e.dialect.Fault(err)
+		result.conceal(call)
 	}
 	if call != nil {
 		e.describe(result, call)

@@ -160,7 +160,7 @@ func (e *Engine) observe(ctx context.Context, op string, call *Call, inTx bool, 
 	if x.Err == nil {
 		x.Err = run()
 	} else {
-		x.Err = e.fail(ctx, op, call, x.Err)
+		x.Err = e.refused(ctx, op, call, x.Err)
 	}
 	x.Duration, x.Rows, x.Affected = time.Since(start), call.count(), call.Affected
 	for i := range e.events.all {
@@ -169,6 +169,19 @@ func (e *Engine) observe(ctx context.Context, op string, call *Call, inTx bool, 
 		}
 	}
 	return x.Err
+}
+
+// refused is fail for an error of BeforeExecute, whose text is the application's.
+func (e *Engine) refused(ctx context.Context, op string, call *Call, err error) error {
+	wrapped := e.wrap(ctx, op, call, err)
+	if own, ok := wrapped.(*Error); ok {
+		if c, ok := own.Err.(*concealed); ok {
+			known := *own
+			known.Err = c.err
+			wrapped = &known
+		}
+	}
+	return e.events.fail(ctx, wrapped)
 }
 
 func (ev *events) begin(ctx context.Context, tx *Tx) {

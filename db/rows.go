@@ -154,8 +154,15 @@ func noRows(c *Call) error {
 
 // explain adds the statement to an error about its result.
 func (c *Call) explain(err error) error {
-	if e, ok := err.(*Error); ok && e.Statement == "" && c.Statement != nil {
+	e, ok := err.(*Error)
+	if !ok {
+		return err
+	}
+	if e.Statement == "" && c.Statement != nil {
 		e.Statement = c.Statement.Source
+	}
+	if m, ok := e.Err.(*misfit); ok && c.hides() {
+		e.Err = &concealed{m.where + ": the value doesn't fit", m.why}
 	}
 	return err
 }
@@ -199,7 +206,8 @@ func badColumn(c Column, i int, dest any, err error) error {
 	if c.Type != "" {
 		typ = " of type " + c.Type
 	}
-	return fail("scan", ErrScan, "column %d, %q%s, into %s: %w", i+1, c.Name, typ, pointee(dest), err)
+	where := fmt.Sprintf("column %d, %q%s, into %s", i+1, c.Name, typ, pointee(dest))
+	return &Error{Op: "scan", Fault: Fault{Condition: ErrScan}, Err: &misfit{where, err}}
 }
 
 func columnNames(columns []Column) string {

@@ -3,7 +3,6 @@ package db
 import (
 	"database/sql/driver"
 	"errors"
-	"fmt"
 	"reflect"
 	"time"
 )
@@ -22,8 +21,7 @@ func convertArgs(c *Call, checker driver.NamedValueChecker, d *SQLDriver) error 
 	for i, v := range c.Args {
 		arg := driver.NamedValue{Ordinal: i + 1, Value: v}
 		if err := convertArg(&arg, checker, d); err != nil {
-			return &Error{Op: "bind", Fault: Fault{Condition: ErrParameter},
-				Err: fmt.Errorf("the parameter :%s, a %T: %w", c.Statement.Params[i], v, err)}
+			return BadArgument(c, i, ErrParameter, err)
 		}
 		args = append(args, arg)
 	}

@@ -50,8 +50,8 @@ func (p structPlan) scan(v reflect.Value, columns []Column, row []driver.Value) 
 		f := fieldAt(v, index)
 		if err := assign(f.Addr().Interface(), row[i], columns[i].Type); err != nil {
 			field := v.Type().FieldByIndex(index)
-			return fail("scan", ErrScan, "%w", fmt.Errorf("column %d, %q, into field %s (%s) of %s: %w",
-				i+1, columns[i].Name, field.Name, field.Type, v.Type(), err))
+			where := fmt.Sprintf("column %d, %q, into field %s (%s) of %s", i+1, columns[i].Name, field.Name, field.Type, v.Type())
+			return &Error{Op: "scan", Fault: Fault{Condition: ErrScan}, Err: &misfit{where, err}}
 		}
 	}
 	return nil

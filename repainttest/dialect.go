@@ -119,6 +119,7 @@ var areas = []area{
 	{"pool", pooling},
 	{"concurrency", concurrency},
 	{"events", observing},
+	{"hiding", hiding},
 	{"closing", closing},
 }
 

@@ -136,8 +136,8 @@ func locate(f *db.Fault, e *mysql.MySQLError) {
 			}
 		}
 	case 1264, 1265, 1292, 1366, 1406: // … for column 'name' at row 1; in MariaDB also `db`.`table`.`name`
-		if _, rest, ok := strings.Cut(m, "column "); ok {
-			rest, _, _ = strings.Cut(rest, " at row")
+		if i := strings.LastIndex(m, "for column "); i >= 0 { // the last one, because the value is before it
+			rest, _, _ := strings.Cut(m[i+len("for column "):], " at row")
 			parts := strings.Split(strings.Trim(rest, "'`"), "`.`")
 			f.Column = parts[len(parts)-1]
 			if len(parts) > 1 {

@@ -22,13 +22,14 @@ func arguments(call *db.Call) ([]any, error) {
 	for i, v := range call.Args {
 		converted, err := argument(v)
 		if err != nil {
-			return nil, refuse(call, i, db.ErrParameter, err)
+			return nil, db.BadArgument(call, i, db.ErrParameter, err)
 		}
 		call.Args[i] = converted
 	}
 	return call.Args, nil
 }
 
+// refuse returns the error for an argument, with a reason that doesn't show its value.
 func refuse(call *db.Call, i int, condition, why error) error {
 	return &db.Error{Op: "bind", Fault: db.Fault{Condition: condition},
 		Err: fmt.Errorf("the parameter :%s, a %T: %w", call.Statement.Params[i], call.Args[i], why)}

@@ -12,6 +12,7 @@ import (
 //
 //	where id in (:ids)              []int{1, 2, 3}
 //	where (a, b) in (:pairs)        [][2]any{{1, "x"}, {2, "y"}}
+//	where id in :ids                the same without parentheses
 //
 // The text has as many placeholders then, or what stands for an empty list. So
 // that lists of different lengths don't make as many different texts, which
@@ -19,17 +20,20 @@ import (
 // repeating its last element, which changes nothing.
 
 // listWriter is a Dialect that knows how to write an empty list: what stands in
-// the parentheses so that IN is false and NOT IN is true, whatever the left side; not
-// tells which of the two it is for.
-type listWriter interface{ EmptyList(not bool) string }
+// the parentheses so that IN is false and NOT IN is true, whatever the left side, of which
+// it is known how many columns it has; not tells which of the two it is for. It may end the
+// parentheses and open others, if what the whole is binds its neighbours as IN does.
+type listWriter interface {
+	EmptyList(columns int, not bool) string
+}
 
 // emptyList returns what stands for a list without elements. The zero rows of a
 // subquery are understood by every database.
-func emptyList(d Dialect, not bool) string {
+func emptyList(d Dialect, columns int, not bool) string {
 	if w, ok := d.(listWriter); ok {
-		return w.EmptyList(not)
+		return w.EmptyList(columns, not)
 	}
-	return "select null where 1 = 0"
+	return "select null" + strings.Repeat(", null", columns-1) + " where 1 = 0"
 }
 
 // shape is how the list for a parameter is written.

@@ -280,7 +280,7 @@ type tuple struct {
 
 // tupleOf reads the statement as a tuple, or returns nil if it is none.
 func (st *Statement) tupleOf(d Dialect) *tuple {
-	if !st.Changes || st.Script || len(st.Params) == 0 {
+	if !st.Changes || st.Script || len(st.Params) == 0 || st.pieces != nil {
 		return nil
 	}
 	rules := d.Rules()

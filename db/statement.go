@@ -31,7 +31,9 @@ type piece struct {
 	text string
 	name int  // index in names, if text is empty
 	list bool // it is all there is in the parentheses of an IN, so it can be a list
+	bare bool // or it stands behind IN without parentheses
 	not  bool // that is a NOT IN
+	wide int  // how many columns its left side has
 }
 
 // parseStatement reads source. numbered tells that the dialect's placeholders
@@ -84,7 +86,7 @@ func (st *Statement) read(d Dialect, rules *sqltext.Rules, start, end int) ([]pi
 			pieces = append(pieces, piece{text: source[done:to]})
 		}
 	}
-	var before [3]sqltext.Token // the last three, white space and comments aside
+	var before []sqltext.Token // white space and comments aside
 	t := rules.Next(source, start)
 	for ; t.Kind != sqltext.End && t.Start < end; t = rules.Next(source, t.End) {
 		switch t.Kind {
@@ -99,11 +101,12 @@ func (st *Statement) read(d Dialect, rules *sqltext.Rules, start, end int) ([]pi
 				known = len(st.names)
 				st.names = append(st.names, name)
 			}
-			is := func(t sqltext.Token, word string) bool {
-				return t.Kind == sqltext.Word && strings.EqualFold(source[t.Start:t.End], word)
+			p := piece{name: known}
+			p.inList(source, before, closes(rules, source, t.End))
+			if p.list && strings.Contains(emptyList(d, 1, false), ")") && castFollows(rules, source, t.End, p.bare) {
+				return nil, badStatement(d, source, "the result of IN (:%s) is cast, which an empty list isn't possible with; write (… in (:%[1]s))::type", name)
 			}
-			isList := before[2].Kind == sqltext.Open && is(before[1], "in") && closes(rules, source, t.End)
-			pieces = append(pieces, piece{name: known, list: isList, not: isList && is(before[0], "not")})
+			pieces = append(pieces, p)
 		case sqltext.Colon:
 			cut(t.Start)
 			done = t.End - 1
@@ -112,7 +115,7 @@ func (st *Statement) read(d Dialect, rules *sqltext.Rules, start, end int) ([]pi
 				"%s is a placeholder of %s itself; parameters are written :name, with white space or a sign before the colon",
 				source[t.Start:t.End], d.Name())
 		}
-		before[0], before[1], before[2] = before[1], before[2], t
+		before = append(before, t)
 	}
 	cut(end)
 	return pieces, nil
@@ -126,6 +129,68 @@ func closes(rules *sqltext.Rules, source string, pos int) bool {
 			return t.Kind == sqltext.Close
 		}
 		pos = t.End
+	}
+}
+
+// inList finds out whether the parameter behind the tokens is a place for a list; closed
+// tells that a closing parenthesis follows.
+func (p *piece) inList(source string, before []sqltext.Token, closed bool) {
+	is := func(i int, words ...string) bool {
+		return i >= 0 && before[i].Kind == sqltext.Word &&
+			slices.ContainsFunc(words, func(w string) bool { return strings.EqualFold(source[before[i].Start:before[i].End], w) })
+	}
+	in := len(before) - 1 // where the word IN is
+	if in >= 0 && before[in].Kind == sqltext.Open && closed {
+		in--
+	} else {
+		p.bare = true
+	}
+	if !is(in, "in") {
+		p.bare = false
+		return
+	}
+	p.list, p.wide, p.not = true, 1, is(in-1, "not")
+	if p.not {
+		in--
+	}
+	// The left side is a row if it ends with a parenthesis that holds a comma and
+	// isn't a function's.
+	last, depth, commas := in-1, 0, 0
+	if last < 0 || before[last].Kind != sqltext.Close {
+		return
+	}
+	for i := last; i >= 0; i-- {
+		switch t := before[i]; {
+		case t.Kind == sqltext.Close:
+			depth++
+		case t.Kind == sqltext.Open:
+			if depth--; depth > 0 {
+				continue
+			}
+			named := i > 0 && (before[i-1].Kind == sqltext.Name || before[i-1].Kind == sqltext.Word) &&
+				!is(i-1, "where", "and", "or", "xor", "not", "on", "when", "then", "else", "case", "having", "select", "row", "by", "if", "while", "returning", "filter", "distinct", "all", "check", "set", "values", "is")
+			if !named {
+				p.wide += commas
+			}
+			return
+		case depth == 1 && t.Kind == sqltext.Other && source[t.Start:t.End] == ",":
+			commas++
+		}
+	}
+}
+
+// castFollows tells whether :: follows the list whose parameter ends at pos.
+func castFollows(rules *sqltext.Rules, source string, pos int, bare bool) bool {
+	for {
+		t := rules.Next(source, pos)
+		pos = t.End
+		switch {
+		case t.Kind == sqltext.Space || t.Kind == sqltext.Comment:
+		case t.Kind == sqltext.Close && !bare:
+			bare = true
+		default:
+			return source[t.Start:t.End] == "::"
+		}
 	}
 }
 
@@ -146,13 +211,21 @@ func (st *Statement) render(d Dialect, pieces []piece, numbered bool, shapes []s
 		switch {
 		case p.text != "":
 			b.WriteString(p.text)
+			continue
+		case p.bare:
+			b.WriteByte('(')
+		}
+		switch {
 		case p.list && shapes != nil && shapes[p.name].isList:
-			shapes[p.name].write(&b, emptyList(d, p.not), func() { place(p.name) })
+			shapes[p.name].write(&b, emptyList(d, p.wide, p.not), func() { place(p.name) })
 		case numbered && first[p.name] > 0:
 			b.WriteString(d.Placeholder(first[p.name]))
 		default:
 			place(p.name)
 			first[p.name] = len(st.Params)
+		}
+		if p.bare {
+			b.WriteByte(')')
 		}
 	}
 	st.Text = b.String()

@@ -105,6 +105,7 @@ var areas = []area{
 	{"connecting", connecting},
 	{"statements", statements},
 	{"parameters", parameters},
+	{"lists", lists},
 	{"results", results},
 	{"streams", streams},
 	{"types", types},

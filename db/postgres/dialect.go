@@ -52,12 +52,14 @@ var placeholders = func() (all [64]string) {
 
 // EmptyList returns what stands in the parentheses of an IN without elements. The rows
 // of a subquery would need the left side's types; being in a list of NULL is unknown, for
-// values and rows of any type, and what follows makes that false, or true.
-func (Dialect) EmptyList(not bool) string {
+// values and rows of any type. It is made the element of an array, and what contains
+// what is known then. These operators bind more than IN and all that may follow it, so
+// that the whole is false, or true, whatever stands around it.
+func (Dialect) EmptyList(_ int, not bool) string {
 	if not {
-		return "null) is distinct from (false"
+		return "null) || '{t}'::bool[] @> ('{t}'::bool[]"
 	}
-	return "null) is not distinct from (true"
+	return "null) || '{}'::bool[] @> ('{t}'::bool[]"
 }
 
 var rules = sqltext.Rules{NestedComments: true, EscapeStrings: true, DollarQuotes: true, Natives: "$"}

@@ -377,3 +377,34 @@ func TestHiddenParametersStayHidden(t *testing.T) {
 		}
 	}, db.HideParameters())
 }
+
+func TestTheResultOfAnEmptyListCanBeUsedLikeAnother(t *testing.T) {
+	at := testserver.Postgres(t).Database(t)
+	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
+		e := dbtest.Open(t, ctx, at.URL())
+		for text, want := range map[string]string{
+			"(1 in (:l))::int":                                "0",
+			"(1 not in :l)::int":                              "1",
+			"'x' || (now() in (:l))":                          "xfalse",
+			"(row(1, 'a', now()) not in (:l))::text":          "true",
+			"(array[1, 2] in (:l))::text":                     "false",
+			"('[1]'::jsonb in (:l) is distinct from true)":    "true",
+			"(date '2024-01-02' + 1 not in (:l) isnull)":      "false",
+			"('a' collate \"C\" in (:l) or null)":             "",
+			"((current_date, 'a'::\"char\") in (:l) = false)": "true",
+		} {
+			got, err := db.Scalar[*string](ctx, e, "select cast("+text+" as text)", db.Named("l", []string{}))
+			require.NoError(t, err, text)
+			if want == "" {
+				require.Nil(t, got, text)
+			} else {
+				require.Equal(t, want, *got, text)
+			}
+		}
+		for _, text := range []string{"select 1 in (:l)::int", "select 1 in (:l) /* */ ::int", "select 1 in :l::int"} {
+			_, err := e.Query(ctx, text, db.Named("l", []int{1}))
+			require.ErrorIs(t, err, db.ErrSyntax)
+			require.ErrorContains(t, err, "(… in (:l))::type")
+		}
+	})
+}

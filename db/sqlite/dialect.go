@@ -32,8 +32,13 @@ func (Dialect) Name() string { return "sqlite" }
 func (Dialect) Placeholder(int) string { return "?" }
 
 // EmptyList returns what stands in the parentheses of an IN without elements:
-// nothing, which only SQLite takes.
-func (Dialect) EmptyList(bool) string { return "" }
+// nothing, which only SQLite takes, and only for values.
+func (Dialect) EmptyList(columns int, _ bool) string {
+	if columns > 1 {
+		return "select null" + strings.Repeat(", null", columns-1) + " where false"
+	}
+	return ""
+}
 
 var rules = sqltext.Rules{Backticks: true, Brackets: true, Natives: "?@$:"}
 

@@ -71,6 +71,7 @@ var messages = []struct {
 	{"syntax error", db.ErrSyntax},
 	{"unrecognized token", db.ErrSyntax},
 	{"incomplete input", db.ErrSyntax},
+	{"row value misused", db.ErrSyntax},
 }
 
 func fault(err error) db.Fault {

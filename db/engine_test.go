@@ -59,7 +59,11 @@ func TestOneEngineServesLoopsAndGoroutinesAtTheSameTime(t *testing.T) {
 			}
 			e := dbtest.Open(t, ctx, url)
 			dbtest.Exec(t, ctx, e, items)
-			const loops, tasks, each = 4, 50, 5
+			const loops, tasks = 4, 50
+			each := 5
+			if raceDetector {
+				each = 2
+			}
 			work := func(ctx context.Context, i int) error {
 				for k := range each {
 					if err := addAndSelect(ctx, e, fmt.Sprint(i, k)); err != nil {

@@ -141,7 +141,7 @@ func traits(text string, st sqltext.Statement) db.Traits {
 		return db.Traits{Writes: true, Session: temp}
 	case "copy":
 		if has(text, st, "stdin", "stdout") {
-			return db.Traits{Refused: "COPY from or to the client is no statement here; use package pg for it"}
+			return db.Traits{Refused: "COPY from or to the client is no statement here; use CopyFrom or CopyTo of package pg, through Tx.Raw, Conn.Raw or Engine.Driver"}
 		}
 		return db.Traits{Writes: true, Changes: true}
 	}

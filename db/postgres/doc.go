@@ -71,5 +71,6 @@
 //
 // # What it is not
 //
-// COPY and notifications are package pg's.
+// COPY and notifications are package pg's: Tx.Raw has a pgx.Tx, Conn.Raw a *pg.Session, and the Engine's
+// Driver is the *pg.DB, see the examples.
 package postgres

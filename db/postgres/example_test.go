@@ -4,11 +4,15 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"os"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db"
 	_ "github.com/seed1239206e/repaint/db/postgres"
+	"github.com/seed1239206e/repaint/pg"
 )
 
 // A thousand tasks share a few connections, and none waits for another's round trip.
@@ -55,4 +59,73 @@ func Example_values() {
 		log.Fatal(err)
 	}
 	fmt.Println(songs)
+}
+
+// COPY, and what else only pgx's interface has, is a part of a transaction like its statements.
+func Example_copy() {
+	ctx := context.Background()
+	engine, err := db.Open(ctx, "postgres://user:password@localhost/app")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer engine.Close(ctx)
+	err = engine.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		if _, err := tx.Exec(ctx, "delete from prices"); err != nil {
+			return err
+		}
+		return tx.Raw(ctx, func(ctx context.Context, conn any) error {
+			prices := pgx.CopyFromRows([][]any{{"tea", 3}, {"coffee", 4}})
+			_, err := conn.(pgx.Tx).CopyFrom(ctx, pgx.Identifier{"prices"}, []string{"name", "price"}, prices)
+			return err
+		})
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+// Package pg listens on a connection that it makes again when it is lost.
+func Example_listen() {
+	ctx := context.Background()
+	engine, err := db.Open(ctx, "postgres://user:password@localhost/app")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer engine.Close(ctx)
+	news, err := engine.Driver().(*pg.DB).Listen(ctx, "news")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer news.Close() // before the Engine
+	for n, err := range news.All(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(n.Channel, n.Payload)
+	}
+}
+
+// A Conn has a session of its own, with everything that leaves something behind.
+func Example_session() {
+	ctx := context.Background()
+	engine, err := db.Open(ctx, "postgres://user:password@localhost/app")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer engine.Close(ctx)
+	conn, err := engine.Connect(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close() // the connection isn't given to anybody else, with these settings
+	if _, err := conn.Exec(ctx, "set work_mem = '256MB'"); err != nil {
+		log.Fatal(err)
+	}
+	err = conn.Raw(ctx, func(ctx context.Context, conn any) error {
+		_, err := conn.(*pg.Session).CopyTo(ctx, os.Stdout, "copy (select * from prices order by name) to stdout")
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
 }

@@ -1,0 +1,98 @@
+package db
+
+import (
+	"context"
+
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// rawSession is a Session that hands out what it drives.
+type rawSession interface {
+	Raw(ctx context.Context, fn func(ctx context.Context, conn any) error) error
+}
+
+// Driver returns what is under the Engine, for what its driver can do beyond package db: a *pg.DB
+// for PostgreSQL, the *sql.DB that OpenDB was given, the driver.Connector of a driver of
+// database/sql; nil if the dialect has nothing to show. The Engine goes on using it, and closes
+// what it has opened itself.
+func (e *Engine) Driver() any {
+	if c, ok := e.connector.(interface{ Driver() any }); ok {
+		return c.Driver()
+	}
+	return nil
+}
+
+// Raw calls fn with the driver's connection, for what it can do beyond package db. On PostgreSQL
+// that is a *pg.Session, and in a transaction a pgx.Tx, which fn must not end; with a driver of
+// database/sql it is its driver.Conn, and fn is called where it may block: in a
+// loop that is another goroutine, so it can't wait for tasks there.
+//
+// Until fn returns the Conn can do nothing else. The connection must not be kept. Since
+// nobody knows what fn leaves behind in it, it isn't given to anybody else after the Conn.
+// Raw returns fn's error as it is.
+func (c *Conn) Raw(ctx context.Context, fn func(ctx context.Context, conn any) error) error {
+	return c.raw(ctx, nil, fn)
+}
+
+// Raw is [Conn.Raw] in the transaction.
+func (tx *Tx) Raw(ctx context.Context, fn func(ctx context.Context, conn any) error) error {
+	return tx.conn.raw(ctx, tx, fn)
+}
+
+func (c *Conn) raw(ctx context.Context, tx *Tx, fn func(ctx context.Context, conn any) error) error {
+	tx, err := c.auto(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if err := c.start(tx, "raw", "Raw"); err != nil {
+		return c.e.fail(ctx, "raw", nil, err)
+	}
+	held, killed := noPass, true
+	defer func() {
+		c.end(ctx, killed, held)
+	}()
+	err = loop.ContextError(ctx)
+	switch {
+	case err != nil:
+	case tx == nil && !c.free:
+		held, err = c.e.gate.enter(ctx, true, true, "Raw")
+	case tx != nil && !tx.begun():
+		err = c.bind(ctx, tx.root())
+	}
+	if err == nil {
+		if s, ok := c.c.session.(rawSession); ok {
+			c.c.dirty = true
+			if err = s.Raw(ctx, fn); err != nil {
+				err = c.after(ctx, tx, true, err, err)
+			}
+			killed = false
+			return err
+		}
+		err = fail("raw", ErrUnsupported, "connections of %s have nothing to show", c.e.dialect.Name())
+	}
+	killed = false
+	return c.e.fail(ctx, "raw", nil, err)
+}
+
+// Driver returns what opens the connections.
+func (c *sqlConnector) Driver() any {
+	if c.d.DB != nil {
+		return c.d.DB
+	}
+	return c.d.Connector
+}
+
+// Raw calls fn with the driver's connection, where blocking is allowed.
+func (s *sqlSession) Raw(ctx context.Context, fn func(ctx context.Context, conn any) error) error {
+	return s.block(ctx, func(ctx context.Context) error {
+		err := s.ready(ctx)
+		if err == nil {
+			s.dirty = true
+			err = fn(ctx, s.conn.conn)
+		}
+		if err != nil {
+			s.examine(ctx, err)
+		}
+		return err
+	})
+}

@@ -1,0 +1,83 @@
+package repaint_test
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What the snippets of the guide may use: as a reader would have it around them.
+const aroundSnippets = `package guide
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"github.com/jackc/pgx/v5"
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/pg"
+	%s
+)
+
+type User struct { ID int; Name string }
+
+func snippet(ctx context.Context, engine *db.Engine, url string, users []User) error {
+%s
+	return nil
+}
+`
+
+func TestSnippetsOfTheDatabaseGuideCompile(t *testing.T) {
+	text, err := os.ReadFile("docs/guide-db.md")
+	require.NoError(t, err)
+	imports := compiledPackages(t, "context", "fmt", "log/slog", "github.com/jackc/pgx/v5", ".", "./db/...", "./pg")
+
+	snippets := strings.Split(string(text), "```go\n")[1:]
+	require.Greater(t, len(snippets), 8, "they weren't found")
+	for _, s := range snippets {
+		s, _, _ = strings.Cut(s, "```")
+		more := ""
+		if rest, ok := strings.CutPrefix(s, "import (\n"); ok {
+			more, s, _ = strings.Cut(rest, "\n)\n")
+			more = strings.Replace(more, `"github.com/seed1239206e/repaint/db"`, "", 1) // it is there
+		}
+		program := fmt.Sprintf(aroundSnippets, more, s)
+		files := token.NewFileSet()
+		file, err := parser.ParseFile(files, "guide-db.md", program, 0)
+		require.NoError(t, err, s)
+		config := types.Config{Importer: importer.ForCompiler(files, "gc", imports), Error: func(err error) {
+			var e types.Error
+			if !errors.As(err, &e) || !e.Soft && !strings.Contains(e.Msg, "unreachable") { // soft: what isn't used
+				t.Errorf("%v in:\n%s", err, s)
+			}
+		}}
+		_, _ = config.Check("guide", files, []*ast.File{file}, nil)
+	}
+}
+
+// compiledPackages returns what opens the compiled form of the packages and all that they import.
+func compiledPackages(t *testing.T, packages ...string) importer.Lookup {
+	list := exec.Command("go", append([]string{"list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}"}, packages...)...)
+	list.Stderr = os.Stderr
+	out, err := list.Output()
+	require.NoError(t, err)
+	at := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		if name, file, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
+			at[name] = file
+		}
+	}
+	return func(path string) (io.ReadCloser, error) { return os.Open(at[path]) }
+}

@@ -121,7 +121,11 @@ func (st *Statement) unused(name string) error {
 	if len(st.names) > 0 {
 		has = "only :" + strings.Join(st.names, ", :")
 	}
-	return st.badArgs("the argument %q is no parameter of the statement, which has %s", name, has)
+	why := ""
+	if strings.Contains(st.Source, ":"+name) {
+		why = "; it isn't one in literals, names and comments, nor right behind a letter or digit"
+	}
+	return st.badArgs("the argument %q is no parameter of the statement, which has %s%s", name, has, why)
 }
 
 func (st *Statement) badArgs(format string, args ...any) error {

@@ -56,7 +56,7 @@ func OpenURL(ctx context.Context, u *URL, opts ...Option) (*Engine, error) {
 	}
 	connector, err := d.Connector(u)
 	if err != nil {
-		return nil, err
+		return nil, fail("open", ErrMisuse, "%w", err)
 	}
 	return open(ctx, d, u, conf, connector)
 }

@@ -142,7 +142,7 @@ func (e *Error) Error() string {
 	}
 	switch {
 	case e.Err != nil:
-		b.WriteString(": " + e.Err.Error())
+		b.WriteString(": " + oneLine(e.Err.Error()))
 	case e.Condition != nil:
 		b.WriteString(": " + strings.TrimPrefix(e.Condition.Error(), "db: "))
 	}
@@ -211,6 +211,29 @@ func ofContext(ctx context.Context, err error) (error, bool) {
 		return why, true
 	}
 	return err, false
+}
+
+// oneLine joins the lines of a text.
+func oneLine(text string) string {
+	if !strings.Contains(text, "\n") {
+		return text
+	}
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line == "" {
+			continue
+		}
+		switch {
+		case b.Len() == 0:
+		case strings.HasSuffix(b.String(), ":"):
+			b.WriteString(" ")
+		default:
+			b.WriteString("; ")
+		}
+		b.WriteString(line)
+	}
+	return b.String()
 }
 
 // short returns text on one line, cut to about n bytes.

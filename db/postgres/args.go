@@ -7,6 +7,7 @@ import (
 	"math"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,16 +18,25 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
-// arguments returns what is sent for a call's arguments. It calls methods of theirs.
+// arguments returns what is sent for a call's arguments. It calls methods of theirs. The call
+// keeps those that it was given, which errors tell.
 func arguments(call *db.Call) ([]any, error) {
+	args := call.Args
 	for i, v := range call.Args {
+		switch v.(type) {
+		case nil, int, int64, string, bool, []byte:
+			continue // as it is
+		}
 		converted, err := argument(v)
 		if err != nil {
 			return nil, db.BadArgument(call, i, db.ErrParameter, err)
 		}
-		call.Args[i] = converted
+		if &args[0] == &call.Args[0] {
+			args = slices.Clone(args)
+		}
+		args[i] = converted
 	}
-	return call.Args, nil
+	return args, nil
 }
 
 // refuse returns the error for an argument, with a reason that doesn't show its value.
@@ -44,7 +54,7 @@ func argument(v any) (any, error) {
 	case float64:
 		return float(v), nil
 	case time.Time:
-		return v.UTC(), nil
+		return instant(v.UTC()), nil
 	case driver.Valuer:
 		if r := reflect.ValueOf(v); r.Kind() == reflect.Pointer && r.IsNil() {
 			return nil, nil
@@ -86,6 +96,29 @@ func (f float) Int64Value() (pgtype.Int8, error) {
 	}
 	return pgtype.Int8{Int64: int64(f), Valid: true}, nil
 }
+
+// instant is a time that pgx doesn't write into text as Go prints it, for people to read, but
+// as the other dialects do.
+type instant time.Time
+
+func (t instant) TimestamptzValue() (pgtype.Timestamptz, error) {
+	return pgtype.Timestamptz{Time: time.Time(t), Valid: true}, nil
+}
+
+func (t instant) TimestampValue() (pgtype.Timestamp, error) {
+	return pgtype.Timestamp{Time: time.Time(t), Valid: true}, nil
+}
+
+func (t instant) DateValue() (pgtype.Date, error) {
+	return pgtype.Date{Time: time.Time(t), Valid: true}, nil
+}
+
+// String is what pgx writes into text.
+func (t instant) String() string {
+	return time.Time(t).Truncate(time.Microsecond).Format("2006-01-02 15:04:05.999999-07:00")
+}
+
+func (t instant) MarshalJSON() ([]byte, error) { return time.Time(t).MarshalJSON() }
 
 var (
 	whichArgument = regexp.MustCompile(`args\[(\d+)\]`)

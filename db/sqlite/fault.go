@@ -101,6 +101,9 @@ func fault(err error) db.Fault {
 			}
 		}
 	}
+	if code&255 == 14 {
+		f.Hint = "the directory must exist, and the file in it be one that may be opened, or made"
+	}
 	switch f.Condition {
 	case db.ErrUnique, db.ErrNotNull:
 		f.Table, f.Column = place(text)

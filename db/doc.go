@@ -56,7 +56,8 @@
 // and every Named value and map key a parameter; mistakes are errors that say
 // which name is wrong. Package sqltext tells what is a parameter; \: is a colon.
 //
-// A parameter alone in the parentheses of an IN takes a list, also an empty one:
+// A parameter alone in the parentheses of an IN, or behind it without any, takes a list. Nothing
+// is in an empty one, not even NULL:
 //
 //	db.All[User](ctx, engine, "select * from users where id in (:ids)", db.Named("ids", ids))
 //
@@ -104,6 +105,9 @@
 // which names the places of both calls; the Engine can be used by all.
 //
 // [OnEvents] registers functions for what happens, [Log] writes it to a logger.
+//
+// What only a driver can do is within reach: [Engine.Driver] is what the Engine uses, and
+// [Conn.Raw] and [Tx.Raw] lend the driver's connection.
 //
 // # What it is not
 //

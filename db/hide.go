@@ -32,10 +32,18 @@ func (c *Call) hides() bool { return c != nil && c.conf != nil && c.conf.hide }
 
 // conceal takes from an error of the database what may show values.
 func (e *Error) conceal(c *Call) {
-	if !c.hides() || len(c.Statement.Params) == 0 || e.Err == nil || slices.Contains(apart, e.Condition) {
+	if c.hides() && len(c.Statement.Params) > 0 {
+		e.veil(c.Statement.Source)
+	}
+}
+
+// veil takes what may show values from an error about a statement, or, with "", about all
+// those that a commit has made last.
+func (e *Error) veil(source string) {
+	if e.Err == nil || slices.Contains(apart, e.Condition) {
 		return
 	}
-	text := "the statement failed"
+	text := "it failed"
 	if e.Condition != nil {
 		text = strings.TrimPrefix(e.Condition.Error(), "db: ")
 	}
@@ -45,7 +53,7 @@ func (e *Error) conceal(c *Call) {
 	if errors.Is(e.Condition, ErrUndefined) {
 		// A name that isn't in the statement may have come as a parameter.
 		for _, name := range []*string{&e.Table, &e.Column, &e.Constraint} {
-			if !strings.Contains(c.Statement.Source, *name) {
+			if !strings.Contains(source, *name) {
 				*name = ""
 			}
 		}

@@ -97,7 +97,13 @@ func (tx *Tx) Commit(ctx context.Context) error {
 		why = err
 	}
 	if why != nil {
-		why = c.e.fail(ctx, "commit", nil, why)
+		why = c.e.wrap(ctx, "commit", nil, why)
+		if own, ok := why.(*Error); ok && how == endCommit && c.conf.hide {
+			known := *own
+			known.veil("")
+			why = &known
+		}
+		why = c.e.events.fail(ctx, why)
 	}
 	c.e.events.end(ctx, tx, how == endCommit, why)
 	return why

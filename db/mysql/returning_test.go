@@ -295,3 +295,40 @@ func TestKeysMadeForSeveralAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// A context that ends in the middle of it leaves nothing of it behind, and costs no connection.
+func TestAnEmulatedReturningThatIsCancelled(t *testing.T) {
+	server := testserver.MariaDB(t)
+	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
+		at := server.Database(t)
+		e := dbtest.Open(t, ctx, at.URL()+"?returning=emulated")
+		dbtest.Exec(t, ctx, e, "create table t(id int auto_increment primary key, n int)", "insert into t values (1, 10), (2, 20)")
+		holder, err := e.BeginTx(ctx)
+		require.NoError(t, err)
+		dbtest.Exec(t, ctx, holder, "update t set n = 11 where id = 1")
+		for _, text := range []string{"update t set n = n + 1 returning id", "delete from t returning id", "insert into t(id, n) values (3, 5), (1, 5) returning id"} {
+			ended, cancel := context.WithTimeout(ctx, 50e6)
+			_, err = e.Exec(ended, text)
+			require.ErrorIs(t, err, db.ErrTimeout, text)
+			require.ErrorIs(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+				ended, cancel := context.WithTimeout(ctx, 50e6)
+				defer cancel()
+				_, err := tx.Exec(ctx, "insert into t(id, n) values (50, 50)")
+				require.NoError(t, err)
+				_, err = tx.Exec(ended, text)
+				_, again := tx.Exec(ctx, "select 1")
+				require.ErrorIs(t, again, db.ErrTxFailed, "nobody knows what it did")
+				return err
+			}), db.ErrTimeout, text)
+			cancel()
+		}
+		require.NoError(t, holder.Rollback(ctx))
+		ns, err := db.All[int](ctx, e, "select n from t order by id")
+		require.NoError(t, err)
+		require.Equal(t, []int{10, 20}, ns)
+		require.Zero(t, e.Stats().Discarded)
+		ids, err := db.All[int](ctx, e, "update t set n = n + 1 returning id")
+		require.NoError(t, err)
+		require.Len(t, ids, 2)
+	})
+}

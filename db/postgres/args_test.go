@@ -69,3 +69,30 @@ func TestAConnectErrorIsOneLine(t *testing.T) {
 	require.Equal(t, 1, strings.Count(err.Error(), "postgres://u:***@127.0.0.1:1,127.0.0.1:2/d"))
 	require.ErrorContains(t, err, "127.0.0.1:2 (127.0.0.1)")
 }
+
+// What a commit finds out is about values that were sent before.
+func TestACommitHidesParametersToo(t *testing.T) {
+	at := testserver.Postgres(t).Database(t)
+	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
+		e := dbtest.Open(t, ctx, at.URL())
+		dbtest.Exec(t, ctx, e, "drop table if exists late", "create table late(v text)",
+			"create or replace function refuse() returns trigger language plpgsql as $$ begin raise exception 'no %', new.v using errcode = '23514', hint = 'not ' || new.v; end $$",
+			"create constraint trigger late after insert on late deferrable initially deferred for each row execute function refuse()")
+		for hide, shown := range map[bool]bool{true: false, false: true} {
+			var opts []db.ConnOption
+			if hide {
+				opts = append(opts, db.HideParameters())
+			}
+			conn, err := e.Connect(ctx, opts...)
+			require.NoError(t, err)
+			err = conn.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+				_, err := tx.Exec(ctx, "insert into late values (:v)", db.Named("v", "xyzzy"))
+				return err
+			})
+			require.ErrorIs(t, err, db.ErrCheck)
+			require.Equal(t, shown, strings.Contains(err.Error(), "xyzzy"), err.Error())
+			require.ErrorContains(t, err, "23514")
+			require.NoError(t, conn.Close())
+		}
+	})
+}

@@ -39,9 +39,19 @@ func (Dialect) Options() []string {
 // else, so that statements can be read byte by byte, and that Go's strings are in.
 var charsets = []string{"utf8mb4", "utf8mb3", "utf8"}
 
+// literalModes are the SQL modes that change where literals end, and those that stand for
+// several of which one does.
+var literalModes = []string{"ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "ANSI", "DB2", "MAXDB", "MSSQL", "ORACLE", "POSTGRESQL"}
+
 // strict makes the server refuse values that don't fit, and keeps away the modes
 // that change where literals end.
-const strict = "concat_ws(',', nullif(replace(replace(@@sql_mode, 'ANSI_QUOTES', ''), 'NO_BACKSLASH_ESCAPES', ''), ''), 'STRICT_ALL_TABLES')"
+var strict = func() string {
+	modes := "concat(',', @@sql_mode, ',')"
+	for _, m := range literalModes {
+		modes = "replace(" + modes + ", '," + m + ",', ',')"
+	}
+	return "concat_ws(',', nullif(trim(both ',' from " + modes + "), ''), 'STRICT_ALL_TABLES')"
+}()
 
 // configure reads a URL. It returns a configuration for each host, to be tried in
 // their order.
@@ -94,7 +104,7 @@ func configure(u *db.URL) (o options, hosts []*driver.Config, err error) {
 			r.fail("sql_mode", "modes are words with commas between them")
 		}
 		for m := range strings.SplitSeq(given, ",") {
-			if m == "ANSI_QUOTES" || m == "NO_BACKSLASH_ESCAPES" || m == "ANSI" || m == "DB2" || m == "MAXDB" || m == "MSSQL" || m == "ORACLE" || m == "POSTGRESQL" {
+			if slices.Contains(literalModes, m) {
 				r.fail("sql_mode", m+" would change where literals end, which this package has to know")
 			}
 		}

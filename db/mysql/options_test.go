@@ -117,3 +117,24 @@ func TestOptionsReachEveryConnection(t *testing.T) {
 	require.Contains(t, mode, "TRADITIONAL")
 	require.Equal(t, "-03:00 utf8mb3", zone+" "+charset)
 }
+
+// Whatever the server's own SQL modes are: where a literal ends is known here.
+func TestModesOfTheServerDontChangeLiterals(t *testing.T) {
+	at := testserver.MariaDB(t).Database(t)
+	before := at.MustQuery(t, "select @@global.sql_mode")
+	defer func() { at.MustQuery(t, "set global sql_mode = '"+before+"'") }()
+	for _, mode := range []string{"ANSI", "ANSI_QUOTES,NO_ZERO_DATE", "ANSI,NO_BACKSLASH_ESCAPES,TRADITIONAL", "ORACLE", "POSTGRESQL", "NO_BACKSLASH_ESCAPES,MSSQL,DB2,MAXDB", "NO_ZERO_DATE", ""} {
+		at.MustQuery(t, "set global sql_mode = '"+mode+"'")
+		dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
+			for _, e := range []*db.Engine{dbtest.Open(t, ctx, at.URL()), openDB(t, ctx, at.DSN())} {
+				got, err := db.Scalar[string](ctx, e, `select concat("a\":v", '\':v', :v)`, db.Named("v", "x"))
+				require.NoError(t, err, mode)
+				require.Equal(t, `a":v':vx`, got, mode)
+				now, err := db.Scalar[string](ctx, e, "select @@sql_mode")
+				require.NoError(t, err)
+				require.Contains(t, now, "STRICT_ALL_TABLES")
+				require.Equal(t, strings.Contains(mode, "NO_ZERO_DATE") || strings.Contains(mode, "TRADITIONAL"), strings.Contains(now, "NO_ZERO_DATE"), "%s: other modes stay", mode)
+			}
+		})
+	}
+}

@@ -12,13 +12,11 @@ func (c *connector) Driver() any { return c.pool }
 // Raw calls fn with the session or, in a transaction, with that, because the server is told
 // of it with its first statement.
 func (s *session) Raw(ctx context.Context, fn func(ctx context.Context, conn any) error) error {
-	s.busy.Store(true)
 	var conn any = s.own
 	if s.tx != nil {
 		conn = s.tx
 	}
 	err := fn(ctx, conn)
-	s.busy.Store(false)
 	switch {
 	case err == nil:
 	case isLost(err):

@@ -5,8 +5,8 @@ GO ?= go
 STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Some checkouts belong to another user than the one who builds; git then refuses to describe them.
 GOFLAGS ?= -buildvcs=false
-# Per package. A hanging test should say so while somebody still looks, and twice this is less than the time CI has.
-TEST_FLAGS ?= -timeout 4m
+# Per package. A hanging test should say so while somebody still looks; the longest takes two minutes under the race detector.
+TEST_FLAGS ?= -timeout 8m
 BENCH ?= .
 
 # Packages without dependencies, which promise to build everywhere, as far as they exist.

@@ -48,6 +48,10 @@ elif [ "${REPAINT_REQUIRE_SERVERS:-}" != 1 ]; then
   printf '%s\n' "$note"
 fi
 
+if scripts/install-servers.sh --check peers >/dev/null; then
+  export REPAINT_REQUIRE_PEERS=1
+fi
+
 step check "$make" --no-print-directory check
 if scripts/install-servers.sh --check compiler >/dev/null; then
   step race "$make" --no-print-directory race

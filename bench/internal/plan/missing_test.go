@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-
-	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
 type ending struct {
@@ -19,7 +17,7 @@ func (e *ending) Fatalf(f string, a ...any) { e.how = "fail: " + fmt.Sprintf(f, 
 
 func TestMissingPeersSkipAndFailWhereTheyAreRequired(t *testing.T) {
 	for env, want := range map[string]string{"": "skip: ", "0": "skip: ", "1": "fail: "} {
-		t.Setenv(testserver.RequireEnv, env)
+		t.Setenv(RequireEnv, env)
 		var e ending
 		if Present(&e, nil); e.how != "" {
 			t.Error(e.how)

@@ -4,12 +4,15 @@ import "time"
 
 const (
 	firstDepth = 8
+	leastDepth = 6 // where some statements are slow
 	maxDepth   = 512
 )
 
 // pace finds out how many statements a connection should carry at once: so many that the server has always a few waiting, and no more,
 // because each waits for those before it. It is the idea of TCP's BBR: twice what the connection answers while the shortest round trip lasts, and
 // a few more. Where the network is what takes the time, that is more than it carries now, and so it grows; where the server is, it isn't.
+//
+// After a statement that took much longer than a round trip it is no more than needed, so that fewer have to wait for the next one like it.
 type pace struct {
 	depth int
 	fixed bool
@@ -26,6 +29,7 @@ type pace struct {
 type trip struct {
 	shortest int64 // in nanoseconds
 	grown    int64 // when shortest was last made longer: it grows slowly, so that a change of the network shows
+	slow     int64 // when an answer last took much longer than that; 0: never
 }
 
 func (t *trip) took(d, now int64) {
@@ -36,6 +40,17 @@ func (t *trip) took(d, now int64) {
 		t.shortest += t.shortest >> 9
 		t.grown = now
 	}
+	if d > max(slowTrips*t.shortest, slowest) {
+		t.slow = now
+	}
+}
+
+// depth is how many statements a connection should carry at which the network needs so many.
+func (t *trip) depth(need int, now int64) int {
+	if t.slow != 0 && now-t.slow < slowFor {
+		return max(leastDepth, need)
+	}
+	return firstDepth + need
 }
 
 const (
@@ -44,6 +59,11 @@ const (
 
 	// nearby is a round trip for which the first depth is enough. More would only have more statements wait behind a slow one.
 	nearby = int64(150 * time.Microsecond)
+
+	// slow is what takes so many round trips, and so long; it is remembered for a while.
+	slowTrips = 8
+	slowest   = int64(5 * time.Millisecond)
+	slowFor   = int64(time.Second)
 )
 
 func (p *pace) init(fixed int, trip *trip) {
@@ -93,10 +113,11 @@ func (p *pace) answered(s *segment) {
 	}
 	// Answers come in order, so those that were ahead came in that time, too.
 	p.best = max(float64(p.ahead+1)/float64(took), p.best-p.best/64)
-	switch target := firstDepth + int(2*p.best*float64(max(p.trip.shortest-nearby, 0))); {
+	need := int(2 * p.best * float64(max(p.trip.shortest-nearby, 0)))
+	switch target := p.trip.depth(need, now); {
 	case target > p.depth:
 		p.depth = min(target, p.depth+p.depth/4+1, maxDepth)
 	case target < p.depth:
-		p.depth = max(target, p.depth-p.depth/8, firstDepth)
+		p.depth = max(target, p.depth-p.depth/8-1)
 	}
 }

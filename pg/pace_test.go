@@ -19,7 +19,7 @@ func TestPaceCarriesWhatTheNetworkHolds(t *testing.T) {
 		{50 * time.Microsecond, 15 * time.Microsecond, firstDepth, firstDepth},     // the server is what takes the time
 		{time.Millisecond, 15 * time.Microsecond, 60, 220},                         // 67 are on their way
 		{20 * time.Millisecond, 10 * time.Microsecond, 450, maxDepth},              // no more than are allowed
-		{100 * time.Microsecond, 2 * time.Millisecond, firstDepth, firstDepth + 2}, // slow statements
+		{100 * time.Microsecond, 2 * time.Millisecond, leastDepth, firstDepth + 2}, // slow statements
 	} {
 		t.Run(fmt.Sprint(test.roundTrip, test.each), func(t *testing.T) {
 			var p pace
@@ -40,6 +40,17 @@ func TestPaceCarriesWhatTheNetworkHolds(t *testing.T) {
 			require.LessOrEqual(t, p.depth, test.most)
 		})
 	}
+	// Where some are slow, there is nothing to spare.
+	var slow trip
+	slow.took(int64(time.Millisecond), 0)
+	require.Equal(t, firstDepth+9, slow.depth(9, 0))
+	slow.took(int64(7*time.Millisecond), 1)
+	require.Equal(t, firstDepth+9, slow.depth(9, 1), "not slow enough")
+	slow.took(int64(50*time.Millisecond), 2)
+	require.Equal(t, 9, slow.depth(9, 3))
+	require.Equal(t, leastDepth, slow.depth(0, 3))
+	require.Equal(t, firstDepth+9, slow.depth(9, 2+slowFor), "it's forgotten")
+
 	var p pace
 	p.init(5, new(trip))
 	s := new(segment)

@@ -104,6 +104,7 @@ func newConn(s *scheduler, w *wire) *conn {
 	c.attempt.init(w.raw)
 	c.frames = newFramer(c, s.db.config.Conn.MaxProtocolMessageBodyLen)
 	c.prepared.init(max(s.db.config.StatementCache, 1))
+	s.trip.inFlight = s.inFlight
 	c.pace.init(s.depth, &s.trip)
 	c.quiet = nanotime()
 	c.timer = time.AfterFunc(time.Hour, c.onTimer)

@@ -17,11 +17,12 @@ type pace struct {
 	depth int
 	fixed bool
 
-	trip  *trip    // of all connections to the database
-	probe *segment // whose round trip is being measured
-	ahead int      // how many were under way when it was sent
-	best  float64  // the most answers in a nanosecond; it shrinks slowly while the connection is used
-	skip  int      // sendings until the next probe
+	trip   *trip    // of all connections to the database
+	probe  *segment // whose round trip is being measured
+	ahead  int      // how many were under way when it was sent
+	before int      // how many answers there had been
+	best   float64  // the most answers in a nanosecond; it shrinks slowly while the connection is used
+	skip   int      // sendings until the next probe
 }
 
 // trip is the shortest round trip that any connection has seen lately. With all of them one sees one that no other statement has made longer, even
@@ -29,7 +30,9 @@ type pace struct {
 type trip struct {
 	shortest int64 // in nanoseconds
 	grown    int64 // when shortest was last made longer: it grows slowly, so that a change of the network shows
-	slow     int64 // when an answer last took much longer than that; 0: never
+	slow     int64 // when a statement was last seen that took much longer than that; 0: never
+	answers  int   // of all connections
+	inFlight func() int
 }
 
 func (t *trip) took(d, now int64) {
@@ -40,17 +43,22 @@ func (t *trip) took(d, now int64) {
 		t.shortest += t.shortest >> 9
 		t.grown = now
 	}
-	if d > max(slowTrips*t.shortest, slowest) {
+}
+
+// held notes an answer that took d, while the connections together gave so many. It's a slow statement, here or before it, if the others have gone on: if
+// they haven't, it was the server as a whole that stood still, or this program, or the network.
+func (t *trip) held(d, now int64, answers int) {
+	if d > max(slowTrips*t.shortest, slowest) && answers > 2*t.inFlight() {
 		t.slow = now
 	}
 }
 
-// depth is how many statements a connection should carry at which the network needs so many.
-func (t *trip) depth(need int, now int64) int {
+// depth is how many statements a connection should carry of which so many are answered in a round trip.
+func (t *trip) depth(answered float64, now int64) int {
 	if t.slow != 0 && now-t.slow < slowFor {
-		return max(leastDepth, need)
+		return max(leastDepth, int(answered))
 	}
-	return firstDepth + need
+	return firstDepth + int(2*answered)
 }
 
 const (
@@ -62,7 +70,7 @@ const (
 
 	// slow is what takes so many round trips, and so long; it is remembered for a while.
 	slowTrips = 8
-	slowest   = int64(5 * time.Millisecond)
+	slowest   = int64(25 * time.Millisecond)
 	slowFor   = int64(time.Second)
 )
 
@@ -88,7 +96,7 @@ func (p *pace) sending(s *segment, ahead int) {
 		return
 	}
 	p.skip = probeEvery
-	p.probe, p.ahead = s, ahead
+	p.probe, p.ahead, p.before = s, ahead, p.trip.answers
 	s.sentAt = nanotime()
 }
 
@@ -101,6 +109,7 @@ func (p *pace) forget(s *segment) {
 
 // answered notes that a segment was answered.
 func (p *pace) answered(s *segment) {
+	p.trip.answers++
 	if s != p.probe {
 		return
 	}
@@ -108,13 +117,13 @@ func (p *pace) answered(s *segment) {
 	now := nanotime()
 	took := max(now-s.sentAt, 1)
 	p.trip.took(took, now)
+	p.trip.held(took, now, p.trip.answers-p.before)
 	if 2*(p.ahead+1) < p.depth {
 		return // it wasn't used, so nothing can be said about more
 	}
 	// Answers come in order, so those that were ahead came in that time, too.
 	p.best = max(float64(p.ahead+1)/float64(took), p.best-p.best/64)
-	need := int(2 * p.best * float64(max(p.trip.shortest-nearby, 0)))
-	switch target := p.trip.depth(need, now); {
+	switch target := p.trip.depth(p.best*float64(max(p.trip.shortest-nearby, 0)), now); {
 	case target > p.depth:
 		p.depth = min(target, p.depth+p.depth/4+1, maxDepth)
 	case target < p.depth:

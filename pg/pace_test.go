@@ -19,11 +19,11 @@ func TestPaceCarriesWhatTheNetworkHolds(t *testing.T) {
 		{50 * time.Microsecond, 15 * time.Microsecond, firstDepth, firstDepth},     // the server is what takes the time
 		{time.Millisecond, 15 * time.Microsecond, 60, 220},                         // 67 are on their way
 		{20 * time.Millisecond, 10 * time.Microsecond, 450, maxDepth},              // no more than are allowed
-		{100 * time.Microsecond, 2 * time.Millisecond, leastDepth, firstDepth + 2}, // slow statements
+		{100 * time.Microsecond, 2 * time.Millisecond, firstDepth, firstDepth + 2}, // slow statements
 	} {
 		t.Run(fmt.Sprint(test.roundTrip, test.each), func(t *testing.T) {
 			var p pace
-			p.init(0, new(trip))
+			p.init(0, &trip{inFlight: func() int { return p.depth }})
 			for range 2000 {
 				for _, ahead := range []int{0, p.depth / 2, p.depth - 1} {
 					took := test.roundTrip + time.Duration(ahead+1)*test.each
@@ -31,7 +31,7 @@ func TestPaceCarriesWhatTheNetworkHolds(t *testing.T) {
 						took = whole // the server is behind
 					}
 					s := new(segment)
-					p.probe, p.ahead = s, ahead
+					p.probe, p.ahead, p.before = s, ahead, p.trip.answers
 					s.sentAt = nanotime() - int64(took)
 					p.answered(s)
 				}
@@ -43,16 +43,19 @@ func TestPaceCarriesWhatTheNetworkHolds(t *testing.T) {
 	// Where some are slow, there is nothing to spare.
 	var slow trip
 	slow.took(int64(time.Millisecond), 0)
-	require.Equal(t, firstDepth+9, slow.depth(9, 0))
-	slow.took(int64(7*time.Millisecond), 1)
-	require.Equal(t, firstDepth+9, slow.depth(9, 1), "not slow enough")
-	slow.took(int64(50*time.Millisecond), 2)
+	require.Equal(t, firstDepth+18, slow.depth(9, 0))
+	slow.inFlight = func() int { return 100 }
+	slow.held(int64(24*time.Millisecond), 1, 1000)
+	require.Equal(t, firstDepth+18, slow.depth(9, 1), "not slow enough")
+	slow.held(int64(50*time.Millisecond), 1, 150)
+	require.Equal(t, firstDepth+18, slow.depth(9, 1), "all stood still")
+	slow.held(int64(50*time.Millisecond), 2, 1000)
 	require.Equal(t, 9, slow.depth(9, 3))
 	require.Equal(t, leastDepth, slow.depth(0, 3))
-	require.Equal(t, firstDepth+9, slow.depth(9, 2+slowFor), "it's forgotten")
+	require.Equal(t, firstDepth+18, slow.depth(9, 2+slowFor), "it's forgotten")
 
 	var p pace
-	p.init(5, new(trip))
+	p.init(5, &trip{inFlight: func() int { return p.depth }})
 	s := new(segment)
 	p.sending(s, 4)
 	p.answered(s)

@@ -56,6 +56,14 @@ type counters struct {
 
 const maxConnecting = 4
 
+// inFlight returns how many segments are under way. It needs the mutex.
+func (s *scheduler) inFlight() (n int) {
+	for _, c := range s.conns {
+		n += c.sent.len()
+	}
+	return n
+}
+
 // submit takes a segment of a plain goroutine. It returns the connection that the caller must read, if it must, and
 // what it must write before, and to which.
 func (s *scheduler) submit(g *segment) (read, to *conn, buf []byte, err error) {

@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"io"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -65,6 +66,31 @@ func (a Async) BeginTx(ctx context.Context, options pgx.TxOptions) *loop.Future[
 // Acquire is [DB.Acquire].
 func (a Async) Acquire(ctx context.Context) *loop.Future[*Session] {
 	return red(ctx, func(ctx context.Context) (*Session, error) { return a.db.Acquire(ctx) })
+}
+
+// CopyFrom is [DB.CopyFrom].
+func (a Async) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) *loop.Future[int64] {
+	return red(ctx, func(ctx context.Context) (int64, error) { return a.db.CopyFrom(ctx, table, columns, rows) })
+}
+
+// CopyFromReader is [DB.CopyFromReader].
+func (a Async) CopyFromReader(ctx context.Context, r io.Reader, sql string) *loop.Future[pgconn.CommandTag] {
+	return red(ctx, func(ctx context.Context) (pgconn.CommandTag, error) { return a.db.CopyFromReader(ctx, r, sql) })
+}
+
+// CopyTo is [DB.CopyTo].
+func (a Async) CopyTo(ctx context.Context, w io.Writer, sql string) *loop.Future[pgconn.CommandTag] {
+	return red(ctx, func(ctx context.Context) (pgconn.CommandTag, error) { return a.db.CopyTo(ctx, w, sql) })
+}
+
+// Listen is [DB.Listen].
+func (a Async) Listen(ctx context.Context, channels ...string) *loop.Future[*Listener] {
+	return red(ctx, func(ctx context.Context) (*Listener, error) { return a.db.Listen(ctx, channels...) })
+}
+
+// LoadTypes is [DB.LoadTypes].
+func (a Async) LoadTypes(ctx context.Context, names ...string) *loop.Future[struct{}] {
+	return red(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, a.db.LoadTypes(ctx, names...) })
 }
 
 // Ping is [DB.Ping].

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -173,6 +174,23 @@ func TestAsync(t *testing.T) {
 		s.Release()
 		_, err = repaint.Await(ctx, red.Ping(ctx))
 		require.NoError(t, err)
+		n, err := repaint.Await(ctx, red.CopyFrom(ctx, pgx.Identifier{"t"}, []string{"id"}, pgx.CopyFromRows([][]any{{3}, {4}})))
+		require.NoError(t, err)
+		require.EqualValues(t, 2, n)
+		tag, err := repaint.Await(ctx, red.CopyFromReader(ctx, strings.NewReader("5\n"), "copy t from stdin"))
+		require.NoError(t, err)
+		require.EqualValues(t, 1, tag.RowsAffected())
+		var out strings.Builder
+		_, err = repaint.Await(ctx, red.CopyTo(ctx, &out, "copy (select id from t order by id) to stdout"))
+		require.NoError(t, err)
+		require.Equal(t, "1\n2\n3\n4\n5\n", out.String())
+		_, err = repaint.Await(ctx, red.Exec(ctx, "create type mood as enum ('red', 'blue')"))
+		require.NoError(t, err)
+		_, err = repaint.Await(ctx, red.LoadTypes(ctx, "mood"))
+		require.NoError(t, err)
+		l, err := repaint.Await(ctx, red.Listen(ctx, "c"))
+		require.NoError(t, err)
+		l.Close()
 
 		slow := red.Exec(ctx, "select pg_sleep(30)")
 		until(t, ctx, "the statement", func() bool { return db.Stats().InFlight > 0 })

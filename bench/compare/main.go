@@ -20,6 +20,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/seed1239206e/repaint/bench/internal/report"
 )
 
 func main() {
@@ -187,16 +189,16 @@ func table(out io.Writer, f *figures, notes, missing []string, rounds int) {
 	fmt.Fprintf(out, "| --- |%s\n", strings.Repeat(" ---: |", len(peers)+1))
 	for _, w := range f.workloads {
 		base := f.median(w, own)
-		fmt.Fprintf(out, "| %s | %s |", w, number(base))
+		fmt.Fprintf(out, "| %s | %s |", w, report.Number(base))
 		for _, p := range peers {
 			ns := f.median(w, p)
 			switch {
 			case ns == 0:
 				fmt.Fprint(out, " – |")
 			case base == 0:
-				fmt.Fprintf(out, " %s |", number(ns))
+				fmt.Fprintf(out, " %s |", report.Number(ns))
 			default:
-				fmt.Fprintf(out, " %s (%s ×) |", number(ns), number(ns/base))
+				fmt.Fprintf(out, " %s (%s ×) |", report.Number(ns), report.Number(ns/base))
 			}
 		}
 		fmt.Fprintln(out)
@@ -213,19 +215,4 @@ func table(out io.Writer, f *figures, notes, missing []string, rounds int) {
 	for _, m := range missing {
 		fmt.Fprintf(out, "MISSING: %s\n", m)
 	}
-}
-
-// number prints three digits or more.
-func number(v float64) string {
-	switch {
-	case v < 10:
-		return strconv.FormatFloat(v, 'f', 2, 64)
-	case v < 100:
-		return strconv.FormatFloat(v, 'f', 1, 64)
-	}
-	digits := strconv.FormatFloat(v, 'f', 0, 64)
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
 }

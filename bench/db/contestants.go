@@ -191,7 +191,7 @@ func openScript(ctx context.Context, interpreter, scheme string, p *place, w wor
 	if strings.HasSuffix(scheme, "asyncpg") {
 		url = strings.ReplaceAll(url, "sslmode=", "ssl=")
 	}
-	process, err := python.Start(ctx, interpreter, peer)
+	process, err := python.Start(ctx, interpreter, python.Answering+peer)
 	if err != nil {
 		return nil, err
 	}

@@ -2,24 +2,13 @@
 
 A question has url, workload, callers, pool and seconds. Each statement is its own transaction."""
 
-import asyncio
-import itertools
-import json
-import resource
-import sys
 import threading
-import time
 
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.pool import AsyncAdaptedQueuePool, QueuePool
 
 INSERT = text("insert into written (number) values (:number) returning id")
 SELECT = text("select number from written where id = :id")
-
-
-def cpu():
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
 
 
 def settings(engine):
@@ -97,29 +86,12 @@ class Async:
             id = (await conn.execute(INSERT, {"number": i})).scalar_one()
             assert (await conn.execute(SELECT, {"id": id})).scalar_one() == i
 
-    async def drive(self, op, callers, seconds):
-        numbers = itertools.count(1)
-        calls = []
-
-        async def caller():
-            begun, first = time.perf_counter(), True
-            while first or begun - start < seconds:
-                first = False
-                await op(next(numbers))
-                now = time.perf_counter()
-                calls.append(now - begun)
-                begun = now
-
-        used, start = cpu(), time.perf_counter()
-        await asyncio.gather(*[caller() for _ in range(callers)])
-        return calls, time.perf_counter() - start, cpu() - used
-
     def answer(self, workload, callers, seconds):
         async def run():
             try:
                 op = getattr(self, workload)
-                await self.drive(op, callers, seconds / 5)
-                return await self.drive(op, callers, seconds)
+                await drive(op, callers, seconds / 5)
+                return await drive(op, callers, seconds)
             finally:
                 await self.engine.dispose()
 
@@ -128,21 +100,7 @@ class Async:
 
 def answer(q):
     kind = Async if "+aio" in q["url"] or "+async" in q["url"] else Sync
-    calls, took, used = kind(q["url"], q["pool"]).answer(q["workload"], q["callers"], q["seconds"])
-    calls.sort()
-    n = len(calls)
-    return {
-        "rate": n / took,
-        "mean_us": sum(calls) / n * 1e6,
-        "p50_us": calls[n // 2] * 1e6,
-        "p99_us": calls[n * 99 // 100] * 1e6,
-        "cpu_us": used / n * 1e6,
-    }
+    return figures(*kind(q["url"], q["pool"]).answer(q["workload"], q["callers"], q["seconds"]))
 
 
-for line in sys.stdin:
-    try:
-        reply = answer(json.loads(line))
-    except Exception as e:
-        reply = {"error": repr(e)}
-    print(json.dumps(reply), flush=True)
+serve(answer)

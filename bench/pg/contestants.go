@@ -179,7 +179,7 @@ type question struct {
 
 func script(interpreter, driver string) func(context.Context, testserver.Target, workload, int) (entrant, error) {
 	return func(ctx context.Context, server testserver.Target, w workload, callers int) (entrant, error) {
-		process, err := python.Start(ctx, interpreter, peer)
+		process, err := python.Start(ctx, interpreter, python.Answering+peer)
 		if err != nil {
 			return nil, err
 		}

@@ -3,13 +3,6 @@
 A question has driver, url, workload, callers, pool and seconds. All use prepared statements, and each statement is its own transaction. asyncpg's pool resets
 a connection when it is given back, which is a round trip more; so there is a variant that doesn't."""
 
-import asyncio
-import itertools
-import json
-import resource
-import sys
-import time
-
 import asyncpg
 
 
@@ -67,30 +60,6 @@ class SQLAlchemy:
         await self.engine.dispose()
 
 
-def cpu():
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
-async def drive(op, callers, seconds):
-    numbers = itertools.count(1)
-    calls = []
-
-    async def caller():
-        begun = time.perf_counter()
-        first = True
-        while first or begun - start < seconds:
-            first = False
-            await op(next(numbers))
-            now = time.perf_counter()
-            calls.append(now - begun)
-            begun = now
-
-    used, start = cpu(), time.perf_counter()
-    await asyncio.gather(*[caller() for _ in range(callers)])
-    return calls, time.perf_counter() - start, cpu() - used
-
-
 async def answer(q):
     driver = {"asyncpg": Asyncpg, "asyncpg-unreset": AsyncpgWithoutReset, "sqlalchemy": SQLAlchemy}[q["driver"]]()
     await driver.open(q["url"], q["pool"])
@@ -100,21 +69,7 @@ async def answer(q):
         calls, took, used = await drive(op, q["callers"], q["seconds"])
     finally:
         await driver.close()
-    calls.sort()
-    n = len(calls)
-    return {
-        "rate": n / took,
-        "mean_us": sum(calls) / n * 1e6,
-        "p50_us": calls[n // 2] * 1e6,
-        "p99_us": calls[n * 99 // 100] * 1e6,
-        "cpu_us": used / n * 1e6,
-        "connections": q["pool"],
-    }
+    return figures(calls, took, used) | {"connections": q["pool"]}
 
 
-for line in sys.stdin:
-    try:
-        reply = asyncio.run(answer(json.loads(line)))
-    except Exception as e:
-        reply = {"error": repr(e)}
-    print(json.dumps(reply), flush=True)
+serve(lambda q: asyncio.run(answer(q)))

@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,6 +30,11 @@ func Find(modules, packages string) (string, error) {
 	}
 	return "", fmt.Errorf("%s: %w (Debian: apt-get install %s)", modules, ErrMissing, packages)
 }
+
+// Answering stands before the script of a peer that measures calls: it has drive, cpu, figures and serve.
+//
+//go:embed answering.py
+var Answering string
 
 // A Process is a peer. It is used by one goroutine at a time.
 type Process struct {

@@ -264,7 +264,7 @@ func TestDebugModeWorksThroughTheEnvironment(t *testing.T) {
 		return
 	}
 	if testing.Short() {
-		t.Skip("needs a subprocess")
+		t.Skip("-short: it starts the test program again")
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), "REPAINT_DEBUG_TEST=1", "REPAINT_DEBUG=1")

@@ -30,14 +30,14 @@ var literalSeeds = []string{
 func checkLiterals(t *testing.T, rules *sqltext.Rules, count func(text string) (int, error), fragment string) {
 	source := "select " + fragment
 	if strings.ContainsRune(source, 0) || strings.Contains(strings.ToLower(source), "into") {
-		t.Skip() // the one is refused before, the other may write files
+		return // the one is refused before, the other may write files
 	}
 	var text strings.Builder
 	params, pos := 0, 0
 	for tok := rules.Next(source, 0); tok.Kind != sqltext.End; tok = rules.Next(source, tok.End) {
 		switch tok.Kind {
 		case sqltext.Native, sqltext.Semicolon:
-			t.Skip()
+			return // not of this language, or several statements, which are none to count in
 		case sqltext.Param:
 			text.WriteString(source[pos:tok.Start] + "?")
 			pos = tok.End
@@ -90,8 +90,7 @@ func FuzzLiteralsOfSQLite(f *testing.F) {
 					return n, err
 				}
 			}
-			t.Skip() // more than anybody counts
-			return 0, nil
+			return 0, errors.New("more parameters than anybody counts")
 		}, fragment)
 	})
 }

@@ -181,10 +181,10 @@ var scenarios = map[string]func(){
 
 func TestOtherStateOfThreadLockingIsRefused(t *testing.T) {
 	if !greenlet.DescriptorsReadable {
-		t.Skip("thread locking can't be seen here")
+		t.Skip("on this platform the runtime's descriptor of a goroutine isn't read, so thread locking can't be seen")
 	}
 	if runtime.GOOS == "js" || testing.Short() {
-		t.Skip("starts processes")
+		t.Skip("-short, or a platform without processes: it starts the test program again")
 	}
 	exe, err := os.Executable()
 	require.NoError(t, err)
@@ -201,7 +201,7 @@ func TestOtherStateOfThreadLockingIsRefused(t *testing.T) {
 
 func TestThreadLockErrorNamesBothStates(t *testing.T) {
 	if !greenlet.DescriptorsReadable {
-		t.Skip("thread locking can't be seen here")
+		t.Skip("on this platform the runtime's descriptor of a goroutine isn't read, so thread locking can't be seen")
 	}
 	inFamily(t)
 	g := pingpong()

@@ -122,7 +122,7 @@ func deepCalls(n int) int {
 
 func TestLargeStacksAreNotKept(t *testing.T) {
 	if !greenlet.DescriptorsReadable {
-		t.Skip("the size of the stack can't be seen here")
+		t.Skip("on this platform the runtime's descriptor of a goroutine isn't read, so the size of its stack can't be seen")
 	}
 	root := inFamily(t)
 	f := root.Family()

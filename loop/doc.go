@@ -20,7 +20,7 @@
 //
 // Drive goes in ticks. A tick takes all that is scheduled, and then the timers that are due, and calls
 // them in this order. What they schedule belongs to the next tick: a callback that always schedules itself again keeps nobody
-// else from running. At the end of the tick come the hooks of [Loop.OnTickEnd]; that's where a driver writes out, in one
+// else from running. At the end of the tick come the hooks of [Loop.OnTickEnd], and what [Loop.CallAtTickEnd] was given; that's where a driver writes out, in one
 // system call, what the tick has collected. If then there is nothing to run, the loop sleeps; it can do so in something of a driver's,
 // such as a read from the network, see [Sleeper].
 //

@@ -15,7 +15,7 @@ type Sleeper interface {
 	Rise()
 }
 
-// SleepIn has the loop wait in s if it has nothing to do next. It is for the hooks of [Loop.OnTickEnd]. Either Sleep or Rise is called, once,
+// SleepIn has the loop wait in s if it has nothing to do next. It is for the hooks of [Loop.OnTickEnd] and what [Loop.CallAtTickEnd] calls. Either Sleep or Rise is called, once,
 // in the goroutine that drives the loop, unless SleepIn returns false: as it does if there is another Sleeper already, for a guest, which doesn't sleep,
 // and with a virtual clock, whose time is not that of a network.
 func (l *Loop) SleepIn(s Sleeper) bool {

@@ -28,11 +28,11 @@ type pace struct {
 // trip is the shortest round trip that any connection has seen lately. With all of them one sees one that no other statement has made longer, even
 // if each is always busy.
 type trip struct {
-	shortest int64 // in nanoseconds
-	grown    int64 // when shortest was last made longer: it grows slowly, so that a change of the network shows
-	slow     int64 // when a statement was last seen that took much longer than that; 0: never
-	answers  int   // of all connections
-	inFlight func() int
+	shortest int64      // in nanoseconds
+	grown    int64      // when shortest was last made longer: it grows slowly, so that a change of the network shows
+	slow     int64      // when a statement was last seen that took much longer than that; 0: never
+	answers  int        // of all connections
+	inFlight func() int // of all connections, at the moment
 }
 
 func (t *trip) took(d, now int64) {

@@ -103,7 +103,7 @@ func (st *Statement) read(d Dialect, rules *sqltext.Rules, start, end int) ([]pi
 			}
 			p := piece{name: known}
 			p.inList(source, before, closes(rules, source, t.End))
-			if p.list && strings.Contains(emptyList(d, 1, false), ")") && castFollows(rules, source, t.End, p.bare) {
+			if p.list && endsParentheses(emptyList(d, 1, false)) && castFollows(rules, source, t.End, p.bare) {
 				return nil, badStatement(d, source, "the result of IN (:%s) is cast, which an empty list isn't possible with; write (… in (:%[1]s))::type", name)
 			}
 			pieces = append(pieces, p)
@@ -177,6 +177,22 @@ func (p *piece) inList(source string, before []sqltext.Token, closed bool) {
 			commas++
 		}
 	}
+}
+
+// endsParentheses tells whether what stands in parentheses ends these itself.
+func endsParentheses(text string) bool {
+	depth := 0
+	for _, c := range text {
+		switch c {
+		case '(':
+			depth++
+		case ')':
+			if depth--; depth < 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // castFollows tells whether :: follows the list whose parameter ends at pos.

@@ -240,3 +240,11 @@ func TestShallowFieldsWinAndPointersToThemselvesEnd(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []any{3}, got)
 }
+
+func TestAListThatMayEndItsParenthesesIsKnown(t *testing.T) {
+	for text, ends := range map[string]bool{
+		"": false, "select 1 from (select 1) as x where 1 != 1": false, "null) || '{}'::bool[] @> ('{t}'::bool[]": true, ")": true,
+	} {
+		require.Equal(t, ends, endsParentheses(text), text)
+	}
+}

@@ -3,7 +3,6 @@ package pg
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -11,11 +10,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/seed1239206e/repaint"
-	"github.com/seed1239206e/repaint/loop"
 )
 
 // CopyFrom inserts rows into a table with COPY, and returns how many. Values are sent in binary, as pgx does it: the types of the columns
@@ -75,11 +72,6 @@ func CopyFromSeq(rows iter.Seq2[[]any, error]) (source pgx.CopyFromSource, stop 
 		return row, err
 	}), stop
 }
-
-const (
-	copyPiece  = 64 << 10 // of data in a message
-	copyWindow = 256 << 10
-)
 
 func (s *scheduler) copyReader(ctx context.Context, err error, tx *Tx, r io.Reader, sql string) (pgconn.CommandTag, error) {
 	q := &query{text: sql}
@@ -245,257 +237,4 @@ func copyText(types *pgtype.Map, buf []byte, oid uint32, v any, cause error) ([]
 		return nil, cause
 	}
 	return types.Encode(oid, pgx.BinaryFormatCode, decoded, buf)
-}
-
-// A copyIn is what a COPY from the client is while it goes on. It occupies its session.
-//
-//	asked   the statement was sent
-//	begun   the server takes data
-//	over    the end, or the news that there won't be one, has been put behind the data; or the server has said that it failed
-type copyIn struct {
-	s     *scheduler
-	g     *segment
-	types *segment // is sent before it; may be nil
-
-	// Guarded by the scheduler's mutex.
-	begun, over bool
-	done        bool // the end was put, so it may be applied
-	finished    bool
-	evicted     bool // the session or transaction was ended
-	waiter      *loop.Promise[struct{}]
-}
-
-// copyIn runs a COPY whose data are what produce appends, until it says that there is no more. If types isn't nil it is sent before, and answered
-// when produce is called.
-func (s *scheduler) copyIn(ctx context.Context, tx *Tx, q *query, types *segment, produce func(ctx context.Context, buf []byte) (data []byte, last bool, err error)) error {
-	k := &copyIn{s: s, g: &q.segment, types: types}
-	q.copyIn, q.mode, q.isExec = k, pgx.QueryExecModeSimpleProtocol, true
-	var wrong error
-	q.feed = func(ctx context.Context) error {
-		wrong = k.feed(ctx, produce)
-		return wrong
-	}
-	var err error
-	if tx != nil {
-		err = tx.start(ctx, q)
-	}
-	if err == nil {
-		err = s.run(ctx, q)
-	}
-	switch { // what the server says is a consequence
-	case wrong == nil || errors.Is(err, ErrConnLost):
-	case ctx.Err() != nil:
-		return q.gaveUp(loop.ContextError(ctx))
-	default:
-		return q.failed("producing the data of", wrong)
-	}
-	return err
-}
-
-// doCopy submits a COPY and feeds it until it is finished.
-func (s *scheduler) doCopy(ctx context.Context, g *segment) error {
-	k := g.copyIn
-	g.then, g.noRepeat = k.finish, true
-	var c *conn
-	var err error
-	s.mu.Lock()
-	if k.types != nil {
-		_, err = s.accept(k.types)
-	}
-	if err == nil {
-		c, err = s.accept(g)
-	}
-	if err == nil {
-		s.occupant = k
-	}
-	if c != nil {
-		c.copying = k
-		c.ensureReader()
-	}
-	s.finishUp(c)
-	if err != nil {
-		return err
-	}
-	killed := true
-	defer func() {
-		if killed { // its greenlet is being unwound
-			k.abandon(context.Canceled)
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.occupant == k {
-			s.occupant = nil
-		}
-		if c != nil && c.copying == k {
-			c.copying = nil
-		}
-	}()
-	err = k.await(ctx, func() bool { return k.begun })
-	if err == nil {
-		err = g.feed(ctx)
-		k.end(err)
-		err = k.await(ctx, func() bool { return false })
-	}
-	if err != nil && k.abandon(err) {
-		err = nil
-	}
-	killed = false
-	return err
-}
-
-// abandon says that nobody waits any more. It returns true if the COPY was finished before: then its outcome counts.
-func (k *copyIn) abandon(why error) (finished bool) {
-	k.end(why)
-	if k.types != nil {
-		k.s.abandon(k.types)
-	}
-	return k.s.abandon(k.g)
-}
-
-// feed puts the data.
-func (k *copyIn) feed(ctx context.Context, produce func(ctx context.Context, buf []byte) ([]byte, bool, error)) error {
-	const header = 5
-	buf := make([]byte, header, header+copyPiece)
-	for {
-		data, last, err := produce(ctx, buf[:header])
-		if err == nil {
-			err = loop.ContextError(ctx)
-		}
-		if err != nil {
-			return err
-		}
-		if len(data) > header {
-			data[0] = 'd'
-			binary.BigEndian.PutUint32(data[1:], uint32(len(data)-1))
-			k.put(data)
-		}
-		if last {
-			return nil
-		}
-		if cap(data) <= 2*copyPiece {
-			buf = data
-		}
-		if err := k.await(ctx, func() bool { return k.g.conn.queued-k.g.conn.written < copyWindow }); err != nil {
-			return err
-		}
-		k.s.mu.Lock()
-		over := k.over || k.finished
-		k.s.mu.Unlock()
-		if over {
-			return nil
-		}
-	}
-}
-
-// put sends some bytes behind what has been sent of the segment.
-func (k *copyIn) put(data []byte) {
-	k.s.mu.Lock()
-	var buf []byte
-	c := k.g.conn
-	if k.g.state == stateSent && !k.over {
-		buf = c.putMore(k.g, data)
-	}
-	k.s.mu.Unlock()
-	if buf != nil {
-		c.write(buf)
-	}
-}
-
-// end tells the server that there is no more, or, with an error, that it has all been in vain.
-func (k *copyIn) end(err error) {
-	k.s.mu.Lock()
-	buf := k.endLocked(err)
-	c := k.g.conn
-	k.s.mu.Unlock()
-	if buf != nil {
-		c.write(buf)
-	}
-}
-
-func (k *copyIn) endLocked(err error) []byte {
-	if k.over || !k.begun || k.g.state != stateSent {
-		return nil
-	}
-	k.over, k.done = true, err == nil
-	if err == nil {
-		return k.g.conn.putMore(k.g, []byte{'c', 0, 0, 0, 4})
-	}
-	message, encodeErr := (&pgproto3.CopyFail{Message: shorten(strings.ToValidUTF8(err.Error(), "?"))}).Encode(nil)
-	if encodeErr != nil {
-		message = []byte{'f', 0, 0, 0, 5, 0}
-	}
-	return k.g.conn.putMore(k.g, message)
-}
-
-// begins says that the server takes data. Only the reader of the connection calls it, which writes before it reads on.
-func (c *conn) copyBegins(g *segment) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	k := g.copyIn
-	if k == nil || k.begun {
-		return fmt.Errorf("%w: the server asks for the data of a COPY", ErrProtocol)
-	}
-	k.begun = true
-	if g.abandoned.Load() || k.evicted {
-		k.endLocked(context.Canceled)
-	}
-	k.poke()
-	return nil
-}
-
-// finish says that the segment is finished.
-func (k *copyIn) finish() {
-	k.s.mu.Lock()
-	defer k.s.mu.Unlock()
-	k.finished = true
-	k.poke()
-}
-
-// poke has the one who waits look again. It needs the mutex.
-func (k *copyIn) poke() {
-	if k.waiter != nil {
-		k.waiter.Resolve(struct{}{})
-		k.waiter = nil
-	}
-}
-
-// await returns when the condition, which is evaluated with the mutex, holds, or the segment is finished.
-func (k *copyIn) await(ctx context.Context, condition func() bool) error {
-	for {
-		k.s.mu.Lock()
-		if k.finished || condition() {
-			k.s.mu.Unlock()
-			return nil
-		}
-		p := loop.NewPromise[struct{}](nil)
-		p.Future().SetName("the server, for " + shorten(k.g.sql))
-		k.waiter = p
-		k.s.mu.Unlock()
-		if _, err := repaint.Await(ctx, p.Future()); err != nil {
-			return err
-		}
-	}
-}
-
-// close ends the COPY because the session or transaction is ended.
-func (k *copyIn) close() {
-	k.s.mu.Lock()
-	k.evicted = true
-	if k.s.occupant == k {
-		k.s.occupant = nil
-	}
-	buf := k.endLocked(fmt.Errorf("%w: the session or transaction was ended", ErrClosed))
-	c := k.g.conn
-	k.s.mu.Unlock()
-	if buf != nil {
-		c.write(buf)
-	}
-}
-
-// putMore puts further bytes of the segment that was put last. It needs the mutex, and returns what is to be written.
-func (c *conn) putMore(g *segment, b []byte) []byte {
-	c.out = append(c.out, b...)
-	c.queued += uint64(len(b))
-	g.end = c.queued
-	return c.startWrite()
 }

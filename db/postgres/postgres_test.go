@@ -266,6 +266,11 @@ func TestHowTextsAreTaken(t *testing.T) {
 	onPostgres(t, "", func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		dbtest.Exec(t, ctx, e, "create table items(id int primary key, tags text[])", "insert into items values (1, '{a,b,c}')")
 		require.Equal(t, 7, scalar[int](t, ctx, e, "select :a::int + '3'::int", db.Named("a", 4)))
+		_, err := e.Query(ctx, "select 1 in (:list)::bool", db.Named("list", []int{1}))
+		require.ErrorIs(t, err, db.ErrSyntax, "an empty list isn't possible there")
+		for list, in := range map[*[]int]bool{{}: false, {1, 2}: true} {
+			require.Equal(t, in, scalar[bool](t, ctx, e, "select (1 in (:list))::bool", db.Named("list", *list)))
+		}
 		require.Equal(t, ":a", scalar[string](t, ctx, e, "select $$:a$$"))
 		require.Equal(t, `\:a`, scalar[string](t, ctx, e, `select '\:a'`))
 		require.Equal(t, "b", scalar[string](t, ctx, e, "select tags[:i] from items", db.Named("i", 2)))

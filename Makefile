@@ -12,6 +12,8 @@ BENCH ?= .
 # Packages without dependencies, which promise to build everywhere, as far as they exist.
 PORTABLE = $(addprefix ./,$(addsuffix /...,$(wildcard greenlet loop coop))) $(if $(wildcard *.go),.)
 PLATFORMS = linux/arm64 linux/386 linux/riscv64 js/wasm
+# Everything must build here, its tests too.
+SYSTEMS = darwin/arm64 windows/amd64
 NESTED = $(patsubst ./%/go.mod,%,$(shell find . -mindepth 2 -name go.mod -not -path '*/testdata/*' -not -path './.*' | sort))
 GOFMT = $(shell $(GO) env GOROOT)/bin/gofmt
 SOURCES = find . -name '*.go' -not -path './.*' -not -path '*/testdata/*' -print0
@@ -19,7 +21,7 @@ SOURCES = find . -name '*.go' -not -path './.*' -not -path '*/testdata/*' -print
 export GO GOFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help test check fmt-check vet vet-portable staticcheck race plain slowpath arm64 nested bench demo fmt install-servers
+.PHONY: help test check fmt-check vet vet-portable staticcheck race plain portable slowpath arm64 nested bench examples fmt install-servers
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -43,8 +45,10 @@ vet-portable:
 		echo "vet for $$platform: $(PORTABLE)"; \
 		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO) vet $(PORTABLE); \
 	done
-	@echo "build for windows/amd64: $(PORTABLE) ./internal/..."
-	@CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) build $(PORTABLE) ./internal/...
+	@set -e; for system in $(SYSTEMS); do \
+		echo "vet for $$system: all packages"; \
+		CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/} $(GO) vet ./...; \
+	done
 
 staticcheck:
 	$(STATICCHECK) ./...
@@ -54,6 +58,9 @@ race: ## all tests under the race detector (needs a C compiler)
 
 plain: ## all tests without it: other timing, and allocations that can be counted
 	$(GO) test $(TEST_FLAGS) ./...
+
+portable: ## all tests of the packages that promise to work on every platform
+	$(GO) test $(TEST_FLAGS) $(PORTABLE)
 
 slowpath: ## the tests of greenlet and bridge with the portable goroutine identity
 	$(GO) test $(TEST_FLAGS) -tags repaint_slowgoid $(PORTABLE)
@@ -71,7 +78,7 @@ bench: ## benchmarks, with peers beside them; BENCH=regexp selects
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 	@set -e; for module in $(wildcard bench); do ( cd "$$module" && $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./... ); done
 
-demo: ## the examples, one after the other
+examples: ## run the examples, one after the other
 	@set -e; for main in $(sort $(wildcard examples/*/main.go)); do \
 		dir=$${main%/main.go}; printf '\n== %s\n' "$$dir"; $(GO) run "./$$dir"; \
 	done

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/cputime"
 	"github.com/seed1239206e/repaint/internal/faultproxy"
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
@@ -60,7 +61,7 @@ func measure(b *testing.B, inLoop bool, n int, fn func(ctx context.Context, i in
 		}
 	}
 	b.ResetTimer()
-	before := cpuTime()
+	before := cputime.Process()
 	if inLoop {
 		require.NoError(b, repaint.Run(ctx, func(ctx context.Context) error {
 			g := repaint.NewGroup(ctx)
@@ -81,7 +82,7 @@ func measure(b *testing.B, inLoop bool, n int, fn func(ctx context.Context, i in
 		wg.Wait()
 	}
 	b.StopTimer()
-	b.ReportMetric(float64(cpuTime()-before)/float64(b.N), "cpu-ns/op")
+	b.ReportMetric(float64(cputime.Process()-before)/float64(b.N), "cpu-ns/op")
 }
 
 // handful is a pool of pgx connections behind a channel.

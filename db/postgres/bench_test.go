@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/internal/cputime"
 	"github.com/seed1239206e/repaint/internal/testserver"
 	"github.com/seed1239206e/repaint/pg"
 )
@@ -63,7 +63,7 @@ func BenchmarkOneShot(b *testing.B) {
 					}
 					return nil
 				}
-				before := cpuTime()
+				before := cputime.Process()
 				if inLoop {
 					require.NoError(b, repaint.Run(ctx, func(ctx context.Context) error {
 						g := repaint.NewGroup(ctx)
@@ -83,15 +83,8 @@ func BenchmarkOneShot(b *testing.B) {
 					}
 					wg.Wait()
 				}
-				b.ReportMetric(float64(cpuTime()-before)/float64(b.N), "cpu-ns/op")
+				b.ReportMetric(float64(cputime.Process()-before)/float64(b.N), "cpu-ns/op")
 			})
 		}
 	}
-}
-
-// cpuTime is the CPU time of the process, in nanoseconds.
-func cpuTime() int64 {
-	var u syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
-	return u.Utime.Nano() + u.Stime.Nano()
 }

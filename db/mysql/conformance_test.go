@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/dbconform"
 	"github.com/seed1239206e/repaint/internal/testserver"
-	"github.com/seed1239206e/repaint/repainttest"
 )
 
 func TestConformance(t *testing.T) {
@@ -26,9 +26,9 @@ func conforms(t *testing.T, options string) {
 	at := testserver.MariaDB(t).Database(t)
 	reader := at
 	reader.User = at.DBName + "_r"
-	at.MustQuery(t, fmt.Sprintf("create user %s@'%%' identified by '%s'; grant select on %s.* to %[1]s@'%%'", reader.User, repainttest.ReaderPassword, at.DBName))
+	at.MustQuery(t, fmt.Sprintf("create user %s@'%%' identified by '%s'; grant select on %s.* to %[1]s@'%%'", reader.User, dbconform.ReaderPassword, at.DBName))
 	t.Cleanup(func() { at.MustQuery(t, "drop user "+reader.User+"@'%'") })
-	repainttest.Dialect(t, repainttest.Subject{
+	dbconform.Run(t, dbconform.Subject{
 		URL: at.URL() + options,
 		Open: func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, error) {
 			return db.Open(ctx, at.URL()+options, opts...)
@@ -49,11 +49,11 @@ func conforms(t *testing.T, options string) {
 			require.NoError(t, err)
 			at.MustQuery(t, fmt.Sprintf("kill connection %d", id))
 		},
-		Types: repainttest.Types{
+		Types: dbconform.Types{
 			Key: "bigint auto_increment primary key", Small: "smallint", Integer: "bigint", Float: "double", Decimal: "decimal(24,4)", Text: "longtext", Bytes: "longblob",
 			Bool: "boolean", Moment: "datetime(6)", Local: "datetime(6)", Date: "date", Duration: "time(6)", UUID: "uuid", JSON: "json",
 		},
-		Capabilities: repainttest.Capabilities{
+		Capabilities: dbconform.Capabilities{
 			Returning:       true,
 			UpdateReturning: true,
 			LastInsertID:    true,

@@ -5,10 +5,10 @@ import (
 	"testing"
 
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/dbconform"
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
 	_ "github.com/seed1239206e/repaint/db/postgres"
 	"github.com/seed1239206e/repaint/internal/testserver"
-	"github.com/seed1239206e/repaint/repainttest"
 )
 
 func TestMain(m *testing.M) { testserver.Main(m) }
@@ -19,5 +19,5 @@ func TestConformance(t *testing.T) {
 		return db.Open(ctx, url+"&pool_lanes=3", opts...)
 	})
 	s.URL = dbtest.PostgresURL(at) + "&pool_lanes=3"
-	repainttest.Dialect(t, s)
+	dbconform.Run(t, s)
 }

@@ -6,17 +6,21 @@ import (
 	"time"
 
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/dbconform"
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
-	"github.com/seed1239206e/repaint/repainttest"
 )
 
-func subject() repainttest.Subject {
-	return repainttest.Subject{
-		Types: repainttest.Types{
+func subject() dbconform.Subject {
+	return dbconform.Subject{
+		Lacks: map[string]string{
+			"Cut":    "there is no server",
+			"Reader": "SQLite has no users",
+		},
+		Types: dbconform.Types{
 			Key: "integer primary key", Small: "integer", Integer: "integer", Float: "real", Decimal: "text", Text: "text", Bytes: "blob",
 			Bool: "boolean", Moment: "timestamp", Local: "datetime", Date: "date", Duration: "integer", UUID: "text", JSON: "text",
 		},
-		Capabilities: repainttest.Capabilities{
+		Capabilities: dbconform.Capabilities{
 			Returning:       true,
 			UpdateReturning: true,
 			LastInsertID:    true,
@@ -37,10 +41,11 @@ func TestConformance(t *testing.T) {
 	t.Run("memory", func(t *testing.T) {
 		s := subject()
 		s.URL = "sqlite://"
+		s.Lacks["Impatient"] = "a database in memory is seen by one Engine only"
 		s.Open = func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, error) {
 			return db.Open(ctx, s.URL, opts...)
 		}
-		repainttest.Dialect(t, s)
+		dbconform.Run(t, s)
 	})
 	t.Run("file", func(t *testing.T) {
 		s := subject()
@@ -51,6 +56,6 @@ func TestConformance(t *testing.T) {
 		s.Impatient = func(t testing.TB, ctx context.Context, e *db.Engine, opts ...db.Option) (*db.Engine, error) {
 			return db.Open(ctx, e.URL().Reveal()+"&busy_timeout=20ms", opts...)
 		}
-		repainttest.Dialect(t, s)
+		dbconform.Run(t, s)
 	})
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/dbconform"
 	"github.com/seed1239206e/repaint/internal/testserver"
-	"github.com/seed1239206e/repaint/repainttest"
 )
 
 // PostgresURL is how conformance tests reach a database: by the socket, because hundreds
@@ -23,7 +23,7 @@ func PostgresURL(at testserver.Target) string {
 // the database for it. Its password, by TCP, is asked for.
 func PostgresReader(t testing.TB, at testserver.Target) testserver.Target {
 	name := at.DBName + "_reader"
-	at.MustQuery(t, fmt.Sprintf("create role %s login password '%s'; alter default privileges grant select on tables to %[1]s", name, repainttest.ReaderPassword))
+	at.MustQuery(t, fmt.Sprintf("create role %s login password '%s'; alter default privileges grant select on tables to %[1]s", name, dbconform.ReaderPassword))
 	t.Cleanup(func() { at.MustQuery(t, fmt.Sprintf("drop owned by %s; drop role %[1]s", name)) })
 	reader := at
 	reader.User = name
@@ -31,10 +31,10 @@ func PostgresReader(t testing.TB, at testserver.Target) testserver.Target {
 }
 
 // Postgres returns what is the same for all drivers of a PostgreSQL database, for
-// repainttest.Dialect. open opens an Engine with a URL.
-func Postgres(t testing.TB, at testserver.Target, open func(t testing.TB, ctx context.Context, url string, opts ...db.Option) (*db.Engine, error)) repainttest.Subject {
+// dbconform.Run. open opens an Engine with a URL.
+func Postgres(t testing.TB, at testserver.Target, open func(t testing.TB, ctx context.Context, url string, opts ...db.Option) (*db.Engine, error)) dbconform.Subject {
 	reader := PostgresReader(t, at)
-	return repainttest.Subject{
+	return dbconform.Subject{
 		Open: func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, error) {
 			return open(t, ctx, PostgresURL(at), opts...)
 		},
@@ -51,12 +51,12 @@ func Postgres(t testing.TB, at testserver.Target, open func(t testing.TB, ctx co
 			require.NoError(t, err)
 			at.MustQuery(t, fmt.Sprintf("select pg_terminate_backend(%d, 10000)", id))
 		},
-		Types: repainttest.Types{
+		Types: dbconform.Types{
 			Key: "bigint generated always as identity primary key", Small: "smallint", Integer: "bigint", Float: "double precision",
 			Decimal: "numeric(24,4)", Text: "text", Bytes: "bytea", Bool: "boolean", Moment: "timestamptz", Local: "timestamp",
 			Date: "date", Duration: "interval", UUID: "uuid", JSON: "jsonb",
 		},
-		Capabilities: repainttest.Capabilities{
+		Capabilities: dbconform.Capabilities{
 			Returning:       true,
 			UpdateReturning: true,
 			Stream:          true,

@@ -9,10 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/dbconform"
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
 	"github.com/seed1239206e/repaint/db/postgres"
 	"github.com/seed1239206e/repaint/internal/testserver"
-	"github.com/seed1239206e/repaint/repainttest"
 )
 
 func TestMain(m *testing.M) { testserver.Main(m) }
@@ -26,5 +26,6 @@ func TestConformance(t *testing.T) {
 		return postgres.OpenDB(ctx, pool, opts...)
 	})
 	s.CancelKeepsConn = false
-	repainttest.Dialect(t, s)
+	s.Lacks = map[string]string{"URL": "the Engine is opened on a *sql.DB"}
+	dbconform.Run(t, s)
 }

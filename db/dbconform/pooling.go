@@ -1,4 +1,4 @@
-package repainttest
+package dbconform
 
 import (
 	"context"
@@ -57,7 +57,7 @@ var pooling = []test{
 			conns = append(conns, conn)
 			require.LessOrEqual(c, len(conns), 3)
 		}
-		if !c.OneConn {
+		if !c.can("OneConn") {
 			require.Len(c, conns, 3)
 		}
 		require.Positive(c, e.Stats().Timeouts)
@@ -68,9 +68,7 @@ var pooling = []test{
 		require.LessOrEqual(c, e.Stats().Idle, 3)
 	}},
 	{"what a connection was told isn't passed on", func(c *run) {
-		if c.Settings == "" {
-			return
-		}
+		c.needs("Settings")
 		e := c.engine(db.PoolSize(1), db.MaxOverflow(0))
 		show := func(q db.Querier) string {
 			v, err := db.Scalar[string](c.ctx, q, c.ShowSettings)
@@ -91,12 +89,12 @@ var pooling = []test{
 	{"a temporary table is its connection's", func(c *run) {
 		e := c.engine(db.PoolSize(1), db.MaxOverflow(0))
 		conn := c.conn(e)
-		c.exec(conn, "create temporary table repainttest_temp (id integer)")
-		c.exec(conn, "insert into repainttest_temp values (1)")
-		require.Equal(c, 1, c.count(conn, "repainttest_temp"))
+		c.exec(conn, "create temporary table dbconform_temp (id integer)")
+		c.exec(conn, "insert into dbconform_temp values (1)")
+		require.Equal(c, 1, c.count(conn, "dbconform_temp"))
 		c.close(conn)
 		conn = c.conn(e)
-		_, err := conn.Query(c.ctx, "select * from repainttest_temp")
+		_, err := conn.Query(c.ctx, "select * from dbconform_temp")
 		c.is(err, db.ErrUndefinedTable)
 		c.close(conn)
 	}},
@@ -143,9 +141,7 @@ var pooling = []test{
 		require.Zero(c, e.Stats().Discarded)
 	}},
 	{"a ping replaces what was cut, and nobody notices", func(c *run) {
-		if c.Cut == nil {
-			return
-		}
+		c.needs("Cut")
 		e := c.engine(db.PrePing(0), db.PoolSize(1), db.MaxOverflow(0))
 		conn := c.conn(e)
 		c.Cut(c.T, c.ctx, conn)
@@ -157,9 +153,7 @@ var pooling = []test{
 		}
 	}},
 	{"a connection that was cut is an error that says so, and is replaced", func(c *run) {
-		if c.Cut == nil {
-			return
-		}
+		c.needs("Cut")
 		e := c.engine()
 		conn := c.conn(e)
 		c.Cut(c.T, c.ctx, conn)
@@ -173,9 +167,7 @@ var pooling = []test{
 		c.close(conn)
 	}},
 	{"a transaction whose connection was cut is over", func(c *run) {
-		if c.Cut == nil {
-			return
-		}
+		c.needs("Cut")
 		table := c.items(0)
 		e := c.engine()
 		conn := c.conn(e)

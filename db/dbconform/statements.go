@@ -1,4 +1,4 @@
-package repainttest
+package dbconform
 
 import (
 	"context"
@@ -51,7 +51,7 @@ var statements = []test{
 		for range 3 {
 			result := c.exec(c.engine(), "insert into "+table+" (value) values ('x')")
 			id, err := result.LastInsertID()
-			if !c.LastInsertID {
+			if !c.can("LastInsertID") {
 				c.is(err, db.ErrMisuse)
 				require.ErrorContains(c, err, "returning")
 				continue
@@ -72,7 +72,7 @@ var statements = []test{
 	{"insert returning", func(c *run) {
 		table := c.table("id "+c.Key, "value varchar(100)")
 		got, err := db.One[item](c.ctx, c.engine(), "insert into "+table+" (value) values (:v) returning id, value", named("v", "x"))
-		if c.unsupported(c.Returning, err) {
+		if c.unsupported("Returning", err) {
 			return
 		}
 		require.Positive(c, got.ID)
@@ -82,7 +82,7 @@ var statements = []test{
 	{"update returning", func(c *run) {
 		table := c.items(5)
 		got, err := db.All[item](c.ctx, c.engine(), "update "+table+" set value = 'x' where id > 3 returning id, value")
-		if c.unsupported(c.UpdateReturning, err) {
+		if c.unsupported("UpdateReturning", err) {
 			return
 		}
 		require.ElementsMatch(c, []item{{4, "x"}, {5, "x"}}, got)
@@ -90,23 +90,19 @@ var statements = []test{
 	{"delete returning", func(c *run) {
 		table := c.items(3)
 		got, err := db.All[int](c.ctx, c.engine(), "delete from "+table+" where id < 3 returning id")
-		if c.unsupported(c.Returning, err) {
+		if c.unsupported("Returning", err) {
 			return
 		}
 		require.ElementsMatch(c, []int{1, 2}, got)
 		require.Equal(c, 1, c.count(c.engine(), table))
 	}},
 	{"Exec counts what a RETURNING changes", func(c *run) {
-		if !c.Returning {
-			return
-		}
+		c.needs("Returning")
 		table := c.items(3)
 		require.EqualValues(c, 2, c.exec(c.engine(), "delete from "+table+" where id < 3 returning id").RowsAffected())
 	}},
 	{"a write is complete though only its first row is read", func(c *run) {
-		if !c.Returning {
-			return
-		}
+		c.needs("Returning")
 		table := c.items(100)
 		_, err := db.First[int](c.ctx, c.engine(), "delete from "+table+" returning id")
 		require.NoError(c, err)
@@ -226,9 +222,9 @@ var statements = []test{
 
 // unsupported checks that an error says so if a capability isn't there, or that there is none if it is. It reports true if the
 // case has nothing more to do.
-func (c *run) unsupported(capable bool, err error) bool {
+func (c *run) unsupported(part string, err error) bool {
 	c.Helper()
-	if capable {
+	if c.can(part) {
 		require.NoError(c, err)
 		return false
 	}

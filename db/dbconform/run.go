@@ -1,4 +1,4 @@
-package repainttest
+package dbconform
 
 import (
 	"context"
@@ -21,6 +21,7 @@ import (
 type run struct {
 	*testing.T
 	*Subject
+	ledger *ledger
 	ctx    context.Context
 	inLoop bool
 
@@ -33,25 +34,37 @@ type run struct {
 // caseTimeout is how long a case may take. None waits for time to pass, so it is reached only if something hangs.
 const caseTimeout = time.Minute
 
-func inBothColours(t *testing.T, s *Subject, fn func(c *run)) {
-	t.Run("goroutine", func(t *testing.T) {
-		leakcheck.Test(t)
-		ctx, cancel := context.WithTimeout(context.Background(), caseTimeout)
-		defer cancel()
-		(&run{T: t, Subject: s, ctx: ctx}).do(fn)
-	})
-	t.Run("task", func(t *testing.T) {
-		leakcheck.Test(t)
-		ctx, cancel := context.WithTimeout(context.Background(), caseTimeout)
-		defer cancel()
-		require.NoError(t, repaint.Run(ctx, func(ctx context.Context) error {
+// colours are the ways to run a case: in a plain goroutine, and in a task of a loop.
+var colours = []struct {
+	name string
+	do   func(c *run, fn func(c *run))
+}{
+	{"goroutine", (*run).do},
+	{"task", func(c *run, fn func(c *run)) {
+		c.inLoop = true
+		require.NoError(c, repaint.Run(c.ctx, func(ctx context.Context) error {
 			_, err := repaint.Await(ctx, repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
-				(&run{T: t, Subject: s, ctx: ctx, inLoop: true}).do(fn)
+				c.ctx = ctx
+				c.do(fn)
 				return 0, nil
 			}))
 			return err
 		}))
-	})
+	}},
+}
+
+func inBothColours(t *testing.T, s *Subject, l *ledger, fn func(c *run)) {
+	for _, colour := range colours {
+		t.Run(colour.name, func(t *testing.T) {
+			leakcheck.Test(t)
+			l.mu.Lock()
+			l.ran++
+			l.mu.Unlock()
+			ctx, cancel := context.WithTimeout(context.Background(), caseTimeout)
+			defer cancel()
+			colour.do(&run{T: t, Subject: s, ledger: l, ctx: ctx}, fn)
+		})
+	}
 }
 
 func (c *run) do(fn func(c *run)) {
@@ -104,7 +117,7 @@ var tableNumber atomic.Int64
 // table makes a table with the given columns and returns its name.
 func (c *run) table(columns ...string) string {
 	c.Helper()
-	name := fmt.Sprintf("repainttest_%d", tableNumber.Add(1))
+	name := fmt.Sprintf("dbconform_%d", tableNumber.Add(1))
 	e := c.engine()
 	c.exec(e, "drop table if exists "+name)
 	c.tables = append(c.tables, name)

@@ -1,4 +1,4 @@
-package repainttest
+package dbconform
 
 import (
 	"context"
@@ -9,10 +9,10 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// Subject is a dialect, or a driver under one, together with a database, for [Dialect].
+// Subject is a dialect, or a driver under one, together with a database, for [Run].
 type Subject struct {
 	// Open opens an Engine, for one case. All may be on the same database, or each on a new one; the names of the suite's
-	// tables begin with repainttest_, and it drops them. The suite closes the Engine. Servers must run before Dialect is
+	// tables begin with dbconform_, and it drops them. The suite closes the Engine. Servers must run before Run is
 	// called, because a case fails that leaves goroutines behind.
 	Open func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, error)
 
@@ -30,6 +30,10 @@ type Subject struct {
 	// Reader opens an Engine on the database for a user who may select from the suite's tables and do nothing else there. The
 	// user's password is ReaderPassword; the suite also tries another one. Nil if the database has no users.
 	Reader func(t testing.TB, ctx context.Context, password string, opts ...db.Option) (*db.Engine, error)
+
+	// Lacks says, for each of URL, Cut, Impatient, Reader, SlowQuery and Settings that isn't set, why there is none. Cases that
+	// need it skip with that reason. Run refuses a Subject in which one is neither set nor listed here.
+	Lacks map[string]string
 
 	Types
 	Capabilities
@@ -124,20 +128,28 @@ var areas = []area{
 	{"closing", closing},
 }
 
-// Dialect holds a dialect to what package db promises. Each case is a subtest named area/rule/colour, in the colours "goroutine" and
-// "task", and fails if it leaves a goroutine, a greenlet or a connection behind.
-func Dialect(t *testing.T, s Subject) {
+// Run holds a dialect to what package db promises. Each case is a subtest named area/rule/colour, in the colours "goroutine" and
+// "task", and fails if it leaves a goroutine, a greenlet or a connection behind. A case that the Subject can't run skips and says
+// why. A last subtest fails if the Subject declares something that no case has exercised.
+func Run(t *testing.T, s Subject) {
 	t.Helper()
 	if s.Open == nil || s.Key == "" || s.Precision == 0 {
-		t.Fatal("repainttest: a Subject needs at least Open, Types and Precision")
+		t.Fatal("dbconform: a Subject needs at least Open, Types and Precision")
 	}
+	l := newLedger(&s)
+	if err := l.declared(&s); err != nil {
+		t.Fatal(err)
+	}
+	cases := 0
 	for _, a := range areas {
+		cases += len(a.tests)
 		t.Run(a.name, func(t *testing.T) {
 			for _, k := range a.tests {
 				t.Run(strings.ReplaceAll(k.name, "/", " "), func(t *testing.T) {
-					inBothColours(t, &s, k.fn)
+					inBothColours(t, &s, l, k.fn)
 				})
 			}
 		})
 	}
+	t.Run("all that is declared was exercised", func(t *testing.T) { l.exercised(t, cases*len(colours)) })
 }

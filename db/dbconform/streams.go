@@ -1,4 +1,4 @@
-package repainttest
+package dbconform
 
 import (
 	"context"
@@ -13,7 +13,7 @@ var streams = []test{
 		const n = 3000
 		table := c.items(n)
 		rows, err := c.engine().Stream(c.ctx, "select * from "+table+" order by id")
-		if c.unsupported(c.Stream, err) {
+		if c.unsupported("Stream", err) {
 			return
 		}
 		next := 1
@@ -63,9 +63,7 @@ var streams = []test{
 		require.Equal(c, 2000, c.count(c.engine(), table))
 	}},
 	{"a Conn does nothing else while it streams", func(c *run) {
-		if !c.Stream {
-			return
-		}
+		c.needs("Stream")
 		table := c.items(1000)
 		conn := c.conn(c.engine())
 		defer c.close(conn)
@@ -78,9 +76,7 @@ var streams = []test{
 		require.Equal(c, 1000, c.count(conn, table))
 	}},
 	{"a stream in a transaction sees what it did", func(c *run) {
-		if !c.Stream {
-			return
-		}
+		c.needs("Stream")
 		table := c.items(100)
 		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			c.insert(tx, table, 101)
@@ -98,9 +94,7 @@ var streams = []test{
 		require.Equal(c, 102, c.count(c.engine(), table))
 	}},
 	{"a stream is ended before its transaction", func(c *run) {
-		if !c.Stream {
-			return
-		}
+		c.needs("Stream")
 		table := c.items(1000)
 		tx, err := c.engine().BeginTx(c.ctx)
 		require.NoError(c, err)
@@ -112,8 +106,8 @@ var streams = []test{
 		require.NoError(c, tx.Commit(c.ctx))
 	}},
 	{"a stream's query may be wrong", func(c *run) {
-		_, err := c.engine().Stream(c.ctx, "select * from repainttest_nothing")
-		if c.Stream {
+		_, err := c.engine().Stream(c.ctx, "select * from dbconform_nothing")
+		if c.can("Stream") {
 			c.is(err, db.ErrUndefinedTable)
 		} else {
 			c.is(err, db.ErrUnsupported)
@@ -124,7 +118,7 @@ var streams = []test{
 		table := c.items(3000)
 		ctx, cancel := context.WithCancel(c.ctx)
 		rows, err := c.engine().Stream(ctx, "select * from "+table)
-		if c.unsupported(c.Stream, err) {
+		if c.unsupported("Stream", err) {
 			cancel()
 			return
 		}
@@ -143,7 +137,7 @@ var streams = []test{
 func (c *run) stream(query string, args ...any) *db.Rows {
 	c.Helper()
 	rows, err := c.engine().Stream(c.ctx, query, args...)
-	if c.unsupported(c.Stream, err) {
+	if c.unsupported("Stream", err) {
 		return nil
 	}
 	return rows

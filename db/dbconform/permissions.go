@@ -1,4 +1,4 @@
-package repainttest
+package dbconform
 
 import (
 	"context"
@@ -11,9 +11,7 @@ import (
 
 var permissions = []test{
 	{"who may read can't write", func(c *run) {
-		if c.Reader == nil {
-			return
-		}
+		c.needs("Reader")
 		table := c.items(2)
 		reader := c.reader()
 		require.Equal(c, 2, c.count(reader, table))
@@ -22,7 +20,7 @@ var permissions = []test{
 			"update " + table + " set value = 'x'",
 			"delete from " + table,
 			"drop table " + table,
-			"create table repainttest_forbidden (id integer primary key)",
+			"create table dbconform_forbidden (id integer primary key)",
 		} {
 			_, err := reader.Exec(c.ctx, text)
 			e := c.is(err, db.ErrPermission)
@@ -35,17 +33,15 @@ var permissions = []test{
 		c.finds(table, "value like 'value %'", []int{1, 2})
 	}},
 	{"nor with RETURNING", func(c *run) {
-		if c.Reader == nil {
-			return
-		}
+		c.needs("Reader")
 		table := c.items(2)
 		reader := c.reader()
 		for _, k := range []struct {
 			text string
 			can  bool
 		}{
-			{"delete from " + table + " returning id", c.Returning},
-			{"update " + table + " set value = 'x' returning id", c.UpdateReturning},
+			{"delete from " + table + " returning id", c.can("Returning")},
+			{"update " + table + " set value = 'x' returning id", c.can("UpdateReturning")},
 		} {
 			_, err := db.All[int](c.ctx, reader, k.text)
 			if k.can {
@@ -57,25 +53,21 @@ var permissions = []test{
 		c.finds(table, "value like 'value %'", []int{1, 2})
 	}},
 	{"nor many rows", func(c *run) {
-		if c.Reader == nil {
-			return
-		}
+		c.needs("Reader")
 		table := c.items(1)
 		_, err := db.ExecMany(c.ctx, c.reader(), "insert into "+table+" (id, value) values (:id, :value)", itemsTo(9)[1:])
 		c.is(err, db.ErrPermission)
 		require.Equal(c, 1, c.count(c.engine(), table))
 	}},
 	{"in a transaction it is an error as any other", func(c *run) {
-		if c.Reader == nil {
-			return
-		}
+		c.needs("Reader")
 		table := c.items(2)
 		require.NoError(c, c.reader().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			err := tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Exec(ctx, "delete from "+table)
 				c.is(err, db.ErrPermission)
 				_, again := db.Scalar[int](ctx, tx, "select count(*) from "+table)
-				if c.ErrorFailsTx {
+				if c.can("ErrorFailsTx") {
 					require.ErrorIs(c, again, db.ErrTxFailed)
 					require.ErrorIs(c, again, db.ErrPermission, "it says why")
 				} else {
@@ -90,9 +82,7 @@ var permissions = []test{
 		require.Equal(c, 2, c.count(c.engine(), table))
 	}},
 	{"a wrong password", func(c *run) {
-		if c.Reader == nil {
-			return
-		}
+		c.needs("Reader")
 		const wrong = "not-the-password"
 		_, err := c.Reader(testing.TB(c.T), c.ctx, wrong)
 		e := c.is(err, db.ErrPermission)

@@ -1,4 +1,4 @@
-package repainttest
+package dbconform
 
 import (
 	"context"
@@ -149,7 +149,7 @@ var transactions = []test{
 		_, err = tx.Exec(c.ctx, "insert into "+table+" values (1, 'x')")
 		c.is(err, db.ErrUnique)
 		_, err = tx.Exec(c.ctx, "insert into "+table+" values (3, 'x')")
-		if c.ErrorFailsTx {
+		if c.can("ErrorFailsTx") {
 			c.is(err, db.ErrTxFailed)
 			require.ErrorIs(c, err, db.ErrUnique, "the reason is in the chain")
 			c.is(tx.Commit(c.ctx), db.ErrTxFailed)
@@ -165,10 +165,10 @@ var transactions = []test{
 		table := c.items(1)
 		tx, err := c.engine().BeginTx(c.ctx)
 		require.NoError(c, err)
-		_, err = tx.Exec(c.ctx, "select * from repainttest_nothing")
+		_, err = tx.Exec(c.ctx, "select * from dbconform_nothing")
 		c.is(err, db.ErrUndefinedTable)
 		_, err = tx.Exec(c.ctx, "delete from "+table)
-		if c.ErrorFailsTx {
+		if c.can("ErrorFailsTx") {
 			c.is(err, db.ErrTxFailed)
 		} else {
 			require.NoError(c, err)
@@ -230,12 +230,12 @@ var transactions = []test{
 	}},
 	{"creating tables in a transaction", func(c *run) {
 		table := c.items(1)
-		const made = "repainttest_made"
+		const made = "dbconform_made"
 		c.exec(c.engine(), "drop table if exists "+made)
 		err := c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			c.insert(tx, table, 2)
 			_, err := tx.Exec(ctx, "create table "+made+" (id integer)")
-			if !c.DDLInTx {
+			if !c.can("DDLInTx") {
 				c.is(err, db.ErrMisuse)
 				return errOfTheCase
 			}
@@ -284,9 +284,8 @@ var transactions = []test{
 		c.is(conn.Rollback(c.ctx), db.ErrMisuse)
 	}},
 	{"others don't see what isn't committed", func(c *run) {
-		if c.OneConn || !c.ParallelWrites {
-			return
-		}
+		c.unless("OneConn")
+		c.needs("ParallelWrites")
 		table := c.items(0)
 		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			c.insert(tx, table, 1)
@@ -306,7 +305,7 @@ var transactions = []test{
 				return err
 			})
 		}
-		if c.ParallelWrites {
+		if c.can("ParallelWrites") {
 			require.NoError(c, second(c.ctx))
 			require.NoError(c, first.Commit(c.ctx))
 		} else {
@@ -318,9 +317,7 @@ var transactions = []test{
 		require.Equal(c, 2, c.count(c.engine(), table))
 	}},
 	{"one task at a time uses a transaction", func(c *run) {
-		if c.SlowQuery == "" {
-			return
-		}
+		c.needs("SlowQuery")
 		ctx, cancel := context.WithCancel(c.ctx)
 		defer cancel()
 		conn := c.conn(c.engine())

@@ -1,4 +1,4 @@
-package repainttest
+package dbconform
 
 import (
 	"context"
@@ -86,9 +86,7 @@ var closing = []test{
 	}},
 	{"Close lets statements end that are under way", func(c *run) {
 		e := c.another()
-		if c.OneConn {
-			return
-		}
+		c.unless("OneConn")
 		waits := make([]func() error, 20)
 		for i := range waits {
 			waits[i] = c.start(c.ctx, func(ctx context.Context) error {

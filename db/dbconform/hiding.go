@@ -1,4 +1,4 @@
-package repainttest
+package dbconform
 
 import (
 	"context"
@@ -46,7 +46,7 @@ var hiding = []test{
 				return nil
 			},
 		}))
-		table := c.table("id integer primary key", "value varchar(20) not null unique", "n "+c.Small, "j "+c.JSON, "m "+c.Moment, "b "+c.Bool, "constraint repainttest_c check (n < 10)")
+		table := c.table("id integer primary key", "value varchar(20) not null unique", "n "+c.Small, "j "+c.JSON, "m "+c.Moment, "b "+c.Bool, "constraint dbconform_c check (n < 10)")
 		c.exec(e, "insert into "+table+" (id, value, n) values (:id, :value, :n)", named("id", secretNumber), named("value", secretText), named("n", 1))
 
 		hidden := []struct {
@@ -72,8 +72,8 @@ var hiding = []test{
 			{"select * from " + table + " where n = :n", []any{named("n", badValue{})}},
 			{"select * from " + table + " where n in (:n)", []any{named("n", []any{1, badValue{}})}},
 			{"select * from " + table + " where n in (:n)", []any{named("n", []any{1, []string{secretText}})}},
-			{"select * from repainttest_nothing where a = :a", []any{named("a", secretText)}},
-			{"select repainttest_nosuch(:a)", []any{named("a", secretText)}},
+			{"select * from dbconform_nothing where a = :a", []any{named("a", secretText)}},
+			{"select dbconform_nosuch(:a)", []any{named("a", secretText)}},
 			{"selec :a", []any{named("a", secretText)}},
 			{"select value from " + table + " where value = :a", []any{named("a", secretText)}}, // not into an int
 		}

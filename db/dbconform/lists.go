@@ -1,4 +1,4 @@
-package repainttest
+package dbconform
 
 import (
 	"fmt"

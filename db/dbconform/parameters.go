@@ -1,4 +1,4 @@
-package repainttest
+package dbconform
 
 import (
 	"database/sql"
@@ -129,7 +129,7 @@ var parameters = []test{
 		c.finds(c.items(9), "id > :low and id in (:ids) and value <> :v", []int{5, 6}, named("ids", []int{1, 5, 6, 7}), named("low", 2), named("v", "value 7"))
 	}},
 	{"a list is no single value", func(c *run) {
-		if c.Arrays {
+		if c.can("Arrays") {
 			return // there it is, see types
 		}
 		table := c.items(1)

@@ -1,4 +1,4 @@
-package repainttest
+package dbconform
 
 import (
 	"context"
@@ -37,22 +37,22 @@ var cancelling = []test{
 		})
 	}},
 	{"a running statement of a connection is stopped", func(c *run) {
+		c.needs("SlowQuery")
 		conn := c.conn(c.engine())
 		c.stops(func(ctx context.Context) error {
 			_, err := conn.Query(ctx, c.SlowQuery)
 			return err
 		})
-		if c.SlowQuery != "" {
-			_, err := conn.Exec(c.ctx, "select 1")
-			if c.CancelKeepsConn {
-				require.NoError(c, err)
-			} else if err != nil {
-				c.is(err, db.ErrDisconnected)
-			}
+		_, err := conn.Exec(c.ctx, "select 1")
+		if c.can("CancelKeepsConn") {
+			require.NoError(c, err)
+		} else if err != nil {
+			c.is(err, db.ErrDisconnected)
 		}
 		c.close(conn)
 	}},
 	{"a running statement of a transaction is stopped", func(c *run) {
+		c.needs("SlowQuery")
 		table := c.items(0)
 		var tx *db.Tx
 		c.stops(func(ctx context.Context) (err error) {
@@ -62,15 +62,11 @@ var cancelling = []test{
 			_, err = tx.Query(ctx, c.SlowQuery)
 			return err
 		})
-		if tx != nil {
-			require.NoError(c, tx.Rollback(c.ctx))
-			require.Zero(c, c.count(c.engine(), table))
-		}
+		require.NoError(c, tx.Rollback(c.ctx))
+		require.Zero(c, c.count(c.engine(), table))
 	}},
 	{"a deadline is a timeout", func(c *run) {
-		if c.SlowQuery == "" {
-			return
-		}
+		c.needs("SlowQuery")
 		ctx, cancel := context.WithTimeout(c.ctx, 20*time.Millisecond)
 		defer cancel()
 		_, err := c.engine().Query(ctx, c.SlowQuery)
@@ -79,9 +75,7 @@ var cancelling = []test{
 		require.Zero(c, c.engine().Stats().InUse)
 	}},
 	{"the deadline's cause is kept", func(c *run) {
-		if c.SlowQuery == "" {
-			return
-		}
+		c.needs("SlowQuery")
 		ctx, cancel := context.WithTimeoutCause(c.ctx, 20*time.Millisecond, errNoLonger)
 		defer cancel()
 		_, err := c.engine().Query(ctx, c.SlowQuery)
@@ -89,9 +83,7 @@ var cancelling = []test{
 		require.ErrorIs(c, err, context.DeadlineExceeded)
 	}},
 	{"after many cancels all is as before", func(c *run) {
-		if c.SlowQuery == "" {
-			return
-		}
+		c.needs("SlowQuery")
 		table := c.items(5)
 		for i := range 5 {
 			ctx, cancel := context.WithTimeout(c.ctx, time.Duration(i)*3*time.Millisecond)
@@ -171,9 +163,7 @@ var cancelling = []test{
 		c.exec(e, "select 1")
 	}},
 	{"who waits behind a slow statement can be cancelled", func(c *run) {
-		if c.SlowQuery == "" {
-			return
-		}
+		c.needs("SlowQuery")
 		e := c.engine(db.PoolSize(1), db.MaxOverflow(0))
 		slow, stop := context.WithCancel(c.ctx)
 		conn := c.conn(e)
@@ -195,9 +185,7 @@ var cancelling = []test{
 // stops runs fn, which runs the slow query, and ends its context when that has begun.
 func (c *run) stops(fn func(ctx context.Context) error) {
 	c.Helper()
-	if c.SlowQuery == "" {
-		return
-	}
+	c.needs("SlowQuery")
 	ctx, cancel := context.WithCancelCause(c.ctx)
 	began := newSignal()
 	wait := c.start(ctx, func(ctx context.Context) error {

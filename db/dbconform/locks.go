@@ -1,4 +1,4 @@
-package repainttest
+package dbconform
 
 import (
 	"context"
@@ -13,9 +13,7 @@ import (
 
 var locks = []test{
 	{"a lock that isn't free in time", func(c *run) {
-		if c.Impatient == nil {
-			return
-		}
+		c.needs("Impatient")
 		table, holder, other := c.locked()
 		_, err := other.Exec(c.ctx, "update "+table+" set value = 'theirs' where id = 1")
 		require.NotErrorIs(c, c.lockTimeout(err), db.ErrTimeout, "no deadline of the caller's has passed")
@@ -26,16 +24,14 @@ var locks = []test{
 		c.finds(table, "value = 'theirs'", []int{1})
 	}},
 	{"in a transaction, which can be rolled back and run again", func(c *run) {
-		if c.Impatient == nil {
-			return
-		}
+		c.needs("Impatient")
 		table, holder, other := c.locked()
 		tx, err := other.BeginTx(c.ctx)
 		require.NoError(c, err)
 		_, err = tx.Exec(c.ctx, "update "+table+" set value = 'theirs' where id = 1")
 		c.lockTimeout(err)
 		_, err = db.Scalar[int](c.ctx, tx, "select count(*) from "+table)
-		if c.ErrorFailsTx || !c.ParallelWrites {
+		if c.can("ErrorFailsTx") || !c.can("ParallelWrites") {
 			require.ErrorIs(c, err, db.ErrTxFailed)
 			require.ErrorIs(c, err, db.ErrLockTimeout, "it says why")
 		} else {
@@ -50,9 +46,8 @@ var locks = []test{
 		c.finds(table, "value = 'theirs'", []int{1})
 	}},
 	{"in a savepoint, behind which the transaction goes on", func(c *run) {
-		if c.Impatient == nil || !c.ParallelWrites {
-			return // the transaction couldn't have begun
-		}
+		c.needs("Impatient")
+		c.needs("ParallelWrites") // or else the transaction couldn't have begun
 		table, holder, other := c.locked()
 		require.NoError(c, other.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Exec(ctx, "update "+table+" set value = 'before' where id = 2")
@@ -69,9 +64,7 @@ var locks = []test{
 		c.finds(table, "value in ('before', 'theirs', 'after')", []int{2, 3})
 	}},
 	{"among many rows", func(c *run) {
-		if c.Impatient == nil {
-			return
-		}
+		c.needs("Impatient")
 		table, holder, other := c.locked()
 		_, err := db.ExecMany(c.ctx, other, "update "+table+" set value = 'theirs' where id = :id", []map[string]any{{"id": 3}, {"id": 2}, {"id": 1}})
 		c.lockTimeout(err)
@@ -79,9 +72,7 @@ var locks = []test{
 		c.finds(table, "value = 'theirs'", nil)
 	}},
 	{"readers of what is committed don't wait", func(c *run) {
-		if c.Impatient == nil {
-			return
-		}
+		c.needs("Impatient")
 		table, holder, other := c.locked()
 		got, err := db.Scalar[string](c.ctx, other, "select value from "+table+" where id = 1")
 		require.NoError(c, err)
@@ -89,9 +80,7 @@ var locks = []test{
 		require.NoError(c, holder.Rollback(c.ctx))
 	}},
 	{"Retry doesn't wait again", func(c *run) {
-		if c.Impatient == nil {
-			return
-		}
+		c.needs("Impatient")
 		table, holder, other := c.locked()
 		runs := 0
 		err := db.Retry(c.ctx, other, func(ctx context.Context, tx *db.Tx) error {

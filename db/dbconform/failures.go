@@ -1,4 +1,4 @@
-package repainttest
+package dbconform
 
 import (
 	"context"
@@ -11,18 +11,18 @@ import (
 
 var failures = []test{
 	{"unique", func(c *run) {
-		table := c.table("id integer primary key", "code varchar(20)", "constraint repainttest_code unique (code)")
+		table := c.table("id integer primary key", "code varchar(20)", "constraint dbconform_code unique (code)")
 		c.exec(c.engine(), "insert into "+table+" values (1, 'a')")
 		e := c.fails(db.ErrUnique, "insert into "+table+" values (2, 'a')")
 		require.ErrorIs(c, e, db.ErrConstraint)
-		c.names(e, "repainttest_code")
+		c.names(e, "dbconform_code")
 		e = c.fails(db.ErrUnique, "insert into "+table+" values (1, 'b')")
 		require.NotErrorIs(c, e, db.ErrForeignKey)
 		require.Equal(c, 1, c.count(c.engine(), table))
 	}},
 	{"foreign key", func(c *run) {
 		parents := c.table("id integer primary key")
-		children := c.table("id integer primary key", "parent integer", "constraint repainttest_parent foreign key (parent) references "+parents+" (id)")
+		children := c.table("id integer primary key", "parent integer", "constraint dbconform_parent foreign key (parent) references "+parents+" (id)")
 		c.exec(c.engine(), "insert into "+parents+" values (1)")
 		c.exec(c.engine(), "insert into "+children+" values (1, 1)")
 		e := c.fails(db.ErrForeignKey, "insert into "+children+" values (2, 7)")
@@ -34,23 +34,23 @@ var failures = []test{
 		table := c.items(1)
 		e := c.fails(db.ErrNotNull, "insert into "+table+" (id, value) values (2, null)")
 		require.ErrorIs(c, e, db.ErrConstraint)
-		if c.ColumnNames {
+		if c.can("ColumnNames") {
 			require.Equal(c, "value", e.Column)
 		}
 		c.fails(db.ErrNotNull, "update "+table+" set value = :v", named("v", nil))
 	}},
 	{"check", func(c *run) {
-		table := c.table("n integer", "constraint repainttest_small check (n < 10)")
+		table := c.table("n integer", "constraint dbconform_small check (n < 10)")
 		e := c.fails(db.ErrCheck, "insert into "+table+" values (10)")
 		require.ErrorIs(c, e, db.ErrConstraint)
-		c.names(e, "repainttest_small")
+		c.names(e, "dbconform_small")
 	}},
 	{"syntax", func(c *run) {
 		c.fails(db.ErrSyntax, "selec 1")
 		c.fails(db.ErrSyntax, "select from where")
 	}},
 	{"undefined table", func(c *run) {
-		for _, text := range []string{"select * from repainttest_nothing", "insert into repainttest_nothing values (1)", "drop table repainttest_nothing"} {
+		for _, text := range []string{"select * from dbconform_nothing", "insert into dbconform_nothing values (1)", "drop table dbconform_nothing"} {
 			require.ErrorIs(c, c.fails(db.ErrUndefinedTable, text), db.ErrUndefined)
 		}
 	}},
@@ -61,7 +61,7 @@ var failures = []test{
 		c.fails(db.ErrUndefinedColumn, "update "+table+" set nosuch = 1")
 	}},
 	{"undefined function", func(c *run) {
-		c.fails(db.ErrUndefined, "select repainttest_nosuch(1)")
+		c.fails(db.ErrUndefined, "select dbconform_nosuch(1)")
 	}},
 	{"no write where only reading is allowed", func(c *run) {
 		table := c.items(1)
@@ -98,7 +98,7 @@ var failures = []test{
 	{"parameters can be hidden on one connection", func(c *run) {
 		conn := c.conn(c.engine(), db.HideParameters())
 		defer c.close(conn)
-		_, err := conn.Exec(c.ctx, "select * from repainttest_nothing where v = :v", named("v", "tell nobody"))
+		_, err := conn.Exec(c.ctx, "select * from dbconform_nothing where v = :v", named("v", "tell nobody"))
 		require.Nil(c, c.is(err, db.ErrUndefinedTable).Params)
 		require.NotContains(c, err.Error(), "tell nobody")
 	}},
@@ -114,7 +114,7 @@ var failures = []test{
 		require.Zero(c, c.engine().Stats().Discarded)
 	}},
 	{"the same error from a Conn, a Tx, a query and an Exec", func(c *run) {
-		const text = "select * from repainttest_nothing"
+		const text = "select * from dbconform_nothing"
 		conn := c.conn(c.engine())
 		_, err := conn.Query(c.ctx, text)
 		c.is(err, db.ErrUndefinedTable)
@@ -138,9 +138,9 @@ var failures = []test{
 		}
 	}},
 	{"an error is one line", func(c *run) {
-		e := c.fails(db.ErrUndefinedTable, "select *\n\tfrom repainttest_nothing\n\twhere a = 1")
+		e := c.fails(db.ErrUndefinedTable, "select *\n\tfrom dbconform_nothing\n\twhere a = 1")
 		require.NotContains(c, e.Error(), "\n")
-		require.Contains(c, e.Error(), "select * from repainttest_nothing where a = 1")
+		require.Contains(c, e.Error(), "select * from dbconform_nothing where a = 1")
 	}},
 	{"a foreign error has no condition", func(c *run) {
 		f := c.engine().Dialect().Fault(errors.New("something else"))
@@ -162,7 +162,7 @@ func (c *run) fails(condition error, query string, args ...any) *db.Error {
 
 func (c *run) names(e *db.Error, constraint string) {
 	c.Helper()
-	if c.ConstraintNames {
+	if c.can("ConstraintNames") {
 		require.Equal(c, constraint, e.Constraint)
 	}
 }

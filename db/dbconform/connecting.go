@@ -1,4 +1,4 @@
-package repainttest
+package dbconform
 
 import (
 	"context"
@@ -15,7 +15,7 @@ var connecting = []test{
 		require.Positive(c, c.engine().Stats().Open)
 	}},
 	{"its dialect is registered under its name", func(c *run) {
-		if c.URL != "" {
+		if c.can("URL") {
 			require.Contains(c, db.Dialects(), c.engine().Dialect().Name())
 		}
 	}},
@@ -47,7 +47,7 @@ var connecting = []test{
 		name := c.engine().Dialect().Name()
 		_, err := db.Open(c.ctx, "nosuchdialect://host")
 		require.ErrorIs(c, err, db.ErrUnknownDialect)
-		if c.URL != "" {
+		if c.can("URL") {
 			require.ErrorContains(c, err, name)
 		}
 	}},
@@ -59,9 +59,7 @@ var connecting = []test{
 	}},
 	{"options of the URL hold", func(c *run) {
 		u := c.url()
-		if u == nil || c.OneConn {
-			return
-		}
+		c.unless("OneConn")
 		u.Options.Set("pool_size", "1")
 		u.Options.Set("max_overflow", "0")
 		u.Options.Set("pool_timeout", "1ms")
@@ -73,18 +71,15 @@ var connecting = []test{
 	}},
 	{"an Option holds against the URL's", func(c *run) {
 		u := c.url()
-		if u == nil {
-			return
-		}
 		u.Options.Set("hide_parameters", "off")
 		e := c.openURL(u, db.HideParameters())
-		_, err := e.Exec(c.ctx, "select :secret from repainttest_nothing", named("secret", "tell nobody"))
+		_, err := e.Exec(c.ctx, "select :secret from dbconform_nothing", named("secret", "tell nobody"))
 		require.Nil(c, c.is(err, db.ErrUndefinedTable).Params)
 	}},
 	{"read_only makes every write an error", func(c *run) {
 		table := c.items(1)
 		e := c.engine()
-		if c.URL != "" && !c.OneConn {
+		if c.can("URL") && !c.can("OneConn") {
 			u := c.url()
 			u.Options.Set("read_only", "on")
 			_ = c.openURL(u) // that it opens is all that can be said of a database of its own
@@ -117,12 +112,10 @@ var connecting = []test{
 	}},
 }
 
-// url returns the subject's URL, nil if it has none.
+// url returns the subject's URL.
 func (c *run) url() *db.URL {
 	c.Helper()
-	if c.URL == "" {
-		return nil
-	}
+	c.needs("URL")
 	u, err := db.ParseURL(c.URL)
 	require.NoError(c, err)
 	return u
@@ -140,9 +133,6 @@ func (c *run) openURL(u *db.URL, opts ...db.Option) *db.Engine {
 func (c *run) refused(option, value string, condition error, says ...string) {
 	c.Helper()
 	u := c.url()
-	if u == nil {
-		return
-	}
 	u.Options.Set(option, value)
 	_, err := db.OpenURL(c.ctx, u)
 	require.Error(c, err)

@@ -1,4 +1,4 @@
-package repainttest
+package dbconform
 
 import (
 	"context"
@@ -41,9 +41,8 @@ var isolation = []test{
 		}
 	}},
 	{"a repeatable read repeats", func(c *run) {
-		if c.OneConn || !c.ParallelWrites {
-			return
-		}
+		c.unless("OneConn")
+		c.needs("ParallelWrites")
 		table := c.items(3)
 		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			require.Equal(c, 3, c.count(tx, table))
@@ -54,9 +53,8 @@ var isolation = []test{
 		require.Equal(c, 4, c.count(c.engine(), table))
 	}},
 	{"what is committed is seen at once at read committed", func(c *run) {
-		if c.OneConn || !c.ParallelWrites {
-			return
-		}
+		c.unless("OneConn")
+		c.needs("ParallelWrites")
 		table := c.items(3)
 		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			require.Equal(c, 3, c.count(tx, table))
@@ -66,9 +64,8 @@ var isolation = []test{
 		}, db.Isolation(db.ReadCommitted)))
 	}},
 	{"two that read and write across don't both succeed unseen", func(c *run) {
-		if !c.Serialization || !c.ParallelWrites {
-			return
-		}
+		c.needs("Serialization")
+		c.needs("ParallelWrites")
 		table := c.items(2)
 		conflicts := c.crossing(table, db.Isolation(db.Serializable))
 		require.NotEmpty(c, conflicts)
@@ -97,9 +94,7 @@ var isolation = []test{
 		require.GreaterOrEqual(c, tries.Load(), int64(4))
 	}},
 	{"a deadlock ends one of the two", func(c *run) {
-		if !c.Deadlocks {
-			return
-		}
+		c.needs("Deadlocks")
 		table := c.items(2)
 		both := [2]signal{newSignal(), newSignal()}
 		update := func(ctx context.Context, tx *db.Tx, id int) error {
@@ -128,9 +123,7 @@ var isolation = []test{
 		require.Zero(c, c.engine().Stats().InUse)
 	}},
 	{"Retry ends a deadlock", func(c *run) {
-		if !c.Deadlocks {
-			return
-		}
+		c.needs("Deadlocks")
 		table := c.items(2)
 		both := [2]signal{newSignal(), newSignal()}
 		require.NoError(c, c.together(2, func(ctx context.Context, i int) error {

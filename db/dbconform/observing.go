@@ -1,4 +1,4 @@
-package repainttest
+package dbconform
 
 import (
 	"context"
@@ -61,7 +61,7 @@ var observing = []test{
 		require.NoError(c, err)
 		require.Equal(c, []string{"before query", "after query"}, h.take())
 		require.Equal(c, 1, last.Rows)
-		_, err = e.Exec(c.ctx, "select * from repainttest_nothing")
+		_, err = e.Exec(c.ctx, "select * from dbconform_nothing")
 		c.is(err, db.ErrUndefinedTable)
 		require.ErrorIs(c, last.Err, db.ErrUndefinedTable)
 	}},
@@ -110,9 +110,7 @@ var observing = []test{
 		require.Equal(c, []bool{true, false}, in)
 	}},
 	{"a connection is set up before its first use, and stays so", func(c *run) {
-		if c.Settings == "" {
-			return
-		}
+		c.needs("Settings")
 		e := c.engine(db.OnEvents(db.Events{Connect: func(ctx context.Context, conn *db.Conn) error {
 			_, err := conn.Exec(ctx, c.Settings)
 			return err
@@ -154,14 +152,14 @@ var observing = []test{
 			}
 			return nil
 		}}))
-		_, err := e.Exec(c.ctx, "select * from repainttest_nothing")
+		_, err := e.Exec(c.ctx, "select * from dbconform_nothing")
 		require.True(c, err == errOfTheCase)
 		require.Equal(c, 1, n)
 		_, err = e.Exec(c.ctx, "selec")
 		c.is(err, db.ErrSyntax)
 		require.Equal(c, 2, n)
 		err = e.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
-			_, err := tx.Exec(ctx, "select * from repainttest_nothing")
+			_, err := tx.Exec(ctx, "select * from dbconform_nothing")
 			return err
 		})
 		require.ErrorIs(c, err, errOfTheCase)

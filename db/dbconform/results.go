@@ -1,4 +1,4 @@
-package repainttest
+package dbconform
 
 import (
 	"database/sql"
@@ -77,7 +77,7 @@ var results = []test{
 		require.ErrorIs(c, err, sql.ErrNoRows)
 	}},
 	{"QueryRow has the query's error", func(c *run) {
-		row := c.engine().QueryRow(c.ctx, "select * from repainttest_nothing")
+		row := c.engine().QueryRow(c.ctx, "select * from dbconform_nothing")
 		c.is(row.Err(), db.ErrUndefinedTable)
 		c.is(row.Scan(), db.ErrUndefinedTable)
 	}},

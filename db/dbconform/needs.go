@@ -1,0 +1,126 @@
+package dbconform
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// A ledger notes which parts of a Subject cases have made use of, so that a part which is declared, and that no case
+// exercises, doesn't pass unseen.
+//
+// A part is a field of Subject or Capabilities whose zero value says that it isn't there.
+type ledger struct {
+	mu    sync.Mutex
+	parts map[string]bool // all of them, and whether the Subject has them
+	used  map[string]bool
+	ran   int // cases, in a colour
+}
+
+func newLedger(s *Subject) *ledger {
+	l := &ledger{parts: make(map[string]bool), used: make(map[string]bool)}
+	for _, v := range []reflect.Value{reflect.ValueOf(*s), reflect.ValueOf(s.Capabilities)} {
+		for i := range v.NumField() {
+			if field := v.Type().Field(i); !field.Anonymous && !always[field.Name] {
+				l.parts[field.Name] = !v.Field(i).IsZero()
+			}
+		}
+	}
+	return l
+}
+
+// always are the fields that aren't optional, or that go with others.
+var always = map[string]bool{"Open": true, "Lacks": true, "Precision": true, "ShowSettings": true}
+
+// optional are the parts without which cases skip, where no clear error can be expected in their stead.
+var optional = []string{"URL", "Cut", "Impatient", "Reader", "SlowQuery", "Settings"}
+
+// declared checks that each optional part is there, or is said to be missing and why.
+func (l *ledger) declared(s *Subject) error {
+	var wrong []string
+	for _, part := range optional {
+		switch reason, lacks := s.Lacks[part]; {
+		case l.parts[part] && lacks:
+			wrong = append(wrong, part+" is set, and listed in Lacks too")
+		case !l.parts[part] && reason == "":
+			wrong = append(wrong, part+" is missing: set it, or say in Lacks why the Subject has none")
+		}
+	}
+	for _, part := range slices.Sorted(maps.Keys(s.Lacks)) {
+		if !slices.Contains(optional, part) {
+			wrong = append(wrong, fmt.Sprintf("Lacks names %q, which isn't one of %s", part, strings.Join(optional, ", ")))
+		}
+	}
+	if (s.Settings == "") != (s.ShowSettings == "") {
+		wrong = append(wrong, "Settings and ShowSettings go together")
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return fmt.Errorf("dbconform: the Subject isn't complete:\n\t%s", strings.Join(wrong, "\n\t"))
+}
+
+// has reports whether the Subject has a part, and notes that a case made use of it.
+func (l *ledger) has(part string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	has, known := l.parts[part]
+	if !known {
+		panic("dbconform: there is no part " + part)
+	}
+	if has {
+		l.used[part] = true
+	}
+	return has
+}
+
+// unused returns the parts that are there and that no case has used.
+func (l *ledger) unused() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var list []string
+	for part, has := range l.parts {
+		if has && !l.used[part] {
+			list = append(list, part)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// exercised fails if something that the Subject declares was used by no case. Where only some cases ran, that can't be told.
+func (l *ledger) exercised(t *testing.T, all int) {
+	if l.ran < all {
+		t.Skipf("only %d of %d cases ran", l.ran, all)
+	}
+	if list := l.unused(); len(list) > 0 {
+		t.Errorf("the Subject declares %s, and no case made use of it", strings.Join(list, ", "))
+	}
+}
+
+// can reports whether the Subject has a part. Cases expect something else of one that hasn't.
+func (c *run) can(part string) bool { return c.ledger.has(part) }
+
+// needs skips the rest of the case, with a reason, unless the Subject has the part.
+func (c *run) needs(part string) {
+	c.Helper()
+	if c.can(part) {
+		return
+	}
+	if reason := c.Lacks[part]; reason != "" {
+		c.Skipf("no %s: %s", part, reason)
+	}
+	c.Skipf("no %s", part)
+}
+
+// unless skips the rest of the case, with a reason, if the Subject has the part.
+func (c *run) unless(part string) {
+	c.Helper()
+	if c.can(part) {
+		c.Skipf("the database has %s", part)
+	}
+}

@@ -66,7 +66,9 @@ func (s *scheduler) runBatch(ctx context.Context, br *batchResults, whole *query
 		if err := s.check(q.what); err != nil {
 			return br.fail(i, q.failed("checking", err))
 		}
-		whole.noRepeat = whole.noRepeat || q.what.class == classProcedural || q.what.class == classTx
+		q.noRepeat = q.what.lasts || q.what.class == classTx
+		whole.noRepeat = whole.noRepeat || q.noRepeat
+		whole.commits = whole.commits || q.what.commits
 		if q.mode == pgx.QueryExecModeCacheStatement || q.mode == pgx.QueryExecModeCacheDescribe {
 			q.desc = s.descs.get(q.text)
 		}
@@ -165,6 +167,7 @@ func (s *scheduler) buildBatch(ctx context.Context, items []*query, whole *query
 		if err != nil {
 			return i, q.failed(stage, err)
 		}
+		st.lasts = q.noRepeat
 		whole.steps = append(whole.steps, st)
 	}
 	return 0, nil

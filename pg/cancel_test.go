@@ -247,23 +247,35 @@ func (l *lateCanceller) cancel(ctx context.Context, _ func() bool) (bool, error)
 	return l.real.cancel(ctx, func() bool { return true })
 }
 
-// CALL may have committed something before it is hit, so it isn't repeated.
-func TestProcedureIsNotRepeated(t *testing.T) {
-	for sql, repeat := range map[string]bool{"insert into t values (1)": true, "call p()": false, "do $$ begin end $$": false} {
-		q := &query{text: sql}
-		s := &segment{exposed: true, noRepeat: classify(sql).class == classProcedural}
-		q.segment = segment{}
-		c := &conn{sched: &scheduler{db: &DB{}}, status: 'I'}
-		s.failure = pgErrorOf("57014")
-		c.noteFailure(s)
-		require.Equal(t, repeat, s.again, sql)
-		// Its own cancel, one in a transaction, and one that wasn't exposed.
-		for _, other := range []*segment{{exposed: true, cancelled: true}, {exposed: true, inTx: true}, {}} {
-			other.failure = pgErrorOf("57014")
-			c.noteFailure(other)
-			require.False(t, other.again)
+// CALL may have committed something before it is hit, and VACUUM has, so they aren't repeated once they have begun.
+func TestWhatCommitsByItselfIsNotRepeated(t *testing.T) {
+	for sql, repeat := range map[string]bool{
+		"insert into t values (1)": true, "call p()": false, "do $$ begin end $$": false, "vacuum t": false, "create index concurrently i on t(a)": false,
+	} {
+		for _, began := range []bool{true, false} {
+			what := classify(sql)
+			s := &segment{exposed: true, noRepeat: what.lasts, steps: []step{{lasts: what.lasts, parsed: true, bound: began}}}
+			c := &conn{sched: &scheduler{db: &DB{}}, status: 'I'}
+			s.failure = pgErrorOf("57014")
+			c.noteFailure(s)
+			require.Equal(t, repeat || !began, s.again, sql)
+			// The same as a text for the simple protocol, whose statements may all have begun.
+			s = &segment{exposed: true, noRepeat: what.lasts, simple: sql, steps: []step{{}}, failure: pgErrorOf("57014")}
+			c.noteFailure(s)
+			require.Equal(t, repeat, s.again, sql)
 		}
 	}
+	// Its own cancel, one in a transaction, and one that wasn't exposed.
+	c := &conn{sched: &scheduler{db: &DB{}}, status: 'I'}
+	for _, other := range []*segment{{exposed: true, cancelled: true}, {exposed: true, inTx: true}, {}} {
+		other.failure = pgErrorOf("57014")
+		c.noteFailure(other)
+		require.False(t, other.again)
+	}
+	// What has begun in a batch before the statement that failed counts, too.
+	s := &segment{exposed: true, noRepeat: true, cur: 1, failure: pgErrorOf("57014"), steps: []step{{lasts: true, parsed: true, bound: true, complete: true}, {}}}
+	c.noteFailure(s)
+	require.False(t, s.again)
 }
 
 // While the network is stalled callers come back at their deadlines, also if what they sent doesn't fit into the socket.

@@ -6,11 +6,10 @@ import "strings"
 type class uint8
 
 const (
-	classPlain      class = iota // leaves nothing behind
-	classProcedural              // CALL, DO: can commit midway, so it is never repeated
-	classStateful                // leaves something behind: a setting, a cursor, a temporary table …
-	classTx                      // begins or ends a transaction, or is about one
-	classCopy                    // COPY from or to the client
+	classPlain    class = iota // leaves nothing behind
+	classStateful              // leaves something behind: a setting, a cursor, a temporary table …
+	classTx                    // begins or ends a transaction, or is about one
+	classCopy                  // COPY from or to the client
 )
 
 // verdict is what classify finds: the worst class of the statements of a text, and the words that made it so.
@@ -18,6 +17,8 @@ type verdict struct {
 	class      class
 	word       string
 	statements int
+	commits    bool // one of them commits the transaction that it is in, or prepares it
+	lasts      bool // one of them commits by itself, maybe midway; see lasting
 }
 
 var classes = map[string]class{
@@ -26,7 +27,6 @@ var classes = map[string]class{
 	"LOAD": classStateful, "LISTEN": classStateful, "UNLISTEN": classStateful,
 	"BEGIN": classTx, "START": classTx, "COMMIT": classTx, "END": classTx, "ROLLBACK": classTx, "ABORT": classTx,
 	"SAVEPOINT": classTx, "RELEASE": classTx,
-	"CALL": classProcedural, "DO": classProcedural,
 }
 
 // classify reads an SQL text as far as it must to know the first words of each statement.
@@ -39,6 +39,8 @@ func classify(sql string) verdict {
 			return v
 		}
 		v.statements++
+		v.commits = v.commits || one.commits
+		v.lasts = v.lasts || one.lasts
 		if one.class > v.class {
 			v.class, v.word = one.class, one.word
 		}
@@ -58,6 +60,7 @@ func (s *lexer) statement() verdict {
 	n := 0
 	previous := ""
 	depth := 0
+	concurrently := false
 	for {
 		word, ok := s.next()
 		if !ok || word == ";" && depth == 0 {
@@ -72,6 +75,8 @@ func (s *lexer) statement() verdict {
 			depth++
 		case ")":
 			depth = max(depth-1, 0)
+		case "CONCURRENTLY":
+			concurrently = true
 		case "ATOMIC":
 			// The body of an SQL function, whose semicolons end nothing that matters here.
 			if previous == "BEGIN" {
@@ -92,10 +97,12 @@ func (s *lexer) statement() verdict {
 		return v
 	}
 	v.class, v.word = classes[words[0]], words[0]
+	v.lasts = lasting(words[0], words[1], concurrently)
 	switch words[0] {
-	case "COMMIT", "ROLLBACK":
+	case "COMMIT", "END", "ROLLBACK":
+		v.commits = words[0] != "ROLLBACK"
 		if words[1] == "PREPARED" { // stands alone, and may be given anywhere
-			v.class = classPlain
+			v.class, v.commits, v.lasts = classPlain, false, true
 		}
 	case "SET":
 		switch words[1] {
@@ -104,7 +111,7 @@ func (s *lexer) statement() verdict {
 		}
 	case "PREPARE":
 		if words[1] == "TRANSACTION" {
-			v.class, v.word = classTx, "PREPARE TRANSACTION"
+			v.class, v.word, v.commits = classTx, "PREPARE TRANSACTION", true
 		}
 	case "CREATE":
 		rest := words[1:]
@@ -120,6 +127,22 @@ func (s *lexer) statement() verdict {
 		}
 	}
 	return v
+}
+
+// lasting reports whether a statement that begins with these words commits by itself: a procedure may do that midway, and what PostgreSQL refuses
+// in a transaction does, before the Sync that ends the other statements of a segment. What has begun of these isn't undone by an error.
+func lasting(first, second string, concurrently bool) bool {
+	switch first {
+	case "CALL", "DO", "VACUUM", "REINDEX", "CLUSTER", "ANALYZE":
+		return true
+	case "CREATE", "DROP", "ALTER":
+		switch second {
+		case "DATABASE", "TABLESPACE", "SUBSCRIPTION", "SYSTEM":
+			return true
+		}
+		return concurrently // an index; or a partition that is detached
+	}
+	return false
 }
 
 // next returns the next word in capitals, or one of ; ( ) or "?" for anything else.

@@ -51,14 +51,14 @@ func TestClassify(t *testing.T) {
 		{"savepoint s", classTx, 1},
 		{"set local x to 1", classTx, 1},
 		{"set transaction read only", classTx, 1},
-		{"call p()", classProcedural, 1},
-		{"do $$begin perform 1; end$$", classProcedural, 1},
+		{"call p()", classPlain, 1},
+		{"do $$begin perform 1; end$$", classPlain, 1},
 		{"copy t from stdin", classCopy, 1},
 		{"copy t to '/x'", classPlain, 1},
 		{"create function f() returns int language sql begin atomic select 1; select 2; end", classPlain, 1},
 		{"create function f() returns int language plpgsql as $f$ begin return 1; end $f$; set x to 1", classStateful, 2},
 		{"select 1e5, .5, 1_000; begin", classTx, 2},
-		{"insert into t values (1); call p()", classProcedural, 2},
+		{"insert into t values (1); call p()", classPlain, 2},
 		{"select 'unfinished; begin", classPlain, 1},
 		{"select $x$ unfinished; begin", classPlain, 1},
 		{"/* unfinished; begin", classPlain, 0},
@@ -89,4 +89,44 @@ func TestShorten(t *testing.T) {
 	long := shorten(strings.Repeat("select ä ", 100))
 	require.Less(t, len(long), 120)
 	require.True(t, strings.HasSuffix(long, " …"))
+}
+
+func TestClassifyWhatCommits(t *testing.T) {
+	for sql, want := range map[string]string{
+		"insert into t values (1)":  "",
+		"call p()":                  "lasts",
+		"do $$ begin end $$":        "lasts",
+		"select 1; call p()":        "lasts",
+		"vacuum full t":             "lasts",
+		"analyze":                   "lasts",
+		"reindex (verbose) table t": "lasts",
+		"cluster t using i":         "lasts",
+		"create unique index concurrently if not exists i on t(a)": "lasts",
+		"create index i on t(a)":                                   "",
+		"drop index concurrently i":                                "lasts",
+		"drop index i":                                             "",
+		"alter table t detach partition p concurrently":            "lasts",
+		"create table concurrent (concurrently_not int)":           "",
+		"create database d":                                        "lasts",
+		"drop tablespace s":                                        "lasts",
+		"create subscription s connection '' publication p":        "lasts",
+		"alter system set work_mem = 1":                            "lasts",
+		"commit":                                                   "commits",
+		"insert into t values (1); end":                            "commits",
+		"prepare transaction 'x'":                                  "commits",
+		"prepare x as select 1":                                    "",
+		"commit prepared 'x'":                                      "lasts",
+		"rollback prepared 'x'":                                    "lasts",
+		"rollback":                                                 "",
+		"savepoint s":                                              "",
+		"select 'call', \"vacuum\"":                                "",
+	} {
+		got := ""
+		if v := classify(sql); v.lasts {
+			got = "lasts"
+		} else if v.commits {
+			got = "commits"
+		}
+		require.Equal(t, want, got, sql)
+	}
 }

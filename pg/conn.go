@@ -304,7 +304,7 @@ func (c *conn) noteTag(tag string) {
 //
 // In a transaction that others' statements belong to nothing can be repeated: then the status isn't idle.
 func (c *conn) noteFailure(s *segment) {
-	repeatable := c.status == 'I' && !s.noRepeat && !s.inTx && !s.stream.delivered()
+	repeatable := c.status == 'I' && !s.inTx && !s.stream.delivered() && !s.mayLast()
 	for i := min(s.cur, len(s.steps)); i < len(s.steps); i++ {
 		if d := s.steps[i].desc; d != nil {
 			c.prepared.remove(d.name)
@@ -368,9 +368,13 @@ func (c *conn) lost(reason error) {
 		base = c.queued - uint64(len(c.out))
 	}
 	var told, again []*segment
+	committed := false // one that ends a transaction is before it
 	for i, s := range c.sent.takeAll() {
 		partly := s.end > base && !s.noRepeat
-		inVain := s.start >= base || partly || s.harmless || i > 0 && backendEnds(c.fatal) || isPoisoned || s.inTx && !s.commits || s.copyIn != nil && (!s.copyIn.done || s.end > base)
+		skipped := i > 0 && backendEnds(c.fatal) || endsAtRest(c.fatal) && !s.answered()
+		undone := s.inTx && !s.commits && !committed
+		inVain := s.start >= base || partly || s.harmless || skipped || isPoisoned || undone || s.copyIn != nil && (!s.copyIn.done || s.end > base)
+		committed = committed || s.commits
 		switch {
 		case s.abandoned.Load():
 			s.state = stateFinished

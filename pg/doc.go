@@ -83,16 +83,18 @@
 //	being executed                the server is asked to cancel it
 //
 // Nothing is put on that connection before the server has both answered and closed the connection over which it was asked.
-// If the cancel hits another statement, which it can if its own ends just then, that one is sent again. CALL and DO aren't,
-// since they can commit midway: their caller sees the error 57014.
+// If the cancel hits another statement, which it can if its own ends just then, that one is sent again. One that commits by itself isn't, once it has
+// begun: its caller sees the error 57014. These are CALL and DO, and what PostgreSQL refuses in a transaction: VACUUM, CREATE INDEX CONCURRENTLY,
+// CREATE DATABASE and the like.
 // No connection is closed because a context ended. It is the same if a greenlet is killed while it waits.
 //
 // A caller whose context has ended can't know whether the statement was applied.
 //
 // # When connections break
 //
-// A statement that certainly had no effect is sent on another lane: it wasn't written in full, or the server
-// said that it is going while an earlier one ran. For the others [LostError] says whether it may have been applied.
+// A statement that certainly had no effect is sent on another lane: it wasn't written in full, the server
+// said that it is going while an earlier one ran, or that it went because it had been idle for too long.
+// For the others [LostError] says whether it may have been applied.
 // Lanes are opened again with growing pauses, all hosts of the connection string in turn. A statement waits for that; it fails if an attempt fails
 // and no lane is left.
 //

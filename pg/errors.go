@@ -153,6 +153,12 @@ func backendEnds(e *pgconn.PgError) bool {
 	return false
 }
 
+// endsAtRest reports whether these are the last words of a backend that had nothing to do: it looks at the clock for how long it was idle
+// before it begins with what it is sent next, and never in between. So nothing that it hasn't answered had an effect.
+func endsAtRest(e *pgconn.PgError) bool {
+	return e != nil && (e.Code == "57P05" || e.Code == "25P03") // idle_session_timeout, idle_in_transaction_session_timeout
+}
+
 // explain adds what to do to an error of the server that doesn't tell.
 func explain(err error) error {
 	var e *pgconn.PgError

@@ -115,7 +115,8 @@ func (s *scheduler) execute(ctx context.Context, q *query) error {
 	if err := s.check(q.what); err != nil {
 		return q.failed("checking", err)
 	}
-	q.noRepeat = q.what.class == classProcedural || q.what.class == classTx
+	q.noRepeat = q.what.lasts || q.what.class == classTx
+	q.commits = q.commits || q.what.commits
 	for attempt := 1; ; attempt++ {
 		if stage, err := s.build(ctx, q); err != nil {
 			if stage == stageEncoding && attempt < maxAttempts && s.outdated(ctx, q) {
@@ -271,6 +272,7 @@ func (s *scheduler) build(ctx context.Context, q *query) (stage string, err erro
 	}
 	var st step
 	if st, stage, err = s.step(ctx, q); err == nil {
+		st.lasts = q.noRepeat
 		q.steps = append(q.steps, st)
 	}
 	return stage, err

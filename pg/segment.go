@@ -34,7 +34,7 @@ type segment struct {
 	simple   string // if not empty, this is a Query message, and there is one step for all its results
 	steps    []step
 	discard  bool                            // nobody wants the rows
-	noRepeat bool                            // may commit midway, so it isn't repeated when another's cancel hits it
+	noRepeat bool                            // one of its steps can commit by itself; see mayLast
 	harmless bool                            // has no effect, so it may be repeated whatever happened
 	commits  bool                            // ends a transaction
 	internal bool                            // is the driver's own
@@ -96,6 +96,7 @@ type step struct {
 	payload  []byte
 
 	describes bool // nothing is executed, only described
+	lasts     bool // commits by itself, maybe midway: an error doesn't undo it
 
 	// The answer.
 	parsed, bound, complete bool
@@ -143,6 +144,25 @@ func (g *segment) begun() bool {
 		return true
 	}
 	return len(g.steps) > asked && g.steps[asked].bound
+}
+
+// answered reports whether something of the answer has come.
+func (g *segment) answered() bool {
+	return g.cur > 0 || g.failure != nil || len(g.steps) > 0 && (g.steps[0].parsed || g.steps[0].bound)
+}
+
+// mayLast reports whether a segment that has failed may have left something behind: a statement that commits by itself has begun.
+// What fails before the server has accepted its parameters has not.
+func (g *segment) mayLast() bool {
+	if g.noRepeat && g.simple != "" {
+		return true
+	}
+	for i := range g.steps {
+		if st := &g.steps[i]; st.lasts && st.bound {
+			return true
+		}
+	}
+	return false
 }
 
 // receive takes a message that belongs to the answer. An error means that the server doesn't keep to the protocol.

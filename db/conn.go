@@ -23,7 +23,7 @@ type Conn struct {
 	e    *Engine
 	p    *pool
 	conf connConfig
-	free bool // it doesn't wait at the gate: whoever it is being set up for has passed already
+	free bool // it doesn't wait at the gate, see Engine.freeToSetUp
 	*checkout
 
 	mu      sync.Mutex // guards what follows and the checkout; never held across a call to the session

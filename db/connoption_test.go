@@ -119,7 +119,10 @@ func TestSettingsOfTransactionConnAndEngine(t *testing.T) {
 func TestIsolationIsAskedForInEachTransactionAndStaysNowhere(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		var got []db.TxOptions
-		f := &dbtest.Fake{OnBegin: func(o db.TxOptions) { got = append(got, o) }}
+		f := &dbtest.Fake{OnBegin: func(o db.TxOptions) error {
+			got = append(got, o)
+			return nil
+		}}
 		e := dbtest.Open(t, ctx, f.Register()+"?isolation=repeatable_read&read_only=on", db.PoolSize(1), db.MaxOverflow(0))
 		begin := func(q db.Querier, opts ...db.TxOption) {
 			require.NoError(t, q.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {

@@ -329,15 +329,39 @@ func (e *Engine) prepareText(c *Call, query string) error {
 	return nil
 }
 
-// enter waits until what is about to begin may, and returns the pool that has
-// the connection for it.
-func (e *Engine) enter(ctx context.Context, write bool, what string) (*pool, pass, error) {
-	held, err := e.gate.enter(ctx, write, false, what)
-	if write {
-		return e.writers, held, err
+// checkOut gets a connection of p and the pass that goes with it, in the order that gate has.
+func (e *Engine) checkOut(ctx context.Context, p *pool, write bool, what string) (c *physical, held pass, err error) {
+	if e.reserved(p) {
+		held, err = e.gate.enter(ctx, true, false, what)
+		if err != nil {
+			return nil, noPass, err
+		}
+		defer func() {
+			if c == nil { // also if the caller is killed while it waits
+				e.gate.leave(held)
+				held = noPass
+			}
+		}()
+		c, err = p.acquire(ctx)
+		return c, held, err
 	}
-	return e.pool, held, err
+	got, err := p.acquire(ctx)
+	if err != nil {
+		return nil, noPass, err
+	}
+	defer func() {
+		if c == nil {
+			p.release(ctx, got)
+		}
+	}()
+	if held, err = e.gate.enter(ctx, write, true, what); err == nil {
+		c = got
+	}
+	return c, held, err
 }
+
+// reserved tells whether the connection of p is for who has the pass to write.
+func (e *Engine) reserved(p *pool) bool { return e.gate != nil && p == e.writers }
 
 // once runs a statement on a connection of its own.
 func (e *Engine) once(ctx context.Context, op string, call *Call) error {
@@ -378,11 +402,12 @@ func (e *Engine) attempt(ctx context.Context, call *Call) error {
 		}
 	}
 	if e.converter == nil {
-		p, held, err := e.enter(ctx, st.Writes, st.Source)
+		p := e.poolFor(st)
+		c, held, err := e.checkOut(ctx, p, st.Writes, st.Source)
 		if err != nil {
 			return err
 		}
-		return e.on(ctx, p, held, nil, call)
+		return e.on(ctx, p, held, c, call)
 	}
 	if err := e.converter.convert(call); err != nil {
 		return err
@@ -401,41 +426,35 @@ func (e *Engine) idle(st *Statement) (p *pool, held pass, c *physical) {
 	if !ok {
 		return nil, noPass, nil
 	}
-	p = e.pool
-	if st.Writes {
-		p = e.writers
-	}
+	p = e.poolFor(st)
 	if c = p.takeIdle(); c == nil {
 		e.gate.leave(held)
 	}
 	return p, held, c
 }
 
-// on runs the statement on a connection of p, c if the caller has one, and gives
-// the pass back. If the caller is killed while it runs, that happens when the
-// database is done with it.
-func (e *Engine) on(ctx context.Context, p *pool, held pass, c *physical, call *Call) (err error) {
+// poolFor returns the pool that has the connection for a statement.
+func (e *Engine) poolFor(st *Statement) *pool {
+	if st.Writes {
+		return e.writers
+	}
+	return e.pool
+}
+
+// on runs the statement on the connection c of p, and gives that and the pass back. If the
+// caller is killed while it runs, that happens when the database is done with it.
+func (e *Engine) on(ctx context.Context, p *pool, held pass, c *physical, call *Call) error {
 	killed := true
 	defer func() {
-		switch {
-		case !killed:
-			e.gate.leave(held)
-		case c != nil:
+		if killed {
 			p.abandon(c, func() { e.gate.leave(held) })
-		default:
-			e.gate.leave(held)
+			return
 		}
+		e.gate.leave(held)
 	}()
-	if c == nil {
-		c, err = p.acquire(ctx)
-	}
-	if err == nil {
-		err = e.do(ctx, p, c, call)
-	}
+	err := e.do(ctx, p, c, call)
 	killed = false
-	if c != nil {
-		p.release(ctx, c)
-	}
+	p.release(ctx, c)
 	return err
 }
 

@@ -122,7 +122,7 @@ func (ev *events) connected(ctx context.Context, e *Engine, p *pool, c *physical
 				_ = c.session.Close(context.WithoutCancel(ctx))
 			}
 		}()
-		conn := &Conn{e: e, p: p, conf: e.conf.conn, free: true, checkout: &checkout{c: c}, state: connOpen}
+		conn := &Conn{e: e, p: p, conf: e.conf.conn, free: e.freeToSetUp(p), checkout: &checkout{c: c}, state: connOpen}
 		conn.conf.tx.ReadOnly = false
 		err = x.Connect(ctx, conn)
 		returned = true
@@ -141,6 +141,13 @@ func (ev *events) connected(ctx context.Context, e *Engine, p *pool, c *physical
 		}
 	}
 	return nil
+}
+
+// freeToSetUp tells whether a new connection of p is set up without waiting at the gate: because
+// who it is for has the pass to write, or because reading goes on beside a writer, which a new
+// reader's settings, though they count as writes, must not wait for.
+func (e *Engine) freeToSetUp(p *pool) bool {
+	return e.gate == nil || !e.gate.exclusive || e.reserved(p)
 }
 
 // observe calls the functions for an execution around it.

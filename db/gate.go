@@ -9,9 +9,13 @@ import (
 // the order of arrival. It stands before databases that would otherwise make
 // their clients poll for their one lock, as SQLite does. A nil gate is open.
 //
-// Whoever needs a connection and the gate either has the connection first (a
-// Conn) or takes one that is reserved for whoever has the gate; so the two can't
-// block each other.
+// Connections and passes are taken in one order, so that those who wait for the one never keep up
+// those who wait for the other:
+//
+//	a connection of Engine.pool  →  a pass of the gate  →  the connection of Engine.writers
+//
+// So a pass is taken with a connection of the pool in hand, or else the connection of the writers
+// follows it, which only who has the pass to write ever takes, and gives back before the pass.
 type gate struct {
 	queue
 	exclusive bool // readers have to pass as well: the writer excludes them

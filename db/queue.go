@@ -166,7 +166,7 @@ func (q *queue) refuseAll(err error) {
 // refuse tells the waiter that it won't get what it waits for.
 func (w *waiter) refuse(err error) {
 	if w.job != nil {
-		w.job.refuse(err)
+		w.job.promise.Reject(err)
 		return
 	}
 	w.promise.Reject(err)

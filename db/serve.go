@@ -17,7 +17,6 @@ import (
 // the callers, through their loops or the scheduler, isn't part of the time in
 // which a connection, or the one writer, is busy; and a loop is told of many
 // results in one go. In a loop every such statement is a job.
-
 //
 // A transaction in a loop begins and ends with jobs: the first one is its begin and
 // its first statement, after which the connection is the transaction's; the last one
@@ -52,13 +51,8 @@ type converter interface {
 // serve has a call run as a job, and waits for its end: also when ctx ends, for
 // until then the call may be in use.
 func (e *Engine) serve(ctx context.Context, call *Call) error {
-	j := &job{e: e, ctx: ctx, call: call, pool: e.pool}
-	if call.Statement.Writes {
-		j.pool = e.writers
-	}
-	if err := j.begin(); err != nil {
-		return err
-	}
+	j := &job{e: e, ctx: ctx, call: call, pool: e.poolFor(call.Statement)}
+	j.begin()
 	if err := j.wait(); err != nil {
 		return err
 	}
@@ -75,9 +69,8 @@ func (e *Engine) serveFirst(ctx context.Context, c *Conn, tx *Tx, call *Call) (r
 			c.take(j.got, j.held) // so that the caller loses it
 		}
 	}()
-	if err = j.begin(); err == nil {
-		err = j.wait()
-	}
+	j.begin()
+	err = j.wait()
 	returned = true
 	if err != nil || j.got == nil {
 		if err == nil {
@@ -108,19 +101,16 @@ func (e *Engine) serveEnd(ctx context.Context, c *Conn, tx *Tx, how ending) erro
 	return j.err
 }
 
-// begin has the job begin when it may.
-func (j *job) begin() (err error) {
+// begin has the job begin when it may: with the pass to write, or with a connection, or the
+// place for one.
+func (j *job) begin() {
 	j.waiter.job = j
 	j.promise.Bind(nil, j)
 	if j.isWrite() {
 		j.enterGate()
-		return nil
-	}
-	if j.held, err = j.e.gate.enter(j.ctx, j.writes(), false, j.what()); err != nil {
-		return err
+		return
 	}
 	j.enterPool()
-	return nil
 }
 
 // wait waits for the job's end. Its error is that of the waiting.
@@ -161,14 +151,8 @@ func (j *job) CancelFuture(cause error) {
 	}
 	j.at.mu.Unlock()
 	if waits {
-		j.refuse(cause)
+		j.promise.Reject(cause)
 	}
-}
-
-// refuse ends a job that has not begun and no longer waits.
-func (j *job) refuse(err error) {
-	j.e.gate.leave(j.held)
-	j.promise.Reject(err)
 }
 
 // enterGate begins the job when it may write.
@@ -205,7 +189,7 @@ func (j *job) enterPool() {
 	}
 	p.mu.Unlock()
 	if !ok && closed != nil {
-		j.refuse(closed)
+		j.promise.Reject(closed)
 	}
 }
 
@@ -265,7 +249,7 @@ func (j *job) writes() bool {
 // what names the job in messages.
 func (j *job) what() string {
 	if j.tx != nil {
-		return "a transaction"
+		return aTransaction
 	}
 	return j.call.Statement.Source
 }
@@ -283,19 +267,30 @@ func (j *job) leaveTo(c *physical) {
 	j.promise.Resolve(struct{}{})
 }
 
-func (j *job) isWrite() bool { return j.e.gate != nil && j.pool == j.e.writers }
+func (j *job) isWrite() bool { return j.e.reserved(j.pool) }
 
-// connect gets the job a connection: the one that it has, if that is good. It
-// returns nil, and gives up the place, if that fails.
+// connect gets the job a connection, the one that it has, if that is good, and then, if it
+// reads, the pass. It returns nil, and gives up the place, if that fails.
 func (j *job) connect(had *physical) (c *physical) {
-	if had != nil && (j.call == nil || !j.pool.isDoubtful(had)) {
+	if j.call == nil {
 		return had
 	}
 	defer j.catch(nil)
-	if j.isWrite() && had == nil {
+	switch {
+	case had != nil && !j.pool.isDoubtful(had):
+		c = had
+	case j.isWrite() && had == nil:
 		c, j.err = j.pool.acquire(j.ctx)
-	} else {
+	default:
 		c, j.err = j.pool.fresh(j.ctx, had)
+	}
+	if j.err != nil || j.isWrite() {
+		return c
+	}
+	// This goroutine has the connection, so it may as well wait with it.
+	if j.held, j.err = j.e.gate.enter(j.ctx, j.writes(), true, j.what()); j.err != nil {
+		j.pool.release(j.ctx, c)
+		return nil
 	}
 	return c
 }

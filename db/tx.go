@@ -244,27 +244,28 @@ func (c *Conn) first(ctx context.Context, tx *Tx, call *Call) (ran bool, err err
 // bind gets what the transaction needs, a connection and the gate's pass, and has
 // the session begin it. The Conn is running.
 func (c *Conn) bind(ctx context.Context, tx *Tx) (err error) {
-	if c.held == noPass && !c.free {
-		if c.held, err = c.e.gate.enter(ctx, !tx.opts.ReadOnly, c.c != nil, "a transaction"); err != nil {
-			return err
-		}
-	}
-	if c.c == nil {
-		physical, err := c.p.acquire(ctx)
+	switch {
+	case c.c == nil:
+		physical, held, err := c.e.checkOut(ctx, c.p, !tx.opts.ReadOnly, aTransaction)
 		if err != nil {
-			c.unpass()
 			return err
 		}
-		c.take(physical, c.held)
+		c.take(physical, held)
+	case c.held == noPass && !c.free:
+		if c.held, err = c.e.gate.enter(ctx, !tx.opts.ReadOnly, true, aTransaction); err != nil {
+			return err
+		}
 	}
 	if err := c.c.session.Begin(ctx, tx.opts); err != nil {
-		err = c.after(ctx, tx, false, err, c.e.wrap(ctx, "begin", nil, err))
-		c.unpass()
-		return err
+		// What it has it keeps until it is ended, the connection and so the pass.
+		return c.after(ctx, tx, false, err, c.e.wrap(ctx, "begin", nil, err))
 	}
 	tx.started = true
 	return nil
 }
+
+// aTransaction is what a transaction is called where the one that writes is named.
+const aTransaction = "a transaction"
 
 // take makes a connection the Conn's.
 func (c *Conn) take(physical *physical, held pass) {
@@ -287,6 +288,7 @@ func (c *Conn) unbind(ctx context.Context, tx *Tx) {
 	}
 	tx.started = false
 	c.mu.Unlock()
+	defer c.unpass()
 	physical.bad = true
 	c.p.release(ctx, physical)
 }

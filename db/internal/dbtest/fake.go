@@ -20,8 +20,8 @@ type Fake struct {
 	OnDo      func(ctx context.Context, s *FakeSession, c *db.Call) error
 	// OnEnd may make a commit, rollback or release fail.
 	OnEnd func(what string, s *FakeSession) error
-	// OnBegin is told the options of each transaction.
-	OnBegin func(o db.TxOptions)
+	// OnBegin is told the options of each transaction, and may make it fail.
+	OnBegin func(o db.TxOptions) error
 	Limit   db.Limits
 
 	Connects atomic.Int64
@@ -67,9 +67,13 @@ func (d fakeDialect) Placeholder(n int) string                { return fmt.Sprin
 func (d fakeDialect) Limits() db.Limits                       { return d.Limit }
 func (d fakeDialect) Close() error                            { return nil }
 
-// Traits takes statements that begin with "write" for writes.
+// Traits takes statements that begin with "write" for writes, and the usual ones.
 func (d fakeDialect) Traits(_ string, st []sqltext.Statement) db.Traits {
-	return db.Traits{Writes: st[0].Verb == "write"}
+	switch st[0].Verb {
+	case "write", "insert", "delete", "create":
+		return db.Traits{Writes: true}
+	}
+	return db.Traits{}
 }
 
 func (d fakeDialect) Fault(err error) db.Fault {
@@ -128,7 +132,9 @@ func (s *FakeSession) Do(ctx context.Context, c *db.Call) error {
 func (s *FakeSession) Begin(_ context.Context, o db.TxOptions) error {
 	defer s.call("begin")()
 	if s.f.OnBegin != nil {
-		s.f.OnBegin(o)
+		if err := s.f.OnBegin(o); err != nil {
+			return err
+		}
 	}
 	s.State = db.InTx
 	return nil

@@ -56,22 +56,17 @@ func (s *scheduler) batch(ctx context.Context, b *pgx.Batch, tx *Tx) pgx.BatchRe
 
 func (s *scheduler) runBatch(ctx context.Context, br *batchResults, whole *query) error {
 	for i, q := range br.items {
-		if q.mode == 0 {
-			q.mode = s.db.config.ExecMode
-		}
+		s.recognise(q)
 		if q.mode == pgx.QueryExecModeSimpleProtocol {
 			q.mode = pgx.QueryExecModeExec
 		}
-		q.what = classify(q.text)
 		if err := s.check(q.what); err != nil {
 			return br.fail(i, q.failed("checking", err))
 		}
 		q.noRepeat = q.what.lasts || q.what.class == classTx
 		whole.noRepeat = whole.noRepeat || q.noRepeat
 		whole.commits = whole.commits || q.what.commits
-		if q.mode == pgx.QueryExecModeCacheStatement || q.mode == pgx.QueryExecModeCacheDescribe {
-			q.desc = s.descs.get(q.text)
-		}
+		whole.renames = whole.renames || q.what.renames
 	}
 	for attempt := 1; ; attempt++ {
 		if err := s.describeAll(ctx, br, whole.inTx); err != nil {

@@ -1,6 +1,10 @@
 package pg
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
 
 // class is what a statement does to the connection that it runs on.
 type class uint8
@@ -19,6 +23,11 @@ type verdict struct {
 	statements int
 	commits    bool // one of them commits the transaction that it is in, or prepares it
 	lasts      bool // one of them commits by itself, maybe midway; see lasting
+	// volatile: what the result looks like doesn't follow from text and schema. No description of
+	// it is kept.
+	volatile bool
+	// renames: names may mean something else afterwards. The text says so; see also effectSchema.
+	renames bool
 }
 
 var classes = map[string]class{
@@ -28,6 +37,11 @@ var classes = map[string]class{
 	"BEGIN": classTx, "START": classTx, "COMMIT": classTx, "END": classTx, "ROLLBACK": classTx, "ABORT": classTx,
 	"SAVEPOINT": classTx, "RELEASE": classTx,
 }
+
+// volatile are the statements that show what has a name and can be made anew: a cursor, a prepared
+// statement, a setting. The server doesn't notice that a description of theirs is out of date. CALL
+// isn't among them: the server refuses a prepared one if its result differs.
+var volatile = map[string]bool{"FETCH": true, "MOVE": true, "EXECUTE": true, "SHOW": true, "EXPLAIN": true}
 
 // classify reads an SQL text as far as it must to know the first words of each statement.
 func classify(sql string) verdict {
@@ -41,6 +55,8 @@ func classify(sql string) verdict {
 		v.statements++
 		v.commits = v.commits || one.commits
 		v.lasts = v.lasts || one.lasts
+		v.volatile = v.volatile || one.volatile
+		v.renames = v.renames || one.renames
 		if one.class > v.class {
 			v.class, v.word = one.class, one.word
 		}
@@ -82,9 +98,17 @@ func (s *lexer) statement() verdict {
 			if previous == "BEGIN" {
 				s.pos = len(s.text)
 			}
+		case "SEARCH_PATH", "SCHEMA", "ROLE", "AUTHORIZATION", "ALL":
+			v.renames = v.renames || words[0] == "SET" || words[0] == "RESET"
+		case "SET_CONFIG":
+			v.renames = true
+		case "CREATE", "INTO":
+			// A new table may hide one of its name. The tag of one that is made of a query is
+			// the query's.
+			v.renames = v.renames || n == 0 || words[0] == "SELECT" || words[0] == "EXPLAIN"
 		case "TEMP", "TEMPORARY":
 			if previous == "INTO" || previous == "LOCAL" || previous == "GLOBAL" {
-				v.class, v.word = classStateful, "INTO "+word
+				v.class, v.word, v.renames = classStateful, "INTO "+word, true
 			}
 		}
 		if n < len(words) {
@@ -98,6 +122,7 @@ func (s *lexer) statement() verdict {
 	}
 	v.class, v.word = classes[words[0]], words[0]
 	v.lasts = lasting(words[0], words[1], concurrently)
+	v.volatile = volatile[words[0]]
 	switch words[0] {
 	case "COMMIT", "END", "ROLLBACK":
 		v.commits = words[0] != "ROLLBACK"
@@ -196,7 +221,7 @@ func (s *lexer) word() string {
 		s.quoted('\'', word == "e" || word == "E")
 		return "?"
 	}
-	if len(word) > 12 {
+	if len(word) > 13 {
 		return "?" // none that matters is longer
 	}
 	return strings.ToUpper(word)
@@ -268,23 +293,37 @@ func isWordStart(c byte) bool {
 
 func isWordPart(c byte) bool { return isWordStart(c) || isDigit(c) || c == '$' }
 
-// taints reports whether a command tag, which the server sends, tells of a state that is left behind
-// and that the text didn't show.
-func taints(tag string) bool {
-	word, rest, _ := strings.Cut(tag, " ")
-	switch word {
-	case "SET", "RESET", "PREPARE", "DEALLOCATE", "DECLARE", "LOAD", "LISTEN", "UNLISTEN", "DISCARD", "BEGIN", "START":
-		return !(word == "PREPARE" && rest == "TRANSACTION")
-	}
-	return false
-}
+// effects are what the server's command tags say of the statements of a segment, whatever their text
+// is.
+type effects uint8
 
-// changesSchema reports whether a command tag tells of a change that can make prepared statements stale.
-func changesSchema(tag string) bool {
-	word, _, _ := strings.Cut(tag, " ")
-	switch word {
-	case "ALTER", "DROP", "CREATE", "DISCARD", "DEALLOCATE":
-		return true
+const (
+	effectState  effects = 1 << iota // something is left behind on the connection
+	effectSchema                     // names may mean something else
+	effectAlter                      // what was there is another now
+	effectDrop                       // or it is gone, and may come again as another
+)
+
+// effectsOf reads a command tag.
+func effectsOf(tag pgconn.CommandTag) effects {
+	if tag.Select() || tag.Insert() || tag.Update() || tag.Delete() {
+		return 0
 	}
-	return false
+	switch word, rest, _ := strings.Cut(tag.String(), " "); word {
+	case "SET", "RESET", "DECLARE", "LOAD", "LISTEN", "UNLISTEN", "BEGIN", "START":
+		return effectState
+	case "PREPARE":
+		if rest != "TRANSACTION" {
+			return effectState
+		}
+	case "DEALLOCATE", "DISCARD":
+		return effectState | effectSchema
+	case "CREATE":
+		return effectSchema
+	case "ALTER":
+		return effectSchema | effectAlter
+	case "DROP":
+		return effectSchema | effectDrop
+	}
+	return 0
 }

@@ -233,6 +233,9 @@ func (c *conn) ready(status byte) error {
 	} else {
 		c.noteSuccess(s)
 	}
+	if c.sched.unsettled && status == 'I' {
+		c.meaningsChanged() // back, maybe
+	}
 	var fault error
 	if c.sched.lanes && status != 'I' {
 		fault = fmt.Errorf("%w: the statement left a transaction open: use Begin", ErrRefusedOnLane)
@@ -278,26 +281,31 @@ func (c *conn) noteSuccess(s *segment) {
 			// It was prepared just now, and came out differently. The next one asks again.
 			st.desc.shape.CompareAndSwap(st.shape, nil)
 		}
-		if st.describes || s.internal {
-			continue
-		}
-		if !st.tag.Select() && !st.tag.Insert() && !st.tag.Update() && !st.tag.Delete() {
-			c.noteTag(st.tag.String())
+	}
+	switch e := s.effects; {
+	case s.internal:
+	case c.sched.lanes && c.status != 'I': // it is closed
+	case c.sched.lanes && e&effectState != 0:
+		// The text didn't show it. What it has left is not for others.
+		c.retiring = true
+		c.sched.stats.Poisoned++
+	case c.sched.lanes && e&(effectAlter|effectDrop) != 0:
+		c.sched.stats.Reprepared += c.sched.descs.forget() // so all lanes prepare anew
+	case !c.sched.lanes && (e&effectSchema != 0 || s.renames):
+		c.meaningsChanged()
+		if e&effectAlter != 0 { // what a session drops is a temporary table, as a rule
+			c.sched.db.lanes.descs.forget()
 		}
 	}
 }
 
-func (c *conn) noteTag(tag string) {
-	switch {
-	case tag == "":
-	case c.sched.lanes && taints(tag):
-		// The text didn't show it. What it has left is not for others.
-		c.retiring = true
-		c.sched.stats.Poisoned++
-	case !c.sched.lanes && changesSchema(tag):
-		c.sched.descs.forget()
-		c.prepared.clear()
-	}
+// meaningsChanged forgets what is known of texts on a session, because names mean something else
+// now. The server would keep the types of a prepared statement's parameters; and if its result
+// differs, the server refuses it, which ends a transaction. It needs the mutex.
+func (c *conn) meaningsChanged() {
+	c.sched.descs.forget()
+	c.prepared.clear()
+	c.sched.unsettled = c.status != 'I'
 }
 
 // noteFailure decides whether the segment is to be sent again, and forgets what its failure makes doubtful. It needs the mutex.

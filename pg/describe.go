@@ -116,11 +116,18 @@ func (d *descriptions) makeRoom() {
 	}
 }
 
-// forget drops everything, because the schema or a setting has changed.
-func (d *descriptions) forget() {
+// forget drops everything, because the schema or a setting has changed. It returns how many texts
+// had been described.
+func (d *descriptions) forget() (described uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	for _, one := range d.known {
+		if one.shape.Load() != nil {
+			described++
+		}
+	}
 	clear(d.known)
+	return described
 }
 
 // prepared is the LRU of the statements that a connection has, or will have when it has read what has been written for it.

@@ -22,7 +22,8 @@
 // is to be one transaction, and one round trip, is a batch: [DB.SendBatch].
 //
 // Each text is prepared on each lane when it is first used there, under a name that is derived from it. If the schema changes, statements
-// are prepared anew and sent again, which nobody notices.
+// are prepared anew and sent again, which nobody notices. FETCH, MOVE, EXECUTE, SHOW and EXPLAIN
+// aren't prepared: what they show can be made anew, under the same name. Their values come as text.
 //
 // # Sessions
 //

@@ -68,47 +68,56 @@ func TestLaneWithAnOpenTransactionIsReplaced(t *testing.T) {
 
 func TestStalePlansArePreparedAnew(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
-		db, _ := open(t, "&pool_lanes=2")
-		_, err := db.Exec(ctx, "create table t (id int, v int); insert into t values (1, 2)")
-		require.NoError(t, err)
-		read := func() (values []any) {
-			rows, err := db.Query(ctx, "select * from t where id = $1", 1)
-			require.NoError(t, err)
-			got, err := pgx.CollectOneRow(rows, func(r pgx.CollectableRow) ([]any, error) { return r.Values() })
-			require.NoError(t, err)
-			return got
+		db, target := open(t, "&pool_lanes=2")
+		other := openAt(t, target.URL())
+		for _, changer := range []*DB{db, other} {
+			testStalePlans(t, ctx, db, changer)
 		}
-		for range 4 {
-			require.Equal(t, []any{int32(1), int32(2)}, read())
-		}
-		_, err = db.Exec(ctx, "alter table t add column w text default 'new'")
-		require.NoError(t, err)
-		for range 4 {
-			require.Equal(t, []any{int32(1), int32(2), "new"}, read())
-		}
-		_, err = db.Exec(ctx, "alter table t alter column v type text, alter column id type bigint")
-		require.NoError(t, err)
-		for range 4 {
-			require.Equal(t, []any{int64(1), "2", "new"}, read())
-		}
-		// The type of a parameter.
-		for _, kind := range []string{"int", "text", "timestamptz", "float8"} {
-			_, err = db.Exec(ctx, "drop table t; create table t (id "+kind+")")
-			require.NoError(t, err)
-			arg := map[string]any{"int": 1, "text": "1", "timestamptz": "2020-01-01", "float8": 1.5}[kind]
-			for range 3 {
-				_, err := db.Exec(ctx, "insert into t values ($1)", arg)
-				require.NoError(t, err)
-			}
-			require.Equal(t, 3, count(t, ctx, db, "t"))
-		}
-		require.NotZero(t, db.Stats().Reprepared)
-		// What is really wrong is an error.
-		_, err = db.Exec(ctx, "drop table t")
-		require.NoError(t, err)
-		_, err = db.Exec(ctx, "insert into t values ($1)", 1.5)
-		require.ErrorContains(t, err, "42P01")
 	})
+}
+
+// testStalePlans has the schema changed under db's statements.
+func testStalePlans(t *testing.T, ctx context.Context, db, changer *DB) {
+	before := db.Stats().Reprepared
+	_, err := changer.Exec(ctx, "create table t (id int, v int); insert into t values (1, 2)")
+	require.NoError(t, err)
+	read := func() (values []any) {
+		rows, err := db.Query(ctx, "select * from t where id = $1", 1)
+		require.NoError(t, err)
+		got, err := pgx.CollectOneRow(rows, func(r pgx.CollectableRow) ([]any, error) { return r.Values() })
+		require.NoError(t, err)
+		return got
+	}
+	for range 4 {
+		require.Equal(t, []any{int32(1), int32(2)}, read())
+	}
+	_, err = changer.Exec(ctx, "alter table t add column w text default 'new'")
+	require.NoError(t, err)
+	for range 4 {
+		require.Equal(t, []any{int32(1), int32(2), "new"}, read())
+	}
+	_, err = changer.Exec(ctx, "alter table t alter column v type text, alter column id type bigint")
+	require.NoError(t, err)
+	for range 4 {
+		require.Equal(t, []any{int64(1), "2", "new"}, read())
+	}
+	// The type of a parameter.
+	for _, kind := range []string{"int", "text", "timestamptz", "float8"} {
+		_, err = changer.Exec(ctx, "drop table t; create table t (id "+kind+")")
+		require.NoError(t, err)
+		arg := map[string]any{"int": 1, "text": "1", "timestamptz": "2020-01-01", "float8": 1.5}[kind]
+		for range 3 {
+			_, err := db.Exec(ctx, "insert into t values ($1)", arg)
+			require.NoError(t, err)
+		}
+		require.Equal(t, 3, count(t, ctx, db, "t"))
+	}
+	require.Greater(t, db.Stats().Reprepared, before)
+	// What is really wrong is an error.
+	_, err = changer.Exec(ctx, "drop table t")
+	require.NoError(t, err)
+	_, err = db.Exec(ctx, "insert into t values ($1)", 1.5)
+	require.ErrorContains(t, err, "42P01")
 }
 
 func TestStatementCacheIsBounded(t *testing.T) {

@@ -97,15 +97,7 @@ func (s *scheduler) execute(ctx context.Context, q *query) error {
 	}
 	s.resolveName(q)
 	q.sql = q.text
-	if q.mode == 0 {
-		q.mode = s.db.config.ExecMode
-	}
-	if cached := q.mode == pgx.QueryExecModeCacheStatement || q.mode == pgx.QueryExecModeCacheDescribe; cached && (!q.isExec || len(q.args) > 0) {
-		q.desc = s.descs.get(q.text)
-		q.what = q.desc.what
-	} else {
-		q.what = classify(q.text)
-	}
+	s.recognise(q)
 	if q.what.class == classCopy && (q.copyIn != nil || q.copyOut) {
 		q.what.class = classPlain
 	}
@@ -117,6 +109,7 @@ func (s *scheduler) execute(ctx context.Context, q *query) error {
 	}
 	q.noRepeat = q.what.lasts || q.what.class == classTx
 	q.commits = q.commits || q.what.commits
+	q.renames = q.what.renames
 	for attempt := 1; ; attempt++ {
 		if stage, err := s.build(ctx, q); err != nil {
 			if stage == stageEncoding && attempt < maxAttempts && s.outdated(ctx, q) {
@@ -146,6 +139,28 @@ func (s *scheduler) execute(ctx context.Context, q *query) error {
 			return q.failed(q.stage(), q.failure)
 		}
 		return nil
+	}
+}
+
+// recognise finds out what the text is, and takes its description out of the cache if that may be kept.
+func (s *scheduler) recognise(q *query) {
+	if q.mode == 0 {
+		q.mode = s.db.config.ExecMode
+	}
+	cached := q.mode == pgx.QueryExecModeCacheStatement || q.mode == pgx.QueryExecModeCacheDescribe
+	if !cached || q.isExec && len(q.args) == 0 {
+		q.what = classify(q.text)
+		return
+	}
+	q.desc = s.descs.get(q.text)
+	q.what = q.desc.what
+	if !q.what.volatile {
+		return
+	}
+	// Its result is described when it is executed, which takes no round trip of its own.
+	q.desc, q.mode = nil, pgx.QueryExecModeExec
+	if len(q.args) > 0 || q.byOID != nil {
+		q.mode = pgx.QueryExecModeDescribeExec // arguments, and formats by type, need to know the types before
 	}
 }
 

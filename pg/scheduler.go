@@ -37,6 +37,7 @@ type scheduler struct {
 	watching   bool              // the timer is set
 	names      map[string]string // of a session: what was prepared by name
 	tainted    bool              // of a session: a statement has left something behind
+	unsettled  bool              // of a session: what names mean has changed in a transaction, which may take it back
 	occupant   occupant          // of a session: a stream or a COPY. Meanwhile nothing else is accepted
 	lost       error             // of a session: why its connection is gone
 	onLost     func()            // is told of that, without the mutex

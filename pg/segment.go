@@ -37,6 +37,7 @@ type segment struct {
 	noRepeat bool                            // one of its steps can commit by itself; see mayLast
 	harmless bool                            // has no effect, so it may be repeated whatever happened
 	commits  bool                            // ends a transaction
+	renames  bool                            // names may mean something else afterwards
 	internal bool                            // is the driver's own
 	inTx     bool                            // belongs to a transaction of several segments
 	copyOut  bool                            // it is a COPY to the client, whose messages are the rows of the stream
@@ -65,6 +66,7 @@ type segment struct {
 	failure *pgconn.PgError
 	err     error // other than failure
 	size    int   // of the rows that are kept
+	effects effects
 
 	// Who is told, at most one of them. All nil: the waiter reads the connection itself.
 	ready   chan struct{} // with room for one
@@ -116,7 +118,7 @@ func (g *segment) reset() {
 func (g *segment) forgetAnswer() {
 	g.state, g.conn = stateNew, nil
 	g.parses, g.exposed, g.cancelled, g.sentAt = false, false, false, 0
-	g.cur, g.failure, g.err, g.again, g.stray, g.stale, g.size = 0, nil, nil, false, false, false, 0
+	g.cur, g.failure, g.err, g.again, g.stray, g.stale, g.size, g.effects = 0, nil, nil, false, false, false, 0, 0
 	for i := range g.steps {
 		st := &g.steps[i]
 		st.parsed, st.bound, st.complete, st.prepared = false, false, false, nil
@@ -244,6 +246,7 @@ func (g *segment) receiveExtended(st *step, msg pgproto3.BackendMessage) error {
 			return unexpected(msg, "before the parameters were accepted")
 		}
 		st.tag = tagOf(m.CommandTag)
+		g.effects |= effectsOf(st.tag)
 		st.complete = true
 		g.cur++
 	case *pgproto3.EmptyQueryResponse:
@@ -321,6 +324,7 @@ func (g *segment) receiveSimple(st *step, msg pgproto3.BackendMessage) error {
 		}
 	case *pgproto3.CommandComplete:
 		st.tag = tagOf(m.CommandTag)
+		g.effects |= effectsOf(st.tag)
 		st.complete = true
 	case *pgproto3.EmptyQueryResponse:
 		st.complete = true

@@ -1,0 +1,300 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
+)
+
+// The same text can show something else each time, though the schema is the same.
+func TestDescriptionsAreNotKeptOfWhatCanBeMadeAnew(t *testing.T) {
+	const number, moment = "select 42::bigint as v", "select '2026-11-26 00:00Z'::timestamptz as v"
+	for _, what := range []struct {
+		name, text string
+		define     string // a number
+		redefine   string // a moment
+	}{
+		{
+			"a cursor", "fetch 1 from c",
+			"declare c cursor with hold for " + number,
+			"close c; declare c cursor with hold for " + moment,
+		},
+		{
+			"a cursor that is made anew where the text doesn't show it", "/* the */ fetch next c",
+			"declare c cursor with hold for " + number,
+			"do $$ declare c refcursor := 'c'; begin close c; open c for " + moment + "; end $$",
+		},
+		{
+			"a prepared statement", "execute p",
+			"prepare p as " + number,
+			"deallocate p; prepare p as " + moment,
+		},
+		{
+			"a prepared statement that is made anew where the text doesn't show it", "execute p",
+			"prepare p as " + number,
+			"do $$ begin execute 'deallocate p'; execute $x$prepare p as " + moment + "$x$; end $$",
+		},
+	} {
+		t.Run(what.name, func(t *testing.T) {
+			bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
+				for _, mode := range execModes {
+					db, _ := open(t, "&pool_sessions=1&default_query_exec_mode="+mode.name)
+					for way, read := range readers {
+						tx, err := db.Begin(ctx)
+						require.NoError(t, err)
+						defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+						_, err = tx.Exec(ctx, what.define)
+						require.NoError(t, err)
+						got, err := read(ctx, tx.(*Tx), what.text)
+						require.NoError(t, err)
+						require.Equal(t, int64(42), got, "%s, %s", mode.name, way)
+						_, err = tx.Exec(ctx, what.redefine)
+						require.NoError(t, err)
+						got, err = read(ctx, tx.(*Tx), what.text)
+						require.NoError(t, err)
+						requireMoment(t, got, mode.name+", "+way)
+						require.NoError(t, tx.Rollback(ctx))
+					}
+				}
+			})
+		})
+	}
+}
+
+func requireMoment(t *testing.T, got any, where string) {
+	t.Helper()
+	moment, ok := got.(time.Time)
+	require.True(t, ok, "%s: %T", where, got)
+	require.True(t, time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC).Equal(moment), "%s: %v", where, got)
+}
+
+// A reader is what can execute statements that return rows, in every way.
+type reader interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
+// readers are ways to read the only value of a statement.
+var readers = map[string]func(ctx context.Context, from reader, sql string) (any, error){
+	"query": func(ctx context.Context, from reader, sql string) (any, error) {
+		return only(from.Query(ctx, sql))
+	},
+	"formats by type": func(ctx context.Context, from reader, sql string) (any, error) {
+		return only(from.Query(ctx, sql, pgx.QueryResultFormatsByOID{20: 1, 1184: 1}))
+	},
+	"stream": func(ctx context.Context, from reader, sql string) (any, error) {
+		return only(from.Stream(ctx, sql))
+	},
+	"batch": func(ctx context.Context, from reader, sql string) (any, error) {
+		b := new(pgx.Batch)
+		b.Queue(sql)
+		results := from.SendBatch(ctx, b)
+		v, err := only(results.Query())
+		return v, errors.Join(err, results.Close())
+	},
+}
+
+func only(rows pgx.Rows, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectOneRow(rows, func(r pgx.CollectableRow) (any, error) {
+		values, err := r.Values()
+		if err != nil || len(values) != 1 {
+			return nil, fmt.Errorf("%d values: %w", len(values), err)
+		}
+		return values[0], nil
+	})
+}
+
+// The driver's own names stand for texts, for which the same holds.
+func TestANameStandsForATextThatIsDescribedEachTime(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
+		db, _ := open(t, "")
+		s, err := db.Acquire(ctx)
+		require.NoError(t, err)
+		defer s.Release()
+		_, err = s.Exec(ctx, "declare c cursor with hold for select 42::bigint")
+		require.NoError(t, err)
+		_, err = s.Prepare(ctx, "next", "fetch 1 from c")
+		require.NoError(t, err)
+		var n int64
+		require.NoError(t, s.QueryRow(ctx, "next").Scan(&n))
+		require.EqualValues(t, 42, n)
+		_, err = s.Exec(ctx, "close c; declare c cursor with hold for select 'text'")
+		require.NoError(t, err)
+		var text string
+		require.NoError(t, s.QueryRow(ctx, "next").Scan(&text))
+		require.Equal(t, "text", text)
+	})
+}
+
+// A batch can declare a cursor and fetch from it: FETCH isn't described before.
+func TestABatchFetchesFromTheCursorThatItDeclares(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
+		db, _ := open(t, "")
+		tx, err := db.Begin(ctx)
+		require.NoError(t, err)
+		b := new(pgx.Batch)
+		b.Queue("declare c cursor for select i from generate_series(1, 3) i")
+		b.Queue("fetch 2 from c")
+		results := tx.SendBatch(ctx, b)
+		_, err = results.Exec()
+		require.NoError(t, err)
+		rows, err := results.Query()
+		require.NoError(t, err)
+		got, err := pgx.CollectRows(rows, pgx.RowTo[int])
+		require.NoError(t, err)
+		require.Equal(t, []int{1, 2}, got)
+		require.NoError(t, results.Close())
+		require.NoError(t, tx.Rollback(ctx))
+	})
+}
+
+// Of what the server itself watches a description is kept. A session forgets it when the text of a
+// statement shows that names mean something else now. Where nothing shows it the server refuses to
+// execute what was prepared. In a transaction that is an error; it is never a wrong value.
+func TestWhatTheServerWatchesIsNeverReadWithAnOldDescription(t *testing.T) {
+	for _, change := range []struct {
+		name, define, redefine, back string
+		hidden                       bool
+	}{
+		{name: "search path", define: "set search_path to a", redefine: "set search_path to b"},
+		{name: "search path, in other words", define: "set search_path to a", redefine: "set schema 'b'"},
+		{name: "search path, by function", define: "set search_path to a", redefine: "select set_config('search_path', 'b', false)"},
+		{name: "search path, out of sight", define: "set search_path to a", redefine: "do $$ begin set search_path to b; end $$", hidden: true},
+		{name: "search path, to its default", define: "set search_path to a", redefine: "reset search_path"},
+		{name: "everything", define: "set search_path to a", redefine: "discard all"},
+		{name: "temporary table", define: "set search_path to a", redefine: "create temp table t as select * from b.t", back: "drop table pg_temp.t"},
+	} {
+		t.Run(change.name, func(t *testing.T) {
+			bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
+				db, target := open(t, "&pool_sessions=1")
+				_, err := db.Exec(ctx, `create schema a; create schema b;
+					create table a.t (id bigint); insert into a.t values (42);
+					create table b.t (id timestamptz); insert into b.t values ('2026-11-26 00:00Z')`)
+				require.NoError(t, err)
+				target.MustQuery(t, fmt.Sprintf("alter database %s set search_path to b", target.DBName))
+				for way, read := range readers {
+					for _, sql := range []string{"select * from t", "table t", "select id from t where id is not null"} {
+						s, err := db.Acquire(ctx)
+						require.NoError(t, err)
+						defer s.Release()
+						exec := func(sql string) {
+							_, err := s.Exec(ctx, sql)
+							require.NoError(t, err)
+						}
+						exec(change.define)
+						got, err := read(ctx, s, sql)
+						require.NoError(t, err)
+						require.Equal(t, int64(42), got, "%s, %s", way, sql)
+						exec(change.redefine)
+						got, err = read(ctx, s, sql)
+						require.NoError(t, err, "%s, %s", way, sql)
+						requireMoment(t, got, way+", "+sql)
+						if change.back != "" {
+							exec(change.back)
+						}
+						if change.name == "everything" {
+							s.Release()
+							continue // not possible in a transaction
+						}
+
+						exec(change.define)
+						tx, err := s.Begin(ctx)
+						require.NoError(t, err)
+						got, err = read(ctx, tx.(*Tx), sql)
+						require.NoError(t, err)
+						require.Equal(t, int64(42), got, "%s, %s", way, sql)
+						_, err = tx.Exec(ctx, change.redefine)
+						require.NoError(t, err)
+						got, err = read(ctx, tx.(*Tx), sql)
+						if change.hidden {
+							var failure *pgconn.PgError
+							require.ErrorAs(t, err, &failure)
+							require.Equal(t, "0A000", failure.Code)
+						} else {
+							require.NoError(t, err, "%s, %s", way, sql)
+							requireMoment(t, got, way+", "+sql)
+						}
+						require.NoError(t, tx.Rollback(ctx))
+						s.Release()
+					}
+				}
+			})
+		})
+	}
+}
+
+// When a transaction is rolled back, names mean again what they did before it. If the types of the
+// parameters were kept, the server would convert the one into the other, by the session's time zone.
+func TestTypesOfParametersAreForgottenWithTheTransaction(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
+		db, _ := open(t, "&pool_sessions=1&timezone=UTC")
+		_, err := db.Exec(ctx, `create table t (at timestamptz); create schema a; create table a.t (at timestamp)`)
+		require.NoError(t, err)
+		s, err := db.Acquire(ctx)
+		require.NoError(t, err)
+		defer s.Release()
+		at := time.Date(2026, 11, 26, 12, 0, 0, 0, time.FixedZone("", 2*60*60))
+		for _, change := range []string{"set local search_path to a", "alter table t alter column at type timestamp", "create temp table t (at timestamp) on commit drop"} {
+			tx, err := s.Begin(ctx)
+			require.NoError(t, err)
+			_, err = tx.Exec(ctx, change)
+			require.NoError(t, err)
+			_, err = tx.Exec(ctx, "insert into t values ($1)", at)
+			require.NoError(t, err)
+			require.NoError(t, tx.Rollback(ctx))
+			_, err = s.Exec(ctx, "insert into t values ($1)", at)
+			require.NoError(t, err)
+			got, err := only(s.Query(ctx, "delete from t returning at"))
+			require.NoError(t, err)
+			require.True(t, at.Equal(got.(time.Time)), "%s: %v", change, got)
+		}
+	})
+}
+
+// All lanes forget the types of parameters when the DB itself alters a table, though what they have
+// prepared would still work, with a conversion.
+func TestTypesOfParametersAreForgottenWhenATableChanges(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
+		db, _ := open(t, "&timezone=UTC")
+		_, err := db.Exec(ctx, `create table t (at timestamp)`)
+		require.NoError(t, err)
+		s, err := db.Acquire(ctx)
+		require.NoError(t, err)
+		defer s.Release()
+		at := time.Date(2026, 11, 26, 12, 0, 0, 0, time.FixedZone("", 2*60*60))
+		change := map[string][2]string{
+			"altered":  {"alter table t alter at type timestamptz", "alter table t alter at type timestamp"},
+			"replaced": {"drop table t; create table t (at timestamptz)", "drop table t; create table t (at timestamp)"},
+		}
+		for name, exec := range map[string]func(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error){"lane": db.Exec, "session": s.Exec} {
+			for how, texts := range change {
+				if name == "session" && how == "replaced" {
+					continue // sessions drop temporary tables, as a rule
+				}
+				_, err = db.Exec(ctx, "insert into t values ($1)", at)
+				require.NoError(t, err)
+				_, err = exec(ctx, texts[0])
+				require.NoError(t, err)
+				_, err = db.Exec(ctx, "delete from t")
+				require.NoError(t, err)
+				_, err = db.Exec(ctx, "insert into t values ($1)", at)
+				require.NoError(t, err)
+				got, err := only(db.Query(ctx, "delete from t returning at"))
+				require.NoError(t, err)
+				require.True(t, at.Equal(got.(time.Time)), "%s, %s: %v", name, how, got)
+				_, err = exec(ctx, texts[1])
+				require.NoError(t, err)
+			}
+		}
+	})
+}

@@ -22,6 +22,7 @@ const aroundSnippets = `package guide
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"github.com/jackc/pgx/v5"
@@ -33,6 +34,9 @@ import (
 
 type User struct { ID int; Name string }
 
+func transfer(ctx context.Context, tx *db.Tx) error  { return nil }
+func reconcile(ctx context.Context, err error) error { return err }
+
 func snippet(ctx context.Context, engine *db.Engine, url string, users []User) error {
 %s
 	return nil
@@ -42,7 +46,7 @@ func snippet(ctx context.Context, engine *db.Engine, url string, users []User) e
 func TestSnippetsOfTheDatabaseGuideCompile(t *testing.T) {
 	text, err := os.ReadFile("docs/guide-db.md")
 	require.NoError(t, err)
-	imports := compiledPackages(t, "context", "fmt", "log/slog", "github.com/jackc/pgx/v5", ".", "./db/...", "./pg")
+	imports := compiledPackages(t, "context", "errors", "fmt", "log/slog", "github.com/jackc/pgx/v5", ".", "./db/...", "./pg")
 
 	snippets := strings.Split(string(text), "```go\n")[1:]
 	require.Greater(t, len(snippets), 8, "they weren't found")

@@ -499,6 +499,9 @@ func (e *Engine) wrap(ctx context.Context, op string, call *Call, err error) err
 		return &err
 	}
 	why, isContext := ofContext(ctx, err)
+	if errors.Is(err, ErrUnknownOutcome) {
+		why = UnknownOutcome(why)
+	}
 	result := &Error{Op: op, Dialect: e.dialect.Name(), Err: why}
 	switch {
 	case isContext:
@@ -510,6 +513,9 @@ func (e *Engine) wrap(ctx context.Context, op string, call *Call, err error) err
 	default:
 		result.Fault = e.dialect.Fault(err)
 		result.conceal(call)
+	}
+	if result.Hint == "" && errors.Is(result, ErrUnknownOutcome) {
+		result.Hint = lookFirst
 	}
 	if call != nil {
 		e.describe(result, call)

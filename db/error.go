@@ -66,6 +66,13 @@ var (
 	// ErrDisconnected: the connection to the database is lost or unusable.
 	ErrDisconnected error = &condition{text: "disconnected"}
 
+	// ErrUnknownOutcome: nobody knows whether a transaction was committed, or a statement
+	// outside of a transaction was applied, because its answer never came: the connection
+	// was lost, or the context ended and the database didn't answer any more. So it must
+	// not be repeated blindly. It stands beside the condition that tells why, such as
+	// ErrDisconnected or ErrTimeout. What was lost without it had no effect.
+	ErrUnknownOutcome error = &condition{text: "outcome unknown"}
+
 	// ErrNoRows: a row was asked for and there is none. It is sql.ErrNoRows too.
 	ErrNoRows error = &condition{text: "no rows", is: sql.ErrNoRows}
 	// ErrMultipleRows: one row was asked for and there are more.
@@ -92,6 +99,24 @@ var (
 	// ErrUnknownOption: an option of the URL means nothing to the dialect.
 	ErrUnknownOption error = &condition{text: "unknown option"}
 )
+
+// UnknownOutcome marks a driver's error, for authors of dialects: errors.Is finds
+// [ErrUnknownOutcome] in what it returns, beside all that it finds in err. A [Session]
+// marks errors of commits, and of statements outside of transactions, that were sent
+// and of whose fate nothing is known.
+func UnknownOutcome(err error) error {
+	if err == nil || errors.Is(err, ErrUnknownOutcome) {
+		return err
+	}
+	return &unknown{err}
+}
+
+type unknown struct{ error }
+
+func (u *unknown) Unwrap() []error { return []error{u.error, ErrUnknownOutcome} }
+
+// lookFirst is the hint of an error with an unknown outcome.
+const lookFirst = "nobody knows whether it was applied: look before you repeat it"
 
 // condition is an error that stands for a class of errors; is names the wider
 // class.

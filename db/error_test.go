@@ -74,3 +74,17 @@ func TestAContextsErrorHasItsCause(t *testing.T) {
 	_, is = ofContext(ctx, errors.New("unrelated"))
 	require.False(t, is)
 }
+
+func TestUnknownOutcomeStandsBesideItsReason(t *testing.T) {
+	why := errors.New("invalid connection")
+	err := UnknownOutcome(why)
+	require.ErrorIs(t, err, why)
+	require.ErrorIs(t, err, ErrUnknownOutcome)
+	require.Equal(t, "invalid connection", err.Error())
+	require.Equal(t, err, UnknownOutcome(err))
+	require.NoError(t, UnknownOutcome(nil))
+	whole := &Error{Op: "commit", Fault: Fault{Condition: ErrDisconnected}, Err: err}
+	require.ErrorIs(t, whole, ErrUnknownOutcome)
+	require.ErrorIs(t, whole, ErrDisconnected)
+	require.NotErrorIs(t, &Error{Err: why}, ErrUnknownOutcome)
+}

@@ -13,6 +13,9 @@ import (
 // if it failed with [ErrConflict]: after a serialization failure or a deadlock. fn
 // must be fit for running several times. See [RetryPolicy] for how often and when.
 //
+// What ended with [ErrUnknownOutcome] isn't repeated, because it may have been
+// committed; [RetryPolicy].Unknown asks for that.
+//
 // q is an Engine or a Conn: a part of a transaction can't be run again, because the
 // whole of it has to.
 func Retry(ctx context.Context, q Querier, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
@@ -25,6 +28,10 @@ type RetryPolicy struct {
 	Attempts int           // in all; 0 is 10
 	Wait     time.Duration // at most, before the second attempt; it doubles with each further one; 0 is 5 ms
 	MaxWait  time.Duration // the longest wait; 0 is 500 ms
+	// Unknown has fn run again also after [ErrUnknownOutcome], when its transaction may
+	// have been committed. It is for a fn that finds out by itself, or that leaves the
+	// same behind whether it is applied once or twice.
+	Unknown bool
 	// Retrying is called before each wait; nil does nothing.
 	Retrying func(attempt int, err error)
 }
@@ -52,7 +59,7 @@ func (p RetryPolicy) Begin(ctx context.Context, q Querier, fn func(ctx context.C
 	limit := min(p.Wait, p.MaxWait)
 	for attempt := 1; ; attempt++ {
 		err := q.Begin(ctx, fn, opts...)
-		if err == nil || attempt >= p.Attempts || !errors.Is(err, ErrConflict) || ctx.Err() != nil {
+		if err == nil || attempt >= p.Attempts || !p.repeats(err) || ctx.Err() != nil {
 			return err
 		}
 		if p.Retrying != nil {
@@ -63,4 +70,12 @@ func (p RetryPolicy) Begin(ctx context.Context, q Querier, fn func(ctx context.C
 		}
 		limit = min(2*limit, p.MaxWait)
 	}
+}
+
+// repeats reports whether fn is to run again after an error.
+func (p RetryPolicy) repeats(err error) bool {
+	if errors.Is(err, ErrUnknownOutcome) {
+		return p.Unknown
+	}
+	return errors.Is(err, ErrConflict)
 }

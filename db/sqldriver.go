@@ -44,6 +44,14 @@ type SQLDriver struct {
 	Interrupt func(until context.Context, c *SQLConn)
 	// Interrupted tells whether a driver's error is what Interrupt brings about.
 	Interrupted func(err error) bool
+	// Lost tells whether an error means that the answer to what was sent never came, so
+	// that it may have been applied, see [UnknownOutcome]; nil never does. It isn't
+	// asked about driver.ErrBadConn, after which nothing was sent.
+	Lost func(err error) bool
+	// Open tells whether a connection is open as far as the driver knows. It is for
+	// drivers whose driver.ErrBadConn can't be relied on: about a connection that was open
+	// it is taken to mean that the answer never came. Nil relies on it.
+	Open func(c *SQLConn) bool
 	// Stale tells whether an error means that the prepared statement must be
 	// prepared anew, and had no effect; nil never does.
 	Stale func(err error) bool

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 
 	"github.com/seed1239206e/repaint"
@@ -71,9 +72,10 @@ func (s *sqlSession) Do(ctx context.Context, c *Call) error {
 		return err
 	}
 	return s.block(ctx, func(ctx context.Context) error {
+		alone := s.status == Idle
 		err := s.ready(ctx)
 		if err == nil {
-			err = s.run(ctx, c)
+			err = s.mark(alone, func() error { return s.run(ctx, c) })
 		}
 		if err != nil {
 			s.examine(ctx, err)
@@ -81,6 +83,30 @@ func (s *sqlSession) Do(ctx context.Context, c *Call) error {
 		return err
 	})
 }
+
+// mark calls fn, which sends a statement or a commit. If its fate is its own, because it is in no
+// transaction that is rolled back with the connection, an error is marked after which
+// nobody knows it.
+func (s *sqlSession) mark(alone bool, fn func() error) error {
+	if !alone || s.d.Lost == nil {
+		return fn()
+	}
+	open := s.d.Open != nil && s.d.Open(&s.conn)
+	err := fn()
+	switch {
+	case err == nil:
+	case errors.Is(err, driver.ErrBadConn):
+		if open {
+			return UnknownOutcome(errLost)
+		}
+	case s.d.Lost(err):
+		return UnknownOutcome(err)
+	}
+	return err
+}
+
+// errLost stands for a driver.ErrBadConn that isn't relied on.
+var errLost = fmt.Errorf("the connection was lost: %w", io.ErrUnexpectedEOF)
 
 // DoMany is Do for several calls, in one go.
 func (s *sqlSession) DoMany(ctx context.Context, calls []*Call) (failed int, err error) {
@@ -90,11 +116,12 @@ func (s *sqlSession) DoMany(ctx context.Context, calls []*Call) (failed int, err
 		}
 	}
 	err = s.block(ctx, func(ctx context.Context) error {
+		alone := s.status == Idle
 		err := s.ready(ctx)
 		for i := 0; err == nil && i < len(calls); i++ {
 			failed = i
 			if err = ctx.Err(); err == nil {
-				err = s.run(ctx, calls[i])
+				err = s.mark(alone, func() error { return s.run(ctx, calls[i]) })
 			}
 		}
 		if err != nil {
@@ -128,7 +155,10 @@ func (s *sqlSession) endTx(ctx context.Context, text string) error {
 		return nil
 	}
 	return s.block(ctx, func(ctx context.Context) error {
-		_, err := s.conn.exec(ctx, text, nil, !s.d.SendsText)
+		err := s.mark(text == "commit", func() error {
+			_, err := s.conn.exec(ctx, text, nil, !s.d.SendsText)
+			return err
+		})
 		if err != nil && s.stillInTx(ctx, err) {
 			// A commit that failed leaves the transaction open.
 			if _, e := s.conn.exec(ctx, "rollback", nil, !s.d.SendsText); e != nil {
@@ -261,10 +291,13 @@ func (s *sqlSession) interruptible(ctx context.Context, fn func(ctx context.Cont
 	if s.status != Broken && s.d.Recover != nil && s.d.Recover(i.lasting, &s.conn) != nil {
 		s.status = Broken
 	}
-	if err != nil && s.d.Interrupted(err) {
-		return loop.ContextError(ctx)
+	switch {
+	case err == nil || !s.d.Interrupted(err):
+		return err
+	case errors.Is(err, ErrUnknownOutcome):
+		return UnknownOutcome(loop.ContextError(ctx))
 	}
-	return err
+	return loop.ContextError(ctx)
 }
 
 // interruption interrupts a call of a session, unless that ends before.
@@ -477,7 +510,7 @@ func (s *sqlSession) note(c *Call, result driver.Result) {
 
 // examine finds out in which state an error has left the connection.
 func (s *sqlSession) examine(ctx context.Context, err error) {
-	if errors.Is(err, driver.ErrBadConn) {
+	if errors.Is(err, driver.ErrBadConn) || s.d.Open != nil && !s.d.Open(&s.conn) {
 		s.status = Broken
 	}
 	if s.status == Broken {

@@ -11,6 +11,7 @@ type sqlCursor struct {
 	s     *sqlSession
 	rows  driver.Rows
 	done  func() error
+	alone bool // outside of a transaction
 	ended bool // all rows have been read
 }
 
@@ -28,8 +29,12 @@ func (s *sqlSession) Stream(ctx context.Context, c *Call) (Cursor, error) {
 			inner = ctx // not that of the Block, which may end with it
 		}
 		s.dirty = s.dirty || c.Statement.Session
+		cursor.alone = s.status == Idle
 		if err = s.ready(inner); err == nil {
-			cursor.rows, cursor.done, err = s.conn.rows(inner, c.Statement, c.driverArgs)
+			err = s.mark(cursor.alone, func() (err error) {
+				cursor.rows, cursor.done, err = s.conn.rows(inner, c.Statement, c.driverArgs)
+				return err
+			})
 		}
 		if err != nil {
 			s.examine(inner, err)
@@ -47,7 +52,7 @@ func (s *sqlSession) Stream(ctx context.Context, c *Call) (Cursor, error) {
 func (k *sqlCursor) Fetch(ctx context.Context, c *Call, max int) (more bool, err error) {
 	err = k.s.block(ctx, func(ctx context.Context) error {
 		c.Values = nil
-		err := k.read(ctx, c, max)
+		err := k.s.mark(k.alone, func() error { return k.read(ctx, c, max) })
 		if err != nil {
 			k.s.examine(ctx, err)
 		}

@@ -45,6 +45,10 @@ type StatementError struct {
 	Stage string // what was being done: "preparing", "running", "waiting for a connection" …
 	Host  string // where; empty if the statement had not been sent anywhere
 	Err   error
+
+	// MaybeApplied is true if nobody knows whether the statement was applied: the connection broke, or the context ended, when it had been sent.
+	// In a transaction that concerns only what commits, since the server rolls the rest back.
+	MaybeApplied bool
 }
 
 func (e *StatementError) Error() string {

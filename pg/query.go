@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -227,21 +228,31 @@ func (g *segment) failed(stage, sql string, err error) error {
 	if g.conn != nil {
 		e.Host = g.conn.w.host
 	}
+	var lost *LostError
+	e.MaybeApplied = errors.As(err, &lost) && lost.MaybeApplied
 	return e
 }
 
 // gaveUp is the error of a statement that was not submitted, or no longer waited for. Its segment may still be in use.
 func (q *query) gaveUp(err error) error {
-	stage := "waiting for"
-	host := ""
+	e := &StatementError{SQL: shorten(q.text), Stage: "waiting for", Err: err}
 	if s := q.sched; s != nil {
 		s.mu.Lock()
 		if c := q.conn; c != nil {
-			stage, host = "running", c.w.host
+			e.Stage, e.Host, e.MaybeApplied = "running", c.w.host, q.mayBeApplied()
 		}
 		s.mu.Unlock()
 	}
-	return &StatementError{SQL: shorten(q.text), Stage: stage, Host: host, Err: err}
+	return e
+}
+
+// mayBeApplied reports whether a segment that was given up may be applied all the same. It needs the mutex.
+func (g *segment) mayBeApplied() bool {
+	switch {
+	case !g.abandoned.Load(), g.harmless, g.inTx && !g.commits:
+		return false
+	}
+	return g.copyIn == nil || g.copyIn.done
 }
 
 // build makes the segment: what is to be sent.

@@ -20,6 +20,7 @@ func ExampleRun() {
 			URL: "sqlite://",
 			Lacks: map[string]string{
 				"Cut":       "there is no server",
+				"Network":   "there is no server",
 				"Reader":    "there are no users",
 				"Impatient": "nobody else can be in the database",
 				"SlowQuery": "left out of the example",

@@ -37,7 +37,7 @@ func newLedger(s *Subject) *ledger {
 var always = map[string]bool{"Open": true, "Lacks": true, "Precision": true, "ShowSettings": true}
 
 // optional are the parts without which cases skip, where no clear error can be expected in their stead.
-var optional = []string{"URL", "Cut", "Impatient", "Reader", "SlowQuery", "Settings"}
+var optional = []string{"URL", "Cut", "Impatient", "Reader", "Network", "SlowQuery", "Settings"}
 
 // declared checks that each optional part is there, or is said to be missing and why.
 func (l *ledger) declared(s *Subject) error {

@@ -15,7 +15,7 @@ func whole() Subject {
 		Open: func(testing.TB, context.Context, ...db.Option) (*db.Engine, error) { return nil, nil },
 		URL:  "sqlite://",
 		Lacks: map[string]string{
-			"Cut": "no server", "Impatient": "one user", "Reader": "no users", "SlowQuery": "none", "Settings": "none",
+			"Cut": "no server", "Impatient": "one user", "Reader": "no users", "Network": "none", "SlowQuery": "none", "Settings": "none",
 		},
 		Capabilities: Capabilities{Precision: time.Second, Returning: true},
 	}
@@ -25,7 +25,7 @@ func TestAMissingPartNeedsAReason(t *testing.T) {
 	s := whole()
 	require.NoError(t, newLedger(&s).declared(&s))
 
-	for _, part := range []string{"Cut", "Impatient", "Reader", "SlowQuery", "Settings"} {
+	for _, part := range []string{"Cut", "Impatient", "Reader", "Network", "SlowQuery", "Settings"} {
 		s := whole()
 		delete(s.Lacks, part)
 		require.ErrorContains(t, newLedger(&s).declared(&s), part+" is missing")

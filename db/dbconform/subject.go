@@ -31,12 +31,26 @@ type Subject struct {
 	// user's password is ReaderPassword; the suite also tries another one. Nil if the database has no users.
 	Reader func(t testing.TB, ctx context.Context, password string, opts ...db.Option) (*db.Engine, error)
 
-	// Lacks says, for each of URL, Cut, Impatient, Reader, SlowQuery and Settings that isn't set, why there is none. Cases that
+	// Network opens an Engine on the same database, through a network that the suite can break. Nil if there is no network.
+	Network func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, Network, error)
+
+	// Lacks says, for each of URL, Cut, Impatient, Reader, Network, SlowQuery and Settings that isn't set, why there is none. Cases that
 	// need it skip with that reason. Run refuses a Subject in which one is neither set nor listed here.
 	Lacks map[string]string
 
 	Types
 	Capabilities
+}
+
+// Network is what lies between an Engine and its database. Its methods may be called from any goroutine.
+type Network interface {
+	// Deafen holds up what the database answers from now on. What it is sent arrives.
+	Deafen()
+	// Cut breaks all connections, and what was held up is lost. Those that are opened later work.
+	Cut()
+	// Swallow makes the connections that are open silent for good: nothing that is sent arrives, and no end of them either. Those
+	// that are opened later work.
+	Swallow()
 }
 
 // ReaderPassword is the password of the user that [Subject].Reader is for.
@@ -121,6 +135,7 @@ var areas = []area{
 	{"permissions", permissions},
 	{"many", many},
 	{"cancelling", cancelling},
+	{"outcomes", outcomes},
 	{"pool", pooling},
 	{"concurrency", concurrency},
 	{"events", observing},

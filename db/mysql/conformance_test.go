@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed1239206e/repaint/db"
 	"github.com/seed1239206e/repaint/db/dbconform"
+	"github.com/seed1239206e/repaint/db/internal/dbtest"
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
@@ -43,6 +44,14 @@ func conforms(t *testing.T, options string) {
 			reader := reader
 			reader.Password = password
 			return db.Open(ctx, reader.URL()+options, opts...)
+		},
+		Network: func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, dbconform.Network, error) {
+			over, network := dbtest.Network(t, at)
+			u, err := db.ParseURL(over.URL() + options)
+			require.NoError(t, err)
+			u.Options.Set("cancel_timeout", "100ms") // how long a silent connection is believed in
+			e, err := db.OpenURL(ctx, u, opts...)
+			return e, network, err
 		},
 		Cut: func(t testing.TB, ctx context.Context, q db.Querier) {
 			id, err := db.Scalar[int](ctx, q, "select connection_id()")

@@ -71,6 +71,7 @@ func baseDriver(o options) db.SQLDriver {
 		BeginText:      beginText,
 		TxOpen:         txOpen,
 		Recover:        recoverConn,
+		Lost:           lost,
 		Stale:          stale,
 		Convert:        v.arg,
 		Column:         v.column,

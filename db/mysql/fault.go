@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"context"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -159,6 +160,12 @@ func broken(err error) bool {
 	return errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrMalformPkt) ||
 		errors.Is(err, mysql.ErrPktSync) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, net.ErrClosed) || errors.As(err, &n)
+}
+
+// lost tells whether the answer to what was sent never came. A driver that is told of contexts
+// closes the connection when one ends.
+func lost(err error) bool {
+	return broken(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // unreachable tells whether nobody answered at an address.

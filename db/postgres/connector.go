@@ -182,5 +182,5 @@ func explain(call *db.Call, err error) error {
 	if failure := notEncoded(call, err); failure != nil {
 		return failure
 	}
-	return err
+	return uncertain(err)
 }

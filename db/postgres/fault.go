@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"errors"
+	"io"
 	"net"
 	"strings"
 
@@ -26,7 +27,7 @@ var conditions = map[string]error{
 	"40001": db.ErrSerialization,
 	"40P01": db.ErrDeadlock,
 	"40002": db.ErrConstraint,
-	"40003": nil, // nobody knows whether it was done
+	"40003": db.ErrUnknownOutcome, "08007": db.ErrUnknownOutcome,
 	"55P03": db.ErrLockTimeout,
 	"55006": db.ErrBusy,
 
@@ -89,8 +90,6 @@ func (Dialect) Fault(err error) db.Fault {
 
 // unnamed reads an error that isn't the server's.
 func unnamed(err error) db.Fault {
-	var connecting *pgconn.ConnectError
-	var network net.Error
 	switch text := err.Error(); {
 	case strings.Contains(text, "failed to encode args["): // of pgx's stdlib
 		if strings.Contains(text, noPlan) {
@@ -103,10 +102,17 @@ func unnamed(err error) db.Fault {
 		return db.Fault{Condition: db.ErrBusy, Hint: "raise pool_lanes or pool_queue"}
 	case errors.Is(err, pg.ErrUnsupported):
 		return db.Fault{Condition: db.ErrUnsupported}
-	case errors.Is(err, pg.ErrConnLost), errors.Is(err, pg.ErrProtocol), errors.As(err, &connecting), errors.As(err, &network):
+	case errors.Is(err, pg.ErrConnLost), errors.Is(err, pg.ErrProtocol), disconnected(err):
 		return db.Fault{Condition: db.ErrDisconnected}
 	}
 	return db.Fault{}
+}
+
+// disconnected tells whether an error comes from the network.
+func disconnected(err error) bool {
+	var connecting *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connecting) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // quoted returns what stands between the first pair of double quotes.
@@ -125,4 +131,13 @@ func isLost(err error) bool {
 func fromServer(err error) bool {
 	var state interface{ SQLState() string }
 	return errors.As(err, &state) && state.SQLState() != ""
+}
+
+// uncertain marks an error of pg after which the statement may have been applied.
+func uncertain(err error) error {
+	var failed *pg.StatementError
+	if errors.As(err, &failed) && failed.MaybeApplied {
+		return db.UnknownOutcome(err)
+	}
+	return err
 }

@@ -142,7 +142,7 @@ func (s *session) end(ctx context.Context, how func(pgx.Tx, context.Context) err
 	if err != nil && (isLost(err) || !fromServer(err) && !errors.Is(err, pgx.ErrTxCommitRollback)) {
 		s.status = db.Broken // nobody knows how it stands
 	}
-	return err
+	return uncertain(err)
 }
 
 func (s *session) Savepoint(ctx context.Context, name string) error {

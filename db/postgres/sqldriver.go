@@ -7,6 +7,9 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/seed1239206e/repaint/db"
 )
 
@@ -21,6 +24,8 @@ func (d Dialect) ConnectorDB(_ context.Context, pool *sql.DB) (db.Connector, err
 		BeginText:      beginText,
 		FailsTx:        failsTx,
 		Recover:        recoverConn,
+		Lost:           lost,
+		Open:           open,
 		Stale:          stale,
 		Convert:        convert,
 		Column:         column,
@@ -59,6 +64,25 @@ func recoverConn(ctx context.Context, c *db.SQLConn) error {
 		return nil
 	}
 	return err
+}
+
+// lost tells whether a driver like pgx's stdlib has lost the connection after it had sent
+// something, or has given it up because the context had ended.
+func lost(err error) bool {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		// The server's last words. It looks at the time that it was idle for only between statements.
+		return e.SeverityUnlocalized == "FATAL" && e.Code != "57P05" && e.Code != "25P03"
+	}
+	return disconnected(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// open tells whether a connection of pgx's stdlib is open. When a Query message has been sent
+// and the connection breaks, pgx says of the error that it is safe to retry, so stdlib
+// makes driver.ErrBadConn of it.
+func open(c *db.SQLConn) bool {
+	known, ok := c.Driver().(interface{ Conn() *pgx.Conn })
+	return ok && !known.Conn().IsClosed()
 }
 
 // stale tells that a prepared statement's result has other columns now.

@@ -13,8 +13,9 @@ import (
 func subject() dbconform.Subject {
 	return dbconform.Subject{
 		Lacks: map[string]string{
-			"Cut":    "there is no server",
-			"Reader": "SQLite has no users",
+			"Cut":     "there is no server",
+			"Network": "there is no server",
+			"Reader":  "SQLite has no users",
 		},
 		Types: dbconform.Types{
 			Key: "integer primary key", Small: "integer", Integer: "integer", Float: "real", Decimal: "text", Text: "text", Bytes: "blob",

@@ -10,6 +10,8 @@ type conn struct {
 	proxy *Proxy
 	ends  [directions]net.Conn // ends[d] is where bytes of direction d go to
 
+	swallowed [directions]bool // guarded by the proxy's mutex
+
 	once sync.Once
 	done chan struct{} // closed when the connection ends
 }

@@ -1,5 +1,5 @@
-// Package faultproxy puts a bad network between a client and a server of a test: a TCP proxy that delays, stalls, cuts
-// and refuses when it is told to.
+// Package faultproxy puts a bad network between a client and a server of a test: a TCP proxy that delays, stalls, swallows,
+// cuts and refuses when it is told to.
 //
 //	proxy := faultproxy.New(t, db.Addr())
 //	db.Host, db.Port = proxy.Host(), proxy.Port()
@@ -53,6 +53,10 @@ type Proxy struct {
 	delay    [directions]time.Duration
 	stalled  [directions]chan struct{} // nil: forwarding; closed by Resume
 	budget   [directions]int64         // bytes until a connection is cut; negative: no limit
+
+	frames   Frames // how connections are split into messages; nil if they aren't. Set before there are any
+	messages int64  // that have passed
+	silentAt int64  // so many messages pass before what is open is swallowed; negative: no limit
 }
 
 // New starts a proxy in front of a target: "host:port", or the path of a Unix socket.
@@ -69,6 +73,8 @@ func New(t testing.TB, target string) *Proxy {
 		target:  target,
 		conns:   map[*conn]struct{}{},
 		budget:  [directions]int64{-1, -1},
+
+		silentAt: -1,
 	}
 	p.listen(listener)
 	t.Cleanup(p.Close)
@@ -115,6 +121,46 @@ func bothIfNone(dirs []Direction) []Direction {
 		return []Direction{ToServer, ToClient}
 	}
 	return dirs
+}
+
+// Swallow makes the connections that are open now silent for good, as a firewall does that has forgotten them: in the given
+// directions, in both if none is given, nothing arrives any more, no end of a connection either. Those that are opened later
+// are forwarded.
+func (p *Proxy) Swallow(dirs ...Direction) {
+	p.set(func() { p.swallowAll(bothIfNone(dirs)) })
+}
+
+// swallowAll needs the mutex.
+func (p *Proxy) swallowAll(dirs []Direction) {
+	for c := range p.conns {
+		for _, d := range dirs {
+			c.swallowed[d] = true
+		}
+	}
+	// Who waits for the end of a Stall looks again.
+	for _, d := range dirs {
+		if p.stalled[d] != nil {
+			close(p.stalled[d])
+			p.stalled[d] = make(chan struct{})
+		}
+	}
+}
+
+// SwallowAfter lets n more messages through, counted in both directions over all connections from now on. The next one, and
+// everything else on the connections that are open then, is swallowed; see Swallow. It happens once: later connections live.
+// It needs Split.
+func (p *Proxy) SwallowAfter(n int64) {
+	p.set(func() {
+		if p.frames == nil {
+			panic("faultproxy: SwallowAfter without Split")
+		}
+		p.silentAt = max(n, 0)
+	})
+}
+
+// Split has connections split into messages, which SwallowAfter counts. It must be called before the first connection.
+func (p *Proxy) Split(f Frames) {
+	p.set(func() { p.frames = f })
 }
 
 // Cut resets all open connections now, in both directions. What was under way is lost.
@@ -167,6 +213,7 @@ type Stats struct {
 	Open     int   // connections, now
 	ToServer int64 // bytes delivered
 	ToClient int64
+	Messages int64 // delivered in both directions; 0 without Split
 }
 
 func (p *Proxy) Stats() Stats {
@@ -176,7 +223,7 @@ func (p *Proxy) Stats() Stats {
 }
 
 func (p *Proxy) stats() Stats {
-	return Stats{p.accepted, len(p.conns), p.bytes[ToServer], p.bytes[ToClient]}
+	return Stats{p.accepted, len(p.conns), p.bytes[ToServer], p.bytes[ToClient], p.messages}
 }
 
 // waitTimeout is how long WaitFor has patience.
@@ -257,11 +304,35 @@ func (p *Proxy) due(d Direction) time.Time {
 	return time.Now().Add(p.delay[d])
 }
 
-// gate returns what a stalled direction waits for, or nil.
-func (p *Proxy) gate(d Direction) <-chan struct{} {
+// gate returns what a connection waits for in a direction, nil if it may send.
+func (p *Proxy) gate(c *conn, d Direction) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if c.swallowed[d] {
+		return never
+	}
 	return p.stalled[d]
+}
+
+var never = make(<-chan struct{})
+
+// count notes that a message of a connection is about to pass. It returns false if it is swallowed instead.
+func (p *Proxy) count(c *conn, d Direction) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.silentAt == 0 {
+		p.silentAt = -1
+		p.swallowAll(bothIfNone(nil))
+	}
+	if c.swallowed[d] {
+		return false
+	}
+	if p.silentAt > 0 {
+		p.silentAt--
+	}
+	p.messages++
+	p.notify()
+	return true
 }
 
 // cutAll needs the mutex.

@@ -284,6 +284,96 @@ func TestCutAndCloseEndAStall(t *testing.T) {
 	require.Error(t, err)
 }
 
+func TestSwallowedConnectionsStaySilentAndNewOnesDoNot(t *testing.T) {
+	p := echoProxy(t)
+	both, answers := dial(t, p), dial(t, p)
+	roundTrip(t, both, "hello")
+	roundTrip(t, answers, "hello")
+	p.Swallow(ToClient)
+	send(t, answers, "there")
+	p.WaitFor("the server to have it", func(s Stats) bool { return s.ToServer == 15 })
+	p.Stall()
+	p.Swallow()
+	p.Resume() // is for those that aren't swallowed
+	send(t, both, "there")
+	require.NoError(t, both.CloseWrite())
+	requireSilence(t, both)
+	requireSilence(t, answers)
+	require.Equal(t, Stats{Accepted: 2, Open: 2, ToServer: 15, ToClient: 10}, p.Stats())
+	later := dial(t, p)
+	roundTrip(t, later, "still here")
+	p.Cut()
+	_, err := both.Read(make([]byte, 1))
+	require.ErrorIs(t, err, syscall.ECONNRESET)
+}
+
+// packets are the messages of MySQL's protocol that have this content.
+func packets(contents ...string) (data string) {
+	for i, c := range contents {
+		data += string([]byte{byte(len(c)), 0, 0, byte(i)}) + c
+	}
+	return data
+}
+
+func TestSwallowAfterSoManyMessages(t *testing.T) {
+	for n := range int64(7) {
+		p := echoProxy(t)
+		p.Split(MySQL)
+		c := dial(t, p)
+		roundTrip(t, c, packets("before"))
+		p.SwallowAfter(n)
+		for _, half := range []string{packets("one", "two", "three")[:9], packets("one", "two", "three")[9:]} {
+			send(t, c, half) // in the middle of a message
+		}
+		p.WaitFor("the messages", func(s Stats) bool { return s.Messages >= 2+min(n, 6) })
+		if n == 6 {
+			require.Equal(t, packets("one", "two", "three"), receive(t, c, 23))
+			send(t, c, packets("four"))
+		}
+		requireSilenceAfter(t, c)
+		require.Equal(t, 2+n, p.Stats().Messages)
+		roundTrip(t, dial(t, p), packets("later", "connections"))
+		require.Equal(t, 2+n+4, p.Stats().Messages)
+	}
+}
+
+// requireSilenceAfter is requireSilence after what has come already.
+func requireSilenceAfter(t *testing.T, c *net.TCPConn) {
+	t.Helper()
+	require.NoError(t, c.SetReadDeadline(time.Now().Add(20*time.Millisecond)))
+	_, err := io.Copy(io.Discard, c)
+	var timeout net.Error
+	require.ErrorAs(t, err, &timeout)
+	require.True(t, timeout.Timeout(), "%v", err)
+}
+
+func TestMessagesOfPostgres(t *testing.T) {
+	startup := "\x00\x00\x00\x08\x04\xd2\x16\x2f"
+	sync := "S\x00\x00\x00\x04"
+	query := "Q\x00\x00\x00\x0dselect 1\x00"
+	for _, test := range []struct {
+		dir  Direction
+		data string
+		want []string
+	}{
+		{ToServer, startup + query + sync, []string{startup, query, sync}},
+		{ToClient, query + sync + "S\x00", []string{query, sync}},
+	} {
+		for step := 1; step <= len(test.data); step++ {
+			s := &splitter{frames: Postgres, dir: test.dir}
+			var got []string
+			for rest := []byte(test.data); len(rest) > 0; {
+				n := min(step, len(rest))
+				for m, ok := s.next(rest[:n]); ok; m, ok = s.next(nil) {
+					got = append(got, string(m))
+				}
+				rest = rest[n:]
+			}
+			require.Equal(t, test.want, got)
+		}
+	}
+}
+
 func TestRefusedConnectionsAreRefusedAndOpenOnesStay(t *testing.T) {
 	p := echoProxy(t)
 	c := dial(t, p)

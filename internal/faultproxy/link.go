@@ -23,9 +23,10 @@ type link struct {
 }
 
 type chunk struct {
-	data []byte // nil: the end
-	err  error  // with the end: io.EOF, or how else it came
-	due  time.Time
+	data    []byte // nil: the end
+	err     error  // with the end: io.EOF, or how else it came
+	due     time.Time
+	message bool // it is one of those that Split finds
 }
 
 const (
@@ -47,14 +48,30 @@ func newLink(c *conn, d Direction) *link {
 
 func (l *link) read() {
 	buf := make([]byte, readSize)
+	split := l.conn.proxy.splitter(l.dir)
 	for {
 		n, err := l.from.Read(buf)
 		due := l.conn.proxy.due(l.dir)
-		if n > 0 && !l.push(chunk{data: append([]byte(nil), buf[:n]...), due: due}) {
-			return
+		if n > 0 {
+			data := append([]byte(nil), buf[:n]...)
+			if split == nil && !l.push(chunk{data: data, due: due}) {
+				return
+			}
+			for split != nil {
+				message, ok := split.next(data)
+				if !ok {
+					break
+				}
+				data = nil
+				if !l.push(chunk{data: message, due: due, message: true}) {
+					return
+				}
+			}
 		}
 		if err != nil {
-			l.push(chunk{err: err, due: due})
+			if split == nil || len(split.data) == 0 || l.push(chunk{data: split.data, due: due}) {
+				l.push(chunk{err: err, due: due})
+			}
 			return
 		}
 	}
@@ -69,6 +86,10 @@ func (l *link) write() {
 		}
 		if c.data == nil {
 			l.finish(c.err)
+			return
+		}
+		if c.message && !l.conn.proxy.count(l.conn, l.dir) {
+			l.pass() // nothing does any more
 			return
 		}
 		granted, cut := l.conn.proxy.grant(l.dir, len(c.data))
@@ -145,10 +166,10 @@ func hint(c chan struct{}) {
 	}
 }
 
-// pass waits until the direction isn't stalled.
+// pass waits until the direction isn't stalled, which is for ever if the connection is swallowed.
 func (l *link) pass() bool {
 	for {
-		gate := l.conn.proxy.gate(l.dir)
+		gate := l.conn.proxy.gate(l.conn, l.dir)
 		if gate == nil {
 			return true
 		}

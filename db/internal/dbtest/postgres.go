@@ -46,6 +46,11 @@ func Postgres(t testing.TB, at testserver.Target, open func(t testing.TB, ctx co
 			reader.Password = password
 			return open(t, ctx, reader.URL(), opts...)
 		},
+		Network: func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, dbconform.Network, error) {
+			over, network := Network(t, at)
+			e, err := open(t, ctx, over.URL()+"&application_name=network", opts...)
+			return e, network, err
+		},
 		Cut: func(t testing.TB, ctx context.Context, q db.Querier) {
 			id, err := db.Scalar[int](ctx, q, "select pg_backend_pid()")
 			require.NoError(t, err)

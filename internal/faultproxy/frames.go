@@ -1,0 +1,57 @@
+package faultproxy
+
+import "encoding/binary"
+
+// Frames says how the bytes of a connection are split into messages. It returns the length of the first message in data, 0 if
+// that can't be told yet. first is true for the first message in a direction.
+type Frames func(d Direction, first bool, data []byte) int
+
+// Postgres splits PostgreSQL's protocol, without encryption.
+func Postgres(d Direction, first bool, data []byte) int {
+	head := 1 // the kind of the message
+	if d == ToServer && first {
+		head = 0 // the startup message, or a request to cancel, has none
+	}
+	if len(data) < head+4 {
+		return 0
+	}
+	return head + int(binary.BigEndian.Uint32(data[head:]))
+}
+
+// MySQL splits the protocol of MySQL and MariaDB, without encryption and compression.
+func MySQL(_ Direction, _ bool, data []byte) int {
+	if len(data) < 4 {
+		return 0
+	}
+	return 4 + int(data[0]) + int(data[1])<<8 + int(data[2])<<16
+}
+
+// splitter collects bytes until they are a message.
+type splitter struct {
+	frames Frames
+	dir    Direction
+	later  bool // there was a message before
+	data   []byte
+}
+
+func (p *Proxy) splitter(d Direction) *splitter {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.frames == nil {
+		return nil
+	}
+	return &splitter{frames: p.frames, dir: d}
+}
+
+// next returns the next message of what has come, to which more is added, if it is complete.
+func (s *splitter) next(more []byte) ([]byte, bool) {
+	s.data = append(s.data, more...)
+	n := s.frames(s.dir, !s.later, s.data)
+	if n <= 0 || n > len(s.data) {
+		return nil, false
+	}
+	message := s.data[:n:n]
+	s.data = s.data[n:]
+	s.later = true
+	return message, true
+}

@@ -5,7 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 
-	"github.com/seed1239206e/repaint/db/sqltext"
+	"github.com/seed1239206e/repaint/sqltext"
 )
 
 // Dialect is what differs between databases. To add a database, implement it
@@ -55,6 +55,24 @@ type Traits struct {
 	Returns   bool // it returns rows
 
 	Refused string // why the database can't run it, if that can be seen; else ""
+}
+
+// TraitsOf makes the traits of what a language knows about the statements of a text. Where they
+// differ, Changes, Inserts and Returns are the last statement's.
+func TraitsOf(l *sqltext.Language, text string, statements []sqltext.Statement) Traits {
+	var all Traits
+	for _, st := range statements {
+		e := l.Classify(text, st).Effects
+		all.Writes = all.Writes || e.Any(sqltext.Writes)
+		all.Session = all.Session || e.Any(sqltext.LeavesState)
+		all.TxControl = all.TxControl || e.Any(sqltext.ControlsTx)
+		all.EndsTx = all.EndsTx || e.Any(sqltext.EndsTx)
+		all.Plan = len(statements) == 1 && e.Any(sqltext.Keepable)
+		all.Changes = e.Any(sqltext.CountsRows)
+		all.Inserts = e.Any(sqltext.MakesKey)
+		all.Returns = e.Any(sqltext.ReturnsRows)
+	}
+	return all
 }
 
 // Connector opens the connections of one Engine.

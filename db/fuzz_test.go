@@ -14,8 +14,8 @@ import (
 
 	"github.com/seed1239206e/repaint/db/mysql"
 	"github.com/seed1239206e/repaint/db/sqlite"
-	"github.com/seed1239206e/repaint/db/sqltext"
 	"github.com/seed1239206e/repaint/internal/testserver"
+	"github.com/seed1239206e/repaint/sqltext"
 )
 
 var literalSeeds = []string{

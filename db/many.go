@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/seed1239206e/repaint/db/sqltext"
+	"github.com/seed1239206e/repaint/sqltext"
 )
 
 // How much goes into one statement of many rows.
@@ -292,9 +292,10 @@ func (st *Statement) tupleOf(d Dialect) *tuple {
 	depth, open, behind := 0, -1, -1
 	values := false // the last word was VALUES, in no parentheses
 	for t := rules.Next(st.Source, parts[0].Start); t.Kind != sqltext.End && t.Start < end; t = rules.Next(st.Source, t.End) {
-		switch t.Kind {
-		case sqltext.Space, sqltext.Comment:
+		if t.Kind.Blank() {
 			continue
+		}
+		switch t.Kind {
 		case sqltext.Open:
 			if depth++; values && depth == 1 && open < 0 {
 				open = t.Start

@@ -17,8 +17,8 @@ import (
 
 	"github.com/seed1239206e/repaint/db"
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
-	"github.com/seed1239206e/repaint/db/sqltext"
 	"github.com/seed1239206e/repaint/loop"
+	"github.com/seed1239206e/repaint/sqltext"
 )
 
 // scripted is a driver of database/sql that does what its hooks say.

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/seed1239206e/repaint/db/sqltext"
+	"github.com/seed1239206e/repaint/sqltext"
 )
 
 // Statement is a text with :name parameters, read once and rendered for the
@@ -89,9 +89,10 @@ func (st *Statement) read(d Dialect, rules *sqltext.Rules, start, end int) ([]pi
 	var before []sqltext.Token // white space and comments aside
 	t := rules.Next(source, start)
 	for ; t.Kind != sqltext.End && t.Start < end; t = rules.Next(source, t.End) {
-		switch t.Kind {
-		case sqltext.Space, sqltext.Comment:
+		if t.Kind.Blank() {
 			continue
+		}
+		switch t.Kind {
 		case sqltext.Param:
 			cut(t.Start)
 			done = t.End
@@ -125,7 +126,7 @@ func (st *Statement) read(d Dialect, rules *sqltext.Rules, start, end int) ([]pi
 func closes(rules *sqltext.Rules, source string, pos int) bool {
 	for {
 		t := rules.Next(source, pos)
-		if t.Kind != sqltext.Space && t.Kind != sqltext.Comment {
+		if !t.Kind.Blank() {
 			return t.Kind == sqltext.Close
 		}
 		pos = t.End
@@ -201,7 +202,7 @@ func castFollows(rules *sqltext.Rules, source string, pos int, bare bool) bool {
 		t := rules.Next(source, pos)
 		pos = t.End
 		switch {
-		case t.Kind == sqltext.Space || t.Kind == sqltext.Comment:
+		case t.Kind.Blank():
 		case t.Kind == sqltext.Close && !bare:
 			bare = true
 		default:

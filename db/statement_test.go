@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed1239206e/repaint/db/sqltext"
+	"github.com/seed1239206e/repaint/sqltext"
 )
 
 // marks is a dialect that is only its text.

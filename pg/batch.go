@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/seed1239206e/repaint/loop"
+	"github.com/seed1239206e/repaint/sqltext"
 )
 
 // batch runs the statements of a batch as one segment: with one Sync, so as one transaction if there is no other.
@@ -63,10 +64,10 @@ func (s *scheduler) runBatch(ctx context.Context, br *batchResults, whole *query
 		if err := s.check(q.what); err != nil {
 			return br.fail(i, q.failed("checking", err))
 		}
-		q.noRepeat = q.what.lasts || q.what.class == classTx
+		q.noRepeat = q.what.effects.Any(sqltext.CommitsItself | ofTx)
 		whole.noRepeat = whole.noRepeat || q.noRepeat
-		whole.commits = whole.commits || q.what.commits
-		whole.renames = whole.renames || q.what.renames
+		whole.commits = whole.commits || q.what.effects.Any(sqltext.Commits)
+		whole.renames = whole.renames || q.what.effects.Any(sqltext.Renames)
 	}
 	for attempt := 1; ; attempt++ {
 		if err := s.describeAll(ctx, br, whole.inTx); err != nil {

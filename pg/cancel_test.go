@@ -16,6 +16,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/faultproxy"
 	"github.com/seed1239206e/repaint/internal/leakcheck"
 	"github.com/seed1239206e/repaint/internal/testserver"
+	"github.com/seed1239206e/repaint/sqltext"
 )
 
 // running returns when the server runs a statement with this text.
@@ -253,14 +254,14 @@ func TestWhatCommitsByItselfIsNotRepeated(t *testing.T) {
 		"insert into t values (1)": true, "call p()": false, "do $$ begin end $$": false, "vacuum t": false, "create index concurrently i on t(a)": false,
 	} {
 		for _, began := range []bool{true, false} {
-			what := classify(sql)
-			s := &segment{exposed: true, noRepeat: what.lasts, steps: []step{{lasts: what.lasts, parsed: true, bound: began}}}
+			lasts := classify(sql).effects.Any(sqltext.CommitsItself)
+			s := &segment{exposed: true, noRepeat: lasts, steps: []step{{lasts: lasts, parsed: true, bound: began}}}
 			c := &conn{sched: &scheduler{db: &DB{}}, status: 'I'}
 			s.failure = pgErrorOf("57014")
 			c.noteFailure(s)
 			require.Equal(t, repeat || !began, s.again, sql)
 			// The same as a text for the simple protocol, whose statements may all have begun.
-			s = &segment{exposed: true, noRepeat: what.lasts, simple: sql, steps: []step{{}}, failure: pgErrorOf("57014")}
+			s = &segment{exposed: true, noRepeat: lasts, simple: sql, steps: []step{{}}, failure: pgErrorOf("57014")}
 			c.noteFailure(s)
 			require.Equal(t, repeat, s.again, sql)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/sqltext"
 )
 
 // CopyFrom inserts rows into a table with COPY, and returns how many. Values are sent in binary, as pgx does it: the types of the columns
@@ -78,7 +79,7 @@ func (s *scheduler) copyReader(ctx context.Context, err error, tx *Tx, r io.Read
 	switch {
 	case err != nil:
 		return pgconn.CommandTag{}, q.failed("running", err)
-	case classify(sql).class != classCopy || !strings.Contains(strings.ToUpper(sql), "STDIN"):
+	case !classify(sql).effects.Any(sqltext.CopiesIn):
 		return pgconn.CommandTag{}, q.failed("checking", fmt.Errorf("%w: it isn't a COPY … FROM STDIN", ErrUnsupported))
 	}
 	err = s.copyIn(ctx, tx, q, nil, func(ctx context.Context, buf []byte) ([]byte, bool, error) {

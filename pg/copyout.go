@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/sqltext"
 )
 
 // CopyTo runs a COPY … TO STDOUT and writes what comes, in bounded memory. In a loop the writer is called by another goroutine,
@@ -63,7 +63,7 @@ func failedCopy(q *query, stage string, err error) *Rows {
 func (s *scheduler) copyOut(ctx context.Context, err error, tx *Tx, sql string, release func()) *Rows {
 	q := &query{text: sql, mode: pgx.QueryExecModeSimpleProtocol}
 	q.copyOut = true
-	if err == nil && (classify(sql).class != classCopy || !strings.Contains(strings.ToUpper(sql), "STDOUT")) {
+	if err == nil && !classify(sql).effects.Any(sqltext.CopiesOut) {
 		err = fmt.Errorf("%w: it isn't a COPY … TO STDOUT", ErrUnsupported)
 	}
 	if err != nil {

@@ -105,13 +105,13 @@ func (e *BatchError) Unwrap() error { return e.Err }
 
 // refused explains why a statement can't run on a lane.
 func refused(what verdict) error {
-	switch what.class {
-	case classTx:
-		return fmt.Errorf("%w: %s would concern a transaction that others get into: use Begin, or Acquire a session", ErrRefusedOnLane, what.word)
-	case classCopy:
+	switch {
+	case what.effects.Any(copies):
 		return fmt.Errorf("%w: COPY from or to the client isn't possible with Exec or Query", ErrUnsupported)
+	case what.effects.Any(ofTx):
+		return fmt.Errorf("%w: %s would concern a transaction that others get into: use Begin, or Acquire a session", ErrRefusedOnLane, what.cause)
 	}
-	return fmt.Errorf("%w: %s leaves a state behind on its connection: Acquire a session for it, or use a transaction", ErrRefusedOnLane, what.word)
+	return fmt.Errorf("%w: %s leaves a state behind on its connection: Acquire a session for it, or use a transaction", ErrRefusedOnLane, what.cause)
 }
 
 const shortLength = 80

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/seed1239206e/repaint/loop"
+	"github.com/seed1239206e/repaint/sqltext"
 )
 
 // A query is one statement of a caller, from its text to its outcome. It and its segment are one piece of memory.
@@ -99,18 +100,18 @@ func (s *scheduler) execute(ctx context.Context, q *query) error {
 	s.resolveName(q)
 	q.sql = q.text
 	s.recognise(q)
-	if q.what.class == classCopy && (q.copyIn != nil || q.copyOut) {
-		q.what.class = classPlain
+	if q.copyIn != nil || q.copyOut {
+		q.what.effects &^= copies
 	}
-	if q.local && q.what.class == classStateful {
-		q.what.class = classPlain
+	if q.local {
+		q.what.effects &^= sqltext.LeavesState
 	}
 	if err := s.check(q.what); err != nil {
 		return q.failed("checking", err)
 	}
-	q.noRepeat = q.what.lasts || q.what.class == classTx
-	q.commits = q.commits || q.what.commits
-	q.renames = q.what.renames
+	q.noRepeat = q.what.effects.Any(sqltext.CommitsItself | ofTx)
+	q.commits = q.commits || q.what.effects.Any(sqltext.Commits)
+	q.renames = q.what.effects.Any(sqltext.Renames)
 	for attempt := 1; ; attempt++ {
 		if stage, err := s.build(ctx, q); err != nil {
 			if stage == stageEncoding && attempt < maxAttempts && s.outdated(ctx, q) {
@@ -155,7 +156,7 @@ func (s *scheduler) recognise(q *query) {
 	}
 	q.desc = s.descs.get(q.text)
 	q.what = q.desc.what
-	if !q.what.volatile {
+	if !q.what.effects.Any(sqltext.Varies) {
 		return
 	}
 	// Its result is described when it is executed, which takes no round trip of its own.
@@ -192,10 +193,10 @@ func (s *scheduler) outdated(ctx context.Context, q *query) bool {
 
 // check refuses what can't run here, and notes what leaves something behind.
 func (s *scheduler) check(what verdict) error {
-	if what.class == classCopy || s.lanes && what.class >= classStateful {
+	if what.effects.Any(copies) || s.lanes && !what.effects.Pipelines() {
 		return refused(what)
 	}
-	if what.class == classStateful {
+	if what.effects.Any(sqltext.LeavesState) {
 		s.mu.Lock()
 		s.tainted = true
 		s.mu.Unlock()

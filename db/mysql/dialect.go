@@ -3,11 +3,10 @@ package mysql
 import (
 	"context"
 	"database/sql"
-	"slices"
 	"strings"
 
 	"github.com/seed1239206e/repaint/db"
-	"github.com/seed1239206e/repaint/db/sqltext"
+	"github.com/seed1239206e/repaint/sqltext"
 )
 
 // Dialect is the dialect of MySQL and MariaDB, which this package registers as
@@ -46,82 +45,21 @@ func (Dialect) EmptyList(columns int, _ bool) string {
 	return "select 1" + strings.Repeat(", 1", columns-1) + " from (select 1) as empty_list where 1 != 1"
 }
 
-var rules = sqltext.Rules{HashComments: true, DashNeedsSpace: true, Backslash: true, Backticks: true, Natives: "?"}
+var rules = &sqltext.MySQL.Rules
 
 // Rules returns how MySQL and MariaDB write SQL, without the modes ANSI_QUOTES and
 // NO_BACKSLASH_ESCAPES, which connections don't have.
-func (Dialect) Rules() *sqltext.Rules { return &rules }
+func (Dialect) Rules() *sqltext.Rules { return rules }
 
 // Traits tells writes from reads, what a connection remembers, and what commits a
 // transaction without being asked.
 func (Dialect) Traits(text string, statements []sqltext.Statement) db.Traits {
-	var all db.Traits
+	t := db.TraitsOf(sqltext.MySQL, text, statements)
 	for _, st := range statements {
-		t := traits(text, st)
-		all.Writes = all.Writes || t.Writes
-		all.Session = all.Session || t.Session
-		all.TxControl = all.TxControl || t.TxControl
-		all.EndsTx = all.EndsTx || t.EndsTx
-		all.Plan, all.Changes, all.Inserts, all.Returns = t.Plan, t.Changes, t.Inserts, t.Returns
-	}
-	all.Plan = all.Plan && len(statements) == 1
-	return all
-}
-
-func traits(text string, st sqltext.Statement) db.Traits {
-	words := rules.Words(text, st, 3)
-	second := ""
-	if len(words) > 1 {
-		second = words[1]
-	}
-	switch st.Verb {
-	case "select", "values", "table":
-		t := db.Traits{Plan: true, Returns: true, Session: remembers(text[st.Start:st.End])}
-		t.Writes = t.Session
-		return t
-	case "show", "describe", "desc", "explain", "help", "check", "checksum":
-		return db.Traits{Returns: true}
-	case "insert", "replace":
-		return db.Traits{Writes: true, Plan: true, Changes: true, Inserts: true, Returns: returns(text, st)}
-	case "update", "delete":
-		return db.Traits{Writes: true, Plan: true, Changes: true, Returns: returns(text, st)}
-	case "call":
-		return db.Traits{Writes: true, Plan: true, Session: true}
-	case "load":
-		return db.Traits{Writes: true, Changes: true}
-	case "begin", "commit", "rollback", "savepoint", "release", "xa":
-		return db.Traits{TxControl: true}
-	case "start":
-		return db.Traits{Writes: true, TxControl: second == "transaction", EndsTx: second != "transaction"}
-	case "set":
-		// These would change what the next statements do; other settings only
-		// make the connection one that isn't given to anybody else.
-		return db.Traits{Writes: true, Session: true, TxControl: second == "autocommit" || second == "transaction", EndsTx: second == "password"}
-	case "do", "use", "prepare", "execute", "deallocate", "handler":
-		return db.Traits{Writes: true, Session: true}
-	case "lock", "unlock":
-		return db.Traits{Writes: true, Session: true, EndsTx: true}
-	case "create", "drop":
-		temporary := second == "temporary" || len(words) > 2 && words[2] == "temporary"
-		return db.Traits{Writes: true, Session: temporary, EndsTx: !temporary}
-	}
-	return db.Traits{Writes: true, EndsTx: slices.Contains(committing, st.Verb)}
-}
-
-// committing are the other statements before which the server commits.
-var committing = []string{"alter", "analyze", "cache", "change", "flush", "grant", "import", "install", "optimize", "purge", "rename", "repair", "reset",
-	"revoke", "stop", "truncate", "uninstall"}
-
-// remembers tells whether a select may leave something behind in the connection:
-// user variables, or locks by name.
-func remembers(text string) bool {
-	if strings.Contains(text, ":=") {
-		return true
-	}
-	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return strings.ContainsRune(" \t\r\n(),", r) }) {
-		if strings.EqualFold(word, "get_lock") || strings.EqualFold(word, "into") {
-			return true
+		if st.Verb == "delimiter" {
+			t.Refused = "DELIMITER is a command of MySQL's command line client, which the server doesn't know; " +
+				"leave the DELIMITER lines out and end statements with a semicolon: where a body ends is seen without them"
 		}
 	}
-	return false
+	return t
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/seed1239206e/repaint/db"
-	"github.com/seed1239206e/repaint/db/sqltext"
+	"github.com/seed1239206e/repaint/sqltext"
 )
 
 // How RETURNING is emulated, in a transaction or between savepoints, so that all is

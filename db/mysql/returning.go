@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/seed1239206e/repaint/db"
-	"github.com/seed1239206e/repaint/db/sqltext"
+	"github.com/seed1239206e/repaint/sqltext"
 )
 
 // MySQL has no RETURNING, and MariaDB none for UPDATE. Where it can be exact it is
@@ -81,9 +81,15 @@ func cannot(why, instead string, args ...any) error {
 
 // readReturning reads a statement whose placeholders are rendered.
 func readReturning(text string) (*returning, error) {
-	r := &returning{text: text, all: tokens(text, 0, len(text))}
-	at := clause(r.all)
-	if at < 0 || strings.Contains(text, "/*!") || strings.Contains(text, "/*M!") {
+	r := &returning{text: text}
+	at := -1
+	for st := range rules.Statements(text) { // of which there is one
+		r.all = tokens(text, st.Start, st.End)
+		clause := sqltext.MySQL.Classify(text, st).Returning
+		at = slices.IndexFunc(r.all, func(t token) bool { return t.Start == clause })
+		break
+	}
+	if at <= 0 || hasCode(text) {
 		return nil, cannot("the statement can't be read", "leave out comments that are executed, and WITH")
 	}
 	r.verb = r.all[0].word

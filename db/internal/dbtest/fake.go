@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/seed1239206e/repaint/db"
-	"github.com/seed1239206e/repaint/db/sqltext"
+	"github.com/seed1239206e/repaint/sqltext"
 )
 
 // Fake is a dialect without a database: what its connections do is the test's

@@ -3,7 +3,7 @@ package sqltext_test
 import (
 	"fmt"
 
-	"github.com/seed1239206e/repaint/db/sqltext"
+	"github.com/seed1239206e/repaint/sqltext"
 )
 
 func ExampleRules_Next() {
@@ -15,6 +15,19 @@ func ExampleRules_Next() {
 		}
 	}
 	// Output: :id
+}
+
+func ExampleLanguage_Classify() {
+	text := "create table temp (a int); create table pg_temp.t (a int); " +
+		"explain select pg_advisory_lock(1); explain analyze select pg_advisory_lock(1)"
+	for st := range sqltext.PostgreSQL.Statements(text) {
+		if v := sqltext.PostgreSQL.Classify(text, st); v.Effects.Any(sqltext.LeavesState) {
+			fmt.Println(st.Verb, "leaves something:", v.Cause)
+		}
+	}
+	// Output:
+	// create leaves something: CREATE in pg_temp
+	// explain leaves something: pg_advisory_lock
 }
 
 func ExampleRules_Split() {

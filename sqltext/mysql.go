@@ -1,0 +1,142 @@
+package sqltext
+
+// MySQL is the SQL of MySQL and MariaDB, without the modes ANSI_QUOTES and NO_BACKSLASH_ESCAPES.
+var MySQL = &Language{
+	Rules: Rules{HashComments: true, DashNeedsSpace: true, ExecutableComments: true, Backslash: true,
+		DoubleQuotedLiterals: true, Backticks: true, Natives: "?", Bodies: ProgramBodies},
+	classify: mysql,
+}
+
+// mysqlVerbs are what statements do that begin with these words, unless more is said of them below.
+// All others may write.
+var mysqlVerbs = map[string]Effects{
+	"select": ReturnsRows | Keepable, "values": ReturnsRows | Keepable, "table": ReturnsRows | Keepable,
+	"insert": Writes | CountsRows | MakesKey | Keepable, "replace": Writes | CountsRows | MakesKey | Keepable,
+	"update": Writes | CountsRows | Keepable, "delete": Writes | CountsRows | Keepable,
+	"load": Writes | CountsRows,
+	"show": ReturnsRows | Varies, "help": ReturnsRows | Varies, "check": ReturnsRows | Varies, "checksum": ReturnsRows | Varies,
+	"explain": ReturnsRows | Varies, "describe": ReturnsRows | Varies, "desc": ReturnsRows | Varies,
+
+	"begin": ControlsTx, "commit": ControlsTx | Commits, "rollback": ControlsTx, "savepoint": ControlsTx, "release": ControlsTx,
+	"xa": ControlsTx,
+
+	"set": Writes | LeavesState, "do": Writes | LeavesState, "use": Writes | LeavesState, "handler": Writes | LeavesState | Varies,
+	"prepare": Writes | LeavesState, "execute": Writes | LeavesState | Varies, "deallocate": Writes | LeavesState,
+	"get": LeavesState, "backup": Writes | LeavesState | EndsTx,
+	"call": Writes | LeavesState | Keepable | CommitsItself | Varies,
+	"lock": Writes | LeavesState | EndsTx, "unlock": Writes | LeavesState | EndsTx,
+
+	"alter": Writes | EndsTx, "analyze": Writes | EndsTx, "cache": Writes | EndsTx, "change": Writes | EndsTx,
+	"create": Writes | EndsTx, "drop": Writes | EndsTx, "flush": Writes | EndsTx, "grant": Writes | EndsTx,
+	"import": Writes | EndsTx, "install": Writes | EndsTx, "optimize": Writes | EndsTx, "purge": Writes | EndsTx,
+	"rename": Writes | EndsTx, "repair": Writes | EndsTx, "reset": Writes | EndsTx, "revoke": Writes | EndsTx,
+	"start": Writes | EndsTx, "stop": Writes | EndsTx, "truncate": Writes | EndsTx, "uninstall": Writes | EndsTx,
+}
+
+// mysqlFunctions take locks that the connection holds.
+var mysqlFunctions = map[string]function{"get_lock": {}, "service_get_read_locks": {}, "service_get_write_locks": {}}
+
+func mysql(r *reader, st Statement) Verdict {
+	if st.Block && st.Verb != "create" && st.Verb != "alter" {
+		return Verdict{Effects: Writes | LeavesState | CommitsItself}
+	}
+	return mysqlStatement(r, st.Verb)
+}
+
+func mysqlStatement(r *reader, verb string) Verdict {
+	effects, ok := mysqlVerbs[verb]
+	if !ok {
+		effects = Writes
+	}
+	v := Verdict{Effects: effects}
+	switch verb {
+	case "select", "values", "table", "insert", "replace", "update", "delete", "load":
+		v.mysqlRows(r, verb)
+	case "explain", "describe", "desc":
+		if r.next(); r.is("analyze") {
+			v.mysqlExecuted(r)
+		}
+	case "analyze":
+		if r.peek().is("table", "tables", "local", "no_write_to_binlog") {
+			return v
+		}
+		v.Effects = ReturnsRows | Varies
+		v.mysqlExecuted(r)
+	case "start":
+		if r.next(); r.is("transaction") {
+			return Verdict{Effects: Writes | ControlsTx, Cause: "START TRANSACTION"}
+		}
+	case "set":
+		v.mysqlSet(r)
+	case "create", "drop":
+		if r.next(); r.is("or") {
+			r.next()
+			r.next()
+		}
+		if r.is("temporary") {
+			return Verdict{Effects: Writes | LeavesState, Cause: upper(verb) + " TEMPORARY"}
+		}
+	case "flush":
+		for ; r.kind != End; r.next() {
+			if r.is("read", "export") && r.after("with", "for") {
+				v.add(LeavesState, "FLUSH TABLES WITH READ LOCK")
+			}
+		}
+	}
+	return v
+}
+
+// mysqlExecuted adds what a statement does that is executed in order to be explained.
+func (v *Verdict) mysqlExecuted(r *reader) {
+	for ; r.kind != End; r.next() {
+		if r.depth == 0 && isMainVerb(r.tok) && r.kind == Word {
+			inner := mysqlStatement(r, lower(r.tok))
+			v.add(inner.Effects&(Writes|LeavesState), inner.Cause)
+			return
+		}
+	}
+}
+
+// mysqlRows looks for what a query, or a statement that changes rows, leaves on the connection:
+// locks by name and user variables.
+func (v *Verdict) mysqlRows(r *reader, verb string) {
+	for ; r.kind != End; r.next() {
+		switch {
+		case r.kind == Open:
+			if name := r.leaves(mysqlFunctions, ""); name != "" {
+				v.add(Writes|LeavesState, name)
+			}
+		case r.tok == ":=" || r.tok == "@" && verb == "load":
+			v.add(Writes|LeavesState, "a user variable")
+		case r.kind != Word:
+		case r.is("into") && !v.Effects.Any(CountsRows):
+			v.add(Writes|LeavesState, "INTO")
+		case r.depth == 0 && v.Effects.Any(CountsRows) && r.is("returning") && r.mayReturn():
+			v.Returning = r.start
+		}
+	}
+	if v.Returning > 0 {
+		v.Effects |= ReturnsRows
+	}
+}
+
+// mayReturn reports whether the RETURNING at which the reader is can begin a clause. It isn't
+// reserved, so it can be a name.
+func (r *reader) mayReturn() bool {
+	return r.before[0].kind != Other && r.peek().kind != End &&
+		!r.after("set", "where", "and", "or", "xor", "not", "by", "between", "like", "in", "is", "on", "into", "update", "from", "as",
+			"values", "value", "select", "limit", "case", "when", "then", "else", "div", "mod", "insert", "replace", "delete", "interval")
+}
+
+func (v *Verdict) mysqlSet(r *reader) {
+	switch r.next(); {
+	case r.is("autocommit"):
+		// It would change what the next statements do; other settings only make the connection one
+		// that isn't given to others.
+		v.add(ControlsTx, "SET AUTOCOMMIT")
+	case r.is("transaction"):
+		v.add(ControlsTx, "SET TRANSACTION")
+	case r.is("password"):
+		v.add(EndsTx, "SET PASSWORD")
+	}
+}

@@ -1,0 +1,270 @@
+package sqltext
+
+import "strings"
+
+// PostgreSQL is the SQL of PostgreSQL, with standard_conforming_strings.
+var PostgreSQL = &Language{
+	Rules: Rules{NestedComments: true, CarriageReturns: true, EscapeStrings: true, UnicodeStrings: true, DollarQuotes: true,
+		Natives: "$", Bodies: AtomicBodies},
+	classify: postgres,
+}
+
+// postgresVerbs are what statements do that begin with these words, unless more is said of them
+// below. All others may write.
+var postgresVerbs = map[string]Effects{
+	"select": ReturnsRows | Keepable, "values": ReturnsRows | Keepable, "table": ReturnsRows | Keepable,
+	"insert": Writes | CountsRows | Keepable, "update": Writes | CountsRows | Keepable,
+	"delete": Writes | CountsRows | Keepable, "merge": Writes | CountsRows | Keepable,
+	"show": ReturnsRows | Varies, "explain": ReturnsRows | Varies,
+
+	"begin": ControlsTx, "start": ControlsTx, "commit": ControlsTx | Commits, "end": ControlsTx | Commits, "rollback": ControlsTx,
+	"abort": ControlsTx, "savepoint": ControlsTx, "release": ControlsTx,
+
+	"set": LeavesState, "reset": LeavesState, "discard": LeavesState, "load": LeavesState,
+	"listen": LeavesState, "unlisten": LeavesState, "deallocate": LeavesState,
+	"prepare": LeavesState | Writes, "execute": LeavesState | Writes | ReturnsRows | Varies,
+	"declare": LeavesState, "close": LeavesState, "fetch": LeavesState | ReturnsRows | Varies, "move": LeavesState | Varies,
+
+	// The server refuses a prepared CALL whose result has changed.
+	"call": Writes | CommitsItself, "do": Writes | CommitsItself,
+	"vacuum": Writes | CommitsItself, "reindex": Writes | CommitsItself, "cluster": Writes | CommitsItself, "analyze": Writes | CommitsItself,
+	"create": Writes | Renames,
+	"copy":   Writes | CountsRows,
+}
+
+// postgresFunctions leave something on the connection. Those that only look at it, or take away
+// what was left, aren't among them.
+var postgresFunctions = map[string]function{
+	"set_config":                          {arg: 3, name: "is_local", harmless: true},
+	"pg_advisory_lock":                    {},
+	"pg_advisory_lock_shared":             {},
+	"pg_try_advisory_lock":                {},
+	"pg_try_advisory_lock_shared":         {},
+	"setseed":                             {},
+	"pg_backup_start":                     {},
+	"pg_start_backup":                     {},
+	"pg_replication_origin_session_setup": {},
+	"pg_create_logical_replication_slot":  {arg: 3, name: "temporary"},
+	"pg_create_physical_replication_slot": {arg: 3, name: "temporary"},
+	"dblink_connect":                      {extension: true},
+	"dblink_connect_u":                    {extension: true},
+	"dblink_open":                         {extension: true},
+}
+
+func postgres(r *reader, _ Statement) Verdict {
+	for r.kind == Open {
+		r.next()
+	}
+	if r.kind != Word {
+		return Verdict{Effects: Writes}
+	}
+	verb := lower(r.tok)
+	effects, ok := postgresVerbs[verb]
+	if !ok {
+		effects = Writes
+	}
+	v := Verdict{Effects: effects}
+	switch verb {
+	case "select", "values", "table", "insert", "update", "delete", "merge", "with":
+		return postgresQuery(r, verb)
+	case "explain":
+		r.next()
+		if r.explained() {
+			inner := postgres(r, Statement{})
+			v.add(inner.Effects&(Writes|LeavesState|Renames), inner.Cause)
+		}
+	case "create":
+		v.postgresCreate(r)
+	case "drop", "alter":
+		r.next()
+		for own := r.commitsItself(); r.kind != End; r.next() {
+			if own || r.is("concurrently") {
+				v.Effects |= CommitsItself
+				break
+			}
+		}
+	case "set", "reset":
+		v.postgresSet(r, verb)
+	case "prepare":
+		if r.next(); r.is("transaction") {
+			return Verdict{Effects: ControlsTx | Commits, Cause: "PREPARE TRANSACTION"}
+		}
+	case "commit", "rollback":
+		if r.next(); r.is("prepared") { // it stands alone, and may be given anywhere
+			return Verdict{Effects: Writes | CommitsItself}
+		}
+	case "copy":
+		v.postgresCopy(r)
+	case "call":
+		v.postgresCalls(r)
+	}
+	return v
+}
+
+// postgresQuery classifies a query, or a statement that changes rows.
+func postgresQuery(r *reader, verb string) Verdict {
+	var v Verdict
+	main, with, into, writes := verb, verb == "with", false, false
+	depth := r.depth
+	for ; r.kind != End; r.next() {
+		switch {
+		case r.kind == Open:
+			v.postgresCall(r)
+		case r.kind != Word:
+		case with && main == "with" && r.depth == depth && isMainVerb(r.tok):
+			main = lower(r.tok)
+		case r.is("insert", "update", "delete", "merge"):
+			// A part of WITH: AS (INSERT …
+			writes = writes || with && r.before[0].kind == Open && r.before[1].is("as", "materialized")
+		case r.is("into") && !r.after("insert", "merge"):
+			into = true
+			v.Effects |= Renames
+			if r.temporaryTarget() {
+				v.add(LeavesState, "INTO TEMP")
+			}
+		case r.is("returning"):
+			v.Returning = r.start
+		}
+	}
+	v.Effects |= postgresVerbs[main]
+	if main == "with" {
+		v.Effects |= Writes
+	}
+	if into || writes {
+		v.Effects |= Writes | CountsRows
+	}
+	if v.Returning > 0 {
+		v.Effects |= ReturnsRows
+	}
+	return v
+}
+
+// temporaryTarget reports whether the table behind SELECT … INTO, at which the reader is, is a
+// temporary one. A table can be called temp.
+func (r *reader) temporaryTarget() bool {
+	a := r.peek()
+	a.skip("local", "global")
+	if a.is("temp", "temporary") {
+		a.next()
+		return a.kind == Name || a.kind == Word && !a.is("from", "where", "group", "having", "window", "union", "intersect",
+			"except", "order", "limit", "offset", "fetch", "for")
+	}
+	a.skip("unlogged")
+	a.skip("table")
+	return a.inTempSchema()
+}
+
+// inTempSchema reports whether the token is the name of the schema of temporary tables, before a dot.
+func (r *reader) inTempSchema() bool {
+	if r.kind != Word && r.kind != Name || r.peek().tok != "." {
+		return false
+	}
+	name, ok := strings.CutPrefix(r.name(), "pg_temp")
+	if ok && name != "" {
+		name, ok = strings.CutPrefix(name, "_")
+		ok = ok && strings.Trim(name, "0123456789") == ""
+	}
+	return ok
+}
+
+// postgresCall looks at the call whose parenthesis the reader is at.
+func (v *Verdict) postgresCall(r *reader) {
+	if name := r.leaves(postgresFunctions, "pg_catalog"); name != "" {
+		v.add(LeavesState, name)
+	}
+	if schema, name := r.called(); name == "set_config" && (schema == "" || schema == "pg_catalog") { // also for the transaction
+		v.Effects |= Renames
+	}
+}
+
+// postgresCalls looks at all calls of the rest of the statement.
+func (v *Verdict) postgresCalls(r *reader) {
+	for ; r.kind != End; r.next() {
+		v.postgresCall(r)
+	}
+}
+
+// explained reads the options of EXPLAIN and reports whether the statement after them is executed.
+func (r *reader) explained() (analyzed bool) {
+	if r.kind == Open && !r.peek().is("select", "with", "values", "table") && r.peek().kind != Open {
+		depth := r.depth
+		for r.next(); r.kind != End && r.depth >= depth; r.next() {
+			if r.is("analyze", "analyse") && (r.before[0].kind == Open || r.before[0].tok == ",") {
+				value, seen := r.peek().truth()
+				analyzed = value || !seen
+			}
+		}
+		return analyzed
+	}
+	for r.is("analyze", "analyse", "verbose") {
+		analyzed = analyzed || !r.is("verbose")
+		r.next()
+	}
+	return analyzed
+}
+
+// postgresCreate classifies CREATE by what stands before the parentheses or the body, and what it
+// executes at once.
+func (v *Verdict) postgresCreate(r *reader) {
+	for r.next(); r.is("or", "replace", "local", "global"); {
+		r.next()
+	}
+	if r.is("temp", "temporary") {
+		v.add(LeavesState, "CREATE TEMP")
+	}
+	executes := r.is("temp", "temporary", "unlogged", "table", "materialized")
+	if r.commitsItself() {
+		v.Effects |= CommitsItself
+	}
+	for ; r.kind != End && r.kind != Open && !r.is("as"); r.next() {
+		if r.inTempSchema() {
+			v.add(LeavesState, "CREATE in pg_temp")
+		}
+		if r.is("concurrently") {
+			v.Effects |= CommitsItself
+		}
+	}
+	if executes {
+		v.postgresCalls(r)
+	}
+}
+
+// commitsItself reports whether the token is what PostgreSQL creates, drops and alters only outside
+// of transactions, with commits of its own.
+func (r *reader) commitsItself() bool {
+	return r.is("database", "tablespace", "subscription", "system")
+}
+
+func (v *Verdict) postgresSet(r *reader, verb string) {
+	for a := r.peek(); a.kind == Word; a.next() {
+		if a.is("search_path", "schema", "role", "authorization", "all") {
+			v.Effects |= Renames
+			break
+		}
+	}
+	switch r.next(); {
+	case verb == "reset":
+	case r.is("local"):
+		*v = Verdict{Effects: v.Effects&Renames | ForTx, Cause: "SET LOCAL"}
+	case r.is("constraints"):
+		*v = Verdict{Effects: ForTx, Cause: "SET CONSTRAINTS"}
+	case r.is("transaction"):
+		*v = Verdict{Effects: ControlsTx, Cause: "SET TRANSACTION"}
+	case r.is("session") && r.peek().is("characteristics"):
+		v.add(ControlsTx, "SET SESSION CHARACTERISTICS")
+	}
+}
+
+func (v *Verdict) postgresCopy(r *reader) {
+	for ; r.kind != End; r.next() {
+		switch {
+		case r.kind == Open:
+			v.postgresCall(r)
+		case r.depth > 0 || !r.is("stdin", "stdout"):
+		case r.after("from"):
+			v.add(CopiesIn, "COPY FROM STDIN")
+		case r.after("to"):
+			v.add(CopiesOut, "COPY TO STDOUT")
+		}
+	}
+}

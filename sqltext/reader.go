@@ -1,0 +1,241 @@
+package sqltext
+
+import "strings"
+
+// reader reads the tokens of a statement, those that servers read over aside.
+type reader struct {
+	rules *Rules
+	text  string
+	end   int // of the statement
+	pos   int // after the token
+	kind  Kind
+	tok   string // the token's text; "" after the last one
+	start int    // where it begins
+	depth int    // the parentheses that are open, the token itself included
+
+	before [3]seen // the tokens before, the last one first
+}
+
+type seen struct {
+	kind Kind
+	tok  string
+}
+
+// next goes to the next token.
+func (r *reader) next() {
+	r.before[2], r.before[1], r.before[0] = r.before[1], r.before[0], seen{r.kind, r.tok}
+	if r.kind == Close && r.depth > 0 {
+		r.depth--
+	}
+	for {
+		t := r.rules.Next(r.text, r.pos)
+		if t.Start >= r.end || t.Kind == End {
+			r.kind, r.tok = End, ""
+			return
+		}
+		r.pos = t.End
+		if t.Kind.Blank() {
+			continue
+		}
+		r.start, r.kind, r.tok = t.Start, t.Kind, r.text[t.Start:t.End]
+		if t.Kind == Open {
+			r.depth++
+		}
+		return
+	}
+}
+
+// is reports whether the token is one of the words, which are in lower case.
+func (r *reader) is(words ...string) bool { return r.kind == Word && equal(r.tok, words...) }
+
+// skip goes on if the token is one of the words, and reports whether it was.
+func (r *reader) skip(words ...string) bool {
+	if !r.is(words...) {
+		return false
+	}
+	r.next()
+	return true
+}
+
+// after reports whether the token before was one of the words.
+func (r *reader) after(words ...string) bool { return r.before[0].is(words...) }
+
+func (s seen) is(words ...string) bool { return s.kind == Word && equal(s.tok, words...) }
+
+// peek returns the reader as it is one token later.
+func (r *reader) peek() *reader {
+	ahead := *r
+	ahead.next()
+	return &ahead
+}
+
+// name returns the name that the token is, "" if it is none.
+func (r *reader) name() string { return nameOf(r.kind, r.tok) }
+
+// nameOf returns a name as the server takes it: without quotes, and in lower case if it has none.
+// Where a database takes a literal for a name, it is one here.
+func nameOf(kind Kind, tok string) string {
+	switch kind {
+	case Word:
+		return lower(tok)
+	case Name, Literal:
+		if tok[0] == 'U' || tok[0] == 'u' {
+			return unicodeName(tok[2:])
+		}
+		return unquote(tok)
+	}
+	return ""
+}
+
+// unquote returns what stands between quotes, of which doubled ones mean one.
+func unquote(name string) string {
+	open, quote := name[:1], name[:1]
+	if open == "[" {
+		quote = "]"
+	}
+	name = strings.TrimSuffix(name[1:], quote)
+	if open != "[" && strings.Contains(name, quote) {
+		name = strings.ReplaceAll(name, quote+quote, quote)
+	}
+	return name
+}
+
+// unicodeName returns the name that U& stands before: \XXXX and \+XXXXXX are characters.
+func unicodeName(quoted string) string {
+	name := unquote(quoted)
+	if !strings.Contains(name, `\`) {
+		return name
+	}
+	var b strings.Builder
+	for i := 0; i < len(name); i++ {
+		from, digits := i+1, 4
+		switch {
+		case name[i] != '\\':
+			b.WriteByte(name[i])
+			continue
+		case follows(name, from, '\\'):
+			b.WriteByte('\\')
+			i++
+			continue
+		case follows(name, from, '+'):
+			from, digits = from+1, 6
+		}
+		var c rune
+		for _, d := range []byte(name[min(from, len(name)):min(from+digits, len(name))]) {
+			c = c<<4 | hex(d)
+		}
+		b.WriteRune(c)
+		i = from + digits - 1
+	}
+	return b.String()
+}
+
+func hex(d byte) rune {
+	switch {
+	case isDigit(d):
+		return rune(d - '0')
+	case d >= 'a' && d <= 'f':
+		return rune(d - 'a' + 10)
+	case d >= 'A' && d <= 'F':
+		return rune(d - 'A' + 10)
+	}
+	return 0
+}
+
+// called returns the name of the function whose parenthesis the token opens, and the schema that it
+// is qualified by, if it is; "" if no function is called here.
+func (r *reader) called() (schema, name string) {
+	name = ""
+	if r.kind != Open || r.before[0].kind != Word && r.before[0].kind != Name {
+		return "", ""
+	}
+	before := r.before[1]
+	if before.tok == "." {
+		return nameOf(r.before[2].kind, r.before[2].tok), nameOf(r.before[0].kind, r.before[0].tok)
+	}
+	if before.is("into", "table", "exists", "references", "copy") {
+		return "", "" // a table and its columns
+	}
+	return "", nameOf(r.before[0].kind, r.before[0].tok)
+}
+
+// function says which of its calls leave something on the connection.
+type function struct {
+	extension bool   // it can be in any schema
+	arg       int    // the argument that decides, from 1; 0: none, every call does
+	name      string // of that argument
+	harmless  bool   // the value with which it leaves nothing; the default is false
+}
+
+// leaves returns the function that is called where the token opens parentheses, if the call leaves
+// something on the connection; else "".
+func (r *reader) leaves(functions map[string]function, schema string) string {
+	qualifier, name := r.called()
+	if name == "" {
+		return ""
+	}
+	f, ok := functions[name]
+	if !ok || qualifier != "" && qualifier != schema && !f.extension {
+		return ""
+	}
+	if f.arg > 0 {
+		value, seen := r.argument(f.arg, f.name)
+		if seen && value == f.harmless {
+			return ""
+		}
+	}
+	return name
+}
+
+// argument returns the value of an argument of the call whose parenthesis the token opens: of the
+// n-th one, or the one of that name. It is seen if it is a constant, or isn't there.
+func (r *reader) argument(n int, name string) (value, seen bool) {
+	a := *r
+	depth := a.depth
+	for i := 1; ; i++ {
+		a.next()
+		first := a
+		named := false
+		if a.kind == Word && equal(a.tok, name) {
+			if next := a.peek(); next.tok == ":=" || next.tok == "=" && next.peek().tok == ">" {
+				named = true
+				for a = *next; a.tok == ":=" || a.tok == "=" || a.tok == ">"; {
+					a.next()
+				}
+				first = a
+			}
+		}
+		for a.kind != End && a.depth >= depth && !(a.depth == depth && (a.tok == "," || a.kind == Close)) {
+			a.next()
+		}
+		if named || i == n && first.pos <= a.pos && first.tok != a.tok {
+			return first.truth()
+		}
+		if a.tok != "," {
+			return false, true
+		}
+	}
+}
+
+// truth returns the value of a constant that is all of an argument, but for a cast.
+func (r *reader) truth() (value, seen bool) {
+	t := lower(r.tok)
+	if r.kind == Literal {
+		t = strings.ToLower(strings.TrimSpace(unquote(r.tok)))
+	} else if r.kind != Word && r.kind != Number {
+		return false, false
+	}
+	switch t {
+	case "true", "t", "yes", "y", "on", "1":
+		value = true
+	case "false", "f", "no", "n", "off", "0":
+	default:
+		return false, false
+	}
+	next := r.peek()
+	if next.tok == "::" {
+		next.next()
+		next = next.peek()
+	}
+	return value, next.tok == "," || next.kind == Close
+}

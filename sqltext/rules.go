@@ -1,0 +1,417 @@
+package sqltext
+
+// Rules says how one database writes SQL. The zero value is plain standard SQL: 'literals' and
+// "names" in which the quote is doubled, -- and /* */ comments, and bodies as in SQL/PSM.
+type Rules struct {
+	// NestedComments: a /* inside a comment needs its own */ (PostgreSQL).
+	NestedComments bool
+	// HashComments: # begins a comment that ends with the line (MySQL).
+	HashComments bool
+	// DashNeedsSpace: -- begins a comment only before white space (MySQL).
+	DashNeedsSpace bool
+	// CarriageReturns: a carriage return ends a -- comment, as a line feed does (PostgreSQL).
+	CarriageReturns bool
+	// ExecutableComments: what stands in /*! */ and /*M! */ is code (MySQL, MariaDB).
+	ExecutableComments bool
+	// Backslash: in literals a backslash escapes what follows (MySQL).
+	Backslash bool
+	// EscapeStrings: E'…' is a literal with backslash escapes, which hold also where it goes on
+	// after a line break: E'…' NEWLINE '…' (PostgreSQL).
+	EscapeStrings bool
+	// UnicodeStrings: U&'…' is a literal and U&"…" a name (PostgreSQL).
+	UnicodeStrings bool
+	// DollarQuotes: $tag$…$tag$ is a literal (PostgreSQL).
+	DollarQuotes bool
+	// DoubleQuotedLiterals: "…" is a literal, no name (MySQL).
+	DoubleQuotedLiterals bool
+	// Backticks: `…` is a quoted name (MySQL, SQLite).
+	Backticks bool
+	// Brackets: […] is a quoted name (SQLite, SQL Server).
+	Brackets bool
+	// Natives has the bytes that begin the database's own placeholders, of
+	// "?", "$", "@" and ":". With "?" or "@" every such byte is one; "$" needs
+	// a letter or digit after it; ":" stands for colons with a name after
+	// them that are no parameter by the rules above but would be to the server.
+	Natives string
+	// Bodies says which statements hold others.
+	Bodies Bodies
+}
+
+// Bodies says which statements hold others, whose semicolons don't end them.
+type Bodies uint8
+
+const (
+	// ProgramBodies are those of SQL/PSM, as MySQL and MariaDB have it, also in MariaDB's Oracle
+	// mode: BEGIN, IF, CASE, LOOP, WHILE, REPEAT and FOR in routines, triggers, events and
+	// packages, or on their own.
+	ProgramBodies Bodies = iota
+	// AtomicBodies are PostgreSQL's: BEGIN ATOMIC … END in functions and procedures.
+	AtomicBodies
+	// TriggerBodies are SQLite's: BEGIN …; END in triggers.
+	TriggerBodies
+)
+
+// Kind says what a [Token] is.
+type Kind uint8
+
+const (
+	End       Kind = iota // the end of the text
+	Space                 // white space
+	Comment               // a comment of any form
+	Literal               // a string literal, quotes included
+	Name                  // a quoted name, quotes included
+	Word                  // a keyword or a name without quotes
+	Number                // what begins with a digit
+	Param                 // :name
+	Native                // a placeholder of the database itself, such as ? or $1
+	Colon                 // \: which stands for a plain colon
+	Semicolon             // ;
+	Open                  // (
+	Close                 // )
+	Other                 // any other character, or :: or :=
+	Hint                  // /*+ … */, a comment to which some servers listen
+	ExecBegin             // /*! or /*M!, with the version behind it: what follows is code
+	ExecEnd               // the */ of an ExecBegin
+)
+
+// Blank reports whether servers read over a token of this kind: it separates others.
+func (k Kind) Blank() bool {
+	switch k {
+	case Space, Comment, Hint, ExecBegin, ExecEnd:
+		return true
+	}
+	return false
+}
+
+// Token is a piece of text: text[Start:End].
+type Token struct {
+	Kind       Kind
+	Start, End int
+}
+
+// Tokens calls yield with each token that begins in text[start:end].
+func (r *Rules) Tokens(text string, start, end int) func(yield func(Token) bool) {
+	return func(yield func(Token) bool) {
+		for t := r.Next(text, start); t.Kind != End && t.Start < end && yield(t); {
+			t = r.Next(text, t.End)
+		}
+	}
+}
+
+// Next returns the token that begins at pos. Tokens have no gaps: the next one
+// begins where this one ends. The text's end is an empty token of kind [End].
+func (r *Rules) Next(text string, pos int) Token {
+	if pos >= len(text) {
+		return Token{End, len(text), len(text)}
+	}
+	end := pos + 1
+	kind := Other
+	switch c := text[pos]; {
+	case isWordStart(c):
+		kind, end = r.word(text, pos)
+	case isSpace(c):
+		for kind = Space; end < len(text) && isSpace(text[end]); {
+			end++
+		}
+	case c == '\'':
+		kind, end = Literal, quoted(text, end, c, r.Backslash)
+	case c == '"':
+		// In MySQL ANSI_QUOTES makes it a name, in which backslashes are nothing special.
+		kind, end = Name, quoted(text, end, c, r.Backslash)
+		if r.DoubleQuotedLiterals {
+			kind = Literal
+		}
+	case c == '`' && r.Backticks:
+		kind, end = Name, quoted(text, end, c, false)
+	case c == '[' && r.Brackets:
+		kind, end = Name, through(text, end, "]")
+	case c == '-' && r.dashComment(text, pos):
+		kind, end = Comment, r.line(text, end)
+	case c == '#' && r.HashComments:
+		kind, end = Comment, r.line(text, end)
+	case c == '/' && follows(text, end, '*'):
+		kind, end = r.comment(text, pos)
+	case c == '*' && r.ExecutableComments && follows(text, end, '/'):
+		if !follows(text, end+1, '*') || r.inExec(text, pos) {
+			kind, end = ExecEnd, end+1
+		} // or else it multiplies, and a comment follows
+	case isDigit(c) || c == '.' && end < len(text) && isDigit(text[end]):
+		kind, end = Number, number(text, end)
+	case c == '$':
+		if tag := r.dollarTag(text, pos); tag != "" {
+			kind, end = Literal, through(text, pos+len(tag), tag)
+		} else if r.native(c) && end < len(text) && isWordPart(text[end]) {
+			kind, end = Native, word(text, end)
+		}
+	case c == '?' || c == '@':
+		if r.native(c) {
+			kind, end = Native, word(text, end)
+		}
+	case c == '\\' && follows(text, end, ':'):
+		kind, end = Colon, end+1
+	case c == ':':
+		kind, end = r.colon(text, pos)
+	case c == ';':
+		kind = Semicolon
+	case c == '(':
+		kind = Open
+	case c == ')':
+		kind = Close
+	}
+	return Token{kind, pos, end}
+}
+
+// word reads what begins with a letter: a word, or a literal or name with a letter before it.
+func (r *Rules) word(text string, pos int) (Kind, int) {
+	end := word(text, pos+1)
+	if end > pos+1 {
+		return Word, end
+	}
+	switch text[pos] {
+	case 'E', 'e':
+		if r.EscapeStrings && follows(text, end, '\'') {
+			return Literal, r.escapeString(text, end+1)
+		}
+	case 'U', 'u':
+		if !r.UnicodeStrings || !follows(text, end, '&') {
+			break
+		}
+		switch {
+		case follows(text, end+1, '\''):
+			return Literal, quoted(text, end+2, '\'', false)
+		case follows(text, end+1, '"'):
+			return Name, quoted(text, end+2, '"', false)
+		}
+	}
+	return Word, end
+}
+
+// escapeString returns the end of the E'…' whose inside begins at pos, with all the pieces in which
+// it goes on: between them lie white space and -- comments with at least one line break.
+func (r *Rules) escapeString(text string, pos int) int {
+	for {
+		end := quoted(text, pos, '\'', true)
+		next, broken := end, false
+		for next < len(text) {
+			if c := text[next]; isSpace(c) {
+				broken = broken || c == '\n' || c == '\r'
+				next++
+			} else if r.dashComment(text, next) {
+				next = r.line(text, next)
+			} else {
+				break
+			}
+		}
+		if !broken || !follows(text, next, '\'') {
+			return end
+		}
+		pos = next + 1
+	}
+}
+
+// colon reads what begins with a colon.
+func (r *Rules) colon(text string, pos int) (Kind, int) {
+	end := pos + 1
+	if follows(text, end, ':') || follows(text, end, '=') {
+		return Other, end + 1
+	}
+	if end == len(text) || !isWordStart(text[end]) {
+		return Other, end
+	}
+	if pos > 0 && isWordPart(text[pos-1]) {
+		if r.native(':') {
+			return Native, word(text, end)
+		}
+		return Other, end
+	}
+	return Param, paramName(text, end)
+}
+
+func (r *Rules) native(c byte) bool {
+	for i := range len(r.Natives) {
+		if r.Natives[i] == c {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Rules) dashComment(text string, pos int) bool {
+	if text[pos] != '-' || !follows(text, pos+1, '-') {
+		return false
+	}
+	return !r.DashNeedsSpace || pos+2 == len(text) || text[pos+2] <= ' ' || text[pos+2] == 0x7f
+}
+
+// line returns the end of the line that pos is in.
+func (r *Rules) line(text string, pos int) int {
+	for pos < len(text) && text[pos] != '\n' && (text[pos] != '\r' || !r.CarriageReturns) {
+		pos++
+	}
+	return pos
+}
+
+// comment reads what begins with /* at pos.
+func (r *Rules) comment(text string, pos int) (Kind, int) {
+	end := pos + 2
+	if r.ExecutableComments {
+		if begin := execBegin(text, end); begin > 0 && r.execCloses(text, begin) {
+			return ExecBegin, begin
+		}
+	}
+	if follows(text, end, '+') {
+		return Hint, r.blockComment(text, end)
+	}
+	return Comment, r.blockComment(text, end)
+}
+
+// execBegin returns where the code of a comment begins that is executed, 0 if it isn't one. pos is
+// the position after the /*. The version is five or six digits.
+func execBegin(text string, pos int) int {
+	if follows(text, pos, 'M') {
+		pos++
+	}
+	if !follows(text, pos, '!') {
+		return 0
+	}
+	pos++
+	digits := 0
+	for digits < 6 && pos+digits < len(text) && isDigit(text[pos+digits]) {
+		digits++
+	}
+	if digits < 5 {
+		return pos
+	}
+	return pos + digits
+}
+
+// execCloses reports whether the comment, whose inside begins at pos, ends if the server executes
+// it. If it doesn't, it is meant for others: to this server it is a comment.
+func (r *Rules) execCloses(text string, pos int) bool {
+	for pos < len(text) {
+		if text[pos] == '*' && follows(text, pos+1, '/') {
+			return true
+		}
+		if text[pos] == '/' && follows(text, pos+1, '*') {
+			pos = r.blockComment(text, pos+2)
+			continue
+		}
+		pos = r.Next(text, pos).End
+	}
+	return false
+}
+
+// inExec reports whether pos is inside a comment that is executed.
+func (r *Rules) inExec(text string, pos int) bool {
+	open := false
+	for p := 0; p < pos; {
+		if text[p] == '*' && follows(text, p+1, '/') {
+			if open || !follows(text, p+2, '*') {
+				open = false
+				p++
+			}
+			p++
+			continue
+		}
+		t := r.Next(text, p)
+		open = open || t.Kind == ExecBegin
+		p = t.End
+	}
+	return open
+}
+
+// blockComment returns the end of the comment whose inside begins at pos.
+func (r *Rules) blockComment(text string, pos int) int {
+	for depth := 1; pos+1 < len(text); {
+		switch {
+		case text[pos] == '*' && text[pos+1] == '/':
+			pos += 2
+			if depth--; depth == 0 {
+				return pos
+			}
+		case r.NestedComments && text[pos] == '/' && text[pos+1] == '*':
+			depth++
+			pos += 2
+		default:
+			pos++
+		}
+	}
+	return len(text)
+}
+
+// dollarTag returns the $tag$ that begins a literal at pos, or "".
+func (r *Rules) dollarTag(text string, pos int) string {
+	if !r.DollarQuotes {
+		return ""
+	}
+	for i := pos + 1; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '$':
+			return text[pos : i+1]
+		case isWordStart(c) || isDigit(c) && i > pos+1:
+		default:
+			return ""
+		}
+	}
+	return ""
+}
+
+// quoted returns the end of a literal or name whose inside begins at pos.
+func quoted(text string, pos int, quote byte, backslash bool) int {
+	for ; pos < len(text); pos++ {
+		switch c := text[pos]; {
+		case c == '\\' && backslash:
+			pos++
+		case c == quote:
+			if !follows(text, pos+1, quote) {
+				return pos + 1
+			}
+			pos++
+		}
+	}
+	return len(text)
+}
+
+// through returns the position after the next mark, or the text's end.
+func through(text string, pos int, mark string) int {
+	for ; pos+len(mark) <= len(text); pos++ {
+		if text[pos:pos+len(mark)] == mark {
+			return pos + len(mark)
+		}
+	}
+	return len(text)
+}
+
+func word(text string, pos int) int {
+	for pos < len(text) && isWordPart(text[pos]) {
+		pos++
+	}
+	return pos
+}
+
+// paramName ends earlier than a word: a dollar sign is no part of it.
+func paramName(text string, pos int) int {
+	for pos < len(text) && text[pos] != '$' && isWordPart(text[pos]) {
+		pos++
+	}
+	return pos
+}
+
+func number(text string, pos int) int {
+	for pos < len(text) && (text[pos] == '.' || text[pos] != '$' && isWordPart(text[pos])) {
+		pos++
+	}
+	return pos
+}
+
+func follows(text string, pos int, c byte) bool { return pos < len(text) && text[pos] == c }
+
+func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// Every byte of a character beyond ASCII counts as a letter, as in SQLite,
+// PostgreSQL and MySQL.
+func isWordStart(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c >= 0x80
+}
+func isWordPart(c byte) bool { return isWordStart(c) || isDigit(c) || c == '$' }

@@ -1,0 +1,164 @@
+package sqltext
+
+import "strings"
+
+// Statement is one statement of a text.
+type Statement struct {
+	// Verb is the keyword that says what the statement does, in lower case:
+	// "select", "insert", "create". For WITH it is the one after the common
+	// table expressions. It is empty where no word leads the statement.
+	Verb string
+	// Block reports whether the statement holds others: the body of a routine, a block.
+	Block bool
+	// text[Start:End] is the statement without the white space and comments around it.
+	Start, End int
+	// text[From:To] is the statement as it is written, with the white space and comments around
+	// it, without its semicolon. Between two statements lie only semicolons, white space
+	// and comments between semicolons.
+	From, To int
+}
+
+// Split returns the statements of text. A semicolon in parentheses, or in the body of a routine or
+// the like (see [Bodies]), ends no statement.
+func (r *Rules) Split(text string) []Statement {
+	var all []Statement
+	for st := range r.Statements(text) {
+		all = append(all, st)
+	}
+	return all
+}
+
+// Statements calls yield with each statement that [Rules.Split] returns.
+func (r *Rules) Statements(text string) func(yield func(Statement) bool) {
+	return func(yield func(Statement) bool) {
+		for pos := 0; ; {
+			st, next, ok := r.statement(text, pos)
+			if !ok || !yield(st) {
+				return
+			}
+			pos = next
+		}
+	}
+}
+
+// Words returns the first n words of the statement in lower case; it stops at anything that is
+// neither word nor quoted name, white space and comments aside. Quoted names keep their quotes.
+func (r *Rules) Words(text string, st Statement, n int) []string {
+	var words []string
+	for t := range r.Tokens(text, st.Start, st.End) {
+		switch {
+		case t.Kind.Blank():
+			continue
+		case len(words) == n:
+			return words
+		case t.Kind == Word:
+			words = append(words, strings.ToLower(text[t.Start:t.End]))
+		case t.Kind == Name:
+			words = append(words, text[t.Start:t.End])
+		default:
+			return words
+		}
+	}
+	return words
+}
+
+// statement reads the statement that begins at or after pos and returns the
+// position after its semicolon.
+func (r *Rules) statement(text string, pos int) (st Statement, next int, ok bool) {
+	st.From = pos
+	b := body{rules: r}
+	parens := 0
+	exec := false // in a comment that is executed
+	for {
+		t := r.Next(text, pos)
+		pos = t.End
+		switch t.Kind {
+		case End:
+			st.To, st.Block = t.End, b.holds()
+			return st, t.End, ok
+		case Space, Comment, Hint:
+			continue
+		case Semicolon:
+			if exec || parens > 0 || !b.ends() {
+				break
+			}
+			if ok {
+				st.To, st.Block = t.Start, b.holds()
+				return st, t.End, true
+			}
+			st.From = t.End // an empty statement
+			continue
+		case Open:
+			parens++
+		case Close:
+			parens = max(parens-1, 0)
+		}
+		if !ok {
+			ok, st.Start = true, t.Start
+		}
+		st.End = t.End
+		switch t.Kind {
+		case ExecBegin:
+			exec = true
+			continue
+		case ExecEnd:
+			exec = false
+			continue
+		}
+		w := ""
+		if t.Kind == Word {
+			w = text[t.Start:t.End]
+			switch {
+			case st.Verb == "":
+				st.Verb = lower(w)
+			case st.Verb == "with" && parens == 0 && isMainVerb(w):
+				st.Verb = lower(w)
+			}
+		}
+		b.step(t.Kind, text[t.Start:t.End], w, parens)
+	}
+}
+
+func isMainVerb(w string) bool {
+	return equal(w, "select", "insert", "update", "delete", "replace", "values", "merge", "table")
+}
+
+// equal reports whether a word is one of those in lower case.
+func equal(word string, lowers ...string) bool {
+	for _, l := range lowers {
+		if len(l) == len(word) && equalFold(word, l) {
+			return true
+		}
+	}
+	return false
+}
+
+// equalFold compares a word with one in lower case of the same length.
+func equalFold(word, lower string) bool {
+	for i := range len(word) {
+		c := word[i]
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// lower returns the word with the letters of ASCII in lower case, as SQL compares keywords.
+func lower(word string) string {
+	for i := range len(word) {
+		if c := word[i]; c >= 'A' && c <= 'Z' {
+			b := []byte(word)
+			for ; i < len(b); i++ {
+				if c := b[i]; c >= 'A' && c <= 'Z' {
+					b[i] += 'a' - 'A'
+				}
+			}
+			return string(b)
+		}
+	}
+	return word
+}

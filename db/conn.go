@@ -373,10 +373,10 @@ func (c *Conn) inUse(op string) error {
 	return err
 }
 
-// end ends a call. If the caller was killed while it ran, nobody knows what the
-// session is doing, and the Conn is lost.
+// end ends a call. If it was left, by a panic, runtime.Goexit or because the caller's greenlet is
+// killed, while nobody knows what the session is doing, the Conn is lost.
 func (c *Conn) end(ctx context.Context, killed bool, held pass) {
-	if killed {
+	if killed && !c.isQuiet() {
 		c.lose(held)
 		return
 	}
@@ -390,6 +390,19 @@ func (c *Conn) end(ctx context.Context, killed bool, held pass) {
 	if closing {
 		c.finish(ctx)
 	}
+}
+
+// isQuiet tells, after a call that was left, whether the session is as the Conn believes it to be. The
+// Conn is running.
+func (c *Conn) isQuiet() bool {
+	if c.c == nil {
+		return true
+	}
+	status := Idle
+	if c.tx != nil && c.tx.begun() {
+		status = InTx
+	}
+	return c.c.isQuiet(status)
 }
 
 // finish rolls back what is open and gives the connection back. The Conn is

@@ -47,7 +47,7 @@ func (r *Rows) Map() (map[string]any, error) {
 }
 
 // Each returns an iterator over the rows that are left, each as a T, see [All]. It
-// closes the rows when it ends, also if the loop is left early. An error ends it:
+// closes the rows when it ends, also if the loop is left early, or by a panic. An error ends it:
 // that of the query, if rows are streamed, or of the first row that is no T.
 //
 //	for user, err := range db.Each[User](rows) {
@@ -58,6 +58,7 @@ func (r *Rows) Map() (map[string]any, error) {
 //	}
 func Each[T any](rows *Rows) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
+		defer rows.Close() // whatever ends the loop
 		var none T
 		scan, err := scannerFor[T](rows.call.Columns)
 		if err != nil {
@@ -77,7 +78,6 @@ func Each[T any](rows *Rows) iter.Seq2[T, error] {
 				return
 			}
 			if !yield(v, nil) {
-				_ = rows.Close()
 				return
 			}
 		}

@@ -100,16 +100,22 @@ func open(ctx context.Context, d Dialect, u *URL, conf config, connector Connect
 	if s, ok := connector.(Shared); ok && e.shares() {
 		e.shared = s
 	}
+	opened := false
+	defer func() {
+		if !opened {
+			_ = connector.Close() // there is a better error
+		}
+	}()
 	first := e.writers
 	c, err := first.acquire(ctx)
 	if err != nil {
-		_ = connector.Close()
 		return nil, err
 	}
 	first.release(ctx, c)
 	if c, ok := connector.(converter); ok && c.converts() {
 		e.converter = c
 	}
+	opened = true
 	return e, nil
 }
 
@@ -446,15 +452,15 @@ func (e *Engine) poolFor(st *Statement) *pool {
 func (e *Engine) on(ctx context.Context, p *pool, held pass, c *physical, call *Call) error {
 	killed := true
 	defer func() {
-		if killed {
+		if killed && !c.isQuiet(Idle) {
 			p.abandon(c, func() { e.gate.leave(held) })
 			return
 		}
-		e.gate.leave(held)
+		defer e.gate.leave(held)
+		p.release(ctx, c)
 	}()
 	err := e.do(ctx, p, c, call)
 	killed = false
-	p.release(ctx, c)
 	return err
 }
 

@@ -89,43 +89,53 @@ func (ev *events) add(all []Events) {
 		ev.tx = ev.tx || x.Begin != nil || x.Savepoint != nil || x.Commit != nil || x.Rollback != nil
 		ev.errors = ev.errors || x.Error != nil
 		if x.Checkout != nil {
-			ev.given = func(ctx context.Context, c *physical) {
-				for _, x := range all {
-					if x.Checkout != nil {
-						x.Checkout(ctx, ConnInfo{c.id})
-					}
-				}
-			}
+			ev.given = ev.checkout
 		}
 		if x.Checkin != nil {
-			ev.back = func(ctx context.Context, c *physical) {
-				for _, x := range all {
-					if x.Checkin != nil {
-						x.Checkin(ctx, ConnInfo{c.id})
-					}
-				}
-			}
+			ev.back = func(ctx context.Context, c *physical) { checkin(ctx, ev.all, c) }
+		}
+	}
+}
+
+// checkout tells that a connection is given out. If a function panics it isn't, and those that were
+// told of it before are told that it is back.
+func (ev *events) checkout(ctx context.Context, c *physical) {
+	told := 0
+	defer func() {
+		if told < len(ev.all) {
+			checkin(ctx, ev.all[:told], c)
+		}
+	}()
+	for ; told < len(ev.all); told++ {
+		if fn := ev.all[told].Checkout; fn != nil {
+			fn(ctx, ConnInfo{c.id})
+		}
+	}
+}
+
+func checkin(ctx context.Context, told []Events, c *physical) {
+	for i := range told {
+		if fn := told[i].Checkin; fn != nil {
+			fn(ctx, ConnInfo{c.id})
 		}
 	}
 }
 
 // connected has a new connection set up.
 func (ev *events) connected(ctx context.Context, e *Engine, p *pool, c *physical) (err error) {
+	isSetUp := false
+	defer func() {
+		if !isSetUp { // its place in the pool is given up by whoever connects
+			_ = c.session.Close(context.WithoutCancel(ctx))
+		}
+	}()
 	for _, x := range ev.all {
 		if x.Connect == nil {
 			continue
 		}
-		returned := false
-		defer func() {
-			if err != nil || !returned {
-				// Its place in the pool is given up by whoever connects.
-				_ = c.session.Close(context.WithoutCancel(ctx))
-			}
-		}()
 		conn := &Conn{e: e, p: p, conf: e.conf.conn, free: e.freeToSetUp(p), checkout: &checkout{c: c}, state: connOpen}
 		conn.conf.tx.ReadOnly = false
 		err = x.Connect(ctx, conn)
-		returned = true
 		if err == nil && conn.tx != nil {
 			err = misuse("connect", "Events.Connect has left a transaction open")
 		}
@@ -140,6 +150,7 @@ func (ev *events) connected(ctx context.Context, e *Engine, p *pool, c *physical
 			return err
 		}
 	}
+	isSetUp = true
 	return nil
 }
 

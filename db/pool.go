@@ -46,6 +46,19 @@ type physical struct {
 	spent      bool // it is to be replaced all the same
 }
 
+// calling is a Session that knows whether a call of it has begun and not returned. Then a panic of
+// an argument's method, say, before anything is sent, doesn't cost the connection.
+type calling interface {
+	Calling() bool
+}
+
+// isQuiet tells, after a call that was left by a panic, runtime.Goexit or a kill, whether the
+// connection isn't in the middle of anything, and has the status that it should have.
+func (c *physical) isQuiet(status Status) bool {
+	s, ok := c.session.(calling)
+	return ok && !c.bad && !s.Calling() && c.session.Status() == status
+}
+
 // acquire returns a connection, which the caller must release or abandon.
 func (p *pool) acquire(ctx context.Context) (*physical, error) {
 	p.mu.Lock()
@@ -108,7 +121,7 @@ func (p *pool) fresh(ctx context.Context, c *physical) (*physical, error) {
 	if usable && p.isIdleLong(c) && !p.answers(ctx, c) {
 		if err := loop.ContextError(ctx); err != nil {
 			c.bad = true // it may be in the middle of something
-			p.release(ctx, c)
+			p.putBack(ctx, c)
 			return nil, err
 		}
 		p.invalidate()
@@ -121,7 +134,14 @@ func (p *pool) fresh(ctx context.Context, c *physical) (*physical, error) {
 		}
 	}
 	if p.given != nil {
+		told := false
+		defer func() {
+			if !told { // the function has panicked, or exited
+				p.putBack(ctx, c)
+			}
+		}()
 		p.given(ctx, c)
+		told = true
 	}
 	return c, nil
 }
@@ -193,11 +213,18 @@ func (p *pool) dial(ctx context.Context, old *physical) (*physical, error) {
 	return c, nil
 }
 
-// release takes a connection back.
+// release takes a connection back, also if the function that is told of it panics.
 func (p *pool) release(ctx context.Context, c *physical) {
 	if p.back != nil {
+		defer p.putBack(ctx, c)
 		p.back(ctx, c)
+		return
 	}
+	p.putBack(ctx, c)
+}
+
+// putBack makes a connection the next user's, or closes it.
+func (p *pool) putBack(ctx context.Context, c *physical) {
 	if p.ping >= 0 {
 		c.used = time.Now()
 	}
@@ -218,12 +245,15 @@ func (p *pool) release(ctx context.Context, c *physical) {
 // and returns at once; then runs when nothing uses the connection any more.
 func (p *pool) abandon(c *physical, then func()) {
 	go func() {
+		defer then()
+		defer p.vacate(false)
+		defer func() {
+			_ = recover() // of the session's Close, like its error: the caller has gone with a panic of its own
+			p.mu.Lock()
+			p.discarded++
+			p.mu.Unlock()
+		}()
 		p.end(context.Background(), c)
-		p.mu.Lock()
-		p.discarded++
-		p.mu.Unlock()
-		p.vacate(false)
-		then()
 	}()
 }
 
@@ -314,10 +344,7 @@ func (p *pool) close(ctx context.Context, why error) (out int) {
 	promise := p.drained
 	p.refuseAll(why)
 
-	for _, c := range idle {
-		p.end(ctx, c)
-		p.vacate(false)
-	}
+	p.endAll(ctx, idle)
 	p.mu.Lock()
 	out = p.places
 	p.mu.Unlock()
@@ -330,4 +357,15 @@ func (p *pool) close(ctx context.Context, why error) (out int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.places
+}
+
+// endAll closes connections that nobody has any more, and gives up their places: all of them, even
+// if one's session panics.
+func (p *pool) endAll(ctx context.Context, all []*physical) {
+	if len(all) == 0 {
+		return
+	}
+	defer p.endAll(ctx, all[1:])
+	defer p.vacate(false)
+	p.end(ctx, all[0])
 }

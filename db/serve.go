@@ -66,7 +66,8 @@ func (e *Engine) serveFirst(ctx context.Context, c *Conn, tx *Tx, call *Call) (r
 	returned := false
 	defer func() {
 		if !returned && !j.taken.CompareAndSwap(false, true) && j.got != nil {
-			c.take(j.got, j.held) // so that the caller loses it
+			j.got.bad = true // so that the caller loses it
+			c.take(j.got, j.held)
 		}
 	}()
 	j.begin()
@@ -202,13 +203,13 @@ func (j *job) serve(c *physical) {
 		}
 	}()
 	for j != nil {
-		e, p := j.e, j.pool
 		if j.isWrite() {
 			j.held = writePass
-			e.gate.writes(j.what())
+			j.e.gate.writes(j.what())
 		}
-		c = j.connect(c)
-		if c != nil {
+		had := c
+		c = nil // whatever happens in connect, what was had is seen to there
+		if c = j.connect(had); c != nil {
 			j.run(c)
 		}
 		if j.isFirst() {
@@ -217,19 +218,18 @@ func (j *job) serve(c *physical) {
 			return
 		}
 		var next *job
-		if c != nil && !c.bad && !c.dirty {
+		if c != nil && !c.bad && !c.dirty && !c.spent {
 			next = j.next()
 		}
-		switch {
-		case next != nil && j.isWrite(): // the pass goes on to it
-		case next != nil:
-			e.gate.leave(j.held)
-		default:
-			if c != nil {
-				p.release(j.ctx, c)
-			}
-			e.gate.leave(j.held)
+		if next == nil && c != nil {
+			mine := c
+			c = nil
+			j.giveBack(mine)
 		}
+		if next == nil || !j.isWrite() { // or else the pass goes on to it
+			j.e.gate.leave(j.held)
+		}
+		j.held = noPass
 		j.promise.Resolve(struct{}{})
 		j = next
 	}
@@ -295,6 +295,11 @@ func (j *job) connect(had *physical) (c *physical) {
 	return c
 }
 
+func (j *job) giveBack(c *physical) {
+	defer j.catch(nil)
+	j.pool.release(j.ctx, c)
+}
+
 func (j *job) run(c *physical) {
 	defer j.catch(c)
 	switch {
@@ -325,11 +330,15 @@ func (j *job) catch(c *physical) {
 	if c != nil {
 		c.bad = true
 	}
-	p, ok := r.(*loop.PanicError)
-	if !ok {
-		p = &loop.PanicError{Value: r, Stack: debug.Stack()}
+	j.promise.Reject(panicError(r))
+}
+
+// panicError returns what was recovered as what carries a panic to another goroutine.
+func panicError(recovered any) *loop.PanicError {
+	if p, ok := recovered.(*loop.PanicError); ok {
+		return p
 	}
-	j.promise.Reject(p)
+	return &loop.PanicError{Value: recovered, Stack: debug.Stack()}
 }
 
 // exited ends a job that ended its goroutine, as t.FailNow does.

@@ -27,6 +27,7 @@ type sqlSession struct {
 	checker driver.NamedValueChecker // the connection, if it is one
 	closed  bool
 
+	calling bool // the driver has been called, in block, and hasn't returned
 	status  Status
 	dirty   bool     // a statement may have left something behind in the connection
 	pending []string // the statements that begin the transaction, not sent yet
@@ -213,6 +214,9 @@ func (s *sqlSession) Ping(ctx context.Context) error {
 
 func (s *sqlSession) Status() Status { return s.status }
 
+// Calling tells whether a call has begun that hasn't returned.
+func (s *sqlSession) Calling() bool { return s.calling }
+
 // Close waits for a call that still runs. If it can't wait itself, because its
 // greenlet is being killed, a goroutine does it.
 func (s *sqlSession) Close(ctx context.Context) error {
@@ -265,6 +269,7 @@ func (s *sqlSession) shutLocked() error {
 
 // block has fn called with the driver's connection, where blocking is allowed.
 func (s *sqlSession) block(ctx context.Context, fn func(ctx context.Context) error) error {
+	s.calling = true
 	_, err := repaint.Block(ctx, func(ctx context.Context) (struct{}, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -273,6 +278,7 @@ func (s *sqlSession) block(ctx context.Context, fn func(ctx context.Context) err
 		}
 		return struct{}{}, s.use(func() error { return s.interruptible(ctx, fn) })
 	})
+	s.calling = false
 	return err
 }
 
@@ -283,7 +289,14 @@ func (s *sqlSession) interruptible(ctx context.Context, fn func(ctx context.Cont
 	}
 	i := &interruption{s: s, lasting: context.WithoutCancel(ctx)}
 	stop := context.AfterFunc(ctx, i.run)
+	returned := false
+	defer func() {
+		if !returned && !stop() { // a panic of the driver or the dialect
+			i.end()
+		}
+	}()
 	err := fn(i.lasting)
+	returned = true
 	if stop() || !i.end() {
 		return err
 	}
@@ -309,6 +322,8 @@ type interruption struct {
 	over   bool               // the call has ended
 	cancel context.CancelFunc // not nil: run is in the middle of it
 	done   chan struct{}      // closed when run has returned
+
+	panicked *loop.PanicError // by run, for end to raise again
 }
 
 func (i *interruption) run() {
@@ -321,11 +336,16 @@ func (i *interruption) run() {
 	i.cancel, i.done = cancel, make(chan struct{})
 	i.mu.Unlock()
 	defer close(i.done)
+	defer func() {
+		if r := recover(); r != nil {
+			i.panicked = panicError(r)
+		}
+	}()
 	i.s.d.Interrupt(until, &i.s.conn)
 }
 
 // end reports whether the call was interrupted, or was about to be, and waits until
-// nothing of that is under way any more.
+// nothing of that is under way any more. It raises a panic of run.
 func (i *interruption) end() bool {
 	i.mu.Lock()
 	i.over = true
@@ -336,6 +356,9 @@ func (i *interruption) end() bool {
 	}
 	cancel()
 	<-i.done
+	if i.panicked != nil {
+		panic(i.panicked)
+	}
 	return true
 }
 

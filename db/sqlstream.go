@@ -118,16 +118,17 @@ func (k *sqlCursor) Close(ctx context.Context) error {
 		if err := k.read(ctx, nil, enough); k.ended || err != nil {
 			return k.done()
 		}
-		until, over := context.WithCancel(ctx)
-		stopped := make(chan struct{})
-		go func() {
-			defer close(stopped)
-			s.d.Interrupt(until, &s.conn)
+		i := &interruption{s: s, lasting: ctx}
+		go i.run()
+		returned := false
+		defer func() {
+			if !returned { // a panic of the driver
+				i.end()
+			}
 		}()
 		err := k.done()
-		over()
-		<-stopped
-		if s.d.Recover(ctx, &s.conn) != nil {
+		returned = true
+		if i.end() && s.d.Recover(ctx, &s.conn) != nil {
 			s.status = Broken
 		}
 		if err != nil && s.status != Broken && s.d.Interrupted(err) {

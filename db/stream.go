@@ -48,10 +48,14 @@ func (e *Engine) Stream(ctx context.Context, query string, args ...any) (*Rows, 
 	if err != nil {
 		return nil, err
 	}
+	opened := false
+	defer func() {
+		if !opened {
+			_ = c.Close() // there is a better error
+		}
+	}()
 	rows, err := c.stream(ctx, nil, true, query, args)
-	if err != nil {
-		_ = c.Close()
-	}
+	opened = err == nil
 	return rows, err
 }
 
@@ -79,6 +83,12 @@ func (c *Conn) stream(ctx context.Context, tx *Tx, owns bool, query string, args
 	if err != nil {
 		return nil, err
 	}
+	opened := false
+	defer func() {
+		if !opened { // an event's function may have panicked after it was
+			_ = r.Close()
+		}
+	}()
 	open := func() error { return c.openStream(ctx, tx, owns, r) }
 	if c.e.events.execution {
 		err = c.e.observe(ctx, "stream", &r.call, tx != nil, open)
@@ -88,6 +98,7 @@ func (c *Conn) stream(ctx context.Context, tx *Tx, owns bool, query string, args
 	if err != nil {
 		return nil, err
 	}
+	opened = true
 	return r, nil
 }
 
@@ -101,7 +112,7 @@ func (c *Conn) openStream(ctx context.Context, tx *Tx, owns bool, r *Rows) error
 		if opened {
 			return
 		}
-		if !killed {
+		if !killed || c.isQuiet() {
 			s.unpass()
 		}
 		c.end(ctx, killed, noPass)
@@ -150,6 +161,7 @@ func (r *Rows) refill() bool {
 	}
 	killed = false
 	if err != nil {
+		defer r.Close() // also if an event's function panics
 		c := s.conn
 		err = c.after(s.ctx, s.tx, r.call.Statement.Writes, err, c.e.wrap(s.ctx, "stream", &r.call, err))
 		r.err = c.e.fail(s.ctx, "stream", &r.call, err)

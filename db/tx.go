@@ -176,7 +176,23 @@ func (tx *Tx) abort(ctx context.Context) {
 }
 
 // begin begins a transaction, or a savepoint in parent.
-func (c *Conn) begin(ctx context.Context, parent *Tx, o TxOptions) (tx *Tx, err error) {
+func (c *Conn) begin(ctx context.Context, parent *Tx, o TxOptions) (*Tx, error) {
+	tx, err := c.beginUntold(ctx, parent, o)
+	if err != nil {
+		return nil, err
+	}
+	told := false
+	defer func() {
+		if !told { // an event's function has panicked, so nobody will end the transaction
+			tx.abort(ctx)
+		}
+	}()
+	c.e.events.begin(ctx, tx)
+	told = true
+	return tx, nil
+}
+
+func (c *Conn) beginUntold(ctx context.Context, parent *Tx, o TxOptions) (tx *Tx, err error) {
 	if err := c.start(parent, "begin", ""); err != nil {
 		return nil, c.e.events.fail(ctx, err)
 	}
@@ -191,7 +207,6 @@ func (c *Conn) begin(ctx context.Context, parent *Tx, o TxOptions) (tx *Tx, err 
 	if err != nil {
 		return nil, c.e.fail(ctx, "begin", nil, err)
 	}
-	c.e.events.begin(ctx, tx)
 	return tx, nil
 }
 

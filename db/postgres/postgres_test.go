@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"database/sql/driver"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -413,3 +414,34 @@ func TestTheResultOfAnEmptyListCanBeUsedLikeAnother(t *testing.T) {
 		}
 	})
 }
+
+func TestAPanicOfAnArgumentLeavesConnAndTransactionAsTheyWere(t *testing.T) {
+	onPostgres(t, "", func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
+		panics := db.Named("v", panicker{})
+		conn, err := e.Connect(ctx)
+		require.NoError(t, err)
+		defer conn.Close()
+		leave := func(q db.Querier) {
+			require.PanicsWithValue(t, panicker{}, func() { _, _ = q.Exec(ctx, "select cast(:v as text)", panics) })
+			require.PanicsWithValue(t, panicker{}, func() { _, _ = q.Query(ctx, "select cast(:v as text)", panics) })
+		}
+		leave(e)
+		dbtest.Exec(t, ctx, conn, "create temp table mine(v int)")
+		leave(conn)
+		tx, err := conn.BeginTx(ctx)
+		require.NoError(t, err)
+		leave(tx)
+		dbtest.Exec(t, ctx, tx, "insert into mine values (1)")
+		leave(tx)
+		require.PanicsWithValue(t, panicker{}, func() { _, _ = tx.Stream(ctx, "select cast(:v as text)", panics) })
+		require.NoError(t, tx.Commit(ctx))
+		n, err := db.Scalar[int](ctx, conn, "select count(*) from mine")
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+	})
+}
+
+// panicker is a value that can't be converted without a panic.
+type panicker struct{}
+
+func (p panicker) Value() (driver.Value, error) { panic(p) }

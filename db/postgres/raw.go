@@ -16,7 +16,9 @@ func (s *session) Raw(ctx context.Context, fn func(ctx context.Context, conn any
 	if s.tx != nil {
 		conn = s.tx
 	}
+	s.calling = true
 	err := fn(ctx, conn)
+	s.calling = false
 	switch {
 	case err == nil:
 	case isLost(err):

@@ -15,9 +15,10 @@ import (
 // session is a connection in the Engine's pool. The server is told of a transaction
 // with its first statement.
 type session struct {
-	own    *pg.Session
-	tx     pgx.Tx // nil outside of a transaction
-	status db.Status
+	own     *pg.Session
+	tx      pgx.Tx // nil outside of a transaction
+	status  db.Status
+	calling bool // a call has begun that hasn't returned
 }
 
 var _ db.Session = (*session)(nil)
@@ -37,12 +38,17 @@ func (s *session) Do(ctx context.Context, call *db.Call) error {
 	if err != nil {
 		return err
 	}
+	s.calling = true
 	err = execute(ctx, s.on(), call, args)
 	return s.done(err)
 }
 
-// done notes what an error has left behind.
+// Calling tells whether a call has begun that hasn't returned.
+func (s *session) Calling() bool { return s.calling }
+
+// done notes that a call has returned, and what its error has left behind.
 func (s *session) done(err error) error {
+	s.calling = false
 	var own *db.Error
 	switch {
 	case err == nil:
@@ -66,6 +72,7 @@ func (s *session) DoMany(ctx context.Context, calls []*db.Call) (failed int, err
 		}
 		batch.Queue(call.Statement.Text, args...)
 	}
+	s.calling = true
 	results := s.on().SendBatch(ctx, batch)
 	for i, call := range calls {
 		if err = take(results, call); err != nil {
@@ -134,8 +141,9 @@ func (s *session) Rollback(ctx context.Context) error {
 }
 
 func (s *session) end(ctx context.Context, how func(pgx.Tx, context.Context) error) error {
+	s.calling = true
 	err := how(s.tx, ctx)
-	s.tx = nil
+	s.tx, s.calling = nil, false
 	if s.status != db.Broken {
 		s.status = db.Idle
 	}
@@ -166,12 +174,16 @@ func (s *session) RollbackTo(ctx context.Context, name string) error {
 
 // control runs a statement of the transaction's own.
 func (s *session) control(ctx context.Context, text string) error {
+	s.calling = true
 	_, err := s.tx.Exec(ctx, text)
 	return s.done(err)
 }
 
 // Ping asks the server whether it is there.
-func (s *session) Ping(ctx context.Context) error { return s.done(s.own.Ping(ctx)) }
+func (s *session) Ping(ctx context.Context) error {
+	s.calling = true
+	return s.done(s.own.Ping(ctx))
+}
 
 func (s *session) Status() db.Status { return s.status }
 
@@ -201,10 +213,12 @@ func (s *session) Stream(ctx context.Context, call *db.Call) (db.Cursor, error) 
 	if !ok {
 		return nil, pg.ErrUnsupported
 	}
+	s.calling = true
 	rows, err := from.Stream(ctx, call.Statement.Text, args...)
 	if err != nil {
 		return nil, s.done(explain(call, err))
 	}
+	s.calling = false
 	c := &cursor{s: s, rows: rows, reader: newReader(rows)}
 	c.reader.describe(call)
 	return c, nil

@@ -1,0 +1,626 @@
+package db_test
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/internal/dbtest"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// errPanic is what the functions of these tests panic with.
+var errPanic = errors.New("a function of the caller's panicked")
+
+// leave is how a function may end other than by returning.
+var leave = map[string]func(){
+	"panic":  func() { panic(errPanic) },
+	"goexit": runtime.Goexit,
+}
+
+// unwound calls fn in a goroutine, or a task, of its own, and returns how that ended: "panic" if fn
+// panicked with errPanic, "goexit", or "returned".
+func unwound(ctx context.Context, c dbtest.Colour, fn func(ctx context.Context)) string {
+	how := "goexit"
+	body := func(ctx context.Context) {
+		defer func() {
+			switch r := recover(); {
+			case r == nil:
+			case r == any(errPanic):
+				how = "panic"
+			default:
+				var p *loop.PanicError
+				if err, ok := r.(error); !ok || !errors.As(err, &p) || !errors.Is(err, errPanic) {
+					panic(r)
+				}
+				how = "panic"
+			}
+		}()
+		fn(ctx)
+		how = "returned"
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if !c.Loop {
+			body(ctx)
+			return
+		}
+		// In a loop of its own, because Goexit ends who waits for the task, too.
+		_ = repaint.Run(ctx, func(ctx context.Context) error {
+			_, err := repaint.Await(ctx, repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
+				body(ctx)
+				return 0, nil
+			}))
+			return err
+		})
+	}()
+	<-done
+	return how
+}
+
+// leaver is a value whose methods end by leaving, once it is armed.
+type leaver struct {
+	armed *atomic.Bool
+	leave func()
+}
+
+func (l leaver) Value() (driver.Value, error) {
+	if l.armed.Swap(false) {
+		l.leave()
+	}
+	return "value", nil
+}
+
+type leavingScanner struct{ leaver }
+
+func (l *leavingScanner) Scan(any) error {
+	if scannerArmed.Swap(false) {
+		scannerLeave()
+	}
+	return nil
+}
+
+// What a leavingScanner does, which All and Each make themselves.
+var (
+	scannerArmed atomic.Bool
+	scannerLeave func()
+)
+
+// handlerFunc is a slog.Handler.
+type handlerFunc func(r slog.Record)
+
+func (h handlerFunc) Enabled(context.Context, slog.Level) bool { return true }
+func (h handlerFunc) Handle(_ context.Context, r slog.Record) error {
+	h(r)
+	return nil
+}
+func (h handlerFunc) WithAttrs([]slog.Attr) slog.Handler { return h }
+func (h handlerFunc) WithGroup(string) slog.Handler      { return h }
+
+func TestWhatACallersFunctionPanicsWithReachesItAndNothingIsLost(t *testing.T) {
+	const (
+		read  = "select value from items"
+		write = "insert into items(value) values ('x')"
+		wrong = "select nope from items"
+	)
+	inTx := func(do func(ctx context.Context, tx *db.Tx) error) func(ctx context.Context, e *db.Engine) error {
+		return func(ctx context.Context, e *db.Engine) error { return e.Begin(ctx, do) }
+	}
+	onConn := func(do func(ctx context.Context, c *db.Conn) error) func(ctx context.Context, e *db.Engine) error {
+		return func(ctx context.Context, e *db.Engine) error {
+			c, err := e.Connect(ctx)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			return do(ctx, c)
+		}
+	}
+	exec := func(text string) func(ctx context.Context, e *db.Engine) error {
+		return func(ctx context.Context, e *db.Engine) error {
+			_, err := e.Exec(ctx, text)
+			return err
+		}
+	}
+	query := func(text string) func(ctx context.Context, e *db.Engine) error {
+		return func(ctx context.Context, e *db.Engine) error {
+			_, err := e.Query(ctx, text)
+			return err
+		}
+	}
+	// It closes nothing itself: what has been read to its end is closed.
+	readAll := func(ctx context.Context, e *db.Engine) error {
+		rows, err := e.Stream(ctx, read)
+		if err != nil {
+			return err
+		}
+		for rows.Next() {
+		}
+		return rows.Err()
+	}
+	// Each of these makes the Engine call every function that it has.
+	actions := map[string]func(ctx context.Context, e *db.Engine) error{
+		"exec": exec(write), "query": query(read), "error": query(wrong), "stream": readAll,
+		"stream of an error": func(ctx context.Context, e *db.Engine) error {
+			rows, err := e.Stream(ctx, wrong)
+			if err == nil {
+				_ = rows.Close()
+			}
+			return err
+		},
+		"tx": inTx(func(ctx context.Context, tx *db.Tx) error {
+			if _, err := tx.Exec(ctx, write); err != nil {
+				return err
+			}
+			return tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+				_, err := tx.Query(ctx, read)
+				return err
+			})
+		}),
+		"read-only tx": func(ctx context.Context, e *db.Engine) error {
+			return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+				_, err := tx.Query(ctx, read)
+				return err
+			}, db.ReadOnly())
+		},
+		"tx that fails": inTx(func(ctx context.Context, tx *db.Tx) error {
+			_, err := tx.Exec(ctx, wrong)
+			return err
+		}),
+		"tx of a conn": onConn(func(ctx context.Context, c *db.Conn) error {
+			if _, err := c.Exec(ctx, write); err != nil {
+				return err
+			}
+			return c.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+				_, err := tx.Exec(ctx, write)
+				return err
+			})
+		}),
+		"many": func(ctx context.Context, e *db.Engine) error {
+			_, err := db.ExecMany(ctx, e, "insert into items(value) values (:value)", []map[string]any{{"value": "m"}, {"value": "n"}})
+			return err
+		},
+	}
+	var armed atomic.Bool // the next function that is called leaves
+	var how func()
+	now := func() {
+		if armed.Swap(false) {
+			how()
+		}
+	}
+	ignore := func(err error) { _ = err }
+	for name, events := range map[string]db.Option{
+		"Connect": db.OnEvents(db.Events{Connect: func(context.Context, *db.Conn) error { now(); return nil }}),
+		"Checkout": db.OnEvents(db.Events{
+			Checkout: func(context.Context, db.ConnInfo) { now() },
+		}),
+		"Checkin":       db.OnEvents(db.Events{Checkin: func(context.Context, db.ConnInfo) { now() }}),
+		"BeforeExecute": db.OnEvents(db.Events{BeforeExecute: func(context.Context, *db.Execution) error { now(); return nil }}),
+		"AfterExecute":  db.OnEvents(db.Events{AfterExecute: func(context.Context, *db.Execution) { now() }}),
+		"Begin":         db.OnEvents(db.Events{Begin: func(context.Context, db.TxEvent) { now() }}),
+		"Savepoint":     db.OnEvents(db.Events{Savepoint: func(context.Context, db.TxEvent) { now() }}),
+		"Commit":        db.OnEvents(db.Events{Commit: func(context.Context, db.TxEvent) { now() }}),
+		"Rollback":      db.OnEvents(db.Events{Rollback: func(context.Context, db.TxEvent) { now() }}),
+		"Error":         db.OnEvents(db.Events{Error: func(context.Context, *db.Error) error { now(); return nil }}),
+		"Log":           db.Log(slog.New(handlerFunc(func(slog.Record) { now() }))),
+	} {
+		t.Run(name, func(t *testing.T) {
+			dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
+				for _, where := range []string{"memory", "file"} {
+					url := "sqlite://"
+					if where == "file" {
+						url = dbtest.File(t)
+					}
+					balance := atomic.Int64{}
+					gauge := db.OnEvents(db.Events{
+						Checkout: func(context.Context, db.ConnInfo) { balance.Add(1) },
+						Checkin:  func(context.Context, db.ConnInfo) { balance.Add(-1) },
+					})
+					opts := []db.Option{gauge, events, db.PoolSize(1)}
+					if name == "Connect" { // so that there are some
+						opts = append(opts, db.MaxLifetime(time.Nanosecond))
+					}
+					e := dbtest.Open(t, ctx, url, opts...)
+					dbtest.Exec(t, ctx, e, items, write, write)
+					called := 0
+					for action, do := range actions {
+						for ending, leaves := range leave {
+							how = leaves
+							armed.Store(true)
+							got := unwound(ctx, c, func(ctx context.Context) { ignore(do(ctx, e)) })
+							if armed.Swap(false) {
+								require.Equal(t, "returned", got, action)
+								continue // this action has no use for the function
+							}
+							called++
+							require.Equal(t, ending, got, "%s, %s", action, where)
+							requireAllThere(t, ctx, e, action)
+							require.Zero(t, balance.Load(), action)
+						}
+					}
+					require.Positive(t, called)
+				}
+			})
+		})
+	}
+}
+
+// requireAllThere checks that the Engine, whose pool has one connection, has that, and the turn
+// to write.
+func requireAllThere(t *testing.T, ctx context.Context, e *db.Engine, what string) {
+	t.Helper()
+	short, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	for e.Stats().InUse != 0 { // one that was abandoned is being closed
+		require.NoError(t, repaint.Sleep(short, time.Millisecond), what)
+	}
+	conn, err := e.Connect(short)
+	require.NoError(t, err, what)
+	_, err = conn.Exec(short, "update items set value = value")
+	require.NoError(t, err, what)
+	require.NoError(t, conn.Close())
+	_, err = e.Exec(short, "update items set value = value")
+	require.NoError(t, err, what)
+	_, err = e.Query(short, "select * from items")
+	require.NoError(t, err, what)
+}
+
+func TestAPanicOfAnArgumentCostsNeitherConnNorTransaction(t *testing.T) {
+	dbtest.Databases(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
+		dbtest.Exec(t, ctx, e, items, "insert into items(value) values ('a')")
+		for ending, leaves := range leave {
+			armed := &atomic.Bool{}
+			arg := db.Named("v", leaver{armed, leaves})
+			const insert = "insert into items(value) values (:v)"
+			leaveIn := func(q streamer, what string) {
+				for name, call := range map[string]func(ctx context.Context) error{
+					"exec": func(ctx context.Context) error {
+						_, err := q.Exec(ctx, insert, arg)
+						return err
+					},
+					"query": func(ctx context.Context) error {
+						_, err := q.Query(ctx, "select :v", arg)
+						return err
+					},
+					"stream": func(ctx context.Context) error {
+						_, err := q.Stream(ctx, "select :v", arg)
+						return err
+					},
+				} {
+					armed.Store(true)
+					require.Equal(t, ending, unwound(ctx, c, func(ctx context.Context) { _ = call(ctx) }), "%s in %s", name, what)
+				}
+			}
+			leaveIn(e, "engine")
+			conn, err := e.Connect(ctx)
+			require.NoError(t, err)
+			dbtest.Exec(t, ctx, conn, "create temp table mine(v)") // the connection is the same afterwards
+			leaveIn(conn, "conn")
+			dbtest.Exec(t, ctx, conn, "insert into mine values (1)")
+			tx, err := conn.BeginTx(ctx)
+			require.NoError(t, err)
+			leaveIn(tx, "tx that hasn't begun")
+			_, err = tx.Exec(ctx, insert, arg)
+			require.NoError(t, err)
+			leaveIn(tx, "tx")
+			require.NoError(t, tx.Commit(ctx))
+			require.NoError(t, conn.Close())
+
+			own, err := e.BeginTx(ctx)
+			require.NoError(t, err)
+			leaveIn(own, "tx of the engine that hasn't begun")
+			_, err = own.Exec(ctx, insert, arg)
+			require.NoError(t, err)
+			leaveIn(own, "tx of the engine")
+			require.NoError(t, own.Commit(ctx))
+			requireAllThere(t, ctx, e, "arguments")
+		}
+		requireItems(t, ctx, e, 5)
+	})
+}
+
+func TestAPanicInAFunctionOfATransactionRollsItBack(t *testing.T) {
+	dbtest.Databases(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
+		dbtest.Exec(t, ctx, e, items)
+		for ending, leaves := range leave {
+			body := func(ctx context.Context, tx *db.Tx) error {
+				if _, err := tx.Exec(ctx, "insert into items(value) values ('x')"); err != nil {
+					return err
+				}
+				leaves()
+				return nil
+			}
+			for name, call := range map[string]func(ctx context.Context) error{
+				"begin": func(ctx context.Context) error { return e.Begin(ctx, body) },
+				"savepoint": func(ctx context.Context) error {
+					return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { return tx.Begin(ctx, body) })
+				},
+				"retry": func(ctx context.Context) error { return db.Retry(ctx, e, body) },
+				"retrying": func(ctx context.Context) error {
+					return db.RetryPolicy{Retrying: func(int, error) { leaves() }}.Begin(ctx, e, func(context.Context, *db.Tx) error { return db.ErrConflict })
+				},
+				"raw": func(ctx context.Context) error {
+					return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+						return tx.Raw(ctx, func(context.Context, any) error { leaves(); return nil })
+					})
+				},
+				"run sync": func(ctx context.Context) error {
+					if !c.Loop {
+						leaves()
+					}
+					_, err := repaint.Await(ctx, db.RunSync(ctx, e.Async(), func(ctx context.Context, conn *db.Conn) (int, error) {
+						return 0, conn.Begin(ctx, body)
+					}))
+					if errors.Is(err, loop.ErrGoexit) { // the call is a task, and its future says so
+						runtime.Goexit()
+					}
+					return err
+				},
+			} {
+				require.Equal(t, ending, unwound(ctx, c, func(ctx context.Context) { _ = call(ctx) }), name)
+				requireAllThere(t, ctx, e, name)
+				requireItems(t, ctx, e, 0)
+			}
+		}
+	})
+}
+
+func TestALoopOverRowsThatIsLeftGivesTheConnectionBack(t *testing.T) {
+	dbtest.Databases(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
+		dbtest.Exec(t, ctx, e, items)
+		_, err := db.ExecMany(ctx, e, "insert into items(value) values (:value)", make([]struct{ Value string }, 3000))
+		require.NoError(t, err)
+		leaves := map[string]func(){"returned": nil}
+		for ending, fn := range leave {
+			leaves[ending] = fn
+		}
+		for ending, fn := range leaves {
+			for name, loop := range map[string]func(rows *db.Rows){
+				"each": func(rows *db.Rows) {
+					for range db.Each[string](rows) {
+						if fn == nil {
+							break
+						}
+						fn()
+					}
+				},
+				"each, later": func(rows *db.Rows) {
+					n := 0
+					for range db.Each[string](rows) {
+						if n++; n < 1500 {
+							continue
+						}
+						if fn == nil {
+							break
+						}
+						fn()
+					}
+				},
+				"partitions": func(rows *db.Rows) {
+					for range db.Partitions[string](rows, 2) {
+						if fn == nil {
+							break
+						}
+						fn()
+					}
+				},
+				"a scanner": func(rows *db.Rows) {
+					scannerLeave = fn
+					scannerArmed.Store(fn != nil)
+					for range db.Each[leavingScanner](rows) {
+						break
+					}
+				},
+			} {
+				require.Equal(t, ending, unwound(ctx, c, func(ctx context.Context) {
+					rows, err := e.Stream(ctx, "select value from items")
+					require.NoError(t, err)
+					loop(rows)
+				}), name)
+				requireAllThere(t, ctx, e, name)
+				// On a Conn or Tx the next statement is possible at once.
+				require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+					rows, err := tx.Stream(ctx, "select value from items")
+					require.NoError(t, err)
+					require.Equal(t, ending, unwound(ctx, c, func(context.Context) { loop(rows) }), name)
+					_, err = tx.Query(ctx, "select 1")
+					return err
+				}), name)
+			}
+		}
+		require.Zero(t, e.Stats().Discarded, "and it is the same connection")
+	})
+}
+
+// A dialect's functions are called where the driver is.
+func TestAPanicOfADialectCostsNoPlaceInThePool(t *testing.T) {
+	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
+		for ending, leaves := range leave {
+			var at string
+			now := func(place string) {
+				if place == at {
+					at = ""
+					leaves()
+				}
+			}
+			s := &scripted{do: func(ctx context.Context, sc *scriptedConn, text string, _ []driver.NamedValue) (driver.Rows, error) {
+				now("driver")
+				if strings.Contains(text, "fail") {
+					return nil, errors.New("it failed")
+				}
+				return &scriptedRows{left: 1, column: "text"}, nil
+			}}
+			d := db.SQLDriver{
+				Connector: s,
+				Init:      func(context.Context, *db.SQLConn) error { now("init"); return nil },
+				BeginText: func(db.TxOptions) []string { now("begin text"); return []string{"begin"} },
+				TxOpen:    func(context.Context, *db.SQLConn, error) bool { now("tx open"); return true },
+				FailsTx:   func(error) bool { now("fails tx"); return false },
+				Stale:     func(error) bool { now("stale"); return false },
+				Convert:   func(v any) (driver.Value, error) { now("convert"); return v, nil },
+				Column: func(string) func(driver.Value) (driver.Value, error) {
+					now("column")
+					return nil
+				},
+			}
+			url := registerSQL(d, func(error) db.Fault { now("fault"); return db.Fault{} })
+			e, err := db.Open(ctx, url, db.PoolSize(1), db.MaxOverflow(0), db.MaxLifetime(time.Nanosecond))
+			require.NoError(t, err)
+			for _, place := range []string{"driver", "init", "begin text", "tx open", "fails tx", "stale", "convert", "column", "fault"} {
+				for name, call := range map[string]func(ctx context.Context) error{
+					"engine": func(ctx context.Context) error {
+						_, err := e.Query(ctx, "select :v", db.Named("v", "x"))
+						return err
+					},
+					"failing": func(ctx context.Context) error {
+						_, err := e.Exec(ctx, "fail :v", db.Named("v", "x"))
+						return err
+					},
+					"tx": func(ctx context.Context) error {
+						return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+							_, err := tx.Exec(ctx, "fail :v", db.Named("v", "x"))
+							return err
+						})
+					},
+					"conn": func(ctx context.Context) error {
+						conn, err := e.Connect(ctx)
+						if err != nil {
+							return err
+						}
+						defer conn.Close()
+						_, err = conn.Query(ctx, "select :v", db.Named("v", "x"))
+						return err
+					},
+				} {
+					at = place
+					got := unwound(ctx, c, func(ctx context.Context) { _ = call(ctx) })
+					if at == "" {
+						require.Equal(t, ending, got, "%s, %s", place, name)
+					}
+					at = ""
+					short, cancel := context.WithTimeout(ctx, 20*time.Second)
+					_, err := e.Query(short, "select 1")
+					cancel()
+					require.NoError(t, err, "%s, %s", place, name)
+				}
+			}
+			require.NoError(t, e.Close(ctx))
+			require.Zero(t, s.open.Load())
+			require.Zero(t, s.overlap.Load())
+		}
+	})
+}
+
+func TestAPanicOfInterruptReachesWhoIsInterrupted(t *testing.T) {
+	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
+		for ending, leaves := range leave {
+			for name, call := range map[string]func(ctx context.Context, e *db.Engine){
+				"call": func(ctx context.Context, e *db.Engine) {
+					_, _ = e.Query(ctx, "select 1")
+				},
+				"stream that is closed": func(ctx context.Context, e *db.Engine) {
+					rows, err := e.Stream(context.WithoutCancel(ctx), "rows")
+					if err == nil {
+						rows.Next()
+						_ = rows.Close()
+					}
+				},
+			} {
+				ctx, cancel := context.WithCancel(ctx)
+				interrupted := make(chan struct{})
+				s := &scripted{do: func(ctx context.Context, _ *scriptedConn, text string, _ []driver.NamedValue) (driver.Rows, error) {
+					if text == "rows" {
+						return &scriptedRows{left: 1 << 20, column: "text", closing: interrupted}, nil
+					}
+					if ctx.Done() == nil && text == "select 1" {
+						cancel()
+						<-interrupted
+					}
+					return nil, nil
+				}}
+				e, err := db.Open(ctx, registerSQL(db.SQLDriver{
+					Connector: s,
+					Interrupt: func(context.Context, *db.SQLConn) {
+						defer close(interrupted)
+						leaves()
+					},
+					Interrupted: func(error) bool { return false },
+					Recover:     func(context.Context, *db.SQLConn) error { return nil },
+				}, nil), db.PoolSize(1), db.MaxOverflow(0))
+				require.NoError(t, err)
+				got := unwound(ctx, c, func(ctx context.Context) { call(ctx, e) })
+				if ending == "panic" { // Goexit ends the goroutine that interrupts, and no other one
+					require.Equal(t, ending, got, name)
+				} else {
+					require.Equal(t, "returned", got, name)
+				}
+				cancel()
+				lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+				_, err = e.Query(lasting, "select 2")
+				require.NoError(t, err, name)
+				require.NoError(t, e.Close(lasting))
+				cancel()
+				require.Zero(t, s.open.Load())
+				require.Zero(t, s.overlap.Load())
+			}
+		}
+	})
+}
+
+// registerSQL registers a dialect for the driver and returns its URL.
+func registerSQL(d db.SQLDriver, fault func(error) db.Fault) string {
+	dialect := sqlDialect{scriptedDialect{name: fmt.Sprint("scripted", scripts.Add(1))}, d, fault}
+	db.Register(dialect)
+	return dialect.name + "://"
+}
+
+type sqlDialect struct {
+	scriptedDialect
+	driver db.SQLDriver
+	fault  func(error) db.Fault
+}
+
+func (d sqlDialect) Connector(*db.URL) (db.Connector, error) { return db.SQLConnector(d.driver), nil }
+func (d sqlDialect) Fault(err error) db.Fault {
+	if d.fault == nil {
+		return db.Fault{}
+	}
+	return d.fault(err)
+}
+
+// scriptedRows are so many rows of a column with the given type.
+type scriptedRows struct {
+	left    int
+	column  string
+	closing chan struct{} // what Close waits for; may be nil
+}
+
+func (r *scriptedRows) Columns() []string                     { return []string{"c"} }
+func (r *scriptedRows) ColumnTypeDatabaseTypeName(int) string { return r.column }
+func (r *scriptedRows) Close() error {
+	if r.closing != nil {
+		<-r.closing
+	}
+	return nil
+}
+func (r *scriptedRows) Next(dest []driver.Value) error {
+	if r.left == 0 {
+		return io.EOF
+	}
+	r.left--
+	dest[0] = "x"
+	return nil
+}

@@ -14,9 +14,13 @@ import (
 )
 
 // batch runs the statements of a batch as one segment: with one Sync, so as one transaction if there is no other.
-func (s *scheduler) batch(ctx context.Context, b *pgx.Batch, tx *Tx) pgx.BatchResults {
+func (s *lease) batch(ctx context.Context, b *pgx.Batch, tx *Tx) pgx.BatchResults {
 	br := &batchResults{b: b}
 	if len(b.QueuedQueries) == 0 {
+		return br
+	}
+	if s.ended() {
+		br.err = (&query{text: b.QueuedQueries[0].SQL}).failed("running", s.late())
 		return br
 	}
 	items := make([]*query, len(b.QueuedQueries))
@@ -55,13 +59,13 @@ func (s *scheduler) batch(ctx context.Context, b *pgx.Batch, tx *Tx) pgx.BatchRe
 	return br
 }
 
-func (s *scheduler) runBatch(ctx context.Context, br *batchResults, whole *query) error {
+func (s *lease) runBatch(ctx context.Context, br *batchResults, whole *query) error {
 	for i, q := range br.items {
 		s.recognise(q)
 		if q.mode == pgx.QueryExecModeSimpleProtocol {
 			q.mode = pgx.QueryExecModeExec
 		}
-		if err := s.check(q.what); err != nil {
+		if err := s.check(&whole.segment, q.what); err != nil {
 			return br.fail(i, q.failed("checking", err))
 		}
 		q.noRepeat = q.what.effects.Any(sqltext.CommitsItself | ofTx)
@@ -105,7 +109,7 @@ func (s *scheduler) runBatch(ctx context.Context, br *batchResults, whole *query
 }
 
 // describeAll asks for the types of all statements of a batch that aren't known, in one segment.
-func (s *scheduler) describeAll(ctx context.Context, br *batchResults, inTx bool) error {
+func (s *lease) describeAll(ctx context.Context, br *batchResults, inTx bool) error {
 	for attempt := 1; ; attempt++ {
 		g := &segment{harmless: true, inTx: inTx}
 		var which []int
@@ -149,7 +153,7 @@ func (s *scheduler) describeAll(ctx context.Context, br *batchResults, inTx bool
 }
 
 // buildBatch makes the steps. If one can't be made it returns which, and why.
-func (s *scheduler) buildBatch(ctx context.Context, items []*query, whole *query) (int, error) {
+func (s *lease) buildBatch(ctx context.Context, items []*query, whole *query) (int, error) {
 	whole.steps = make([]step, 0, len(items)+1)
 	if whole.begin != "" {
 		st, err := s.plainStep(whole.begin)

@@ -243,3 +243,48 @@ func BenchmarkOneInAThousandIsSlow(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkTransaction is a transaction of two point selects, and BenchmarkSession a point select in a session that is acquired for it: what
+// taking and giving back a session costs.
+func BenchmarkTransaction(b *testing.B) {
+	target := worldDatabase(b)
+	for _, inLoop := range []bool{false, true} {
+		b.Run(fmt.Sprint("loop=", inLoop), func(b *testing.B) {
+			db := openAt(b, target.SocketURL())
+			b.ReportAllocs()
+			measure(b, inLoop, 1, func(ctx context.Context, i int) error {
+				return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+					if err := selectPoint(ctx, tx, i); err != nil {
+						return err
+					}
+					return selectPoint(ctx, tx, i+1)
+				})
+			})
+		})
+	}
+}
+
+func BenchmarkSession(b *testing.B) {
+	target := worldDatabase(b)
+	for _, inLoop := range []bool{false, true} {
+		b.Run(fmt.Sprint("loop=", inLoop), func(b *testing.B) {
+			db := openAt(b, target.SocketURL())
+			b.ReportAllocs()
+			measure(b, inLoop, 1, func(ctx context.Context, i int) error {
+				s, err := db.Acquire(ctx)
+				if err != nil {
+					return err
+				}
+				defer s.Release()
+				return selectPoint(ctx, s, i)
+			})
+		})
+	}
+}
+
+// BenchmarkOnePerConnection is the point select without lanes.
+func BenchmarkOnePerConnection(b *testing.B) {
+	db := openAt(b, worldDatabase(b).SocketURL()+"&pipeline=off")
+	b.ReportAllocs()
+	measure(b, false, 1, func(ctx context.Context, i int) error { return selectPoint(ctx, db, i) })
+}

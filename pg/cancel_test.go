@@ -204,7 +204,7 @@ func TestStatementHitByAnothersCancelIsRepeated(t *testing.T) {
 		_, err = db.Exec(ctx, insert, 0, 0.001) // it's described now
 		require.NoError(t, err)
 		// A canceller that does it wrong: it asks when the statement has ended.
-		s := db.lanes
+		s := &db.lanes
 		s.mu.Lock()
 		lane := s.conns[0]
 		late := &lateCanceller{real: lane.w.cancel, ask: make(chan struct{})}

@@ -45,6 +45,9 @@ func (db *DB) collect(l *loop.Loop, g *segment) *collector {
 	db.mu.Unlock()
 	k.waiting++
 	k.list = append(k.list, g)
+	if !g.lease.lanes {
+		g.lease.collected.Add(1)
+	}
 	if !k.flushes {
 		k.flushes = true
 		l.CallAtTickEnd(k)
@@ -66,17 +69,42 @@ func (k *collector) leave() {
 	k.db.mu.Unlock()
 }
 
+// flush submits what was collected for a session in this tick of a loop, without waiting for the tick's end. It is called from the loop.
+func (db *DB) flush(l *loop.Loop, s *scheduler) {
+	db.mu.Lock()
+	k := db.collectors[l]
+	db.mu.Unlock()
+	if k == nil {
+		return
+	}
+	var now []*segment
+	k.list = slices.DeleteFunc(k.list, func(g *segment) bool {
+		if g.lease.scheduler != s {
+			return false
+		}
+		now = append(now, g)
+		return true
+	})
+	s.collected.Add(-int32(len(now)))
+	s.submitAll(now)
+}
+
 // RunInLoop is called at the tick's end. It submits what was collected, with one write for each connection.
 func (k *collector) RunInLoop() {
 	k.flushes = false
-	k.list = slices.DeleteFunc(k.list, func(g *segment) bool { return g.state != stateCollected }) // given up
+	k.list = slices.DeleteFunc(k.list, func(g *segment) bool {
+		if !g.lease.lanes {
+			g.lease.collected.Add(-1)
+		}
+		return g.state != stateCollected // given up
+	})
 	if len(k.list) == 1 && k.waiting == 1 {
 		k.submitOne(k.list[0])
 	} else {
 		for list := k.list; len(list) > 0; {
-			s := list[0].sched
+			s := list[0].lease.scheduler
 			n := 1
-			for n < len(list) && list[n].sched == s {
+			for n < len(list) && list[n].lease.scheduler == s {
 				n++
 			}
 			s.submitAll(list[:n])
@@ -89,7 +117,7 @@ func (k *collector) RunInLoop() {
 
 // submitOne submits what one alone waits for, and makes the loop the reader of its answer, if it hasn't another.
 func (k *collector) submitOne(g *segment) {
-	read, to, buf, err := g.sched.submit(g)
+	read, to, buf, err := g.lease.submit(g)
 	if err != nil {
 		g.err, g.state = err, stateFinished
 		g.tell()

@@ -283,7 +283,7 @@ func (c *conn) noteSuccess(s *segment) {
 		}
 	}
 	switch e := s.effects; {
-	case s.internal:
+	case s.lease == &c.sched.driver:
 	case c.sched.lanes && c.status != 'I': // it is closed
 	case c.sched.lanes && e&effectState != 0:
 		// The text didn't show it. What it has left is not for others.

@@ -39,8 +39,8 @@ type copyIn struct {
 
 // copyIn runs a COPY whose data are what produce appends, until it says that there is no more. If types isn't nil it is sent before, and answered
 // when produce is called.
-func (s *scheduler) copyIn(ctx context.Context, tx *Tx, q *query, types *segment, produce func(ctx context.Context, buf []byte) (data []byte, last bool, err error)) error {
-	k := &copyIn{s: s, g: &q.segment, types: types}
+func (s *lease) copyIn(ctx context.Context, tx *Tx, q *query, types *segment, produce func(ctx context.Context, buf []byte) (data []byte, last bool, err error)) error {
+	k := &copyIn{s: s.scheduler, g: &q.segment, types: types}
 	q.copyIn, q.mode, q.isExec = k, pgx.QueryExecModeSimpleProtocol, true
 	var wrong error
 	q.feed = func(ctx context.Context) error {
@@ -65,7 +65,7 @@ func (s *scheduler) copyIn(ctx context.Context, tx *Tx, q *query, types *segment
 }
 
 // doCopy submits a COPY and feeds it until it is finished.
-func (s *scheduler) doCopy(ctx context.Context, g *segment) error {
+func (s *lease) doCopy(ctx context.Context, g *segment) error {
 	k := g.copyIn
 	g.then, g.noRepeat = k.finish, true
 	var c *conn

@@ -40,22 +40,22 @@ func (db *DB) CopyFromReader(ctx context.Context, r io.Reader, sql string) (pgco
 
 // CopyFrom is [DB.CopyFrom] in the session.
 func (s *Session) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error) {
-	return s.s.copySource(ctx, s.check(), nil, table, columns, rows)
+	return s.s.copySource(ctx, nil, table, columns, rows)
 }
 
 // CopyFromReader is [DB.CopyFromReader] in the session.
 func (s *Session) CopyFromReader(ctx context.Context, r io.Reader, sql string) (pgconn.CommandTag, error) {
-	return s.s.copyReader(ctx, s.check(), nil, r, sql)
+	return s.s.copyReader(ctx, nil, r, sql)
 }
 
 // CopyFrom is [DB.CopyFrom] in the transaction.
 func (tx *Tx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error) {
-	return tx.s.copySource(ctx, nil, tx, table, columns, rows)
+	return tx.s.copySource(ctx, tx, table, columns, rows)
 }
 
 // CopyFromReader is [DB.CopyFromReader] in the transaction.
 func (tx *Tx) CopyFromReader(ctx context.Context, r io.Reader, sql string) (pgconn.CommandTag, error) {
-	return tx.s.copyReader(ctx, nil, tx, r, sql)
+	return tx.s.copyReader(ctx, tx, r, sql)
 }
 
 // CopyFromSeq makes an iterator the source of a CopyFrom. If it yields an error, nothing is inserted. It runs in a coroutine of its own, so it
@@ -74,15 +74,12 @@ func CopyFromSeq(rows iter.Seq2[[]any, error]) (source pgx.CopyFromSource, stop 
 	}), stop
 }
 
-func (s *scheduler) copyReader(ctx context.Context, err error, tx *Tx, r io.Reader, sql string) (pgconn.CommandTag, error) {
+func (s *lease) copyReader(ctx context.Context, tx *Tx, r io.Reader, sql string) (pgconn.CommandTag, error) {
 	q := &query{text: sql}
-	switch {
-	case err != nil:
-		return pgconn.CommandTag{}, q.failed("running", err)
-	case !classify(sql).effects.Any(sqltext.CopiesIn):
+	if !classify(sql).effects.Any(sqltext.CopiesIn) {
 		return pgconn.CommandTag{}, q.failed("checking", fmt.Errorf("%w: it isn't a COPY … FROM STDIN", ErrUnsupported))
 	}
-	err = s.copyIn(ctx, tx, q, nil, func(ctx context.Context, buf []byte) ([]byte, bool, error) {
+	err := s.copyIn(ctx, tx, q, nil, func(ctx context.Context, buf []byte) ([]byte, bool, error) {
 		n, err := repaint.Block(ctx, func(context.Context) (int, error) { return r.Read(buf[len(buf):cap(buf)]) })
 		if err == io.EOF {
 			return buf[:len(buf)+n], true, nil
@@ -95,16 +92,13 @@ func (s *scheduler) copyReader(ctx context.Context, err error, tx *Tx, r io.Read
 	return q.steps[len(q.steps)-1].tag, nil
 }
 
-func (s *scheduler) copySource(ctx context.Context, refused error, tx *Tx, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (_ int64, err error) {
+func (s *lease) copySource(ctx context.Context, tx *Tx, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (_ int64, err error) {
 	names := make([]string, len(columns))
 	for i, c := range columns {
 		names[i] = pgx.Identifier{c}.Sanitize()
 	}
 	list := strings.Join(names, ", ")
 	q := &query{text: fmt.Sprintf("copy %s (%s) from stdin binary", table.Sanitize(), list)}
-	if refused != nil {
-		return 0, q.failed("running", refused)
-	}
 	if t, ok := s.db.config.Tracer.(pgx.CopyFromTracer); ok {
 		ctx = t.TraceCopyFromStart(ctx, nil, pgx.TraceCopyFromStartData{TableName: table, ColumnNames: columns})
 		defer func() {
@@ -138,8 +132,8 @@ func (s *scheduler) copySource(ctx context.Context, refused error, tx *Tx, table
 
 // columnTypes makes the segment that asks for the types of a table's columns. It goes before each COPY, in the same write, and costs no round trip. They aren't kept for the
 // next one: binary data of another type than that of the column isn't always refused, and somebody may have changed it meanwhile.
-func (s *scheduler) columnTypes(sql string, inTx bool) (*segment, error) {
-	g := &segment{sched: s, sql: sql, harmless: true, inTx: inTx, then: func() {}}
+func (s *lease) columnTypes(sql string, inTx bool) (*segment, error) {
+	g := &segment{lease: s, sql: sql, harmless: true, inTx: inTx, then: func() {}}
 	payload, err := describeUnnamed(nil, sql)
 	g.steps = append(g.oneStep[:0], step{describes: true, payload: payload})
 	return g, err
@@ -156,7 +150,7 @@ func (s *scheduler) outcome(g *segment) (failure error, again bool) {
 }
 
 // copyRows runs a COPY with the rows of a source, whose values are encoded for the columns that types finds.
-func (s *scheduler) copyRows(ctx context.Context, tx *Tx, q *query, types *segment, rows pgx.CopyFromSource, touched *bool) error {
+func (s *lease) copyRows(ctx context.Context, tx *Tx, q *query, types *segment, rows pgx.CopyFromSource, touched *bool) error {
 	one := s.db.codec()
 	defer s.db.release(one)
 	var fields []pgconn.FieldDescription

@@ -27,31 +27,31 @@ func (db *DB) CopyOut(ctx context.Context, sql string) iter.Seq2[[]byte, error] 
 }
 
 func (db *DB) copyOut(ctx context.Context, sql string) *Rows {
-	s, err := db.pool.acquire(ctx)
-	if err != nil {
+	s := new(lease)
+	if err := db.pool.acquire(ctx, s); err != nil {
 		return failedCopy(&query{text: sql}, "waiting for a session for", err)
 	}
-	return s.copyOut(ctx, nil, nil, sql, func() { db.pool.recycle(s, false) })
+	return s.copyOut(ctx, nil, sql, func() { db.pool.recycle(s, false) })
 }
 
 // CopyTo is [DB.CopyTo] in the session.
 func (s *Session) CopyTo(ctx context.Context, w io.Writer, sql string) (pgconn.CommandTag, error) {
-	return copyTo(ctx, w, sql, s.s.copyOut(ctx, s.check(), nil, sql, nil))
+	return copyTo(ctx, w, sql, s.s.copyOut(ctx, nil, sql, nil))
 }
 
 // CopyOut is [DB.CopyOut] in the session.
 func (s *Session) CopyOut(ctx context.Context, sql string) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) { copyEach(s.s.copyOut(ctx, s.check(), nil, sql, nil), yield) }
+	return func(yield func([]byte, error) bool) { copyEach(s.s.copyOut(ctx, nil, sql, nil), yield) }
 }
 
 // CopyTo is [DB.CopyTo] in the transaction.
 func (tx *Tx) CopyTo(ctx context.Context, w io.Writer, sql string) (pgconn.CommandTag, error) {
-	return copyTo(ctx, w, sql, tx.s.copyOut(ctx, nil, tx, sql, nil))
+	return copyTo(ctx, w, sql, tx.s.copyOut(ctx, tx, sql, nil))
 }
 
 // CopyOut is [DB.CopyOut] in the transaction.
 func (tx *Tx) CopyOut(ctx context.Context, sql string) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) { copyEach(tx.s.copyOut(ctx, nil, tx, sql, nil), yield) }
+	return func(yield func([]byte, error) bool) { copyEach(tx.s.copyOut(ctx, tx, sql, nil), yield) }
 }
 
 func failedCopy(q *query, stage string, err error) *Rows {
@@ -60,17 +60,14 @@ func failedCopy(q *query, stage string, err error) *Rows {
 }
 
 // copyOut is a stream whose rows are the messages.
-func (s *scheduler) copyOut(ctx context.Context, err error, tx *Tx, sql string, release func()) *Rows {
+func (s *lease) copyOut(ctx context.Context, tx *Tx, sql string, release func()) *Rows {
 	q := &query{text: sql, mode: pgx.QueryExecModeSimpleProtocol}
 	q.copyOut = true
-	if err == nil && !classify(sql).effects.Any(sqltext.CopiesOut) {
-		err = fmt.Errorf("%w: it isn't a COPY … TO STDOUT", ErrUnsupported)
-	}
-	if err != nil {
+	if !classify(sql).effects.Any(sqltext.CopiesOut) {
 		if release != nil {
 			release()
 		}
-		return failedCopy(q, "checking", err)
+		return failedCopy(q, "checking", fmt.Errorf("%w: it isn't a COPY … TO STDOUT", ErrUnsupported))
 	}
 	return s.streamRows(ctx, q, release, func() error {
 		if tx == nil {

@@ -22,7 +22,7 @@ type DB struct {
 	config *Config
 	ctx    context.Context // ends when the DB is closed by force, or has been closed
 	end    context.CancelCauseFunc
-	lanes  *scheduler
+	lanes  lease
 	pool   *pool
 	codecs sync.Pool
 	types  atomic.Pointer[typeDefs] // that were loaded; nil if none were
@@ -63,7 +63,7 @@ func OpenConfig(config *Config) (*DB, error) {
 	}
 	db.ctx, db.end = context.WithCancelCause(base)
 	db.codecs.New = db.newCodec
-	db.lanes = &scheduler{db: db, lanes: true, most: config.Lanes, few: min(config.Lanes, max(fewLanes, runtime.GOMAXPROCS(0))), depth: config.Depth, descs: newDescriptions(2 * config.StatementCache)}
+	db.lanes.grant(&scheduler{db: db, lanes: true, most: config.Lanes, few: min(config.Lanes, max(fewLanes, runtime.GOMAXPROCS(0))), depth: config.Depth, descs: newDescriptions(2 * config.StatementCache)})
 	db.pool = &pool{db: db, most: config.Sessions, all: map[*scheduler]struct{}{}}
 	return db, nil
 }
@@ -79,41 +79,46 @@ func (db *DB) Config() *Config { return db.config }
 //
 // As with pgx, options can stand before the arguments: a pgx.QueryExecMode, or a pgx.QueryRewriter such as pgx.NamedArgs.
 func (db *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	q := &query{text: sql, args: args}
 	if db.config.Pipeline {
-		return db.lanes.exec(ctx, q)
+		return db.lanes.exec(ctx, &query{text: sql, args: args})
 	}
-	s, err := db.pool.acquire(ctx)
-	if err != nil {
-		return pgconn.CommandTag{}, q.failed("waiting for a connection for", err)
+	o := &owning{query: query{text: sql, args: args}}
+	if err := db.pool.acquire(ctx, &o.lease); err != nil {
+		return pgconn.CommandTag{}, o.failed("waiting for a connection for", err)
 	}
-	defer db.pool.recycle(s, false)
-	return s.exec(ctx, q)
+	defer db.pool.recycle(&o.lease, false)
+	return o.lease.exec(ctx, &o.query)
+}
+
+// An owning query has a session for itself. It and its lease are one piece of memory.
+type owning struct {
+	query
+	lease lease
 }
 
 // Query runs a statement and returns its rows: all of them are in memory then. The error is also that of the rows.
 // Options can stand before the arguments: those of [DB.Exec], pgx.QueryResultFormats and pgx.QueryResultFormatsByOID.
 func (db *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	r := db.query(ctx, &query{text: sql, args: args})
+	r := db.query(ctx, sql, args)
 	return r, r.err
 }
 
 // QueryRow runs a statement and returns its first row. The error comes from the row's Scan; it is pgx.ErrNoRows if there is none.
 func (db *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	return (*row)(db.query(ctx, &query{text: sql, args: args}))
+	return (*row)(db.query(ctx, sql, args))
 }
 
-func (db *DB) query(ctx context.Context, q *query) *Rows {
+func (db *DB) query(ctx context.Context, sql string, args []any) *Rows {
 	if db.config.Pipeline {
-		return db.lanes.query(ctx, q)
+		return db.lanes.query(ctx, &query{text: sql, args: args})
 	}
-	s, err := db.pool.acquire(ctx)
-	if err != nil {
-		q.row.err, q.row.closed = q.failed("waiting for a connection for", err), true
-		return &q.row
+	o := &owning{query: query{text: sql, args: args}}
+	if err := db.pool.acquire(ctx, &o.lease); err != nil {
+		o.row.err, o.row.closed = o.failed("waiting for a connection for", err), true
+		return &o.row
 	}
-	defer db.pool.recycle(s, false)
-	return s.query(ctx, q)
+	defer db.pool.recycle(&o.lease, false)
+	return o.lease.query(ctx, &o.query)
 }
 
 // SendBatch runs the batch's statements in one go and as one transaction: if one fails, none has had an effect.
@@ -122,8 +127,8 @@ func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if db.config.Pipeline {
 		return db.lanes.batch(ctx, b, nil)
 	}
-	s, err := db.pool.acquire(ctx)
-	if err != nil {
+	s := new(lease)
+	if err := db.pool.acquire(ctx, s); err != nil {
 		return failedBatch(b, err)
 	}
 	defer db.pool.recycle(s, false)
@@ -143,7 +148,7 @@ func (db *DB) Ping(ctx context.Context) error {
 	return s.Ping(ctx)
 }
 
-func (s *scheduler) ping(ctx context.Context) error {
+func (s *lease) ping(ctx context.Context) error {
 	q := &query{text: "-- ping", isExec: true}
 	q.harmless = true
 	return s.run(ctx, q)
@@ -155,20 +160,21 @@ func (db *DB) Begin(ctx context.Context) (pgx.Tx, error) { return db.BeginTx(ctx
 // BeginTx starts a transaction, which is a [*Tx], on a session of its own, waiting for one if all are in use. The server hears of it with the
 // transaction's first statement. The context is for the wait only: a transaction isn't rolled back when it ends.
 func (db *DB) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
-	s, err := db.pool.acquire(ctx)
-	if err != nil {
+	tx := newTx(options)
+	if err := db.pool.acquire(ctx, &tx.s); err != nil {
 		return nil, &StatementError{SQL: "begin", Stage: "waiting for a session for", Err: err}
 	}
-	return newTx(s, options, func() { db.pool.recycle(s, false) }), nil
+	tx.owns = db.pool
+	return tx, nil
 }
 
 // Acquire returns a session: a connection that the caller owns until Release. If all are in use it waits; who came first is served first.
 func (db *DB) Acquire(ctx context.Context) (*Session, error) {
-	s, err := db.pool.acquire(ctx)
-	if err != nil {
+	s := &Session{db: db}
+	if err := db.pool.acquire(ctx, &s.s); err != nil {
 		return nil, fmt.Errorf("pg: waiting for a session: %w", err)
 	}
-	return &Session{s: s, db: db}, nil
+	return s, nil
 }
 
 // forceTime is how long Close waits for its own goroutines after it has closed all connections.

@@ -41,6 +41,10 @@
 // of the kind above it is DISCARD ALL. A session that only had a transaction, without such statements, is passed on as it is. If the configuration has
 // an AfterConnect hook, whose settings a reset would undo, the connection is closed instead where DISCARD ALL would be due. A session that is closed isn't passed on.
 //
+// What comes after the end of its owner isn't sent: calls on a transaction that was committed or rolled back, on a savepoint whose transaction was, and on a
+// released session, also those that had begun before and wait for the types, or the values, of their arguments. The error is pgx.ErrTxClosed, or
+// [ErrClosed]. A statement that was sent before is executed before the end; in a loop, so is what was asked for earlier in the same tick.
+//
 // With pipeline=off there are no lanes: each statement has a session while it runs.
 //
 // # Results

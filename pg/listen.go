@@ -43,7 +43,7 @@ type Listener struct {
 	queue  []Notification
 	lost   bool // the queue was full; what came was thrown away
 	waiter *loop.Promise[struct{}]
-	conn   *scheduler // nil while there is none
+	conn   *lease // nil while there is none
 	broken chan struct{}
 }
 
@@ -200,7 +200,8 @@ func (l *Listener) connect() error {
 	if err != nil {
 		return err
 	}
-	s := &scheduler{db: l.db, descs: newDescriptions(0), onNotification: l.add}
+	s := new(lease)
+	s.grant(&scheduler{db: l.db, descs: newDescriptions(0), onNotification: l.add})
 	broken := make(chan struct{})
 	s.onLost = func() { close(broken) }
 	l.mu.Lock()

@@ -31,8 +31,16 @@ type pool struct {
 	returned   []func()
 }
 
-// acquire returns a connection, whose owner must give it back with recycle.
-func (p *pool) acquire(ctx context.Context) (*scheduler, error) {
+// acquire makes a connection the lease's, whose owner must give it back with recycle.
+func (p *pool) acquire(ctx context.Context, own *lease) error {
+	s, err := p.take(ctx)
+	if err == nil {
+		own.grant(s)
+	}
+	return err
+}
+
+func (p *pool) take(ctx context.Context) (*scheduler, error) {
 	if err := loop.ContextError(ctx); err != nil {
 		return nil, err
 	}
@@ -170,10 +178,12 @@ const (
 	recycleTimeout = 20 * time.Second
 )
 
-// recycle takes a connection back: it waits, without blocking the caller, until nothing is under way on it, ends a transaction
+// recycle takes a connection back from its owner, who has nothing to say there any more: it waits, without blocking the caller, until nothing is under way on it, ends a transaction
 // that is open, undoes what has been left behind, and delivers it. If thorough is false only what the statements showed is undone.
 // A connection for which that doesn't work is closed.
-func (p *pool) recycle(s *scheduler, thorough bool) {
+func (p *pool) recycle(own *lease, thorough bool) {
+	own.revoke()
+	s := own.scheduler
 	late := time.AfterFunc(recycleTimeout, s.force)
 	custom := p.db.config.Conn.AfterConnect != nil // it may have changed settings that a reset would undo
 	rolledBack := false
@@ -210,7 +220,7 @@ func (p *pool) recycle(s *scheduler, thorough bool) {
 			s.quit()
 			p.lost(s)
 		case sql != "":
-			s.fire(sql, func(err error) {
+			s.driver.fire(&segment{sql: sql}, func(err error) {
 				if err != nil {
 					s.force()
 				}
@@ -218,16 +228,15 @@ func (p *pool) recycle(s *scheduler, thorough bool) {
 			})
 		default:
 			late.Stop()
-			s.forgetNames()
 			p.deliver(s)
 		}
 	}
 	s.whenIdle(next)
 }
 
-// fire runs an internal statement that nobody waits for, and calls then, not in the caller's stack.
-func (s *scheduler) fire(sql string, then func(error)) {
-	g := &segment{sql: sql, simple: sql, internal: true, noRepeat: true, sched: s}
+// fire submits a statement that nobody waits for, and calls then, not in the caller's stack.
+func (s *lease) fire(g *segment, then func(error)) {
+	g.simple, g.noRepeat, g.lease = g.sql, true, s
 	g.steps = append(g.oneStep[:0], step{})
 	g.then = func() {
 		err := g.err

@@ -12,9 +12,6 @@ import (
 //
 // It isn't needed for speed: every statement is prepared when it is first used.
 func (s *Session) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error) {
-	if err := s.check(); err != nil {
-		return nil, (&query{text: sql}).failed("preparing", err)
-	}
 	return s.s.prepare(ctx, name, sql, false)
 }
 
@@ -22,6 +19,9 @@ func (s *Session) Prepare(ctx context.Context, name, sql string) (*pgconn.Statem
 func (s *Session) Deallocate(_ context.Context, name string) error {
 	s.s.mu.Lock()
 	defer s.s.mu.Unlock()
+	if s.s.ended() {
+		return errReleased
+	}
 	delete(s.s.names, name)
 	return nil
 }
@@ -31,7 +31,7 @@ func (tx *Tx) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementD
 	return tx.s.prepare(ctx, name, sql, true)
 }
 
-func (s *scheduler) prepare(ctx context.Context, name, sql string, inTx bool) (_ *pgconn.StatementDescription, err error) {
+func (s *lease) prepare(ctx context.Context, name, sql string, inTx bool) (_ *pgconn.StatementDescription, err error) {
 	if t, ok := s.db.config.Tracer.(pgx.PrepareTracer); ok {
 		ctx = t.TracePrepareStart(ctx, nil, pgx.TracePrepareStartData{Name: name, SQL: sql})
 		defer func() { t.TracePrepareEnd(ctx, nil, pgx.TracePrepareEndData{Err: err}) }()
@@ -43,29 +43,23 @@ func (s *scheduler) prepare(ctx context.Context, name, sql string, inTx bool) (_
 	if name != "" {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.names == nil {
-			s.names = map[string]string{}
+		owner := s.root()
+		if owner.names == nil {
+			owner.names = map[string]string{}
 		}
-		s.names[name] = sql
+		owner.names[name] = sql
 	}
 	return &pgconn.StatementDescription{Name: name, SQL: sql, ParamOIDs: sh.params, Fields: sh.fields}, nil
 }
 
 // resolveName replaces the text of a query if it is a name.
-func (s *scheduler) resolveName(q *query) {
+func (s *lease) resolveName(q *query) {
 	if s.lanes {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if sql, ok := s.names[q.text]; ok {
+	if sql, ok := s.root().names[q.text]; ok {
 		q.text = sql
 	}
-}
-
-// forgetNames is for the next owner.
-func (s *scheduler) forgetNames() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.names = nil
 }

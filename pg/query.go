@@ -71,7 +71,7 @@ const maxAttempts = 6
 type Timeout time.Duration
 
 // run is execute, and tells the tracer.
-func (s *scheduler) run(ctx context.Context, q *query) error {
+func (s *lease) run(ctx context.Context, q *query) error {
 	t := s.db.config.Tracer
 	if t == nil || q.copyIn != nil {
 		return s.execute(ctx, q)
@@ -93,7 +93,10 @@ func (s *scheduler) run(ctx context.Context, q *query) error {
 }
 
 // execute brings a query to its end. Afterwards its steps hold the answer, unless there is an error.
-func (s *scheduler) execute(ctx context.Context, q *query) error {
+func (s *lease) execute(ctx context.Context, q *query) error {
+	if !s.admits(q.last) {
+		return q.failed("running", s.late()) // before its arguments are asked for anything
+	}
 	if err := q.parseOptions(ctx); err != nil {
 		return q.failed("preparing", err)
 	}
@@ -106,7 +109,7 @@ func (s *scheduler) execute(ctx context.Context, q *query) error {
 	if q.local {
 		q.what.effects &^= sqltext.LeavesState
 	}
-	if err := s.check(q.what); err != nil {
+	if err := s.check(&q.segment, q.what); err != nil {
 		return q.failed("checking", err)
 	}
 	q.noRepeat = q.what.effects.Any(sqltext.CommitsItself | ofTx)
@@ -176,7 +179,7 @@ func (q *query) doubtful() bool {
 
 // outdated asks the server again for the types of a statement, and reports whether they have changed. It does so once for each query,
 // and not in a transaction, which the error has ended.
-func (s *scheduler) outdated(ctx context.Context, q *query) bool {
+func (s *lease) outdated(ctx context.Context, q *query) bool {
 	if q.fresh || q.desc == nil || q.inTx {
 		return false
 	}
@@ -191,16 +194,12 @@ func (s *scheduler) outdated(ctx context.Context, q *query) bool {
 	return true
 }
 
-// check refuses what can't run here, and notes what leaves something behind.
-func (s *scheduler) check(what verdict) error {
+// check refuses what can't run here, and notes in the segment that it leaves something behind.
+func (s *lease) check(g *segment, what verdict) error {
 	if what.effects.Any(copies) || s.lanes && !what.effects.Pipelines() {
 		return refused(what)
 	}
-	if what.effects.Any(sqltext.LeavesState) {
-		s.mu.Lock()
-		s.tainted = true
-		s.mu.Unlock()
-	}
+	g.taints = g.taints || what.effects.Any(sqltext.LeavesState)
 	return nil
 }
 
@@ -237,7 +236,10 @@ func (g *segment) failed(stage, sql string, err error) error {
 // gaveUp is the error of a statement that was not submitted, or no longer waited for. Its segment may still be in use.
 func (q *query) gaveUp(err error) error {
 	e := &StatementError{SQL: shorten(q.text), Stage: "waiting for", Err: err}
-	if s := q.sched; s != nil {
+	if err == errReleased || err == errTxOver {
+		e.Stage = "running"
+	}
+	if s := q.lease; s != nil {
 		s.mu.Lock()
 		if c := q.conn; c != nil {
 			e.Stage, e.Host, e.MaybeApplied = "running", c.w.host, q.mayBeApplied()
@@ -257,7 +259,7 @@ func (g *segment) mayBeApplied() bool {
 }
 
 // build makes the segment: what is to be sent.
-func (s *scheduler) build(ctx context.Context, q *query) (stage string, err error) {
+func (s *lease) build(ctx context.Context, q *query) (stage string, err error) {
 	q.steps = q.oneStep[:0]
 	q.discard = q.isExec
 	q.simple, q.hidden = "", 0
@@ -270,10 +272,10 @@ func (s *scheduler) build(ctx context.Context, q *query) (stage string, err erro
 			return "limiting", fmt.Errorf("%w: a Timeout for the simple protocol, or for several statements", ErrUnsupported)
 		}
 		if q.begin != "" {
-			if err := s.beginAlone(ctx, q.begin); err != nil {
+			if err := s.beginAlone(ctx, q); err != nil {
 				return "beginning the transaction of", err
 			}
-			q.begin = ""
+			q.begin, q.begins = "", false
 		}
 		q.simple = q.text
 		if q.simple == "" {
@@ -306,7 +308,7 @@ func (s *scheduler) build(ctx context.Context, q *query) (stage string, err erro
 }
 
 // step makes the step of a query, asking for a description first if it needs one.
-func (s *scheduler) step(ctx context.Context, q *query) (st step, stage string, err error) {
+func (s *lease) step(ctx context.Context, q *query) (st step, stage string, err error) {
 	var sh *shape
 	switch {
 	case q.isExec && len(q.args) == 0 || q.mode == pgx.QueryExecModeExec:
@@ -359,7 +361,7 @@ func (q *query) formats(sh *shape) []int16 {
 }
 
 // describe asks the server for the types of a statement.
-func (s *scheduler) describe(ctx context.Context, sql string, inTx bool) (*shape, error) {
+func (s *lease) describe(ctx context.Context, sql string, inTx bool) (*shape, error) {
 	for attempt := 1; ; attempt++ {
 		g := &segment{sql: sql, harmless: true, inTx: inTx}
 		payload, err := describeUnnamed(g.smallOut[:0], sql)
@@ -387,7 +389,7 @@ func (s *scheduler) describe(ctx context.Context, sql string, inTx bool) (*shape
 }
 
 // limitStep is what limits the time of the statement behind it.
-func (s *scheduler) limitStep(q *query) (step, error) {
+func (s *lease) limitStep(q *query) (step, error) {
 	if q.inTx {
 		return step{}, fmt.Errorf("%w: a Timeout in a transaction: use SET LOCAL statement_timeout", ErrUnsupported)
 	}
@@ -396,7 +398,7 @@ func (s *scheduler) limitStep(q *query) (step, error) {
 }
 
 // plainStep is a statement without parameters and result.
-func (s *scheduler) plainStep(sql string) (step, error) {
+func (s *lease) plainStep(sql string) (step, error) {
 	one := s.db.codec()
 	defer s.db.release(one)
 	payload, err := one.bindUnnamed(nil, sql, nil, nil, nil, false)
@@ -433,7 +435,7 @@ func formatOf(formats []int16, i int) int16 {
 }
 
 // exec runs a statement whose rows nobody wants.
-func (s *scheduler) exec(ctx context.Context, q *query) (pgconn.CommandTag, error) {
+func (s *lease) exec(ctx context.Context, q *query) (pgconn.CommandTag, error) {
 	q.isExec = true
 	if err := s.run(ctx, q); err != nil {
 		return pgconn.CommandTag{}, err
@@ -442,7 +444,7 @@ func (s *scheduler) exec(ctx context.Context, q *query) (pgconn.CommandTag, erro
 }
 
 // query runs a statement and returns its rows, which are an error's if it failed.
-func (s *scheduler) query(ctx context.Context, q *query) *Rows {
+func (s *lease) query(ctx context.Context, q *query) *Rows {
 	r := &q.row
 	r.db = s.db
 	r.q = q
@@ -455,9 +457,9 @@ func (s *scheduler) query(ctx context.Context, q *query) *Rows {
 }
 
 // beginAlone begins a transaction in a segment of its own, for a text that can't be in one with it.
-func (s *scheduler) beginAlone(ctx context.Context, begin string) error {
-	q := &query{text: begin}
-	q.inTx = true
+func (s *lease) beginAlone(ctx context.Context, of *query) error {
+	q := &query{text: of.begin}
+	q.inTx, q.begins = true, of.begins
 	_, err := s.exec(ctx, q)
 	return err
 }

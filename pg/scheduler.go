@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -34,14 +35,18 @@ type scheduler struct {
 	notBefore  time.Time // the next attempt to connect
 	idle       []func()  // to be called once nothing is under way
 	timer      *time.Timer
-	watching   bool              // the timer is set
-	names      map[string]string // of a session: what was prepared by name
-	tainted    bool              // of a session: a statement has left something behind
-	unsettled  bool              // of a session: what names mean has changed in a transaction, which may take it back
-	occupant   occupant          // of a session: a stream or a COPY. Meanwhile nothing else is accepted
-	lost       error             // of a session: why its connection is gone
-	onLost     func()            // is told of that, without the mutex
+	watching   bool     // the timer is set
+	owner      *lease   // whose it is; the driver's own while a session is made ready for the next one
+	driver     lease    // the driver's own, of a session
+	tainted    bool     // of a session: a statement has left something behind
+	unsettled  bool     // of a session: what names mean has changed in a transaction, which may take it back
+	occupant   occupant // of a session: a stream or a COPY. Meanwhile nothing else is accepted
+	lost       error    // of a session: why its connection is gone
+	onLost     func()   // is told of that, without the mutex
 	stats      counters
+
+	// collected is how many segments for a session are in the lists of loops' ticks.
+	collected atomic.Int32
 
 	// onNotification gets the notifications of a listener's connection, which is read all the time. It is set before the first
 	// connection is there, and called by its reader.
@@ -91,12 +96,15 @@ func (s *scheduler) place(g *segment) error {
 	return err
 }
 
-// accept puts a segment on a connection, which it returns, or into the queue.
+// accept puts a segment on a connection, which it returns, or into the queue. There is no other way there. It needs the mutex.
 func (s *scheduler) accept(g *segment) (*conn, error) {
+	if err := s.refuses(g); err != nil {
+		return nil, err
+	}
 	if s.closing {
 		return nil, ErrClosed
 	}
-	if s.occupant != nil && !g.internal {
+	if s.occupant != nil && g.lease != &s.driver {
 		return nil, errOccupied
 	}
 	s.stats.Statements++
@@ -104,6 +112,7 @@ func (s *scheduler) accept(g *segment) (*conn, error) {
 		if err := c.put(g); err != nil {
 			return nil, err
 		}
+		s.accepted(g)
 		return c, nil
 	}
 	if !s.lanes && len(s.conns) == 0 {
@@ -113,6 +122,7 @@ func (s *scheduler) accept(g *segment) (*conn, error) {
 		return nil, ErrQueueFull
 	}
 	s.stats.Waited++
+	s.accepted(g)
 	s.enqueue(g)
 	g.awaitReady()
 	if len(s.conns) < s.few {
@@ -427,6 +437,11 @@ func (s *scheduler) idleNow() []func() {
 // whenIdle calls fn once nothing is under way, maybe at once.
 func (s *scheduler) whenIdle(fn func()) {
 	s.mu.Lock()
+	s.addIdle(fn)
+}
+
+// addIdle is whenIdle with the mutex, which it releases.
+func (s *scheduler) addIdle(fn func()) {
 	s.idle = append(s.idle, fn)
 	fns := s.idleNow()
 	s.mu.Unlock()

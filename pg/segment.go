@@ -26,24 +26,27 @@ import (
 // While it is sent, its answer (cur, the steps' answers, failure) belongs to whoever reads the connection. From then on it belongs to
 // the waiter, who has been told; or to nobody if the waiter has gone, which is when abandoned is set.
 type segment struct {
-	sched *scheduler
+	lease *lease // of who sends it
 
 	// What to send. Set before it is submitted.
 	sql      string // for errors
-	hidden   int32  // so many steps stand before what the caller asked for, and have no effect of their own
 	simple   string // if not empty, this is a Query message, and there is one step for all its results
 	steps    []step
+	hidden   int32                           // so many steps stand before what the caller asked for, and have no effect of their own
 	discard  bool                            // nobody wants the rows
 	noRepeat bool                            // one of its steps can commit by itself; see mayLast
 	harmless bool                            // has no effect, so it may be repeated whatever happened
 	commits  bool                            // ends a transaction
 	renames  bool                            // names may mean something else afterwards
-	internal bool                            // is the driver's own
+	begins   bool                            // has the BEGIN of its transaction
+	last     bool                            // ends its lease
+	taints   bool                            // leaves something behind in its session
 	inTx     bool                            // belongs to a transaction of several segments
 	copyOut  bool                            // it is a COPY to the client, whose messages are the rows of the stream
 	copyIn   *copyIn                         // it is a COPY from the client
 	feed     func(ctx context.Context) error // puts the data of a copyIn
 	stream   *stream                         // gets the rows, which then aren't kept; nil if they are
+	opens    *lease                          // of the savepoint that it makes; may be nil
 
 	// Guarded by the scheduler's mutex.
 	state      segmentState
@@ -62,11 +65,11 @@ type segment struct {
 	again   bool // it certainly had no effect, and the reason has been taken note of: send it again
 	stray   bool // the reason was the cancel of another statement
 	stale   bool // it failed because the schema has changed since it was prepared
-	cur     int  // the step that is being answered
+	effects effects
+	cur     int // the step that is being answered
 	failure *pgconn.PgError
 	err     error // other than failure
 	size    int   // of the rows that are kept
-	effects effects
 
 	// Who is told, at most one of them. All nil: the waiter reads the connection itself.
 	ready   chan struct{} // with room for one
@@ -293,7 +296,7 @@ func (g *segment) keep(st *step, row arrivingRow) {
 
 // tooLarge counts a row, and reports whether the result has become larger than what is kept of one.
 func (g *segment) tooLarge(row arrivingRow) bool {
-	most := g.sched.db.config.ResultLimit
+	most := g.lease.db.config.ResultLimit
 	if most <= 0 {
 		return false
 	}

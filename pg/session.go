@@ -3,7 +3,6 @@ package pg
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -15,18 +14,16 @@ import (
 // It may be used by several goroutines or tasks at once: their statements are pipelined in the order in which they come.
 // Whether that makes sense, for example in a transaction, is for the owner to know.
 type Session struct {
-	s        *scheduler
-	db       *DB
-	released atomic.Bool
+	s  lease
+	db *DB
 }
 
 // Release gives the connection back. It doesn't wait: what is under way ends, an open transaction is rolled back, and settings, cursors, listens,
 // locks and what else has been left behind is undone before the next owner gets it. If temporary tables or prepared statements may be left, that is DISCARD ALL;
 // otherwise the connection keeps what this driver has prepared. Further calls do nothing.
 func (s *Session) Release() {
-	if !s.released.Swap(true) {
-		s.s.vacate()
-		s.db.pool.recycle(s.s, true)
+	if s.s.close() {
+		s.db.pool.recycle(&s.s, true)
 	}
 }
 
@@ -34,64 +31,40 @@ func (s *Session) Release() {
 // an open transaction is rolled back by the server. Afterwards every call says [ErrClosed]. Close waits until the server has been asked to cancel, as long as the context
 // allows; an error says that it may not have been. After Release, and further calls, do nothing.
 func (s *Session) Close(ctx context.Context) error {
-	if s.released.Swap(true) {
+	if !s.s.close() {
 		return nil
 	}
-	s.s.vacate()
 	busy, err := s.s.cancelFirst(ctx)
 	if busy {
 		s.s.force()
 	} else {
 		s.s.quit()
 	}
-	s.db.pool.lost(s.s)
+	s.db.pool.lost(s.s.scheduler)
 	if err != nil {
 		return fmt.Errorf("pg: closing a session: the server may not have heard that its statement is to be cancelled: %w", err)
 	}
 	return nil
 }
 
-func (s *Session) check() error {
-	if s.released.Load() {
-		return fmt.Errorf("%w: the session has been released", ErrClosed)
-	}
-	return nil
-}
-
 // Exec is [DB.Exec] in the session.
 func (s *Session) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	q := &query{text: sql, args: args}
-	if err := s.check(); err != nil {
-		return pgconn.CommandTag{}, q.failed("running", err)
-	}
-	return s.s.exec(ctx, q)
+	return s.s.exec(ctx, &query{text: sql, args: args})
 }
 
 // Query is [DB.Query] in the session.
 func (s *Session) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	r := s.query(ctx, sql, args)
+	r := s.s.query(ctx, &query{text: sql, args: args})
 	return r, r.err
 }
 
 // QueryRow is [DB.QueryRow] in the session.
 func (s *Session) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	return (*row)(s.query(ctx, sql, args))
-}
-
-func (s *Session) query(ctx context.Context, sql string, args []any) *Rows {
-	q := &query{text: sql, args: args}
-	if err := s.check(); err != nil {
-		q.row.err, q.row.closed = q.failed("running", err), true
-		return &q.row
-	}
-	return s.s.query(ctx, q)
+	return (*row)(s.s.query(ctx, &query{text: sql, args: args}))
 }
 
 // SendBatch is [DB.SendBatch] in the session.
 func (s *Session) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	if err := s.check(); err != nil {
-		return failedBatch(b, err)
-	}
 	return s.s.batch(ctx, b, nil)
 }
 
@@ -100,25 +73,24 @@ func (s *Session) Begin(ctx context.Context) (pgx.Tx, error) { return s.BeginTx(
 
 // BeginTx is Begin with options.
 func (s *Session) BeginTx(_ context.Context, options pgx.TxOptions) (pgx.Tx, error) {
-	if err := s.check(); err != nil {
-		return nil, err
+	if s.s.ended() {
+		return nil, errReleased
 	}
-	return newTx(s.s, options, func() {}), nil
+	tx := newTx(options)
+	tx.s.scheduler, tx.s.within = s.s.scheduler, &s.s
+	return tx, nil
 }
 
 // Ping asks the server for a sign of life.
 func (s *Session) Ping(ctx context.Context) error {
-	if err := s.check(); err != nil {
-		return err
-	}
 	return s.s.ping(ctx)
 }
 
-// PID returns the process id of the server's backend, 0 if the connection is lost.
+// PID returns the process id of the server's backend, 0 if the connection is lost or isn't the session's any more.
 func (s *Session) PID() uint32 {
 	s.s.mu.Lock()
 	defer s.s.mu.Unlock()
-	if len(s.s.conns) == 0 {
+	if len(s.s.conns) == 0 || s.s.ended() {
 		return 0
 	}
 	return s.s.conns[0].w.pid

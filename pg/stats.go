@@ -31,7 +31,7 @@ type Stats struct {
 
 // Stats returns the figures.
 func (db *DB) Stats() Stats {
-	s := db.lanes
+	s := &db.lanes
 	s.mu.Lock()
 	n := s.stats
 	st := Stats{

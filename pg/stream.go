@@ -18,9 +18,9 @@ import (
 //
 // In a loop the task is suspended only when no row has come yet, not for each of them.
 func (db *DB) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	q := &query{text: sql, args: args}
-	s, err := db.pool.acquire(ctx)
-	if err != nil {
+	o := &owning{query: query{text: sql, args: args}}
+	q, s := &o.query, &o.lease
+	if err := db.pool.acquire(ctx, s); err != nil {
 		q.row.err, q.row.closed = q.failed("waiting for a session for", err), true
 		return &q.row, q.row.err
 	}
@@ -32,10 +32,6 @@ func (db *DB) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 // Closing them early has the server cancel the statement; in a transaction, which that would end, the rest is read and thrown away instead.
 func (s *Session) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	q := &query{text: sql, args: args}
-	if err := s.check(); err != nil {
-		q.row.err, q.row.closed = q.failed("running", err), true
-		return &q.row, q.row.err
-	}
 	r := s.s.streamRows(ctx, q, nil, func() error { return s.s.run(ctx, q) })
 	return r, r.err
 }
@@ -51,8 +47,8 @@ func (tx *Tx) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 }
 
 // streamRows runs a query with run, and returns its rows; release is called when they are closed.
-func (s *scheduler) streamRows(ctx context.Context, q *query, release func(), run func() error) *Rows {
-	st := &stream{sched: s, ctx: ctx, release: release, room: make(chan struct{}, 1)}
+func (s *lease) streamRows(ctx context.Context, q *query, release func(), run func() error) *Rows {
+	st := &stream{sched: s.scheduler, ctx: ctx, release: release, room: make(chan struct{}, 1)}
 	q.stream, st.g = st, &q.segment
 	r := &q.row
 	r.db, r.q, r.stream = s.db, q, st
@@ -406,7 +402,7 @@ func (st *stream) stop() {
 }
 
 // doStream submits the segment of a stream, and waits until rows have come or it is finished.
-func (s *scheduler) doStream(ctx context.Context, g *segment) error {
+func (s *lease) doStream(ctx context.Context, g *segment) error {
 	st := g.stream
 	st.mu.Lock()
 	st.finished = false
@@ -434,7 +430,9 @@ func (s *scheduler) doStream(ctx context.Context, g *segment) error {
 	}
 	if err != nil || !st.delivered() {
 		s.mu.Lock()
-		s.occupant = nil
+		if s.occupant == st {
+			s.occupant = nil
+		}
 		s.mu.Unlock()
 	}
 	return err
@@ -442,20 +440,3 @@ func (s *scheduler) doStream(ctx context.Context, g *segment) error {
 
 // An occupant is what a session does for a while, so that it can do nothing else: a stream or a copyIn.
 type occupant interface{ close() }
-
-// occupied reports whether nothing else can be executed at present.
-func (s *scheduler) occupied() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.occupant != nil
-}
-
-// vacate ends what occupies the session.
-func (s *scheduler) vacate() {
-	s.mu.Lock()
-	o := s.occupant
-	s.mu.Unlock()
-	if o != nil {
-		o.close()
-	}
-}

@@ -18,23 +18,24 @@ import (
 // A Tx is a transaction. It implements pgx.Tx. BEGIN travels with the first statement, in one segment with it; a transaction that is ended without one
 // never reaches the server. Begin in a transaction makes a savepoint.
 //
-// Several goroutines or tasks may use it at once: their statements are pipelined.
+// Several goroutines or tasks may use it at once: their statements are pipelined. After Commit or Rollback, or when what it is part of has
+// ended (the session that it was begun in, or the transaction of a savepoint), every call returns pgx.ErrTxClosed, and nothing is sent. That
+// holds, too, for a call that began before and hasn't come to the point of sending.
 //
 //	pending   BEGIN is still to be sent
 //	starting  the first statement is being sent; others wait for it
 //	begun     the server knows of it
 //	unsure    the first statement was given up; before the next one, what has become of it is waited for
-//	over      Commit or Rollback was called
 type Tx struct {
-	s       *scheduler
-	parent  *Tx // of a savepoint
-	begin   string
-	commit  string
-	back    string
-	release func()
-	points  atomic.Int64
+	s      lease
+	parent *Tx // of a savepoint
+	begin  string
+	commit string
+	back   string
+	owns   *pool // to which its session goes back with its end; nil if it isn't its own
+	points atomic.Int64
 
-	mu    sync.Mutex // held for moments
+	mu    sync.Mutex // held for moments; the scheduler's may be taken inside
 	state txState
 	first *loop.Promise[struct{}] // done when the starting state ends
 }
@@ -46,13 +47,13 @@ const (
 	txStarting
 	txBegun
 	txUnsure
-	txOver
 )
 
 var _ pgx.Tx = (*Tx)(nil)
 
-func newTx(s *scheduler, o pgx.TxOptions, release func()) *Tx {
-	tx := &Tx{s: s, begin: o.BeginQuery, commit: o.CommitQuery, back: "rollback", release: release}
+// newTx makes a transaction that is in no session yet.
+func newTx(o pgx.TxOptions) *Tx {
+	tx := &Tx{s: lease{tx: true}, begin: o.BeginQuery, commit: o.CommitQuery, back: "rollback"}
 	if tx.begin == "" {
 		words := []string{"begin"}
 		if o.IsoLevel != "" {
@@ -75,13 +76,10 @@ func newTx(s *scheduler, o pgx.TxOptions, release func()) *Tx {
 // enter is called before each statement. It returns what is to be executed in the same segment before it;
 // if that isn't empty, started must be called after it.
 func (tx *Tx) enter(ctx context.Context) (begin string, err error) {
+	if tx.s.ended() {
+		return "", errTxOver
+	}
 	if tx.parent != nil {
-		tx.mu.Lock()
-		over := tx.state == txOver
-		tx.mu.Unlock()
-		if over {
-			return "", pgx.ErrTxClosed
-		}
 		return tx.parent.enter(ctx)
 	}
 	for {
@@ -104,8 +102,6 @@ func (tx *Tx) enter(ctx context.Context) (begin string, err error) {
 			return tx.begin, nil
 		case txBegun:
 			return "", err
-		case txOver:
-			return "", pgx.ErrTxClosed
 		case txStarting:
 			if err := watch(ctx, first); err != nil {
 				return "", err
@@ -139,7 +135,9 @@ func (tx *Tx) started(gaveUp bool) {
 func (tx *Tx) settle(ctx context.Context) error {
 	quiet := loop.NewPromise[struct{}](nil)
 	quiet.Future().SetName("the end of a statement that was given up")
-	tx.s.whenIdle(func() { quiet.Resolve(struct{}{}) })
+	if err := tx.s.whenIdle(func() { quiet.Resolve(struct{}{}) }); err != nil {
+		return err
+	}
 	if _, err := repaint.Await(ctx, quiet.Future()); err != nil {
 		return err
 	}
@@ -195,9 +193,10 @@ func (tx *Tx) within(ctx context.Context, q *query, run func() error) error {
 	for attempt := 1; ; attempt++ {
 		begin, err := tx.enter(ctx)
 		if err != nil {
-			return q.failed("beginning the transaction of", err)
+			return q.notBegun(err)
 		}
 		q.begin, q.inTx = begin, true
+		q.begins = begin != ""
 		err = run()
 		if begin == "" {
 			return err
@@ -219,15 +218,23 @@ func (tx *Tx) start(ctx context.Context, q *query) error {
 	begin, err := tx.enter(ctx)
 	if err == nil && begin != "" {
 		first := &query{text: begin}
-		first.inTx = true
+		first.inTx, first.begins = true, true
 		_, err = tx.s.exec(ctx, first)
 		tx.started(err != nil && first.unfinished())
 	}
 	if err != nil {
-		return q.failed("beginning the transaction of", err)
+		return q.notBegun(err)
 	}
 	q.inTx = true
 	return nil
+}
+
+// notBegun is the error of a statement whose transaction couldn't be begun, or has ended.
+func (q *query) notBegun(err error) error {
+	if errors.Is(err, pgx.ErrTxClosed) {
+		return q.failed("running", err)
+	}
+	return q.failed("beginning the transaction of", err)
 }
 
 // undo rolls back a transaction in which nothing but its first statement has failed.
@@ -240,11 +247,11 @@ func (tx *Tx) undo(ctx context.Context) bool {
 
 // unfinished reports whether the segment was given up and may still be in use.
 func (g *segment) unfinished() bool {
-	if g.sched == nil {
+	if g.lease == nil {
 		return false
 	}
-	g.sched.mu.Lock()
-	defer g.sched.mu.Unlock()
+	g.lease.mu.Lock()
+	defer g.lease.mu.Unlock()
 	return g.abandoned.Load()
 }
 
@@ -286,28 +293,31 @@ func (tx *Tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 // Begin makes a savepoint and returns a transaction that ends by releasing it, or by going back to it.
 func (tx *Tx) Begin(ctx context.Context) (pgx.Tx, error) {
 	name := fmt.Sprintf("sp_%d", tx.root().points.Add(1))
-	if _, err := tx.Exec(ctx, "savepoint "+name); err != nil {
+	sp := &Tx{s: lease{scheduler: tx.s.scheduler, within: &tx.s, tx: true}, parent: tx, state: txBegun}
+	sp.commit, sp.back = "release savepoint "+name, "rollback to savepoint "+name
+	q := &query{text: "savepoint " + name}
+	q.opens = &sp.s
+	err := tx.within(ctx, q, func() error { _, err := tx.s.exec(ctx, q); return err })
+	if err != nil {
+		sp.s.drop()
 		return nil, err
 	}
-	return &Tx{s: tx.s, parent: tx, commit: "release savepoint " + name, back: "rollback to savepoint " + name, state: txBegun, release: func() {}}, nil
+	return sp, nil
 }
 
 // Commit commits the transaction. If the server rolls it back instead, since a statement had failed, that is pgx.ErrTxCommitRollback.
 // If the context ends meanwhile, the outcome is unknown.
 func (tx *Tx) Commit(ctx context.Context) error {
-	if tx.s.occupied() {
-		return &StatementError{SQL: tx.commit, Stage: "running", Err: errOccupied}
-	}
 	pending, err := tx.finish(ctx)
 	if err != nil {
 		return err
 	}
-	defer tx.release()
+	defer tx.giveBack()
 	if pending {
 		return nil
 	}
 	q := &query{text: tx.commit}
-	q.commits, q.inTx = tx.parent == nil, true
+	q.commits, q.inTx, q.last = tx.parent == nil, true, true
 	tag, err := tx.s.exec(ctx, q)
 	if err == nil && tag.String() == "ROLLBACK" {
 		return pgx.ErrTxCommitRollback
@@ -315,26 +325,27 @@ func (tx *Tx) Commit(ctx context.Context) error {
 	return err
 }
 
-// finish makes the transaction one that is over, and reports whether the server never heard of it.
+// finish ends the lease for a Commit, and reports whether the server never heard of the transaction.
 func (tx *Tx) finish(ctx context.Context) (pending bool, err error) {
 	for {
+		tx.s.flush()
 		tx.mu.Lock()
 		state, first := tx.state, tx.first
-		if state != txStarting && state != txUnsure {
-			tx.state = txOver
-		}
+		err := tx.s.tryEnd(state != txStarting && state != txUnsure)
 		tx.mu.Unlock()
-		switch state {
-		case txOver:
-			return false, pgx.ErrTxClosed
-		case txStarting:
+		switch {
+		case err != nil:
+		case state == txStarting:
 			err = watch(ctx, first)
-		case txUnsure:
+		case state == txUnsure:
 			err = tx.settle(ctx)
 		default:
 			return state == txPending, nil
 		}
-		if err != nil {
+		switch {
+		case err == errOccupied:
+			return false, &StatementError{SQL: tx.commit, Stage: "running", Err: err}
+		case err != nil:
 			return false, err
 		}
 	}
@@ -343,34 +354,43 @@ func (tx *Tx) finish(ctx context.Context) (pending bool, err error) {
 // Rollback rolls the transaction back, whether or not the context has ended: in that case it doesn't wait for the server. It returns
 // pgx.ErrTxClosed if the transaction is over.
 func (tx *Tx) Rollback(ctx context.Context) error {
+	tx.s.flush()
 	tx.mu.Lock()
 	state := tx.state
-	tx.state = txOver
+	begun, occupant, first := tx.s.end()
 	tx.mu.Unlock()
-	switch state {
-	case txOver:
+	if !first {
 		return pgx.ErrTxClosed
-	case txPending:
-		tx.release()
-		return nil
 	}
-	tx.s.vacate()
 	// What is under way comes first on the connection, so there is nothing to wait for; and when it is released, a transaction
 	// that is still open is rolled back.
-	defer tx.release()
+	defer tx.giveBack()
+	if occupant != nil {
+		occupant.close()
+	}
+	if state == txPending || state == txStarting && !begun {
+		return nil
+	}
 	if ctx.Err() != nil {
 		if tx.parent != nil {
-			tx.s.fire(tx.back, func(error) {})
+			tx.s.fire(&segment{sql: tx.back, inTx: true, last: true}, func(error) {})
 		}
 		return nil
 	}
 	q := &query{text: tx.back}
-	q.inTx = true
+	q.inTx, q.last = true, true
 	_, err := tx.s.exec(ctx, q)
 	if ctx.Err() != nil && !errors.Is(err, ErrConnLost) {
 		return nil
 	}
 	return err
+}
+
+// giveBack gives the session back if the transaction has one for itself.
+func (tx *Tx) giveBack() {
+	if tx.owns != nil {
+		tx.owns.recycle(&tx.s, false)
+	}
 }
 
 // LargeObjects returns an object that can't be used.

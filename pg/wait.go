@@ -9,11 +9,11 @@ import (
 
 // do submits a segment and waits until it is finished, in a way that fits the caller. An error says that it was not submitted,
 // or that it was given up, because the context has ended. In that case the segment may still be in use and must be left alone.
-func (s *scheduler) do(ctx context.Context, g *segment) error {
+func (s *lease) do(ctx context.Context, g *segment) error {
 	if ctx.Err() != nil {
 		return loop.ContextError(ctx)
 	}
-	g.sched = s
+	g.lease = s
 	if g.stream != nil {
 		return s.doStream(ctx, g)
 	}
@@ -56,7 +56,7 @@ func (s *scheduler) do(ctx context.Context, g *segment) error {
 }
 
 // doInLoop is do for a loop's task or main function. What the loop's callers submit is sent when the tick ends.
-func (s *scheduler) doInLoop(ctx context.Context, l *loop.Loop, g *segment) error {
+func (s *lease) doInLoop(ctx context.Context, l *loop.Loop, g *segment) error {
 	g.promise = new(loop.Promise[struct{}])
 	g.promise.Bind(nil, (*awaited)(g))
 	future := g.promise.Future()

@@ -1,0 +1,212 @@
+package pg
+
+import (
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/seed1239206e/repaint"
+)
+
+// A lease is the right to send something to a scheduler's connections. Whatever a caller has (a Session, a Tx, a savepoint)
+// is a lease, every statement is a method of one, and every segment carries the one that it was made with. [scheduler.accept]
+// looks at it under the mutex, in the same step in which the segment gets its place, and nothing else decides whether a call is
+// still its owner's. So it doesn't matter what lies between the call and that step: a description, an argument's method, the
+// tick of a loop, another attempt. What comes too late is refused, and hits no other owner.
+//
+// A session's lease lasts from Acquire to Release. That of a transaction is within it, that of a savepoint within the
+// transaction's, and a lease ends with the one that it is within. What the driver itself sends to make a session ready for
+// the next owner has one, too. That of the lanes never ends.
+//
+//	held    its owner has it
+//	ending  its owner has ended it; only the statement that does so, the last one, is still accepted
+//	over    nothing is accepted
+type lease struct {
+	*scheduler
+	within *lease // nil for a session's own
+	tx     bool   // it is that of a transaction or a savepoint
+
+	// standing changes with the mutex. Without it, it says only that the lease has ended, not that it hasn't.
+	standing atomic.Uint32
+
+	// Guarded by the mutex.
+	begun  bool              // of a transaction: its BEGIN was accepted
+	points []*lease          // of a transaction: the savepoints that the server has, in their order
+	names  map[string]string // of a session, or a transaction that has one for itself: what was prepared by name
+}
+
+const (
+	leaseHeld uint32 = iota
+	leaseEnding
+	leaseOver
+)
+
+var (
+	errReleased = fmt.Errorf("%w: the session has been released", ErrClosed)
+	errTxOver   = fmt.Errorf("%w: it was committed or rolled back, or what it is part of has ended", pgx.ErrTxClosed)
+)
+
+// late is what is said to calls that come too late.
+func (s *lease) late() error {
+	if s.tx {
+		return errTxOver
+	}
+	return errReleased
+}
+
+// grant makes the lease that of the session's owner.
+func (s *lease) grant(session *scheduler) {
+	s.scheduler = session
+	session.mu.Lock()
+	session.owner = s
+	session.mu.Unlock()
+}
+
+// revoke takes the session from its owner, for good. Until it has another one only the driver itself can send anything.
+func (s *lease) revoke() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.standing.Store(leaseOver)
+	s.driver.scheduler = s.scheduler
+	s.owner = &s.driver
+}
+
+// root returns the session's own lease.
+func (s *lease) root() *lease {
+	for s.within != nil {
+		s = s.within
+	}
+	return s
+}
+
+// transaction returns that of the transaction in which this is, or is a savepoint.
+func (s *lease) transaction() *lease {
+	for s.within != nil && s.within.tx {
+		s = s.within
+	}
+	return s
+}
+
+// admits reports whether the lease has not ended. The last statement of one that is ending is admitted, too.
+// Without the mutex, only false is final.
+func (s *lease) admits(last bool) bool {
+	if now := s.standing.Load(); now != leaseHeld && !(last && now == leaseEnding) {
+		return false
+	}
+	for o := s.within; o != nil; o = o.within {
+		if o.standing.Load() != leaseHeld {
+			return false
+		}
+	}
+	return true
+}
+
+// ended reports that the lease has ended, as far as can be seen without the mutex.
+func (s *lease) ended() bool { return !s.admits(false) }
+
+// refuses returns why a segment may not be sent: its lease has ended, or isn't the owner's. It needs the mutex.
+func (s *scheduler) refuses(g *segment) error {
+	if !g.lease.admits(g.last) || g.lease.root() != s.owner {
+		return g.lease.late()
+	}
+	return nil
+}
+
+// accepted notes what a segment that was accepted begins, ends or leaves behind. It needs the mutex.
+func (s *scheduler) accepted(g *segment) {
+	if g.taints {
+		s.tainted = true
+	}
+	if g.begins {
+		g.lease.transaction().begun = true
+	}
+	if o := g.opens; o != nil {
+		if t := o.transaction(); !slices.Contains(t.points, o) {
+			t.points = append(t.points, o)
+		}
+	}
+	if !g.last {
+		return
+	}
+	g.lease.standing.Store(leaseOver)
+	t := g.lease.transaction()
+	if i := slices.Index(t.points, g.lease); i >= 0 {
+		for _, later := range t.points[i:] {
+			later.standing.Store(leaseOver) // the server drops those that were made after it, too
+		}
+		clear(t.points[i:])
+		t.points = t.points[:i]
+	}
+}
+
+// drop ends the lease of a savepoint that nobody has got.
+func (s *lease) drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.standing.Store(leaseOver)
+	t := s.transaction()
+	if i := slices.Index(t.points, s); i >= 0 {
+		t.points = slices.Delete(t.points, i, i+1)
+	}
+}
+
+// end ends the lease, whatever is under way. It returns the stream or COPY that occupies the session, which the caller must close, and
+// whether the lease's BEGIN was accepted. If the lease has ended before, first is false.
+func (s *lease) end() (begun bool, o occupant, first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended() {
+		return false, nil, false
+	}
+	s.standing.Store(leaseEnding)
+	return s.begun, s.occupant, true // there is no other owner whose it could be
+}
+
+// tryEnd is end for a statement that can't be sent while something occupies the session. If now is false it only says whether
+// that would be possible.
+func (s *lease) tryEnd(now bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.ended():
+		return pgx.ErrTxClosed
+	case s.occupant != nil:
+		return errOccupied
+	case now:
+		s.standing.Store(leaseEnding)
+	}
+	return nil
+}
+
+// close ends the lease of a session, and what occupies that. It reports false if the lease has ended before.
+func (s *lease) close() (first bool) {
+	s.flush()
+	_, o, first := s.end()
+	if o != nil {
+		o.close()
+	}
+	return first
+}
+
+// flush has what tasks of this loop have asked for in this tick sent before the lease ends: it came first.
+func (s *lease) flush() {
+	if s.collected.Load() == 0 {
+		return
+	}
+	if l := repaint.CurrentLoop(); l != nil {
+		s.db.flush(l, s.scheduler)
+	}
+}
+
+// whenIdle is the scheduler's, as long as the lease holds: what comes after its end is no business of its owner.
+func (s *lease) whenIdle(fn func()) error {
+	s.mu.Lock()
+	if s.ended() {
+		s.mu.Unlock()
+		return s.late()
+	}
+	s.addIdle(fn)
+	return nil
+}

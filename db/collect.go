@@ -35,7 +35,7 @@ func All[T any](ctx context.Context, q Querier, query string, args ...any) ([]T,
 	if err != nil {
 		return nil, err
 	}
-	scan, err := scannerFor[T](rows.call.Columns)
+	scan, err := scannerFor[T](&rows.call)
 	if err != nil {
 		return nil, rows.call.explain(err)
 	}
@@ -59,7 +59,7 @@ func One[T any](ctx context.Context, q Querier, query string, args ...any) (T, e
 		return v, err
 	}
 	err = rows.one(func() error {
-		scan, err := scannerFor[T](rows.call.Columns)
+		scan, err := scannerFor[T](&rows.call)
 		if err != nil {
 			return err
 		}
@@ -80,7 +80,7 @@ func Scalar[T any](ctx context.Context, q Querier, query string, args ...any) (T
 		if err := oneColumn(rows.call.Columns, "Scalar"); err != nil {
 			return err
 		}
-		return scanRow(rows.call.Columns, rows.call.Values, []any{&v})
+		return rows.call.scanRow(rows.call.Values, []any{&v})
 	})
 	return v, err
 }
@@ -109,19 +109,19 @@ func (r *Rows) one(scan func() error) error {
 }
 
 // scannerFor returns a function that copies a row to a T.
-func scannerFor[T any](columns []Column) (func(row []driver.Value, dest *T) error, error) {
+func scannerFor[T any](c *Call) (func(row []driver.Value, dest *T) error, error) {
 	t := reflect.TypeFor[T]()
 	switch {
 	case isRowType(t):
-		plan, err := planStruct(t, columns)
+		plan, err := planStruct(t, c.Columns)
 		return func(row []driver.Value, dest *T) error {
-			return plan.scan(reflect.ValueOf(dest).Elem(), columns, row)
+			return plan.scan(c, reflect.ValueOf(dest).Elem(), row)
 		}, err
 	case t.Kind() == reflect.Pointer && isRowType(t.Elem()):
-		plan, err := planStruct(t.Elem(), columns)
+		plan, err := planStruct(t.Elem(), c.Columns)
 		return func(row []driver.Value, dest *T) error {
 			p := reflect.New(t.Elem())
-			if err := plan.scan(p.Elem(), columns, row); err != nil {
+			if err := plan.scan(c, p.Elem(), row); err != nil {
 				return err
 			}
 			reflect.ValueOf(dest).Elem().Set(p)
@@ -129,11 +129,11 @@ func scannerFor[T any](columns []Column) (func(row []driver.Value, dest *T) erro
 		}, err
 	}
 	return func(row []driver.Value, dest *T) error {
-		if err := assign(dest, row[0], columns[0].Type); err != nil {
-			return badColumn(columns[0], 0, dest, err)
+		if err := c.assign(0, dest, row[0]); err != nil {
+			return badColumn(c.Columns[0], 0, dest, err)
 		}
 		return nil
-	}, oneColumn(columns, t.String())
+	}, oneColumn(c.Columns, t.String())
 }
 
 func oneColumn(columns []Column, what string) error {

@@ -16,6 +16,8 @@ type connConfig struct {
 	hide  bool
 	begin bool   // AutoBegin
 	token string // LogToken
+
+	dialect Dialect // that of the Engine
 }
 
 type connSetting func(*connConfig)

@@ -76,8 +76,16 @@
 //
 // Columns go into Go variables by the rules of database/sql: NULL needs a pointer,
 // a sql.Null or another sql.Scanner, a number that doesn't fit is an error. In
-// addition text is read as a time.Time, an integer that a float can't hold exactly
-// is an error, and structs take columns by name.
+// addition text is read as a time.Time, and structs take columns by name. Numbers
+// arrive exactly, or it is an error: a float32 can't be 16777217, and an integer takes a
+// float or a decimal that has no fraction. Only a fraction is rounded to what a float can
+// hold. What is scanned is the caller's own memory.
+//
+// A column of JSON goes into maps, structs, slices and pointers to them, which package
+// encoding/json fills; a string gets the JSON itself. [JSON] does so for any column and
+// any type, and is an argument for one as well. Where a database has no type for JSON
+// (SQLite, MariaDB), a column of text that is scanned into a map, struct or slice is taken
+// for JSON.
 //
 // # Errors
 //

@@ -25,9 +25,8 @@ func Get[T any](r *Rows, column string) (T, error) {
 	if found < 0 {
 		return v, r.call.explain(fail("get", ErrScan, "there is no column %q; there are %s", column, columnNames(r.call.Columns)))
 	}
-	c := r.call.Columns[found]
-	if err := assign(&v, row[found], c.Type); err != nil {
-		return v, r.call.explain(badColumn(c, found, &v, err))
+	if err := r.call.assign(found, &v, row[found]); err != nil {
+		return v, r.call.explain(badColumn(r.call.Columns[found], found, &v, err))
 	}
 	return v, nil
 }
@@ -60,7 +59,7 @@ func Each[T any](rows *Rows) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		defer rows.Close() // whatever ends the loop
 		var none T
-		scan, err := scannerFor[T](rows.call.Columns)
+		scan, err := scannerFor[T](&rows.call)
 		if err != nil {
 			_ = rows.Close() // the first error says more
 			yield(none, rows.call.explain(err))
@@ -130,7 +129,7 @@ func First[T any](ctx context.Context, q Querier, query string, args ...any) (T,
 	if !rows.Next() {
 		return v, noRows(&rows.call)
 	}
-	scan, err := scannerFor[T](rows.call.Columns)
+	scan, err := scannerFor[T](&rows.call)
 	if err == nil {
 		var row, _ = rows.row("scan")
 		err = scan(row, &v)

@@ -81,6 +81,7 @@ func OpenDB(ctx context.Context, d SQLDialect, db *sql.DB, opts ...Option) (*Eng
 
 func open(ctx context.Context, d Dialect, u *URL, conf config, connector Connector) (*Engine, error) {
 	limits := connector.Limits()
+	conf.conn.dialect = d
 	size, max := conf.places(limits)
 	e := &Engine{
 		url: u, dialect: d, conf: conf, connector: connector,

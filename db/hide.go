@@ -78,6 +78,17 @@ func BadArgument(c *Call, i int, condition, why error) error {
 	return &Error{Op: "bind", Fault: Fault{Condition: condition}, Err: err}
 }
 
+// OutOfRange returns the reason of a [Dialect] for refusing an argument whose value the
+// database can't store, which errors.Is finds to be ErrData, too.
+func OutOfRange(format string, args ...any) error {
+	return &outOfRangeError{fmt.Errorf(format, args...)}
+}
+
+type outOfRangeError struct{ error }
+
+func (e *outOfRangeError) Unwrap() error        { return e.error }
+func (e *outOfRangeError) Is(target error) bool { return target == ErrData }
+
 // misfit is that a column's value doesn't fit where it is to go.
 type misfit struct {
 	where string

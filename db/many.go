@@ -45,7 +45,7 @@ func QueryMany[T, A any](ctx context.Context, q Querier, query string, rows []A)
 	err := many(ctx, q, query, true, len(rows), func(i int) any { return rows[i] }, func(c *Call) error {
 		var err error
 		if scan == nil {
-			if scan, err = scannerFor[T](c.Columns); err != nil {
+			if scan, err = scannerFor[T](c); err != nil {
 				return c.explain(err)
 			}
 		}

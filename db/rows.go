@@ -54,7 +54,7 @@ func (r *Rows) Scan(dest ...any) error {
 	if err != nil {
 		return err
 	}
-	return r.call.explain(scanRow(r.call.Columns, row, dest))
+	return r.call.explain(r.call.scanRow(row, dest))
 }
 
 // ScanStruct copies the row's columns to the fields of the struct that dest
@@ -64,7 +64,7 @@ func (r *Rows) ScanStruct(dest any) error {
 	if err != nil {
 		return err
 	}
-	return r.call.explain(scanStruct(r.call.Columns, row, dest))
+	return r.call.explain(r.call.scanStruct(row, dest))
 }
 
 // Values returns the row as it is: int64, float64, bool, string, []byte,
@@ -141,7 +141,7 @@ func (r *Row) Scan(dest ...any) error {
 	if r.call.count() == 0 {
 		return noRows(&r.call)
 	}
-	return r.call.explain(scanRow(r.call.Columns, r.call.Values[:len(r.call.Columns)], dest))
+	return r.call.explain(r.call.scanRow(r.call.Values[:len(r.call.Columns)], dest))
 }
 
 // Err returns the query's error without scanning. It is nil if the query found
@@ -188,17 +188,26 @@ func (r Result) LastInsertID() (int64, error) {
 }
 
 // scanRow copies one row to the destinations.
-func scanRow(columns []Column, row []driver.Value, dest []any) error {
+func (c *Call) scanRow(row []driver.Value, dest []any) error {
 	if len(dest) != len(row) {
 		return fail("scan", ErrScan, "the row has %d columns (%s), Scan was given %d destinations",
-			len(row), columnNames(columns), len(dest))
+			len(row), columnNames(c.Columns), len(dest))
 	}
 	for i, v := range row {
-		if err := assign(dest[i], v, columns[i].Type); err != nil {
-			return badColumn(columns[i], i, dest[i], err)
+		if err := c.assign(i, dest[i], v); err != nil {
+			return badColumn(c.Columns[i], i, dest[i], err)
 		}
 	}
 	return nil
+}
+
+// assign copies a value of column i to what dest points to.
+func (c *Call) assign(i int, dest any, v driver.Value) error {
+	var d Dialect
+	if c.conf != nil {
+		d = c.conf.dialect
+	}
+	return assign(d, c.Columns[i].Type, dest, v)
 }
 
 func badColumn(c Column, i int, dest any, err error) error {

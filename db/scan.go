@@ -3,175 +3,232 @@ package db
 import (
 	"bytes"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
-	"math"
 	"reflect"
-	"strconv"
 	"strings"
 	"time"
 )
 
-// assign copies a column's value to what dest points to. Values that have the
+// assign copies a column's value to what dest points to; typ is the column's type, d the
+// dialect that it comes from, nil if that doesn't matter. Values that have the
 // variable's type already are copied here; conversions are those of database/sql
-// (through sql.Null, whose Scan reaches them), with these differences: text is
-// read as a time, an integer that a float can't hold exactly is an error, and a
-// BOOLEAN arrives in an any as a bool where the database stores 0 and 1.
-func assign(dest, src any, typ string) error {
-	switch d := dest.(type) {
+// (through sql.Null, whose Scan reaches them), with these differences: numbers arrive
+// exactly or not at all, see assignNumber; text is read as a time; JSON goes into maps,
+// structs and slices; a BOOLEAN arrives in an any as a bool where the database stores 0
+// and 1; and what database/sql calls a Null takes what its value takes.
+//
+// What is assigned is the caller's own: it shares no memory with src.
+func assign(d Dialect, typ string, dest, src any) error {
+	switch p := dest.(type) {
 	case *int64:
-		if s, ok := src.(int64); ok && d != nil {
-			*d = s
+		if s, ok := src.(int64); ok && p != nil {
+			*p = s
 			return nil
 		}
 	case *int:
-		if s, ok := src.(int64); ok && d != nil && int64(int(s)) == s {
-			*d = int(s)
+		if s, ok := src.(int64); ok && p != nil && int64(int(s)) == s {
+			*p = int(s)
 			return nil
 		}
 	case *string:
-		if s, ok := src.(string); ok && d != nil {
-			*d = s
+		if s, ok := src.(string); ok && p != nil {
+			*p = s
 			return nil
 		}
 	case *float64:
-		if s, ok := src.(float64); ok && d != nil {
-			*d = s
+		if s, ok := src.(float64); ok && p != nil {
+			*p = s
 			return nil
 		}
 	case *[]byte:
-		if s, ok := src.([]byte); ok && d != nil {
-			*d = bytes.Clone(s)
+		if s, ok := src.([]byte); ok && p != nil {
+			*p = bytes.Clone(s)
 			return nil
 		}
 	case *time.Time:
-		if s, ok := src.(time.Time); ok && d != nil {
-			*d = s
+		if s, ok := src.(time.Time); ok && p != nil {
+			*p = s
 			return nil
 		}
 	case *any:
-		if d != nil {
-			*d = natural(typ, src)
+		if p != nil {
+			*p = natural(typ, src)
 			return nil
 		}
 	}
 	v := reflect.ValueOf(dest)
 	if v.Kind() != reflect.Pointer {
+		if err := assignOwn(d, typ, dest, src); err != driver.ErrSkip {
+			return err
+		}
 		return errors.New("the destination is no pointer")
 	}
 	if v.IsNil() {
 		return errors.New("the destination is a nil pointer")
 	}
-	return assignTo(v.Elem(), dest, src, typ)
+	return assignTo(d, typ, v.Elem(), dest, src)
+}
+
+// valueScanner is a Dialect that knows variables which package db doesn't.
+type valueScanner interface {
+	// ScanValue copies a column's value, which may be nil, to what dest is or points to. It
+	// returns driver.ErrSkip if that is no variable of its own.
+	ScanValue(dest any, typ string, v driver.Value) error
+}
+
+// assignOwn assigns to a variable of the dialect's own, or returns driver.ErrSkip.
+func assignOwn(d Dialect, typ string, dest, src any) error {
+	if own, ok := d.(valueScanner); ok {
+		return own.ScanValue(dest, typ, src)
+	}
+	return driver.ErrSkip
 }
 
 // assignTo converts src to the type of v, to which dest points.
-func assignTo(v reflect.Value, dest, src any, typ string) error {
-	if text, ok := src.(string); ok && wantsTime(dest) {
-		t, err := parseTime(text)
-		if err != nil {
+func assignTo(d Dialect, typ string, v reflect.Value, dest, src any) error {
+	if scanner, ok := dest.(sql.Scanner); ok {
+		if value, valid, ok := nullOf(v); ok {
+			return assignNull(d, typ, value, valid, src)
+		}
+		return scanner.Scan(src)
+	}
+	if v.Kind() == reflect.Pointer {
+		return assignPointer(d, typ, v, src)
+	}
+	if src == nil {
+		if k := v.Kind(); k == reflect.Slice || k == reflect.Map || k == reflect.Interface {
+			v.SetZero()
+			return nil
+		}
+		if err := assignOwn(d, typ, dest, src); err != driver.ErrSkip {
 			return err
 		}
-		src = t
+		return fmt.Errorf("the value is NULL; use *%[1]s or sql.Null[%[1]s]", v.Type())
+	}
+	if isJSON(typ) && readsJSON(v.Type()) {
+		return assignJSON(v, src)
 	}
 	if text, ok := src.(string); ok {
-		if d, ok := dest.(*time.Duration); ok {
-			parsed, err := parseClock(text)
+		switch p := dest.(type) {
+		case *time.Time:
+			t, err := parseTime(text)
 			if err == nil {
-				*d = parsed
+				*p = t
+			}
+			return err
+		case *time.Duration:
+			t, err := parseClock(text)
+			if err == nil {
+				*p = t
 			}
 			return err
 		}
 	}
-	if scanner, ok := dest.(sql.Scanner); ok {
-		return scanner.Scan(src)
+	if ok, err := assignBasic(v, src); ok {
+		return err
 	}
-	if v.Kind() == reflect.Pointer {
-		if src == nil {
-			v.SetZero()
-			return nil
-		}
-		p := reflect.New(v.Type().Elem())
-		if err := assign(p.Interface(), src, typ); err != nil {
-			return err
-		}
-		v.Set(p)
+	return assignOther(d, typ, v, dest, src)
+}
+
+// nullOf returns the two parts of a Null of database/sql, such as sql.Null[int] and
+// sql.NullString: the value, and whether it is there.
+func nullOf(v reflect.Value) (value, valid reflect.Value, ok bool) {
+	t := v.Type()
+	if t.Kind() != reflect.Struct || t.PkgPath() != "database/sql" || t.NumField() != 2 || t.Field(1).Name != "Valid" {
+		return value, valid, false
+	}
+	return v.Field(0), v.Field(1), true
+}
+
+// assignNull has the value of a Null converted as one outside of it: database/sql itself
+// would put an integer into a float that can't hold it.
+func assignNull(d Dialect, typ string, value, valid reflect.Value, src any) error {
+	value.SetZero()
+	valid.SetBool(false)
+	if src == nil {
 		return nil
 	}
-	isBytes := v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8
-	if src == nil {
-		if v.Kind() == reflect.Slice || v.Kind() == reflect.Interface {
-			v.SetZero()
-			return nil
-		}
-		return fmt.Errorf("the value is NULL; use *%[1]s or sql.Null[%[1]s]", v.Type())
+	if err := assign(d, typ, value.Addr().Interface(), src); err != nil {
+		return err
 	}
+	valid.SetBool(true)
+	return nil
+}
 
-	switch kind := v.Kind(); {
-	case v.CanInt():
-		i, err := convert[int64](src)
-		if err == nil && v.OverflowInt(i) {
-			err = outOfRange(src)
-		}
-		if err == nil {
-			v.SetInt(i)
-		}
+// assignPointer makes the variable that v then points to; for NULL there is none.
+func assignPointer(d Dialect, typ string, v reflect.Value, src any) error {
+	if src == nil || fills(d, typ, v.Type().Elem()) && isJSONNull(src) {
+		v.SetZero()
+		return nil
+	}
+	p := reflect.New(v.Type().Elem())
+	if err := assign(d, typ, p.Interface(), src); err != nil {
 		return err
-	case v.CanUint():
-		u, err := convert[uint64](src)
-		if err == nil && v.OverflowUint(u) {
-			err = outOfRange(src)
-		}
-		if err == nil {
-			v.SetUint(u)
-		}
-		return err
-	case v.CanFloat():
-		f, err := convert[float64](src)
-		if i, ok := src.(int64); ok && int64(f) != i || err == nil && v.OverflowFloat(f) {
-			err = outOfRange(src)
-		}
-		if u, ok := src.(uint64); ok && (f >= 1<<64 || uint64(f) != u) {
-			err = outOfRange(src)
-		}
-		if err == nil {
-			v.SetFloat(f)
-		}
-		return err
-	case kind == reflect.Bool:
+	}
+	v.Set(p)
+	return nil
+}
+
+// assignBasic assigns to numbers, bools, strings and bytes. It reports whether v is one of
+// these.
+func assignBasic(v reflect.Value, src any) (ok bool, err error) {
+	switch {
+	case v.CanInt(), v.CanUint(), v.CanFloat():
+		return true, assignNumber(v, src)
+	case v.Kind() == reflect.Bool:
 		b, err := convert[bool](src)
 		if err == nil {
 			v.SetBool(b)
 		}
-		return err
-	case kind == reflect.String:
+		return true, err
+	case v.Kind() == reflect.String:
 		s, err := convert[string](src)
 		if err == nil {
 			v.SetString(s)
 		}
-		return err
-	case isBytes:
+		return true, err
+	case isBytes(v.Type()):
 		b, err := convert[[]byte](src)
 		if err == nil {
 			v.SetBytes(b)
 		}
+		return true, err
+	}
+	return false, nil
+}
+
+func isBytes(t reflect.Type) bool {
+	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8
+}
+
+// assignOther assigns to what is no basic type.
+func assignOther(d Dialect, typ string, v reflect.Value, dest, src any) error {
+	if err := assignOwn(d, typ, dest, src); err != driver.ErrSkip {
 		return err
 	}
-	if s := reflect.ValueOf(natural(typ, src)); s.Type().AssignableTo(v.Type()) {
-		v.Set(s)
+	if s := reflect.ValueOf(src); s.Type().AssignableTo(v.Type()) {
+		v.Set(reflect.ValueOf(natural(typ, src)))
 		return nil
 	}
 	if list, ok := src.([]any); ok && v.Kind() == reflect.Slice {
-		return assignList(v, list)
+		return assignList(d, strings.TrimPrefix(typ, "_"), v, list)
 	}
-	return fmt.Errorf("a %s can't be stored there", valueName(src))
+	why := fmt.Errorf("a value of type %s can't be stored there", valueName(src))
+	if fills(d, typ, v.Type()) {
+		if why = assignJSON(v, src); why == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w; implement sql.Scanner or use db.JSON", why)
 }
 
 // assignList copies an array of the database to a slice.
-func assignList(v reflect.Value, list []any) error {
+func assignList(d Dialect, typ string, v reflect.Value, list []any) error {
 	s := reflect.MakeSlice(v.Type(), len(list), len(list))
 	for i, element := range list {
-		if err := assign(s.Index(i).Addr().Interface(), element, ""); err != nil {
+		if err := assign(d, typ, s.Index(i).Addr().Interface(), element); err != nil {
 			return fmt.Errorf("element %d: %w", i, err)
 		}
 	}
@@ -197,10 +254,6 @@ func lastCause(err error) error {
 	return err
 }
 
-func outOfRange(src any) error {
-	return fmt.Errorf("%s %s: value out of range", valueName(src), shortValue(src))
-}
-
 func valueName(v any) string {
 	switch v.(type) {
 	case int64, uint64:
@@ -213,108 +266,28 @@ func valueName(v any) string {
 		return "bytes"
 	case time.Time:
 		return "time"
+	case []any:
+		return "array"
 	}
 	return fmt.Sprintf("%T", v)
 }
 
-// natural is the value that a column has in an any.
+// natural is the value that a column has in an any: one of the caller's own, so that
+// changing it changes no other.
 func natural(typ string, v any) any {
-	if i, ok := v.(int64); ok && (typ == "BOOLEAN" || typ == "BOOL") && i&^1 == 0 {
-		return i == 1
+	switch v := v.(type) {
+	case int64:
+		if (typ == "BOOLEAN" || typ == "BOOL") && v&^1 == 0 {
+			return v == 1
+		}
+	case []byte:
+		return bytes.Clone(v)
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = natural("", v[i])
+		}
+		return list
 	}
 	return v
-}
-
-func wantsTime(dest any) bool {
-	switch dest.(type) {
-	case *time.Time, *sql.NullTime, *sql.Null[time.Time]:
-		return true
-	}
-	return false
-}
-
-// timeLayouts are the forms in which databases that have no type for it keep a
-// time as text. Without a zone it is UTC.
-var timeLayouts = [...]string{
-	"2006-01-02 15:04:05.999999999Z07:00",
-	"2006-01-02T15:04:05.999999999Z07:00",
-	"2006-01-02 15:04:05.999999999",
-	"2006-01-02T15:04:05.999999999",
-	"2006-01-02 15:04Z07:00",
-	"2006-01-02 15:04",
-	"2006-01-02T15:04",
-	"2006-01-02",
-}
-
-func parseTime(text string) (time.Time, error) {
-	for _, layout := range timeLayouts {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t.UTC(), nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("text %s is no time", shortValue(text))
-}
-
-// parseClock reads a time of day, or a length of time, as databases write it:
-// hh:mm:ss.ffffff, perhaps with more hours and a sign, and perhaps with a number of
-// days before, each of 24 hours: 2 days -01:00:00. Months have no length.
-func parseClock(text string) (time.Duration, error) {
-	bad := fmt.Errorf("text %s is no time such as 12:34:56", shortValue(text))
-	count, rest, ok := strings.Cut(text, " day")
-	if !ok {
-		return parseHours(text, bad)
-	}
-	n, err := strconv.ParseInt(count, 10, 64)
-	if err != nil || n > maxDays || n < -maxDays {
-		return 0, bad
-	}
-	days := time.Duration(n) * 24 * time.Hour
-	if rest = strings.TrimPrefix(rest, "s"); rest == "" {
-		return days, nil
-	}
-	rest, ok = strings.CutPrefix(rest, " ")
-	d, err := parseHours(strings.TrimPrefix(rest, "+"), bad)
-	if sum := days + d; ok && err == nil && (sum > days) == (d > 0) {
-		return sum, nil
-	}
-	return 0, bad
-}
-
-// What a time.Duration can hold.
-const (
-	maxDays  = int64(math.MaxInt64 / (24 * time.Hour))
-	maxHours = uint64(math.MaxInt64/time.Hour) - 1
-)
-
-func parseHours(text string, bad error) (time.Duration, error) {
-	digits, negative := strings.CutPrefix(text, "-")
-	parts := strings.Split(digits, ":")
-	if len(parts) != 2 && len(parts) != 3 {
-		return 0, bad
-	}
-	var total time.Duration
-	units := [...]time.Duration{time.Hour, time.Minute, time.Second}
-	for i, part := range parts {
-		if i == 2 {
-			whole, fraction, _ := strings.Cut(part, ".")
-			if len(fraction) > 9 {
-				return 0, bad
-			}
-			nanos, err := strconv.ParseUint((fraction + "000000000")[:9], 10, 32)
-			if err != nil {
-				return 0, bad
-			}
-			total += time.Duration(nanos)
-			part = whole
-		}
-		n, err := strconv.ParseUint(part, 10, 64)
-		if err != nil || i > 0 && n > 59 || n > maxHours {
-			return 0, bad
-		}
-		total += time.Duration(n) * units[i]
-	}
-	if negative {
-		total = -total
-	}
-	return total, nil
 }

@@ -32,6 +32,9 @@ func (s *scanned) Scan(v any) error {
 
 var noon = time.Date(2026, 3, 4, 12, 0, 0, 5000, time.UTC)
 
+// rowOf is a call whose rows have the given columns.
+func rowOf(columns ...Column) *Call { return &Call{Columns: columns} }
+
 func pointerTo[T any](v T) *T { return &v }
 
 func TestValuesThatFit(t *testing.T) {
@@ -100,11 +103,11 @@ func TestValuesThatFit(t *testing.T) {
 			typ = reflect.TypeOf(c.want)
 		}
 		dest := reflect.New(typ)
-		require.NoError(t, assign(dest.Interface(), c.from, c.typ), "%T %v into %s", c.from, c.from, typ)
+		require.NoError(t, assign(nil, c.typ, dest.Interface(), c.from), "%T %v into %s", c.from, c.from, typ)
 		require.Equal(t, c.want, dest.Elem().Interface(), "%T %v into %s", c.from, c.from, typ)
 
 		var v any // an any takes whatever comes
-		require.NoError(t, assign(&v, c.from, c.typ))
+		require.NoError(t, assign(nil, c.typ, &v, c.from))
 	}
 }
 
@@ -116,18 +119,18 @@ func TestValuesThatDontFitSayWhatAndWhere(t *testing.T) {
 		want string
 	}{
 		{int64(128), new(int8), `column 1, "c" of type T, into int8: integer 128: value out of range`},
-		{int64(-1), new(uint), `into uint: integer -1: invalid syntax`},
+		{int64(-1), new(uint), `into uint: integer -1: value out of range`},
 		{int64(256), new(uint8), `value out of range`},
-		{int64(math.MaxInt64), new(float64), `into float64: integer 9223372036854775807: value out of range`},
+		{int64(math.MaxInt64), new(float64), `into float64: integer 9223372036854775807: a float64 would lose precision`},
 		{1e300, new(float32), `value out of range`},
-		{1.5, new(int), `into int: float 1.5: invalid syntax`},
+		{1.5, new(int), `into int: float 1.5: it is no integer`},
 		{1e19, new(int64), `float 1e+19`},
 		{"x", new(int), `into int: text "x": invalid syntax`},
 		{"x", new(bool), `into bool: text "x"`},
 		{"x", new(time.Time), `text "x" is no time`},
-		{"x", new(other), `into db.other: a text can't be stored there`},
+		{"x", new(other), `into db.other: a value of type text can't be stored there; implement sql.Scanner or use db.JSON`},
 		{"bad", new(scanned), `into db.scanned: mine`},
-		{int64(1), new([]int), `into []int: a integer can't be stored there`},
+		{int64(1), new([]int), `into []int: a value of type integer can't be stored there; implement sql.Scanner or use db.JSON`},
 		{nil, new(int), `into int: the value is NULL; use *int or sql.Null[int]`},
 		{nil, new(string), `into string: the value is NULL; use *string or sql.Null[string]`},
 		{nil, new(time.Time), `into time.Time: the value is NULL; use *time.Time`},
@@ -136,27 +139,27 @@ func TestValuesThatDontFitSayWhatAndWhere(t *testing.T) {
 		{int64(1), (*int)(nil), `the destination is a nil pointer`},
 		{nil, (*any)(nil), `the destination is a nil pointer`},
 	} {
-		err := scanRow([]Column{{Name: "c", Type: "T"}}, []driver.Value{c.from}, []any{c.dest})
+		err := rowOf(Column{Name: "c", Type: "T"}).scanRow([]driver.Value{c.from}, []any{c.dest})
 		require.ErrorIs(t, err, ErrScan, "%v into %T", c.from, c.dest)
 		require.ErrorContains(t, err, c.want, "%v into %T", c.from, c.dest)
 	}
-	err := scanRow([]Column{{Name: "a"}, {Name: "b"}}, []driver.Value{1, 2}, []any{new(int)})
+	err := rowOf(Column{Name: "a"}, Column{Name: "b"}).scanRow([]driver.Value{1, 2}, []any{new(int)})
 	require.ErrorContains(t, err, "the row has 2 columns (a, b), Scan was given 1 destinations")
 }
 
 func TestBytesThatWereScannedAreTheCallers(t *testing.T) {
 	row := []driver.Value{[]byte("abc")}
 	var first, second []byte
-	require.NoError(t, scanRow([]Column{{}}, row, []any{&first}))
+	require.NoError(t, rowOf(Column{}).scanRow(row, []any{&first}))
 	first[0] = 'X'
-	require.NoError(t, scanRow([]Column{{}}, row, []any{&second}))
+	require.NoError(t, rowOf(Column{}).scanRow(row, []any{&second}))
 	require.Equal(t, "abc", string(second))
 }
 
 func TestStructsAreFilledByName(t *testing.T) {
-	columns := []Column{{Name: "id"}, {Name: "full_name"}, {Name: "city"}, {Name: "street"}}
+	all := rowOf(Column{Name: "id"}, Column{Name: "full_name"}, Column{Name: "city"}, Column{Name: "street"})
 	var p person
-	require.NoError(t, scanStruct(columns, []driver.Value{int64(1), "n", "c", "s"}, &p))
+	require.NoError(t, all.scanStruct([]driver.Value{int64(1), "n", "c", "s"}, &p))
 	require.Equal(t, person{ID: 1, FullName: "n", embedded: embedded{"c"}, Address: &Address{"s"}}, p)
 
 	for _, c := range []struct {
@@ -170,12 +173,12 @@ func TestStructsAreFilledByName(t *testing.T) {
 		{[]Column{{Name: "id"}, {Name: "id"}}, []driver.Value{1, 2}, `the columns 1 ("id") and 2 ("id") are for the same field`},
 		{[]Column{{Name: "id"}}, []driver.Value{nil}, `column 1, "id", into field ID (int) of db.person: the value is NULL`},
 	} {
-		err := scanStruct(c.columns, c.row, &p)
+		err := rowOf(c.columns...).scanStruct(c.row, &p)
 		require.ErrorIs(t, err, ErrScan)
 		require.ErrorContains(t, err, c.want)
 	}
-	require.ErrorContains(t, scanStruct(columns, nil, p), "takes a pointer to a struct, not a db.person")
-	require.ErrorContains(t, scanStruct(columns, nil, (*person)(nil)), "takes a pointer to a struct")
+	require.ErrorContains(t, all.scanStruct(nil, p), "takes a pointer to a struct, not a db.person")
+	require.ErrorContains(t, all.scanStruct(nil, (*person)(nil)), "takes a pointer to a struct")
 }
 
 func FuzzParseTime(f *testing.F) {

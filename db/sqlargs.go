@@ -3,6 +3,7 @@ package db
 import (
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"reflect"
 	"time"
 )
@@ -66,8 +67,11 @@ func convertArg(arg *driver.NamedValue, checker driver.NamedValueChecker, d *SQL
 	default:
 		got, err := driver.DefaultParameterConverter.ConvertValue(v)
 		if err != nil {
-			if k := reflect.TypeOf(v).Kind(); k == reflect.Slice || k == reflect.Array {
-				return errors.New("a list can't be one argument; it can stand alone in IN (:name)")
+			if _, ok := v.(driver.Valuer); ok {
+				return err
+			}
+			if why := notOneValue(v); why != nil {
+				return why
 			}
 			return err
 		}
@@ -76,8 +80,26 @@ func convertArg(arg *driver.NamedValue, checker driver.NamedValueChecker, d *SQL
 		}
 		arg.Value = got
 	}
-	if d.Arg != nil {
-		arg.Value = d.Arg(arg.Value)
+	if d.Arg == nil {
+		return nil
+	}
+	v, err := d.Arg(arg.Value)
+	arg.Value = v
+	return err
+}
+
+// notOneValue returns the error for an argument that a driver can't take as one value, nil if
+// it isn't clear that it can't.
+func notOneValue(v any) error {
+	t := reflect.TypeOf(v)
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t.Kind() == reflect.Slice, t.Kind() == reflect.Array:
+		return fmt.Errorf("a list can't be one argument; it can stand alone in IN (:name), and db.JSON[%s]{V: …} is stored as JSON", t)
+	case t.Kind() == reflect.Map, t.Kind() == reflect.Struct:
+		return fmt.Errorf("a value of this type can't be an argument; implement driver.Valuer, or write db.JSON[%s]{V: …}, which is stored as JSON", t)
 	}
 	return nil
 }

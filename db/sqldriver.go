@@ -59,9 +59,9 @@ type SQLDriver struct {
 	// isn't asked then, and before the rules of database/sql; the error
 	// driver.ErrSkip leaves it to those. Nil asks the connection.
 	Convert func(v any) (driver.Value, error)
-	// Arg converts an argument from what database/sql makes of it; nil leaves
-	// it as it is.
-	Arg func(v driver.Value) driver.Value
+	// Arg converts an argument from what database/sql makes of it, or refuses it; nil
+	// leaves it as it is.
+	Arg func(v driver.Value) (driver.Value, error)
 	// Column returns how to convert the values of a column of the given type,
 	// none of which is nil; nil, as function or result, leaves them as they are.
 	Column func(typ string) func(v driver.Value) (driver.Value, error)

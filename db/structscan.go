@@ -7,16 +7,16 @@ import (
 )
 
 // scanStruct copies one row to the struct that dest points to.
-func scanStruct(columns []Column, row []driver.Value, dest any) error {
+func (c *Call) scanStruct(row []driver.Value, dest any) error {
 	v := reflect.ValueOf(dest)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
 		return fail("scan", ErrScan, "ScanStruct takes a pointer to a struct, not a %T", dest)
 	}
-	plan, err := planStruct(v.Elem().Type(), columns)
+	plan, err := planStruct(v.Elem().Type(), c.Columns)
 	if err != nil {
 		return err
 	}
-	return plan.scan(v.Elem(), columns, row)
+	return plan.scan(c, v.Elem(), row)
 }
 
 // structPlan has the field for each column.
@@ -45,12 +45,12 @@ func planStruct(t reflect.Type, columns []Column) (structPlan, error) {
 	return plan, nil
 }
 
-func (p structPlan) scan(v reflect.Value, columns []Column, row []driver.Value) error {
+func (p structPlan) scan(c *Call, v reflect.Value, row []driver.Value) error {
 	for i, index := range p {
 		f := fieldAt(v, index)
-		if err := assign(f.Addr().Interface(), row[i], columns[i].Type); err != nil {
+		if err := c.assign(i, f.Addr().Interface(), row[i]); err != nil {
 			field := v.Type().FieldByIndex(index)
-			where := fmt.Sprintf("column %d, %q, into field %s (%s) of %s", i+1, columns[i].Name, field.Name, field.Type, v.Type())
+			where := fmt.Sprintf("column %d, %q, into field %s (%s) of %s", i+1, c.Columns[i].Name, field.Name, field.Type, v.Type())
 			return &Error{Op: "scan", Fault: Fault{Condition: ErrScan}, Err: &misfit{where, err}}
 		}
 	}

@@ -57,6 +57,7 @@ func (db *DB) newMap() *pgtype.Map {
 	if fn := db.config.RegisterTypes; fn != nil {
 		fn(m)
 	}
+	checkTimes(m)
 	return m
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -32,6 +33,13 @@ func (t *text) Scan(src any) error {
 	}
 	t.S = strings.Trim(s, "<>")
 	return nil
+}
+
+// document is a value that is stored as JSON.
+type document struct {
+	Name string         `json:"name"`
+	Tags []string       `json:"tags"`
+	Deep map[string]any `json:"deep"`
 }
 
 type colour string
@@ -93,6 +101,41 @@ var types = []test{
 		require.Equal(c, float64(1<<53), f)
 		c.exec(c.engine(), "update "+table+" set v = v + 1")
 		_, err = db.Scalar[float64](c.ctx, c.engine(), "select v from "+table)
+		c.is(err, db.ErrScan)
+	}},
+	{"a narrow float variable for an integer loses nothing", func(c *run) {
+		table := c.table("v " + c.Integer)
+		c.exec(c.engine(), "insert into "+table+" values (:v)", named("v", int64(1<<24)))
+		f, err := db.Scalar[float32](c.ctx, c.engine(), "select v from "+table)
+		require.NoError(c, err)
+		require.Equal(c, float32(1<<24), f)
+		c.exec(c.engine(), "update "+table+" set v = v + 1")
+		_, err = db.Scalar[float32](c.ctx, c.engine(), "select v from "+table)
+		c.is(err, db.ErrScan)
+		_, err = db.Scalar[sql.Null[float32]](c.ctx, c.engine(), "select v from "+table)
+		c.is(err, db.ErrScan)
+	}},
+	{"a negative integer is no unsigned one", func(c *run) {
+		table := c.table("v " + c.Integer)
+		c.exec(c.engine(), "insert into "+table+" values (-1)")
+		_, err := db.Scalar[uint64](c.ctx, c.engine(), "select v from "+table)
+		c.is(err, db.ErrScan)
+		_, err = db.Scalar[uint8](c.ctx, c.engine(), "select v from "+table)
+		c.is(err, db.ErrScan)
+	}},
+	{"a float without a fraction is an integer", func(c *run) {
+		require.Equal(c, int64(5_000_000), stored[int64](c, c.Float, 5e6))
+		require.Equal(c, uint32(5_000_000), stored[uint32](c, c.Float, 5e6))
+		require.Equal(c, 12, stored[int](c, c.Decimal, "12.0000"))
+		table := c.table("v " + c.Float)
+		c.exec(c.engine(), "insert into "+table+" values (:v)", named("v", 1e19))
+		_, err := db.Scalar[int64](c.ctx, c.engine(), "select v from "+table)
+		c.is(err, db.ErrScan)
+	}},
+	{"a decimal's whole part isn't rounded", func(c *run) {
+		table := c.table("v " + c.Decimal)
+		c.exec(c.engine(), "insert into "+table+" values (:v)", named("v", "9007199254740993.5000"))
+		_, err := db.Scalar[float64](c.ctx, c.engine(), "select v from "+table)
 		c.is(err, db.ErrScan)
 	}},
 	{"a float is no integer", func(c *run) {
@@ -174,6 +217,37 @@ var types = []test{
 		require.NoError(c, rows.Scan(&second))
 		require.Equal(c, "abc", string(second))
 	}},
+	{"values of two Scans share no memory", func(c *run) {
+		table := c.table("v " + c.Bytes)
+		c.exec(c.engine(), "insert into "+table+" values (:v)", named("v", []byte("abc")))
+		rows, err := c.engine().Query(c.ctx, "select v from "+table)
+		require.NoError(c, err)
+		require.True(c, rows.Next())
+		spoil := func(v any) {
+			require.Equal(c, any([]byte("abc")), v)
+			v.([]byte)[0] = 'x'
+		}
+		for range 2 {
+			var v any
+			require.NoError(c, rows.Scan(&v))
+			spoil(v)
+			var null sql.Null[any]
+			require.NoError(c, rows.Scan(&null))
+			spoil(null.V)
+			var raw sql.RawBytes
+			require.NoError(c, rows.Scan(&raw))
+			spoil([]byte(raw))
+			values, err := rows.Values()
+			require.NoError(c, err)
+			spoil(values[0])
+			row, err := rows.Map()
+			require.NoError(c, err)
+			spoil(row["v"])
+			one, err := db.Get[any](rows, "v")
+			require.NoError(c, err)
+			spoil(one)
+		}
+	}},
 	{"booleans", func(c *run) {
 		roundTrip(c, c.Bool, true, false)
 		table := c.table("id integer", "v "+c.Bool)
@@ -218,6 +292,23 @@ var types = []test{
 	{"dates", func(c *run) {
 		roundTrip(c, c.Date, time.Date(2026, 2, 28, 0, 0, 0, 0, time.UTC), time.Date(1583, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC))
 	}},
+	{"a time that can't be read is refused", func(c *run) {
+		for _, year := range []int{-5000, -4712, -44, -1, 0, 1, 9999, 10000, 294276, 586578, 5_000_000} {
+			at := time.Date(year, 3, 15, 12, 30, 0, 0, time.UTC)
+			for _, typ := range []string{c.Moment, c.Local, c.Text} {
+				table := c.table("v " + typ)
+				if _, err := c.engine().Exec(c.ctx, "insert into "+table+" values (:v)", named("v", at)); err != nil {
+					c.is(err, db.ErrData)
+					require.Zero(c, c.count(c.engine(), table))
+					require.False(c, year > 1000 && year < 9999)
+					continue
+				}
+				got, err := db.Scalar[time.Time](c.ctx, c.engine(), "select v from "+table)
+				require.NoError(c, err, "%v in %s", at, typ)
+				require.Equal(c, at, got, typ)
+			}
+		}
+	}},
 	{"durations", func(c *run) {
 		roundTrip(c, c.Duration, 0, time.Second, 26*time.Hour+3*time.Minute+4*time.Second, 1500*time.Microsecond, -90*time.Second, 700*time.Hour)
 	}},
@@ -230,6 +321,118 @@ var types = []test{
 			require.JSONEq(c, doc, stored[string](c, c.JSON, doc))
 			require.JSONEq(c, doc, string(stored[[]byte](c, c.JSON, []byte(doc))))
 		}
+	}},
+	{"Go values as JSON", func(c *run) {
+		want := document{Name: "ä <b>", Tags: []string{"x", "y"}, Deep: map[string]any{"n": 1.5, "none": nil}}
+		for _, typ := range []string{c.JSON, c.Text} {
+			require.Equal(c, want, stored[db.JSON[document]](c, typ, db.JSON[document]{V: want}).V)
+			require.Equal(c, &want, stored[db.JSON[*document]](c, typ, db.JSON[*document]{V: &want}).V)
+			require.Equal(c, want, stored[*db.JSON[document]](c, typ, &db.JSON[document]{V: want}).V)
+			require.Equal(c, want, stored[sql.Null[db.JSON[document]]](c, typ, sql.Null[db.JSON[document]]{V: db.JSON[document]{V: want}, Valid: true}).V.V)
+			require.Equal(c, []int{1, 2}, stored[db.JSON[[]int]](c, typ, db.JSON[[]int]{V: []int{1, 2}}).V)
+			require.Equal(c, 7, stored[db.JSON[int]](c, typ, db.JSON[int]{V: 7}).V)
+			require.Equal(c, "7", stored[db.JSON[string]](c, typ, db.JSON[string]{V: "7"}).V)
+			require.Equal(c, any(true), stored[db.JSON[any]](c, typ, db.JSON[any]{V: true}).V)
+			require.Equal(c, map[string]any{}, stored[db.JSON[map[string]any]](c, typ, db.JSON[map[string]any]{V: map[string]any{}}).V)
+		}
+	}},
+	{"NULL as JSON", func(c *run) {
+		table := c.table("id integer", "v "+c.JSON)
+		nothing := []any{nil, db.JSON[map[string]any]{}, db.JSON[*document]{}, db.JSON[[]int]{}, db.JSON[any]{}, (*db.JSON[int])(nil), sql.Null[db.JSON[int]]{}}
+		for i, v := range nothing {
+			c.exec(c.engine(), "insert into "+table+" values (:id, :v)", named("id", i), named("v", v))
+		}
+		n, err := db.Scalar[int](c.ctx, c.engine(), "select count(*) from "+table+" where v is null")
+		require.NoError(c, err)
+		require.Equal(c, len(nothing), n)
+		const one = "select v from %s where id = 0"
+		query := fmt.Sprintf(one, table)
+		doc, err := db.Scalar[db.JSON[*document]](c.ctx, c.engine(), query)
+		require.NoError(c, err)
+		require.Nil(c, doc.V)
+		pointer, err := db.Scalar[*db.JSON[document]](c.ctx, c.engine(), query)
+		require.NoError(c, err)
+		require.Nil(c, pointer)
+		null, err := db.Scalar[sql.Null[db.JSON[document]]](c.ctx, c.engine(), query)
+		require.NoError(c, err)
+		require.False(c, null.Valid)
+		_, err = db.Scalar[db.JSON[document]](c.ctx, c.engine(), query)
+		c.is(err, db.ErrScan)
+		require.ErrorContains(c, err, "NULL")
+		plain, err := db.Scalar[map[string]any](c.ctx, c.engine(), query)
+		require.NoError(c, err)
+		require.Nil(c, plain)
+	}},
+	{"the JSON document null is the zero value", func(c *run) {
+		require.Equal(c, "null", stored[string](c, c.JSON, "null"))
+		require.Nil(c, stored[*document](c, c.JSON, "null"))
+		require.Nil(c, stored[map[string]any](c, c.JSON, "null"))
+		require.Zero(c, stored[document](c, c.JSON, "null"))
+		require.Zero(c, stored[db.JSON[document]](c, c.JSON, "null"))
+		require.NotNil(c, stored[*db.JSON[document]](c, c.JSON, "null"))
+		var nothing *document
+		require.Equal(c, "null", stored[string](c, c.JSON, db.JSON[[]*document]{V: []*document{nothing}})[1:5])
+	}},
+	{"a column of JSON goes into maps, structs and slices", func(c *run) {
+		type row struct {
+			A document
+			B *document
+			C map[string]any
+			D []string
+			E *map[string]any
+			F json.RawMessage
+			G string
+			H *document
+			I sql.Null[document]
+		}
+		const doc, list = `{"name": "n", "tags": ["x"], "deep": {"k": 1}}`, `["p", "q"]`
+		table := c.table("a "+c.JSON, "b "+c.JSON, "c "+c.JSON, "d "+c.JSON, "e "+c.JSON, "f "+c.JSON, "g "+c.JSON, "h "+c.JSON, "i "+c.JSON)
+		c.exec(c.engine(), "insert into "+table+" values (:doc, :doc, :doc, :list, :doc, :doc, :list, :null, :doc)", named("doc", doc), named("list", list), named("null", nil))
+		want := document{Name: "n", Tags: []string{"x"}, Deep: map[string]any{"k": 1.0}}
+		got, err := db.One[row](c.ctx, c.engine(), "select * from "+table)
+		require.NoError(c, err)
+		require.Equal(c, want, got.A)
+		require.Equal(c, &want, got.B)
+		require.Equal(c, "n", got.C["name"])
+		require.Equal(c, []string{"p", "q"}, got.D)
+		require.Equal(c, got.C, *got.E)
+		require.JSONEq(c, doc, string(got.F))
+		require.JSONEq(c, list, got.G)
+		require.Nil(c, got.H)
+		require.Equal(c, sql.Null[document]{V: want, Valid: true}, got.I)
+
+		rows, err := c.engine().Query(c.ctx, "select a, d from "+table)
+		require.NoError(c, err)
+		require.True(c, rows.Next())
+		into, words := map[string]any{"old": 1}, []string{"old", "old", "old"}
+		require.NoError(c, rows.Scan(&into, &words))
+		require.Equal(c, got.C, into, "nothing is left of what was there")
+		require.Equal(c, []string{"p", "q"}, words)
+		before := into
+		require.NoError(c, rows.Scan(&into, &words))
+		before["name"] = "changed"
+		require.Equal(c, "n", into["name"], "each Scan makes a map of its own")
+		c.is(rows.Scan(&words, &words), db.ErrScan)
+	}},
+	{"what is no JSON says what to do", func(c *run) {
+		table := c.table("v "+c.Integer, "t "+c.Text)
+		c.exec(c.engine(), "insert into "+table+" values (7, 'seven')")
+		_, err := db.Scalar[document](c.ctx, c.engine(), "select v from "+table)
+		c.is(err, db.ErrScan)
+		require.ErrorContains(c, err, "implement sql.Scanner or use db.JSON")
+		_, err = db.Scalar[map[string]any](c.ctx, c.engine(), "select t from "+table)
+		c.is(err, db.ErrScan)
+		require.ErrorContains(c, err, "implement sql.Scanner or use db.JSON")
+		_, err = db.Scalar[db.JSON[document]](c.ctx, c.engine(), "select t from "+table)
+		c.is(err, db.ErrScan)
+		for _, v := range []any{document{}, &document{}, map[string]any{"a": 1}} {
+			_, err := c.engine().Exec(c.ctx, "insert into "+table+" values (1, :v)", named("v", v))
+			c.is(err, db.ErrParameter)
+			require.ErrorContains(c, err, "db.JSON")
+		}
+		_, err = c.engine().Exec(c.ctx, "insert into "+table+" values (1, :v)", named("v", db.JSON[any]{V: func() {}}))
+		c.is(err, db.ErrParameter)
+		require.Equal(c, 1, c.count(c.engine(), table))
 	}},
 	{"NULL in and out by pointer", func(c *run) {
 		seven := 7

@@ -45,6 +45,11 @@ func (Dialect) EmptyList(columns int, _ bool) string {
 	return "select 1" + strings.Repeat(", 1", columns-1) + " from (select 1) as empty_list where 1 != 1"
 }
 
+// KeepsJSON reports whether a column has text: for MariaDB JSON is nothing else.
+func (Dialect) KeepsJSON(typ string) bool {
+	return strings.HasSuffix(typ, "TEXT") || strings.HasSuffix(typ, "CHAR")
+}
+
 var rules = &sqltext.MySQL.Rules
 
 // Rules returns how MySQL and MariaDB write SQL, without the modes ANSI_QUOTES and

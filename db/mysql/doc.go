@@ -58,7 +58,9 @@
 // Text is a string, DECIMAL too, so that it stays exact. TIME is text such as
 // 26:03:04.5, which Scan converts for a *time.Duration; a time.Duration as an
 // argument is a TIME. BIT is an integer, BOOLEAN, which MySQL makes a TINYINT, is 0
-// or 1. Integers beyond int64 are a uint64. What doesn't fit is an error.
+// or 1. Integers beyond int64 are a uint64. What doesn't fit is an error. JSON is text, which
+// goes into maps, structs and slices, see db.JSON; for MariaDB, where it is no type of its own,
+// any text may.
 //
 // Times are cut to microseconds, which is what the server can store. They are
 // sent, and read, in the connection's time zone, UTC unless time_zone says

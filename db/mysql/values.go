@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/seed1239206e/repaint/db"
 )
 
 // values converts between Go and the server. The driver is given times as text and
@@ -82,7 +84,7 @@ func (v values) known(value any) (driver.Value, error) {
 func (v values) time(t time.Time) (driver.Value, error) {
 	t = t.In(v.zone).Truncate(time.Microsecond)
 	if y := t.Year(); y < 0 || y > 9999 {
-		return nil, fmt.Errorf("the year %d is beyond what the database can store", y)
+		return nil, db.OutOfRange("the year %d is beyond what the database can store, 0 to 9999", y)
 	}
 	return t.Format(timeLayout), nil
 }
@@ -90,7 +92,7 @@ func (v values) time(t time.Time) (driver.Value, error) {
 // clock writes a duration as a TIME, cut to microseconds.
 func clock(d time.Duration) (driver.Value, error) {
 	if d > maxTime || d < -maxTime {
-		return nil, fmt.Errorf("%v is beyond the range of TIME, which ends at 838:59:59", d)
+		return nil, db.OutOfRange("%v is beyond the range of TIME, which ends at 838:59:59", d)
 	}
 	sign := ""
 	if d < 0 {

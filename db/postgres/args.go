@@ -54,7 +54,7 @@ func argument(v any) (any, error) {
 	case float64:
 		return float(v), nil
 	case time.Time:
-		return instant(v.UTC()), nil
+		return momentOf(v), nil
 	case driver.Valuer:
 		if r := reflect.ValueOf(v); r.Kind() == reflect.Pointer && r.IsNil() {
 			return nil, nil
@@ -74,6 +74,10 @@ func argument(v any) (any, error) {
 			return nil, nil
 		}
 		return argument(r.Elem().Interface())
+	case reflect.Slice, reflect.Array:
+		if isTimes(r.Type()) {
+			return inUTC(r).Interface(), nil
+		}
 	case reflect.Float32, reflect.Float64:
 		return float(r.Float()), nil
 	case reflect.Chan, reflect.Func, reflect.UnsafePointer:
@@ -97,29 +101,6 @@ func (f float) Int64Value() (pgtype.Int8, error) {
 	return pgtype.Int8{Int64: int64(f), Valid: true}, nil
 }
 
-// instant is a time that pgx doesn't write into text as Go prints it, for people to read, but
-// as the other dialects do.
-type instant time.Time
-
-func (t instant) TimestamptzValue() (pgtype.Timestamptz, error) {
-	return pgtype.Timestamptz{Time: time.Time(t), Valid: true}, nil
-}
-
-func (t instant) TimestampValue() (pgtype.Timestamp, error) {
-	return pgtype.Timestamp{Time: time.Time(t), Valid: true}, nil
-}
-
-func (t instant) DateValue() (pgtype.Date, error) {
-	return pgtype.Date{Time: time.Time(t), Valid: true}, nil
-}
-
-// String is what pgx writes into text.
-func (t instant) String() string {
-	return time.Time(t).Truncate(time.Microsecond).Format("2006-01-02 15:04:05.999999-07:00")
-}
-
-func (t instant) MarshalJSON() ([]byte, error) { return time.Time(t).MarshalJSON() }
-
 var (
 	whichArgument = regexp.MustCompile(`args\[(\d+)\]`)
 	whichType     = regexp.MustCompile(`format for (\S+) \(OID`)
@@ -134,6 +115,9 @@ func notEncoded(call *db.Call, err error) error {
 	}
 	return encodingError(call, err)
 }
+
+// jsonHint is what to do with a map or struct.
+const jsonHint = "write db.JSON[T]{V: value} for what is to be stored as JSON"
 
 // noPlan is in pgx's error if values of a type can't be those of a parameter at all.
 const noPlan = "cannot find encode plan"
@@ -152,8 +136,14 @@ func encodingError(call *db.Call, err error) error {
 	if found := whichType.FindStringSubmatch(text); found != nil {
 		typ = "a value of type " + found[1]
 	}
+	if errors.Is(err, db.ErrData) { // this package has refused it; what pgx says of that shows the value
+		for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+			err = inner
+		}
+		return db.BadArgument(call, i, db.ErrData, err)
+	}
 	if strings.Contains(text, noPlan) {
-		return refuse(call, i, db.ErrParameter, errors.New("it can't be made "+typ))
+		return refuse(call, i, db.ErrParameter, errors.New("it can't be made "+typ+"; "+jsonHint))
 	}
 	return refuse(call, i, db.ErrData, errors.New("it is too large for "+typ+", or malformed"))
 }

@@ -5,10 +5,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -21,7 +19,7 @@ var errArray = errors.New("the server sent an array that can't be read")
 
 // array reads the binary form: the number of dimensions, whether there are NULLs, the
 // type of the elements, the length and first index of each dimension, the elements.
-func (r *reader) array(raw []byte) (driver.Value, error) {
+func (d decoder) array(raw []byte) (driver.Value, error) {
 	if len(raw) < 12 {
 		return nil, errArray
 	}
@@ -54,7 +52,7 @@ func (r *reader) array(raw []byte) (driver.Value, error) {
 			}
 			element := raw[:n:n]
 			raw = raw[n:]
-			return r.value(oid, pgx.BinaryFormatCode, element)
+			return d.value(oid, pgx.BinaryFormatCode, element)
 		}
 		if lengths[0] < 0 || lengths[0] > len(raw) {
 			return nil, errArray
@@ -71,12 +69,21 @@ func (r *reader) array(raw []byte) (driver.Value, error) {
 	return read(lengths)
 }
 
+// arrayOf reads the text form of an array whose elements have the named type.
+func arrayOf(typ, text string) (driver.Value, error) {
+	delimiter := byte(',')
+	if typ == "BOX" {
+		delimiter = ';'
+	}
+	return parseArray(text, delimiter, func(text string) (driver.Value, error) { return textValue(typ, text) })
+}
+
 // parseArray reads the text form: {1,NULL,"a \"b\""}, {{1,2},{3,4}}, [0:1]={1,2}.
-func parseArray(text string, element func(text string) (driver.Value, error)) (driver.Value, error) {
+func parseArray(text string, delimiter byte, element func(text string) (driver.Value, error)) (driver.Value, error) {
 	if strings.HasPrefix(text, "[") {
 		_, text, _ = strings.Cut(text, "=")
 	}
-	p := &arrayParser{text: text, element: element}
+	p := &arrayParser{text: text, delimiter: delimiter, element: element}
 	list, err := p.list()
 	if err == nil && p.text != "" {
 		err = errArray
@@ -85,8 +92,9 @@ func parseArray(text string, element func(text string) (driver.Value, error)) (d
 }
 
 type arrayParser struct {
-	text    string // what is left
-	element func(text string) (driver.Value, error)
+	text      string // what is left
+	delimiter byte
+	element   func(text string) (driver.Value, error)
 }
 
 func (p *arrayParser) list() (driver.Value, error) {
@@ -106,7 +114,7 @@ func (p *arrayParser) list() (driver.Value, error) {
 		switch {
 		case p.skip('}'):
 			return list, nil
-		case !p.skip(','):
+		case !p.skip(p.delimiter):
 			return nil, errArray
 		}
 	}
@@ -117,7 +125,7 @@ func (p *arrayParser) value() (driver.Value, error) {
 		return p.list()
 	}
 	if !p.skip('"') {
-		end := strings.IndexAny(p.text, ",}")
+		end := strings.IndexAny(p.text, string([]byte{p.delimiter, '}'}))
 		if end < 0 {
 			return nil, errArray
 		}
@@ -168,15 +176,7 @@ func textValue(typ, text string) (driver.Value, error) {
 		}
 		return []byte(text), nil
 	case "TIMESTAMP", "TIMESTAMPTZ", "DATE":
-		for _, layout := range []string{"2006-01-02 15:04:05.999999", "2006-01-02 15:04:05.999999Z07", "2006-01-02 15:04:05.999999Z07:00", "2006-01-02"} {
-			if t, err := time.Parse(layout, text); err == nil {
-				return t.UTC(), nil
-			}
-		}
-		if strings.HasSuffix(text, "infinity") {
-			return text, nil
-		}
-		return nil, fmt.Errorf("%q is no time in the form of ISO 8601", text)
+		return parseTime(typ, text)
 	}
 	return text, nil
 }

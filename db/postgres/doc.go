@@ -60,11 +60,16 @@
 //	[]byte           bytea
 //	time.Time        timestamptz; timestamp and date, in UTC
 //	string           time and interval, such as 12:34:56.5 or 2 days 03:00:00
+//	string           ranges, multiranges, records and composites, as the server writes them: [1,10), (1,a)
 //	[]any            arrays
+//
+// A column of json or jsonb goes into maps, structs and slices, see db.JSON. The types of pgtype that take more than
+// one value are variables, too: pgtype.Range, Multirange, Array and CompositeFields; the first three are also arguments.
 //
 // An interval can be scanned into a time.Duration if it has no months; its days have
 // 24 hours. A time.Duration as an argument is an interval. An array can be scanned into a slice of whatever its elements can be
-// scanned into, and slices are arguments for arrays. Times are sent in UTC, cut to microseconds. Infinite ones are text.
+// scanned into, and slices are arguments for arrays. Times are sent in UTC, cut to microseconds; those that the server can't store, and in a column of text years
+// beyond 0 to 9999, are an error. Infinite ones are text.
 //
 // The type of each parameter is the one that the server finds for it; where it can't, as in
 // "select :a", it takes text. Write cast(:a as integer) then.

@@ -93,7 +93,7 @@ func unnamed(err error) db.Fault {
 	switch text := err.Error(); {
 	case strings.Contains(text, "failed to encode args["): // of pgx's stdlib
 		if strings.Contains(text, noPlan) {
-			return db.Fault{Condition: db.ErrParameter}
+			return db.Fault{Condition: db.ErrParameter, Hint: jsonHint}
 		}
 		return db.Fault{Condition: db.ErrData}
 	case errors.Is(err, pg.ErrClosed):

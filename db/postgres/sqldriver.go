@@ -35,7 +35,13 @@ func (d Dialect) ConnectorDB(_ context.Context, pool *sql.DB) (db.Connector, err
 	}), nil
 }
 
-func convert(v any) (driver.Value, error) { return argument(v) }
+func convert(v any) (driver.Value, error) {
+	converted, err := argument(v)
+	if err == nil {
+		err = checkTimes(converted)
+	}
+	return converted, err
+}
 
 func beginText(o db.TxOptions) []string {
 	words := []string{"begin"}
@@ -103,7 +109,7 @@ func column(typ string) func(driver.Value) (driver.Value, error) {
 			if !ok {
 				return v, nil
 			}
-			return parseArray(s, func(s string) (driver.Value, error) { return textValue(element, s) })
+			return arrayOf(element, s)
 		}
 	}
 	return nil

@@ -22,11 +22,17 @@ import (
 
 // reader turns rows as they came from the server into the values of package db.
 type reader struct {
+	decoder
 	rows   pgx.Rows
 	fields []pgconn.FieldDescription
 }
 
-func newReader(rows pgx.Rows) *reader { return &reader{rows, rows.FieldDescriptions()} }
+func newReader(rows pgx.Rows) *reader { return &reader{decoder{rows}, rows, rows.FieldDescriptions()} }
+
+// decoder decodes values, with a map of types that is asked for when it is needed.
+type decoder struct {
+	types interface{ TypeMap() *pgtype.Map }
+}
 
 // names has the names of types, in upper case, by their numbers. Those of the
 // application aren't known.
@@ -71,7 +77,7 @@ func (r *reader) row(values []driver.Value) ([]driver.Value, error) {
 }
 
 // value decodes one value. The memory of raw is used again for the next row.
-func (r *reader) value(oid uint32, format int16, raw []byte) (driver.Value, error) {
+func (d decoder) value(oid uint32, format int16, raw []byte) (driver.Value, error) {
 	if raw == nil {
 		return nil, nil
 	}
@@ -80,7 +86,7 @@ func (r *reader) value(oid uint32, format int16, raw []byte) (driver.Value, erro
 			return v, err
 		}
 		if isArray(oid) {
-			return r.array(raw)
+			return d.array(raw)
 		}
 	} else {
 		switch oid {
@@ -88,13 +94,14 @@ func (r *reader) value(oid uint32, format int16, raw []byte) (driver.Value, erro
 			return string(raw), nil
 		}
 		if isArray(oid) {
-			return parseArray(string(raw), func(text string) (driver.Value, error) {
-				return textValue(strings.TrimPrefix(names()[oid], "_"), text)
-			})
+			return arrayOf(strings.TrimPrefix(names()[oid], "_"), string(raw))
 		}
 	}
-	types := r.rows.TypeMap()
+	types := d.types.TypeMap()
 	if t, ok := types.TypeForOID(oid); ok {
+		if v, ok, err := d.compound(t.Codec, format, raw); ok {
+			return v, err
+		}
 		v, err := t.Codec.DecodeDatabaseSQLValue(types, oid, format, raw)
 		switch v := v.(type) {
 		case []byte:
@@ -115,6 +122,31 @@ func (r *reader) value(oid uint32, format int16, raw []byte) (driver.Value, erro
 		return string(raw), nil // an enum, or another type of the application
 	}
 	return append([]byte{}, raw...), nil
+}
+
+// compound decodes what is made of other values, also for types that the application has
+// loaded.
+func (d decoder) compound(codec pgtype.Codec, format int16, raw []byte) (v driver.Value, ok bool, err error) {
+	if format != pgx.BinaryFormatCode {
+		return nil, false, nil
+	}
+	switch c := codec.(type) {
+	case *pgtype.ArrayCodec:
+		v, err = d.array(raw)
+	case *pgtype.RangeCodec:
+		v, err = d.rangeText(c.ElementType.OID, raw)
+	case *pgtype.MultirangeCodec:
+		of, ok := c.ElementType.Codec.(*pgtype.RangeCodec)
+		if !ok {
+			return nil, false, nil
+		}
+		v, err = d.multirangeText(of.ElementType.OID, raw)
+	case pgtype.RecordCodec, *pgtype.CompositeCodec:
+		v, err = d.recordText(raw)
+	default:
+		return nil, false, nil
+	}
+	return v, true, err
 }
 
 // binaryValue decodes the types that are frequent, and those that shall be text of one
@@ -192,9 +224,6 @@ func binaryValue(oid uint32, raw []byte) (v driver.Value, ok bool, err error) {
 	}
 	return v, true, err
 }
-
-// epoch is where PostgreSQL's times begin.
-var epoch = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 // moment returns the time at so many microseconds; infinity is text.
 func moment(micros int64) driver.Value {

@@ -64,12 +64,12 @@ func TestArraysInTextForm(t *testing.T) {
 		`[0:1]={1,2}`:              []any{"1", "2"},
 		`{2026-01-02 03:04:05+00}`: []any{"2026-01-02 03:04:05+00"},
 	} {
-		got, err := parseArray(text, same)
+		got, err := parseArray(text, ',', same)
 		require.NoError(t, err)
 		require.Equal(t, want, got, text)
 	}
 	for _, bad := range []string{"", "a", "{", "{a", `{"a`, `{"a\`, "{a}b", "{a,,", "{{a}", "[0:1]"} {
-		_, err := parseArray(bad, same)
+		_, err := parseArray(bad, ',', same)
 		require.Error(t, err, bad)
 	}
 }
@@ -101,6 +101,6 @@ func TestTextOfOtherTypes(t *testing.T) {
 func FuzzArraysNeverPanic(f *testing.F) {
 	f.Add(`{a,"b\"",{c}}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		_, _ = parseArray(text, func(s string) (driver.Value, error) { return s, nil })
+		_, _ = parseArray(text, ',', func(s string) (driver.Value, error) { return s, nil })
 	})
 }

@@ -172,12 +172,18 @@ func recoverConn(ctx context.Context, c *db.SQLConn) error {
 // timeLayout sorts by time as text, in UTC.
 const timeLayout = "2006-01-02 15:04:05.999999999-07:00"
 
-// arg stores times in one form, whatever the driver's is.
-func arg(v driver.Value) driver.Value {
-	if t, ok := v.(time.Time); ok {
-		return t.UTC().Format(timeLayout)
+// arg stores times in one form, whatever the driver's is. A year has four digits there, or
+// else the text could neither be read nor compared.
+func arg(v driver.Value) (driver.Value, error) {
+	t, ok := v.(time.Time)
+	if !ok {
+		return v, nil
 	}
-	return v
+	t = t.UTC()
+	if y := t.Year(); y < 0 || y > 9999 {
+		return nil, db.OutOfRange("the year %d is beyond what can be stored as text, 0 to 9999", y)
+	}
+	return t.Format(timeLayout), nil
 }
 
 // init sets up a new connection.

@@ -40,6 +40,9 @@ func (Dialect) EmptyList(columns int, _ bool) string {
 	return ""
 }
 
+// KeepsJSON reports true for every type: SQLite keeps JSON as text, wherever that is.
+func (Dialect) KeepsJSON(string) bool { return true }
+
 // Rules returns how SQLite writes SQL.
 func (Dialect) Rules() *sqltext.Rules { return &sqltext.SQLite.Rules }
 

@@ -59,9 +59,10 @@
 //
 // A time is stored as text in UTC with nanoseconds, which sorts by time, and
 // read as a time.Time in UTC from columns declared DATE, DATETIME or TIMESTAMP;
-// other columns give the text, which Scan converts for a *time.Time. Booleans
-// are stored as 0 and 1. An integer beyond int64 and a float that a
-// narrower Go variable can't hold are errors.
+// other columns give the text, which Scan converts for a *time.Time. Years are 0 to
+// 9999; others are an error. Booleans are stored as 0 and 1. An integer beyond int64
+// and a float that a narrower Go variable can't hold are errors. JSON is text, whatever
+// the column's type is: see db.JSON.
 //
 // # What it is not
 //

@@ -1,0 +1,210 @@
+package db
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/big"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// assignNumber converts src to a number. What a variable can't hold is an error, never
+// another number:
+//
+//   - An integer takes integers within its bounds, and floats and decimals that have no
+//     fraction: 5000000.0 is an integer, 0.5 is none.
+//   - A float takes integers that it can hold exactly. Fractions are rounded to what it can
+//     hold, as there is no other way; the whole number before the point isn't.
+func assignNumber(v reflect.Value, src any) (err error) {
+	switch {
+	case v.CanInt():
+		var i int64
+		if i, err = toInt(src); err == nil && v.OverflowInt(i) {
+			err = outOfRange(src)
+		}
+		if err == nil {
+			v.SetInt(i)
+		}
+	case v.CanUint():
+		var u uint64
+		if u, err = toUint(src); err == nil && v.OverflowUint(u) {
+			err = outOfRange(src)
+		}
+		if err == nil {
+			v.SetUint(u)
+		}
+	default:
+		var f float64
+		if f, err = toFloat(src, v.Type().Bits()); err == nil {
+			v.SetFloat(f)
+		}
+	}
+	return err
+}
+
+func toInt(src any) (int64, error) {
+	switch s := src.(type) {
+	case int64:
+		return s, nil
+	case float64:
+		switch {
+		case s != math.Trunc(s): // NaN, too
+			return 0, hasFraction(src)
+		case s < math.MinInt64 || s >= -math.MinInt64:
+			return 0, outOfRange(src)
+		}
+		return int64(s), nil
+	case string:
+		src = wholeOf(s)
+	case []byte:
+		src = wholeOf(string(s))
+	}
+	return convert[int64](src)
+}
+
+func toUint(src any) (uint64, error) {
+	switch s := src.(type) {
+	case uint64:
+		return s, nil
+	case int64:
+		if s < 0 {
+			return 0, outOfRange(src)
+		}
+		return uint64(s), nil
+	case float64:
+		switch {
+		case s != math.Trunc(s):
+			return 0, hasFraction(src)
+		case s < 0 || s >= 2*-math.MinInt64:
+			return 0, outOfRange(src)
+		}
+		return uint64(s), nil
+	case string:
+		src = wholeOf(s)
+	case []byte:
+		src = wholeOf(string(s))
+	}
+	return convert[uint64](src)
+}
+
+// wholeOf returns the integer that a decimal is, such as 12.0000; any other text as it is.
+func wholeOf(text string) string {
+	whole, fraction, ok := strings.Cut(text, ".")
+	if ok && whole != "" && fraction != "" && strings.Trim(fraction, "0") == "" {
+		return whole
+	}
+	return text
+}
+
+func toFloat(src any, bits int) (float64, error) {
+	switch s := src.(type) {
+	case int64:
+		f := float64(s)
+		if bits == 32 {
+			f = float64(float32(s))
+		}
+		if f >= -math.MinInt64 || int64(f) != s {
+			return 0, inexact(src, bits)
+		}
+		return f, nil
+	case uint64:
+		f := float64(s)
+		if bits == 32 {
+			f = float64(float32(s))
+		}
+		if f >= 2*-math.MinInt64 || uint64(f) != s {
+			return 0, inexact(src, bits)
+		}
+		return f, nil
+	case float64:
+		if bits == 32 {
+			return narrowed(s)
+		}
+		return s, nil
+	}
+	f, err := convert[float64](src)
+	if err != nil {
+		return 0, err
+	}
+	if bits == 32 && math.Abs(f) > math.MaxFloat32 && !math.IsInf(f, 0) {
+		return 0, outOfRange(src)
+	}
+	text, ok := src.(string)
+	if b, isBytes := src.([]byte); isBytes {
+		text, ok = string(b), true
+	}
+	if ok && !holds(text, bits) {
+		return 0, inexact(src, bits)
+	}
+	return f, nil
+}
+
+// exactFloat is the bound up to which a float64 counts in steps of at most one, so that its
+// whole part is a number that somebody may have counted. Beyond it is an approximation
+// already.
+const exactFloat = 1 << 53
+
+// narrowed returns a float as it is in a float32.
+func narrowed(f float64) (float64, error) {
+	n := float64(float32(f))
+	switch {
+	case math.IsInf(n, 0) && !math.IsInf(f, 0), n == 0 && f != 0:
+		return 0, outOfRange(f)
+	case math.Abs(f) <= exactFloat && math.Abs(n-f) >= 1:
+		return 0, inexact(f, 32)
+	}
+	return n, nil
+}
+
+// holds reports whether a float of so many bits can hold the whole part of the number that
+// the text is, if that is written with all its digits.
+func holds(text string, bits int) bool {
+	text = strings.TrimLeft(text, "+-0")
+	whole, fraction, _ := strings.Cut(text, ".")
+	if !isDigits(whole) || !isDigits(fraction) {
+		return true // 1e30, NaN: an approximation
+	}
+	if len(whole) <= 7 || bits == 64 && len(whole) <= 15 {
+		return true
+	}
+	exact, ok := new(big.Int).SetString(whole, 10)
+	if !ok {
+		return true
+	}
+	accuracy := big.Exact
+	if bits == 32 {
+		_, accuracy = new(big.Float).SetInt(exact).Float32()
+	} else {
+		_, accuracy = new(big.Float).SetInt(exact).Float64()
+	}
+	return accuracy == big.Exact
+}
+
+func isDigits(text string) bool { return strings.Trim(text, "0123456789") == "" }
+
+func outOfRange(src any) error {
+	return fmt.Errorf("%s %s: value out of range", valueName(src), shortValue(src))
+}
+
+func hasFraction(src any) error {
+	return fmt.Errorf("%s %s: it is no integer", valueName(src), shortValue(src))
+}
+
+// inexact is the error for a number that would become another one.
+func inexact(src any, bits int) error {
+	why := errors.New("a float64 would lose precision; scan it into an integer, or a string")
+	if bits == 32 {
+		why = errors.New("a float32 would lose precision; scan it into a float64, an integer, or a string")
+	}
+	return fmt.Errorf("%s %s: %w", valueName(src), shortNumber(src), why)
+}
+
+// shortNumber writes a float with all its digits.
+func shortNumber(v any) string {
+	if f, ok := v.(float64); ok {
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	return shortValue(v)
+}

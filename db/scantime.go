@@ -1,0 +1,95 @@
+package db
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// timeLayouts are the forms in which databases that have no type for it keep a
+// time as text. Without a zone it is UTC.
+var timeLayouts = [...]string{
+	"2006-01-02 15:04:05.999999999Z07:00",
+	"2006-01-02T15:04:05.999999999Z07:00",
+	"2006-01-02 15:04:05.999999999",
+	"2006-01-02T15:04:05.999999999",
+	"2006-01-02 15:04Z07:00",
+	"2006-01-02 15:04",
+	"2006-01-02T15:04",
+	"2006-01-02",
+}
+
+func parseTime(text string) (time.Time, error) {
+	for _, layout := range timeLayouts {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("text %s is no time", shortValue(text))
+}
+
+// parseClock reads a time of day, or a length of time, as databases write it:
+// hh:mm:ss.ffffff, perhaps with more hours and a sign, and perhaps with a number of
+// days before, each of 24 hours: 2 days -01:00:00. Months have no length.
+func parseClock(text string) (time.Duration, error) {
+	bad := fmt.Errorf("text %s is no time such as 12:34:56", shortValue(text))
+	count, rest, ok := strings.Cut(text, " day")
+	if !ok {
+		return parseHours(text, bad)
+	}
+	n, err := strconv.ParseInt(count, 10, 64)
+	if err != nil || n > maxDays || n < -maxDays {
+		return 0, bad
+	}
+	days := time.Duration(n) * 24 * time.Hour
+	if rest = strings.TrimPrefix(rest, "s"); rest == "" {
+		return days, nil
+	}
+	rest, ok = strings.CutPrefix(rest, " ")
+	d, err := parseHours(strings.TrimPrefix(rest, "+"), bad)
+	if sum := days + d; ok && err == nil && (sum > days) == (d > 0) {
+		return sum, nil
+	}
+	return 0, bad
+}
+
+// What a time.Duration can hold.
+const (
+	maxDays  = int64(math.MaxInt64 / (24 * time.Hour))
+	maxHours = uint64(math.MaxInt64/time.Hour) - 1
+)
+
+func parseHours(text string, bad error) (time.Duration, error) {
+	digits, negative := strings.CutPrefix(text, "-")
+	parts := strings.Split(digits, ":")
+	if len(parts) != 2 && len(parts) != 3 {
+		return 0, bad
+	}
+	var total time.Duration
+	units := [...]time.Duration{time.Hour, time.Minute, time.Second}
+	for i, part := range parts {
+		if i == 2 {
+			whole, fraction, _ := strings.Cut(part, ".")
+			if len(fraction) > 9 {
+				return 0, bad
+			}
+			nanos, err := strconv.ParseUint((fraction + "000000000")[:9], 10, 32)
+			if err != nil {
+				return 0, bad
+			}
+			total += time.Duration(nanos)
+			part = whole
+		}
+		n, err := strconv.ParseUint(part, 10, 64)
+		if err != nil || i > 0 && n > 59 || n > maxHours {
+			return 0, bad
+		}
+		total += time.Duration(n) * units[i]
+	}
+	if negative {
+		total = -total
+	}
+	return total, nil
+}

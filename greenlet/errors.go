@@ -27,8 +27,9 @@ var (
 	// a root has no parent and can't be killed.
 	ErrRoot = errors.New("greenlet: not possible for a root greenlet")
 
-	// ErrSurvived says that a killed greenlet recovered and went on.
-	ErrSurvived = errors.New("greenlet: the greenlet recovered from being killed and is still alive")
+	// ErrSurvived says that a greenlet was killed and didn't end: it recovered and went on,
+	// or waits for something in a deferred function.
+	ErrSurvived = errors.New("greenlet: the greenlet was killed and is still alive")
 )
 
 // A FamilyError reports the use of a greenlet from a goroutine that isn't the running one of its family.
@@ -43,16 +44,16 @@ type FamilyError struct {
 	// Where descriptors of goroutines can't be read (see the package's documentation) that is noticed
 	// only when the family's suspended greenlets are killed for it.
 	RootExited bool
-	Closed     bool // the family was closed
+	Closed     bool // the family was closed by its root
 }
 
 func (e *FamilyError) Error() string {
-	if e.RootExited {
-		return fmt.Sprintf("greenlet: cannot %s %s, which belongs to %s, from %s: the family's root goroutine has exited, so nobody can switch in it any more",
-			e.Op, e.Greenlet, e.Family, e.Caller)
-	}
 	if e.Closed {
 		return fmt.Sprintf("greenlet: cannot %s %s, which belongs to %s, from %s: the family is closed, and was another one",
+			e.Op, e.Greenlet, e.Family, e.Caller)
+	}
+	if e.RootExited {
+		return fmt.Sprintf("greenlet: cannot %s %s, which belongs to %s, from %s: the family's root goroutine has exited, so nobody can switch in it any more",
 			e.Op, e.Greenlet, e.Family, e.Caller)
 	}
 	return fmt.Sprintf("greenlet: cannot %s %s, which belongs to %s, from %s: greenlets can only be used from the goroutines of their own family",

@@ -1,5 +1,7 @@
 package greenlet
 
+import "runtime"
+
 // DescriptorsReadable says that the runtime's descriptors of goroutines could be read,
 // and so all that depends on them is to be expected.
 var DescriptorsReadable = ownThreadLockReadable() && stackSize() > 0
@@ -12,3 +14,28 @@ func StackSize() uintptr { return stackSize() }
 
 // MaxIdleStack is how large a stack is kept.
 const MaxIdleStack = maxIdleStack
+
+// KillPanic is what unwinds a greenlet that is being killed.
+var KillPanic any = killed
+
+// Forget does what the collector does when it finds a suspended greenlet unreachable.
+func Forget(g *Greenlet) { g.fam.forget(g.core) }
+
+// WhileLooking calls add, in another goroutine, after the family has looked for new tracers and before it is done with that.
+func WhileLooking(f *Family, add func()) {
+	done := make(chan struct{})
+	f.mu.Lock()
+	f.findTracers()
+	go func() {
+		defer close(done)
+		add()
+	}()
+	// A global tracer comes into being meanwhile, the family's own ones have to wait.
+	const patience = 1000
+	for i := 0; i < patience; i++ {
+		runtime.Gosched()
+	}
+	f.settle()
+	f.mu.Unlock()
+	<-done
+}

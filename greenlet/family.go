@@ -1,6 +1,7 @@
 package greenlet
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"sync"
@@ -54,11 +55,13 @@ type Family struct {
 	tracerVersion uint64
 	origin        *Greenlet // while traced: who transferred control to current
 	locked        bool      // there are slots that were made while locked to a thread
+	over          bool      // Close has done all, and control never changes again
 
 	// attention says that a transfer of control can't be done in the ordinary way:
-	// there are entries in unreachable, tracers come or go, or the family is traced or locked.
+	// there are entries in unreachable, tracers come or go, or the family is traced, locked or over.
+	// Only refresh takes it down, with mu held. Whoever isn't the running goroutine raises it with mu held.
 	attention   atomic.Bool
-	closed      atomic.Bool
+	closed      atomic.Bool // Close has been called
 	reaped      atomic.Bool // closed because the root's goroutine has ended
 	rootRoutine descriptor  // never changes
 
@@ -92,7 +95,7 @@ func enter(id uint64, entered bool) *Family {
 	c := &core{id: lastID.Add(1), fam: f, goid: id, watched: true, isRoot: true}
 	c.become(active)
 	f.entered = entered
-	f.current = &Greenlet{c}
+	f.current = &Greenlet{core: c}
 	f.started.next, f.started.prev = &f.started, &f.started
 	f.running.Store(id)
 	f.root = &owner{id: id, lazy: f.lazy()}
@@ -101,8 +104,10 @@ func enter(id uint64, entered bool) *Family {
 	}
 	owners.add(f.root)
 	families.Add(1)
-	// From here on who adds a tracer finds the family. What was added before is noticed at the first transfer.
-	f.attention.Store(globalTracers.Load() != nil)
+	// From here on AddTracer finds the family, and raises the flag. Tracers that were added before are noticed at the first transfer.
+	if globalTracers.Load() != nil {
+		f.notice()
+	}
 	return f
 }
 
@@ -123,39 +128,84 @@ func newFamily(id uint64) *Family {
 
 // Close kills the greenlets of the family that are still suspended, the one that started last first,
 // and ends all their goroutines. It must be called by the root greenlet; it gives [ErrRoot] or a [FamilyError] elsewhere.
-// Afterwards the family's greenlets give [ErrClosed]. It returns [ErrSurvived] if one of them
-// recovered from being killed and didn't end: its goroutine stays behind.
-// Closing a closed family does nothing.
+// Afterwards the family's greenlets give [ErrClosed]. Closing a closed family does nothing.
+//
+// Close returns [ErrSurvived] if a greenlet recovered from being killed and didn't end: its goroutine stays behind.
+// It returns [ErrThreadLock] if goroutines stay behind because they wait in another state of thread locking
+// than the caller's; Close can be called again in that state, to end them.
+// If a greenlet that gets control meanwhile ends by a panic or a Goexit, without being killed, and the root is its parent,
+// then Close finishes, and the panic or Goexit goes on.
 func (f *Family) Close() error {
 	if f.running.Load() != goid() {
 		return f.refuse("close", "the family")
 	}
-	if f.closed.Load() {
-		return nil
+	if f.over {
+		return f.endIdle()
 	}
-	root := f.current.core
-	if !root.isRoot {
+	if f.closed.Load() {
+		return nil // a tracer calls it, while it is under way
+	}
+	if !f.current.isRoot {
 		return fmt.Errorf("%w: only the root may close %s, not %s", ErrRoot, f, f.current)
 	}
+	stray, err := f.close()
+	if stray.kind != result {
+		if err != nil {
+			report(err)
+		}
+		_, err = stray.open(f.current)
+	}
+	return err
+}
+
+// close is Close. It returns a panic or a Goexit, which is to go on in the root, as a message.
+func (f *Family) close() (stray message, err error) {
 	f.closed.Store(true) // nothing new starts
-	var survived error
+	var survivor error
 	for c := f.started.prev; c != &f.started; c = f.started.prev {
-		if err := f.killQuietly(c); err != nil {
-			report(fmt.Errorf("greenlet: while closing %s: %w", f, err))
+		m, ok, failed := f.killQuietly(c)
+		if !ok && m.kind != result {
+			if stray.kind == result {
+				stray = m
+			} else {
+				report(m.whileClosing(f))
+			}
+			continue // the kill was interrupted
+		}
+		if !ok {
+			failed = m.err
+		}
+		if failed != nil {
+			report(fmt.Errorf("greenlet: while closing %s: %w", f, failed))
 		}
 		if !c.is(dead) {
-			survived = fmt.Errorf("%w: %s, while closing %s", ErrSurvived, c, f)
+			survivor = fmt.Errorf("%w: %s, while closing %s", ErrSurvived, c, f)
 			f.unlink(c)
 		}
 	}
-	f.pool.retire(root)
+	root := f.current.core
+	idle := f.endIdle()
 	root.become(dead)
 	owners.remove(f.root)
 	f.root.fam = nil
 	if f.entered {
 		families.Add(-1)
 	}
-	return survived
+	f.over = true
+	f.attention.Store(true) // for good
+	if survivor != nil && idle != nil {
+		return stray, fmt.Errorf("%w; %w", survivor, idle)
+	}
+	return stray, cmp.Or(survivor, idle)
+}
+
+// endIdle ends the goroutines that wait for the next greenlet.
+func (f *Family) endIdle() error {
+	if n := f.pool.retire(f.current.core); n > 0 {
+		return fmt.Errorf("%w: %d goroutines that have run greenlets of %s can't be ended by a goroutine %v: "+
+			"close the family again in the state in which its greenlets have run", ErrThreadLock, n, f, ownThreadLock())
+	}
+	return nil
 }
 
 // Len returns the number of greenlets that have started and not ended, not counting the root.
@@ -217,9 +267,9 @@ func (f *Family) refuse(op, what string) error {
 			caller = own.String()
 		}
 	}
-	exited := f.reaped.Load() || f.rootRoutine.surelyEnded()
+	reaped := f.reaped.Load()
 	return &FamilyError{
 		Op: op, Greenlet: what, Family: f.String(), Caller: caller,
-		RootExited: exited, Closed: f.closed.Load() && !exited,
+		RootExited: reaped || f.rootRoutine.surelyEnded(), Closed: f.closed.Load() && !reaped,
 	}
 }

@@ -165,3 +165,69 @@ func TestCurrentIsTheSameWhileSomebodyRefersToIt(t *testing.T) {
 	}()
 	<-done
 }
+
+// stubborn returns a suspended greenlet that survives being killed.
+func stubborn() *greenlet.Greenlet {
+	root := greenlet.Current()
+	g := greenlet.New(func(any) (any, error) {
+		defer func() { _, _ = root.Switch(nil) }()
+		return root.Switch(nil)
+	})
+	_, _ = g.Switch(nil)
+	return g
+}
+
+func TestNothingRunsAfterClose(t *testing.T) {
+	collectReports(t)
+	for range 2 {
+		f, _ := greenlet.Enter()
+		root := greenlet.Current()
+		g, unstarted := stubborn(), greenlet.New(echo)
+		require.ErrorIs(t, f.Close(), greenlet.ErrSurvived)
+		for _, g := range []*greenlet.Greenlet{g, unstarted, root} {
+			_, err := g.Switch(nil)
+			require.ErrorIs(t, err, greenlet.ErrClosed)
+			_, err = g.Throw(nil)
+			require.ErrorIs(t, err, greenlet.ErrClosed)
+		}
+		require.ErrorIs(t, g.Kill(), greenlet.ErrClosed)
+		require.NoError(t, f.Close())
+		require.NotSame(t, f, greenlet.Current().Family(), "the goroutine begins anew")
+		_, err := g.Switch(nil)
+		require.ErrorIs(t, err, greenlet.ErrClosed)
+	}
+}
+
+// What a greenlet that isn't being killed ends with goes to its parent, also while the parent closes the family.
+func TestPanicsOfBystandersGoOnWhenTheFamilyIsClosed(t *testing.T) {
+	boom := errors.New("boom")
+	closeWith := func(end func()) (raised any) {
+		f, _ := greenlet.Enter()
+		defer func() { raised = recover() }()
+		root := greenlet.Current()
+		bystander := greenlet.New(func(any) (any, error) {
+			_, _ = root.Switch(nil)
+			end()
+			return nil, nil
+		})
+		_, _ = bystander.Switch(nil)
+		_, _ = greenlet.New(func(any) (any, error) { return root.Switch(nil) }).Switch(nil)
+		_, _ = greenlet.New(func(any) (any, error) {
+			defer func() { _, _ = bystander.Switch(nil) }()
+			return root.Switch(nil)
+		}).Switch(nil)
+		return f.Close()
+	}
+	leakcheck.Test(t) // all are killed all the same
+	require.ErrorIs(t, closeWith(func() { panic(boom) }).(error), boom)
+
+	done := make(chan struct{})
+	exited := true
+	go func() {
+		defer close(done)
+		closeWith(runtime.Goexit)
+		exited = false
+	}()
+	<-done
+	require.True(t, exited)
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync/atomic"
+	"weak"
 )
 
 // A Greenlet is a function with a stack of its own that runs only when it is switched to
@@ -33,6 +34,8 @@ type core struct {
 	// watched says that the collector will tell when the handle becomes unreachable,
 	// or that nobody needs to be told.
 	watched bool
+	// held says that the greenlet is part of a held.
+	held bool
 	// known says that a handle has been given to somebody who may keep it, or use it as a parent.
 	known bool
 
@@ -43,6 +46,9 @@ type core struct {
 	// slot is where the greenlet's goroutine is parked. It means nothing unless the greenlet is suspended.
 	slot *slot
 	goid uint64 // the number of that goroutine
+
+	// self is the handle of a greenlet that is watched by the collector.
+	self weak.Pointer[Greenlet]
 
 	// Neighbours in the family's list of started greenlets, which is in the order of their starts.
 	prev, next *core
@@ -103,7 +109,7 @@ func New(run func(arg any) (any, error), opts ...Option) *Greenlet {
 	if run == nil {
 		panic("greenlet: New needs a function")
 	}
-	g := &Greenlet{&core{id: lastID.Add(1), run: run}}
+	g := &Greenlet{core: &core{id: lastID.Add(1), run: run}}
 	for _, o := range opts {
 		o(g.core)
 	}
@@ -121,19 +127,21 @@ func New(run func(arg any) (any, error), opts ...Option) *Greenlet {
 // the greenlet isn't killed when it is suspended and unreachable. That makes it cheaper to create, and
 // to suspend for the first time. The parent must not be nil.
 func NewHeld(run func(arg any) (any, error), parent *Greenlet) *Greenlet {
-	// One piece of memory, as nobody needs to know when the handle alone has become unreachable.
-	h := new(struct {
-		Greenlet
-		core
-	})
+	h := new(held)
 	h.core.id, h.core.run = lastID.Add(1), run
 	h.core.parent, h.core.fam = parent, parent.fam
-	h.core.watched = true
+	h.core.watched, h.core.held = true, true
 	h.Greenlet.core = &h.core
 	if recordCreation.Load() {
 		h.core.extra().created = callerOfNew()
 	}
 	return &h.Greenlet
+}
+
+// A held is one piece of memory, as nobody needs to know when the handle alone has become unreachable.
+type held struct {
+	Greenlet
+	core
 }
 
 // Current returns the greenlet that the calling goroutine is running, which is never nil:
@@ -151,7 +159,9 @@ func currentSlowly() *Greenlet {
 	id := goid()
 	if o := owners.find(id); o != nil {
 		if f := o.family(); f != nil {
-			f.killUnreachable()
+			if m, ok := f.killUnreachable(); !ok {
+				m.openHere(f)
+			}
 			f.current.known = true
 			return f.current
 		}
@@ -236,7 +246,9 @@ func (g *Greenlet) switchSlowly(arg any) (any, error) {
 	if f.running.Load() != goid() {
 		return nil, f.refuse("switch to", g.String())
 	}
-	f.killUnreachable()
+	if m, ok := f.killUnreachable(); !ok {
+		return m.open(f.current)
+	}
 	return f.send(g, message{value: arg})
 }
 
@@ -251,7 +263,9 @@ func (g *Greenlet) Throw(err error) (any, error) {
 	if f.running.Load() != goid() {
 		return nil, f.refuse("throw into", g.String())
 	}
-	f.killUnreachable()
+	if m, ok := f.killUnreachable(); !ok {
+		return m.open(f.current)
+	}
 	if err == nil {
 		err = ErrExit
 	}
@@ -267,6 +281,12 @@ func (g *Greenlet) Throw(err error) (any, error) {
 // A deferred function that recovers can still make g return ordinarily, or switch elsewhere:
 // in the second case g lives on, and Kill returns [ErrSurvived] once control comes back.
 // What g returned, as a value, is lost; an error or a panic that g ended with arrives here.
+// If g ends before control comes back by other ways, its end still gives control to the Kill.
+//
+// Several greenlets may be killing the same one: another kills g while g is suspended in a deferred function.
+// The end of g goes to the last of them. Before its Kill returns, the Kills of the others return, one after the other:
+// each goes on until it returns a value, which is lost, or switches back. Ancestors of the last one are left out,
+// because they get control when it has ended.
 //
 // Killing a greenlet that hasn't started keeps it from ever running. Killing a dead one does nothing.
 // Killing the current greenlet unwinds it on the spot, so that Kill doesn't return.
@@ -388,4 +408,19 @@ func (m message) open(current *Greenlet) (any, error) {
 		runtime.Goexit()
 	}
 	return m.value, m.err
+}
+
+// whileClosing tells of a panic or a Goexit that can't go on anywhere.
+func (m message) whileClosing(f *Family) error {
+	if m.kind == goexit {
+		return fmt.Errorf("greenlet: while closing %s: a greenlet called runtime.Goexit", f)
+	}
+	return fmt.Errorf("greenlet: while closing %s: %w", f, m.err)
+}
+
+// openHere is open where there is no Switch that could return an error.
+func (m message) openHere(f *Family) {
+	if _, err := m.open(f.current); err != nil {
+		report(fmt.Errorf("greenlet: an error arrived in %s while it was in Current or New, which can't return it: %w", f.current, err))
+	}
 }

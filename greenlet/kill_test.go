@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1239206e/repaint/greenlet"
+	"github.com/seed1239206e/repaint/internal/leakcheck"
 )
 
 func TestKill(t *testing.T) {
@@ -146,4 +147,49 @@ func TestKill(t *testing.T) {
 	step(t, "of a root is refused", func() {
 		require.ErrorIs(t, root.Kill(), greenlet.ErrRoot)
 	})
+}
+
+// In Python, getcurrent() is the greenlet itself to its last breath.
+func TestCurrentIsTheGreenletItselfHoweverItIsKilled(t *testing.T) {
+	leakcheck.Test(t)
+	type made struct{ g, current *greenlet.Greenlet }
+	suspended := func(create func(run greenletFunc, root *greenlet.Greenlet) *greenlet.Greenlet) *made {
+		root := greenlet.Current()
+		m := new(made)
+		m.g = create(func(any) (any, error) {
+			defer func() { m.current = greenlet.Current() }()
+			return root.Switch(nil)
+		}, root)
+		_, _ = m.g.Switch(nil)
+		return m
+	}
+	ordinary := func(run greenletFunc, _ *greenlet.Greenlet) *greenlet.Greenlet { return greenlet.New(run) }
+	for name, create := range map[string]func(greenletFunc, *greenlet.Greenlet) *greenlet.Greenlet{
+		"New": ordinary, "NewHeld": greenlet.NewHeld,
+	} {
+		t.Run(name+" and Kill", func(t *testing.T) {
+			inFamily(t)
+			m := suspended(create)
+			require.NoError(t, m.g.Kill())
+			require.Same(t, m.g, m.current)
+		})
+		t.Run(name+" and Close", func(t *testing.T) {
+			f, _ := greenlet.Enter()
+			m := suspended(create)
+			require.NoError(t, f.Close())
+			require.Same(t, m.g, m.current)
+		})
+		t.Run(name+" and the end of the root's goroutine", func(t *testing.T) {
+			var m *made
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				m = suspended(create)
+				dropped(func() {}) // which the collector finds
+			}()
+			<-done
+			until(t, m.g.Dead)
+			require.Same(t, m.g, m.current)
+		})
+	}
 }

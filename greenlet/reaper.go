@@ -49,7 +49,11 @@ func (f *Family) reap() {
 	f.current.goid = id
 	f.running.Store(id)
 	f.reaped.Store(true)
-	if err := f.Close(); err != nil {
+	stray, err := f.close()
+	if err != nil {
 		report(err)
+	}
+	if stray.kind != result {
+		report(stray.whileClosing(f))
 	}
 }

@@ -133,4 +133,13 @@ func TestUseFromElsewhereSaysWhatTheFamilysStateIs(t *testing.T) {
 	require.ErrorIs(t, err, greenlet.ErrClosed)
 	close(proceed)
 	<-done
+	if greenlet.DescriptorsReadable {
+		until(t, func() bool {
+			_, err := g.Switch(nil)
+			return err.(*greenlet.FamilyError).RootExited
+		})
+	}
+	check(g, true, greenlet.DescriptorsReadable, "closed")
+	_, err = g.Switch(nil)
+	require.ErrorIs(t, err, greenlet.ErrClosed)
 }

@@ -43,6 +43,15 @@ func lockMismatch(s *slot, g *Greenlet) error {
 		ErrThreadLock, g, s.lock, own)
 }
 
+// fitLock makes that the calling goroutine can flip the slot, and reports whether it could.
+// A goroutine that is about to end must stay in the state in which it is.
+func fitLock(s *slot, last bool) bool {
+	if last {
+		return s.lock == ownThreadLock()
+	}
+	return restoreLock(s)
+}
+
 // restoreLock brings the calling goroutine, whose greenlet has ended and may have left it in any state,
 // into the state of thread locking that the slot needs, and reports whether it could.
 func restoreLock(s *slot) bool {

@@ -168,6 +168,83 @@ var scenarios = map[string]func(){
 			}).Switch(nil))
 		}), "the Goexit goes on")
 	},
+	"Goexit while locked, then closed": func() {
+		before := greenlet.Count().Goroutines
+		for lockedClose := range 2 {
+			check(endsBy(func() {
+				f := greenlet.Current().Family()
+				runtime.LockOSThread()
+				defer func() {
+					if lockedClose == 0 {
+						runtime.UnlockOSThread()
+					}
+					works(nil, f.Close())
+					check(greenlet.Count().Goroutines == before, "left behind: ", greenlet.Count())
+				}()
+				works(greenlet.New(func(any) (any, error) {
+					works(pingpong().Switch(nil))
+					return greenlet.New(func(any) (any, error) { runtime.Goexit(); return nil, nil }).Switch(nil)
+				}).Switch(nil))
+			}), "the Goexit goes on")
+		}
+	},
+	"a killer in another state": func() {
+		var reports []error
+		greenlet.SetReporter(func(err error) { reports = append(reports, err) })
+		root := greenlet.Current()
+		var victim *greenlet.Greenlet
+		first := greenlet.New(func(any) (any, error) {
+			runtime.LockOSThread()
+			first := greenlet.Current()
+			victim = greenlet.New(func(any) (any, error) {
+				defer func() {
+					runtime.UnlockOSThread()
+					works(root.Switch(nil))
+				}()
+				return first.Switch(nil)
+			})
+			works(victim.Switch(nil))
+			return nil, victim.Kill()
+		})
+		works(first.Switch(nil))
+		works(nil, victim.Kill())
+		check(len(reports) == 1, reports)
+		refused(nil, reports[0])
+		check(victim.Dead() && first.Active())
+	},
+	"closed while locked, then unlocked": func() {
+		before := greenlet.Count().Goroutines
+		f, _ := greenlet.Enter()
+		works(pingpong().Switch(nil))
+		runtime.LockOSThread()
+		refused(nil, f.Close())
+		refused(nil, f.Close())
+		runtime.UnlockOSThread()
+		check(greenlet.Count().Goroutines == before+1, "the idle one is left", greenlet.Count())
+		works(nil, f.Close())
+		check(greenlet.Count().Goroutines == before, "left behind: ", greenlet.Count())
+		works(nil, f.Close())
+	},
+	"a Goexit whose parent waits in another state": func() {
+		root := greenlet.Current()
+		exits := greenlet.New(func(any) (any, error) {
+			_, _ = root.Switch(nil)
+			runtime.Goexit()
+			return nil, nil
+		})
+		works(exits.Switch(nil))
+		_, err := greenlet.New(func(any) (any, error) {
+			runtime.LockOSThread()
+			parent := greenlet.Current()
+			return greenlet.New(func(any) (any, error) {
+				runtime.UnlockOSThread()
+				works(nil, exits.SetParent(parent))
+				return exits.Switch(nil)
+			}).Switch(nil)
+		}).Switch(nil)
+		refused(nil, err)
+		works(pingpong().Switch(nil))
+	},
 	"a parent in another state": func() {
 		g := pingpong()
 		runtime.LockOSThread()

@@ -94,7 +94,7 @@ func changeTracers(change func([]*tracer) []*tracer) {
 	owners.each(func(o *owner) {
 		// The owner's other field belongs to the family's goroutines.
 		if f := o.lazy.Value(); f != nil {
-			f.attention.Store(true)
+			f.notice()
 		}
 	})
 }

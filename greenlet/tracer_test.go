@@ -300,3 +300,25 @@ func TestGreenletKilledWhileItsTracerHasSwitchedAway(t *testing.T) {
 	require.NoError(t, g.Kill())
 	require.True(t, g.Dead())
 }
+
+// A tracer is noticed at the next transfer, also if it is added at the very moment at which the family looks for changes.
+func TestTracerIsNeverOverlooked(t *testing.T) {
+	root := inFamily(t)
+	f := root.Family()
+	seen := false
+	tracer := func(greenlet.Event, *greenlet.Greenlet, *greenlet.Greenlet) { seen = true }
+	for name, add := range map[string]func() (remove func()){
+		"global": func() func() { return greenlet.AddTracer(tracer) },
+		"own":    func() func() { return f.AddTracer(tracer) },
+	} {
+		step(t, name, func() {
+			seen = false
+			var remove func()
+			greenlet.WhileLooking(f, func() { remove = add() })
+			defer remove()
+			v, err := root.Switch(1)
+			require.Equal(t, 1, must(t, v, err))
+			require.True(t, seen)
+		})
+	}
+}

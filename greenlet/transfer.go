@@ -9,8 +9,8 @@ func (f *Family) send(g *Greenlet, m message) (any, error) {
 }
 
 func (f *Family) exchange(g *Greenlet, m message) message {
-	if f.closed.Load() && (g.is(unstarted) || f.root.fam == nil) {
-		return message{err: fmt.Errorf("%w: no switch to %s of %s", ErrClosed, g, f)}
+	if f.over || f.closed.Load() && g.is(unstarted) {
+		return message{err: f.closedError(g)}
 	}
 	f.refresh()
 	f.msg = m
@@ -22,12 +22,11 @@ func (f *Family) exchange(g *Greenlet, m message) message {
 		}
 		return f.receive(me)
 	}
-	if to.is(active) {
-		if err := lockMismatch(to.slot, to); err != nil {
-			f.msg = message{}
-			return message{err: err}
-		}
-	} else {
+	if err := f.obstacle(to); err != nil {
+		f.msg = message{}
+		return message{err: err}
+	}
+	if !to.is(active) {
 		f.start(to)
 	}
 	if !me.watched {
@@ -38,6 +37,21 @@ func (f *Family) exchange(g *Greenlet, m message) message {
 	f.switchTo(to)
 	s.flip()
 	return f.arrive(me)
+}
+
+// obstacle returns an error if the current greenlet can't give control to another one.
+func (f *Family) obstacle(to *Greenlet) error {
+	switch {
+	case f.over:
+		return f.closedError(to)
+	case to.is(active):
+		return lockMismatch(to.slot, to)
+	}
+	return nil
+}
+
+func (f *Family) closedError(g *Greenlet) error {
+	return fmt.Errorf("%w: cannot switch to %s of %s", ErrClosed, g, f)
 }
 
 // receiver finds who gets the family's message if it is addressed to g: g, or the nearest ancestor that can take it.
@@ -117,17 +131,22 @@ func (f *Family) hop() *slot {
 }
 
 // finish ends the current greenlet and gives control to its parent, or to the ancestor that stands in for it.
-// It returns the slot in which that one waits for the caller to park.
-func (f *Family) finish(c *core) *slot {
+// It returns the slot in which that one waits for the caller to park. Last says that the caller's goroutine must end,
+// so that it can't do so in another state of thread locking than that in which it was made.
+func (f *Family) finish(c *core, last bool) *slot {
 	f.refresh()
 	c.become(dead)
 	f.unlink(c)
 	c.slot = nil
 	f.msg.exit()
-	to := f.receiver(f.heir(c))
-	for to.is(active) && !restoreLock(to.slot) && !to.isRoot {
+	to, awaited := f.heir(c)
+	to = f.receiver(to)
+	for to.is(active) && !fitLock(to.slot, last) && !to.isRoot {
 		f.msg = message{err: lockMismatch(to.slot, to)}
-		to = f.receiver(to.parent)
+		to, awaited = f.receiver(to.parent), nil
+	}
+	if awaited != nil {
+		awaited.arrived = true
 	}
 	if to.is(unstarted) {
 		f.start(to)

@@ -125,7 +125,7 @@ func (w *worker) conclude() bool {
 	f := c.fam
 	c.run = nil
 	w.job = nil
-	to := f.finish(c)
+	to := f.finish(c, false)
 	w.owner.fam = nil
 	if w.mustEnd(f, to) {
 		return false
@@ -206,9 +206,13 @@ func (w *worker) leave() {
 		// The visitor wakes up and parks in our slot, whoever was there wakes up and,
 		// as c is still the current greenlet, parks where we did.
 		c.slot.flip()
-		f.pool.put(visitor)
+		if f.pool.n < maxIdle && visitor.birth.lock == (threadLock{}) {
+			f.pool.put(visitor)
+		} else {
+			visitor.retired = true // when it wakes up again, because this goroutine has ended
+		}
 	}
-	f.finish(c)
+	f.finish(c, true)
 	w.owner.fam = nil
 	// Now the goroutine ends, and the one that wakes up passes control to the parent.
 }
@@ -231,25 +235,35 @@ func (p *pool) put(w *worker) {
 	p.n++
 }
 
-// retire ends all idle workers that can be resumed in the caller's state of thread locking.
+// retire ends the idle workers that can be resumed in the caller's state of thread locking, and returns how many it has left.
 // The caller is the family's root, or, with a nil core, stands in for a root that needs its family no more.
-func (p *pool) retire(root *core) {
+func (p *pool) retire(root *core) (left int) {
 	lock := ownThreadLock()
 	for w := p.first; w != nil; w = w.next {
-		w.retired = true
+		if w.retired = w.at.lock == lock && w.birth.lock == lock; !w.retired {
+			left++
+		}
+	}
+	if left > 0 && root == nil {
+		return left // an ending one may wake one of those, which would look for its family
 	}
 	// A worker that ends wakes whoever is parked in its slot: another worker, which then ends too,
 	// or us. So one flip can end several of them.
+	var rest pool
 	for p.first != nil {
 		w := p.first
 		p.first, w.next = w.next, nil
 		p.n--
-		if w.ended || w.at.lock != lock || w.birth.lock != lock {
-			continue
+		switch {
+		case !w.retired:
+			rest.put(w)
+		case !w.ended:
+			if root != nil {
+				root.slot = w.at
+			}
+			w.at.flip()
 		}
-		if root != nil {
-			root.slot = w.at
-		}
-		w.at.flip()
 	}
+	*p = rest
+	return left
 }

@@ -40,6 +40,8 @@ type Loop struct {
 	chance   *rand.Rand // picks what comes next, if there is a seed
 	pool     []Runnable // what it hasn't picked yet
 
+	poller *poller // of descriptors; nil until there is one
+
 	// wake has room for one signal. It is sent by whoever clears asleep.
 	wake    chan struct{}
 	sleeper *time.Timer
@@ -308,11 +310,18 @@ var errIdle = errors.New("idle")
 // busyTicks is after how many ticks a loop that always has something to do takes time for what it does when idle.
 const busyTicks = 64
 
+// pollTicks is after how many ticks a loop that always has something to do looks which descriptors are ready.
+const pollTicks = 8
+
 // burst is how many callbacks a queue has room for without being suspected of having grown for an exception.
 const burst = 4096
 
 // gather fills the batch, waiting if there is nothing yet. It leaves it empty if it's the hooks' turn.
 func (l *Loop) gather() error {
+	polls := l.poller.len() > 0 && l.post == nil
+	if polls && l.stats.Ticks%pollTicks == pollTicks-1 {
+		l.poller.look()
+	}
 	for {
 		l.mu.Lock()
 		if l.closed {
@@ -346,6 +355,11 @@ func (l *Loop) gather() error {
 			}
 		}
 		if len(l.idle) > 0 {
+			if polls { // what has arrived may ask for more
+				if l.poller.look(); l.anyReady() {
+					continue
+				}
+			}
 			l.batch = append(l.batch, l.idle...)
 			clear(l.idle)
 			l.idle = l.idle[:0]
@@ -393,6 +407,9 @@ func (l *Loop) Close() {
 	if l.post != nil && l.sleeper != nil {
 		l.sleeper.Stop()
 	}
+	if l.poller != nil {
+		l.poller.close()
+	}
 	if l.watchdog != nil && l.watchdog.holder != nil {
 		l.watchdog.holder = nil
 		l.watchdog.end()
@@ -412,18 +429,21 @@ type Stats struct {
 	Callbacks   uint64        // callbacks that ran
 	Sleeps      uint64        // times that the loop had nothing to do and waited
 	Offloaded   uint64        // functions given to [Offload]
+	Polls       uint64        // times that the kernel was asked which descriptors are ready
 	LongestTick time.Duration // in debug mode; else 0
 
 	Ready      int // callbacks that will run in this tick or the next
 	Timers     int // that are set
 	Offloading int // offloaded functions that run at the moment
 	Queued     int // offloaded functions that wait for their turn
+	Polled     int // descriptors that the loop waits for, see [Loop.Poll]
 }
 
 // Stats returns the figures.
 func (l *Loop) Stats() Stats {
 	s := l.stats
 	s.Timers = l.timers.len()
+	s.Polled = l.poller.len()
 	s.Ready = len(l.batch) - l.next + len(l.pool)
 	if l.watchdog != nil {
 		s.LongestTick = l.watchdog.longest

@@ -7,6 +7,10 @@ import (
 
 // sleep waits until something is scheduled or the next timer is due. A virtual clock jumps there instead.
 func (l *Loop) sleep() error {
+	if l.poller.len() > 0 && l.bed != l.poller {
+		l.rise()
+		l.bed = l.poller
+	}
 	l.mu.Lock()
 	if len(l.ready) > 0 || l.closed || l.nudged {
 		l.mu.Unlock()
@@ -65,6 +69,9 @@ func (l *Loop) wokenWithin(wait time.Duration) bool {
 	if l.bed != nil {
 		l.bed.Sleep(wait)
 		woken := l.wakened()
+		if l.bed == l.poller {
+			woken = l.poller.awake() || woken
+		}
 		l.bed = nil
 		return woken
 	}

@@ -17,9 +17,9 @@ type Sleeper interface {
 
 // SleepIn has the loop wait in s if it has nothing to do next. It is for the hooks of [Loop.OnTickEnd] and what [Loop.CallAtTickEnd] calls. Either Sleep or Rise is called, once,
 // in the goroutine that drives the loop, unless SleepIn returns false: as it does if there is another Sleeper already, for a guest, which doesn't sleep,
-// and with a virtual clock, whose time is not that of a network.
+// with a virtual clock, whose time is not that of a network, and if the loop has descriptors of its own to wait for ([Loop.Poll]).
 func (l *Loop) SleepIn(s Sleeper) bool {
-	if l.bed != nil || l.post != nil || l.clock.virtual || !l.driving {
+	if l.bed != nil || l.post != nil || l.clock.virtual || !l.driving || l.poller.len() > 0 {
 		return false
 	}
 	l.bed = s

@@ -1,0 +1,288 @@
+package loop
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// A Readiness says what a descriptor may be ready for.
+type Readiness uint8
+
+const (
+	// Readable: a read has something to return: data, the end, or an error.
+	Readable Readiness = 1 << iota
+	// Writable: a write has room, or an error to return.
+	Writable
+)
+
+// A Pollable is told by a loop what its descriptor is ready for. See [Loop.Poll].
+type Pollable interface {
+	// Ready is called by the loop. It must not block.
+	//
+	// It tells of changes: once for data that came, not again while they stay unread. So the descriptor is used until it would
+	// block. It may be called for nothing, so the descriptor must not block.
+	Ready(Readiness)
+}
+
+// ErrNoPoller says that the system has no poller that a loop could wait in: wait for each descriptor in a goroutine of its own
+// instead. It is also errors.ErrUnsupported.
+var ErrNoPoller = fmt.Errorf("loop: no poller on this system: %w", errors.ErrUnsupported)
+
+// Poll adds a descriptor to those that the loop waits for while it has nothing to do, all of them in one place: whatever
+// becomes ready, and however much of it at once, wakes the loop once. The loop looks between ticks, too, when it is never
+// idle. p is told of what the descriptor is ready for now, and of each change.
+//
+// The descriptor must be in non-blocking mode. It must leave the loop, by [Polled.Remove], before it is closed; otherwise the
+// kernel forgets it by itself when nothing refers to what it stood for any more. A descriptor can be in several loops. The loop
+// doesn't use it, nor close it, and forgets it when the loop is closed.
+//
+// That a descriptor is in the loop doesn't count as something that may still happen: who waits for it awaits a promise that isn't
+// bound to the loop, or calls [Loop.Hold]. With a virtual clock, or a seed, descriptors that are ready at the same time come in
+// the order in which they were added.
+//
+// Errors: [ErrNoPoller], [ErrClosed], or that of the kernel. Poll must be called from the loop.
+func (l *Loop) Poll(fd uintptr, p Pollable) (*Polled, error) {
+	if l.poller == nil {
+		poller, err := newPoller(l)
+		if err != nil {
+			return nil, err
+		}
+		l.poller = poller
+		if l.post != nil {
+			go poller.serve()
+		}
+	}
+	return l.poller.add(int(fd), p)
+}
+
+// A Polled is a descriptor's place in a loop.
+type Polled struct {
+	poller *poller
+	id     uint64 // never used twice in a poller, so that what the kernel still says of a removed one isn't taken for another's
+	fd     int
+	what   Pollable
+
+	// These belong to the loop.
+	ready  Readiness
+	queued bool // in the loop's queue
+	gone   atomic.Bool
+}
+
+// Remove takes the descriptor from the loop. Any goroutine may call it; if that isn't the loop's, Ready may be running, or
+// about to. Further calls, and those after the end of the loop, do nothing.
+func (p *Polled) Remove() {
+	if !p.gone.Swap(true) {
+		p.poller.remove(p)
+	}
+}
+
+// Gone reports whether the descriptor has left the loop, by Remove or with the end of the loop. Any goroutine may call it.
+func (p *Polled) Gone() bool { return p.gone.Load() || p.poller.ended() }
+
+// RunInLoop tells what the descriptor is ready for.
+func (p *Polled) RunInLoop() {
+	r := p.ready
+	p.ready, p.queued = 0, false
+	if !p.gone.Load() {
+		p.what.Ready(r)
+	}
+}
+
+// A poller is where a loop sleeps that has descriptors. The kernel's set of descriptors is a file which is readable when one of
+// them is ready, so the runtime's own poller can wait for it: the sleeping goroutine holds no thread.
+//
+// It is the loop's [Sleeper].
+type poller struct {
+	loop *Loop
+	file *os.File
+	raw  syscall.RawConn
+	ask  func(fd uintptr) bool // asks the kernel, and reports whether anything is ready
+	once func(fd uintptr)      // likewise, for Control
+	set  eventSet
+
+	// These belong to the goroutine that asks: the loop's, or that of serve.
+	found []event
+	again bool // there may be more than found has room for
+	dated bool // the file has a deadline
+
+	woken atomic.Bool // by Interrupt; cleared when no Interrupt can be under way
+
+	mu     sync.Mutex // held for moments, also during system calls that don't block
+	closed bool
+	byID   map[uint64]*Polled
+	lastID uint64
+	count  atomic.Int64 // of byID, for who only wants to know whether there are any
+}
+
+// An event is what the kernel says of a descriptor.
+type event struct {
+	id    uint64
+	ready Readiness
+}
+
+func (p *poller) init(l *Loop, file *os.File) error {
+	raw, err := file.SyscallConn()
+	if err == nil {
+		err = file.SetReadDeadline(time.Time{}) // which fails if the runtime can't wait for it
+	}
+	if err != nil {
+		_ = file.Close()
+		return fmt.Errorf("%w (%w)", ErrNoPoller, err)
+	}
+	p.loop, p.file, p.raw, p.byID = l, file, raw, make(map[uint64]*Polled)
+	p.ask = func(fd uintptr) bool {
+		p.found, p.again = p.set.ready(int(fd), p.found[:0])
+		return len(p.found) > 0
+	}
+	p.once = func(fd uintptr) { p.ask(fd) }
+	return nil
+}
+
+func (p *poller) add(fd int, what Pollable) (*Polled, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, ErrClosed
+	}
+	p.lastID++
+	d := &Polled{poller: p, id: p.lastID, fd: fd, what: what}
+	if err := p.set.add(fd, d.id); err != nil {
+		return nil, fmt.Errorf("loop: adding descriptor %d to those that the loop waits for: %w", fd, err)
+	}
+	p.byID[d.id] = d
+	p.count.Add(1)
+	return d, nil
+}
+
+func (p *poller) remove(d *Polled) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
+	delete(p.byID, d.id)
+	p.count.Add(-1)
+	p.set.remove(d.fd) // it may have been closed before, and then the kernel has done so
+}
+
+// len returns how many descriptors there are. A loop that never had one has no poller.
+func (p *poller) len() int {
+	if p == nil {
+		return 0
+	}
+	return int(p.count.Load())
+}
+
+// look asks what is ready, without waiting, and schedules it. The loop calls it.
+func (p *poller) look() {
+	for more := true; more; more = p.again {
+		p.again = false
+		p.loop.stats.Polls++
+		_ = p.raw.Control(p.once) // fails only once the loop is closed
+		p.schedule(p.found)
+	}
+}
+
+// schedule puts what is ready into the loop's queue.
+func (p *poller) schedule(found []event) {
+	if len(found) == 0 {
+		return
+	}
+	if p.loop.chance != nil || p.loop.clock.virtual {
+		slices.SortFunc(found, func(a, b event) int { return cmp.Compare(a.id, b.id) })
+	}
+	for _, e := range found {
+		p.mu.Lock()
+		d := p.byID[e.id]
+		p.mu.Unlock()
+		if d == nil {
+			continue
+		}
+		d.ready |= e.ready
+		if !d.queued {
+			d.queued = true
+			p.loop.Schedule(d)
+		}
+	}
+	p.found = found[:0]
+}
+
+// Sleep implements [Sleeper].
+func (p *poller) Sleep(d time.Duration) {
+	switch {
+	case d < untilWoken:
+		_ = p.file.SetReadDeadline(time.Now().Add(d))
+		p.dated = true
+	case p.dated:
+		_ = p.file.SetReadDeadline(time.Time{})
+		p.dated = false
+	}
+	if p.woken.Load() {
+		return // the deadline that Interrupt set may have been overwritten
+	}
+	p.loop.stats.Polls++
+	_ = p.raw.Read(p.ask) // an error is a deadline that passed, or Interrupt's
+}
+
+// Interrupt implements [Sleeper].
+func (p *poller) Interrupt() {
+	p.woken.Store(true)
+	_ = p.file.SetReadDeadline(time.Unix(1, 0))
+}
+
+// Rise implements [Sleeper].
+func (p *poller) Rise() {}
+
+// awake is called after a sleep, when no Interrupt is under way any more. It schedules what was found ready, and reports
+// whether there was any.
+func (p *poller) awake() bool {
+	if p.woken.Swap(false) {
+		p.dated = true
+	}
+	any := len(p.found) > 0
+	p.schedule(p.found)
+	if p.again {
+		p.look()
+	}
+	return any
+}
+
+// serve waits on behalf of a guest, which never sleeps, until the loop is closed.
+func (p *poller) serve() {
+	taken := make(chan struct{}, 1)
+	for p.raw.Read(p.ask) == nil {
+		found := slices.Clone(p.found)
+		p.found = p.found[:0]
+		if !p.loop.Schedule(callback(func() {
+			p.schedule(found)
+			taken <- struct{}{}
+		})) {
+			return
+		}
+		<-taken
+	}
+}
+
+func (p *poller) ended() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
+}
+
+func (p *poller) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.closed = true
+		p.byID = nil
+		p.count.Store(0)
+		_ = p.file.Close() // nothing was written
+	}
+}

@@ -1,0 +1,12 @@
+//go:build !linux
+
+package loop
+
+func newPoller(*Loop) (*poller, error) { return nil, ErrNoPoller }
+
+// An eventSet is never used here.
+type eventSet struct{}
+
+func (*eventSet) add(int, uint64) error                       { return ErrNoPoller }
+func (*eventSet) remove(int)                                  {}
+func (*eventSet) ready(_ int, to []event) (_ []event, _ bool) { return to, false }

@@ -1,6 +1,10 @@
 package pg
 
-import "syscall"
+import (
+	"syscall"
+
+	"github.com/seed1239206e/repaint/internal/nonblock"
+)
 
 // spareMost is the largest buffer that is kept for the next write.
 const spareMost = 64 << 10
@@ -99,7 +103,7 @@ type attempt struct {
 func (a *attempt) init(raw syscall.RawConn) {
 	a.raw = raw
 	a.fn = func(fd uintptr) bool {
-		a.n, a.err = writeOnce(fd, a.buf)
+		a.n, _, a.err = nonblock.Write(fd, a.buf)
 		return true
 	}
 }

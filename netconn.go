@@ -1,0 +1,389 @@
+package repaint
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/seed1239206e/repaint/internal/nonblock"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// AdoptConn makes a connection cooperative: in a loop, Read and Write suspend only the task that calls them, or the main
+// function; in a plain goroutine they are the connection's own. From then on c must be used only through what AdoptConn returns,
+// which any goroutine and any loop may do, several at once: reads come one after the other, and so do writes, each as a whole.
+//
+// Deadlines and Close work as those of c, for all that wait. Deadlines are in real time, also in a loop with a virtual clock.
+// A task whose context ends goes on waiting, as a goroutine would: a client ends a wait by a deadline or Close, and may do so
+// from a goroutine of its own.
+//
+// What a client does in goroutines of its own is ordinary blocking I/O. If the task then waits for such a goroutine, by a channel
+// or a mutex, its loop stands still meanwhile: pgx, for one, reads in another goroutine while a write takes longer than 15 ms.
+// A tls.Conn works on top of it; one task at a time may read from it, and one may write, because a tls.Conn has mutexes.
+//
+// TCP and Unix connections wait in the loop itself, see [loop.Loop.Poll]. Others, such as a net.Pipe, and systems without a
+// poller, take a goroutine for each wait.
+func AdoptConn(c net.Conn) net.Conn {
+	if adopted, ok := c.(*netConn); ok {
+		return adopted
+	}
+	n := &netConn{Conn: c}
+	n.reading.init(n, "read", c.Read, nonblock.Read)
+	n.writing.init(n, "write", c.Write, nonblock.Write)
+	if s, ok := c.(syscall.Conn); ok && nonblock.Supported && isStream(c) {
+		n.raw, _ = s.SyscallConn() // without it each wait takes a goroutine
+	}
+	return n
+}
+
+func isStream(c net.Conn) bool {
+	if a := c.LocalAddr(); a != nil {
+		return strings.HasPrefix(a.Network(), "tcp") || a.Network() == "unix"
+	}
+	return false
+}
+
+// A netConn is a cooperative connection.
+type netConn struct {
+	net.Conn
+	raw              syscall.RawConn // nil: each wait takes a goroutine
+	reading, writing half
+
+	mu     sync.Mutex // held for moments
+	closed bool
+	places []place // the loops that wait for the descriptor
+}
+
+type place struct {
+	loop   *loop.Loop
+	polled *loop.Polled
+}
+
+// Read implements net.Conn.
+func (c *netConn) Read(p []byte) (int, error) {
+	if err := c.reading.enter(); err != nil {
+		return 0, err
+	}
+	defer c.reading.leave()
+	h, _ := here()
+	if h == nil || len(p) == 0 && c.raw != nil {
+		return c.Conn.Read(p)
+	}
+	if c.raw == nil {
+		return c.reading.elsewhere(h, p)
+	}
+	n, err := c.reading.do(h, p)
+	if n == 0 && err == nil {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// Write implements net.Conn.
+func (c *netConn) Write(p []byte) (written int, err error) {
+	if err := c.writing.enter(); err != nil {
+		return 0, err
+	}
+	defer c.writing.leave()
+	h, _ := here()
+	if h == nil || len(p) == 0 && c.raw != nil {
+		return c.Conn.Write(p)
+	}
+	if c.raw == nil {
+		return c.writing.elsewhere(h, p)
+	}
+	for written < len(p) && err == nil {
+		var n int
+		n, err = c.writing.do(h, p[written:])
+		written += n
+	}
+	return written, err
+}
+
+// Close implements net.Conn. All that wait get net.ErrClosed.
+func (c *netConn) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	for _, at := range c.places { // before the descriptor can be another's
+		at.polled.Remove()
+	}
+	c.places = nil
+	c.reading.wake()
+	c.writing.wake()
+	c.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// SetDeadline implements net.Conn.
+func (c *netConn) SetDeadline(t time.Time) error {
+	return c.setDeadline(t, c.Conn.SetDeadline, &c.reading, &c.writing)
+}
+
+// SetReadDeadline implements net.Conn.
+func (c *netConn) SetReadDeadline(t time.Time) error {
+	return c.setDeadline(t, c.Conn.SetReadDeadline, &c.reading)
+}
+
+// SetWriteDeadline implements net.Conn.
+func (c *netConn) SetWriteDeadline(t time.Time) error {
+	return c.setDeadline(t, c.Conn.SetWriteDeadline, &c.writing)
+}
+
+func (c *netConn) setDeadline(t time.Time, set func(time.Time) error, halves ...*half) error {
+	if err := set(t); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, f := range halves {
+		f.deadline = t
+		f.wake() // it will see
+	}
+	return nil
+}
+
+// NetConn returns the connection underneath. Reading from it, or writing to it, disturbs those who use this one.
+func (c *netConn) NetConn() net.Conn { return c.Conn }
+
+// SyscallConn implements syscall.Conn, with which clients look whether an idle connection is still alive.
+func (c *netConn) SyscallConn() (syscall.RawConn, error) {
+	if s, ok := c.Conn.(syscall.Conn); ok {
+		return s.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
+}
+
+// CloseWrite ends what the other side can read, where the connection underneath can do that.
+func (c *netConn) CloseWrite() error {
+	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// Ready implements [loop.Pollable].
+func (c *netConn) Ready(r loop.Readiness) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r&loop.Readable != 0 {
+		c.reading.wake()
+	}
+	if r&loop.Writable != 0 {
+		c.writing.wake()
+	}
+}
+
+// register has a loop tell when the descriptor is ready. It reports false if that loop can't, or if the connection is closed.
+func (c *netConn) register(l *loop.Loop) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	for _, at := range c.places {
+		if at.loop == l {
+			return true
+		}
+	}
+	c.places = slices.DeleteFunc(c.places, func(at place) bool { return at.polled.Gone() })
+	var polled *loop.Polled
+	var err error
+	if e := c.raw.Control(func(fd uintptr) { polled, err = l.Poll(fd, c) }); e != nil || err != nil {
+		return false
+	}
+	c.places = append(c.places, place{l, polled})
+	return true
+}
+
+// A half is one direction of a connection. One caller at a time has it, also while that one waits.
+type half struct {
+	conn *netConn
+	op   string
+	call func(p []byte) (int, error) // the connection's own
+	once func(fd uintptr)            // makes the attempt, of which the next fields are; they belong to the one who has the half
+
+	buf    []byte
+	n      int
+	blocks bool
+	err    error
+
+	// These are guarded by the connection's mutex.
+	busy     bool
+	line     []*loop.Promise[struct{}] // those who wait for their turn
+	waiting  *loop.Promise[struct{}]   // the one who has the half waits for the descriptor
+	deadline time.Time
+	alarm    *time.Timer // set while one waits who has a deadline
+}
+
+func (f *half) init(c *netConn, op string, call func([]byte) (int, error), once func(uintptr, []byte) (int, bool, error)) {
+	f.conn, f.op, f.call = c, op, call
+	f.once = func(fd uintptr) { f.n, f.blocks, f.err = once(fd, f.buf) }
+}
+
+// enter waits until the half is the caller's. An error says that the caller can't wait.
+func (f *half) enter() error {
+	c := f.conn
+	c.mu.Lock()
+	if !f.busy {
+		f.busy = true
+		c.mu.Unlock()
+		return nil
+	}
+	turn := loop.NewPromise[struct{}](nil)
+	turn.Future().SetName("the turn to " + f.op + " on a connection")
+	f.line = append(f.line, turn)
+	c.mu.Unlock()
+	entered := false
+	defer func() {
+		if !entered { // also when its greenlet is being unwound
+			f.giveUp(turn)
+		}
+	}()
+	_, err := Await(context.Background(), turn.Future())
+	entered = err == nil
+	return err
+}
+
+// giveUp takes one out of the line, or passes on what has been given to that one meanwhile.
+func (f *half) giveUp(turn *loop.Promise[struct{}]) {
+	f.conn.mu.Lock()
+	i := slices.Index(f.line, turn)
+	if i >= 0 {
+		f.line = slices.Delete(f.line, i, i+1)
+	}
+	f.conn.mu.Unlock()
+	if i < 0 {
+		f.leave()
+	}
+}
+
+// leave gives the half to the next in the line.
+func (f *half) leave() {
+	f.conn.mu.Lock()
+	defer f.conn.mu.Unlock()
+	f.buf = nil
+	if len(f.line) == 0 {
+		f.busy = false
+		return
+	}
+	next := f.line[0]
+	f.line = f.line[1:]
+	next.Resolve(struct{}{})
+}
+
+// do makes attempts until one gets something done, and in between waits in the loop.
+func (f *half) do(h *host, p []byte) (int, error) {
+	for {
+		if err := f.over(); err != nil {
+			return 0, f.failed(err)
+		}
+		f.buf = p
+		if err := f.conn.raw.Control(f.once); err != nil {
+			return 0, f.failed(net.ErrClosed)
+		}
+		switch {
+		case f.err != nil:
+			return 0, f.failed(f.err)
+		case !f.blocks:
+			return f.n, nil
+		case !f.conn.register(h.loop):
+			return f.elsewhere(h, p)
+		}
+		if err := f.wait(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// over returns why there are no attempts any more.
+func (f *half) over() error {
+	f.conn.mu.Lock()
+	defer f.conn.mu.Unlock()
+	return f.overLocked()
+}
+
+func (f *half) overLocked() error {
+	switch {
+	case f.conn.closed:
+		return net.ErrClosed
+	case !f.deadline.IsZero() && !time.Now().Before(f.deadline):
+		return os.ErrDeadlineExceeded
+	}
+	return nil
+}
+
+// wait returns when the descriptor may be ready, or something else has changed.
+func (f *half) wait() error {
+	c := f.conn
+	c.mu.Lock()
+	if f.overLocked() != nil {
+		c.mu.Unlock()
+		return nil // the next attempt will say
+	}
+	ready := loop.NewPromise[struct{}](nil)
+	ready.Future().SetName("a connection on which to " + f.op)
+	f.waiting = ready
+	if !f.deadline.IsZero() {
+		f.alarm = time.AfterFunc(time.Until(f.deadline), func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			ready.Resolve(struct{}{})
+		})
+	}
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		f.waiting = nil
+		if f.alarm != nil {
+			f.alarm.Stop()
+			f.alarm = nil
+		}
+	}()
+	_, err := Await(context.Background(), ready.Future())
+	return err
+}
+
+// wake has the one who waits look again. It needs the connection's mutex.
+func (f *half) wake() {
+	if f.waiting != nil {
+		f.waiting.Resolve(struct{}{})
+	}
+}
+
+// elsewhere makes the connection's own call in another goroutine, which gets a buffer of its own: it may be there
+// for longer than a caller whose greenlet is unwound. The connection is closed then, because what was read is lost.
+func (f *half) elsewhere(h *host, p []byte) (int, error) {
+	if h.current == nil && h.inCallback() {
+		return 0, misplaced(ErrInCallback, "a connection's "+f.op, "by a callback: spawn a task that calls it")
+	}
+	buf := append([]byte(nil), p...)
+	done := loop.NewPromise[int](nil)
+	done.Future().SetName("a connection's " + f.op)
+	go func() { done.Complete(func() (int, error) { return f.call(buf) }) }()
+	returned := false
+	defer func() {
+		if !returned {
+			_ = f.conn.Close()
+		}
+	}()
+	n, err := Await(context.Background(), done.Future())
+	returned = true
+	if f.op == "read" {
+		copy(p, buf[:n])
+	}
+	return n, err
+}
+
+// failed says what failed, as package net does.
+func (f *half) failed(err error) error {
+	c := f.conn.Conn
+	return &net.OpError{Op: f.op, Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
+}

@@ -85,8 +85,7 @@ func abandon(ctx context.Context, c *loop.Latch) error {
 }
 
 // UntilDone waits until the context ends and returns its cause. It is how the main function of a server waits
-// for the signal to stop. (To wait for something of the loop that never comes would be a deadlock: that a context
-// can still end doesn't count as something that the loop waits for.)
+// for the signal to stop. It waits as long as that takes, and is no part of a deadlock; see [DeadlockError].
 func UntilDone(ctx context.Context) error {
 	ended := loop.NewPromise[struct{}](nil)
 	ended.Future().SetName("the end of a context")

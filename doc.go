@@ -37,7 +37,7 @@
 //
 // A panic in a task is raised in whoever awaits it, and by Run if nobody does. A runtime.Goexit, which t.FailNow calls,
 // ends the goroutine that called Run, in order, so tests may fail in tasks.
-// If everybody waits for somebody who waits, the main function's wait returns a [*DeadlockError] that says who waits for what.
+// If all wait for each other, the main function's wait returns a [*DeadlockError] that says who waits for what.
 // What blocks without Block, a channel say, stops the whole loop: that is the price of one goroutine at a time.
 // The same goes for a library that keeps a mutex while it waits, once a second task wants that mutex.
 //

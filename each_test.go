@@ -251,7 +251,7 @@ func TestGoexitInOneOfManyGoesOnInTheLoop(t *testing.T) {
 
 func TestDeadlockOfManyEndsTheLoopWithAnError(t *testing.T) {
 	leakcheck.Test(t)
-	err := repaint.Run(t.Context(), func(ctx context.Context) error {
+	err := repaint.Run(context.Background(), func(ctx context.Context) error {
 		never := func(ctx context.Context) (int, error) {
 			return repaint.Await(ctx, loop.NewPromise[int](repaint.CurrentLoop()).Future())
 		}

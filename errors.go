@@ -46,6 +46,17 @@ func (e *StubbornError) Unwrap() error { return ErrNotJoined }
 
 // A DeadlockError is what the main function of a [Run] gets from Await when nothing can happen any more.
 // errors.Is(err, loop.ErrDeadlock) holds for it.
+//
+// A context with which something waits may still end, and then that wait does. So there is no deadlock
+//
+//   - while such a context has a deadline. That is real time, also with a virtual clock, which comes to it after all
+//     timers of the loop; [WithTimeout] has a place among these;
+//   - while such a context has a Done channel that something outside of the loop may close, as is so of
+//     context.WithCancel. As nobody can know whether that will ever happen, there is a [StandstillError] instead.
+//
+// The contexts of tasks and groups end by what the loop does: they don't count. Nor does, for more than 2 seconds,
+// the context that Run itself was given: if all that can happen is that the whole Run is told to stop,
+// its main function hears of the deadlock. A main function that only waits for that calls [UntilDone].
 type DeadlockError struct {
 	// Waiting tells what the main function and each task wait for, a line each.
 	Waiting []string

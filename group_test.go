@@ -244,7 +244,7 @@ func TestLimitedGroupThatIsCancelledStillStartsWhatWaits(t *testing.T) {
 
 func TestDeadlockInALimitedGroupIsAnError(t *testing.T) {
 	leakcheck.Test(t)
-	err := repaint.Run(t.Context(), func(ctx context.Context) error {
+	err := repaint.Run(context.Background(), func(ctx context.Context) error {
 		g := repaint.NewGroup(ctx)
 		g.SetLimit(1)
 		g.Go(func(ctx context.Context) error {

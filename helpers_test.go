@@ -19,7 +19,7 @@ var errBoom = errors.New("boom")
 func virtually(t *testing.T, main func(ctx context.Context)) {
 	t.Helper()
 	leakcheck.Test(t)
-	err := repaint.Run(t.Context(), func(ctx context.Context) error {
+	err := repaint.Run(context.Background(), func(ctx context.Context) error {
 		main(ctx)
 		return nil
 	}, loop.WithVirtualClock(time.Unix(0, 0)))

@@ -26,27 +26,30 @@ type host struct {
 	driver *greenlet.Greenlet
 
 	idle      []*greenlet.Greenlet // carriers between two tasks
-	guest     bool                 // there is no main function; the loop is on another one
 	whenEmpty loop.Runnable        // is scheduled when the last task has ended; may be nil
-	enlisted  bool                 // for dumps on a signal
-	over      bool                 // no carriers are kept any more
+
+	guest    bool // there is no main function; the loop is on another one
+	enlisted bool // for dumps on a signal
+	over     bool // no carriers are kept any more
+	returned bool // the main function
+	debug    bool
 
 	tasks    task // sentinel of the list of tasks that have not ended, in the order of their start
 	count    int
-	waiting  int // tasks that are suspended in an Await
-	most     int // the largest that waiting has been
-	debug    bool
+	waiting  int                  // tasks that are suspended in an Await
+	most     int                  // the largest that waiting has been
 	holds    atomic.Pointer[task] // in debug mode: what current is, for other goroutines
 	lastTask uint64
 
 	mainWaiter loop.Waiter
-	mainWaits  waitable // what the main function waits for, if it does
+	mainWaits  waitable        // what the main function waits for, if it does
+	mainCtx    context.Context // with which it waits for that
 	watch      contextWatch
+	still      *standstill      // nil until there is one
 	stray      error            // came to the driver without being meant for it; the main function gets it
 	polled     []*polledContext // with a virtual clock: those whose end somebody is to be told
 	borrowed   []func() bool    // end the watches over those of the hosts around this one
 	panicked   *loop.PanicError // which Run is to raise
-	returned   bool             // the main function
 	stubborn   []string         // tasks that had to be killed
 }
 
@@ -116,6 +119,7 @@ func (h *host) prepare(ctx context.Context) {
 	if h.debug = h.loop.Debugging(); h.debug {
 		h.loop.Watch(h)
 	}
+	h.loop.Expect(h)
 	enlist(h)
 	h.scope.init(ctx, h, h)
 }
@@ -246,7 +250,7 @@ func (h *host) drive(ctx context.Context, call string, g *greenlet.Greenlet, c *
 		h.loop.Hold()
 	}
 	h.watch.over(ctx, &h.scope, h, h)
-	h.mainWaits, h.driver = c, g
+	h.mainWaits, h.mainCtx, h.driver = c, ctx, g
 	defer func() {
 		if !c.Done() {
 			c.Unsubscribe(&h.mainWaiter)
@@ -254,12 +258,12 @@ func (h *host) drive(ctx context.Context, call string, g *greenlet.Greenlet, c *
 		if outside {
 			h.loop.Release()
 		}
-		h.mainWaits = nil
+		h.mainWaits, h.mainCtx = nil, nil
 	}()
 	err := h.loop.Drive(func() bool { return c.Done() || ctx.Err() != nil || h.stray != nil })
 	switch {
 	case err == loop.ErrDeadlock:
-		return h.deadlock()
+		return &DeadlockError{Waiting: h.whoWaits()}
 	case err != nil:
 		return err
 	case c.Done():
@@ -284,16 +288,16 @@ func (h *host) checkOuter(c *loop.Latch) error {
 	return nil
 }
 
-// deadlock describes who waits for whom.
-func (h *host) deadlock() error {
-	e := new(DeadlockError)
+// whoWaits tells what the main function and each task wait for.
+func (h *host) whoWaits() []string {
+	var all []string
 	if h.mainWaits != nil {
-		e.Waiting = append(e.Waiting, fmt.Sprintf("the main function waits for %s", h.mainWaits))
+		all = append(all, fmt.Sprintf("the main function waits for %s", h.mainWaits))
 	}
 	for t := h.tasks.next; t != &h.tasks; t = t.next {
-		e.Waiting = append(e.Waiting, h.waits(t))
+		all = append(all, h.waits(t))
 	}
-	return e
+	return all
 }
 
 func (h *host) waits(t *task) string {

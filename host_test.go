@@ -150,7 +150,7 @@ func TestPanicInMainLeavesInOrder(t *testing.T) {
 
 func TestDeadlockNamesWhoWaits(t *testing.T) {
 	leakcheck.Test(t)
-	err := repaint.Run(t.Context(), func(ctx context.Context) error {
+	err := repaint.Run(context.Background(), func(ctx context.Context) error {
 		var one, two *repaint.Task[int]
 		one = repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
 			if err := repaint.Sleep(ctx, time.Millisecond); err != nil {

@@ -359,7 +359,7 @@ func TestACallbackCannotWaitForAPlaceInAGroup(t *testing.T) {
 
 func TestAFullGroupWhoseFunctionsAllWaitForAPlaceIsADeadlock(t *testing.T) {
 	leakcheck.Test(t)
-	err := repaint.Run(t.Context(), func(ctx context.Context) error {
+	err := repaint.Run(context.Background(), func(ctx context.Context) error {
 		g := repaint.NewGroup(ctx)
 		g.SetLimit(2)
 		for range 2 {

@@ -202,10 +202,11 @@ type task struct {
 
 // details are what few tasks have. All but the name belongs to the loop.
 type details struct {
-	name  string       // set before use
-	since time.Time    // when the present wait began; in debug mode
-	watch contextWatch // over a context that isn't the task's own
-	alarm *loop.Timer  // see sleeping; nil before the first sleep
+	name  string          // set before use
+	since time.Time       // when the present wait began; in debug mode
+	ctx   context.Context // of the present wait, nil if that is the task's own
+	watch contextWatch    // over a context that isn't the task's own
+	alarm *loop.Timer     // see sleeping; nil before the first sleep
 }
 
 func (t *task) details() *details {
@@ -312,10 +313,25 @@ func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) er
 func (t *task) noteTime() { t.details().since = t.host.loop.Now() }
 
 //go:noinline
-func (t *task) watch(ctx context.Context) { t.details().watch.over(ctx, &t.scope, t, t.host) }
+func (t *task) watch(ctx context.Context) {
+	more := t.details()
+	more.ctx = ctx
+	more.watch.over(ctx, &t.scope, t, t.host)
+}
+
+// waitsWith returns the context of the present wait.
+func (t *task) waitsWith() context.Context {
+	if t.more != nil && t.more.ctx != nil {
+		return t.more.ctx
+	}
+	return &t.scope
+}
 
 func (t *task) resumed() {
 	t.waitsFor = nil
+	if t.more != nil {
+		t.more.ctx = nil
+	}
 	t.wake()
 }
 

@@ -188,7 +188,7 @@ func TestWaitInADeadlockLeavesAnUnlockToBeCalled(t *testing.T) {
 		m := coop.NewMutex()
 		c := coop.NewCond(m)
 		require.NoError(t, m.Lock(ctx))
-		holder := begin(ctx, func(ctx context.Context) error {
+		holder := spawn(ctx, func(ctx context.Context) error {
 			if err := m.Lock(ctx); err != nil {
 				return err
 			}
@@ -202,8 +202,9 @@ func TestWaitInADeadlockLeavesAnUnlockToBeCalled(t *testing.T) {
 		m.Unlock() // what a deferred call would do
 		require.True(t, m.Locked(), "it's still the other one's")
 		require.False(t, m.TryLock())
-		holder.cancel(errBoom)
-		require.ErrorIs(t, holder.end(ctx), errBoom)
+		holder.Cancel(errBoom)
+		_, err = repaint.Await(ctx, holder)
+		require.ErrorIs(t, err, errBoom)
 		require.False(t, m.Locked())
 	})
 }

@@ -23,7 +23,7 @@ var errBoom = errors.New("boom")
 func virtually(t *testing.T, main func(ctx context.Context)) {
 	t.Helper()
 	leakcheck.Test(t)
-	require.NoError(t, run(t.Context(), main))
+	require.NoError(t, run(context.Background(), main))
 }
 
 func run(ctx context.Context, main func(ctx context.Context)) error {
@@ -48,6 +48,11 @@ func inBothColours(t *testing.T, test func(t *testing.T, ctx context.Context)) {
 			require.NoError(t, err)
 		})
 	})
+}
+
+// spawn starts fn in a task whose context only the loop can end.
+func spawn(ctx context.Context, fn func(ctx context.Context) error) *repaint.Task[struct{}] {
+	return repaint.Spawn(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) })
 }
 
 // A job is a function that runs beside the test: a task in a loop, a goroutine elsewhere.

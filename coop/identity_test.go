@@ -82,11 +82,12 @@ func TestDeadlockNamesWhatIsWaitedFor(t *testing.T) {
 		},
 	} {
 		virtually(t, func(ctx context.Context) {
-			task := begin(ctx, wait)
+			task := spawn(ctx, wait)
 			var deadlock *repaint.DeadlockError
-			require.True(t, errors.As(task.end(ctx), &deadlock))
+			_, err := repaint.Await(ctx, task)
+			require.True(t, errors.As(err, &deadlock))
 			require.Contains(t, deadlock.Error(), want)
-			task.cancel(nil)
+			task.Cancel(nil)
 			require.True(t, errors.As(wait(ctx), &deadlock))
 			require.Contains(t, deadlock.Waiting[0], want, "the main function is told, too")
 		})

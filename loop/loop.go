@@ -28,6 +28,7 @@ type Loop struct {
 	ended   int        // how many of them have been
 	idle    []Runnable // to be called when nothing is ready
 	onIdle  func()     // is called before those; may be nil
+	expects Expecter   // is asked before a deadlock is reported; may be nil
 	driving bool
 	entered bool // Drive was called, and no hooks have been since
 	holds   int
@@ -81,7 +82,8 @@ type Option func(*Loop)
 //
 // While offloaded work is under way time doesn't jump. While something is awaited that another goroutine may complete,
 // it jumps only after nothing has happened for 5 ms of real time: the loop can't know whether
-// that completion or the timer is what the program waits for.
+// that completion or the timer is what the program waits for. The deadline of an ordinary context is real time:
+// it comes after all timers of the clock.
 func WithVirtualClock(start time.Time) Option {
 	return func(l *Loop) { l.clock = clock{base: start, virtual: true} }
 }
@@ -217,8 +219,8 @@ func (l *Loop) Driving() bool { return l.driving }
 
 // Drive runs the loop, tick after tick, until the condition holds. It is evaluated before each tick.
 //
-// Errors: [ErrDeadlock] if nothing is ready, no timer is set, nothing offloaded is under way, and nobody
-// outside is known who might call in, so that the condition could never change;
+// Errors: [ErrDeadlock] if nothing is ready, no timer is set, nothing offloaded is under way, and nothing
+// outside is known that might call in ([Loop.Hold], [Loop.Expect]), so that the condition could never change;
 // [ErrReentrant] if it is called by a callback; [ErrClosed].
 // The loop can be driven on after an error other than ErrClosed.
 //

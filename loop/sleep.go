@@ -21,12 +21,44 @@ func (l *Loop) sleep() error {
 	l.mu.Unlock()
 	switch {
 	case err != nil:
-		return err
+		return l.hope(err)
 	case wait > 0 && l.wokenWithin(wait):
 		return nil
 	case l.clock.virtual:
 		l.clock.jump(l.timers.first().when)
 	}
+	return nil
+}
+
+// An Expecter knows of something outside that may still happen, though the loop can't see it.
+type Expecter interface {
+	// LoopExpects is called from the loop when nothing can happen any more, as far as the loop knows. It returns how
+	// long the loop is to sleep until it asks again, unless it is woken; if that isn't positive, [Loop.Drive]
+	// returns [ErrDeadlock]. It may schedule something.
+	LoopExpects() time.Duration
+}
+
+// Expect has e asked before [Loop.Drive] returns [ErrDeadlock]. It is for a bridge, which knows with which contexts its
+// tasks wait, and there is one such Expecter, the last that was set.
+func (l *Loop) Expect(e Expecter) { l.expects = e }
+
+// hope sleeps as long as the Expecter says. The error is what there is to return if it expects nothing.
+func (l *Loop) hope(err error) error {
+	if l.expects == nil {
+		return err
+	}
+	wait := l.expects.LoopExpects()
+	l.mu.Lock()
+	if len(l.ready) > 0 || l.closed || l.nudged {
+		l.mu.Unlock()
+		return nil
+	}
+	l.asleep = wait > 0
+	l.mu.Unlock()
+	if wait <= 0 {
+		return err
+	}
+	l.wokenWithin(wait)
 	return nil
 }
 

@@ -60,7 +60,7 @@ func explore(t *testing.T, seed uint64, main func(t *testing.T, ctx context.Cont
 			}
 		}()
 		all := append([]loop.Option{loop.WithVirtualClock(Epoch), loop.WithSeed(seed)}, opts...)
-		err := repaint.Run(t.Context(), func(ctx context.Context) error {
+		err := repaint.Run(context.Background(), func(ctx context.Context) error {
 			main(t, ctx)
 			return nil
 		}, all...)

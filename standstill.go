@@ -1,0 +1,151 @@
+package repaint
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// A StandstillError is reported, not returned: for some time nothing in a loop has been able to go on, and nothing
+// will unless a context ends that only something outside of the loop can end. It may be a deadlock, or a program that
+// waits for a signal; nobody can know, so the loop goes on waiting. See [loop.WithReport].
+// errors.Is(err, loop.ErrDeadlock) holds for it.
+type StandstillError struct {
+	For time.Duration // how long it has been so far
+	// Waiting tells what the main function and each task wait for, a line each.
+	Waiting []string
+}
+
+func (e *StandstillError) Error() string {
+	return fmt.Sprintf("repaint: nothing in the loop has been able to go on for %v, and only the end of a context can change that:\n\t%s",
+		e.For, strings.Join(e.Waiting, "\n\t"))
+}
+
+// Unwrap returns [loop.ErrDeadlock].
+func (e *StandstillError) Unwrap() error { return loop.ErrDeadlock }
+
+var (
+	// runPatience is how long, in real time, a loop waits in which only the end of the context that Run was
+	// given could make anything happen.
+	runPatience = 2 * time.Second // a variable only for tests
+
+	// suspicion is after how long a standstill is reported, in real time.
+	suspicion = 5 * time.Second // a variable only for tests
+)
+
+// A standstill is a time in which nothing can happen in a loop unless a context ends. It belongs to the loop.
+type standstill struct {
+	since     time.Time
+	callbacks uint64 // that the loop had run by then; more mean that it is over
+	reported  bool   // once is enough for a loop
+}
+
+// standsStill returns how long nothing has been able to happen.
+func (h *host) standsStill() time.Duration {
+	if h.still == nil {
+		h.still = new(standstill)
+	}
+	s := h.still
+	if n := h.loop.Stats().Callbacks; s.since.IsZero() || s.callbacks != n {
+		s.since, s.callbacks = time.Now(), n
+	}
+	return time.Since(s.since)
+}
+
+// untilWoken is longer than anything lasts.
+const untilWoken = 1<<63 - 1
+
+// LoopExpects implements [loop.Expecter]. When nothing else can happen, those that wait may still be told by their contexts:
+//
+//   - one that has ended, though the news is on its way in another goroutine: it is told here and now;
+//   - one that has a deadline, which will come;
+//   - one that others can end. That can't be ruled out, so it is waited for, and reported once;
+//   - the context that Run was given is others' to end, too. But if all that is left is to be told to stop, then the main
+//     function has to know, or no program that can be stopped would ever hear of a deadlock.
+func (h *host) LoopExpects() time.Duration {
+	var all prospects
+	told := false
+	look := func(ctx context.Context, r loop.Runnable) {
+		if ctx.Err() == nil {
+			all.add(ctx, &h.scope)
+			return
+		}
+		told = true
+		h.loop.Schedule(r)
+	}
+	if h.mainWaits != nil {
+		look(h.mainCtx, nothing{})
+	}
+	for t := h.tasks.next; t != &h.tasks; t = t.next {
+		if t.suspended {
+			look(t.waitsWith(), t)
+		}
+	}
+	switch {
+	case told:
+		return untilWoken
+	case !all.deadline.IsZero():
+		return max(time.Until(all.deadline), 1)
+	case all.others:
+		return h.suspect()
+	case all.run:
+		return runPatience - h.standsStill()
+	}
+	return 0
+}
+
+// suspect reports a standstill when it has lasted for some time.
+func (h *host) suspect() time.Duration {
+	lasts := h.standsStill()
+	if h.still.reported || h.over {
+		return untilWoken
+	}
+	if lasts < suspicion {
+		return suspicion - lasts
+	}
+	h.still.reported = true
+	h.loop.Report(&StandstillError{For: suspicion, Waiting: h.whoWaits()})
+	return untilWoken
+}
+
+// prospects are the ways in which contexts that haven't ended may do so, other than by what happens in the loop.
+type prospects struct {
+	deadline time.Time // the earliest; zero if there is none
+	others   bool      // others can end one
+	run      bool      // others can end the context that Run was given
+}
+
+// add adds the prospects of a context. The scope is that of the host's Run.
+func (p *prospects) add(ctx context.Context, of *scope) {
+	run := false
+	for {
+		s := scopeOf(ctx)
+		if s == nil {
+			break
+		}
+		if e := s.expiry; e != nil && e.real {
+			p.by(e.at)
+		}
+		run = run || s == of
+		ctx = s.parent
+	}
+	at, ok := ctx.Deadline()
+	switch {
+	case ctx.Done() == nil:
+	case ok && time.Until(at) > 0: // or else it will have ended in a moment
+		p.by(at)
+	case run:
+		p.run = true
+	default:
+		p.others = true
+	}
+}
+
+func (p *prospects) by(at time.Time) {
+	if p.deadline.IsZero() || at.Before(p.deadline) {
+		p.deadline = at
+	}
+}

@@ -321,6 +321,7 @@ func TestCopyFromKnowsTheColumnsAsTheyAre(t *testing.T) {
 		require.ErrorContains(t, copyOne(ctx), "42703")
 		target.MustQuery(t, "alter table t rename column c to b")
 
+		until(t, ctx, "the session to be ready again", func() bool { return db.Stats().IdleSessions == 1 })
 		proxy.Stall(faultproxy.ToClient)
 		wait := c.start(ctx, copyOne)
 		running(t, ctx, target, "copy \"t\"")

@@ -23,7 +23,10 @@ const (
 //
 //	asked   the statement was sent
 //	begun   the server takes data
-//	over    the end, or the news that there won't be one, has been put behind the data; or the server has said that it failed
+//	over    the end, or the news that there won't be one, has been put behind the data
+//
+// That news is put at once, also if the server hasn't asked for data yet: what is sent behind it would be taken for data
+// otherwise. If the statement fails before, the server overlooks it.
 type copyIn struct {
 	s     *scheduler
 	g     *segment
@@ -33,7 +36,6 @@ type copyIn struct {
 	begun, over bool
 	done        bool // the end was put, so it may be applied
 	finished    bool
-	evicted     bool // the session or transaction was ended
 	waiter      *loop.Promise[struct{}]
 }
 
@@ -104,8 +106,9 @@ func (s *lease) doCopy(ctx context.Context, g *segment) error {
 	}()
 	err = k.await(ctx, func() bool { return k.begun })
 	if err == nil {
-		err = g.feed(ctx)
-		k.end(err)
+		if !k.isOver() {
+			k.end(g.feed(ctx))
+		}
 		err = k.await(ctx, func() bool { return false })
 	}
 	if err != nil && k.abandon(err) {
@@ -117,11 +120,12 @@ func (s *lease) doCopy(ctx context.Context, g *segment) error {
 
 // abandon says that nobody waits any more. It returns true if the COPY was finished before: then its outcome counts.
 func (k *copyIn) abandon(why error) (finished bool) {
-	k.end(why)
 	if k.types != nil {
 		k.s.abandon(k.types)
 	}
-	return k.s.abandon(k.g)
+	finished = k.s.abandon(k.g)
+	k.end(why) // if it wasn't taken back
+	return finished
 }
 
 // feed puts the data.
@@ -150,13 +154,17 @@ func (k *copyIn) feed(ctx context.Context, produce func(ctx context.Context, buf
 		if err := k.await(ctx, func() bool { return k.g.conn.queued-k.g.conn.written < copyWindow }); err != nil {
 			return err
 		}
-		k.s.mu.Lock()
-		over := k.over || k.finished
-		k.s.mu.Unlock()
-		if over {
+		if k.isOver() {
 			return nil
 		}
 	}
+}
+
+// isOver reports that nobody wants further data.
+func (k *copyIn) isOver() bool {
+	k.s.mu.Lock()
+	defer k.s.mu.Unlock()
+	return k.over || k.finished
 }
 
 // put sends some bytes behind what has been sent of the segment.
@@ -185,7 +193,7 @@ func (k *copyIn) end(err error) {
 }
 
 func (k *copyIn) endLocked(err error) []byte {
-	if k.over || !k.begun || k.g.state != stateSent {
+	if k.over || k.g.state != stateSent {
 		return nil
 	}
 	k.over, k.done = true, err == nil
@@ -199,7 +207,7 @@ func (k *copyIn) endLocked(err error) []byte {
 	return k.g.conn.putMore(k.g, message)
 }
 
-// begins says that the server takes data. Only the reader of the connection calls it, which writes before it reads on.
+// copyBegins says that the server takes data. Only the reader of the connection calls it, which writes before it reads on.
 func (c *conn) copyBegins(g *segment) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -208,9 +216,6 @@ func (c *conn) copyBegins(g *segment) error {
 		return fmt.Errorf("%w: the server asks for the data of a COPY", ErrProtocol)
 	}
 	k.begun = true
-	if g.abandoned.Load() || k.evicted {
-		k.endLocked(context.Canceled)
-	}
 	k.poke()
 	return nil
 }
@@ -251,14 +256,22 @@ func (k *copyIn) await(ctx context.Context, condition func() bool) error {
 
 // close ends the COPY because the session or transaction is ended.
 func (k *copyIn) close() {
+	why := fmt.Errorf("%w: the session or transaction was ended", ErrClosed)
 	k.s.mu.Lock()
-	k.evicted = true
 	if k.s.occupant == k {
 		k.s.occupant = nil
 	}
-	buf := k.endLocked(fmt.Errorf("%w: the session or transaction was ended", ErrClosed))
+	queued := k.g.state == stateQueued
+	if queued {
+		k.s.queuedNow--
+		k.g.err, k.g.state = why, stateFinished
+	}
+	buf := k.endLocked(why)
 	c := k.g.conn
 	k.s.mu.Unlock()
+	if queued {
+		k.g.tell()
+	}
 	if buf != nil {
 		c.write(buf)
 	}

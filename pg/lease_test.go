@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/faultproxy"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -635,5 +636,57 @@ func TestTransactionEndsOnce(t *testing.T) {
 			require.Equal(t, 1, ended)
 		}
 		require.LessOrEqual(t, db.Stats().Sessions, 2)
+	})
+}
+
+// A COPY whose owner ends before the server has asked for data is told that there are none, so that the server doesn't take what is behind for them.
+func TestCopyEndsBeforeTheServerAsksForData(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		for _, how := range []string{"rollback", "release", "context"} {
+			db, proxy, target := proxied(t, "&pool_sessions=1")
+			target.MustQuery(t, "create table t (id int)")
+			s, err := db.Acquire(ctx)
+			require.NoError(t, err)
+			pid := s.PID()
+			tx := beginTx(t, ctx, s)
+			proxy.Stall(faultproxy.ToClient)
+			limited, cancel := context.WithCancel(ctx)
+			asked := false
+			wait := c.start(limited, func(ctx context.Context) error {
+				_, err := tx.CopyFrom(ctx, pgx.Identifier{"t"}, []string{"id"}, pgx.CopyFromFunc(func() ([]any, error) {
+					asked = true
+					return nil, nil
+				}))
+				return err
+			})
+			until(t, ctx, "the COPY to be sent", func() bool { return inFlight(&tx.s) == 2 }) // and a question for the types
+			rolledBack := func() error { return nil }
+			switch how {
+			case "rollback":
+				rolledBack = c.start(ctx, tx.Rollback)
+				until(t, ctx, "the rollback to be sent", func() bool { return inFlight(&tx.s) == 3 })
+			case "release":
+				s.Release()
+			case "context":
+				cancel()
+				require.ErrorIs(t, wait(), context.Canceled)
+			}
+			proxy.Resume(faultproxy.ToClient)
+			require.NoError(t, rolledBack(), how)
+			if how != "context" {
+				require.Error(t, wait(), how)
+			}
+			require.False(t, asked, how)
+			if how == "context" {
+				require.NoError(t, tx.Rollback(ctx))
+			}
+			s.Release()
+			cancel()
+			next, err := db.Acquire(ctx)
+			require.NoError(t, err)
+			require.Equal(t, pid, next.PID(), "%s: it is the same connection", how)
+			require.Equal(t, 0, count(t, ctx, next, "t"))
+			next.Release()
+		}
 	})
 }

@@ -178,8 +178,9 @@ const (
 	recycleTimeout = 20 * time.Second
 )
 
-// recycle takes a connection back from its owner, who has nothing to say there any more: it waits, without blocking the caller, until nothing is under way on it, ends a transaction
-// that is open, undoes what has been left behind, and delivers it. If thorough is false only what the statements showed is undone.
+// recycle takes a connection back from its owner, who has nothing to say there any more: it waits, without blocking the caller, until nothing
+// is under way on it, ends a transaction that is open, undoes what has been left behind, and delivers it. If thorough is false only what the
+// statements showed is undone.
 // A connection for which that doesn't work is closed.
 func (p *pool) recycle(own *lease, thorough bool) {
 	own.revoke()
@@ -226,8 +227,10 @@ func (p *pool) recycle(own *lease, thorough bool) {
 				}
 				s.whenIdle(next)
 			})
+		case !late.Stop(): // it is being closed by now, and mustn't be so in the next owner's hands
+			s.quit()
+			p.lost(s)
 		default:
-			late.Stop()
 			p.deliver(s)
 		}
 	}

@@ -1,11 +1,22 @@
 package sqltext
 
-// Language is the SQL of one database: how it is written, and what its statements do.
+// Language is the SQL of one database: how it is written, and what its statements do. One that isn't
+// among those of this package knows only that a statement may write.
 type Language struct {
 	Rules
-	// classify classifies the statement at whose first word the reader is.
-	classify func(r *reader, st Statement) Verdict
+	classes classes
 }
+
+// classes is a database's list of statements. It is no function, so that what is passed to one needs
+// no memory.
+type classes uint8
+
+const (
+	noClasses classes = iota
+	postgresClasses
+	sqliteClasses
+	mysqlClasses
+)
 
 // Effects is what a statement may do, as a set. What can't be told from the text errs on the safe
 // side, but for what functions and procedures do that aren't the database's own.
@@ -71,7 +82,17 @@ type Verdict struct {
 func (l *Language) Classify(text string, st Statement) Verdict {
 	r := reader{rules: &l.Rules, text: text, pos: st.Start, end: st.End}
 	r.next()
-	v := l.classify(&r, st)
+	var v Verdict
+	switch l.classes {
+	case postgresClasses:
+		v = postgres(&r)
+	case sqliteClasses:
+		v = sqlite(&r, st)
+	case mysqlClasses:
+		v = mysql(&r, st)
+	default:
+		v.Effects = Writes
+	}
 	if v.Cause == "" && !v.Effects.Pipelines() {
 		v.Cause = upper(st.Verb)
 	}

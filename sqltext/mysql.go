@@ -4,7 +4,7 @@ package sqltext
 var MySQL = &Language{
 	Rules: Rules{HashComments: true, DashNeedsSpace: true, ExecutableComments: true, Backslash: true,
 		DoubleQuotedLiterals: true, Backticks: true, Natives: "?", Bodies: ProgramBodies},
-	classify: mysql,
+	classes: mysqlClasses,
 }
 
 // mysqlVerbs are what statements do that begin with these words, unless more is said of them below.
@@ -57,7 +57,7 @@ func mysqlStatement(r *reader, verb string) Verdict {
 			v.mysqlExecuted(r)
 		}
 	case "analyze":
-		if r.peek().is("table", "tables", "local", "no_write_to_binlog") {
+		if r.nextIs("table", "tables", "local", "no_write_to_binlog") {
 			return v
 		}
 		v.Effects = ReturnsRows | Varies

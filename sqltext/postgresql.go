@@ -6,7 +6,7 @@ import "strings"
 var PostgreSQL = &Language{
 	Rules: Rules{NestedComments: true, CarriageReturns: true, EscapeStrings: true, UnicodeStrings: true, DollarQuotes: true,
 		Natives: "$", Bodies: AtomicBodies},
-	classify: postgres,
+	classes: postgresClasses,
 }
 
 // postgresVerbs are what statements do that begin with these words, unless more is said of them
@@ -51,7 +51,7 @@ var postgresFunctions = map[string]function{
 	"dblink_open":                         {extension: true},
 }
 
-func postgres(r *reader, _ Statement) Verdict {
+func postgres(r *reader) Verdict {
 	for r.kind == Open {
 		r.next()
 	}
@@ -70,7 +70,7 @@ func postgres(r *reader, _ Statement) Verdict {
 	case "explain":
 		r.next()
 		if r.explained() {
-			inner := postgres(r, Statement{})
+			inner := postgres(r)
 			v.add(inner.Effects&(Writes|LeavesState|Renames), inner.Cause)
 		}
 	case "create":
@@ -156,7 +156,7 @@ func (r *reader) temporaryTarget() bool {
 
 // inTempSchema reports whether the token is the name of the schema of temporary tables, before a dot.
 func (r *reader) inTempSchema() bool {
-	if r.kind != Word && r.kind != Name || r.peek().tok != "." {
+	if r.kind != Word && r.kind != Name || r.nextTok() != "." {
 		return false
 	}
 	name, ok := strings.CutPrefix(r.name(), "pg_temp")
@@ -172,7 +172,7 @@ func (v *Verdict) postgresCall(r *reader) {
 	if name := r.leaves(postgresFunctions, "pg_catalog"); name != "" {
 		v.add(LeavesState, name)
 	}
-	if schema, name := r.called(); name == "set_config" && (schema == "" || schema == "pg_catalog") { // also for the transaction
+	if schema, name, ok := r.called(); ok && name.means("set_config") && schema.means("", "pg_catalog") { // also for the transaction
 		v.Effects |= Renames
 	}
 }
@@ -186,11 +186,12 @@ func (v *Verdict) postgresCalls(r *reader) {
 
 // explained reads the options of EXPLAIN and reports whether the statement after them is executed.
 func (r *reader) explained() (analyzed bool) {
-	if r.kind == Open && !r.peek().is("select", "with", "values", "table") && r.peek().kind != Open {
+	if r.kind == Open && !r.nextIs("select", "with", "values", "table") && r.peek().kind != Open {
 		depth := r.depth
 		for r.next(); r.kind != End && r.depth >= depth; r.next() {
 			if r.is("analyze", "analyse") && (r.before[0].kind == Open || r.before[0].tok == ",") {
-				value, seen := r.peek().truth()
+				a := r.peek()
+				value, seen := a.truth()
 				analyzed = value || !seen
 			}
 		}
@@ -250,7 +251,7 @@ func (v *Verdict) postgresSet(r *reader, verb string) {
 		*v = Verdict{Effects: ForTx, Cause: "SET CONSTRAINTS"}
 	case r.is("transaction"):
 		*v = Verdict{Effects: ControlsTx, Cause: "SET TRANSACTION"}
-	case r.is("session") && r.peek().is("characteristics"):
+	case r.is("session") && r.nextIs("characteristics"):
 		v.add(ControlsTx, "SET SESSION CHARACTERISTICS")
 	}
 }

@@ -63,10 +63,21 @@ func (r *reader) after(words ...string) bool { return r.before[0].is(words...) }
 func (s seen) is(words ...string) bool { return s.kind == Word && equal(s.tok, words...) }
 
 // peek returns the reader as it is one token later.
-func (r *reader) peek() *reader {
+func (r *reader) peek() reader {
 	ahead := *r
 	ahead.next()
-	return &ahead
+	return ahead
+}
+
+// nextIs reports whether the next token is one of the words, and nextTok returns its text.
+func (r *reader) nextIs(words ...string) bool {
+	ahead := r.peek()
+	return ahead.is(words...)
+}
+
+func (r *reader) nextTok() string {
+	ahead := r.peek()
+	return ahead.tok
 }
 
 // name returns the name that the token is, "" if it is none.
@@ -143,20 +154,17 @@ func hex(d byte) rune {
 }
 
 // called returns the name of the function whose parenthesis the token opens, and the schema that it
-// is qualified by, if it is; "" if no function is called here.
-func (r *reader) called() (schema, name string) {
-	name = ""
-	if r.kind != Open || r.before[0].kind != Word && r.before[0].kind != Name {
-		return "", ""
+// is qualified by, if it is. ok is false where no function is called.
+func (r *reader) called() (schema, name seen, ok bool) {
+	name = r.before[0]
+	switch {
+	case r.kind != Open || name.kind != Word && name.kind != Name:
+	case r.before[1].tok == ".":
+		return r.before[2], name, true
+	case !r.before[1].is("into", "table", "exists", "references", "copy"): // a table and its columns
+		return seen{}, name, true
 	}
-	before := r.before[1]
-	if before.tok == "." {
-		return nameOf(r.before[2].kind, r.before[2].tok), nameOf(r.before[0].kind, r.before[0].tok)
-	}
-	if before.is("into", "table", "exists", "references", "copy") {
-		return "", "" // a table and its columns
-	}
-	return "", nameOf(r.before[0].kind, r.before[0].tok)
+	return seen{}, seen{}, false
 }
 
 // function says which of its calls leave something on the connection.
@@ -168,14 +176,14 @@ type function struct {
 }
 
 // leaves returns the function that is called where the token opens parentheses, if the call leaves
-// something on the connection; else "".
+// something on the connection; else "". schema is where the database has its own functions.
 func (r *reader) leaves(functions map[string]function, schema string) string {
-	qualifier, name := r.called()
-	if name == "" {
+	qualifier, name, ok := r.called()
+	if !ok {
 		return ""
 	}
-	f, ok := functions[name]
-	if !ok || qualifier != "" && qualifier != schema && !f.extension {
+	f, ok := lookUp(functions, name)
+	if !ok || !f.extension && !qualifier.means("", schema) {
 		return ""
 	}
 	if f.arg > 0 {
@@ -184,7 +192,39 @@ func (r *reader) leaves(functions map[string]function, schema string) string {
 			return ""
 		}
 	}
-	return name
+	return nameOf(name.kind, name.tok)
+}
+
+// means reports whether the token is one of the names, or "" is one of them and there is no token.
+func (s seen) means(names ...string) bool {
+	name := nameOf(s.kind, s.tok)
+	for _, n := range names {
+		if n == name {
+			return true
+		}
+	}
+	return false
+}
+
+// lookUp looks a name up without making memory for it.
+func lookUp(functions map[string]function, name seen) (f function, ok bool) {
+	if name.kind != Word {
+		f, ok = functions[nameOf(name.kind, name.tok)]
+		return f, ok
+	}
+	var room [40]byte // none is longer
+	if len(name.tok) > len(room) {
+		return f, false
+	}
+	for i := range len(name.tok) {
+		c := name.tok[i]
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		room[i] = c
+	}
+	f, ok = functions[string(room[:len(name.tok)])]
+	return f, ok
 }
 
 // argument returns the value of an argument of the call whose parenthesis the token opens: of the
@@ -194,27 +234,30 @@ func (r *reader) argument(n int, name string) (value, seen bool) {
 	depth := a.depth
 	for i := 1; ; i++ {
 		a.next()
-		first := a
-		named := false
-		if a.kind == Word && equal(a.tok, name) {
-			if next := a.peek(); next.tok == ":=" || next.tok == "=" && next.peek().tok == ">" {
-				named = true
-				for a = *next; a.tok == ":=" || a.tok == "=" || a.tok == ">"; {
-					a.next()
-				}
-				first = a
-			}
+		named := a.is(name) && a.skipNaming()
+		if (named || i == n) && a.kind != Close {
+			return a.truth()
 		}
-		for a.kind != End && a.depth >= depth && !(a.depth == depth && (a.tok == "," || a.kind == Close)) {
+		for a.kind != End && !(a.depth == depth && (a.tok == "," || a.kind == Close)) {
 			a.next()
-		}
-		if named || i == n && first.pos <= a.pos && first.tok != a.tok {
-			return first.truth()
 		}
 		if a.tok != "," {
 			return false, true
 		}
 	}
+}
+
+// skipNaming goes on to the value if the token is an argument's name, before := or =>.
+func (r *reader) skipNaming() bool {
+	a := r.peek()
+	if a.tok == "=" && a.nextTok() == ">" {
+		a.next()
+	} else if a.tok != ":=" {
+		return false
+	}
+	a.next()
+	*r = a
+	return true
 }
 
 // truth returns the value of a constant that is all of an argument, but for a cast.

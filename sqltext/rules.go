@@ -406,12 +406,29 @@ func number(text string, pos int) int {
 
 func follows(text string, pos int, c byte) bool { return pos < len(text) && text[pos] == c }
 
-func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+func isSpace(c byte) bool     { return chars[c]&space != 0 }
+func isDigit(c byte) bool     { return c >= '0' && c <= '9' }
+func isWordStart(c byte) bool { return chars[c]&wordStart != 0 }
+func isWordPart(c byte) bool  { return chars[c]&wordPart != 0 }
 
-// Every byte of a character beyond ASCII counts as a letter, as in SQLite,
-// PostgreSQL and MySQL.
-func isWordStart(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c >= 0x80
-}
-func isWordPart(c byte) bool { return isWordStart(c) || isDigit(c) || c == '$' }
+const (
+	space = 1 << iota
+	wordStart
+	wordPart
+)
+
+// chars says what each byte can be. Every byte of a character beyond ASCII counts as a letter, as in
+// SQLite, PostgreSQL and MySQL.
+var chars = func() (all [256]byte) {
+	for i := range all {
+		switch c := byte(i); {
+		case c == ' ' || c >= '\t' && c <= '\r':
+			all[i] = space
+		case c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c >= 0x80:
+			all[i] = wordStart | wordPart
+		case isDigit(c) || c == '$':
+			all[i] = wordPart
+		}
+	}
+	return all
+}()

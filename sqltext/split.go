@@ -149,16 +149,33 @@ func equalFold(word, lower string) bool {
 
 // lower returns the word with the letters of ASCII in lower case, as SQL compares keywords.
 func lower(word string) string {
-	for i := range len(word) {
-		if c := word[i]; c >= 'A' && c <= 'Z' {
-			b := []byte(word)
-			for ; i < len(b); i++ {
-				if c := b[i]; c >= 'A' && c <= 'Z' {
-					b[i] += 'a' - 'A'
-				}
-			}
-			return string(b)
+	i := 0
+	for i < len(word) && (word[i] < 'A' || word[i] > 'Z') {
+		i++
+	}
+	if i == len(word) {
+		return word
+	}
+	var room [16]byte // enough for what begins a statement
+	b := append(room[:0], word...)
+	for ; i < len(b); i++ {
+		if b[i] >= 'A' && b[i] <= 'Z' {
+			b[i] += 'a' - 'A'
 		}
 	}
-	return word
+	if verb, ok := verbs[string(b)]; ok {
+		return verb
+	}
+	return string(b)
 }
+
+// verbs are the words that begin statements, so that these words need no memory in lower case.
+var verbs = func() map[string]string {
+	all := map[string]string{"with": "with"}
+	for _, list := range []map[string]Effects{postgresVerbs, sqliteVerbs, mysqlVerbs} {
+		for verb := range list {
+			all[verb] = verb
+		}
+	}
+	return all
+}()

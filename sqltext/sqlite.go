@@ -2,8 +2,8 @@ package sqltext
 
 // SQLite is the SQL of SQLite.
 var SQLite = &Language{
-	Rules:    Rules{Backticks: true, Brackets: true, Natives: "?@$:", Bodies: TriggerBodies},
-	classify: sqlite,
+	Rules:   Rules{Backticks: true, Brackets: true, Natives: "?@$:", Bodies: TriggerBodies},
+	classes: sqliteClasses,
 }
 
 // sqliteVerbs are what statements do that begin with these words, unless more is said of them
@@ -53,12 +53,12 @@ func (v *Verdict) sqliteCreate(r *reader) {
 	}
 	r.skip("unique", "virtual")
 	r.next() // TABLE, INDEX, VIEW, TRIGGER
-	if r.is("if") && r.peek().is("not") {
+	if r.is("if") && r.nextIs("not") {
 		r.next()
 		r.next()
 		r.next()
 	}
-	if name := r.name(); equal(name, "temp") && r.peek().tok == "." {
+	if name := r.name(); equal(name, "temp") && r.nextTok() == "." {
 		v.add(LeavesState, "CREATE in temp")
 	}
 }
@@ -68,7 +68,7 @@ func (v *Verdict) sqliteCreate(r *reader) {
 func sqlitePragma(r *reader) Verdict {
 	changes := Verdict{Effects: Writes | LeavesState, Cause: "PRAGMA"}
 	r.next()
-	if r.peek().tok == "." { // the database
+	if r.nextTok() == "." { // the database
 		r.next()
 		r.next()
 	}

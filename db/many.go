@@ -288,10 +288,10 @@ func (st *Statement) tupleOf(d Dialect) *tuple {
 	if v := parts[0].Verb; v != "insert" && v != "replace" {
 		return nil
 	}
-	end := parts[0].End
+	start, end := span(rules, st.Source, parts)
 	depth, open, behind := 0, -1, -1
 	values := false // the last word was VALUES, in no parentheses
-	for t := rules.Next(st.Source, parts[0].Start); t.Kind != sqltext.End && t.Start < end; t = rules.Next(st.Source, t.End) {
+	for t := rules.Next(st.Source, start); t.Kind != sqltext.End && t.Start < end; t = rules.Next(st.Source, t.End) {
 		if t.Kind.Blank() {
 			continue
 		}
@@ -319,7 +319,7 @@ func (st *Statement) tupleOf(d Dialect) *tuple {
 		return nil
 	}
 	var pieces [3][]piece
-	for i, at := range [][2]int{{parts[0].Start, open}, {open, behind}, {behind, end}} {
+	for i, at := range [][2]int{{start, open}, {open, behind}, {behind, end}} {
 		part := &Statement{Source: st.Source, names: st.names}
 		var err error
 		if pieces[i], err = part.read(d, rules, at[0], at[1]); err != nil {

@@ -13,7 +13,7 @@ import (
 // dialect. It doesn't change any more.
 type Statement struct {
 	Source string   // as the caller wrote it
-	Text   string   // as the database wants it; nothing follows the last statement
+	Text   string   // as the database wants it: as it is written, but for parameters and \:
 	Params []string // the name behind each argument to send, in order
 	Parts  []string // of a script, its statements as the database wants them
 	Traits
@@ -49,7 +49,8 @@ func parseStatement(d Dialect, source string, numbered bool) (*Statement, error)
 		return nil, badStatement(d, source, "the statement is empty")
 	}
 	st := &Statement{Source: source}
-	pieces, err := st.read(d, rules, parts[0].Start, parts[len(parts)-1].End)
+	start, end := span(rules, source, parts)
+	pieces, err := st.read(d, rules, start, end)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +62,7 @@ func parseStatement(d Dialect, source string, numbered bool) (*Statement, error)
 		}
 		for _, part := range parts {
 			one := &Statement{Source: source}
-			pieces, err := one.read(d, rules, part.Start, part.End)
+			pieces, err := one.read(d, rules, part.From, part.To)
 			if err != nil {
 				return nil, err
 			}
@@ -76,11 +77,31 @@ func parseStatement(d Dialect, source string, numbered bool) (*Statement, error)
 	return st, nil
 }
 
+// span returns from where to where the text is sent: all of it, because comments can be hints to the
+// server, code, or marks of who sends it. Only what is around a single statement of
+// several, of which the others are empty, is left out: not every database takes those.
+func span(rules *sqltext.Rules, source string, parts []sqltext.Statement) (start, end int) {
+	if len(parts) > 1 {
+		return 0, len(source)
+	}
+	part := parts[0]
+	semicolons := 0
+	for t := range rules.Tokens(source, part.To, len(source)) {
+		if t.Kind == sqltext.Semicolon {
+			semicolons++
+		}
+	}
+	if part.From > 0 || semicolons > 1 {
+		return part.From, part.To
+	}
+	return 0, len(source)
+}
+
 // read cuts the source, from start to end, into pieces and collects the names.
 func (st *Statement) read(d Dialect, rules *sqltext.Rules, start, end int) ([]piece, error) {
 	source := st.Source
 	var pieces []piece
-	done := start // what comes before is comment
+	done := start
 	cut := func(to int) {
 		if to > done {
 			pieces = append(pieces, piece{text: source[done:to]})

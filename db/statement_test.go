@@ -44,10 +44,12 @@ func TestStatementsAreRenderedForTheirDialect(t *testing.T) {
 		{dollar, "select :a, :b, :a", "select $1, $2, $1", "a b"},
 		{dollar, "select :a::int, ':no', $$:no$$", "select $1::int, ':no', $$:no$$", "a"},
 		{question, `select '\:', \:x, :y`, `select '\:', :x, ?`, "y"},
-		{question, " -- before\n select 1 ; -- after", "select 1", ""},
+		{question, " -- before\n select 1 ; -- after", " -- before\n select 1 ; -- after", ""},
+		{question, "/*+ a */ select :a /* :b */;", "/*+ a */ select ? /* :b */;", "a"},
 		{question, "select 1", "select 1", ""},
-		{question, "select 1;;", "select 1", ""},
-		{question, "a; b", "a; b", ""},
+		{question, "/* a */ select 1 /* b */;; -- c", "/* a */ select 1 /* b */", ""},
+		{question, "-- a\n; /* b */ select 1", " /* b */ select 1", ""},
+		{question, " /* a */ a; b -- c", " /* a */ a; b -- c", ""},
 		{question, ":a", "?", "a"},
 	} {
 		st, err := parseStatement(c.d, c.source, c.d.numbered)
@@ -55,6 +57,19 @@ func TestStatementsAreRenderedForTheirDialect(t *testing.T) {
 		require.Equal(t, c.text, st.Text, c.source)
 		require.Equal(t, c.params, strings.Join(st.Params, " "), c.source)
 		require.Equal(t, c.source, st.Source)
+	}
+}
+
+func TestAnInsertOfManyRowsKeepsItsComments(t *testing.T) {
+	for source, want := range map[string]string{
+		"/* a */ insert /*+ b */ into t /* c */ values /* d */ (:a, /* e */ :b) /* f */": "/* a */ insert /*+ b */ into t /* c */ values /* d */ (?, /* e */ ?), (?, /* e */ ?) /* f */",
+		"insert into t values (:a) returning id -- b":                                    "insert into t values (?), (?) returning id -- b",
+		"insert into t values (:a); -- b":                                                "insert into t values (?), (?); -- b",
+	} {
+		st, err := parseStatement(question, source, false)
+		require.NoError(t, err)
+		st.Changes = true
+		require.Equal(t, want, st.tupleOf(question).form(&Engine{dialect: question}, 2).Text)
 	}
 }
 

@@ -10,12 +10,53 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
+// commented are statements with something around them.
+var commented = []string{
+	"%s", " \n%s\t", "%s;", "%s ; ", "/* a */%s/* b */", "-- it's\n%s -- b", "/*+ hint */ %s", "/* a */ %s /*traceparent='00-ab-01'*/", "%s; -- b",
+	"/* ; */ %s; /* b */ -- ;",
+}
+
 var statements = []test{
 	{"an insert says how many rows it made", func(c *run) {
 		table := c.items(0)
 		result := c.exec(c.engine(), "insert into "+table+" (id, value) values (1, 'a'), (2, 'b'), (3, 'c')")
 		require.EqualValues(c, 3, result.RowsAffected())
 		require.Equal(c, 3, c.count(c.engine(), table))
+	}},
+	{"a statement works with anything around it", func(c *run) {
+		table := c.items(3)
+		c.everywhere(func(q db.Querier) {
+			for _, around := range commented {
+				n, err := db.Scalar[int](c.ctx, q, fmt.Sprintf(around, "select count(*) from "+table+" where id > :n"), named("n", 1))
+				require.NoError(c, err, around)
+				require.Equal(c, 2, n)
+				result, err := q.Exec(c.ctx, fmt.Sprintf(around, "update "+table+" set value = value where id in (:ids)"), named("ids", []int{1, 2, 3}))
+				require.NoError(c, err, around)
+				require.EqualValues(c, 3, result.RowsAffected())
+			}
+		})
+	}},
+	{"the server gets a statement as it is written", func(c *run) {
+		c.needs("OwnText")
+		c.everywhere(func(q db.Querier) {
+			for _, around := range commented {
+				text := fmt.Sprintf(around, c.OwnText)
+				for range 2 { // also from the caches
+					got, err := db.Scalar[string](c.ctx, q, text)
+					require.NoError(c, err)
+					require.Equal(c, trimmed(text), trimmed(got))
+				}
+				if !c.can("Stream") {
+					continue
+				}
+				rows, err := q.(streamer).Stream(c.ctx, text)
+				require.NoError(c, err)
+				for got, err := range db.Each[string](rows) {
+					require.NoError(c, err)
+					require.Equal(c, trimmed(text), trimmed(got))
+				}
+			}
+		})
 	}},
 	{"an update says how many rows it found", func(c *run) {
 		table := c.items(5)
@@ -158,7 +199,7 @@ var statements = []test{
 		text := strings.Repeat("x", 200_000)
 		got, err := db.Scalar[string](c.ctx, c.engine(), "select '"+text+"'")
 		require.NoError(c, err)
-		require.Equal(c, text, got)
+		require.Equal(c, trimmed(text), trimmed(got))
 	}},
 	{"the same statement many times", func(c *run) {
 		table := c.items(10)
@@ -230,4 +271,24 @@ func (c *run) unsupported(part string, err error) bool {
 	}
 	c.is(err, db.ErrUnsupported)
 	return true
+}
+
+// everywhere calls fn with all that can run a statement.
+func (c *run) everywhere(fn func(q db.Querier)) {
+	fn(c.engine())
+	conn := c.conn(c.engine())
+	fn(conn)
+	require.NoError(c, conn.Begin(c.ctx, func(_ context.Context, tx *db.Tx) error {
+		fn(tx)
+		return nil
+	}))
+	c.close(conn)
+}
+
+// trimmed is a text without what servers themselves cut off.
+func trimmed(text string) string { return strings.Trim(text, " \n\t;") }
+
+// streamer is what an Engine, a Conn and a Tx are, too.
+type streamer interface {
+	Stream(ctx context.Context, query string, args ...any) (*db.Rows, error)
 }

@@ -99,6 +99,9 @@ type Capabilities struct {
 	SlowQuery string
 	// CancelKeepsConn: when the context of a statement ends, its connection can still be used.
 	CancelKeepsConn bool
+	// OwnText is a query for one value, the text of the statement that is being executed, as it came to the server. Empty if
+	// that can't be asked for.
+	OwnText string
 	// Precision is that of times: nanoseconds, microseconds.
 	Precision time.Duration
 	// OneConn: there is a single connection for everything.

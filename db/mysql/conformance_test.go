@@ -77,6 +77,7 @@ func conforms(t *testing.T, options string) {
 			ColumnNames:     true,
 			SlowQuery:       "select sleep(100) from (values (1), (2)) t",
 			CancelKeepsConn: true,
+			OwnText:         "select info from information_schema.processlist where id = connection_id()",
 			Precision:       time.Microsecond,
 			Settings:        "set session group_concat_max_len = 12345",
 			ShowSettings:    "select @@group_concat_max_len",

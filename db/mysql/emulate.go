@@ -122,7 +122,8 @@ func (e *emulation) column(name string) string { return e.name + "." + quote(nam
 // selects runs a query for what is returned, behind which further columns may follow. one
 // tells that the text is always the same.
 func (e *emulation) selects(ctx context.Context, into *db.Call, more, rest string, one bool, args ...driver.Value) error {
-	return e.c.Select(ctx, into, "select "+e.at(e.list)+more+" from "+e.at(e.table)+" "+rest, one, append(slices.Clone(e.argsOf(e.list)), args...)...)
+	text := "select " + e.at(e.list) + more + " from " + e.through(e.table) + " " + rest
+	return e.c.Select(ctx, into, e.lead+text+e.tail, one, append(slices.Clone(e.argsOf(e.list)), args...)...)
 }
 
 // lost is the error for rows that aren't found again, or others than those that were meant.
@@ -140,7 +141,7 @@ func (e *emulation) insert(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	affected, first, err := e.c.Run(ctx, e.at(e.before), len(e.rows) == 1, e.argsOf(e.before)...)
+	affected, first, err := e.c.Run(ctx, e.lead+e.through(e.before)+e.tail, len(e.rows) == 1, e.argsOf(e.before)...)
 	if err != nil {
 		return err
 	}
@@ -309,11 +310,11 @@ func (e *emulation) findGiven(keys []column, places []int) func(ctx context.Cont
 			var args []driver.Value
 			for i, row := range rows {
 				text, more := condition(row)
-				texts = append(texts, fmt.Sprintf("(select %s, %d as repaint_row from %s where %s)", e.at(e.list), i, e.at(e.table), text))
+				texts = append(texts, fmt.Sprintf("(select %s, %d as repaint_row from %s where %s)", e.at(e.list), i, e.through(e.table), text))
 				args = append(append(args, e.argsOf(e.list)...), more...)
 			}
 			found := &db.Call{}
-			if err := e.c.Select(ctx, found, strings.Join(texts, " union all "), false, args...); err != nil {
+			if err := e.c.Select(ctx, found, e.lead+strings.Join(texts, " union all ")+e.tail, false, args...); err != nil {
 				return err
 			}
 			if got := rowsOf(found); got != len(rows) {
@@ -352,7 +353,7 @@ func (e *emulation) lock(ctx context.Context, found *db.Call, list part) error {
 			return cannot("the statement changes the key %s, by which the rows would be found again", "run it with Exec, and select the rows by their new keys", k.name)
 		}
 	}
-	text, sep := "select ", ""
+	text, sep := e.lead+"select "+e.hints, ""
 	if list.from < list.to {
 		text, sep = text+e.at(list), ", "
 	}
@@ -361,7 +362,7 @@ func (e *emulation) lock(ctx context.Context, found *db.Call, list part) error {
 		sep = ", "
 	}
 	rest := part{e.where.from, e.limit.to}
-	text += " from " + e.at(e.table) + " " + e.at(rest) + " for update"
+	text += " from " + e.through(e.table) + " " + e.through(rest) + " for update" + e.tail
 	return e.c.Select(ctx, found, text, true, append(slices.Clone(e.argsOf(list)), e.argsOf(rest)...)...)
 }
 
@@ -411,7 +412,7 @@ func (e *emulation) update(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	text := "update " + e.at(e.table) + " " + e.at(e.set) + " " + e.in(n) + " " + e.at(e.order)
+	text := e.lead + e.begin + e.through(e.table) + e.through(e.set) + " " + e.in(n) + " " + e.through(e.order) + e.tail
 	args := slices.Concat(set, keys, order)
 	affected, _, err := e.c.Run(ctx, text, n == 1, args...)
 	if err != nil {
@@ -454,7 +455,7 @@ func (e *emulation) delete(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	text := "delete from " + e.at(e.table) + " " + e.in(n) + " " + e.at(e.order)
+	text := e.lead + e.begin + e.through(e.table) + " " + e.in(n) + " " + e.through(e.order) + e.tail
 	affected, _, err := e.c.Run(ctx, text, n == 1, append(keys, e.argsOf(e.order)...)...)
 	if err != nil {
 		return err

@@ -21,6 +21,11 @@ type returning struct {
 	before part // RETURNING
 	list   part // behind it
 
+	// What is written before and after the statement, comments as a rule, and what begins it, up to
+	// the table: hints follow the verb. Each statement that is made of it has them, too.
+	lead, tail, begin string
+	hints             string // of begin
+
 	table part   // as other statements may name it, with its alias
 	name  string // by which its columns are qualified
 
@@ -55,6 +60,14 @@ func (r *returning) at(p part) string {
 	return r.text[r.all[p.from].Start:r.all[p.to-1].End]
 }
 
+// through returns a part as it is written, with the comments after it.
+func (r *returning) through(p part) string {
+	if p.from >= p.to {
+		return ""
+	}
+	return r.text[r.all[p.from].Start:r.all[p.to].Start]
+}
+
 // args returns which of the statement's arguments are a part's.
 func (r *returning) args(p part) (from, to int) {
 	for i, t := range r.all[:p.to] {
@@ -80,30 +93,41 @@ func cannot(why, instead string, args ...any) error {
 }
 
 // readReturning reads a statement whose placeholders are rendered.
-func readReturning(text string) (*returning, error) {
-	r := &returning{text: text}
-	at := -1
-	for st := range rules.Statements(text) { // of which there is one
-		r.all = tokens(text, st.Start, st.End)
-		clause := sqltext.MySQL.Classify(text, st).Returning
-		at = slices.IndexFunc(r.all, func(t token) bool { return t.Start == clause })
-		break
-	}
+func readReturning(text string) (_ *returning, err error) {
+	st := rules.Split(text)[0] // there is one
+	r := &returning{text: text, all: tokens(text, st.Start, st.End)}
+	clause := sqltext.MySQL.Classify(text, st).Returning
+	at := slices.IndexFunc(r.all, func(t token) bool { return t.Start == clause })
 	if at <= 0 || hasCode(text) {
 		return nil, cannot("the statement can't be read", "leave out comments that are executed, and WITH")
 	}
 	r.verb = r.all[0].word
 	r.before, r.list = part{0, at}, part{at + 1, len(r.all)}
+	r.lead, r.tail = text[:st.Start], text[st.End:st.To]
+	if st.To < len(text) {
+		r.tail += " " + text[st.To+1:] // a comment after the semicolon
+	}
 	if r.has(r.list, "select") {
 		return nil, cannot("what is returned has a subquery, which would be run at another time", "select that apart, in the same transaction")
 	}
 	switch r.verb {
 	case "insert", "replace":
-		return r, r.readInsert()
+		err = r.readInsert()
 	case "update", "delete":
-		return r, r.readChange()
+		err = r.readChange()
+	default:
+		err = cannot("the statement begins with %q", "leave out what stands before INSERT, UPDATE or DELETE", r.at(part{0, 1}))
 	}
-	return nil, cannot("the statement begins with %q", "leave out what stands before INSERT, UPDATE or DELETE", r.at(part{0, 1}))
+	if err != nil {
+		return nil, err
+	}
+	r.begin = r.through(part{0, r.table.from})
+	for t := range rules.Tokens(r.begin, 0, len(r.begin)) {
+		if t.Kind == sqltext.Hint {
+			r.hints += r.begin[t.Start:t.End] + " "
+		}
+	}
+	return r, nil
 }
 
 // target reads the name of a table, with its alias if it may have one, and returns the

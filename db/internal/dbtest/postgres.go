@@ -75,6 +75,7 @@ func Postgres(t testing.TB, at testserver.Target, open func(t testing.TB, ctx co
 			ConstraintNames: true,
 			ColumnNames:     true,
 			SlowQuery:       "select pg_sleep(100)",
+			OwnText:         "select current_query()",
 			CancelKeepsConn: true,
 			Precision:       time.Microsecond,
 			Settings:        "set work_mem = '1234kB'",

@@ -2,8 +2,10 @@ package greenlet_test
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -159,4 +161,131 @@ func TestGeneratorNeedsNoFamilyOfItsOwn(t *testing.T) {
 		runtime.Gosched()
 	}()
 	<-done
+}
+
+// says returns what fn panics with, as text.
+func says(fn func()) (text string) {
+	defer func() { text = fmt.Sprint(recover()) }()
+	fn()
+	return "nothing"
+}
+
+func TestNextOfAGeneratorThatIsUnderWayIsMisuse(t *testing.T) {
+	root := inFamily(t)
+	step(t, "from its own function", func() {
+		var n *greenlet.Generator[int]
+		var told string
+		n = greenlet.NewGenerator(func(yield func(int)) {
+			told = says(func() { n.Next() })
+			yield(1)
+			told += says(func() {
+				for range n.All() {
+				}
+			})
+			yield(2)
+		})
+		require.Equal(t, []int{1, 2}, slices.Collect(n.All()), "it goes on as if nothing had been")
+		require.Equal(t, 2, strings.Count(told, "called by its own function"), told)
+	})
+	step(t, "from another greenlet, while a consumer waits", func() {
+		n := greenlet.NewGenerator(func(yield func(int)) {
+			yield(0)
+			_, _ = root.Switch("away")
+			yield(1)
+		})
+		n.Next()
+		var got int
+		consumer := greenlet.New(func(any) (any, error) {
+			got, _ = n.Next()
+			return nil, nil
+		}, greenlet.Name("consumer"))
+		v, err := consumer.Switch(nil)
+		require.Equal(t, "away", must(t, v, err))
+		told := says(func() { n.Next() })
+		require.Contains(t, told, "under way")
+		require.Contains(t, told, "(consumer) waits for it to yield")
+		n.Stop()
+		_, _ = consumer.Switch(nil)
+		require.Zero(t, got)
+	})
+	step(t, "after something else has resumed its function", func() {
+		var own *greenlet.Greenlet
+		n := greenlet.NewGenerator(func(yield func(int)) {
+			own = greenlet.Current()
+			yield(0)
+			_, _ = root.Switch("away")
+			yield(1)
+		})
+		n.Next()
+		v, err := own.Switch(nil)
+		require.Equal(t, "away", must(t, v, err))
+		require.Contains(t, says(func() { n.Next() }), "something else than Next has resumed it")
+		require.Contains(t, says(func() { _, _ = own.Switch(nil) }), "while no Next waits")
+		_, ok := n.Next()
+		require.False(t, ok)
+	})
+}
+
+func TestNextThatIsResumedByNoYieldIsMisuse(t *testing.T) {
+	root := inFamily(t)
+	n := greenlet.NewGenerator(func(yield func(int)) {
+		_, _ = root.Switch(nil)
+		yield(1)
+	})
+	require.Contains(t, says(func() { n.Next() }), "which is no yield")
+	n.Stop()
+	_, ok := n.Next()
+	require.False(t, ok)
+}
+
+func TestYieldWithoutAConsumerIsMisuse(t *testing.T) {
+	inFamily(t)
+	step(t, "because the function is being stopped", func() {
+		n := greenlet.NewGenerator(func(yield func(int)) {
+			defer yield(2)
+			yield(1)
+		})
+		n.Next()
+		require.Contains(t, says(n.Stop), "is being stopped")
+	})
+	step(t, "because the consumer was killed while it waited", func() {
+		root := greenlet.Current()
+		var own *greenlet.Greenlet
+		n := greenlet.NewGenerator(func(yield func(int)) {
+			own = greenlet.Current()
+			_, _ = root.Switch(nil)
+			yield(1)
+		})
+		consumer := greenlet.New(func(any) (any, error) { n.Next(); return nil, nil })
+		_, _ = consumer.Switch(nil)
+		require.NoError(t, consumer.Kill())
+		require.Contains(t, says(func() { _, _ = own.Switch(nil) }), "while no Next waits")
+	})
+}
+
+func TestGeneratorOfAnotherFamilyStaysAsItIs(t *testing.T) {
+	inFamily(t)
+	n := greenlet.NewGenerator(count(3))
+	n.Next()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		require.Contains(t, says(func() { n.Next() }), "cannot ask for a value of")
+		require.Contains(t, says(n.Stop), "cannot stop")
+	}()
+	v, ok := n.Next() // meanwhile
+	require.True(t, ok)
+	require.Equal(t, 1, v)
+	<-done
+	v, _ = n.Next()
+	require.Equal(t, 2, v)
+	n.Next()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, ok := n.Next()
+		require.False(t, ok, "the end is the same everywhere")
+		n.Stop()
+	}()
+	<-ended
 }

@@ -39,3 +39,10 @@ func WhileLooking(f *Family, add func()) {
 	f.mu.Unlock()
 	<-done
 }
+
+// Forgotten reports whether the collector has found a suspended greenlet of the family unreachable.
+func Forgotten(f *Family) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.unreachable) > 0
+}

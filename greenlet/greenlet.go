@@ -17,11 +17,21 @@ import (
 // A suspended greenlet that nothing refers to any more is killed: its deferred functions run
 // and its goroutine ends. A local variable of its own function doesn't keep a Greenlet from that;
 // a variable that is still used when the function is resumed does.
+//
+// A Greenlet must not be copied, and vet reports it: a copy is another Greenlet for all comparisons,
+// and doesn't keep the greenlet from being killed while it is suspended.
 type Greenlet struct {
+	_ noCopy
 	// The user's handle is apart from the greenlet's state, because the greenlet's own stack
 	// refers to the state: only so can the handle become unreachable while the greenlet is suspended.
 	*core
 }
+
+// noCopy makes vet report copies of what contains it.
+type noCopy struct{}
+
+func (*noCopy) Lock()   {}
+func (*noCopy) Unlock() {}
 
 // A core is the state of a greenlet.
 // Unless it says otherwise, a field belongs to the running goroutine of the family.

@@ -61,3 +61,65 @@ func TestPanicKillsUnstartedParentAndTravelsOn(t *testing.T) {
 	})
 	require.True(t, parent.Dead())
 }
+
+func raised(fn greenletFunc, opts ...greenlet.Option) (p *greenlet.PanicError) {
+	defer func() { p = recover().(*greenlet.PanicError) }()
+	_, _ = greenlet.New(fn, opts...).Switch(nil)
+	return nil
+}
+
+func TestAKeptPanicThatIsRaisedAgainDoesNotGrow(t *testing.T) {
+	inFamily(t)
+	boom := errors.New("boom")
+	first := raised(panicsDeepInside(boom), greenlet.Name("first"))
+	require.Len(t, first.Parents, 1)
+	text := first.Error()
+	step(t, "the one that is kept", func() {
+		for range 3 {
+			again := raised(panicsDeepInside(first), greenlet.Name("again"))
+			require.Equal(t, boom, again.Value)
+			require.Contains(t, again.Greenlet, "first")
+			require.Equal(t, first.Stack, again.Stack)
+			require.Len(t, again.Parents, 2)
+			require.True(t, again.Parents[0].Again)
+			require.Contains(t, again.Parents[0].Greenlet, "again")
+			require.Contains(t, string(again.Parents[0].Stack), "panicsDeepInside")
+			require.False(t, again.Parents[1].Again)
+			require.Contains(t, again.Error(), "raised again in greenlet")
+		}
+	})
+	step(t, "what arrives, if that is raised again in turn", func() {
+		last := first
+		for range 3 {
+			last = raised(panicsDeepInside(last))
+			require.Len(t, last.Parents, 2)
+		}
+	})
+	step(t, "but its way goes on if the parent raises it", func() {
+		p := raised(func(any) (any, error) {
+			defer func() { panic(recover()) }()
+			return greenlet.New(panicsDeepInside(first)).Switch(nil)
+		})
+		require.Len(t, p.Parents, 3)
+	})
+	require.Len(t, first.Parents, 1)
+	require.Equal(t, text, first.Error())
+}
+
+func TestAPanicIsRaisedAgainInSeveralFamiliesAtOnce(t *testing.T) {
+	inFamily(t)
+	first := raised(panicsDeepInside("boom"))
+	done := make(chan int)
+	for range 4 {
+		go func() {
+			n := 0
+			for range 50 {
+				n += len(raised(panicsDeepInside(first)).Parents)
+			}
+			done <- n
+		}()
+	}
+	for range 4 {
+		require.Equal(t, 100, <-done)
+	}
+}

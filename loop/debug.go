@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,8 +22,12 @@ const DefaultHoldLimit = 100 * time.Millisecond
 //   - Errors that nobody looks at are reported, see [UnobservedError].
 //   - [Stats] has the longest tick.
 //
-// A limit that isn't positive stands for [DefaultHoldLimit]. Setting the environment variable REPAINT_DEBUG to 1, or to a limit such as 250ms,
-// turns it on for all loops that don't use this option. It is the counterpart of PYTHONASYNCIODEBUG.
+// A limit that isn't positive stands for [DefaultHoldLimit].
+//
+// The environment variable REPAINT_DEBUG turns debug mode on for all loops that don't use this option. It takes the
+// booleans of strconv.ParseBool, such as 1 and false, and positive durations of time.ParseDuration, such as 250ms, which
+// turn it on with that limit. Any other text leaves it off and is logged, once.
+// It is the counterpart of PYTHONASYNCIODEBUG.
 func WithDebug(limit time.Duration) Option {
 	if limit <= 0 {
 		limit = DefaultHoldLimit
@@ -30,18 +35,34 @@ func WithDebug(limit time.Duration) Option {
 	return func(l *Loop) { l.watchdog = &watchdog{loop: l, limit: limit} }
 }
 
-// debugFromEnvironment reads REPAINT_DEBUG. It is zero if debug mode isn't asked for.
+// debugVariable is the environment variable that turns debug mode on.
+const debugVariable = "REPAINT_DEBUG"
+
+// debugFromEnvironment returns the limit that the environment sets, zero if it doesn't ask for debug mode.
 var debugFromEnvironment = sync.OnceValue(func() time.Duration {
-	switch s := os.Getenv("REPAINT_DEBUG"); s {
-	case "", "0":
-		return 0
-	default:
-		if limit, err := time.ParseDuration(s); err == nil && limit > 0 {
-			return limit
-		}
-		return DefaultHoldLimit
+	limit, err := parseDebug(os.Getenv(debugVariable))
+	if err != nil {
+		LogReport(err)
 	}
+	return limit
 })
+
+// parseDebug reads the value of REPAINT_DEBUG.
+func parseDebug(s string) (limit time.Duration, err error) {
+	if s == "" {
+		return 0, nil
+	}
+	if on, err := strconv.ParseBool(s); err == nil {
+		if on {
+			return DefaultHoldLimit, nil
+		}
+		return 0, nil
+	}
+	if limit, err := time.ParseDuration(s); err == nil && limit > 0 {
+		return limit, nil
+	}
+	return 0, fmt.Errorf("loop: %s is %q, so debug mode stays off: it takes a boolean, such as 1 or false, or how long a loop may be held, such as 250ms", debugVariable, s)
+}
 
 // A HeldError says that something has been holding a loop for so long that others must notice.
 type HeldError struct {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -98,6 +100,7 @@ func TestBridgeTellsWhatHoldsTheLoopAlsoOutsideOfDrive(t *testing.T) {
 
 func TestDebugModeIsTurnedOnByTheEnvironment(t *testing.T) {
 	if os.Getenv("REPAINT_DEBUG_TEST") != "" {
+		loop.New().Close()
 		l := loop.New(loop.WithReport(func(err error) {
 			var held *loop.HeldError
 			if errors.As(err, &held) {
@@ -105,19 +108,37 @@ func TestDebugModeIsTurnedOnByTheEnvironment(t *testing.T) {
 				os.Exit(0)
 			}
 		}))
+		if !l.Debugging() {
+			println("off")
+			os.Exit(0)
+		}
 		l.CallSoon(func() { select {} })
 		_ = l.Drive(func() bool { return false })
 	}
 	if testing.Short() {
 		t.Skip("needs subprocesses")
 	}
-	for value, limit := range map[string]string{"1": "limit 100ms", "20ms": "limit 20ms"} {
-		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
-		cmd.Env = append(os.Environ(), "REPAINT_DEBUG_TEST=1", "REPAINT_DEBUG="+value)
-		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, "%s", out)
-		require.Contains(t, string(out), limit)
+	for value, want := range map[string]string{
+		"1": "limit 100ms", "true": "limit 100ms", "20ms": "limit 20ms",
+		"": "off\n", "0": "off\n", "false": "off\n", "F": "off\n",
+	} {
+		require.Contains(t, withDebugVariable(t, value), want, "REPAINT_DEBUG=%s", value)
 	}
+	for _, value := range []string{"off", "yes", "-1s", "0s", "2"} {
+		out := withDebugVariable(t, value)
+		require.Contains(t, out, "off\n", "REPAINT_DEBUG=%s", value)
+		require.Equal(t, 1, strings.Count(out, "REPAINT_DEBUG is"), "%s", out)
+		require.Contains(t, out, strconv.Quote(value), "it says what it doesn't understand")
+	}
+}
+
+// withDebugVariable runs the test that calls it once more, and returns its output.
+func withDebugVariable(t *testing.T, value string) string {
+	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), "REPAINT_DEBUG_TEST=1", "REPAINT_DEBUG="+value)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return string(out)
 }
 
 func TestStatsShowWhatThereIsAtTheMoment(t *testing.T) {

@@ -35,14 +35,15 @@
 //
 // # What goes wrong
 //
-// A panic in a task is raised in whoever awaits it, and by Run if nobody does. A runtime.Goexit, which t.FailNow calls,
+// A panic in a task is raised in whoever awaits it, and by Run if nothing does. The error of a task that nothing awaits is
+// reported ([loop.WithReport]). A runtime.Goexit, which t.FailNow calls,
 // ends the goroutine that called Run, in order, so tests may fail in tasks.
 // If all wait for each other, the main function's wait returns a [*DeadlockError] that says who waits for what.
 // What blocks without Block, a channel say, stops the whole loop: that is the price of one goroutine at a time.
 // The same goes for a library that keeps a mutex while it waits, once a second task wants that mutex.
 //
 // To see it there is debug mode: run the program with REPAINT_DEBUG=1, or the loop with [loop.WithDebug]. It reports
-// what holds the loop, with its stack, and tasks that failed without anybody looking. [DumpTasks] writes what each task
+// what holds the loop, with its stack. [DumpTasks] writes what each task
 // waits for and where it was spawned, and [DumpOnSignal] does so when a signal comes.
 //
 // # Loops of others

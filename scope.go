@@ -211,6 +211,12 @@ func (s *scope) Err() error {
 	return e.err
 }
 
+// endedWith reports whether the scope has ended and err says so.
+func (s *scope) endedWith(err error) bool {
+	e := s.end.Load()
+	return e != nil && errors.Is(err, e.err)
+}
+
 // Deadline implements context.Context.
 func (s *scope) Deadline() (time.Time, bool) {
 	at, ok := s.parent.Deadline()

@@ -43,8 +43,11 @@ func RequireAwait() TaskOption { return func(t *task) { t.mustAwait = true } }
 // A panic in fn is kept for whoever awaits the task. Goexit in fn, which t.FailNow calls, goes on in the
 // function from which control came, and in the end in that which called Run.
 //
+// An error that fn returns is the task's, for whoever awaits it. If nothing does, nor looks at it in another way, it is
+// reported, as a [*loop.UnobservedError] at the latest when Run ends.
+//
 // Spawn must be called in a loop: in the main function of a Run, in a task, or in a callback.
-// Elsewhere the task has failed with [ErrNoLoop].
+// Elsewhere the task has failed with [ErrNoLoop], which is reported in the same way.
 //
 //go:noinline
 func Spawn[T any](ctx context.Context, fn func(ctx context.Context) (T, error), opts ...TaskOption) *Task[T] {
@@ -55,19 +58,26 @@ func Spawn[T any](ctx context.Context, fn func(ctx context.Context) (T, error), 
 func spawn[T any](ctx context.Context, fn func(ctx context.Context) (T, error), site callsite.Site, g *Group, opts []TaskOption) *Task[T] {
 	t := &Task[T]{fn: fn}
 	t.site, t.group = site, g
+	for _, o := range opts {
+		o(&t.task)
+	}
 	h, me := here()
 	if h == nil {
-		t.ended = true
-		t.promise.Reject(misplaced(ErrNoLoop, "Spawn", "outside of a loop: call it within repaint.Run"))
+		t.promise.Bind(nil, t)
+		t.refuse(misplaced(ErrNoLoop, "Spawn", "outside of a loop, so the function wasn't called: call it within repaint.Run"))
 		return t
 	}
 	t.promise.Bind(h.loop, t)
 	t.latch = &t.promise.Future().Latch
-	for _, o := range opts {
-		o(&t.task)
-	}
 	t.start(ctx, h, me, t)
 	return t
+}
+
+// refuse ends a task that can't begin.
+func (t *Task[T]) refuse(err error) {
+	t.ended = true
+	t.promise.ReportFailure()
+	t.promise.Reject(err)
 }
 
 // AsFuture implements [loop.Awaitable].
@@ -87,6 +97,9 @@ func (t *Task[T]) Cancel(cause error) bool { return t.promise.Future().Cancel(ca
 // String names the task, with the function that it runs and where it was spawned.
 func (t *Task[T]) String() string {
 	text := fmt.Sprintf("task %d", t.id)
+	if t.id == 0 {
+		text = "a task that wasn't started"
+	}
 	if t.more != nil && t.more.name != "" {
 		text += " (" + t.more.name + ")"
 	}
@@ -136,6 +149,8 @@ func (t *Task[T]) settle(v T, err error) {
 	}
 	if t.group != nil {
 		t.group.returned(err)
+	} else if err != nil && !t.scope.endedWith(err) {
+		t.promise.ReportFailure()
 	}
 	t.promise.Settle(v, err)
 }

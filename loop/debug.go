@@ -19,7 +19,7 @@ const DefaultHoldLimit = 100 * time.Millisecond
 //
 //   - What holds the loop longer than the limit is reported as a [*HeldError], once, and while it still holds it.
 //     It may be computing, or it may be blocked, on a mutex, a channel or a system call.
-//   - Errors that nobody looks at are reported, see [UnobservedError].
+//   - Errors of all futures are reported if nothing looks at them, see [UnobservedError].
 //   - [Stats] has the longest tick.
 //
 // A limit that isn't positive stands for [DefaultHoldLimit].

@@ -92,9 +92,10 @@
 //
 // # What goes wrong
 //
-// An error has somebody whose business it is: who drives the loop, or who has the future. What has nobody is reported:
-// [WithReport] sets to whom, and otherwise it is logged. A panic that nobody looks at is always reported ([UnobservedError]).
-// In debug mode, [WithDebug] or REPAINT_DEBUG=1, so are errors that nobody looks at, and whatever holds
+// An error is the business of who drives the loop, or of who has the future. What is nobody's business is reported:
+// [WithReport] sets to whom, and otherwise it is logged. So is the error of a function that runs on its own, an [Offload]
+// or a task, and each panic, if nothing looks at it ([UnobservedError]).
+// In debug mode, [WithDebug] or REPAINT_DEBUG=1, so are the errors of all futures, and whatever holds
 // the loop for too long, with its stack, while it still does ([HeldError]): a callback that computes, or one that waits
 // for a mutex which only the loop's next callback would unlock.
 //

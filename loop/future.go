@@ -108,6 +108,11 @@ func (p *Promise[T]) Complete(fn func() (T, error)) {
 	p.Settle(v, err)
 }
 
+// ReportFailure says that it matters if the future fails, so that an [UnobservedError] is reported unless something looks at
+// the error or waits for it, also without debug mode. It is for futures that stand for a function that runs on its own.
+// It must be called before the promise is completed.
+func (p *Promise[T]) ReportFailure() { p.future.matters = true }
+
 // OnCancel has fn called when somebody cancels the future, instead of completing it at once:
 // then it's for fn to see to it that the future is completed, now or later.
 // It is called at most once, by the goroutine that cancels; another one may be completing the future at that moment.

@@ -13,8 +13,10 @@ type Latch struct {
 	loop *Loop // the only one that completes it; nil if anybody may. Set before use
 	// done is set once, under mu, after the result; who has seen it set may read the result without mu.
 	done atomic.Bool
-	err  error
-	// failure is what is reported if nobody looks at err. It's set like err, and may be nil.
+	// matters says that a failure is reported also without debug mode. Set before the future is done.
+	matters bool
+	err     error
+	// failure is what is reported if nothing looks at err. It's set like err, and may be nil.
 	failure *UnobservedError
 	// reporter is the loop that reports it, if it isn't the one above. Set before use.
 	reporter *Loop
@@ -85,11 +87,12 @@ func (c *Latch) Cancel(cause error) bool {
 	}
 	owner, first := c.canceler, !c.cancelled
 	c.cancelled = true
+	if owner == nil {
+		c.finish(cause)
+		return true
+	}
 	c.mu.Unlock()
-	switch {
-	case owner == nil:
-		return c.fail(cause)
-	case first:
+	if first {
 		owner.CancelFuture(cause)
 	}
 	return true
@@ -227,8 +230,9 @@ func (c *Latch) finish(err error) {
 	if c.reporter != nil {
 		reporter = c.reporter
 	}
-	if err != nil && reporter != nil {
-		if c.failure = reporter.unobserved(err); c.failure != nil {
+	dropped := c.cancelled && c.canceler == nil // who cancelled knows
+	if err != nil && !dropped && (reporter != nil || c.matters) {
+		if c.failure = reporter.unobserved(err, c.matters && len(all) == 0); c.failure != nil {
 			c.failure.What = c.describe(c.name, c.canceler)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // Cancelling the future drops fn if it hasn't begun. If it has, it is abandoned: the future is done at once,
 // while fn goes on and its result is lost.
 // A panic in fn fails the future with a [*PanicError], and runtime.Goexit with [ErrGoexit].
-// A panic that nobody looks at is reported, see [WithReport].
+// A failure that nothing looks at is reported, see [WithReport].
 //
 // While fn is under way the loop expects to be called from outside, whether or not anybody waits for the future:
 // fn may [Loop.Post]. Any goroutine may call Offload.
@@ -35,7 +35,7 @@ func OffloadJoined[T any](l *Loop, fn func() (T, error)) *Future[T] {
 }
 
 func offload[T any](l *Loop, p *Promise[T], fn func() (T, error), begin func() bool) *Future[T] {
-	p.future.name, p.future.reporter = &offloaded, l
+	p.future.name, p.future.reporter, p.future.matters = &offloaded, l, true
 	l.offload.add(func() {
 		if begin() { // or else it was cancelled while it waited
 			p.Complete(fn)

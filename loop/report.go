@@ -8,11 +8,12 @@ import (
 	"runtime"
 	"slices"
 	"sync/atomic"
+	"time"
 )
 
 // WithReport sets who is told what has gone wrong without anybody being there to be given the error:
 //
-//   - an [*UnobservedError]: something failed, and nobody has looked, nor can any more;
+//   - an [*UnobservedError]: something failed, and nothing has looked, nor can any more;
 //   - a [*HeldError], in debug mode: something holds the loop, so that nothing else can run;
 //   - what layers above have to say, such as repaint's [*repaint.StubbornError].
 //
@@ -32,11 +33,12 @@ func (l *Loop) Report(err error) {
 // LogReport is what a loop without [WithReport] does with a report: it is logged by slog.Default, as an error.
 func LogReport(err error) { slog.Error(err.Error()) }
 
-// An UnobservedError says that a future has failed and that nobody has looked at it,
+// An UnobservedError says that a future has failed and that nothing has looked at its error,
 // though now it's too late: nothing refers to the future any more, or its loop has been closed.
 // It is asyncio's "exception was never retrieved".
 //
-// A panic is always reported, of a task or of an [Offload]; other errors in debug mode ([WithDebug]).
+// It is reported once, of each function that runs on its own: a task, or an [Offload]. Of other futures a panic is always
+// reported, and other errors are in debug mode ([WithDebug]).
 // That something was cancelled, or that its loop was closed, isn't reported.
 type UnobservedError struct {
 	What string // failed
@@ -47,14 +49,15 @@ type UnobservedError struct {
 }
 
 func (e *UnobservedError) Error() string {
-	return fmt.Sprintf("loop: %s failed, and nobody has looked at its error: %v", e.What, e.Err)
+	return fmt.Sprintf("loop: %s failed, and nothing has looked at its error: %v", e.What, e.Err)
 }
 
 func (e *UnobservedError) Unwrap() error { return e.Err }
 
-// unobserved returns what there will be to report if nobody looks at a failure, nil if there is nothing.
-func (l *Loop) unobserved(err error) *UnobservedError {
-	if _, panicked := err.(*PanicError); !panicked && l.watchdog == nil {
+// unobserved returns what there will be to report if nothing looks at a failure, nil if there is nothing.
+// The loop may be nil.
+func (l *Loop) unobserved(err error, matters bool) *UnobservedError {
+	if _, panicked := err.(*PanicError); !panicked && !matters && (l == nil || l.watchdog == nil) {
 		return nil
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed) {
@@ -63,16 +66,23 @@ func (l *Loop) unobserved(err error) *UnobservedError {
 	return &UnobservedError{Err: err}
 }
 
-// keep remembers a failure until the loop is closed or somebody has looked at it,
-// and sees to it that it is reported as soon as nobody can look any more.
-// Any goroutine may call it.
+// unattended is after how long a failure is reported that belongs to no loop, at whose end it would be.
+const unattended = time.Second
+
+// keep remembers a failure until the loop is closed or something has looked at it,
+// and sees to it that it is reported as soon as nothing can look any more.
+// Any goroutine may call it, and the loop may be nil.
 func (l *Loop) keep(c *Latch, e *UnobservedError) {
-	report := l.report
-	if report == nil {
-		report = LogReport
+	report := LogReport
+	if l != nil && l.report != nil {
+		report = l.report
 	}
 	// Nothing that is given to the clean-up may lead to the future.
 	runtime.AddCleanup(c, func(e *UnobservedError) { e.send(report) }, e)
+	if l == nil {
+		time.AfterFunc(unattended, func() { e.send(report) })
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.failures) == cap(l.failures) {

@@ -157,7 +157,7 @@ func TestReportsGoToTheLogByDefault(t *testing.T) {
 	l := loop.New()
 	loop.NewPromise[int](l).Complete(func() (int, error) { panic(errTest) })
 	l.Close()
-	require.Contains(t, log.String(), "nobody has looked at its error")
+	require.Contains(t, log.String(), "nothing has looked at its error")
 	require.Contains(t, log.String(), "level=ERROR")
 }
 

@@ -1,12 +1,6 @@
 package pg
 
-import (
-	"strings"
-
-	"github.com/jackc/pgx/v5/pgconn"
-
-	"github.com/seed1239206e/repaint/sqltext"
-)
+import "github.com/seed1239206e/repaint/sqltext"
 
 // verdict is what a text's statements do, taken together.
 type verdict struct {
@@ -47,36 +41,4 @@ func gravity(e sqltext.Effects) int {
 		return 1
 	}
 	return 0
-}
-
-// effects are what the server's command tags say of the statements of a segment, whatever their text
-// is.
-type effects uint8
-
-const (
-	effectState  effects = 1 << iota // something is left behind on the connection
-	effectSchema                     // names may mean something else
-	effectAlter                      // what was there is another now
-	effectDrop                       // or it is gone, and may come again as another
-)
-
-// effectsOf reads a command tag.
-func effectsOf(tag pgconn.CommandTag) (e effects) {
-	if tag.Select() || tag.Insert() || tag.Update() || tag.Delete() {
-		return 0
-	}
-	// A tag begins as its statement does, so it is classified as one.
-	text := tag.String()
-	if classify(text).effects.Any(sqltext.LeavesState | ofTx) {
-		e = effectState
-	}
-	switch word, _, _ := strings.Cut(text, " "); word {
-	case "DEALLOCATE", "DISCARD", "CREATE":
-		e |= effectSchema
-	case "ALTER":
-		e |= effectSchema | effectAlter
-	case "DROP":
-		e |= effectSchema | effectDrop
-	}
-	return e
 }

@@ -53,6 +53,9 @@ type conn struct {
 	retiring bool  // gets no more statements, and is closed when it has no more
 	status   byte  // of the transaction, as of the last ReadyForQuery
 	prepared prepared
+	strayed  map[string]string // settings that the server has reported since, if they aren't what they were at first
+	poisoned bool              // a lane: a statement has left something behind
+	altered  error             // of a lane: what came after was executed under settings that weren't its caller's
 
 	out     []byte // to be written
 	spare   []byte // for the next out
@@ -236,14 +239,18 @@ func (c *conn) ready(status byte) error {
 	if c.sched.unsettled && status == 'I' {
 		c.meaningsChanged() // back, maybe
 	}
+	if most := c.sched.db.config.ResultLimit; most > 0 && s.size > most && s.failure == nil {
+		s.err = resultTooLarge(most)
+	}
 	var fault error
-	if c.sched.lanes && status != 'I' {
+	switch {
+	case !c.sched.lanes:
+	case status != 'I':
 		fault = fmt.Errorf("%w: the statement left a transaction open: use Begin", ErrRefusedOnLane)
 		s.err, s.again = fault, false
 		c.sched.stats.Poisoned++
-	}
-	if most := c.sched.db.config.ResultLimit; most > 0 && s.size > most && fault == nil && s.failure == nil {
-		s.err = resultTooLarge(most)
+	default:
+		c.noteState(s)
 	}
 	s.state = stateFinished
 	var idle []func()
@@ -284,11 +291,6 @@ func (c *conn) noteSuccess(s *segment) {
 	}
 	switch e := s.effects; {
 	case s.lease == &c.sched.driver:
-	case c.sched.lanes && c.status != 'I': // it is closed
-	case c.sched.lanes && e&effectState != 0:
-		// The text didn't show it. What it has left is not for others.
-		c.retiring = true
-		c.sched.stats.Poisoned++
 	case c.sched.lanes && e&(effectAlter|effectDrop) != 0:
 		c.sched.stats.Reprepared += c.sched.descs.forget() // so all lanes prepare anew
 	case !c.sched.lanes && (e&effectSchema != 0 || s.renames):
@@ -484,10 +486,15 @@ func (f *fifo) remove(s *segment) int {
 	return f.n
 }
 
-func (f *fifo) takeAll() []*segment {
+func (f *fifo) takeAll() []*segment { return f.takeFrom(0) }
+
+// takeFrom takes out all but the first n.
+func (f *fifo) takeFrom(n int) []*segment {
 	var all []*segment
-	for s := f.pop(); s != nil; s = f.pop() {
-		all = append(all, s)
+	for i := n; i < f.n; i++ {
+		all = append(all, f.at(i))
+		f.set(i, nil)
 	}
+	f.n = min(f.n, n)
 	return all
 }

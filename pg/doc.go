@@ -33,13 +33,22 @@
 // What leaves something behind on its connection needs a session, since on a lane it would concern strangers: SET, RESET, DISCARD, PREPARE,
 // EXECUTE, DEALLOCATE, DECLARE, FETCH, MOVE, CLOSE, LOAD, LISTEN, UNLISTEN, temporary tables, and BEGIN and its kind as text. On a lane they are refused, with
 // [ErrRefusedOnLane]. They aren't quietly moved to a session, because what they leave would be gone with it.
-// These are recognised by the text, and by what the server says of them; a lane on which something was left nevertheless is closed.
-// What can't be recognised is the same as with PgBouncer's transaction pooling: on a lane, don't call set_config for the session,
-// don't take session-level advisory locks, and don't rely on lastval and currval.
+// These are recognised by the text, and by what the server says: by its command tags, and its
+// reports of settings such as TimeZone, client_encoding or session_authorization. A lane on which
+// something was left nevertheless, by a function, is closed. What strangers had sent there by then is
+// sent again if it had no effect, and fails with a [LostError] otherwise: it was executed under a
+// setting that wasn't theirs.
+// What can't be recognised is the same as with PgBouncer's transaction pooling: on a lane, don't call
+// functions and procedures that take session-level advisory locks or change settings that the server
+// doesn't report, such as the role, and don't rely on lastval and currval.
 //
-// A released session is rolled back if a transaction is open, and RESET ALL, CLOSE ALL, UNLISTEN * and pg_advisory_unlock_all follow. After statements
-// of the kind above it is DISCARD ALL. A session that only had a transaction, without such statements, is passed on as it is. If the configuration has
-// an AfterConnect hook, whose settings a reset would undo, the connection is closed instead where DISCARD ALL would be due. A session that is closed isn't passed on.
+// A released session is rolled back if a transaction is open, and gets its role and settings back;
+// cursors, listens, advisory locks, temporary objects and the values of currval are gone. After
+// statements of the kind above, DO and CALL, prepared statements are gone, too. A session that only
+// had a transaction, without such statements and without a report of the server, is passed on as it
+// is. If the configuration has an AfterConnect hook, what that has set up can't be made again: the
+// connection is closed instead if it isn't set up so any more. A session that is closed isn't passed
+// on. [Session.Renew] releases and acquires the same connection, [Session.Keep] has a setup kept.
 //
 // What comes after the end of its owner isn't sent: calls on a transaction that was committed or rolled back, on a savepoint whose transaction was, and on a
 // released session, also those that had begun before and wait for the types, or the values, of their arguments. The error is pgx.ErrTxClosed, or

@@ -21,6 +21,8 @@ type wire struct {
 	shadow *pgconn.PgConn // what hooks are given; it must not be used for anything that reads or writes
 	host   string
 	pid    uint32
+
+	settings map[string]string // that the server has reported; with the connection's mutex
 }
 
 // A canceller asks the server to cancel what a connection is doing. It returns when the server has closed the connection
@@ -59,7 +61,7 @@ func connect(ctx context.Context, config *pgconn.Config) (*wire, error) {
 		_ = hijacked.Conn.Close()
 		return nil, fmt.Errorf("pg: a new connection: %w", err)
 	}
-	w := &wire{net: hijacked.Conn, cancel: &pgCanceller{pgConn}, shadow: pgConn, host: hostOf(hijacked), pid: hijacked.PID}
+	w := &wire{net: hijacked.Conn, cancel: &pgCanceller{pgConn}, shadow: pgConn, host: hostOf(hijacked), pid: hijacked.PID, settings: hijacked.ParameterStatuses}
 	if direct, ok := w.net.(syscall.Conn); ok && hijacked.TLSConfig == nil {
 		w.raw, _ = direct.SyscallConn() // without it, writing is left to another goroutine
 	}

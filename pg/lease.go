@@ -116,9 +116,8 @@ func (s *scheduler) refuses(g *segment) error {
 
 // accepted notes what a segment that was accepted begins, ends or leaves behind. It needs the mutex.
 func (s *scheduler) accepted(g *segment) {
-	if g.taints {
-		s.tainted = true
-	}
+	s.tainted = s.tainted || g.taints
+	s.obscure = s.obscure || g.obscure
 	if g.begins {
 		g.lease.transaction().begun = true
 	}

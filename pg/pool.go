@@ -126,12 +126,17 @@ func (p *pool) open() {
 	s.onLost = func() { p.lost(s) }
 	s.mu.Lock()
 	c := s.add(w)
+	s.driver.scheduler, s.owner = s, &s.driver // until it is delivered
 	s.mu.Unlock()
 	if c == nil {
 		p.lost(s)
 		return
 	}
-	p.deliver(s)
+	if p.db.config.Conn.AfterConnect == nil {
+		p.deliver(s)
+		return
+	}
+	s.keep(&s.driver, func(error) { p.deliver(s) })
 }
 
 // shift takes the first waiter. It needs the mutex.
@@ -168,85 +173,53 @@ func (p *pool) lost(s *scheduler) {
 	p.checkReturned()
 }
 
-const (
-	discard = "discard all"
-	// light undoes what can't be seen in the statements, and keeps those that are prepared.
-	light      = "close all; unlisten *; reset all; select pg_advisory_unlock_all()"
-	lightReset = "close all; unlisten *; select pg_advisory_unlock_all()"
+// recycleTimeout is how long a connection may take until it is ready for the next owner.
+const recycleTimeout = 20 * time.Second
 
-	// recycleTimeout is how long a connection may take until it is ready for the next owner.
-	recycleTimeout = 20 * time.Second
-)
-
-// recycle takes a connection back from its owner, who has nothing to say there any more: it waits, without blocking the caller, until nothing
-// is under way on it, ends a transaction that is open, undoes what has been left behind, and delivers it. If thorough is false only what the
-// statements showed is undone.
-// A connection for which that doesn't work is closed.
+// recycle takes a connection back from its owner, who has nothing to say there any more: it has it
+// restored, without blocking the caller, and delivers it. A connection for which that doesn't work is
+// closed.
 func (p *pool) recycle(own *lease, thorough bool) {
 	own.revoke()
 	s := own.scheduler
 	late := time.AfterFunc(recycleTimeout, s.force)
-	custom := p.db.config.Conn.AfterConnect != nil // it may have changed settings that a reset would undo
-	rolledBack := false
-	var next func()
-	next = func() {
-		s.mu.Lock()
-		var c *conn
-		if len(s.conns) > 0 {
-			c = s.conns[0]
-		}
-		status, tainted := byte(0), s.tainted
-		if c != nil && c.dead == nil && !c.retiring {
-			status = c.status
-		}
-		sql := ""
-		switch {
-		case status == 0 || status != 'I' && rolledBack || tainted && custom:
-			status = 0
-		case status != 'I':
-			sql, rolledBack = "rollback", true
-		case tainted:
-			sql, s.tainted = discard, false
-			s.descs.forget()
-			c.prepared.clear()
-		case thorough && custom:
-			sql, thorough = lightReset, false
-		case thorough:
-			sql, thorough = light, false
-		}
-		s.mu.Unlock()
-		switch {
-		case status == 0:
-			late.Stop()
-			s.quit()
-			p.lost(s)
-		case sql != "":
-			s.driver.fire(&segment{sql: sql}, func(err error) {
-				if err != nil {
-					s.force()
-				}
-				s.whenIdle(next)
-			})
-		case !late.Stop(): // it is being closed by now, and mustn't be so in the next owner's hands
-			s.quit()
-			p.lost(s)
-		default:
-			p.deliver(s)
-		}
+	s.restore(thorough, func(clean bool) {
+		p.back(s, late.Stop() && clean) // or else it is being closed by now
+	})
+}
+
+// back delivers a connection that nobody owns, if it is clean, and closes it otherwise.
+func (p *pool) back(s *scheduler, clean bool) {
+	s.mu.Lock()
+	private := s.private
+	s.mu.Unlock()
+	if clean && !private {
+		p.deliver(s)
+		return
 	}
-	s.whenIdle(next)
+	s.quit()
+	p.lost(s)
 }
 
 // fire submits a statement that nobody waits for, and calls then, not in the caller's stack.
 func (s *lease) fire(g *segment, then func(error)) {
+	s.ask(g, func(_ string, err error) { then(err) })
+}
+
+// ask is fire for a text whose first statement returns a value.
+func (s *lease) ask(g *segment, then func(value string, err error)) {
 	g.simple, g.noRepeat, g.lease = g.sql, true, s
 	g.steps = append(g.oneStep[:0], step{})
 	g.then = func() {
-		err := g.err
+		value, err := "", g.err
 		if err == nil && g.failure != nil {
 			err = g.failure
 		}
-		then(err)
+		rows := g.steps[0].rows.cursor()
+		if row, ok := rows.next(); ok && row.count > 0 {
+			value = string(row.value())
+		}
+		then(value, err)
 	}
 	s.mu.Lock()
 	c, err := s.accept(g)
@@ -255,7 +228,7 @@ func (s *lease) fire(g *segment, then func(error)) {
 	}
 	s.finishUp(c)
 	if err != nil {
-		then(err)
+		then("", err)
 	}
 }
 

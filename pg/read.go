@@ -183,6 +183,7 @@ func (c *conn) handle(msg pgproto3.BackendMessage) error {
 		}
 		return nil
 	case *pgproto3.ParameterStatus:
+		c.noteSetting(m)
 		return nil
 	case *pgproto3.ErrorResponse:
 		if e := pgconn.ErrorResponseToPgError(m); isFatal(e) {

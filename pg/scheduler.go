@@ -39,6 +39,9 @@ type scheduler struct {
 	owner      *lease   // whose it is; the driver's own while a session is made ready for the next one
 	driver     lease    // the driver's own, of a session
 	tainted    bool     // of a session: a statement has left something behind
+	obscure    bool     // of a session: a statement may have, whose text doesn't show what it does
+	kept       string   // of a session: how it is to be set up, if not as the server has it
+	private    bool     // of a session: its owner has done that, so that it isn't given to another one
 	unsettled  bool     // of a session: what names mean has changed in a transaction, which may take it back
 	occupant   occupant // of a session: a stream or a COPY. Meanwhile nothing else is accepted
 	lost       error    // of a session: why its connection is gone
@@ -377,6 +380,24 @@ func (s *scheduler) connLost(c *conn, again []*segment) (told []*segment) {
 	} else {
 		s.backoff, s.notBefore = 0, time.Time{}
 	}
+	s.queueAgain(again)
+	switch {
+	case !s.lanes:
+		s.lost = c.dead
+		for g := s.next(); g != nil; g = s.next() {
+			g.err, g.state = &LostError{MaybeApplied: false, Err: c.dead}, stateFinished
+			told = append(told, g)
+		}
+	case s.forced:
+		told = s.failQueue(ErrClosed)
+	default:
+		s.spread()
+	}
+	return told
+}
+
+// queueAgain puts segments that were sent, to no effect, to the front of the queue.
+func (s *scheduler) queueAgain(again []*segment) {
 	waiting := s.queue.takeAll()
 	for _, g := range again {
 		g.forgetAnswer()
@@ -389,24 +410,19 @@ func (s *scheduler) connLost(c *conn, again []*segment) (told []*segment) {
 			s.queue.push(g)
 		}
 	}
-	switch {
-	case !s.lanes:
-		s.lost = c.dead
-		for g := s.next(); g != nil; g = s.next() {
-			g.err, g.state = &LostError{MaybeApplied: false, Err: c.dead}, stateFinished
-			told = append(told, g)
-		}
-	case s.forced:
-		told = s.failQueue(ErrClosed)
-	case s.queuedNow > 0:
-		for _, other := range s.conns {
-			if other.sent.len() < other.pace.depth && other.open() {
-				s.kick(other)
-			}
-		}
-		s.grow()
+}
+
+// spread gives what is queued to the other connections, or to a new one.
+func (s *scheduler) spread() {
+	if s.queuedNow == 0 {
+		return
 	}
-	return told
+	for _, other := range s.conns {
+		if other.sent.len() < other.pace.depth && other.open() {
+			s.kick(other)
+		}
+	}
+	s.grow()
 }
 
 // kick has a goroutine give queued segments to a connection that has room.

@@ -41,6 +41,7 @@ type segment struct {
 	begins   bool                            // has the BEGIN of its transaction
 	last     bool                            // ends its lease
 	taints   bool                            // leaves something behind in its session
+	obscure  bool                            // may do so, but the text doesn't show it
 	inTx     bool                            // belongs to a transaction of several segments
 	copyOut  bool                            // it is a COPY to the client, whose messages are the rows of the stream
 	copyIn   *copyIn                         // it is a COPY from the client

@@ -18,9 +18,10 @@ type Session struct {
 	db *DB
 }
 
-// Release gives the connection back. It doesn't wait: what is under way ends, an open transaction is rolled back, and settings, cursors, listens,
-// locks and what else has been left behind is undone before the next owner gets it. If temporary tables or prepared statements may be left, that is DISCARD ALL;
-// otherwise the connection keeps what this driver has prepared. Further calls do nothing.
+// Release gives the connection back. It doesn't wait: what is under way ends, an open transaction is
+// rolled back, and roles, settings, cursors, listens, locks, temporary tables and what else has been
+// left behind is undone before the next owner gets it. If a statement has shown that it leaves
+// something behind, what this driver has prepared goes, too. Further calls do nothing.
 func (s *Session) Release() {
 	if s.s.close() {
 		s.db.pool.recycle(&s.s, true)

@@ -51,6 +51,9 @@ const (
 	// CommitsItself: it commits what it does by itself, maybe midway: CALL, VACUUM. An error after it,
 	// or within it, doesn't undo that, so it must not be repeated.
 	CommitsItself
+	// RunsCode: it runs code that the text doesn't show, or shows as a literal: CALL, DO. So it may do
+	// more than is said of it.
+	RunsCode
 	// Renames: names may mean something else after it: SET search_path, CREATE.
 	Renames
 	// CopiesIn: data follow it from the client, by a protocol of their own.

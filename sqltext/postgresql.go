@@ -26,7 +26,7 @@ var postgresVerbs = map[string]Effects{
 	"declare": LeavesState, "close": LeavesState, "fetch": LeavesState | ReturnsRows | Varies, "move": LeavesState | Varies,
 
 	// The server refuses a prepared CALL whose result has changed.
-	"call": Writes | CommitsItself, "do": Writes | CommitsItself,
+	"call": Writes | CommitsItself | RunsCode, "do": Writes | CommitsItself | RunsCode,
 	"vacuum": Writes | CommitsItself, "reindex": Writes | CommitsItself, "cluster": Writes | CommitsItself, "analyze": Writes | CommitsItself,
 	"create": Writes | Renames,
 	"copy":   Writes | CountsRows,

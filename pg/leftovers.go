@@ -1,0 +1,147 @@
+package pg
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/seed1239206e/repaint/sqltext"
+)
+
+// What a statement leaves behind on its connection shows in its text (classify), in its command tag,
+// and in what the server reports of its settings. On a session it is undone when that is released.
+// A lane on which something is left is closed; and what ran on it meanwhile is nobody's result.
+
+// effects are what the server's command tags say of the statements of a segment, whatever their text
+// is.
+type effects uint8
+
+const (
+	effectState   effects = 1 << iota // something is left behind on the connection
+	effectSetting                     // so that other statements may mean something else
+	effectSchema                      // names may mean something else
+	effectAlter                       // what was there is another now
+	effectDrop                        // or it is gone, and may come again as another
+)
+
+// effectsOf reads a command tag.
+func effectsOf(tag pgconn.CommandTag) (e effects) {
+	if tag.Select() || tag.Insert() || tag.Update() || tag.Delete() {
+		return 0
+	}
+	// A tag begins as its statement does, so it is classified as one.
+	text := tag.String()
+	if classify(text).effects.Any(sqltext.LeavesState | ofTx) {
+		e = effectState
+	}
+	switch word, _, _ := strings.Cut(text, " "); word {
+	case "SET", "RESET":
+		e |= effectSetting
+	case "DISCARD":
+		e |= effectSetting | effectSchema
+	case "DEALLOCATE", "CREATE":
+		e |= effectSchema
+	case "ALTER":
+		e |= effectSchema | effectAlter
+	case "DROP":
+		e |= effectSchema | effectDrop
+	}
+	return e
+}
+
+// noteSetting takes what the server reports of a setting. It does so when the connection is made, and
+// whenever the setting changes: at the latest before the ReadyForQuery of the segment that did it.
+func (c *conn) noteSetting(m *pgproto3.ParameterStatus) {
+	if m.Name == "in_hot_standby" {
+		return // it is the server that has changed
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if m.Value == c.w.settings[m.Name] {
+		delete(c.strayed, m.Name)
+		return
+	}
+	if c.strayed == nil {
+		c.strayed = map[string]string{}
+	}
+	c.strayed[m.Name] = m.Value
+}
+
+// settle takes the settings as they are now for those that the connection is to have. It needs the
+// mutex.
+func (c *conn) settle() {
+	if len(c.strayed) > 0 {
+		c.w.settings = maps.Clone(c.w.settings)
+		maps.Copy(c.w.settings, c.strayed)
+		clear(c.strayed)
+	}
+}
+
+// noteState looks, when a segment is answered on a lane, whether it has left something behind, or one
+// before it has. It needs the mutex.
+func (c *conn) noteState(s *segment) {
+	if c.altered != nil {
+		c.disown(s)
+		return
+	}
+	name := ""
+	for strayed := range c.strayed {
+		if name == "" || strayed != "application_name" {
+			name = strayed
+		}
+	}
+	left := s.effects&effectState != 0 && s.failure == nil
+	if name == "" && !left {
+		return
+	}
+	if !c.poisoned {
+		c.poisoned, c.retiring = true, true
+		c.sched.stats.Poisoned++
+	}
+	switch {
+	case name != "" && name != "application_name": // which means nothing to statements
+		c.altered = fmt.Errorf("a statement that was sent before it on the same lane has changed %s for those after it", name)
+	case left && s.effects&effectSetting != 0:
+		c.altered = fmt.Errorf("a statement that was sent before it on the same lane has changed a setting for those after it")
+	}
+	c.recall()
+}
+
+// disown takes care that nobody relies on what a segment has done, or has returned, under a setting
+// that wasn't its caller's. What had no effect is sent again; of the others nobody knows what it
+// means.
+func (c *conn) disown(s *segment) {
+	if s.harmless || s.failure != nil && !s.mayLast() {
+		s.again, s.stray = true, true
+		return
+	}
+	s.err, s.failure, s.again = &LostError{MaybeApplied: true, Err: c.altered}, nil, false
+}
+
+// recall takes back into the queue, to its front, what no byte has been sent of. It needs the mutex.
+func (c *conn) recall() {
+	base := c.queued - uint64(len(c.out))
+	n := c.sent.len()
+	for n > 0 && c.sent.at(n-1).start >= base {
+		n--
+	}
+	back := c.sent.takeFrom(n)
+	if len(back) == 0 {
+		return
+	}
+	c.out, c.queued = c.out[:back[0].start-base], back[0].start
+	var again []*segment
+	for _, s := range back {
+		c.pace.forget(s)
+		if s.abandoned.Load() {
+			s.state = stateFinished
+			continue
+		}
+		again = append(again, s)
+	}
+	c.sched.queueAgain(again)
+	c.sched.spread()
+}

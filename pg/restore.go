@@ -1,0 +1,172 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/pgstate"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// Renew is Release, and Acquire of the same connection: it waits until what has been left behind
+// there is undone, and returns a new session. If that doesn't work the connection is closed. If the
+// context ends before, the connection goes to the next owner.
+func (s *Session) Renew(ctx context.Context) (*Session, error) {
+	if !s.s.close() {
+		return nil, fmt.Errorf("pg: renewing a session: %w", errReleased)
+	}
+	s.s.revoke()
+	restored := loop.NewPromise[struct{}](nil)
+	restored.Future().SetName("the renewal of a session")
+	late := time.AfterFunc(recycleTimeout, s.s.force)
+	s.s.restore(true, func(clean bool) {
+		clean = late.Stop() && clean // or else it is being closed by now
+		if clean && restored.Resolve(struct{}{}) {
+			return
+		}
+		if !clean {
+			restored.Reject(errNotRestored)
+		}
+		s.db.pool.back(s.s.scheduler, clean)
+	})
+	taken := false
+	defer func() { // also if its greenlet is being unwound
+		if taken {
+			return
+		}
+		if restored.Future().Cancel(context.Canceled); restored.Future().Err() == nil { // it had come all the same
+			s.db.pool.back(s.s.scheduler, true)
+		}
+	}()
+	if _, err := repaint.Await(ctx, restored.Future()); err != nil {
+		return nil, fmt.Errorf("pg: renewing a session: %w", err)
+	}
+	taken = true
+	renewed := &Session{db: s.db}
+	renewed.s.grant(s.s.scheduler)
+	return renewed, nil
+}
+
+var errNotRestored = errors.New("what was left behind can't be undone, or the connection was lost")
+
+// Tidy reports whether nothing is under way on the session, and nothing has been noticed that is left
+// behind: in the texts of the statements, and in what the server says. What a function leaves behind
+// isn't noticed if the server doesn't report it.
+func (s *Session) Tidy() bool {
+	s.s.mu.Lock()
+	defer s.s.mu.Unlock()
+	if len(s.s.conns) == 0 || s.s.tainted || s.s.obscure || len(s.s.names) > 0 || s.s.ended() {
+		return false
+	}
+	c := s.s.conns[0]
+	return c.open() && c.status == 'I' && c.sent.len() == 0 && len(c.strayed) == 0
+}
+
+// Keep makes what the session has now, its role, settings, temporary tables and prepared statements,
+// what Renew leaves it with. As that can't be made again, Renew fails if it is another then. Such a
+// session isn't given to the next owner: Release closes it.
+func (s *Session) Keep(ctx context.Context) error {
+	done := loop.NewPromise[struct{}](nil)
+	done.Future().SetName("the setup of a session")
+	s.s.keep(&s.s, func(err error) { done.Complete(func() (struct{}, error) { return struct{}{}, err }) })
+	if _, err := repaint.Await(ctx, done.Future()); err != nil {
+		return fmt.Errorf("pg: keeping the setup of a session: %w", err)
+	}
+	s.s.mu.Lock()
+	defer s.s.mu.Unlock()
+	s.s.private, s.s.tainted, s.s.obscure = true, false, false
+	return nil
+}
+
+// restore brings a session back to where it was when its connection was made: it waits, without
+// blocking the caller, until nothing is under way on it, ends a transaction that is open, and undoes
+// what has been left behind. It tells whether that has worked; if not, the connection has to be
+// closed. Unless it is thorough, only that is undone which has been noticed.
+//
+// What is kept can't be made again. If it isn't there any more, that hasn't worked.
+func (s *scheduler) restore(thorough bool, done func(clean bool)) {
+	rolledBack, undone := false, false
+	var next func()
+	step := func(sql string) {
+		s.driver.fire(&segment{sql: sql}, func(err error) {
+			if err != nil {
+				s.force()
+			}
+			s.whenIdle(next)
+		})
+	}
+	next = func() {
+		s.mu.Lock()
+		keeps := s.kept != "" || s.db.config.Conn.AfterConnect != nil
+		var c *conn
+		if len(s.conns) > 0 && s.conns[0].dead == nil && !s.conns[0].retiring {
+			c = s.conns[0]
+		}
+		switch {
+		case c == nil:
+			s.mu.Unlock()
+			done(false)
+		case c.status != 'I' && !rolledBack:
+			s.mu.Unlock()
+			rolledBack = true
+			step("rollback")
+		case c.status != 'I' || (s.tainted || len(c.strayed) > 0) && (undone || keeps):
+			s.mu.Unlock()
+			done(false)
+		case s.tainted || len(c.strayed) > 0 || s.obscure && !keeps:
+			s.tainted, s.obscure = false, false
+			c.meaningsChanged()
+			s.mu.Unlock()
+			undone = true
+			step(pgstate.UndoAll)
+		case (thorough || s.obscure) && !undone:
+			if s.obscure {
+				c.meaningsChanged()
+			}
+			s.obscure = false
+			s.mu.Unlock()
+			undone = true
+			if keeps {
+				s.compare(next, done)
+			} else {
+				step(pgstate.UndoUnseen)
+			}
+		default:
+			s.mu.Unlock()
+			done(true)
+		}
+	}
+	s.whenIdle(next)
+}
+
+// compare undoes what doesn't touch the setup, and goes on if that is the one that is kept.
+func (s *scheduler) compare(next func(), done func(clean bool)) {
+	s.mu.Lock()
+	kept := s.kept
+	s.mu.Unlock()
+	s.driver.ask(&segment{sql: pgstate.Setup + "; " + pgstate.UndoKept}, func(setup string, err error) {
+		if err != nil || setup != kept {
+			done(false)
+			return
+		}
+		s.whenIdle(next)
+	})
+}
+
+// keep notes how a session is set up now. If that can't be found out, nothing will do as the same.
+func (s *scheduler) keep(asks *lease, then func(error)) {
+	asks.ask(&segment{sql: pgstate.Setup}, func(setup string, err error) {
+		if err == nil {
+			s.mu.Lock()
+			s.kept = setup
+			for _, c := range s.conns {
+				c.settle()
+			}
+			s.mu.Unlock()
+		}
+		then(err)
+	})
+}

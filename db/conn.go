@@ -70,6 +70,7 @@ func (e *Engine) Connect(ctx context.Context, opts ...ConnOption) (*Conn, error)
 	if err != nil {
 		return nil, e.fail(ctx, "connect", nil, err)
 	}
+	physical.lent = true
 	c.c, c.state = physical, connOpen
 	c.watch(1)
 	return c, nil
@@ -324,7 +325,7 @@ func (c *Conn) run(ctx context.Context, tx *Tx, op string, call *Call) error {
 		if !ran {
 			err = c.c.session.Do(ctx, call)
 		}
-		c.c.dirty = c.c.dirty || call.Statement.Session
+		c.c.mark(call.Statement)
 		if err == nil {
 			return nil
 		}

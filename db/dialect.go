@@ -47,6 +47,7 @@ type Traits struct {
 	Script    bool // several statements
 	Writes    bool // it may change the database
 	Session   bool // it may leave something behind in the connection: settings, temporary tables
+	Obscure   bool // it runs code that the text doesn't show; so it may leave what can't be seen
 	TxControl bool // it begins, ends or marks a transaction
 	EndsTx    bool // the database would commit the transaction that it is run in
 	Plan      bool // worth preparing once and keeping
@@ -65,6 +66,7 @@ func TraitsOf(l *sqltext.Language, text string, statements []sqltext.Statement) 
 		e := l.Classify(text, st).Effects
 		all.Writes = all.Writes || e.Any(sqltext.Writes)
 		all.Session = all.Session || e.Any(sqltext.LeavesState)
+		all.Obscure = all.Obscure || e.Any(sqltext.RunsCode)
 		all.TxControl = all.TxControl || e.Any(sqltext.ControlsTx)
 		all.EndsTx = all.EndsTx || e.Any(sqltext.EndsTx)
 		all.Plan = len(statements) == 1 && e.Any(sqltext.Keepable)
@@ -140,6 +142,20 @@ type Session interface {
 	Status() Status
 	// Close ends the connection. It waits for a call that is still running.
 	Close(ctx context.Context) error
+}
+
+// Resetter is a [Session] that can undo what its user may have left behind in the connection without
+// showing it. Where Traits.Session shows it the connection is closed.
+type Resetter interface {
+	Session
+	// Reset undoes what the connection's user has left behind. It must be thorough if that had the
+	// connection for its own, from Connect to Close, or has executed something obscure. Otherwise it
+	// should ask the database nothing, unless the Session itself has noticed something. The context
+	// may have ended; Reset limits its time itself. After an error the connection is closed.
+	Reset(ctx context.Context, thorough bool) error
+	// Keep is called when Events.Connect has set the connection up. Reset must leave that as it is,
+	// or fail.
+	Keep(ctx context.Context) error
 }
 
 // Status is the state of a [Session].

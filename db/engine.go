@@ -468,7 +468,7 @@ func (e *Engine) on(ctx context.Context, p *pool, held pass, c *physical, call *
 // do runs the statement on a connection outside of any transaction.
 func (e *Engine) do(ctx context.Context, p *pool, c *physical, call *Call) error {
 	err := c.session.Do(ctx, call)
-	c.dirty = c.dirty || call.Statement.Session
+	c.mark(call.Statement)
 	if err != nil {
 		e.examine(p, c, err)
 	}

@@ -142,7 +142,10 @@ func (ev *events) connected(ctx context.Context, e *Engine, p *pool, c *physical
 		conn.mu.Lock()
 		conn.c, conn.state = nil, connClosed
 		conn.mu.Unlock()
-		c.dirty = false // it is how all are set up
+		c.dirty, c.obscure = false, false // it is how all are set up
+		if s, ok := c.session.(Resetter); ok && err == nil && !c.bad {
+			err = s.Keep(ctx)
+		}
 		if err == nil && c.bad {
 			err = fail("connect", ErrDisconnected, "the connection was lost while it was set up")
 		}

@@ -41,7 +41,9 @@ type physical struct {
 	made       time.Time // zero unless somebody wants to know
 	used       time.Time // when it came back last; likewise
 	generation uint64
-	dirty      bool // it has settings or temporary objects of its last user
+	dirty      bool // it may have settings or temporary objects of its last user
+	obscure    bool // the same, but the texts don't show it
+	lent       bool // its user had it for its own, from Connect to Close
 	bad        bool // it is lost, or nobody knows its state
 	spent      bool // it is to be replaced all the same
 }
@@ -57,6 +59,11 @@ type calling interface {
 func (c *physical) isQuiet(status Status) bool {
 	s, ok := c.session.(calling)
 	return ok && !c.bad && !s.Calling() && c.session.Status() == status
+}
+
+// mark notes what a statement may leave behind.
+func (c *physical) mark(st *Statement) {
+	c.dirty, c.obscure = c.dirty || st.Session, c.obscure || st.Obscure
 }
 
 // acquire returns a connection, which the caller must release or abandon.
@@ -232,13 +239,40 @@ func (p *pool) putBack(ctx context.Context, c *physical) {
 	if c.bad {
 		p.discarded++
 	}
-	if c.bad || c.dirty || c.spent || p.closed != nil || p.isStale(c) || p.head == nil && p.places > p.size {
-		p.mu.Unlock()
+	over := c.bad || c.dirty || c.spent || p.closed != nil || p.isStale(c) || p.head == nil && p.places > p.size
+	p.mu.Unlock()
+	if !over {
+		clean, gone := p.reset(ctx, c)
+		if gone {
+			return
+		}
+		over = !clean
+	}
+	if over {
 		defer p.vacate(false)
 		p.end(ctx, c)
 		return
 	}
+	p.mu.Lock()
 	p.handOn(c)
+}
+
+// reset has undone what the last user has left behind, and reports whether nothing of it is there any
+// more. gone tells that the caller is being killed, and that the connection isn't its any more.
+func (p *pool) reset(ctx context.Context, c *physical) (clean, gone bool) {
+	s, ok := c.session.(Resetter)
+	if !ok {
+		return !c.obscure, false
+	}
+	gone = true
+	defer func() {
+		if gone {
+			p.abandon(c, func() {})
+		}
+	}()
+	clean = s.Reset(ctx, c.lent || c.obscure) == nil
+	gone, c.lent, c.obscure = false, false, false
+	return clean, gone
 }
 
 // abandon takes back a connection whose user was killed while a call ran on it,

@@ -218,7 +218,7 @@ func (j *job) serve(c *physical) {
 			return
 		}
 		var next *job
-		if c != nil && !c.bad && !c.dirty && !c.spent {
+		if c != nil && !c.bad && !c.dirty && !c.obscure && !c.spent {
 			next = j.next()
 		}
 		if next == nil && c != nil {

@@ -26,6 +26,11 @@ type SQLDriver struct {
 	Limits Limits
 	// Init prepares a new connection; nil does nothing.
 	Init func(ctx context.Context, c *SQLConn) error
+	// Keep notes how a connection is set up, after Init and after Events.Connect. Reset undoes what
+	// a user of the connection may have left behind that the texts of its statements don't show, and
+	// fails if the connection isn't as Keep has found it. If they are nil nothing is undone, and a
+	// connection is closed that has executed something obscure.
+	Keep, Reset func(ctx context.Context, c *SQLConn) error
 	// BeginText returns the statements that begin a transaction.
 	BeginText func(opts TxOptions) []string
 	// TxOpen tells, after the given error in a transaction, whether it is still
@@ -126,6 +131,9 @@ func (c *sqlConnector) Connect(ctx context.Context) (Session, error) {
 	opened = true
 	if err != nil {
 		return nil, err
+	}
+	if c.d.Reset != nil {
+		return resettable{s}, nil
 	}
 	return s, nil
 }

@@ -62,6 +62,9 @@ func (s *sqlSession) open(ctx context.Context) (err error) {
 		if s.d.Init != nil {
 			err = s.use(func() error { return s.d.Init(ctx, &s.conn) })
 		}
+		if err == nil && s.d.Keep != nil {
+			err = s.use(func() error { return s.d.Keep(ctx, &s.conn) })
+		}
 	}
 	return err
 }

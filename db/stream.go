@@ -131,7 +131,7 @@ func (c *Conn) openStream(ctx context.Context, tx *Tx, owns bool, r *Rows) error
 		} else if s.cursor, err = from.Stream(ctx, &r.call); err != nil {
 			err = c.after(ctx, tx, r.call.Statement.Writes, err, c.e.wrap(ctx, "stream", &r.call, err))
 		}
-		c.c.dirty = c.c.dirty || r.call.Statement.Session
+		c.c.mark(r.call.Statement)
 	}
 	killed = false
 	if err != nil {

@@ -21,7 +21,7 @@ type session struct {
 	calling bool // a call has begun that hasn't returned
 }
 
-var _ db.Session = (*session)(nil)
+var _ db.Resetter = (*session)(nil)
 
 // on returns what executes statements now.
 func (s *session) on() executor {
@@ -186,6 +186,26 @@ func (s *session) Ping(ctx context.Context) error {
 }
 
 func (s *session) Status() db.Status { return s.status }
+
+// resetTimeout is how long a server may take until a connection is ready for the next user.
+const resetTimeout = 5 * time.Second
+
+// Reset undoes what has been left behind, as far as pg can.
+func (s *session) Reset(ctx context.Context, thorough bool) error {
+	if !thorough && s.own.Tidy() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resetTimeout)
+	defer cancel()
+	renewed, err := s.own.Renew(ctx)
+	if err == nil {
+		s.own = renewed
+	}
+	return err
+}
+
+// Keep has Reset leave the settings as they are now.
+func (s *session) Keep(ctx context.Context) error { return s.own.Keep(ctx) }
 
 // closeTimeout is how long a server may take to say goodbye.
 const closeTimeout = 5 * time.Second

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/internal/pgstate"
 )
 
 // keptStatements is how many prepared statements a connection of database/sql keeps.
@@ -20,6 +21,8 @@ const keptStatements = 256
 func (d Dialect) ConnectorDB(_ context.Context, pool *sql.DB) (db.Connector, error) {
 	return db.SQLConnector(db.SQLDriver{
 		DB:             pool,
+		Keep:           keep,
+		Reset:          reset,
 		Limits:         db.Limits{MaxParams: maxParams, MaxConns: pool.Stats().MaxOpenConnections},
 		BeginText:      beginText,
 		FailsTx:        failsTx,
@@ -33,6 +36,25 @@ func (d Dialect) ConnectorDB(_ context.Context, pool *sql.DB) (db.Connector, err
 		SendsText:      true,
 		OneStatement:   true,
 	}), nil
+}
+
+// keep notes how a connection is set up. The pool's owner may have done that, so it can't be done
+// again here.
+func keep(ctx context.Context, c *db.SQLConn) (err error) {
+	c.Own, err = c.Value(ctx, pgstate.Setup)
+	return err
+}
+
+// reset undoes what doesn't touch the setup, and compares that.
+func reset(ctx context.Context, c *db.SQLConn) error {
+	if err := c.Exec(ctx, pgstate.UndoKept); err != nil {
+		return err
+	}
+	now, err := c.Value(ctx, pgstate.Setup)
+	if err == nil && now != c.Own {
+		err = errors.New("the connection isn't set up as it was at first")
+	}
+	return err
 }
 
 func convert(v any) (driver.Value, error) {

@@ -1,0 +1,77 @@
+package dbtest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint/db"
+)
+
+// leftovers shows whether anything is left on a connection to PostgreSQL, and what.
+const leftovers = `select concat_ws(' ',
+	nullif(session_user || ' ' || current_user, 'repaint repaint'),
+	nullif(current_setting('work_mem'), '4MB'), nullif(current_setting('TimeZone'), :zone),
+	nullif((select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()), 0),
+	nullif((select count(*) from pg_class where relnamespace = pg_my_temp_schema()), 0),
+	nullif((select count(*) from pg_cursors where name like 'c%'), 0),
+	(select string_agg(c, '') from pg_listening_channels() c),
+	nullif((select count(*) from pg_prepared_statements where from_sql), 0))`
+
+// PostgresLeftovers tests that a connection of an Engine whose pool has one is clean for its next
+// user, whatever the last one has done. reports tells that the server's reports of settings are
+// noticed.
+func PostgresLeftovers(t *testing.T, ctx context.Context, e *db.Engine, reports bool) {
+	Exec(t, ctx, e, `do $$ begin create role low; exception when duplicate_object or unique_violation then null; end $$`,
+		`create procedure leave() language plpgsql as $$ begin perform set_config('role', 'low', false), pg_advisory_lock(2); end $$`,
+		`create function leave(name text, value text) returns text language plpgsql as
+			$$ begin perform pg_advisory_lock(3); return set_config(name, value, false); end $$`)
+	zone, err := db.Scalar[string](ctx, e, "show timezone")
+	require.NoError(t, err)
+	clean := func(what string) {
+		t.Helper()
+		conn, err := e.Connect(ctx)
+		require.NoError(t, err)
+		left, err := db.Scalar[string](ctx, conn, leftovers, db.Named("zone", zone))
+		require.NoError(t, err)
+		require.Empty(t, left, what)
+		require.NoError(t, conn.Close())
+	}
+	clean("nothing")
+	shown := []string{
+		"set role low", "set session authorization low", "select set_config('role', 'low', false)", "select set_config('work_mem', '8MB', false)",
+		"do $$ begin set role low; end $$", "do $$ begin perform set_config('work_mem', '8MB', false); end $$", "call leave()",
+		"select pg_advisory_lock(1)", "select 1 where pg_try_advisory_lock(1)", "do $$ begin perform pg_advisory_lock_shared(1); end $$",
+		"create temp table c1 (a int)", "create table pg_temp.c2 (a int)", "select 1 as a into temp c3", "do $$ begin create temp table c4 (a int); end $$",
+		"explain analyze create temp table c5 as select 1", "declare c cursor with hold for select 1", "listen news", "prepare p as select 1",
+		"do $$ begin execute 'listen news'; execute 'prepare p as select 1'; end $$",
+	}
+	if reports {
+		shown = append(shown, "select leave('timezone', 'Asia/Tokyo')")
+	}
+	for _, text := range shown {
+		conn, err := e.Connect(ctx)
+		require.NoError(t, err)
+		Exec(t, ctx, conn, text)
+		require.NoError(t, conn.Close())
+		clean("Conn: " + text)
+
+		require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			_, err := tx.Exec(ctx, text)
+			return err
+		}), text)
+		clean("Begin: " + text)
+
+		Exec(t, ctx, e, text+"; select 1") // a script takes a connection of the pool
+		clean("Engine: " + text)
+	}
+	// What a function leaves behind nothing shows. A Conn is reset all the same.
+	for _, text := range []string{"select leave('role', 'low')", "select leave('work_mem', '8MB')", "select leave('timezone', 'Asia/Tokyo')"} {
+		conn, err := e.Connect(ctx)
+		require.NoError(t, err)
+		Exec(t, ctx, conn, text)
+		require.NoError(t, conn.Close())
+		clean(text)
+	}
+}

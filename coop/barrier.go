@@ -15,8 +15,8 @@ type Barrier struct {
 	parties int
 
 	mu     sync.Mutex // held for moments; no other is taken inside
-	broken bool       // by Abort; nobody waits then
-	// line is of those who have come, always fewer than parties. Who is served gets an index.
+	broken bool       // by Abort; no caller waits then
+	// line holds the callers that have come, always fewer than parties. A caller that is served gets an index.
 	line line[int]
 }
 
@@ -29,8 +29,8 @@ func NewBarrier(parties int, opts ...Option) *Barrier {
 	return &Barrier{identity: newIdentity(opts), parties: parties}
 }
 
-// Wait waits for the others. It returns how many of this round came before: 0 for the first, parties-1 for the last, who doesn't have
-// to wait. So it is a different number for each, and the one who gets 0, say, can do what is to be done once.
+// Wait waits for the other parties. It returns how many of them came earlier in this round: 0 for the first caller, parties-1
+// for the last, which doesn't wait. The numbers differ, so the caller that gets 0, say, can do what is to be done once.
 //
 // If the context ends first, Wait returns its cause, the caller doesn't count as having come, and the others wait on.
 // If the barrier is or gets broken, the error is [ErrBarrierBroken].
@@ -63,11 +63,11 @@ func (b *Barrier) Wait(ctx context.Context) (int, error) {
 	return w.value, nil
 }
 
-// Abort breaks the barrier: those who wait, and all who come until [Barrier.Reset], get [ErrBarrierBroken].
+// Abort breaks the barrier: waiting callers, and all that come until [Barrier.Reset], get [ErrBarrierBroken].
 // It may be called from any goroutine.
 func (b *Barrier) Abort() { b.refuse(true) }
 
-// Reset makes the barrier as new. Those who wait get [ErrBarrierBroken]. It may be called from any goroutine.
+// Reset makes the barrier as new. Waiting callers get [ErrBarrierBroken]. It may be called from any goroutine.
 func (b *Barrier) Reset() { b.refuse(false) }
 
 func (b *Barrier) refuse(broken bool) {

@@ -38,8 +38,8 @@ func NewCond(m *Mutex, opts ...Option) *Cond { return &Cond{identity: newIdentit
 // However Wait returns, the caller has the mutex, and unlocks it as usual: it is locked again even if the context has ended.
 // A signal that came before the context ended isn't lost: then the error is nil.
 //
-// There is one exception. In a deadlock the mutex may be in other hands for ever. Then Wait returns a [*repaint.DeadlockError]
-// without it. The caller may, and must, call Unlock all the same; the mutex isn't free before the other one has, too.
+// There is one exception. In a deadlock another caller may keep the mutex forever. Then Wait returns a [*repaint.DeadlockError]
+// without it. The caller must call Unlock all the same; the mutex becomes free when both have called it.
 func (c *Cond) Wait(ctx context.Context) error {
 	if c.l.state.Load() == free {
 		panic("coop: Wait of a Cond whose Mutex isn't locked")
@@ -77,7 +77,7 @@ func (c *Cond) WaitFor(ctx context.Context, predicate func() bool) error {
 	return nil
 }
 
-// Signal wakes the one who has waited longest, if somebody waits. The caller may hold the mutex, and most often does.
+// Signal wakes the caller that has waited longest, if there is one. The caller of Signal may hold the mutex, and usually does.
 // It never waits. It may be called from any goroutine.
 func (c *Cond) Signal() {
 	c.mu.Lock()
@@ -86,7 +86,7 @@ func (c *Cond) Signal() {
 	w.resolve()
 }
 
-// Broadcast wakes all who wait. They get the mutex in the order in which they have waited.
+// Broadcast wakes all waiting callers. They get the mutex in the order in which they began to wait.
 // It never waits. It may be called from any goroutine.
 func (c *Cond) Broadcast() {
 	c.mu.Lock()

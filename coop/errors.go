@@ -6,7 +6,7 @@ var (
 	// ErrTooLarge says that more was asked of a [Semaphore] than it has, so that no wait would ever end.
 	ErrTooLarge = errors.New("coop: the weight is larger than the semaphore")
 
-	// ErrBarrierBroken says that a [Barrier] was aborted, or reset while somebody waited.
+	// ErrBarrierBroken says that a [Barrier] was aborted, or reset while a caller waited.
 	ErrBarrierBroken = errors.New("coop: the barrier is broken")
 
 	// ErrQueueClosed says that a [Queue] takes nothing any more, or gives nothing because it's empty and stays so.
@@ -24,9 +24,9 @@ var (
 	errFull  = errors.New("coop: the queue is full")
 	errEmpty = errors.New("coop: the queue is empty")
 
-	// errGivenUp is the cause with which the context of a run ends that nobody waits for any more.
-	errGivenUp = errors.New("coop: nobody waits for the result any more")
+	// errGivenUp is the cause with which a run's context ends when all its callers have given up.
+	errGivenUp = errors.New("coop: all callers have given up waiting for the result")
 
-	// errLost says that a run was ended by the end of its loop, though somebody elsewhere waits for it.
+	// errLost says that the end of its loop ended a run for which a caller elsewhere still waits.
 	errLost = errors.New("coop: the loop in which the function ran has ended")
 )

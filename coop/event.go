@@ -7,20 +7,20 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// An Event is set or not, and callers wait until it is set. The zero value is one for everybody that isn't set;
+// An Event is set or not, and callers wait until it is set. The zero value isn't set, and is for every goroutine;
 // one that [NewEvent] makes in a loop belongs to that loop. It must not be copied.
 type Event struct {
 	identity
 
 	mu   sync.Mutex // held for moments; no other is taken inside
 	set  bool
-	gate *gate // of those who wait; nil if nobody has begun to since it was last set
+	gate *gate // for those that wait; nil if none has begun to since it was last set
 }
 
 // NewEvent returns an event that isn't set. Made in a loop, it belongs to that loop.
 func NewEvent(opts ...Option) *Event { return &Event{identity: newIdentity(opts)} }
 
-// Set sets the event. All who wait return, also if it is cleared again before they run.
+// Set sets the event. All waiting callers return, even if it is cleared again before they run.
 // It never waits. It may be called from any goroutine.
 func (e *Event) Set() {
 	e.mu.Lock()

@@ -9,7 +9,7 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// flights are the runs under way of functions whose results several callers wait for, by key.
+// flights are the runs under way, by key, whose results several callers share.
 type flights[K comparable, V any] struct {
 	mu    sync.Mutex // held for moments; no other is taken inside
 	byKey map[K]*flight[K, V]
@@ -17,7 +17,7 @@ type flights[K comparable, V any] struct {
 
 // A flight is one run. Its fields are guarded by the mutex of the flights, but for the promise.
 type flight[K comparable, V any] struct {
-	promise loop.Promise[V] // for all who wait
+	promise loop.Promise[V] // for all callers
 	id      *identity
 	what    string
 	key     K
@@ -27,7 +27,7 @@ type flight[K comparable, V any] struct {
 	cancel  func(cause error) // nil until the run has started
 }
 
-// CancelFuture implements [loop.Canceler]: that one of the callers has given up means nothing to the others.
+// CancelFuture implements [loop.Canceler]: if one caller gives up, the others go on waiting.
 func (f *flight[K, V]) CancelFuture(error) {}
 
 // String names what is waited for.
@@ -47,7 +47,7 @@ func (t *flights[K, V]) do(ctx context.Context, key K, id *identity, what string
 		v, err := t.wait(ctx, f)
 		switch err {
 		case errLost:
-			continue // somebody else must run it
+			continue // another caller must run it
 		case loop.ErrGoexit:
 			runtime.Goexit()
 		}
@@ -84,7 +84,7 @@ func (t *flights[K, V]) start(ctx context.Context, f *flight[K, V], fn func(ctx 
 	}
 }
 
-// land ends the flight. It reports whether somebody waits for the result.
+// land ends the flight. It reports whether a caller waits for the result.
 func (t *flights[K, V]) land(ctx context.Context, f *flight[K, V], v V, err error) bool {
 	t.mu.Lock()
 	f.over = true
@@ -95,7 +95,7 @@ func (t *flights[K, V]) land(ctx context.Context, f *flight[K, V], v V, err erro
 		err = errLost // they haven't cancelled it, so it's its loop that has
 	}
 	f.promise.Settle(v, err)
-	_ = f.promise.Future().Err() // whoever is to see it does, so the loop needn't report it
+	_ = f.promise.Future().Err() // the callers see it, so the loop needn't report it
 	return wanted
 }
 

@@ -21,7 +21,7 @@ func newGate(id *identity, what string) *gate {
 	return g
 }
 
-// CancelFuture implements [loop.Canceler]: that one of them has given up means nothing to the others.
+// CancelFuture implements [loop.Canceler]: if one caller gives up, the others go on waiting.
 func (g *gate) CancelFuture(error) {}
 
 // String names what is waited for.

@@ -13,7 +13,7 @@ type Option func(*identity)
 // Named gives a tool a name, which the dump of a deadlock shows.
 func Named(name string) Option { return func(i *identity) { i.name = name } }
 
-// Unbound makes a tool that is made in a loop one for everybody, as if it had been made outside of any:
+// Unbound makes a tool that doesn't belong to the loop in which it is made, as if it had been made outside:
 // for tools that other goroutines or loops release, set, or fill. A wait for it isn't part of any deadlock.
 func Unbound() Option { return func(i *identity) { i.home = nil } }
 

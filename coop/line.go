@@ -7,14 +7,14 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A waiter is somebody who waits in a tool's line.
+// A waiter is a caller in a tool's line.
 //
 //	waiting → served    it was given what it waits for, and has it from that moment on
 //	        → refused   the tool has told it why it won't get it
 //	        → gone      it has given up
 //
-// Who serves or refuses sets the state under the tool's mutex, takes the waiter off the line, and completes the promise afterwards.
-// So the state, not the promise, says who has what.
+// Serving and refusing set the state under the tool's mutex and take the waiter off the line; the promise is completed afterwards.
+// So the state, not the promise, decides what the waiter has.
 type waiter[T any] struct {
 	promise loop.Promise[struct{}]
 	tool    tool[T]
@@ -23,7 +23,7 @@ type waiter[T any] struct {
 	value   T      // what it wants, brings, or was given; guarded by the tool's mutex until it is served
 	state   state  // guarded by the tool's mutex
 
-	// Neighbours in a circular list. They belong to the tool's mutex, and after serving to the one who serves.
+	// Neighbours in a circular list. The tool's mutex guards them; once served, they belong to the one that serves.
 	next, prev *waiter[T]
 }
 
@@ -49,7 +49,7 @@ func newWaiter[T any](t tool[T], id *identity, what string, value T) *waiter[T] 
 	return w
 }
 
-// CancelFuture implements [loop.Canceler]. It does nothing, because who waits looks after it in wait, under the tool's mutex.
+// CancelFuture implements [loop.Canceler]. It does nothing: wait deals with a cancel, under the tool's mutex.
 func (w *waiter[T]) CancelFuture(error) {}
 
 // String names what is waited for.
@@ -77,14 +77,14 @@ func (w *waiter[T]) wait(ctx context.Context) error {
 	return err
 }
 
-// close completes the promise of a waiter that isn't in line any more: a loop that watches over it for somebody outside lets go of it.
-// If it was refused at the same moment, the loop needn't report that nobody has looked.
+// close completes the promise of a waiter that isn't in line any more, so that a loop that watches it lets go of it.
+// If it was refused at the same moment, the loop needn't report an error that was never looked at.
 func (w *waiter[T]) close() {
 	w.promise.Resolve(struct{}{})
 	_ = w.promise.Future().Err()
 }
 
-// A line holds those who wait, in the order in which they came. It is guarded by the tool's mutex.
+// A line holds the waiters, in the order in which they came. It is guarded by the tool's mutex.
 type line[T any] struct {
 	first *waiter[T]
 	len   int
@@ -122,7 +122,7 @@ func (l *line[T]) leave(w *waiter[T]) {
 }
 
 // serve takes the first waiter off the line and counts it as served. The caller resolves it when it has released the mutex.
-// It returns nil if nobody waits.
+// It returns nil if the line is empty.
 func (l *line[T]) serve() *waiter[T] {
 	w := l.first
 	if w != nil {
@@ -139,7 +139,7 @@ func (w *waiter[T]) resolve() {
 	}
 }
 
-// take takes everybody off the line, giving them a new state. The caller tells them when it has released the mutex.
+// take takes all waiters off the line and gives them a new state. The caller tells them when it has released the mutex.
 func (l *line[T]) take(s state) line[T] {
 	all := *l
 	*l = line[T]{}

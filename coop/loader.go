@@ -13,7 +13,7 @@ import (
 // A Loader makes one call for many keys of many calls for one key each: a data loader. [NewLoader] makes it.
 //
 // In a loop it collects the keys that tasks ask for, and calls the batch function at the instant at which all of them wait,
-// when nobody is left who could ask for more. So there is no timer, and no guess: a thousand tasks that load
+// when no task is left that could ask for more. So there is no timer, and no guess: a thousand tasks that load
 // one row each make exactly one batch, and three lookups that depend on each other make three, however many tasks do them.
 // A key that is asked for several times, also while it's being loaded, is loaded once.
 //
@@ -28,13 +28,13 @@ import (
 //
 // # Lives and deaths
 //
-// A batch belongs to all who wait for it. It runs in a task of the loop, or in a goroutine of its own. Its context has the values of the
-// first one who asked, but doesn't end with anybody's: it ends when all have given up, or with the loop's Run.
-// A key that all have given up before the batch begins isn't asked for.
+// All its callers share a batch. It runs in a task of the loop, or in a goroutine of its own. Its context has the values of the
+// first caller, but doesn't end with any caller's: it ends when all of them have given up, or with the loop's Run.
+// A key isn't asked for if all its callers have given up before the batch begins.
 //
 // All methods may be called from any goroutine.
 type Loader[K comparable, V any] struct {
-	identity // its home isn't used: a promise belongs to the loop of who asks
+	identity // its home isn't used: a promise belongs to the caller's loop
 	batch    func(ctx context.Context, keys []K) (map[K]V, error)
 	maxBatch int // 0 for no bound
 	caching  bool
@@ -76,7 +76,7 @@ func WithCache() LoaderOption { return loaderOption(func(s *loaderSetup) { s.cac
 //
 // What batch returns decides over each key: a key in the map gets its value, one that is missing fails with [ErrNotFound].
 // If the error is or wraps [KeyErrors], then the keys in it fail with their error and the others are as before.
-// Any other error fails all of them. A panic is raised in all who wait, as a [*loop.PanicError],
+// Any other error fails all of them. A panic is raised in all waiting callers, as a [*loop.PanicError],
 // and a runtime.Goexit goes on in them; if all have given up, the panic is raised by the loop's Run, or in a goroutine dropped.
 func NewLoader[K comparable, V any](batch func(ctx context.Context, keys []K) (map[K]V, error), opts ...LoaderOption) *Loader[K, V] {
 	l := &Loader[K, V]{batch: batch, rooms: make(map[*loop.Loop]*room[K, V])}
@@ -89,7 +89,7 @@ func NewLoader[K comparable, V any](batch func(ctx context.Context, keys []K) (m
 }
 
 // Load returns the value of a key, as part of a batch. If the context ends first, it returns the context's cause.
-// What it returns for a key that has failed, see [NewLoader].
+// [NewLoader] says which error it returns for a key that has failed.
 func (l *Loader[K, V]) Load(ctx context.Context, key K) (V, error) {
 	var none V
 	if ctx.Err() != nil {
@@ -162,7 +162,7 @@ func (l *Loader[K, V]) LoadMany(ctx context.Context, keys []K) ([]V, error) {
 }
 
 // LoadFuture is [Loader.Load] for red code: it returns at once. To cancel the future is to give up.
-// From the context it takes the values; its end isn't watched over, since whoever awaits the future has a context, too.
+// It takes only the values from the context. Its end doesn't matter, since the code that awaits the future has a context of its own.
 func (l *Loader[K, V]) LoadFuture(ctx context.Context, key K) *loop.Future[V] {
 	if ctx.Err() != nil {
 		return loop.Failed[V](loop.ContextError(ctx))
@@ -185,7 +185,7 @@ func (l *Loader[K, V]) LoadFuture(ctx context.Context, key K) *loop.Future[V] {
 }
 
 // Prime gives a key a value, which Load returns from now on, until the key is cleared. It works without [WithCache], too.
-// Those who wait for the key already get what is being loaded.
+// Callers that already wait for the key get what is being loaded.
 func (l *Loader[K, V]) Prime(key K, value V) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -197,8 +197,8 @@ func (l *Loader[K, V]) Prime(key K, value V) {
 	l.keep(key, value)
 }
 
-// Clear forgets what is known of a key. Who asks for it from now on gets something that is loaded from now on, also if the key
-// is being loaded at the moment: it may have changed since. Those who wait for it still get what is being loaded.
+// Clear forgets what is known of a key. Later callers get a value that is loaded after Clear, even if the key
+// is being loaded at the moment: it may have changed since. Callers that already wait still get what is being loaded.
 func (l *Loader[K, V]) Clear(key K) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -228,7 +228,7 @@ func (l *Loader[K, V]) keep(key K, value V) {
 	l.cache[key] = value
 }
 
-// wait waits for the call's result. The caller is one of those who wait for it, and isn't afterwards.
+// wait waits for the call's result. The caller counts as waiting before, and doesn't afterwards.
 func (l *Loader[K, V]) wait(ctx context.Context, c *call[K, V]) (V, error) {
 	future := c.promise.Future()
 	returned := false
@@ -248,7 +248,7 @@ func (l *Loader[K, V]) wait(ctx context.Context, c *call[K, V]) (V, error) {
 	return v, err
 }
 
-// leave says that somebody who waited for the call has given up.
+// leave says that a caller that waited for the call has given up.
 func (l *Loader[K, V]) leave(c *call[K, V]) {
 	l.mu.Lock()
 	after := c.leave()

@@ -17,7 +17,7 @@ type room[K comparable, V any] struct {
 	collecting *batch[K, V] // nil if nothing has been asked for since the last one began
 	running    int          // batches under way
 	idleAsked  bool         // the loop will tell when it's idle
-	// closing is completed by the loop when it closes. It's there if there are askers who would not notice themselves.
+	// closing is completed by the loop when it closes. It's there if there are askers that would not notice themselves.
 	closing *loop.Promise[struct{}]
 }
 
@@ -28,9 +28,9 @@ type room[K comparable, V any] struct {
 // It can be given up in both of the first states.
 type batch[K comparable, V any] struct {
 	room   *room[K, V]
-	ctx    context.Context // of the first who asked
+	ctx    context.Context // of the first caller
 	calls  []*call[K, V]
-	wanted int // calls that somebody waits for
+	wanted int // calls that are waited for
 	begun  bool
 	over   bool
 	// givenUp says that it was begun and then all have given up. It isn't one of the room's any more.
@@ -59,7 +59,7 @@ func (a aftermath[K, V]) do() {
 
 // A call is a key that is asked for, by one or more. All but the promise is guarded by the loader's mutex.
 type call[K comparable, V any] struct {
-	promise loop.Promise[V] // for all who wait in Load
+	promise loop.Promise[V] // for all callers of Load
 	key     K
 	batch   *batch[K, V]
 	waiting int            // in Load and by askers
@@ -67,7 +67,7 @@ type call[K comparable, V any] struct {
 	stale   bool           // the key was cleared or primed meanwhile, so what is loaded isn't kept
 }
 
-// CancelFuture implements [loop.Canceler]: that one of them has given up means nothing to the others.
+// CancelFuture implements [loop.Canceler]: if one caller gives up, the others go on waiting.
 func (c *call[K, V]) CancelFuture(error) {}
 
 // String names what is waited for.
@@ -231,7 +231,7 @@ func (r *room[K, V]) idle() {
 	}
 }
 
-// clear sees to it that the key is loaded anew for those who ask from now on. The call may be nil.
+// clear makes later callers load the key anew. The call may be nil.
 func (r *room[K, V]) clear(c *call[K, V]) {
 	if c != nil && c.batch.begun {
 		c.stale = true
@@ -270,7 +270,7 @@ func (b *batch[K, V]) start() {
 	}
 }
 
-// keys returns the keys that are still wanted. Nobody can join for the others any more.
+// keys returns the keys that are still wanted. No caller can join for the others any more.
 func (b *batch[K, V]) keys() []K {
 	l := b.room.loader
 	l.mu.Lock()
@@ -286,7 +286,7 @@ func (b *batch[K, V]) keys() []K {
 	return keys
 }
 
-// leave says that somebody has given up the call. It must be called with the loader's mutex held.
+// leave says that a caller has given up the call. It must be called with the loader's mutex held.
 func (c *call[K, V]) leave() (after aftermath[K, V]) {
 	b, r := c.batch, c.batch.room
 	if c.waiting--; c.waiting > 0 || b.over {
@@ -302,9 +302,9 @@ func (c *call[K, V]) leave() (after aftermath[K, V]) {
 		r.collecting = nil
 		return r.ended()
 	case b.wanted > 0:
-		return after // the key is being loaded, and somebody may ask for it yet
+		return after // the key is being loaded, and a caller may ask for it yet
 	}
-	// Nobody can join a batch that was given up, nor waits for it to end.
+	// No caller can join a batch that was given up, and none waits for it to end.
 	b.givenUp = true
 	r.running--
 	for _, c := range b.calls {
@@ -322,7 +322,7 @@ func (r *room[K, V]) forget(c *call[K, V]) {
 	}
 }
 
-// land ends the batch and tells all who wait. It reports whether somebody does.
+// land ends the batch and tells all waiting callers. It reports whether there are any.
 func (b *batch[K, V]) land(values map[K]V, err error) bool {
 	each := eachOf[K](err)
 	r := b.room
@@ -350,7 +350,7 @@ func (b *batch[K, V]) land(values map[K]V, err error) bool {
 	l.mu.Unlock()
 	for _, c := range b.calls {
 		c.promise.Settle(find(c.key, values, err, each))
-		_ = c.promise.Future().Err() // whoever is to see it does, so the loop needn't report it
+		_ = c.promise.Future().Err() // the callers see it, so the loop needn't report it
 	}
 	for _, a := range askers {
 		a.promise.Settle(a.call.promise.Future().Result())

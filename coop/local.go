@@ -12,10 +12,10 @@ import (
 // A Local is a variable of which each greenlet has its own: each task, the main function of a Run, and
 // each greenlet that these make. It is gevent's local. The zero value is ready for use. It must not be copied.
 //
-// A task doesn't inherit values from the one that spawned it. What is to be passed down belongs into a context.Value,
-// which is also what a function should prefer that has a context at hand. A Local is for code that has none: a logger, a callback.
+// A task doesn't inherit values from the one that spawned it. What is to be passed down belongs in a context.Value,
+// which a function that has a context should prefer anyway. A Local is for code that has none: a logger, a callback.
 //
-// A plain goroutine has no end that could be noticed, so a value that it sets would stay for ever. It can use [Local.With], which sets
+// The end of a plain goroutine can't be noticed, so a value that it set would stay forever. It can use [Local.With], which sets
 // a value for the time of a call.
 //
 // Values go when their greenlet has ended and is collected, or at the latest when so many others have been set since that
@@ -124,7 +124,7 @@ func (l *Local[T]) drop(key localKey) {
 	delete(l.values, key)
 }
 
-// sweep takes away the values of greenlets that have ended and not been collected: because somebody still has the task,
+// sweep takes away the values of greenlets that have ended and not been collected: because the program still has the task,
 // or because the value itself leads to the greenlet. It must be called with mu held.
 func (l *Local[T]) sweep() {
 	if len(l.values) < l.sweepAt {

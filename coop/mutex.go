@@ -8,11 +8,11 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A Mutex is a mutual exclusion lock: who waits for it in a task suspends only that task.
-// The zero value is an unlocked mutex for everybody; one that [NewMutex] makes in a loop belongs to that loop.
+// A Mutex is a mutual exclusion lock: waiting for it in a task suspends only that task.
+// The zero value is an unlocked mutex for every goroutine; one that [NewMutex] makes in a loop belongs to that loop.
 // It must not be copied.
 //
-// Unlock hands the lock to the one who has waited longest. The lock isn't re-entrant: who locks it twice waits for himself.
+// Unlock hands the lock to the caller that has waited longest. The lock isn't re-entrant: a caller that locks it twice waits for itself.
 // It doesn't belong to a goroutine or task either: any may unlock it.
 //
 // In a loop a mutex is needed only for what must stay as it is across a wait.
@@ -21,7 +21,7 @@ import (
 type Mutex struct {
 	identity
 	// state is changed from free to locked and back without mu, and to and from contended only with it.
-	// It is contended exactly while somebody waits, or a debt is open.
+	// It is contended exactly while a caller waits, or a debt is open.
 	state atomic.Uint32
 
 	mu    sync.Mutex // held for moments; no other is taken inside
@@ -38,7 +38,7 @@ const (
 // NewMutex returns an unlocked mutex. Made in a loop, it belongs to that loop.
 func NewMutex(opts ...Option) *Mutex { return &Mutex{identity: newIdentity(opts)} }
 
-// Lock locks the mutex, waiting in line if somebody else has it. If it returns an error, the lock isn't the caller's.
+// Lock locks the mutex, waiting in line while another caller has it. If it returns an error, the lock isn't the caller's.
 //
 // If the context ends while the caller waits, Lock returns its cause. If at that very moment it was the caller's turn,
 // it has the lock, and the error is nil.
@@ -150,8 +150,8 @@ func (m *Mutex) relock(ctx context.Context) error {
 	return err
 }
 
-// owe takes note that somebody who hasn't got the lock back will call Unlock all the same.
-// The mutex becomes free only when that has happened, too.
+// owe notes that a caller that didn't get the lock back will call Unlock all the same.
+// The mutex becomes free only after that call.
 func (m *Mutex) owe() {
 	m.mu.Lock()
 	if !m.contend() {

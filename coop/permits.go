@@ -8,19 +8,19 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// permits are a number of things that callers take several of at a time, strictly in the order in which they ask: a small
-// demand doesn't pass a large one that waits, so a large one is served at last.
+// permits are taken one or several at a time, strictly in the order in which callers ask: a small
+// demand doesn't overtake a large one that waits, so the large one is served in the end.
 type permits struct {
 	identity
 	size int // how many there are; doesn't change; 0 stands for everything
 
 	mu    sync.Mutex // held for moments; no other is taken inside
 	taken int
-	// line is of those for whom there isn't enough yet, with what they want. While there is enough for the first, it has been served.
+	// line holds the callers for which there isn't enough yet, with what they want. A first one for which there is enough has been served.
 	line line[int]
 }
 
-// everything is more than anybody takes one by one.
+// everything is more than all single permits together.
 const everything = math.MaxInt32
 
 func (p *permits) limit() int {

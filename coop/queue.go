@@ -9,23 +9,23 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A Queue passes items from those who put them to those who get them. It is asyncio's Queue.
+// A Queue passes items from callers that put them to callers that get them. It is asyncio's Queue.
 // [NewQueue], [NewLIFO] and [NewPriority] make it.
 //
-// Unlike a channel it may be unbounded, have another order than that of arrival, be closed while others put, and count the work that is
-// under way. Callers who wait are served in the order in which they came: an item that is put while somebody waits
-// is that one's, and a place that becomes free goes to the one who has waited to put.
+// Unlike a channel it may be unbounded, give items in another order than that of arrival, be closed while others put, and count the work
+// that is under way. Callers are served in the order in which they came: an item that is put while getters wait
+// goes to the first of them, and a place that becomes free goes to the first waiting putter.
 type Queue[T any] struct {
 	identity
 	size int // 0 for no bound
 
 	mu         sync.Mutex // held for moments; no other is taken inside
 	store      store[T]
-	getters    line[T] // somebody waits here only while the store is empty
-	putters    line[T] // and here only while it is full
-	closed     bool    // nobody waits in either line then
+	getters    line[T] // empty unless the store is
+	putters    line[T] // empty unless the store is full
+	closed     bool    // both lines are empty then
 	unfinished int     // items that were put, and of which TaskDone hasn't told
-	finished   *gate   // of those who wait for unfinished to be 0; nil if nobody has begun to
+	finished   *gate   // for those that wait for unfinished to be 0; nil if none has begun to
 }
 
 // NewQueue returns a queue that gives items in the order in which they were put. It holds size items at most, or any number if size is 0.
@@ -199,7 +199,7 @@ func (q *Queue[T]) finish(n int) (gate *gate) {
 	return gate
 }
 
-// Join waits until [Queue.TaskDone] has been called for each item that was put.
+// Join waits until there was a call of [Queue.TaskDone] for each item that was put.
 // If the context ends first, it returns the context's cause.
 func (q *Queue[T]) Join(ctx context.Context) error {
 	if ctx.Err() != nil {
@@ -218,8 +218,8 @@ func (q *Queue[T]) Join(ctx context.Context) error {
 	return gate.wait(ctx)
 }
 
-// Close closes the queue: nothing more can be put, and who waits to put gets [ErrQueueClosed], the item not being put.
-// What is in the queue can still be got, then Get returns ErrQueueClosed, too.
+// Close closes the queue: nothing more can be put. A caller that waits to put gets [ErrQueueClosed], and its item isn't put.
+// What is in the queue can still be got; after that Get returns ErrQueueClosed, too.
 // Closing again does nothing. It never waits. It may be called from any goroutine.
 func (q *Queue[T]) Close() {
 	q.mu.Lock()
@@ -246,7 +246,7 @@ func (q *Queue[T]) closeNow() (left []T, gate *gate, getters, putters line[T]) {
 	for q.store.len() > 0 {
 		left = append(left, q.store.pop())
 	}
-	// TaskDone may have been called for items that nobody had got yet.
+	// There may have been a TaskDone for items that were never got.
 	return left, q.finish(min(len(left), q.unfinished)), getters, putters
 }
 
@@ -273,7 +273,7 @@ func (q *Queue[T]) Closed() bool {
 	return q.closed
 }
 
-// A getterTool is a queue as those who wait for an item see it.
+// A getterTool is a queue as its getters see it.
 type getterTool[T any] Queue[T]
 
 func (t *getterTool[T]) resign(w *waiter[T], keep bool) bool {
@@ -286,7 +286,7 @@ func (t *getterTool[T]) resign(w *waiter[T], keep bool) bool {
 		return true
 	}
 	if w.state == served {
-		// The item goes to whoever comes next: it is where it would be if nobody had taken it.
+		// The item goes to the next getter: it is where it would be if it had never been taken.
 		w.state = gone
 		if next = q.getters.serve(); next != nil {
 			next.value = w.value
@@ -298,7 +298,7 @@ func (t *getterTool[T]) resign(w *waiter[T], keep bool) bool {
 	return false
 }
 
-// A putterTool is a queue as those who wait for room see it.
+// A putterTool is a queue as its putters see it.
 type putterTool[T any] Queue[T]
 
 func (t *putterTool[T]) resign(w *waiter[T], keep bool) bool {
@@ -306,6 +306,6 @@ func (t *putterTool[T]) resign(w *waiter[T], keep bool) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.putters.leave(w)
-	// An item that was taken is put, whatever ends the wait: somebody may have it by now.
+	// An item that was taken is put, whatever ends the wait: a getter may have it already.
 	return w.state == served && keep
 }

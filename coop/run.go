@@ -29,9 +29,9 @@ func detach(ctx context.Context, name string, fn func(ctx context.Context)) (can
 	return func(cause error) { task.Cancel(cause) }
 }
 
-// complete calls fn, and deliver once with what becomes of it, however fn ends. That deliver returns false means that nobody
-// waits for it. A panic goes to those who wait; if nobody does, it goes on in a loop, where its Run raises it.
-// In a goroutine it would end the program because of a caller's cancel. So there it's dropped.
+// complete calls fn, and then deliver, once, with the outcome, however fn ends. deliver returns false if no caller waits any
+// more. A panic goes to the waiting callers. If there are none, it goes on in a loop, where its Run raises it;
+// in a goroutine it would end the program because of a caller's cancel, so there it is dropped.
 func complete[V any](fn func() (V, error), deliver func(V, error) bool) {
 	returned := false
 	defer func() {

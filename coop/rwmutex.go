@@ -2,13 +2,13 @@ package coop
 
 import "context"
 
-// An RWMutex is a lock that any number of readers or one writer can have. The zero value is an unlocked one for everybody;
+// An RWMutex is a lock that any number of readers or one writer can have. The zero value is unlocked, and is for every goroutine;
 // one that [NewRWMutex] makes in a loop belongs to that loop. It must not be copied.
 //
-// It is fair between both: who comes first is served first. A reader who comes while a writer waits, waits behind that writer,
-// also if the lock is held by readers at that moment; readers who are next to each other in line are let in together.
+// It is fair to both: callers are served in the order in which they came. A reader that comes while a writer waits is served after
+// that writer, even if readers hold the lock at that moment. Readers next to each other in line are let in together.
 //
-// It isn't re-entrant, for readers neither: a second RLock waits for a writer who waits for the first.
+// It isn't re-entrant, not even for readers: a second RLock waits for a writer that waits for the first.
 type RWMutex struct{ permits permits }
 
 // NewRWMutex returns an unlocked lock. Made in a loop, it belongs to that loop.
@@ -19,7 +19,7 @@ func (m *RWMutex) Lock(ctx context.Context) error {
 	return m.permits.acquire(ctx, everything, "a coop.RWMutex, to write")
 }
 
-// TryLock locks for writing if nobody has or wants the lock, and reports whether it did. It may be called from any goroutine.
+// TryLock locks for writing if no caller has or wants the lock, and reports whether it did. It may be called from any goroutine.
 func (m *RWMutex) TryLock() bool { return m.permits.try(everything) }
 
 // Unlock ends the writer's lock. It panics if there is none. It may be called from any goroutine.

@@ -7,7 +7,7 @@ import (
 
 // A Semaphore has a number of permits, of which callers take one or several at a time. [NewSemaphore] makes it.
 //
-// It is strictly fair: a caller who wants many and has to wait isn't overtaken by those who want few.
+// It is strictly fair: a caller that waits for many permits isn't overtaken by callers that want few.
 type Semaphore struct{ permits permits }
 
 // NewSemaphore returns a semaphore with the given number of permits, of which there must be one at least.
@@ -32,14 +32,14 @@ func (s *Semaphore) Acquire(ctx context.Context, n int) error {
 	return s.permits.acquire(ctx, n, "a coop.Semaphore")
 }
 
-// TryAcquire takes n permits if they are there and nobody waits, and reports whether it did. It never waits.
+// TryAcquire takes n permits if they are free and no caller waits, and reports whether it did. It never waits.
 // It may be called from any goroutine.
 func (s *Semaphore) TryAcquire(n int) bool {
 	s.check(n)
 	return s.permits.try(n)
 }
 
-// Release gives n permits back, to those who wait first. It panics if so many aren't taken. It never waits.
+// Release gives n permits back; waiting callers get them first. It panics if fewer are taken. It never waits.
 // It may be called from any goroutine.
 func (s *Semaphore) Release(n int) {
 	s.check(n)

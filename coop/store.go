@@ -51,7 +51,7 @@ func (r *ring[T]) pop() (item T) {
 	r.n--
 	r.head = (r.head + 1) & (len(r.items) - 1)
 	if r.n == 0 && len(r.items) > keepItems {
-		r.items, r.head = nil, 0 // the memory of a rush isn't kept for ever
+		r.items, r.head = nil, 0 // the memory of a rush isn't kept forever
 	}
 	return item
 }

@@ -13,22 +13,22 @@ import (
 
 // A Ticker gives a tick at regular moments: every d after it was made, without drift. [NewTicker] makes it.
 //
-// A tick goes to one caller, and who waits first gets it. Ticks that nobody was there for are dropped, except
+// Each tick goes to one caller: the one that has waited longest. Ticks for which no caller waits are dropped, except
 // for one, which the next caller gets at once: as with time.Ticker, a slow consumer doesn't get a heap of them.
 //
 // A ticker that is made in a loop goes by the loop's clock, which may be a virtual one, and can be used in that loop only.
-// Any other goes by real time and can be used from everywhere. Nothing runs, and no timer is set, while nobody waits.
+// Any other goes by real time and can be used from everywhere. Nothing runs, and no timer is set, while no caller waits.
 // So it needn't be stopped to be let go.
 type Ticker struct {
 	identity
 	every time.Duration
-	turn  Mutex // who has it waits for the next tick
+	turn  Mutex // its holder waits for the next tick
 
 	mu      sync.Mutex // held for moments; no other is taken inside
 	next    time.Time
 	missed  int
 	stopped bool
-	wake    *loop.Promise[struct{}] // of the one who waits for the next tick, if somebody does
+	wake    *loop.Promise[struct{}] // of the caller that waits for the next tick; nil if there is none
 }
 
 // NewTicker returns a ticker whose first tick comes after d, which must be positive.
@@ -125,7 +125,7 @@ func (t *Ticker) Missed() int {
 	return t.missed
 }
 
-// Stop ends the ticker: those who wait, and all who come, get [ErrStopped]. Stopping again does nothing. It may be called from any goroutine.
+// Stop ends the ticker: waiting callers, and all later ones, get [ErrStopped]. Stopping again does nothing. It may be called from any goroutine.
 func (t *Ticker) Stop() {
 	t.mu.Lock()
 	wake := t.wake

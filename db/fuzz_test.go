@@ -10,9 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	mysqldriver "github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/pgconn"
 	sqlitedriver "modernc.org/sqlite"
 
+	"github.com/seed1239206e/repaint/db"
 	"github.com/seed1239206e/repaint/db/mysql"
+	"github.com/seed1239206e/repaint/db/postgres"
 	"github.com/seed1239206e/repaint/db/sqlite"
 	"github.com/seed1239206e/repaint/internal/testserver"
 	"github.com/seed1239206e/repaint/sqltext"
@@ -24,24 +27,28 @@ var literalSeeds = []string{
 	`\:a`, "':a'/*'*/ , :b", "1--\n, :a", "b':a'", "_utf8':a'", "N':a'", "/*! :a */ 1", "/*M! ':a' */ 1",
 }
 
-// checkLiterals compares what the rules take for parameters with what the server
+// checkLiterals compares what the dialect takes for parameters with what the server
 // finds: count returns how many placeholders it sees in a text, or an error if it
 // can't read it.
-func checkLiterals(t *testing.T, rules *sqltext.Rules, count func(text string) (int, error), fragment string) {
+func checkLiterals(t *testing.T, d db.Dialect, count func(text string) (int, error), fragment string) {
 	source := "select " + fragment
 	if strings.ContainsRune(source, 0) || strings.Contains(strings.ToLower(source), "into") {
 		return // the one is refused before, the other may write files
 	}
 	var text strings.Builder
 	params, pos := 0, 0
-	for tok := rules.Next(source, 0); tok.Kind != sqltext.End; tok = rules.Next(source, tok.End) {
+	for tok := range d.Rules().Tokens(source, 0, len(source)) {
 		switch tok.Kind {
 		case sqltext.Native, sqltext.Semicolon:
 			return // not of this language, or several statements, which are none to count in
+		case sqltext.ExecBegin:
+			if tok.End-tok.Start > len("/*M!") {
+				return // it depends on the server's version
+			}
 		case sqltext.Param:
-			text.WriteString(source[pos:tok.Start] + "?")
-			pos = tok.End
 			params++
+			text.WriteString(source[pos:tok.Start] + d.Placeholder(params))
+			pos = tok.End
 		case sqltext.Colon:
 			text.WriteString(source[pos:tok.Start])
 			pos = tok.Start + 1
@@ -70,7 +77,7 @@ func FuzzLiteralsOfSQLite(f *testing.F) {
 		return err != nil && (strings.Contains(err.Error(), "missing argument with index") || strings.Contains(err.Error(), "missing named argument"))
 	}
 	f.Fuzz(func(t *testing.T, fragment string) {
-		checkLiterals(t, sqlite.Dialect{}.Rules(), func(text string) (int, error) {
+		checkLiterals(t, sqlite.Dialect{}, func(text string) (int, error) {
 			for n := 0; n < 100; n++ {
 				args := make([]driver.NamedValue, n)
 				for i := range args {
@@ -109,7 +116,7 @@ func FuzzLiteralsOfMariaDB(f *testing.F) {
 	require.NoError(f, err)
 	f.Cleanup(func() { require.NoError(f, conn.Close()) })
 	f.Fuzz(func(t *testing.T, fragment string) {
-		checkLiterals(t, mysql.Dialect{}.Rules(), func(text string) (int, error) {
+		checkLiterals(t, mysql.Dialect{}, func(text string) (int, error) {
 			st, err := conn.Prepare(text)
 			if err != nil {
 				var known *mysqldriver.MySQLError
@@ -117,6 +124,28 @@ func FuzzLiteralsOfMariaDB(f *testing.F) {
 				return 0, err
 			}
 			return st.NumInput(), st.Close()
+		}, fragment)
+	})
+}
+
+// FuzzLiteralsOfPostgreSQL has the server prepare the text, which tells of its parameters.
+func FuzzLiteralsOfPostgreSQL(f *testing.F) {
+	for _, seed := range append(literalSeeds, "E'a'\n'\\':a'", "1 -- :a\r, :a", "E'a' -- '\n '\\':a'", `U&'\0041\' , :a, U&"\", :a`) {
+		f.Add(seed)
+	}
+	ctx := context.Background()
+	conn, err := pgconn.Connect(ctx, testserver.Postgres(f).URL())
+	require.NoError(f, err)
+	f.Cleanup(func() { require.NoError(f, conn.Close(ctx)) })
+	f.Fuzz(func(t *testing.T, fragment string) {
+		checkLiterals(t, postgres.Dialect{}, func(text string) (int, error) {
+			st, err := conn.Prepare(ctx, "", text, nil)
+			if err != nil {
+				var known *pgconn.PgError
+				require.ErrorAs(t, err, &known, "%q", text)
+				return 0, err
+			}
+			return len(st.ParamOIDs), nil
 		}, fragment)
 	})
 }

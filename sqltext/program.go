@@ -225,7 +225,7 @@ func (p *program) routineHead(kind Kind, text, w string) {
 	case w == "returns" || w == "return" && p.object == "function" && !p.routine:
 		p.routine = true // its RETURN is a statement from now on
 	case opens(w):
-		p.part, p.start = inside, true
+		p.part, p.start, p.routine = inside, true, false
 		p.inside(kind, text, w)
 	case isVerb(w):
 		p.part = simple

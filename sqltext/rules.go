@@ -1,5 +1,7 @@
 package sqltext
 
+import "strings"
+
 // Rules says how one database writes SQL. The zero value is plain standard SQL: 'literals' and
 // "names" in which the quote is doubled, -- and /* */ comments, and bodies as in SQL/PSM.
 type Rules struct {
@@ -132,7 +134,7 @@ func (r *Rules) Next(text string, pos int) Token {
 	case c == '/' && follows(text, end, '*'):
 		kind, end = r.comment(text, pos)
 	case c == '*' && r.ExecutableComments && follows(text, end, '/'):
-		if !follows(text, end+1, '*') || r.inExec(text, pos) {
+		if !follows(text, end+1, '*') || inExec(text, pos) {
 			kind, end = ExecEnd, end+1
 		} // or else it multiplies, and a comment follows
 	case isDigit(c) || c == '.' && end < len(text) && isDigit(text[end]):
@@ -301,23 +303,12 @@ func (r *Rules) execCloses(text string, pos int) bool {
 	return false
 }
 
-// inExec reports whether pos is inside a comment that is executed.
-func (r *Rules) inExec(text string, pos int) bool {
-	open := false
-	for p := 0; p < pos; {
-		if text[p] == '*' && follows(text, p+1, '/') {
-			if open || !follows(text, p+2, '*') {
-				open = false
-				p++
-			}
-			p++
-			continue
-		}
-		t := r.Next(text, p)
-		open = open || t.Kind == ExecBegin
-		p = t.End
-	}
-	return open
+// inExec reports whether pos is inside a comment that is executed: the last one that has begun
+// before it has not ended.
+func inExec(text string, pos int) bool {
+	before := text[:pos]
+	begin := max(strings.LastIndex(before, "/*!"), strings.LastIndex(before, "/*M!"))
+	return begin >= 0 && begin > strings.LastIndex(before, "*/")
 }
 
 // blockComment returns the end of the comment whose inside begins at pos.

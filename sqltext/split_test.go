@@ -79,6 +79,7 @@ var bodies = map[string]struct {
 		"create procedure p() begin declare c cursor for select a from t for update; open c; fetch c into x; close c; end",
 		"create procedure p() begin select 1 as end; select t.end, t.case from x; end",
 		"create function f(x int) returns varchar(10) character set utf8mb4 collate utf8mb4_bin deterministic begin if x then return 'a'; end if; return 'b'; end",
+		"create function f(x int) returns int begin if x is null then return 1; end if; return 2; end",
 		"create aggregate function f(x int) returns int begin declare continue handler for not found return 1; loop fetch group next row; end loop; end",
 		"create function f() returns set('a', 'b') return case when 1 then 'a' else 'b' end",
 		"create trigger t before insert on x for each row begin set new.a = case when new.b then 1 else 2 end; end",

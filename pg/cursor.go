@@ -18,7 +18,7 @@ type Cursor struct {
 // Cursor declares a cursor for a query. It ends with the transaction, or with Close.
 func (tx *Tx) Cursor(ctx context.Context, sql string, args ...any) (*Cursor, error) {
 	c := &Cursor{tx: tx, name: fmt.Sprintf("cursor_%d", tx.root().points.Add(1))}
-	q := &query{text: "declare " + c.name + " no scroll cursor for " + sql, args: args, local: true}
+	q := &query{text: "declare " + c.name + " no scroll cursor for " + sql, args: args, local: true, inner: sql}
 	if len(args) > 0 {
 		q.mode = pgx.QueryExecModeDescribeExec // the text won't be seen again
 	}

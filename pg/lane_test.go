@@ -19,6 +19,9 @@ func TestWhatLeavesStateIsRefusedOnALane(t *testing.T) {
 		for _, sql := range []string{
 			"set search_path to x", "reset all", "begin", "/* no */ start transaction", "create temp table t (i int)", "listen x",
 			"select 1; begin", "prepare x as select 1", "declare c cursor with hold for select 1",
+			"create table pg_temp.t (i int)", `create view "pg_temp".v as select 1`, "create function pg_temp.f() returns int language sql return 1",
+			"explain analyze create temp table t as select 1", "explain (analyze, costs off) select pg_advisory_lock(1)", "select 1 into temp t",
+			"select set_config('work_mem', '1MB', false)", "select 1 from pg_class where pg_try_advisory_lock(1)",
 		} {
 			_, err := db.Exec(ctx, sql)
 			require.ErrorIs(t, err, ErrRefusedOnLane, sql)
@@ -35,6 +38,25 @@ func TestWhatLeavesStateIsRefusedOnALane(t *testing.T) {
 		_, err := db.Exec(ctx, "copy t from stdin")
 		require.ErrorIs(t, err, ErrUnsupported)
 		require.EqualValues(t, 1, db.Stats().Connects)
+	})
+}
+
+func TestWhatOnlyLooksLikeStateIsNotRefusedOnALane(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, _ := open(t, "&pool_lanes=1")
+		for _, sql := range []string{
+			"create table temp (temp int, pg_temp text)", "insert into temp values (1, 'set x; begin')", "insert into temp (temp) select temp from temp -- into temp t",
+			"update temp set temp = 2 /* create temp table t */", "create table temporary as select temp from temp", "drop table temporary",
+			"select temp into temporary from temp", "explain analyze delete from temp", "select $$ pg_advisory_lock(1) $$, 'set_config(1, 2, false)' from temp",
+			"select set_config('work_mem', '1MB', true), pg_advisory_xact_lock(1)", "create schema app",
+			"create function app.pg_advisory_lock(int) returns int language sql begin atomic select $1; select $1 + 1; end", "select app.pg_advisory_lock(1)",
+			"create function f() returns void language sql as 'select pg_advisory_lock(1)'", "create view v as select set_config('a.b', 'c', false)",
+		} {
+			_, err := db.Exec(ctx, sql)
+			require.NoError(t, err, sql)
+		}
+		require.EqualValues(t, 1, db.Stats().Connects)
+		require.Zero(t, db.Stats().Poisoned)
 	})
 }
 

@@ -29,8 +29,9 @@ type query struct {
 	what   verdict
 	mode   pgx.QueryExecMode
 	isExec bool
-	fresh  bool // the types have just been asked for
-	local  bool // what it leaves behind ends with its transaction
+	fresh  bool   // the types have just been asked for
+	local  bool   // what it leaves behind ends with its transaction
+	inner  string // but not what this does, for which it declares a cursor
 	limit  Timeout
 }
 
@@ -108,6 +109,7 @@ func (s *lease) execute(ctx context.Context, q *query) error {
 	}
 	if q.local {
 		q.what.effects &^= sqltext.LeavesState
+		q.what.effects |= classify(q.inner).effects & (sqltext.LeavesState | sqltext.Renames)
 	}
 	if err := s.check(&q.segment, q.what); err != nil {
 		return q.failed("checking", err)

@@ -200,3 +200,40 @@ func TestAsync(t *testing.T) {
 		require.ErrorIs(t, err, enough)
 	})
 }
+
+// A lock that a transaction's statement or cursor takes for the session ends when the session is passed on.
+func TestLocksOfATransactionThatOutliveItAreGivenBack(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, _ := open(t, "&pool_sessions=1")
+		for i, take := range []func(tx *Tx) error{
+			func(tx *Tx) error {
+				_, err := tx.Exec(ctx, `select 1 where "pg_catalog" . pg_try_advisory_lock(1)`)
+				return err
+			},
+			func(tx *Tx) error {
+				cur, err := tx.Cursor(ctx, "select pg_advisory_lock(1)")
+				require.NoError(t, err)
+				rows, err := cur.Fetch(ctx, 1)
+				if err == nil {
+					rows.Close()
+				}
+				return err
+			},
+			func(tx *Tx) error {
+				_, err := tx.Exec(ctx, "explain analyze select pg_advisory_lock($1)", 1)
+				return err
+			},
+		} {
+			tx, err := db.Begin(ctx)
+			require.NoError(t, err)
+			require.NoError(t, take(tx.(*Tx)), i)
+			require.NoError(t, tx.Commit(ctx))
+			other, err := db.Begin(ctx)
+			require.NoError(t, err)
+			var locks int
+			require.NoError(t, other.QueryRow(ctx, "select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())").Scan(&locks))
+			require.Zero(t, locks, i)
+			require.NoError(t, other.Rollback(ctx))
+		}
+	})
+}

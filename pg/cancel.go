@@ -4,18 +4,10 @@ import (
 	"context"
 	"slices"
 	"time"
-
-	"github.com/seed1239206e/repaint"
-	"github.com/seed1239206e/repaint/loop"
 )
 
-const (
-	// cancelTimeout is how long a cancel request may take.
-	cancelTimeout = 10 * time.Second
-
-	// lookEvery is how often a connection is looked at that has nothing to do, or has abandoned statements.
-	lookEvery = 100 * time.Millisecond
-)
+// lookEvery is how often a connection is looked at that has nothing to do, or owes the driver an answer.
+const lookEvery = 100 * time.Millisecond
 
 // spareIdle is how long a lane that isn't one of the first few may have nothing to do until it is closed.
 var spareIdle = time.Minute // a variable only for tests
@@ -73,12 +65,32 @@ func (s *scheduler) abandon(g *segment) (finished bool) {
 	return false
 }
 
-// startCancel asks the server to cancel what it is doing, in a goroutine. It needs the mutex.
-func (c *conn) startCancel(g *segment) {
-	if c.cancels > 0 {
+// abandonUnread abandons what nobody reads any more, now that the transaction that it is in is rolled back anyway.
+func (s *scheduler) abandonUnread() {
+	if !s.unread.Swap(false) {
 		return
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.conns {
+		for i := range c.sent.len() {
+			if g := c.sent.at(i); g.unread && !g.abandoned.Swap(true) {
+				if i == 0 {
+					c.startCancel(g)
+				}
+				c.arm()
+			}
+		}
+	}
+}
+
+// startCancel asks the server to cancel what it is doing, in a goroutine. It returns false if that can't be done now. It needs the mutex.
+func (c *conn) startCancel(g *segment) bool {
+	if c.cancels > 0 || !c.sched.db.cancels.take() {
+		return false
+	}
 	c.cancels++
+	c.held = g
 	g.cancelled = true
 	for i := range c.sent.len() {
 		if other := c.sent.at(i); other != g {
@@ -88,16 +100,19 @@ func (c *conn) startCancel(g *segment) {
 	c.sched.stats.Cancels++
 	if !c.sched.db.spawn(func() { c.cancel(g) }) {
 		c.cancels--
+		c.sched.db.cancels.done()
 	}
+	return true
 }
 
 func (c *conn) cancel(g *segment) {
-	ctx, end := context.WithTimeout(c.sched.db.ctx, cancelTimeout)
+	ctx, end := context.WithTimeout(c.sched.db.ctx, c.sched.db.config.CancelTimeout)
 	defer end()
+	defer c.sched.db.cancels.done()
 	asked, err := c.w.cancel.cancel(ctx, func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return c.sent.first() == g
+		return c.sent.first() == g || c.dead != nil // then it hits nobody else
 	})
 	c.mu.Lock()
 	c.cancels--
@@ -117,34 +132,6 @@ func (c *conn) cancel(g *segment) {
 	c.sched.finishUp(c)
 }
 
-// cancelFirst accepts nothing more on a session, and asks the server to cancel what it is doing there, if it is. It doesn't wait for the outcome, which is of no
-// interest: the connection must be closed next. It reports whether anything was under way.
-func (s *scheduler) cancelFirst(ctx context.Context) (busy bool, err error) {
-	s.mu.Lock()
-	s.closing = true
-	var c *conn
-	if len(s.conns) > 0 && s.conns[0].sent.len() > 0 && s.conns[0].dead == nil {
-		c = s.conns[0]
-	}
-	s.mu.Unlock()
-	if c == nil {
-		return false, nil
-	}
-	asked := loop.NewPromise[struct{}](nil)
-	asked.Future().SetName("a cancel request")
-	started := s.db.spawn(func() {
-		limited, end := context.WithTimeout(s.db.ctx, cancelTimeout)
-		defer end()
-		_, err := c.w.cancel.cancel(limited, func() bool { return true })
-		asked.Complete(func() (struct{}, error) { return struct{}{}, err })
-	})
-	if !started {
-		return true, ErrClosed
-	}
-	_, err = repaint.Await(ctx, asked.Future())
-	return true, err
-}
-
 // arm sees to it that the connection is looked at. It needs the mutex.
 func (c *conn) arm() {
 	if !c.armed && c.dead == nil {
@@ -154,8 +141,8 @@ func (c *conn) arm() {
 }
 
 // onTimer looks at a connection. If it has had nothing to do for a while, the resident reads it, to notice if the server
-// goes. If an abandoned statement is still being executed, the server is asked to cancel it, be it again: the first time
-// the request may have come before the statement.
+// goes. If it owes the driver an answer, see listen: an abandoned statement may have to be cancelled again, because the first
+// request can have come before the statement.
 func (c *conn) onTimer() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -185,14 +172,13 @@ func (c *conn) onTimer() {
 		c.seen = c.served
 		c.arm()
 	case first != nil:
-		if first.abandoned.Load() {
-			if c.stuck == first && c.cancels == 0 {
-				c.startCancel(first)
-			}
-			c.stuck = first
+		if c.owed(first) {
+			c.listen(first)
+		} else {
+			c.silence = silence{}
 		}
 		for i := range c.sent.len() {
-			if c.sent.at(i).abandoned.Load() {
+			if c.failed == nil && c.owed(c.sent.at(i)) {
 				c.arm()
 				return
 			}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -35,6 +36,10 @@ type Config struct {
 	Depth int
 	// QueueLimit is how many statements may wait for a lane before further ones are refused with ErrQueueFull. 0 means any number.
 	QueueLimit int
+
+	// CancelTimeout is how long the server may take to answer what it answers at once if all is well: a request to cancel a statement, and what the driver
+	// does by itself to roll back and reset. If nothing is heard for that long the connection is closed, and its place is free for another one.
+	CancelTimeout time.Duration
 
 	// ResultLimit is how many bytes of rows a statement, or a batch, may have in memory. A larger result is read and thrown away, and its
 	// caller gets ErrResultTooLarge: it should be read with Stream, for which there is no limit. 0 means any number.
@@ -65,6 +70,9 @@ const (
 	defaultSessions = 16
 	defaultCache    = 512
 	defaultLimit    = 128 << 20
+
+	defaultCancelTimeout  = 3 * time.Second
+	defaultConnectTimeout = 10 * time.Second
 )
 
 var execModes = []struct {
@@ -87,12 +95,13 @@ var execModes = []struct {
 //	pool_sessions             how many connections can have an owner; default 16
 //	pool_queue                how many statements may wait for a lane; default 0, any number
 //	pipeline                  on, or off: then it is an ordinary pool; default on
+//	cancel_timeout            how long the server may take to answer a cancel request, and what the driver itself asks, until the connection is given up; default 3s
 //	pipeline_depth            how many statements a lane carries at once; default 0, adapting
 //	result_limit              how many bytes of rows a statement may have in memory; default 134217728, 0 for any number
 //	statement_cache_capacity  prepared statements for each connection; default 512, 0 for none
 //	default_query_exec_mode   cache_statement, cache_describe, describe_exec, exec or simple_protocol
 //
-// A password never appears in the errors.
+// Without connect_timeout an attempt to connect to a host may take 10 seconds. A password never appears in the errors.
 func ParseConfig(conn string) (*Config, error) {
 	pc, err := pgconn.ParseConfig(conn)
 	if err != nil {
@@ -104,14 +113,19 @@ func ParseConfig(conn string) (*Config, error) {
 		Sessions:       defaultSessions,
 		Pipeline:       true,
 		ResultLimit:    defaultLimit,
+		CancelTimeout:  defaultCancelTimeout,
 		StatementCache: defaultCache,
 		ExecMode:       pgx.QueryExecModeCacheStatement,
+	}
+	if pc.ConnectTimeout == 0 {
+		pc.ConnectTimeout = defaultConnectTimeout
 	}
 	o := options{from: pc.RuntimeParams}
 	o.number("pool_lanes", 1, 10_000, &c.Lanes)
 	o.number("pool_sessions", 1, 10_000, &c.Sessions)
 	o.number("pool_queue", 0, 1<<30, &c.QueueLimit)
 	o.number("pipeline_depth", 0, maxDepth, &c.Depth)
+	o.duration("cancel_timeout", &c.CancelTimeout)
 	o.number("result_limit", 0, math.MaxInt, &c.ResultLimit)
 	o.number("statement_cache_capacity", 0, 1<<20, &c.StatementCache)
 	if o.choice("pipeline", "on", "off") == "off" {
@@ -197,6 +211,19 @@ func (o *options) number(key string, least, most int, into *int) {
 		return
 	}
 	*into = n
+}
+
+func (o *options) duration(key string, into *time.Duration) {
+	text, ok := o.take(key)
+	if !ok {
+		return
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		o.complain("%s=%s: it is a time above 0 with its unit, such as 500ms or 3s", key, text)
+		return
+	}
+	*into = d
 }
 
 func (o *options) choice(key string, allowed ...string) string {

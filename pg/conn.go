@@ -38,6 +38,8 @@ type conn struct {
 	// it has, others leave it to the reader to write what they put: it does so before it waits again.
 	waits atomic.Bool
 
+	heard atomic.Uint64 // how often something has come
+
 	// These belong to whoever set writing.
 	attempt attempt
 
@@ -66,13 +68,14 @@ type conn struct {
 
 	copying *copyIn // is told when there is room for more data; may be nil
 
-	cancels int // cancel requests under way; meanwhile nothing is put
+	cancels int      // cancel requests under way; meanwhile nothing is put
+	held    *segment // was asked to be cancelled, or is a sign of life; until it is answered nothing is put
 	timer   *time.Timer
 	armed   bool
 	served  uint64 // segments that were answered
 	seen    uint64 // served, when the timer last looked
-	stuck   *segment
-	quiet   int64 // when the timer last found something done; on the clock of nanotime
+	quiet   int64  // when the timer last found something done; on the clock of nanotime
+	silence silence
 
 	pace pace
 }
@@ -116,7 +119,9 @@ func newConn(s *scheduler, w *wire) *conn {
 }
 
 // open reports whether the connection takes more statements. It needs the mutex.
-func (c *conn) open() bool { return c.dead == nil && c.failed == nil && !c.retiring && c.cancels == 0 }
+func (c *conn) open() bool {
+	return c.dead == nil && c.failed == nil && !c.retiring && c.cancels == 0 && c.held == nil
+}
 
 var syncMessage = []byte{'S', 0, 0, 0, 4}
 
@@ -139,6 +144,9 @@ func (c *conn) put(s *segment) error {
 	c.pace.sending(s, c.sent.len())
 	c.sent.push(s)
 	c.watching = false
+	if s.soon {
+		c.arm()
+	}
 	return nil
 }
 
@@ -227,6 +235,9 @@ func (c *conn) ready(status byte) error {
 		return err
 	}
 	c.sent.pop()
+	if c.held == s {
+		c.held = nil
+	}
 	c.head = nil // the next one may be taken back until its answer begins
 	c.status = status
 	c.served++
@@ -321,6 +332,8 @@ func (c *conn) noteFailure(s *segment) {
 		}
 	}
 	switch code := s.failure.Code; {
+	case code == "57014" && c.sched.forced:
+		s.err, s.failure = &LostError{MaybeApplied: s.mayLast() && !s.inTx, Err: ErrClosed}, nil
 	case code == "57014":
 		if s.exposed && !s.cancelled && repeatable {
 			s.again, s.stray = true, true
@@ -424,10 +437,7 @@ func (c *conn) retire() {
 	if c.role == nobody {
 		c.giveToResident() // who notices the end
 	}
-	// With TLS closing can take a while.
-	if !c.sched.db.spawn(func() { _ = c.w.net.Close() }) {
-		_ = c.w.net.Close()
-	}
+	c.hangUp()
 }
 
 // fifo is a queue of segments, in a ring.

@@ -31,12 +31,12 @@ func (tx *Tx) Cursor(ctx context.Context, sql string, args ...any) (*Cursor, err
 
 // Fetch returns the next n rows, all of them in memory; fewer, or none, at the end.
 func (c *Cursor) Fetch(ctx context.Context, n int) (pgx.Rows, error) {
-	r := c.run(ctx, fmt.Sprintf("fetch forward %d from %s", n, c.name))
+	r := c.run(ctx, &query{text: fmt.Sprintf("fetch forward %d from %s", n, c.name)})
 	return r, r.err
 }
 
-func (c *Cursor) run(ctx context.Context, sql string) *Rows {
-	q := &query{text: sql, mode: pgx.QueryExecModeExec, local: true}
+func (c *Cursor) run(ctx context.Context, q *query) *Rows {
+	q.mode, q.local = pgx.QueryExecModeExec, true
 	if c.closed {
 		q.row.err, q.row.closed = q.failed("running", fmt.Errorf("%w: the cursor", ErrClosed)), true
 		return &q.row
@@ -52,7 +52,9 @@ func (c *Cursor) Close(ctx context.Context) error {
 	if c.closed {
 		return nil
 	}
-	r := c.run(ctx, "close "+c.name)
+	q := &query{text: "close " + c.name}
+	q.soon = true
+	r := c.run(ctx, q)
 	c.closed = true
 	return r.err
 }

@@ -7,25 +7,24 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/loop"
 )
 
 // A DB is a database that is reached over a few connections. All its methods may be called from any goroutine
 // and from any task of any loop. See the package's documentation for what lanes and sessions are.
 type DB struct {
-	config *Config
-	ctx    context.Context // ends when the DB is closed by force, or has been closed
-	end    context.CancelCauseFunc
-	lanes  lease
-	pool   *pool
-	codecs sync.Pool
-	types  atomic.Pointer[typeDefs] // that were loaded; nil if none were
+	config  *Config
+	ctx     context.Context // ends when the DB is closed by force, or has been closed
+	end     context.CancelCauseFunc
+	lanes   lease
+	pool    *pool
+	codecs  sync.Pool
+	cancels cancelBudget
+	types   atomic.Pointer[typeDefs] // that were loaded; nil if none were
 
 	mu             sync.Mutex // held for moments; a loop's hook list isn't touched inside
 	collectors     map[*loop.Loop]*collector
@@ -55,6 +54,9 @@ func OpenConfig(config *Config) (*DB, error) {
 	}
 	if config.Lanes < 1 || config.Sessions < 1 {
 		return nil, fmt.Errorf("pg: %d lanes and %d sessions: there must be at least one of each", config.Lanes, config.Sessions)
+	}
+	if config.CancelTimeout <= 0 {
+		return nil, fmt.Errorf("pg: CancelTimeout is %v: it must be above 0", config.CancelTimeout)
 	}
 	db := &DB{config: config, collectors: map[*loop.Loop]*collector{}, ended: make(chan struct{})}
 	base := context.Background()
@@ -175,57 +177,6 @@ func (db *DB) Acquire(ctx context.Context) (*Session, error) {
 		return nil, fmt.Errorf("pg: waiting for a session: %w", err)
 	}
 	return s, nil
-}
-
-// forceTime is how long Close waits for its own goroutines after it has closed all connections.
-const forceTime = 5 * time.Second
-
-// Close accepts nothing more, waits until what has been submitted is answered and all sessions have been released, and closes the connections.
-// If the context ends before, it closes them at once: what was under way fails with an error for which errors.Is(err, ErrClosed)
-// holds, and Close returns the context's error. When it returns nothing of the DB is running any more.
-func (db *DB) Close(ctx context.Context) error {
-	db.lanes.stop()
-	db.pool.stop()
-	quiet := loop.NewPromise[struct{}](nil)
-	quiet.Future().SetName("the end of what the database has under way")
-	db.lanes.whenIdle(func() { db.pool.whenReturned(func() { quiet.Resolve(struct{}{}) }) })
-	_, err := repaint.Await(ctx, quiet.Future())
-	if err != nil {
-		err = fmt.Errorf("pg: closing: not everything had ended: %w", err)
-		db.lanes.force()
-		db.pool.force()
-	} else {
-		db.lanes.quit()
-		db.pool.quit()
-	}
-	db.end(ErrClosed)
-	gone := loop.NewPromise[struct{}](nil)
-	db.jobs.Lock()
-	db.over = true
-	if db.running == 0 {
-		db.closeEnded()
-	}
-	db.jobs.Unlock()
-	go func() {
-		timer := time.NewTimer(forceTime)
-		defer timer.Stop()
-		select {
-		case <-db.ended:
-		case <-timer.C:
-		}
-		gone.Resolve(struct{}{})
-	}()
-	_, stuck := repaint.Await(context.WithoutCancel(ctx), gone.Future())
-	return errors.Join(err, stuck)
-}
-
-// closeEnded needs jobs.
-func (db *DB) closeEnded() {
-	select {
-	case <-db.ended:
-	default:
-		close(db.ended)
-	}
 }
 
 // spawn starts a goroutine that Close waits for. It returns false if the DB is closed.

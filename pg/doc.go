@@ -96,11 +96,12 @@
 //	behind others                 it will run, and its answer is thrown away; if it runs for long it is cancelled
 //	being executed                the server is asked to cancel it
 //
-// Nothing is put on that connection before the server has both answered and closed the connection over which it was asked.
+// Nothing is put on that connection before the server has both answered and closed the connection over which it was asked. There are at most 16 such requests at once, and 100 in
+// a second; those for the same statement become rarer.
 // If the cancel hits another statement, which it can if its own ends just then, that one is sent again. One that commits by itself isn't, once it has
 // begun: its caller sees the error 57014. These are CALL and DO, and what PostgreSQL refuses in a transaction: VACUUM, CREATE INDEX CONCURRENTLY,
 // CREATE DATABASE and the like.
-// No connection is closed because a context ended. It is the same if a greenlet is killed while it waits.
+// No connection is closed because a context ended, unless the server doesn't answer, see below. It is the same if a greenlet is killed while it waits.
 //
 // A caller whose context has ended can't know whether the statement was applied.
 //
@@ -109,6 +110,12 @@
 // A statement that certainly had no effect is sent on another lane: it wasn't written in full, the server
 // said that it is going while an earlier one ran, or that it went because it had been idle for too long.
 // For the others [LostError] says whether it may have been applied.
+//
+// A network can also swallow a connection: nothing arrives any more, and no end of it either. If for cancel_timeout, 3 seconds if nothing else is said, nothing is heard of a statement
+// that the server was asked to cancel, or of what the driver itself asks to roll back and reset, the connection is given up: those who wait on it get a LostError, and its place is free.
+// As soon as one is suspicious, the others that have nothing to do are asked for a sign of life. What ends something, Rollback, Release, the Close of a session, a cursor, rows
+// or the DB, takes no longer than that, whatever its context says.
+//
 // Lanes are opened again with growing pauses, all hosts of the connection string in turn. A statement waits for that; it fails if an attempt fails
 // and no lane is left.
 //

@@ -34,11 +34,16 @@ type canceller interface {
 	cancel(ctx context.Context, still func() bool) (asked bool, err error)
 }
 
-// connect opens a connection.
+// connect opens a connection. The time for that is limited, also that of what comes after pgconn's part, in which a network can become silent.
 func connect(ctx context.Context, config *pgconn.Config) (*wire, error) {
-	pc, err := pgconn.ConnectConfig(ctx, config)
+	pc, err := pgconn.ConnectConfig(ctx, limited(config))
 	if err != nil {
 		return nil, err
+	}
+	if config.ConnectTimeout > 0 {
+		var end context.CancelFunc
+		ctx, end = context.WithTimeout(ctx, config.ConnectTimeout)
+		defer end()
 	}
 	if err := pc.SyncConn(ctx); err != nil {
 		_ = pc.Conn().Close()
@@ -66,6 +71,21 @@ func connect(ctx context.Context, config *pgconn.Config) (*wire, error) {
 		w.raw, _ = direct.SyscallConn() // without it, writing is left to another goroutine
 	}
 	return w, nil
+}
+
+// limited returns a configuration whose AfterConnect has as much time as the connecting to a host. pgconn doesn't limit it.
+func limited(config *pgconn.Config) *pgconn.Config {
+	after := config.AfterConnect
+	if after == nil || config.ConnectTimeout <= 0 {
+		return config
+	}
+	config = config.Copy()
+	config.AfterConnect = func(ctx context.Context, pc *pgconn.PgConn) error {
+		ctx, end := context.WithTimeout(ctx, config.ConnectTimeout)
+		defer end()
+		return after(ctx, pc)
+	}
+	return config
 }
 
 // hostOf names the server that was reached, which is one of several hosts.

@@ -3,6 +3,7 @@ package pg
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -173,8 +174,8 @@ func (p *pool) lost(s *scheduler) {
 	p.checkReturned()
 }
 
-// recycleTimeout is how long a connection may take until it is ready for the next owner.
-const recycleTimeout = 20 * time.Second
+// recycleTimeout is how long what is under way on a connection may take, after its owner has gone, until it is cancelled.
+var recycleTimeout = 20 * time.Second // a variable only for tests
 
 // recycle takes a connection back from its owner, who has nothing to say there any more: it has it
 // restored, without blocking the caller, and delivers it. A connection for which that doesn't work is
@@ -182,7 +183,8 @@ const recycleTimeout = 20 * time.Second
 func (p *pool) recycle(own *lease, thorough bool) {
 	own.revoke()
 	s := own.scheduler
-	late := time.AfterFunc(recycleTimeout, s.force)
+	s.abandonUnread()
+	late := time.AfterFunc(recycleTimeout, s.cancel)
 	s.restore(thorough, func(clean bool) {
 		p.back(s, late.Stop() && clean) // or else it is being closed by now
 	})
@@ -208,7 +210,7 @@ func (s *lease) fire(g *segment, then func(error)) {
 
 // ask is fire for a text whose first statement returns a value.
 func (s *lease) ask(g *segment, then func(value string, err error)) {
-	g.simple, g.noRepeat, g.lease = g.sql, true, s
+	g.simple, g.noRepeat, g.soon, g.lease = g.sql, true, true, s
 	g.steps = append(g.oneStep[:0], step{})
 	g.then = func() {
 		value, err := "", g.err
@@ -260,17 +262,15 @@ func (p *pool) checkReturned() {
 	p.returned = nil
 }
 
-func (p *pool) each(fn func(s *scheduler)) {
+// list returns all connections.
+func (p *pool) list() []*scheduler {
 	p.mu.Lock()
-	all := make([]*scheduler, 0, len(p.all))
-	for s := range p.all {
-		all = append(all, s)
-	}
-	p.mu.Unlock()
-	for _, s := range all {
-		fn(s)
-	}
+	defer p.mu.Unlock()
+	return slices.Collect(maps.Keys(p.all))
 }
 
-func (p *pool) quit()  { p.each((*scheduler).quit) }
-func (p *pool) force() { p.each((*scheduler).force) }
+func (p *pool) quit() {
+	for _, s := range p.list() {
+		s.quit()
+	}
+}

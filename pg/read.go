@@ -50,6 +50,9 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 	n, err := c.w.net.Read(p)
 	c.waits.Store(false)
+	if n > 0 {
+		c.heard.Add(1)
+	}
 	return n, err
 }
 

@@ -147,11 +147,11 @@ func TestIdleTimeoutsOfTheServer(t *testing.T) {
 
 // sessionsInFlight is Stats.InFlight for the sessions.
 func (db *DB) sessionsInFlight() (n int) {
-	db.pool.each(func(s *scheduler) {
+	for _, s := range db.pool.list() {
 		s.mu.Lock()
-		defer s.mu.Unlock()
 		n += s.inFlight()
-	})
+		s.mu.Unlock()
+	}
 	return n
 }
 

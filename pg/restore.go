@@ -21,7 +21,8 @@ func (s *Session) Renew(ctx context.Context) (*Session, error) {
 	s.s.revoke()
 	restored := loop.NewPromise[struct{}](nil)
 	restored.Future().SetName("the renewal of a session")
-	late := time.AfterFunc(recycleTimeout, s.s.force)
+	s.s.abandonUnread()
+	late := time.AfterFunc(recycleTimeout, s.s.cancel)
 	s.s.restore(true, func(clean bool) {
 		clean = late.Stop() && clean // or else it is being closed by now
 		if clean && restored.Resolve(struct{}{}) {
@@ -102,7 +103,7 @@ func (s *scheduler) restore(thorough bool, done func(clean bool)) {
 		s.mu.Lock()
 		keeps := s.kept != "" || s.db.config.Conn.AfterConnect != nil
 		var c *conn
-		if len(s.conns) > 0 && s.conns[0].dead == nil && !s.conns[0].retiring {
+		if len(s.conns) > 0 && s.conns[0].dead == nil && !s.conns[0].retiring && !s.forced {
 			c = s.conns[0]
 		}
 		switch {

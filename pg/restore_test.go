@@ -206,7 +206,7 @@ func TestRenewGivenUp(t *testing.T) {
 		unlock := lock(t, ctx, target)
 		defer unlock()
 		wait := c.start(ctx, func(ctx context.Context) error { _, err := s.Exec(ctx, waitSQL); return err })
-		until(t, ctx, "the statement", func() bool { return db.pool.inUse() })
+		until(t, ctx, "the statement", func() bool { return db.sessionsInFlight() > 0 })
 		limited, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
 		defer cancel()
 		_, err = s.Renew(limited)
@@ -226,16 +226,6 @@ func TestRenewGivenUp(t *testing.T) {
 		require.NotEqual(t, pid, next.PID())
 		next.Release()
 	})
-}
-
-// inUse reports whether something is under way on a session.
-func (p *pool) inUse() (any bool) {
-	p.each(func(s *scheduler) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		any = any || s.inFlight() > 0
-	})
-	return any
 }
 
 // A session has the settings that were kept, or it is closed.

@@ -30,22 +30,23 @@ type scheduler struct {
 	queue      fifo // also has segments that were dropped since: their state isn't queued
 	queuedNow  int  // without those
 	closing    bool // nothing more is accepted
-	forced     bool // closed without waiting
+	forced     bool // closed: what is under way is cancelled, and nothing is repeated
 	backoff    time.Duration
 	notBefore  time.Time // the next attempt to connect
 	idle       []func()  // to be called once nothing is under way
 	timer      *time.Timer
-	watching   bool     // the timer is set
-	owner      *lease   // whose it is; the driver's own while a session is made ready for the next one
-	driver     lease    // the driver's own, of a session
-	tainted    bool     // of a session: a statement has left something behind
-	obscure    bool     // of a session: a statement may have, whose text doesn't show what it does
-	kept       string   // of a session: how it is to be set up, if not as the server has it
-	private    bool     // of a session: its owner has done that, so that it isn't given to another one
-	unsettled  bool     // of a session: what names mean has changed in a transaction, which may take it back
-	occupant   occupant // of a session: a stream or a COPY. Meanwhile nothing else is accepted
-	lost       error    // of a session: why its connection is gone
-	onLost     func()   // is told of that, without the mutex
+	watching   bool        // the timer is set
+	owner      *lease      // whose it is; the driver's own while a session is made ready for the next one
+	driver     lease       // the driver's own, of a session
+	tainted    bool        // of a session: a statement has left something behind
+	obscure    bool        // of a session: a statement may have, whose text doesn't show what it does
+	kept       string      // of a session: how it is to be set up, if not as the server has it
+	private    bool        // of a session: its owner has done that, so that it isn't given to another one
+	unsettled  bool        // of a session: what names mean has changed in a transaction, which may take it back
+	occupant   occupant    // of a session: a stream or a COPY. Meanwhile nothing else is accepted
+	lost       error       // of a session: why its connection is gone
+	onLost     func()      // is told of that, without the mutex
+	unread     atomic.Bool // of a session: a stream was closed before its end
 	stats      counters
 
 	// collected is how many segments for a session are in the lists of loops' ticks.
@@ -60,7 +61,7 @@ type scheduler struct {
 type counters struct {
 	Statements, Writes, Retries, Reprepared, StrayCancels uint64
 	Cancels, Abandoned, Dropped, Connects, Lost, Poisoned uint64
-	ConnectErrors, Waited                                 uint64
+	ConnectErrors, Waited, Silent                         uint64
 }
 
 const maxConnecting = 4
@@ -462,51 +463,6 @@ func (s *scheduler) addIdle(fn func()) {
 	fns := s.idleNow()
 	s.mu.Unlock()
 	for _, fn := range fns {
-		fn()
-	}
-}
-
-// stop accepts nothing more.
-func (s *scheduler) stop() {
-	s.mu.Lock()
-	s.closing = true
-	s.mu.Unlock()
-}
-
-// quit closes all connections in order, when nothing is under way on them.
-func (s *scheduler) quit() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closing, s.forced = true, true
-	for _, c := range s.conns {
-		c.retire()
-	}
-}
-
-// force closes all connections at once.
-func (s *scheduler) force() {
-	s.mu.Lock()
-	s.closing, s.forced = true, true
-	told := s.failQueue(ErrClosed)
-	conns := slices.Clone(s.conns)
-	for _, c := range conns {
-		if c.role == nobody && c.dead == nil {
-			c.giveToResident()
-		}
-		c.unpark()
-		for i := range c.sent.len() {
-			c.sent.at(i).stream.stop() // its reader may be waiting for room
-		}
-	}
-	idle := s.idleNow()
-	s.mu.Unlock()
-	for _, c := range conns {
-		_ = c.w.net.Close() // the reader notices
-	}
-	for _, g := range told {
-		g.tell()
-	}
-	for _, fn := range idle {
 		fn()
 	}
 }

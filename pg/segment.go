@@ -42,6 +42,7 @@ type segment struct {
 	last     bool                            // ends its lease
 	taints   bool                            // leaves something behind in its session
 	obscure  bool                            // may do so, but the text doesn't show it
+	soon     bool                            // when its turn has come the server answers soon, or the connection is given up
 	inTx     bool                            // belongs to a transaction of several segments
 	copyOut  bool                            // it is a COPY to the client, whose messages are the rows of the stream
 	copyIn   *copyIn                         // it is a COPY from the client
@@ -52,6 +53,7 @@ type segment struct {
 	// Guarded by the scheduler's mutex.
 	state      segmentState
 	parses     bool   // its bytes change what the connection has prepared
+	unread     bool   // its stream was closed, and the rest is read and thrown away
 	exposed    bool   // a cancel of ours for another segment may hit it
 	cancelled  bool   // a cancel of ours was for it
 	losses     int32  // connections that broke under it
@@ -121,7 +123,7 @@ func (g *segment) reset() {
 // forgetAnswer makes a segment one that has not been sent. Its waiter goes on waiting.
 func (g *segment) forgetAnswer() {
 	g.state, g.conn = stateNew, nil
-	g.parses, g.exposed, g.cancelled, g.sentAt = false, false, false, 0
+	g.parses, g.unread, g.exposed, g.cancelled, g.sentAt = false, false, false, false, 0
 	g.cur, g.failure, g.err, g.again, g.stray, g.stale, g.size, g.effects = 0, nil, nil, false, false, false, 0, 0
 	for i := range g.steps {
 		st := &g.steps[i]

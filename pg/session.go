@@ -29,21 +29,16 @@ func (s *Session) Release() {
 }
 
 // Close ends the connection, instead of giving it back, and makes room for another one in the pool. What is under way there is cancelled, and its callers get an error;
-// an open transaction is rolled back by the server. Afterwards every call says [ErrClosed]. Close waits until the server has been asked to cancel, as long as the context
-// allows; an error says that it may not have been. After Release, and further calls, do nothing.
+// an open transaction is rolled back by the server. Afterwards every call says [ErrClosed]. Close waits until the server has ended what is under way, as long as the context
+// and Config.CancelTimeout allow; an error says that it may still be running. After Release, and further calls, do nothing.
 func (s *Session) Close(ctx context.Context) error {
 	if !s.s.close() {
 		return nil
 	}
-	busy, err := s.s.cancelFirst(ctx)
-	if busy {
-		s.s.force()
-	} else {
-		s.s.quit()
-	}
+	err := s.db.endAll(ctx, []*scheduler{s.s.scheduler})
 	s.db.pool.lost(s.s.scheduler)
 	if err != nil {
-		return fmt.Errorf("pg: closing a session: the server may not have heard that its statement is to be cancelled: %w", err)
+		return fmt.Errorf("pg: closing a session: its statement may still be running on the server: %w", err)
 	}
 	return nil
 }

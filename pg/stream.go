@@ -360,6 +360,8 @@ func (st *stream) close() {
 	}
 	if g.state == stateSent {
 		g.conn.unpark()
+		g.unread = true
+		s.unread.Store(true)
 	}
 	cancel := g.state == stateSent && !g.abandoned.Load() && (st.ctx.Err() != nil || !g.inTx && g.conn.status == 'I')
 	s.mu.Unlock()

@@ -368,6 +368,9 @@ func (tx *Tx) Rollback(ctx context.Context) error {
 	if occupant != nil {
 		occupant.close()
 	}
+	if tx.parent == nil {
+		tx.s.abandonUnread()
+	}
 	if state == txPending || state == txStarting && !begun {
 		return nil
 	}
@@ -378,7 +381,7 @@ func (tx *Tx) Rollback(ctx context.Context) error {
 		return nil
 	}
 	q := &query{text: tx.back}
-	q.inTx, q.last = true, true
+	q.inTx, q.last, q.soon = true, true, true
 	_, err := tx.s.exec(ctx, q)
 	if ctx.Err() != nil && !errors.Is(err, ErrConnLost) {
 		return nil

@@ -1,0 +1,167 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// A connection is closed in one of these ways:
+//
+//	quit     in order, when nothing is under way on it
+//	cancel   nothing more is accepted, and the server is asked to cancel what is under way; what has been sent after that is cancelled when its turn comes
+//	force    at once. The server may go on with what it has been sent, so cancel comes before it, for a limited time
+//
+// An answer that comes in time counts. The others who wait get a LostError with ErrClosed.
+
+// quit closes all connections in order, when nothing is under way on them.
+func (s *scheduler) quit() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closing, s.forced = true, true
+	for _, c := range s.conns {
+		c.retire()
+	}
+}
+
+// cancel accepts nothing more, and asks the server to cancel what is under way. It doesn't wait.
+func (s *scheduler) cancel() { s.end(false) }
+
+// force closes all connections at once.
+func (s *scheduler) force() { s.end(true) }
+
+func (s *scheduler) end(now bool) {
+	s.mu.Lock()
+	s.closing, s.forced = true, true
+	told := s.failQueue(ErrClosed)
+	conns := slices.Clone(s.conns)
+	for _, c := range conns {
+		c.unpark()
+		for i := range c.sent.len() {
+			c.sent.at(i).stream.stop() // its reader may be waiting for room
+		}
+		switch {
+		case now && c.role == nobody && c.dead == nil:
+			c.giveToResident()
+		case !now && c.sent.len() > 0:
+			c.startCancel(c.sent.first())
+			c.arm()
+		}
+	}
+	idle := s.idleNow()
+	s.mu.Unlock()
+	if now {
+		for _, c := range conns {
+			c.hangUp() // the reader notices
+		}
+	}
+	for _, g := range told {
+		g.tell()
+	}
+	for _, fn := range idle {
+		fn()
+	}
+}
+
+// hangUp closes the socket. With TLS that can take a while, so a goroutine does it.
+func (c *conn) hangUp() {
+	if !c.sched.db.spawn(func() { _ = c.w.net.Close() }) {
+		_ = c.w.net.Close()
+	}
+}
+
+// endAll cancels what is under way, waits until it has ended, for as long as the server has for that and ctx allows, and closes the connections.
+// It returns an error if something hadn't ended.
+func (db *DB) endAll(ctx context.Context, all []*scheduler) error {
+	ctx, stop := context.WithTimeoutCause(ctx, db.config.CancelTimeout, errNotCancelled(db.config.CancelTimeout))
+	defer stop()
+	idle := loop.NewPromise[struct{}](nil)
+	idle.Future().SetName("the end of what is being cancelled")
+	var left atomic.Int64
+	left.Store(int64(len(all)))
+	for _, s := range all {
+		s.cancel()
+		s.whenIdle(func() {
+			if left.Add(-1) == 0 {
+				idle.Resolve(struct{}{})
+			}
+		})
+	}
+	_, err := repaint.Await(ctx, idle.Future())
+	for _, s := range all {
+		if err != nil {
+			s.force()
+		} else {
+			s.quit()
+		}
+	}
+	return err
+}
+
+func errNotCancelled(limit time.Duration) error {
+	return fmt.Errorf("the server has not answered within %v (cancel_timeout)", limit)
+}
+
+// stop accepts nothing more.
+func (s *scheduler) stop() {
+	s.mu.Lock()
+	s.closing = true
+	s.mu.Unlock()
+}
+
+// forceTime is how long Close waits for its own goroutines after it has closed all connections.
+const forceTime = 5 * time.Second
+
+// Close accepts nothing more, waits until what has been submitted is answered and all sessions have been released, and closes the connections.
+// If the context ends before, it has the server cancel what is under way, for which there is a limited time (Config.CancelTimeout), and closes them then: what didn't end by itself
+// fails with an error for which errors.Is(err, ErrClosed) holds, and Close returns the context's error. When it returns nothing of the DB is running any more.
+func (db *DB) Close(ctx context.Context) error {
+	db.lanes.stop()
+	db.pool.stop()
+	quiet := loop.NewPromise[struct{}](nil)
+	quiet.Future().SetName("the end of what the database has under way")
+	db.lanes.whenIdle(func() { db.pool.whenReturned(func() { quiet.Resolve(struct{}{}) }) })
+	_, err := repaint.Await(ctx, quiet.Future())
+	if err != nil {
+		err = fmt.Errorf("pg: closing: not everything had ended: %w", err)
+		all := append(db.pool.list(), db.lanes.scheduler)
+		_ = db.endAll(context.WithoutCancel(ctx), all) // it closes them in any case
+	} else {
+		db.lanes.quit()
+		db.pool.quit()
+	}
+	db.end(ErrClosed)
+	gone := loop.NewPromise[struct{}](nil)
+	db.jobs.Lock()
+	db.over = true
+	if db.running == 0 {
+		db.closeEnded()
+	}
+	db.jobs.Unlock()
+	go func() {
+		timer := time.NewTimer(forceTime)
+		defer timer.Stop()
+		select {
+		case <-db.ended:
+		case <-timer.C:
+		}
+		gone.Resolve(struct{}{})
+	}()
+	_, stuck := repaint.Await(context.WithoutCancel(ctx), gone.Future())
+	return errors.Join(err, stuck)
+}
+
+// closeEnded needs jobs.
+func (db *DB) closeEnded() {
+	select {
+	case <-db.ended:
+	default:
+		close(db.ended)
+	}
+}

@@ -1,0 +1,170 @@
+package pg
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// A network can swallow a connection without a word: nothing that is sent arrives, and nothing comes. A caller with a deadline gives up, but the connection
+// can't be told from one on which the server is busy, unless the server is asked for something that it answers at once. So a connection is given up, and
+// its place is free for another one, when for Config.CancelTimeout nothing was heard of what is owed to the driver itself:
+//
+//	an abandoned statement                 the server was asked to cancel it
+//	rolling back, resetting, closing       nobody else is waited for
+//	a sign of life                         asked for when another connection has become suspicious
+//
+// Whoever waits for something else on that connection gets a LostError.
+
+// suspicion is the part of the time after which the other connections are asked for a sign of life.
+const suspicion = 3
+
+// silence is what a connection's timer knows of the first segment on the list. It is guarded by the mutex.
+type silence struct {
+	of      *segment // nil if nothing was owed when the timer looked last
+	heard   uint64   // as of then
+	since   int64    // when something was heard last; on the clock of nanotime
+	cancels int      // requests so far
+	next    int64    // when there may be another one
+	told    bool     // the others have been asked
+}
+
+// owed reports whether the segment is of a kind that the server answers soon, or has been asked to end. It needs the mutex.
+func (c *conn) owed(g *segment) bool {
+	return g.abandoned.Load() || g.soon || c.sched.forced
+}
+
+// listen looks whether something has been heard of a segment that is owed, and asks to cancel it if that isn't on its way. It needs the mutex.
+func (c *conn) listen(g *segment) {
+	now := nanotime()
+	q := &c.silence
+	heard := c.heard.Load()
+	if q.of != g {
+		*q = silence{of: g, heard: heard, since: now}
+		if c.held == g {
+			q.cancels, q.next = 1, now+int64(cancelPause)
+		}
+		return // the statement may just have begun
+	}
+	if heard != q.heard && !c.sched.forced { // or else it has been told to end
+		q.heard, q.since, q.told = heard, now, false
+	}
+	patience := c.sched.db.config.CancelTimeout
+	switch silent := time.Duration(now - q.since); {
+	case silent >= patience:
+		c.giveUp(fmt.Errorf("nothing was heard of it for %v, though the server has been asked to end what it does there: the network in between has swallowed the connection, or the server hangs", patience))
+		return
+	case silent >= patience/suspicion && !q.told:
+		q.told = true
+		c.sched.db.spawn(c.sched.db.doubt)
+	}
+	if (g.abandoned.Load() || c.sched.forced) && now >= q.next && c.startCancel(g) {
+		q.next = now + int64(cancelPause<<min(q.cancels, 10))
+		q.cancels++
+	}
+}
+
+// cancelPause is how long it takes until a statement is asked to be cancelled again. It doubles each time.
+const cancelPause = 2 * lookEvery
+
+// giveUp ends a connection of which nothing is heard. It needs the mutex.
+func (c *conn) giveUp(why error) {
+	if c.dead != nil || c.failed != nil {
+		return
+	}
+	c.failed = why
+	c.sched.stats.Silent++
+	c.unpark()
+	if c.role == nobody {
+		c.giveToResident()
+	}
+	c.hangUp() // the reader notices
+}
+
+// doubt asks for a sign of life on all connections that have nothing to do, since one has become suspicious: what swallows one swallows others, too. Until it
+// comes they get no statements.
+func (db *DB) doubt() {
+	db.lanes.doubt()
+	db.pool.doubt()
+}
+
+// doubt is for the lanes, whose lease never ends; so what is asked need not be accepted, and goes to the connection that it is about.
+func (s *lease) doubt() {
+	var room [16]toWrite
+	writes := room[:0]
+	s.mu.Lock()
+	for _, c := range s.conns {
+		if !c.open() || c.sent.len() > 0 {
+			continue
+		}
+		g := &segment{sql: "-- a sign of life", simple: ";", harmless: true, soon: true, lease: s, then: func() {}}
+		g.steps = append(g.oneStep[:0], step{})
+		if c.put(g) != nil {
+			continue
+		}
+		c.held = g
+		c.ensureReader()
+		if buf := c.startWrite(); buf != nil {
+			writes = append(writes, toWrite{c, buf})
+		}
+	}
+	s.mu.Unlock()
+	for _, w := range writes {
+		w.conn.write(w.buf)
+	}
+}
+
+// doubt is for the connections that wait for an owner.
+func (p *pool) doubt() {
+	p.mu.Lock()
+	idle := p.idle
+	p.idle = nil
+	p.mu.Unlock()
+	for _, s := range idle {
+		s.driver.fire(&segment{sql: ";"}, func(err error) {
+			if err != nil {
+				s.force()
+				return
+			}
+			s.whenIdle(func() { p.deliver(s) })
+		})
+	}
+}
+
+// A cancelBudget bounds how many cancel requests there are, since each is a connection, and where one has to be cancelled there are often many.
+type cancelBudget struct {
+	mu      sync.Mutex
+	running int
+	left    float64 // of those that may begin; grows with time
+	at      int64   // when left was right, on the clock of nanotime
+}
+
+const (
+	cancelsAtOnce    = 16
+	cancelsPerSecond = 100
+)
+
+// take reports whether another request may begin, which must be followed by done.
+func (b *cancelBudget) take() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := nanotime()
+	if b.at == 0 {
+		b.left = cancelsPerSecond
+	} else {
+		b.left = min(b.left+time.Duration(now-b.at).Seconds()*cancelsPerSecond, cancelsPerSecond)
+	}
+	b.at = now
+	if b.running >= cancelsAtOnce || b.left < 1 {
+		return false
+	}
+	b.running++
+	b.left--
+	return true
+}
+
+func (b *cancelBudget) done() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.running--
+}

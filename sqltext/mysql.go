@@ -50,7 +50,7 @@ func mysqlStatement(r *reader, verb string) Verdict {
 	}
 	v := Verdict{Effects: effects}
 	switch verb {
-	case "select", "values", "table", "insert", "replace", "update", "delete", "load":
+	case "select", "values", "table", "insert", "replace", "update", "delete", "load", "show":
 		v.mysqlRows(r, verb)
 	case "explain", "describe", "desc":
 		if r.next(); r.is("analyze") {
@@ -67,7 +67,7 @@ func mysqlStatement(r *reader, verb string) Verdict {
 			return Verdict{Effects: Writes | ControlsTx, Cause: "START TRANSACTION"}
 		}
 	case "set":
-		v.mysqlSet(r)
+		return mysqlSet(r)
 	case "create", "drop":
 		if r.next(); r.is("or") {
 			r.next()
@@ -75,6 +75,9 @@ func mysqlStatement(r *reader, verb string) Verdict {
 		}
 		if r.is("temporary") {
 			return Verdict{Effects: Writes | LeavesState, Cause: upper(verb) + " TEMPORARY"}
+		}
+		if r.is("table") && verb == "create" { // … SELECT
+			v.mysqlRows(r, verb)
 		}
 	case "flush":
 		for ; r.kind != End; r.next() {
@@ -89,12 +92,26 @@ func mysqlStatement(r *reader, verb string) Verdict {
 // mysqlExecuted adds what a statement does that is executed in order to be explained.
 func (v *Verdict) mysqlExecuted(r *reader) {
 	for ; r.kind != End; r.next() {
-		if r.depth == 0 && isMainVerb(r.tok) && r.kind == Word {
-			inner := mysqlStatement(r, lower(r.tok))
+		if r.depth == 0 && (r.is("with") || r.kind == Word && isMainVerb(r.tok)) {
+			inner := mysqlInner(r)
 			v.add(inner.Effects&(Writes|LeavesState), inner.Cause)
 			return
 		}
 	}
+}
+
+// mysqlInner classifies the statement at whose first word the reader is, within another one.
+func mysqlInner(r *reader) Verdict {
+	verb := lower(r.tok)
+	if verb == "with" {
+		for a := r.peek(); a.kind != End; a.next() {
+			if a.depth == r.depth && a.kind == Word && isMainVerb(a.tok) {
+				verb = lower(a.tok)
+				break
+			}
+		}
+	}
+	return mysqlStatement(r, verb)
 }
 
 // mysqlRows looks for what a query, or a statement that changes rows, leaves on the connection:
@@ -109,7 +126,7 @@ func (v *Verdict) mysqlRows(r *reader, verb string) {
 		case r.tok == ":=" || r.tok == "@" && verb == "load":
 			v.add(Writes|LeavesState, "a user variable")
 		case r.kind != Word:
-		case r.is("into") && !v.Effects.Any(CountsRows):
+		case r.is("into") && !v.Effects.Any(Writes):
 			v.add(Writes|LeavesState, "INTO")
 		case r.depth == 0 && v.Effects.Any(CountsRows) && r.is("returning") && r.mayReturn():
 			v.Returning = r.start
@@ -128,8 +145,16 @@ func (r *reader) mayReturn() bool {
 			"values", "value", "select", "limit", "case", "when", "then", "else", "div", "mod", "insert", "replace", "delete", "interval")
 }
 
-func (v *Verdict) mysqlSet(r *reader) {
+func mysqlSet(r *reader) Verdict {
+	v := Verdict{Effects: mysqlVerbs["set"]}
 	switch r.next(); {
+	case r.is("statement"): // SET STATEMENT variable = value FOR …, which is for that statement only
+		for ; r.kind != End; r.next() {
+			if r.is("for") && r.depth == 0 {
+				r.next()
+				return mysqlInner(r)
+			}
+		}
 	case r.is("autocommit"):
 		// It would change what the next statements do; other settings only make the connection one
 		// that isn't given to others.
@@ -139,4 +164,5 @@ func (v *Verdict) mysqlSet(r *reader) {
 	case r.is("password"):
 		v.add(EndsTx, "SET PASSWORD")
 	}
+	return v
 }

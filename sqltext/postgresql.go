@@ -77,10 +77,13 @@ func postgres(r *reader) Verdict {
 		v.postgresCreate(r)
 	case "drop", "alter":
 		r.next()
+		table := verb == "alter" && r.is("table")
 		for own := r.commitsItself(); r.kind != End; r.next() {
 			if own || r.is("concurrently") {
 				v.Effects |= CommitsItself
-				break
+			}
+			if table { // USING and DEFAULT are executed for its rows
+				v.postgresCall(r)
 			}
 		}
 	case "set", "reset":

@@ -90,9 +90,17 @@
 // in the condition or in what is returned. A trigger that changes keys is noticed
 // if rows aren't found again; it must not give a row the key of another one.
 //
+// # Comments and scripts
+//
+// What the server executes of a comment, /*! … */ and /*M! … */, is a part of the statement, and
+// parameters in it are parameters. It is taken for executed, whatever version it asks for.
+//
+// Scripts are sent statement by statement. Where a routine, a trigger, an event or a block ends is
+// known, in Oracle mode, too; the DELIMITER lines of the command line client are refused.
+//
 // # What it is not
 //
-// Scripts are sent statement by statement; there is no DELIMITER. LOAD DATA LOCAL
+// LOAD DATA LOCAL
 // isn't possible, nor are the SQL modes ANSI_QUOTES and NO_BACKSLASH_ESCAPES: what
 // is a literal must be known here too.
 package mysql

@@ -105,3 +105,21 @@ func TestDelimiterLinesAreTheClients(t *testing.T) {
 		require.ErrorContains(t, err, "command line client")
 	})
 }
+
+// What is set for a statement is gone after it.
+func TestSetStatement(t *testing.T) {
+	server := testserver.MariaDB(t)
+	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
+		e := dbtest.Open(t, ctx, server.Database(t).URL())
+		for range 2 {
+			n, err := db.Scalar[int](ctx, e, "set statement group_concat_max_len = 1234 for select @@group_concat_max_len + :n", db.Named("n", 1))
+			require.NoError(t, err)
+			require.Equal(t, 1235, n)
+			n, err = db.Scalar[int](ctx, e, "set statement group_concat_max_len = 1234 for with a as (select @@group_concat_max_len as x) select x from a")
+			require.NoError(t, err)
+			require.Equal(t, 1234, n)
+		}
+		_, err := e.Exec(ctx, "set statement sql_mode = '' for create table t (id int)")
+		require.NoError(t, err)
+	})
+}

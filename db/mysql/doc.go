@@ -100,7 +100,6 @@
 //
 // # What it is not
 //
-// LOAD DATA LOCAL
-// isn't possible, nor are the SQL modes ANSI_QUOTES and NO_BACKSLASH_ESCAPES: what
-// is a literal must be known here too.
+// LOAD DATA LOCAL isn't possible, nor are the SQL modes ANSI_QUOTES and
+// NO_BACKSLASH_ESCAPES: what is a literal must be known here too.
 package mysql

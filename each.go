@@ -109,19 +109,14 @@ func First[T any](ctx context.Context, fns ...func(ctx context.Context) (T, erro
 	if len(fns) == 0 {
 		return none, errors.New("repaint: First was called without functions, so there is no first result")
 	}
-	var errs []error
+	var failed failures
 	for v, err := range asCompleted(ctx, fns, callsite.Caller()) {
 		if err == nil {
 			return v, nil
 		}
-		if len(errs) == 0 || !errors.Is(err, context.Canceled) {
-			errs = append(errs, err)
-		}
+		failed.add(err, endOf(ctx))
 	}
-	if len(errs) == 1 {
-		return none, errs[0]
-	}
-	return none, errors.Join(errs...)
+	return none, failed.join()
 }
 
 // A brood is functions that run side by side and don't outlive the one who waits for them.

@@ -91,6 +91,32 @@ func ExampleGroup_SetLimit() {
 	// Output: 3 <nil>
 }
 
+// A function is waited for until it is ready, as with trio's nursery.start. That wait ends if the function fails before.
+func ExampleGroup_Context() {
+	serve := func(ctx context.Context, address string, ready *loop.Promise[string]) error {
+		if address == "" {
+			return errors.New("no address to listen on")
+		}
+		ready.Resolve("listening on " + address)
+		return repaint.Sleep(ctx, time.Millisecond)
+	}
+	_ = repaint.Run(context.Background(), func(ctx context.Context) error {
+		for _, address := range []string{"localhost:80", ""} {
+			g := repaint.NewGroup(ctx)
+			ready := loop.NewPromise[string](nil)
+			g.Go(func(ctx context.Context) error { return serve(ctx, address, ready) })
+			fmt.Println(repaint.Await(g.Context(), ready.Future()))
+			fmt.Println(g.Wait())
+		}
+		return nil
+	})
+	// Output:
+	// listening on localhost:80 <nil>
+	// <nil>
+	//  context canceled: no address to listen on
+	// no address to listen on
+}
+
 // A queue is an event loop of somebody else's.
 type queue chan func()
 

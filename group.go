@@ -1,9 +1,12 @@
 package repaint
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,7 +18,7 @@ import (
 // The first error ends the context of the others. It is a nursery, or task group, with the shape of errgroup.
 //
 // In a loop its functions are tasks. In a plain goroutine they are goroutines.
-// So blue code can use it wherever it runs.
+// So blue code can use it wherever it runs. It keeps nothing of a function that has ended but its error.
 //
 //	g := repaint.NewGroup(ctx)
 //	g.Go(func(ctx context.Context) error { … })
@@ -26,12 +29,15 @@ type Group struct {
 	scope scope // the context of its functions
 
 	mu       sync.Mutex // held for moments
-	children []*loop.Future[struct{}]
-	errs     []error
+	failures failures
+	unseen   []member // of functions whose ends Wait has yet to look at: the first error, panics, Goexit
+	begun    bool     // Go has been called
+	last     uint64   // number of a function in a goroutine
 	waited   bool
 	limit    int                       // how many functions may run at once; 0 if there is no limit
-	running  int                       // at most limit, if there is one
+	running  int                       // functions that have a place; at most limit, if there is one
 	queue    []*loop.Promise[struct{}] // of those who wait for a place, the longest first
+	ended    *loop.Promise[struct{}]   // is completed when none runs; nil if Wait doesn't wait
 	patience *time.Timer               // for the functions to end, once their context has
 }
 
@@ -43,6 +49,16 @@ func NewGroup(ctx context.Context) *Group {
 	g.scope.init(ctx, g, g.host)
 	return g
 }
+
+// Context returns the context of the group's functions. It is for those who wait for one of them: a wait with it
+// ends when the group fails. So a function can be waited for until it is ready:
+//
+//	ready := loop.NewPromise[net.Addr](nil)
+//	g.Go(func(ctx context.Context) error { return serve(ctx, ready) }) // resolves it, or returns an error
+//	addr, err := repaint.Await(g.Context(), ready.Future())
+//
+// It ends when [Group.Wait] returns.
+func (g *Group) Context() context.Context { return &g.scope }
 
 // Go starts fn. In a loop that's at once, up to fn's first wait, as in [Spawn].
 //
@@ -85,7 +101,7 @@ func (g *Group) TryGo(fn func(ctx context.Context) error) bool {
 func (g *Group) SetLimit(n int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.children) > 0 {
+	if g.begun {
 		panic("repaint: Group.SetLimit was called after Go")
 	}
 	g.limit = max(n, 0)
@@ -99,6 +115,7 @@ func (g *Group) tryPlace() bool {
 	if g.limit > 0 && (g.running == g.limit || len(g.queue) > 0) {
 		return false
 	}
+	g.begun = true
 	g.running++
 	return true
 }
@@ -142,7 +159,10 @@ func (g *Group) leavePlace() {
 			return
 		}
 	}
-	g.running--
+	if g.running--; g.running == 0 && g.ended != nil {
+		g.ended.Resolve(struct{}{})
+		g.ended = nil
+	}
 }
 
 // start runs fn, which has a place.
@@ -152,25 +172,39 @@ func (g *Group) start(fn func(ctx context.Context) error, site callsite.Site) {
 		g.leavePlace()
 		return
 	}
-	child := launch(&g.scope, g.host, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) }, site, g)
-	g.mu.Lock()
-	g.children = append(g.children, child)
-	g.mu.Unlock()
+	launch(&g.scope, g.host, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) }, site, g)
 }
 
-// returned is told what a function of the group has returned, before anybody who waits for it.
-func (g *Group) returned(err error) {
-	if err != nil {
-		g.fail(err)
+// returned is told what a function of the group has returned, before its future is done.
+// It reports whether that is the group's first error.
+func (g *Group) returned(m member, err error) (first bool) {
+	if err == nil || !g.fail(err) {
+		return false
 	}
+	g.look(m)
+	return true
 }
 
-// left is told that a function of the group has ended, by returning or otherwise.
-func (g *Group) left(returned bool) {
+// left is told that a function of the group has ended, by returning or otherwise. Its future is done.
+func (g *Group) left(m member, returned bool) {
 	if !returned {
+		g.look(m)
 		g.scope.cancel(context.Canceled, errors.New("repaint: another function of the group panicked"))
 	}
 	g.leavePlace()
+}
+
+// look has Wait look at how a function has ended.
+func (g *Group) look(m member) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.unseen = append(g.unseen, m)
+}
+
+// A member is a function of a group.
+type member struct {
+	number uint64 // in the order in which they began
+	future *loop.Latch
 }
 
 // launch runs fn beside the caller: in a task if there is a loop, in a goroutine if there is none.
@@ -181,88 +215,113 @@ func launch[T any](ctx context.Context, h *host, fn func(ctx context.Context) (T
 	}
 	p := loop.NewPromise[T](nil)
 	p.Future().SetName("a function in a goroutine")
-	go p.Complete(func() (T, error) {
-		if g == nil {
-			return fn(ctx)
-		}
+	if g == nil {
+		go p.Complete(func() (T, error) { return fn(ctx) })
+		return p.Future()
+	}
+	m := member{g.number(), &p.Future().Latch}
+	go func() {
 		returned := false
-		defer func() { g.left(returned) }()
-		v, err := fn(ctx)
-		returned = true
-		g.returned(err)
-		return v, err
-	})
+		defer func() { g.left(m, returned) }()
+		p.Complete(func() (T, error) {
+			v, err := fn(ctx)
+			returned = true
+			g.returned(m, err)
+			return v, err
+		})
+	}()
 	return p.Future()
 }
 
-// fail notes an error and ends the others' context.
-func (g *Group) fail(err error) {
+// number returns the number of a function that begins, in a goroutine; tasks have one.
+func (g *Group) number() uint64 {
 	g.mu.Lock()
-	// Once the group is ending, being cancelled is no news.
-	if len(g.errs) == 0 || !errors.Is(err, context.Canceled) {
-		g.errs = append(g.errs, err)
-	}
+	defer g.mu.Unlock()
+	g.last++
+	return g.last
+}
+
+// fail notes an error, ends the others' context, and reports whether it is the first.
+func (g *Group) fail(err error) (first bool) {
+	g.mu.Lock()
+	first = g.failures.add(err, g.scope.end.Load())
 	g.mu.Unlock()
 	g.scope.cancel(context.Canceled, err)
+	return first
 }
 
 // Wait returns when all the functions have ended. Its error is nil if all of theirs are; it is the error of the first one
 // that failed, joined with those of the others, except for those that say only that they were cancelled thereupon.
-// If one of them panicked, Wait panics with a [*loop.PanicError]; if one called runtime.Goexit, so does Wait.
+// Its text says only once that the context has ended.
+// If one of the functions panicked, Wait panics with a [*loop.PanicError]; if one called runtime.Goexit, so does Wait.
 //
 // If the group's context ends, so does that of its functions; Wait still waits for them.
 // If one of them has not ended 10 seconds later, a [*StubbornError] is reported, see [loop.WithReport]:
 // a function that overlooks its context can hang the group, but not silently.
 func (g *Group) Wait() error {
-	goexit := false
-	var panicked *loop.PanicError
-	for i := 0; ; i++ {
-		g.mu.Lock()
-		if i == len(g.children) {
-			g.waited = true
-			g.mu.Unlock()
+	for stuck := false; ; stuck = true {
+		f := g.end()
+		if f == nil {
 			break
 		}
-		child := g.children[i]
-		g.mu.Unlock()
-		if child == nil { // an earlier Wait has seen it
-			continue
-		}
-		if err := wait(context.Background(), &child.Latch); err != nil {
-			// Most likely a deadlock. The children are cancelled now, which may end them.
-			g.fail(err)
-			_ = wait(context.Background(), &child.Latch)
-		}
-		g.mu.Lock()
-		g.children[i] = nil
-		g.mu.Unlock()
-		switch err := child.Err().(type) {
-		case *loop.PanicError:
-			if panicked == nil {
-				panicked = err
+		if err := wait(context.Background(), &f.Latch); err != nil {
+			if stuck {
+				break // the functions are left to the end of Run
 			}
-		default:
-			goexit = goexit || err == loop.ErrGoexit
+			g.fail(err) // Most likely a deadlock. The functions are cancelled now, which may end them.
 		}
 	}
 	g.scope.release()
 	g.mu.Lock()
+	g.waited = true
 	if g.patience != nil {
 		g.patience.Stop()
 	}
+	unseen := g.unseen
+	g.unseen = nil
+	err := g.failures.join()
 	g.mu.Unlock()
+	goOn(unseen)
+	return err
+}
+
+// end returns a future for the end of the functions, nil if none runs; then none will any more.
+func (g *Group) end() *loop.Future[struct{}] {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.running == 0 {
+		g.waited = true
+		return nil
+	}
+	if g.ended == nil {
+		var l *loop.Loop
+		if g.host != nil {
+			l = g.host.loop
+		}
+		g.ended = loop.NewPromise[struct{}](l)
+		g.ended.Future().SetName("the functions of a group")
+	}
+	return g.ended.Future()
+}
+
+// goOn raises the first panic of functions that have ended, or else goes on with a Goexit.
+func goOn(ended []member) {
+	slices.SortFunc(ended, func(a, b member) int { return cmp.Compare(a.number, b.number) })
+	var panicked *loop.PanicError
+	goexit := false
+	for _, m := range ended {
+		err := m.future.Err()
+		if p, ok := err.(*loop.PanicError); ok && panicked == nil {
+			panicked = p
+		}
+		goexit = goexit || err == loop.ErrGoexit
+	}
 	if panicked != nil {
 		panic(panicked)
 	}
 	if goexit {
 		runtime.Goexit()
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if len(g.errs) == 1 {
-		return g.errs[0]
-	}
-	return errors.Join(g.errs...)
 }
 
 // scopeEnded begins to lose patience with the functions of the group.
@@ -270,26 +329,33 @@ func (g *Group) scopeEnded() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.running > 0 && !g.waited {
-		g.patience = time.AfterFunc(joinPatience, g.complain)
+		patience := joinPatience
+		g.patience = time.AfterFunc(patience, func() { g.complain(patience) })
 	}
 }
 
 // complain reports which functions of the group haven't ended.
-func (g *Group) complain() {
-	e := &StubbornError{For: joinPatience}
-	g.mu.Lock()
-	for _, c := range g.children {
-		if c != nil && !c.Done() {
-			e.Tasks = append(e.Tasks, c.String())
-		}
+func (g *Group) complain(patience time.Duration) {
+	e := &StubbornError{For: patience}
+	if h := g.host; h != nil {
+		h.loop.Post(func() {
+			for t := h.tasks.next; t != &h.tasks; t = t.next {
+				if t.group == g {
+					e.Tasks = append(e.Tasks, t.String())
+				}
+			}
+			if e.Tasks != nil {
+				h.loop.Report(e)
+			}
+		})
+		return
 	}
+	g.mu.Lock()
+	running := g.running
 	g.mu.Unlock()
-	switch {
-	case e.Tasks == nil:
-	case g.host == nil:
+	if running > 0 {
+		e.Tasks = []string{fmt.Sprintf("functions in goroutines: %d", running)}
 		loop.LogReport(e)
-	default:
-		g.host.loop.Report(e)
 	}
 }
 

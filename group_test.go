@@ -314,3 +314,67 @@ func TestWaitMayBeCalledAgain(t *testing.T) {
 		require.Equal(t, errBoom, g.Wait())
 	})
 }
+
+// As trio's nursery.start: the wait for a function to be ready ends if it fails before, or another one does.
+func TestWaitForAFunctionToBeReadyEndsWhenItsGroupFails(t *testing.T) {
+	inBothColours(t, func(t *testing.T, ctx context.Context) {
+		for name, fails := range map[string]func(context.Context) error{
+			"at once":      func(context.Context) error { return errBoom },
+			"after a wait": func(ctx context.Context) error { return errors.Join(repaint.Sleep(ctx, time.Millisecond), errBoom) },
+		} {
+			g := repaint.NewGroup(ctx)
+			ready := loop.NewPromise[string](repaint.CurrentLoop())
+			g.Go(fails)
+			_, err := repaint.Await(g.Context(), ready.Future())
+			require.ErrorIs(t, err, errBoom, name)
+			require.ErrorIs(t, err, context.Canceled, name)
+			require.False(t, ready.Resolve("too late"), name)
+			require.ErrorIs(t, g.Wait(), errBoom, name)
+		}
+		g := repaint.NewGroup(ctx)
+		ready := loop.NewPromise[string](repaint.CurrentLoop())
+		g.Go(func(ctx context.Context) error {
+			ready.Resolve("address")
+			return repaint.Sleep(ctx, time.Millisecond)
+		})
+		address, err := repaint.Await(g.Context(), ready.Future())
+		require.NoError(t, err)
+		require.Equal(t, "address", address)
+		require.NoError(t, g.Context().Err())
+		require.NoError(t, g.Wait())
+		require.ErrorIs(t, g.Context().Err(), context.Canceled, "it ends with the group")
+	})
+}
+
+func TestGroupKeepsNothingOfFunctionsThatHaveEnded(t *testing.T) {
+	inBothColours(t, func(t *testing.T, ctx context.Context) {
+		const n = 10_000
+		g := repaint.NewGroup(ctx)
+		g.SetLimit(10)
+		before := leakcheck.LiveHeap()
+		for range n {
+			kept := make([]byte, 1024)
+			g.Go(func(ctx context.Context) error {
+				defer runtime.KeepAlive(kept)
+				return repaint.Sleep(ctx, 0)
+			})
+		}
+		require.Less(t, leakcheck.LiveHeap(), before+100*n/8, "bytes, for %d functions", n)
+		require.NoError(t, g.Wait())
+	})
+}
+
+// Nothing is lost if Wait is forgotten.
+func TestFailureOfAGroupThatNothingWaitsForIsReported(t *testing.T) {
+	leakcheck.Test(t)
+	var r reports
+	require.NoError(t, repaint.Run(t.Context(), func(ctx context.Context) error {
+		g := repaint.NewGroup(ctx)
+		for range 3 {
+			g.Go(func(context.Context) error { return errBoom })
+		}
+		return nil
+	}, loop.WithReport(r.add)))
+	require.Len(t, r.all(), 1)
+	require.ErrorIs(t, r.all()[0], errBoom)
+}

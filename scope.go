@@ -104,10 +104,7 @@ func (s *scope) parentEnd() *scopeEnd {
 		}
 		return up.end.Load()
 	}
-	if err := s.parent.Err(); err != nil {
-		return &scopeEnd{err, context.Cause(s.parent)}
-	}
-	return nil
+	return endOf(s.parent)
 }
 
 // cancel ends the scope and all below it. A nil cause stands for err. Only the first end counts,
@@ -209,6 +206,14 @@ func (s *scope) Err() error {
 		e = s.end.Load()
 	}
 	return e.err
+}
+
+// endOf returns how a context has ended, nil if it hasn't.
+func endOf(ctx context.Context) *scopeEnd {
+	if err := ctx.Err(); err != nil {
+		return &scopeEnd{err, context.Cause(ctx)}
+	}
+	return nil
 }
 
 // endedWith reports whether the scope has ended and err says so.

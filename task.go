@@ -147,9 +147,8 @@ func (t *Task[T]) settle(v T, err error) {
 	if err == nil && t.mustAwait && !t.hasWaited {
 		err = fmt.Errorf("%w: %s blocked, or had nothing to wait for", ErrAwaitRequired, t)
 	}
-	if t.group != nil {
-		t.group.returned(err)
-	} else if err != nil && !t.scope.endedWith(err) {
+	alone := t.group == nil || t.group.returned(member{t.id, t.latch}, err)
+	if alone && err != nil && !t.scope.endedWith(err) {
 		t.promise.ReportFailure()
 	}
 	t.promise.Settle(v, err)
@@ -158,13 +157,13 @@ func (t *Task[T]) settle(v T, err error) {
 // end is deferred by main.
 func (t *Task[T]) end() {
 	t.leave()
-	if t.group != nil {
-		t.group.left(t.returned)
-	}
 	if r := recover(); r != nil {
 		t.fail(r)
 	} else if !t.returned {
 		t.promise.Reject(loop.ErrGoexit)
+	}
+	if t.group != nil {
+		t.group.left(member{t.id, t.latch}, t.returned)
 	}
 }
 

@@ -57,7 +57,7 @@ func Repeat(t testing.TB, fn func()) {
 			}
 			before = now
 		}
-		heap := liveHeap()
+		heap := LiveHeap()
 		if round > 1 && heap <= last+noise {
 			return
 		}
@@ -93,7 +93,8 @@ func settle(ok func(count) bool) (count, bool) {
 	}
 }
 
-func liveHeap() uint64 {
+// LiveHeap returns the size of what the collector leaves, in bytes.
+func LiveHeap() uint64 {
 	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats

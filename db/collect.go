@@ -130,7 +130,7 @@ func scannerFor[T any](c *Call) (func(row []driver.Value, dest *T) error, error)
 	}
 	return func(row []driver.Value, dest *T) error {
 		if err := c.assign(0, dest, row[0]); err != nil {
-			return badColumn(c.Columns[0], 0, dest, err)
+			return badColumn(c.Columns[0], 0, row[0], dest, err)
 		}
 		return nil
 	}, oneColumn(c.Columns, t.String())

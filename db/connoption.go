@@ -12,10 +12,10 @@ type ConnSetting interface {
 
 // connConfig is what the options of a Conn set.
 type connConfig struct {
-	tx    TxOptions // the default of its transactions
-	hide  bool
-	begin bool   // AutoBegin
-	token string // LogToken
+	tx      TxOptions // the default of its transactions
+	telling telling
+	begin   bool   // AutoBegin
+	token   string // LogToken
 
 	dialect Dialect // that of the Engine
 }
@@ -25,10 +25,18 @@ type connSetting func(*connConfig)
 func (s connSetting) conn(c *connConfig) { s(c) }
 func (s connSetting) engine(c *config)   { s(&c.conn) }
 
-// HideParameters keeps the values of parameters out of errors, events and logs. Where the
-// database or its driver may have put values into a message, the condition, the code and the place are told
-// in its stead; errors.As still finds what they returned.
-func HideParameters() ConnSetting { return connSetting(func(c *connConfig) { c.hide = true }) }
+// ShowParameters has errors and logs show the values of parameters, and the messages of the
+// database and its driver as they are. Without it they tell names and Go types, and what a message
+// quotes is left out, unless it is a part of the statement or a name: it may be a value.
+// errors.As finds what the driver returned in any case.
+func ShowParameters() ConnSetting { return connSetting(func(c *connConfig) { c.telling = tellValues }) }
+
+// HideParameters keeps parameters out of errors, events and logs altogether, their names and types
+// as well. Where the database or its driver may have put values into a message, the condition, the
+// code and the place are told in its stead; errors.As still finds what they returned.
+func HideParameters() ConnSetting {
+	return connSetting(func(c *connConfig) { c.telling = tellNothing })
+}
 
 // LogToken names what the statements of a Conn, or Engine, are part of. Events and
 // logs have it.

@@ -111,8 +111,13 @@ func TestSettingsOfTransactionConnAndEngine(t *testing.T) {
 		require.ErrorIs(t, err, db.ErrReadOnly)
 		require.NotContains(t, err.Error(), "secret")
 		require.NoError(t, conn.Close())
+		conn, err = e.Connect(ctx, db.ShowParameters())
+		require.NoError(t, err)
+		_, err = conn.Exec(ctx, "insert into nope values (:v)", db.Named("v", "shown"))
+		require.ErrorContains(t, err, `[v="shown"]`)
+		require.NoError(t, conn.Close())
 		_, err = e.Exec(ctx, "insert into nope values (:v)", db.Named("v", "shown"))
-		require.ErrorContains(t, err, "shown", "the next one has its own settings")
+		require.ErrorContains(t, err, "[v string]", "the next one has its own settings")
 	})
 }
 

@@ -94,6 +94,9 @@
 //
 //	if errors.Is(err, db.ErrUnique) { … }
 //
+// The text of an error has the names and Go types of parameters, not their values, nor those that
+// a database quotes in its message. [ShowParameters] shows them; a program finds them in the fields.
+//
 // When a context ends, errors.Is finds context.Canceled or DeadlineExceeded and
 // the context's cause. A write that was cancelled on its way may have taken effect or
 // not; in a transaction it therefore makes everything up to the next savepoint

@@ -26,7 +26,7 @@ func Get[T any](r *Rows, column string) (T, error) {
 		return v, r.call.explain(fail("get", ErrScan, "there is no column %q; there are %s", column, columnNames(r.call.Columns)))
 	}
 	if err := r.call.assign(found, &v, row[found]); err != nil {
-		return v, r.call.explain(badColumn(r.call.Columns[found], found, &v, err))
+		return v, r.call.explain(badColumn(r.call.Columns[found], found, row[found], &v, err))
 	}
 	return v, nil
 }

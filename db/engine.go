@@ -549,9 +549,10 @@ func (e *Engine) unreachable(ctx context.Context, err error) error {
 
 func (e *Engine) describe(err *Error, call *Call) {
 	err.Statement = call.Statement.Source
-	if !call.conf.hide {
+	if call.tells() != tellNothing {
 		err.Params = call.Statement.named(call.Args)
 	}
+	err.telling = call.tells()
 }
 
 func (c *Call) result() Result {

@@ -6,8 +6,8 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/seed1239206e/repaint/loop"
@@ -137,6 +137,10 @@ type Fault struct {
 	Table, Column, Constraint string
 
 	Hint string // what to do about it, if that can be said
+
+	// Raised: the message is one of the application's own, of a trigger or a procedure. Nobody
+	// knows which values are in it.
+	Raised bool
 }
 
 // Error is an error of the database or on the way to it: what was attempted,
@@ -147,15 +151,16 @@ type Error struct {
 	Dialect   string
 	URL       string         // of what couldn't be connected to, without its password; else ""
 	Statement string         // as the caller wrote it; "" without one
-	Params    []sql.NamedArg // nil with the option HideParameters
+	Params    []sql.NamedArg // with their values, for the program; nil with the option HideParameters
 	Fault
 	Err error // what the driver returned; may be nil
 
-	seen bool // by Events.Error
+	seen    bool // by Events.Error
+	telling telling
 }
 
-// Error says it in one line: long statements and values are cut, the fields
-// have them whole.
+// Error says it in one line: long statements are cut, the fields have them whole. Of parameters it
+// tells names and types, or, with [ShowParameters], values.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("db: " + e.Op)
@@ -177,22 +182,14 @@ func (e *Error) Error() string {
 	if e.Statement != "" {
 		fmt.Fprintf(&b, " [SQL: %s]", short(e.Statement, 300))
 	}
-	if len(e.Params) > 0 {
-		b.WriteString(" [")
-		for i, p := range e.Params {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			if i == 20 {
-				fmt.Fprintf(&b, "and %d more", len(e.Params)-i)
-				break
-			}
-			b.WriteString(p.Name + "=" + shortValue(p.Value))
-		}
-		b.WriteByte(']')
-	}
-	return b.String()
+	return b.String() + paramsText(e.Params, e.telling)
 }
+
+// GoString is Error as a Go literal, so that no way to print the error shows more than that.
+func (e Error) GoString() string { return "&db.Error(" + strconv.Quote(e.Error()) + ")" }
+
+// MarshalText is Error, for encoders such as that of JSON.
+func (e Error) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
 
 // Unwrap returns the condition and the driver's error.
 func (e *Error) Unwrap() []error {
@@ -279,18 +276,4 @@ func short(text string, n int) string {
 		b.WriteString(word)
 	}
 	return b.String()
-}
-
-func shortValue(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return "NULL"
-	case string:
-		return fmt.Sprintf("%q", short(v, 60))
-	case []byte:
-		return fmt.Sprintf("%d bytes", len(v))
-	case time.Time:
-		return v.Format(time.RFC3339Nano)
-	}
-	return short(fmt.Sprintf("%v", v), 60)
 }

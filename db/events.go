@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"strconv"
 	"time"
 )
 
@@ -47,7 +48,7 @@ type ConnInfo struct {
 type Execution struct {
 	Op        string         // "exec", "query" or "stream"
 	Statement string         // as the caller wrote it
-	Params    []sql.NamedArg // nil with HideParameters
+	Params    []sql.NamedArg // nil with HideParameters; printing an Execution doesn't show their values
 	Token     string         // LogToken
 	InTx      bool           // in a transaction
 
@@ -59,7 +60,21 @@ type Execution struct {
 
 	// Data is for the functions themselves.
 	Data any
+
+	telling telling
 }
+
+// String tells the statement, and its parameters as errors do.
+func (x Execution) String() string {
+	text := x.Op + " [SQL: " + short(x.Statement, 300) + "]" + paramsText(x.Params, x.telling)
+	if x.Err != nil {
+		text += ": " + x.Err.Error()
+	}
+	return text
+}
+
+// GoString is String: neither shows values that errors don't.
+func (x Execution) GoString() string { return "db.Execution(" + strconv.Quote(x.String()) + ")" }
 
 // TxEvent is a step in the life of a transaction, for [Events].
 type TxEvent struct {
@@ -167,7 +182,7 @@ func (e *Engine) freeToSetUp(p *pool) bool {
 // observe calls the functions for an execution around it.
 func (e *Engine) observe(ctx context.Context, op string, call *Call, inTx bool, run func() error) error {
 	x := &Execution{Op: op, Statement: call.Statement.Source, Token: call.conf.token, InTx: inTx}
-	if !call.conf.hide {
+	if x.telling = call.tells(); x.telling != tellNothing {
 		x.Params = call.Statement.named(call.Args)
 	}
 	start := time.Now()

@@ -160,7 +160,7 @@ func TestErrorsCanBeRewritten(t *testing.T) {
 	}, rewrite)
 }
 
-func TestLogHasStatementsAndStepsButNoHiddenParameters(t *testing.T) {
+func TestLogHasStatementsAndStepsAndOfParametersWhatErrorsHave(t *testing.T) {
 	var out bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey || a.Key == "took" || a.Key == "err" {
@@ -177,16 +177,19 @@ func TestLogHasStatementsAndStepsButNoHiddenParameters(t *testing.T) {
 			_, err = tx.Exec(ctx, "nonsense")
 			return err
 		})
-		conn, err := e.Connect(ctx, db.HideParameters())
-		require.NoError(t, err)
-		_, err = conn.Query(ctx, "select :x", db.Named("x", "secret"))
-		require.NoError(t, err)
-		require.NoError(t, conn.Close())
+		for _, opt := range []db.ConnOption{db.HideParameters(), db.ShowParameters()} {
+			conn, err := e.Connect(ctx, opt)
+			require.NoError(t, err)
+			_, err = conn.Query(ctx, "select :x", db.Named("x", "known"))
+			require.NoError(t, err)
+			require.NoError(t, conn.Close())
+		}
 		require.Equal(t, `level=DEBUG msg="db begin" token=import
-level=DEBUG msg="db query" token=import sql="select :x" rows=1 params.x="\"some\""
+level=DEBUG msg="db query" token=import sql="select :x" rows=1 params.x=string
 level=WARN msg="db exec" token=import sql=nonsense affected=0
 level=DEBUG msg="db rollback" token=import
 level=DEBUG msg="db query" token=import sql="select :x" rows=1
+level=DEBUG msg="db query" token=import sql="select :x" rows=1 params.x="\"known\""
 `, out.String())
 	})
 }

@@ -297,7 +297,7 @@ func ExampleError() {
 	// Output:
 	// true true
 	// users name SQLITE_CONSTRAINT_UNIQUE (2067)
-	// db: exec on sqlite: constraint failed: UNIQUE constraint failed: users.name (2067) [SQL: insert into users(name) values (:name)] [name="ada"]
+	// db: exec on sqlite: constraint failed: UNIQUE constraint failed: users.name (2067) [SQL: insert into users(name) values (:name)] [name string]
 }
 
 func ExampleURL() {

@@ -1,15 +1,37 @@
 package db
 
 import (
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/seed1239206e/repaint/internal/redact"
 )
 
-// With HideParameters no text may show a parameter's value. Databases and drivers put
-// values into their messages: a duplicate key, a number that is none. So where values may have had a
-// part in what went wrong, their text gives way to what is known apart from it.
+// Errors, logs and what else is written don't show the values of parameters, nor those that are
+// stored, unless ShowParameters says so. Databases and drivers put values into their messages: a
+// duplicate key, a number that is none. What they quote is taken out of these, see package redact.
+// With HideParameters a message that may have values gives way to what is known apart from it.
+
+// telling is how much errors, events and logs tell of parameters.
+type telling uint8
+
+const (
+	tellTypes   telling = iota // names and types
+	tellValues                 // names and values
+	tellNothing                // nothing, not even names
+)
+
+// tells returns how much is told of the call's parameters.
+func (c *Call) tells() telling {
+	if c == nil || c.conf == nil {
+		return tellTypes
+	}
+	return c.conf.telling
+}
 
 // concealed stands for an error whose text may show values. errors.Is and errors.As find
 // the error, for who asks for it; nobody who only prints does.
@@ -27,14 +49,42 @@ func (c *concealed) As(target any) bool   { return errors.As(c.err, target) }
 // apart are the conditions that have nothing to do with values.
 var apart = []error{ErrDisconnected, ErrConflict, ErrSerialization, ErrDeadlock, ErrBusy, ErrLockTimeout, ErrTimeout, ErrPoolTimeout, ErrReadOnly, ErrClosed, ErrMisuse}
 
-// hides tells whether the values of the call's parameters are hidden.
-func (c *Call) hides() bool { return c != nil && c.conf != nil && c.conf.hide }
-
 // conceal takes from an error of the database what may show values.
 func (e *Error) conceal(c *Call) {
-	if c.hides() && len(c.Statement.Params) > 0 {
-		e.veil(c.Statement.Source)
+	if c == nil || c.Statement == nil {
+		return
 	}
+	hasParams := len(c.Statement.Params) > 0
+	switch how := c.tells(); {
+	case how == tellValues:
+	case hasParams && (how == tellNothing || e.Raised):
+		e.veil(c.Statement.Source)
+	default:
+		e.redact([]string{c.Statement.Source, c.Statement.Text}, c.Args)
+	}
+}
+
+// concealCommit is conceal for what a commit says about all the statements before it.
+func (e *Error) concealCommit(how telling) {
+	switch how {
+	case tellTypes:
+		e.redact(nil, nil)
+	case tellNothing:
+		e.veil("")
+	}
+}
+
+// redact takes out of the message what may be values.
+func (e *Error) redact(sql []string, args []any) {
+	if e.Err == nil || e.Condition == ErrPermission || slices.Contains(apart, e.Condition) {
+		return
+	}
+	m := redact.Message{Text: e.Err.Error(), SQL: sql, Names: []string{e.Table, e.Column, e.Constraint}, Values: args}
+	if shown := m.String(); shown != m.Text {
+		e.Err = &concealed{shown, e.Err}
+	}
+	m.Text = e.Hint
+	e.Hint = m.String()
 }
 
 // veil takes what may show values from an error about a statement, or, with "", about all
@@ -67,13 +117,19 @@ func (e *Error) veil(source string) {
 	e.Hint = ""
 }
 
-// BadArgument returns the error for the call's i-th argument, which can't be sent. why may show
-// the value, unless that is hidden.
+// BadArgument returns the error for the call's i-th argument, which can't be sent. why may have
+// the value, which is taken out of it unless values are shown.
 func BadArgument(c *Call, i int, condition, why error) error {
 	where := fmt.Sprintf("the parameter :%s, a %T", c.Statement.Params[i], c.Args[i])
 	err := fmt.Errorf("%s: %w", where, why)
-	if c.hides() {
+	switch c.tells() {
+	case tellNothing:
 		err = &concealed{where + ", can't be sent", why}
+	case tellTypes: // what a Valuer of the application says is its own choice
+		m := redact.Message{Text: why.Error(), SQL: []string{where}, Values: c.Args[i : i+1]}
+		if shown := m.String(); shown != m.Text {
+			err = &concealed{where + ": " + shown, why}
+		}
 	}
 	return &Error{Op: "bind", Fault: Fault{Condition: condition}, Err: err}
 }
@@ -93,7 +149,20 @@ func (e *outOfRangeError) Is(target error) bool { return target == ErrData }
 type misfit struct {
 	where string
 	why   error
+	value driver.Value
 }
 
 func (m *misfit) Error() string { return m.where + ": " + m.why.Error() }
 func (m *misfit) Unwrap() error { return m.why }
+
+// numbers are those values that the package's own reasons tell without quotes.
+var numbers = regexp.MustCompile(`\b(integer|float|time|number) [-+]?[0-9][^ :,]*`)
+
+// concealed returns the misfit without the value.
+func (m *misfit) concealed(how telling) error {
+	if how == tellNothing {
+		return &concealed{m.where + ": the value doesn't fit", m.why}
+	}
+	text := numbers.ReplaceAllString(m.why.Error(), "$1 …")
+	return &concealed{m.where + ": " + redact.Message{Text: text, Values: []any{m.value}}.String(), m.why}
+}

@@ -6,9 +6,9 @@ import (
 )
 
 // Log has statements and the steps of transactions written to a logger: at the
-// level Debug, or Warn for what failed. Parameters are among the attributes unless
-// HideParameters is set, and the [LogToken] if there is one. Logging of levels that
-// the logger doesn't want costs next to nothing.
+// level Debug, or Warn for what failed. Among the attributes are the parameters, with their Go
+// types or, with [ShowParameters], their values, and the [LogToken] if there is one. Logging of
+// levels that the logger doesn't want costs next to nothing.
 func Log(l *slog.Logger) Option {
 	level := func(err error) slog.Level {
 		if err != nil {
@@ -43,7 +43,7 @@ func Log(l *slog.Logger) Option {
 			if len(x.Params) > 0 {
 				group := make([]any, 0, len(x.Params))
 				for _, p := range x.Params {
-					group = append(group, slog.String(p.Name, shortValue(p.Value)))
+					group = append(group, slog.String(p.Name, paramText(p.Value, x.telling)))
 				}
 				attrs = append(attrs, slog.Group("params", group...))
 			}

@@ -17,6 +17,7 @@ import (
 //	PoolTimeout         pool_timeout=30s
 //	MaxLifetime         max_lifetime=1h
 //	HideParameters      hide_parameters=true
+//	ShowParameters      hide_parameters=false
 //	PrePing             pre_ping=30s
 //	ReadOnly            read_only=true
 //	Isolation           isolation=serializable
@@ -94,8 +95,11 @@ var ownOptions = map[string]func(c *config, value string) error{
 	"pool_timeout":    timeOption(func(c *config) *time.Duration { return &c.poolTimeout }),
 	"max_lifetime":    timeOption(func(c *config) *time.Duration { return &c.maxLifetime }),
 	"pre_ping":        timeOption(func(c *config) *time.Duration { return &c.prePing }),
-	"hide_parameters": func(c *config, value string) (err error) {
-		c.conn.hide, err = ParseBool(value)
+	"hide_parameters": func(c *config, value string) error {
+		on, err := ParseBool(value)
+		if c.conn.telling = tellValues; on {
+			c.conn.telling = tellNothing
+		}
 		return err
 	},
 	"read_only": func(c *config, value string) (err error) {

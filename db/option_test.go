@@ -56,30 +56,36 @@ func TestAnUnknownDialectListsTheKnownOnes(t *testing.T) {
 	require.Contains(t, db.Dialects(), "sqlite")
 }
 
-func TestHiddenParametersAreNowhereInAnError(t *testing.T) {
+func TestHowMuchAnErrorTellsOfParameters(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
-		for i, hide := range []bool{false, true, true} {
-			url := "sqlite://"
-			var opts []db.Option
-			switch i {
-			case 1:
-				url += "?hide_parameters=on"
-			case 2:
-				opts = append(opts, db.HideParameters(), db.StatementCache(0))
-			}
-			e := dbtest.Open(t, ctx, url, opts...)
+		for _, how := range []struct {
+			query string
+			opts  []db.Option
+			tells string
+		}{
+			{"", nil, "[v string]"},
+			{"?hide_parameters=on", nil, ""},
+			{"", []db.Option{db.HideParameters(), db.StatementCache(0)}, ""},
+			{"?hide_parameters=off", nil, `[v="hunter2"]`},
+			{"?hide_parameters=on", []db.Option{db.ShowParameters()}, `[v="hunter2"]`},
+			{"", []db.Option{db.ShowParameters(), db.HideParameters()}, ""},
+		} {
+			e := dbtest.Open(t, ctx, "sqlite://"+how.query, how.opts...)
 			dbtest.Exec(t, ctx, e, "create table t(v text unique)", "insert into t values ('hunter2')")
 			_, err := e.Exec(ctx, "insert into t values (:v)", db.Named("v", "hunter2"))
 			require.ErrorIs(t, err, db.ErrUnique)
 			var is *db.Error
 			require.ErrorAs(t, err, &is)
 			require.Equal(t, "insert into t values (:v)", is.Statement)
-			if hide {
-				require.NotContains(t, err.Error(), "hunter2")
+			require.ErrorContains(t, err, how.tells)
+			if how.tells == "" {
 				require.Empty(t, is.Params)
+				require.NotContains(t, err.Error(), "string")
 			} else {
-				require.ErrorContains(t, err, `[v="hunter2"]`)
-				require.Equal(t, "hunter2", is.Params[0].Value)
+				require.Equal(t, "hunter2", is.Params[0].Value, "the program can have it")
+			}
+			if how.tells != `[v="hunter2"]` {
+				require.NotContains(t, err.Error(), "hunter2")
 			}
 		}
 	})

@@ -161,8 +161,8 @@ func (c *Call) explain(err error) error {
 	if e.Statement == "" && c.Statement != nil {
 		e.Statement = c.Statement.Source
 	}
-	if m, ok := e.Err.(*misfit); ok && c.hides() {
-		e.Err = &concealed{m.where + ": the value doesn't fit", m.why}
+	if m, ok := e.Err.(*misfit); ok && c.tells() != tellValues {
+		e.Err = m.concealed(c.tells())
 	}
 	return err
 }
@@ -195,7 +195,7 @@ func (c *Call) scanRow(row []driver.Value, dest []any) error {
 	}
 	for i, v := range row {
 		if err := c.assign(i, dest[i], v); err != nil {
-			return badColumn(c.Columns[i], i, dest[i], err)
+			return badColumn(c.Columns[i], i, row[i], dest[i], err)
 		}
 	}
 	return nil
@@ -210,13 +210,13 @@ func (c *Call) assign(i int, dest any, v driver.Value) error {
 	return assign(d, c.Columns[i].Type, dest, v)
 }
 
-func badColumn(c Column, i int, dest any, err error) error {
+func badColumn(c Column, i int, value driver.Value, dest any, err error) error {
 	typ := ""
 	if c.Type != "" {
 		typ = " of type " + c.Type
 	}
 	where := fmt.Sprintf("column %d, %q%s, into %s", i+1, c.Name, typ, pointee(dest))
-	return &Error{Op: "scan", Fault: Fault{Condition: ErrScan}, Err: &misfit{where, err}}
+	return &Error{Op: "scan", Fault: Fault{Condition: ErrScan}, Err: &misfit{where, err, value}}
 }
 
 func columnNames(columns []Column) string {

@@ -99,7 +99,7 @@ func notOneValue(v any) error {
 	case t.Kind() == reflect.Slice, t.Kind() == reflect.Array:
 		return fmt.Errorf("a list can't be one argument; it can stand alone in IN (:name), and db.JSON[%s]{V: …} is stored as JSON", t)
 	case t.Kind() == reflect.Map, t.Kind() == reflect.Struct:
-		return fmt.Errorf("a value of this type can't be an argument; implement driver.Valuer, or write db.JSON[%s]{V: …}, which is stored as JSON", t)
+		return fmt.Errorf("unsupported type %[1]s: implement driver.Valuer, or write db.JSON[%[1]s]{V: …}, which is stored as JSON", t)
 	}
 	return nil
 }

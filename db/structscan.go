@@ -51,7 +51,7 @@ func (p structPlan) scan(c *Call, v reflect.Value, row []driver.Value) error {
 		if err := c.assign(i, f.Addr().Interface(), row[i]); err != nil {
 			field := v.Type().FieldByIndex(index)
 			where := fmt.Sprintf("column %d, %q, into field %s (%s) of %s", i+1, c.Columns[i].Name, field.Name, field.Type, v.Type())
-			return &Error{Op: "scan", Fault: Fault{Condition: ErrScan}, Err: &misfit{where, err}}
+			return &Error{Op: "scan", Fault: Fault{Condition: ErrScan}, Err: &misfit{where, err, row[i]}}
 		}
 	}
 	return nil

@@ -98,9 +98,9 @@ func (tx *Tx) Commit(ctx context.Context) error {
 	}
 	if why != nil {
 		why = c.e.wrap(ctx, "commit", nil, why)
-		if own, ok := why.(*Error); ok && how == endCommit && c.conf.hide {
+		if own, ok := why.(*Error); ok && how == endCommit {
 			known := *own
-			known.veil("")
+			known.concealCommit(c.conf.telling)
 			why = &known
 		}
 		why = c.e.events.fail(ctx, why)

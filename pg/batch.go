@@ -26,6 +26,7 @@ func (s *lease) batch(ctx context.Context, b *pgx.Batch, tx *Tx) pgx.BatchResult
 	items := make([]*query, len(b.QueuedQueries))
 	for i, queued := range b.QueuedQueries {
 		items[i] = &query{db: s.db, text: queued.SQL, args: queued.Arguments}
+		items[i].shows = s.db.config.ShowParameters
 		if err := items[i].parseOptions(ctx); err != nil {
 			br.fail(i, items[i].failed("preparing", err))
 			return br
@@ -34,6 +35,7 @@ func (s *lease) batch(ctx context.Context, b *pgx.Batch, tx *Tx) pgx.BatchResult
 	}
 	br.items = items
 	whole := &query{text: items[0].text}
+	whole.shows = s.db.config.ShowParameters
 	whole.sql = whole.text
 	tracer, traced := s.db.config.Tracer.(pgx.BatchTracer)
 	if traced {
@@ -101,7 +103,7 @@ func (s *lease) runBatch(ctx context.Context, br *batchResults, whole *query) er
 				return whole.segment.failed("beginning the transaction of", whole.text, whole.failure)
 			}
 			at := min(whole.cur-hidden, len(br.items)-1)
-			return br.fail(at, whole.segment.failed(whole.stage(), br.items[at].text, whole.failure))
+			return br.fail(at, whole.segment.failed(whole.stage(), br.items[at].text, whole.failure, br.items[at].args...))
 		}
 		br.steps = whole.steps[hidden:]
 		return nil
@@ -111,7 +113,7 @@ func (s *lease) runBatch(ctx context.Context, br *batchResults, whole *query) er
 // describeAll asks for the types of all statements of a batch that aren't known, in one segment.
 func (s *lease) describeAll(ctx context.Context, br *batchResults, inTx bool) error {
 	for attempt := 1; ; attempt++ {
-		g := &segment{harmless: true, inTx: inTx}
+		g := &segment{harmless: true, inTx: inTx, shows: s.db.config.ShowParameters}
 		var which []int
 		asked := map[*description]bool{}
 		for i, q := range br.items {

@@ -45,6 +45,10 @@ type Config struct {
 	// caller gets ErrResultTooLarge: it should be read with Stream, for which there is no limit. 0 means any number.
 	ResultLimit int
 
+	// ShowParameters has errors show the values of arguments and rows where the server or pgx put them into a message. By default what they quote is left out
+	// of the text unless it is part of the statement or a name; errors.As finds the whole in any case.
+	ShowParameters bool
+
 	// StatementCache is how many prepared statements a connection keeps. With 0 none is kept, and the default mode is ExecMode exec.
 	StatementCache int
 	// ExecMode is how statements are executed unless a call says otherwise.
@@ -98,6 +102,7 @@ var execModes = []struct {
 //	cancel_timeout            how long the server may take to answer a cancel request, and what the driver itself asks, until the connection is given up; default 3s
 //	pipeline_depth            how many statements a lane carries at once; default 0, adapting
 //	result_limit              how many bytes of rows a statement may have in memory; default 134217728, 0 for any number
+//	show_parameters           on, or off: whether errors show values; default off
 //	statement_cache_capacity  prepared statements for each connection; default 512, 0 for none
 //	default_query_exec_mode   cache_statement, cache_describe, describe_exec, exec or simple_protocol
 //
@@ -131,6 +136,7 @@ func ParseConfig(conn string) (*Config, error) {
 	if o.choice("pipeline", "on", "off") == "off" {
 		c.Pipeline = false
 	}
+	c.ShowParameters = o.choice("show_parameters", "on", "off") == "on"
 	var names []string
 	for _, m := range execModes {
 		names = append(names, m.name)

@@ -61,7 +61,7 @@ func (s *lease) copyIn(ctx context.Context, tx *Tx, q *query, types *segment, pr
 	case ctx.Err() != nil:
 		return q.gaveUp(loop.ContextError(ctx))
 	default:
-		return q.failed("producing the data of", wrong)
+		return q.failed(stageCopying, wrong)
 	}
 	return err
 }

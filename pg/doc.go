@@ -140,7 +140,7 @@
 // # Errors
 //
 // The error of a statement is a [*StatementError]: what, where, and how far. That of a batch is a [*BatchError], too, which says which statement it was. In it errors.As finds the server's *pgconn.PgError,
-// and errors.Is the conditions [ErrConnLost], [ErrClosed], [ErrQueueFull], [ErrRefusedOnLane], [ErrBusy], [ErrResultTooLarge], [ErrProtocol], and the context's cause.
+// whose message may quote values that the text leaves out (see Config.ShowParameters), and errors.Is the conditions [ErrConnLost], [ErrClosed], [ErrQueueFull], [ErrRefusedOnLane], [ErrBusy], [ErrResultTooLarge], [ErrProtocol], and the context's cause.
 //
 // # Who may call what
 //

@@ -39,7 +39,7 @@ var (
 )
 
 // A StatementError is the error of a statement: what it was, where it was, and what happened.
-// errors.As finds the server's *pgconn.PgError in it.
+// errors.As finds the server's *pgconn.PgError in it. Its text doesn't show values, see Config.ShowParameters.
 type StatementError struct {
 	SQL   string // shortened
 	Stage string // what was being done: "preparing", "running", "waiting for a connection" …
@@ -49,6 +49,8 @@ type StatementError struct {
 	// MaybeApplied is true if nobody knows whether the statement was applied: the connection broke, or the context ended, when it had been sent.
 	// In a transaction that concerns only what commits, since the server rolls the rest back.
 	MaybeApplied bool
+
+	shown string // what is printed for Err; "" prints it as it is
 }
 
 func (e *StatementError) Error() string {
@@ -60,9 +62,16 @@ func (e *StatementError) Error() string {
 		b.WriteString(" at " + e.Host)
 	}
 	b.WriteString(": ")
-	b.WriteString(strings.TrimPrefix(e.Err.Error(), "pg: "))
+	text := e.shown
+	if text == "" {
+		text = e.Err.Error()
+	}
+	b.WriteString(strings.TrimPrefix(text, "pg: "))
 	return b.String()
 }
+
+// MarshalText is Error, for encoders such as that of JSON, which would show what Err has.
+func (e *StatementError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
 
 // Unwrap returns what happened.
 func (e *StatementError) Unwrap() error { return e.Err }

@@ -95,6 +95,7 @@ func (s *lease) run(ctx context.Context, q *query) error {
 
 // execute brings a query to its end. Afterwards its steps hold the answer, unless there is an error.
 func (s *lease) execute(ctx context.Context, q *query) error {
+	q.shows = s.db.config.ShowParameters
 	if !s.admits(q.last) {
 		return q.failed("running", s.late()) // before its arguments are asked for anything
 	}
@@ -171,7 +172,10 @@ func (s *scheduler) recognise(q *query) {
 	}
 }
 
-const stageEncoding = "encoding the arguments of"
+const (
+	stageEncoding = "encoding the arguments of"
+	stageCopying  = "producing the data of"
+)
 
 // doubtful reports whether the server didn't like a parameter's value. That is the caller's mistake, or the parameter has
 // another type by now.
@@ -221,9 +225,11 @@ func (g *segment) stage() string {
 }
 
 // failed is the error of a statement.
-func (q *query) failed(stage string, err error) error { return q.segment.failed(stage, q.text, err) }
+func (q *query) failed(stage string, err error) error {
+	return q.segment.failed(stage, q.text, err, q.args...)
+}
 
-func (g *segment) failed(stage, sql string, err error) error {
+func (g *segment) failed(stage, sql string, err error, args ...any) error {
 	if e, ok := err.(*StatementError); ok {
 		return e
 	}
@@ -233,6 +239,9 @@ func (g *segment) failed(stage, sql string, err error) error {
 	}
 	var lost *LostError
 	e.MaybeApplied = errors.As(err, &lost) && lost.MaybeApplied
+	if !g.shows {
+		e.conceal(sql, args)
+	}
 	return e
 }
 
@@ -366,7 +375,7 @@ func (q *query) formats(sh *shape) []int16 {
 // describe asks the server for the types of a statement.
 func (s *lease) describe(ctx context.Context, sql string, inTx bool) (*shape, error) {
 	for attempt := 1; ; attempt++ {
-		g := &segment{sql: sql, harmless: true, inTx: inTx}
+		g := &segment{sql: sql, harmless: true, inTx: inTx, shows: s.db.config.ShowParameters}
 		payload, err := describeUnnamed(g.smallOut[:0], sql)
 		if err != nil {
 			return nil, err

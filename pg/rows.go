@@ -161,7 +161,7 @@ func (r *Rows) Scan(dest ...any) error {
 			continue
 		}
 		if err := r.codec.scanPlan(i, field, to).Scan(v, to); err != nil {
-			return r.fail(pgx.ScanArgError{ColumnIndex: i, FieldName: field.Name, Err: unknownType(types, field.DataTypeOID, err)})
+			return r.fail(pgx.ScanArgError{ColumnIndex: i, FieldName: field.Name, Err: r.db.unscannable(unknownType(types, field.DataTypeOID, err), v)})
 		}
 	}
 	return nil
@@ -185,7 +185,7 @@ func (r *Rows) Values() ([]any, error) {
 		case known:
 			v, err := t.Codec.DecodeValue(types, f.DataTypeOID, f.Format, b)
 			if err != nil {
-				return nil, r.fail(err)
+				return nil, r.fail(r.db.unscannable(err, b))
 			}
 			values = append(values, v)
 		case f.Format == pgx.TextFormatCode:

@@ -44,6 +44,7 @@ type segment struct {
 	obscure  bool                            // may do so, but the text doesn't show it
 	soon     bool                            // when its turn has come the server answers soon, or the connection is given up
 	inTx     bool                            // belongs to a transaction of several segments
+	shows    bool                            // its error may have values: Config.ShowParameters
 	copyOut  bool                            // it is a COPY to the client, whose messages are the rows of the stream
 	copyIn   *copyIn                         // it is a COPY from the client
 	feed     func(ctx context.Context) error // puts the data of a copyIn

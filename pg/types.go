@@ -163,5 +163,5 @@ func unknownType(m *pgtype.Map, oid uint32, err error) error {
 	if _, known := m.TypeForOID(oid); known || oid < 16384 {
 		return err
 	}
-	return fmt.Errorf("%w (%d is a type of this database's own, which DB.LoadTypes makes known; \"select %[2]d::regtype\" tells its name)", err, oid)
+	return fmt.Errorf("%w (%d is a type of this database's own, which DB.LoadTypes makes known; its name is told by select %[2]d::regtype)", err, oid)
 }

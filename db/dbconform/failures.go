@@ -3,6 +3,7 @@ package dbconform
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/stretchr/testify/require"
 
@@ -85,7 +86,25 @@ var failures = []test{
 		require.NotEmpty(c, e.Code, "the database's own code")
 		require.Error(c, e.Err)
 		require.ErrorContains(c, e, query)
-		require.ErrorContains(c, e, "value 1")
+		require.Equal(c, 1, strings.Count(e.Error(), query), "the statement is told once")
+		require.ErrorContains(c, e, "[id int64, value string]", "names and types, no values")
+		require.NotContains(c, e.Error(), "value 1")
+	}},
+	{"parameters can be shown", func(c *run) {
+		e := c.engine(db.ShowParameters())
+		table := c.items(1)
+		value := "value 1"
+		insert := "insert into " + table + " (id, value) values (:id, :value)"
+		args := []any{named("id", 1), named("value", &value)}
+		_, err := e.Exec(c.ctx, insert, args...)
+		require.ErrorContains(c, c.is(err, db.ErrUnique), `[id=1, value="value 1"]`, "and not where it is in memory")
+	}},
+	{"parameters can be shown on one connection", func(c *run) {
+		table := c.items(1)
+		conn := c.conn(c.engine(), db.ShowParameters())
+		defer c.close(conn)
+		_, err := conn.Exec(c.ctx, "insert into "+table+" (id, value) values (:id, :value)", itemOf(1))
+		require.ErrorContains(c, c.is(err, db.ErrUnique), `[id=1, value="value 1"]`)
 	}},
 	{"parameters can be hidden", func(c *run) {
 		e := c.engine(db.HideParameters())

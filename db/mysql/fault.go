@@ -83,6 +83,7 @@ func (Dialect) Fault(err error) db.Fault {
 		return db.Fault{}
 	}
 	f := db.Fault{Condition: condition(e), Code: fmt.Sprint(e.Number)}
+	f.Raised = e.Number == 1644 || string(e.SQLState[:2]) == "45" // SIGNAL
 	if e.SQLState != [5]byte{} {
 		f.Code += " (" + string(e.SQLState[:]) + ")"
 	}

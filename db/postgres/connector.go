@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -173,14 +174,35 @@ func fill(call *db.Call, rows pgx.Rows) error {
 	return nil
 }
 
-// explain makes of pg's errors what package db understands.
+// explain makes of pg's errors what package db understands, and says the statement once.
 func explain(call *db.Call, err error) error {
+	if failure := notEncoded(call, err); failure != nil {
+		return failure
+	}
+	var st *pg.StatementError
+	if errors.As(err, &st) {
+		err = &brief{st, err}
+	}
 	var lost *pg.LostError
 	if errors.As(err, &lost) && !lost.MaybeApplied {
 		return fmt.Errorf("%w: %w", driver.ErrBadConn, err)
 	}
-	if failure := notEncoded(call, err); failure != nil {
-		return failure
-	}
 	return uncertain(err)
 }
+
+// brief is an error of package pg without the statement, which db's error has, and with what the
+// server says as it is: db's error takes values out of that.
+type brief struct {
+	st  *pg.StatementError
+	err error // st, or what wraps it
+}
+
+func (b *brief) Error() string {
+	text := b.st.Stage
+	if b.st.Host != "" {
+		text += " at " + b.st.Host
+	}
+	return text + ": " + strings.TrimPrefix(b.st.Err.Error(), "pg: ")
+}
+
+func (b *brief) Unwrap() error { return b.err }

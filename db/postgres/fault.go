@@ -75,6 +75,7 @@ func (Dialect) Fault(err error) db.Fault {
 	var e *pgconn.PgError
 	if errors.As(err, &e) {
 		f.Table, f.Column, f.Constraint = e.TableName, e.ColumnName, e.ConstraintName
+		f.Raised = code == "P0001" || strings.HasPrefix(e.Routine, "exec_stmt_") // RAISE and ASSERT, whatever their code
 		if f.Hint == "" {
 			f.Hint = e.Hint
 		}

@@ -92,6 +92,7 @@ func fault(err error) db.Fault {
 			f.Condition = known.condition
 		}
 	}
+	f.Raised = code == 1811 // RAISE in a trigger
 	text := err.Error()
 	if f.Condition == nil && code <= 1 {
 		for _, m := range messages {

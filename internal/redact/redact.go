@@ -1,0 +1,203 @@
+// Package redact takes values out of the messages of databases and drivers. These put into them what was wrong: a key
+// that is there already, a text that is no number. What is known, as a part of the statement or as a name, stays.
+package redact
+
+import (
+	"database/sql/driver"
+	"fmt"
+	"reflect"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A Message is what is known of a message.
+type Message struct {
+	Text   string
+	SQL    []string // the statement: as its caller wrote it, as it was sent
+	Names  []string // of tables, columns, constraints that the message is about
+	Values []any    // the statement's arguments
+}
+
+// mark stands for what was taken out.
+const mark = "…"
+
+// String returns the message without what may be a value: what it quotes, but for parts of the statement and names, and
+// the arguments, wherever they are.
+func (m Message) String() string {
+	values := forms(nil, reflect.ValueOf(m.Values), 0)
+	return without(m.maskQuoted(values), values)
+}
+
+// maskQuoted masks from the first quoted part that isn't known to the last quote: a value may have quotes itself. Where the
+// database quotes a name after it, that stays.
+func (m Message) maskQuoted(values []string) string {
+	text := m.Text
+	first := -1
+	for i := 0; i < len(text) && first < 0; i++ {
+		if !isQuote(text[i]) || isInWord(text, i) {
+			continue
+		}
+		end := closing(text, i)
+		switch {
+		case text[i] == '`': // only names are quoted so
+			if end < 0 {
+				return text
+			}
+			i = end
+		case end < 0 || !m.knows(text[i+1:end], values):
+			first = i
+		default:
+			i = end
+		}
+	}
+	if first < 0 {
+		return text
+	}
+	last := strings.LastIndexAny(text, `'"`)
+	for last > first {
+		open := strings.LastIndexByte(text[:last], text[last])
+		if open <= first || !m.isName(text[open+1:last]) {
+			break
+		}
+		last = strings.LastIndexAny(text[:open], `'"`)
+	}
+	quote := text[first : first+1]
+	if last <= first {
+		return text[:first] + quote + mark // it isn't closed
+	}
+	return text[:first] + quote + mark + quote + text[last+1:]
+}
+
+func isQuote(c byte) bool { return c == '\'' || c == '"' || c == '`' }
+
+// isInWord tells whether what is at i is an apostrophe.
+func isInWord(text string, i int) bool {
+	before, _ := utf8.DecodeLastRuneInString(text[:i])
+	return i > 0 && isWord(before)
+}
+
+// closing returns where the quote at i is closed, -1 if it isn't.
+func closing(text string, i int) int {
+	for j := i + 1; j < len(text); j++ {
+		if text[j] != text[i] {
+			continue
+		}
+		if after, _ := utf8.DecodeRuneInString(text[j+1:]); j+1 == len(text) || !isWord(after) {
+			return j
+		}
+	}
+	return -1
+}
+
+func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+
+// clauses are what MySQL calls the parts of a statement.
+var clauses = regexp.MustCompile(`^(field|select|where|on|from|order|group|having|window) (list|clause|statement)$`)
+
+// knows tells whether a quoted part is one of the statement or a name, and no argument.
+func (m Message) knows(part string, values []string) bool {
+	if part == "" || without(part, values) != part {
+		return part == ""
+	}
+	if m.isName(part) || clauses.MatchString(part) {
+		return true
+	}
+	for _, sql := range m.SQL {
+		if contains(sql, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// isName tells whether a quoted part is a name, perhaps with what it belongs to before it.
+func (m Message) isName(part string) bool {
+	for _, name := range m.Names {
+		if name != "" && (part == name || strings.HasSuffix(part, "."+name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// long is how long a part of the statement is that needn't begin and end where words do: databases cut what they quote.
+const long = 12
+
+// contains tells whether the text has the part, as words of its own.
+func contains(text, part string) bool {
+	return find(text, part, len(part) >= long) >= 0
+}
+
+// find returns where the text has the part, or -1. Without anywhere the part must not begin or end within a word.
+func find(text, part string, anywhere bool) int {
+	for from := 0; ; {
+		i := strings.Index(text[from:], part)
+		if i < 0 {
+			return -1
+		}
+		i += from
+		end := i + len(part)
+		before, _ := utf8.DecodeLastRuneInString(text[:i])
+		after, _ := utf8.DecodeRuneInString(text[end:])
+		if anywhere || (i == 0 || !isWord(before)) && (end == len(text) || !isWord(after)) {
+			return i
+		}
+		from = i + 1
+	}
+}
+
+// without masks the values in a text, in whatever case they are.
+func without(text string, values []string) string {
+	for _, v := range values {
+		for {
+			lower := strings.ToLower(text)
+			if len(lower) != len(text) { // a letter whose other case has another length
+				lower = text
+			}
+			i := find(lower, strings.ToLower(v), false)
+			if i < 0 {
+				break
+			}
+			text = text[:i] + mark + text[i+len(v):]
+		}
+	}
+	return text
+}
+
+// shortest is the length of values that are looked for: shorter ones are in many messages by chance.
+const shortest = 3
+
+// forms appends the texts that values may have in messages.
+func forms(all []string, v reflect.Value, depth int) []string {
+	const deepest = 8
+	for v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface {
+		if v.IsNil() || depth > deepest {
+			return all
+		}
+		v, depth = v.Elem(), depth+1
+	}
+	if !v.IsValid() || depth > deepest {
+		return all
+	}
+	if k := v.Kind(); (k == reflect.Slice || k == reflect.Array) && v.Type().Elem().Kind() != reflect.Uint8 {
+		for i := range v.Len() {
+			all = forms(all, v.Index(i), depth+1)
+		}
+		return all
+	}
+	text := ""
+	switch x := v.Interface().(type) {
+	case []byte:
+		text = string(x)
+	case driver.Valuer:
+		return all // only its method knows what it is
+	default:
+		text = fmt.Sprint(x)
+	}
+	if utf8.RuneCountInString(text) < shortest {
+		return all
+	}
+	return append(all, text)
+}

@@ -201,6 +201,7 @@ func (c *conn) unput(s *segment) bool {
 	n := s.end - s.start
 	c.out = slices.Delete(c.out, int(s.start-base), int(s.end-base))
 	c.queued -= n
+	s.conn = nil
 	found := c.sent.remove(s)
 	for i := found; i < c.sent.len(); i++ {
 		later := c.sent.at(i)

@@ -254,8 +254,8 @@ func (k *copyIn) await(ctx context.Context, condition func() bool) error {
 	}
 }
 
-// close ends the COPY because the session or transaction is ended.
-func (k *copyIn) close() {
+// evict ends the COPY because the session or transaction is ended.
+func (k *copyIn) evict() {
 	why := fmt.Errorf("%w: the session or transaction was ended", ErrClosed)
 	k.s.mu.Lock()
 	if k.s.occupant == k {

@@ -184,7 +184,7 @@ func (s *lease) close() (first bool) {
 	s.flush()
 	_, o, first := s.end()
 	if o != nil {
-		o.close()
+		o.evict()
 	}
 	return first
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1239206e/repaint"
@@ -59,11 +58,8 @@ type call struct {
 
 // user is what a Session and a Tx have in common.
 type user interface {
+	querier
 	streamer
-	rower
-	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 	Begin(ctx context.Context) (pgx.Tx, error)
 	CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error)
 }
@@ -687,6 +683,62 @@ func TestCopyEndsBeforeTheServerAsksForData(t *testing.T) {
 			require.Equal(t, pid, next.PID(), "%s: it is the same connection", how)
 			require.Equal(t, 0, count(t, ctx, next, "t"))
 			next.Release()
+		}
+	})
+}
+
+// A transaction of a session is rolled back when Rollback says so, also with a context that has ended: what the session does next isn't in it.
+func TestRollbackAfterTheContextEndsTheTransactionOfASession(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, target := open(t, "&pool_sessions=1")
+		target.MustQuery(t, "create table t (id int)")
+		s, err := db.Acquire(ctx)
+		require.NoError(t, err)
+		tx := beginTx(t, ctx, s)
+		_, err = tx.Exec(ctx, "insert into t values (1)")
+		require.NoError(t, err)
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		require.NoError(t, tx.Rollback(ended))
+		_, err = s.Exec(ctx, "insert into t values (2)")
+		require.NoError(t, err)
+		require.Equal(t, "2", target.MustQuery(t, "select id from t"))
+		s.Release()
+	})
+}
+
+// A stream that has no rows yet ends with its owner.
+func TestStreamEndsWithItsOwnerBeforeTheFirstRow(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		for _, inTx := range []bool{true, false} {
+			db, target := open(t, "&pool_sessions=1")
+			unlock := lock(t, ctx, target)
+			s, err := db.Acquire(ctx)
+			require.NoError(t, err)
+			var q user = s
+			if inTx {
+				q = beginTx(t, ctx, s)
+			}
+			wait := c.start(ctx, func(ctx context.Context) error {
+				_, err := q.Stream(ctx, waitSQL)
+				return err
+			})
+			waiting(t, ctx, target, "pg_advisory_xact_lock(7)")
+			if tx, ok := q.(*Tx); ok {
+				rolledBack := c.start(ctx, tx.Rollback)
+				err = wait()
+				unlock()
+				require.NoError(t, rolledBack())
+			} else {
+				s.Release()
+				err = wait()
+				unlock()
+			}
+			require.ErrorIs(t, err, ErrClosed)
+			var failed *StatementError
+			require.ErrorAs(t, err, &failed)
+			require.Equal(t, !inTx, failed.MaybeApplied)
+			s.Release()
 		}
 	})
 }

@@ -264,7 +264,7 @@ func (q *query) gaveUp(err error) error {
 // mayBeApplied reports whether a segment that was given up may be applied all the same. It needs the mutex.
 func (g *segment) mayBeApplied() bool {
 	switch {
-	case !g.abandoned.Load(), g.harmless, g.inTx && !g.commits:
+	case g.conn == nil, !g.abandoned.Load() && !g.stream.isClosed(), g.harmless, g.inTx && !g.commits:
 		return false
 	}
 	return g.copyIn == nil || g.copyIn.done

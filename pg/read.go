@@ -33,7 +33,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	stop := false
 	switch {
 	case c.until != nil:
-		stop = c.until.state == stateFinished || c.until.conn != c || st != nil && c.until.stream == st && st.hasRows()
+		stop = c.until.state == stateFinished || c.until.conn != c || c.until.stream.hasRows()
 	default:
 		stop = c.sent.len() == 0 && !c.watching && c.failed == nil
 	}

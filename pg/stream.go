@@ -133,6 +133,8 @@ const (
 	streamWindow = 8 * streamPiece // bytes that may lie about before the reader stops
 )
 
+var errEvicted = fmt.Errorf("%w: the session or transaction was ended before the rows had been read", ErrClosed)
+
 var errOccupied = fmt.Errorf("%w: a stream or COPY is open on it, which must be read to the end or closed before", ErrBusy)
 
 // delivered reports whether a row has come, so that the statement can't be repeated without anybody noticing.
@@ -223,7 +225,11 @@ func (st *stream) tooMuch(limit int) bool {
 	return st.size > limit && !st.closed
 }
 
+// hasRows reports whether who reads the rows has something to look at.
 func (st *stream) hasRows() bool {
+	if st == nil {
+		return false
+	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	return len(st.pieces) > 0 || st.closed
@@ -255,7 +261,7 @@ func (st *stream) next() (rowStore, error) {
 		st.mu.Lock()
 		if st.closed {
 			st.mu.Unlock()
-			return rowStore{}, fmt.Errorf("%w: the session or transaction was ended before the rows had been read", ErrClosed)
+			return rowStore{}, errEvicted
 		}
 		if len(st.pieces) > 0 {
 			f := st.pieces[0]
@@ -321,6 +327,23 @@ func (st *stream) ready() bool {
 	return len(st.pieces) > 0 || st.finished || st.closed
 }
 
+// isEvicted reports that rows are thrown away that have not all come.
+func (st *stream) isEvicted() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.closed && !st.finished
+}
+
+// isClosed reports that rows are thrown away.
+func (st *stream) isClosed() bool {
+	if st == nil {
+		return false
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.closed
+}
+
 // takeRole makes the caller the reader of the connection, which it returns, if it is a goroutine that may be.
 func (st *stream) takeRole() *conn {
 	inLoop := repaint.CurrentLoop() != nil
@@ -349,25 +372,9 @@ func (st *stream) takeRole() *conn {
 	return c
 }
 
-// close says that nobody reads any more. If the statement is still being executed it is cancelled; in a transaction it goes on,
-// since a cancel would end the transaction, unless the context has ended.
+// close is called by who reads the rows, or would have, and no longer does.
 func (st *stream) close() {
-	st.discard()
-	s, g := st.sched, st.g
-	s.mu.Lock()
-	if s.occupant == st {
-		s.occupant = nil
-	}
-	if g.state == stateSent {
-		g.conn.unpark()
-		g.unread = true
-		s.unread.Store(true)
-	}
-	cancel := g.state == stateSent && !g.abandoned.Load() && (st.ctx.Err() != nil || !g.inTx && g.conn.status == 'I')
-	s.mu.Unlock()
-	if cancel {
-		s.abandon(g)
-	}
+	st.evict()
 	if st.unwatch != nil {
 		st.unwatch()
 		st.unwatch = nil
@@ -379,6 +386,30 @@ func (st *stream) close() {
 	if st.release != nil {
 		st.release()
 		st.release = nil
+	}
+}
+
+// evict says that nobody reads any more. If the statement is still being executed it is cancelled; in a transaction it goes on,
+// since a cancel would end the transaction, unless the context has ended.
+func (st *stream) evict() {
+	st.discard()
+	s, g := st.sched, st.g
+	s.mu.Lock()
+	if s.occupant == st {
+		s.occupant = nil
+	}
+	if c := g.conn; g.state == stateSent {
+		c.unpark()
+		g.unread = true
+		s.unread.Store(true)
+		if c.role == caller && c.until == g {
+			_ = c.w.net.SetReadDeadline(longAgo) // it waits for rows, and is to look again
+		}
+	}
+	cancel := g.state == stateSent && !g.abandoned.Load() && (st.ctx.Err() != nil || !g.inTx && g.conn.status == 'I')
+	s.mu.Unlock()
+	if cancel {
+		s.abandon(g)
 	}
 }
 
@@ -423,6 +454,9 @@ func (s *lease) doStream(ctx context.Context, g *segment) error {
 		return err
 	}
 	err = st.wait()
+	if err == nil && st.isEvicted() {
+		return errEvicted // the statement goes on, but nobody waits for it
+	}
 	if err != nil {
 		if s.abandon(g) {
 			err = nil
@@ -441,4 +475,4 @@ func (s *lease) doStream(ctx context.Context, g *segment) error {
 }
 
 // An occupant is what a session does for a while, so that it can do nothing else: a stream or a copyIn.
-type occupant interface{ close() }
+type occupant interface{ evict() }

@@ -362,11 +362,11 @@ func (tx *Tx) Rollback(ctx context.Context) error {
 	if !first {
 		return pgx.ErrTxClosed
 	}
-	// What is under way comes first on the connection, so there is nothing to wait for; and when it is released, a transaction
+	// What is under way comes first on the connection, so there is nothing to wait for; and when that is given back, a transaction
 	// that is still open is rolled back.
 	defer tx.giveBack()
 	if occupant != nil {
-		occupant.close()
+		occupant.evict()
 	}
 	if tx.parent == nil {
 		tx.s.abandonUnread()
@@ -375,7 +375,7 @@ func (tx *Tx) Rollback(ctx context.Context) error {
 		return nil
 	}
 	if ctx.Err() != nil {
-		if tx.parent != nil {
+		if tx.owns == nil {
 			tx.s.fire(&segment{sql: tx.back, inTx: true, last: true}, func(error) {})
 		}
 		return nil

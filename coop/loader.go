@@ -15,6 +15,8 @@ import (
 // In a loop it collects the keys that tasks ask for, and calls the batch function at the instant at which all of them wait,
 // when no task is left that could ask for more. So there is no timer, and no guess: a thousand tasks that load
 // one row each make exactly one batch, and three lookups that depend on each other make three, however many tasks do them.
+// A loop that always has something else to do doesn't keep them waiting: after a millisecond, or 256 turns of the loop,
+// the batch begins with what it has.
 // A key that is asked for several times, also while it's being loaded, is loaded once.
 //
 // In plain goroutines that instant can't be known. There the first key starts a batch at once, and what is asked for while that

@@ -628,3 +628,41 @@ func TestBatchThatNobodyWaitsForRaisesItsPanicInRun(t *testing.T) {
 	})
 	require.ErrorIs(t, p.(error), errBoom)
 }
+
+// A loop that is never idle doesn't starve who loads.
+func TestLoaderIsServedWhileOthersAreAlwaysReady(t *testing.T) {
+	for name, opts := range map[string][]loop.Option{
+		"real":            nil,
+		"virtual":         {loop.WithVirtualClock(time.Unix(0, 0))},
+		"virtual, seeded": {loop.WithVirtualClock(time.Unix(0, 0)), loop.WithSeed(1)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			leakcheck.Test(t)
+			require.NoError(t, repaint.Run(t.Context(), func(ctx context.Context) error {
+				batches, yields := 0, 0
+				l := coop.NewLoader(func(ctx context.Context, keys []int) (map[int]int, error) {
+					batches++
+					return map[int]int{1: 1, 2: 2, 3: 3}, nil
+				})
+				busy := spawn(ctx, func(ctx context.Context) error {
+					for repaint.Sleep(ctx, 0) == nil {
+						yields++
+					}
+					return nil
+				})
+				for round := range 3 {
+					_, err := repaint.Gather(ctx,
+						func(ctx context.Context) (int, error) { return l.Load(ctx, 1) },
+						func(ctx context.Context) (int, error) { return l.Load(ctx, 2) },
+						func(ctx context.Context) (int, error) { return l.Load(ctx, 3) })
+					require.NoError(t, err)
+					require.Equal(t, round+1, batches)
+				}
+				require.Less(t, yields, 100_000)
+				busy.Cancel(nil)
+				_, err := repaint.Await(ctx, busy)
+				return err
+			}, opts...))
+		})
+	}
+}

@@ -160,7 +160,7 @@ func (o *order[K, V]) run() {
 		o.watch.Future().Subscribe(closing)
 	}
 	if o.askIdle {
-		o.home.CallWhenIdle(o.room.idle)
+		o.home.CallWhenIdleSoon(o.room.idle)
 	}
 	for _, b := range o.ready {
 		b.start()
@@ -217,7 +217,7 @@ func (r *room[K, V]) ended() (after aftermath[K, V]) {
 	return after
 }
 
-// idle is called by the loop when all its tasks wait.
+// idle is called by the loop when all its tasks wait, or when it has had no such moment for too long.
 func (r *room[K, V]) idle() {
 	r.loader.mu.Lock()
 	r.idleAsked = false

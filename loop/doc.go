@@ -26,7 +26,8 @@
 //
 // The order is a law, not a habit: whatever was scheduled first runs first, whoever scheduled it.
 // When nothing is ready, and before the loop sleeps, come the functions of [Loop.CallWhenIdle]:
-// at that instant nobody in the loop can do anything, so whoever collects has all there will be.
+// at that instant nothing in the loop can do anything, so a callback that collects has all there will be.
+// [Loop.CallWhenIdleSoon] doesn't wait for it for ever.
 // With a virtual clock, and as long as nothing comes from other goroutines, the same program always runs in the same order.
 //
 // A panic in a callback passes through Drive to its caller, and so does runtime.Goexit. The callbacks behind it

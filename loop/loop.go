@@ -26,7 +26,7 @@ type Loop struct {
 	due     []*hook    // those that have yet to be called before the next batch
 	ends    []Runnable // to be called after the hooks
 	ended   int        // how many of them have been
-	idle    []Runnable // to be called when nothing is ready
+	idle    []idleCall // to be made when nothing is ready
 	onIdle  func()     // is called before those; may be nil
 	expects Expecter   // is asked before a deadlock is reported; may be nil
 	driving bool
@@ -177,7 +177,9 @@ type hook struct{ fn func() }
 // CallWhenIdle has fn called, once, when nothing else is ready: every callback has run, no timer is due, and the loop
 // would sleep now, or a virtual clock would jump. It is the moment at which a loader knows that nobody will ask for more.
 // If several are registered they are called in one tick, in their order.
-func (l *Loop) CallWhenIdle(fn func()) { l.idle = append(l.idle, callback(fn)) }
+//
+// In a loop that is never idle fn is never called; see [Loop.CallWhenIdleSoon].
+func (l *Loop) CallWhenIdle(fn func()) { l.idle = append(l.idle, idleCall{run: callback(fn)}) }
 
 // OnIdle has fn called each time that nothing is ready, before the functions of [Loop.CallWhenIdle] and before the loop sleeps;
 // and every 64 ticks, lest a loop that is never idle forget it.
@@ -344,6 +346,9 @@ func (l *Loop) gather() error {
 		if l.chance != nil {
 			l.pick()
 		}
+		if len(l.batch) > 0 && len(l.idle) > 0 {
+			l.takeLateIdle()
+		}
 		if len(l.batch) > 0 || l.entered && len(l.hooks) > 0 || len(l.ends) > 0 {
 			if l.onIdle != nil && l.stats.Ticks%busyTicks == busyTicks-1 {
 				l.onIdle()
@@ -362,9 +367,7 @@ func (l *Loop) gather() error {
 					continue
 				}
 			}
-			l.batch = append(l.batch, l.idle...)
-			clear(l.idle)
-			l.idle = l.idle[:0]
+			l.takeIdle()
 			l.rise()
 			return nil
 		}

@@ -1,0 +1,62 @@
+package loop
+
+import (
+	"slices"
+	"time"
+)
+
+// An idleCall is to be made when nothing is ready.
+type idleCall struct {
+	run Runnable
+	// The call is made though something is ready at the beginning of this tick, 0 for never, or at this time of
+	// the loop's clock.
+	tick uint64
+	at   time.Duration
+}
+
+// A loop that is never idle makes the calls of CallWhenIdleSoon after so many ticks, or so much time.
+const (
+	lateTicks = 256
+	lateTime  = time.Millisecond
+)
+
+// CallWhenIdleSoon is [Loop.CallWhenIdle] for a fn that others wait for. If the loop isn't idle within 256 ticks and a
+// millisecond, whichever ends first, fn is called all the same, after what is ready then. A virtual clock, which
+// stands still meanwhile, leaves the ticks; in a loop with a seed, which runs a single callback in each tick, they are
+// more, as there are callbacks that are ready.
+func (l *Loop) CallWhenIdleSoon(fn func()) {
+	c := idleCall{callback(fn), l.stats.Ticks + lateTicks, l.clock.elapsed() + lateTime}
+	if l.chance != nil {
+		l.mu.Lock()
+		c.tick += lateTicks * uint64(len(l.ready)+len(l.pool))
+		l.mu.Unlock()
+	}
+	l.idle = append(l.idle, c)
+}
+
+// takeIdle moves the calls to the batch.
+func (l *Loop) takeIdle() {
+	for _, c := range l.idle {
+		l.batch = append(l.batch, c.run)
+	}
+	clear(l.idle)
+	l.idle = l.idle[:0]
+}
+
+// takeLateIdle moves those calls to the batch, behind what is ready, that can't wait any longer.
+func (l *Loop) takeLateIdle() {
+	var now time.Duration // read when needed
+	l.idle = slices.DeleteFunc(l.idle, func(c idleCall) bool {
+		if c.tick == 0 {
+			return false
+		}
+		if now == 0 {
+			now = l.clock.elapsed()
+		}
+		if c.tick > l.stats.Ticks && c.at > now {
+			return false
+		}
+		l.batch = append(l.batch, c.run)
+		return true
+	})
+}

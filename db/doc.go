@@ -108,7 +108,9 @@
 // up leaves the line; what had been handed to it goes to the next. Who can't
 // connect passes the place on, so nobody waits for a connection that
 // never comes. A connection that was lost, whose state nobody knows, or that has
-// settings of its last user, is replaced. A query that was cancelled costs no connection.
+// settings of its last user, is replaced. What a Conn has left behind that no text shows is
+// undone, where the dialect can; docs/leftovers.md tells what isn't. A query that was
+// cancelled costs no connection.
 // PoolSize, MaxOverflow, PoolTimeout, MaxLifetime, PrePing and ReportLeaks are
 // options of Open. A Conn or Tx that is forgotten is found by the garbage collector.
 //

@@ -40,7 +40,8 @@
 // setting that wasn't theirs.
 // What can't be recognised is the same as with PgBouncer's transaction pooling: on a lane, don't call
 // functions and procedures that take session-level advisory locks or change settings that the server
-// doesn't report, such as the role, and don't rely on lastval and currval.
+// doesn't report, such as the role, and don't rely on lastval and currval. docs/leftovers.md lists
+// what becomes of everything that a statement can leave behind.
 //
 // A released session is rolled back if a transaction is open, and gets its role and settings back;
 // cursors, listens, advisory locks, temporary objects and the values of currval are gone. After

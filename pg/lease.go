@@ -117,6 +117,7 @@ func (s *scheduler) refuses(g *segment) error {
 // accepted notes what a segment that was accepted begins, ends or leaves behind. It needs the mutex.
 func (s *scheduler) accepted(g *segment) {
 	s.tainted = s.tainted || g.taints
+	s.worn = s.worn || g.sticks
 	s.obscure = s.obscure || g.obscure
 	if g.begins {
 		g.lease.transaction().begun = true

@@ -206,6 +206,7 @@ func (s *lease) check(g *segment, what verdict) error {
 		return refused(what)
 	}
 	g.taints = g.taints || what.effects.Any(sqltext.LeavesState)
+	g.sticks = g.sticks || what.effects.Any(sqltext.Sticks)
 	g.obscure = g.obscure || what.effects.Any(sqltext.RunsCode)
 	return nil
 }

@@ -107,7 +107,7 @@ func (s *scheduler) restore(thorough bool, done func(clean bool)) {
 			c = s.conns[0]
 		}
 		switch {
-		case c == nil:
+		case c == nil || s.worn:
 			s.mu.Unlock()
 			done(false)
 		case c.status != 'I' && !rolledBack:

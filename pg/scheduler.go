@@ -39,6 +39,7 @@ type scheduler struct {
 	owner      *lease      // whose it is; the driver's own while a session is made ready for the next one
 	driver     lease       // the driver's own, of a session
 	tainted    bool        // of a session: a statement has left something behind
+	worn       bool        // of a session: and it can't be undone
 	obscure    bool        // of a session: a statement may have, whose text doesn't show what it does
 	kept       string      // of a session: how it is to be set up, if not as the server has it
 	private    bool        // of a session: its owner has done that, so that it isn't given to another one

@@ -41,6 +41,7 @@ type segment struct {
 	begins   bool                            // has the BEGIN of its transaction
 	last     bool                            // ends its lease
 	taints   bool                            // leaves something behind in its session
+	sticks   bool                            // and that can't be undone
 	obscure  bool                            // may do so, but the text doesn't show it
 	soon     bool                            // when its turn has come the server answers soon, or the connection is given up
 	inTx     bool                            // belongs to a transaction of several segments

@@ -39,6 +39,9 @@ const (
 	// LeavesState: it leaves something on the connection that later statements meet there, or is
 	// about such a thing: a setting, a temporary table, a prepared statement, a cursor, a lock.
 	LeavesState
+	// Sticks: what it leaves stays as long as the connection, since no other statement takes it away:
+	// LOAD, setseed.
+	Sticks
 	// ControlsTx: it begins, ends or marks a transaction.
 	ControlsTx
 	// ForTx: it is about the transaction that it is executed in, and does nothing without

@@ -17,8 +17,8 @@ func effects(e sqltext.Effects) string {
 		letter byte
 	}{
 		{sqltext.ReturnsRows, 'r'}, {sqltext.Writes, 'w'}, {sqltext.CountsRows, 'c'}, {sqltext.MakesKey, 'k'}, {sqltext.Keepable, 'p'},
-		{sqltext.Varies, 'v'}, {sqltext.LeavesState, 'S'}, {sqltext.ControlsTx, 'T'}, {sqltext.ForTx, 'L'}, {sqltext.EndsTx, 'E'},
-		{sqltext.Commits, 'C'}, {sqltext.CommitsItself, 'M'}, {sqltext.Renames, 'N'},
+		{sqltext.Varies, 'v'}, {sqltext.LeavesState, 'S'}, {sqltext.Sticks, '!'}, {sqltext.ControlsTx, 'T'}, {sqltext.ForTx, 'L'}, {sqltext.EndsTx, 'E'},
+		{sqltext.Commits, 'C'}, {sqltext.CommitsItself, 'M'}, {sqltext.RunsCode, 'x'}, {sqltext.Renames, 'N'},
 		{sqltext.CopiesIn, 'I'}, {sqltext.CopiesOut, 'O'},
 	} {
 		if e.Any(one.effect) {
@@ -92,7 +92,7 @@ func TestWhatPostgreSQLsStatementsDo(t *testing.T) {
 		{"set session x to 1", "S", "SET"},
 		{"reset all", "SN", "RESET"},
 		{"discard all", "S", "DISCARD"},
-		{"load 'x'", "S", "LOAD"},
+		{"load 'x'", "S!", "LOAD"},
 		{"listen x", "S", "LISTEN"},
 		{"unlisten x", "S", "UNLISTEN"},
 		{"prepare x as select 1", "wS", "PREPARE"},
@@ -102,8 +102,8 @@ func TestWhatPostgreSQLsStatementsDo(t *testing.T) {
 		{"fetch 1 from c", "rvS", "FETCH"},
 		{"move 1 from c", "vS", "MOVE"},
 		{"close c", "S", "CLOSE"},
-		{"call p()", "wM", ""},
-		{"do $$ begin perform 1; end $$", "wM", ""},
+		{"call p()", "wMx", ""},
+		{"do $$ begin perform 1; end $$", "wMx", ""},
 
 		{"vacuum full t", "wM", ""},
 		{"analyze", "wM", ""},
@@ -178,7 +178,7 @@ func TestWhatIsLeftOnAConnectionOfPostgreSQL(t *testing.T) {
 		{`select "pg_catalog" . "pg_try_advisory_lock_shared" (1)`, "rpS", "pg_try_advisory_lock_shared"},
 		{"insert into t select pg_advisory_lock(1)", "wcpS", "pg_advisory_lock"},
 		{"with a as (select pg_advisory_lock(1)) select 1", "rpS", "pg_advisory_lock"},
-		{"call p(pg_advisory_lock(1)::text)", "wSM", "pg_advisory_lock"},
+		{"call p(pg_advisory_lock(1)::text)", "wSMx", "pg_advisory_lock"},
 		{"copy (select pg_advisory_lock(1)) to stdout", "wcSO", "pg_advisory_lock"},
 		{"create table t as select pg_advisory_lock(1)", "wSN", "pg_advisory_lock"},
 		{"create materialized view v as select pg_advisory_lock(1)", "wSN", "pg_advisory_lock"},
@@ -189,9 +189,14 @@ func TestWhatIsLeftOnAConnectionOfPostgreSQL(t *testing.T) {
 		{"select set_config('a', 'b', not true)", "rpSN", "set_config"},
 		{"select set_config('a', 'b', true and false)", "rpSN", "set_config"},
 		{"select set_config(is_local => false, setting_name => 'a', new_value => 'true')", "rpSN", "set_config"},
-		{"select setseed(0.5)", "rpS", "setseed"},
-		{"select public.dblink_connect('x')", "rpS", "dblink_connect"},
-		{"select pg_create_logical_replication_slot('a', 'b', true)", "rpS", "pg_create_logical_replication_slot"},
+		{"select setseed(0.5)", "rpS!", "setseed"},
+		{"select public.dblink_connect('x')", "rpS!", "dblink_connect"},
+		{"select pg_create_logical_replication_slot('a', 'b', true)", "rpS!", "pg_create_logical_replication_slot"},
+		{"select set_limit(0.5)", "rpS", "set_limit"},
+		{"explain analyze select setseed(0.5)", "rvS!", "setseed"},
+		{"update pg_settings set setting = '1' where name = 'x'", "wcpSN", "UPDATE pg_settings"},
+		{`update only pg_catalog . "pg_settings" set setting = '1'`, "wcpSN", "UPDATE pg_settings"},
+		{"with a as (update pg_settings set setting = '1' returning name) select 1", "rwcpSN", "UPDATE pg_settings"},
 
 		{"explain analyze create temp table t as select 1", "rwvSN", "CREATE TEMP"},
 		{"explain (analyze) create temp table t as select 1", "rwvSN", "CREATE TEMP"},
@@ -248,6 +253,8 @@ func TestWhatLeavesNothingOnAConnectionOfPostgreSQL(t *testing.T) {
 		{"select pg_create_physical_replication_slot('a')", "rp", ""},
 		{"select pg_create_physical_replication_slot('a', true, false)", "rp", ""},
 		{"drop function set_config(text, text, bool)", "w", ""},
+		{"update app.pg_settings set setting = '1'", "wcp", ""},
+		{"select * from pg_settings for update", "rp", ""},
 		{"comment on function pg_advisory_lock(bigint) is 'x'", "w", ""},
 		{"explain create temp table t as select 1", "rv", ""},
 		{"explain (analyze false) create temp table t as select 1", "rv", ""},
@@ -256,6 +263,36 @@ func TestWhatLeavesNothingOnAConnectionOfPostgreSQL(t *testing.T) {
 		{"explain verbose select set_config('a', 'b', false)", "rv", ""},
 		{"explain analyze delete from t", "rwv", ""},
 		{"explain (analyze, buffers) select 1", "rv", ""},
+	})
+}
+
+func TestWhatIsLeftByABlockOfPostgreSQL(t *testing.T) {
+	checkClasses(t, sqltext.PostgreSQL, []class{
+		{"do $$ begin set role x; end $$", "wSMxN", "SET in DO"},
+		{"do language plpgsql $x$ declare a int := 1; begin reset work_mem; end $x$", "wSMx", "RESET in DO"},
+		{"do 'begin if true then set work_mem = ''1MB''; end if; end' language \"plpgsql\"", "wSMx", "SET in DO"},
+		{"do $$ begin for i in 1..2 loop listen x; end loop; end $$", "wSMx", "LISTEN in DO"},
+		{"do $$ begin null; exception when others then load 'x'; end $$", "wS!Mx", "LOAD in DO"},
+		{"do $$ begin create temp table t (a int, b int); end $$", "wSMxN", "CREATE TEMP in DO"},
+		{"do $$ begin create table pg_temp.t as select 1; create table u (a int); end $$", "wSMxN", "CREATE in pg_temp in DO"},
+		{"do $$ begin perform set_config('a', 'b', false); end $$", "wSMxN", "set_config"},
+		{"do $$ declare a int := pg_advisory_lock(1); begin null; end $$", "wSMx", "pg_advisory_lock"},
+		{"do $$ begin x := setseed(1); end $$", "wS!Mx", "setseed"},
+		{"do $$ begin execute 'set role x'; end $$", "wSMxN", "SET in DO"},
+		{"do $a$ begin execute $b$ select 1; prepare p as select ';' $b$ using 1; end $a$", "wSMx", "PREPARE in DO"},
+		{"do $$ begin execute 'select pg_advisory_lock(1)'; end $$", "wSMx", "pg_advisory_lock in DO"},
+		{"do $$ begin execute 'do ''begin set role x; end'''; end $$", "wSMxN", "SET in DO in DO"},
+		{"do $$ begin set role x", "wSMxN", "SET in DO"},
+
+		{"do $$ begin update t set role = 'x'; end $$", "wMx", ""},
+		{"do $$ begin insert into t values (1); update t\nset a = 1; end $$", "wMx", ""},
+		{"do $$ begin set local role x; perform set_config('a', 'b', true), pg_advisory_xact_lock(1); end $$", "wMxN", ""},
+		{"do $$ begin create temp table t on commit drop as select 1; create table u (a int); end $$", "wMx", ""},
+		{"do $$ declare c cursor for select 1; begin open c; fetch c into x; close c; commit; end $$", "wMx", ""},
+		{"do $$ begin execute format('set %I = 1', x); execute x; call p(); perform f(); end $$", "wMx", ""},
+		{"do $$ begin raise notice 'set role x'; -- set role x\n end $$", "wMx", ""},
+		{"do language plpython3u $$ begin; set role x; $$", "wMx", ""},
+		{"do", "wMx", ""},
 	})
 }
 

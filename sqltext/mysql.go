@@ -120,8 +120,8 @@ func (v *Verdict) mysqlRows(r *reader, verb string) {
 	for ; r.kind != End; r.next() {
 		switch {
 		case r.kind == Open:
-			if name := r.leaves(mysqlFunctions, ""); name != "" {
-				v.add(Writes|LeavesState, name)
+			if v.leaves(r, mysqlFunctions, "") {
+				v.Effects |= Writes
 			}
 		case r.tok == ":=" || r.tok == "@" && verb == "load":
 			v.add(Writes|LeavesState, "a user variable")

@@ -20,7 +20,7 @@ var postgresVerbs = map[string]Effects{
 	"begin": ControlsTx, "start": ControlsTx, "commit": ControlsTx | Commits, "end": ControlsTx | Commits, "rollback": ControlsTx,
 	"abort": ControlsTx, "savepoint": ControlsTx, "release": ControlsTx,
 
-	"set": LeavesState, "reset": LeavesState, "discard": LeavesState, "load": LeavesState,
+	"set": LeavesState, "reset": LeavesState, "discard": LeavesState, "load": LeavesState | Sticks,
 	"listen": LeavesState, "unlisten": LeavesState, "deallocate": LeavesState,
 	"prepare": LeavesState | Writes, "execute": LeavesState | Writes | ReturnsRows | Varies,
 	"declare": LeavesState, "close": LeavesState, "fetch": LeavesState | ReturnsRows | Varies, "move": LeavesState | Varies,
@@ -40,15 +40,16 @@ var postgresFunctions = map[string]function{
 	"pg_advisory_lock_shared":             {},
 	"pg_try_advisory_lock":                {},
 	"pg_try_advisory_lock_shared":         {},
-	"setseed":                             {},
-	"pg_backup_start":                     {},
-	"pg_start_backup":                     {},
-	"pg_replication_origin_session_setup": {},
-	"pg_create_logical_replication_slot":  {arg: 3, name: "temporary"},
-	"pg_create_physical_replication_slot": {arg: 3, name: "temporary"},
-	"dblink_connect":                      {extension: true},
-	"dblink_connect_u":                    {extension: true},
-	"dblink_open":                         {extension: true},
+	"setseed":                             {sticks: true},
+	"pg_backup_start":                     {sticks: true},
+	"pg_start_backup":                     {sticks: true},
+	"pg_replication_origin_session_setup": {sticks: true},
+	"pg_create_logical_replication_slot":  {arg: 3, name: "temporary", sticks: true},
+	"pg_create_physical_replication_slot": {arg: 3, name: "temporary", sticks: true},
+	"dblink_connect":                      {extension: true, sticks: true},
+	"dblink_connect_u":                    {extension: true, sticks: true},
+	"dblink_open":                         {extension: true, sticks: true},
+	"set_limit":                           {extension: true},
 }
 
 func postgres(r *reader) Verdict {
@@ -71,7 +72,7 @@ func postgres(r *reader) Verdict {
 		r.next()
 		if r.explained() {
 			inner := postgres(r)
-			v.add(inner.Effects&(Writes|LeavesState|Renames), inner.Cause)
+			v.add(inner.Effects&(Writes|LeavesState|Sticks|Renames), inner.Cause)
 		}
 	case "create":
 		v.postgresCreate(r)
@@ -100,6 +101,8 @@ func postgres(r *reader) Verdict {
 		v.postgresCopy(r)
 	case "call":
 		v.postgresCalls(r)
+	case "do":
+		v.postgresBlock(r)
 	}
 	return v
 }
@@ -119,6 +122,9 @@ func postgresQuery(r *reader, verb string) Verdict {
 		case r.is("insert", "update", "delete", "merge"):
 			// A part of WITH: AS (INSERT …
 			writes = writes || with && r.before[0].kind == Open && r.before[1].is("as", "materialized")
+			if r.is("update") && r.settings() {
+				v.add(LeavesState|Renames, "UPDATE pg_settings")
+			}
 		case r.is("into") && !r.after("insert", "merge"):
 			into = true
 			v.Effects |= Renames
@@ -140,6 +146,18 @@ func postgresQuery(r *reader, verb string) Verdict {
 		v.Effects |= ReturnsRows
 	}
 	return v
+}
+
+// settings reports whether the table of the UPDATE at which the reader is is the view of the
+// settings, which has a rule that sets them.
+func (r *reader) settings() bool {
+	a := r.peek()
+	a.skip("only")
+	if a.is("pg_catalog") && a.nextTok() == "." {
+		a.next()
+		a.next()
+	}
+	return a.kind != Literal && seen{a.kind, a.tok}.means("pg_settings")
 }
 
 // temporaryTarget reports whether the table behind SELECT … INTO, at which the reader is, is a
@@ -172,9 +190,7 @@ func (r *reader) inTempSchema() bool {
 
 // postgresCall looks at the call whose parenthesis the reader is at.
 func (v *Verdict) postgresCall(r *reader) {
-	if name := r.leaves(postgresFunctions, "pg_catalog"); name != "" {
-		v.add(LeavesState, name)
-	}
+	v.leaves(r, postgresFunctions, "pg_catalog")
 	if schema, name, ok := r.called(); ok && name.means("set_config") && schema.means("", "pg_catalog") { // also for the transaction
 		v.Effects |= Renames
 	}

@@ -173,26 +173,31 @@ type function struct {
 	arg       int    // the argument that decides, from 1; 0: none, every call does
 	name      string // of that argument
 	harmless  bool   // the value with which it leaves nothing; the default is false
+	sticks    bool   // what it leaves stays as long as the connection
 }
 
-// leaves returns the function that is called where the token opens parentheses, if the call leaves
-// something on the connection; else "". schema is where the database has its own functions.
-func (r *reader) leaves(functions map[string]function, schema string) string {
+// leaves adds what the call leaves on the connection whose parenthesis the token opens, if it does.
+// schema is where the database has its own functions.
+func (v *Verdict) leaves(r *reader, functions map[string]function, schema string) (found bool) {
 	qualifier, name, ok := r.called()
 	if !ok {
-		return ""
+		return false
 	}
 	f, ok := lookUp(functions, name)
 	if !ok || !f.extension && !qualifier.means("", schema) {
-		return ""
+		return false
 	}
 	if f.arg > 0 {
 		value, seen := r.argument(f.arg, f.name)
 		if seen && value == f.harmless {
-			return ""
+			return false
 		}
 	}
-	return nameOf(name.kind, name.tok)
+	v.add(LeavesState, nameOf(name.kind, name.tok))
+	if f.sticks {
+		v.Effects |= Sticks
+	}
+	return true
 }
 
 // means reports whether the token is one of the names, or "" is one of them and there is no token.

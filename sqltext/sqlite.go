@@ -29,8 +29,8 @@ func sqlite(r *reader, st Statement) Verdict {
 	switch st.Verb {
 	case "select", "values", "insert", "replace", "update", "delete":
 		for ; r.kind != End; r.next() {
-			if name := r.leaves(sqliteFunctions, ""); name != "" {
-				v.add(LeavesState|Writes, name)
+			if v.leaves(r, sqliteFunctions, "") {
+				v.Effects |= Writes
 			}
 			if r.is("returning") && r.depth == 0 && effects.Any(Writes) {
 				v.Returning = r.start

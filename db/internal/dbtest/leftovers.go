@@ -2,6 +2,11 @@ package dbtest
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -74,4 +79,87 @@ func PostgresLeftovers(t *testing.T, ctx context.Context, e *db.Engine, reports 
 		require.NoError(t, conn.Close())
 		clean(text)
 	}
+}
+
+// CheckLeftovers tests that what statements leave behind on the connections of an Engine, whose pools
+// have one each, is what docs/leftovers.md says in a section. look shows what there is on a connection,
+// and tidy takes away what they leave in the database.
+func CheckLeftovers(t *testing.T, ctx context.Context, e *db.Engine, section string,
+	look func(ctx context.Context, q db.Querier) (string, error), tidy ...string) {
+	t.Helper()
+	conn := func(ctx context.Context, fn func(ctx context.Context, q db.Querier) error) error {
+		c, err := e.Connect(ctx)
+		if err != nil {
+			return err
+		}
+		return errors.Join(fn(ctx, c), c.Close())
+	}
+	tx := func(ctx context.Context, fn func(ctx context.Context, q db.Querier) error) error {
+		return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { return fn(ctx, tx) })
+	}
+	engine := func(ctx context.Context, fn func(ctx context.Context, q db.Querier) error) error { return fn(ctx, e) }
+	seen := func() (both [2]string) {
+		for i, with := range []func(context.Context, func(context.Context, db.Querier) error) error{conn, tx} {
+			require.NoError(t, with(ctx, func(ctx context.Context, q db.Querier) (err error) {
+				both[i], err = look(ctx, q)
+				return err
+			}))
+		}
+		return both
+	}
+	rows := leftoversOf(t, section)
+	require.NotEmpty(t, rows)
+	for _, row := range rows {
+		for i, with := range []func(context.Context, func(context.Context, db.Querier) error) error{conn, tx, engine} {
+			before, connects := seen(), e.Stats().Connects
+			err := with(ctx, func(ctx context.Context, q db.Querier) error {
+				_, err := q.Exec(ctx, row.sql)
+				return err
+			})
+			after, got := seen(), "nothing"
+			var own *db.Error
+			switch {
+			case e.Stats().Connects > connects:
+				got = "closed"
+			case after != before:
+				got = "stays"
+				e.Invalidate()
+			case errors.As(err, &own) && errors.Is(err, db.ErrMisuse):
+				got, err = "refused", nil
+			}
+			where := fmt.Sprintf("%s, %d", row.sql, i)
+			require.Equal(t, row.want[i], got, "%s: %v", where, err)
+			require.NoError(t, err, where)
+			Exec(t, ctx, e, tidy...)
+		}
+	}
+}
+
+type leftover struct {
+	sql  string
+	want [3]string
+}
+
+func leftoversOf(t *testing.T, section string) (rows []leftover) {
+	t.Helper()
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "leftovers.md"))
+	require.NoError(t, err)
+	_, text, _ := strings.Cut(string(doc), "## "+section+"\n")
+	text, _, _ = strings.Cut(text, "\n## ")
+	for line := range strings.Lines(text) {
+		cells := strings.Split(strings.TrimSpace(line), " | ")
+		code, ok := strings.CutPrefix(cells[0], "| `")
+		if !ok {
+			continue
+		}
+		require.Len(t, cells, 4, line)
+		quote := "`"
+		if more, ok := strings.CutPrefix(code, "` "); ok {
+			code, quote = more, " ``"
+		}
+		row := leftover{want: [3]string{cells[1], cells[2], strings.TrimSuffix(cells[3], " |")}}
+		row.sql, _, _ = strings.Cut(code, quote)
+		rows = append(rows, row)
+	}
+	return rows
 }

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"sync"
 
+	"github.com/seed1239206e/repaint/internal/cache"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -31,7 +32,7 @@ type Queue[T any] struct {
 // NewQueue returns a queue that gives items in the order in which they were put. It holds size items at most, or any number if size is 0.
 // Made in a loop, it belongs to that loop.
 func NewQueue[T any](size int, opts ...Option) *Queue[T] {
-	return newQueue[T](size, new(ring[T]), opts)
+	return newQueue[T](size, new(cache.Ring[T]), opts)
 }
 
 // NewLIFO is [NewQueue] for a queue that gives the item first that was put last.
@@ -87,8 +88,8 @@ func (q *Queue[T]) put(item T, mayWait bool) (getter, putter *waiter[T], err err
 		getter = q.getters.serve()
 		getter.value = item
 		q.unfinished++
-	case q.size == 0 || q.store.len() < q.size:
-		q.store.push(item)
+	case q.size == 0 || q.store.Len() < q.size:
+		q.store.Push(item)
 		q.unfinished++
 	case mayWait:
 		putter = newWaiter[T]((*putterTool[T])(q), &q.identity, "room in a coop.Queue", item)
@@ -132,8 +133,8 @@ func (q *Queue[T]) get(mayWait bool) (item T, putter, getter *waiter[T], err err
 	q.mu.Lock()
 	defer q.mu.Unlock() // less may panic
 	switch {
-	case q.store.len() > 0:
-		item = q.store.pop()
+	case q.store.Len() > 0:
+		item = q.store.Pop()
 		putter = q.admit()
 	case q.closed:
 		err = ErrQueueClosed
@@ -148,11 +149,11 @@ func (q *Queue[T]) get(mayWait bool) (item T, putter, getter *waiter[T], err err
 
 // admit lets the first putter in if there is room. It must be called with mu held.
 func (q *Queue[T]) admit() *waiter[T] {
-	if q.putters.first == nil || q.store.len() >= q.size {
+	if q.putters.first == nil || q.store.Len() >= q.size {
 		return nil
 	}
 	putter := q.putters.serve()
-	q.store.push(putter.value)
+	q.store.Push(putter.value)
 	q.unfinished++
 	return putter
 }
@@ -243,8 +244,8 @@ func (q *Queue[T]) closeNow() (left []T, gate *gate, getters, putters line[T]) {
 	q.mu.Lock()
 	defer q.mu.Unlock() // less may panic
 	getters, putters = q.close()
-	for q.store.len() > 0 {
-		left = append(left, q.store.pop())
+	for q.store.Len() > 0 {
+		left = append(left, q.store.Pop())
 	}
 	// There may have been a TaskDone for items that were never got.
 	return left, q.finish(min(len(left), q.unfinished)), getters, putters
@@ -260,7 +261,7 @@ func (q *Queue[T]) close() (getters, putters line[T]) {
 func (q *Queue[T]) Len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.store.len()
+	return q.store.Len()
 }
 
 // Cap returns how many items the queue holds at most, 0 if there is no bound.
@@ -291,7 +292,7 @@ func (t *getterTool[T]) resign(w *waiter[T], keep bool) bool {
 		if next = q.getters.serve(); next != nil {
 			next.value = w.value
 		} else {
-			q.store.unpop(w.value) // there may be one too many for a moment; nothing is put until there is room again
+			q.store.Unpop(w.value) // there may be one too many for a moment; nothing is put until there is room again
 		}
 	}
 	q.getters.leave(w)

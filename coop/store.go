@@ -1,60 +1,18 @@
 package coop
 
+import "github.com/seed1239206e/repaint/internal/cache"
+
 // A store holds the items of a [Queue], in its order.
 type store[T any] interface {
-	push(item T)
-	pop() T // of a store that isn't empty
-	// unpop puts an item back that was popped, or would have been, so that it comes next among equals.
-	unpop(item T)
-	len() int
+	Push(item T)
+	Pop() T // of a store that isn't empty
+	// Unpop puts an item back that was popped, or would have been, so that it comes next among equals.
+	Unpop(item T)
+	Len() int
 }
 
-// A ring gives what came first.
-type ring[T any] struct {
-	items []T // its length is 0 or a power of 2
-	head  int
-	n     int
-}
-
-func (r *ring[T]) len() int { return r.n }
-
-func (r *ring[T]) at(i int) *T { return &r.items[(r.head+i)&(len(r.items)-1)] }
-
-func (r *ring[T]) grow() {
-	if r.n < len(r.items) {
-		return
-	}
-	items := make([]T, max(8, 2*len(r.items)))
-	for i := range r.n {
-		items[i] = *r.at(i)
-	}
-	r.items, r.head = items, 0
-}
-
-func (r *ring[T]) push(item T) {
-	r.grow()
-	*r.at(r.n) = item
-	r.n++
-}
-
-func (r *ring[T]) unpop(item T) {
-	r.grow()
-	r.head = (r.head - 1) & (len(r.items) - 1)
-	*r.at(0) = item
-	r.n++
-}
-
-func (r *ring[T]) pop() (item T) {
-	var none T
-	first := r.at(0)
-	item, *first = *first, none
-	r.n--
-	r.head = (r.head + 1) & (len(r.items) - 1)
-	if r.n == 0 && len(r.items) > keepItems {
-		r.items, r.head = nil, 0 // the memory of a rush isn't kept forever
-	}
-	return item
-}
+// One that gives what came first.
+var _ store[int] = (*cache.Ring[int])(nil)
 
 // keepItems is for how many items an empty store keeps the memory.
 const keepItems = 1024
@@ -62,11 +20,11 @@ const keepItems = 1024
 // A stack gives what came last.
 type stack[T any] struct{ items []T }
 
-func (s *stack[T]) len() int     { return len(s.items) }
-func (s *stack[T]) push(item T)  { s.items = append(s.items, item) }
-func (s *stack[T]) unpop(item T) { s.push(item) }
+func (s *stack[T]) Len() int     { return len(s.items) }
+func (s *stack[T]) Push(item T)  { s.items = append(s.items, item) }
+func (s *stack[T]) Unpop(item T) { s.Push(item) }
 
-func (s *stack[T]) pop() (item T) {
+func (s *stack[T]) Pop() (item T) {
 	var none T
 	last := len(s.items) - 1
 	item, s.items[last] = s.items[last], none
@@ -90,14 +48,14 @@ type ranked[T any] struct {
 	rank int64 // decides among equals
 }
 
-func (p *priority[T]) len() int { return len(p.heap) }
+func (p *priority[T]) Len() int { return len(p.heap) }
 
-func (p *priority[T]) push(item T) {
+func (p *priority[T]) Push(item T) {
 	p.last++
 	p.add(ranked[T]{item, p.last})
 }
 
-func (p *priority[T]) unpop(item T) {
+func (p *priority[T]) Unpop(item T) {
 	p.first--
 	p.add(ranked[T]{item, p.first})
 }
@@ -125,7 +83,7 @@ func (p *priority[T]) add(r ranked[T]) {
 	}
 }
 
-func (p *priority[T]) pop() T {
+func (p *priority[T]) Pop() T {
 	last := len(p.heap) - 1
 	p.heap[0], p.heap[last] = p.heap[last], p.heap[0]
 	item := p.cut()

@@ -87,7 +87,7 @@ func open(ctx context.Context, d Dialect, u *URL, conf config, connector Connect
 		url: u, dialect: d, conf: conf, connector: connector,
 		numbered:   d.Placeholder(1) != d.Placeholder(2),
 		maxParams:  limits.MaxParams,
-		statements: statementCache{size: conf.statementCache},
+		statements: newStatementCache(conf.statementCache),
 	}
 	e.events.add(conf.events)
 	e.pool = e.newPool(size, max)
@@ -310,8 +310,8 @@ func (e *Engine) prepareCall(c *Call, conf *connConfig, query string, args []any
 
 // prepareText puts a statement into the call.
 func (e *Engine) prepareText(c *Call, query string) error {
-	st := e.statements.get(query)
-	if st == nil {
+	st, known := e.statements.Get(query)
+	if !known {
 		var err error
 		if st, err = parseStatement(e.dialect, query, e.numbered); err != nil {
 			return err

@@ -37,7 +37,7 @@ type sqlSession struct {
 // shut.
 func (s *sqlSession) open(ctx context.Context) (err error) {
 	s.conn.d = s.d
-	s.conn.statements.size = s.d.KeepStatements
+	s.conn.statements = newStatementsOf(s.d.KeepStatements)
 	if s.d.DB == nil {
 		if s.conn.conn, err = s.d.Connector.Connect(ctx); err != nil {
 			return err

@@ -1,71 +1,43 @@
 package db
 
-import "database/sql/driver"
+import (
+	"database/sql/driver"
 
-// statementsOf keeps the prepared statements of one connection: those used last,
-// up to its size.
+	"github.com/seed1239206e/repaint/internal/cache"
+)
+
+// statementsOf keeps the prepared statements of one connection that were used last, one at least.
 type statementsOf struct {
-	size int
-	all  map[string]*preparedStatement
-	ends preparedStatement // next is the one used last, prev the one used longest ago
+	*cache.LRU[string, driver.Stmt]
 }
 
-type preparedStatement struct {
-	text       string
-	stmt       driver.Stmt
-	next, prev *preparedStatement
+func newStatementsOf(size int) statementsOf {
+	return statementsOf{cache.NewLRU[string, driver.Stmt](size)}
 }
 
-func (s *statementsOf) get(text string) driver.Stmt {
-	p := s.all[text]
-	if p == nil {
-		return nil
+func (s statementsOf) get(text string) driver.Stmt {
+	if stmt := s.Get(text); stmt != nil {
+		return *stmt
 	}
-	if s.ends.next != p {
-		p.unlink()
-		s.pushFront(p)
-	}
-	return p.stmt
+	return nil
 }
 
-// put adds a statement. With size 0 it is kept all the same, until the next one.
-func (s *statementsOf) put(text string, stmt driver.Stmt) {
-	if s.all == nil {
-		s.all = make(map[string]*preparedStatement)
-		s.ends.next, s.ends.prev = &s.ends, &s.ends
+func (s statementsOf) put(text string, stmt driver.Stmt) {
+	if _, oldest, dropped := s.Put(text, stmt); dropped {
+		_ = oldest.Close() // an error of its last use, reported then
 	}
-	for len(s.all) > 0 && len(s.all) >= s.size {
-		oldest := s.ends.prev
-		oldest.unlink()
-		delete(s.all, oldest.text)
-		_ = oldest.stmt.Close() // an error of its last use, reported then
-	}
-	p := &preparedStatement{text: text, stmt: stmt}
-	s.all[text] = p
-	s.pushFront(p)
 }
 
 // drop closes a statement.
-func (s *statementsOf) drop(text string) {
-	if p := s.all[text]; p != nil {
-		p.unlink()
-		delete(s.all, text)
-		_ = p.stmt.Close() // it is of no use any more
+func (s statementsOf) drop(text string) {
+	if stmt, ok := s.Remove(text); ok {
+		_ = stmt.Close() // it is of no use any more
 	}
 }
 
-func (s *statementsOf) close() {
-	for _, p := range s.all {
-		_ = p.stmt.Close()
+func (s statementsOf) close() {
+	for stmt := range s.Values() {
+		_ = stmt.Close()
 	}
-	s.all = nil
-}
-
-func (s *statementsOf) pushFront(p *preparedStatement) {
-	p.prev, p.next = &s.ends, s.ends.next
-	p.prev.next, p.next.prev = p, p
-}
-
-func (p *preparedStatement) unlink() {
-	p.prev.next, p.next.prev = p.next, p.prev
+	s.Clear()
 }

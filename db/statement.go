@@ -3,9 +3,9 @@ package db
 import (
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 
+	"github.com/seed1239206e/repaint/internal/cache"
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
@@ -275,67 +275,21 @@ func badStatement(d Dialect, source, format string, args ...any) error {
 	return err
 }
 
-// statementCache keeps parsed statements. A text that is in it costs a look-up
-// under a read lock; when it is full it drops texts that weren't asked for
-// lately (the second-chance rule, which is nearly LRU without writing on reads).
+// statementCache keeps parsed statements, by their sources.
 type statementCache struct {
-	size int
-	mu   sync.RWMutex // guards what follows; nothing is parsed under it
-	all  map[string]*cachedStatement
-	ring []*cachedStatement
-	hand int
+	*cache.SecondChance[string, *Statement]
 }
 
-type cachedStatement struct {
-	st   *Statement
-	used atomic.Bool
+func newStatementCache(size int) statementCache {
+	return statementCache{cache.NewSecondChance[string, *Statement](size)}
 }
 
 // longestCached bounds the texts worth keeping: a longer one is a script or has
 // data in it, and won't come again.
 const longestCached = 16 << 10
 
-func (c *statementCache) get(source string) *Statement {
-	c.mu.RLock()
-	e := c.all[source]
-	c.mu.RUnlock()
-	if e == nil {
-		return nil
+func (c statementCache) put(st *Statement) {
+	if len(st.Source) <= longestCached {
+		c.Put(st.Source, st)
 	}
-	if !e.used.Load() {
-		e.used.Store(true)
-	}
-	return e.st
-}
-
-func (c *statementCache) put(st *Statement) {
-	if c.size <= 0 || len(st.Source) > longestCached {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, ok := c.all[st.Source]; ok {
-		return
-	}
-	if c.all == nil {
-		c.all = make(map[string]*cachedStatement)
-	}
-	e := &cachedStatement{st: st}
-	c.all[st.Source] = e
-	if len(c.ring) < c.size {
-		c.ring = append(c.ring, e)
-		return
-	}
-	for c.ring[c.hand].used.Swap(false) {
-		c.hand = (c.hand + 1) % len(c.ring)
-	}
-	delete(c.all, c.ring[c.hand].st.Source)
-	c.ring[c.hand] = e
-	c.hand = (c.hand + 1) % len(c.ring)
-}
-
-func (c *statementCache) len() int {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return len(c.ring)
 }

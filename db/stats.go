@@ -25,7 +25,7 @@ type Stats struct {
 
 // Stats returns a snapshot of the Engine's connections.
 func (e *Engine) Stats() Stats {
-	s := Stats{Statements: e.statements.len(), Leaked: e.leaks.count()}
+	s := Stats{Statements: e.statements.Len(), Leaked: e.leaks.count()}
 	e.pool.addTo(&s)
 	if e.writers != e.pool {
 		e.writers.addTo(&s)

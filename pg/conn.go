@@ -109,7 +109,7 @@ func newConn(s *scheduler, w *wire) *conn {
 	}
 	c.attempt.init(w.raw)
 	c.frames = newFramer(c, s.db.config.Conn.MaxProtocolMessageBodyLen)
-	c.prepared.init(max(s.db.config.StatementCache, 1))
+	c.prepared = newPrepared(s.db.config.StatementCache)
 	s.trip.inFlight = s.inFlight
 	c.pace.init(s.depth, &s.trip)
 	c.quiet = nanotime()
@@ -132,7 +132,7 @@ func (c *conn) put(s *segment) error {
 		c.out = c.out[:before]
 		for i := range s.steps {
 			if d := s.steps[i].desc; d != nil {
-				c.prepared.remove(d.name)
+				c.prepared.Remove(d.name)
 			}
 		}
 		return err
@@ -318,7 +318,7 @@ func (c *conn) noteSuccess(s *segment) {
 // differs, the server refuses it, which ends a transaction. It needs the mutex.
 func (c *conn) meaningsChanged() {
 	c.sched.descs.forget()
-	c.prepared.clear()
+	c.prepared.Clear()
 	c.sched.unsettled = c.status != 'I'
 }
 
@@ -329,7 +329,7 @@ func (c *conn) noteFailure(s *segment) {
 	repeatable := c.status == 'I' && !s.inTx && !s.stream.delivered() && !s.mayLast()
 	for i := min(s.cur, len(s.steps)); i < len(s.steps); i++ {
 		if d := s.steps[i].desc; d != nil {
-			c.prepared.remove(d.name)
+			c.prepared.Remove(d.name)
 		}
 	}
 	switch code := s.failure.Code; {
@@ -344,11 +344,11 @@ func (c *conn) noteFailure(s *segment) {
 		for i := range s.steps {
 			if d := s.steps[i].desc; d != nil {
 				d.shape.CompareAndSwap(s.steps[i].shape, nil)
-				c.prepared.remove(d.name)
+				c.prepared.Remove(d.name)
 			}
 		}
 		if code == "26000" { // somebody has discarded all of them
-			c.prepared.clear()
+			c.prepared.Clear()
 		}
 		s.stale = true
 		c.sched.stats.Reprepared++
@@ -439,73 +439,4 @@ func (c *conn) retire() {
 		c.giveToResident() // who notices the end
 	}
 	c.hangUp()
-}
-
-// fifo is a queue of segments, in a ring.
-type fifo struct {
-	ring []*segment
-	head int
-	n    int
-}
-
-func (f *fifo) len() int              { return f.n }
-func (f *fifo) at(i int) *segment     { return f.ring[(f.head+i)%len(f.ring)] }
-func (f *fifo) set(i int, s *segment) { f.ring[(f.head+i)%len(f.ring)] = s }
-
-func (f *fifo) first() *segment {
-	if f.n == 0 {
-		return nil
-	}
-	return f.ring[f.head]
-}
-
-func (f *fifo) push(s *segment) {
-	if f.n == len(f.ring) {
-		larger := make([]*segment, max(8, 2*f.n))
-		for i := range f.n {
-			larger[i] = f.at(i)
-		}
-		f.ring, f.head = larger, 0
-	}
-	f.n++
-	f.set(f.n-1, s)
-}
-
-func (f *fifo) pop() *segment {
-	s := f.first()
-	if s != nil {
-		f.ring[f.head] = nil
-		f.head = (f.head + 1) % len(f.ring)
-		f.n--
-	}
-	return s
-}
-
-// remove takes a segment out and returns where it was.
-func (f *fifo) remove(s *segment) int {
-	for i := range f.n {
-		if f.at(i) != s {
-			continue
-		}
-		for j := i; j < f.n-1; j++ {
-			f.set(j, f.at(j+1))
-		}
-		f.set(f.n-1, nil)
-		f.n--
-		return i
-	}
-	return f.n
-}
-
-func (f *fifo) takeAll() []*segment { return f.takeFrom(0) }
-
-// takeFrom takes out all but the first n.
-func (f *fifo) takeFrom(n int) []*segment {
-	var all []*segment
-	for i := n; i < f.n; i++ {
-		all = append(all, f.at(i))
-		f.set(i, nil)
-	}
-	f.n = min(f.n, n)
-	return all
 }

@@ -18,23 +18,27 @@ func (f *Family) watchLater() {
 // watch has the collector tell the family when the handle of a suspended greenlet becomes unreachable.
 func watch(g *Greenlet) {
 	g.self = weak.Make(g)
-	runtime.AddCleanup(g, func(c *core) { c.fam.forget(c) }, g.core)
+	// What is given to a cleanup is reachable. So it must not lead to the handle, not even for the moment
+	// in which the family's current greenlet is this one. As long as it lives, its stack keeps the core.
+	runtime.AddCleanup(g, func(w weak.Pointer[core]) {
+		if c := w.Value(); c != nil && !c.is(dead) {
+			c.fam.forget(c)
+		}
+	}, weak.Make(g.core))
 }
 
 // forget notes that the collector has found the greenlet's handle unreachable.
 func (f *Family) forget(c *core) {
-	if c.is(dead) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed.Load() {
 		return
 	}
-	f.mu.Lock()
 	f.unreachable = append(f.unreachable, c)
 	f.attention.Store(true)
-	// Who has entered a family explicitly closes it. For others somebody must see to it.
-	watchRoot := !f.entered && !f.reaping
-	f.reaping = f.reaping || watchRoot
-	f.mu.Unlock()
-	if watchRoot {
-		f.reapLater(firstLook)
+	if !f.entered && !f.reaping { // who has entered a family closes it, for others the reaper must see to it
+		f.reaping = true
+		reaper.add(f)
 	}
 }
 

@@ -161,3 +161,74 @@ func TestUnreachableParentOfAReachableChildLives(t *testing.T) {
 	v, err := child.Switch(1)
 	require.Equal(t, []any{"parent", 1}, must(t, v, err))
 }
+
+// GODEBUG=checkfinalizers=1 ends a program in which what is given to a cleanup leads to the object that it is for.
+var checkedCleanups = scenarios(map[string]func(){
+	"suspended greenlets, current again, parents and children": func() {
+		root := greenlet.Current()
+		chain := func() *greenlet.Greenlet {
+			return greenlet.New(func(any) (any, error) {
+				self := greenlet.Current()
+				child := greenlet.New(func(any) (any, error) {
+					_, _ = root.Switch(nil)
+					runtime.GC()
+					return nil, nil
+				}, greenlet.Parent(self))
+				_, err := child.Switch(nil)
+				runtime.GC() // while it runs, having been suspended
+				return nil, err
+			})
+		}
+		for range 3 {
+			g := chain()
+			works(g.Switch(nil))
+			runtime.GC()
+			works(g.Switch(nil))
+			runtime.GC()
+		}
+	},
+	"in goroutines that end": func() {
+		for range 3 {
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				unwound := 0
+				suspendAndDrop(&unwound)
+				suspendAndDrop(&unwound)
+				works(greenlet.New(echo).Switch(nil))
+				runtime.GC()
+			}()
+			<-done
+			runtime.GC()
+		}
+		for greenlet.Count().Families > 0 {
+			runtime.GC()
+		}
+	},
+	"in a family that is entered": func() {
+		f, _ := greenlet.Enter()
+		unwound := 0
+		for range 3 {
+			suspendAndDrop(&unwound)
+			next, _ := greenlet.NewGenerator(count(3)).Next()
+			check(next == 0)
+			runtime.GC()
+		}
+		for unwound < 3 {
+			runtime.GC()
+			greenlet.Current()
+		}
+		works(nil, f.Close())
+		runtime.GC()
+	},
+})
+
+func TestCleanupsPassTheRuntimesOwnCheck(t *testing.T) {
+	for _, name := range checkedCleanups {
+		t.Run(name, func(t *testing.T) {
+			out, err := process(t, name, "GODEBUG=checkfinalizers=1")
+			require.NoError(t, err, "%s", out)
+			require.Contains(t, out, "survived")
+		})
+	}
+}

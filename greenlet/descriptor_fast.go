@@ -3,14 +3,16 @@
 package greenlet
 
 import (
+	"context"
 	"runtime"
+	"runtime/pprof"
 	"sync/atomic"
 	"time"
 	"unsafe"
 )
 
-// The runtime's descriptor of a goroutine holds four things that nothing else tells quickly:
-// the goroutine's number, the thread it is locked to, its status, and the bounds of its stack.
+// The runtime's descriptor of a goroutine holds five things that nothing else tells, or not quickly:
+// the goroutine's number, the thread it is locked to, its status, its profile labels, and the bounds of its stack.
 // Where they are belongs to the runtime and changes between its versions. So nothing here knows their places:
 // they are looked for when the program starts, and a place is believed only if it is the one place
 // that holds what it should in several goroutines. What isn't found is done without.
@@ -33,17 +35,19 @@ var (
 	// The next word counts the runtime's own locks.
 	lockExt      uintptr
 	statusOffset uintptr
-	boundsFound  bool // the descriptor begins with the bounds of the stack
+	labelsOffset uintptr // of a pointer to the labels for CPU profiles
+	boundsFound  bool    // the descriptor begins with the bounds of the stack
 
 	_ = findLayout()
 )
 
 const (
-	// All descriptors of goroutines since Go 1.5 are larger than descriptorSize,
-	// and all descriptors of threads are larger than threadSize.
-	descriptorSize = 256
-	threadSize     = 1024
-	probes         = 6
+	// All descriptors of goroutines since Go 1.5 are larger than descriptorSize, and since Go 1.26 than longDescriptorSize.
+	// All descriptors of threads are larger than threadSize.
+	descriptorSize     = 256
+	longDescriptorSize = 416
+	threadSize         = 1024
+	probes             = 6
 )
 
 // goid returns the number of the calling goroutine. Numbers are never used twice,
@@ -79,6 +83,32 @@ func stackSize() uintptr {
 	return bounds[1] - bounds[0]
 }
 
+// ownLabels returns the calling goroutine's profile labels, or nil if there are none or it isn't known where they are.
+// Only the goroutine itself reads and writes them, but the race detector doesn't know of the descriptor's earlier goroutines.
+//
+//go:norace
+func ownLabels() unsafe.Pointer {
+	if labelsOffset == 0 {
+		return nil
+	}
+	return *(*unsafe.Pointer)(unsafe.Add(getg(), labelsOffset))
+}
+
+// setOwnLabels gives the calling goroutine labels that ownLabels has returned in another one.
+//
+//go:norace
+func setOwnLabels(labels unsafe.Pointer) {
+	*(*unsafe.Pointer)(unsafe.Add(getg(), labelsOffset)) = labels
+}
+
+func clearOwnLabels() {
+	if labelsOffset == 0 {
+		pprof.SetGoroutineLabels(context.Background())
+		return
+	}
+	setOwnLabels(nil)
+}
+
 // A descriptor refers to a goroutine, also to one that has ended.
 type descriptor struct {
 	g  unsafe.Pointer // keeps the descriptor's memory, which may be another goroutine's by now
@@ -87,17 +117,13 @@ type descriptor struct {
 
 func ownDescriptor(id uint64) descriptor { return descriptor{getg(), id} }
 
-// ended reports whether the goroutine has ended.
-func (d descriptor) ended() bool {
-	if goidOffset == 0 || statusOffset == 0 {
-		return !appearsInDump(d.id)
-	}
-	return atomic.LoadUint64((*uint64)(unsafe.Add(d.g, goidOffset))) != d.id ||
-		atomic.LoadUint32((*uint32)(unsafe.Add(d.g, statusOffset))) == statusDead
+// surelyEnded reports whether the goroutine has ended. It is false where that isn't quick to find out.
+func (d descriptor) surelyEnded() bool {
+	return endsReadable() && (atomic.LoadUint64((*uint64)(unsafe.Add(d.g, goidOffset))) != d.id ||
+		atomic.LoadUint32((*uint32)(unsafe.Add(d.g, statusOffset))) == statusDead)
 }
 
-// surelyEnded is ended where that is quick to find out, and false elsewhere.
-func (d descriptor) surelyEnded() bool { return goidOffset != 0 && statusOffset != 0 && d.ended() }
+func endsReadable() bool { return goidOffset != 0 && statusOffset != 0 }
 
 func word(p unsafe.Pointer, offset uintptr) uint64 { return *(*uint64)(unsafe.Add(p, offset)) }
 
@@ -105,7 +131,7 @@ func word(p unsafe.Pointer, offset uintptr) uint64 { return *(*uint64)(unsafe.Ad
 func findLayout() struct{} {
 	const attempts = 5
 	for range attempts {
-		if lookForLayout(); goidOffset != 0 && lockMask != 0 && statusOffset != 0 && boundsFound {
+		if lookForLayout(); goidOffset != 0 && lockMask != 0 && statusOffset != 0 && labelsOffset != 0 && boundsFound {
 			break
 		}
 	}
@@ -118,6 +144,7 @@ func lookForLayout() {
 		locks    = everywhere(descriptorSize / 8)
 		counts   = everywhere(threadSize / 4)
 		statuses = everywhere(descriptorSize / 4)
+		labels   = everywhere(longDescriptorSize / 8)
 		bounded  = true
 	)
 	done := make(chan unsafe.Pointer)
@@ -128,6 +155,7 @@ func lookForLayout() {
 			locks.keep(func(i int) bool { return word(g, uintptr(i*8)) == 0 })
 			locks.keepLocks(g, counts)
 			locks.keep(func(i int) bool { return word(g, uintptr(i*8)) == 0 })
+			labels.keepLabels(g)
 			here := uintptr(unsafe.Pointer(&g))
 			bounds := (*[2]uintptr)(g)
 			size := bounds[1] - bounds[0]
@@ -149,6 +177,9 @@ func lookForLayout() {
 		if c, ok := counts.only(); ok {
 			lockOffset, lockExt, lockMask = uintptr(i*8), uintptr(c*4), ^uintptr(0)
 		}
+	}
+	if i, ok := labels.only(); ok {
+		labelsOffset = uintptr(i * 8)
 	}
 	if i, ok := statuses.only(); ok {
 		statusOffset = uintptr(i * 4)
@@ -213,6 +244,22 @@ func (c candidates) keepLocks(g unsafe.Pointer, counts candidates) {
 	runtime.UnlockOSThread()
 	counts.keep(func(i int) bool { return half(m, i) == 1 && half(m, i+1) == 0 })
 	runtime.UnlockOSThread()
+}
+
+// keepLabels labels the calling goroutine, twice, and keeps the places that change with that.
+func (c candidates) keepLabels(g unsafe.Pointer) {
+	before := make(map[int]uint64)
+	for _, value := range []string{"a", "b"} {
+		pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("greenlet", value)))
+		c.keep(func(i int) bool {
+			now := word(g, uintptr(i*8))
+			changed := now != 0 && now != before[i]
+			before[i] = now
+			return changed
+		})
+	}
+	pprof.SetGoroutineLabels(context.Background())
+	c.keep(func(i int) bool { return word(g, uintptr(i*8)) == 0 })
 }
 
 func (c candidates) first() int {

@@ -14,6 +14,7 @@ func TestDescriptorLayoutIsFound(t *testing.T) {
 	require.NotZero(t, goidOffset, "the goroutine's number: without it all is slow")
 	require.NotZero(t, lockMask, "the thread that the goroutine is locked to: without it ErrThreadLock is never given")
 	require.NotZero(t, statusOffset, "the goroutine's status: without it the reaper stops the world to look")
+	require.NotZero(t, labelsOffset, "the labels for profiles: without it greenlets with an idle goroutine don't inherit them")
 	require.True(t, boundsFound, "the bounds of the stack: without them large stacks are kept")
 }
 
@@ -43,14 +44,20 @@ func TestEndedGoroutinesAreRecognized(t *testing.T) {
 		<-proceed
 	}()
 	<-begun
-	require.False(t, d.ended())
-	require.True(t, appearsInDump(d.id))
+	both := []descriptor{ownDescriptor(goid()), d}
+	require.False(t, d.surelyEnded())
+	require.Equal(t, []bool{false, false}, endedAmong(both))
 	close(proceed)
 	<-done
-	for !d.ended() { // it needs a moment more
+	for !d.surelyEnded() { // it needs a moment more
 		<-startAndEnd()
 	}
-	require.False(t, appearsInDump(d.id))
+	require.Equal(t, []bool{false, true}, endedAmong(both))
+	both[0], both[1] = both[1], both[0]
+	offset := statusOffset
+	defer func() { statusOffset = offset }()
+	statusOffset = 0 // as if it hadn't been found
+	require.Equal(t, []bool{true, false}, endedAmong(both))
 }
 
 // startAndEnd runs a goroutine, which may use an ended one's descriptor.

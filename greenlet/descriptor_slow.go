@@ -2,6 +2,12 @@
 
 package greenlet
 
+import (
+	"context"
+	"runtime/pprof"
+	"unsafe"
+)
+
 // Without a look into the goroutine's descriptor, its number is read off a stack trace,
 // and nothing is known about thread locking and the size of the stack.
 
@@ -17,10 +23,16 @@ func ownThreadLockReadable() bool { return false }
 
 func stackSize() uintptr { return 0 }
 
+func ownLabels() unsafe.Pointer { return nil }
+
+func setOwnLabels(unsafe.Pointer) {}
+
+func clearOwnLabels() { pprof.SetGoroutineLabels(context.Background()) }
+
 type descriptor struct{ id uint64 }
 
 func ownDescriptor(id uint64) descriptor { return descriptor{id} }
 
-func (d descriptor) ended() bool { return !appearsInDump(d.id) }
-
 func (d descriptor) surelyEnded() bool { return false }
+
+func endsReadable() bool { return false }

@@ -62,13 +62,16 @@
 // no scheduler, no channel and no allocation are involved, and it takes about 1.3 times
 // as long as a bare iter.Pull switch.
 // Goroutines of finished greenlets are used again by later ones of the same family, unless their stacks have grown large.
+// A greenlet finds there what a new goroutine has: no setting of debug.SetPanicOnFault, and the profile labels of the greenlet that
+// starts it. Only data-independent timing (crypto/subtle) and open regions of an execution trace stay with a goroutine.
 //
 // The goroutine under a greenlet can block like any other, on a channel or in a system call;
 // then its whole family waits.
 //
 // On amd64 and arm64 the calling goroutine is recognized by its number in the runtime's descriptor of it. Where it is kept
 // is found out when the program starts, and checked. Elsewhere, or with the build tag repaint_slowgoid,
-// the number is read off a stack trace: all works, but each use takes microseconds.
+// the number is read off a stack trace: all works, but each use takes microseconds,
+// and a greenlet that gets an idle goroutine has no profile labels.
 //
 // # Threads and bubbles
 //

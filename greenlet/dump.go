@@ -31,8 +31,8 @@ func (f *Family) Dump() string {
 	children := make(map[*core][]*core)
 	var root *core
 	seen := make(map[*core]bool)
-	for c := f.started.next; c != &f.started; c = c.next {
-		for a := c; !seen[a]; a = a.parent.core {
+	for w := f.eldest; w != nil; w = w.younger {
+		for a := w.job; !seen[a]; a = a.parent.core {
 			seen[a] = true
 			if a.isRoot {
 				root = a

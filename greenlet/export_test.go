@@ -46,3 +46,6 @@ func Forgotten(f *Family) bool {
 	defer f.mu.Unlock()
 	return len(f.unreachable) > 0
 }
+
+// Dumps returns how many times all stacks were looked at.
+func Dumps() uint64 { return dumps.Load() }

@@ -37,16 +37,18 @@ type Family struct {
 	// instead of to current.
 	detour *slot
 
-	kills    []underway
-	root     *owner
-	pool     *pool
-	self     weak.Pointer[Family] // made when needed
-	started  core                 // sentinel of the list of started greenlets that have not ended
-	count    int                  // length of the list
-	entered  bool                 // by Enter; never changes
-	switches uint64
-	value    any
-	profiled bool // all greenlets that start from now on are
+	kills []underway
+	root  *owner
+	pool  *pool
+	self  weak.Pointer[Family] // made when needed
+	count int                  // of the greenlets that have started and not ended
+	// The workers that run these, as a list in the order in which they were started.
+	eldest, youngest *worker
+	legacy           legacy // for the greenlet that is being started, if it gets an idle goroutine
+	entered          bool   // by Enter; never changes
+	switches         uint64
+	value            any
+	profiled         bool // all greenlets that start from now on are
 
 	// traced says that there are tracers, as far as the family has heard.
 	traced  bool
@@ -68,7 +70,7 @@ type Family struct {
 	mu          sync.Mutex // held for moments, never across a switch
 	unreachable []*core    // suspended greenlets to kill, put there by the collector
 	own         []*tracer  // the family's own tracers; replaced, never changed
-	reaping     bool       // somebody looks from time to time whether the root's goroutine has ended
+	reaping     bool       // the reaper looks from time to time whether the root's goroutine has ended
 }
 
 var (
@@ -96,7 +98,6 @@ func enter(id uint64, entered bool) *Family {
 	c.become(active)
 	f.entered = entered
 	f.current = &Greenlet{core: c}
-	f.started.next, f.started.prev = &f.started, &f.started
 	f.running.Store(id)
 	f.root = &owner{id: id, lazy: f.lazy()}
 	if entered {
@@ -117,12 +118,21 @@ func newFamily(id uint64) *Family {
 		owners.remove(o) // the rest of a family that was collected
 	}
 	f := enter(id, false)
-	// Nothing that is given to the clean-up may lead to the family.
-	runtime.AddCleanup(f, func(p *pool) { p.retire(nil) }, f.pool)
-	runtime.AddCleanup(f, func(o *owner) {
-		owners.remove(o)
+	// Nothing that is given to the clean-up may lead to the family, as both do while there are greenlets.
+	// The owner is in the registry until it is removed, and the pool's workers keep the pool.
+	type remains struct {
+		root weak.Pointer[owner]
+		pool weak.Pointer[pool]
+	}
+	runtime.AddCleanup(f, func(r remains) {
+		if o := r.root.Value(); o != nil {
+			owners.remove(o)
+		}
+		if p := r.pool.Value(); p != nil {
+			p.retire(nil)
+		}
 		families.Add(-1)
-	}, f.root)
+	}, remains{weak.Make(f.root), weak.Make(f.pool)})
 	return f
 }
 
@@ -162,7 +172,9 @@ func (f *Family) Close() error {
 func (f *Family) close() (stray message, err error) {
 	f.closed.Store(true) // nothing new starts
 	var survivor error
-	for c := f.started.prev; c != &f.started; c = f.started.prev {
+	for f.youngest != nil {
+		w := f.youngest
+		c := w.job
 		m, ok, failed := f.killQuietly(c)
 		if !ok && m.kind != result {
 			if stray.kind == result {
@@ -180,7 +192,7 @@ func (f *Family) close() (stray message, err error) {
 		}
 		if !c.is(dead) {
 			survivor = fmt.Errorf("%w: %s, while closing %s", ErrSurvived, c, f)
-			f.unlink(c)
+			f.unlink(w)
 		}
 	}
 	root := f.current.core
@@ -231,20 +243,37 @@ func (f *Family) String() string {
 	return fmt.Sprintf("family %d (root in goroutine %d)", f.id, f.goid)
 }
 
-func (f *Family) link(c *core) {
-	c.prev, c.next = f.started.prev, &f.started
-	c.prev.next, c.next.prev = c, c
+// link puts the worker, which has been given a job, at the end of the list.
+func (f *Family) link(w *worker) {
+	w.linked = true
+	w.elder = f.youngest
+	if w.elder != nil {
+		w.elder.younger = w
+	} else {
+		f.eldest = w
+	}
+	f.youngest = w
 	if f.count++; f.count == 1 {
 		f.root.fam = f
 	}
 }
 
-func (f *Family) unlink(c *core) {
-	if c.next == nil {
+func (f *Family) unlink(w *worker) {
+	if !w.linked {
 		return // it was written off by Close
 	}
-	c.prev.next, c.next.prev = c.next, c.prev
-	c.prev, c.next = nil, nil
+	w.linked = false
+	if w.elder != nil {
+		w.elder.younger = w.younger
+	} else {
+		f.eldest = w.younger
+	}
+	if w.younger != nil {
+		w.younger.elder = w.elder
+	} else {
+		f.youngest = w.elder
+	}
+	w.elder, w.younger = nil, nil
 	if f.count--; f.count == 0 && !f.entered {
 		f.root.fam = nil
 	}

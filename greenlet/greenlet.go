@@ -59,9 +59,6 @@ type core struct {
 
 	// self is the handle of a greenlet that is watched by the collector.
 	self weak.Pointer[Greenlet]
-
-	// Neighbours in the family's list of started greenlets, which is in the order of their starts.
-	prev, next *core
 }
 
 // extra is what greenlets are given on request.

@@ -18,28 +18,18 @@ func Profiled() Option { return func(c *core) { c.extra().profiled = true } }
 // or ends that. It must be called from the family.
 func (f *Family) SetProfiled(on bool) { f.profiled = on }
 
-// profiled calls the greenlet's function with labels.
+// profiled labels the calling goroutine and calls the greenlet's function. The goroutine forgets the labels when it gets idle.
 func profiled(c *core, run func(arg any) (any, error), arg any) (any, error) {
-	defer profile(c)()
-	return run(arg)
-}
-
-// profile labels the calling goroutine, which is about to run the greenlet's function. The result undoes it.
-func profile(c *core) (done func()) {
 	name := c.String()
 	if c.more != nil && c.more.name != "" {
 		name = c.more.name
 	}
 	ctx := pprof.WithLabels(context.Background(), pprof.Labels("greenlet", name))
 	pprof.SetGoroutineLabels(ctx)
-	if !trace.IsEnabled() {
-		return func() { pprof.SetGoroutineLabels(context.Background()) }
+	if trace.IsEnabled() {
+		ctx, task := trace.NewTask(ctx, name)
+		defer task.End()
+		defer trace.StartRegion(ctx, name).End()
 	}
-	ctx, task := trace.NewTask(ctx, name)
-	region := trace.StartRegion(ctx, name)
-	return func() {
-		region.End()
-		task.End()
-		pprof.SetGoroutineLabels(context.Background())
-	}
+	return run(arg)
 }

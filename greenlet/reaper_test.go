@@ -1,6 +1,10 @@
 package greenlet_test
 
 import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -142,4 +146,57 @@ func TestUseFromElsewhereSaysWhatTheFamilysStateIs(t *testing.T) {
 	check(g, true, greenlet.DescriptorsReadable, "closed")
 	_, err = g.Switch(nil)
 	require.ErrorIs(t, err, greenlet.ErrClosed)
+}
+
+// What the reaper does in order to notice that a goroutine has ended doesn't keep the runtime from noticing
+// that all goroutines wait for ever.
+func TestReaperHidesNoDeadlock(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: it runs the go command")
+	}
+	goCommand, err := exec.LookPath("go")
+	if err != nil {
+		t.Skip("there is no go command")
+	}
+	exe := filepath.Join(t.TempDir(), "deadlock")
+	build := exec.CommandContext(t.Context(), goCommand, "build", "-o", exe)
+	if !greenlet.DescriptorsReadable {
+		build.Args = append(build.Args, "-tags=repaint_slowgoid")
+	}
+	build.Args = append(build.Args, "./testdata/deadlock")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // with cgo the runtime doesn't look for deadlocks
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	for _, what := range []string{"reaped", "waiting"} {
+		out, err := exec.CommandContext(t.Context(), exe, what).CombinedOutput()
+		require.Error(t, err)
+		require.Contains(t, string(out), "now\nfatal error: all goroutines are asleep - deadlock!", what)
+	}
+}
+
+// Where descriptors can't be read, each look stops the program. So one look serves for all families.
+func TestOneLookServesForAllFamilies(t *testing.T) {
+	leakcheck.Test(t)
+	const n = 300
+	before := greenlet.Dumps()
+	var unwound atomic.Int32
+	var roots sync.WaitGroup
+	for range n {
+		roots.Go(func() {
+			root := greenlet.Current()
+			func() {
+				_, _ = greenlet.New(func(any) (any, error) {
+					defer unwound.Add(1)
+					return root.Switch(nil)
+				}).Switch(nil)
+			}()
+		})
+	}
+	roots.Wait()
+	until(t, func() bool { return unwound.Load() == n })
+	if greenlet.DescriptorsReadable {
+		require.Equal(t, before, greenlet.Dumps())
+	} else {
+		require.Less(t, greenlet.Dumps()-before, uint64(n/10))
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"strconv"
+	"sync/atomic"
 )
 
 // Stack returns the calls in which g is suspended, the innermost first, in the form of debug.Stack,
@@ -63,11 +64,19 @@ func (s *Stacks) of(goid uint64) []byte {
 	return ownFrames(s.all[place[0]:place[1]])
 }
 
+var (
+	dumps    atomic.Uint64 // counts the looks at all stacks, each of which stops the program
+	dumpSize atomic.Int64  // of the last one
+)
+
 // allStacks returns the stacks of all goroutines, as text.
 func allStacks() []byte {
-	for size := 64 << 10; ; size *= 2 {
+	for size := 64<<10 + 2*int(dumpSize.Load()); ; size *= 2 {
 		buf := make([]byte, size)
-		if n := runtime.Stack(buf, true); n < size {
+		n := runtime.Stack(buf, true)
+		dumps.Add(1)
+		if n < size {
+			dumpSize.Store(int64(n))
 			return buf[:n]
 		}
 	}
@@ -87,8 +96,24 @@ func section(all []byte, id uint64) []byte {
 	return part
 }
 
-// appearsInDump reports whether the goroutine is among the living ones.
-func appearsInDump(id uint64) bool { return section(allStacks(), id) != nil }
+// endedAmong tells for each of the goroutines whether it has ended.
+func endedAmong(routines []descriptor) []bool {
+	ended := make([]bool, len(routines))
+	if endsReadable() {
+		for i, d := range routines {
+			ended[i] = d.surelyEnded()
+		}
+		return ended
+	}
+	if len(routines) > 0 {
+		living := TakeStacks() // once for all
+		for i, d := range routines {
+			_, lives := living.at[d.id]
+			ended[i] = !lives
+		}
+	}
+	return ended
+}
 
 // pkg is what the names of this package's functions begin with.
 var pkg = func() []byte {

@@ -2,9 +2,7 @@ package greenlet_test
 
 import (
 	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
@@ -13,11 +11,6 @@ import (
 
 	"github.com/seed1239206e/repaint/greenlet"
 )
-
-// The runtime aborts a program that resumes a coroutine in another state of thread locking.
-// So what is tried here is tried in another process: this test's program, which is told by
-// an environment variable what to do instead of testing. It does so in its main goroutine.
-const scenarioVariable = "REPAINT_GREENLET_SCENARIO"
 
 // leftByInit was suspended during package initialization.
 var leftByInit *greenlet.Greenlet
@@ -33,21 +26,6 @@ func init() {
 		}
 		leftByInit = greenlet.New(func(arg any) (any, error) { return root.Switch(arg) })
 		_, _ = leftByInit.Switch(nil)
-	}
-}
-
-func TestMain(m *testing.M) {
-	if name := os.Getenv(scenarioVariable); name != "" {
-		scenarios[name]()
-		fmt.Println("survived")
-		return
-	}
-	os.Exit(m.Run())
-}
-
-func check(ok bool, what ...any) {
-	if !ok {
-		panic(fmt.Sprint(what...))
 	}
 }
 
@@ -67,7 +45,9 @@ func pingpong() *greenlet.Greenlet {
 	return g
 }
 
-var scenarios = map[string]func(){
+// lockScenarios are tried in another process each, because the runtime aborts a program that resumes a coroutine
+// in another state of thread locking.
+var lockScenarios = scenarios(map[string]func(){
 	"init, and later in main": func() {
 		for range 3 {
 			works(nil, nil)
@@ -254,24 +234,17 @@ var scenarios = map[string]func(){
 		runtime.UnlockOSThread()
 		works(pingpong().Switch(nil))
 	},
-}
+})
 
 func TestOtherStateOfThreadLockingIsRefused(t *testing.T) {
 	if !greenlet.DescriptorsReadable {
 		t.Skip("on this platform the runtime's descriptor of a goroutine isn't read, so thread locking can't be seen")
 	}
-	if runtime.GOOS == "js" || testing.Short() {
-		t.Skip("-short, or a platform without processes: it starts the test program again")
-	}
-	exe, err := os.Executable()
-	require.NoError(t, err)
-	for name := range scenarios {
+	for _, name := range lockScenarios {
 		t.Run(name, func(t *testing.T) {
-			cmd := exec.Command(exe)
-			cmd.Env = append(os.Environ(), scenarioVariable+"="+name, "GORACE=atexit_sleep_ms=0")
-			out, err := cmd.CombinedOutput()
+			out, err := process(t, name)
 			require.NoError(t, err, "%s", out)
-			require.Contains(t, string(out), "survived")
+			require.Contains(t, out, "survived")
 		})
 	}
 }

@@ -130,14 +130,16 @@ func (f *Family) hop() *slot {
 	return f.current.slot
 }
 
-// finish ends the current greenlet and gives control to its parent, or to the ancestor that stands in for it.
+// finish ends the worker's greenlet, which is current, and gives control to its parent, or to the ancestor that stands in for it.
 // It returns the slot in which that one waits for the caller to park. Last says that the caller's goroutine must end,
 // so that it can't do so in another state of thread locking than that in which it was made.
-func (f *Family) finish(c *core, last bool) *slot {
+func (f *Family) finish(w *worker, last bool) *slot {
 	f.refresh()
+	c := w.job
+	w.job = nil
+	f.unlink(w)
 	c.become(dead)
-	f.unlink(c)
-	c.slot = nil
+	c.run, c.slot = nil, nil
 	f.msg.exit()
 	to, awaited := f.heir(c)
 	to = f.receiver(to)

@@ -12,10 +12,14 @@ type worker struct {
 	birth slot  // the slot that ends with this goroutine
 	at    *slot // where it is parked while idle
 	owner owner
+	pool  *pool // of its family; an idle worker keeps it when the family has gone
 	// job is the greenlet that the worker runs, or is to run when it wakes up.
-	job  *core
-	next *worker // in the pool
+	job *core
+	// Neighbours in the family's list of workers whose jobs have started and not ended.
+	// In the pool, younger is the next one.
+	elder, younger *worker
 
+	linked    bool // is in the family's list
 	recovered bool // the job ended by a panic
 	retired   bool // tells an idle worker to end when it wakes up
 	ended     bool
@@ -44,18 +48,23 @@ const maxIdleStack = 32 << 10
 //go:noinline
 func (f *Family) start(g *Greenlet) {
 	lock := ownThreadLock()
-	w := f.pool.get(lock)
+	var w *worker
+	if canForget() {
+		if w = f.pool.get(lock); w != nil {
+			f.legacy = ownLegacy()
+		}
+	}
 	if w == nil {
 		w = f.newWorker(lock)
 	}
 	w.job = g.core
 	g.slot = w.at
 	g.become(active)
-	f.link(g.core)
+	f.link(w)
 }
 
 func (f *Family) newWorker(lock threadLock) *worker {
-	w := new(worker)
+	w := &worker{pool: f.pool}
 	w.owner.lazy = f.lazy()
 	w.birth.next, _ = iter.Pull(w.main)
 	w.birth.lock = lock
@@ -82,7 +91,8 @@ func (w *worker) main(yield func(struct{}) bool) {
 			}
 		case w.retired:
 			return
-		default:
+		default: // it is a visitor, see leave, or was woken by the end of another goroutine
+			forget()
 			w.at = w.owner.lazy.Value().hop()
 			w.at.flip()
 		}
@@ -108,6 +118,8 @@ func (w *worker) begin() bool {
 	f := c.fam
 	w.owner.fam = f
 	w.recovered = false
+	f.legacy.inherit()
+	f.legacy = legacy{}
 	c.goid = w.owner.id
 	f.msg = f.arrive(c)
 	if f.msg.kind == kill { // while a tracer of its start had switched away
@@ -121,13 +133,11 @@ func (w *worker) begin() bool {
 //
 //go:noinline
 func (w *worker) conclude() bool {
-	c := w.job
-	f := c.fam
-	c.run = nil
-	w.job = nil
-	to := f.finish(c, false)
+	f := w.job.fam
+	forget()
+	to := f.finish(w, false)
 	w.owner.fam = nil
-	if w.mustEnd(f, to) {
+	if w.mayEnd(to) && w.mustEnd(f, to) {
 		return false
 	}
 	f.pool.put(w)
@@ -136,13 +146,13 @@ func (w *worker) conclude() bool {
 	return true
 }
 
-// mustEnd says that the worker isn't to be kept when control goes from it to the slot.
+// mayEnd reports whether the worker can end when control goes from it to the slot. The end of a goroutine is a switch, too.
+func (w *worker) mayEnd(to *slot) bool { return w.birth.lock == to.lock }
+
+// mustEnd reports whether the worker isn't to be kept when control goes from it to the slot.
+// Workers that were made while locked to a thread fit only into that state, and may never see it again.
 func (w *worker) mustEnd(f *Family, to *slot) bool {
-	if w.birth.lock != to.lock {
-		return false // it can't: the end of the goroutine is a switch, too
-	}
-	// Workers that were made while locked to a thread fit only into that state, and may never see it again.
-	return f.pool.n >= maxIdle || stackSize() > maxIdleStack || to.lock != (threadLock{})
+	return f.pool.n >= maxIdle || stackSize() > maxIdleStack || to.lock != (threadLock{}) || !canForget()
 }
 
 // call calls the greenlet's function and makes how it ended the family's message.
@@ -206,13 +216,13 @@ func (w *worker) leave() {
 		// The visitor wakes up and parks in our slot, whoever was there wakes up and,
 		// as c is still the current greenlet, parks where we did.
 		c.slot.flip()
-		if f.pool.n < maxIdle && visitor.birth.lock == (threadLock{}) {
+		if f.pool.n < maxIdle && visitor.birth.lock == (threadLock{}) && canForget() {
 			f.pool.put(visitor)
 		} else {
 			visitor.retired = true // when it wakes up again, because this goroutine has ended
 		}
 	}
-	f.finish(c, true)
+	f.finish(w, true)
 	w.owner.fam = nil
 	// Now the goroutine ends, and the one that wakes up passes control to the parent.
 }
@@ -224,14 +234,14 @@ func (p *pool) get(lock threadLock) *worker {
 		return nil
 	}
 	if w != nil {
-		p.first, w.next = w.next, nil
+		p.first, w.younger = w.younger, nil
 		p.n--
 	}
 	return w
 }
 
 func (p *pool) put(w *worker) {
-	w.next, p.first = p.first, w
+	w.younger, p.first = p.first, w
 	p.n++
 }
 
@@ -239,7 +249,7 @@ func (p *pool) put(w *worker) {
 // The caller is the family's root, or, with a nil core, stands in for a root that needs its family no more.
 func (p *pool) retire(root *core) (left int) {
 	lock := ownThreadLock()
-	for w := p.first; w != nil; w = w.next {
+	for w := p.first; w != nil; w = w.younger {
 		if w.retired = w.at.lock == lock && w.birth.lock == lock; !w.retired {
 			left++
 		}
@@ -252,7 +262,7 @@ func (p *pool) retire(root *core) (left int) {
 	var rest pool
 	for p.first != nil {
 		w := p.first
-		p.first, w.next = w.next, nil
+		p.first, w.younger = w.younger, nil
 		p.n--
 		switch {
 		case !w.retired:

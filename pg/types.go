@@ -15,7 +15,8 @@ import (
 // arguments and results everywhere, on all lanes and sessions, also on those that are opened later. It needs PostgreSQL 14 or newer.
 //
 // A composite is a struct whose exported fields have the composite's order, or a pgx.CompositeFields, an enum a kind of string, a range a pgtype.Range, an array a slice.
-// A type of an extension, such as hstore, is known if Config.RegisterTypes has registered a type of that name, with whatever OID.
+// A base type that is text, such as citext, is text. Another type of an extension, such as hstore, is known if Config.RegisterTypes has registered a type of that name, with
+// whatever OID.
 //
 // Call it again if a type has changed, or was made anew. An unknown name is the server's error, 42704, and changes nothing. It may be called from any goroutine and task.
 func (db *DB) LoadTypes(ctx context.Context, names ...string) error {
@@ -50,7 +51,7 @@ with recursive need(oid) as (
 	select n::regtype::oid from unnest($1::text[]) n
 	union
 	select part.oid from need cross join lateral (
-		select typelem as oid from pg_catalog.pg_type where oid = need.oid and typcategory = 'A'
+		select typelem as oid from pg_catalog.pg_type where oid = need.oid and typtype = 'b' and typcategory = 'A'
 		union all select typarray from pg_catalog.pg_type where oid = need.oid
 		union all select typbasetype from pg_catalog.pg_type where oid = need.oid
 		union all select rngsubtype from pg_catalog.pg_range where rngtypid = need.oid
@@ -62,16 +63,20 @@ with recursive need(oid) as (
 )
 select t.oid,
 	case when pg_catalog.pg_type_is_visible(t.oid) then '' else n.nspname || '.' end || t.typname,
-	t.typtype::text, t.typcategory = 'A', t.typdelim::text,
+	t.typtype::text, t.typtype = 'b' and t.typcategory = 'A', t.typdelim::text,
 	case t.typtype when 'b' then t.typelem when 'd' then t.typbasetype else coalesce(r.rngsubtype, m.rngtypid, 0) end,
 	coalesce((select array_agg(attname::text order by attnum) from pg_catalog.pg_attribute
 		where attrelid = t.typrelid and attnum > 0 and not attisdropped), '{}'),
 	coalesce((select array_agg(atttypid order by attnum) from pg_catalog.pg_attribute
-		where attrelid = t.typrelid and attnum > 0 and not attisdropped), '{}')
+		where attrelid = t.typrelid and attnum > 0 and not attisdropped), '{}'),
+	t.typcategory = 'S' or coalesce(reads.prosrc, '') in ('textin', 'varcharin', 'bpcharin', 'namein'),
+	coalesce(receives.prosrc, '') in ('textrecv', 'varcharrecv', 'bpcharrecv', 'namerecv')
 from need join pg_catalog.pg_type t on t.oid = need.oid
 	join pg_catalog.pg_namespace n on n.oid = t.typnamespace
 	left join pg_catalog.pg_range r on r.rngtypid = t.oid
 	left join pg_catalog.pg_range m on m.rngmultitypid = t.oid
+	left join pg_catalog.pg_proc reads on reads.oid = t.typinput
+	left join pg_catalog.pg_proc receives on receives.oid = t.typreceive
 where t.oid >= 16384`
 
 // A typeDef is what the server says of a type. The types themselves are made for each map anew, since some remember what they have seen.
@@ -84,6 +89,8 @@ type typeDef struct {
 	Of         uint32 // of an array, a domain, a range, a multirange: what it is made of
 	FieldNames []string
 	FieldTypes []uint32
+	IsText     bool // a base type that is read as text is
+	InBinary   bool // and its binary form is text, too
 }
 
 // typeDefs are the types that have been loaded. They are replaced, never changed.
@@ -154,6 +161,12 @@ func (d *typeDefs) codec(m *pgtype.Map, def typeDef, done map[uint32]*pgtype.Typ
 	}
 	if t, ok := m.TypeForName(def.Name); ok {
 		return t.Codec, nil
+	}
+	switch {
+	case def.IsText && def.InBinary:
+		return pgtype.TextCodec{}, nil
+	case def.IsText:
+		return &pgtype.TextFormatOnlyCodec{Codec: pgtype.TextCodec{}}, nil
 	}
 	return nil, fmt.Errorf("%s is a base type that isn't known here: register a type of this name in Config.RegisterTypes", def.Name)
 }

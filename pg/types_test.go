@@ -179,9 +179,12 @@ func TestBaseTypeByName(t *testing.T) {
 			create function label_in(cstring) returns label language internal immutable strict as 'textin';
 			create function label_out(label) returns cstring language internal immutable strict as 'textout';
 			create type label (input = label_in, output = label_out, like = text);
-			create type tagged as (id int, label label)`)
-		err := openAt(t, target.URL()).LoadTypes(ctx, "tagged")
-		require.ErrorContains(t, err, "label is a base type")
+			create type tagged as (id int, label label);
+			create type amount;
+			create function amount_in(cstring) returns amount language internal immutable strict as 'int4in';
+			create function amount_out(amount) returns cstring language internal immutable strict as 'int4out';
+			create type amount (input = amount_in, output = amount_out, like = integer)`)
+		require.ErrorContains(t, openAt(t, target.URL()).LoadTypes(ctx, "amount"), "amount is a base type")
 		config, err := ParseConfig(target.URL())
 		require.NoError(t, err)
 		config.RegisterTypes = func(m *pgtype.Map) { m.RegisterType(&pgtype.Type{Name: "label", OID: 0, Codec: textOnly{}}) }
@@ -196,6 +199,102 @@ func TestBaseTypeByName(t *testing.T) {
 		require.NoError(t, db.QueryRow(ctx, "select $1::tagged", tagged{1, "a, b"}).Scan(&got))
 		require.Equal(t, tagged{1, "a, b"}, got)
 		require.NoError(t, db.Close(ctx))
+	})
+}
+
+// A base type that is read as text is text, in composites, arrays and COPY, too.
+func TestBaseTypesThatAreText(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		target := testserver.Postgres(t).Database(t)
+		target.MustQuery(t, `create type label;
+			create function label_in(cstring) returns label language internal immutable strict as 'textin';
+			create function label_out(label) returns cstring language internal immutable strict as 'textout';
+			create function label_recv(internal) returns label language internal stable strict as 'textrecv';
+			create function label_send(label) returns bytea language internal stable strict as 'textsend';
+			create type label (input = label_in, output = label_out, receive = label_recv, send = label_send, like = text);
+			create type word;
+			create function word_in(cstring) returns word language internal immutable strict as 'textin';
+			create function word_out(word) returns cstring language internal immutable strict as 'textout';
+			create type word (input = word_in, output = word_out, like = text, category = 'S')`)
+		kinds := []string{"label", "word"}
+		if target.MustQuery(t, "select count(*) from pg_available_extensions where name = 'citext'") == "1" {
+			target.MustQuery(t, "create extension citext")
+			kinds = append(kinds, "citext")
+		}
+		for _, kind := range kinds {
+			target.MustQuery(t, fmt.Sprintf("create type tagged_%[1]s as (id int, name %[1]s, names %[1]s[]); create table table_%[1]s (id int, name %[1]s)", kind))
+			db := openAt(t, target.URL())
+			require.NoError(t, db.LoadTypes(ctx, "tagged_"+kind))
+			type tagged struct {
+				ID    int
+				Name  string
+				Names []string
+			}
+			want := tagged{1, `a, "b"`, []string{"c d", "", "é"}}
+			var got tagged
+			var one, in string
+			var list []string
+			var anything any
+			require.NoError(t, db.QueryRow(ctx, fmt.Sprintf("select $1::tagged_%[1]s, $2::%[1]s, $3::%[1]s[], $2::%[1]s", kind), want, want.Name, want.Names).Scan(&got, &one, &list, &anything))
+			require.Equal(t, want, got, kind)
+			require.Equal(t, want.Name, one)
+			require.Equal(t, want.Names, list)
+			require.Equal(t, any(want.Name), anything)
+			if kind == "word" {
+				continue // without a receive function there is no binary COPY
+			}
+			_, err := db.CopyFrom(ctx, pgx.Identifier{"table_" + kind}, []string{"id", "name"}, pgx.CopyFromRows([][]any{{1, want.Name}}))
+			require.NoError(t, err)
+			require.NoError(t, db.QueryRow(ctx, "select name from table_"+kind).Scan(&in))
+			require.Equal(t, want.Name, in)
+		}
+	})
+}
+
+// A domain over an array is an array, and no array of arrays.
+func TestDomainsOverOthers(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		target := testserver.Postgres(t).Database(t)
+		target.MustQuery(t, `create type mood as enum ('sad', 'ok'); create type pair as (a int, b text); create type floats as range (subtype = float8);
+			create domain numbers as int[] check (cardinality(value) > 0); create domain moods as mood[]; create domain more as numbers; create domain grid as int[][];
+			create domain couple as pair; create domain span as floats; create domain words as varchar(3)[];
+			create type holder as (n numbers, m moods, list numbers[])`)
+		db := openAt(t, target.URL())
+		require.NoError(t, db.LoadTypes(ctx, "numbers", "moods", "more", "grid", "couple", "span", "words", "holder"))
+		type pair struct {
+			A int
+			B string
+		}
+		type holder struct {
+			N    []int
+			M    []mood
+			List [][]int
+		}
+		var (
+			n, more []int
+			m       []mood
+			g       [][]int
+			p       pair
+			f       pgtype.Range[float64]
+			w       []string
+		)
+		span := pgtype.Range[float64]{Lower: 1, Upper: 2, LowerType: pgtype.Inclusive, UpperType: pgtype.Exclusive, Valid: true}
+		require.NoError(t, db.QueryRow(ctx, "select $1::numbers, $2::more, $3::moods, $4::grid, $5::couple, $6::span, $7::words",
+			[]int{1, 2}, []int{3}, []mood{"ok"}, [][]int{{1, 2}, {3, 4}}, pair{1, "x"}, span, []string{"abc"}).Scan(&n, &more, &m, &g, &p, &f, &w))
+		require.Equal(t, []int{1, 2}, n)
+		require.Equal(t, []int{3}, more)
+		require.Equal(t, []mood{"ok"}, m)
+		require.Equal(t, [][]int{{1, 2}, {3, 4}}, g)
+		require.Equal(t, pair{1, "x"}, p)
+		require.Equal(t, span, f)
+		require.Equal(t, []string{"abc"}, w)
+		var h struct {
+			N []int
+			M []mood
+		}
+		require.NoError(t, db.QueryRow(ctx, "select ($1::holder).n, ($1::holder).m", holder{N: []int{7}, M: []mood{"sad"}}).Scan(&h.N, &h.M))
+		require.Equal(t, []int{7}, h.N)
+		require.Equal(t, []mood{"sad"}, h.M)
 	})
 }
 

@@ -42,8 +42,8 @@ var (
 	ErrData error = &condition{text: "value out of range or malformed"}
 	// ErrPermission: the user may not do that, or not log in.
 	ErrPermission error = &condition{text: "permission denied"}
-	// ErrUnsupported: the database can't do that.
-	ErrUnsupported error = &condition{text: "not supported by the database"}
+	// ErrUnsupported: the database can't do that. It is errors.ErrUnsupported too.
+	ErrUnsupported error = &condition{text: "not supported by the database", is: errors.ErrUnsupported}
 
 	// ErrSyntax: the database can't read the statement.
 	ErrSyntax error = &condition{text: "syntax error"}

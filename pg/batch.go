@@ -14,7 +14,8 @@ import (
 )
 
 // batch runs the statements of a batch as one segment: with one Sync, so as one transaction if there is no other.
-func (s *lease) batch(ctx context.Context, b *pgx.Batch, tx *Tx) pgx.BatchResults {
+// within, if it isn't nil, is how what belongs to a transaction is run.
+func (s *lease) batch(ctx context.Context, b *pgx.Batch, within inside) *batchResults {
 	br := &batchResults{b: b}
 	if len(b.QueuedQueries) == 0 {
 		return br
@@ -31,6 +32,10 @@ func (s *lease) batch(ctx context.Context, b *pgx.Batch, tx *Tx) pgx.BatchResult
 			br.fail(i, items[i].failed("preparing", err))
 			return br
 		}
+		if items[i].limit > 0 {
+			br.fail(i, items[i].failed("limiting", fmt.Errorf("%w: a Timeout in a batch", ErrUnsupported)))
+			return br
+		}
 		queued.SQL, queued.Arguments = items[i].text, items[i].args
 	}
 	br.items = items
@@ -43,10 +48,10 @@ func (s *lease) batch(ctx context.Context, b *pgx.Batch, tx *Tx) pgx.BatchResult
 	}
 	run := func() error { return s.runBatch(ctx, br, whole) }
 	start := time.Now()
-	if tx == nil {
+	if within == nil {
 		br.err = run()
 	} else {
-		br.err = tx.within(ctx, whole, run)
+		br.err = within(ctx, whole, run)
 	}
 	if traced {
 		for i, q := range items {
@@ -63,12 +68,16 @@ func (s *lease) batch(ctx context.Context, b *pgx.Batch, tx *Tx) pgx.BatchResult
 
 func (s *lease) runBatch(ctx context.Context, br *batchResults, whole *query) error {
 	for i, q := range br.items {
+		s.resolveName(q)
 		s.recognise(q)
 		if q.mode == pgx.QueryExecModeSimpleProtocol {
 			q.mode = pgx.QueryExecModeExec
 		}
 		if err := s.check(&whole.segment, q.what); err != nil {
 			return br.fail(i, q.failed("checking", err))
+		}
+		if q.desc != nil && len(q.args) == 0 && q.what.effects.Any(sqltext.ControlsTx) {
+			q.desc, q.mode = nil, pgx.QueryExecModeExec // it has no result to be described
 		}
 		q.noRepeat = q.what.effects.Any(sqltext.CommitsItself | ofTx)
 		whole.noRepeat = whole.noRepeat || q.noRepeat
@@ -183,15 +192,10 @@ type batchResults struct {
 	err    error
 	next   int
 	closed bool
+	tx     *Tx // that it has begun; nil if it was to begin none
 }
 
 var _ pgx.BatchResults = (*batchResults)(nil)
-
-func failedBatch(b *pgx.Batch, err error) pgx.BatchResults {
-	br := &batchResults{b: b}
-	br.err = err
-	return br
-}
 
 // fail notes which statement failed, and returns the error that says so.
 func (br *batchResults) fail(i int, err error) error {
@@ -264,5 +268,11 @@ func (br *batchResults) Close() error {
 	return br.err
 }
 
-// Tx returns nil: transactions are begun by Begin.
-func (br *batchResults) Tx() pgx.Tx { return nil }
+// Tx returns the transaction that the batch has begun, see [pgx.Batch.BeginTx], and nil if it was to begin none. If it couldn't be begun,
+// the transaction is over already.
+func (br *batchResults) Tx() pgx.Tx {
+	if br.tx == nil {
+		return nil
+	}
+	return br.tx
+}

@@ -139,13 +139,15 @@ func TestBatchErrorSaysWhich(t *testing.T) {
 		require.NoError(t, err)
 		s, err := db.Acquire(ctx)
 		require.NoError(t, err)
-		tx, err := s.Begin(ctx)
-		require.NoError(t, err)
-		anew := func() querier {
-			require.NoError(t, tx.Rollback(ctx))
-			tx, err = s.Begin(ctx)
-			require.NoError(t, err)
-			return tx
+		send := map[string]func(b *pgx.Batch) error{
+			"db":      func(b *pgx.Batch) error { return db.SendBatch(ctx, b).Close() },
+			"session": func(b *pgx.Batch) error { return s.SendBatch(ctx, b).Close() },
+			"transaction": func(b *pgx.Batch) error {
+				tx, err := s.Begin(ctx)
+				require.NoError(t, err)
+				defer tx.Rollback(ctx)
+				return tx.SendBatch(ctx, b).Close()
+			},
 		}
 		for _, test := range []struct {
 			index int
@@ -157,19 +159,18 @@ func TestBatchErrorSaysWhich(t *testing.T) {
 			{1, func(b *pgx.Batch) { b.Queue("select 1"); b.Queue("select $1::int", 1, 2) }},
 			{0, func(b *pgx.Batch) { b.Queue("select 1/0") }},
 		} {
-			for _, on := range []querier{db, s, anew()} {
+			for on, send := range send {
 				b := new(pgx.Batch)
 				test.fill(b)
-				err := on.SendBatch(ctx, b).Close()
+				err := send(b)
 				var which *BatchError
 				require.ErrorAs(t, err, &which)
-				require.Equal(t, []int{test.index, b.Len()}, []int{which.Index, which.Count}, err)
+				require.Equal(t, []int{test.index, b.Len()}, []int{which.Index, which.Count}, "%s: %v", on, err)
 				var statement *StatementError
 				require.ErrorAs(t, err, &statement)
 				require.Equal(t, shorten(b.QueuedQueries[test.index].SQL), statement.SQL)
 			}
 		}
-		require.NoError(t, tx.Rollback(ctx))
 		s.Release()
 
 		var which *BatchError

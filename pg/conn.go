@@ -147,6 +147,9 @@ func (c *conn) put(s *segment) error {
 	if s.soon {
 		c.arm()
 	}
+	if s.copyIn != nil {
+		c.copying = s.copyIn
+	}
 	return nil
 }
 

@@ -337,3 +337,115 @@ func TestCopyFromKnowsTheColumnsAsTheyAre(t *testing.T) {
 		require.EqualValues(t, 1, db.Stats().SessionOpens)
 	})
 }
+
+// A COPY that the server refuses at once never asks its source.
+func TestSourceOfACopyThatIsRefusedIsNotAsked(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, target := open(t, "")
+		target.MustQuery(t, "create table t (id int)")
+		everyCopier(t, ctx, db, func(q copier) {
+			inside := ""
+			if tx, ok := q.(*Tx); ok {
+				inside = "savepoint s"
+				_, err := tx.Exec(ctx, inside)
+				require.NoError(t, err)
+			}
+			back := func() {
+				if inside != "" {
+					_, err := q.Exec(ctx, "rollback to savepoint s")
+					require.NoError(t, err)
+				}
+			}
+			for _, refused := range []struct {
+				table, column, code string
+			}{{"none", "id", "42P01"}, {"t", "none", "42703"}} {
+				asked := 0
+				_, err := q.CopyFrom(ctx, pgx.Identifier{refused.table}, []string{refused.column}, pgx.CopyFromFunc(func() ([]any, error) {
+					asked++
+					return nil, errors.New("the source's own")
+				}))
+				require.Equal(t, refused.code, codeOf(err), "%v", err)
+				require.NotContains(t, err.Error(), "the source's own")
+				require.Zero(t, asked, refused.table)
+				back()
+			}
+			reader := &countingReader{}
+			_, err := q.CopyFromReader(ctx, reader, "copy none from stdin")
+			require.Equal(t, "42P01", codeOf(err))
+			require.Zero(t, reader.asked)
+			back()
+		})
+	})
+}
+
+// countingReader counts how often it is asked, and always fails.
+type countingReader struct{ asked int }
+
+func (r *countingReader) Read([]byte) (int, error) {
+	r.asked++
+	return 0, errors.New("the reader's own")
+}
+
+func codeOf(err error) string {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+// What the server says of a COPY only because its source has failed isn't told. But if the server fails by itself, and then the source,
+// both are, the server first.
+func TestErrorsOfServerAndSource(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, target := open(t, "")
+		target.MustQuery(t, `create function waits(int) returns bool language plpgsql as 'begin perform pg_advisory_xact_lock(7); return $1 > 0; end';
+			create table t (id int check (waits(id)))`)
+		broken := errors.New("the source is broken")
+		fails := readerFunc(func([]byte) (int, error) { return 0, broken })
+		everyCopier(t, ctx, db, func(q copier) {
+			inTx := func(sql string) {
+				if _, ok := q.(*Tx); ok {
+					_, err := q.Exec(ctx, sql)
+					require.NoError(t, err)
+				}
+			}
+			inTx("savepoint s")
+			_, err := q.CopyFrom(ctx, pgx.Identifier{"t"}, []string{"id"}, pgx.CopyFromFunc(func() ([]any, error) { return nil, broken }))
+			require.ErrorIs(t, err, broken)
+			require.Empty(t, codeOf(err))
+			inTx("rollback to savepoint s")
+			_, err = q.CopyFromReader(ctx, fails, "copy t from stdin")
+			require.ErrorIs(t, err, broken)
+			require.ErrorContains(t, err, "producing the data of")
+			require.Empty(t, codeOf(err))
+			inTx("rollback to savepoint s")
+		})
+
+		s, err := db.Acquire(ctx)
+		require.NoError(t, err)
+		defer s.Release()
+		watcher, unlock, pid, reads := openAt(t, target.URL()), lock(t, ctx, target), s.PID(), 0
+		_, err = s.CopyFromReader(ctx, readerFunc(func(p []byte) (int, error) {
+			if reads++; reads == 1 {
+				return copy(p, strings.Repeat("-1\n", 5_000)), nil
+			}
+			unlock()
+			for state := ""; state != "idle"; {
+				if err := watcher.QueryRow(ctx, "select state from pg_stat_activity where pid = $1", int(pid)).Scan(&state); err != nil {
+					return 0, err
+				}
+			}
+			return 0, broken
+		}), "copy t from stdin")
+		require.Equal(t, "23514", codeOf(err), "%v", err)
+		require.ErrorIs(t, err, broken)
+		require.Regexp(t, "violates check constraint.*; then producing the data failed: the source is broken", err.Error())
+		_, err = s.Exec(ctx, "select 1")
+		require.NoError(t, err)
+	})
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

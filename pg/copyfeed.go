@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -37,11 +38,13 @@ type copyIn struct {
 	done        bool // the end was put, so it may be applied
 	finished    bool
 	waiter      *loop.Promise[struct{}]
+
+	stopped atomic.Bool // finished, for who makes the data: nobody takes any more
 }
 
 // copyIn runs a COPY whose data are what produce appends, until it says that there is no more. If types isn't nil it is sent before, and answered
 // when produce is called.
-func (s *lease) copyIn(ctx context.Context, tx *Tx, q *query, types *segment, produce func(ctx context.Context, buf []byte) (data []byte, last bool, err error)) error {
+func (s *lease) copyIn(ctx context.Context, start opening, q *query, types *segment, produce func(ctx context.Context, buf []byte) (data []byte, last bool, err error)) error {
 	k := &copyIn{s: s.scheduler, g: &q.segment, types: types}
 	q.copyIn, q.mode, q.isExec = k, pgx.QueryExecModeSimpleProtocol, true
 	var wrong error
@@ -49,44 +52,60 @@ func (s *lease) copyIn(ctx context.Context, tx *Tx, q *query, types *segment, pr
 		wrong = k.feed(ctx, produce)
 		return wrong
 	}
-	var err error
-	if tx != nil {
-		err = tx.start(ctx, q)
-	}
+	err := start(ctx, q)
 	if err == nil {
 		err = s.run(ctx, q)
 	}
-	switch { // what the server says is a consequence
+	switch {
 	case wrong == nil || errors.Is(err, ErrConnLost):
+	case !q.unfinished() && q.failure != nil && q.failure.Code != copyFailed:
+		return q.failed("running", &copyError{q.failure, wrong})
 	case ctx.Err() != nil:
 		return q.gaveUp(loop.ContextError(ctx))
-	default:
+	default: // what the server says is a consequence
 		return q.failed(stageCopying, wrong)
 	}
 	return err
 }
 
+// copyFailed is what the server says of a COPY whose client says that it has failed, among other things.
+const copyFailed = "57014"
+
+// A copyError is that both have failed, the server first.
+type copyError struct{ server, source error }
+
+func (e *copyError) Error() string {
+	return fmt.Sprintf("%v; then producing the data failed: %v", e.server, e.source)
+}
+
+func (e *copyError) Unwrap() []error { return []error{e.server, e.source} }
+
 // doCopy submits a COPY and feeds it until it is finished.
 func (s *lease) doCopy(ctx context.Context, g *segment) error {
 	k := g.copyIn
 	g.then, g.noRepeat = k.finish, true
-	var c *conn
+	var to *conn // nil if all of it waits
 	var err error
 	s.mu.Lock()
-	if k.types != nil {
-		_, err = s.accept(k.types)
-	}
-	if err == nil {
-		c, err = s.accept(g)
+	for _, one := range []*segment{k.types, g} {
+		if one == nil {
+			continue
+		}
+		var c *conn
+		if c, err = s.accept(one); err != nil {
+			break
+		}
+		if c != nil {
+			to = c
+		}
 	}
 	if err == nil {
 		s.occupant = k
 	}
-	if c != nil {
-		c.copying = k
-		c.ensureReader()
+	if to != nil {
+		to.ensureReader()
 	}
-	s.finishUp(c)
+	s.finishUp(to)
 	if err != nil {
 		return err
 	}
@@ -100,7 +119,7 @@ func (s *lease) doCopy(ctx context.Context, g *segment) error {
 		if s.occupant == k {
 			s.occupant = nil
 		}
-		if c != nil && c.copying == k {
+		if c := g.conn; c != nil && c.copying == k {
 			c.copying = nil
 		}
 	}()
@@ -225,6 +244,7 @@ func (k *copyIn) finish() {
 	k.s.mu.Lock()
 	defer k.s.mu.Unlock()
 	k.finished = true
+	k.stopped.Store(true)
 	k.poke()
 }
 

@@ -17,7 +17,8 @@ import (
 )
 
 // CopyFrom inserts rows into a table with COPY, and returns how many. Values are sent in binary, as pgx does it: the types of the columns
-// must be known to the type map. It is all or nothing. It takes a session meanwhile.
+// must be known to the type map. It is all or nothing. It takes a session meanwhile. The source isn't asked for anything before the server takes data, and
+// no more when that has failed.
 func (db *DB) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error) {
 	s, err := db.Acquire(ctx)
 	if err != nil {
@@ -40,22 +41,22 @@ func (db *DB) CopyFromReader(ctx context.Context, r io.Reader, sql string) (pgco
 
 // CopyFrom is [DB.CopyFrom] in the session.
 func (s *Session) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error) {
-	return s.s.copySource(ctx, nil, table, columns, rows)
+	return s.s.copySource(ctx, s.start, table, columns, rows)
 }
 
 // CopyFromReader is [DB.CopyFromReader] in the session.
 func (s *Session) CopyFromReader(ctx context.Context, r io.Reader, sql string) (pgconn.CommandTag, error) {
-	return s.s.copyReader(ctx, nil, r, sql)
+	return s.s.copyReader(ctx, s.start, r, sql)
 }
 
 // CopyFrom is [DB.CopyFrom] in the transaction.
 func (tx *Tx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error) {
-	return tx.s.copySource(ctx, tx, table, columns, rows)
+	return tx.s.copySource(ctx, tx.start, table, columns, rows)
 }
 
 // CopyFromReader is [DB.CopyFromReader] in the transaction.
 func (tx *Tx) CopyFromReader(ctx context.Context, r io.Reader, sql string) (pgconn.CommandTag, error) {
-	return tx.s.copyReader(ctx, tx, r, sql)
+	return tx.s.copyReader(ctx, tx.start, r, sql)
 }
 
 // CopyFromSeq makes an iterator the source of a CopyFrom. If it yields an error, nothing is inserted. It runs in a coroutine of its own, so it
@@ -74,12 +75,12 @@ func CopyFromSeq(rows iter.Seq2[[]any, error]) (source pgx.CopyFromSource, stop 
 	}), stop
 }
 
-func (s *lease) copyReader(ctx context.Context, tx *Tx, r io.Reader, sql string) (pgconn.CommandTag, error) {
+func (s *lease) copyReader(ctx context.Context, start opening, r io.Reader, sql string) (pgconn.CommandTag, error) {
 	q := &query{text: sql}
 	if !classify(sql).effects.Any(sqltext.CopiesIn) {
 		return pgconn.CommandTag{}, q.failed("checking", fmt.Errorf("%w: it isn't a COPY … FROM STDIN", ErrUnsupported))
 	}
-	err := s.copyIn(ctx, tx, q, nil, func(ctx context.Context, buf []byte) ([]byte, bool, error) {
+	err := s.copyIn(ctx, start, q, nil, func(ctx context.Context, buf []byte) ([]byte, bool, error) {
 		n, err := repaint.Block(ctx, func(context.Context) (int, error) { return r.Read(buf[len(buf):cap(buf)]) })
 		if err == io.EOF {
 			return buf[:len(buf)+n], true, nil
@@ -92,7 +93,7 @@ func (s *lease) copyReader(ctx context.Context, tx *Tx, r io.Reader, sql string)
 	return q.steps[len(q.steps)-1].tag, nil
 }
 
-func (s *lease) copySource(ctx context.Context, tx *Tx, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (_ int64, err error) {
+func (s *lease) copySource(ctx context.Context, start opening, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (_ int64, err error) {
 	names := make([]string, len(columns))
 	for i, c := range columns {
 		names[i] = pgx.Identifier{c}.Sanitize()
@@ -110,12 +111,12 @@ func (s *lease) copySource(ctx context.Context, tx *Tx, table pgx.Identifier, co
 		}()
 	}
 	for attempt := 1; ; attempt++ {
-		types, err := s.columnTypes(fmt.Sprintf("select %s from %s", list, table.Sanitize()), tx != nil)
+		types, err := s.columnTypes(fmt.Sprintf("select %s from %s", list, table.Sanitize()), s.tx)
 		if err != nil {
 			return 0, q.failed("preparing", err)
 		}
 		touched := false
-		err = s.copyRows(ctx, tx, q, types, rows, &touched)
+		err = s.copyRows(ctx, start, q, types, rows, &touched)
 		if err == nil {
 			return q.steps[len(q.steps)-1].tag.RowsAffected(), nil
 		}
@@ -150,11 +151,11 @@ func (s *scheduler) outcome(g *segment) (failure error, again bool) {
 }
 
 // copyRows runs a COPY with the rows of a source, whose values are encoded for the columns that types finds.
-func (s *lease) copyRows(ctx context.Context, tx *Tx, q *query, types *segment, rows pgx.CopyFromSource, touched *bool) error {
+func (s *lease) copyRows(ctx context.Context, start opening, q *query, types *segment, rows pgx.CopyFromSource, touched *bool) error {
 	one := s.db.codec()
 	defer s.db.release(one)
 	var fields []pgconn.FieldDescription
-	return s.copyIn(ctx, tx, q, types, func(_ context.Context, buf []byte) ([]byte, bool, error) {
+	return s.copyIn(ctx, start, q, types, func(_ context.Context, buf []byte) ([]byte, bool, error) {
 		if fields == nil {
 			// The server takes data, so it has answered what was sent before.
 			if types.failure != nil {
@@ -167,7 +168,7 @@ func (s *lease) copyRows(ctx context.Context, tx *Tx, q *query, types *segment, 
 			}
 			buf = append(buf, "PGCOPY\n\377\r\n\000\000\000\000\000\000\000\000\000"...)
 		}
-		for len(buf) < copyPiece/2 {
+		for len(buf) < copyPiece/2 && !q.copyIn.stopped.Load() {
 			if !rows.Next() {
 				return append(buf, 0xff, 0xff), true, rows.Err()
 			}

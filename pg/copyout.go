@@ -36,22 +36,22 @@ func (db *DB) copyOut(ctx context.Context, sql string) *Rows {
 
 // CopyTo is [DB.CopyTo] in the session.
 func (s *Session) CopyTo(ctx context.Context, w io.Writer, sql string) (pgconn.CommandTag, error) {
-	return copyTo(ctx, w, sql, s.s.copyOut(ctx, nil, sql, nil))
+	return copyTo(ctx, w, sql, s.s.copyOut(ctx, s.within, sql, nil))
 }
 
 // CopyOut is [DB.CopyOut] in the session.
 func (s *Session) CopyOut(ctx context.Context, sql string) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) { copyEach(s.s.copyOut(ctx, nil, sql, nil), yield) }
+	return func(yield func([]byte, error) bool) { copyEach(s.s.copyOut(ctx, s.within, sql, nil), yield) }
 }
 
 // CopyTo is [DB.CopyTo] in the transaction.
 func (tx *Tx) CopyTo(ctx context.Context, w io.Writer, sql string) (pgconn.CommandTag, error) {
-	return copyTo(ctx, w, sql, tx.s.copyOut(ctx, tx, sql, nil))
+	return copyTo(ctx, w, sql, tx.s.copyOut(ctx, tx.within, sql, nil))
 }
 
 // CopyOut is [DB.CopyOut] in the transaction.
 func (tx *Tx) CopyOut(ctx context.Context, sql string) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) { copyEach(tx.s.copyOut(ctx, tx, sql, nil), yield) }
+	return func(yield func([]byte, error) bool) { copyEach(tx.s.copyOut(ctx, tx.within, sql, nil), yield) }
 }
 
 func failedCopy(q *query, stage string, err error) *Rows {
@@ -60,7 +60,7 @@ func failedCopy(q *query, stage string, err error) *Rows {
 }
 
 // copyOut is a stream whose rows are the messages.
-func (s *lease) copyOut(ctx context.Context, tx *Tx, sql string, release func()) *Rows {
+func (s *lease) copyOut(ctx context.Context, within inside, sql string, release func()) *Rows {
 	q := &query{text: sql, mode: pgx.QueryExecModeSimpleProtocol}
 	q.copyOut = true
 	if !classify(sql).effects.Any(sqltext.CopiesOut) {
@@ -70,10 +70,10 @@ func (s *lease) copyOut(ctx context.Context, tx *Tx, sql string, release func())
 		return failedCopy(q, "checking", fmt.Errorf("%w: it isn't a COPY … TO STDOUT", ErrUnsupported))
 	}
 	return s.streamRows(ctx, q, release, func() error {
-		if tx == nil {
+		if within == nil {
 			return s.run(ctx, q)
 		}
-		return tx.within(ctx, q, func() error { return s.run(ctx, q) })
+		return within(ctx, q, func() error { return s.run(ctx, q) })
 	})
 }
 

@@ -125,13 +125,22 @@ func (db *DB) query(ctx context.Context, sql string, args []any) *Rows {
 
 // SendBatch runs the batch's statements in one go and as one transaction: if one fails, none has had an effect.
 // All results are in memory when it returns. Close of the results calls the batch's functions and returns the error.
+//
+// After [pgx.Batch.BeginTx] it begins a transaction on a session of its own, which goes on after the batch: it is the results' Tx, and must be ended.
 func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	if beginsTx(b) {
+		tx, err := db.beginTx(ctx, optionsOf(b))
+		if err != nil {
+			return pgx.FailedBatchResults(b, err)
+		}
+		return tx.beginWith(ctx, b)
+	}
 	if db.config.Pipeline {
 		return db.lanes.batch(ctx, b, nil)
 	}
 	s := new(lease)
 	if err := db.pool.acquire(ctx, s); err != nil {
-		return failedBatch(b, err)
+		return pgx.FailedBatchResults(b, err)
 	}
 	defer db.pool.recycle(s, false)
 	return s.batch(ctx, b, nil)
@@ -162,6 +171,14 @@ func (db *DB) Begin(ctx context.Context) (pgx.Tx, error) { return db.BeginTx(ctx
 // BeginTx starts a transaction, which is a [*Tx], on a session of its own, waiting for one if all are in use. The server hears of it with the
 // transaction's first statement. The context is for the wait only: a transaction isn't rolled back when it ends.
 func (db *DB) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
+	tx, err := db.beginTx(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	return tx, nil
+}
+
+func (db *DB) beginTx(ctx context.Context, options pgx.TxOptions) (*Tx, error) {
 	tx := newTx(options)
 	if err := db.pool.acquire(ctx, &tx.s); err != nil {
 		return nil, &StatementError{SQL: "begin", Stage: "waiting for a session for", Err: err}

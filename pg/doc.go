@@ -55,7 +55,7 @@
 // released session, also those that had begun before and wait for the types, or the values, of their arguments. The error is pgx.ErrTxClosed, or
 // [ErrClosed]. A statement that was sent before is executed before the end; in a loop, so is what was asked for earlier in the same tick.
 //
-// With pipeline=off there are no lanes: each statement has a session while it runs.
+// With pipeline=off there are no lanes: each statement has a session while it runs, and nothing is sent before the server has answered what it was sent before.
 //
 // # Results
 //
@@ -151,6 +151,6 @@
 // # What it isn't
 //
 // TLS, authentication, hosts and type conversion are pgx's.
-// The simple protocol is for texts without arguments. Batch.BeginTx and large objects aren't supported: [DB.Begin] sends BEGIN with
-// the first statement anyway.
+// The simple protocol is for texts without arguments. There is no pgx.Conn: what returns one returns nil. pgx's API for large objects isn't supported, but the server's
+// functions for them can be called.
 package pg

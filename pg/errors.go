@@ -27,16 +27,22 @@ var (
 	// ErrProtocol says that the server sent what it must not send at that point. The connection is given up.
 	ErrProtocol = errors.New("pg: the server doesn't keep to the protocol")
 
-	// ErrBusy says that the session, or transaction, has an open stream or a COPY under way, so that nothing else can be executed on it.
+	// ErrBusy says that the session, or transaction, has an open stream or a COPY under way, so that nothing else can be executed on it; or that
+	// a session has a transaction, so that another one can't be begun.
 	ErrBusy = errors.New("pg: the session is busy")
 
 	// ErrResultTooLarge says that a result has more bytes than are kept in memory: see Config.ResultLimit.
 	// The statement was executed.
 	ErrResultTooLarge = errors.New("pg: the result is too large to be kept in memory")
 
-	// ErrUnsupported says that this driver can't do something.
-	ErrUnsupported = errors.New("pg: not supported")
+	// ErrUnsupported says that this driver can't do something. It is errors.ErrUnsupported, too.
+	ErrUnsupported error = unsupported{}
 )
+
+type unsupported struct{}
+
+func (unsupported) Error() string        { return "pg: not supported" }
+func (unsupported) Is(target error) bool { return target == errors.ErrUnsupported }
 
 // A StatementError is the error of a statement: what it was, where it was, and what happened.
 // errors.As finds the server's *pgconn.PgError in it. Its text doesn't show values, see Config.ShowParameters.

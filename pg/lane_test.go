@@ -304,3 +304,28 @@ func TestQueueLimit(t *testing.T) {
 		}
 	})
 }
+
+// A table can be named temp, or temporary: these are words only where a table is made, or rows are put into a new one.
+func TestTablesNamedTempAreNoTemporaryTables(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, _ := open(t, "&pool_lanes=1")
+		for _, sql := range []string{
+			"create table temp (id int)", "create table if not exists temp (id int)", "select * from temp", "insert into temp values (1)", "insert into temp (id) select 2",
+			"select temp.id from temp", "update temp set id = 3", "delete from temp where temp.id = 3", "create index on temp (id)", "create view v as select * from temp",
+			"select 1 as temp", "with temp as (select 1) select * from temp", "drop view v", "drop table temp", "select 1 as id into temp", "select id into temporary from temp", "insert into temporary select * from temp",
+			"truncate temp, temporary", "drop table temp, temporary", `create table "temp" (temp int)`, "select temp from temp", "/* temp */ alter table temp add temporary int", "drop table temp",
+		} {
+			_, err := db.Exec(ctx, sql)
+			require.NoError(t, err, sql)
+		}
+		for _, sql := range []string{
+			"create temp table a (id int)", "create temporary table a (id int)", "create local temp table a (id int)", "create global temporary table a (id int)", "create temp view a as select 1",
+			"create temp sequence a", "create or replace temp view a as select 1", "select 1 into temp a", "select 1 into temporary table a", "select 1 into local temp a", "with x as (select 1) select * into temp a from x",
+			"create /* real */ temp table a (id int)", "create temp table temp (id int)", "select 1 into temp temp",
+		} {
+			_, err := db.Exec(ctx, sql)
+			require.ErrorIs(t, err, ErrRefusedOnLane, sql)
+		}
+		require.Zero(t, db.Stats().Poisoned)
+	})
+}

@@ -111,6 +111,9 @@ func (s *scheduler) refuses(g *segment) error {
 	if !g.lease.admits(g.last) || g.lease.root() != s.owner {
 		return g.lease.late()
 	}
+	if g.begins != nil && !g.begins.admits(false) {
+		return errTxOver // nobody would end it
+	}
 	return nil
 }
 
@@ -119,8 +122,8 @@ func (s *scheduler) accepted(g *segment) {
 	s.tainted = s.tainted || g.taints
 	s.worn = s.worn || g.sticks
 	s.obscure = s.obscure || g.obscure
-	if g.begins {
-		g.lease.transaction().begun = true
+	if g.begins != nil {
+		g.begins.begun = true
 	}
 	if o := g.opens; o != nil {
 		if t := o.transaction(); !slices.Contains(t.points, o) {

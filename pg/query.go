@@ -288,7 +288,7 @@ func (s *lease) build(ctx context.Context, q *query) (stage string, err error) {
 			if err := s.beginAlone(ctx, q); err != nil {
 				return "beginning the transaction of", err
 			}
-			q.begin, q.begins = "", false
+			q.begin, q.begins = "", nil
 		}
 		q.simple = q.text
 		if q.simple == "" {
@@ -401,9 +401,16 @@ func (s *lease) describe(ctx context.Context, sql string, inTx bool) (*shape, er
 	}
 }
 
+// hasTransaction reports whether a session was in a transaction when the server last answered.
+func (s *scheduler) hasTransaction() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.lanes && len(s.conns) > 0 && s.conns[0].status != 'I'
+}
+
 // limitStep is what limits the time of the statement behind it.
 func (s *lease) limitStep(q *query) (step, error) {
-	if q.inTx {
+	if q.inTx || q.begin != "" || s.hasTransaction() {
 		return step{}, fmt.Errorf("%w: a Timeout in a transaction: use SET LOCAL statement_timeout", ErrUnsupported)
 	}
 	ms := max(time.Duration(q.limit).Milliseconds(), 1)

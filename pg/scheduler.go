@@ -3,6 +3,7 @@ package pg
 import (
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -20,7 +21,7 @@ type scheduler struct {
 	lanes bool // many callers share it, so nothing may be left behind
 	most  int  // connections
 	few   int  // of these, so many are opened freely, and preferred
-	depth int  // of each; 0: adapting. A session has no limit
+	depth int  // of each; 0: adapting. A session has no limit, or with pipeline=off one
 	descs *descriptions
 
 	mu         sync.Mutex // held for moments. Nothing that blocks is done with it
@@ -221,7 +222,7 @@ func (s *scheduler) pick() *conn {
 		if n == 0 {
 			return c
 		}
-		if s.lanes && n >= c.pace.depth {
+		if n >= s.room(c) {
 			continue
 		}
 		if best == nil || n < best.sent.len() {
@@ -234,6 +235,17 @@ func (s *scheduler) pick() *conn {
 	return best
 }
 
+// room returns how many segments a connection carries at once.
+func (s *scheduler) room(c *conn) int {
+	switch {
+	case s.lanes:
+		return c.pace.depth
+	case s.db.config.Pipeline:
+		return math.MaxInt
+	}
+	return 1
+}
+
 // pull moves segments from the queue to a connection that has room. Whoever calls it sees to it that they are written and read.
 //
 // A lane is filled again when it is half empty, so that several segments are one write. Until then the server has the other half.
@@ -241,7 +253,7 @@ func (s *scheduler) pull(c *conn) {
 	if s.lanes && c.sent.len() > c.pace.depth/2 {
 		return
 	}
-	for s.queuedNow > 0 && c.open() && (!s.lanes || c.sent.len() < c.pace.depth) {
+	for s.queuedNow > 0 && c.open() && c.sent.len() < s.room(c) {
 		g := s.next()
 		if g == nil {
 			return
@@ -420,7 +432,7 @@ func (s *scheduler) spread() {
 		return
 	}
 	for _, other := range s.conns {
-		if other.sent.len() < other.pace.depth && other.open() {
+		if other.sent.len() < s.room(other) && other.open() {
 			s.kick(other)
 		}
 	}

@@ -38,7 +38,7 @@ type segment struct {
 	harmless bool                            // has no effect, so it may be repeated whatever happened
 	commits  bool                            // ends a transaction
 	renames  bool                            // names may mean something else afterwards
-	begins   bool                            // has the BEGIN of its transaction
+	begins   *lease                          // whose BEGIN it has, which must still be held; nil if it has none
 	last     bool                            // ends its lease
 	taints   bool                            // leaves something behind in its session
 	sticks   bool                            // and that can't be undone

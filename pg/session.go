@@ -2,7 +2,9 @@ package pg
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -13,9 +15,13 @@ import (
 //
 // It may be used by several goroutines or tasks at once: their statements are pipelined in the order in which they come.
 // Whether that makes sense, for example in a transaction, is for the owner to know.
+//
+// While a transaction is open that was begun with Begin, the session's own statements are in it, too: the server knows of one transaction only. If they
+// are the first ones, BEGIN travels with them.
 type Session struct {
 	s  lease
 	db *DB
+	tx atomic.Pointer[Tx] // that was begun last; nil if none was
 }
 
 // Release gives the connection back. It doesn't wait: what is under way ends, an open transaction is
@@ -45,37 +51,114 @@ func (s *Session) Close(ctx context.Context) error {
 
 // Exec is [DB.Exec] in the session.
 func (s *Session) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	return s.s.exec(ctx, &query{text: sql, args: args})
+	q := &query{text: sql, args: args}
+	var tag pgconn.CommandTag
+	err := s.within(ctx, q, func() (err error) {
+		tag, err = s.s.exec(ctx, q)
+		return err
+	})
+	return tag, err
+}
+
+// within runs a query of the session's own, after the BEGIN of a transaction that is open and whose BEGIN hasn't been sent.
+func (s *Session) within(ctx context.Context, q *query, run func() error) error {
+	for attempt := 1; ; attempt++ {
+		tx := s.tx.Load()
+		if tx == nil || !tx.isOpen() {
+			return run()
+		}
+		begin, err := tx.enter(ctx)
+		switch {
+		case errors.Is(err, pgx.ErrTxClosed):
+			return run()
+		case err != nil:
+			return q.notBegun(err)
+		}
+		q.inTx = begin != ""
+		again, err := tx.lead(ctx, q, begin, attempt, run)
+		if begin != "" && errors.Is(err, errTxOver) { // it was ended before this came to the point of sending
+			q.renew()
+			q.begin, q.begins, q.inTx, again = "", nil, false, true
+		}
+		if !again {
+			return err
+		}
+	}
+}
+
+// start is within for a query that can't be in one segment with BEGIN.
+func (s *Session) start(ctx context.Context, q *query) error {
+	if tx := s.tx.Load(); tx != nil && tx.isOpen() {
+		if err := tx.start(ctx, q); err != nil && !errors.Is(err, pgx.ErrTxClosed) {
+			return err
+		}
+		q.inTx = false // nobody can say: it may end before the query is sent
+	}
+	return nil
 }
 
 // Query is [DB.Query] in the session.
 func (s *Session) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	r := s.s.query(ctx, &query{text: sql, args: args})
+	r := s.query(ctx, sql, args)
 	return r, r.err
 }
 
 // QueryRow is [DB.QueryRow] in the session.
 func (s *Session) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	return (*row)(s.s.query(ctx, &query{text: sql, args: args}))
+	return (*row)(s.query(ctx, sql, args))
+}
+
+func (s *Session) query(ctx context.Context, sql string, args []any) *Rows {
+	q := &query{text: sql, args: args}
+	if err := s.within(ctx, q, func() error { return s.s.query(ctx, q).err }); err != nil {
+		q.row.err, q.row.closed = err, true
+	}
+	return &q.row
 }
 
 // SendBatch is [DB.SendBatch] in the session.
 func (s *Session) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	return s.s.batch(ctx, b, nil)
+	if beginsTx(b) {
+		tx, err := s.beginTx(optionsOf(b))
+		if err != nil {
+			return pgx.FailedBatchResults(b, err)
+		}
+		return tx.beginWith(ctx, b)
+	}
+	return s.s.batch(ctx, b, s.within)
 }
 
-// Begin starts a transaction in the session. It ends before the session is released, or is rolled back then.
+// Begin starts a transaction in the session. It ends before the session is released, or is rolled back then. There can be one at a time: while it is open another
+// is refused with [ErrBusy]. Begin of the transaction makes a savepoint.
 func (s *Session) Begin(ctx context.Context) (pgx.Tx, error) { return s.BeginTx(ctx, pgx.TxOptions{}) }
 
 // BeginTx is Begin with options.
 func (s *Session) BeginTx(_ context.Context, options pgx.TxOptions) (pgx.Tx, error) {
+	tx, err := s.beginTx(options)
+	if err != nil {
+		return nil, err
+	}
+	return tx, nil
+}
+
+func (s *Session) beginTx(options pgx.TxOptions) (*Tx, error) {
 	if s.s.ended() {
 		return nil, errReleased
 	}
 	tx := newTx(options)
 	tx.s.scheduler, tx.s.within = s.s.scheduler, &s.s
-	return tx, nil
+	for {
+		before := s.tx.Load()
+		if before != nil && before.isOpen() {
+			return nil, errOneTx
+		}
+		if s.tx.CompareAndSwap(before, tx) {
+			return tx, nil
+		}
+	}
 }
+
+var errOneTx = fmt.Errorf("%w: a transaction is open on it; end that one first, or make a savepoint with its Begin", ErrBusy)
 
 // Ping asks the server for a sign of life.
 func (s *Session) Ping(ctx context.Context) error {

@@ -32,7 +32,9 @@ func (db *DB) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 // Closing them early has the server cancel the statement; in a transaction, which that would end, the rest is read and thrown away instead.
 func (s *Session) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	q := &query{text: sql, args: args}
-	r := s.s.streamRows(ctx, q, nil, func() error { return s.s.run(ctx, q) })
+	r := s.s.streamRows(ctx, q, nil, func() error {
+		return s.within(ctx, q, func() error { return s.s.run(ctx, q) })
+	})
 	return r, r.err
 }
 

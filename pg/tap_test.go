@@ -31,7 +31,10 @@ type tap struct {
 }
 
 // tapped is what passed on one connection: a line for each segment, and for what answers it.
-type tapped struct{ client, server []string }
+type tapped struct {
+	client, server []string
+	waiting, most  int // segments without an answer, now and at most
+}
 
 func newTap(t testing.TB, target testserver.Target) (*tap, testserver.Target) {
 	listener, err := freeport.Listen()
@@ -99,7 +102,7 @@ func (p *tap) fromClient(client, server net.Conn, one *tapped, ready chan struct
 			return
 		}
 		<-ready // who connects waits for that anyway
-		p.note(&one.client, clientWord(msg))
+		p.note(one, &one.client, clientWord(msg))
 		buf, err = msg.Encode(buf[:0])
 	}
 }
@@ -119,7 +122,7 @@ func (p *tap) fromServer(client, server net.Conn, one *tapped, ready chan struct
 			return
 		}
 		if isReady {
-			p.note(&one.server, serverWord(msg))
+			p.note(one, &one.server, serverWord(msg))
 		}
 		if _, ok := msg.(*pgproto3.ReadyForQuery); ok && !isReady {
 			isReady = true
@@ -135,9 +138,16 @@ func (p *tap) fromServer(client, server net.Conn, one *tapped, ready chan struct
 }
 
 // note adds a word to the last line, or to a new one if that is complete.
-func (p *tap) note(lines *[]string, word string) {
+func (p *tap) note(one *tapped, lines *[]string, word string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	switch {
+	case word == "sync" || word == "query":
+		one.waiting++
+		one.most = max(one.most, one.waiting)
+	case strings.HasPrefix(word, "ready:"):
+		one.waiting--
+	}
 	if n := len(*lines); n > 0 && !complete((*lines)[n-1]) {
 		(*lines)[n-1] += " " + word
 		return
@@ -159,6 +169,16 @@ func (p *tap) take(conn int) (client, server string) {
 	client, server = strings.Join(one.client, "\n"), strings.Join(one.server, "\n")
 	one.client, one.server = nil, nil
 	return client, server
+}
+
+// mostWaiting returns how many segments a connection has had without an answer at a time.
+func (p *tap) mostWaiting() (most int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, one := range p.conns {
+		most = max(most, one.most)
+	}
+	return most
 }
 
 func clientWord(msg pgproto3.FrontendMessage) string {

@@ -187,6 +187,12 @@ func (s *scheduler) inTransaction() bool {
 	return true // lost: the statement itself will tell
 }
 
+// Whatever a session and a transaction have in common is told by one of these how its transaction is begun, if there is one that has to be.
+type (
+	inside  func(ctx context.Context, q *query, run func() error) error // before run, in one segment with it: within
+	opening func(ctx context.Context, q *query) error                   // in a segment of its own: start
+)
+
 // within prepares a query for the transaction, runs it, and notes what became of BEGIN. If the first statement of a transaction fails
 // because it was prepared before the schema changed, both are sent again: nothing else has happened in it.
 func (tx *Tx) within(ctx context.Context, q *query, run func() error) error {
@@ -195,21 +201,45 @@ func (tx *Tx) within(ctx context.Context, q *query, run func() error) error {
 		if err != nil {
 			return q.notBegun(err)
 		}
-		q.begin, q.inTx = begin, true
-		q.begins = begin != ""
-		err = run()
-		if begin == "" {
+		q.inTx = true
+		if again, err := tx.lead(ctx, q, begin, attempt, run); !again {
 			return err
 		}
-		gaveUp := err != nil && q.unfinished()
-		again := err != nil && !gaveUp && q.stale && attempt < maxAttempts && tx.undo(ctx)
-		tx.started(gaveUp)
-		if !again {
-			return err
-		}
-		q.reset()
-		q.row.err, q.row.closed = nil, false
 	}
+}
+
+// lead runs a query with begin before it, if that isn't empty, and notes what became of it. It reports whether nothing came of either, so that
+// both are to be tried again.
+func (tx *Tx) lead(ctx context.Context, q *query, begin string, attempt int, run func() error) (again bool, err error) {
+	q.begin, q.begins = begin, nil
+	if begin == "" {
+		return false, run()
+	}
+	q.begins = &tx.root().s
+	err = run()
+	gaveUp := err != nil && q.unfinished()
+	again = err != nil && !gaveUp && q.stale && attempt < maxAttempts && tx.undo(ctx)
+	tx.started(gaveUp)
+	if again {
+		q.renew()
+	}
+	return again, err
+}
+
+// renew makes a query that has failed one that can be run once more.
+func (q *query) renew() {
+	q.reset()
+	q.row.err, q.row.closed = nil, false
+}
+
+// isOpen reports whether the transaction can still be used, as far as can be told.
+func (tx *Tx) isOpen() bool {
+	if tx.s.ended() {
+		return false
+	}
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	return tx.state != txBegun || tx.s.inTransaction()
 }
 
 // start sends BEGIN, if it hasn't been, and waits for it. It is for a query that can't be in one segment with it, and that
@@ -218,7 +248,7 @@ func (tx *Tx) start(ctx context.Context, q *query) error {
 	begin, err := tx.enter(ctx)
 	if err == nil && begin != "" {
 		first := &query{text: begin}
-		first.inTx, first.begins = true, true
+		first.inTx, first.begins = true, &tx.root().s
 		_, err = tx.s.exec(ctx, first)
 		tx.started(err != nil && first.unfinished())
 	}
@@ -287,7 +317,10 @@ func (tx *Tx) query(ctx context.Context, sql string, args []any) *Rows {
 
 // SendBatch is [DB.SendBatch] in the transaction.
 func (tx *Tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	return tx.s.batch(ctx, b, tx)
+	if beginsTx(b) {
+		return pgx.FailedBatchResults(b, errBatchInTx)
+	}
+	return tx.s.batch(ctx, b, tx.within)
 }
 
 // Begin makes a savepoint and returns a transaction that ends by releasing it, or by going back to it.
@@ -395,9 +428,6 @@ func (tx *Tx) giveBack() {
 		tx.owns.recycle(&tx.s, false)
 	}
 }
-
-// LargeObjects returns an object that can't be used.
-func (tx *Tx) LargeObjects() pgx.LargeObjects { return pgx.LargeObjects{} }
 
 // Conn returns nil: there is no pgx.Conn.
 func (tx *Tx) Conn() *pgx.Conn { return nil }

@@ -38,9 +38,9 @@ func TestATextIsAsGraveAsItsGravestStatement(t *testing.T) {
 
 func TestTagsTellWhatTheTextDidNot(t *testing.T) {
 	for tag, want := range map[string]effects{
-		"SET": effectState, "RESET": effectState, "PREPARE": effectState, "DECLARE CURSOR": effectState, "LOAD": effectState,
+		"SET": effectState | effectSetting, "RESET": effectState | effectSetting, "PREPARE": effectState, "DECLARE CURSOR": effectState, "LOAD": effectState,
 		"LISTEN": effectState, "UNLISTEN": effectState, "BEGIN": effectState, "START TRANSACTION": effectState, "SAVEPOINT": effectState,
-		"DEALLOCATE": effectState | effectSchema, "DISCARD ALL": effectState | effectSchema,
+		"DEALLOCATE": effectState | effectSchema, "DISCARD ALL": effectState | effectSetting | effectSchema,
 		"CREATE TABLE": effectSchema, "ALTER TABLE": effectSchema | effectAlter, "DROP TABLE": effectSchema | effectDrop,
 		"CALL": 0, "DO": 0, "SHOW": 0, "COMMIT PREPARED": 0, "ROLLBACK PREPARED": 0, "VACUUM": 0, "NOTIFY": 0, "MERGE 1": 0, "COPY 5": 0,
 		"REFRESH MATERIALIZED VIEW": 0, "SELECT 1": 0, "INSERT 0 1": 0,

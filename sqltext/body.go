@@ -114,7 +114,7 @@ func (b *body) decide(kind Kind, w string) {
 			b.stage = plain
 		}
 		// Between CREATE and these stand OR REPLACE, DEFINER = name and the like.
-		if kind == Open {
+		if kind == Open && b.last != "current_user" {
 			b.stage = plain
 		}
 	}

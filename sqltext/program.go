@@ -19,7 +19,6 @@ type program struct {
 	angle   bool    // in an Oracle label: <<name>>
 	parens  int     // parentheses that are open
 	last    string  // the last token
-	prior   string  // the one before
 }
 
 // part is the part of the statement that is being read.
@@ -138,7 +137,7 @@ func (p *program) step(kind Kind, text, w string, parens int) {
 	case declaring:
 		p.declaring(kind, text, w)
 	}
-	p.prior, p.last = p.last, text
+	p.last = text
 }
 
 // began decides what a BEGIN is by what follows it.

@@ -295,7 +295,12 @@ func (r *Rules) execCloses(text string, pos int) bool {
 			return true
 		}
 		if text[pos] == '/' && follows(text, pos+1, '*') {
-			pos = r.blockComment(text, pos+2)
+			// What is executed doesn't nest: the first end is that of all.
+			if begin := execBegin(text, pos+2); begin > 0 {
+				pos = begin
+			} else {
+				pos = r.blockComment(text, pos+2)
+			}
 			continue
 		}
 		pos = r.Next(text, pos).End

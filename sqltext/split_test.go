@@ -74,6 +74,7 @@ var bodies = map[string]struct {
 		"create procedure p() case x when 1 then select 1; else begin end; end case",
 		"create procedure p() for i in 1..3 do insert into t values (i); end for",
 		"create or replace definer=`a`@`b` procedure d.p(out x int, in y varchar(10)) comment 'it''s; ' language sql not deterministic sql security invoker begin end",
+		"create definer = current_user() procedure p() begin select 1; end",
 		"create procedure if not exists p() reads sql data begin declare x int; declare continue handler for not found set x = 1; declare exit handler for sqlstate value '23000', sqlexception begin rollback; end; select 1; end",
 		"create procedure p() begin declare exit handler for 1062, not found if x then select 1; end if; select 2; end",
 		"create procedure p() begin declare c cursor for select a from t for update; open c; fetch c into x; close c; end",

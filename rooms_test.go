@@ -20,7 +20,7 @@ func TestImportsPointOneWay(t *testing.T) {
 		{"greenlet", "", false},
 		{"loop", "", false},
 		{".", "greenlet loop internal/callsite internal/nonblock", false},
-		{"coop", ". greenlet loop internal/callsite internal/nonblock", false},
+		{"coop", ". greenlet loop internal/cache internal/callsite internal/nonblock", false},
 		{"repainttest", ". greenlet loop internal/callsite internal/nonblock", false},
 	} {
 		out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "./"+room.dir).CombinedOutput()

@@ -191,6 +191,12 @@ type Call struct {
 	driverRoom [4]driver.NamedValue
 }
 
+// ReadOnly tells whether the statement is one of an Engine or Conn that may only read. Outside of a
+// transaction, the Session or [Shared] has the database refuse what writes, as in a read-only
+// transaction: a function may write, which can't be seen in the text. In a transaction its own
+// TxOptions count.
+func (c *Call) ReadOnly() bool { return c.conf != nil && c.conf.tx.ReadOnly }
+
 // Room returns an empty slice for so many values, which a Session can make the call's Values.
 // What it returned before for the same call is of no use then.
 func (c *Call) Room(n int) []driver.Value {

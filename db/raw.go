@@ -8,7 +8,8 @@ import (
 
 // rawSession is a Session that hands out what it drives.
 type rawSession interface {
-	Raw(ctx context.Context, fn func(ctx context.Context, conn any) error) error
+	// Raw calls fn. With readOnly, and outside of a transaction, the database refuses what writes.
+	Raw(ctx context.Context, readOnly bool, fn func(ctx context.Context, conn any) error) error
 }
 
 // Driver returns what is under the Engine, for what its driver can do beyond package db: a *pg.DB
@@ -62,7 +63,7 @@ func (c *Conn) raw(ctx context.Context, tx *Tx, fn func(ctx context.Context, con
 	if err == nil {
 		if s, ok := c.c.session.(rawSession); ok {
 			c.c.dirty = true
-			if err = s.Raw(ctx, fn); err != nil {
+			if err = s.Raw(ctx, c.conf.tx.ReadOnly, fn); err != nil {
 				err = c.after(ctx, tx, true, err, err)
 			}
 			killed = false
@@ -83,12 +84,12 @@ func (c *sqlConnector) Driver() any {
 }
 
 // Raw calls fn with the driver's connection, where blocking is allowed.
-func (s *sqlSession) Raw(ctx context.Context, fn func(ctx context.Context, conn any) error) error {
+func (s *sqlSession) Raw(ctx context.Context, readOnly bool, fn func(ctx context.Context, conn any) error) error {
 	return s.block(ctx, func(ctx context.Context) error {
-		err := s.ready(ctx)
+		err := s.readyFor(ctx, readOnly)
 		if err == nil {
 			s.dirty = true
-			err = fn(ctx, s.conn.conn)
+			err = s.guarded(ctx, readOnly, func() error { return fn(ctx, s.conn.conn) })
 		}
 		if err != nil {
 			s.examine(ctx, err)

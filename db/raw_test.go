@@ -73,3 +73,88 @@ func TestDriverIsWhatWasOpened(t *testing.T) {
 	defer conn.Close()
 	require.ErrorIs(t, conn.Raw(ctx, func(context.Context, any) error { return nil }), db.ErrUnsupported)
 }
+
+// What Raw sends nobody reads before, so it is the database that refuses it.
+func TestRawOfWhatOnlyReadsCantWrite(t *testing.T) {
+	dbtest.Everywhere(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
+		dbtest.Items(t, ctx, e, e)
+		insert := func(ctx context.Context, conn any) error {
+			stmt, err := conn.(driver.Conn).Prepare("insert into items(value) values ('raw')")
+			if err != nil {
+				return err
+			}
+			_, err = stmt.(driver.StmtExecContext).ExecContext(ctx, nil)
+			return errors.Join(err, stmt.Close())
+		}
+		refused := func(err error) {
+			t.Helper()
+			require.Error(t, err)
+			require.Equal(t, db.ErrReadOnly, e.Dialect().Fault(err).Condition)
+		}
+		for range 2 {
+			conn, err := e.Connect(ctx, db.ReadOnly())
+			require.NoError(t, err)
+			refused(conn.Raw(ctx, insert))
+			require.NoError(t, conn.Close())
+			refused(e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { return tx.Raw(ctx, insert) }, db.ReadOnly()))
+			conn, err = e.Connect(ctx)
+			require.NoError(t, err)
+			refused(conn.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+				_, err := tx.Query(ctx, "select * from items")
+				require.NoError(t, err)
+				return tx.Raw(ctx, insert)
+			}, db.ReadOnly()))
+			dbtest.Exec(t, ctx, conn, "insert into items(value) values ('written')") // the connection's next user may
+			require.NoError(t, conn.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+				dbtest.Exec(t, ctx, tx, "delete from items")
+				return nil
+			}))
+			require.NoError(t, conn.Close())
+			dbtest.Exec(t, ctx, e, "insert into items(value) values ('written')", "delete from items")
+		}
+	}, db.PoolSize(1), db.MaxOverflow(0))
+}
+
+func TestAnEngineThatOnlyReadsReadsAFile(t *testing.T) {
+	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
+		url := dbtest.File(t)
+		dbtest.Exec(t, ctx, dbtest.Open(t, ctx, url), items, "insert into items(value) values ('a')")
+		e := dbtest.Open(t, ctx, url, db.ReadOnly())
+		requireItems(t, ctx, e, 1)
+		_, err := e.Exec(ctx, "delete from items")
+		require.ErrorIs(t, err, db.ErrReadOnly)
+		require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			dbtest.Exec(t, ctx, tx, "insert into items(value) values ('b')")
+			return nil
+		}, db.ReadWrite()))
+		require.NoError(t, c.Together(ctx, 20, func(ctx context.Context, i int) error {
+			if i%4 == 0 {
+				return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+					_, err := tx.Exec(ctx, "insert into items(value) values ('c')")
+					return err
+				}, db.ReadWrite())
+			}
+			_, err := e.Query(ctx, "select * from items")
+			return err
+		}))
+		requireItems(t, ctx, e, 7)
+	})
+}
+
+// A connection of a sql.DB that was made read-only isn't one for its other users.
+func TestWhoReadsLeavesTheSQLDBAsItWas(t *testing.T) {
+	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
+		pool, err := sql.Open("sqlite", "file:"+t.TempDir()+"/x.db?_pragma=synchronous(off)")
+		require.NoError(t, err)
+		defer pool.Close()
+		_, err = pool.Exec(items)
+		require.NoError(t, err)
+		e, err := sqlite.OpenDB(ctx, pool, db.ReadOnly())
+		require.NoError(t, err)
+		requireItems(t, ctx, e, 0)
+		require.NoError(t, e.Close(ctx))
+		pool.SetMaxOpenConns(1)
+		_, err = pool.Exec("insert into items(value) values ('written')")
+		require.NoError(t, err)
+	})
+}

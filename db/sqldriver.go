@@ -33,6 +33,11 @@ type SQLDriver struct {
 	Keep, Reset func(ctx context.Context, c *SQLConn) error
 	// BeginText returns the statements that begin a transaction.
 	BeginText func(opts TxOptions) []string
+	// SetReadOnly makes a connection one on which the database refuses what writes, or takes that
+	// back. Nil: statements that may only read are each put into a read-only transaction.
+	SetReadOnly func(ctx context.Context, c *SQLConn, on bool) error
+	// ReadOnlyTx: a transaction only reads if its connection does.
+	ReadOnlyTx bool
 	// TxOpen tells, after the given error in a transaction, whether it is still
 	// open. Nil trusts that it is.
 	TxOpen func(ctx context.Context, c *SQLConn, err error) bool

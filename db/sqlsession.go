@@ -31,6 +31,8 @@ type sqlSession struct {
 	status  Status
 	dirty   bool     // a statement may have left something behind in the connection
 	pending []string // the statements that begin the transaction, not sent yet
+	access  access
+	wanted  access // by the transaction that is pending
 }
 
 // open connects. It blocks, with the lock held. If it fails, the session must be
@@ -77,9 +79,9 @@ func (s *sqlSession) Do(ctx context.Context, c *Call) error {
 	}
 	return s.block(ctx, func(ctx context.Context) error {
 		alone := s.status == Idle
-		err := s.ready(ctx)
+		err := s.readyFor(ctx, c.ReadOnly())
 		if err == nil {
-			err = s.mark(alone, func() error { return s.run(ctx, c) })
+			err = s.mark(alone, func() error { return s.guarded(ctx, c.ReadOnly(), func() error { return s.run(ctx, c) }) })
 		}
 		if err != nil {
 			s.examine(ctx, err)
@@ -139,6 +141,7 @@ func (s *sqlSession) DoMany(ctx context.Context, calls []*Call) (failed int, err
 // Begin puts the statement off until there is something to do.
 func (s *sqlSession) Begin(_ context.Context, opts TxOptions) error {
 	s.status, s.pending = InTx, s.d.BeginText(opts)
+	s.wanted = s.accessOfTx(opts.ReadOnly)
 	return nil
 }
 
@@ -259,7 +262,7 @@ func (s *sqlSession) shutLocked() error {
 	}
 	err := s.pool.Raw(func(any) error {
 		s.conn.statements.close()
-		if s.status != Idle || s.dirty {
+		if s.status != Idle || s.dirty || s.access != asMade {
 			return driver.ErrBadConn // so that nobody else gets it
 		}
 		return nil
@@ -396,6 +399,9 @@ func (s *sqlSession) ready(ctx context.Context) error {
 	}
 	if len(s.pending) == 0 {
 		return nil
+	}
+	if err := s.setAccess(ctx, s.wanted); err != nil {
+		return err
 	}
 	var err error
 	for _, text := range s.pending {

@@ -30,9 +30,9 @@ func (s *sqlSession) Stream(ctx context.Context, c *Call) (Cursor, error) {
 		}
 		s.dirty = s.dirty || c.Statement.Session
 		cursor.alone = s.status == Idle
-		if err = s.ready(inner); err == nil {
+		if err = s.readyFor(inner, c.ReadOnly()); err == nil {
 			err = s.mark(cursor.alone, func() (err error) {
-				cursor.rows, cursor.done, err = s.conn.rows(inner, c.Statement, c.driverArgs)
+				cursor.rows, cursor.done, err = s.guardedRows(inner, c)
 				return err
 			})
 		}

@@ -44,7 +44,8 @@ func (s setting) engine(c *config)   { s(&c.conn.tx) }
 
 // ReadOnly makes a transaction in which writing is an error. It waits for no
 // writer, and none waits for it, where the database can do that. For a Conn or an
-// Engine it makes every write an error.
+// Engine it makes every write an error. It is the database that refuses it, also
+// where the text doesn't show that something writes: in a function, or in Raw.
 func ReadOnly() Setting { return setting(func(o *TxOptions) { o.ReadOnly = true }) }
 
 // ReadWrite takes back a [ReadOnly] that was given to Connect or Open.

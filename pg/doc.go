@@ -86,7 +86,7 @@
 //
 // # Limits, names, traces
 //
-// A [Timeout] before the arguments has the server itself end a statement that takes too long. [Session.Prepare] gives a statement a name for the time of a session.
+// A [Timeout] before the arguments has the server itself end a statement that takes too long; pgx.ReadOnly has it refuse what writes, also in functions, as in a read-only transaction. [Session.Prepare] gives a statement a name for the time of a session.
 // Config.Tracer takes tracers that were made for pgx, if they accept that there is no pgx.Conn; [LogTracer] is one that writes to a slog.Logger.
 //
 // # Cancellation

@@ -45,6 +45,65 @@ func TestServerTimeout(t *testing.T) {
 	})
 }
 
+func TestAStatementCanBeReadOnly(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, _ := open(t, "&pool_lanes=1&pool_sessions=2")
+		_, err := db.Exec(ctx, `create table t (v int); create sequence s;
+			create function write(n int) returns int language plpgsql as $$ begin insert into t values (n); return n; end $$`)
+		require.NoError(t, err)
+		s, err := db.Acquire(ctx)
+		require.NoError(t, err)
+		defer s.Release()
+		code := func(err error) string {
+			var pgErr *pgconn.PgError
+			require.ErrorAs(t, err, &pgErr)
+			return pgErr.Code
+		}
+		type streamer interface {
+			Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+		}
+		for _, q := range []querier{db, s} {
+			for range 2 {
+				_, err := q.Exec(ctx, "select write($1)", pgx.ReadOnly, 7)
+				require.Equal(t, "25006", code(err))
+				_, err = q.Exec(ctx, "select setval('s', 3)", pgx.ReadOnly, Timeout(time.Minute))
+				require.Equal(t, "25006", code(err))
+				_, err = q.Exec(ctx, "select set_config('transaction_read_only', 'off', true), write(1)", pgx.ReadOnly)
+				require.Error(t, err)
+				_, err = q.Exec(ctx, "set transaction read write", pgx.ReadOnly)
+				require.Error(t, err)
+				rows, err := q.(streamer).Stream(ctx, "select write(generate_series(1, 3))", pgx.ReadOnly)
+				if err == nil {
+					rows.Close()
+					err = rows.Err()
+				}
+				require.Equal(t, "25006", code(err))
+				var n int
+				require.NoError(t, q.QueryRow(ctx, "select count(*) from t where v <> $1", pgx.ReadOnly, 8).Scan(&n))
+				require.Zero(t, n)
+				rows, err = q.(streamer).Stream(ctx, "select generate_series(1, $1)", Timeout(time.Minute), pgx.ReadOnly, 3)
+				require.NoError(t, err)
+				got, err := pgx.CollectRows(rows, pgx.RowTo[int])
+				require.NoError(t, err)
+				require.Equal(t, []int{1, 2, 3}, got, "and no rows of what went before")
+				_, err = q.Exec(ctx, "select write($1)", 7)
+				require.NoError(t, err, "it is for one statement only")
+				_, err = q.Exec(ctx, "delete from t")
+				require.NoError(t, err)
+			}
+			_, err := q.Exec(ctx, "select 1; select 2", pgx.ReadOnly)
+			require.ErrorIs(t, err, ErrUnsupported)
+			_, err = q.Exec(ctx, "select 1", pgx.ReadWrite)
+			require.ErrorIs(t, err, ErrUnsupported)
+		}
+		tx, err := db.Begin(ctx)
+		require.NoError(t, err)
+		_, err = tx.Exec(ctx, "select 1", pgx.ReadOnly)
+		require.ErrorIs(t, err, ErrUnsupported)
+		require.NoError(t, tx.Rollback(ctx))
+	})
+}
+
 func TestTimeoutIsRefusedInATransaction(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "")

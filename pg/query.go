@@ -33,6 +33,8 @@ type query struct {
 	local  bool   // what it leaves behind ends with its transaction
 	inner  string // but not what this does, for which it declares a cursor
 	limit  Timeout
+
+	readOnly bool // the server refuses what writes
 }
 
 // parseOptions takes what stands before the arguments and isn't one: pgx's way of giving options.
@@ -47,6 +49,11 @@ func (q *query) parseOptions(ctx context.Context) error {
 			q.byOID = o
 		case Timeout:
 			q.limit = o
+		case pgx.TxAccessMode:
+			if o != pgx.ReadOnly {
+				return fmt.Errorf("%w: the access mode %q for a statement: only pgx.ReadOnly can be asked for", ErrUnsupported, o)
+			}
+			q.readOnly = true
 		case pgx.QueryRewriter:
 			text, args, err := o.RewriteQuery(ctx, nil, q.text, q.args[1:])
 			if err != nil {
@@ -281,8 +288,8 @@ func (s *lease) build(ctx context.Context, q *query) (stage string, err error) {
 			ErrUnsupported)
 	}
 	if q.isExec && len(q.args) == 0 && q.what.statements != 1 || q.mode == pgx.QueryExecModeSimpleProtocol {
-		if q.limit > 0 {
-			return "limiting", fmt.Errorf("%w: a Timeout for the simple protocol, or for several statements", ErrUnsupported)
+		if q.limit > 0 || q.readOnly {
+			return "limiting", fmt.Errorf("%w: a Timeout or pgx.ReadOnly for the simple protocol, or for several statements", ErrUnsupported)
 		}
 		if q.begin != "" {
 			if err := s.beginAlone(ctx, q); err != nil {
@@ -304,13 +311,16 @@ func (s *lease) build(ctx context.Context, q *query) (stage string, err error) {
 		}
 		q.steps = append(q.steps, st)
 	}
-	if q.limit > 0 {
-		st, err := s.limitStep(q)
+	for _, limit := range q.limits() {
+		if q.inTx || q.begin != "" || s.hasTransaction() {
+			return "limiting", fmt.Errorf("%w: a Timeout or pgx.ReadOnly for a statement in a transaction: use SET LOCAL statement_timeout, or pgx.TxOptions", ErrUnsupported)
+		}
+		st, err := s.plainStep(limit)
 		if err != nil {
 			return "limiting", err
 		}
 		q.steps = append(q.steps, st)
-		q.hidden = 1
+		q.hidden++
 	}
 	var st step
 	if st, stage, err = s.step(ctx, q); err == nil {
@@ -408,13 +418,18 @@ func (s *scheduler) hasTransaction() bool {
 	return !s.lanes && len(s.conns) > 0 && s.conns[0].status != 'I'
 }
 
-// limitStep is what limits the time of the statement behind it.
-func (s *lease) limitStep(q *query) (step, error) {
-	if q.inTx || q.begin != "" || s.hasTransaction() {
-		return step{}, fmt.Errorf("%w: a Timeout in a transaction: use SET LOCAL statement_timeout", ErrUnsupported)
+// limits returns what goes before the statement, in its own transaction, and holds for that. They are queries, so none that follows can take the second one back: a
+// transaction can't be made read-write any more when it has a snapshot.
+func (q *query) limits() []string {
+	var all []string
+	if q.limit > 0 {
+		ms := max(time.Duration(q.limit).Milliseconds(), 1)
+		all = append(all, fmt.Sprintf("select set_config('statement_timeout', '%d', true)", ms))
 	}
-	ms := max(time.Duration(q.limit).Milliseconds(), 1)
-	return s.plainStep(fmt.Sprintf("select set_config('statement_timeout', '%d', true)", ms))
+	if q.readOnly {
+		all = append(all, "select set_config('transaction_read_only', 'on', true)")
+	}
+	return all
 }
 
 // plainStep is a statement without parameters and result.

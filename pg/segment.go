@@ -290,7 +290,9 @@ func tagOf(b []byte) pgconn.CommandTag {
 func (g *segment) keep(st *step, row arrivingRow) {
 	switch {
 	case g.stream != nil:
-		g.stream.add(row)
+		if g.cur == len(g.steps)-1 { // what is before it has rows that nobody has asked for
+			g.stream.add(row)
+		}
 	case g.discard || g.abandoned.Load():
 	case g.tooLarge(row):
 		st.rows = rowStore{} // nobody will see them

@@ -102,6 +102,9 @@ type Capabilities struct {
 	// OwnText is a query for one value, the text of the statement that is being executed, as it came to the server. Empty if
 	// that can't be asked for.
 	OwnText string
+	// Writer returns a statement that makes a function, so named, which inserts the row (1, 'x') into a table with the columns id and
+	// value, and returns 1. Nil if a query can call no function that writes. All Engines must be on the same database then.
+	Writer func(function, table string) string
 	// Precision is that of times: nanoseconds, microseconds.
 	Precision time.Duration
 	// OneConn: there is a single connection for everything.
@@ -134,6 +137,7 @@ var areas = []area{
 	{"transactions", transactions},
 	{"savepoints", savepoints},
 	{"isolation", isolation},
+	{"read-only", readOnly},
 	{"locks", locks},
 	{"permissions", permissions},
 	{"many", many},

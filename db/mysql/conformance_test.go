@@ -79,8 +79,11 @@ func conforms(t *testing.T, options string) {
 			CancelKeepsConn: true,
 			OwnText:         "select info from information_schema.processlist where id = connection_id()",
 			Precision:       time.Microsecond,
-			Settings:        "set session group_concat_max_len = 12345",
-			ShowSettings:    "select @@group_concat_max_len",
+			Writer: func(function, table string) string {
+				return "create function " + function + "() returns int modifies sql data begin insert into " + table + " values (1, 'x'); return 1; end"
+			},
+			Settings:     "set session group_concat_max_len = 12345",
+			ShowSettings: "select @@group_concat_max_len",
 		},
 	})
 }

@@ -69,6 +69,7 @@ func baseDriver(o options) db.SQLDriver {
 		Init:           o.initialize,
 		Emulate:        emulate,
 		BeginText:      beginText,
+		SetReadOnly:    setReadOnly,
 		TxOpen:         txOpen,
 		Recover:        recoverConn,
 		Lost:           lost,
@@ -209,6 +210,15 @@ func beginText(o db.TxOptions) []string {
 		return []string{"set transaction isolation level " + level, begin}
 	}
 	return []string{begin}
+}
+
+// setReadOnly sets how the transactions of a connection are that don't say it, single statements
+// among them.
+func setReadOnly(ctx context.Context, c *db.SQLConn, on bool) error {
+	if on {
+		return c.Exec(ctx, "set session transaction read only")
+	}
+	return c.Exec(ctx, "set session transaction read write")
 }
 
 // txOpen finds out whether the server has rolled the transaction back. MariaDB

@@ -14,6 +14,7 @@ import (
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db"
 	"github.com/seed1239206e/repaint/pg"
+	"github.com/seed1239206e/repaint/sqltext"
 )
 
 // maxParams is what fits into the protocol's count of parameters.
@@ -64,7 +65,7 @@ func (c *connector) Once(ctx context.Context, call *db.Call) error {
 	if err != nil {
 		return err
 	}
-	if err = execute(ctx, c.pool, call, args); errors.Is(err, pg.ErrRefusedOnLane) {
+	if err = execute(ctx, c.pool, call, alone(call, args)); errors.Is(err, pg.ErrRefusedOnLane) {
 		return driver.ErrSkip
 	}
 	return err
@@ -109,6 +110,20 @@ func (c *connector) beginClose() (first bool) {
 	return first
 }
 
+// alone returns the arguments of a statement outside of a transaction, with what else pg is told.
+func alone(call *db.Call, args []any) []any {
+	if !call.ReadOnly() || call.Statement.Session && isDiscard(call.Statement.Text) {
+		return args
+	}
+	return append([]any{pgx.ReadOnly}, args...)
+}
+
+// isDiscard tells of a DISCARD, which is possible in no transaction.
+func isDiscard(text string) bool {
+	parts := sqltext.PostgreSQL.Split(text)
+	return len(parts) == 1 && parts[0].Verb == "discard"
+}
+
 // executor is what executes statements: the pool, a session or a transaction.
 type executor interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
@@ -129,7 +144,7 @@ func execute(ctx context.Context, on executor, call *db.Call, args []any) error 
 	if st.Script {
 		// One by one: together they would be a transaction.
 		for _, text := range st.Parts {
-			tag, err := on.Exec(ctx, text)
+			tag, err := on.Exec(ctx, text, args...)
 			if err != nil {
 				return explain(call, err)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"strconv"
+	"strings"
 
 	"github.com/seed1239206e/repaint/db"
 	"github.com/seed1239206e/repaint/sqltext"
@@ -69,9 +70,27 @@ func (Dialect) Rules() *sqltext.Rules { return &sqltext.PostgreSQL.Rules }
 func (Dialect) Traits(text string, statements []sqltext.Statement) db.Traits {
 	t := db.TraitsOf(sqltext.PostgreSQL, text, statements)
 	for _, st := range statements {
+		t.TxControl = t.TxControl || st.Verb == "set" && setsAccess(text, st)
 		if st.Verb == "copy" && sqltext.PostgreSQL.Classify(text, st).Effects.Any(sqltext.CopiesIn|sqltext.CopiesOut) {
 			t.Refused = "COPY from or to the client is no statement here; use CopyFrom or CopyTo of package pg, through Tx.Raw, Conn.Raw or Engine.Driver"
 		}
 	}
 	return t
+}
+
+// setsAccess tells of a SET that may say, in another way than SET TRANSACTION, whether the
+// transaction may write.
+func setsAccess(text string, st sqltext.Statement) bool {
+	rules := &sqltext.PostgreSQL.Rules
+	if words := rules.Words(text, st, 3); len(words) == 3 && words[2] == "transaction" { // SET SESSION, or LOCAL
+		return true
+	}
+	for t := rules.Next(text, st.Start); t.Kind != sqltext.End && t.Start < st.End; t = rules.Next(text, t.End) {
+		if t.Kind == sqltext.Word || t.Kind == sqltext.Name {
+			if strings.EqualFold(strings.Trim(text[t.Start:t.End], `"`), "transaction_read_only") {
+				return true
+			}
+		}
+	}
+	return false
 }

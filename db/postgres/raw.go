@@ -10,11 +10,24 @@ import (
 func (c *connector) Driver() any { return c.pool }
 
 // Raw calls fn with the session or, in a transaction, with that, because the server is told
-// of it with its first statement.
-func (s *session) Raw(ctx context.Context, fn func(ctx context.Context, conn any) error) error {
+// of it with its first statement. What fn sends outside of a transaction is read-only by a setting,
+// which ends with the connection.
+func (s *session) Raw(ctx context.Context, readOnly bool, fn func(ctx context.Context, conn any) error) error {
 	var conn any = s.own
-	if s.tx != nil {
+	switch {
+	case s.tx != nil:
 		conn = s.tx
+		if s.reading { // after a query it can't be made read-write
+			if err := s.control(ctx, "select 1"); err != nil {
+				return err
+			}
+		}
+	case readOnly:
+		s.calling = true
+		_, err := s.own.Exec(ctx, "set default_transaction_read_only = on")
+		if err = s.done(err); err != nil {
+			return err
+		}
 	}
 	s.calling = true
 	err := fn(ctx, conn)

@@ -125,3 +125,41 @@ func TestRawOfAConnThatBeginsByItself(t *testing.T) {
 		require.Zero(t, n)
 	})
 }
+
+func TestRawOfWhatOnlyReadsCantWrite(t *testing.T) {
+	onPostgres(t, "", func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
+		dbtest.Exec(t, ctx, e, "create table items(id int primary key, value text)")
+		rows := pgx.CopyFromRows([][]any{{1, "copied"}})
+		refused := func(err error) {
+			t.Helper()
+			require.Error(t, err)
+			require.Equal(t, db.ErrReadOnly, e.Dialect().Fault(err).Condition, err)
+		}
+		for range 2 {
+			conn, err := e.Connect(ctx, db.ReadOnly())
+			require.NoError(t, err)
+			refused(conn.Raw(ctx, func(ctx context.Context, conn any) error {
+				_, err := conn.(*pg.Session).CopyFrom(ctx, pgx.Identifier{"items"}, []string{"id", "value"}, rows)
+				return err
+			}))
+			refused(conn.Raw(ctx, func(ctx context.Context, conn any) error {
+				_, err := conn.(*pg.Session).Exec(ctx, "insert into items values (1, 'x')")
+				return err
+			}))
+			require.NoError(t, conn.Close())
+			for _, text := range []string{"select 1", "set transaction read write", "set local transaction_read_only = off"} {
+				refused(e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+					return tx.Raw(ctx, func(ctx context.Context, conn any) error {
+						sub, err := conn.(pgx.Tx).Begin(ctx)
+						require.NoError(t, err)
+						_, _ = sub.Exec(ctx, text) // the server refuses what would make it write
+						require.NoError(t, sub.Rollback(ctx))
+						_, err = conn.(pgx.Tx).CopyFrom(ctx, pgx.Identifier{"items"}, []string{"id", "value"}, rows)
+						return err
+					})
+				}, db.ReadOnly()))
+			}
+			dbtest.Exec(t, ctx, e, "insert into items values (1, 'x')", "delete from items")
+		}
+	}, db.PoolSize(1), db.MaxOverflow(0))
+}

@@ -19,6 +19,7 @@ type session struct {
 	tx      pgx.Tx // nil outside of a transaction
 	status  db.Status
 	calling bool // a call has begun that hasn't returned
+	reading bool // the transaction is read-only
 }
 
 var _ db.Resetter = (*session)(nil)
@@ -37,6 +38,9 @@ func (s *session) Do(ctx context.Context, call *db.Call) error {
 	args, err := arguments(call)
 	if err != nil {
 		return err
+	}
+	if s.tx == nil {
+		args = alone(call, args)
 	}
 	s.calling = true
 	err = execute(ctx, s.on(), call, args)
@@ -124,7 +128,7 @@ func (s *session) Begin(ctx context.Context, o db.TxOptions) error {
 	}
 	tx, err := s.own.BeginTx(ctx, opts)
 	if err == nil {
-		s.tx, s.status = tx, db.InTx
+		s.tx, s.status, s.reading = tx, db.InTx, o.ReadOnly
 	}
 	return s.done(err)
 }
@@ -232,6 +236,9 @@ func (s *session) Stream(ctx context.Context, call *db.Call) (db.Cursor, error) 
 	})
 	if !ok {
 		return nil, pg.ErrUnsupported
+	}
+	if s.tx == nil {
+		args = alone(call, args)
 	}
 	s.calling = true
 	rows, err := from.Stream(ctx, call.Statement.Text, args...)

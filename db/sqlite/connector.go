@@ -136,6 +136,8 @@ func baseDriver(o options) db.SQLDriver {
 	return db.SQLDriver{
 		Init:           o.init,
 		BeginText:      beginText,
+		SetReadOnly:    setReadOnly,
+		ReadOnlyTx:     true,
 		TxOpen:         txOpen,
 		Recover:        recoverConn,
 		Arg:            arg,
@@ -150,6 +152,14 @@ func beginText(o db.TxOptions) []string {
 		return []string{"begin"}
 	}
 	return []string{"begin immediate"}
+}
+
+// setReadOnly has a connection refuse to change a database, or no longer.
+func setReadOnly(ctx context.Context, c *db.SQLConn, on bool) error {
+	if on {
+		return c.Exec(ctx, "pragma query_only=on")
+	}
+	return c.Exec(ctx, "pragma query_only=off")
 }
 
 // txOpen finds out whether SQLite has rolled the transaction back, as it does

@@ -46,7 +46,7 @@
 //
 // A transaction is begun with BEGIN IMMEDIATE, so that it never fails halfway
 // for want of the lock; [db.ReadOnly] makes it a plain BEGIN, which waits for
-// nobody, and in which writing is an error. There are no transactions that turn
+// nobody, and in which writing is an error (by PRAGMA query_only). There are no transactions that turn
 // from reading to writing: SQLite can't do that once somebody else has written.
 //
 // What follows from one writer at a time: inside a transaction use its Tx. A

@@ -78,8 +78,11 @@ func Postgres(t testing.TB, at testserver.Target, open func(t testing.TB, ctx co
 			OwnText:         "select current_query()",
 			CancelKeepsConn: true,
 			Precision:       time.Microsecond,
-			Settings:        "set work_mem = '1234kB'",
-			ShowSettings:    "show work_mem",
+			Writer: func(function, table string) string {
+				return "create function " + function + "() returns int language plpgsql as $$ begin insert into " + table + " values (1, 'x'); return 1; end $$"
+			},
+			Settings:     "set work_mem = '1234kB'",
+			ShowSettings: "show work_mem",
 		},
 	}
 }

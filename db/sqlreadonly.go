@@ -1,0 +1,107 @@
+package db
+
+import (
+	"context"
+	"database/sql/driver"
+)
+
+// access is what a connection has been told to do with what writes.
+type access uint8
+
+const (
+	asMade  access = iota // nothing
+	reading               // to refuse it
+	unsure                // nobody knows: telling it was interrupted
+)
+
+// readyFor is ready, and tells the connection what it needs to be told for a call outside of a
+// transaction.
+func (s *sqlSession) readyFor(ctx context.Context, readOnly bool) error {
+	alone := s.status == Idle
+	err := s.ready(ctx)
+	if err != nil || !alone {
+		return err
+	}
+	if readOnly {
+		return s.setAccess(ctx, reading)
+	}
+	return s.setAccess(ctx, asMade)
+}
+
+// accessOfTx returns what the connection has to be told before a transaction begins. One that reads
+// says so itself, on most databases.
+func (s *sqlSession) accessOfTx(readOnly bool) access {
+	if readOnly && (s.d.ReadOnlyTx || s.access == reading) {
+		return reading
+	}
+	return asMade
+}
+
+func (s *sqlSession) setAccess(ctx context.Context, to access) error {
+	if s.access == to || s.d.SetReadOnly == nil {
+		return nil
+	}
+	s.access = unsure
+	err := s.d.SetReadOnly(ctx, &s.conn, to == reading)
+	if err == nil {
+		s.access = to
+	}
+	return err
+}
+
+// guarded calls fn, in a transaction that only reads if it is to be read-only, is in no transaction,
+// and the connection can't be told.
+func (s *sqlSession) guarded(ctx context.Context, readOnly bool, fn func() error) error {
+	if !s.needsGuard(readOnly) {
+		return fn()
+	}
+	if err := s.texts(ctx, s.d.BeginText(TxOptions{ReadOnly: true})...); err != nil {
+		return err
+	}
+	err := fn()
+	return s.endGuard(ctx, err)
+}
+
+func (s *sqlSession) needsGuard(readOnly bool) bool {
+	return readOnly && s.status == Idle && s.d.SetReadOnly == nil
+}
+
+// endGuard ends the transaction of guarded, and returns its error or that of what was done in it.
+func (s *sqlSession) endGuard(ctx context.Context, err error) error {
+	end := "commit"
+	if err != nil {
+		end = "rollback"
+	}
+	if e := s.texts(context.WithoutCancel(ctx), end); e != nil {
+		s.status = Broken // it may be open
+		if err == nil {
+			err = e
+		}
+	}
+	return err
+}
+
+// texts runs statements without arguments.
+func (s *sqlSession) texts(ctx context.Context, all ...string) error {
+	for _, text := range all {
+		if _, err := s.conn.exec(ctx, text, nil, !s.d.SendsText); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// guardedRows is guarded for a query whose rows are read later: done ends the transaction, too.
+func (s *sqlSession) guardedRows(ctx context.Context, c *Call) (rows driver.Rows, done func() error, err error) {
+	if !s.needsGuard(c.ReadOnly()) {
+		return s.conn.rows(ctx, c.Statement, c.driverArgs)
+	}
+	if err := s.texts(ctx, s.d.BeginText(TxOptions{ReadOnly: true})...); err != nil {
+		return nil, nil, err
+	}
+	rows, close, err := s.conn.rows(ctx, c.Statement, c.driverArgs)
+	if err != nil {
+		return nil, nil, s.endGuard(ctx, err)
+	}
+	return rows, func() error { return s.endGuard(context.WithoutCancel(ctx), close()) }, nil
+}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/seed1239206e/repaint/internal/suggest"
 )
 
 // Option sets something of an Engine. Those that are data can be given in the
@@ -151,7 +153,18 @@ func unknownOption(d Dialect, name string) error {
 	slices.Sort(all)
 	err := fail("open", ErrUnknownOption, "%s has no option %q; there are %s", d.Name(), name, strings.Join(all, ", "))
 	err.Dialect = d.Name()
+	if meant := suggest.Closest(name, all); meant != "" {
+		err.Hint = "is " + meant + " meant?"
+	} else if a, ok := d.(adviser); ok {
+		err.Hint = a.Advice(name)
+	}
 	return err
+}
+
+// adviser is a Dialect that knows options of other programs.
+type adviser interface {
+	// Advice says what to write in place of an option that there isn't, "" if it doesn't know.
+	Advice(option string) string
 }
 
 func badOption(name string, err error) error {

@@ -103,3 +103,19 @@ func TestStatsCountWhatHappened(t *testing.T) {
 		require.NoError(t, conn.Close())
 	})
 }
+
+func TestAnUnknownOptionIsExplained(t *testing.T) {
+	for url, hint := range map[string]string{
+		"sqlite://?pool_sise=3":      "is pool_size meant?",
+		"sqlite://?poolSize=3":       "is pool_size meant?",
+		"sqlite://?_busy_timeout=3":  "is busy_timeout meant?",
+		"sqlite://?something_else=3": "",
+	} {
+		_, err := db.Open(context.Background(), url)
+		var e *db.Error
+		require.ErrorAs(t, err, &e)
+		require.ErrorIs(t, err, db.ErrUnknownOption)
+		require.Equal(t, hint, e.Hint, url)
+		require.ErrorContains(t, err, hint)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/url"
 	"regexp"
@@ -106,6 +107,9 @@ var execModes = []struct {
 //	statement_cache_capacity  prepared statements for each connection; default 512, 0 for none
 //	default_query_exec_mode   cache_statement, cache_describe, describe_exec, exec or simple_protocol
 //
+// What else there is must be a setting of the server, with which each connection begins: statement_timeout, search_path, application_name, anything with a dot
+// in its name. An option that is none is an error; those of pgxpool, such as pool_max_conns, are, too. A setting that isn't known here can be written as options=-c name=value.
+//
 // Without connect_timeout an attempt to connect to a host may take 10 seconds. A password never appears in the errors.
 func ParseConfig(conn string) (*Config, error) {
 	pc, err := pgconn.ParseConfig(conn)
@@ -152,6 +156,11 @@ func ParseConfig(conn string) (*Config, error) {
 			o.complain("default_query_exec_mode=cache_statement needs a statement_cache_capacity above 0")
 		}
 		c.ExecMode = pgx.QueryExecModeExec
+	}
+	for _, name := range slices.Sorted(maps.Keys(pc.RuntimeParams)) {
+		if err := unknownOption(name); err != nil {
+			o.complain("%w", concealName(conn, name, err))
+		}
 	}
 	if o.errs != nil {
 		return nil, fmt.Errorf("pg: the connection string: %w", errors.Join(o.errs...))
@@ -256,6 +265,16 @@ func parseError(conn string, err error) error {
 		}
 	}
 	return fmt.Errorf("pg: the connection string: %s", text)
+}
+
+// concealName is the error for an option, without its name if that could be a part of the password.
+func concealName(conn, name string, err error) error {
+	for _, secret := range secrets(conn) {
+		if strings.Contains(secret, name) {
+			return errors.New("there is no option of that name (it isn't shown, since it could be a part of the password)")
+		}
+	}
+	return err
 }
 
 // secrets returns everything in a malformed connection string that could be a part of a password.

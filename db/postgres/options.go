@@ -28,6 +28,29 @@ var options = []string{
 // Options returns the names of the URL's options.
 func (Dialect) Options() []string { return slices.Clone(options) }
 
+// advice is what to write in place of options of pgxpool, and of package pg alone.
+var advice = map[string]string{
+	"pool_max_conns": "it is pgxpool's: write pool_size and max_overflow for the connections of Conns and transactions, " +
+		"and pool_lanes for those that carry the Engine's own statements",
+	"pool_sessions":                 "it is package pg's: write pool_size and max_overflow",
+	"pool_min_conns":                "it is pgxpool's: leave it out, connections are opened as they are needed",
+	"pool_min_idle_conns":           "it is pgxpool's: write pool_size, which is how many connections are kept",
+	"pool_max_conn_lifetime":        "it is pgxpool's: write max_lifetime",
+	"pool_max_conn_lifetime_jitter": "it is pgxpool's: leave it out",
+	"pool_max_conn_idle_time":       "it is pgxpool's: leave it out, connections beyond pool_size are closed when they come back",
+	"pool_health_check_period":      "it is pgxpool's: write pre_ping",
+	"pool_ping_timeout":             "it is pgxpool's: write pre_ping",
+}
+
+// Advice says what to write in place of an option that there isn't. Any setting of the server can
+// be given, in one option.
+func (Dialect) Advice(option string) string {
+	if a := advice[option]; a != "" {
+		return a
+	}
+	return "a setting of the server is written as options=-c " + option + "=…"
+}
+
 // sessions is how many connections package pg may give to single owners. The pool
 // of package db decides how many there really are.
 const sessions = 10_000

@@ -291,6 +291,7 @@ func TestWhatIsLeftByABlockOfPostgreSQL(t *testing.T) {
 		{"do $$ declare c cursor for select 1; begin open c; fetch c into x; close c; commit; end $$", "wMx", ""},
 		{"do $$ begin execute format('set %I = 1', x); execute x; call p(); perform f(); end $$", "wMx", ""},
 		{"do $$ begin raise notice 'set role x'; -- set role x\n end $$", "wMx", ""},
+		{"do $$ begin execute 'deallocate all'; deallocate x; end $$", "wMx", ""},
 		{"do language plpython3u $$ begin; set role x; $$", "wMx", ""},
 		{"do", "wMx", ""},
 	})

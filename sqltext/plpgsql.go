@@ -60,7 +60,7 @@ func (v *Verdict) plpgsqlStatement(r reader) {
 		r.end = ends.start
 	}
 	switch {
-	case r.is("set", "reset", "discard", "load", "listen", "unlisten", "prepare", "deallocate"), r.is("create") && !drops:
+	case r.is("set", "reset", "discard", "load", "listen", "unlisten", "prepare"), r.is("create") && !drops:
 		verb := r.tok
 		v.inBlock(postgres(&r), verb)
 	case r.is("execute"):
@@ -74,9 +74,10 @@ func (v *Verdict) plpgsqlStatement(r reader) {
 	}
 }
 
-// inBlock adds what a statement leaves that is executed by a block.
+// inBlock adds what a statement leaves that is executed by a block. DEALLOCATE only takes something
+// away, whose loss the server reports.
 func (v *Verdict) inBlock(inner Verdict, verb string) {
-	if !inner.Effects.Any(LeavesState) {
+	if !inner.Effects.Any(LeavesState) || verb == "deallocate" {
 		return
 	}
 	if inner.Cause == "" {

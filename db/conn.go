@@ -66,6 +66,9 @@ func (e *Engine) Connect(ctx context.Context, opts ...ConnOption) (*Conn, error)
 	for _, opt := range opts {
 		opt.conn(&c.conf)
 	}
+	if err := c.conf.tx.check("connect"); err != nil {
+		return nil, e.fail(ctx, "connect", nil, err)
+	}
 	physical, err := e.pool.acquire(ctx)
 	if err != nil {
 		return nil, e.fail(ctx, "connect", nil, err)

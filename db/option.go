@@ -142,7 +142,7 @@ func configure(d Dialect, options url.Values, opts []Option) (config, error) {
 	if c.poolSize < 0 || c.poolTimeout < 0 || c.maxLifetime < 0 {
 		return c, misuse("open", "pool size and times can't be negative")
 	}
-	return c, nil
+	return c, c.conn.tx.check("open")
 }
 
 func unknownOption(d Dialect, name string) error {

@@ -193,6 +193,9 @@ func (c *Conn) begin(ctx context.Context, parent *Tx, o TxOptions) (*Tx, error) 
 }
 
 func (c *Conn) beginUntold(ctx context.Context, parent *Tx, o TxOptions) (tx *Tx, err error) {
+	if err := o.check("begin"); err != nil {
+		return nil, c.e.fail(ctx, "begin", nil, err)
+	}
 	if err := c.start(parent, "begin", ""); err != nil {
 		return nil, c.e.events.fail(ctx, err)
 	}

@@ -15,7 +15,9 @@ type TxOptions struct {
 type IsolationLevel = sql.IsolationLevel
 
 // The levels that the databases here have. A database may give more than it is
-// asked for: SQLite's transactions are always serializable.
+// asked for: SQLite's transactions are always serializable, PostgreSQL's read at least what
+// is committed. sql.LevelSnapshot is RepeatableRead, which is snapshot isolation on MySQL and
+// PostgreSQL. Other levels are refused with ErrUnsupported.
 const (
 	DefaultIsolation IsolationLevel = sql.LevelDefault // what the database is set to
 	ReadUncommitted  IsolationLevel = sql.LevelReadUncommitted
@@ -58,6 +60,18 @@ func Deferrable() Setting { return setting(func(o *TxOptions) { o.Deferrable = t
 // transaction, so nothing of it stays in a connection that goes on to somebody else.
 func Isolation(level IsolationLevel) Setting {
 	return setting(func(o *TxOptions) { o.Isolation = level })
+}
+
+// check refuses an isolation level that no database here has. One that isn't known would otherwise
+// become the database's default, which is weaker, in silence.
+func (o TxOptions) check(op string) error {
+	switch o.Isolation {
+	case DefaultIsolation, ReadUncommitted, ReadCommitted, RepeatableRead, Serializable, sql.LevelSnapshot:
+		return nil
+	}
+	err := fail(op, ErrUnsupported, "there is no isolation level %q", o.Isolation)
+	err.Hint = "ask for ReadUncommitted, ReadCommitted, RepeatableRead or Serializable; sql.LevelSnapshot is RepeatableRead"
+	return err
 }
 
 func (c *connConfig) txOptions(opts []TxOption) TxOptions {

@@ -2,6 +2,7 @@ package dbconform
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"sync/atomic"
 
@@ -11,6 +12,24 @@ import (
 )
 
 var isolation = []test{
+	{"a level that there isn't is refused", func(c *run) {
+		conn := c.conn(c.engine())
+		defer c.close(conn)
+		nothing := func(context.Context, *db.Tx) error { return nil }
+		for _, level := range []db.IsolationLevel{sql.LevelLinearizable, sql.LevelWriteCommitted, 99, -1} {
+			c.is(c.engine().Begin(c.ctx, nothing, db.Isolation(level)), db.ErrUnsupported)
+			_, err := c.engine().BeginTx(c.ctx, db.Isolation(level))
+			c.is(err, db.ErrUnsupported)
+			c.is(conn.Begin(c.ctx, nothing, db.Isolation(level)), db.ErrUnsupported)
+			_, err = c.engine().Connect(c.ctx, db.Isolation(level))
+			c.is(err, db.ErrUnsupported)
+			_, err = c.Open(c.T, c.ctx, db.Isolation(level))
+			require.ErrorIs(c, err, db.ErrUnsupported)
+		}
+		for _, level := range []db.IsolationLevel{db.DefaultIsolation, db.ReadUncommitted, db.ReadCommitted, db.RepeatableRead, sql.LevelSnapshot, db.Serializable} {
+			require.NoError(c, conn.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error { return tx.QueryRow(ctx, "select 1").Err() }, db.Isolation(level)))
+		}
+	}},
 	{"every level can be asked for", func(c *run) {
 		table := c.items(3)
 		for _, level := range []db.IsolationLevel{db.DefaultIsolation, db.ReadUncommitted, db.ReadCommitted, db.RepeatableRead, db.Serializable} {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"time"
@@ -115,6 +116,7 @@ var levels = map[db.IsolationLevel]pgx.TxIsoLevel{
 	db.ReadUncommitted: pgx.ReadUncommitted,
 	db.ReadCommitted:   pgx.ReadCommitted,
 	db.RepeatableRead:  pgx.RepeatableRead,
+	sql.LevelSnapshot:  pgx.RepeatableRead, // it is snapshot isolation
 	db.Serializable:    pgx.Serializable,
 }
 

@@ -183,7 +183,7 @@ func (a AsyncConn) Close(ctx context.Context) *loop.Future[struct{}] {
 	return redDone(context.WithoutCancel(ctx), func(context.Context) error { return a.c.Close() })
 }
 
-// AsyncTx is the red face of a Tx, see [AsyncEngine].
+// AsyncTx is the red face of a Tx, see [AsyncEngine]. One task at a time can use it, as the Tx.
 type AsyncTx struct{ tx *Tx }
 
 // Sync returns the blue Tx.

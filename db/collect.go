@@ -51,7 +51,8 @@ func All[T any](ctx context.Context, q Querier, query string, args ...any) ([]T,
 }
 
 // One returns the only row of a query as a T, see [All]. It returns ErrNoRows or
-// ErrMultipleRows if there isn't exactly one.
+// ErrMultipleRows if there isn't exactly one. What an UPDATE … RETURNING has changed
+// by then stays changed, outside of a transaction that is rolled back.
 func One[T any](ctx context.Context, q Querier, query string, args ...any) (T, error) {
 	var v T
 	rows, err := queryMax(ctx, q, 2, query, args)
@@ -69,7 +70,8 @@ func One[T any](ctx context.Context, q Querier, query string, args ...any) (T, e
 }
 
 // Scalar returns the only value of a query: one row of one column. It returns
-// ErrNoRows or ErrMultipleRows if there isn't exactly one row.
+// ErrNoRows or ErrMultipleRows if there isn't exactly one row; for statements that
+// change something see [One].
 func Scalar[T any](ctx context.Context, q Querier, query string, args ...any) (T, error) {
 	var v T
 	rows, err := queryMax(ctx, q, 2, query, args)

@@ -28,7 +28,7 @@
 // exits, everything is rolled back. Begin in a transaction makes a savepoint.
 //
 //	err := engine.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
-//		_, err := tx.Exec(ctx, "update accounts set balance = balance - 10 where id = :id", from)
+//		_, err := tx.Exec(ctx, "update accounts set balance = balance - 10 where id = :id", db.Named("id", 7))
 //		…
 //	})
 //

@@ -13,7 +13,7 @@ import (
 // Engine is a database: its URL, its dialect and the connections to it. Use one
 // for the whole program, from any number of goroutines, loops and greenlets.
 //
-// Its own Exec, Query and QueryRow take a connection for one statement. They
+// Its own Exec, Query and QueryRow run one statement. They
 // commit by themselves; so do those of a [Conn] outside of a transaction.
 type Engine struct {
 	url       *URL
@@ -162,8 +162,9 @@ func (e *Engine) URL() *URL { return e.url }
 // Dialect returns the Engine's dialect.
 func (e *Engine) Dialect() Dialect { return e.dialect }
 
-// Exec runs a statement, or a script without parameters, on a connection of its
-// own. A script is no transaction: what precedes a failing statement stays done.
+// Exec runs a statement, or a script without parameters, by itself: on a connection that it has
+// for that time, or on PostgreSQL, where nothing keeps it from that, on one that carries the
+// statements of others, too. A script is no transaction: what precedes a failing statement stays done.
 func (e *Engine) Exec(ctx context.Context, query string, args ...any) (Result, error) {
 	var call Call
 	if err := e.prepare(ctx, &call, &e.conf.conn, query, args); err != nil {
@@ -175,12 +176,12 @@ func (e *Engine) Exec(ctx context.Context, query string, args ...any) (Result, e
 	return call.result(), nil
 }
 
-// Query runs a statement on a connection of its own and returns all its rows.
+// Query runs a statement by itself, see [Engine.Exec], and returns all its rows.
 func (e *Engine) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
 	return e.queryMax(ctx, 0, query, args)
 }
 
-// QueryRow runs a statement on a connection of its own for its first row.
+// QueryRow runs a statement by itself, see [Engine.Exec], for its first row.
 func (e *Engine) QueryRow(ctx context.Context, query string, args ...any) *Row {
 	r := &Row{}
 	r.call.Rows, r.call.MaxRows = true, 1

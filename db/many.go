@@ -38,7 +38,8 @@ func ExecMany[A any](ctx context.Context, q Querier, query string, rows []A) (Re
 
 // QueryMany is [ExecMany] for a statement that returns one row for each of the
 // rows, as INSERT … RETURNING does. The results, see [All], are in the order of the
-// rows; if there aren't as many, it is an error and nothing is done.
+// rows, as far as the database returns those of an INSERT … VALUES in their order, which
+// the databases here do; if there aren't as many, it is an error and nothing is done.
 func QueryMany[T, A any](ctx context.Context, q Querier, query string, rows []A) ([]T, error) {
 	results := make([]T, 0, len(rows))
 	var scan func(row []driver.Value, dest *T) error

@@ -54,12 +54,12 @@ func defaults() config {
 }
 
 // PoolSize sets how many connections the engine keeps open for the next user.
-// The default is the dialect's: for SQLite the number of processors, at least 4.
+// The default is the dialect's: 5, and for SQLite the number of processors, at least 4.
 func PoolSize(n int) Option { return option(func(c *config) { c.poolSize = n }) }
 
 // MaxOverflow sets how many connections there may be beyond PoolSize while they
-// are needed. Those are closed when they come back. The default is the dialect's:
-// for SQLite none, since more of them would only wait for each other.
+// are needed. Those are closed when they come back. The default is 10,
+// and for SQLite none, since more of them would only wait for each other.
 func MaxOverflow(n int) Option { return option(func(c *config) { c.maxOverflow = n }) }
 
 // PoolTimeout sets how long to wait for a connection, or for the turn to write

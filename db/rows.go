@@ -125,7 +125,8 @@ func (c *Call) count() int {
 	return len(c.Values) / len(c.Columns)
 }
 
-// Row is the first row of a query, or the error that stood in its way.
+// Row is the first row of a query, or the error that stood in its way. It is complete; Scan may be
+// called again, by one goroutine at a time.
 type Row struct {
 	call Call
 	err  error
@@ -167,7 +168,7 @@ func (c *Call) explain(err error) error {
 	return err
 }
 
-// Result is what a statement did.
+// Result is what a statement did. It is a value, which any number of goroutines can read.
 type Result struct {
 	affected int64
 	lastID   int64

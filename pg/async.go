@@ -12,7 +12,7 @@ import (
 )
 
 // Async is the red view of a DB: each method returns at once, with a future. In a loop the statement is sent when the tick
-// ends, together with the others of that tick. Cancelling the future cancels the statement.
+// ends, together with the others of that tick. Cancelling the future cancels the statement. Any number of goroutines, loops and tasks can use it.
 type Async struct{ db *DB }
 
 // Async returns the red view.

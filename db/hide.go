@@ -80,9 +80,8 @@ func (e *Error) redact(sql []string, args []any) {
 		return
 	}
 	m := redact.Message{Text: e.Err.Error(), SQL: sql, Names: []string{e.Table, e.Column, e.Constraint}, Values: args}
-	if shown := m.String(); shown != m.Text {
-		e.Err = &concealed{shown, e.Err}
-	}
+	// Also where the text shows none: a driver's error can have values in fields of its own.
+	e.Err = &concealed{m.String(), e.Err}
 	m.Text = e.Hint
 	e.Hint = m.String()
 }

@@ -24,6 +24,8 @@ type Conn struct {
 	p    *pool
 	conf connConfig
 	free bool // it doesn't wait at the gate, see Engine.freeToSetUp
+	// setsUp: it is Events.Connect's. Its connection belongs to whoever connects, who also ends it.
+	setsUp bool
 	*checkout
 
 	mu      sync.Mutex // guards what follows and the checkout; never held across a call to the session
@@ -369,7 +371,7 @@ func (c *Conn) start(tx *Tx, op, what string) error {
 	return nil
 }
 
-// inUse returns the error for a call while another one runs. The lock is held.
+// inUse returns the error for a call while another one runs. The lock is held, or the Conn is running.
 func (c *Conn) inUse(op string) error {
 	err := fail(op, ErrInUse, "another task is using the connection: %s, called at %s; this call is at %s",
 		short(c.running, 100), c.place, here())
@@ -425,10 +427,29 @@ func (c *Conn) finish(ctx context.Context) {
 	killed = false
 	physical, held := c.leave()
 	defer c.e.gate.leave(held)
-	if physical != nil {
+	if physical != nil && !c.setsUp {
 		physical.bad = physical.bad || lost
 		c.p.release(ctx, physical)
 	}
+}
+
+// takeBack ends the life of a Conn of Events.Connect. It fails if that has left something going on there:
+// then the connection can't be anybody else's.
+func (c *Conn) takeBack() error {
+	c.mu.Lock()
+	running, tx := c.running, c.tx
+	if running != "" {
+		c.state = connClosing
+		err := misuse("connect", "Events.Connect has returned while its Conn is in use: %s, called at %s", short(running, 100), c.place)
+		c.mu.Unlock()
+		return err
+	}
+	c.mu.Unlock()
+	c.leave()
+	if tx != nil {
+		return misuse("connect", "Events.Connect has left a transaction open")
+	}
+	return nil
 }
 
 // lose gives up a connection on which a call may still be running.
@@ -438,11 +459,15 @@ func (c *Conn) lose(held pass) {
 		c.e.gate.leave(held)
 		c.e.gate.leave(mine)
 	}
-	if physical == nil {
+	switch {
+	case physical == nil:
 		leave()
-		return
+	case c.setsUp:
+		physical.bad = true
+		leave()
+	default:
+		c.p.abandon(physical, leave)
 	}
-	c.p.abandon(physical, leave)
 }
 
 // leave ends the Conn's life and returns what it had.

@@ -136,7 +136,9 @@ func (e *Engine) newPool(size, max int) *pool {
 	p.timeout = e.conf.poolTimeout
 	p.connect = func(ctx context.Context, c *physical) (err error) {
 		if c.session, err = e.connector.Connect(ctx); err == nil {
-			err = e.events.connected(ctx, e, p, c)
+			if err = e.events.connected(ctx, e, p, c); err != nil {
+				_ = c.session.Close(context.WithoutCancel(ctx))
+			}
 		}
 		if err != nil {
 			return e.unreachable(ctx, err)

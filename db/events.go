@@ -12,7 +12,9 @@ import (
 // wait as their caller may. [OnEvents] registers them.
 type Events struct {
 	// Connect is called with a new connection before anybody else has it, to set
-	// it up: what it sets stays. An error refuses the connection.
+	// it up: what it sets stays. An error refuses the connection; so does a call, a
+	// stream or a transaction that is still going on there when it returns. After
+	// that the Conn is of no use.
 	Connect func(ctx context.Context, conn *Conn) error
 	// Checkout is called when a connection of the pool is given out, and Checkin
 	// when it comes back. Statements of tasks that follow each other on a
@@ -136,27 +138,18 @@ func checkin(ctx context.Context, told []Events, c *physical) {
 	}
 }
 
-// connected has a new connection set up.
+// connected has a new connection set up. If that fails, the caller closes it.
 func (ev *events) connected(ctx context.Context, e *Engine, p *pool, c *physical) (err error) {
-	isSetUp := false
-	defer func() {
-		if !isSetUp { // its place in the pool is given up by whoever connects
-			_ = c.session.Close(context.WithoutCancel(ctx))
-		}
-	}()
 	for _, x := range ev.all {
 		if x.Connect == nil {
 			continue
 		}
-		conn := &Conn{e: e, p: p, conf: e.conf.conn, free: e.freeToSetUp(p), checkout: &checkout{c: c}, state: connOpen}
+		conn := &Conn{e: e, p: p, conf: e.conf.conn, free: e.freeToSetUp(p), setsUp: true, checkout: &checkout{c: c}, state: connOpen}
 		conn.conf.tx.ReadOnly = false
 		err = x.Connect(ctx, conn)
-		if err == nil && conn.tx != nil {
-			err = misuse("connect", "Events.Connect has left a transaction open")
+		if left := conn.takeBack(); err == nil {
+			err = left
 		}
-		conn.mu.Lock()
-		conn.c, conn.state = nil, connClosed
-		conn.mu.Unlock()
 		c.dirty, c.obscure = false, false // it is how all are set up
 		if s, ok := c.session.(Resetter); ok && err == nil && !c.bad {
 			err = s.Keep(ctx)
@@ -168,7 +161,6 @@ func (ev *events) connected(ctx context.Context, e *Engine, p *pool, c *physical
 			return err
 		}
 	}
-	isSetUp = true
 	return nil
 }
 

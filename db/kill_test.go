@@ -138,3 +138,55 @@ func TestAGreenletKilledInABlockRollsBack(t *testing.T) {
 		return addAndSelect(ctx, e, "next")
 	}))
 }
+
+// One that is killed while it sets a connection up gives the connection's place back once.
+func TestAGreenletKilledInEventsConnectLeavesNoConnection(t *testing.T) {
+	leakcheck.Test(t)
+	begun, done := loop.NewPromise[int](nil), make(chan struct{})
+	s := &scripted{do: func(_ context.Context, _ *scriptedConn, text string, _ []driver.NamedValue) (driver.Rows, error) {
+		if text == "set up slowly" && begun.Resolve(0) {
+			<-done
+		}
+		return nil, nil
+	}}
+	setUp := false
+	require.NoError(t, repaint.Run(context.Background(), func(ctx context.Context) error {
+		e := dbtest.Open(t, ctx, s.register(), db.PoolSize(1), db.OnEvents(db.Events{Connect: func(ctx context.Context, conn *db.Conn) error {
+			if !setUp {
+				return nil
+			}
+			_, err := conn.Exec(ctx, "set up slowly")
+			return err
+		}}))
+		setUp = true
+		var g *greenlet.Greenlet
+		victim := repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
+			g = greenlet.Current()
+			_, err := e.Connect(ctx)
+			return 0, err
+		})
+		_, err := repaint.Await(ctx, begun.Future())
+		require.NoError(t, err)
+		require.NoError(t, g.Kill())
+		_, err = repaint.Await(ctx, victim)
+		require.ErrorIs(t, err, greenlet.ErrExit)
+		close(done)
+		for e.Stats().InUse > 0 {
+			require.NoError(t, repaint.Sleep(ctx, 0))
+		}
+		conn, err := e.Connect(ctx)
+		require.NoError(t, err)
+		require.Equal(t, 1, e.Stats().InUse)
+		second := repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
+			conn, err := e.Connect(ctx)
+			if err != nil {
+				return 0, err
+			}
+			return 0, conn.Close()
+		})
+		require.Equal(t, 1, e.Stats().Waiting, "there is one place")
+		require.NoError(t, conn.Close())
+		_, err = repaint.Await(ctx, second)
+		return err
+	}))
+}

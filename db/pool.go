@@ -198,7 +198,10 @@ func (p *pool) dial(ctx context.Context, old *physical) (*physical, error) {
 	p.mu.Unlock()
 	killed := true
 	defer func() {
-		if killed {
+		switch {
+		case killed && c.session != nil: // while it was set up
+			p.abandon(c, func() {})
+		case killed:
 			p.vacate(true)
 		}
 	}()

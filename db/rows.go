@@ -37,6 +37,10 @@ func (r *Rows) Next() bool {
 	if r.closed {
 		return false
 	}
+	if s := r.stream; s != nil && s.fetching {
+		r.err = s.conn.inUse("next")
+		return false
+	}
 	if len(r.call.Columns) == 0 || (r.next+1)*len(r.call.Columns) > len(r.call.Values) && !r.refill() {
 		if err := r.Close(); r.err == nil {
 			r.err = err
@@ -96,14 +100,19 @@ func (r *Rows) Columns() []string {
 // none: their errors come from Query. Streamed rows may.
 func (r *Rows) Err() error { return r.err }
 
-// Close ends the use of the rows. It may be called again.
+// Close ends the use of the rows. It may be called again. While another task
+// waits in Next it returns ErrInUse, and the rows end when that returns.
 func (r *Rows) Close() error {
 	r.closed = true
-	if s := r.stream; s != nil {
-		r.stream = nil
-		return s.end()
+	s := r.stream
+	switch {
+	case s == nil:
+		return nil
+	case s.fetching:
+		return s.conn.inUse("close")
 	}
-	return nil
+	r.stream = nil
+	return s.end()
 }
 
 func (r *Rows) row(op string) ([]driver.Value, error) {

@@ -38,6 +38,8 @@ type rowStream struct {
 	cursor Cursor
 	size   int // of the next fetch
 	more   bool
+	// fetching: a task waits in Next. Until that returns the connection is its.
+	fetching bool
 }
 
 // Stream runs a query on a connection of its own, which is given back when the
@@ -156,10 +158,15 @@ func (r *Rows) refill() bool {
 		}
 	}()
 	var err error
+	s.fetching = true
 	if err = loop.ContextError(s.ctx); err == nil {
 		s.more, err = s.cursor.Fetch(s.ctx, &r.call, s.size)
 	}
-	killed = false
+	killed, s.fetching = false, false
+	if r.closed { // by another task
+		_ = r.Close()
+		return false
+	}
 	if err != nil {
 		defer r.Close() // also if an event's function panics
 		c := s.conn

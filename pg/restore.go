@@ -78,6 +78,9 @@ func (s *Session) Keep(ctx context.Context) error {
 	}
 	s.s.mu.Lock()
 	defer s.s.mu.Unlock()
+	if s.s.ended() {
+		return fmt.Errorf("pg: keeping the setup of a session: %w", errReleased)
+	}
 	s.s.private, s.s.tainted, s.s.obscure = true, false, false
 	return nil
 }

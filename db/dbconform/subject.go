@@ -147,6 +147,7 @@ var areas = []area{
 	{"concurrency", concurrency},
 	{"events", observing},
 	{"hiding", hiding},
+	{"late calls", late},
 	{"closing", closing},
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -243,6 +244,10 @@ func (c *SQLConn) exec(ctx context.Context, text string, args []driver.NamedValu
 		if !ok {
 			return nil, fmt.Errorf("the driver's statements (%T) have no ExecContext", stmt)
 		}
+		args, err := c.checked(stmt, args)
+		if err != nil {
+			return nil, err
+		}
 		result, err := e.ExecContext(ctx, args)
 		if err == nil || again || !keep || !c.stale(err) {
 			return result, err
@@ -251,6 +256,21 @@ func (c *SQLConn) exec(ctx context.Context, text string, args []driver.NamedValu
 			return nil, err
 		}
 	}
+}
+
+// checked has a statement that converts arguments itself do so, unless the dialect does.
+func (c *SQLConn) checked(stmt driver.Stmt, args []driver.NamedValue) ([]driver.NamedValue, error) {
+	checker, ok := stmt.(driver.NamedValueChecker)
+	if !ok || c.d.Convert != nil || len(args) == 0 {
+		return args, nil
+	}
+	args = slices.Clone(args)
+	for i := range args {
+		if err := checker.CheckNamedValue(&args[i]); err != nil && !errors.Is(err, driver.ErrSkip) {
+			return nil, fmt.Errorf("the argument %d: %w", i+1, err)
+		}
+	}
+	return args, nil
 }
 
 func (c *SQLConn) stale(err error) bool { return c.d.Stale != nil && c.d.Stale(err) }
@@ -298,7 +318,10 @@ func (c *SQLConn) rows(ctx context.Context, st *Statement, args []driver.NamedVa
 	for again := false; ; again = true {
 		q, ok := stmt.(driver.StmtQueryContext)
 		if ok {
-			rows, err = q.QueryContext(ctx, args)
+			var checked []driver.NamedValue
+			if checked, err = c.checked(stmt, args); err == nil {
+				rows, err = q.QueryContext(ctx, checked)
+			}
 		} else {
 			err = fmt.Errorf("the driver's statements (%T) have no QueryContext", stmt)
 		}

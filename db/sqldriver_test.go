@@ -305,6 +305,55 @@ func TestADriverMayConvertArgumentsItself(t *testing.T) {
 	})
 }
 
+// checkingStmt is a statement that has a say in its arguments, and relies on it.
+type checkingStmt struct{ *scriptedStmt }
+
+type number int64
+
+func (checkingStmt) CheckNamedValue(v *driver.NamedValue) error {
+	if n, ok := v.Value.(int64); ok {
+		v.Value = number(n)
+		return nil
+	}
+	return driver.ErrSkip
+}
+
+type checkingConn struct{ *scriptedConn }
+
+func (c checkingConn) Prepare(text string) (driver.Stmt, error) {
+	return checkingStmt{&scriptedStmt{c.scriptedConn, text}}, nil
+}
+
+type checkingConnector struct{ *scripted }
+
+func (s checkingConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	c, err := s.scripted.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return checkingConn{c.(*scriptedConn)}, nil
+}
+
+func TestAStatementIsAskedForItsArguments(t *testing.T) {
+	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
+		var got []any
+		s := &scripted{do: func(_ context.Context, _ *scriptedConn, _ string, args []driver.NamedValue) (driver.Rows, error) {
+			got = nil
+			for _, a := range args {
+				got = append(got, a.Value)
+			}
+			return nil, nil
+		}}
+		e := dbtest.Open(t, ctx, registerSQL(db.SQLDriver{Connector: checkingConnector{s}}, nil))
+		_, err := e.Exec(ctx, "read :a :b", db.Named("a", 7), db.Named("b", "x"))
+		require.NoError(t, err)
+		require.Equal(t, []any{number(7), "x"}, got)
+		_, err = e.Query(ctx, "read :a :b", db.Named("a", int8(8)), db.Named("b", nil))
+		require.NoError(t, err)
+		require.Equal(t, []any{number(8), nil}, got)
+	})
+}
+
 func TestArgumentsThatNoDriverTakesAreRefused(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		e := dbtest.Open(t, ctx, (&scripted{}).register())

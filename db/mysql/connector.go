@@ -9,6 +9,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	mysql "github.com/go-sql-driver/mysql"
 
@@ -100,6 +101,12 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 			return &conn{blocking: made.(blocking), wire: wire, host: host}, nil
 		}
 		errs = append(errs, err)
+		if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+			<-ctx.Done() // the network may notice it sooner than the context
+		}
+		if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
+			errs = append(errs, ended)
+		}
 		// A server that answers has the last word.
 		if ctx.Err() != nil || i+1 < len(c.hosts) && !unreachable(err) {
 			break
@@ -160,6 +167,10 @@ func (s *server) atLeast(major, minor int) bool {
 
 func (o options) initialize(ctx context.Context, c *db.SQLConn) error {
 	v, err := c.Value(ctx, "select concat_ws(' ', connection_id(), @@innodb_rollback_on_timeout, version())")
+	if refused := new(mysql.MySQLError); errors.As(err, &refused) {
+		// One that speaks MySQL's protocol and isn't InnoDB's knows no such variable.
+		v, err = c.Value(ctx, "select concat_ws(' ', connection_id(), '0', version())")
+	}
 	if err != nil {
 		return err
 	}

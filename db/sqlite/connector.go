@@ -173,9 +173,14 @@ func txOpen(ctx context.Context, c *db.SQLConn, _ error) bool {
 	return false
 }
 
-// recoverConn runs a statement, which takes back an interrupt that came late.
+// recoverConn runs statements until one isn't hit by an interrupt that came late.
 func recoverConn(ctx context.Context, c *db.SQLConn) error {
-	_, err := c.Value(ctx, "select 1")
+	var err error
+	for range 3 {
+		if _, err = c.Value(ctx, "select 1"); err == nil {
+			return nil
+		}
+	}
 	return err
 }
 

@@ -47,7 +47,7 @@ type host struct {
 	watch      contextWatch
 	still      *standstill      // nil until there is one
 	stray      error            // came to the driver without being meant for it; the main function gets it
-	polled     []*polledContext // with a virtual clock: those whose end somebody is to be told
+	polls      *polls           // with a virtual clock: contexts whose end the loop looks for; or nil
 	borrowed   []func() bool    // end the watches over those of the hosts around this one
 	panicked   *loop.PanicError // which Run is to raise
 	stubborn   []string         // tasks that had to be killed

@@ -12,18 +12,25 @@ import (
 var errEnded = errors.New("repaint: what this context belonged to has ended")
 
 // A scope is the context of a task, a group or a Run. It is a context.Context that costs next to nothing
-// as long as nobody looks closely: an ordinary one is made when somebody asks for its channel, or derives from it.
+// as long as nothing looks closely: an ordinary one is made when something asks for its channel, or derives from it.
 // Scopes know the scopes below them, and cancel them without the help of goroutines.
+//
+// What ends above a scope ends it before whoever ended that goes on. There are two exceptions, for which Err looks: an ordinary
+// context at the top, of which package context tells in another goroutine, and deadlines, which a loop
+// that is busy hasn't noticed. How deep a scope is doesn't matter to it.
 //
 // Its methods may be called from any goroutine.
 type scope struct {
 	parent context.Context
-	stop   func() bool // ends the watch over a parent that isn't a scope; set before use
-	expiry *expiry     // if it ends by itself at some time; set before use
+	// root is the highest scope of those above, or this one. Its parent is no scope. Set before use.
+	root *scope
+	stop func() bool // ends the watch over a parent that is no scope but can end; set before use
+	// expiry is the first time at which this scope, or one above, ends by itself; nil if none does. Set before use.
+	expiry *expiry
 	end    atomic.Pointer[scopeEnd]
 	std    atomic.Pointer[stdContext]
 
-	mu sync.Mutex // held for moments; a scope above may be locked inside, never one below
+	mu sync.Mutex // held for moments, never together with another scope's
 	// owner is told once the scope has ended, unless that was by release. It may be nil.
 	owner    scopeOwner
 	children *scope // the head of a circular list
@@ -46,10 +53,35 @@ type stdContext struct {
 // init makes it a scope below parent. The host is that of the caller, nil if it has none.
 func (s *scope) init(parent context.Context, owner scopeOwner, h *host) {
 	s.parent, s.owner = parent, owner
-	if above := s.above(); above != nil {
-		above.adopt(s)
-	} else if parent.Done() != nil {
-		s.stop = h.afterFunc(parent, s.followParent)
+	above := s.above()
+	if above == nil {
+		s.root = s
+		if parent.Done() != nil {
+			s.stop = h.afterFunc(parent, s.followParent)
+		}
+		return
+	}
+	s.root = above.root
+	if e := above.expiry; e != nil {
+		s.inherit(e, h)
+	}
+	above.adopt(s)
+}
+
+// inherit makes the scope end with the expiry of one above.
+func (s *scope) inherit(e *expiry, h *host) {
+	switch {
+	case s.expiry == nil:
+		s.expiry = e
+	case e.sameClock(h): // then it comes later
+		s.expiry.above = e.above
+	default:
+		s.expiry.above = e
+	}
+	for ; e != nil; e = e.above {
+		if e.host != h {
+			e.back() // a loop of which nothing is known here
+		}
 	}
 }
 
@@ -107,47 +139,70 @@ func (s *scope) parentEnd() *scopeEnd {
 	return endOf(s.parent)
 }
 
-// cancel ends the scope and all below it. A nil cause stands for err. Only the first end counts,
+// cancel ends the scope and all below it; when it returns they have ended. A nil cause stands for err. Only the first end counts,
 // and if the parent has ended, though the news may still be on its way, that is the first.
 func (s *scope) cancel(err, cause error) {
 	if cause == nil {
 		cause = err
 	}
-	if s.end.Load() != nil {
-		return
+	if s.end.Load() == nil {
+		above := s.parentEnd()
+		if above != nil {
+			err, cause = above.err, above.cause
+		}
+		s.finish(&scopeEnd{err, cause}, above == nil)
 	}
-	above := s.parentEnd()
-	if above != nil {
-		err, cause = above.err, above.cause
-	}
+	s.cascade()
+}
+
+// finish sets the end, unless there is one.
+func (s *scope) finish(end *scopeEnd, first bool) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.end.Load() != nil {
-		s.mu.Unlock()
 		return
 	}
-	s.end.Store(&scopeEnd{err, cause})
+	s.end.Store(end)
 	if std := s.std.Load(); std != nil {
 		switch {
 		case std.trigger != nil:
-			std.trigger.fire(err, cause)
-		case above == nil: // or else the parent sees to it, with the right error
-			std.cancel(cause)
+			std.trigger.fire(end.err, end.cause)
+		case first: // or else the parent sees to it, with the right error
+			std.cancel(end.cause)
 		}
 	}
-	owner := s.owner
-	s.mu.Unlock()
-	for {
-		s.mu.Lock()
-		child := s.children
+}
+
+// cascade ends all below a scope that has ended, and tells the owners, those of the lowest first. Several goroutines may be at it:
+// each goes on until all have ended. It needs no stack for how deep they are.
+func (s *scope) cascade() {
+	for at := s; ; {
+		at.mu.Lock()
+		child := at.children
+		at.mu.Unlock()
 		if child != nil {
-			s.disown(child)
+			child.finish(at.end.Load(), false)
+			at = child
+			continue
 		}
-		s.mu.Unlock()
-		if child == nil {
-			break
+		at.tell()
+		if at == s {
+			return
 		}
-		child.cancel(err, cause)
+		up := at.above()
+		up.mu.Lock()
+		up.disown(at)
+		up.mu.Unlock()
+		at = up
 	}
+}
+
+// tell tells the owner of the end, once.
+func (s *scope) tell() {
+	s.mu.Lock()
+	owner := s.owner
+	s.owner = nil
+	s.mu.Unlock()
 	if owner != nil {
 		owner.scopeEnded()
 	}
@@ -161,7 +216,7 @@ func (s *scope) release() {
 	if s.stop != nil {
 		s.stop()
 	}
-	if s.expiry != nil {
+	if s.expires() {
 		s.expiry.stop()
 	}
 	if up := s.above(); up != nil {
@@ -187,25 +242,29 @@ func (s *scope) release() {
 
 // Err implements context.Context.
 func (s *scope) Err() error {
-	e := s.end.Load()
-	if e == nil {
-		// A parent's end may be on its way here, in another goroutine. It counts from now.
-		switch up := s.above(); {
-		case s.expiry != nil && s.expiry.overdue():
-			s.expire()
-		case up != nil:
-			if up.Err() == nil {
-				return nil
-			}
-			s.followParent()
-		case s.stop != nil && s.parent.Err() != nil:
-			s.followParent()
-		default:
+	end := s.end.Load()
+	if end == nil {
+		if !s.endsUnnoticed() {
 			return nil
 		}
-		e = s.end.Load()
+		end = s.end.Load()
 	}
-	return e.err
+	return end.err
+}
+
+// endsUnnoticed ends the scope if it should have ended by now without having been told, and reports whether it did.
+func (s *scope) endsUnnoticed() bool {
+	for e := s.expiry; e != nil; e = e.above {
+		if e.overdue() {
+			e.of.expire()
+			return true
+		}
+	}
+	if top := s.root; top.stop != nil && top.parent.Err() != nil {
+		top.followParent()
+		return true
+	}
+	return false
 }
 
 // endOf returns how a context has ended, nil if it hasn't.
@@ -224,9 +283,11 @@ func (s *scope) endedWith(err error) bool {
 
 // Deadline implements context.Context.
 func (s *scope) Deadline() (time.Time, bool) {
-	at, ok := s.parent.Deadline()
-	if e := s.expiry; e != nil && e.real && (!ok || e.at.Before(at)) {
-		return e.at, true
+	at, ok := s.root.parent.Deadline()
+	for e := s.expiry; e != nil; e = e.above {
+		if e.real && (!ok || e.at.Before(at)) {
+			at, ok = e.at, true
+		}
 	}
 	return at, ok
 }
@@ -237,8 +298,11 @@ func (s *scope) Done() <-chan struct{} { return s.standard().Done() }
 // Value implements context.Context. Package context finds an ordinary context through it,
 // so that contexts can be derived from a scope, and context.Cause works, as usual.
 func (s *scope) Value(key any) any {
-	if key == (scopeKey{}) {
+	switch {
+	case key == (scopeKey{}):
 		return s
+	case key != cancelKey && cancelKey != nil:
+		return s.root.parent.Value(key) // scopes have no values of their own
 	}
 	if s.end.Load() != nil {
 		// The ordinary context may be about to end just now, in another goroutine, here or in a parent's.
@@ -247,10 +311,34 @@ func (s *scope) Value(key any) any {
 		<-std.Done()
 		return std.Value(key)
 	}
-	if std := s.std.Load(); std != nil {
-		return std.Value(key)
+	for ; ; s = s.above() {
+		if std := s.std.Load(); std != nil {
+			return std.Value(key)
+		}
+		if s == s.root {
+			return s.parent.Value(key)
+		}
 	}
-	return s.parent.Value(key)
+}
+
+// cancelKey is the key by which package context asks for an ordinary context; nil if it has another way.
+var cancelKey = func() any {
+	asked := &keyCatcher{Context: context.Background()}
+	_ = context.Cause(asked)
+	return asked.key
+}()
+
+// A keyCatcher is a context that has ended, and remembers the key that it was asked for.
+type keyCatcher struct {
+	context.Context
+	key any
+}
+
+func (c *keyCatcher) Err() error { return context.Canceled }
+
+func (c *keyCatcher) Value(key any) any {
+	c.key = key
+	return nil
 }
 
 // standard returns the ordinary context that stands for this one, making it if need be.
@@ -258,25 +346,41 @@ func (s *scope) standard() context.Context {
 	if std := s.std.Load(); std != nil {
 		return std.Context
 	}
+	// Those above come first, the highest before all others: package context asks for theirs, and it needn't go deeper for that.
+	var missing []*scope
+	for at := s; ; at = at.above() {
+		missing = append(missing, at)
+		if up := at.above(); up == nil || up.std.Load() != nil || at.expires() || at.end.Load() != nil {
+			break
+		}
+	}
+	for i := len(missing) - 1; i > 0; i-- {
+		missing[i].make()
+	}
+	return s.make()
+}
+
+// make makes the ordinary context, unless there is one.
+func (s *scope) make() context.Context {
 	for {
+		if std := s.std.Load(); std != nil {
+			return std.Context
+		}
 		// Without mu: package context looks at the parent, and that may notice only now that it has ended.
 		std := new(stdContext)
 		base, end := s.parent, s.end.Load()
-		if s.expiry != nil || end != nil {
+		if s.expires() || end != nil {
 			std.trigger = newTrigger(s.parent)
 			base = std.trigger
 		}
 		std.Context, std.cancel = context.WithCancelCause(base)
 		if s.publish(std, end) {
-			if s.expiry != nil && end == nil {
-				s.expiry.back(s)
+			for e := s.expiry; e != nil; e = e.above {
+				e.back()
 			}
 			return std.Context
 		}
 		std.cancel(nil)
-		if other := s.std.Load(); other != nil {
-			return other.Context
-		}
 	}
 }
 

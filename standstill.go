@@ -70,7 +70,7 @@ func (h *host) LoopExpects() time.Duration {
 	told := false
 	look := func(ctx context.Context, r loop.Runnable) {
 		if ctx.Err() == nil {
-			all.add(ctx, &h.scope)
+			all.add(ctx, h.scope.root)
 			return
 		}
 		told = true
@@ -118,19 +118,17 @@ type prospects struct {
 	run      bool      // others can end the context that Run was given
 }
 
-// add adds the prospects of a context. The scope is that of the host's Run.
+// add adds the prospects of a context. The scope is the highest of those that Run's own context ends.
 func (p *prospects) add(ctx context.Context, of *scope) {
 	run := false
-	for {
-		s := scopeOf(ctx)
-		if s == nil {
-			break
+	for s := scopeOf(ctx); s != nil; s = scopeOf(ctx) {
+		for e := s.expiry; e != nil; e = e.above {
+			if e.real {
+				p.by(e.at)
+			}
 		}
-		if e := s.expiry; e != nil && e.real {
-			p.by(e.at)
-		}
-		run = run || s == of
-		ctx = s.parent
+		run = run || s.root == of
+		ctx = s.root.parent
 	}
 	at, ok := ctx.Deadline()
 	switch {

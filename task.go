@@ -333,6 +333,17 @@ func (t *task) watch(ctx context.Context) {
 	more.watch.over(ctx, &t.scope, t, t.host)
 }
 
+// unwatch is called after a wait with a context that isn't the task's own. The next wait most often has the same, so it goes on
+// being watched; but not where that would make the loop look in vain.
+//
+//go:noinline
+func (t *task) unwatch() {
+	t.more.ctx = nil
+	if t.host.polls.crowded() {
+		t.more.watch.stop()
+	}
+}
+
 // waitsWith returns the context of the present wait.
 func (t *task) waitsWith() context.Context {
 	if t.more != nil && t.more.ctx != nil {
@@ -344,7 +355,7 @@ func (t *task) waitsWith() context.Context {
 func (t *task) resumed() {
 	t.waitsFor = nil
 	if t.more != nil {
-		t.more.ctx = nil
+		t.unwatch()
 	}
 	t.wake()
 }

@@ -232,3 +232,19 @@ func TestATaskThatRecoversFromBeingKilledGoesOnInTheKillersPlace(t *testing.T) {
 		require.Equal(t, 7, v)
 	})
 }
+
+// What a level takes doesn't depend on how deep it is.
+func TestTasksMaySpawnThemselvesDeep(t *testing.T) {
+	const depth = 3000
+	leakcheck.Test(t)
+	require.NoError(t, repaint.Run(t.Context(), func(ctx context.Context) error {
+		before := footprint()
+		gate := loop.NewPromise[int](repaint.CurrentLoop())
+		outermost := repaint.Spawn(ctx, nested(1, depth, gate.Future()))
+		require.Less(t, int(footprint()-before)/depth, 16<<10, "bytes a level")
+		gate.Resolve(1)
+		v, err := repaint.Await(ctx, outermost)
+		require.Equal(t, 1, v)
+		return err
+	}))
+}

@@ -29,18 +29,23 @@ func WithDeadline(ctx context.Context, at time.Time) (context.Context, context.C
 }
 
 func (h *host) withDeadline(ctx context.Context, at time.Time) (context.Context, context.CancelFunc) {
-	s := &scope{expiry: &expiry{at: at, real: !h.loop.Virtual()}}
-	s.init(ctx, nil, h)
-	timer := h.loop.CallAt(at, s.expire)
-	s.expiry.unset = func() {
-		if here, _ := here(); here == h {
-			timer.Stop()
-		} else {
-			h.loop.Post(func() { timer.Stop() })
-		}
+	s := new(scope)
+	if !h.endsBefore(ctx, at) {
+		s.expiry = &expiry{of: s, host: h, at: at, real: !h.loop.Virtual()}
 	}
-	if at.Compare(h.loop.Now()) <= 0 {
-		s.expire()
+	s.init(ctx, nil, h)
+	if e := s.expiry; s.expires() {
+		timer := h.loop.CallAt(at, s.expire)
+		e.unset = func() {
+			if here, _ := here(); here == h {
+				timer.Stop()
+			} else {
+				h.loop.Post(func() { timer.Stop() })
+			}
+		}
+		if at.Compare(h.loop.Now()) <= 0 {
+			s.expire()
+		}
 	}
 	return s, func() {
 		s.cancel(context.Canceled, nil)
@@ -48,38 +53,65 @@ func (h *host) withDeadline(ctx context.Context, at time.Time) (context.Context,
 	}
 }
 
+// endsBefore reports whether a scope ends by itself at the given moment of this host's clock, if not before.
+func (h *host) endsBefore(ctx context.Context, at time.Time) bool {
+	s, ok := ctx.(*scope)
+	if !ok {
+		return false
+	}
+	for e := s.expiry; e != nil; e = e.above {
+		if e.sameClock(h) && !at.Before(e.at) {
+			return true
+		}
+	}
+	return false
+}
+
 // An expiry is the end that a scope comes to by itself.
 type expiry struct {
+	of    *scope
+	host  *host
 	at    time.Time
 	real  bool   // at is a moment of the real clock
 	unset func() // gives up the loop's timer; may be called by any goroutine
+	// above is another expiry of the scopes above that may come first: it is on another clock. Set before use.
+	above *expiry
 
-	once sync.Once // for unset
-
-	mu     sync.Mutex
-	backup *time.Timer // for those who wait for the channel, should the loop be busy at the time
+	mu      sync.Mutex  // held for moments
+	backup  *time.Timer // for those who wait for the channel, should the loop be busy at the time
+	stopped bool
 }
 
 func (s *scope) expire() { s.cancel(context.DeadlineExceeded, nil) }
 
+// expires reports whether the scope comes to an end by itself, and not by one above.
+func (s *scope) expires() bool { return s.expiry != nil && s.expiry.of == s }
+
+// sameClock reports whether the expiry goes by the clock of a host's loop.
+func (e *expiry) sameClock(h *host) bool { return e.host == h || e.real && !h.loop.Virtual() }
+
 // overdue reports that the moment has passed, whether or not the loop has noticed.
 func (e *expiry) overdue() bool { return e.real && !time.Now().Before(e.at) }
 
-// back sees to it that the scope ends in time though the loop is busy.
-func (e *expiry) back(s *scope) {
+// back sees to it that the scope ends in time though its loop is busy, or stands still.
+func (e *expiry) back() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.real && s.end.Load() == nil {
-		e.backup = time.AfterFunc(time.Until(e.at), s.expire)
+	if e.real && !e.stopped && e.backup == nil {
+		e.backup = time.AfterFunc(time.Until(e.at), e.of.expire)
 	}
 }
 
 func (e *expiry) stop() {
-	e.once.Do(e.unset)
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	stopped := e.stopped
+	e.stopped = true
 	if e.backup != nil {
 		e.backup.Stop()
+	}
+	e.mu.Unlock()
+	if !stopped {
+		e.unset()
 	}
 }
 

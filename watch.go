@@ -1,10 +1,6 @@
 package repaint
 
-import (
-	"context"
-	"slices"
-	"sync/atomic"
-)
+import "context"
 
 // A contextWatch tells somebody when a context ends, and remembers which one it watches,
 // because the next Await most often has the same.
@@ -61,38 +57,10 @@ func (h *host) afterFunc(ctx context.Context, fn func()) (stop func() bool) {
 	if h == nil || !h.loop.Virtual() {
 		return context.AfterFunc(ctx, fn)
 	}
-	p := &polledContext{ctx: ctx, fn: fn}
-	p.stop = context.AfterFunc(ctx, h.loop.Wake)
-	h.polled = append(h.polled, p)
-	return func() bool {
-		p.stop()
-		return p.over.CompareAndSwap(false, true)
+	if h.polls == nil {
+		h.polls = new(polls)
 	}
-}
-
-// A polledContext is one that the loop looks at when it is idle.
-type polledContext struct {
-	ctx  context.Context
-	fn   func()
-	stop func() bool // ends the watch that wakes a sleeping loop
-	over atomic.Bool // fn has been called, or must not be any more
-}
-
-// poll tells those whose contexts have ended.
-func (h *host) poll() {
-	all := h.polled
-	h.polled = nil
-	for _, p := range all {
-		if p.ctx.Err() != nil && p.over.CompareAndSwap(false, true) {
-			p.stop()
-			p.fn()
-		}
-	}
-	left := slices.DeleteFunc(all, func(p *polledContext) bool { return p.over.Load() })
-	h.polled = append(left, h.polled...)
-	if h.outer != nil {
-		h.outer.poll() // nobody else does, while this host's Run goes on
-	}
+	return h.polls.add(ctx, fn, h.loop)
 }
 
 // startPolling has the loop poll when it is idle, if it has a virtual clock, or runs within one that has.
@@ -100,12 +68,22 @@ func (h *host) startPolling() {
 	virtual := h.loop.Virtual()
 	for o := h.outer; o != nil; o = o.outer {
 		virtual = virtual || o.loop.Virtual()
-		for _, p := range o.polled {
-			h.borrowed = append(h.borrowed, context.AfterFunc(p.ctx, h.loop.Wake))
+		if o.polls != nil {
+			h.borrowed = append(h.borrowed, o.polls.wake(h.loop)...)
 		}
 	}
 	if virtual {
 		h.loop.OnIdle(h.poll)
+	}
+}
+
+// poll tells those whose contexts have ended.
+func (h *host) poll() {
+	if h.polls != nil {
+		h.polls.look()
+	}
+	if h.outer != nil {
+		h.outer.poll() // nothing else does, while this host's Run goes on
 	}
 }
 

@@ -47,7 +47,7 @@ func (l *Loop) park() {
 		l.mu.Unlock()
 		return
 	}
-	again := len(l.ready)+len(l.pool)+len(l.idle)+len(l.due)+len(l.ends) > 0 || l.next < len(l.batch)
+	again := len(l.ready)+len(l.lottery.left())+len(l.idle)+len(l.due)+len(l.ends) > 0 || l.next < len(l.batch)
 	next := l.timers.first()
 	if !again && next != nil {
 		again = next.when <= l.clock.elapsed()

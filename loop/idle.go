@@ -26,9 +26,9 @@ const (
 // more, as there are callbacks that are ready.
 func (l *Loop) CallWhenIdleSoon(fn func()) {
 	c := idleCall{callback(fn), l.stats.Ticks + lateTicks, l.clock.elapsed() + lateTime}
-	if l.chance != nil {
+	if l.lottery != nil {
 		l.mu.Lock()
-		c.tick += lateTicks * uint64(len(l.ready)+len(l.pool))
+		c.tick += lateTicks * uint64(len(l.ready)+len(l.lottery.pool))
 		l.mu.Unlock()
 	}
 	l.idle = append(l.idle, c)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -20,8 +19,7 @@ type Loop struct {
 	timers  timers
 	seq     uint64 // of the last timer, so that equal times keep their order
 	batch   []Runnable
-	next    int  // the first of batch that hasn't run
-	begun   bool // the tick has its batch, and not come to its hooks
+	next    int // the first of batch that hasn't run
 	hooks   []*hook
 	due     []*hook    // those that have yet to be called before the next batch
 	ends    []Runnable // to be called after the hooks
@@ -29,17 +27,17 @@ type Loop struct {
 	idle    []idleCall // to be made when nothing is ready
 	onIdle  func()     // is called before those; may be nil
 	expects Expecter   // is asked before a deadlock is reported; may be nil
+	begun   bool       // the tick has its batch, and not come to its hooks
 	driving bool
 	entered bool // Drive was called, and no hooks have been since
 	holds   int
-	stats   Stats
+	stats   counters
 	offload offloader
 
 	post     func(fn func()) // has a guest's host call fn; nil if it isn't a guest
 	watchdog *watchdog       // in debug mode; set before use
 	report   func(error)
-	chance   *rand.Rand // picks what comes next, if there is a seed
-	pool     []Runnable // what it hasn't picked yet
+	lottery  *lottery // draws what comes next; nil if there is no seed
 
 	poller *poller // of descriptors; nil until there is one
 
@@ -343,7 +341,7 @@ func (l *Loop) gather() error {
 		if len(l.timers.heap) > 0 {
 			l.takeDueTimers()
 		}
-		if l.chance != nil {
+		if l.lottery != nil {
 			l.pick()
 		}
 		if len(l.batch) > 0 && len(l.idle) > 0 {
@@ -397,12 +395,12 @@ func (l *Loop) Close() {
 			e.timer.state = notSet
 		}
 	}
-	for _, r := range append(l.batch[l.next:], l.pool...) {
+	for _, r := range append(l.batch[l.next:], l.lottery.left()...) {
 		if t, ok := r.(*dueTimer); ok {
 			t.state = notSet
 		}
 	}
-	l.pool, l.batch, l.next, l.timers, l.hooks, l.due, l.idle, l.ends, l.ended = nil, nil, 0, timers{}, nil, nil, nil, nil, 0
+	l.lottery, l.batch, l.next, l.timers, l.hooks, l.due, l.idle, l.ends, l.ended = nil, nil, 0, timers{}, nil, nil, nil, nil, 0
 	if len(watched) > 0 {
 		failInOrder(watched)
 	}
@@ -444,12 +442,16 @@ type Stats struct {
 	Polled     int // descriptors that the loop waits for, see [Loop.Poll]
 }
 
+// counters are the figures that a loop counts.
+type counters struct{ Ticks, Callbacks, Sleeps, Polls uint64 }
+
 // Stats returns the figures.
 func (l *Loop) Stats() Stats {
-	s := l.stats
+	n := l.stats
+	s := Stats{Ticks: n.Ticks, Callbacks: n.Callbacks, Sleeps: n.Sleeps, Polls: n.Polls}
 	s.Timers = l.timers.len()
 	s.Polled = l.poller.len()
-	s.Ready = len(l.batch) - l.next + len(l.pool)
+	s.Ready = len(l.batch) - l.next + len(l.lottery.left())
 	if l.watchdog != nil {
 		s.LongestTick = l.watchdog.longest
 	}

@@ -195,7 +195,7 @@ func (p *poller) schedule(found []event) {
 	if len(found) == 0 {
 		return
 	}
-	if p.loop.chance != nil || p.loop.clock.virtual {
+	if p.loop.lottery != nil || p.loop.clock.virtual {
 		slices.SortFunc(found, func(a, b event) int { return cmp.Compare(a.id, b.id) })
 	}
 	for _, e := range found {

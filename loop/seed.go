@@ -8,21 +8,36 @@ import "math/rand/v2"
 //
 // It is for tests, which find with many seeds what happens only if one task overtakes another. See repainttest.Explore.
 func WithSeed(seed uint64) Option {
-	return func(l *Loop) { l.chance = rand.New(rand.NewPCG(seed, 0)) }
+	return func(l *Loop) { l.lottery = &lottery{chance: rand.New(rand.NewPCG(seed, 0))} }
+}
+
+// A lottery draws what a loop with a seed runs next. It belongs to the loop.
+type lottery struct {
+	chance *rand.Rand
+	pool   []Runnable // what it hasn't drawn yet
+}
+
+// left returns what hasn't been drawn. The lottery may be nil.
+func (p *lottery) left() []Runnable {
+	if p == nil {
+		return nil
+	}
+	return p.pool
 }
 
 // pick leaves one callback in the batch, any of those in it and those that earlier picks have left behind.
 func (l *Loop) pick() {
-	l.pool = append(l.pool, l.batch...)
+	p := l.lottery
+	p.pool = append(p.pool, l.batch...)
 	clear(l.batch)
 	l.batch = l.batch[:0]
-	n := len(l.pool)
+	n := len(p.pool)
 	if n == 0 {
 		return
 	}
-	i := l.chance.IntN(n)
-	l.batch = append(l.batch, l.pool[i])
-	l.pool[i] = l.pool[n-1]
-	l.pool[n-1] = nil
-	l.pool = l.pool[:n-1]
+	i := p.chance.IntN(n)
+	l.batch = append(l.batch, p.pool[i])
+	p.pool[i] = p.pool[n-1]
+	p.pool[n-1] = nil
+	p.pool = p.pool[:n-1]
 }

@@ -77,6 +77,28 @@ func TraitsOf(l *sqltext.Language, text string, statements []sqltext.Statement) 
 	return all
 }
 
+// stateReader is a Dialect that knows what is for nothing but the connection that it runs on.
+type stateReader interface {
+	// Lost returns what makes a text do nothing outside of a Conn or Tx, because all that it
+	// leaves ends with the connection: "SET", "CREATE TEMP"; else "".
+	Lost(text string, statements []sqltext.Statement) string
+}
+
+// LostOf is Lost for what a language knows. A script is lost if every statement of it is.
+func LostOf(l *sqltext.Language, text string, statements []sqltext.Statement) string {
+	cause := ""
+	for i, st := range statements {
+		v := l.Classify(text, st)
+		if !v.Effects.Any(sqltext.OnlyState) {
+			return ""
+		}
+		if i == 0 {
+			cause = v.Cause
+		}
+	}
+	return cause
+}
+
 // Connector opens the connections of one Engine.
 type Connector interface {
 	// Connect opens a connection.

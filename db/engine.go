@@ -383,6 +383,9 @@ func (e *Engine) once(ctx context.Context, op string, call *Call) error {
 
 func (e *Engine) onceCall(ctx context.Context, op string, call *Call) error {
 	err := loop.ContextError(ctx)
+	if err == nil {
+		err = call.Statement.refuseLost(op)
+	}
 	if err == nil && e.conf.conn.tx.ReadOnly && call.Statement.Writes {
 		err = fail(op, ErrReadOnly, "the Engine was opened as read-only")
 	}
@@ -397,6 +400,16 @@ func (e *Engine) onceCall(ctx context.Context, op string, call *Call) error {
 		}
 	}
 	return e.fail(ctx, op, call, err)
+}
+
+// refuseLost refuses what would do nothing on a connection that is given up after it.
+func (st *Statement) refuseLost(op string) error {
+	if st.lost == "" {
+		return nil
+	}
+	err := misuse(op, "%s does nothing here: what it leaves ends with its connection, which the Engine doesn't keep", st.lost)
+	err.Hint = "use a Conn, from Connect, or a transaction; or Events.Connect for all connections"
+	return err
 }
 
 // attempt runs the statement: in a plain goroutine on the spot, if there is

@@ -23,6 +23,7 @@ type Statement struct {
 	lists  []string // the names of the lists, in a statement that came of expand
 	forms  *forms   // the statements that came of expand
 
+	lost    string                   // what makes it do nothing outside of a Conn or Tx; ""
 	columns atomic.Pointer[[]Column] // of the last result; see Call.Describe
 }
 
@@ -55,6 +56,9 @@ func parseStatement(d Dialect, source string, numbered bool) (*Statement, error)
 		return nil, err
 	}
 	st.Traits = d.Traits(source, parts)
+	if s, ok := d.(stateReader); ok && (st.Session || !st.Writes) {
+		st.lost = s.Lost(source, parts)
+	}
 	if st.Script = len(parts) > 1; st.Script {
 		if len(st.names) > 0 {
 			return nil, badStatement(d, source,

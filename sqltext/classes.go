@@ -63,6 +63,9 @@ const (
 	CopiesIn
 	// CopiesOut: data come to the client, by a protocol of their own.
 	CopiesOut
+	// OnlyState: what it leaves on the connection, or does to its transaction, is all that it is for.
+	// So it does nothing where neither is kept.
+	OnlyState
 )
 
 // Any reports whether e has one of those effects.
@@ -98,6 +101,9 @@ func (l *Language) Classify(text string, st Statement) Verdict {
 		v = mysql(&r, st)
 	default:
 		v.Effects = Writes
+	}
+	if l.onlyState(text, st, v) {
+		v.Effects |= OnlyState
 	}
 	if v.Cause == "" && !v.Effects.Pipelines() {
 		v.Cause = upper(st.Verb)

@@ -83,7 +83,9 @@ var pooling = []test{
 		conn = c.conn(e)
 		require.Equal(c, before, show(conn))
 		c.close(conn)
-		c.exec(e, c.Settings)
+		_, err := e.Exec(c.ctx, c.Settings)
+		c.is(err, db.ErrMisuse) // it would do nothing
+		require.ErrorContains(c, err, "use a Conn")
 		require.Equal(c, before, show(e))
 	}},
 	{"a temporary table is its connection's", func(c *run) {

@@ -68,3 +68,8 @@ func (Dialect) Traits(text string, statements []sqltext.Statement) db.Traits {
 	}
 	return t
 }
+
+// Lost knows what is for nothing but its connection.
+func (Dialect) Lost(text string, statements []sqltext.Statement) string {
+	return db.LostOf(sqltext.MySQL, text, statements)
+}

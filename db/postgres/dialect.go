@@ -94,3 +94,8 @@ func setsAccess(text string, st sqltext.Statement) bool {
 	}
 	return false
 }
+
+// Lost knows what is for nothing but its connection.
+func (Dialect) Lost(text string, statements []sqltext.Statement) string {
+	return db.LostOf(sqltext.PostgreSQL, text, statements)
+}

@@ -29,7 +29,7 @@
 // travel on pg's lanes, together with those of everybody else, and wait for
 // nobody's round trip. A Conn, a Tx and a stream have a connection of their own; it is to them
 // that pool_size and the like apply. Statements that leave something behind, such as SET, LISTEN and CREATE
-// TEMPORARY TABLE, get a connection as well, which is closed after them; on a Conn it is closed with that. What
+// TEMPORARY TABLE, would do nothing there, and are refused, but in a script that goes on after them; on a Conn it is closed with that. What
 // can't be seen in the text, as set_config and session-level advisory locks, belongs
 // on a Conn, and is to be undone by who did it.
 //

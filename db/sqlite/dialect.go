@@ -52,3 +52,8 @@ func (Dialect) Traits(text string, statements []sqltext.Statement) db.Traits {
 	t.Returns = false // it is for drivers that must be told, which those of SQLite needn't
 	return t
 }
+
+// Lost knows what is for nothing but its connection.
+func (Dialect) Lost(text string, statements []sqltext.Statement) string {
+	return db.LostOf(sqltext.SQLite, text, statements)
+}

@@ -47,6 +47,7 @@ type Traits struct {
 	Script    bool // several statements
 	Writes    bool // it may change the database
 	Session   bool // it may leave something behind in the connection: settings, temporary tables
+	Redefines bool // what was prepared before may mean something else after it, unnoticed
 	Obscure   bool // it runs code that the text doesn't show; so it may leave what can't be seen
 	TxControl bool // it begins, ends or marks a transaction
 	EndsTx    bool // the database would commit the transaction that it is run in
@@ -66,6 +67,7 @@ func TraitsOf(l *sqltext.Language, text string, statements []sqltext.Statement) 
 		e := l.Classify(text, st).Effects
 		all.Writes = all.Writes || e.Any(sqltext.Writes)
 		all.Session = all.Session || e.Any(sqltext.LeavesState)
+		all.Redefines = all.Redefines || e.Any(sqltext.Redefines)
 		all.Obscure = all.Obscure || e.Any(sqltext.RunsCode)
 		all.TxControl = all.TxControl || e.Any(sqltext.ControlsTx)
 		all.EndsTx = all.EndsTx || e.Any(sqltext.EndsTx)

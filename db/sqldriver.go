@@ -78,6 +78,9 @@ type SQLDriver struct {
 	Column func(typ string) func(v driver.Value) (driver.Value, error)
 	// KeepStatements is how many prepared statements a connection keeps.
 	KeepStatements int
+	// TextArgs are arguments by which the driver knows that a text which is sent as it is isn't to be
+	// remembered; nil if it remembers none.
+	TextArgs []driver.NamedValue
 	// SendsText: what begins and ends transactions, and queries that aren't worth
 	// keeping and have no arguments, is sent as it is, because the database can't
 	// prepare all of it.
@@ -302,7 +305,7 @@ func (c *SQLConn) query(ctx context.Context, call *Call, args []driver.NamedValu
 func (c *SQLConn) rows(ctx context.Context, st *Statement, args []driver.NamedValue) (rows driver.Rows, done func() error, err error) {
 	if c.d.SendsText && !st.Plan && len(args) == 0 {
 		if q, ok := c.conn.(driver.QueryerContext); ok {
-			rows, err := q.QueryContext(ctx, st.Text, nil)
+			rows, err := q.QueryContext(ctx, st.Text, c.d.TextArgs)
 			if !errors.Is(err, driver.ErrSkip) {
 				if err != nil {
 					return nil, nil, err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"github.com/seed1239206e/repaint"
@@ -166,6 +167,7 @@ func (s *sqlSession) endTx(ctx context.Context, text string) error {
 			_, err := s.conn.exec(ctx, text, nil, !s.d.SendsText)
 			return err
 		})
+		s.conn.statements.undo(true)
 		if err != nil && s.stillInTx(ctx, err) {
 			// A commit that failed leaves the transaction open.
 			if _, e := s.conn.exec(ctx, "rollback", nil, !s.d.SendsText); e != nil {
@@ -198,6 +200,9 @@ func (s *sqlSession) control(ctx context.Context, texts ...string) error {
 			if err == nil {
 				_, err = s.conn.exec(ctx, text, nil, !s.d.SendsText)
 			}
+		}
+		if strings.HasPrefix(texts[0], "rollback") {
+			s.conn.statements.undo(false)
 		}
 		if err != nil {
 			s.examine(ctx, err)
@@ -429,6 +434,9 @@ func (s *sqlSession) ready(ctx context.Context) error {
 func (s *sqlSession) run(ctx context.Context, c *Call) error {
 	st := c.Statement
 	s.dirty = s.dirty || st.Session
+	if st.Redefines {
+		defer s.conn.statements.redefine(s.status != Idle)
+	}
 	if s.d.Emulate != nil && st.Returns && st.Changes && !st.Script {
 		emulated, err := s.d.Emulate(&s.conn, c)
 		if err != nil {

@@ -70,6 +70,9 @@ func (s *lease) runBatch(ctx context.Context, br *batchResults, whole *query) er
 	for i, q := range br.items {
 		s.resolveName(q)
 		s.recognise(q)
+		if whole.redefines {
+			q.dontKeep()
+		}
 		if q.mode == pgx.QueryExecModeSimpleProtocol {
 			q.mode = pgx.QueryExecModeExec
 		}
@@ -82,7 +85,7 @@ func (s *lease) runBatch(ctx context.Context, br *batchResults, whole *query) er
 		q.noRepeat = q.what.effects.Any(sqltext.CommitsItself | ofTx)
 		whole.noRepeat = whole.noRepeat || q.noRepeat
 		whole.commits = whole.commits || q.what.effects.Any(sqltext.Commits)
-		whole.renames = whole.renames || q.what.effects.Any(sqltext.Renames)
+		whole.redefines = whole.redefines || q.what.effects.Any(sqltext.Redefines)
 	}
 	for attempt := 1; ; attempt++ {
 		if err := s.describeAll(ctx, br, whole.inTx); err != nil {

@@ -56,6 +56,7 @@ type conn struct {
 	status   byte  // of the transaction, as of the last ReadyForQuery
 	prepared prepared
 	strayed  map[string]string // settings that the server has reported since, if they aren't what they were at first
+	restyled bool              // a session: and texts may mean something else since
 	poisoned bool              // a lane: a statement has left something behind
 	altered  error             // of a lane: what came after was executed under settings that weren't its caller's
 
@@ -308,7 +309,7 @@ func (c *conn) noteSuccess(s *segment) {
 	case s.lease == &c.sched.driver:
 	case c.sched.lanes && e&(effectAlter|effectDrop) != 0:
 		c.sched.stats.Reprepared += c.sched.descs.forget() // so all lanes prepare anew
-	case !c.sched.lanes && (e&effectSchema != 0 || s.renames):
+	case !c.sched.lanes && (e&effectSchema != 0 || s.redefines || c.restyled || c.sched.unsettled && e&effectUndo != 0):
 		c.meaningsChanged()
 		if e&effectAlter != 0 { // what a session drops is a temporary table, as a rule
 			c.sched.db.lanes.descs.forget()
@@ -316,12 +317,14 @@ func (c *conn) noteSuccess(s *segment) {
 	}
 }
 
-// meaningsChanged forgets what is known of texts on a session, because names mean something else
-// now. The server would keep the types of a prepared statement's parameters; and if its result
-// differs, the server refuses it, which ends a transaction. It needs the mutex.
+// meaningsChanged forgets what is known of texts on a session, because they may mean something else
+// now. Of a prepared statement the server would keep the types of the parameters, and what it has
+// evaluated: a time without a zone, say. If its result has other columns the server refuses it,
+// which ends a transaction. It needs the mutex.
 func (c *conn) meaningsChanged() {
 	c.sched.descs.forget()
 	c.prepared.Clear()
+	c.restyled = false
 	c.sched.unsettled = c.status != 'I'
 }
 

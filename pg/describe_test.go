@@ -169,7 +169,8 @@ func TestWhatTheServerWatchesIsNeverReadWithAnOldDescription(t *testing.T) {
 		{name: "search path", define: "set search_path to a", redefine: "set search_path to b"},
 		{name: "search path, in other words", define: "set search_path to a", redefine: "set schema 'b'"},
 		{name: "search path, by function", define: "set search_path to a", redefine: "select set_config('search_path', 'b', false)"},
-		{name: "search path, out of sight", define: "set search_path to a", redefine: "do $$ begin set search_path to b; end $$", hidden: true},
+		{name: "search path, out of sight", define: "set search_path to a", redefine: "select change()", hidden: true},
+		{name: "search path, in a block", define: "set search_path to a", redefine: "do $$ begin set search_path to b; end $$"},
 		{name: "search path, to its default", define: "set search_path to a", redefine: "reset search_path"},
 		{name: "everything", define: "set search_path to a", redefine: "discard all"},
 		{name: "temporary table", define: "set search_path to a", redefine: "create temp table t as select * from b.t", back: "drop table pg_temp.t"},
@@ -178,6 +179,7 @@ func TestWhatTheServerWatchesIsNeverReadWithAnOldDescription(t *testing.T) {
 			bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
 				db, target := open(t, "&pool_sessions=1")
 				_, err := db.Exec(ctx, `create schema a; create schema b;
+					create function a.change() returns text language sql as $$ select set_config('search_path', 'b', false) $$;
 					create table a.t (id bigint); insert into a.t values (42);
 					create table b.t (id timestamptz); insert into b.t values ('2026-11-26 00:00Z')`)
 				require.NoError(t, err)
@@ -294,6 +296,134 @@ func TestTypesOfParametersAreForgottenWhenATableChanges(t *testing.T) {
 				require.True(t, at.Equal(got.(time.Time)), "%s, %s: %v", name, how, got)
 				_, err = exec(ctx, texts[1])
 				require.NoError(t, err)
+			}
+		}
+	})
+}
+
+// The server evaluates what it can when a statement is prepared. On a session the same text shows what
+// it means under the settings of the moment.
+func TestATextMeansWhatTheSettingsSay(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
+		db, _ := open(t, "&pool_sessions=1&timezone=UTC")
+		_, err := db.Exec(ctx, `create function change(name text, value text) returns text language sql as 'select set_config(name, value, false)'`)
+		require.NoError(t, err)
+		for setting, c := range map[string]struct{ value, sql, before, after string }{
+			"timezone":                    {"Asia/Tokyo", "select ('2026-01-01 00:00'::timestamptz at time zone 'UTC')::text", "2026-01-01 00:00:00", "2025-12-31 15:00:00"},
+			"datestyle":                   {"SQL, DMY", "select extract(month from '01/02/2026'::date)::text", "1", "2"},
+			"intervalstyle":               {"sql_standard", "select extract(hour from interval '-1 2:03:04')::text", "2", "-2"},
+			"standard_conforming_strings": {"off", `select length('\\')::text`, "2", "1"},
+			"transform_null_equals":       {"on", "select ((null = null) is true)::text", "false", "true"},
+			"array_nulls":                 {"off", "select coalesce(array_position('{NULL}'::text[], 'NULL'), 0)::text", "0", "1"},
+			"bytea_output":                {"escape", `select '\x00'::bytea::text`, `\x00`, `\000`},
+			"extra_float_digits":          {"-10", "select 0.12345678901234::float8::text", "0.12345678901234", "0.12346"},
+			"quote_all_identifiers":       {"on", "select quote_ident('a')", "a", `"a"`},
+			"timezone_abbreviations":      {"Australia", "select extract(hour from '2026-01-01 00:00 EST'::timestamptz)::int::text", "5", "14"},
+		} {
+			ways := []string{"set %s = '%s'", "select set_config('%s', '%s', false)", "do $$ begin set %s = '%s'; end $$"}
+			switch setting {
+			case "timezone", "datestyle", "intervalstyle", "standard_conforming_strings":
+				ways = append(ways, "select change('%s', '%s')") // the server reports it
+			}
+			for _, way := range ways {
+				change := fmt.Sprintf(way, setting, c.value)
+				for name, read := range readers {
+					s, err := db.Acquire(ctx)
+					require.NoError(t, err)
+					defer s.Release()
+					shows := func(from reader, want string) {
+						t.Helper()
+						got, err := read(ctx, from, c.sql)
+						require.NoError(t, err)
+						require.Equal(t, want, got, "%s, %s", change, name)
+					}
+					shows(s, c.before)
+					tx, err := s.Begin(ctx)
+					require.NoError(t, err)
+					point, err := tx.Begin(ctx)
+					require.NoError(t, err)
+					_, err = point.Exec(ctx, change)
+					require.NoError(t, err)
+					shows(point.(*Tx), c.after)
+					require.NoError(t, point.Rollback(ctx))
+					shows(tx.(*Tx), c.before)
+					_, err = tx.Exec(ctx, change)
+					require.NoError(t, err)
+					shows(tx.(*Tx), c.after)
+					require.NoError(t, tx.Rollback(ctx))
+					shows(s, c.before)
+					_, err = s.Exec(ctx, change)
+					require.NoError(t, err)
+					shows(s, c.after)
+					_, err = s.Exec(ctx, "reset all")
+					require.NoError(t, err)
+					shows(s, c.before)
+					s.Release()
+				}
+			}
+		}
+	})
+}
+
+// Settings that are read when a statement is executed don't cost what has been prepared.
+func TestWhatWasPreparedStaysWithHarmlessSettings(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
+		db, _ := open(t, "&pool_sessions=1")
+		prepared := func(sql string) (at time.Time) {
+			tx, err := db.Begin(ctx)
+			require.NoError(t, err)
+			if sql != "" {
+				_, err = tx.Exec(ctx, sql)
+				require.NoError(t, err, sql)
+			}
+			_, err = tx.Query(ctx, "select 42")
+			require.NoError(t, err)
+			require.NoError(t, tx.QueryRow(ctx, "select prepare_time from pg_prepared_statements where statement = 'select 42'").Scan(&at))
+			require.NoError(t, tx.Commit(ctx))
+			return at
+		}
+		first := prepared("")
+		for _, sql := range []string{"set local statement_timeout = 5000", "set local app.user_name = 'x'", "select set_config('app.user_name', 'y', true)", "set local work_mem = '8MB'", "select 1"} {
+			require.Equal(t, first, prepared(sql), sql)
+		}
+		require.NotEqual(t, first, prepared("set local timezone = 'Asia/Tokyo'"))
+	})
+}
+
+// A batch can have settings for its statements. They aren't those of others who execute the same texts, nor does
+// the batch get what was prepared before.
+func TestABatchHasItsOwnMeanings(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
+		db, _ := open(t, "&timezone=UTC&pool_lanes=1")
+		const hour = "select extract(hour from '2026-01-01 00:00'::timestamptz at time zone 'UTC')::int"
+		const hourPlus = "select extract(hour from '2026-01-01 00:00'::timestamptz at time zone 'UTC')::int + $1::int"
+		for _, first := range []string{"alone", "batch"} {
+			for _, one := range []struct {
+				sql  string
+				args []any
+			}{{hour + " -- " + first, nil}, {hourPlus + " -- " + first, []any{0}}} {
+				alone := func() {
+					t.Helper()
+					got, err := only(db.Query(ctx, one.sql, one.args...))
+					require.NoError(t, err)
+					require.Equal(t, int32(0), got, one.sql)
+				}
+				if first == "alone" {
+					alone()
+				}
+				for range 2 {
+					b := new(pgx.Batch)
+					b.Queue("select set_config('timezone', 'Asia/Tokyo', true)")
+					b.Queue(one.sql, one.args...)
+					results := db.SendBatch(ctx, b)
+					_, err := results.Exec()
+					require.NoError(t, err)
+					got, err := only(results.Query())
+					require.NoError(t, err)
+					require.Equal(t, int32(15), got, one.sql)
+					require.NoError(t, results.Close())
+					alone()
+				}
 			}
 		}
 	})

@@ -24,6 +24,8 @@
 // Each text is prepared on each lane when it is first used there, under a name that is derived from it. If the schema changes, statements
 // are prepared anew and sent again, which nobody notices. FETCH, MOVE, EXECUTE, SHOW and EXPLAIN
 // aren't prepared: what they show can be made anew, under the same name. Their values come as text.
+// On a session nothing is used that was prepared before a statement after which texts may mean
+// something else, such as SET TIME ZONE: the server has evaluated what it could.
 //
 // # Sessions
 //

@@ -25,6 +25,7 @@ const (
 	effectSchema                      // names may mean something else
 	effectAlter                       // what was there is another now
 	effectDrop                        // or it is gone, and may come again as another
+	effectUndo                        // a transaction, or a part of it, was taken back
 )
 
 // effectsOf reads a command tag.
@@ -48,6 +49,8 @@ func effectsOf(tag pgconn.CommandTag) (e effects) {
 		e |= effectSchema | effectAlter
 	case "DROP":
 		e |= effectSchema | effectDrop
+	case "ROLLBACK":
+		e |= effectUndo
 	}
 	return e
 }
@@ -60,6 +63,7 @@ func (c *conn) noteSetting(m *pgproto3.ParameterStatus) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.restyled = c.restyled || m.Name != "application_name"
 	if m.Value == c.w.settings[m.Name] {
 		delete(c.strayed, m.Name)
 		return

@@ -117,14 +117,14 @@ func (s *lease) execute(ctx context.Context, q *query) error {
 	}
 	if q.local {
 		q.what.effects &^= sqltext.LeavesState
-		q.what.effects |= classify(q.inner).effects & (sqltext.LeavesState | sqltext.Renames)
+		q.what.effects |= classify(q.inner).effects & (sqltext.LeavesState | sqltext.Redefines)
 	}
 	if err := s.check(&q.segment, q.what); err != nil {
 		return q.failed("checking", err)
 	}
 	q.noRepeat = q.what.effects.Any(sqltext.CommitsItself | ofTx)
 	q.commits = q.commits || q.what.effects.Any(sqltext.Commits)
-	q.renames = q.what.effects.Any(sqltext.Renames)
+	q.redefines = q.what.effects.Any(sqltext.Redefines)
 	for attempt := 1; ; attempt++ {
 		if stage, err := s.build(ctx, q); err != nil {
 			if stage == stageEncoding && attempt < maxAttempts && s.outdated(ctx, q) {
@@ -183,6 +183,19 @@ const (
 	stageEncoding = "encoding the arguments of"
 	stageCopying  = "producing the data of"
 )
+
+// dontKeep has a statement of a batch executed without being prepared, because it stands behind one that
+// gives texts another meaning. As it was prepared before, it would have the old one; and as it were
+// prepared now, it would have that of the batch for whoever executes it next.
+func (q *query) dontKeep() {
+	switch {
+	case q.mode != pgx.QueryExecModeCacheStatement:
+	case len(q.args) == 0 && q.byOID == nil:
+		q.desc, q.mode = nil, pgx.QueryExecModeExec
+	default: // its arguments need to know their types
+		q.mode = pgx.QueryExecModeCacheDescribe
+	}
+}
 
 // doubtful reports whether the server didn't like a parameter's value. That is the caller's mistake, or the parameter has
 // another type by now.

@@ -29,28 +29,28 @@ type segment struct {
 	lease *lease // of who sends it
 
 	// What to send. Set before it is submitted.
-	sql      string // for errors
-	simple   string // if not empty, this is a Query message, and there is one step for all its results
-	steps    []step
-	hidden   int32                           // so many steps stand before what the caller asked for, and have no effect of their own
-	discard  bool                            // nobody wants the rows
-	noRepeat bool                            // one of its steps can commit by itself; see mayLast
-	harmless bool                            // has no effect, so it may be repeated whatever happened
-	commits  bool                            // ends a transaction
-	renames  bool                            // names may mean something else afterwards
-	begins   *lease                          // whose BEGIN it has, which must still be held; nil if it has none
-	last     bool                            // ends its lease
-	taints   bool                            // leaves something behind in its session
-	sticks   bool                            // and that can't be undone
-	obscure  bool                            // may do so, but the text doesn't show it
-	soon     bool                            // when its turn has come the server answers soon, or the connection is given up
-	inTx     bool                            // belongs to a transaction of several segments
-	shows    bool                            // its error may have values: Config.ShowParameters
-	copyOut  bool                            // it is a COPY to the client, whose messages are the rows of the stream
-	copyIn   *copyIn                         // it is a COPY from the client
-	feed     func(ctx context.Context) error // puts the data of a copyIn
-	stream   *stream                         // gets the rows, which then aren't kept; nil if they are
-	opens    *lease                          // of the savepoint that it makes; may be nil
+	sql       string // for errors
+	simple    string // if not empty, this is a Query message, and there is one step for all its results
+	steps     []step
+	hidden    int32                           // so many steps stand before what the caller asked for, and have no effect of their own
+	discard   bool                            // nobody wants the rows
+	noRepeat  bool                            // one of its steps can commit by itself; see mayLast
+	harmless  bool                            // has no effect, so it may be repeated whatever happened
+	commits   bool                            // ends a transaction
+	redefines bool                            // texts may mean something else afterwards
+	begins    *lease                          // whose BEGIN it has, which must still be held; nil if it has none
+	last      bool                            // ends its lease
+	taints    bool                            // leaves something behind in its session
+	sticks    bool                            // and that can't be undone
+	obscure   bool                            // may do so, but the text doesn't show it
+	soon      bool                            // when its turn has come the server answers soon, or the connection is given up
+	inTx      bool                            // belongs to a transaction of several segments
+	shows     bool                            // its error may have values: Config.ShowParameters
+	copyOut   bool                            // it is a COPY to the client, whose messages are the rows of the stream
+	copyIn    *copyIn                         // it is a COPY from the client
+	feed      func(ctx context.Context) error // puts the data of a copyIn
+	stream    *stream                         // gets the rows, which then aren't kept; nil if they are
+	opens     *lease                          // of the savepoint that it makes; may be nil
 
 	// Guarded by the scheduler's mutex.
 	state      segmentState

@@ -57,8 +57,10 @@ const (
 	// RunsCode: it runs code that the text doesn't show, or shows as a literal: CALL, DO. So it may do
 	// more than is said of it.
 	RunsCode
-	// Renames: names may mean something else after it: SET search_path, CREATE.
-	Renames
+	// Redefines: texts may mean something else after it, or until the end of its transaction, also
+	// where they were prepared before and the server doesn't notice: SET search_path, SET TIME ZONE,
+	// CREATE.
+	Redefines
 	// CopiesIn: data follow it from the client, by a protocol of their own.
 	CopiesIn
 	// CopiesOut: data come to the client, by a protocol of their own.

@@ -1,5 +1,7 @@
 package sqltext
 
+import "strings"
+
 // MySQL is the SQL of MySQL and MariaDB, without the modes ANSI_QUOTES and NO_BACKSLASH_ESCAPES.
 var MySQL = &Language{
 	Rules: Rules{HashComments: true, DashNeedsSpace: true, ExecutableComments: true, Backslash: true,
@@ -20,7 +22,7 @@ var mysqlVerbs = map[string]Effects{
 	"begin": ControlsTx, "commit": ControlsTx | Commits, "rollback": ControlsTx, "savepoint": ControlsTx, "release": ControlsTx,
 	"xa": ControlsTx,
 
-	"set": Writes | LeavesState, "do": Writes | LeavesState, "use": Writes | LeavesState, "handler": Writes | LeavesState | Varies,
+	"set": Writes | LeavesState, "do": Writes | LeavesState, "use": Writes | LeavesState | Redefines, "handler": Writes | LeavesState | Varies,
 	"prepare": Writes | LeavesState, "execute": Writes | LeavesState | Varies, "deallocate": Writes | LeavesState,
 	"get": LeavesState, "backup": Writes | LeavesState | EndsTx,
 	"call": Writes | LeavesState | Keepable | CommitsItself | Varies,
@@ -159,10 +161,30 @@ func mysqlSet(r *reader) Verdict {
 		// It would change what the next statements do; other settings only make the connection one
 		// that isn't given to others.
 		v.add(ControlsTx, "SET AUTOCOMMIT")
+		return v
 	case r.is("transaction"):
 		v.add(ControlsTx, "SET TRANSACTION")
+		return v
 	case r.is("password"):
 		v.add(EndsTx, "SET PASSWORD")
+		return v
+	}
+	for first := true; r.kind != End; r.next() {
+		if (first || r.tok == "," && r.depth == 0) && !r.userVariable(first) {
+			v.Effects |= Redefines // the SQL mode and the like are those of when a text was prepared
+			break
+		}
+		first = false
 	}
 	return v
+}
+
+// userVariable reports whether what is set here, or after the comma here, is a variable of the user's,
+// which is read when a text is executed.
+func (r *reader) userVariable(here bool) bool {
+	a := *r
+	if !here {
+		a.next()
+	}
+	return strings.HasPrefix(a.tok, "@") && !strings.HasPrefix(a.tok, "@@") && a.nextTok() != "@"
 }

@@ -60,7 +60,7 @@ func (v *Verdict) plpgsqlStatement(r reader) {
 		r.end = ends.start
 	}
 	switch {
-	case r.is("set", "reset", "discard", "load", "listen", "unlisten", "prepare"), r.is("create") && !drops:
+	case r.is("set", "reset", "load", "listen", "prepare"), r.is("create") && !drops:
 		verb := r.tok
 		v.inBlock(postgres(&r), verb)
 	case r.is("execute"):
@@ -74,14 +74,18 @@ func (v *Verdict) plpgsqlStatement(r reader) {
 	}
 }
 
-// inBlock adds what a statement leaves that is executed by a block. DEALLOCATE only takes something
-// away, whose loss the server reports.
+// inBlock adds what a statement leaves that is executed by a block. What only takes away what was left
+// is about the connection, too, but nothing is there afterwards.
 func (v *Verdict) inBlock(inner Verdict, verb string) {
-	if !inner.Effects.Any(LeavesState) || verb == "deallocate" {
+	if equal(verb, "reset", "discard", "deallocate", "unlisten", "close", "fetch", "move") {
+		v.Effects |= inner.Effects & Redefines
+		return
+	}
+	if !inner.Effects.Any(LeavesState) {
 		return
 	}
 	if inner.Cause == "" {
 		inner.Cause = upper(verb)
 	}
-	v.add(inner.Effects&(LeavesState|Sticks|Renames), inner.Cause+" in DO")
+	v.add(inner.Effects&(LeavesState|Sticks|Redefines), inner.Cause+" in DO")
 }

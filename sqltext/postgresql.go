@@ -28,8 +28,8 @@ var postgresVerbs = map[string]Effects{
 	// The server refuses a prepared CALL whose result has changed.
 	"call": Writes | CommitsItself | RunsCode, "do": Writes | CommitsItself | RunsCode,
 	"vacuum": Writes | CommitsItself, "reindex": Writes | CommitsItself, "cluster": Writes | CommitsItself, "analyze": Writes | CommitsItself,
-	"create": Writes | Renames,
-	"copy":   Writes | CountsRows,
+	"create": Writes | Redefines, "alter": Writes | Redefines, "drop": Writes | Redefines,
+	"copy": Writes | CountsRows,
 }
 
 // postgresFunctions leave something on the connection. Those that only look at it, or take away
@@ -72,7 +72,7 @@ func postgres(r *reader) Verdict {
 		r.next()
 		if r.explained() {
 			inner := postgres(r)
-			v.add(inner.Effects&(Writes|LeavesState|Sticks|Renames), inner.Cause)
+			v.add(inner.Effects&(Writes|LeavesState|Sticks|Redefines), inner.Cause)
 		}
 	case "create":
 		v.postgresCreate(r)
@@ -123,11 +123,11 @@ func postgresQuery(r *reader, verb string) Verdict {
 			// A part of WITH: AS (INSERT …
 			writes = writes || with && r.before[0].kind == Open && r.before[1].is("as", "materialized")
 			if r.is("update") && r.settings() {
-				v.add(LeavesState|Renames, "UPDATE pg_settings")
+				v.add(LeavesState|Redefines, "UPDATE pg_settings")
 			}
 		case r.is("into") && !r.after("insert", "merge"):
 			into = true
-			v.Effects |= Renames
+			v.Effects |= Redefines
 			if r.temporaryTarget() {
 				v.add(LeavesState, "INTO TEMP")
 			}
@@ -192,7 +192,9 @@ func (r *reader) inTempSchema() bool {
 func (v *Verdict) postgresCall(r *reader) {
 	v.leaves(r, postgresFunctions, "pg_catalog")
 	if schema, name, ok := r.called(); ok && name.means("set_config") && schema.means("", "pg_catalog") { // also for the transaction
-		v.Effects |= Renames
+		if setting, constant := r.constant(1, "setting_name"); !constant || redefines(strings.ToLower(setting)) {
+			v.Effects |= Redefines
+		}
 	}
 }
 
@@ -256,23 +258,39 @@ func (r *reader) commitsItself() bool {
 }
 
 func (v *Verdict) postgresSet(r *reader, verb string) {
-	for a := r.peek(); a.kind == Word; a.next() {
-		if a.is("search_path", "schema", "role", "authorization", "all") {
-			v.Effects |= Renames
-			break
-		}
-	}
 	switch r.next(); {
 	case verb == "reset":
 	case r.is("local"):
-		*v = Verdict{Effects: v.Effects&Renames | ForTx, Cause: "SET LOCAL"}
+		*v = Verdict{Effects: ForTx, Cause: "SET LOCAL"}
+		r.next()
 	case r.is("constraints"):
 		*v = Verdict{Effects: ForTx, Cause: "SET CONSTRAINTS"}
+		return
 	case r.is("transaction"):
 		*v = Verdict{Effects: ControlsTx, Cause: "SET TRANSACTION"}
+		return
 	case r.is("session") && r.nextIs("characteristics"):
 		v.add(ControlsTx, "SET SESSION CHARACTERISTICS")
+		return
+	case r.is("session") && !r.nextIs("authorization"):
+		r.next()
 	}
+	if r.nextTok() != "." && redefines(r.name()) {
+		v.Effects |= Redefines
+	}
+}
+
+// redefines reports whether a setting can change what a text means that was prepared before. Most
+// can: also what depends on the time zone, or on how values are written, may have been evaluated.
+// Those with a dot in their names, of extensions and applications, are read when it is executed.
+func redefines(setting string) bool {
+	switch setting {
+	case "work_mem", "maintenance_work_mem", "hash_mem_multiplier", "temp_buffers", "synchronous_commit", "client_min_messages",
+		"application_name", "plan_cache_mode", "jit":
+		return false
+	}
+	return !strings.HasSuffix(setting, "_timeout") && !strings.HasPrefix(setting, "enable_") && !strings.HasPrefix(setting, "log_") &&
+		!strings.Contains(setting, ".")
 }
 
 func (v *Verdict) postgresCopy(r *reader) {

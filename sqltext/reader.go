@@ -236,18 +236,38 @@ func lookUp(functions map[string]function, name seen) (f function, ok bool) {
 // n-th one, or the one of that name. It is seen if it is a constant, or isn't there.
 func (r *reader) argument(n int, name string) (value, seen bool) {
 	a := *r
-	depth := a.depth
+	if !a.toArgument(n, name) {
+		return false, true
+	}
+	return a.truth()
+}
+
+// constant returns the text of an argument, as argument does, if that is a literal and nothing more.
+func (r *reader) constant(n int, name string) (text string, ok bool) {
+	a := *r
+	if !a.toArgument(n, name) || a.kind != Literal || a.nextTok() != "," && a.nextTok() != ")" {
+		return "", false
+	}
+	in := a.inside()
+	return in.text[in.pos:in.end], true
+}
+
+// toArgument goes on from the parenthesis that opens a call to the n-th argument, or the one of that
+// name, and reports whether it is there.
+func (r *reader) toArgument(n int, name string) bool {
+	depth := r.depth
 	for i := 1; ; i++ {
-		a.next()
-		named := a.is(name) && a.skipNaming()
-		if (named || i == n) && a.kind != Close {
-			return a.truth()
+		r.next()
+		wanted := r.is(name)
+		named := r.kind == Word && r.skipNaming()
+		if (named && wanted || !named && i == n) && r.kind != Close {
+			return true
 		}
-		for a.kind != End && !(a.depth == depth && (a.tok == "," || a.kind == Close)) {
-			a.next()
+		for r.kind != End && !(r.depth == depth && (r.tok == "," || r.kind == Close)) {
+			r.next()
 		}
-		if a.tok != "," {
-			return false, true
+		if r.tok != "," {
+			return false
 		}
 	}
 }

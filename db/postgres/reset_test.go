@@ -44,3 +44,9 @@ func TestWhatEventsConnectHasSetUpIsKept(t *testing.T) {
 		}
 	}, db.PoolSize(1), db.MaxOverflow(0), set)
 }
+
+func TestATextIsReadAsWhatItShowsNow(t *testing.T) {
+	onPostgres(t, "", func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
+		dbtest.PostgresRedefined(t, ctx, e)
+	})
+}

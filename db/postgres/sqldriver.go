@@ -34,6 +34,7 @@ func (d Dialect) ConnectorDB(_ context.Context, pool *sql.DB) (db.Connector, err
 		Column:         column,
 		KeepStatements: keptStatements,
 		SendsText:      true,
+		TextArgs:       []driver.NamedValue{{Ordinal: 1, Value: pgx.QueryExecModeExec}},
 		OneStatement:   true,
 	}), nil
 }

@@ -77,3 +77,11 @@ func TestTheSettingsOfTheConnectionsAreKept(t *testing.T) {
 		require.NoError(t, conn.Close())
 	}
 }
+
+func TestATextIsReadAsWhatItShowsNow(t *testing.T) {
+	ctx := t.Context()
+	e, err := open(t, ctx, testserver.Postgres(t).Database(t).URL())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, e.Close(context.Background())) }()
+	dbtest.PostgresRedefined(t, ctx, e)
+}

@@ -45,7 +45,7 @@ const (
 
 var (
 	errReleased = fmt.Errorf("%w: the session has been released", ErrClosed)
-	errTxOver   = fmt.Errorf("%w: it was committed or rolled back, or what it is part of has ended", pgx.ErrTxClosed)
+	errTxOver   = fmt.Errorf("%w: the transaction was ended before, or what it is part of", pgx.ErrTxClosed)
 )
 
 // late is what is said to calls that come too late.

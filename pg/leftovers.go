@@ -50,7 +50,9 @@ func effectsOf(tag pgconn.CommandTag) (e effects) {
 	case "DROP":
 		e |= effectSchema | effectDrop
 	case "ROLLBACK":
-		e |= effectUndo
+		if text == word { // not ROLLBACK PREPARED, which is about another transaction
+			e |= effectUndo
+		}
 	}
 	return e
 }

@@ -168,8 +168,12 @@ func TestCommitAsATextMayHaveBeenApplied(t *testing.T) {
 			proxy.Stall(faultproxy.ToClient)
 			var waits []func() error
 			for _, sql := range []string{"insert into t values (2)", commit, "insert into t values (3)"} {
+				before := proxy.Stats().ToServer
 				waits = append(waits, c.start(ctx, func(ctx context.Context) error { _, err := tx.Exec(ctx, sql); return err }))
-				until(t, ctx, sql, func() bool { return db.sessionsInFlight() == len(waits) })
+				// What hasn't been written can't have been applied.
+				until(t, ctx, sql, func() bool {
+					return db.sessionsInFlight() == len(waits) && proxy.Stats().ToServer > before
+				})
 			}
 			proxy.Cut()
 			for i, wait := range waits {

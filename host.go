@@ -16,8 +16,9 @@ import (
 type host struct {
 	loop   *loop.Loop
 	family *greenlet.Family
-	outer  *host // of the family, before this one's Run began and after it ends
-	scope  scope // the context of the main function
+	lock   greenlet.ThreadLock // in which all greenlets start and go on
+	outer  *host               // of the family, before this one's Run began and after it ends
+	scope  scope               // the context of the main function
 
 	// current is the task that has control, nil if it's the main function or a bare callback.
 	// Which of the two is what loop.Driving tells.
@@ -114,6 +115,7 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...loop
 // prepare readies a host for its first task.
 func (h *host) prepare(ctx context.Context) {
 	h.tasks.next, h.tasks.prev = &h.tasks, &h.tasks
+	h.lock = greenlet.CurrentThreadLock()
 	h.family.SetValue(h)
 	h.startPolling()
 	if h.debug = h.loop.Debugging(); h.debug {
@@ -242,6 +244,9 @@ func (h *host) drive(ctx context.Context, call string, g *greenlet.Greenlet, c *
 	if err := h.checkOuter(c); err != nil {
 		return err
 	}
+	if err := h.checkLock(call); err != nil {
+		return err
+	}
 	if !c.Subscribe(&h.mainWaiter) {
 		return nil
 	}
@@ -286,6 +291,16 @@ func (h *host) checkOuter(c *loop.Latch) error {
 		}
 	}
 	return nil
+}
+
+// checkLock refuses what switches to greenlets in another state of thread locking than they can run in.
+func (h *host) checkLock(call string) error {
+	now := greenlet.CurrentThreadLock()
+	if now == h.lock {
+		return nil
+	}
+	return fmt.Errorf("%w: %s was called by a goroutine %s, while the tasks of this loop run in one %s: "+
+		"call it before runtime.LockOSThread or after UnlockOSThread, and not in a callback from C", greenlet.ErrThreadLock, call, now, h.lock)
 }
 
 // whoWaits tells what the main function and each task wait for.

@@ -47,7 +47,8 @@ func RequireAwait() TaskOption { return func(t *task) { t.mustAwait = true } }
 // reported, as a [*loop.UnobservedError] at the latest when Run ends.
 //
 // Spawn must be called in a loop: in the main function of a Run, in a task, or in a callback.
-// Elsewhere the task has failed with [ErrNoLoop], which is reported in the same way.
+// Elsewhere the task has failed with [ErrNoLoop], which is reported in the same way. In another state of
+// runtime.LockOSThread than its Run began in, as also in a callback from C, it has failed with [greenlet.ErrThreadLock].
 //
 //go:noinline
 func Spawn[T any](ctx context.Context, fn func(ctx context.Context) (T, error), opts ...TaskOption) *Task[T] {
@@ -69,6 +70,10 @@ func spawn[T any](ctx context.Context, fn func(ctx context.Context) (T, error), 
 	}
 	t.promise.Bind(h.loop, t)
 	t.latch = &t.promise.Future().Latch
+	if err := h.checkLock("Spawn"); err != nil {
+		t.refuse(err)
+		return t
+	}
 	t.start(ctx, h, me, t)
 	return t
 }
@@ -76,8 +81,13 @@ func spawn[T any](ctx context.Context, fn func(ctx context.Context) (T, error), 
 // refuse ends a task that can't begin.
 func (t *Task[T]) refuse(err error) {
 	t.ended = true
-	t.promise.ReportFailure()
+	if t.group == nil || t.group.returned(member{t.id, t.latch}, err) {
+		t.promise.ReportFailure()
+	}
 	t.promise.Reject(err)
+	if t.group != nil {
+		t.group.left(member{t.id, t.latch}, true)
+	}
 }
 
 // AsFuture implements [loop.Awaitable].

@@ -32,6 +32,16 @@ func (l threadLock) String() string {
 	return fmt.Sprintf("locked to thread %p by %d calls of LockOSThread", l.thread, l.ext)
 }
 
+// A ThreadLock is a goroutine's state of thread locking. Greenlets can be switched to only in the state in which they started,
+// so a scheduler compares the states: they are equal with ==.
+type ThreadLock struct{ state threadLock }
+
+// CurrentThreadLock returns the state of the calling goroutine. Where it can't be seen all are equal; see [ErrThreadLock].
+func CurrentThreadLock() ThreadLock { return ThreadLock{ownThreadLock()} }
+
+// String describes the state, as in "not locked to a thread".
+func (l ThreadLock) String() string { return l.state.String() }
+
 // lockMismatch returns an error if the calling goroutine can't resume what is parked in the slot.
 func lockMismatch(s *slot, g *Greenlet) error {
 	own := ownThreadLock()

@@ -60,7 +60,7 @@ func (l *Local[T]) Set(value T) {
 	old, has := l.values[key]
 	if !has {
 		l.sweep()
-		old.cleanup = runtime.AddCleanup(g, l.drop, key)
+		old.cleanup = l.dropWhenCollected(g, key)
 	}
 	l.put(key, localValue[T]{value, old.cleanup})
 }
@@ -102,7 +102,7 @@ func (l *Local[T]) With(value T, fn func()) {
 			delete(l.values, key)
 			return
 		case !still: // Unset has stopped the cleanup
-			before.cleanup = runtime.AddCleanup(g, l.drop, key)
+			before.cleanup = l.dropWhenCollected(g, key)
 		}
 		l.put(key, before)
 	}()
@@ -117,11 +117,20 @@ func (l *Local[T]) put(key localKey, v localValue[T]) {
 	l.values[key] = v
 }
 
-// drop takes away the value of a greenlet that was collected.
-func (l *Local[T]) drop(key localKey) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.values, key)
+// dropWhenCollected takes the greenlet's value away when the greenlet is collected.
+// What the cleanup gets is reachable, so it must not lead to the greenlet, as one of the values may.
+func (l *Local[T]) dropWhenCollected(g *greenlet.Greenlet, key localKey) runtime.Cleanup {
+	type entry struct {
+		local weak.Pointer[Local[T]]
+		key   localKey
+	}
+	return runtime.AddCleanup(g, func(e entry) {
+		if l := e.local.Value(); l != nil {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			delete(l.values, e.key)
+		}
+	}, entry{weak.Make(l), key})
 }
 
 // sweep takes away the values of greenlets that have ended and not been collected: because the program still has the task,

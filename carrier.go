@@ -14,6 +14,7 @@ func (h *host) carrier(parent *greenlet.Greenlet) *greenlet.Greenlet {
 		g := h.idle[n]
 		h.idle[n] = nil
 		h.idle = h.idle[:n]
+		h.legacy = greenlet.OwnLegacy()
 		return g
 	}
 	return greenlet.NewHeld(carry, parent)
@@ -25,13 +26,15 @@ func (h *host) carrier(parent *greenlet.Greenlet) *greenlet.Greenlet {
 func carry(arg any) (any, error) {
 	for arg != nil {
 		t := arg.(job).run()
-		if !t.host.keep(t) {
+		h := t.host
+		if !h.keep(t) {
 			return nil, nil
 		}
 		var err error
 		if arg, err = t.resumer.Switch(nil); err != nil {
 			return nil, err
 		}
+		h.legacy.Inherit()
 	}
 	return nil, nil
 }
@@ -46,6 +49,7 @@ func (h *host) keep(t *task) bool {
 		return false
 	}
 	h.idle = append(h.idle, t.greenlet)
+	greenlet.ForgetLegacy()
 	return true
 }
 

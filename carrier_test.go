@@ -1,8 +1,12 @@
 package repaint_test
 
 import (
+	"bytes"
 	"context"
 	"runtime"
+	"runtime/debug"
+	"runtime/pprof"
+	"strings"
 	"testing"
 	"time"
 
@@ -151,4 +155,43 @@ func TestWhatIsThrownIntoATaskAfterItsSpawnerHasEndedReachesNoOtherTask(t *testi
 			}
 		})
 	}
+}
+
+// A task finds what it would find in a goroutine of its own: nothing of the task before, and the labels of the one that spawns it.
+func TestTasksHaveNoLabelsOfOthers(t *testing.T) {
+	label := func(value string) pprof.LabelSet { return pprof.Labels("request", value) }
+	seen := func(value string) int {
+		var b bytes.Buffer
+		require.NoError(t, pprof.Lookup("goroutine").WriteTo(&b, 1))
+		return strings.Count(b.String(), `"request":"`+value+`"`)
+	}
+	virtually(t, func(ctx context.Context) {
+		spawn := func(fn func()) (carrier *greenlet.Greenlet) {
+			mustAwait(t, ctx, repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
+				carrier = greenlet.Lookup()
+				fn()
+				return 0, repaint.Sleep(ctx, time.Second)
+			}))
+			return carrier
+		}
+		var first *greenlet.Greenlet
+		pprof.Do(ctx, label("spawned"), func(context.Context) {
+			first = spawn(func() { require.Equal(t, 2, seen("spawned"), "the main function's and the task's") })
+		})
+		require.Zero(t, seen("spawned"))
+		require.Same(t, first, spawn(func() {
+			require.Zero(t, seen("spawned"))
+			pprof.SetGoroutineLabels(pprof.WithLabels(ctx, label("set")))
+			debug.SetPanicOnFault(true)
+		}))
+		require.Zero(t, seen("set"))
+		require.Same(t, first, spawn(func() {
+			require.Zero(t, seen("set"))
+			require.False(t, debug.SetPanicOnFault(false))
+		}))
+		pprof.Do(ctx, label("again"), func(context.Context) {
+			spawn(func() { require.LessOrEqual(t, seen("again"), 2) })
+		})
+		require.Zero(t, seen("again"))
+	})
 }

@@ -27,6 +27,7 @@ type host struct {
 	driver *greenlet.Greenlet
 
 	idle      []*greenlet.Greenlet // carriers between two tasks
+	legacy    greenlet.Legacy      // for the task that an idle carrier is about to begin
 	whenEmpty loop.Runnable        // is scheduled when the last task has ended; may be nil
 
 	guest    bool // there is no main function; the loop is on another one

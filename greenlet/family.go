@@ -44,7 +44,7 @@ type Family struct {
 	count int                  // of the greenlets that have started and not ended
 	// The workers that run these, as a list in the order in which they were started.
 	eldest, youngest *worker
-	legacy           legacy // for the greenlet that is being started, if it gets an idle goroutine
+	legacy           Legacy // for the greenlet that is being started, if it gets an idle goroutine
 	entered          bool   // by Enter; never changes
 	switches         uint64
 	value            any

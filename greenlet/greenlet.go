@@ -178,8 +178,9 @@ func currentSlowly() *Greenlet {
 
 // Reusable reports whether only the scheduler that made g with [NewHeld] can know it: nobody has asked for it by [Current],
 // made a greenlet in it, or traced the family. Then the scheduler can have g's function run another job
-// instead of ending, and nobody will take the new one for the old. It must be called from the family.
-func (g *Greenlet) Reusable() bool { return !g.known && !g.fam.attention.Load() }
+// instead of ending, and nobody will take the new one for the old: see [Legacy] for what else belongs to that.
+// It must be called by g.
+func (g *Greenlet) Reusable() bool { return !g.known && !g.fam.attention.Load() && canForget() }
 
 // Lookup is like [Current], but returns nil where Current would make a family. It is for schedulers:
 // with what it returns others must not be able to reach the greenlet, see [Greenlet.Reusable].

@@ -18,23 +18,28 @@ import (
 // strictFIPS says that the program enforces FIPS 140-3 strictly, but for goroutines that were started within fips140.WithoutEnforcement.
 var strictFIPS = fips140.Enforced()
 
-// A legacy is what a new goroutine begins with.
-type legacy struct {
+// A Legacy is what a goroutine leaves to one that it starts: its labels for CPU profiles.
+//
+// It is for schedulers, whose greenlets run one job after the other (see [Greenlet.Reusable]). So that a job finds
+// what it would find in a new greenlet, its greenlet calls [ForgetLegacy] after the job before, and [Legacy.Inherit].
+// The labels are passed on only where descriptors of goroutines can be read, see the package's documentation.
+type Legacy struct {
 	labels unsafe.Pointer // as the runtime keeps them; nil if there are none, or if they can't be read
 }
 
-// ownLegacy returns what the calling goroutine leaves to a new one.
-func ownLegacy() legacy { return legacy{ownLabels()} }
+// OwnLegacy returns what the calling goroutine leaves to one that it starts now.
+func OwnLegacy() Legacy { return Legacy{ownLabels()} }
 
-// inherit gives the calling goroutine, which has forgotten everything, the legacy of another one.
-func (l legacy) inherit() {
+// Inherit gives the calling goroutine, which has forgotten what it had, the legacy of another one.
+func (l Legacy) Inherit() {
 	if l.labels != nil {
 		setOwnLabels(l.labels)
 	}
 }
 
-// forget takes away what the calling goroutine has from its creator, or from what it has run.
-func forget() {
+// ForgetLegacy takes away what the calling goroutine has inherited, and what has been set while it ran:
+// labels, and debug.SetPanicOnFault.
+func ForgetLegacy() {
 	debug.SetPanicOnFault(false)
 	clearOwnLabels()
 }

@@ -51,7 +51,7 @@ func (f *Family) start(g *Greenlet) {
 	var w *worker
 	if canForget() {
 		if w = f.pool.get(lock); w != nil {
-			f.legacy = ownLegacy()
+			f.legacy = OwnLegacy()
 		}
 	}
 	if w == nil {
@@ -92,7 +92,7 @@ func (w *worker) main(yield func(struct{}) bool) {
 		case w.retired:
 			return
 		default: // it is a visitor, see leave, or was woken by the end of another goroutine
-			forget()
+			ForgetLegacy()
 			w.at = w.owner.lazy.Value().hop()
 			w.at.flip()
 		}
@@ -118,8 +118,8 @@ func (w *worker) begin() bool {
 	f := c.fam
 	w.owner.fam = f
 	w.recovered = false
-	f.legacy.inherit()
-	f.legacy = legacy{}
+	f.legacy.Inherit()
+	f.legacy = Legacy{}
 	c.goid = w.owner.id
 	f.msg = f.arrive(c)
 	if f.msg.kind == kill { // while a tracer of its start had switched away
@@ -134,7 +134,7 @@ func (w *worker) begin() bool {
 //go:noinline
 func (w *worker) conclude() bool {
 	f := w.job.fam
-	forget()
+	ForgetLegacy()
 	to := f.finish(w, false)
 	w.owner.fam = nil
 	if w.mayEnd(to) && w.mustEnd(f, to) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"runtime/debug"
+	"runtime/pprof"
 	"sync/atomic"
 
 	"github.com/seed1239206e/repaint"
@@ -203,6 +204,8 @@ func (j *job) serve(c *physical) {
 		}
 	}()
 	for j != nil {
+		// The goroutine was started by a job that made way for this one, or is that job's.
+		pprof.SetGoroutineLabels(j.ctx)
 		if j.isWrite() {
 			j.held = writePass
 			j.e.gate.writes(j.what())

@@ -1,6 +1,9 @@
 package loop
 
 import (
+	"context"
+	"runtime/debug"
+	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 )
@@ -62,7 +65,12 @@ func (o *offloader) add(job func()) {
 	defer o.mu.Unlock()
 	o.count++
 	if o.running == o.limit {
-		o.queue = append(o.queue, job)
+		o.queue = append(o.queue, func() {
+			// The goroutine is another job's, and mustn't charge it with this one.
+			pprof.SetGoroutineLabels(context.Background())
+			debug.SetPanicOnFault(false)
+			job()
+		})
 		return
 	}
 	o.running++

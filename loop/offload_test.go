@@ -1,9 +1,13 @@
 package loop_test
 
 import (
+	"bytes"
 	"context"
 	"runtime"
+	"runtime/debug"
+	"runtime/pprof"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -269,4 +273,40 @@ func TestOffloadMayBeCalledFromAnyGoroutine(t *testing.T) {
 			t.Errorf("%v, %v", v, err)
 		}
 	})
+}
+
+func TestOffloadedFunctionHasNoLabelsOfAnother(t *testing.T) {
+	leakcheck.Test(t)
+	l := open(t, loop.WithOffloadLimit(1))
+	labelled := func(value string) bool {
+		var b bytes.Buffer
+		require.NoError(t, pprof.Lookup("goroutine").WriteTo(&b, 1))
+		return strings.Contains(b.String(), `"request":"`+value+`"`)
+	}
+	var proceed chan struct{}
+	check := func(end func()) {
+		proceed = make(chan struct{})
+		var first *loop.Future[int]
+		pprof.Do(t.Context(), pprof.Labels("request", "submits"), func(ctx context.Context) {
+			first = loop.Offload(l, func() (int, error) {
+				<-proceed
+				pprof.SetGoroutineLabels(pprof.WithLabels(ctx, pprof.Labels("request", "sets")))
+				debug.SetPanicOnFault(true)
+				end()
+				return 0, nil
+			})
+		})
+		second := loop.Offload(l, func() (int, error) {
+			require.False(t, labelled("submits"))
+			require.False(t, labelled("sets"))
+			require.False(t, debug.SetPanicOnFault(false))
+			return 0, nil
+		})
+		close(proceed)
+		_, _ = first.Wait(t.Context())
+		_, err := second.Wait(t.Context())
+		require.NoError(t, err)
+	}
+	check(func() {})
+	check(runtime.Goexit)
 }

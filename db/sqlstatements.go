@@ -38,14 +38,14 @@ func (s *statementsOf) get(text string) driver.Stmt {
 }
 
 func (s *statementsOf) put(text string, stmt driver.Stmt) {
-	if _, oldest, dropped := s.Put(text, preparedStatement{stmt, s.redefined}); dropped {
+	if _, oldest := s.Put(text, preparedStatement{stmt, s.redefined}); oldest != nil {
 		_ = oldest.stmt.Close() // an error of its last use, reported then
 	}
 }
 
 // drop closes a statement.
 func (s *statementsOf) drop(text string) {
-	if p, ok := s.Remove(text); ok {
+	if p := s.Remove(text); p != nil {
 		_ = p.stmt.Close() // it is of no use any more
 	}
 }

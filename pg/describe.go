@@ -124,6 +124,9 @@ func (p prepared) get(name string, s *shape) *preparedStatement {
 
 // add notes a statement. It also returns the name of the one that it pushes out, if it does.
 func (p prepared) add(name string, s *shape) (one *preparedStatement, out string) {
-	one, oldest, _ := p.Put(name, preparedStatement{name: name, shape: s})
-	return one, oldest.name
+	one, oldest := p.Put(name, preparedStatement{name: name, shape: s})
+	if oldest != nil {
+		out = oldest.name // which doesn't change, unlike what the reader notes of it
+	}
+	return one, out
 }

@@ -2,7 +2,8 @@ package cache
 
 import "iter"
 
-// An LRU keeps the values that were used last, up to its capacity. It isn't safe for concurrent use.
+// An LRU keeps the values that were used last, up to its capacity. It isn't safe for concurrent use; but it never
+// reads or copies a value that it keeps, so the holder of a pointer to one may change it meanwhile.
 type LRU[K comparable, V any] struct {
 	capacity int
 	all      map[K]*entry[K, V]
@@ -39,30 +40,28 @@ func (l *LRU[K, V]) Get(key K) *V {
 	return &e.value
 }
 
-// Put keeps a value, in place of an earlier one of its key. If that is one too many, it returns the
-// one that was used longest ago, and drops it.
-func (l *LRU[K, V]) Put(key K, value V) (kept *V, out V, dropped bool) {
+// Put keeps a value, in place of an earlier one of its key. If that is one too many, it drops the
+// one that was used longest ago, and returns it; else dropped is nil.
+func (l *LRU[K, V]) Put(key K, value V) (kept, dropped *V) {
 	l.Remove(key)
 	if len(l.all) >= l.capacity {
-		oldest := l.ends.prev
-		out, dropped = oldest.value, true
-		l.Remove(oldest.key)
+		dropped = l.Remove(l.ends.prev.key)
 	}
 	e := &entry[K, V]{key: key, value: value}
 	l.all[key] = e
 	l.pushFront(e)
-	return &e.value, out, dropped
+	return &e.value, dropped
 }
 
-// Remove drops the value of a key, and returns it if there was one.
-func (l *LRU[K, V]) Remove(key K) (value V, ok bool) {
+// Remove drops the value of a key, and returns it, or nil if there was none.
+func (l *LRU[K, V]) Remove(key K) *V {
 	e := l.all[key]
 	if e == nil {
-		return value, false
+		return nil
 	}
 	e.unlink()
 	delete(l.all, key)
-	return e.value, true
+	return &e.value
 }
 
 // Clear drops all values.
@@ -72,9 +71,9 @@ func (l *LRU[K, V]) Clear() {
 }
 
 // Values returns the values, the one used last first.
-func (l *LRU[K, V]) Values() iter.Seq[V] {
-	return func(yield func(V) bool) {
-		for e := l.ends.next; e != &l.ends && yield(e.value); {
+func (l *LRU[K, V]) Values() iter.Seq[*V] {
+	return func(yield func(*V) bool) {
+		for e := l.ends.next; e != &l.ends && yield(&e.value); {
 			e = e.next
 		}
 	}

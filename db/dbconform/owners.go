@@ -228,8 +228,8 @@ func (o *owners) own(ctx context.Context, r *rand.Rand) error {
 }
 
 var meeting = test{"owners never meet", func(c *run) {
+	c.engine(db.PoolSize(2))
 	table := c.items(0)
-	c.e = c.another(db.PoolSize(2))
 	o := &owners{run: c, table: table}
 	seed := rand.Uint64()
 	defer func() {

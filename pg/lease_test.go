@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -412,9 +413,13 @@ func TestStatementDoesNotOutliveItsOwnerOverANetwork(t *testing.T) {
 				}},
 			}
 			call := calls[i%len(calls)]
-			wait := c.start(ctx, call.do)
-			// As soon as the question for the types is on its way.
-			until(t, ctx, "the question", func() bool { return inFlight(&tx.s) > 0 })
+			var over atomic.Bool
+			wait := c.start(ctx, func(ctx context.Context) error {
+				defer over.Store(true)
+				return call.do(ctx)
+			})
+			// As soon as the question for the types is on its way, if that is seen in time.
+			until(t, ctx, "the question", func() bool { return inFlight(&tx.s) > 0 || over.Load() })
 			require.NoError(t, tx.Rollback(ctx))
 			next := beginTx(t, ctx, db)
 			if err := wait(); err == nil {

@@ -102,6 +102,9 @@ func (o *owners) overlap(ctx context.Context, q db.Querier, in *ownerScope, end 
 
 // cancelled runs an insert whose context ends meanwhile.
 func (o *owners) cancelled(ctx context.Context, q db.Querier, in *ownerScope) {
+	if !o.can("CancelKeepsConn") {
+		return // a cancel that costs the connection ends the transaction with it
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stop := o.start(ctx, func(context.Context) error { cancel(); return nil })

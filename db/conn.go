@@ -180,7 +180,10 @@ func (c *Conn) Invalidate() {
 // back. Closing again does nothing. It never fails because of a context, since
 // it has none, and while another task's call runs on the Conn it returns ErrInUse
 // and the connection goes back when that call has ended.
-func (c *Conn) Close() error {
+func (c *Conn) Close() error { return c.close(context.Background()) }
+
+// close is Close as a part of an ending whose context is ctx.
+func (c *Conn) close(ctx context.Context) error {
 	c.mu.Lock()
 	if c.state >= connClosing {
 		c.mu.Unlock()
@@ -194,7 +197,7 @@ func (c *Conn) Close() error {
 	}
 	c.running, c.place = "close", place{}
 	c.mu.Unlock()
-	c.finish(context.Background())
+	c.finish(ctx)
 	return nil
 }
 
@@ -422,7 +425,10 @@ func (c *Conn) finish(ctx context.Context) {
 	}()
 	lost := false
 	if c.tx != nil && c.c != nil {
-		lost = c.c.session.Rollback(context.WithoutCancel(ctx)) != nil
+		var done context.CancelFunc
+		ctx, done = limited(ctx, c.e.cleanup)
+		defer done()
+		lost = c.c.session.Rollback(ctx) != nil
 	}
 	killed = false
 	physical, held := c.leave()

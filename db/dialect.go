@@ -137,6 +137,9 @@ type Limits struct {
 	MaxConns int
 	// MaxParams bounds the number of parameters of one statement; 0 is no bound.
 	MaxParams int
+	// Local: the database is in this process. So there is no network that could be silent,
+	// and the time of what ends something isn't limited; see [TeardownTimeout].
+	Local bool
 	// PoolSize is the pool's size unless the user gives one; 0 leaves it to
 	// package db.
 	PoolSize int
@@ -153,9 +156,10 @@ type Session interface {
 	Do(ctx context.Context, c *Call) error
 	// Begin begins a transaction. It may put that off until the first Do.
 	Begin(ctx context.Context, opts TxOptions) error
-	// Commit ends the transaction, whether it succeeds or not.
+	// Commit ends the transaction, whether it succeeds or not. If its context ends before, the
+	// connection is closed next.
 	Commit(ctx context.Context) error
-	// Rollback ends the transaction.
+	// Rollback ends the transaction. If its context ends before, the connection is closed next.
 	Rollback(ctx context.Context) error
 	// Savepoint, Release and RollbackTo handle savepoints; RollbackTo also
 	// releases it.
@@ -164,7 +168,9 @@ type Session interface {
 	RollbackTo(ctx context.Context, name string) error
 	// Status tells how things stand after the last call. It does no I/O.
 	Status() Status
-	// Close ends the connection. It waits for a call that is still running.
+	// Close ends the connection. It waits for a call that is still running, which it has stopped
+	// when its context ends. That may have ended from the beginning; the connection goes all the
+	// same.
 	Close(ctx context.Context) error
 }
 
@@ -175,7 +181,7 @@ type Resetter interface {
 	// Reset undoes what the connection's user has left behind. It must be thorough if that had the
 	// connection for its own, from Connect to Close, or has executed something obscure. Otherwise it
 	// should ask the database nothing, unless the Session itself has noticed something. The context
-	// may have ended; Reset limits its time itself. After an error the connection is closed.
+	// may have ended; Reset limits its time with [Ending]. After an error the connection is closed.
 	Reset(ctx context.Context, thorough bool) error
 	// Keep is called when Events.Connect has set the connection up. Reset must leave that as it is,
 	// or fail.

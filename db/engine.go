@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"time"
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/loop"
@@ -26,7 +27,8 @@ type Engine struct {
 	converter  converter // the connector, if its calls block; see serve
 	shared     Shared    // the connector, if it can do without a connection; else nil
 	statements statementCache
-	gate       *gate // nil where the database arbitrates between writers
+	cleanup    time.Duration // for what ends something; 0 is no limit
+	gate       *gate         // nil where the database arbitrates between writers
 	events     events
 	pool       *pool
 	writers    *pool // one connection, for whoever has the gate; else the pool
@@ -89,6 +91,12 @@ func open(ctx context.Context, d Dialect, u *URL, conf config, connector Connect
 		maxParams:  limits.MaxParams,
 		statements: newStatementCache(conf.statementCache),
 	}
+	if !limits.Local {
+		e.cleanup = conf.cleanup
+	}
+	if c, ok := connector.(*sqlConnector); ok {
+		c.cleanup = e.cleanup
+	}
 	e.events.add(conf.events)
 	e.pool = e.newPool(size, max)
 	e.writers = e.pool
@@ -132,12 +140,12 @@ func (e *Engine) shares() bool {
 }
 
 func (e *Engine) newPool(size, max int) *pool {
-	p := &pool{size: size, max: max, lifetime: e.conf.maxLifetime, ping: e.conf.prePing}
+	p := &pool{size: size, max: max, lifetime: e.conf.maxLifetime, ping: e.conf.prePing, cleanup: e.cleanup}
 	p.timeout = e.conf.poolTimeout
 	p.connect = func(ctx context.Context, c *physical) (err error) {
 		if c.session, err = e.connector.Connect(ctx); err == nil {
 			if err = e.events.connected(ctx, e, p, c); err != nil {
-				_ = c.session.Close(context.WithoutCancel(ctx))
+				p.end(ctx, c)
 			}
 		}
 		if err != nil {
@@ -263,9 +271,11 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	why := fail("use the engine", ErrClosed, "the Engine for %s is closed", e.url)
 	e.gate.close(why)
-	out := e.pool.close(ctx, why)
+	ending, done := limited(ctx, e.cleanup)
+	defer done()
+	out := e.pool.close(ctx, ending, why)
 	if e.writers != e.pool {
-		out += e.writers.close(ctx, why)
+		out += e.writers.close(ctx, ending, why)
 	}
 	var unfinished error
 	if s, ok := e.connector.(Shared); ok {
@@ -526,12 +536,15 @@ func (e *Engine) wrap(ctx context.Context, op string, call *Call, err error) err
 		why = UnknownOutcome(why)
 	}
 	result := &Error{Op: op, Dialect: e.dialect.Name(), Err: why}
+	var late *lateError
 	switch {
 	case isContext:
 		if errors.Is(why, context.DeadlineExceeded) {
 			result.Condition = ErrTimeout
 		}
 	case errors.Is(err, driver.ErrBadConn):
+		result.Condition = ErrDisconnected
+	case errors.As(err, &late):
 		result.Condition = ErrDisconnected
 	default:
 		result.Fault = e.dialect.Fault(err)

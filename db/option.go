@@ -24,6 +24,7 @@ import (
 //	ReadOnly            read_only=true
 //	Isolation           isolation=serializable
 //	StatementCache      statement_cache=512
+//	TeardownTimeout     teardown_timeout=3s
 //
 // Times are written as 30s, 1m30s, or as a number of seconds.
 //
@@ -44,13 +45,14 @@ type config struct {
 	statementCache int
 	conn           connConfig    // the default of every Conn
 	prePing        time.Duration // negative: never
+	cleanup        time.Duration
 	events         []Events
 	leakAfter      time.Duration
 	onLeak         func(Leak)
 }
 
 func defaults() config {
-	return config{maxOverflow: -1, poolTimeout: 30 * time.Second, statementCache: 512, prePing: -1}
+	return config{maxOverflow: -1, poolTimeout: 30 * time.Second, statementCache: 512, prePing: -1, cleanup: 3 * time.Second}
 }
 
 // PoolSize sets how many connections the engine keeps open for the next user.
@@ -78,6 +80,13 @@ func MaxLifetime(d time.Duration) Option { return option(func(c *config) { c.max
 // driver notices before anything is sent, as the one for MySQL does.
 func PrePing(idle time.Duration) Option { return option(func(c *config) { c.prePing = max(idle, 0) }) }
 
+// TeardownTimeout sets how long the Engine waits for the database when it ends something, whatever
+// the context says: when it rolls back, makes a connection ready for its next user, closes one, or
+// asks an idle one whether it is well; and for a commit that is on its way when its context ends.
+// After that the connection is closed. The default is 3 s. On SQLite, where no network can be
+// silent, nothing is limited.
+func TeardownTimeout(d time.Duration) Option { return option(func(c *config) { c.cleanup = d }) }
+
 // StatementCache sets how many parsed statements the engine keeps. The default
 // is 512; 0 keeps none.
 func StatementCache(n int) Option { return option(func(c *config) { c.statementCache = n }) }
@@ -91,12 +100,13 @@ func ReportLeaks(after time.Duration, report func(Leak)) Option {
 
 // ownOptions are the URL options of this package.
 var ownOptions = map[string]func(c *config, value string) error{
-	"pool_size":       intOption(1, func(c *config) *int { return &c.poolSize }),
-	"max_overflow":    intOption(0, func(c *config) *int { return &c.maxOverflow }),
-	"statement_cache": intOption(0, func(c *config) *int { return &c.statementCache }),
-	"pool_timeout":    timeOption(func(c *config) *time.Duration { return &c.poolTimeout }),
-	"max_lifetime":    timeOption(func(c *config) *time.Duration { return &c.maxLifetime }),
-	"pre_ping":        timeOption(func(c *config) *time.Duration { return &c.prePing }),
+	"pool_size":        intOption(1, func(c *config) *int { return &c.poolSize }),
+	"max_overflow":     intOption(0, func(c *config) *int { return &c.maxOverflow }),
+	"statement_cache":  intOption(0, func(c *config) *int { return &c.statementCache }),
+	"pool_timeout":     timeOption(func(c *config) *time.Duration { return &c.poolTimeout }),
+	"max_lifetime":     timeOption(func(c *config) *time.Duration { return &c.maxLifetime }),
+	"pre_ping":         timeOption(func(c *config) *time.Duration { return &c.prePing }),
+	"teardown_timeout": timeOption(func(c *config) *time.Duration { return &c.cleanup }),
 	"hide_parameters": func(c *config, value string) error {
 		on, err := ParseBool(value)
 		if c.conn.telling = tellValues; on {
@@ -141,6 +151,9 @@ func configure(d Dialect, options url.Values, opts []Option) (config, error) {
 	}
 	if c.poolSize < 0 || c.poolTimeout < 0 || c.maxLifetime < 0 {
 		return c, misuse("open", "pool size and times can't be negative")
+	}
+	if c.cleanup <= 0 {
+		return c, misuse("open", "teardown_timeout is %v; it must be above 0", c.cleanup)
 	}
 	return c, c.conn.tx.check("open")
 }

@@ -17,6 +17,7 @@ type pool struct {
 	size     int                                          // connections kept
 	max      int                                          // places
 	lifetime time.Duration                                // a connection older than this is replaced; 0 is never
+	cleanup  time.Duration                                // for closing a connection, resetting or asking it; 0 is no limit
 	ping     time.Duration                                // one that was idle for this long is asked whether it is well; negative is never
 	given    func(ctx context.Context, c *physical)       // Events.Checkout and Checkin; nil does nothing
 	back     func(ctx context.Context, c *physical)
@@ -170,6 +171,11 @@ func (p *pool) answers(ctx context.Context, c *physical) bool {
 			p.abandon(c, func() {})
 		}
 	}()
+	if p.cleanup > 0 {
+		var done context.CancelFunc
+		ctx, done = context.WithTimeout(ctx, p.cleanup)
+		defer done()
+	}
 	err := s.Ping(ctx)
 	killed = false
 	return err == nil
@@ -273,7 +279,13 @@ func (p *pool) reset(ctx context.Context, c *physical) (clean, gone bool) {
 			p.abandon(c, func() {})
 		}
 	}()
-	clean = s.Reset(ctx, c.lent || c.obscure) == nil
+	thorough := c.lent || c.obscure
+	if thorough || ctx.Err() != nil { // it will have to ask the database
+		var done context.CancelFunc
+		ctx, done = limited(ctx, p.cleanup)
+		defer done()
+	}
+	clean = s.Reset(ctx, thorough) == nil
 	gone, c.lent, c.obscure = false, false, false
 	return clean, gone
 }
@@ -296,8 +308,10 @@ func (p *pool) abandon(c *physical, then func()) {
 
 // end closes a connection. Its place stays in use.
 func (p *pool) end(ctx context.Context, c *physical) {
+	ctx, done := limited(ctx, p.cleanup)
+	defer done()
 	// The error is of no use: the connection is gone either way.
-	_ = c.session.Close(context.WithoutCancel(ctx))
+	_ = c.session.Close(ctx)
 }
 
 // vacate gives up a place; the first who waits gets it.
@@ -369,8 +383,8 @@ func (p *pool) isClosed() error {
 
 // close refuses new callers and those who wait, closes the idle connections, and
 // waits until ctx ends for the others to come back. Later ones are closed when
-// they come. It returns the number of those still out.
-func (p *pool) close(ctx context.Context, why error) (out int) {
+// they come. It returns the number of those still out. ending is for closing the idle ones.
+func (p *pool) close(ctx, ending context.Context, why error) (out int) {
 	p.mu.Lock()
 	p.closed = why
 	idle := p.idle
@@ -381,7 +395,7 @@ func (p *pool) close(ctx context.Context, why error) (out int) {
 	promise := p.drained
 	p.refuseAll(why)
 
-	p.endAll(ctx, idle)
+	p.endAll(ending, idle)
 	p.mu.Lock()
 	out = p.places
 	p.mu.Unlock()

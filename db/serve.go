@@ -307,7 +307,8 @@ func (j *job) run(c *physical) {
 	defer j.catch(c)
 	switch {
 	case j.call == nil:
-		if j.err = j.how.do(j.ctx, c.session, j.tx); j.err != nil && c.session.Status() != Idle {
+		j.err = j.how.do(j.ctx, c.session, j.tx)
+		if j.ctx.Err() != nil || j.err != nil && c.session.Status() != Idle {
 			c.bad = true // closing the connection ends it
 		}
 		return

@@ -53,6 +53,10 @@ type SQLDriver struct {
 	// has ended, which the call's own end does. With it the driver gets contexts
 	// that don't end. Nil leaves it to the driver to notice.
 	Interrupt func(until context.Context, c *SQLConn)
+	// Abort has what the connection is doing fail at once, by closing the network connection under it. It
+	// is called beside a call that ends something and has taken too long, see [TeardownTimeout].
+	// Nil cancels the context that the driver has got.
+	Abort func(c *SQLConn)
 	// Interrupted tells whether a driver's error is what Interrupt brings about.
 	Interrupted func(err error) bool
 	// Lost tells whether an error means that the answer to what was sent never came, so
@@ -105,8 +109,9 @@ type SQLDriver struct {
 func SQLConnector(d SQLDriver) Connector { return &sqlConnector{d: d} }
 
 type sqlConnector struct {
-	d      SQLDriver
-	checks atomic.Bool // the connections convert arguments themselves
+	d       SQLDriver
+	checks  atomic.Bool   // the connections convert arguments themselves
+	cleanup time.Duration // for what ends something; 0 is no limit. Set before it is used
 }
 
 // converts tells whether arguments can be converted without a connection. It is
@@ -400,7 +405,9 @@ func (c *SQLConn) fetch(ctx context.Context, rows driver.Rows, call *Call) error
 			return ctx.Err()
 		}
 		full := call.MaxRows > 0 && count >= call.MaxRows
-		if full && !call.Statement.Writes { // a write has to be read to its end
+		// A write has to be read to its end; and what a server sends is read to its end here, where
+		// the context counts, and not by the driver's Close, where it may not.
+		if full && !call.Statement.Writes && c.d.Limits.Local {
 			return nil
 		}
 		if used+n > len(room) {

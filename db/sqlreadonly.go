@@ -72,7 +72,7 @@ func (s *sqlSession) endGuard(ctx context.Context, err error) error {
 	if err != nil {
 		end = "rollback"
 	}
-	if e := s.texts(context.WithoutCancel(ctx), end); e != nil {
+	if e := s.soon(ctx, func(ctx context.Context) error { return s.texts(ctx, end) }); e != nil {
 		s.status = Broken // it may be open
 		if err == nil {
 			err = e
@@ -103,5 +103,5 @@ func (s *sqlSession) guardedRows(ctx context.Context, c *Call) (rows driver.Rows
 	if err != nil {
 		return nil, nil, s.endGuard(ctx, err)
 	}
-	return rows, func() error { return s.endGuard(context.WithoutCancel(ctx), close()) }, nil
+	return rows, func() error { return s.endGuard(ctx, close()) }, nil
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/loop"
@@ -27,6 +28,11 @@ type sqlSession struct {
 	conn    SQLConn
 	checker driver.NamedValueChecker // the connection, if it is one
 	closed  bool
+
+	// stop cancels the contexts of what the driver does; nil if there is nothing that abort may have
+	// to end. It has a lock of its own, because abort is called beside a call.
+	stopping sync.Mutex
+	stop     func()
 
 	calling bool // the driver has been called, in block, and hasn't returned
 	status  Status
@@ -62,6 +68,11 @@ func (s *sqlSession) open(ctx context.Context) (err error) {
 		if s.checker != nil {
 			s.c.checks.Store(true)
 		}
+		if s.c.cleanup > 0 {
+			var done context.CancelFunc
+			ctx, done = context.WithTimeout(ctx, setUpTimeout)
+			defer done()
+		}
 		if s.d.Init != nil {
 			err = s.use(func() error { return s.d.Init(ctx, &s.conn) })
 		}
@@ -71,6 +82,9 @@ func (s *sqlSession) open(ctx context.Context) (err error) {
 	}
 	return err
 }
+
+// setUpTimeout is how long the first words with a new connection may take.
+const setUpTimeout = 10 * time.Second
 
 // Do converts the arguments, whose methods are the caller's code, where the
 // caller is, and has the rest done where blocking is allowed.
@@ -168,14 +182,15 @@ func (s *sqlSession) endTx(ctx context.Context, text string) error {
 			return err
 		})
 		s.conn.statements.undo(true)
-		if err != nil && s.stillInTx(ctx, err) {
+		if err != nil && s.status != Broken && s.stillInTx(ctx, err) {
 			// A commit that failed leaves the transaction open.
-			if _, e := s.conn.exec(ctx, "rollback", nil, !s.d.SendsText); e != nil {
+			if s.execSoon(ctx, "rollback") != nil {
 				s.status = Broken
-				return err
 			}
 		}
-		s.status = Idle
+		if s.status != Broken {
+			s.status = Idle
+		}
 		return err
 	})
 }
@@ -228,9 +243,20 @@ func (s *sqlSession) Status() Status { return s.status }
 // Calling tells whether a call has begun that hasn't returned.
 func (s *sqlSession) Calling() bool { return s.calling }
 
-// Close waits for a call that still runs. If it can't wait itself, because its
-// greenlet is being killed, a goroutine does it.
+// Close waits for a call that still runs, until ctx ends: then that is stopped, and the rest goes
+// on without the caller. If it can't wait itself, because its greenlet is being killed, a goroutine
+// does it.
 func (s *sqlSession) Close(ctx context.Context) error {
+	if s.c.cleanup > 0 {
+		closed := loop.NewPromise[struct{}](nil)
+		closed.Future().SetName("the closing of a connection")
+		go func() { closed.Complete(func() (struct{}, error) { return struct{}{}, s.shut() }) }()
+		_, err := repaint.Await(ctx, closed.Future())
+		if ctx.Err() != nil {
+			s.abort()
+		}
+		return err
+	}
 	begun := false
 	defer func() {
 		if !begun {
@@ -244,6 +270,43 @@ func (s *sqlSession) Close(ctx context.Context) error {
 	// twice does no harm.
 	begun = err == nil
 	return err
+}
+
+// abort has what the driver is doing fail at once.
+func (s *sqlSession) abort() {
+	if s.d.Abort != nil {
+		s.d.Abort(&s.conn)
+		return
+	}
+	s.stopping.Lock()
+	defer s.stopping.Unlock()
+	if s.stop != nil {
+		s.stop()
+	}
+}
+
+// stoppable returns the context that the driver is to get so that abort can end what it does. done
+// says that it has ended.
+func (s *sqlSession) stoppable(ctx context.Context) (_ context.Context, done func()) {
+	if s.d.Abort != nil {
+		return context.WithoutCancel(ctx), func() {} // the driver would only do the same
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	s.stopping.Lock()
+	defer s.stopping.Unlock()
+	before := s.stop
+	s.stop = func() {
+		cancel()
+		if before != nil {
+			before()
+		}
+	}
+	return ctx, func() {
+		cancel()
+		s.stopping.Lock()
+		defer s.stopping.Unlock()
+		s.stop = before
+	}
 }
 
 // shut closes the connection. It blocks.
@@ -262,14 +325,16 @@ func (s *sqlSession) shutLocked() error {
 		if s.conn.conn == nil {
 			return nil
 		}
-		s.conn.statements.close()
+		if s.c.cleanup == 0 { // or else they go with the connection, without a word to the server for each
+			s.conn.statements.close()
+		}
 		return s.conn.conn.Close()
 	}
 	err := s.pool.Raw(func(any) error {
-		s.conn.statements.close()
 		if s.status != Idle || s.dirty || s.access != asMade {
 			return driver.ErrBadConn // so that nobody else gets it
 		}
+		s.conn.statements.close()
 		return nil
 	})
 	if errors.Is(err, driver.ErrBadConn) {
@@ -295,7 +360,10 @@ func (s *sqlSession) block(ctx context.Context, fn func(ctx context.Context) err
 
 // interruptible calls fn and has what it does interrupted when ctx ends.
 func (s *sqlSession) interruptible(ctx context.Context, fn func(ctx context.Context) error) error {
-	if s.d.Interrupt == nil || ctx.Done() == nil {
+	switch {
+	case s.c.cleanup > 0 && endsSomething(ctx):
+		return s.abortable(ctx, fn)
+	case s.d.Interrupt == nil || ctx.Done() == nil:
 		return fn(ctx)
 	}
 	i := &interruption{s: s, lasting: context.WithoutCancel(ctx)}
@@ -312,9 +380,7 @@ func (s *sqlSession) interruptible(ctx context.Context, fn func(ctx context.Cont
 		return err
 	}
 	// It may have come too late, and would hit the next statement.
-	if s.status != Broken && s.d.Recover != nil && s.d.Recover(i.lasting, &s.conn) != nil {
-		s.status = Broken
-	}
+	s.recover(i.lasting)
 	switch {
 	case err == nil || !s.d.Interrupted(err):
 		return err
@@ -322,6 +388,40 @@ func (s *sqlSession) interruptible(ctx context.Context, fn func(ctx context.Cont
 		return UnknownOutcome(loop.ContextError(ctx))
 	}
 	return loop.ContextError(ctx)
+}
+
+// abortable calls fn, which ends something, and has it fail when ctx ends, at the cost of the
+// connection.
+func (s *sqlSession) abortable(ctx context.Context, fn func(ctx context.Context) error) error {
+	inner, done := s.stoppable(ctx)
+	defer done()
+	stop := context.AfterFunc(ctx, s.abort)
+	err := fn(inner)
+	if !stop() {
+		s.status = Broken
+	}
+	return err
+}
+
+// soon calls fn, which undoes or finds out something after an error, for a limited time.
+func (s *sqlSession) soon(ctx context.Context, fn func(ctx context.Context) error) error {
+	if s.c.cleanup == 0 {
+		return fn(context.WithoutCancel(ctx))
+	}
+	ctx, done := limited(ctx, s.c.cleanup)
+	defer done()
+	return s.abortable(ctx, fn)
+}
+
+// recover brings the connection back to its senses after an interrupt.
+func (s *sqlSession) recover(ctx context.Context) {
+	if s.status == Broken || s.d.Recover == nil {
+		return
+	}
+	err := s.soon(ctx, func(ctx context.Context) error { return s.d.Recover(ctx, &s.conn) })
+	if err != nil {
+		s.status = Broken
+	}
 }
 
 // interruption interrupts a call of a session, unless that ends before.
@@ -421,7 +521,7 @@ func (s *sqlSession) ready(ctx context.Context) error {
 	// A driver can report that the context has ended though the transaction
 	// has begun.
 	if s.d.TxOpen != nil && s.stillInTx(ctx, err) {
-		if _, e := s.conn.exec(context.WithoutCancel(ctx), "rollback", nil, !s.d.SendsText); e != nil {
+		if s.execSoon(ctx, "rollback") != nil {
 			s.status = Broken
 		}
 	}
@@ -507,9 +607,8 @@ func (s *sqlSession) emulate(ctx context.Context, c *Call, run func(ctx context.
 // undo undoes what an emulated statement has done before it failed. If that can't be done
 // the transaction can only be rolled back, or the connection is of no use.
 func (s *sqlSession) undo(ctx context.Context, text string, inTx bool, why error) {
-	ctx = context.WithoutCancel(ctx)
 	for range 3 { // an interrupt that comes late hits one of them
-		if _, err := s.conn.exec(ctx, text, nil, !s.d.SendsText); err == nil {
+		if s.execSoon(ctx, text) == nil {
 			return
 		}
 	}
@@ -562,9 +661,8 @@ func (s *sqlSession) examine(ctx context.Context, err error) {
 	if s.status == InTx && len(s.pending) == 0 && s.d.FailsTx != nil && s.d.FailsTx(err) {
 		s.status = FailedTx
 	}
-	if ctx.Err() != nil && s.d.Recover != nil && s.d.Interrupt == nil {
-		if s.d.Recover(context.WithoutCancel(ctx), &s.conn) != nil {
-			s.status = Broken
+	if ctx.Err() != nil && s.d.Interrupt == nil {
+		if s.recover(ctx); s.status == Broken {
 			return
 		}
 	}
@@ -574,5 +672,18 @@ func (s *sqlSession) examine(ctx context.Context, err error) {
 }
 
 func (s *sqlSession) stillInTx(ctx context.Context, err error) bool {
-	return s.d.TxOpen == nil || s.d.TxOpen(context.WithoutCancel(ctx), &s.conn, err)
+	if s.d.TxOpen == nil {
+		return true
+	}
+	open := true
+	_ = s.soon(ctx, func(ctx context.Context) error {
+		open = s.d.TxOpen(ctx, &s.conn, err)
+		return nil
+	})
+	return open
+}
+
+// execSoon runs a statement of the session's own, for a limited time.
+func (s *sqlSession) execSoon(ctx context.Context, text string) error {
+	return s.soon(ctx, func(ctx context.Context) error { return s.texts(ctx, text) })
 }

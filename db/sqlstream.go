@@ -11,8 +11,9 @@ type sqlCursor struct {
 	s     *sqlSession
 	rows  driver.Rows
 	done  func() error
-	alone bool // outside of a transaction
-	ended bool // all rows have been read
+	end   func() // of the context that the driver has
+	alone bool   // outside of a transaction
+	ended bool   // all rows have been read
 }
 
 // Stream begins a query. The driver gets ctx for as long as there are rows.
@@ -23,10 +24,14 @@ func (s *sqlSession) Stream(ctx context.Context, c *Call) (Cursor, error) {
 	if s.d.Emulate != nil && c.Statement.Returns && c.Statement.Changes {
 		return s.emulated(ctx, c)
 	}
-	cursor := &sqlCursor{s: s}
+	cursor := &sqlCursor{s: s, end: func() {}}
+	lasting := ctx // and not that of the Block, which may end with it
+	if s.c.cleanup > 0 && s.d.Interrupt == nil {
+		lasting, cursor.end = s.stoppable(ctx)
+	}
 	err := s.block(ctx, func(inner context.Context) (err error) {
 		if s.d.Interrupt == nil {
-			inner = ctx // not that of the Block, which may end with it
+			inner = lasting
 		}
 		s.dirty = s.dirty || c.Statement.Session
 		cursor.alone = s.status == Idle
@@ -44,6 +49,7 @@ func (s *sqlSession) Stream(ctx context.Context, c *Call) (Cursor, error) {
 		return nil
 	})
 	if err != nil {
+		cursor.end()
 		return nil, err
 	}
 	return cursor, nil
@@ -110,8 +116,15 @@ const enough = 1000
 // Close ends the query. On a driver that would read what is left, that is
 // interrupted if it is much.
 func (k *sqlCursor) Close(ctx context.Context) error {
+	defer k.end()
 	s := k.s
 	return s.block(ctx, func(ctx context.Context) error {
+		if s.d.Interrupt == nil && !s.d.Limits.Local {
+			// What is left is read here, where the context counts, and not by the driver's Close.
+			for err := error(nil); err == nil && !k.ended; {
+				err = k.read(ctx, nil, enough)
+			}
+		}
 		if k.ended || s.d.Interrupt == nil || s.status == Broken {
 			return k.done()
 		}

@@ -194,16 +194,21 @@ func (s *rowStream) end() error {
 			s.conn.lose(noPass)
 		}
 	}()
-	ctx := context.WithoutCancel(s.ctx)
+	ctx, done := limited(s.ctx, s.conn.e.cleanup)
+	defer done()
 	err := s.cursor.Close(ctx)
+	if ctx.Err() != nil {
+		s.conn.noLonger()
+	}
 	if err != nil {
+		err = late(s.ctx, ctx, err)
 		err = s.conn.after(ctx, s.tx, false, err, s.conn.e.wrap(ctx, "close", nil, err))
 	}
 	killed = false
 	s.unpass()
 	s.conn.end(ctx, false, noPass)
 	if s.owns {
-		_ = s.conn.Close() // it never fails when nothing runs on it
+		_ = s.conn.close(ctx) // it never fails when nothing runs on it
 	}
 	return err
 }

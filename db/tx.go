@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/loop"
@@ -79,7 +80,9 @@ func (tx *Tx) BeginTx(ctx context.Context, opts ...TxOption) (*Tx, error) {
 // Commit makes what the transaction did last, or part of the transaction around
 // it. If it fails nothing of it is done, and the transaction has ended all the
 // same. If ctx has ended already, Commit rolls back and returns that; once the
-// commit is on its way it is no longer cancelled.
+// commit is on its way it is no longer cancelled, but waited for until ctx has ended
+// and [TeardownTimeout] has passed. After that, as after a lost connection, nobody knows
+// whether it was done: that is [ErrUnknownOutcome].
 func (tx *Tx) Commit(ctx context.Context) error {
 	c := tx.conn
 	why, err := c.startEnd(tx, "commit", false)
@@ -110,7 +113,8 @@ func (tx *Tx) Commit(ctx context.Context) error {
 }
 
 // Rollback undoes what the transaction did, nested ones included. It is not
-// cancelled by ctx. After Commit or Rollback it returns ErrTxDone and does
+// cancelled by ctx, but waited for no longer than [TeardownTimeout]: then the connection
+// is closed, which rolls back, too. After Commit or Rollback it returns ErrTxDone and does
 // nothing, so it can be deferred.
 func (tx *Tx) Rollback(ctx context.Context) error {
 	c := tx.conn
@@ -368,16 +372,32 @@ func (c *Conn) endTx(ctx context.Context, tx *Tx, how ending) error {
 	c.mu.Unlock()
 	var err error
 	if !nothing {
-		ctx := context.WithoutCancel(ctx)
+		inner, done := how.context(ctx, c.e.cleanup)
+		defer done()
 		if tx.parent == nil && tx.owns && c.e.converter != nil && repaint.InGreenlet() {
-			err = c.e.serveEnd(ctx, c, tx, how)
-		} else if err = how.do(ctx, c.c.session, tx); err != nil {
-			c.afterEnd(tx, err)
+			err = c.e.serveEnd(inner, c, tx, how)
+		} else if err = how.do(inner, c.c.session, tx); err != nil {
+			c.afterEnd(inner, tx, err)
 		}
+		if inner.Err() != nil {
+			c.noLonger()
+		}
+		err = late(ctx, inner, err)
+		ctx = inner
 	}
 	killed = false
 	c.ended(ctx, tx)
 	return err
+}
+
+// noLonger has the connection closed: what ended something there has taken too long. That counts
+// also if it has succeeded at the last moment.
+func (c *Conn) noLonger() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.c != nil {
+		c.c.bad = true
+	}
 }
 
 // ended notes that tx, and what is nested in it, has ended, and gives back what it
@@ -399,6 +419,14 @@ func (c *Conn) ended(ctx context.Context, tx *Tx) {
 	c.end(ctx, false, held)
 }
 
+// context returns the context with which a transaction is ended.
+func (how ending) context(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	if how == endCommit {
+		return committing(ctx, limit)
+	}
+	return limited(ctx, limit)
+}
+
 // do ends a transaction, or savepoint, on its session.
 func (how ending) do(ctx context.Context, s Session, tx *Tx) error {
 	switch {
@@ -413,8 +441,11 @@ func (how ending) do(ctx context.Context, s Session, tx *Tx) error {
 }
 
 // afterEnd looks what a failed end has left behind.
-func (c *Conn) afterEnd(tx *Tx, err error) {
+func (c *Conn) afterEnd(ctx context.Context, tx *Tx, err error) {
 	status := c.c.session.Status()
+	if ctx.Err() != nil {
+		status = Broken // the database has not answered in time, so nobody waits for it any longer
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {

@@ -116,6 +116,7 @@ func (c *run) network(opts ...db.Option) (*db.Engine, Network) {
 	e, network, err := c.Network(c.T, c.ctx, opts...)
 	require.NoError(c, err)
 	c.opened = append(c.opened, e)
+	c.unlock = append(c.unlock, func(context.Context) { network.Cut() }) // so that the server drops what it holds for silent connections
 	return e, network
 }
 

@@ -143,6 +143,7 @@ var areas = []area{
 	{"many", many},
 	{"cancelling", cancelling},
 	{"outcomes", outcomes},
+	{"silence", silence},
 	{"pool", pooling},
 	{"concurrency", concurrency},
 	{"events", observing},

@@ -43,6 +43,13 @@ func (k *killer) interrupt(until context.Context, c *db.SQLConn) {
 	}
 }
 
+// abort closes the network connection, so that the running call fails.
+func abort(c *db.SQLConn) {
+	if s, ok := c.Own.(*server); ok && s.conn != nil {
+		_ = s.conn.wire.Close()
+	}
+}
+
 // kill sends KILL QUERY again and again until ctx ends. It returns an error if it
 // can't.
 func (k *killer) kill(ctx context.Context, s *server) error {

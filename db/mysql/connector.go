@@ -28,7 +28,7 @@ func (d Dialect) Connector(u *db.URL) (db.Connector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d.Name(), err)
 	}
-	c := &connector{}
+	c := &connector{timeout: hosts[0].Timeout}
 	for _, cfg := range hosts {
 		cfg.DialFunc = dial
 		one, err := mysql.NewConnector(cfg)
@@ -40,7 +40,7 @@ func (d Dialect) Connector(u *db.URL) (db.Connector, error) {
 	k := &killer{grace: o.cancelTimeout}
 	s := baseDriver(o)
 	s.Connector = c
-	s.Interrupt, s.Interrupted = k.interrupt, interrupted
+	s.Interrupt, s.Interrupted, s.Abort = k.interrupt, interrupted, abort
 	return db.SQLConnector(s), nil
 }
 
@@ -88,17 +88,19 @@ func baseDriver(o options) db.SQLDriver {
 }
 
 // connector opens connections to the first of its hosts that accepts one.
-type connector struct{ hosts []driver.Connector }
+type connector struct {
+	hosts   []driver.Connector
+	timeout time.Duration // for connecting to one; 0 is no limit. The driver's own is for dialling only
+}
 
 func (c *connector) Driver() driver.Driver { return c.hosts[0].Driver() }
 
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	var errs []error
 	for i, host := range c.hosts {
-		var wire net.Conn
-		made, err := host.Connect(context.WithValue(ctx, wireKey{}, &wire))
+		made, err := c.connect(ctx, host)
 		if err == nil {
-			return &conn{blocking: made.(blocking), wire: wire, host: host}, nil
+			return made, nil
 		}
 		errs = append(errs, err)
 		if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
@@ -113,6 +115,20 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 		}
 	}
 	return nil, errors.Join(errs...)
+}
+
+func (c *connector) connect(ctx context.Context, host driver.Connector) (*conn, error) {
+	if c.timeout > 0 {
+		var done context.CancelFunc
+		ctx, done = context.WithTimeout(ctx, c.timeout)
+		defer done()
+	}
+	var wire net.Conn
+	made, err := host.Connect(context.WithValue(ctx, wireKey{}, &wire))
+	if err != nil {
+		return nil, err
+	}
+	return &conn{blocking: made.(blocking), wire: wire, host: host}, nil
 }
 
 // blocking is what the driver's connections are, except that they aren't asked to

@@ -32,7 +32,7 @@
 //	sql_mode=…               instead of the server's with STRICT_ALL_TABLES
 //	connect_timeout=10s      of one attempt, at one host
 //	read_timeout, write_timeout   of one read or write on the network; none
-//	cancel_timeout=5s        for the server to stop a statement, see below
+//	cancel_timeout=3s        for the server to stop a statement, see below
 //	max_allowed_packet=67108864   bytes of one statement
 //	prepared_statements=128  how many a connection keeps
 //	compress=off

@@ -26,7 +26,7 @@ type options struct {
 }
 
 func defaultOptions() options {
-	return options{zone: time.UTC, cancelTimeout: 5 * time.Second, kept: 128}
+	return options{zone: time.UTC, cancelTimeout: 3 * time.Second, kept: 128}
 }
 
 // Options returns the names of the URL's options.

@@ -18,6 +18,11 @@ func TestConformance(t *testing.T) {
 	s := dbtest.Postgres(t, at, func(t testing.TB, ctx context.Context, url string, opts ...db.Option) (*db.Engine, error) {
 		return db.Open(ctx, url+"&pool_lanes=3", opts...)
 	})
+	s.Network = func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, dbconform.Network, error) {
+		over, network := dbtest.Network(t, at)
+		e, err := db.Open(ctx, over.URL()+"&cancel_timeout=200ms", opts...)
+		return e, network, err
+	}
 	s.URL = dbtest.PostgresURL(at) + "&pool_lanes=3"
 	dbconform.Run(t, s)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -96,6 +97,9 @@ func (c *connector) Close() error {
 	defer cancel()
 	return c.Finish(ctx)
 }
+
+// closeTimeout is how long the connections may take to close of which the Engine has made no use.
+const closeTimeout = 3 * time.Second
 
 // beginClose has the pool closed, which takes until its last session is back. It
 // reports whether it is the first to do so.

@@ -143,7 +143,13 @@ func (s *session) Rollback(ctx context.Context) error {
 	if s.tx == nil {
 		return nil
 	}
-	return s.end(ctx, pgx.Tx.Rollback)
+	return s.end(ctx, func(tx pgx.Tx, ctx context.Context) error {
+		err := tx.Rollback(ctx)
+		if err == nil {
+			err = context.Cause(ctx) // it doesn't wait longer, and the connection comes after it
+		}
+		return err
+	})
 }
 
 func (s *session) end(ctx context.Context, how func(pgx.Tx, context.Context) error) error {
@@ -193,16 +199,17 @@ func (s *session) Ping(ctx context.Context) error {
 
 func (s *session) Status() db.Status { return s.status }
 
-// resetTimeout is how long a server may take until a connection is ready for the next user.
-const resetTimeout = 5 * time.Second
+// resetTimeout is how long a server may take until a connection is ready for the next user, if
+// nothing else limits that.
+const resetTimeout = 3 * time.Second
 
 // Reset undoes what has been left behind, as far as pg can.
 func (s *session) Reset(ctx context.Context, thorough bool) error {
 	if !thorough && s.own.Tidy() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resetTimeout)
-	defer cancel()
+	ctx, done := db.Ending(ctx, resetTimeout)
+	defer done()
 	renewed, err := s.own.Renew(ctx)
 	if err == nil {
 		s.own = renewed
@@ -213,16 +220,9 @@ func (s *session) Reset(ctx context.Context, thorough bool) error {
 // Keep has Reset leave the settings as they are now.
 func (s *session) Keep(ctx context.Context) error { return s.own.Keep(ctx) }
 
-// closeTimeout is how long a server may take to say goodbye.
-const closeTimeout = 5 * time.Second
-
 // Close closes the connection. If its caller was killed in the middle of a statement,
 // that ends with it.
-func (s *session) Close(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
-	defer cancel()
-	return s.own.Close(ctx)
-}
+func (s *session) Close(ctx context.Context) error { return s.own.Close(ctx) }
 
 // Stream runs a query and hands its rows out as they come.
 func (s *session) Stream(ctx context.Context, call *db.Call) (db.Cursor, error) {

@@ -55,7 +55,7 @@ func (Dialect) Connector(u *db.URL) (db.Connector, error) {
 	}
 	d := baseDriver(o)
 	d.Connector = connector
-	d.Limits = db.Limits{OneWriter: true, WriterExcludesReaders: inMemory, PoolSize: processors(), MaxParams: maxParams}
+	d.Limits = db.Limits{OneWriter: true, Local: true, WriterExcludesReaders: inMemory, PoolSize: processors(), MaxParams: maxParams}
 	if inMemory {
 		k := &keeper{connector: connector}
 		d.Connector = k
@@ -78,7 +78,7 @@ func (Dialect) ConnectorDB(ctx context.Context, pool *sql.DB) (db.Connector, err
 	}
 	d := baseDriver(o)
 	d.DB = pool
-	d.Limits = db.Limits{OneWriter: true, MaxConns: limit, PoolSize: processors(), MaxParams: maxParams}
+	d.Limits = db.Limits{OneWriter: true, Local: true, MaxConns: limit, PoolSize: processors(), MaxParams: maxParams}
 	return db.SQLConnector(d), nil
 }
 

@@ -86,3 +86,9 @@ func Postgres(t testing.TB, at testserver.Target, open func(t testing.TB, ctx co
 		},
 	}
 }
+
+// TrustingPostgres returns a database of a server that asks for no passwords, for tests that make
+// thousands of connections by TCP.
+func TrustingPostgres(t testing.TB) testserver.Target {
+	return testserver.Postgres(t, testserver.HBA("local all all trust", "host all all 127.0.0.1/32 trust"), testserver.Config("max_connections=500")).Database(t)
+}

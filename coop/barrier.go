@@ -8,20 +8,21 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A Barrier lets a fixed number of callers go on together, once all have come. Then it serves the next round.
-// [NewBarrier] makes it. It is asyncio's Barrier.
+// A Barrier lets a fixed number of callers go on together, once all have come. Then it serves the
+// next round. [NewBarrier] makes it. It is asyncio's Barrier.
 type Barrier struct {
 	identity
 	parties int
 
 	mu     sync.Mutex // held for moments; no other is taken inside
 	broken bool       // by Abort; no caller waits then
-	// line holds the callers that have come, always fewer than parties. A caller that is served gets an index.
+	// line holds the callers that have come, always fewer than parties. A caller that is served
+	// gets an index.
 	line line[int]
 }
 
-// NewBarrier returns a barrier for the given number of parties, of which there must be one at least.
-// Made in a loop, it belongs to that loop.
+// NewBarrier returns a barrier for the given number of parties, of which there must be one at
+// least. Made in a loop, it belongs to that loop.
 func NewBarrier(parties int, opts ...Option) *Barrier {
 	if parties < 1 {
 		panic(fmt.Sprintf("coop: NewBarrier for %d parties", parties))
@@ -29,11 +30,12 @@ func NewBarrier(parties int, opts ...Option) *Barrier {
 	return &Barrier{identity: newIdentity(opts), parties: parties}
 }
 
-// Wait waits for the other parties. It returns how many of them came earlier in this round: 0 for the first caller, parties-1
-// for the last, which doesn't wait. The numbers differ, so the caller that gets 0, say, can do what is to be done once.
+// Wait waits for the other parties. It returns how many of them came earlier in this round: 0 for
+// the first caller, parties-1 for the last, which doesn't wait. The numbers differ, so the caller
+// that gets 0, say, can do what is to be done once.
 //
-// If the context ends first, Wait returns its cause, the caller doesn't count as having come, and the others wait on.
-// If the barrier is or gets broken, the error is [ErrBarrierBroken].
+// If the context ends first, Wait returns its cause, the caller doesn't count as having come, and
+// the others wait on. If the barrier is or gets broken, the error is [ErrBarrierBroken].
 func (b *Barrier) Wait(ctx context.Context) (int, error) {
 	if ctx.Err() != nil {
 		return 0, loop.ContextError(ctx)
@@ -63,11 +65,12 @@ func (b *Barrier) Wait(ctx context.Context) (int, error) {
 	return w.value, nil
 }
 
-// Abort breaks the barrier: waiting callers, and all that come until [Barrier.Reset], get [ErrBarrierBroken].
-// It may be called from any goroutine.
+// Abort breaks the barrier: waiting callers, and all that come until [Barrier.Reset], get
+// [ErrBarrierBroken]. It may be called from any goroutine.
 func (b *Barrier) Abort() { b.refuse(true) }
 
-// Reset makes the barrier as new. Waiting callers get [ErrBarrierBroken]. It may be called from any goroutine.
+// Reset makes the barrier as new. Waiting callers get [ErrBarrierBroken]. It may be called from any
+// goroutine.
 func (b *Barrier) Reset() { b.refuse(false) }
 
 func (b *Barrier) refuse(broken bool) {

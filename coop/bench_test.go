@@ -187,7 +187,8 @@ func BenchmarkContendedMutex(b *testing.B) {
 	})
 }
 
-// What a key costs when a thousand tasks ask for one each. The peer is what one would write by hand: collect, wait a moment, call.
+// What a key costs when a thousand tasks ask for one each. The peer is what one would write by
+// hand: collect, wait a moment, call.
 func BenchmarkLoader(b *testing.B) {
 	const n = 1000
 	batch := func(ctx context.Context, keys []int) (map[int]int, error) {

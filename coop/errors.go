@@ -3,19 +3,22 @@ package coop
 import "errors"
 
 var (
-	// ErrTooLarge says that more was asked of a [Semaphore] than it has, so that no wait would ever end.
+	// ErrTooLarge says that more was asked of a [Semaphore] than it has, so that no wait would ever
+	// end.
 	ErrTooLarge = errors.New("coop: the weight is larger than the semaphore")
 
 	// ErrBarrierBroken says that a [Barrier] was aborted, or reset while a caller waited.
 	ErrBarrierBroken = errors.New("coop: the barrier is broken")
 
-	// ErrQueueClosed says that a [Queue] takes nothing any more, or gives nothing because it's empty and stays so.
+	// ErrQueueClosed says that a [Queue] takes nothing any more, or gives nothing because it's
+	// empty and stays so.
 	ErrQueueClosed = errors.New("coop: the queue is closed")
 
 	// ErrStopped says that a [Ticker] was stopped.
 	ErrStopped = errors.New("coop: the ticker is stopped")
 
-	// ErrNotFound says that a [Loader]'s batch function had no value for a key. The error that wraps it names the key.
+	// ErrNotFound says that a [Loader]'s batch function had no value for a key. The error that
+	// wraps it names the key.
 	ErrNotFound = errors.New("coop: not found")
 )
 

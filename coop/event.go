@@ -7,8 +7,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// An Event is set or not, and callers wait until it is set. The zero value isn't set, and is for every goroutine;
-// one that [NewEvent] makes in a loop belongs to that loop. It must not be copied.
+// An Event is set or not, and callers wait until it is set. The zero value isn't set, and is for
+// every goroutine; one that [NewEvent] makes in a loop belongs to that loop. It must not be copied.
 type Event struct {
 	identity
 
@@ -30,7 +30,8 @@ func (e *Event) Set() {
 	gate.open()
 }
 
-// Clear takes the setting back: from now on callers wait for the next one. It may be called from any goroutine.
+// Clear takes the setting back: from now on callers wait for the next one. It may be called from
+// any goroutine.
 func (e *Event) Clear() {
 	e.mu.Lock()
 	e.set = false
@@ -44,7 +45,8 @@ func (e *Event) IsSet() bool {
 	return e.set
 }
 
-// Wait returns nil when the event is set, at once if it is. If the context ends first, it returns the context's cause.
+// Wait returns nil when the event is set, at once if it is. If the context ends first, it returns
+// the context's cause.
 func (e *Event) Wait(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return loop.ContextError(ctx)

@@ -33,7 +33,8 @@ func (f *flight[K, V]) CancelFuture(error) {}
 // String names what is waited for.
 func (f *flight[K, V]) String() string { return f.id.describe(f.what) }
 
-// do returns what a run of fn returns: of the one that is under way for the key, or else of a new one.
+// do returns what a run of fn returns: of the one that is under way for the key, or else of a new
+// one.
 func (t *flights[K, V]) do(ctx context.Context, key K, id *identity, what string, fn func(ctx context.Context) (V, error)) (V, error) {
 	for {
 		if ctx.Err() != nil {

@@ -94,7 +94,8 @@ func TestDeadlockNamesWhatIsWaitedFor(t *testing.T) {
 	}
 }
 
-// A tool for everybody is a wait for the outside: no deadlock is seen, and another goroutine ends it.
+// A tool for everybody is a wait for the outside: no deadlock is seen, and another goroutine ends
+// it.
 func TestToolsForEverybodyAreNoPartOfADeadlock(t *testing.T) {
 	virtually(t, func(ctx context.Context) {
 		var zero coop.Event

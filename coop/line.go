@@ -13,8 +13,8 @@ import (
 //	        → refused   the tool has told it why it won't get it
 //	        → gone      it has given up
 //
-// Serving and refusing set the state under the tool's mutex and take the waiter off the line; the promise is completed afterwards.
-// So the state, not the promise, decides what the waiter has.
+// Serving and refusing set the state under the tool's mutex and take the waiter off the line; the
+// promise is completed afterwards. So the state, not the promise, decides what the waiter has.
 type waiter[T any] struct {
 	promise loop.Promise[struct{}]
 	tool    tool[T]
@@ -23,7 +23,8 @@ type waiter[T any] struct {
 	value   T      // what it wants, brings, or was given; guarded by the tool's mutex until it is served
 	state   state  // guarded by the tool's mutex
 
-	// Neighbours in a circular list. The tool's mutex guards them; once served, they belong to the one that serves.
+	// Neighbours in a circular list. The tool's mutex guards them; once served, they belong to the
+	// one that serves.
 	next, prev *waiter[T]
 }
 
@@ -38,8 +39,9 @@ const (
 
 // A tool is what has a line of waiters.
 type tool[T any] interface {
-	// resign takes a waiter off the line that no longer wants to wait. If it was served just before, it
-	// keeps what it was given if it says so, and resign reports true; else that goes to the next one.
+	// resign takes a waiter off the line that no longer wants to wait. If it was served just
+	// before, it keeps what it was given if it says so, and resign reports true; else that goes to
+	// the next one.
 	resign(w *waiter[T], keep bool) (kept bool)
 }
 
@@ -49,17 +51,20 @@ func newWaiter[T any](t tool[T], id *identity, what string, value T) *waiter[T] 
 	return w
 }
 
-// CancelFuture implements [loop.Canceler]. It does nothing: wait deals with a cancel, under the tool's mutex.
+// CancelFuture implements [loop.Canceler]. It does nothing: wait deals with a cancel, under the
+// tool's mutex.
 func (w *waiter[T]) CancelFuture(error) {}
 
 // String names what is waited for.
 func (w *waiter[T]) String() string { return w.id.describe(w.what) }
 
-// wait returns nil when the waiter has been served. Otherwise it is off the line, and nothing is left behind.
+// wait returns nil when the waiter has been served. Otherwise it is off the line, and nothing is
+// left behind.
 //
-// Being served and the end of the context may coincide. Then what was given isn't lost: the caller has it,
-// and the next wait will notice the context. If the wait ends in any other way, by a deadlock, or because an error was thrown into
-// the greenlet or it is killed, then the caller doesn't expect to have it, and it goes to the next one.
+// Being served and the end of the context may coincide. Then what was given isn't lost: the caller
+// has it, and the next wait will notice the context. If the wait ends in any other way, by a
+// deadlock, or because an error was thrown into the greenlet or it is killed, then the caller
+// doesn't expect to have it, and it goes to the next one.
 func (w *waiter[T]) wait(ctx context.Context) error {
 	returned := false
 	defer func() {
@@ -77,8 +82,9 @@ func (w *waiter[T]) wait(ctx context.Context) error {
 	return err
 }
 
-// close completes the promise of a waiter that isn't in line any more, so that a loop that watches it lets go of it.
-// If it was refused at the same moment, the loop needn't report an error that was never looked at.
+// close completes the promise of a waiter that isn't in line any more, so that a loop that watches
+// it lets go of it. If it was refused at the same moment, the loop needn't report an error that was
+// never looked at.
 func (w *waiter[T]) close() {
 	w.promise.Resolve(struct{}{})
 	_ = w.promise.Future().Err()
@@ -121,8 +127,8 @@ func (l *line[T]) leave(w *waiter[T]) {
 	}
 }
 
-// serve takes the first waiter off the line and counts it as served. The caller resolves it when it has released the mutex.
-// It returns nil if the line is empty.
+// serve takes the first waiter off the line and counts it as served. The caller resolves it when it
+// has released the mutex. It returns nil if the line is empty.
 func (l *line[T]) serve() *waiter[T] {
 	w := l.first
 	if w != nil {
@@ -139,7 +145,8 @@ func (w *waiter[T]) resolve() {
 	}
 }
 
-// take takes all waiters off the line and gives them a new state. The caller tells them when it has released the mutex.
+// take takes all waiters off the line and gives them a new state. The caller tells them when it has
+// released the mutex.
 func (l *line[T]) take(s state) line[T] {
 	all := *l
 	*l = line[T]{}

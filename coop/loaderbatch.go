@@ -7,21 +7,24 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A room is what a [Loader] has to do with one loop, or with all the plain goroutines.
-// It is there as long as something is asked for and not answered. All is guarded by the loader's mutex.
+// A room is what a [Loader] has to do with one loop, or with all the plain goroutines. It is there
+// as long as something is asked for and not answered. All is guarded by the loader's mutex.
 type room[K comparable, V any] struct {
 	loader *Loader[K, V]
 	home   *loop.Loop // nil for the plain goroutines
-	// calls are the keys that are asked for: of the batch that collects and of those under way, less those that were cleared.
+	// calls are the keys that are asked for: of the batch that collects and of those under way,
+	// less those that were cleared.
 	calls      map[K]*call[K, V]
 	collecting *batch[K, V] // nil if nothing has been asked for since the last one began
 	running    int          // batches under way
 	idleAsked  bool         // the loop will tell when it's idle
-	// closing is completed by the loop when it closes. It's there if there are askers that would not notice themselves.
+	// closing is completed by the loop when it closes. It's there if there are askers that would
+	// not notice themselves.
 	closing *loop.Promise[struct{}]
 }
 
-// A batch is a number of keys that are, or were, asked for together. All is guarded by the loader's mutex.
+// A batch is a number of keys that are, or were, asked for together. All is guarded by the loader's
+// mutex.
 //
 //	collecting → begun → over
 //
@@ -33,12 +36,14 @@ type batch[K comparable, V any] struct {
 	wanted int // calls that are waited for
 	begun  bool
 	over   bool
-	// givenUp says that it was begun and then all have given up. It isn't one of the room's any more.
+	// givenUp says that it was begun and then all have given up. It isn't one of the room's any
+	// more.
 	givenUp bool
 	cancel  func(cause error) // nil until it has started
 }
 
-// An aftermath is what is to be done, once the loader's mutex is released, when something has ended.
+// An aftermath is what is to be done, once the loader's mutex is released, when something has
+// ended.
 type aftermath[K comparable, V any] struct {
 	cancel func(cause error)       // of a batch that was given up; may be nil
 	next   *batch[K, V]            // may begin now; may be nil
@@ -57,7 +62,8 @@ func (a aftermath[K, V]) do() {
 	}
 }
 
-// A call is a key that is asked for, by one or more. All but the promise is guarded by the loader's mutex.
+// A call is a key that is asked for, by one or more. All but the promise is guarded by the loader's
+// mutex.
 type call[K comparable, V any] struct {
 	promise loop.Promise[V] // for all callers of Load
 	key     K
@@ -98,7 +104,8 @@ func (a *asker[K, V]) CancelFuture(cause error) {
 // String names what is waited for.
 func (a *asker[K, V]) String() string { return a.call.String() }
 
-// An order collects what is to be done when keys have been asked for, and the loader's mutex is released.
+// An order collects what is to be done when keys have been asked for, and the loader's mutex is
+// released.
 type order[K comparable, V any] struct {
 	loader *Loader[K, V]
 	ctx    context.Context
@@ -138,7 +145,8 @@ func (o *order[K, V]) join(key K) *call[K, V] {
 	return c
 }
 
-// close decides when what was collected is to start. It must be called with the loader's mutex held.
+// close decides when what was collected is to start. It must be called with the loader's mutex
+// held.
 func (o *order[K, V]) close() {
 	switch r := o.room; {
 	case r == nil || r.collecting == nil:
@@ -167,8 +175,8 @@ func (o *order[K, V]) run() {
 	}
 }
 
-// inBatch is the key of a context value that says that a batch function runs, outside of any loop. What it
-// loads mustn't wait for other batches to end: they may be waiting for this one.
+// inBatch is the key of a context value that says that a batch function runs, outside of any loop.
+// What it loads mustn't wait for other batches to end: they may be waiting for this one.
 type inBatch struct{}
 
 func (l *Loader[K, V]) room(home *loop.Loop) *room[K, V] {
@@ -180,7 +188,8 @@ func (l *Loader[K, V]) room(home *loop.Loop) *room[K, V] {
 	return r
 }
 
-// watch returns a promise that the loop will fail when it closes, if that isn't watched over yet. Else it returns nil.
+// watch returns a promise that the loop will fail when it closes, if that isn't watched over yet.
+// Else it returns nil.
 func (r *room[K, V]) watch() *loop.Promise[struct{}] {
 	if r.home == nil || r.closing != nil {
 		return nil
@@ -217,7 +226,8 @@ func (r *room[K, V]) ended() (after aftermath[K, V]) {
 	return after
 }
 
-// idle is called by the loop when all its tasks wait, or when it has had no such moment for too long.
+// idle is called by the loop when all its tasks wait, or when it has had no such moment for too
+// long.
 func (r *room[K, V]) idle() {
 	r.loader.mu.Lock()
 	r.idleAsked = false
@@ -239,7 +249,8 @@ func (r *room[K, V]) clear(c *call[K, V]) {
 	}
 }
 
-// begin ends the collecting. It must be called with the loader's mutex held, and start after that without.
+// begin ends the collecting. It must be called with the loader's mutex held, and start after that
+// without.
 func (b *batch[K, V]) begin() {
 	b.begun = true
 	b.room.collecting = nil

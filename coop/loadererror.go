@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// KeyErrors are errors of single keys. A [Loader]'s batch function, and [Loader.LoadMany], return them if some keys have failed and
-// others have not. errors.Is and errors.As see each of them.
+// KeyErrors are errors of single keys. A [Loader]'s batch function, and [Loader.LoadMany], return
+// them if some keys have failed and others have not. errors.Is and errors.As see each of them.
 type KeyErrors[K comparable] map[K]error
 
 // Error names some of the keys, with their errors.

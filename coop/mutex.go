@@ -8,20 +8,22 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A Mutex is a mutual exclusion lock: waiting for it in a task suspends only that task.
-// The zero value is an unlocked mutex for every goroutine; one that [NewMutex] makes in a loop belongs to that loop.
-// It must not be copied.
+// A Mutex is a mutual exclusion lock: waiting for it in a task suspends only that task. The zero
+// value is an unlocked mutex for every goroutine; one that [NewMutex] makes in a loop belongs to
+// that loop. It must not be copied.
 //
-// Unlock hands the lock to the caller that has waited longest. The lock isn't re-entrant: a caller that locks it twice waits for itself.
-// It doesn't belong to a goroutine or task either: any may unlock it.
+// Unlock hands the lock to the caller that has waited longest. The lock isn't re-entrant: a caller
+// that locks it twice waits for itself. It doesn't belong to a goroutine or task either: any may
+// unlock it.
 //
 // In a loop a mutex is needed only for what must stay as it is across a wait.
 //
-// It isn't a sync.Locker: a Lock without a context could neither be cancelled nor tell of a deadlock.
+// It isn't a sync.Locker: a Lock without a context could neither be cancelled nor tell of a
+// deadlock.
 type Mutex struct {
 	identity
-	// state is changed from free to locked and back without mu, and to and from contended only with it.
-	// It is contended exactly while a caller waits, or a debt is open.
+	// state is changed from free to locked and back without mu, and to and from contended only with
+	// it. It is contended exactly while a caller waits, or a debt is open.
 	state atomic.Uint32
 
 	mu    sync.Mutex // held for moments; no other is taken inside
@@ -38,10 +40,11 @@ const (
 // NewMutex returns an unlocked mutex. Made in a loop, it belongs to that loop.
 func NewMutex(opts ...Option) *Mutex { return &Mutex{identity: newIdentity(opts)} }
 
-// Lock locks the mutex, waiting in line while another caller has it. If it returns an error, the lock isn't the caller's.
+// Lock locks the mutex, waiting in line while another caller has it. If it returns an error, the
+// lock isn't the caller's.
 //
-// If the context ends while the caller waits, Lock returns its cause. If at that very moment it was the caller's turn,
-// it has the lock, and the error is nil.
+// If the context ends while the caller waits, Lock returns its cause. If at that very moment it was
+// the caller's turn, it has the lock, and the error is nil.
 func (m *Mutex) Lock(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return loop.ContextError(ctx)
@@ -64,8 +67,9 @@ func (m *Mutex) lockSlowly(ctx context.Context) error {
 	return w.wait(ctx)
 }
 
-// contend makes a locked mutex a contended one, so that its Unlock looks at the line. It reports true if the mutex has become
-// free meanwhile; then it's locked now. It must be called with mu held.
+// contend makes a locked mutex a contended one, so that its Unlock looks at the line. It reports
+// true if the mutex has become free meanwhile; then it's locked now. It must be called with mu
+// held.
 func (m *Mutex) contend() bool {
 	for {
 		if m.TryLock() {
@@ -77,11 +81,12 @@ func (m *Mutex) contend() bool {
 	}
 }
 
-// TryLock locks the mutex if it's free, and reports whether it did. It never waits. It may be called from any goroutine.
+// TryLock locks the mutex if it's free, and reports whether it did. It never waits. It may be
+// called from any goroutine.
 func (m *Mutex) TryLock() bool { return m.state.CompareAndSwap(free, locked) }
 
-// Unlock gives the lock to the next in line, or frees it. If it isn't locked that's a mistake, and Unlock panics.
-// It never waits. It may be called from any goroutine.
+// Unlock gives the lock to the next in line, or frees it. If it isn't locked that's a mistake, and
+// Unlock panics. It never waits. It may be called from any goroutine.
 func (m *Mutex) Unlock() {
 	if m.state.CompareAndSwap(locked, free) {
 		return
@@ -107,7 +112,8 @@ func (m *Mutex) Unlock() {
 	next.resolve()
 }
 
-// settle puts the state of a locked mutex right after the line or the debts have changed. It must be called with mu held.
+// settle puts the state of a locked mutex right after the line or the debts have changed. It must
+// be called with mu held.
 func (m *Mutex) settle() {
 	if m.line.first == nil && m.debts == 0 {
 		m.state.Store(locked)
@@ -137,8 +143,9 @@ func (t *mutexTool) resign(w *waiter[struct{}], keep bool) bool {
 	return false
 }
 
-// relock is how a wait that gave the lock away gets it back, also if the context has ended.
-// If waiting for it is impossible, as it is in a deadlock, it returns why, and the caller owes an unlock.
+// relock is how a wait that gave the lock away gets it back, also if the context has ended. If
+// waiting for it is impossible, as it is in a deadlock, it returns why, and the caller owes an
+// unlock.
 func (m *Mutex) relock(ctx context.Context) error {
 	if m.TryLock() {
 		return nil

@@ -16,7 +16,8 @@ type permits struct {
 
 	mu    sync.Mutex // held for moments; no other is taken inside
 	taken int
-	// line holds the callers for which there isn't enough yet, with what they want. A first one for which there is enough has been served.
+	// line holds the callers for which there isn't enough yet, with what they want. A first one for
+	// which there is enough has been served.
 	line line[int]
 }
 
@@ -61,7 +62,8 @@ func (p *permits) acquire(ctx context.Context, n int, what string) error {
 	return w.wait(ctx)
 }
 
-// release gives n back. It does nothing and reports false if what is taken isn't between least and most.
+// release gives n back. It does nothing and reports false if what is taken isn't between least and
+// most.
 func (p *permits) release(n, least, most int) bool {
 	p.mu.Lock()
 	if p.taken < least || p.taken > most {
@@ -79,8 +81,8 @@ func (p *permits) release(n, least, most int) bool {
 	return true
 }
 
-// grant serves those at the head of the line for whom there is enough. It must be called with mu held,
-// and what it returns be resolved without.
+// grant serves those at the head of the line for whom there is enough. It must be called with mu
+// held, and what it returns be resolved without.
 func (p *permits) grant() (next line[int]) {
 	for p.line.first != nil && p.line.first.value <= p.limit()-p.taken {
 		w := p.line.serve()

@@ -20,9 +20,10 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// Random programs: some actors use a tool, and are cancelled at random moments: before they wait, while they wait, just before or after
-// they are served, by each other or by other goroutines. Then the tool must have kept its promises, and
-// everybody who wasn't cancelled must have come to the end: in a loop a lost wake-up is a deadlock.
+// Random programs: some actors use a tool, and are cancelled at random moments: before they wait,
+// while they wait, just before or after they are served, by each other or by other goroutines. Then
+// the tool must have kept its promises, and everybody who wasn't cancelled must have come to the
+// end: in a loop a lost wake-up is a deadlock.
 
 // dice decide what a program does.
 type dice interface{ IntN(n int) int }
@@ -36,7 +37,8 @@ type play struct {
 	waits   []*step // that can be cancelled
 	steps   atomic.Int32
 	tickets int
-	// exclusive says that one is served at a time. Of several, one that was served later may well run earlier.
+	// exclusive says that one is served at a time. Of several, one that was served later may well
+	// run earlier.
 	exclusive bool
 	last      int // the ticket of the last one that was served without being cancelled
 }
@@ -55,7 +57,8 @@ func (p *play) roll(n int) int {
 	return p.dice.IntN(n)
 }
 
-// try calls wait with a context that may end at any time, and reports whether it was served: in turn, if it's a loop's.
+// try calls wait with a context that may end at any time, and reports whether it was served: in
+// turn, if it's a loop's.
 func (p *play) try(ctx context.Context, wait func(ctx context.Context) error) bool {
 	var own *step
 	err := p.quietly(ctx, func(ctx context.Context) error {
@@ -82,7 +85,8 @@ func (p *play) quietly(ctx context.Context, wait func(ctx context.Context) error
 	s := new(step)
 	s.Context, s.cancel = context.WithCancelCause(ctx)
 	defer s.cancel(nil)
-	// The number of cancels is limited, for a program that tries again and again comes to an end only if that succeeds at last.
+	// The number of cancels is limited, for a program that tries again and again comes to an end
+	// only if that succeeds at last.
 	how := p.roll(8)
 	if p.steps.Add(1) > 300 {
 		how = -1
@@ -209,7 +213,8 @@ var programs = map[string]func(ctx context.Context, p *play){
 		require.True(p.t, m.TryLock())
 		require.Zero(p.t, m.Waiting())
 	},
-	// A bounded buffer made of a condition, in which a signal that is lost leaves somebody waiting for ever.
+	// A bounded buffer made of a condition, in which a signal that is lost leaves somebody waiting
+	// for ever.
 	"Cond": func(ctx context.Context, p *play) {
 		m := coop.NewMutex()
 		c := coop.NewCond(m)
@@ -393,7 +398,8 @@ var programs = map[string]func(ctx context.Context, p *play){
 	},
 }
 
-// perform runs a program in a loop with a virtual clock, in one with a real clock, or in goroutines.
+// perform runs a program in a loop with a virtual clock, in one with a real clock, or in
+// goroutines.
 func perform(t require.TestingT, ctx context.Context, program func(ctx context.Context, p *play), d dice, stage int) {
 	p := &play{t: t, dice: d, inLoop: stage != goroutines}
 	if stage == goroutines {
@@ -449,7 +455,8 @@ func (d *bytesDice) IntN(n int) int {
 	return (int(b) + d.next/len(d.bytes)) % n
 }
 
-// FuzzSchedules looks for a schedule, with cancels at any of the points at which somebody waits, that breaks a promise.
+// FuzzSchedules looks for a schedule, with cancels at any of the points at which somebody waits,
+// that breaks a promise.
 func FuzzSchedules(f *testing.F) {
 	names := slices.Sorted(maps.Keys(programs))
 	for i := range names {

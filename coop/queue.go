@@ -13,9 +13,10 @@ import (
 // A Queue passes items from callers that put them to callers that get them. It is asyncio's Queue.
 // [NewQueue], [NewLIFO] and [NewPriority] make it.
 //
-// Unlike a channel it may be unbounded, give items in another order than that of arrival, be closed while others put, and count the work
-// that is under way. Callers are served in the order in which they came: an item that is put while getters wait
-// goes to the first of them, and a place that becomes free goes to the first waiting putter.
+// Unlike a channel it may be unbounded, give items in another order than that of arrival, be closed
+// while others put, and count the work that is under way. Callers are served in the order in which
+// they came: an item that is put while getters wait goes to the first of them, and a place that
+// becomes free goes to the first waiting putter.
 type Queue[T any] struct {
 	identity
 	size int // 0 for no bound
@@ -29,8 +30,8 @@ type Queue[T any] struct {
 	finished   *gate   // for those that wait for unfinished to be 0; nil if none has begun to
 }
 
-// NewQueue returns a queue that gives items in the order in which they were put. It holds size items at most, or any number if size is 0.
-// Made in a loop, it belongs to that loop.
+// NewQueue returns a queue that gives items in the order in which they were put. It holds size
+// items at most, or any number if size is 0. Made in a loop, it belongs to that loop.
 func NewQueue[T any](size int, opts ...Option) *Queue[T] {
 	return newQueue[T](size, new(cache.Ring[T]), opts)
 }
@@ -40,7 +41,8 @@ func NewLIFO[T any](size int, opts ...Option) *Queue[T] {
 	return newQueue[T](size, new(stack[T]), opts)
 }
 
-// NewPriority is [NewQueue] for a queue that gives the least item first, and of equal ones the one that was put first.
+// NewPriority is [NewQueue] for a queue that gives the least item first, and of equal ones the one
+// that was put first.
 //
 // The function less is called with the queue locked: it must be quick, and must not use the queue.
 func NewPriority[T any](size int, less func(a, b T) bool, opts ...Option) *Queue[T] {
@@ -54,9 +56,10 @@ func newQueue[T any](size int, s store[T], opts []Option) *Queue[T] {
 	return &Queue[T]{identity: newIdentity(opts), size: size, store: s}
 }
 
-// Put puts an item, waiting in line while the queue is full. If it returns an error the item wasn't put:
-// [ErrQueueClosed] if the queue is closed, or gets closed meanwhile; the context's cause if the context ends first.
-// If the context ends at the very moment at which the item is taken, it is put, and the error is nil.
+// Put puts an item, waiting in line while the queue is full. If it returns an error the item wasn't
+// put: [ErrQueueClosed] if the queue is closed, or gets closed meanwhile; the context's cause if
+// the context ends first. If the context ends at the very moment at which the item is taken, it is
+// put, and the error is nil.
 func (q *Queue[T]) Put(ctx context.Context, item T) error {
 	if ctx.Err() != nil {
 		return loop.ContextError(ctx)
@@ -69,15 +72,16 @@ func (q *Queue[T]) Put(ctx context.Context, item T) error {
 	return err
 }
 
-// TryPut puts an item if that needs no waiting, and reports whether it did. It never waits. It may be called from any goroutine.
+// TryPut puts an item if that needs no waiting, and reports whether it did. It never waits. It may
+// be called from any goroutine.
 func (q *Queue[T]) TryPut(item T) bool {
 	getter, _, err := q.put(item, false)
 	getter.resolve()
 	return err == nil
 }
 
-// put puts an item. It returns the getter that got it, if one did. If there is no room it returns the new waiter,
-// or an error if the caller mustn't wait.
+// put puts an item. It returns the getter that got it, if one did. If there is no room it returns
+// the new waiter, or an error if the caller mustn't wait.
 func (q *Queue[T]) put(item T, mayWait bool) (getter, putter *waiter[T], err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock() // less may panic
@@ -102,7 +106,8 @@ func (q *Queue[T]) put(item T, mayWait bool) (getter, putter *waiter[T], err err
 
 // Get takes an item, waiting in line while there is none. If it returns an error it has taken none:
 // [ErrQueueClosed] if the queue is closed and empty; the context's cause if the context ends first.
-// If the context ends at the very moment at which an item is handed over, Get returns the item and no error.
+// If the context ends at the very moment at which an item is handed over, Get returns the item and
+// no error.
 func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 	if ctx.Err() != nil {
 		var none T
@@ -120,15 +125,16 @@ func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 	return item, err
 }
 
-// TryGet takes an item if there is one, and reports whether it did. It never waits. It may be called from any goroutine.
+// TryGet takes an item if there is one, and reports whether it did. It never waits. It may be
+// called from any goroutine.
 func (q *Queue[T]) TryGet() (item T, ok bool) {
 	item, putter, _, err := q.get(false)
 	putter.resolve()
 	return item, err == nil
 }
 
-// get takes an item. It returns the putter that had waited for the room, if one had. If there is no item it returns the new waiter,
-// or an error if the caller mustn't wait.
+// get takes an item. It returns the putter that had waited for the room, if one had. If there is no
+// item it returns the new waiter, or an error if the caller mustn't wait.
 func (q *Queue[T]) get(mayWait bool) (item T, putter, getter *waiter[T], err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock() // less may panic
@@ -178,8 +184,8 @@ func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	}
 }
 
-// TaskDone says that the work on an item that was got is done: see [Queue.Join]. It panics if it's called more often than items were put.
-// It never waits. It may be called from any goroutine.
+// TaskDone says that the work on an item that was got is done: see [Queue.Join]. It panics if it's
+// called more often than items were put. It never waits. It may be called from any goroutine.
 func (q *Queue[T]) TaskDone() {
 	q.mu.Lock()
 	if q.unfinished == 0 {
@@ -219,9 +225,10 @@ func (q *Queue[T]) Join(ctx context.Context) error {
 	return gate.wait(ctx)
 }
 
-// Close closes the queue: nothing more can be put. A caller that waits to put gets [ErrQueueClosed], and its item isn't put.
-// What is in the queue can still be got; after that Get returns ErrQueueClosed, too.
-// Closing again does nothing. It never waits. It may be called from any goroutine.
+// Close closes the queue: nothing more can be put. A caller that waits to put gets
+// [ErrQueueClosed], and its item isn't put. What is in the queue can still be got; after that Get
+// returns ErrQueueClosed, too. Closing again does nothing. It never waits. It may be called from
+// any goroutine.
 func (q *Queue[T]) Close() {
 	q.mu.Lock()
 	getters, putters := q.close()
@@ -230,8 +237,8 @@ func (q *Queue[T]) Close() {
 	putters.reject(ErrQueueClosed)
 }
 
-// CloseNow is [Queue.Close], and returns what is left in the queue instead of leaving it to the getters. These items count as done for
-// [Queue.Join]. It is asyncio's shutdown(immediate=True).
+// CloseNow is [Queue.Close], and returns what is left in the queue instead of leaving it to the
+// getters. These items count as done for [Queue.Join]. It is asyncio's shutdown(immediate=True).
 func (q *Queue[T]) CloseNow() (left []T) {
 	left, gate, getters, putters := q.closeNow()
 	gate.open()

@@ -2,13 +2,16 @@ package coop
 
 import "context"
 
-// An RWMutex is a lock that any number of readers or one writer can have. The zero value is unlocked, and is for every goroutine;
-// one that [NewRWMutex] makes in a loop belongs to that loop. It must not be copied.
+// An RWMutex is a lock that any number of readers or one writer can have. The zero value is
+// unlocked, and is for every goroutine; one that [NewRWMutex] makes in a loop belongs to that loop.
+// It must not be copied.
 //
-// It is fair to both: callers are served in the order in which they came. A reader that comes while a writer waits is served after
-// that writer, even if readers hold the lock at that moment. Readers next to each other in line are let in together.
+// It is fair to both: callers are served in the order in which they came. A reader that comes while
+// a writer waits is served after that writer, even if readers hold the lock at that moment. Readers
+// next to each other in line are let in together.
 //
-// It isn't re-entrant, not even for readers: a second RLock waits for a writer that waits for the first.
+// It isn't re-entrant, not even for readers: a second RLock waits for a writer that waits for the
+// first.
 type RWMutex struct{ permits permits }
 
 // NewRWMutex returns an unlocked lock. Made in a loop, it belongs to that loop.
@@ -19,7 +22,8 @@ func (m *RWMutex) Lock(ctx context.Context) error {
 	return m.permits.acquire(ctx, everything, "a coop.RWMutex, to write")
 }
 
-// TryLock locks for writing if no caller has or wants the lock, and reports whether it did. It may be called from any goroutine.
+// TryLock locks for writing if no caller has or wants the lock, and reports whether it did. It may
+// be called from any goroutine.
 func (m *RWMutex) TryLock() bool { return m.permits.try(everything) }
 
 // Unlock ends the writer's lock. It panics if there is none. It may be called from any goroutine.
@@ -34,7 +38,8 @@ func (m *RWMutex) RLock(ctx context.Context) error {
 	return m.permits.acquire(ctx, 1, "a coop.RWMutex, to read")
 }
 
-// TryRLock locks for reading if that needs no waiting, and reports whether it did. It may be called from any goroutine.
+// TryRLock locks for reading if that needs no waiting, and reports whether it did. It may be called
+// from any goroutine.
 func (m *RWMutex) TryRLock() bool { return m.permits.try(1) }
 
 // RUnlock ends one reader's lock. It panics if there is none. It may be called from any goroutine.

@@ -5,13 +5,15 @@ import (
 	"fmt"
 )
 
-// A Semaphore has a number of permits, of which callers take one or several at a time. [NewSemaphore] makes it.
+// A Semaphore has a number of permits, of which callers take one or several at a time.
+// [NewSemaphore] makes it.
 //
-// It is strictly fair: a caller that waits for many permits isn't overtaken by callers that want few.
+// It is strictly fair: a caller that waits for many permits isn't overtaken by callers that want
+// few.
 type Semaphore struct{ permits permits }
 
-// NewSemaphore returns a semaphore with the given number of permits, of which there must be one at least.
-// Made in a loop, it belongs to that loop.
+// NewSemaphore returns a semaphore with the given number of permits, of which there must be one at
+// least. Made in a loop, it belongs to that loop.
 func NewSemaphore(size int, opts ...Option) *Semaphore {
 	if size < 1 {
 		panic(fmt.Sprintf("coop: NewSemaphore with a size of %d", size))
@@ -19,11 +21,11 @@ func NewSemaphore(size int, opts ...Option) *Semaphore {
 	return &Semaphore{permits{identity: newIdentity(opts), size: size}}
 }
 
-// Acquire takes n permits, all at once, waiting in line until there are so many.
-// If it returns an error it has taken none: [ErrTooLarge], at once, if n is more than the semaphore has at all.
+// Acquire takes n permits, all at once, waiting in line until there are so many. If it returns an
+// error it has taken none: [ErrTooLarge], at once, if n is more than the semaphore has at all.
 //
-// If the context ends while the caller waits, Acquire returns its cause. If at that very moment it was the caller's turn,
-// it has the permits, and the error is nil.
+// If the context ends while the caller waits, Acquire returns its cause. If at that very moment it
+// was the caller's turn, it has the permits, and the error is nil.
 func (s *Semaphore) Acquire(ctx context.Context, n int) error {
 	s.check(n)
 	if n > s.permits.size {
@@ -32,15 +34,15 @@ func (s *Semaphore) Acquire(ctx context.Context, n int) error {
 	return s.permits.acquire(ctx, n, "a coop.Semaphore")
 }
 
-// TryAcquire takes n permits if they are free and no caller waits, and reports whether it did. It never waits.
-// It may be called from any goroutine.
+// TryAcquire takes n permits if they are free and no caller waits, and reports whether it did. It
+// never waits. It may be called from any goroutine.
 func (s *Semaphore) TryAcquire(n int) bool {
 	s.check(n)
 	return s.permits.try(n)
 }
 
-// Release gives n permits back; waiting callers get them first. It panics if fewer are taken. It never waits.
-// It may be called from any goroutine.
+// Release gives n permits back; waiting callers get them first. It panics if fewer are taken. It
+// never waits. It may be called from any goroutine.
 func (s *Semaphore) Release(n int) {
 	s.check(n)
 	if !s.permits.release(n, n, s.permits.size) {

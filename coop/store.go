@@ -6,7 +6,8 @@ import "github.com/seed1239206e/repaint/internal/cache"
 type store[T any] interface {
 	Push(item T)
 	Pop() T // of a store that isn't empty
-	// Unpop puts an item back that was popped, or would have been, so that it comes next among equals.
+	// Unpop puts an item back that was popped, or would have been, so that it comes next among
+	// equals.
 	Unpop(item T)
 	Len() int
 }

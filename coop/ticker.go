@@ -11,14 +11,16 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A Ticker gives a tick at regular moments: every d after it was made, without drift. [NewTicker] makes it.
+// A Ticker gives a tick at regular moments: every d after it was made, without drift. [NewTicker]
+// makes it.
 //
-// Each tick goes to one caller: the one that has waited longest. Ticks for which no caller waits are dropped, except
-// for one, which the next caller gets at once: as with time.Ticker, a slow consumer doesn't get a heap of them.
+// Each tick goes to one caller: the one that has waited longest. Ticks for which no caller waits
+// are dropped, except for one, which the next caller gets at once: as with time.Ticker, a slow
+// consumer doesn't get a heap of them.
 //
-// A ticker that is made in a loop goes by the loop's clock, which may be a virtual one, and can be used in that loop only.
-// Any other goes by real time and can be used from everywhere. Nothing runs, and no timer is set, while no caller waits.
-// So it needn't be stopped to be let go.
+// A ticker that is made in a loop goes by the loop's clock, which may be a virtual one, and can be
+// used in that loop only. Any other goes by real time and can be used from everywhere. Nothing
+// runs, and no timer is set, while no caller waits. So it needn't be stopped to be let go.
 type Ticker struct {
 	identity
 	every time.Duration
@@ -31,8 +33,9 @@ type Ticker struct {
 	wake    *loop.Promise[struct{}] // of the caller that waits for the next tick; nil if there is none
 }
 
-// NewTicker returns a ticker whose first tick comes after d, which must be positive.
-// Made in a loop, it goes by the loop's clock and belongs to the loop; with [Unbound] it goes by real time all the same.
+// NewTicker returns a ticker whose first tick comes after d, which must be positive. Made in a
+// loop, it goes by the loop's clock and belongs to the loop; with [Unbound] it goes by real time
+// all the same.
 func NewTicker(d time.Duration, opts ...Option) *Ticker {
 	if d <= 0 {
 		panic(fmt.Sprintf("coop: NewTicker for every %v", d))
@@ -50,9 +53,10 @@ func (t *Ticker) now() time.Time {
 	return time.Now()
 }
 
-// Wait waits for the next tick and returns the moment for which it was due; of several that have passed, the last one.
-// After [Ticker.Stop] the error is [ErrStopped]. If the context ends first, it's the context's cause,
-// and the tick is for the next caller. If the ticker is of another loop the error is [repaint.ErrOtherLoop].
+// Wait waits for the next tick and returns the moment for which it was due; of several that have
+// passed, the last one. After [Ticker.Stop] the error is [ErrStopped]. If the context ends first,
+// it's the context's cause, and the tick is for the next caller. If the ticker is of another loop
+// the error is [repaint.ErrOtherLoop].
 func (t *Ticker) Wait(ctx context.Context) (time.Time, error) {
 	if t.home != nil && repaint.CurrentLoop() != t.home {
 		return time.Time{}, fmt.Errorf("%w: a coop.Ticker goes by the clock of the loop in which it was made; make it with coop.Unbound", repaint.ErrOtherLoop)
@@ -125,7 +129,8 @@ func (t *Ticker) Missed() int {
 	return t.missed
 }
 
-// Stop ends the ticker: waiting callers, and all later ones, get [ErrStopped]. Stopping again does nothing. It may be called from any goroutine.
+// Stop ends the ticker: waiting callers, and all later ones, get [ErrStopped]. Stopping again does
+// nothing. It may be called from any goroutine.
 func (t *Ticker) Stop() {
 	t.mu.Lock()
 	wake := t.wake

@@ -117,7 +117,8 @@ func BenchmarkCurrent(b *testing.B) {
 	}
 }
 
-// BenchmarkThrow is an error thrown into a greenlet, which catches it and waits again: two transfers.
+// BenchmarkThrow is an error thrown into a greenlet, which catches it and waits again: two
+// transfers.
 func BenchmarkThrow(b *testing.B) {
 	b.Run("greenlet", func(b *testing.B) {
 		f, _ := greenlet.Enter()
@@ -175,7 +176,8 @@ func BenchmarkSwitchDepth(b *testing.B) {
 	}
 }
 
-// BenchmarkSwitchLive shows that a switch takes as long with many suspended greenlets around as with none.
+// BenchmarkSwitchLive shows that a switch takes as long with many suspended greenlets around as
+// with none.
 func BenchmarkSwitchLive(b *testing.B) {
 	for _, live := range []int{0, 1_000, 100_000} {
 		b.Run(strconv.Itoa(live), func(b *testing.B) {
@@ -250,7 +252,8 @@ func BenchmarkGenerator(b *testing.B) {
 	})
 }
 
-// BenchmarkPython runs the same with Python's greenlet, where it is installed (on Debian: python3-greenlet).
+// BenchmarkPython runs the same with Python's greenlet, where it is installed (on Debian:
+// python3-greenlet).
 func BenchmarkPython(b *testing.B) {
 	out, err := exec.Command("python3", "testdata/peer.py").Output()
 	if err != nil {

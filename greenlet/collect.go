@@ -7,19 +7,21 @@ import (
 	"weak"
 )
 
-// watchLater has the current greenlet, which is about to be suspended, watched. It is done by the one that
-// gets control, because it needs more stack than a suspended greenlet should have.
+// watchLater has the current greenlet, which is about to be suspended, watched. It is done by the
+// one that gets control, because it needs more stack than a suspended greenlet should have.
 func (f *Family) watchLater() {
 	f.current.watched = true
 	f.toWatch = f.current
 	f.special = true
 }
 
-// watch has the collector tell the family when the handle of a suspended greenlet becomes unreachable.
+// watch has the collector tell the family when the handle of a suspended greenlet becomes
+// unreachable.
 func watch(g *Greenlet) {
 	g.self = weak.Make(g)
-	// What is given to a cleanup is reachable. So it must not lead to the handle, not even for the moment
-	// in which the family's current greenlet is this one. As long as it lives, its stack keeps the core.
+	// What is given to a cleanup is reachable. So it must not lead to the handle, not even for the
+	// moment in which the family's current greenlet is this one. As long as it lives, its stack
+	// keeps the core.
 	runtime.AddCleanup(g, func(w weak.Pointer[core]) {
 		if c := w.Value(); c != nil && !c.is(dead) {
 			c.fam.forget(c)
@@ -42,8 +44,8 @@ func (f *Family) forget(c *core) {
 	}
 }
 
-// handle returns the handle of a suspended greenlet. If that is gone it makes a new one, which is watched in turn,
-// so that a deferred function of the greenlet can save it from being killed.
+// handle returns the handle of a suspended greenlet. If that is gone it makes a new one, which is
+// watched in turn, so that a deferred function of the greenlet can save it from being killed.
 func (c *core) handle() *Greenlet {
 	if c.held {
 		return (*Greenlet)(unsafe.Add(unsafe.Pointer(c), -int(unsafe.Offsetof(held{}.core))))
@@ -72,17 +74,19 @@ func (f *Family) settle() {
 	f.attention.Store(len(f.unreachable) > 0 || f.traced || f.locked || f.over)
 }
 
-// notice has the family's next call look at what others have left for it. Refresh may be looking right now:
-// it holds the mutex until it has taken the flag down, so that what it has overlooked isn't forgotten.
+// notice has the family's next call look at what others have left for it. Refresh may be looking
+// right now: it holds the mutex until it has taken the flag down, so that what it has overlooked
+// isn't forgotten.
 func (f *Family) notice() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.attention.Store(true)
 }
 
-// killUnreachable does what the collector asked for. One that is being killed may switch away, and control may come back
-// with something else, for the current greenlet: if ok is false then that is m, which must be opened.
-// What is left to kill is left to the family's next call, whichever greenlet makes it.
+// killUnreachable does what the collector asked for. One that is being killed may switch away, and
+// control may come back with something else, for the current greenlet: if ok is false then that is
+// m, which must be opened. What is left to kill is left to the family's next call, whichever
+// greenlet makes it.
 func (f *Family) killUnreachable() (m message, ok bool) {
 	if !f.attention.Load() {
 		return message{}, true

@@ -162,7 +162,8 @@ func TestUnreachableParentOfAReachableChildLives(t *testing.T) {
 	require.Equal(t, []any{"parent", 1}, must(t, v, err))
 }
 
-// GODEBUG=checkfinalizers=1 ends a program in which what is given to a cleanup leads to the object that it is for.
+// GODEBUG=checkfinalizers=1 ends a program in which what is given to a cleanup leads to the object
+// that it is for.
 var checkedCleanups = scenarios(map[string]func(){
 	"suspended greenlets, current again, parents and children": func() {
 		root := greenlet.Current()

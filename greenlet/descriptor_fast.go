@@ -11,11 +11,12 @@ import (
 	"unsafe"
 )
 
-// The runtime's descriptor of a goroutine holds five things that nothing else tells, or not quickly:
-// the goroutine's number, the thread it is locked to, its status, its profile labels, and the bounds of its stack.
-// Where they are belongs to the runtime and changes between its versions. So nothing here knows their places:
-// they are looked for when the program starts, and a place is believed only if it is the one place
-// that holds what it should in several goroutines. What isn't found is done without.
+// The runtime's descriptor of a goroutine holds five things that nothing else tells, or not
+// quickly: the goroutine's number, the thread it is locked to, its status, its profile labels, and
+// the bounds of its stack. Where they are belongs to the runtime and changes between its versions.
+// So nothing here knows their places: they are looked for when the program starts, and a place is
+// believed only if it is the one place that holds what it should in several goroutines. What isn't
+// found is done without.
 
 // getg returns the address of the calling goroutine's descriptor.
 func getg() unsafe.Pointer
@@ -24,15 +25,17 @@ func getg() unsafe.Pointer
 // If it is, or if goidOffset is unknown, the result is no goroutine's number.
 func ticket() uint64
 
-// quickGoid returns the number of the calling goroutine, or no goroutine's number if goidOffset is unknown.
+// quickGoid returns the number of the calling goroutine, or no goroutine's number if goidOffset is
+// unknown.
 func quickGoid() uint64
 
-// Where the things are. An offset is 0 if it wasn't found: the descriptor begins with the bounds of the stack.
+// Where the things are. An offset is 0 if it wasn't found: the descriptor begins with the bounds of
+// the stack.
 var (
 	goidOffset, lockOffset, lockMask uintptr // the mask is 0 or all ones
 
-	// lockExt is where the descriptor of the thread that a goroutine is locked to counts LockOSThread.
-	// The next word counts the runtime's own locks.
+	// lockExt is where the descriptor of the thread that a goroutine is locked to counts
+	// LockOSThread. The next word counts the runtime's own locks.
 	lockExt      uintptr
 	statusOffset uintptr
 	labelsOffset uintptr // of a pointer to the labels for CPU profiles
@@ -42,8 +45,8 @@ var (
 )
 
 const (
-	// All descriptors of goroutines since Go 1.5 are larger than descriptorSize, and since Go 1.26 than longDescriptorSize.
-	// All descriptors of threads are larger than threadSize.
+	// All descriptors of goroutines since Go 1.5 are larger than descriptorSize, and since Go 1.26
+	// than longDescriptorSize. All descriptors of threads are larger than threadSize.
 	descriptorSize     = 256
 	longDescriptorSize = 416
 	threadSize         = 1024
@@ -83,8 +86,9 @@ func stackSize() uintptr {
 	return bounds[1] - bounds[0]
 }
 
-// ownLabels returns the calling goroutine's profile labels, or nil if there are none or it isn't known where they are.
-// Only the goroutine itself reads and writes them, but the race detector doesn't know of the descriptor's earlier goroutines.
+// ownLabels returns the calling goroutine's profile labels, or nil if there are none or it isn't
+// known where they are. Only the goroutine itself reads and writes them, but the race detector
+// doesn't know of the descriptor's earlier goroutines.
 //
 //go:norace
 func ownLabels() unsafe.Pointer {
@@ -117,7 +121,8 @@ type descriptor struct {
 
 func ownDescriptor(id uint64) descriptor { return descriptor{getg(), id} }
 
-// surelyEnded reports whether the goroutine has ended. It is false where that isn't quick to find out.
+// surelyEnded reports whether the goroutine has ended. It is false where that isn't quick to find
+// out.
 func (d descriptor) surelyEnded() bool {
 	return endsReadable() && (atomic.LoadUint64((*uint64)(unsafe.Add(d.g, goidOffset))) != d.id ||
 		atomic.LoadUint32((*uint32)(unsafe.Add(d.g, statusOffset))) == statusDead)
@@ -127,7 +132,8 @@ func endsReadable() bool { return goidOffset != 0 && statusOffset != 0 }
 
 func word(p unsafe.Pointer, offset uintptr) uint64 { return *(*uint64)(unsafe.Add(p, offset)) }
 
-// findLayout looks at goroutines in known states. What a busy machine has disturbed is looked for again.
+// findLayout looks at goroutines in known states. What a busy machine has disturbed is looked for
+// again.
 func findLayout() struct{} {
 	const attempts = 5
 	for range attempts {
@@ -186,7 +192,8 @@ func lookForLayout() {
 	}
 }
 
-// Statuses of goroutines, the same since Go 1.4. A status that reads otherwise makes findLayout find none.
+// Statuses of goroutines, the same since Go 1.4. A status that reads otherwise makes findLayout
+// find none.
 const (
 	statusRunning = 2
 	statusWaiting = 4
@@ -217,7 +224,8 @@ func (c candidates) keep(ok func(i int) bool) {
 	}
 }
 
-// keepOnce keeps the places that hold the status which another goroutine is about to get. It needs a moment for that.
+// keepOnce keeps the places that hold the status which another goroutine is about to get. It needs
+// a moment for that.
 func (c candidates) keepOnce(g unsafe.Pointer, status uint32) {
 	const patience = 5 * time.Millisecond
 	for start := time.Now(); half(g, c.first()) != status && time.Since(start) < patience; {
@@ -226,8 +234,9 @@ func (c candidates) keepOnce(g unsafe.Pointer, status uint32) {
 	c.keep(func(i int) bool { return half(g, i) == status })
 }
 
-// keepLocks locks the calling goroutine to its thread, twice, and keeps the places that point to that thread
-// and, in counts, those in its descriptor that count the locks. A deferred call would show in the descriptor.
+// keepLocks locks the calling goroutine to its thread, twice, and keeps the places that point to
+// that thread and, in counts, those in its descriptor that count the locks. A deferred call would
+// show in the descriptor.
 func (c candidates) keepLocks(g unsafe.Pointer, counts candidates) {
 	runtime.LockOSThread()
 	c.keep(func(i int) bool { return word(g, uintptr(i*8)) != 0 })

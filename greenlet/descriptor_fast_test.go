@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// If this fails with a new version of Go, greenlets work all the same, but slowly or with less care:
-// findLayout has to learn where the runtime now keeps what it looks for.
+// If this fails with a new version of Go, greenlets work all the same, but slowly or with less
+// care: findLayout has to learn where the runtime now keeps what it looks for.
 func TestDescriptorLayoutIsFound(t *testing.T) {
 	require.NotZero(t, goidOffset, "the goroutine's number: without it all is slow")
 	require.NotZero(t, lockMask, "the thread that the goroutine is locked to: without it ErrThreadLock is never given")

@@ -24,9 +24,10 @@ func callerOfNew() uintptr {
 }
 
 // Dump describes the family for a human reader: its greenlets as a tree of parents and children,
-// each with its name, its state, where it was created (if [RecordCreation] was on) and, if it is suspended, its stack.
-// Greenlets that have not started or have ended are shown only if they are the parent of another that is shown.
-// It must be called from the family, and stops the program for a moment like [Greenlet.Stack].
+// each with its name, its state, where it was created (if [RecordCreation] was on) and, if it is
+// suspended, its stack. Greenlets that have not started or have ended are shown only if they are
+// the parent of another that is shown. It must be called from the family, and stops the program for
+// a moment like [Greenlet.Stack].
 func (f *Family) Dump() string {
 	children := make(map[*core][]*core)
 	var root *core

@@ -6,15 +6,15 @@ import (
 )
 
 var (
-	// ErrExit ends a greenlet quietly: where a greenlet's function returns it, or an error that wraps it,
-	// the parent receives the error as a value. It is greenlet's GreenletExit.
+	// ErrExit ends a greenlet quietly: where a greenlet's function returns it, or an error that
+	// wraps it, the parent receives the error as a value. It is greenlet's GreenletExit.
 	ErrExit = errors.New("greenlet: exit")
 
 	// ErrOtherFamily is the condition of a [FamilyError].
 	ErrOtherFamily = errors.New("greenlet: not of the caller's family")
 
-	// ErrRootExited is the condition of a [FamilyError] about a family whose root goroutine has ended:
-	// nobody can switch to its greenlets any more.
+	// ErrRootExited is the condition of a [FamilyError] about a family whose root goroutine has
+	// ended: nobody can switch to its greenlets any more.
 	ErrRootExited = errors.New("greenlet: the family's root goroutine has exited")
 
 	// ErrClosed says that the greenlet's family was closed.
@@ -32,17 +32,17 @@ var (
 	ErrSurvived = errors.New("greenlet: the greenlet was killed and is still alive")
 )
 
-// A FamilyError reports the use of a greenlet from a goroutine that isn't the running one of its family.
-// errors.Is(err, ErrOtherFamily) holds for it, and errors.Is(err, ErrRootExited) or
+// A FamilyError reports the use of a greenlet from a goroutine that isn't the running one of its
+// family. errors.Is(err, ErrOtherFamily) holds for it, and errors.Is(err, ErrRootExited) or
 // errors.Is(err, ErrClosed) where the fields say so.
 type FamilyError struct {
 	Op       string // what was attempted: "switch to", "throw into", "set the parent of"
 	Greenlet string // on which greenlet
 	Family   string // the greenlet's family
 	Caller   string // the caller's family, or the goroutine that has none
-	// RootExited says that the goroutine with which the family began has ended.
-	// Where descriptors of goroutines can't be read (see the package's documentation) that is noticed
-	// only when the family's suspended greenlets are killed for it.
+	// RootExited says that the goroutine with which the family began has ended. Where descriptors
+	// of goroutines can't be read (see the package's documentation) that is noticed only when the
+	// family's suspended greenlets are killed for it.
 	RootExited bool
 	Closed     bool // the family was closed by its root
 }
@@ -60,7 +60,8 @@ func (e *FamilyError) Error() string {
 		e.Op, e.Greenlet, e.Family, e.Caller)
 }
 
-// Is reports whether target is [ErrOtherFamily], or [ErrRootExited] or [ErrClosed] where that is so.
+// Is reports whether target is [ErrOtherFamily], or [ErrRootExited] or [ErrClosed] where that is
+// so.
 func (e *FamilyError) Is(target error) bool {
 	return target == ErrOtherFamily || target == ErrRootExited && e.RootExited || target == ErrClosed && e.Closed
 }

@@ -87,10 +87,10 @@ func ExampleGenerator_Next() {
 	// Output: a1 b4 c9
 }
 
-// Generators made by hand, which nest: a value can be yielded past the enclosing generator to its consumer.
-// It is greenlet's own example. The parent of a generator is who consumes it at the moment,
-// so yielding to a level is switching to that ancestor; and as the generators between are passed over,
-// the consumer resumes the one that yielded.
+// Generators made by hand, which nest: a value can be yielded past the enclosing generator to its
+// consumer. It is greenlet's own example. The parent of a generator is who consumes it at the
+// moment, so yielding to a level is switching to that ancestor; and as the generators between are
+// passed over, the consumer resumes the one that yielded.
 func ExampleGreenlet_nestedGenerators() {
 	type end struct{}
 	yielder := make(map[*greenlet.Greenlet]*greenlet.Greenlet)

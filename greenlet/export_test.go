@@ -21,7 +21,8 @@ var KillPanic any = killed
 // Forget does what the collector does when it finds a suspended greenlet unreachable.
 func Forget(g *Greenlet) { g.fam.forget(g.core) }
 
-// WhileLooking calls add, in another goroutine, after the family has looked for new tracers and before it is done with that.
+// WhileLooking calls add, in another goroutine, after the family has looked for new tracers and
+// before it is done with that.
 func WhileLooking(f *Family, add func()) {
 	done := make(chan struct{})
 	f.mu.Lock()

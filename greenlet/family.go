@@ -30,7 +30,8 @@ type Family struct {
 	// that runs is ever unreachable.
 	current *Greenlet
 	msg     message // what current is to receive
-	// special says that the next goroutine to get control has to do more than to take a value from msg.
+	// special says that the next goroutine to get control has to do more than to take a value from
+	// msg.
 	special bool
 	toWatch *Greenlet // has just been suspended for the first time
 	// detour, if there, is where the next goroutine that wakes up and isn't meant goes,
@@ -59,9 +60,10 @@ type Family struct {
 	locked        bool      // there are slots that were made while locked to a thread
 	over          bool      // Close has done all, and control never changes again
 
-	// attention says that a transfer of control can't be done in the ordinary way:
-	// there are entries in unreachable, tracers come or go, or the family is traced, locked or over.
-	// Only refresh takes it down, with mu held. Whoever isn't the running goroutine raises it with mu held.
+	// attention says that a transfer of control can't be done in the ordinary way: there are
+	// entries in unreachable, tracers come or go, or the family is traced, locked or over. Only
+	// refresh takes it down, with mu held. Whoever isn't the running goroutine raises it with mu
+	// held.
 	attention   atomic.Bool
 	closed      atomic.Bool // Close has been called
 	reaped      atomic.Bool // closed because the root's goroutine has ended
@@ -105,7 +107,8 @@ func enter(id uint64, entered bool) *Family {
 	}
 	owners.add(f.root)
 	families.Add(1)
-	// From here on AddTracer finds the family, and raises the flag. Tracers that were added before are noticed at the first transfer.
+	// From here on AddTracer finds the family, and raises the flag. Tracers that were added before
+	// are noticed at the first transfer.
 	if globalTracers.Load() != nil {
 		f.notice()
 	}
@@ -118,8 +121,9 @@ func newFamily(id uint64) *Family {
 		owners.remove(o) // the rest of a family that was collected
 	}
 	f := enter(id, false)
-	// Nothing that is given to the clean-up may lead to the family, as both do while there are greenlets.
-	// The owner is in the registry until it is removed, and the pool's workers keep the pool.
+	// Nothing that is given to the clean-up may lead to the family, as both do while there are
+	// greenlets. The owner is in the registry until it is removed, and the pool's workers keep the
+	// pool.
 	type remains struct {
 		root weak.Pointer[owner]
 		pool weak.Pointer[pool]
@@ -136,15 +140,16 @@ func newFamily(id uint64) *Family {
 	return f
 }
 
-// Close kills the greenlets of the family that are still suspended, the one that started last first,
-// and ends all their goroutines. It must be called by the root greenlet; it gives [ErrRoot] or a [FamilyError] elsewhere.
-// Afterwards the family's greenlets give [ErrClosed]. Closing a closed family does nothing.
+// Close kills the greenlets of the family that are still suspended, the one that started last
+// first, and ends all their goroutines. It must be called by the root greenlet; it gives [ErrRoot]
+// or a [FamilyError] elsewhere. Afterwards the family's greenlets give [ErrClosed]. Closing a
+// closed family does nothing.
 //
-// Close returns [ErrSurvived] if a greenlet recovered from being killed and didn't end: its goroutine stays behind.
-// It returns [ErrThreadLock] if goroutines stay behind because they wait in another state of thread locking
-// than the caller's; Close can be called again in that state, to end them.
-// If a greenlet that gets control meanwhile ends by a panic or a Goexit, without being killed, and the root is its parent,
-// then Close finishes, and the panic or Goexit goes on.
+// Close returns [ErrSurvived] if a greenlet recovered from being killed and didn't end: its
+// goroutine stays behind. It returns [ErrThreadLock] if goroutines stay behind because they wait in
+// another state of thread locking than the caller's; Close can be called again in that state, to
+// end them. If a greenlet that gets control meanwhile ends by a panic or a Goexit, without being
+// killed, and the root is its parent, then Close finishes, and the panic or Goexit goes on.
 func (f *Family) Close() error {
 	if f.running.Load() != goid() {
 		return f.refuse("close", "the family")
@@ -231,8 +236,8 @@ func (f *Family) Switches() uint64 { return f.switches }
 // Value returns what [Family.SetValue] has set. It must be called from the family.
 func (f *Family) Value() any { return f.value }
 
-// SetValue keeps one value with the family: it is meant for the scheduler that drives the family's greenlets,
-// which finds itself again by it from any of them. It must be called from the family.
+// SetValue keeps one value with the family: it is meant for the scheduler that drives the family's
+// greenlets, which finds itself again by it from any of them. It must be called from the family.
 func (f *Family) SetValue(v any) {
 	f.value = v
 	f.running.Store(f.current.goid)

@@ -198,7 +198,8 @@ func TestNothingRunsAfterClose(t *testing.T) {
 	}
 }
 
-// What a greenlet that isn't being killed ends with goes to its parent, also while the parent closes the family.
+// What a greenlet that isn't being killed ends with goes to its parent, also while the parent
+// closes the family.
 func TestPanicsOfBystandersGoOnWhenTheFamilyIsClosed(t *testing.T) {
 	boom := errors.New("boom")
 	closeWith := func(end func()) (raised any) {

@@ -6,14 +6,14 @@ import (
 	"sync/atomic"
 )
 
-// A Generator is a function that produces values one by one, in a greenlet of its own.
-// It differs from an ordinary [iter.Seq] in how it is written: its yield returns nothing that would have to be passed up
-// through the calls, because a consumer that has had enough unwinds the function. So yield can be called at any depth,
-// also by recursive functions, as if it were a print.
+// A Generator is a function that produces values one by one, in a greenlet of its own. It differs
+// from an ordinary [iter.Seq] in how it is written: its yield returns nothing that would have to be
+// passed up through the calls, because a consumer that has had enough unwinds the function. So
+// yield can be called at any depth, also by recursive functions, as if it were a print.
 //
-// A Generator belongs to the family in which its first value is asked for. It can be consumed from any greenlet
-// of that family, also by several in turn. It must not be copied.
-// One that is abandoned halfway is unwound when the collector finds it: see [Greenlet].
+// A Generator belongs to the family in which its first value is asked for. It can be consumed from
+// any greenlet of that family, also by several in turn. It must not be copied. One that is
+// abandoned halfway is unwound when the collector finds it: see [Greenlet].
 type Generator[T any] struct {
 	state *generation[T]
 	body  func(yield func(T))
@@ -21,8 +21,9 @@ type Generator[T any] struct {
 	ended atomic.Bool
 }
 
-// A generation is what a generator's function and its consumer share. Its fields belong to the running goroutine of the family.
-// It doesn't lead to the generator's handle, so that an abandoned one is found.
+// A generation is what a generator's function and its consumer share. Its fields belong to the
+// running goroutine of the family. It doesn't lead to the generator's handle, so that an abandoned
+// one is found.
 type generation[T any] struct {
 	core     *core     // of the generator's greenlet
 	consumer *Greenlet // the one whose Next waits for a value, or nil
@@ -52,9 +53,9 @@ func Generate[T any](body func(yield func(T))) iter.Seq[T] {
 // Next returns the next value, or false if the function has returned or was stopped.
 // A panic of the function is raised here as a [*PanicError].
 //
-// Next panics with a [*FamilyError] in another family than that of the first call, and with a message
-// while the function is under way: when the function itself calls it, or another greenlet while the function
-// has switched elsewhere instead of yielding.
+// Next panics with a [*FamilyError] in another family than that of the first call, and with a
+// message while the function is under way: when the function itself calls it, or another greenlet
+// while the function has switched elsewhere instead of yielding.
 func (n *Generator[T]) Next() (T, bool) {
 	var none T
 	if n.ended.Load() {
@@ -146,9 +147,9 @@ func (s *generation[T]) yield(v T) {
 	}
 }
 
-// Stop ends the function by unwinding it, so that its deferred functions run, if it hasn't returned.
-// A panic that happens meanwhile is raised here. Stopping again does nothing.
-// It must be called from the family, and panics with a [*FamilyError] elsewhere.
+// Stop ends the function by unwinding it, so that its deferred functions run, if it hasn't
+// returned. A panic that happens meanwhile is raised here. Stopping again does nothing. It must be
+// called from the family, and panics with a [*FamilyError] elsewhere.
 func (n *Generator[T]) Stop() {
 	if n.g != nil && !n.g.Dead() {
 		if f := n.g.fam; f.running.Load() != goid() {

@@ -18,12 +18,12 @@ import (
 // and its goroutine ends. A local variable of its own function doesn't keep a Greenlet from that;
 // a variable that is still used when the function is resumed does.
 //
-// A Greenlet must not be copied, and vet reports it: a copy is another Greenlet for all comparisons,
-// and doesn't keep the greenlet from being killed while it is suspended.
+// A Greenlet must not be copied, and vet reports it: a copy is another Greenlet for all
+// comparisons, and doesn't keep the greenlet from being killed while it is suspended.
 type Greenlet struct {
 	_ noCopy
-	// The user's handle is apart from the greenlet's state, because the greenlet's own stack
-	// refers to the state: only so can the handle become unreachable while the greenlet is suspended.
+	// The user's handle is apart from the greenlet's state, because the greenlet's own stack refers
+	// to the state: only so can the handle become unreachable while the greenlet is suspended.
 	*core
 }
 
@@ -53,7 +53,8 @@ type core struct {
 	parent *Greenlet // nil for a root
 	run    func(arg any) (any, error)
 
-	// slot is where the greenlet's goroutine is parked. It means nothing unless the greenlet is suspended.
+	// slot is where the greenlet's goroutine is parked. It means nothing unless the greenlet is
+	// suspended.
 	slot *slot
 	goid uint64 // the number of that goroutine
 
@@ -130,9 +131,9 @@ func New(run func(arg any) (any, error), opts ...Option) *Greenlet {
 	return g
 }
 
-// NewHeld is [New] for schedulers, which keep track of their greenlets themselves:
-// the greenlet isn't killed when it is suspended and unreachable. That makes it cheaper to create, and
-// to suspend for the first time. The parent must not be nil.
+// NewHeld is [New] for schedulers, which keep track of their greenlets themselves: the greenlet
+// isn't killed when it is suspended and unreachable. That makes it cheaper to create, and to
+// suspend for the first time. The parent must not be nil.
 func NewHeld(run func(arg any) (any, error), parent *Greenlet) *Greenlet {
 	h := new(held)
 	h.core.id, h.core.run = lastID.Add(1), run
@@ -145,7 +146,8 @@ func NewHeld(run func(arg any) (any, error), parent *Greenlet) *Greenlet {
 	return &h.Greenlet
 }
 
-// A held is one piece of memory, as nobody needs to know when the handle alone has become unreachable.
+// A held is one piece of memory, as nobody needs to know when the handle alone has become
+// unreachable.
 type held struct {
 	Greenlet
 	core
@@ -176,14 +178,15 @@ func currentSlowly() *Greenlet {
 	return newFamily(id).current
 }
 
-// Reusable reports whether only the scheduler that made g with [NewHeld] can know it: nobody has asked for it by [Current],
-// made a greenlet in it, or traced the family. Then the scheduler can have g's function run another job
-// instead of ending, and nobody will take the new one for the old: see [Legacy] for what else belongs to that.
-// It must be called by g.
+// Reusable reports whether only the scheduler that made g with [NewHeld] can know it: nobody has
+// asked for it by [Current], made a greenlet in it, or traced the family. Then the scheduler can
+// have g's function run another job instead of ending, and nobody will take the new one for the
+// old: see [Legacy] for what else belongs to that. It must be called by g.
 func (g *Greenlet) Reusable() bool { return !g.known && !g.fam.attention.Load() && canForget() }
 
-// Lookup is like [Current], but returns nil where Current would make a family. It is for schedulers:
-// with what it returns others must not be able to reach the greenlet, see [Greenlet.Reusable].
+// Lookup is like [Current], but returns nil where Current would make a family. It is for
+// schedulers: with what it returns others must not be able to reach the greenlet, see
+// [Greenlet.Reusable].
 func Lookup() *Greenlet {
 	if o := owners.find(goid()); o != nil {
 		if f := o.family(); f != nil {
@@ -263,9 +266,9 @@ func (g *Greenlet) switchSlowly(arg any) (any, error) {
 // Throw is like [Greenlet.Switch], but g's pending Switch returns (nil, err).
 // A nil err stands for [ErrExit].
 //
-// A g that hasn't started dies without running, and its parent gets the error.
-// If g is the current greenlet, Throw returns (nil, err).
-// If g is dead, its nearest ancestor that isn't gets the error, or, if it is ErrExit, gets it as a value.
+// A g that hasn't started dies without running, and its parent gets the error. If g is the current
+// greenlet, Throw returns (nil, err). If g is dead, its nearest ancestor that isn't gets the error,
+// or, if it is ErrExit, gets it as a value.
 func (g *Greenlet) Throw(err error) (any, error) {
 	f := g.fam
 	if f.running.Load() != goid() {
@@ -284,21 +287,21 @@ func (g *Greenlet) Throw(err error) (any, error) {
 	return f.send(g, m)
 }
 
-// Kill ends g by unwinding its stack, so that its deferred functions run: unlike the error of a Throw,
-// which g's function could overlook, it can't be ignored. Then Kill returns, whatever g's parent is.
-// A deferred function that recovers can still make g return ordinarily, or switch elsewhere:
-// in the second case g lives on, and Kill returns [ErrSurvived] once control comes back.
-// What g returned, as a value, is lost; an error or a panic that g ended with arrives here.
-// If g ends before control comes back by other ways, its end still gives control to the Kill.
+// Kill ends g by unwinding its stack, so that its deferred functions run: unlike the error of a
+// Throw, which g's function could overlook, it can't be ignored. Then Kill returns, whatever g's
+// parent is. A deferred function that recovers can still make g return ordinarily, or switch
+// elsewhere: in the second case g lives on, and Kill returns [ErrSurvived] once control comes back.
+// What g returned, as a value, is lost; an error or a panic that g ended with arrives here. If g
+// ends before control comes back by other ways, its end still gives control to the Kill.
 //
-// Several greenlets may be killing the same one: another kills g while g is suspended in a deferred function.
-// The end of g goes to the last of them. Before its Kill returns, the Kills of the others return, one after the other:
-// each goes on until it returns a value, which is lost, or switches back. Ancestors of the last one are left out,
-// because they get control when it has ended.
+// Several greenlets may be killing the same one: another kills g while g is suspended in a deferred
+// function. The end of g goes to the last of them. Before its Kill returns, the Kills of the others
+// return, one after the other: each goes on until it returns a value, which is lost, or switches
+// back. Ancestors of the last one are left out, because they get control when it has ended.
 //
-// Killing a greenlet that hasn't started keeps it from ever running. Killing a dead one does nothing.
-// Killing the current greenlet unwinds it on the spot, so that Kill doesn't return.
-// A root can't be killed: that is [ErrRoot]. Kill must be called from the family.
+// Killing a greenlet that hasn't started keeps it from ever running. Killing a dead one does
+// nothing. Killing the current greenlet unwinds it on the spot, so that Kill doesn't return. A root
+// can't be killed: that is [ErrRoot]. Kill must be called from the family.
 func (g *Greenlet) Kill() error {
 	f := g.fam
 	if f.running.Load() != goid() {
@@ -317,9 +320,9 @@ func (g *Greenlet) Kill() error {
 // It must be called from the family.
 func (g *Greenlet) Parent() *Greenlet { return g.parent }
 
-// SetParent makes p the parent of g, in whatever state g is.
-// It must be called from the family. Errors are [ErrRoot] if g is a root, [ErrCycle] if g is p or an ancestor of p,
-// and a [FamilyError] if p is of another family.
+// SetParent makes p the parent of g, in whatever state g is. It must be called from the family.
+// Errors are [ErrRoot] if g is a root, [ErrCycle] if g is p or an ancestor of p, and a
+// [FamilyError] if p is of another family.
 func (g *Greenlet) SetParent(p *Greenlet) error {
 	f := g.fam
 	if f.running.Load() != goid() {
@@ -391,8 +394,8 @@ func (*unwinding) Error() string {
 	return "greenlet: this greenlet is being killed: let the panic pass"
 }
 
-// IsKill reports whether a recovered value is the panic that unwinds a greenlet which is being killed.
-// Code that recovers from everything should raise such a value again.
+// IsKill reports whether a recovered value is the panic that unwinds a greenlet which is being
+// killed. Code that recovers from everything should raise such a value again.
 func IsKill(recovered any) bool { return recovered == killed }
 
 // carriesValue says that the message doesn't kill an unstarted greenlet but starts it.

@@ -49,8 +49,9 @@ func (f *Family) killing(g *Greenlet) (message, ending) {
 	return m, ended
 }
 
-// killQuietly kills a greenlet at nobody's request: it returns what the greenlet ended with as an error, whatever it was.
-// If ok is false then something has arrived that isn't from the kill. The caller must open that message.
+// killQuietly kills a greenlet at nobody's request: it returns what the greenlet ended with as an
+// error, whatever it was. If ok is false then something has arrived that isn't from the kill. The
+// caller must open that message.
 func (f *Family) killQuietly(c *core) (m message, ok bool, err error) {
 	m, how := f.killing(c.handle())
 	switch {
@@ -64,20 +65,22 @@ func (f *Family) killQuietly(c *core) (m message, ok bool, err error) {
 	return message{}, true, m.err
 }
 
-// An underway entry makes the end of the victim give control to the killer instead of the victim's parent.
-// The killer doesn't become the parent for that time, because it may be a descendant of the victim,
-// and the tree would have a cycle.
+// An underway entry makes the end of the victim give control to the killer instead of the victim's
+// parent. The killer doesn't become the parent for that time, because it may be a descendant of the
+// victim, and the tree would have a cycle.
 type underway struct {
 	victim *core
 	killer *Greenlet
-	// loan: the victim isn't being killed, see resumeKillers. Only a value that it returns goes to the killer.
+	// loan: the victim isn't being killed, see resumeKillers. Only a value that it returns goes to
+	// the killer.
 	loan    bool
 	arrived bool // the victim has ended, and that is what gave control back to the killer
 	stuck   bool // the killer can't be resumed in the present state of thread locking
 }
 
-// await sends a message to the victim, and has the victim's end give control back to the current greenlet.
-// It returns the message with which control comes back, and whether that is from the victim's end.
+// await sends a message to the victim, and has the victim's end give control back to the current
+// greenlet. It returns the message with which control comes back, and whether that is from the
+// victim's end.
 func (f *Family) await(victim *Greenlet, loan bool, m message) (back message, arrived bool) {
 	me := f.current
 	f.kills = append(f.kills, underway{victim: victim.core, killer: me, loan: loan})
@@ -91,8 +94,8 @@ func (f *Family) await(victim *Greenlet, loan bool, m message) (back message, ar
 	panic("greenlet: the entry of a kill is missing")
 }
 
-// heir returns who gets what an ended greenlet leaves: the last one that awaits its end, with the entry that says so,
-// or the parent.
+// heir returns who gets what an ended greenlet leaves: the last one that awaits its end, with the
+// entry that says so, or the parent.
 func (f *Family) heir(c *core) (*Greenlet, *underway) {
 	for i := len(f.kills) - 1; i >= 0; i-- {
 		if u := &f.kills[i]; u.victim == c && (!u.loan || f.msg.carriesValue()) {
@@ -102,10 +105,11 @@ func (f *Family) heir(c *core) (*Greenlet, *underway) {
 	return c.parent, nil
 }
 
-// resumeKillers is called by the last one that awaited the victim's end, which has come. It resumes the others.
-// As there is only one control, it lends it to them, one after the other: a loan ends when the borrower returns a value,
-// or when something else gives control back. The error, panic or Goexit of a borrower goes to its parent, as ever.
-// An ancestor isn't lent control, because it gets it when its descendants have ended.
+// resumeKillers is called by the last one that awaited the victim's end, which has come. It resumes
+// the others. As there is only one control, it lends it to them, one after the other: a loan ends
+// when the borrower returns a value, or when something else gives control back. The error, panic or
+// Goexit of a borrower goes to its parent, as ever. An ancestor isn't lent control, because it gets
+// it when its descendants have ended.
 //
 // If ok is false then something has arrived that the current greenlet must attend to.
 func (f *Family) resumeKillers(victim *core) (m message, ok bool) {

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// A killModel says what a random program of kills must do: see kill_property_test.go for what such a program is.
-// It is written from the rules of the package's documentation, without goroutines: what a suspended greenlet does
-// when it gets control is a function that waits for the message.
+// A killModel says what a random program of kills must do: see kill_property_test.go for what such
+// a program is. It is written from the rules of the package's documentation, without goroutines:
+// what a suspended greenlet does when it gets control is a function that waits for the message.
 type killModel struct {
 	killProgram
 	all     []*modelGreenlet // the first is the root
@@ -302,7 +302,8 @@ func (m *killModel) kill(op string, g *modelGreenlet) {
 	}
 }
 
-// killing kills an active greenlet. then is told what gives control back, and whether that is the greenlet's end.
+// killing kills an active greenlet. then is told what gives control back, and whether that is the
+// greenlet's end.
 func (m *killModel) killing(g *modelGreenlet, then func(in modelMessage, ended bool)) {
 	m.await(g, false, modelMessage{aKill, ""}, func(in modelMessage, arrived bool) {
 		if !arrived {
@@ -332,7 +333,8 @@ func (m *killModel) await(g *modelGreenlet, loan bool, out modelMessage, then fu
 	m.give(g, out)
 }
 
-// resumeKillers lets the others go on that await the end of g, but for the current greenlet's ancestors.
+// resumeKillers lets the others go on that await the end of g, but for the current greenlet's
+// ancestors.
 func (m *killModel) resumeKillers(g *modelGreenlet, then func(in modelMessage, ok bool)) {
 	ancestors := make(map[*modelGreenlet]bool)
 	for a := m.current; a != nil; a = a.parent {
@@ -363,7 +365,8 @@ func (m *killModel) resumeKillers(g *modelGreenlet, then func(in modelMessage, o
 	then(modelMessage{}, true)
 }
 
-// killGarbage kills what is forgotten. If ok is false then something else has arrived at the current greenlet.
+// killGarbage kills what is forgotten. If ok is false then something else has arrived at the
+// current greenlet.
 func (m *killModel) killGarbage(then func(in modelMessage, ok bool)) {
 	for len(m.garbage) > 0 {
 		g := m.garbage[0]

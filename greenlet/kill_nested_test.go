@@ -10,7 +10,8 @@ import (
 	"github.com/seed1239206e/repaint/greenlet"
 )
 
-// dropped leaves a suspended greenlet behind to which nothing refers, and which does something when it is killed.
+// dropped leaves a suspended greenlet behind to which nothing refers, and which does something when
+// it is killed.
 func dropped(whenKilled func()) {
 	root := greenlet.Current()
 	_, _ = greenlet.New(func(any) (any, error) {
@@ -19,8 +20,8 @@ func dropped(whenKilled func()) {
 	}).Switch(nil)
 }
 
-// inKillOfGarbage returns a greenlet that is suspended within a call of Current, because the garbage which that call
-// kills has switched to the root. It ends with what it appends to the log.
+// inKillOfGarbage returns a greenlet that is suspended within a call of Current, because the
+// garbage which that call kills has switched to the root. It ends with what it appends to the log.
 func inKillOfGarbage(t *testing.T, log *[]string) *greenlet.Greenlet {
 	t.Helper()
 	root := greenlet.Current()
@@ -119,7 +120,8 @@ func TestGarbageIsKilledThoughAnotherCallIsInTheMidstOfIt(t *testing.T) {
 	until(t, func() bool { greenlet.Current(); return unwound == 3 })
 }
 
-// escaping returns a suspended greenlet that switches to the root when it is killed, as many times as it says.
+// escaping returns a suspended greenlet that switches to the root when it is killed, as many times
+// as it says.
 func escaping(times int) *greenlet.Greenlet {
 	root := greenlet.Current()
 	g := greenlet.New(func(any) (any, error) {

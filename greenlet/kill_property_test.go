@@ -14,8 +14,9 @@ import (
 	"github.com/seed1239206e/repaint/internal/leakcheck"
 )
 
-// A killProgram is a list of steps. Whichever greenlet has control does the next one: in its body, or in
-// one of its two deferred functions. So where control goes decides who does what, and the log tells all.
+// A killProgram is a list of steps. Whichever greenlet has control does the next one: in its body,
+// or in one of its two deferred functions. So where control goes decides who does what, and the log
+// tells all.
 type killProgram struct {
 	parents  []int // of each greenlet; the first is the root
 	stubborn []int // how many panics each greenlet's body recovers from, to go on
@@ -181,7 +182,8 @@ func (w *killWorld) deferred(id, phase int) (recovers bool) {
 	return v == doRecover
 }
 
-// loop does steps until it returns. The value is what a body returns, or doRecover in a deferred function.
+// loop does steps until it returns. The value is what a body returns, or doRecover in a deferred
+// function.
 func (w *killWorld) loop(id int, body bool) (any, error) {
 	for {
 		s := w.draw()
@@ -314,8 +316,9 @@ func describeError(err error) string {
 	return err.Error()
 }
 
-// Random greenlets kill random greenlets: unstarted ones, suspended ones, some in their deferred functions, some in
-// the midst of a kill or of a call that kills garbage, while children panic and exit. All is as the model says.
+// Random greenlets kill random greenlets: unstarted ones, suspended ones, some in their deferred
+// functions, some in the midst of a kill or of a call that kills garbage, while children panic and
+// exit. All is as the model says.
 func TestRandomKillsDoWhatTheModelSays(t *testing.T) {
 	leakcheck.Test(t)
 	n := 20_000

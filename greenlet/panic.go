@@ -8,17 +8,19 @@ import (
 )
 
 // A PanicError carries a panic from the greenlet in which it happened into the greenlet's parent,
-// where panic(*PanicError) is raised. If the original value is an error, errors.As and errors.Is see through to it.
+// where panic(*PanicError) is raised. If the original value is an error, errors.As and errors.Is
+// see through to it.
 //
-// A PanicError never changes, so it can be kept, and raised again, also in several families at once.
-// What the next parent gets is a copy.
+// A PanicError never changes, so it can be kept, and raised again, also in several families at
+// once. What the next parent gets is a copy.
 type PanicError struct {
 	Value    any    // what the greenlet panicked with
 	Stack    []byte // the stack of the greenlet at that moment, as debug.Stack gives it
 	Greenlet string // which one it was
-	// Parents tells how it came there, through which parents the panic has passed:
-	// each with the calls in which its pending Switch was. The first one is the greenlet's parent.
-	// If the PanicError was kept and raised again in a greenlet to which it hasn't come, the way begins there.
+	// Parents tells how it came there, through which parents the panic has passed: each with the
+	// calls in which its pending Switch was. The first one is the greenlet's parent. If the
+	// PanicError was kept and raised again in a greenlet to which it hasn't come, the way begins
+	// there.
 	Parents []Traceback
 
 	at uint64 // the greenlet in which it has arrived last, or 0
@@ -51,7 +53,8 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// carry wraps a panic of the greenlet for its way to the parents. One that is on its way already stays as it is.
+// carry wraps a panic of the greenlet for its way to the parents. One that is on its way already
+// stays as it is.
 func carry(c *core, value any) *PanicError {
 	p, ok := value.(*PanicError)
 	switch {

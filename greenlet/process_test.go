@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Some things can be tried only in a process of their own: what the runtime does with the whole program, or ends it for.
-// Such a process is this test's program, which is told by an environment variable what to do instead of testing.
-// It does so in its main goroutine.
+// Some things can be tried only in a process of their own: what the runtime does with the whole
+// program, or ends it for. Such a process is this test's program, which is told by an environment
+// variable what to do instead of testing. It does so in its main goroutine.
 const scenarioVariable = "REPAINT_GREENLET_SCENARIO"
 
 var allScenarios = make(map[string]func())

@@ -6,23 +6,26 @@ import (
 	"time"
 )
 
-// A family that was not entered explicitly ends by itself. As long as its root goroutine uses greenlets,
-// the unreachable ones are killed then. When the root goroutine has ended nobody calls,
-// and nobody may: so once the collector has found something to kill in such a family, the reaper looks after it
-// from time to time, and if the root goroutine has ended then another goroutine stands in for it and closes the family.
-// That kills all its greenlets, also the reachable ones, to which nobody can switch: they would wait for ever.
+// A family that was not entered explicitly ends by itself. As long as its root goroutine uses
+// greenlets, the unreachable ones are killed then. When the root goroutine has ended nobody calls,
+// and nobody may: so once the collector has found something to kill in such a family, the reaper
+// looks after it from time to time, and if the root goroutine has ended then another goroutine
+// stands in for it and closes the family. That kills all its greenlets, also the reachable ones, to
+// which nobody can switch: they would wait for ever.
 //
 // How to know that a goroutine has ended? Its status and its number in its descriptor tell at once
-// (see descriptor_fast.go: a descriptor is never freed, and used again under another number). Where descriptors
-// can't be read, goroutines are looked for in a dump of all of them, which stops the program for a moment.
-// It serves for all families that are waiting to be looked at.
+// (see descriptor_fast.go: a descriptor is never freed, and used again under another number). Where
+// descriptors can't be read, goroutines are looked for in a dump of all of them, which stops the
+// program for a moment. It serves for all families that are waiting to be looked at.
 //
-// A root goroutine that lives may not call for hours. So the reaper looks a few times by the clock, and then
-// only after collections. A timer that is always there would keep the runtime from noticing a deadlock of the program.
+// A root goroutine that lives may not call for hours. So the reaper looks a few times by the clock,
+// and then only after collections. A timer that is always there would keep the runtime from
+// noticing a deadlock of the program.
 type reaperState struct {
 	mu       sync.Mutex // held for moments; a family's mu may be held, no other is taken inside
 	families []*Family  // to look at
-	// delay is how long to wait from one look by the clock to the next; beyond lastLook there are no more.
+	// delay is how long to wait from one look by the clock to the next; beyond lastLook there are
+	// no more.
 	delay     time.Duration
 	scheduled bool // a look is under way, or will be by the clock
 	listening bool // the next collection will wake the reaper
@@ -112,7 +115,8 @@ func (r *reaperState) listen() {
 	}, r)
 }
 
-// settled reports whether nothing is left to kill, because the family has seen to it itself. Then the reaper lets it go.
+// settled reports whether nothing is left to kill, because the family has seen to it itself. Then
+// the reaper lets it go.
 func (f *Family) settled() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

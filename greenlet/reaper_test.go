@@ -148,8 +148,8 @@ func TestUseFromElsewhereSaysWhatTheFamilysStateIs(t *testing.T) {
 	require.ErrorIs(t, err, greenlet.ErrClosed)
 }
 
-// What the reaper does in order to notice that a goroutine has ended doesn't keep the runtime from noticing
-// that all goroutines wait for ever.
+// What the reaper does in order to notice that a goroutine has ended doesn't keep the runtime from
+// noticing that all goroutines wait for ever.
 func TestReaperHidesNoDeadlock(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: it runs the go command")
@@ -174,7 +174,8 @@ func TestReaperHidesNoDeadlock(t *testing.T) {
 	}
 }
 
-// Where descriptors can't be read, each look stops the program. So one look serves for all families.
+// Where descriptors can't be read, each look stops the program. So one look serves for all
+// families.
 func TestOneLookServesForAllFamilies(t *testing.T) {
 	leakcheck.Test(t)
 	const n = 300

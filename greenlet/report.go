@@ -8,9 +8,9 @@ import (
 
 var reporter atomic.Pointer[func(error)]
 
-// SetReporter sets who is told of errors that have no caller to go to: a greenlet that was killed because
-// it was unreachable, or when its family was closed, and that failed or went on.
-// Without one they are written to the standard error stream. It returns the one before, nil at first.
+// SetReporter sets who is told of errors that have no caller to go to: a greenlet that was killed
+// because it was unreachable, or when its family was closed, and that failed or went on. Without
+// one they are written to the standard error stream. It returns the one before, nil at first.
 func SetReporter(report func(error)) (old func(error)) {
 	var p *func(error)
 	if report != nil {
@@ -32,7 +32,8 @@ func report(err error) {
 
 // A Census counts what greenlets take up in the whole program.
 type Census struct {
-	// Families is the number of families. One that has become unreachable counts until the collector has found it.
+	// Families is the number of families. One that has become unreachable counts until the
+	// collector has found it.
 	Families int
 	// Goroutines is the number of goroutines that run greenlets or wait for the next one to run.
 	// Roots' goroutines don't count, being there without greenlets, too.

@@ -9,10 +9,11 @@ import (
 )
 
 // Stack returns the calls in which g is suspended, the innermost first, in the form of debug.Stack,
-// without those that belong to this package. It returns nil if g isn't suspended. It must be called from the family.
+// without those that belong to this package. It returns nil if g isn't suspended. It must be called
+// from the family.
 //
-// It is meant for looking into a program that hangs or misbehaves: the runtime gives the stack of another goroutine
-// only together with those of all, and stops the program for that.
+// It is meant for looking into a program that hangs or misbehaves: the runtime gives the stack of
+// another goroutine only together with those of all, and stops the program for that.
 func (g *Greenlet) Stack() []byte {
 	if !g.is(active) || g.fam.current.core == g.core {
 		return nil
@@ -44,7 +45,8 @@ func TakeStacks() *Stacks {
 	return s
 }
 
-// Of returns the calls in which g was suspended, like [Greenlet.Stack], or nil. It must be called from the family.
+// Of returns the calls in which g was suspended, like [Greenlet.Stack], or nil. It must be called
+// from the family.
 func (s *Stacks) Of(g *Greenlet) []byte {
 	if !g.is(active) || g.fam.current.core == g.core {
 		return nil
@@ -52,8 +54,8 @@ func (s *Stacks) Of(g *Greenlet) []byte {
 	return s.of(g.goid)
 }
 
-// Running returns the calls of the greenlet that had control of the family, or nil. Any goroutine may call it.
-// If control changed at that very moment it may be the stack of another one.
+// Running returns the calls of the greenlet that had control of the family, or nil. Any goroutine
+// may call it. If control changed at that very moment it may be the stack of another one.
 func (s *Stacks) Running(f *Family) []byte { return s.of(f.running.Load()) }
 
 func (s *Stacks) of(goid uint64) []byte {
@@ -124,8 +126,9 @@ var pkg = func() []byte {
 	return []byte(name[:slash+1+dot+1])
 }()
 
-// ownFrames removes from a goroutine's stack the head line, the frames by which it waits or was looked at, and those
-// by which a worker called the greenlet's function. What is left are the calls of the greenlet's own code.
+// ownFrames removes from a goroutine's stack the head line, the frames by which it waits or was
+// looked at, and those by which a worker called the greenlet's function. What is left are the calls
+// of the greenlet's own code.
 func ownFrames(stack []byte) []byte {
 	if len(stack) == 0 {
 		return nil

@@ -10,12 +10,14 @@ import (
 // ErrThreadLock says that a switch would cross states of thread locking.
 //
 // The runtime aborts the program if a coroutine is resumed in another state of runtime.LockOSThread
-// than that in which it was created: locked or not, as many times, and to the same thread.
-// The initialization of packages runs locked, too. So what was suspended there can't be resumed in main.
-// Where greenlets can see the state, on amd64 and arm64, they refuse such a switch with this error.
+// than that in which it was created: locked or not, as many times, and to the same thread. The
+// initialization of packages runs locked, too. So what was suspended there can't be resumed in
+// main. Where greenlets can see the state, on amd64 and arm64, they refuse such a switch with this
+// error.
 var ErrThreadLock = errors.New("greenlet: the state of thread locking differs")
 
-// A threadLock is a state of thread locking. The zero value is the ordinary one, in which a goroutine runs on any thread.
+// A threadLock is a state of thread locking. The zero value is the ordinary one, in which a
+// goroutine runs on any thread.
 type threadLock struct {
 	thread   unsafe.Pointer // the thread's descriptor
 	ext      uint32         // how often LockOSThread was called
@@ -32,11 +34,12 @@ func (l threadLock) String() string {
 	return fmt.Sprintf("locked to thread %p by %d calls of LockOSThread", l.thread, l.ext)
 }
 
-// A ThreadLock is a goroutine's state of thread locking. Greenlets can be switched to only in the state in which they started,
-// so a scheduler compares the states: they are equal with ==.
+// A ThreadLock is a goroutine's state of thread locking. Greenlets can be switched to only in the
+// state in which they started, so a scheduler compares the states: they are equal with ==.
 type ThreadLock struct{ state threadLock }
 
-// CurrentThreadLock returns the state of the calling goroutine. Where it can't be seen all are equal; see [ErrThreadLock].
+// CurrentThreadLock returns the state of the calling goroutine. Where it can't be seen all are
+// equal; see [ErrThreadLock].
 func CurrentThreadLock() ThreadLock { return ThreadLock{ownThreadLock()} }
 
 // String describes the state, as in "not locked to a thread".
@@ -62,8 +65,8 @@ func fitLock(s *slot, last bool) bool {
 	return restoreLock(s)
 }
 
-// restoreLock brings the calling goroutine, whose greenlet has ended and may have left it in any state,
-// into the state of thread locking that the slot needs, and reports whether it could.
+// restoreLock brings the calling goroutine, whose greenlet has ended and may have left it in any
+// state, into the state of thread locking that the slot needs, and reports whether it could.
 func restoreLock(s *slot) bool {
 	own := ownThreadLock()
 	if s.lock == own {

@@ -45,8 +45,8 @@ func pingpong() *greenlet.Greenlet {
 	return g
 }
 
-// lockScenarios are tried in another process each, because the runtime aborts a program that resumes a coroutine
-// in another state of thread locking.
+// lockScenarios are tried in another process each, because the runtime aborts a program that
+// resumes a coroutine in another state of thread locking.
 var lockScenarios = scenarios(map[string]func(){
 	"init, and later in main": func() {
 		for range 3 {

@@ -11,7 +11,8 @@ import (
 type Event uint8
 
 const (
-	// Switched says that the target gets a value: by Switch, or because a child of the target returned one.
+	// Switched says that the target gets a value: by Switch, or because a child of the target
+	// returned one.
 	Switched Event = iota
 	// Thrown says that the target gets an error, a panic, a Goexit or a kill:
 	// by Throw or Kill, or because a child of the target ended so.
@@ -33,7 +34,8 @@ func (e Event) String() string {
 // If it panics it is removed, and the target gets the panic as a thrown error, a [*PanicError];
 // a greenlet that was about to start doesn't run then, but ends with the error.
 //
-// While there are tracers, an unstarted greenlet that dies of an error is transferred to all the same, so that this is seen.
+// While there are tracers, an unstarted greenlet that dies of an error is transferred to all the
+// same, so that this is seen.
 type Tracer func(event Event, origin, target *Greenlet)
 
 type tracer struct {
@@ -50,9 +52,10 @@ var tracerVersion atomic.Uint64
 // tracerChanges is held while globalTracers is changed.
 var tracerChanges sync.Mutex
 
-// AddTracer has the tracer called on every transfer of control in all families, until it is removed.
-// Each family takes notice at its next transfer. Both functions may be called from any goroutine.
-// Tracers are called in the order in which they were added, the global ones first. Without any they cost nothing.
+// AddTracer has the tracer called on every transfer of control in all families, until it is
+// removed. Each family takes notice at its next transfer. Both functions may be called from any
+// goroutine. Tracers are called in the order in which they were added, the global ones first.
+// Without any they cost nothing.
 func AddTracer(fn Tracer) (remove func()) {
 	t := &tracer{fn: fn}
 	changeTracers(func(all []*tracer) []*tracer { return append(all, t) })
@@ -122,7 +125,8 @@ func (f *Family) findTracers() {
 	f.traced = len(f.tracers) > 0
 }
 
-// trace calls the tracers in the greenlet that has just got control, and returns what it is to receive.
+// trace calls the tracers in the greenlet that has just got control, and returns what it is to
+// receive.
 func (f *Family) trace(origin *Greenlet, m message) message {
 	event, target := Switched, f.current
 	origin.known, target.known = true, true

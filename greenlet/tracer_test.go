@@ -301,7 +301,8 @@ func TestGreenletKilledWhileItsTracerHasSwitchedAway(t *testing.T) {
 	require.True(t, g.Dead())
 }
 
-// A tracer is noticed at the next transfer, also if it is added at the very moment at which the family looks for changes.
+// A tracer is noticed at the next transfer, also if it is added at the very moment at which the
+// family looks for changes.
 func TestTracerIsNeverOverlooked(t *testing.T) {
 	root := inFamily(t)
 	f := root.Family()

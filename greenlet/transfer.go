@@ -54,13 +54,14 @@ func (f *Family) closedError(g *Greenlet) error {
 	return fmt.Errorf("%w: cannot switch to %s of %s", ErrClosed, g, f)
 }
 
-// receiver finds who gets the family's message if it is addressed to g: g, or the nearest ancestor that can take it.
-// There always is one, because a root lives as long as anything can switch.
+// receiver finds who gets the family's message if it is addressed to g: g, or the nearest ancestor
+// that can take it. There always is one, because a root lives as long as anything can switch.
 func (f *Family) receiver(g *Greenlet) *Greenlet {
 	for !g.is(active) {
 		if g.is(unstarted) {
-			// What doesn't start an unstarted greenlet kills it. While somebody traces, it is transferred to all the same,
-			// to die in its own goroutine: so the log shows where the error has passed.
+			// What doesn't start an unstarted greenlet kills it. While somebody traces, it is
+			// transferred to all the same, to die in its own goroutine: so the log shows where the
+			// error has passed.
 			if (f.msg.carriesValue() || f.traced) && !f.closed.Load() {
 				return g
 			}
@@ -87,8 +88,8 @@ func (f *Family) switchTo(to *Greenlet) {
 	f.special = f.special || f.traced || !f.msg.carriesValue()
 }
 
-// arrive is what a goroutine does first when it wakes up: it parks again until it's the current greenlet's,
-// takes control, does what has been left for it to do, and returns the message for it.
+// arrive is what a goroutine does first when it wakes up: it parks again until it's the current
+// greenlet's, takes control, does what has been left for it to do, and returns the message for it.
 func (f *Family) arrive(me *core) message {
 	for f.current.core != me {
 		s := f.hop()
@@ -103,13 +104,15 @@ func (f *Family) arrive(me *core) message {
 	return f.receive(me)
 }
 
-// arriveSlowly is arrive for Switch, in whose frame a message would take room on each suspended stack.
+// arriveSlowly is arrive for Switch, in whose frame a message would take room on each suspended
+// stack.
 //
 //go:noinline
 func (f *Family) arriveSlowly(me *core) (any, error) { return f.arrive(me).open(f.current) }
 
-// receive takes the family's message and control, in this order: once the family has a running goroutine
-// nothing is written that another one might look at without having been switched to. See reaper.go.
+// receive takes the family's message and control, in this order: once the family has a running
+// goroutine nothing is written that another one might look at without having been switched to. See
+// reaper.go.
 func (f *Family) receive(me *core) message {
 	m, origin := f.msg, f.origin
 	f.msg, f.origin = message{}, nil
@@ -130,9 +133,10 @@ func (f *Family) hop() *slot {
 	return f.current.slot
 }
 
-// finish ends the worker's greenlet, which is current, and gives control to its parent, or to the ancestor that stands in for it.
-// It returns the slot in which that one waits for the caller to park. Last says that the caller's goroutine must end,
-// so that it can't do so in another state of thread locking than that in which it was made.
+// finish ends the worker's greenlet, which is current, and gives control to its parent, or to the
+// ancestor that stands in for it. It returns the slot in which that one waits for the caller to
+// park. Last says that the caller's goroutine must end, so that it can't do so in another state of
+// thread locking than that in which it was made.
 func (f *Family) finish(w *worker, last bool) *slot {
 	f.refresh()
 	c := w.job

@@ -99,10 +99,11 @@ func (w *worker) main(yield func(struct{}) bool) {
 	}
 }
 
-// work runs a greenlet from start to end, parks the worker in the pool, and returns when it wakes up;
-// or returns false at once if the worker must end.
+// work runs a greenlet from start to end, parks the worker in the pool, and returns when it wakes
+// up; or returns false at once if the worker must end.
 //
-// What happens before and after is in functions of their own, as the frame of this one is part of each suspended greenlet's stack.
+// What happens before and after is in functions of their own, as the frame of this one is part of
+// each suspended greenlet's stack.
 func (w *worker) work() bool {
 	if w.begin() {
 		w.call()
@@ -146,11 +147,13 @@ func (w *worker) conclude() bool {
 	return true
 }
 
-// mayEnd reports whether the worker can end when control goes from it to the slot. The end of a goroutine is a switch, too.
+// mayEnd reports whether the worker can end when control goes from it to the slot. The end of a
+// goroutine is a switch, too.
 func (w *worker) mayEnd(to *slot) bool { return w.birth.lock == to.lock }
 
 // mustEnd reports whether the worker isn't to be kept when control goes from it to the slot.
-// Workers that were made while locked to a thread fit only into that state, and may never see it again.
+// Workers that were made while locked to a thread fit only into that state, and may never see it
+// again.
 func (w *worker) mustEnd(f *Family, to *slot) bool {
 	return f.pool.n >= maxIdle || stackSize() > maxIdleStack || to.lock != (threadLock{}) || !canForget()
 }
@@ -189,13 +192,14 @@ func (w *worker) catch() {
 	}
 }
 
-// leave ends the goroutine. If a greenlet is still running in it then it has called Goexit. Nothing can stop that,
-// also not a recover of the panics of its deferred functions. So the greenlet ends here and the Goexit goes on in its parent.
+// leave ends the goroutine. If a greenlet is still running in it then it has called Goexit. Nothing
+// can stop that, also not a recover of the panics of its deferred functions. So the greenlet ends
+// here and the Goexit goes on in its parent.
 //
-// When a goroutine ends, iter.Pull lets whoever called next to park in its slot suffer the same Goexit.
-// That would be a bystander. Whoever parked there by yield only wakes up.
-// So if it's a next, the places are changed until it's a yield: a new worker is sent through this slot
-// on its detour, and as each visitor turns the slot over once, the new one is parked by a yield.
+// When a goroutine ends, iter.Pull lets whoever called next to park in its slot suffer the same
+// Goexit. That would be a bystander. Whoever parked there by yield only wakes up. So if it's a
+// next, the places are changed until it's a yield: a new worker is sent through this slot on its
+// detour, and as each visitor turns the slot over once, the new one is parked by a yield.
 func (w *worker) leave() {
 	owners.remove(&w.owner)
 	workers.Add(-1)
@@ -245,8 +249,9 @@ func (p *pool) put(w *worker) {
 	p.n++
 }
 
-// retire ends the idle workers that can be resumed in the caller's state of thread locking, and returns how many it has left.
-// The caller is the family's root, or, with a nil core, stands in for a root that needs its family no more.
+// retire ends the idle workers that can be resumed in the caller's state of thread locking, and
+// returns how many it has left. The caller is the family's root, or, with a nil core, stands in for
+// a root that needs its family no more.
 func (p *pool) retire(root *core) (left int) {
 	lock := ownThreadLock()
 	for w := p.first; w != nil; w = w.younger {

@@ -1,14 +1,14 @@
 package sqltext
 
-// Language is the SQL of one database: how it is written, and what its statements do. One that isn't
-// among those of this package knows only that a statement may write.
+// Language is the SQL of one database: how it is written, and what its statements do. One that
+// isn't among those of this package knows only that a statement may write.
 type Language struct {
 	Rules
 	classes classes
 }
 
-// classes is a database's list of statements. It is no function, so that what is passed to one needs
-// no memory.
+// classes is a database's list of statements. It is no function, so that what is passed to one
+// needs no memory.
 type classes uint8
 
 const (
@@ -33,14 +33,14 @@ const (
 	MakesKey
 	// Keepable: it is worth preparing once and keeping.
 	Keepable
-	// Varies: the same text can have a result of other columns the next time it is executed, and the
-	// server doesn't notice: FETCH, EXECUTE, SHOW, EXPLAIN. Its description must not be kept.
+	// Varies: the same text can have a result of other columns the next time it is executed, and
+	// the server doesn't notice: FETCH, EXECUTE, SHOW, EXPLAIN. Its description must not be kept.
 	Varies
 	// LeavesState: it leaves something on the connection that later statements meet there, or is
 	// about such a thing: a setting, a temporary table, a prepared statement, a cursor, a lock.
 	LeavesState
-	// Sticks: what it leaves stays as long as the connection, since no other statement takes it away:
-	// LOAD, setseed.
+	// Sticks: what it leaves stays as long as the connection, since no other statement takes it
+	// away: LOAD, setseed.
 	Sticks
 	// ControlsTx: it begins, ends or marks a transaction.
 	ControlsTx
@@ -51,22 +51,22 @@ const (
 	EndsTx
 	// Commits: it commits the transaction that it is executed in, as its purpose, or prepares it.
 	Commits
-	// CommitsItself: it commits what it does by itself, maybe midway: CALL, VACUUM. An error after it,
-	// or within it, doesn't undo that, so it must not be repeated.
+	// CommitsItself: it commits what it does by itself, maybe midway: CALL, VACUUM. An error after
+	// it, or within it, doesn't undo that, so it must not be repeated.
 	CommitsItself
-	// RunsCode: it runs code that the text doesn't show, or shows as a literal: CALL, DO. So it may do
-	// more than is said of it.
+	// RunsCode: it runs code that the text doesn't show, or shows as a literal: CALL, DO. So it may
+	// do more than is said of it.
 	RunsCode
 	// Redefines: texts may mean something else after it, or until the end of its transaction, also
-	// where they were prepared before and the server doesn't notice: SET search_path, SET TIME ZONE,
-	// CREATE.
+	// where they were prepared before and the server doesn't notice: SET search_path, SET TIME
+	// ZONE, CREATE.
 	Redefines
 	// CopiesIn: data follow it from the client, by a protocol of their own.
 	CopiesIn
 	// CopiesOut: data come to the client, by a protocol of their own.
 	CopiesOut
-	// OnlyState: what it leaves on the connection, or does to its transaction, is all that it is for.
-	// So it does nothing where neither is kept.
+	// OnlyState: what it leaves on the connection, or does to its transaction, is all that it is
+	// for. So it does nothing where neither is kept.
 	OnlyState
 )
 

@@ -86,8 +86,8 @@ func FuzzSplit(f *testing.F) {
 	})
 }
 
-// FuzzClassify holds that every text gets a verdict, which names a cause if there must be one, and is
-// the same whatever comment stands before it.
+// FuzzClassify holds that every text gets a verdict, which names a cause if there must be one, and
+// is the same whatever comment stands before it.
 func FuzzClassify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, l := range languages {

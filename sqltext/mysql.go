@@ -179,8 +179,8 @@ func mysqlSet(r *reader) Verdict {
 	return v
 }
 
-// userVariable reports whether what is set here, or after the comma here, is a variable of the user's,
-// which is read when a text is executed.
+// userVariable reports whether what is set here, or after the comma here, is a variable of the
+// user's, which is read when a text is executed.
 func (r *reader) userVariable(here bool) bool {
 	a := *r
 	if !here {

@@ -2,8 +2,8 @@ package sqltext
 
 import "strings"
 
-// postgresBlock looks for what a DO leaves on the connection: its code, in PL/pgSQL, stands there as a
-// literal. What the code executes that isn't in the text either can't be seen.
+// postgresBlock looks for what a DO leaves on the connection: its code, in PL/pgSQL, stands there
+// as a literal. What the code executes that isn't in the text either can't be seen.
 func (v *Verdict) postgresBlock(r *reader) {
 	var body reader
 	for r.next(); r.kind != End; r.next() {
@@ -48,7 +48,8 @@ func (v *Verdict) plpgsql(r *reader) {
 	}
 }
 
-// plpgsqlStatement looks at a statement other than queries, which leave nothing but by what they call.
+// plpgsqlStatement looks at a statement other than queries, which leave nothing but by what they
+// call.
 func (v *Verdict) plpgsqlStatement(r reader) {
 	r.depth = 0
 	ends, drops := r, false
@@ -74,8 +75,8 @@ func (v *Verdict) plpgsqlStatement(r reader) {
 	}
 }
 
-// inBlock adds what a statement leaves that is executed by a block. What only takes away what was left
-// is about the connection, too, but nothing is there afterwards.
+// inBlock adds what a statement leaves that is executed by a block. What only takes away what was
+// left is about the connection, too, but nothing is there afterwards.
 func (v *Verdict) inBlock(inner Verdict, verb string) {
 	if equal(verb, "reset", "discard", "deallocate", "unlisten", "close", "fetch", "move") {
 		v.Effects |= inner.Effects & Redefines

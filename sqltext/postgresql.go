@@ -175,7 +175,8 @@ func (r *reader) temporaryTarget() bool {
 	return a.inTempSchema()
 }
 
-// inTempSchema reports whether the token is the name of the schema of temporary tables, before a dot.
+// inTempSchema reports whether the token is the name of the schema of temporary tables, before a
+// dot.
 func (r *reader) inTempSchema() bool {
 	if r.kind != Word && r.kind != Name || r.nextTok() != "." {
 		return false

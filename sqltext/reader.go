@@ -242,7 +242,8 @@ func (r *reader) argument(n int, name string) (value, seen bool) {
 	return a.truth()
 }
 
-// constant returns the text of an argument, as argument does, if that is a literal and nothing more.
+// constant returns the text of an argument, as argument does, if that is a literal and nothing
+// more.
 func (r *reader) constant(n int, name string) (text string, ok bool) {
 	a := *r
 	if !a.toArgument(n, name) || a.kind != Literal || a.nextTok() != "," && a.nextTok() != ")" {
@@ -252,8 +253,8 @@ func (r *reader) constant(n int, name string) (text string, ok bool) {
 	return in.text[in.pos:in.end], true
 }
 
-// toArgument goes on from the parenthesis that opens a call to the n-th argument, or the one of that
-// name, and reports whether it is there.
+// toArgument goes on from the parenthesis that opens a call to the n-th argument, or the one of
+// that name, and reports whether it is there.
 func (r *reader) toArgument(n int, name string) bool {
 	depth := r.depth
 	for i := 1; ; i++ {

@@ -63,8 +63,8 @@ func (v *Verdict) sqliteCreate(r *reader) {
 	}
 }
 
-// sqlitePragma tells the pragmas that only tell something from those that may change the database or
-// the connection, which all others are taken for.
+// sqlitePragma tells the pragmas that only tell something from those that may change the database
+// or the connection, which all others are taken for.
 func sqlitePragma(r *reader) Verdict {
 	changes := Verdict{Effects: Writes | LeavesState, Cause: "PRAGMA"}
 	r.next()

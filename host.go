@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed1239206e/repaint/greenlet"
+	"github.com/seed1239206e/repaint/internal/explore"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -35,6 +36,11 @@ type host struct {
 	over     bool // no carriers are kept any more
 	returned bool // the main function
 	debug    bool
+	notes    bool // tasks note their waits, for debug mode or the explorer
+
+	explorer explore.Explorer // of the loop's schedules; nil if nothing explores them
+	explored explored         // of the main function
+	turn     bool             // see inTurn
 
 	tasks    task // sentinel of the list of tasks that have not ended, in the order of their start
 	count    int
@@ -95,8 +101,8 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...loop
 	family, isNew := greenlet.Enter()
 	h := &host{loop: loop.New(opts...), family: family}
 	h.outer, _ = family.Value().(*host)
-	h.mainWaiter.Notify(h.loop, nothing{})
 	h.prepare(ctx)
+	h.mainWaiter.Notify(h.loop, h.lookAgain())
 	defer func() {
 		family.SetValue(h.outer)
 		if isNew {
@@ -122,6 +128,8 @@ func (h *host) prepare(ctx context.Context) {
 	if h.debug = h.loop.Debugging(); h.debug {
 		h.loop.Watch(h)
 	}
+	h.explorer = explore.Of(h.loop)
+	h.notes = h.debug || h.explorer != nil
 	h.loop.Expect(h)
 	enlist(h)
 	h.scope.init(ctx, h, h)
@@ -163,7 +171,7 @@ func both(one, two error) error {
 }
 
 // scopeEnded has the driver look at its condition.
-func (h *host) scopeEnded() { h.loop.Schedule(nothing{}) }
+func (h *host) scopeEnded() { h.loop.Schedule(h.lookAgain()) }
 
 // nothing is scheduled to make the driver look at its condition.
 type nothing struct{}
@@ -266,7 +274,12 @@ func (h *host) drive(ctx context.Context, call string, g *greenlet.Greenlet, c *
 		}
 		h.mainWaits, h.mainCtx = nil, nil
 	}()
-	err := h.loop.Drive(func() bool { return c.Done() || ctx.Err() != nil || h.stray != nil })
+	until := func() bool { return c.Done() || ctx.Err() != nil || h.stray != nil }
+	if h.explorer != nil {
+		h.explorer.TaskWaits(explore.Main, c.String(), explore.Place())
+		until = h.inTurn(until)
+	}
+	err := h.loop.Drive(until)
 	switch {
 	case err == loop.ErrDeadlock:
 		return &DeadlockError{Waiting: h.whoWaits()}
@@ -357,6 +370,7 @@ func (h *host) strayed(err error) {
 		h.loop.Report(err)
 	} else {
 		h.stray = err
+		h.scopeEnded()
 	}
 }
 

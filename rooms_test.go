@@ -19,9 +19,9 @@ func TestImportsPointOneWay(t *testing.T) {
 	}{
 		{"greenlet", "", false},
 		{"loop", "", false},
-		{".", "greenlet loop internal/callsite internal/nonblock", false},
-		{"coop", ". greenlet loop internal/cache internal/callsite internal/nonblock", false},
-		{"repainttest", ". greenlet loop internal/callsite internal/nonblock", false},
+		{".", "greenlet loop internal/callsite internal/explore internal/nonblock", false},
+		{"coop", ". greenlet loop internal/cache internal/callsite internal/explore internal/nonblock", false},
+		{"repainttest", ". greenlet loop internal/callsite internal/explore internal/nonblock", false},
 	} {
 		out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "./"+room.dir).CombinedOutput()
 		require.NoError(t, err, string(out))

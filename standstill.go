@@ -77,7 +77,7 @@ func (h *host) LoopExpects() time.Duration {
 		h.loop.Schedule(r)
 	}
 	if h.mainWaits != nil {
-		look(h.mainCtx, nothing{})
+		look(h.mainCtx, h.lookAgain())
 	}
 	for t := h.tasks.next; t != &h.tasks; t = t.next {
 		if t.suspended {

@@ -231,6 +231,7 @@ type details struct {
 	ctx   context.Context // of the present wait, nil if that is the task's own
 	watch contextWatch    // over a context that isn't the task's own
 	alarm *loop.Timer     // see sleeping; nil before the first sleep
+	explored
 }
 
 func (t *task) details() *details {
@@ -253,6 +254,9 @@ func (t *task) start(ctx context.Context, h *host, me *greenlet.Greenlet, self j
 	t.prev.next, t.next.prev = t, t
 	h.count++
 	t.scope.init(ctx, t, h)
+	if h.explorer != nil {
+		h.begins(t)
+	}
 	t.greenlet = h.carrier(me)
 	h.run(t, me, t.greenlet, self)
 	if h.guest && !h.loop.Driving() {
@@ -272,6 +276,7 @@ func (t *task) leave() {
 	t.wake()
 	if t.more != nil {
 		t.more.watch.stop()
+		t.tellEnd()
 	}
 	t.scope.release()
 	t.prev.next, t.next.prev = t.next, t.prev
@@ -315,8 +320,8 @@ func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) er
 	}
 	t.hasWaited = true
 	t.waitsFor, t.at = w, g
-	if t.host.debug {
-		t.noteTime()
+	if t.host.notes {
+		t.note(w)
 	}
 	defer t.resumed() // also when the greenlet is killed and recovers
 	// It can be resumed for a reason that has passed: one that was on its way when another came first.
@@ -333,8 +338,13 @@ func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) er
 	return nil
 }
 
+// note notes when a wait begins, and tells the explorer of it.
+//
 //go:noinline
-func (t *task) noteTime() { t.details().since = t.host.loop.Now() }
+func (t *task) note(w waitable) {
+	t.details().since = t.host.loop.Now()
+	t.tellWait(w)
+}
 
 //go:noinline
 func (t *task) watch(ctx context.Context) {

@@ -104,6 +104,7 @@
 //
 // [WithSeed] gives up the order of requests. What runs next is drawn by chance, the same for the same seed.
 // With the virtual clock that makes a test of a thousand schedules, each of which can be repeated.
+// [WithChooser] has a [Chooser] of the caller's in the place of chance.
 //
 // # On loops of others
 //

@@ -37,7 +37,7 @@ type Loop struct {
 	post     func(fn func()) // has a guest's host call fn; nil if it isn't a guest
 	watchdog *watchdog       // in debug mode; set before use
 	report   func(error)
-	lottery  *lottery // draws what comes next; nil if there is no seed
+	lottery  *lottery // chooses what comes next; nil without WithChooser and WithSeed
 
 	poller *poller // of descriptors; nil until there is one
 

@@ -6,38 +6,13 @@ import "math/rand/v2"
 // any of those that are ready or due. The same seed gives the same order, so the program runs in the same way again,
 // as long as nothing comes from other goroutines and the clock is virtual; other seeds give others.
 //
-// It is for tests, which find with many seeds what happens only if one task overtakes another. See repainttest.Explore.
+// It is for tests, which find with many seeds what happens only if one task overtakes another. Where that takes more
+// than chance, there is [WithChooser]. See repainttest.Explore.
 func WithSeed(seed uint64) Option {
-	return func(l *Loop) { l.lottery = &lottery{chance: rand.New(rand.NewPCG(seed, 0))} }
+	return func(l *Loop) { WithChooser(&uniform{rand.New(rand.NewPCG(seed, 0))})(l) }
 }
 
-// A lottery draws what a loop with a seed runs next. It belongs to the loop.
-type lottery struct {
-	chance *rand.Rand
-	pool   []Runnable // what it hasn't drawn yet
-}
+// A uniform chooser draws each callback with the same probability.
+type uniform struct{ chance *rand.Rand }
 
-// left returns what hasn't been drawn. The lottery may be nil.
-func (p *lottery) left() []Runnable {
-	if p == nil {
-		return nil
-	}
-	return p.pool
-}
-
-// pick leaves one callback in the batch, any of those in it and those that earlier picks have left behind.
-func (l *Loop) pick() {
-	p := l.lottery
-	p.pool = append(p.pool, l.batch...)
-	clear(l.batch)
-	l.batch = l.batch[:0]
-	n := len(p.pool)
-	if n == 0 {
-		return
-	}
-	i := p.chance.IntN(n)
-	l.batch = append(l.batch, p.pool[i])
-	p.pool[i] = p.pool[n-1]
-	p.pool[n-1] = nil
-	p.pool = p.pool[:n-1]
-}
+func (u *uniform) Choose(ready []Runnable) int { return u.chance.IntN(len(ready)) }

@@ -1,0 +1,89 @@
+package repaint
+
+import (
+	"strconv"
+
+	"github.com/seed1239206e/repaint/internal/explore"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// In a loop that explores schedules tasks have names that don't depend on the schedule, and tell where they wait. The main
+// function is one of those that are chosen from: it goes on in its turn, and not as soon as it can.
+// In other loops all this is a nil check.
+
+// An explored is the part of a task, or of the main function, that a loop needs which explores.
+type explored struct {
+	id       string
+	children int // tasks that it has spawned
+}
+
+// begins gives a task its name.
+//
+//go:noinline
+func (h *host) begins(t *task) {
+	parent, prefix := &h.explored, ""
+	if h.current != nil {
+		parent = &h.current.details().explored
+		prefix = parent.id + "."
+	}
+	parent.children++
+	more := t.details()
+	more.explored.id = prefix + strconv.Itoa(parent.children)
+	h.explorer.TaskBegins(explore.Task{ID: more.explored.id, Name: more.name, Site: t.site.String()})
+}
+
+// tellWait tells the explorer, if there is one, that the task is about to wait.
+func (t *task) tellWait(w waitable) {
+	if e := t.host.explorer; e != nil {
+		e.TaskWaits(t.more.explored.id, w.String(), explore.Place())
+	}
+}
+
+// tellEnd tells the explorer, if there is one, that the task has ended.
+func (t *task) tellEnd() {
+	if e := t.host.explorer; e != nil {
+		e.TaskEnds(t.more.explored.id)
+	}
+}
+
+// LoopOwner implements [loop.Owned].
+func (t *task) LoopOwner() string {
+	if t.more == nil {
+		return ""
+	}
+	return t.more.explored.id
+}
+
+// LoopOwner implements [loop.Owned].
+func (y *yielding) LoopOwner() string { return (*task)(y).LoopOwner() }
+
+// LoopOwner implements [loop.Owned].
+func (s *sleeping) LoopOwner() string { return (*task)(s).LoopOwner() }
+
+// A mainTurn lets the main function of a loop that explores look at its condition.
+type mainTurn host
+
+func (m *mainTurn) RunInLoop() { m.turn = true }
+
+// LoopOwner implements [loop.Owned].
+func (m *mainTurn) LoopOwner() string { return explore.Main }
+
+// lookAgain returns what makes the main function look at its condition.
+func (h *host) lookAgain() loop.Runnable {
+	if h.explorer != nil {
+		return (*mainTurn)(h)
+	}
+	return nothing{}
+}
+
+// inTurn returns a condition that holds only when the main function has its turn.
+func (h *host) inTurn(until func() bool) func() bool {
+	h.turn = false
+	return func() bool {
+		if !h.turn {
+			return false
+		}
+		h.turn = until()
+		return h.turn
+	}
+}

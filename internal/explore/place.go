@@ -1,0 +1,52 @@
+package explore
+
+import (
+	"fmt"
+	"path"
+	"runtime"
+	"strings"
+)
+
+// module is the import path of this module.
+const module = "github.com/seed1239206e/repaint"
+
+// Place returns where in the program its caller was called: the file and line of the innermost function that belongs
+// neither to this module nor to the libraries that databases are used with.
+func Place() string {
+	var pcs [64]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
+	for {
+		frame, more := frames.Next()
+		if frame.File != "" && !machinery(packageOf(frame.Function)) {
+			return fmt.Sprintf("%s:%d", path.Base(frame.File), frame.Line)
+		}
+		if !more {
+			return ""
+		}
+	}
+}
+
+// packageOf returns the import path of the package of a function.
+func packageOf(function string) string {
+	slash := strings.LastIndexByte(function, '/') + 1
+	if dot := strings.IndexByte(function[slash:], '.'); dot >= 0 {
+		return function[:slash+dot]
+	}
+	return function
+}
+
+// machinery reports whether a package is one by which programs wait, and not the program itself.
+func machinery(pkg string) bool {
+	switch {
+	case strings.HasSuffix(pkg, "_test"), strings.HasPrefix(pkg, module+"/examples/"):
+		return false
+	case pkg == module, strings.HasPrefix(pkg, module+"/"):
+		return true
+	}
+	for _, p := range []string{"database/sql", "runtime", "gorm.io/", "github.com/jmoiron/sqlx", "iter", "slices"} {
+		if strings.HasPrefix(pkg, p) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,75 @@
+package loop
+
+import "slices"
+
+// A Chooser decides what a loop runs next, in place of the order of requests. It is for tests: see repainttest.Explore.
+type Chooser interface {
+	// Choose returns the index of the callback that the loop runs next. The loop calls it before each callback.
+	//
+	// ready holds what has been requested and hasn't run, timers that are due included, in the order of requests.
+	// It is never empty, and it belongs to the loop: Choose must not keep it. Callbacks that are [Owned] say whose they are.
+	Choose(ready []Runnable) int
+}
+
+// An Owned [Runnable] continues something that exists for longer than one callback, such as a task.
+type Owned interface {
+	// LoopOwner names what it continues, the same for all callbacks that continue the same,
+	// and in each run of the same program. It is "" if that has no name.
+	LoopOwner() string
+}
+
+// WithChooser makes the loop run one callback in each tick, the one that c chooses.
+func WithChooser(c Chooser) Option {
+	return func(l *Loop) { l.lottery = &lottery{chooser: c} }
+}
+
+// Chooser returns what chooses the loop's next callback, nil if that is the order of requests.
+func (l *Loop) Chooser() Chooser {
+	if l.lottery == nil {
+		return nil
+	}
+	return l.lottery.chooser
+}
+
+// A lottery is the pool of a loop that has a chooser. It belongs to the loop.
+type lottery struct {
+	chooser Chooser
+	pool    []Runnable // what hasn't been chosen yet, in the order of requests
+}
+
+// left returns what hasn't been chosen. The lottery may be nil.
+func (p *lottery) left() []Runnable {
+	if p == nil {
+		return nil
+	}
+	return p.pool
+}
+
+// pick leaves one callback in the batch, any of those in it and those that earlier picks have left.
+func (l *Loop) pick() {
+	p := l.lottery
+	p.pool = append(p.pool, l.batch...)
+	clear(l.batch)
+	l.batch = l.batch[:0]
+	p.pool = slices.DeleteFunc(p.pool, stopped)
+	if len(p.pool) == 0 {
+		return
+	}
+	i := p.chooser.Choose(p.pool)
+	l.batch = append(l.batch, p.pool[i])
+	p.pool = slices.Delete(p.pool, i, i+1)
+}
+
+// stopped reports whether r is a timer that was stopped after it was due, so that there is nothing to run.
+func stopped(r Runnable) bool {
+	t, ok := r.(*dueTimer)
+	return ok && t.state != isDue
+}
+
+// LoopOwner implements [Owned] for what the timer runs.
+func (t *dueTimer) LoopOwner() string {
+	if o, ok := t.run.(Owned); ok {
+		return o.LoopOwner()
+	}
+	return ""
+}

@@ -1,6 +1,7 @@
 // Package repainttest is for tests of code that uses repaint.
 //
-// [Explore] runs a concurrent test under many schedules, each of which can be repeated.
+// [Explore] runs a concurrent test under many schedules. It finds races between tasks, shows the shortest schedule that
+// it can find in which the test fails, and repeats it.
 package repainttest
 
 import (
@@ -8,64 +9,248 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime/debug"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/explore"
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// SeedVariable is the environment variable by which one schedule is repeated.
+// SeedVariable is the environment variable by which one schedule is repeated as it was found.
 const SeedVariable = "REPAINT_SEED"
+
+// ScheduleVariable is the environment variable by which one schedule is repeated as it was recorded and shrunk.
+const ScheduleVariable = "REPAINT_SCHEDULE"
 
 // Epoch is when the virtual clock of [Explore] begins.
 var Epoch = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
 
-// Explore runs a test n times as the main function of a [repaint.Run], each time with another seed, so that
-// tasks overtake each other in other ways ([loop.WithSeed]), and with a virtual clock ([loop.WithVirtualClock]).
-// Each run is a subtest named after its seed. The seeds are drawn by chance, so that each call explores something new.
-// If a run fails, the test says how to repeat it:
+const mainTask = explore.Main
+
+// Explore runs a test as the main function of a [repaint.Run], up to n times, each time in another schedule: it chooses which
+// task goes on, whenever there is a choice, and with a virtual clock ([loop.WithVirtualClock]). Each run is a subtest, and no
+// schedule is run twice. When all have been explored, in fewer than n runs, Explore ends and says so.
 //
-//	REPAINT_SEED=8311 go test -run '^TestTransfers$'
+// How it chooses is a matter of options: [Uniform], [PCT], [RoundRobin], [Exhaustive]. Several take turns. Without one it is a
+// portfolio, one half Uniform and one half PCT, of depths 1 to 3. What was done is logged in the end.
 //
-// With that variable only that schedule is run. A run repeats exactly as long as nothing in it depends on other goroutines,
-// on real time or on chance.
+// If a run fails, Explore looks for a shorter schedule that fails, too ([ShrinkFor]), of fewer tasks and with fewer switches
+// between them. It shows that as a table, with a column for each task and a row for each step, and how to repeat it:
+//
+//	REPAINT_SCHEDULE='1 2*3' go test -run '^TestTransfers$'
+//
+// With that variable only that schedule is run: one step of task 1, three of task 2; and from there on each task goes on for as
+// long as it can. Task 1 is the first that the main function has spawned, and 1.2 the second that this one has; a step
+// is what a task does from one wait to the next. So a schedule survives most changes of the code. If it doesn't fit
+// the program any more, the test says where.
+//
+// Files in testdata/explore/TestTransfers hold schedules, too, and are run first. If the directory testdata/explore exists, Explore
+// adds the schedule of a failure to them.
+//
+// A run repeats exactly as long as nothing in it depends on other goroutines, on real time or on chance. [CheckRepeats] tests that.
 //
 // main may use t as usual. An error or a panic of Run is a failure, too.
-func Explore(t *testing.T, n int, main func(t *testing.T, ctx context.Context), opts ...loop.Option) {
+func Explore(t *testing.T, n int, main func(t *testing.T, ctx context.Context), opts ...Option) {
 	t.Helper()
-	if s := os.Getenv(SeedVariable); s != "" {
-		seed, err := strconv.ParseUint(s, 10, 64)
-		if err != nil {
-			t.Fatalf("%s is %q, which is no seed: it takes a number from 0 on: %v", SeedVariable, s, err)
-		}
-		explore(t, seed, main, opts)
-		return
+	x := &exploration{t: t, main: main, opts: opts, settings: read(opts), report: newReport()}
+	if x.settings == nil {
+		t.Fatalf("an option of Explore chooses the order of things (loop.WithSeed, loop.WithChooser), which Explore does: leave it out, or repeat one schedule with %s", SeedVariable)
 	}
-	for range n {
-		if !explore(t, rand.Uint64N(1<<32), main, opts) {
-			return // one that can be repeated is what is needed
-		}
+	defer x.report.enter(t.Name())()
+	switch seed, text := os.Getenv(SeedVariable), os.Getenv(ScheduleVariable); {
+	case text != "":
+		x.repeat(text)
+	case seed != "":
+		x.repeatSeed(seed)
+	default:
+		x.explore(n)
 	}
 }
 
-func explore(t *testing.T, seed uint64, main func(t *testing.T, ctx context.Context), opts []loop.Option) bool {
-	t.Helper()
-	name := t.Name()
-	return t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
-		defer func() {
-			if t.Failed() {
-				t.Logf("to repeat this schedule: %s=%d go test -run '^%s$'", SeedVariable, seed, name)
-			}
-		}()
-		all := append([]loop.Option{loop.WithVirtualClock(Epoch), loop.WithSeed(seed)}, opts...)
-		err := repaint.Run(context.Background(), func(ctx context.Context) error {
-			main(t, ctx)
-			return nil
-		}, all...)
-		if err != nil {
-			t.Errorf("Run returned an error: %v", err)
+// An exploration is one call of Explore.
+type exploration struct {
+	t        *testing.T
+	main     func(t *testing.T, ctx context.Context)
+	opts     []Option
+	settings *settings
+	tree     tree
+	report   *report
+}
+
+// repeat runs the schedule that the environment asks for.
+func (x *exploration) repeat(text string) {
+	x.t.Helper()
+	s, err := parseSchedule(text)
+	if err != nil {
+		x.t.Fatalf("%s is %q, which is no schedule: %v", ScheduleVariable, text, err)
+	}
+	follow := &replay{schedule: s}
+	r := &recorder{strategy: follow}
+	ok := x.subtest("schedule="+s.String(), r, 0)
+	x.t.Logf("the schedule:\n%s", r.picture())
+	if misfit := follow.verdict(); misfit != "" {
+		x.t.Errorf("the schedule %q doesn't fit the program any more: %s. The rest ran as it came. If this run passed, that is no proof of anything: explore anew, without %s",
+			s, misfit, ScheduleVariable)
+	} else if !ok {
+		x.t.Logf("to repeat this schedule: %s", x.command(s))
+	}
+}
+
+// repeatSeed runs the schedule of a seed.
+func (x *exploration) repeatSeed(text string) {
+	x.t.Helper()
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		x.t.Fatalf("%s is %q, which is no seed: it takes a number from 0 on: %v", SeedVariable, text, err)
+	}
+	strategy, steps := x.bySeed(seed)
+	r := &recorder{strategy: strategy}
+	if !x.subtest(fmt.Sprintf("seed=%d", seed), r, steps, seed) {
+		x.t.Logf("the schedule:\n%s\nto repeat this schedule: %s", r.picture(), x.command(r.needed()))
+	}
+}
+
+// maxSteps is the largest length of a schedule that a seed can tell.
+const maxSteps = 1<<12 - 1
+
+// newSeed draws a seed. It settles the strategy, and tells how many steps it may reckon with.
+func newSeed(steps int) uint64 { return rand.Uint64N(1<<32)<<12 | uint64(min(steps, maxSteps)) }
+
+// bySeed returns the strategy of a seed, and how many steps it may reckon with.
+func (x *exploration) bySeed(seed uint64) (strategy, int) {
+	all := x.settings.strategies
+	return all[seed>>12%uint64(len(all))], int(seed & maxSteps)
+}
+
+// explore runs the schedules that are kept, and then others.
+func (x *exploration) explore(n int) {
+	x.t.Helper()
+	for _, k := range readCorpus(x.t, x.t.Name()) {
+		follow := &replay{schedule: k.schedule}
+		r := &recorder{strategy: follow}
+		ok := x.subtest("schedule="+k.file, r, 0)
+		if misfit := follow.verdict(); misfit != "" {
+			x.t.Logf("%s: the schedule %q doesn't fit the program any more: %s. Remove the file, unless it is still of use",
+				k.file, k.schedule, misfit)
 		}
-	})
+		if !ok {
+			x.failed(r, fmt.Sprintf("the schedule of %s", k.file))
+			return
+		}
+	}
+	for i := 0; i < n && !x.tree.done(); i++ {
+		seed := newSeed(x.report.most)
+		strategy, steps := x.bySeed(seed)
+		r := &recorder{strategy: strategy, tree: &x.tree}
+		ok := x.subtest(fmt.Sprintf("seed=%d", seed), r, steps, seed)
+		x.report.add(r)
+		switch {
+		case !ok:
+			found := fmt.Sprintf("schedule %d", i+1)
+			if !r.deviated {
+				found += fmt.Sprintf(" (to repeat it as it was found: %s=%d go test -run '^%s$')", SeedVariable, seed, x.t.Name())
+			}
+			x.failed(r, found)
+			return // one that can be repeated is what is needed
+		case x.settings.check && !x.repeats(r):
+			return
+		}
+	}
+	x.conclude()
+}
+
+// conclude says what a passed exploration has done.
+func (x *exploration) conclude() {
+	x.t.Helper()
+	x.t.Log(x.report)
+	switch {
+	case x.tree.differs != "":
+		x.t.Logf("the program doesn't depend on the schedule alone: %s. See CheckRepeats", x.tree.differs)
+	case x.tree.done() && x.report.schedules == 1:
+		x.t.Log("there was no choice: at no time could two tasks go on, so there is only one schedule. " +
+			"Explore chooses where tasks wait: in a Sleep, an Await, a lock, a statement")
+	case x.tree.done():
+		x.t.Logf("all %d interleavings explored", x.report.schedules)
+	}
+	if never := x.report.never(); never != nil {
+		x.t.Errorf("in none of %d schedules it held that %s", x.report.schedules, strings.Join(never, ", nor that "))
+	}
+}
+
+// subtest runs one schedule as a subtest, and reports whether it has passed.
+func (x *exploration) subtest(name string, r *recorder, steps int, seed ...uint64) bool {
+	x.t.Helper()
+	return x.t.Run(name, func(t *testing.T) { x.run(t, r, steps, seed...) })
+}
+
+// run runs one schedule.
+func (x *exploration) run(t *testing.T, r *recorder, steps int, seed ...uint64) {
+	t.Helper()
+	r.begin(append(seed, 0)[0], steps)
+	began := time.Now()
+	defer r.watch(t)()
+	defer func() {
+		r.took = time.Since(began)
+		r.end()
+		if p := recover(); p != nil {
+			t.Errorf("Run panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	all := append([]loop.Option{loop.WithVirtualClock(Epoch)}, x.opts...)
+	err := repaint.Run(context.Background(), func(ctx context.Context) error {
+		x.main(t, ctx)
+		return nil
+	}, append(all, loop.WithChooser(r))...)
+	if err != nil {
+		t.Errorf("Run returned an error: %v", err)
+	}
+}
+
+// failed shows the schedule of a failure, and shrinks it before.
+func (x *exploration) failed(found *recorder, origin string) {
+	x.t.Helper()
+	began := time.Now()
+	best, runs := found, 0
+	if x.settings.shrink > 0 {
+		best, runs = shrink(found, x.settings.shrink, func(s schedule) (*recorder, bool) {
+			r := &recorder{strategy: &replay{schedule: s}}
+			failed := quietly(x.t.Name(), func(t *testing.T) { x.run(t, r, 0) })
+			return r, failed
+		})
+	}
+	s := best.needed()
+	how := "it couldn't be shrunk"
+	switch {
+	case x.settings.shrink <= 0:
+		how = "it wasn't shrunk"
+	case best == found:
+		how = "it didn't fail when it was run again: the program doesn't depend on the schedule alone, see CheckRepeats"
+	case best.switches() < found.switches() || len(best.steps) < len(found.steps):
+		how = fmt.Sprintf("shrunk from %s with %s to %s with %d, in %s and %v",
+			count(len(found.steps)-1, "step"), count(found.switches(), "switch"), count(len(best.steps)-1, "step"), best.switches(), count(runs, "run"), time.Since(began).Round(time.Millisecond))
+	}
+	kept, err := keep(x.t.Name(), s, x.t.Name()+" fails in this schedule:\n"+best.picture())
+	var where string
+	switch {
+	case err != nil:
+		where = fmt.Sprintf("it couldn't be kept: %v", err)
+	case kept != "":
+		where = fmt.Sprintf("it is kept in %s and will run first", kept)
+	default:
+		where = fmt.Sprintf("to have it run first from now on, keep it in a file: %s", keptAs(x.t.Name(), s))
+	}
+	x.t.Errorf("%s failed; %s:\n%s\nto repeat exactly this: %s\n%s", origin, how, best.picture(), x.command(s), where)
+}
+
+// command returns how to repeat a schedule.
+func (x *exploration) command(s schedule) string {
+	text := s.String()
+	if text == "" {
+		text = "#" // the settled one
+	}
+	return fmt.Sprintf("%s='%s' go test -run '^%s$'", ScheduleVariable, text, strings.ReplaceAll(x.t.Name(), "/", "$/^"))
 }

@@ -1,0 +1,244 @@
+package repainttest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed1239206e/repaint/internal/explore"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// fairness is how many steps a task may make in a row while others could go on, so that one that waits for others by
+// yielding again and again doesn't keep the schedule for itself.
+const fairness = 200
+
+// A recorder runs one schedule: it asks the strategy for each step, and notes what happens. It belongs to the loop.
+type recorder struct {
+	strategy strategy
+	tree     *tree // of what has been explored; nil if that doesn't matter
+	deviated bool  // the strategy alone would have chosen otherwise at some step
+
+	current string
+	streak  int // steps of current in a row
+	steps   []step
+	tasks   []explore.Task // in the order of their beginning; the main function isn't one
+	ids     []string       // of those that are ready; used again and again
+
+	progress atomic.Int64 // steps made, for the watch over a loop that is held
+	took     time.Duration
+}
+
+// A step is what happened from one choice to the next. The first is the program's beginning, and nobody's.
+type step struct {
+	task   string
+	ready  []string // among which it was chosen
+	events []event
+}
+
+// An event is what a task did at the end of a part of its step, or the statement that it sent.
+type event struct {
+	task  string
+	kind  eventKind
+	what  string // it waits for; or the statement
+	place string // where it waits
+}
+
+type eventKind byte
+
+const (
+	begins eventKind = iota
+	waits
+	ends
+)
+
+func (e event) String() string {
+	switch e.kind {
+	case begins:
+		return "begins"
+	case ends:
+		return "ends"
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s: waits for %s", e.place, e.what))
+}
+
+// begin readies it for a schedule.
+func (r *recorder) begin(seed uint64, steps int) {
+	r.strategy.begin(seed, steps)
+	if r.tree != nil {
+		r.tree.begin()
+	}
+	r.steps = []step{{}}
+	r.current = explore.Main
+}
+
+// end is called when the program has ended.
+func (r *recorder) end() {
+	if r.tree != nil {
+		r.tree.end()
+	}
+}
+
+// Choose implements [loop.Chooser].
+func (r *recorder) Choose(ready []loop.Runnable) int {
+	p := point{step: len(r.steps) - 1, current: r.current, ready: r.alternatives(ready), status: r.status}
+	task := p.ready[r.choose(p)]
+	if task == r.current {
+		r.streak++
+	} else {
+		r.streak = 1
+	}
+	r.current = task
+	r.steps = append(r.steps, step{task: task, ready: slices.Clone(p.ready)})
+	r.progress.Add(1)
+	return slices.Index(r.ids, task)
+}
+
+// hasEnded is the status of a task whose function has returned.
+const hasEnded = "that has ended"
+
+// status says what a task does that isn't ready.
+func (r *recorder) status(task string) string {
+	for _, s := range slices.Backward(r.steps) {
+		for _, e := range slices.Backward(s.events) {
+			if e.task != task {
+				continue
+			}
+			switch e.kind {
+			case ends:
+				return hasEnded
+			case waits:
+				return fmt.Sprintf("that waits for %s (%s)", e.what, e.place)
+			}
+		}
+	}
+	return "there is none at that time"
+}
+
+// alternatives returns whose steps can be chosen. It notes in ids whose each callback is; those that are nobody's are called
+// c1, c2, … in their order.
+func (r *recorder) alternatives(ready []loop.Runnable) []string {
+	r.ids = r.ids[:0]
+	callbacks := 0
+	for _, c := range ready {
+		id := ""
+		if o, ok := c.(loop.Owned); ok {
+			id = o.LoopOwner()
+		}
+		if id == "" {
+			callbacks++
+			id = fmt.Sprintf("c%d", callbacks)
+		}
+		r.ids = append(r.ids, id)
+	}
+	var all []string
+	for _, id := range r.ids {
+		if !slices.Contains(all, id) {
+			all = append(all, id)
+		}
+	}
+	if i := slices.Index(all, r.current); i >= 0 && len(all) > 1 && r.streak >= fairness {
+		all = slices.Delete(all, i, i+1)
+	}
+	return all
+}
+
+// choose asks the strategy, and has it choose again if that would lead to what has been explored.
+func (r *recorder) choose(p point) int {
+	first := r.strategy.choose(p)
+	if len(p.ready) == 1 || r.tree == nil {
+		return first
+	}
+	open := r.tree.open(p)
+	task := p.ready[first]
+	if !slices.Contains(open, task) {
+		r.deviated = true
+		rest := p
+		rest.ready = open
+		task = open[r.strategy.choose(rest)]
+	}
+	i := slices.Index(p.ready, task)
+	r.tree.take(i)
+	return i
+}
+
+// TaskBegins implements [explore.Explorer].
+func (r *recorder) TaskBegins(t explore.Task) {
+	r.tasks = append(r.tasks, t)
+	r.note(event{task: t.ID, kind: begins})
+}
+
+// TaskWaits implements [explore.Explorer].
+func (r *recorder) TaskWaits(id, waitsFor, place string) {
+	r.note(event{id, waits, waitsFor, place})
+}
+
+// TaskEnds implements [explore.Explorer].
+func (r *recorder) TaskEnds(id string) { r.note(event{task: id, kind: ends}) }
+
+func (r *recorder) note(e event) {
+	last := &r.steps[len(r.steps)-1]
+	last.events = append(last.events, e)
+}
+
+// schedule returns the whole schedule.
+func (r *recorder) schedule() schedule {
+	var s schedule
+	for _, step := range r.steps[1:] {
+		s = s.then(step.task, 1)
+	}
+	return s
+}
+
+// needed returns the schedule without what would be settled all the same.
+func (r *recorder) needed() schedule {
+	n := len(r.steps)
+	for ; n > 1; n-- {
+		before, last := explore.Main, r.steps[n-1]
+		if n > 2 {
+			before = r.steps[n-2].task
+		}
+		p := point{current: before, ready: last.ready}
+		if last.ready[p.settled()] != last.task {
+			break
+		}
+	}
+	var s schedule
+	for _, step := range r.steps[1:n] {
+		s = s.then(step.task, 1)
+	}
+	return s
+}
+
+// switches returns how often another task went on although the one before could have.
+func (r *recorder) switches() int {
+	n := 0
+	for i, s := range r.steps {
+		if i > 1 && s.task != r.steps[i-1].task && slices.Contains(s.ready, r.steps[i-1].task) {
+			n++
+		}
+	}
+	return n
+}
+
+// count writes a number of things.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	if strings.HasSuffix(thing, "ch") {
+		thing += "e"
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// list writes names of tasks.
+func list(tasks []string) string {
+	if len(tasks) == 1 {
+		return "task " + tasks[0]
+	}
+	n := len(tasks) - 1
+	return "tasks " + strings.Join(tasks[:n], ", ") + " and " + tasks[n]
+}

@@ -1,0 +1,180 @@
+package repainttest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A report counts what an exploration has seen.
+type report struct {
+	schedules int
+	by        map[string]int // by strategy
+	distinct  map[string]bool
+	took      time.Duration
+	most      int // steps of a schedule
+	pairs     map[pair]order
+
+	mu        sync.Mutex // main may call Sometimes from goroutines of its own
+	sometimes map[string]bool
+	named     []string // the keys of sometimes, in the order of their first call
+}
+
+// A pair is two places of different tasks, or two statements, in alphabetical order.
+type pair struct{ a, b string }
+
+// An order tells in which order the steps of a pair have come, in one schedule or another.
+type order struct{ forth, back bool }
+
+// mostLabels is of how many places pairs are counted.
+const mostLabels = 100
+
+func newReport() *report {
+	return &report{by: map[string]int{}, distinct: map[string]bool{}, pairs: map[pair]order{}, sometimes: map[string]bool{}}
+}
+
+// add counts a schedule.
+func (p *report) add(r *recorder) {
+	p.schedules++
+	p.by[r.strategy.String()]++
+	p.distinct[r.schedule().String()] = true
+	p.took += r.took
+	p.most = max(p.most, len(r.steps)-1)
+	p.addPairs(r)
+}
+
+// addPairs notes for each two places, of different tasks, which one came before the other.
+func (p *report) addPairs(r *recorder) {
+	seen := map[string][]string{} // by which tasks each place has been passed, two at most
+	for _, s := range r.steps {
+		for _, e := range s.events {
+			label := e.label()
+			if label == "" {
+				continue
+			}
+			for before, tasks := range seen {
+				if before == label || len(tasks) == 1 && tasks[0] == e.task {
+					continue
+				}
+				key, forth := pair{before, label}, true
+				if label < before {
+					key, forth = pair{label, before}, false
+				}
+				o := p.pairs[key]
+				o.forth, o.back = o.forth || forth, o.back || !forth
+				p.pairs[key] = o
+			}
+			if tasks := seen[label]; len(tasks) < 2 && !slices.Contains(tasks, e.task) && (len(tasks) > 0 || len(seen) < mostLabels) {
+				seen[label] = append(tasks, e.task)
+			}
+		}
+	}
+}
+
+// label names a step for pairs, "" if it is none of them.
+func (e event) label() string {
+	if e.kind != waits || e.task == mainTask {
+		return ""
+	}
+	return e.place
+}
+
+// String tells how many schedules there were, how long they took and what they covered.
+func (p *report) String() string {
+	var b strings.Builder
+	var by []string
+	for name, n := range p.by {
+		by = append(by, fmt.Sprintf("%s %d", name, n))
+	}
+	slices.Sort(by)
+	fmt.Fprintf(&b, "explored %s (%s), %d of them distinct, of up to %s, in %v each",
+		count(p.schedules, "schedule"), strings.Join(by, ", "), len(p.distinct), count(p.most, "step"), (p.took / time.Duration(max(p.schedules, 1))).Round(time.Microsecond))
+	var one []string
+	for key, o := range p.pairs {
+		switch {
+		case !o.back:
+			one = append(one, fmt.Sprintf("%s before %s", key.a, key.b))
+		case !o.forth:
+			one = append(one, fmt.Sprintf("%s before %s", key.b, key.a))
+		}
+	}
+	if len(p.pairs) > 0 {
+		fmt.Fprintf(&b, "\n%d of %d pairs of steps of different tasks came in both orders", len(p.pairs)-len(one), len(p.pairs))
+	}
+	if len(one) > 0 {
+		slices.Sort(one)
+		const most = 8
+		fmt.Fprintf(&b, "; only in one order came:\n\t%s", strings.Join(one[:min(len(one), most)], "\n\t"))
+		if len(one) > most {
+			fmt.Fprintf(&b, "\n\tand %d more", len(one)-most)
+		}
+	}
+	return b.String()
+}
+
+// running are the reports of the explorations that are under way, by the names of their tests.
+var running struct {
+	mu  sync.Mutex
+	all map[string]*report
+}
+
+// enter makes a report known to Sometimes, until leave is called.
+func (p *report) enter(test string) (leave func()) {
+	running.mu.Lock()
+	defer running.mu.Unlock()
+	if running.all == nil {
+		running.all = map[string]*report{}
+	}
+	before := running.all[test]
+	running.all[test] = p
+	return func() {
+		running.mu.Lock()
+		defer running.mu.Unlock()
+		if before != nil {
+			running.all[test] = before
+			return
+		}
+		delete(running.all, test)
+	}
+}
+
+// Sometimes says that a condition has to hold in some schedule: the exploration fails at its end if it never did, in any call with this
+// name. So a test shows that it has seen what it is about, say that both transactions read before either wrote.
+//
+// t is what Explore has given to the test's function. A Sometimes that no schedule calls isn't known. Where a single schedule is repeated,
+// nothing fails.
+func Sometimes(t *testing.T, name string, cond bool) {
+	t.Helper()
+	running.mu.Lock()
+	var p *report
+	for test := t.Name(); p == nil && test != ""; {
+		p = running.all[test]
+		test = test[:max(strings.LastIndexByte(test, '/'), 0)]
+	}
+	running.mu.Unlock()
+	if p == nil {
+		t.Fatalf("repainttest: Sometimes(%q) was called outside of Explore: it needs the t of the function that Explore calls", name)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, known := p.sometimes[name]; !known {
+		p.named = append(p.named, name)
+	}
+	p.sometimes[name] = p.sometimes[name] || cond
+}
+
+// never returns the conditions that have never held.
+func (p *report) never() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var all []string
+	for _, name := range p.named {
+		if !p.sometimes[name] {
+			all = append(all, fmt.Sprintf("%q", name))
+		}
+	}
+	return all
+}

@@ -1,0 +1,106 @@
+package repainttest
+
+import (
+	"fmt"
+	"slices"
+)
+
+// maxNodes bounds the memory of a tree: about 100 bytes each.
+const maxNodes = 1 << 20
+
+// A tree knows the schedules that have been explored, as far as there is room. Each node is a choice, or the end of a schedule.
+type tree struct {
+	root  *node
+	nodes int
+	path  []branch // the choices of the present schedule
+	full  bool     // there was no room for the present schedule
+	// differs is the first difference between two schedules that began with the same choices, "" if there was none.
+	differs string
+}
+
+// A branch is what was taken of a node's.
+type branch struct {
+	node  *node
+	taken int
+}
+
+type node struct {
+	ready    []string // none at the end of a schedule
+	children []*node  // of each of those; nil if it hasn't been taken
+	explored bool     // all that can come from here on has been
+}
+
+// begin begins another schedule.
+func (t *tree) begin() { t.path, t.full = t.path[:0], false }
+
+// done reports whether there is no schedule left.
+func (t *tree) done() bool { return t.root != nil && t.root.explored && t.differs == "" }
+
+// place returns where the pointer to the present node is.
+func (t *tree) place() **node {
+	if len(t.path) == 0 {
+		return &t.root
+	}
+	last := t.path[len(t.path)-1]
+	return &last.node.children[last.taken]
+}
+
+// open returns which of the tasks that are ready lead to something new: all of them if it isn't known.
+func (t *tree) open(p point) []string {
+	if t.full {
+		return p.ready
+	}
+	at := t.place()
+	switch n := *at; {
+	case n == nil && t.nodes >= maxNodes:
+		t.full = true
+		return p.ready
+	case n == nil:
+		t.nodes++
+		*at = &node{ready: slices.Clone(p.ready), children: make([]*node, len(p.ready))}
+	case !slices.Equal(n.ready, p.ready):
+		if t.differs == "" {
+			t.differs = fmt.Sprintf("at step %d %s could go on, and after the same choices in an earlier schedule %s", p.step+1, list(p.ready), orNone(n.ready))
+		}
+		*at = &node{ready: slices.Clone(p.ready), children: make([]*node, len(p.ready))}
+	case n.explored:
+		return p.ready
+	}
+	var open []string
+	for i, c := range (*at).children {
+		if c == nil || !c.explored {
+			open = append(open, p.ready[i])
+		}
+	}
+	return open
+}
+
+// take notes a choice among those that were given to open.
+func (t *tree) take(i int) {
+	if !t.full {
+		t.path = append(t.path, branch{*t.place(), i})
+	}
+}
+
+// end notes that the schedule has ended.
+func (t *tree) end() {
+	if t.full {
+		return
+	}
+	at := t.place()
+	if *at != nil && len((*at).ready) > 0 && t.differs == "" {
+		t.differs = fmt.Sprintf("the program ended where, after the same choices in an earlier schedule, %s could go on", list((*at).ready))
+	}
+	t.nodes++
+	*at = &node{explored: true}
+	for _, b := range slices.Backward(t.path) {
+		b.node.explored = !slices.ContainsFunc(b.node.children, func(c *node) bool { return c == nil || !c.explored })
+	}
+}
+
+func orNone(tasks []string) string {
+	if len(tasks) == 0 {
+		return "the program ended there"
+	}
+	return list(tasks) + " could"
+}

@@ -219,6 +219,7 @@ type Call struct {
 	convert    []func(driver.Value) (driver.Value, error) // by column, for the SQLDriver; nil leaves values as they are
 	driverArgs []driver.NamedValue                        // Args as a driver of database/sql wants them; nil before
 	driverRoom [4]driver.NamedValue
+	asked      bool // driverArgs are what a prepared statement has made of Args
 }
 
 // ReadOnly tells whether the statement is one of an Engine or Conn that may only read. Outside of a
@@ -260,6 +261,7 @@ func (c *Call) Describe(n int, column func(i int) Column) {
 func (c *Call) forget() {
 	c.Args, c.argRoom = nil, [4]any{}
 	c.driverArgs, c.driverRoom = nil, [4]driver.NamedValue{}
+	c.asked = false
 	c.convert = nil
 }
 

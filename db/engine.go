@@ -121,7 +121,7 @@ func open(ctx context.Context, d Dialect, u *URL, conf config, connector Connect
 		return nil, err
 	}
 	first.release(ctx, c)
-	if c, ok := connector.(converter); ok && c.converts() {
+	if c, ok := connector.(converter); ok {
 		e.converter = c
 	}
 	opened = true
@@ -434,16 +434,19 @@ func (e *Engine) attempt(ctx context.Context, call *Call) error {
 			return err
 		}
 	}
-	if e.converter == nil {
+	converted, err := false, error(nil)
+	if e.converter != nil {
+		if converted, err = e.converter.convert(call); err != nil {
+			return err
+		}
+	}
+	if !converted {
 		p := e.poolFor(st)
 		c, held, err := e.checkOut(ctx, p, st.Writes, st.Source)
 		if err != nil {
 			return err
 		}
 		return e.on(ctx, p, held, c, call)
-	}
-	if err := e.converter.convert(call); err != nil {
-		return err
 	}
 	if !repaint.InGreenlet() {
 		if p, held, c := e.idle(st); c != nil {

@@ -45,8 +45,8 @@ type job struct {
 // converter is a Connector whose Sessions block, so that its calls had better be
 // jobs. Arguments have methods of the caller's, so they are converted before.
 type converter interface {
-	converts() bool
-	convert(call *Call) error
+	// convert converts a call's arguments if that needs no connection; ok reports that.
+	convert(call *Call) (ok bool, err error)
 }
 
 // serve has a call run as a job, and waits for its end: also when ctx ends, for

@@ -1,32 +1,89 @@
 package db
 
 import (
+	"context"
 	"database/sql/driver"
-	"errors"
 	"fmt"
 	"reflect"
 	"time"
 )
 
-// convertArgs converts the call's arguments for a driver of database/sql, by
-// the rules of database/sql: the driver's own conversion first, if it has one. It
-// calls methods of the caller's values, so it is called where the caller is.
-func convertArgs(c *Call, checker driver.NamedValueChecker, d *SQLDriver) error {
-	if c.driverArgs != nil || len(c.Args) == 0 {
-		return nil
+// Arguments are converted by the rules of database/sql, see [argChecker]. Some of that is for the
+// statement to do, which must have been prepared then; but the methods of the caller's values are
+// the caller's code and are called where the caller is. So there are three ways:
+//
+//	neither connection nor statements have a say   the caller converts, before there is a connection
+//	the connection has, the statement has not      the caller converts, with the connection
+//	the statement has, or nobody knows yet         values without methods: who executes converts;
+//	                                               others: the statement is prepared, then the caller converts
+
+// asks is who has a say in the arguments of a driver.
+type asks int32
+
+const (
+	asksUnknown   asks = iota // no statement has been prepared yet
+	asksNobody                // neither connections nor statements
+	asksConn                  // connections, not statements
+	asksStatement             // statements
+)
+
+// argChecker converts arguments in the order of database/sql: a statement's NamedValueChecker, or
+// else the connection's; where that says driver.ErrSkip, or is missing, the statement's
+// ColumnConverter; where that is missing, or says driver.ErrSkip, the default converter.
+type argChecker struct {
+	named   driver.NamedValueChecker
+	columns driver.ColumnConverter
+	want    int // how many arguments the statement has; -1 is unknown
+}
+
+// checkerOf returns the argChecker of a connection and, unless it is nil, a statement.
+func checkerOf(conn driver.Conn, stmt driver.Stmt) argChecker {
+	k := argChecker{want: -1}
+	k.named, _ = stmt.(driver.NamedValueChecker)
+	if k.named == nil {
+		k.named, _ = conn.(driver.NamedValueChecker)
 	}
+	if stmt != nil {
+		k.columns, _ = stmt.(driver.ColumnConverter)
+		k.want = stmt.NumInput()
+	}
+	return k
+}
+
+// statementChecks reports whether a statement has a say in its arguments.
+func statementChecks(stmt driver.Stmt) bool {
+	if _, ok := stmt.(driver.NamedValueChecker); ok {
+		return true
+	}
+	_, ok := stmt.(driver.ColumnConverter)
+	return ok
+}
+
+// convertArgs converts the call's arguments. It calls methods of the caller's values.
+func convertArgs(c *Call, k argChecker, d *SQLDriver) error {
 	args := c.driverRoom[:0]
 	if len(c.Args) > cap(args) {
 		args = make([]driver.NamedValue, 0, len(c.Args))
 	}
 	for i, v := range c.Args {
-		arg := driver.NamedValue{Ordinal: i + 1, Value: v}
-		if err := convertArg(&arg, checker, d); err != nil {
+		arg := driver.NamedValue{Ordinal: len(args) + 1, Value: v}
+		switch err := k.convert(&arg, d); {
+		case err == nil:
+			args = append(args, arg)
+		case err == driver.ErrRemoveArgument && d.Convert == nil:
+		default:
 			return BadArgument(c, i, ErrParameter, err)
 		}
-		args = append(args, arg)
 	}
 	c.driverArgs = args
+	return k.count(len(args))
+}
+
+// count checks how many arguments there are.
+func (k *argChecker) count(n int) error {
+	if k.want >= 0 && k.want != n {
+		return fail("bind", ErrParameter, "the driver's statement takes %d arguments, and there are %d", k.want, n)
+	}
 	return nil
 }
 
@@ -39,19 +96,73 @@ func (c *Call) DriverArgs() []driver.Value {
 	return args
 }
 
-func convertArg(arg *driver.NamedValue, checker driver.NamedValueChecker, d *SQLDriver) error {
+// convert converts one argument.
+func (k *argChecker) convert(arg *driver.NamedValue, d *SQLDriver) error {
 	if d.Convert != nil {
 		v, err := d.Convert(arg.Value)
-		if err != driver.ErrSkip {
-			arg.Value = v
+		if err == driver.ErrSkip {
+			return byDefault(arg, d)
+		}
+		arg.Value = v
+		return err
+	}
+	if k.named == nil && k.columns == nil {
+		return byDefault(arg, d)
+	}
+	err := driver.ErrSkip
+	if k.named != nil {
+		err = k.named.CheckNamedValue(arg)
+	}
+	if err == driver.ErrSkip && k.columns != nil {
+		err = k.byColumn(arg)
+	}
+	switch {
+	case err == driver.ErrSkip:
+		return byDefault(arg, d)
+	case err != nil || d.Arg == nil:
+		return err
+	}
+	arg.Value, err = d.Arg(arg.Value)
+	return err
+}
+
+// byColumn asks the statement's ColumnConverter.
+func (k *argChecker) byColumn(arg *driver.NamedValue) error {
+	index := arg.Ordinal - 1
+	if k.want <= index {
+		return nil // it isn't asked about what it doesn't expect
+	}
+	v := arg.Value
+	if valuer, ok := v.(driver.Valuer); ok {
+		var err error
+		if v, err = callValuer(valuer); err != nil {
 			return err
 		}
-	} else if checker != nil {
-		err := checker.CheckNamedValue(arg)
-		if err == nil || !errors.Is(err, driver.ErrSkip) {
-			return err
+		if !driver.IsValue(v) {
+			return fmt.Errorf("its Value method returned a %T, which no driver takes", v)
 		}
 	}
+	converted, err := k.columns.ColumnConverter(index).ConvertValue(v)
+	if err != nil {
+		return err
+	}
+	if !driver.IsValue(converted) {
+		return fmt.Errorf("the driver's ColumnConverter made a %T of it, which no driver takes", converted)
+	}
+	arg.Value = converted
+	return nil
+}
+
+// callValuer calls a Valuer. A nil pointer whose method is its element's is NULL.
+func callValuer(v driver.Valuer) (driver.Value, error) {
+	if r := reflect.ValueOf(v); r.Kind() == reflect.Pointer && r.IsNil() && r.Type().Elem().Implements(reflect.TypeFor[driver.Valuer]()) {
+		return nil, nil
+	}
+	return v.Value()
+}
+
+// byDefault converts an argument that nobody else has a say in.
+func byDefault(arg *driver.NamedValue, d *SQLDriver) error {
 	switch v := arg.Value.(type) {
 	case nil, int64, float64, bool, string:
 		return nil
@@ -102,4 +213,125 @@ func notOneValue(v any) error {
 		return fmt.Errorf("unsupported type %[1]s: implement driver.Valuer, or write db.JSON[%[1]s]{V: …}, which is stored as JSON", t)
 	}
 	return nil
+}
+
+// plain reports whether the arguments have no methods of the caller's.
+func plain(args []any) bool {
+	for _, v := range args {
+		switch v.(type) {
+		case nil, bool, string, []byte, time.Time,
+			int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, float32, float64:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// convert converts a call's arguments if that can be done without a connection, or left to who
+// executes it; ok reports that.
+func (c *sqlConnector) convert(call *Call) (ok bool, err error) {
+	switch {
+	case len(call.Args) == 0 || call.driverArgs != nil:
+		return true, nil
+	case c.d.Convert != nil || c.asked() == asksNobody:
+		return true, convertArgs(call, argChecker{want: -1}, &c.d)
+	case c.d.emulates(call.Statement):
+		return false, nil
+	}
+	return c.asked() != asksConn && plain(call.Args), nil
+}
+
+// convert converts a call's arguments, unless it can be left to who executes it.
+func (s *sqlSession) convert(ctx context.Context, c *Call) error {
+	if ok, err := s.c.convert(c); ok {
+		return err
+	}
+	if s.c.asked() == asksConn || s.d.emulates(c.Statement) || !s.conn.prepares(c) {
+		return convertArgs(c, checkerOf(s.conn.conn, nil), s.d)
+	}
+	if plain(c.Args) {
+		return nil
+	}
+	var k argChecker
+	err := s.block(ctx, func(ctx context.Context) error {
+		err := s.ready(ctx)
+		if err == nil {
+			k, err = s.conn.checkerFor(ctx, c.Statement)
+		}
+		if err != nil {
+			s.examine(ctx, err)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	c.asked = true
+	return convertArgs(c, k, s.d)
+}
+
+// arguments are those of a call or, if that is nil, given as a driver takes them.
+type arguments struct {
+	call  *Call
+	given []driver.NamedValue
+}
+
+// none reports whether there are no arguments.
+func (a arguments) none() bool { return len(a.given) == 0 && (a.call == nil || len(a.call.Args) == 0) }
+
+// of returns the arguments for a statement, or for a text that isn't prepared, if that is nil. The
+// statement is asked unless it has been.
+func (a arguments) of(c *SQLConn, stmt driver.Stmt) ([]driver.NamedValue, error) {
+	ready := a.given
+	if a.call != nil {
+		ready = a.call.driverArgs
+	}
+	switch {
+	case c.d.Convert != nil:
+		return ready, nil
+	case a.call != nil:
+		if len(a.call.Args) == 0 || a.call.asked || ready != nil && (stmt == nil || !statementChecks(stmt)) {
+			return ready, nil
+		}
+		err := convertArgs(a.call, checkerOf(c.conn, stmt), c.d)
+		a.call.asked = stmt != nil
+		return a.call.driverArgs, err
+	case len(ready) == 0 || stmt == nil || !statementChecks(stmt):
+		return ready, nil
+	}
+	k := checkerOf(c.conn, stmt)
+	checked := make([]driver.NamedValue, 0, len(ready))
+	for i, arg := range ready {
+		arg.Ordinal = len(checked) + 1
+		switch err := k.convert(&arg, c.d); {
+		case err == nil:
+			checked = append(checked, arg)
+		case err != driver.ErrRemoveArgument:
+			return nil, fmt.Errorf("the argument %d: %w", i+1, err)
+		}
+	}
+	return checked, k.count(len(checked))
+}
+
+// prepares reports whether a call's arguments go to a prepared statement.
+func (c *SQLConn) prepares(call *Call) bool {
+	if call.Rows || call.Statement.Plan || call.Statement.Returns && c.d.QueriesRows {
+		return true // only without arguments is a query's text sent as it is
+	}
+	_, ok := c.conn.(driver.ExecerContext)
+	return !ok
+}
+
+// checkerFor prepares a statement and returns what converts its arguments. The statement is used
+// when it is executed.
+func (c *SQLConn) checkerFor(ctx context.Context, st *Statement) (argChecker, error) {
+	stmt, err := c.prepare(ctx, st.Text, st.Plan)
+	if err != nil {
+		return argChecker{}, err
+	}
+	if !st.Plan {
+		c.spare, c.spareText = stmt, st.Text
+	}
+	return checkerOf(c.conn, stmt), nil
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -105,25 +104,25 @@ type SQLDriver struct {
 	OnClose func() error
 }
 
+// emulates reports whether the driver may have a statement run by means of others.
+func (d *SQLDriver) emulates(st *Statement) bool { return d.Emulate != nil && st.Returns && st.Changes }
+
 // SQLConnector returns the Connector of a blocking driver.
 func SQLConnector(d SQLDriver) Connector { return &sqlConnector{d: d} }
 
 type sqlConnector struct {
 	d       SQLDriver
-	checks  atomic.Bool   // the connections convert arguments themselves
+	asks    atomic.Int32  // an asks, as far as it is known
 	cleanup time.Duration // for what ends something; 0 is no limit. Set before it is used
 }
 
-// converts tells whether arguments can be converted without a connection. It is
-// asked when there has been one.
-func (c *sqlConnector) converts() bool { return c.d.Convert != nil || !c.checks.Load() }
-
-func (c *sqlConnector) convert(call *Call) error { return convertArgs(call, nil, &c.d) }
+func (c *sqlConnector) asked() asks { return asks(c.asks.Load()) }
 
 func (c *sqlConnector) Limits() Limits { return c.d.Limits }
 
 func (c *sqlConnector) Connect(ctx context.Context) (Session, error) {
 	s := &sqlSession{d: &c.d, c: c}
+	s.conn.d, s.conn.asks = &c.d, &c.asks
 	opened := false
 	defer func() {
 		if !opened {
@@ -173,7 +172,11 @@ type SQLConn struct {
 	conn driver.Conn
 	// statements has those prepared on the connection, each in nobody's use.
 	statements statementsOf
-	room       []driver.Value // for fetch; empty
+	// spare has been prepared for the next call, and isn't to be kept; nil if there is none.
+	spare     driver.Stmt
+	spareText string
+	asks      *atomic.Int32  // the connector's
+	room      []driver.Value // for fetch; empty
 }
 
 // Driver returns the driver's connection.
@@ -181,7 +184,7 @@ func (c *SQLConn) Driver() driver.Conn { return c.conn }
 
 // Exec runs a statement without arguments.
 func (c *SQLConn) Exec(ctx context.Context, text string) error {
-	_, err := c.exec(ctx, text, nil, false)
+	_, err := c.exec(ctx, text, arguments{}, false)
 	return err
 }
 
@@ -189,7 +192,7 @@ func (c *SQLConn) Exec(ctx context.Context, text string) error {
 // arguments, nil if there is none.
 func (c *SQLConn) Value(ctx context.Context, text string) (any, error) {
 	call := Call{Statement: &Statement{Text: text}, MaxRows: 1}
-	if err := c.query(ctx, &call, nil); err != nil {
+	if err := c.query(ctx, &call, arguments{}); err != nil {
 		return nil, err
 	}
 	if call.count() == 0 {
@@ -202,7 +205,7 @@ func (c *SQLConn) Value(ctx context.Context, text string) (any, error) {
 // again. The arguments are what the driver takes, see [Call.DriverArgs].
 func (c *SQLConn) Select(ctx context.Context, into *Call, text string, keep bool, args ...driver.Value) error {
 	call := Call{Statement: &Statement{Text: text, Traits: Traits{Plan: keep}}}
-	if err := c.query(ctx, &call, ordinals(args)); err != nil {
+	if err := c.query(ctx, &call, arguments{given: ordinals(args)}); err != nil {
 		return err
 	}
 	into.Columns, into.Values = call.Columns, call.Values
@@ -212,7 +215,7 @@ func (c *SQLConn) Select(ctx context.Context, into *Call, text string, keep bool
 // Run runs a statement that returns no rows, and returns how many it changed, and the key
 // that was made for the first one that it inserted.
 func (c *SQLConn) Run(ctx context.Context, text string, keep bool, args ...driver.Value) (affected, lastID int64, err error) {
-	result, err := c.exec(ctx, text, ordinals(args), keep)
+	result, err := c.exec(ctx, text, arguments{given: ordinals(args)}, keep)
 	if err != nil || result == nil {
 		return 0, 0, err
 	}
@@ -231,10 +234,14 @@ func ordinals(args []driver.Value) []driver.NamedValue {
 }
 
 // exec runs a statement and returns nothing but what it did.
-func (c *SQLConn) exec(ctx context.Context, text string, args []driver.NamedValue, keep bool) (driver.Result, error) {
+func (c *SQLConn) exec(ctx context.Context, text string, args arguments, keep bool) (driver.Result, error) {
 	if !keep {
 		if e, ok := c.conn.(driver.ExecerContext); ok {
-			result, err := e.ExecContext(ctx, text, args)
+			values, err := args.of(c, nil)
+			if err != nil {
+				return nil, err
+			}
+			result, err := e.ExecContext(ctx, text, values)
 			if !errors.Is(err, driver.ErrSkip) {
 				return result, err
 			}
@@ -252,11 +259,11 @@ func (c *SQLConn) exec(ctx context.Context, text string, args []driver.NamedValu
 		if !ok {
 			return nil, fmt.Errorf("the driver's statements (%T) have no ExecContext", stmt)
 		}
-		args, err := c.checked(stmt, args)
+		values, err := args.of(c, stmt)
 		if err != nil {
 			return nil, err
 		}
-		result, err := e.ExecContext(ctx, args)
+		result, err := e.ExecContext(ctx, values)
 		if err == nil || again || !keep || !c.stale(err) {
 			return result, err
 		}
@@ -264,21 +271,6 @@ func (c *SQLConn) exec(ctx context.Context, text string, args []driver.NamedValu
 			return nil, err
 		}
 	}
-}
-
-// checked has a statement that converts arguments itself do so, unless the dialect does.
-func (c *SQLConn) checked(stmt driver.Stmt, args []driver.NamedValue) ([]driver.NamedValue, error) {
-	checker, ok := stmt.(driver.NamedValueChecker)
-	if !ok || c.d.Convert != nil || len(args) == 0 {
-		return args, nil
-	}
-	args = slices.Clone(args)
-	for i := range args {
-		if err := checker.CheckNamedValue(&args[i]); err != nil && !errors.Is(err, driver.ErrSkip) {
-			return nil, fmt.Errorf("the argument %d: %w", i+1, err)
-		}
-	}
-	return args, nil
 }
 
 func (c *SQLConn) stale(err error) bool { return c.d.Stale != nil && c.d.Stale(err) }
@@ -291,7 +283,7 @@ func (c *SQLConn) prepareAgain(ctx context.Context, text string) (driver.Stmt, e
 
 // query runs a statement and puts all its rows, up to the call's limit, into
 // the call.
-func (c *SQLConn) query(ctx context.Context, call *Call, args []driver.NamedValue) (err error) {
+func (c *SQLConn) query(ctx context.Context, call *Call, args arguments) (err error) {
 	rows, done, err := c.rows(ctx, call.Statement, args)
 	if err != nil {
 		return err
@@ -307,8 +299,8 @@ func (c *SQLConn) query(ctx context.Context, call *Call, args []driver.NamedValu
 }
 
 // rows starts a query. done ends it.
-func (c *SQLConn) rows(ctx context.Context, st *Statement, args []driver.NamedValue) (rows driver.Rows, done func() error, err error) {
-	if c.d.SendsText && !st.Plan && len(args) == 0 {
+func (c *SQLConn) rows(ctx context.Context, st *Statement, args arguments) (rows driver.Rows, done func() error, err error) {
+	if c.d.SendsText && !st.Plan && args.none() {
 		if q, ok := c.conn.(driver.QueryerContext); ok {
 			rows, err := q.QueryContext(ctx, st.Text, c.d.TextArgs)
 			if !errors.Is(err, driver.ErrSkip) {
@@ -326,9 +318,9 @@ func (c *SQLConn) rows(ctx context.Context, st *Statement, args []driver.NamedVa
 	for again := false; ; again = true {
 		q, ok := stmt.(driver.StmtQueryContext)
 		if ok {
-			var checked []driver.NamedValue
-			if checked, err = c.checked(stmt, args); err == nil {
-				rows, err = q.QueryContext(ctx, checked)
+			var values []driver.NamedValue
+			if values, err = args.of(c, stmt); err == nil {
+				rows, err = q.QueryContext(ctx, values)
 			}
 		} else {
 			err = fmt.Errorf("the driver's statements (%T) have no QueryContext", stmt)
@@ -459,6 +451,13 @@ func (c *SQLConn) prepare(ctx context.Context, text string, keep bool) (driver.S
 			return stmt, nil
 		}
 	}
+	if stmt := c.spare; stmt != nil {
+		if !keep && c.spareText == text {
+			c.spare = nil
+			return stmt, nil
+		}
+		c.closeSpare()
+	}
 	var stmt driver.Stmt
 	var err error
 	if p, ok := c.conn.(driver.ConnPrepareContext); ok {
@@ -466,8 +465,38 @@ func (c *SQLConn) prepare(ctx context.Context, text string, keep bool) (driver.S
 	} else {
 		stmt, err = c.conn.Prepare(text)
 	}
-	if err == nil && keep {
+	if err != nil {
+		return nil, err
+	}
+	c.learn(stmt)
+	if keep {
 		c.statements.put(text, stmt)
 	}
-	return stmt, err
+	return stmt, nil
+}
+
+func (c *SQLConn) closeSpare() {
+	if c.spare != nil {
+		_ = c.spare.Close() // its caller has gone
+		c.spare = nil
+	}
+}
+
+func (c *SQLConn) closeStatements() {
+	c.closeSpare()
+	c.statements.close()
+}
+
+// learn notes who has a say in arguments.
+func (c *SQLConn) learn(stmt driver.Stmt) {
+	known := asks(c.asks.Load())
+	switch _, named := c.conn.(driver.NamedValueChecker); {
+	case known == asksStatement:
+	case statementChecks(stmt):
+		c.asks.Store(int32(asksStatement))
+	case known == asksUnknown && named:
+		c.asks.CompareAndSwap(int32(asksUnknown), int32(asksConn))
+	case known == asksUnknown:
+		c.asks.CompareAndSwap(int32(asksUnknown), int32(asksNobody))
+	}
 }

@@ -345,10 +345,10 @@ func TestAStatementIsAskedForItsArguments(t *testing.T) {
 			return nil, nil
 		}}
 		e := dbtest.Open(t, ctx, registerSQL(db.SQLDriver{Connector: checkingConnector{s}}, nil))
-		_, err := e.Exec(ctx, "read :a :b", db.Named("a", 7), db.Named("b", "x"))
+		_, err := e.Exec(ctx, "read :a :b", db.Named("a", int64(7)), db.Named("b", "x"))
 		require.NoError(t, err)
 		require.Equal(t, []any{number(7), "x"}, got)
-		_, err = e.Query(ctx, "read :a :b", db.Named("a", int8(8)), db.Named("b", nil))
+		_, err = e.Query(ctx, "read :a :b", db.Named("a", int64(8)), db.Named("b", nil))
 		require.NoError(t, err)
 		require.Equal(t, []any{number(8), nil}, got)
 	})

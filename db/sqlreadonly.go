@@ -84,7 +84,7 @@ func (s *sqlSession) endGuard(ctx context.Context, err error) error {
 // texts runs statements without arguments.
 func (s *sqlSession) texts(ctx context.Context, all ...string) error {
 	for _, text := range all {
-		if _, err := s.conn.exec(ctx, text, nil, !s.d.SendsText); err != nil {
+		if _, err := s.conn.exec(ctx, text, arguments{}, !s.d.SendsText); err != nil {
 			return err
 		}
 	}
@@ -94,12 +94,12 @@ func (s *sqlSession) texts(ctx context.Context, all ...string) error {
 // guardedRows is guarded for a query whose rows are read later: done ends the transaction, too.
 func (s *sqlSession) guardedRows(ctx context.Context, c *Call) (rows driver.Rows, done func() error, err error) {
 	if !s.needsGuard(c.ReadOnly()) {
-		return s.conn.rows(ctx, c.Statement, c.driverArgs)
+		return s.conn.rows(ctx, c.Statement, arguments{call: c})
 	}
 	if err := s.texts(ctx, s.d.BeginText(TxOptions{ReadOnly: true})...); err != nil {
 		return nil, nil, err
 	}
-	rows, close, err := s.conn.rows(ctx, c.Statement, c.driverArgs)
+	rows, close, err := s.conn.rows(ctx, c.Statement, arguments{call: c})
 	if err != nil {
 		return nil, nil, s.endGuard(ctx, err)
 	}

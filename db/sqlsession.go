@@ -24,10 +24,9 @@ type sqlSession struct {
 	// mu is held while the driver is called, in whichever goroutine that is.
 	// So nothing is ever closed under a call, not even under one whose caller
 	// was killed. What follows belongs to the caller of the running call.
-	mu      sync.Mutex
-	conn    SQLConn
-	checker driver.NamedValueChecker // the connection, if it is one
-	closed  bool
+	mu     sync.Mutex
+	conn   SQLConn
+	closed bool
 
 	// stop cancels the contexts of what the driver does; nil if there is nothing that abort may have
 	// to end. It has a lock of its own, because abort is called beside a call.
@@ -45,7 +44,6 @@ type sqlSession struct {
 // open connects. It blocks, with the lock held. If it fails, the session must be
 // shut.
 func (s *sqlSession) open(ctx context.Context) (err error) {
-	s.conn.d = s.d
 	s.conn.statements = newStatementsOf(s.d.KeepStatements)
 	if s.d.DB == nil {
 		if s.conn.conn, err = s.d.Connector.Connect(ctx); err != nil {
@@ -64,10 +62,6 @@ func (s *sqlSession) open(ctx context.Context) (err error) {
 		})
 	}
 	if err == nil {
-		s.checker, _ = s.conn.conn.(driver.NamedValueChecker)
-		if s.checker != nil {
-			s.c.checks.Store(true)
-		}
 		if s.c.cleanup > 0 {
 			var done context.CancelFunc
 			ctx, done = context.WithTimeout(ctx, setUpTimeout)
@@ -89,7 +83,7 @@ const setUpTimeout = 10 * time.Second
 // Do converts the arguments, whose methods are the caller's code, where the
 // caller is, and has the rest done where blocking is allowed.
 func (s *sqlSession) Do(ctx context.Context, c *Call) error {
-	if err := convertArgs(c, s.checker, s.d); err != nil {
+	if err := s.convert(ctx, c); err != nil {
 		return err
 	}
 	return s.block(ctx, func(ctx context.Context) error {
@@ -132,7 +126,7 @@ var errLost = fmt.Errorf("the connection was lost: %w", io.ErrUnexpectedEOF)
 // DoMany is Do for several calls, in one go.
 func (s *sqlSession) DoMany(ctx context.Context, calls []*Call) (failed int, err error) {
 	for i, c := range calls {
-		if err := convertArgs(c, s.checker, s.d); err != nil {
+		if err := s.convert(ctx, c); err != nil {
 			return i, err
 		}
 	}
@@ -178,7 +172,7 @@ func (s *sqlSession) endTx(ctx context.Context, text string) error {
 	}
 	return s.block(ctx, func(ctx context.Context) error {
 		err := s.mark(text == "commit", func() error {
-			_, err := s.conn.exec(ctx, text, nil, !s.d.SendsText)
+			_, err := s.conn.exec(ctx, text, arguments{}, !s.d.SendsText)
 			return err
 		})
 		s.conn.statements.undo(true)
@@ -213,7 +207,7 @@ func (s *sqlSession) control(ctx context.Context, texts ...string) error {
 		err := s.ready(ctx)
 		for _, text := range texts {
 			if err == nil {
-				_, err = s.conn.exec(ctx, text, nil, !s.d.SendsText)
+				_, err = s.conn.exec(ctx, text, arguments{}, !s.d.SendsText)
 			}
 		}
 		if strings.HasPrefix(texts[0], "rollback") {
@@ -326,7 +320,7 @@ func (s *sqlSession) shutLocked() error {
 			return nil
 		}
 		if s.c.cleanup == 0 { // or else they go with the connection, without a word to the server for each
-			s.conn.statements.close()
+			s.conn.closeStatements()
 		}
 		return s.conn.conn.Close()
 	}
@@ -334,7 +328,7 @@ func (s *sqlSession) shutLocked() error {
 		if s.status != Idle || s.dirty || s.access != asMade {
 			return driver.ErrBadConn // so that nobody else gets it
 		}
-		s.conn.statements.close()
+		s.conn.closeStatements()
 		return nil
 	})
 	if errors.Is(err, driver.ErrBadConn) {
@@ -510,7 +504,7 @@ func (s *sqlSession) ready(ctx context.Context) error {
 	}
 	var err error
 	for _, text := range s.pending {
-		if _, err = s.conn.exec(ctx, text, nil, !s.d.SendsText); err != nil {
+		if _, err = s.conn.exec(ctx, text, arguments{}, !s.d.SendsText); err != nil {
 			break
 		}
 	}
@@ -537,7 +531,7 @@ func (s *sqlSession) run(ctx context.Context, c *Call) error {
 	if st.Redefines {
 		defer s.conn.statements.redefine(s.status != Idle)
 	}
-	if s.d.Emulate != nil && st.Returns && st.Changes && !st.Script {
+	if s.d.emulates(st) && !st.Script {
 		emulated, err := s.d.Emulate(&s.conn, c)
 		if err != nil {
 			return err
@@ -547,13 +541,13 @@ func (s *sqlSession) run(ctx context.Context, c *Call) error {
 		}
 	}
 	if c.Rows {
-		return s.conn.query(ctx, c, c.driverArgs)
+		return s.conn.query(ctx, c, arguments{call: c})
 	}
 	if st.Script && s.d.OneStatement {
 		return s.script(ctx, c)
 	}
 	if st.Returns && s.d.QueriesRows {
-		if err := s.conn.query(ctx, c, c.driverArgs); err != nil {
+		if err := s.conn.query(ctx, c, arguments{call: c}); err != nil {
 			return err
 		}
 		if st.Changes {
@@ -562,7 +556,7 @@ func (s *sqlSession) run(ctx context.Context, c *Call) error {
 		c.Columns, c.Values = nil, nil
 		return nil
 	}
-	result, err := s.conn.exec(ctx, st.Text, c.driverArgs, st.Plan)
+	result, err := s.conn.exec(ctx, st.Text, arguments{call: c}, st.Plan)
 	if err != nil || result == nil {
 		return err
 	}
@@ -582,13 +576,13 @@ func (s *sqlSession) emulate(ctx context.Context, c *Call, run func(ctx context.
 	}
 	var err error
 	for i := 0; i < len(begin) && err == nil; i++ {
-		_, err = s.conn.exec(ctx, begin[i], nil, !s.d.SendsText)
+		_, err = s.conn.exec(ctx, begin[i], arguments{}, !s.d.SendsText)
 	}
 	if err == nil {
 		err = run(ctx)
 	}
 	if err == nil {
-		_, err = s.conn.exec(ctx, commit, nil, !s.d.SendsText)
+		_, err = s.conn.exec(ctx, commit, arguments{}, !s.d.SendsText)
 	}
 	if err != nil {
 		s.undo(ctx, undo, inTx, err)
@@ -623,7 +617,7 @@ func (s *sqlSession) undo(ctx context.Context, text string, inTx bool, why error
 // script runs the statements of a script one by one.
 func (s *sqlSession) script(ctx context.Context, c *Call) error {
 	for _, text := range c.Statement.Parts {
-		result, err := s.conn.exec(ctx, text, nil, false)
+		result, err := s.conn.exec(ctx, text, arguments{}, false)
 		if err != nil {
 			return err
 		}

@@ -18,10 +18,10 @@ type sqlCursor struct {
 
 // Stream begins a query. The driver gets ctx for as long as there are rows.
 func (s *sqlSession) Stream(ctx context.Context, c *Call) (Cursor, error) {
-	if err := convertArgs(c, s.checker, s.d); err != nil {
+	if err := s.convert(ctx, c); err != nil {
 		return nil, err
 	}
-	if s.d.Emulate != nil && c.Statement.Returns && c.Statement.Changes {
+	if s.d.emulates(c.Statement) {
 		return s.emulated(ctx, c)
 	}
 	cursor := &sqlCursor{s: s, end: func() {}}

@@ -255,10 +255,11 @@ func (tx *Tx) begun() bool { return tx.root().started }
 func (c *Conn) first(ctx context.Context, tx *Tx, call *Call) (ran bool, err error) {
 	e := c.e
 	if c.c == nil && c.held == noPass && e.converter != nil && repaint.InGreenlet() {
-		if err := e.converter.convert(call); err != nil {
+		if converted, err := e.converter.convert(call); err != nil {
 			return false, err
+		} else if converted {
+			return e.serveFirst(ctx, c, tx, call)
 		}
-		return e.serveFirst(ctx, c, tx, call)
 	}
 	return false, c.bind(ctx, tx.root())
 }

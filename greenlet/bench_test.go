@@ -13,8 +13,8 @@ import (
 	"github.com/seed1239206e/repaint/greenlet"
 )
 
-// BenchmarkSwitch compares one transfer of control: each sub-benchmark's operation is one switch,
-// and two of them make a round trip.
+// BenchmarkSwitch compares transfers of control. An operation of each sub-benchmark is one switch;
+// a round trip takes two.
 func BenchmarkSwitch(b *testing.B) {
 	b.Run("greenlet", func(b *testing.B) {
 		f, _ := greenlet.Enter()
@@ -79,7 +79,7 @@ func BenchmarkSwitch(b *testing.B) {
 	})
 }
 
-// BenchmarkLife is a greenlet's whole life: create, run, finish.
+// BenchmarkLife measures a greenlet's whole life: create, run, finish.
 func BenchmarkLife(b *testing.B) {
 	fn := func(arg any) (any, error) { return arg, nil }
 	b.Run("greenlet", func(b *testing.B) {
@@ -117,8 +117,7 @@ func BenchmarkCurrent(b *testing.B) {
 	}
 }
 
-// BenchmarkThrow is an error thrown into a greenlet, which catches it and waits again: two
-// transfers.
+// BenchmarkThrow throws an error into a greenlet, which catches it and waits again: two transfers.
 func BenchmarkThrow(b *testing.B) {
 	b.Run("greenlet", func(b *testing.B) {
 		f, _ := greenlet.Enter()
@@ -207,7 +206,7 @@ func BenchmarkSwitchLive(b *testing.B) {
 	}
 }
 
-// BenchmarkTraced is a switch while there is a tracer.
+// BenchmarkTraced measures a switch while there is a tracer.
 func BenchmarkTraced(b *testing.B) {
 	f, _ := greenlet.Enter()
 	defer f.Close()
@@ -269,8 +268,8 @@ func BenchmarkPython(b *testing.B) {
 	}
 }
 
-// BenchmarkSuspended reports what a suspended greenlet takes, all in all, when there are many,
-// how much of it is stack, and how long a full collection takes then.
+// BenchmarkSuspended reports the memory that a suspended greenlet takes when there are many, how
+// much of it is stack, and how long a full collection then takes.
 func BenchmarkSuspended(b *testing.B) {
 	const n = 100_000
 	b.Run("greenlet", func(b *testing.B) { suspendMany(b, n, greenlet.New) })
@@ -320,7 +319,7 @@ func suspendMany(b *testing.B, n int, create func(func(any) (any, error), ...gre
 	}
 }
 
-// reportMemory reports what fn, which makes n of something, takes for each.
+// reportMemory reports the memory per item that fn takes to make n items.
 func reportMemory(b *testing.B, n int, fn func()) {
 	measure := func() (all, stack uint64) {
 		runtime.GC()

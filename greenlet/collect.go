@@ -7,21 +7,21 @@ import (
 	"weak"
 )
 
-// watchLater has the current greenlet, which is about to be suspended, watched. It is done by the
-// one that gets control, because it needs more stack than a suspended greenlet should have.
+// watchLater arranges for the current greenlet, which is about to be suspended, to be watched. The
+// greenlet that gets control calls watch, because watch needs more stack than a suspended greenlet
+// should have.
 func (f *Family) watchLater() {
 	f.current.watched = true
 	f.toWatch = f.current
 	f.special = true
 }
 
-// watch has the collector tell the family when the handle of a suspended greenlet becomes
+// watch makes the collector tell the family when the handle of a suspended greenlet becomes
 // unreachable.
 func watch(g *Greenlet) {
 	g.self = weak.Make(g)
-	// What is given to a cleanup is reachable. So it must not lead to the handle, not even for the
-	// moment in which the family's current greenlet is this one. As long as it lives, its stack
-	// keeps the core.
+	// The argument of a cleanup is reachable. So it must not lead to the handle, not even while g
+	// is the family's current greenlet. As long as g lives, its stack keeps the core.
 	runtime.AddCleanup(g, func(w weak.Pointer[core]) {
 		if c := w.Value(); c != nil && !c.is(dead) {
 			c.fam.forget(c)
@@ -38,14 +38,15 @@ func (f *Family) forget(c *core) {
 	}
 	f.unreachable = append(f.unreachable, c)
 	f.attention.Store(true)
-	if !f.entered && !f.reaping { // who has entered a family closes it, for others the reaper must see to it
+	if !f.entered && !f.reaping { // the caller of Enter closes its family; the reaper sees to the others
 		f.reaping = true
 		reaper.add(f)
 	}
 }
 
-// handle returns the handle of a suspended greenlet. If that is gone it makes a new one, which is
-// watched in turn, so that a deferred function of the greenlet can save it from being killed.
+// handle returns the handle of a suspended greenlet. If the handle is gone, it makes a new one,
+// which is watched in turn, so that a deferred function of the greenlet can save it from being
+// killed.
 func (c *core) handle() *Greenlet {
 	if c.held {
 		return (*Greenlet)(unsafe.Add(unsafe.Pointer(c), -int(unsafe.Offsetof(held{}.core))))
@@ -57,8 +58,9 @@ func (c *core) handle() *Greenlet {
 	return &Greenlet{core: c}
 }
 
-// refresh takes note of what others have left for the family, apart from the unreachable greenlets:
-// those are killed at the beginning of the family's calls only, not in the midst of a transfer.
+// refresh attends to what other goroutines have left for the family, apart from the unreachable
+// greenlets: those are killed only at the beginning of the family's calls, not in the middle of a
+// transfer.
 func (f *Family) refresh() {
 	if !f.attention.Load() {
 		return
@@ -69,24 +71,24 @@ func (f *Family) refresh() {
 	f.mu.Unlock()
 }
 
-// settle takes the flag down if there is no reason for it any more. The caller holds f.mu.
+// settle clears attention if there is no reason for it any more. The caller holds f.mu.
 func (f *Family) settle() {
 	f.attention.Store(len(f.unreachable) > 0 || f.traced || f.locked || f.over)
 }
 
-// notice has the family's next call look at what others have left for it. Refresh may be looking
-// right now: it holds the mutex until it has taken the flag down, so that what it has overlooked
-// isn't forgotten.
+// notice makes the family's next call look at what other goroutines have left for it. A refresh may
+// be under way: it holds the mutex until it has cleared attention, so what it overlooked isn't
+// lost.
 func (f *Family) notice() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.attention.Store(true)
 }
 
-// killUnreachable does what the collector asked for. One that is being killed may switch away, and
-// control may come back with something else, for the current greenlet: if ok is false then that is
-// m, which must be opened. What is left to kill is left to the family's next call, whichever
-// greenlet makes it.
+// killUnreachable kills the greenlets that the collector found. One of them may switch away while
+// it is being killed, and control may come back with some other message for the current greenlet.
+// If ok is false, m is that message and the caller must open it. The family's next call, from
+// whichever greenlet, kills the rest.
 func (f *Family) killUnreachable() (m message, ok bool) {
 	if !f.attention.Load() {
 		return message{}, true
@@ -114,7 +116,7 @@ func (f *Family) takeUnreachable() *core {
 		switch {
 		case f.over || c.is(dead):
 		case c == f.current.core:
-			c.watched = false // what runs is known to somebody, who has copied the handle
+			c.watched = false // it runs, so some code knows it by a copy of the handle
 		default:
 			return c
 		}

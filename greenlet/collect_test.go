@@ -23,7 +23,7 @@ func TestUnreachableSuspendedGreenletsAreKilled(t *testing.T) {
 	require.Zero(t, f.Len())
 }
 
-// suspendAndDrop leaves a suspended greenlet behind to which nothing refers.
+// suspendAndDrop leaves a suspended greenlet that nothing refers to.
 func suspendAndDrop(unwound *int) {
 	root := greenlet.Current()
 	g := greenlet.New(func(any) (any, error) {
@@ -96,7 +96,7 @@ func TestKillOfUnreachableRestoresTheParent(t *testing.T) {
 	require.Equal(t, []any{"parent", "late"}, must(t, v, err))
 }
 
-// The call that finds out that something is to be killed delivers its own value all the same.
+// A call that finds a greenlet to kill still delivers its own value.
 func TestKillOfUnreachableLosesNoValueInTransit(t *testing.T) {
 	root := inFamily(t)
 	receiver := greenlet.New(func(arg any) (any, error) {
@@ -162,8 +162,8 @@ func TestUnreachableParentOfAReachableChildLives(t *testing.T) {
 	require.Equal(t, []any{"parent", 1}, must(t, v, err))
 }
 
-// GODEBUG=checkfinalizers=1 ends a program in which what is given to a cleanup leads to the object
-// that it is for.
+// GODEBUG=checkfinalizers=1 ends a program in which the argument of a cleanup leads to the
+// cleanup's object.
 var checkedCleanups = scenarios(map[string]func(){
 	"suspended greenlets, current again, parents and children": func() {
 		root := greenlet.Current()
@@ -176,7 +176,7 @@ var checkedCleanups = scenarios(map[string]func(){
 					return nil, nil
 				}, greenlet.Parent(self))
 				_, err := child.Switch(nil)
-				runtime.GC() // while it runs, having been suspended
+				runtime.GC() // while it runs again after a suspension
 				return nil, err
 			})
 		}

@@ -23,7 +23,7 @@ func TestVetRefusesCopies(t *testing.T) {
 	require.Contains(t, string(out), "assignment copies lock value to c: github.com/seed1239206e/repaint/greenlet.Generator[int]")
 }
 
-// A copy doesn't count as a reference, but what it runs isn't killed as long as it runs.
+// A copy doesn't count as a reference, but the greenlet isn't killed while it runs.
 func TestARunningCopyIsNotKilled(t *testing.T) {
 	root := inFamily(t)
 	var clone *greenlet.Greenlet

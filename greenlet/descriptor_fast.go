@@ -11,50 +11,49 @@ import (
 	"unsafe"
 )
 
-// The runtime's descriptor of a goroutine holds five things that nothing else tells, or not
-// quickly: the goroutine's number, the thread it is locked to, its status, its profile labels, and
-// the bounds of its stack. Where they are belongs to the runtime and changes between its versions.
-// So nothing here knows their places: they are looked for when the program starts, and a place is
-// believed only if it is the one place that holds what it should in several goroutines. What isn't
-// found is done without.
+// The runtime's descriptor of a goroutine holds five things that nothing else tells, or tells
+// quickly: the goroutine's number, the thread that it is locked to, its status, its profile labels,
+// and the bounds of its stack. Their offsets are the runtime's own and change between its versions.
+// So no offset is written down here. The program searches for them when it starts, and believes an
+// offset only if it is the only one that holds the right value in several goroutines. The package
+// does without anything that it doesn't find.
 
 // getg returns the address of the calling goroutine's descriptor.
 func getg() unsafe.Pointer
 
-// ticket returns the number of the calling goroutine if it isn't locked to a thread.
-// If it is, or if goidOffset is unknown, the result is no goroutine's number.
+// ticket returns the number of the calling goroutine if it isn't locked to a thread. If it is, or
+// if goidOffset is unknown, ticket returns a value that is no goroutine's number.
 func ticket() uint64
 
-// quickGoid returns the number of the calling goroutine, or no goroutine's number if goidOffset is
-// unknown.
+// quickGoid returns the number of the calling goroutine, or a value that is no goroutine's number
+// if goidOffset is unknown.
 func quickGoid() uint64
 
-// Where the things are. An offset is 0 if it wasn't found: the descriptor begins with the bounds of
-// the stack.
+// The offsets. 0 means not found, because the descriptor begins with the bounds of the stack.
 var (
 	goidOffset, lockOffset, lockMask uintptr // the mask is 0 or all ones
 
-	// lockExt is where the descriptor of the thread that a goroutine is locked to counts
-	// LockOSThread. The next word counts the runtime's own locks.
+	// lockExt is the offset, in the descriptor of the thread that a goroutine is locked to, of the
+	// number of LockOSThread calls. The next word counts the runtime's own locks.
 	lockExt      uintptr
 	statusOffset uintptr
-	labelsOffset uintptr // of a pointer to the labels for CPU profiles
+	labelsOffset uintptr // of the pointer to the labels for CPU profiles
 	boundsFound  bool    // the descriptor begins with the bounds of the stack
 
 	_ = findLayout()
 )
 
 const (
-	// All descriptors of goroutines since Go 1.5 are larger than descriptorSize, and since Go 1.26
-	// than longDescriptorSize. All descriptors of threads are larger than threadSize.
+	// Goroutine descriptors have been larger than descriptorSize since Go 1.5, and larger than
+	// longDescriptorSize since Go 1.26. All thread descriptors are larger than threadSize.
 	descriptorSize     = 256
 	longDescriptorSize = 416
 	threadSize         = 1024
 	probes             = 6
 )
 
-// goid returns the number of the calling goroutine. Numbers are never used twice,
-// unlike the descriptors' addresses, so a number also tells that a goroutine has gone.
+// goid returns the number of the calling goroutine. The runtime reuses descriptors but never
+// numbers, so a changed number also tells that a goroutine has ended.
 func goid() uint64 {
 	if goidOffset == 0 {
 		return parseGoid()
@@ -77,7 +76,7 @@ func ownThreadLock() threadLock {
 
 func ownThreadLockReadable() bool { return lockMask != 0 }
 
-// stackSize returns how large the calling goroutine's stack is, or 0 if that isn't known.
+// stackSize returns the size of the calling goroutine's stack in bytes, or 0 if it isn't known.
 func stackSize() uintptr {
 	if !boundsFound {
 		return 0
@@ -86,8 +85,8 @@ func stackSize() uintptr {
 	return bounds[1] - bounds[0]
 }
 
-// ownLabels returns the calling goroutine's profile labels, or nil if there are none or it isn't
-// known where they are. Only the goroutine itself reads and writes them, but the race detector
+// ownLabels returns the calling goroutine's profile labels, or nil if there are none or their
+// offset isn't known. Only the goroutine itself reads and writes them, but the race detector
 // doesn't know of the descriptor's earlier goroutines.
 //
 //go:norace
@@ -98,7 +97,7 @@ func ownLabels() unsafe.Pointer {
 	return *(*unsafe.Pointer)(unsafe.Add(getg(), labelsOffset))
 }
 
-// setOwnLabels gives the calling goroutine labels that ownLabels has returned in another one.
+// setOwnLabels gives the calling goroutine labels that ownLabels returned in another one.
 //
 //go:norace
 func setOwnLabels(labels unsafe.Pointer) {
@@ -113,16 +112,16 @@ func clearOwnLabels() {
 	setOwnLabels(nil)
 }
 
-// A descriptor refers to a goroutine, also to one that has ended.
+// A descriptor refers to a goroutine, even after that has ended.
 type descriptor struct {
-	g  unsafe.Pointer // keeps the descriptor's memory, which may be another goroutine's by now
+	g  unsafe.Pointer // keeps the descriptor's memory, which another goroutine may have reused
 	id uint64
 }
 
 func ownDescriptor(id uint64) descriptor { return descriptor{getg(), id} }
 
-// surelyEnded reports whether the goroutine has ended. It is false where that isn't quick to find
-// out.
+// surelyEnded reports whether the goroutine has ended. It returns false where it can't find out
+// quickly.
 func (d descriptor) surelyEnded() bool {
 	return endsReadable() && (atomic.LoadUint64((*uint64)(unsafe.Add(d.g, goidOffset))) != d.id ||
 		atomic.LoadUint32((*uint32)(unsafe.Add(d.g, statusOffset))) == statusDead)
@@ -132,8 +131,8 @@ func endsReadable() bool { return goidOffset != 0 && statusOffset != 0 }
 
 func word(p unsafe.Pointer, offset uintptr) uint64 { return *(*uint64)(unsafe.Add(p, offset)) }
 
-// findLayout looks at goroutines in known states. What a busy machine has disturbed is looked for
-// again.
+// findLayout inspects goroutines in known states. It tries again when a busy machine has disturbed
+// the search.
 func findLayout() struct{} {
 	const attempts = 5
 	for range attempts {
@@ -192,8 +191,8 @@ func lookForLayout() {
 	}
 }
 
-// Statuses of goroutines, the same since Go 1.4. A status that reads otherwise makes findLayout
-// find none.
+// Statuses of goroutines, the same since Go 1.4. If the runtime changes them, findLayout finds no
+// offset.
 const (
 	statusRunning = 2
 	statusWaiting = 4
@@ -205,7 +204,7 @@ func half(p unsafe.Pointer, i int) uint32 {
 	return atomic.LoadUint32((*uint32)(unsafe.Add(p, i*4)))
 }
 
-// candidates are the places that something can still be in.
+// candidates are the offsets, in words, at which something can still be.
 type candidates map[int]bool
 
 func everywhere(n int) candidates {
@@ -224,8 +223,8 @@ func (c candidates) keep(ok func(i int) bool) {
 	}
 }
 
-// keepOnce keeps the places that hold the status which another goroutine is about to get. It needs
-// a moment for that.
+// keepOnce keeps the places that hold the status which another goroutine is about to enter. It
+// waits a moment for that.
 func (c candidates) keepOnce(g unsafe.Pointer, status uint32) {
 	const patience = 5 * time.Millisecond
 	for start := time.Now(); half(g, c.first()) != status && time.Since(start) < patience; {
@@ -234,9 +233,9 @@ func (c candidates) keepOnce(g unsafe.Pointer, status uint32) {
 	c.keep(func(i int) bool { return half(g, i) == status })
 }
 
-// keepLocks locks the calling goroutine to its thread, twice, and keeps the places that point to
-// that thread and, in counts, those in its descriptor that count the locks. A deferred call would
-// show in the descriptor.
+// keepLocks locks the calling goroutine to its thread twice. It keeps the places that point to that
+// thread and, in counts, the places in the thread's descriptor that count the locks. It doesn't
+// defer the unlocking, because a deferred call would show in the descriptor.
 func (c candidates) keepLocks(g unsafe.Pointer, counts candidates) {
 	runtime.LockOSThread()
 	c.keep(func(i int) bool { return word(g, uintptr(i*8)) != 0 })
@@ -255,7 +254,7 @@ func (c candidates) keepLocks(g unsafe.Pointer, counts candidates) {
 	runtime.UnlockOSThread()
 }
 
-// keepLabels labels the calling goroutine, twice, and keeps the places that change with that.
+// keepLabels labels the calling goroutine twice, and keeps the places that change with the labels.
 func (c candidates) keepLabels(g unsafe.Pointer) {
 	before := make(map[int]uint64)
 	for _, value := range []string{"a", "b"} {
@@ -281,7 +280,7 @@ func (c candidates) first() int {
 	return least
 }
 
-// only returns the candidate if there is just one.
+// only returns the candidate, and reports whether there is exactly one.
 func (c candidates) only() (int, bool) {
 	return c.first(), len(c) == 1
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// If this fails with a new version of Go, greenlets work all the same, but slowly or with less
-// care: findLayout has to learn where the runtime now keeps what it looks for.
+// If this fails with a new version of Go, greenlets still work, but slowly or with fewer checks.
+// Teach findLayout where the runtime now keeps these things.
 func TestDescriptorLayoutIsFound(t *testing.T) {
 	require.NotZero(t, goidOffset, "the goroutine's number: without it all is slow")
 	require.NotZero(t, lockMask, "the thread that the goroutine is locked to: without it ErrThreadLock is never given")
@@ -49,7 +49,7 @@ func TestEndedGoroutinesAreRecognized(t *testing.T) {
 	require.Equal(t, []bool{false, false}, endedAmong(both))
 	close(proceed)
 	<-done
-	for !d.surelyEnded() { // it needs a moment more
+	for !d.surelyEnded() { // the goroutine needs a moment to end
 		<-startAndEnd()
 	}
 	require.Equal(t, []bool{false, true}, endedAmong(both))
@@ -60,7 +60,7 @@ func TestEndedGoroutinesAreRecognized(t *testing.T) {
 	require.Equal(t, []bool{true, false}, endedAmong(both))
 }
 
-// startAndEnd runs a goroutine, which may use an ended one's descriptor.
+// startAndEnd runs a goroutine, which may reuse the descriptor of an ended one.
 func startAndEnd() <-chan struct{} {
 	done := make(chan struct{})
 	go close(done)

@@ -8,8 +8,8 @@ import (
 	"unsafe"
 )
 
-// Without a look into the goroutine's descriptor, its number is read off a stack trace,
-// and nothing is known about thread locking and the size of the stack.
+// Where the goroutine's descriptor can't be read, its number is parsed from a stack trace, and
+// nothing is known about thread locking and the size of the stack.
 
 func goid() uint64 { return parseGoid() }
 

@@ -12,22 +12,22 @@ import (
 
 var recordCreation atomic.Bool
 
-// RecordCreation turns on or off that [New] notes where it was called, for [Family.Dump].
-// It is off at first, as it makes New several times as expensive. It returns what was set before.
+// RecordCreation says whether [New] records where it was called, for [Family.Dump]. It is off at
+// first, because it makes New several times as expensive. It returns the previous setting. Any
+// goroutine may call it.
 func RecordCreation(on bool) (old bool) { return recordCreation.Swap(on) }
 
-// callerOfNew returns where the caller's caller was called.
+// callerOfNew returns the program counter from which its caller was called.
 func callerOfNew() uintptr {
 	var pc [1]uintptr
 	runtime.Callers(3, pc[:])
 	return pc[0]
 }
 
-// Dump describes the family for a human reader: its greenlets as a tree of parents and children,
-// each with its name, its state, where it was created (if [RecordCreation] was on) and, if it is
-// suspended, its stack. Greenlets that have not started or have ended are shown only if they are
-// the parent of another that is shown. It must be called from the family, and stops the program for
-// a moment like [Greenlet.Stack].
+// Dump describes the family for a human reader, as a tree of parents and children. Each greenlet
+// has its name, its state, where it was created if [RecordCreation] was on, and its stack if it is
+// suspended. Greenlets that have not started or have ended appear only as parents of others. Dump
+// must be called from the family. It stops the program for a moment, as [Greenlet.Stack] does.
 func (f *Family) Dump() string {
 	children := make(map[*core][]*core)
 	var root *core

@@ -39,7 +39,7 @@ func TestDumpShowsTheTree(t *testing.T) {
 	require.Contains(t, lines[4], "waitsDeepInside(")
 	require.Contains(t, dump, "      "+child.String()+": suspended, created in ")
 
-	_, _ = parent.Switch(nil) // ends into idle, which ends here
+	_, _ = parent.Switch(nil) // it ends, idle gets control and ends too
 	require.Contains(t, dump, "(parent): current")
 	require.Contains(t, dump, root.String()+": suspended")
 	require.Contains(t, dump, "TestDumpShowsTheTree(")

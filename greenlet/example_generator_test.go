@@ -26,7 +26,7 @@ func ExampleGenerate() {
 	// unwound
 }
 
-// A generator can be asked for one value at a time, without a loop.
+// Next returns one value at a time, without a loop.
 func ExampleGenerator() {
 	fibonacci := greenlet.NewGenerator(func(yield func(int)) {
 		for a, b := 0, 1; ; a, b = b, a+b {
@@ -41,7 +41,7 @@ func ExampleGenerator() {
 	// Output: 0 1 1 2 3
 }
 
-// Permutations by recursion: yield is called at the bottom of it, and nothing has to be passed up.
+// Permutations by recursion: the innermost call yields, and no call has to pass anything up.
 func ExampleGenerator_permutations() {
 	var permute func(done, left []int, yield func([]int))
 	permute = func(done, left []int, yield func([]int)) {
@@ -87,10 +87,10 @@ func ExampleGenerator_Next() {
 	// Output: a1 b4 c9
 }
 
-// Generators made by hand, which nest: a value can be yielded past the enclosing generator to its
-// consumer. It is greenlet's own example. The parent of a generator is who consumes it at the
-// moment, so yielding to a level is switching to that ancestor; and as the generators between are
-// passed over, the consumer resumes the one that yielded.
+// Hand-made generators that nest: a generator can yield a value past the enclosing generator, to
+// that one's consumer. The example comes from Python's greenlet. A generator's parent is its
+// present consumer, so yielding to a level means switching to that ancestor. The generators between
+// are passed over, and the consumer resumes the generator that yielded.
 func ExampleGreenlet_nestedGenerators() {
 	type end struct{}
 	yielder := make(map[*greenlet.Greenlet]*greenlet.Greenlet)

@@ -9,7 +9,7 @@ import (
 	"github.com/seed1239206e/repaint/greenlet"
 )
 
-// Two functions that hand control to and fro.
+// Two functions hand control back and forth.
 func ExampleGreenlet() {
 	var one, two *greenlet.Greenlet
 	one = greenlet.New(func(any) (any, error) {
@@ -21,7 +21,7 @@ func ExampleGreenlet() {
 	two = greenlet.New(func(any) (any, error) {
 		fmt.Println("two")
 		_, _ = one.Switch(nil)
-		panic("nobody switches here again")
+		panic("unreachable: no greenlet switches here again")
 	})
 	_, _ = one.Switch(nil)
 	// Output:
@@ -30,7 +30,7 @@ func ExampleGreenlet() {
 	// one again
 }
 
-// Each Switch carries a value there, and returns the one that comes back.
+// Each Switch takes a value along, and returns the value that comes back.
 func ExampleGreenlet_Switch() {
 	sum := greenlet.New(func(arg any) (any, error) {
 		total, parent := 0, greenlet.Current().Parent()
@@ -55,7 +55,7 @@ func ExampleGreenlet_Switch() {
 	// enough true
 }
 
-// A family that is entered explicitly ends when it is closed: its suspended greenlets are unwound.
+// A family made by Enter ends with Close, which unwinds its suspended greenlets.
 func ExampleFamily() {
 	family, _ := greenlet.Enter()
 	defer family.Close()
@@ -131,7 +131,7 @@ func ExamplePanicError() {
 	// stack: true
 }
 
-// The traceback of a panic goes on through the parents.
+// The traceback of a panic continues through the parents.
 func ExampleTraceback() {
 	defer func() {
 		p := recover().(*greenlet.PanicError)

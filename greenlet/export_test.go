@@ -2,27 +2,27 @@ package greenlet
 
 import "runtime"
 
-// DescriptorsReadable says that the runtime's descriptors of goroutines could be read,
-// and so all that depends on them is to be expected.
+// DescriptorsReadable says that the package can read the runtime's goroutine descriptors, so that
+// tests can expect everything that depends on them.
 var DescriptorsReadable = ownThreadLockReadable() && stackSize() > 0
 
-// Idle returns how many goroutines the family keeps for later.
+// Idle returns how many idle goroutines the family keeps.
 func (f *Family) Idle() int { return f.pool.n }
 
 // StackSize returns the size of the calling goroutine's stack.
 func StackSize() uintptr { return stackSize() }
 
-// MaxIdleStack is how large a stack is kept.
+// MaxIdleStack is the size of the largest stack that is kept.
 const MaxIdleStack = maxIdleStack
 
-// KillPanic is what unwinds a greenlet that is being killed.
+// KillPanic is the value whose panic unwinds a greenlet that is being killed.
 var KillPanic any = killed
 
 // Forget does what the collector does when it finds a suspended greenlet unreachable.
 func Forget(g *Greenlet) { g.fam.forget(g.core) }
 
-// WhileLooking calls add, in another goroutine, after the family has looked for new tracers and
-// before it is done with that.
+// WhileLooking calls add in another goroutine, after the family has looked for new tracers and
+// before it has finished.
 func WhileLooking(f *Family, add func()) {
 	done := make(chan struct{})
 	f.mu.Lock()
@@ -31,7 +31,7 @@ func WhileLooking(f *Family, add func()) {
 		defer close(done)
 		add()
 	}()
-	// A global tracer comes into being meanwhile, the family's own ones have to wait.
+	// A global tracer can be added meanwhile; the family's own tracers have to wait.
 	const patience = 1000
 	for i := 0; i < patience; i++ {
 		runtime.Gosched()

@@ -9,70 +9,68 @@ import (
 	"weak"
 )
 
-// A Family is a goroutine, its root greenlet and all the greenlets that descend from it:
-// the counterpart of a thread and its greenlets in Python.
-// Each greenlet has a goroutine of its own underneath, but only one of them runs at a time,
-// and only that one can switch: all other goroutines are refused with a [FamilyError].
+// A Family is a goroutine, its root greenlet and all the greenlets that descend from it. It is the
+// counterpart of a thread and its greenlets in Python. Each greenlet runs in a goroutine of its
+// own, but only one of them runs at a time, and only that one can switch. All other goroutines get
+// a [FamilyError].
 //
-// A family begins with the first use of greenlets in a goroutine, or with [Enter].
-// In the first case it ends when nothing refers to it any more, in the second with [Family.Close].
+// A family begins with the first use of greenlets in a goroutine, or with [Enter]. In the first
+// case it ends when nothing refers to it any more, in the second case with [Family.Close].
 type Family struct {
 	id   uint64
-	goid uint64 // of the root
-	// running is the number of the goroutine that has control.
-	// Each goroutine sets it when it gets control. All others see a number that isn't theirs.
+	goid uint64 // the root's goroutine
+	// running is the number of the goroutine that has control. Each goroutine stores its own number
+	// when it gets control, so all others see a number that isn't theirs.
 	running atomic.Uint64
 
 	// The fields from here to attention belong to the running goroutine.
 
-	// current is the greenlet that has control. It is set before control is transferred:
-	// a goroutine that wakes up and isn't meant passes control on. As it is a handle, nothing
-	// that runs is ever unreachable.
+	// current is the greenlet that has control. It is set before control is transferred: a
+	// goroutine that wakes up but isn't current's passes control on. It is a handle, so a running
+	// greenlet is never unreachable.
 	current *Greenlet
-	msg     message // what current is to receive
-	// special says that the next goroutine to get control has to do more than to take a value from
-	// msg.
+	msg     message // for current
+	// special: the next goroutine to get control has more to do than take a value from msg.
 	special bool
 	toWatch *Greenlet // has just been suspended for the first time
-	// detour, if there, is where the next goroutine that wakes up and isn't meant goes,
-	// instead of to current.
+	// detour, if not nil, is where the next goroutine that wakes up but isn't current's parks,
+	// instead of in current's slot.
 	detour *slot
 
 	kills []underway
 	root  *owner
 	pool  *pool
-	self  weak.Pointer[Family] // made when needed
-	count int                  // of the greenlets that have started and not ended
-	// The workers that run these, as a list in the order in which they were started.
+	self  weak.Pointer[Family] // made on first use
+	count int                  // greenlets that have started and not ended
+	// The workers that run these greenlets, as a list in the order in which they started.
 	eldest, youngest *worker
 	legacy           Legacy // for the greenlet that is being started, if it gets an idle goroutine
 	entered          bool   // by Enter; never changes
 	switches         uint64
 	value            any
-	profiled         bool // all greenlets that start from now on are
+	profiled         bool // all greenlets that start from now on are profiled
 
-	// traced says that there are tracers, as far as the family has heard.
+	// traced: there are tracers, as far as the family has noticed.
 	traced  bool
 	tracers []*tracer
-	// tracerVersion is the value of the global one at which tracers was put together.
+	// tracerVersion is the value of the global tracerVersion from which tracers was built.
 	tracerVersion uint64
-	origin        *Greenlet // while traced: who transferred control to current
-	locked        bool      // there are slots that were made while locked to a thread
-	over          bool      // Close has done all, and control never changes again
+	origin        *Greenlet // while traced: the greenlet that transferred control to current
+	locked        bool      // some slots were made while locked to a thread
+	over          bool      // Close has finished, and control never changes again
 
-	// attention says that a transfer of control can't be done in the ordinary way: there are
-	// entries in unreachable, tracers come or go, or the family is traced, locked or over. Only
-	// refresh takes it down, with mu held. Whoever isn't the running goroutine raises it with mu
-	// held.
+	// attention: a transfer of control can't take the ordinary path, because unreachable has
+	// entries, tracers come or go, or the family is traced, locked or over. Only refresh clears it,
+	// with mu held. A goroutine other than the running one sets it with mu held.
 	attention   atomic.Bool
 	closed      atomic.Bool // Close has been called
 	reaped      atomic.Bool // closed because the root's goroutine has ended
 	rootRoutine descriptor  // never changes
 
 	mu          sync.Mutex // held for moments, never across a switch
-	unreachable []*core    // suspended greenlets to kill, put there by the collector
+	unreachable []*core    // suspended greenlets to kill, from the collector
 	own         []*tracer  // the family's own tracers; replaced, never changed
-	reaping     bool       // the reaper looks from time to time whether the root's goroutine has ended
+	reaping     bool       // the reaper checks from time to time whether the root's goroutine has ended
 }
 
 var (
@@ -80,9 +78,9 @@ var (
 	families   atomic.Int64
 )
 
-// Enter returns the family of the calling goroutine.
-// If there is none it makes one, of which the goroutine is the root, and reports that it is new:
-// then the caller must close it before the goroutine ends.
+// Enter returns the family of the calling goroutine. If there is none, it makes one with the
+// calling goroutine as its root, and isNew is true. The caller must then call [Family.Close] before
+// the goroutine ends. Any goroutine may call Enter.
 func Enter() (f *Family, isNew bool) {
 	id := goid()
 	if o := owners.find(id); o != nil {
@@ -107,23 +105,23 @@ func enter(id uint64, entered bool) *Family {
 	}
 	owners.add(f.root)
 	families.Add(1)
-	// From here on AddTracer finds the family, and raises the flag. Tracers that were added before
-	// are noticed at the first transfer.
+	// From here on AddTracer finds the family and sets attention. The first transfer notices
+	// tracers that were added before.
 	if globalTracers.Load() != nil {
 		f.notice()
 	}
 	return f
 }
 
-// newFamily makes a family that lasts as long as somebody refers to it.
+// newFamily makes a family that lasts until nothing refers to it any more.
 func newFamily(id uint64) *Family {
 	if o := owners.find(id); o != nil {
-		owners.remove(o) // the rest of a family that was collected
+		owners.remove(o) // left over from a family that was collected
 	}
 	f := enter(id, false)
-	// Nothing that is given to the clean-up may lead to the family, as both do while there are
-	// greenlets. The owner is in the registry until it is removed, and the pool's workers keep the
-	// pool.
+	// No argument of the cleanup may lead to the family. The owner and the pool do while there are
+	// greenlets, so the references are weak. The registry keeps the owner until it is removed, and
+	// the pool's workers keep the pool.
 	type remains struct {
 		root weak.Pointer[owner]
 		pool weak.Pointer[pool]
@@ -140,16 +138,16 @@ func newFamily(id uint64) *Family {
 	return f
 }
 
-// Close kills the greenlets of the family that are still suspended, the one that started last
-// first, and ends all their goroutines. It must be called by the root greenlet; it gives [ErrRoot]
-// or a [FamilyError] elsewhere. Afterwards the family's greenlets give [ErrClosed]. Closing a
-// closed family does nothing.
+// Close kills the greenlets of the family that are still suspended, last started first, and ends
+// all the family's goroutines. The root greenlet must call it; Close returns [ErrRoot] to other
+// greenlets and a [FamilyError] to other goroutines. Afterwards the family's greenlets return
+// [ErrClosed]. Closing a closed family does nothing.
 //
-// Close returns [ErrSurvived] if a greenlet recovered from being killed and didn't end: its
-// goroutine stays behind. It returns [ErrThreadLock] if goroutines stay behind because they wait in
-// another state of thread locking than the caller's; Close can be called again in that state, to
-// end them. If a greenlet that gets control meanwhile ends by a panic or a Goexit, without being
-// killed, and the root is its parent, then Close finishes, and the panic or Goexit goes on.
+// Close returns [ErrSurvived] if a greenlet recovers from being killed and doesn't end: its
+// goroutine leaks. It returns [ErrThreadLock] if goroutines remain because they were suspended in
+// another state of thread locking than the caller's; a second Close in that state ends them. If a
+// child of the root gets control meanwhile and ends by a panic or a Goexit without being killed,
+// Close finishes and the panic or Goexit then continues.
 func (f *Family) Close() error {
 	if f.running.Load() != goid() {
 		return f.refuse("close", "the family")
@@ -158,7 +156,7 @@ func (f *Family) Close() error {
 		return f.endIdle()
 	}
 	if f.closed.Load() {
-		return nil // a tracer calls it, while it is under way
+		return nil // a tracer calls Close while Close is under way
 	}
 	if !f.current.isRoot {
 		return fmt.Errorf("%w: only the root may close %s, not %s", ErrRoot, f, f.current)
@@ -173,7 +171,7 @@ func (f *Family) Close() error {
 	return err
 }
 
-// close is Close. It returns a panic or a Goexit, which is to go on in the root, as a message.
+// close is Close. A panic or a Goexit that must continue in the root is returned as a message.
 func (f *Family) close() (stray message, err error) {
 	f.closed.Store(true) // nothing new starts
 	var survivor error
@@ -216,11 +214,11 @@ func (f *Family) close() (stray message, err error) {
 	return stray, cmp.Or(survivor, idle)
 }
 
-// endIdle ends the goroutines that wait for the next greenlet.
+// endIdle ends the goroutines that wait for a next greenlet.
 func (f *Family) endIdle() error {
 	if n := f.pool.retire(f.current.core); n > 0 {
-		return fmt.Errorf("%w: %d goroutines that have run greenlets of %s can't be ended by a goroutine %v: "+
-			"close the family again in the state in which its greenlets have run", ErrThreadLock, n, f, ownThreadLock())
+		return fmt.Errorf("%w: %d goroutines that ran greenlets of %s can't be ended by a goroutine %v: "+
+			"close the family again in the state in which its greenlets ran", ErrThreadLock, n, f, ownThreadLock())
 	}
 	return nil
 }
@@ -229,15 +227,15 @@ func (f *Family) endIdle() error {
 // It must be called from the family.
 func (f *Family) Len() int { return f.count }
 
-// Switches returns how often control was transferred between greenlets of the family.
-// It must be called from the family.
+// Switches returns how many times control has passed between greenlets of the family. It must be
+// called from the family.
 func (f *Family) Switches() uint64 { return f.switches }
 
-// Value returns what [Family.SetValue] has set. It must be called from the family.
+// Value returns the value that [Family.SetValue] set last. It must be called from the family.
 func (f *Family) Value() any { return f.value }
 
-// SetValue keeps one value with the family: it is meant for the scheduler that drives the family's
-// greenlets, which finds itself again by it from any of them. It must be called from the family.
+// SetValue stores one value with the family. It is meant for the scheduler that drives the family's
+// greenlets, so that it can find itself from any of them. It must be called from the family.
 func (f *Family) SetValue(v any) {
 	f.value = v
 	f.running.Store(f.current.goid)
@@ -248,7 +246,7 @@ func (f *Family) String() string {
 	return fmt.Sprintf("family %d (root in goroutine %d)", f.id, f.goid)
 }
 
-// link puts the worker, which has been given a job, at the end of the list.
+// link appends the worker, which has a job, to the list.
 func (f *Family) link(w *worker) {
 	w.linked = true
 	w.elder = f.youngest
@@ -292,7 +290,7 @@ func (f *Family) lazy() weak.Pointer[Family] {
 	return f.self
 }
 
-// refuse explains why the calling goroutine can't do this.
+// refuse returns the error that explains why the calling goroutine can't do op.
 func (f *Family) refuse(op, what string) error {
 	id := goid()
 	caller := fmt.Sprintf("goroutine %d, which has no greenlets", id)

@@ -149,7 +149,7 @@ func TestFamilyOfAGoroutineThatEndedIsCollected(t *testing.T) {
 	}
 }
 
-func TestCurrentIsTheSameWhileSomebodyRefersToIt(t *testing.T) {
+func TestCurrentIsTheSameWhileItIsReferredTo(t *testing.T) {
 	leakcheck.Test(t)
 	done := make(chan struct{})
 	go func() {
@@ -198,8 +198,8 @@ func TestNothingRunsAfterClose(t *testing.T) {
 	}
 }
 
-// What a greenlet that isn't being killed ends with goes to its parent, also while the parent
-// closes the family.
+// The panic or Goexit of a greenlet that isn't being killed goes to its parent, even while the
+// parent closes the family.
 func TestPanicsOfBystandersGoOnWhenTheFamilyIsClosed(t *testing.T) {
 	boom := errors.New("boom")
 	closeWith := func(end func()) (raised any) {
@@ -219,7 +219,7 @@ func TestPanicsOfBystandersGoOnWhenTheFamilyIsClosed(t *testing.T) {
 		}).Switch(nil)
 		return f.Close()
 	}
-	leakcheck.Test(t) // all are killed all the same
+	leakcheck.Test(t) // all are killed nevertheless
 	require.ErrorIs(t, closeWith(func() { panic(boom) }).(error), boom)
 
 	done := make(chan struct{})

@@ -6,14 +6,14 @@ import (
 	"sync/atomic"
 )
 
-// A Generator is a function that produces values one by one, in a greenlet of its own. It differs
-// from an ordinary [iter.Seq] in how it is written: its yield returns nothing that would have to be
-// passed up through the calls, because a consumer that has had enough unwinds the function. So
-// yield can be called at any depth, also by recursive functions, as if it were a print.
+// A Generator runs a function in a greenlet of its own and returns the values that the function
+// yields, one by one. Its yield, unlike that of an [iter.Seq], returns nothing that the function
+// has to pass up through its calls: a consumer that has had enough unwinds the function. So the
+// function can yield at any depth of calls, also from recursive functions, as if it printed.
 //
-// A Generator belongs to the family in which its first value is asked for. It can be consumed from
-// any greenlet of that family, also by several in turn. It must not be copied. One that is
-// abandoned halfway is unwound when the collector finds it: see [Greenlet].
+// A Generator belongs to the family that asks for its first value. Any greenlets of that family can
+// consume it, also several in turn. It must not be copied. When the garbage collector finds an
+// abandoned Generator, its function is unwound: see [Greenlet].
 type Generator[T any] struct {
 	state *generation[T]
 	body  func(yield func(T))
@@ -22,30 +22,31 @@ type Generator[T any] struct {
 }
 
 // A generation is what a generator's function and its consumer share. Its fields belong to the
-// running goroutine of the family. It doesn't lead to the generator's handle, so that an abandoned
-// one is found.
+// running goroutine of the family. It doesn't lead to the generator's handle, so that the collector
+// finds an abandoned generator.
 type generation[T any] struct {
-	core     *core     // of the generator's greenlet
-	consumer *Greenlet // the one whose Next waits for a value, or nil
+	core     *core     // the generator's greenlet
+	consumer *Greenlet // the greenlet whose Next waits for a value, or nil
 	ready    bool      // the function waits for Next: it hasn't begun, or is suspended in yield
 	full     bool      // value is there for the consumer
 	value    T
 }
 
-// NewGenerator returns a generator of the values that body yields. It doesn't start it.
+// NewGenerator returns a generator of the values that body yields. It doesn't start body. It panics
+// if body is nil.
 //
-// Yield hands a value to the consumer, and returns when the consumer asks for the next one.
-// It must be called by body or functions that it calls, while a consumer waits for it:
-// it panics in other goroutines and greenlets, and while the generator is being stopped.
+// Yield hands a value to the consumer and returns when the consumer asks for the next one. Only
+// body, and functions that body calls, may call yield, and only while a consumer waits: yield
+// panics in other goroutines and greenlets, and while the generator is being stopped.
 func NewGenerator[T any](body func(yield func(T))) *Generator[T] {
 	if body == nil {
-		panic("greenlet: NewGenerator needs a function")
+		panic("greenlet: NewGenerator called with a nil function")
 	}
 	return &Generator[T]{state: &generation[T]{ready: true}, body: body}
 }
 
-// Generate is [NewGenerator] for a range loop: each loop over the sequence runs the function anew.
-// A loop that is left early unwinds it; its panics are raised in the loop.
+// Generate is [NewGenerator] for a range loop. Each loop over the sequence runs body anew. Leaving
+// the loop early unwinds body. A panic of body is raised in the loop.
 func Generate[T any](body func(yield func(T))) iter.Seq[T] {
 	return func(yield func(T) bool) { NewGenerator(body).All()(yield) }
 }
@@ -53,8 +54,8 @@ func Generate[T any](body func(yield func(T))) iter.Seq[T] {
 // Next returns the next value, or false if the function has returned or was stopped.
 // A panic of the function is raised here as a [*PanicError].
 //
-// Next panics with a [*FamilyError] in another family than that of the first call, and with a
-// message while the function is under way: when the function itself calls it, or another greenlet
+// Next panics with a [*FamilyError] outside the family of the first call. It panics with a message
+// while the function is under way: if the function itself calls Next, or if another greenlet does
 // while the function has switched elsewhere instead of yielding.
 func (n *Generator[T]) Next() (T, bool) {
 	var none T
@@ -91,14 +92,14 @@ func (n *Generator[T]) Next() (T, bool) {
 	v, ok := s.take()
 	if !ok {
 		if !n.g.Dead() {
-			panic(fmt.Sprintf("greenlet: Next of the Generator in %s was resumed by a Switch, which is no yield, to %s", s.core, consumer))
+			panic(fmt.Sprintf("greenlet: Next of the Generator in %s was resumed by a Switch to %s, which is no yield", s.core, consumer))
 		}
 		n.ended.Store(true)
 	}
 	return v, ok
 }
 
-// run is what the generator's greenlet runs.
+// run returns the function that the generator's greenlet runs.
 func (s *generation[T]) run(body func(yield func(T))) func(any) (any, error) {
 	return func(any) (any, error) {
 		s.ready = false
@@ -107,7 +108,7 @@ func (s *generation[T]) run(body func(yield func(T))) func(any) (any, error) {
 	}
 }
 
-// abandon says that nobody waits for a value any more.
+// abandon notes that no Next waits for a value any more.
 func (s *generation[T]) abandon() { s.consumer = nil }
 
 func (s *generation[T]) take() (v T, ok bool) {
@@ -117,23 +118,23 @@ func (s *generation[T]) take() (v T, ok bool) {
 	return v, ok
 }
 
-// misuse says why Next can't be called now.
+// misuse returns the message that says why Next can't be called now.
 func (s *generation[T]) misuse(caller *Greenlet) string {
 	switch {
 	case caller.core == s.core:
 		return fmt.Sprintf("greenlet: Next of the Generator in %s was called by its own function", s.core)
 	case s.consumer != nil:
-		return fmt.Sprintf("greenlet: Next of the Generator in %s was called by %s, while its function is under way and %s waits for it to yield",
+		return fmt.Sprintf("greenlet: Next of the Generator in %s was called by %s while its function is under way and %s waits for it to yield",
 			s.core, caller, s.consumer)
 	}
-	return fmt.Sprintf("greenlet: Next of the Generator in %s was called by %s, while its function is under way: something else than Next has resumed it",
+	return fmt.Sprintf("greenlet: Next of the Generator in %s was called by %s while its function is under way: something else than Next has resumed it",
 		s.core, caller)
 }
 
 func (s *generation[T]) yield(v T) {
 	f := s.core.fam
 	if f.running.Load() != goid() || f.current.core != s.core {
-		panic("greenlet: yield of a Generator called outside its function, " + s.core.String())
+		panic("greenlet: yield of a Generator was called outside its function, " + s.core.String())
 	}
 	if s.consumer == nil {
 		panic(fmt.Sprintf("greenlet: yield of the Generator in %s was called while no Next waits for a value: "+
@@ -147,9 +148,9 @@ func (s *generation[T]) yield(v T) {
 	}
 }
 
-// Stop ends the function by unwinding it, so that its deferred functions run, if it hasn't
-// returned. A panic that happens meanwhile is raised here. Stopping again does nothing. It must be
-// called from the family, and panics with a [*FamilyError] elsewhere.
+// Stop unwinds the function, so that its deferred functions run, unless it has returned. A panic of
+// a deferred function is raised in Stop. Stopping again does nothing. Stop must be called from the
+// family and panics with a [*FamilyError] elsewhere.
 func (n *Generator[T]) Stop() {
 	if n.g != nil && !n.g.Dead() {
 		if f := n.g.fam; f.running.Load() != goid() {
@@ -164,7 +165,8 @@ func (n *Generator[T]) Stop() {
 	n.body = nil
 }
 
-// All returns the values that are still to come. A loop that is left early stops the generator.
+// All returns a sequence of the values that are still to come. Leaving a loop over it early stops
+// the generator.
 func (n *Generator[T]) All() iter.Seq[T] {
 	return func(yield func(T) bool) {
 		v, ok := n.Next()

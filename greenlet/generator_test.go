@@ -163,7 +163,7 @@ func TestGeneratorNeedsNoFamilyOfItsOwn(t *testing.T) {
 	<-done
 }
 
-// says returns what fn panics with, as text.
+// says returns the text of the value that fn panics with.
 func says(fn func()) (text string) {
 	defer func() { text = fmt.Sprint(recover()) }()
 	fn()

@@ -2,8 +2,8 @@ package greenlet
 
 import "runtime"
 
-// parseGoid reads the calling goroutine's number off the head line of its stack trace,
-// "goroutine 17 [running]:". It takes microseconds and works everywhere.
+// parseGoid reads the calling goroutine's number from the first line of its stack trace, "goroutine
+// 17 [running]:". It takes microseconds and works everywhere.
 func parseGoid() uint64 {
 	var buf [40]byte
 	line := buf[:runtime.Stack(buf[:], false)]

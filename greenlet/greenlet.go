@@ -11,23 +11,25 @@ import (
 // A Greenlet is a function with a stack of its own that runs only when it is switched to
 // and gives control away only by switching. It is the counterpart of Python's greenlet object.
 //
-// All methods may be called from any goroutine unless they say otherwise. Those that say
-// "from the family" return a [FamilyError] elsewhere: see [Family].
+// Any goroutine may call a method unless the method's comment says otherwise. Methods that must be
+// called "from the family" belong to the goroutine that runs the current greenlet. If they return
+// an error, they return a [FamilyError] to other goroutines: see [Family].
 //
-// A suspended greenlet that nothing refers to any more is killed: its deferred functions run
-// and its goroutine ends. A local variable of its own function doesn't keep a Greenlet from that;
-// a variable that is still used when the function is resumed does.
+// A suspended greenlet that nothing refers to any more is killed: its deferred functions run and
+// its goroutine ends. A local variable of its own function keeps a greenlet alive only if the
+// function still uses the variable after it is resumed.
 //
-// A Greenlet must not be copied, and vet reports it: a copy is another Greenlet for all
-// comparisons, and doesn't keep the greenlet from being killed while it is suspended.
+// A Greenlet must not be copied, and vet reports copies. A copy compares unequal to the original,
+// and it doesn't keep a suspended greenlet alive.
 type Greenlet struct {
 	_ noCopy
-	// The user's handle is apart from the greenlet's state, because the greenlet's own stack refers
-	// to the state: only so can the handle become unreachable while the greenlet is suspended.
+	// The user's handle is separate from the greenlet's state, because the greenlet's own stack
+	// refers to the state. Only so can the handle become unreachable while the greenlet is
+	// suspended.
 	*core
 }
 
-// noCopy makes vet report copies of what contains it.
+// noCopy makes vet report copies of the struct that contains it.
 type noCopy struct{}
 
 func (*noCopy) Lock()   {}
@@ -38,18 +40,18 @@ func (*noCopy) Unlock() {}
 type core struct {
 	id    uint64
 	fam   *Family
-	state atomic.Uint32 // a state; may be read by all
+	state atomic.Uint32 // a state; any goroutine may read it
 	// isRoot never changes.
 	isRoot bool
-	// watched says that the collector will tell when the handle becomes unreachable,
-	// or that nobody needs to be told.
+	// watched: the collector will tell the family when the handle becomes unreachable, or the
+	// family needn't know.
 	watched bool
-	// held says that the greenlet is part of a held.
+	// held: the greenlet is part of a held.
 	held bool
-	// known says that a handle has been given to somebody who may keep it, or use it as a parent.
+	// known: code outside the scheduler has got the handle and may keep it, or use it as a parent.
 	known bool
 
-	more   *extra    // what few greenlets have, or nil; doesn't change after New
+	more   *extra    // what few greenlets have, or nil; fixed after New
 	parent *Greenlet // nil for a root
 	run    func(arg any) (any, error)
 
@@ -62,10 +64,10 @@ type core struct {
 	self weak.Pointer[Greenlet]
 }
 
-// extra is what greenlets are given on request.
+// extra holds what a greenlet has only on request.
 type extra struct {
 	name     string
-	created  uintptr // where New was called, a program counter, if that is recorded
+	created  uintptr // the program counter of the call of New, if recorded
 	profiled bool
 }
 
@@ -78,8 +80,8 @@ func (c *core) extra() *extra {
 
 type state uint32
 
-// The life of a greenlet. Being suspended or running isn't a state of its own:
-// of a family's active greenlets one runs, and that is family.current.
+// The life of a greenlet. Suspended and running aren't states of their own: of a family's active
+// greenlets one runs, and that is Family.current.
 const (
 	unstarted state = iota
 	active
@@ -91,14 +93,14 @@ func (c *core) become(s state)  { c.state.Store(uint32(s)) }
 
 var lastID atomic.Uint64
 
-// An Option of [New].
+// An Option configures a greenlet that [New] makes.
 type Option func(*core)
 
-// Name gives the greenlet a name, which errors and dumps show.
+// Name names the greenlet. Errors and dumps show the name.
 func Name(name string) Option { return func(c *core) { c.extra().name = name } }
 
-// Parent sets the parent that the greenlet starts out with, and with it the greenlet's family.
-// Without it that's the current greenlet.
+// Parent sets the greenlet's first parent, and thereby its family. Without this option, or if p is
+// nil, the parent is the current greenlet.
 func Parent(p *Greenlet) Option {
 	return func(c *core) {
 		if p != nil {
@@ -107,15 +109,15 @@ func Parent(p *Greenlet) Option {
 	}
 }
 
-// New returns a greenlet that will run the function when it is first switched to,
-// with that Switch's argument. It doesn't start it.
-// Its parent is the current greenlet unless [Parent] says otherwise:
-// the greenlet that gets what the function returns.
+// New returns a greenlet that calls run when it is first switched to, with that Switch's argument.
+// New doesn't start the greenlet. The greenlet's parent, which gets what run returns, is the
+// current greenlet unless [Parent] says otherwise. New panics if run is nil.
 //
-// The first use of greenlets in a goroutine makes that goroutine the root of a new [Family].
+// The first use of greenlets in a goroutine makes that goroutine the root of a new [Family]. New is
+// the counterpart of Python's greenlet.greenlet().
 func New(run func(arg any) (any, error), opts ...Option) *Greenlet {
 	if run == nil {
-		panic("greenlet: New needs a function")
+		panic("greenlet: New called with a nil function")
 	}
 	g := &Greenlet{core: &core{id: lastID.Add(1), run: run}}
 	for _, o := range opts {
@@ -131,9 +133,9 @@ func New(run func(arg any) (any, error), opts ...Option) *Greenlet {
 	return g
 }
 
-// NewHeld is [New] for schedulers, which keep track of their greenlets themselves: the greenlet
-// isn't killed when it is suspended and unreachable. That makes it cheaper to create, and to
-// suspend for the first time. The parent must not be nil.
+// NewHeld is [New] for schedulers, which keep track of their greenlets themselves. The greenlet
+// isn't killed when it is suspended and unreachable, so creating it and suspending it for the first
+// time cost less. The parent must not be nil.
 func NewHeld(run func(arg any) (any, error), parent *Greenlet) *Greenlet {
 	h := new(held)
 	h.core.id, h.core.run = lastID.Add(1), run
@@ -146,15 +148,16 @@ func NewHeld(run func(arg any) (any, error), parent *Greenlet) *Greenlet {
 	return &h.Greenlet
 }
 
-// A held is one piece of memory, as nobody needs to know when the handle alone has become
-// unreachable.
+// A held keeps the handle and the state in one allocation, because the family needn't know when the
+// handle alone becomes unreachable.
 type held struct {
 	Greenlet
 	core
 }
 
-// Current returns the greenlet that the calling goroutine is running, which is never nil:
-// in a goroutine that hasn't to do with greenlets yet it's the root of a new family.
+// Current returns the greenlet that the calling goroutine runs. It never returns nil: in a
+// goroutine that has no greenlets yet, it makes a new family and returns its root. Any goroutine
+// may call it.
 func Current() *Greenlet {
 	if o := owners.find(quickGoid()); o != nil && o.fam != nil && !o.fam.attention.Load() {
 		g := o.fam.current
@@ -178,15 +181,14 @@ func currentSlowly() *Greenlet {
 	return newFamily(id).current
 }
 
-// Reusable reports whether only the scheduler that made g with [NewHeld] can know it: nobody has
-// asked for it by [Current], made a greenlet in it, or traced the family. Then the scheduler can
-// have g's function run another job instead of ending, and nobody will take the new one for the
-// old: see [Legacy] for what else belongs to that. It must be called by g.
+// Reusable reports whether only the scheduler that made g with [NewHeld] can know g: g hasn't
+// called [Current] or created a greenlet, and no tracer has seen it. If so, g's function can run
+// another job instead of ending, and no other code can mistake the new job for the old one. See
+// [Legacy] for what else reuse needs. Reusable must be called by g.
 func (g *Greenlet) Reusable() bool { return !g.known && !g.fam.attention.Load() && canForget() }
 
 // Lookup is like [Current], but returns nil where Current would make a family. It is for
-// schedulers: with what it returns others must not be able to reach the greenlet, see
-// [Greenlet.Reusable].
+// schedulers, which must keep the result to themselves: see [Greenlet.Reusable].
 func Lookup() *Greenlet {
 	if o := owners.find(goid()); o != nil {
 		if f := o.family(); f != nil {
@@ -196,22 +198,23 @@ func Lookup() *Greenlet {
 	return nil
 }
 
-// Switch suspends the current greenlet and runs g, which may be any greenlet of the family.
-// It returns when somebody switches back to the suspended one, with what was given to it:
-// the argument of that Switch, the error of a Throw, or what a child's function returned.
+// Switch suspends the current greenlet and runs g, which may be any greenlet of the family. It
+// returns when another greenlet gives control back, with what that greenlet sent: the argument of a
+// Switch, the error of a Throw, or the result of a child's function. It is the counterpart of
+// Python's greenlet.switch.
 //
 //   - If g hasn't started, its function is called with arg.
 //   - If g is suspended, its pending Switch returns (arg, nil).
 //   - If g is the current greenlet, Switch returns (arg, nil) at once.
-//   - If g is dead, its nearest ancestor that isn't gets arg.
+//   - If g is dead, its nearest living ancestor gets arg.
 //
-// When g's function ends with (v, nil), then v goes to the parent that g has at that time;
-// with (_, err), the parent's pending Switch returns (nil, err); with [ErrExit], or what wraps it,
-// it returns (err, nil). A panic is raised again in the parent as a [*PanicError], and
-// a runtime.Goexit goes on in the parent.
+// When g's function returns (v, nil), the pending Switch of g's parent at that time returns (v,
+// nil). When it returns (_, err), the parent's Switch returns (nil, err), or (err, nil) if err is
+// or wraps [ErrExit]. A panic is raised again in the parent as a [*PanicError], and a
+// runtime.Goexit continues in the parent.
 //
-// Switch must be called from the family. Errors of its own are a [FamilyError] and [ErrClosed];
-// no switch has happened then.
+// Switch must be called from the family. If it can't switch at all, it returns a [FamilyError],
+// [ErrClosed] or [ErrThreadLock].
 func (g *Greenlet) Switch(arg any) (any, error) {
 	f := g.fam
 	if f.running.Load() != ticket() || f.current.core == g.core || f.attention.Load() {
@@ -223,9 +226,9 @@ func (g *Greenlet) Switch(arg any) (any, error) {
 		}
 		f.start(g)
 	}
-	// What follows is exchange and arrive once more, for the ordinary case, in one small frame.
-	// The processor mispredicts each return that follows a switch, so each frame between here
-	// and the switch costs time; and a suspended greenlet has to fit into the smallest stack.
+	// What follows repeats exchange and arrive for the ordinary case, in one small frame. The
+	// processor mispredicts each return that follows a switch, so each frame between here and the
+	// switch costs time. And a suspended greenlet has to fit into the smallest stack.
 	me := f.current.core
 	if !me.watched {
 		f.watchLater()
@@ -251,7 +254,7 @@ func (g *Greenlet) Switch(arg any) (any, error) {
 	return arg, nil
 }
 
-// switchSlowly is Switch for all that isn't ordinary.
+// switchSlowly is Switch for all cases that aren't ordinary.
 func (g *Greenlet) switchSlowly(arg any) (any, error) {
 	f := g.fam
 	if f.running.Load() != goid() {
@@ -263,12 +266,12 @@ func (g *Greenlet) switchSlowly(arg any) (any, error) {
 	return f.send(g, message{value: arg})
 }
 
-// Throw is like [Greenlet.Switch], but g's pending Switch returns (nil, err).
-// A nil err stands for [ErrExit].
+// Throw is like [Greenlet.Switch], but g's pending Switch returns (nil, err). A nil err means
+// [ErrExit]. It is the counterpart of Python's greenlet.throw.
 //
-// A g that hasn't started dies without running, and its parent gets the error. If g is the current
-// greenlet, Throw returns (nil, err). If g is dead, its nearest ancestor that isn't gets the error,
-// or, if it is ErrExit, gets it as a value.
+// If g hasn't started, it dies without running, and its parent gets the error. If g is the current
+// greenlet, Throw returns (nil, err). If g is dead, its nearest living ancestor gets the error. An
+// ErrExit that passes through a dead greenlet arrives as a value.
 func (g *Greenlet) Throw(err error) (any, error) {
 	f := g.fam
 	if f.running.Load() != goid() {
@@ -287,21 +290,22 @@ func (g *Greenlet) Throw(err error) (any, error) {
 	return f.send(g, m)
 }
 
-// Kill ends g by unwinding its stack, so that its deferred functions run: unlike the error of a
-// Throw, which g's function could overlook, it can't be ignored. Then Kill returns, whatever g's
-// parent is. A deferred function that recovers can still make g return ordinarily, or switch
-// elsewhere: in the second case g lives on, and Kill returns [ErrSurvived] once control comes back.
-// What g returned, as a value, is lost; an error or a panic that g ended with arrives here. If g
-// ends before control comes back by other ways, its end still gives control to the Kill.
+// Kill ends g by unwinding its stack, so that its deferred functions run. Unlike the error of a
+// Throw, g's function can't ignore it. Control then returns to Kill's caller, whatever g's parent
+// is. A value that g returns is lost. Kill returns an error that g ends with, and raises a panic
+// that g ends with. A deferred function that recovers can still make g return ordinarily, or switch
+// elsewhere. In the second case g lives on, and Kill returns [ErrSurvived] when control comes back.
+// If g ends before that, its end still gives control to Kill's caller.
 //
-// Several greenlets may be killing the same one: another kills g while g is suspended in a deferred
-// function. The end of g goes to the last of them. Before its Kill returns, the Kills of the others
-// return, one after the other: each goes on until it returns a value, which is lost, or switches
-// back. Ancestors of the last one are left out, because they get control when it has ended.
+// Several greenlets can kill g at once, if another one calls Kill while g is suspended in a
+// deferred function. When g ends, control goes to the last caller. Before its Kill returns, the
+// Kills of the other callers return, one after another. Each of these callers runs until its
+// function returns a value, which is lost, or until it switches back. Ancestors of the last caller
+// are left out, because they get control when it ends.
 //
-// Killing a greenlet that hasn't started keeps it from ever running. Killing a dead one does
-// nothing. Killing the current greenlet unwinds it on the spot, so that Kill doesn't return. A root
-// can't be killed: that is [ErrRoot]. Kill must be called from the family.
+// Killing a greenlet that hasn't started keeps it from ever running. Killing a dead greenlet does
+// nothing. Killing the current greenlet unwinds it at once, so Kill doesn't return. For a root Kill
+// returns [ErrRoot]. Kill must be called from the family.
 func (g *Greenlet) Kill() error {
 	f := g.fam
 	if f.running.Load() != goid() {
@@ -316,13 +320,13 @@ func (g *Greenlet) Kill() error {
 	return f.kill(g)
 }
 
-// Parent returns the greenlet that gets what g's function returns, nil for a root.
-// It must be called from the family.
+// Parent returns the greenlet that gets what g's function returns, or nil for a root. It must be
+// called from the family.
 func (g *Greenlet) Parent() *Greenlet { return g.parent }
 
-// SetParent makes p the parent of g, in whatever state g is. It must be called from the family.
-// Errors are [ErrRoot] if g is a root, [ErrCycle] if g is p or an ancestor of p, and a
-// [FamilyError] if p is of another family.
+// SetParent makes p the parent of g, whatever state g is in. It returns [ErrRoot] if g is a root,
+// [ErrCycle] if g is p or an ancestor of p, and a [FamilyError] if p belongs to another family. It
+// must be called from the family.
 func (g *Greenlet) SetParent(p *Greenlet) error {
 	f := g.fam
 	if f.running.Load() != goid() {
@@ -349,10 +353,10 @@ func (g *Greenlet) SetParent(p *Greenlet) error {
 // Dead reports whether g has ended.
 func (g *Greenlet) Dead() bool { return g.is(dead) }
 
-// Started reports whether g has been switched to (or thrown into), also if it has ended since.
+// Started reports whether g has been switched to or thrown into, even if it has ended since.
 func (g *Greenlet) Started() bool { return !g.is(unstarted) }
 
-// Active reports whether g has started and not ended: it runs or is suspended.
+// Active reports whether g has started and not ended, so that it runs or is suspended.
 func (g *Greenlet) Active() bool { return g.is(active) }
 
 // Family returns the family that g belongs to.
@@ -369,7 +373,7 @@ func (c *core) String() string {
 	return fmt.Sprintf("greenlet %d", c.id)
 }
 
-// A message is what travels with a switch, to be turned into what the receiver's Switch does.
+// A message travels with a switch and says what the receiver's Switch does.
 type message struct {
 	kind  messageKind
 	value any
@@ -388,27 +392,27 @@ const (
 // killed unwinds the stack of a greenlet that is being killed.
 var killed = new(unwinding)
 
-type unwinding struct{ _ byte } // not empty: the address must be its own
+type unwinding struct{ _ byte } // not empty, so that its address is its own
 
 func (*unwinding) Error() string {
 	return "greenlet: this greenlet is being killed: let the panic pass"
 }
 
-// IsKill reports whether a recovered value is the panic that unwinds a greenlet which is being
-// killed. Code that recovers from everything should raise such a value again.
+// IsKill reports whether a recovered value is the panic by which [Greenlet.Kill] unwinds a
+// greenlet. Code that recovers from every panic should raise this one again.
 func IsKill(recovered any) bool { return recovered == killed }
 
-// carriesValue says that the message doesn't kill an unstarted greenlet but starts it.
+// carriesValue reports whether the message starts an unstarted greenlet. All others kill it.
 func (m message) carriesValue() bool { return m.kind == result && m.err == nil }
 
-// exit turns the end by ErrExit into a value.
+// exit turns an ErrExit into a value.
 func (m *message) exit() {
 	if m.kind == result && m.err != nil && errors.Is(m.err, ErrExit) {
 		m.value, m.err = m.err, nil
 	}
 }
 
-// open does what the message says in the greenlet that received it, which is the current one.
+// open does what the message says in the greenlet that received it, which is the current greenlet.
 func (m message) open(current *Greenlet) (any, error) {
 	switch m.kind {
 	case kill:
@@ -421,7 +425,7 @@ func (m message) open(current *Greenlet) (any, error) {
 	return m.value, m.err
 }
 
-// whileClosing tells of a panic or a Goexit that can't go on anywhere.
+// whileClosing returns an error for a panic or a Goexit that can't continue anywhere.
 func (m message) whileClosing(f *Family) error {
 	if m.kind == goexit {
 		return fmt.Errorf("greenlet: while closing %s: a greenlet called runtime.Goexit", f)
@@ -429,7 +433,7 @@ func (m message) whileClosing(f *Family) error {
 	return fmt.Errorf("greenlet: while closing %s: %w", f, m.err)
 }
 
-// openHere is open where there is no Switch that could return an error.
+// openHere is open where no Switch could return an error.
 func (m message) openHere(f *Family) {
 	if _, err := m.open(f.current); err != nil {
 		report(fmt.Errorf("greenlet: an error arrived in %s while it was in Current or New, which can't return it: %w", f.current, err))

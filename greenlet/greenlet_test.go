@@ -342,7 +342,7 @@ func TestDeathOfAParentMovesItsChildrenUp(t *testing.T) {
 	require.Equal(t, []any{"grandparent", nil, boom}, must(t, v, err))
 }
 
-// What recover sees belongs to the greenlet, as the exception being handled does in greenlet.
+// What recover sees belongs to the greenlet, like the exception being handled in Python's greenlet.
 func TestPanickingIsPerGreenlet(t *testing.T) {
 	root := inFamily(t)
 	var log []any
@@ -366,7 +366,7 @@ func TestPanickingIsPerGreenlet(t *testing.T) {
 	require.True(t, g.Dead())
 }
 
-func TestNewRefusesNoFunction(t *testing.T) {
+func TestNewRefusesANilFunction(t *testing.T) {
 	require.Panics(t, func() { greenlet.New(nil) })
 }
 
@@ -381,7 +381,7 @@ func TestNamesAndStates(t *testing.T) {
 	require.True(t, root.Started() && root.Active() && !root.Dead())
 }
 
-func TestReusableIsAGreenletThatNobodyButItsSchedulerKnows(t *testing.T) {
+func TestReusableIsAGreenletThatOnlyItsSchedulerKnows(t *testing.T) {
 	root := inFamily(t)
 	f := root.Family()
 	for name, use := range map[string]func(){
@@ -403,7 +403,7 @@ func TestReusableIsAGreenletThatNobodyButItsSchedulerKnows(t *testing.T) {
 		_, err := g.Switch(nil)
 		require.NoError(t, err)
 		if name == "tracer" {
-			_, err = g.Switch(nil) // it has been interrupted where it was traced
+			_, err = g.Switch(nil) // it goes on where the tracer interrupted it
 			require.NoError(t, err)
 		}
 		require.Equal(t, name == "nothing" || name == "lookup", g.Reusable(), name)

@@ -39,7 +39,7 @@ func step(t *testing.T, rule string, fn func()) {
 
 func echo(arg any) (any, error) { return arg, nil }
 
-// endsBy runs fn in a new goroutine with greenlets and tells whether it ended by Goexit.
+// endsBy runs fn in a new goroutine with greenlets and reports whether it ended by Goexit.
 func endsBy(fn func()) (goexit bool) {
 	done := make(chan struct{})
 	go func() {
@@ -74,7 +74,7 @@ func until(t *testing.T, ok func() bool) {
 	}
 }
 
-// collectReports gathers what is reported until the test ends.
+// collectReports gathers the errors that are reported until the test ends.
 func collectReports(t *testing.T) *[]error {
 	t.Helper()
 	reports := new([]error)

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// kill unwinds g and comes back here. It returns the error that g ended with, or panics as g did.
+// kill unwinds g. It returns the error that g ended with, or panics as g did.
 func (f *Family) kill(g *Greenlet) error {
 	m, how := f.killing(g)
 	if how == elsewhere && m.carriesValue() && !g.is(dead) {
@@ -17,16 +17,20 @@ func (f *Family) kill(g *Greenlet) error {
 
 func survived(c *core) error { return fmt.Errorf("%w: %s", ErrSurvived, c) }
 
-// An ending says what became of a kill.
+// An ending says how a kill turned out.
 type ending uint8
 
 const (
-	refused   ending = iota // no switch has taken place, and the message says why
-	ended                   // the message is what the victim ended with
-	elsewhere               // the message is not from the victim's end, which may lie ahead or have gone to another killer
+	// refused: no switch has taken place, and the message says why.
+	refused ending = iota
+	// ended: the message is what the victim ended with.
+	ended
+	// elsewhere: the message isn't from the victim's end, which is still to come or went to
+	// another killer.
+	elsewhere
 )
 
-// killing unwinds g, and returns the message with which control comes back to the current greenlet.
+// killing unwinds g. It returns the message with which control comes back to the current greenlet.
 func (f *Family) killing(g *Greenlet) (message, ending) {
 	if !g.is(active) {
 		g.run = nil
@@ -49,9 +53,8 @@ func (f *Family) killing(g *Greenlet) (message, ending) {
 	return m, ended
 }
 
-// killQuietly kills a greenlet at nobody's request: it returns what the greenlet ended with as an
-// error, whatever it was. If ok is false then something has arrived that isn't from the kill. The
-// caller must open that message.
+// killQuietly kills a greenlet that no caller asked to kill. It returns whatever the greenlet ended
+// with as an error. If ok is false, m isn't from the kill and the caller must open it.
 func (f *Family) killQuietly(c *core) (m message, ok bool, err error) {
 	m, how := f.killing(c.handle())
 	switch {
@@ -65,21 +68,21 @@ func (f *Family) killQuietly(c *core) (m message, ok bool, err error) {
 	return message{}, true, m.err
 }
 
-// An underway entry makes the end of the victim give control to the killer instead of the victim's
-// parent. The killer doesn't become the parent for that time, because it may be a descendant of the
-// victim, and the tree would have a cycle.
+// An underway entry makes the victim's end give control to the killer instead of the victim's
+// parent. The killer doesn't become the parent meanwhile: it may be a descendant of the victim, and
+// the tree would have a cycle.
 type underway struct {
 	victim *core
 	killer *Greenlet
 	// loan: the victim isn't being killed, see resumeKillers. Only a value that it returns goes to
 	// the killer.
 	loan    bool
-	arrived bool // the victim has ended, and that is what gave control back to the killer
+	arrived bool // the victim's end has given control back to the killer
 	stuck   bool // the killer can't be resumed in the present state of thread locking
 }
 
-// await sends a message to the victim, and has the victim's end give control back to the current
-// greenlet. It returns the message with which control comes back, and whether that is from the
+// await sends a message to the victim, whose end will give control back to the current greenlet. It
+// returns the message with which control comes back, and reports whether that came from the
 // victim's end.
 func (f *Family) await(victim *Greenlet, loan bool, m message) (back message, arrived bool) {
 	me := f.current
@@ -94,8 +97,8 @@ func (f *Family) await(victim *Greenlet, loan bool, m message) (back message, ar
 	panic("greenlet: the entry of a kill is missing")
 }
 
-// heir returns who gets what an ended greenlet leaves: the last one that awaits its end, with the
-// entry that says so, or the parent.
+// heir returns the greenlet that gets the result of an ended one: the last one that awaits its end,
+// with the entry that says so, or the parent.
 func (f *Family) heir(c *core) (*Greenlet, *underway) {
 	for i := len(f.kills) - 1; i >= 0; i-- {
 		if u := &f.kills[i]; u.victim == c && (!u.loan || f.msg.carriesValue()) {
@@ -105,13 +108,13 @@ func (f *Family) heir(c *core) (*Greenlet, *underway) {
 	return c.parent, nil
 }
 
-// resumeKillers is called by the last one that awaited the victim's end, which has come. It resumes
-// the others. As there is only one control, it lends it to them, one after the other: a loan ends
-// when the borrower returns a value, or when something else gives control back. The error, panic or
-// Goexit of a borrower goes to its parent, as ever. An ancestor isn't lent control, because it gets
-// it when its descendants have ended.
+// resumeKillers resumes the other greenlets that await the victim's end. The last one that awaited
+// it makes the call, after the victim has ended. It lends control to the others, one after another.
+// A loan ends when the borrower returns a value, or when something else gives control back. A
+// borrower's error, panic or Goexit goes to its parent as usual. An ancestor isn't lent control,
+// because it gets control when its descendants end.
 //
-// If ok is false then something has arrived that the current greenlet must attend to.
+// If ok is false, m has arrived from elsewhere and the current greenlet must open it.
 func (f *Family) resumeKillers(victim *core) (m message, ok bool) {
 	for {
 		u := f.otherKiller(victim)
@@ -136,7 +139,7 @@ func (f *Family) resumeKillers(victim *core) (m message, ok bool) {
 	}
 }
 
-// otherKiller returns the first entry of one that awaits the victim's end and can be lent control.
+// otherKiller returns the first entry whose killer awaits the victim's end and can be lent control.
 func (f *Family) otherKiller(victim *core) *underway {
 	if f.closed.Load() {
 		return nil // all will be killed

@@ -5,14 +5,14 @@ import (
 	"slices"
 )
 
-// A killModel says what a random program of kills must do: see kill_property_test.go for what such
-// a program is. It is written from the rules of the package's documentation, without goroutines:
-// what a suspended greenlet does when it gets control is a function that waits for the message.
+// A killModel says what a random program of kills must do: see kill_property_test.go for such
+// programs. It follows the rules of the package documentation and uses no goroutines: a suspended
+// greenlet is a function that takes the message with which control comes back.
 type killModel struct {
 	killProgram
 	all     []*modelGreenlet // the first is the root
 	current *modelGreenlet
-	inbox   *modelMessage // what current is to receive
+	inbox   *modelMessage // for current
 	kills   []*modelKill  // in the order in which they began
 	garbage []*modelGreenlet
 	over    bool
@@ -89,7 +89,7 @@ func (m *killModel) note(format string, args ...any) {
 	m.killProgram.note(m.current.id, format, args...)
 }
 
-// act has the current greenlet do the program's next step.
+// act does the program's next step in the current greenlet.
 func (m *killModel) act() {
 	g := m.current
 	a := m.draw()
@@ -178,7 +178,7 @@ func (m *killModel) transfer(op string, target *modelGreenlet, out modelMessage)
 	})
 }
 
-// receiver finds who gets a message, and as what.
+// receiver returns the greenlet that gets a message, and the message as it arrives.
 func (m *killModel) receiver(g *modelGreenlet, out modelMessage) (*modelGreenlet, modelMessage) {
 	for g.state != modelActive {
 		if g.state == modelUnstarted {
@@ -278,7 +278,7 @@ func (m *killModel) end(out modelMessage) {
 	m.give(m.receiver(heir, out))
 }
 
-// kill is Kill at the current greenlet's request.
+// kill is a Kill that the current greenlet calls.
 func (m *killModel) kill(op string, g *modelGreenlet) {
 	switch {
 	case g.id == 0:
@@ -302,8 +302,8 @@ func (m *killModel) kill(op string, g *modelGreenlet) {
 	}
 }
 
-// killing kills an active greenlet. then is told what gives control back, and whether that is the
-// greenlet's end.
+// killing kills an active greenlet. It passes the message with which control comes back to then,
+// and whether that came from the greenlet's end.
 func (m *killModel) killing(g *modelGreenlet, then func(in modelMessage, ended bool)) {
 	m.await(g, false, modelMessage{aKill, ""}, func(in modelMessage, arrived bool) {
 		if !arrived {
@@ -333,8 +333,8 @@ func (m *killModel) await(g *modelGreenlet, loan bool, out modelMessage, then fu
 	m.give(g, out)
 }
 
-// resumeKillers lets the others go on that await the end of g, but for the current greenlet's
-// ancestors.
+// resumeKillers lets the other greenlets go on that await the end of g, except for the current
+// greenlet's ancestors.
 func (m *killModel) resumeKillers(g *modelGreenlet, then func(in modelMessage, ok bool)) {
 	ancestors := make(map[*modelGreenlet]bool)
 	for a := m.current; a != nil; a = a.parent {
@@ -365,7 +365,7 @@ func (m *killModel) resumeKillers(g *modelGreenlet, then func(in modelMessage, o
 	then(modelMessage{}, true)
 }
 
-// killGarbage kills what is forgotten. If ok is false then something else has arrived at the
+// killGarbage kills the forgotten greenlets. If ok is false, another message has arrived at the
 // current greenlet.
 func (m *killModel) killGarbage(then func(in modelMessage, ok bool)) {
 	for len(m.garbage) > 0 {

@@ -10,8 +10,8 @@ import (
 	"github.com/seed1239206e/repaint/greenlet"
 )
 
-// dropped leaves a suspended greenlet behind to which nothing refers, and which does something when
-// it is killed.
+// dropped leaves a suspended greenlet that nothing refers to, and that calls whenKilled when it is
+// killed.
 func dropped(whenKilled func()) {
 	root := greenlet.Current()
 	_, _ = greenlet.New(func(any) (any, error) {
@@ -21,7 +21,8 @@ func dropped(whenKilled func()) {
 }
 
 // inKillOfGarbage returns a greenlet that is suspended within a call of Current, because the
-// garbage which that call kills has switched to the root. It ends with what it appends to the log.
+// garbage that this call kills has switched to the root. When the greenlet goes on, it appends to
+// the log and ends.
 func inKillOfGarbage(t *testing.T, log *[]string) *greenlet.Greenlet {
 	t.Helper()
 	root := greenlet.Current()
@@ -109,7 +110,7 @@ func TestAnErrorThatArrivesDuringAKillOfGarbage(t *testing.T) {
 	})
 }
 
-func TestGarbageIsKilledThoughAnotherCallIsInTheMidstOfIt(t *testing.T) {
+func TestGarbageIsKilledWhileAnotherCallIsKillingSome(t *testing.T) {
 	inFamily(t)
 	var log []string
 	inKillOfGarbage(t, &log)
@@ -120,8 +121,8 @@ func TestGarbageIsKilledThoughAnotherCallIsInTheMidstOfIt(t *testing.T) {
 	until(t, func() bool { greenlet.Current(); return unwound == 3 })
 }
 
-// escaping returns a suspended greenlet that switches to the root when it is killed, as many times
-// as it says.
+// escaping returns a suspended greenlet that switches to the root when it is killed, the given
+// number of times.
 func escaping(times int) *greenlet.Greenlet {
 	root := greenlet.Current()
 	g := greenlet.New(func(any) (any, error) {

@@ -14,9 +14,9 @@ import (
 	"github.com/seed1239206e/repaint/internal/leakcheck"
 )
 
-// A killProgram is a list of steps. Whichever greenlet has control does the next one: in its body,
-// or in one of its two deferred functions. So where control goes decides who does what, and the log
-// tells all.
+// A killProgram is a list of steps. The greenlet that has control does the next step, in its body
+// or in one of its two deferred functions. So the log, which says which greenlet did what, shows
+// where control went.
 type killProgram struct {
 	parents  []int // of each greenlet; the first is the root
 	stubborn []int // how many panics each greenlet's body recovers from, to go on
@@ -123,7 +123,7 @@ type killWorld struct {
 	t *testing.T
 	killProgram
 	all     []*greenlet.Greenlet
-	closing bool // the program has ended, and its greenlets are to end, too
+	closing bool // the program has ended, and its greenlets must end too
 }
 
 func (w *killWorld) draw() killStep {
@@ -182,7 +182,7 @@ func (w *killWorld) deferred(id, phase int) (recovers bool) {
 	return v == doRecover
 }
 
-// loop does steps until it returns. The value is what a body returns, or doRecover in a deferred
+// loop does steps until one of them returns. Its value is the body's, or doRecover in a deferred
 // function.
 func (w *killWorld) loop(id int, body bool) (any, error) {
 	for {
@@ -236,7 +236,7 @@ func (w *killWorld) loop(id int, body bool) (any, error) {
 	}
 }
 
-// call notes what a call of the package returns or raises.
+// call notes what a call into the package returns or raises.
 func (w *killWorld) call(id int, s killStep, fn func() (any, error)) {
 	returned := false
 	defer func() {
@@ -317,8 +317,8 @@ func describeError(err error) string {
 }
 
 // Random greenlets kill random greenlets: unstarted ones, suspended ones, some in their deferred
-// functions, some in the midst of a kill or of a call that kills garbage, while children panic and
-// exit. All is as the model says.
+// functions, some in the middle of a kill or of a call that kills garbage, while children panic and
+// exit. Everything goes as the model says.
 func TestRandomKillsDoWhatTheModelSays(t *testing.T) {
 	leakcheck.Test(t)
 	n := 20_000

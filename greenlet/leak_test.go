@@ -10,7 +10,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/leakcheck"
 )
 
-// many is a million, or what the race detector and -short have patience for.
+// many is a million, or fewer under the race detector and -short.
 func many() int {
 	switch {
 	case raceDetector:
@@ -89,7 +89,7 @@ func TestAMillionThatAreDroppedLeaveNothing(t *testing.T) {
 	n := many()
 	for i := range n {
 		suspendAndDrop(&unwound)
-		if i%5_000 == 0 { // each collection looks at all stacks, so the fewer there are the better
+		if i%5_000 == 0 { // each collection scans all stacks, so few of them are faster
 			until(t, func() bool { greenlet.Current(); return f.Len() == 0 })
 		}
 	}

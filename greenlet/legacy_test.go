@@ -70,7 +70,7 @@ func TestIdleGoroutinesKeepNoLabels(t *testing.T) {
 	})
 	step(t, "and a greenlet that gets one inherits labels, as a new goroutine does", func() {
 		if !greenlet.DescriptorsReadable {
-			t.Log("but not where descriptors can't be read")
+			t.Log("not where descriptors can't be read")
 			return
 		}
 		require.NotZero(t, f.Idle())

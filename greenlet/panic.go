@@ -7,30 +7,28 @@ import (
 	"strings"
 )
 
-// A PanicError carries a panic from the greenlet in which it happened into the greenlet's parent,
-// where panic(*PanicError) is raised. If the original value is an error, errors.As and errors.Is
-// see through to it.
+// A PanicError carries a panic from the greenlet in which it happened to that greenlet's parent,
+// which panics with it. If the original value is an error, errors.Is and errors.As find it.
 //
-// A PanicError never changes, so it can be kept, and raised again, also in several families at
-// once. What the next parent gets is a copy.
+// A PanicError never changes, so it can be kept and raised again, even in several families at once.
+// Each further parent gets a copy.
 type PanicError struct {
-	Value    any    // what the greenlet panicked with
-	Stack    []byte // the stack of the greenlet at that moment, as debug.Stack gives it
-	Greenlet string // which one it was
-	// Parents tells how it came there, through which parents the panic has passed: each with the
-	// calls in which its pending Switch was. The first one is the greenlet's parent. If the
-	// PanicError was kept and raised again in a greenlet to which it hasn't come, the way begins
-	// there.
+	Value    any    // the value that the greenlet panicked with
+	Stack    []byte // the greenlet's stack at that moment, in the form of debug.Stack
+	Greenlet string // the greenlet that panicked
+	// Parents lists the parents that the panic passed through, each with the stack of its pending
+	// Switch. The first is the greenlet's parent. If the PanicError was kept and raised again in a
+	// greenlet that it hadn't reached, the list begins there.
 	Parents []Traceback
 
-	at uint64 // the greenlet in which it has arrived last, or 0
+	at uint64 // the greenlet that it reached last, or 0
 }
 
-// A Traceback is the stack of a greenlet that waited in a Switch.
+// A Traceback is the stack of a greenlet that a panic passed through while it waited in a Switch.
 type Traceback struct {
 	Greenlet string
-	Stack    []byte // as [Greenlet.Stack] gives it
-	// Again says that the greenlet didn't wait, but raised a panic again that had been kept.
+	Stack    []byte // in the form of [Greenlet.Stack]
+	// Again says that the greenlet didn't wait in a Switch, but raised a kept panic again.
 	Again bool
 }
 
@@ -47,14 +45,14 @@ func (e *PanicError) Error() string {
 	return b.String()
 }
 
-// Unwrap returns the original value if it is an error.
+// Unwrap returns the original value if it is an error, or else nil.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
 }
 
-// carry wraps a panic of the greenlet for its way to the parents. One that is on its way already
-// stays as it is.
+// carry wraps a panic of the greenlet for its way to the parents. A panic that is already on its
+// way stays as it is.
 func carry(c *core, value any) *PanicError {
 	p, ok := value.(*PanicError)
 	switch {
@@ -68,7 +66,7 @@ func carry(c *core, value any) *PanicError {
 	return &again
 }
 
-// arrivesIn notes that the panic goes on in g, the calling greenlet.
+// arrivesIn returns a copy that records that the panic has reached g, the calling greenlet.
 func (e *PanicError) arrivesIn(g *Greenlet) *PanicError {
 	here := *e
 	here.Parents = append(slices.Clip(e.Parents), Traceback{Greenlet: g.String(), Stack: ownFrames(debug.Stack())})

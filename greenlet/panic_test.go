@@ -19,7 +19,7 @@ func TestPanicArrivesInParentWithValueAndStack(t *testing.T) {
 		t.Fatal("no panic")
 		return nil
 	}
-	for round := range 3 { // the goroutine is used again from the second round on
+	for round := range 3 { // the goroutine is reused from the second round on
 		p := recovered(panicsDeepInside(boom))
 		require.ErrorIs(t, p, boom)
 		require.Equal(t, boom, p.Value)

@@ -12,14 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Some things can be tried only in a process of their own: what the runtime does with the whole
-// program, or ends it for. Such a process is this test's program, which is told by an environment
-// variable what to do instead of testing. It does so in its main goroutine.
+// Some things can be tried only in a process of their own, because the runtime does them to the
+// whole program or ends it. Such a process runs this test binary again. An environment variable
+// names the scenario that its main goroutine runs instead of the tests.
 const scenarioVariable = "REPAINT_GREENLET_SCENARIO"
 
 var allScenarios = make(map[string]func())
 
-// scenarios adds what a process can be told to do, and returns the names.
+// scenarios adds scenarios that a process can run, and returns their names.
 func scenarios(m map[string]func()) (names []string) {
 	maps.Copy(allScenarios, m)
 	return slices.Sorted(maps.Keys(m))
@@ -40,7 +40,7 @@ func check(ok bool, what ...any) {
 	}
 }
 
-// process runs a scenario, and returns what it writes and how it ends.
+// process runs a scenario in a process, and returns what it writes and how it ends.
 func process(t *testing.T, name string, env ...string) (out string, err error) {
 	t.Helper()
 	if runtime.GOOS == "js" || testing.Short() {

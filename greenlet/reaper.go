@@ -6,41 +6,41 @@ import (
 	"time"
 )
 
-// A family that was not entered explicitly ends by itself. As long as its root goroutine uses
-// greenlets, the unreachable ones are killed then. When the root goroutine has ended nobody calls,
-// and nobody may: so once the collector has found something to kill in such a family, the reaper
-// looks after it from time to time, and if the root goroutine has ended then another goroutine
-// stands in for it and closes the family. That kills all its greenlets, also the reachable ones, to
-// which nobody can switch: they would wait for ever.
+// A family that began without Enter ends by itself. Whenever its root goroutine uses greenlets, the
+// unreachable ones are killed. Once the root goroutine has ended, no call comes any more. So when
+// the collector finds a greenlet to kill in such a family, the reaper checks the family from time
+// to time. If the root goroutine has ended, another goroutine stands in for it and closes the
+// family. That also kills the family's reachable greenlets, which would otherwise wait forever.
 //
-// How to know that a goroutine has ended? Its status and its number in its descriptor tell at once
-// (see descriptor_fast.go: a descriptor is never freed, and used again under another number). Where
-// descriptors can't be read, goroutines are looked for in a dump of all of them, which stops the
-// program for a moment. It serves for all families that are waiting to be looked at.
+// How does the reaper know that a goroutine has ended? The status and the number in its descriptor
+// tell at once (see descriptor_fast.go: the runtime never frees a descriptor, and reuses it under
+// another number). Where descriptors can't be read, the reaper looks for the goroutines in a dump
+// of all stacks, which stops the program for a moment. One dump serves all families that wait to be
+// checked.
 //
-// A root goroutine that lives may not call for hours. So the reaper looks a few times by the clock,
-// and then only after collections. A timer that is always there would keep the runtime from
-// noticing a deadlock of the program.
+// A living root goroutine may not use greenlets for hours. So the reaper checks a few times by the
+// clock, and then only after collections. A timer that always ran would keep the runtime from
+// noticing that the program is deadlocked.
 type reaperState struct {
 	mu       sync.Mutex // held for moments; a family's mu may be held, no other is taken inside
-	families []*Family  // to look at
-	// delay is how long to wait from one look by the clock to the next; beyond lastLook there are
-	// no more.
+	families []*Family  // to check
+	// delay is the time until the next look by the clock. Once it exceeds lastLook, there are no
+	// more.
 	delay     time.Duration
-	scheduled bool // a look is under way, or will be by the clock
+	scheduled bool // a look is under way or has a timer
 	listening bool // the next collection will wake the reaper
 }
 
 const (
 	firstLook = 10 * time.Millisecond
 	lastLook  = 500 * time.Millisecond
-	// share is how much more time there must be from one look to the next than it takes.
+	// share is the least ratio of the time between two looks to the time that a look takes.
 	share = 4
 )
 
 var reaper reaperState
 
-// add has the reaper look after the family.
+// add makes the reaper check the family.
 func (r *reaperState) add(f *Family) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -49,7 +49,7 @@ func (r *reaperState) add(f *Family) {
 	r.schedule()
 }
 
-// schedule has the reaper look now, if it isn't about to. The caller holds r.mu.
+// schedule starts a look now, unless one is scheduled. The caller holds r.mu.
 func (r *reaperState) schedule() {
 	if !r.scheduled {
 		r.scheduled = true
@@ -57,7 +57,8 @@ func (r *reaperState) schedule() {
 	}
 }
 
-// look closes the families whose roots have ended, and forgets those that have helped themselves.
+// look closes the families whose root goroutines have ended, and drops the families that have
+// settled.
 func (r *reaperState) look() {
 	r.mu.Lock()
 	families := r.families
@@ -98,7 +99,7 @@ func (r *reaperState) look() {
 	}
 }
 
-// listen has the next collection wake the reaper. The caller holds r.mu.
+// listen makes the next collection wake the reaper. The caller holds r.mu.
 func (r *reaperState) listen() {
 	if r.listening {
 		return
@@ -115,8 +116,8 @@ func (r *reaperState) listen() {
 	}, r)
 }
 
-// settled reports whether nothing is left to kill, because the family has seen to it itself. Then
-// the reaper lets it go.
+// settled reports whether nothing is left to kill, because the family has done it itself. The
+// reaper then drops the family.
 func (f *Family) settled() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -124,9 +125,9 @@ func (f *Family) settled() bool {
 	return !f.reaping
 }
 
-// reap closes the family in the name of its root. When a goroutine ends it is running,
-// so control was at the root, and everything else is parked.
-// The running number is read first: it was stored after all that the root goroutine did.
+// reap closes the family in place of its root. A goroutine is running when it ends, so the root had
+// control and all other goroutines of the family are parked. reap reads running first, because the
+// root goroutine stored it after everything else that it did.
 func (f *Family) reap() {
 	if f.running.Load() != f.goid || f.closed.Load() {
 		return

@@ -26,7 +26,7 @@ func TestGreenletsOfAGoroutineThatEndedAreReaped(t *testing.T) {
 		for range n {
 			_, _ = greenlet.New(func(any) (any, error) {
 				defer func() { unwound.Add(1) }()
-				// A deferred function may use greenlets as ever.
+				// A deferred function may use greenlets as usual.
 				defer func() { _, _ = greenlet.New(echo).Switch(greenlet.Current().Parent()) }()
 				return root.Switch(nil)
 			}).Switch(nil)
@@ -82,15 +82,15 @@ func TestReaperLeavesFamiliesAloneWhoseRootLives(t *testing.T) {
 	}()
 	for range 10 {
 		collect()
-		time.Sleep(3 * time.Millisecond) // longer than until the first look
+		time.Sleep(3 * time.Millisecond) // longer than the time until the first look
 	}
 	require.Zero(t, unwound.Load())
 	close(proceed)
 	<-done
 }
 
-// Three errors tell three situations apart, as in greenlet: another goroutine's family,
-// one whose goroutine has ended, and one that is no more.
+// Three errors tell three situations apart, as in Python's greenlet: the family of another
+// goroutine, a family whose root goroutine has ended, and a closed family.
 func TestUseFromElsewhereSaysWhatTheFamilysStateIs(t *testing.T) {
 	leakcheck.Test(t)
 	check := func(g *greenlet.Greenlet, closed, exited bool, text string) {
@@ -148,8 +148,7 @@ func TestUseFromElsewhereSaysWhatTheFamilysStateIs(t *testing.T) {
 	require.ErrorIs(t, err, greenlet.ErrClosed)
 }
 
-// What the reaper does in order to notice that a goroutine has ended doesn't keep the runtime from
-// noticing that all goroutines wait for ever.
+// The reaper's checks don't keep the runtime from noticing that all goroutines wait forever.
 func TestReaperHidesNoDeadlock(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: it runs the go command")
@@ -174,8 +173,7 @@ func TestReaperHidesNoDeadlock(t *testing.T) {
 	}
 }
 
-// Where descriptors can't be read, each look stops the program. So one look serves for all
-// families.
+// Where descriptors can't be read, each look stops the program. So one look serves all families.
 func TestOneLookServesForAllFamilies(t *testing.T) {
 	leakcheck.Test(t)
 	const n = 300

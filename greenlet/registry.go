@@ -6,16 +6,15 @@ import (
 	"weak"
 )
 
-// An owner tells to which family a goroutine belongs: a root's goroutine,
-// or one that runs greenlets.
+// An owner says which family a goroutine belongs to, whether it is a root's or runs greenlets.
 type owner struct {
 	id uint64 // the goroutine's number
-	// fam is set while the family must live because of this goroutine:
-	// while it runs a greenlet; for a root, while greenlets of the family are under way
-	// or the family was entered explicitly. Only the family's running goroutine touches it.
+	// fam is set while this goroutine must keep the family alive: while it runs a greenlet, or, for
+	// a root, while the family has started greenlets or was made by Enter. Only the family's
+	// running goroutine touches it.
 	fam *Family
-	// lazy finds the family at other times and doesn't keep it alive, so that the family
-	// of a goroutine that came, used greenlets and ended can be collected.
+	// lazy finds the family at other times and doesn't keep it alive, so that the family of a
+	// goroutine that used greenlets and ended can be collected.
 	lazy weak.Pointer[Family]
 }
 
@@ -26,15 +25,15 @@ func (o *owner) family() *Family {
 	return o.lazy.Value()
 }
 
-// owners maps goroutine numbers to owners. A goroutine adds, finds and removes only itself,
-// with one exception: the collector's clean-up removes the owners of families that are gone.
+// owners maps goroutine numbers to owners. A goroutine adds, finds and removes only itself, with
+// two exceptions: the cleanup of a collected family, and reap, remove the root's owner.
 var owners registry
 
 // A registry is a hash table with open addressing. Finding takes no lock.
 type registry struct {
 	mu    sync.Mutex // held by add and remove
 	table atomic.Pointer[ownerTable]
-	used  int // places taken, by living or removed entries
+	used  int // places taken by living or removed entries
 	live  int // living entries
 }
 
@@ -103,7 +102,7 @@ func (r *registry) remove(o *owner) {
 	}
 }
 
-// each calls fn with all owners. It mustn't use the registry.
+// each calls fn with all owners. fn must not use the registry.
 func (r *registry) each(fn func(*owner)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -137,7 +136,7 @@ func (r *registry) rebuild() *ownerTable {
 	return t
 }
 
-// put reports whether it took a place that was never used before.
+// put adds the owner, and reports whether it took a place that was never used before.
 func (t *ownerTable) put(o *owner) bool {
 	mask := uint64(len(t.places) - 1)
 	for i := t.first(o.id); ; i++ {

@@ -8,9 +8,10 @@ import (
 
 var reporter atomic.Pointer[func(error)]
 
-// SetReporter sets who is told of errors that have no caller to go to: a greenlet that was killed
-// because it was unreachable, or when its family was closed, and that failed or went on. Without
-// one they are written to the standard error stream. It returns the one before, nil at first.
+// SetReporter sets the function that gets errors which no caller can receive: a greenlet was killed
+// because it was unreachable or because its family was closed, and it failed or went on. If report
+// is nil, these errors are written to standard error. SetReporter returns the previous function,
+// which is nil at first. Any goroutine may call it, and report may be called from any goroutine.
 func SetReporter(report func(error)) (old func(error)) {
 	var p *func(error)
 	if report != nil {
@@ -30,17 +31,17 @@ func report(err error) {
 	fmt.Fprintln(os.Stderr, err)
 }
 
-// A Census counts what greenlets take up in the whole program.
+// A Census counts the resources that greenlets use in the whole program.
 type Census struct {
-	// Families is the number of families. One that has become unreachable counts until the
-	// collector has found it.
+	// Families is the number of families. An unreachable family counts until the collector finds
+	// it.
 	Families int
-	// Goroutines is the number of goroutines that run greenlets or wait for the next one to run.
-	// Roots' goroutines don't count, being there without greenlets, too.
+	// Goroutines is the number of goroutines that run greenlets or wait for a next one. The
+	// goroutines of roots don't count, because they would exist without greenlets too.
 	Goroutines int
 }
 
-// Count takes a census. It is meant for leak checks and monitoring.
+// Count takes a census. It is meant for leak checks and monitoring. Any goroutine may call it.
 func Count() Census {
 	return Census{Families: int(families.Load()), Goroutines: int(workers.Load())}
 }

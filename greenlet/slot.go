@@ -4,24 +4,23 @@ package greenlet
 // It always holds exactly one parked goroutine, and flip exchanges it for the caller:
 // the caller parks, the other runs.
 //
-// It is one iter.Pull pair. Its two functions alternate by construction,
-// and the runtime lets any goroutine call them,
-// so a pair isn't bound to the goroutine that it started:
-// whoever wants to run what is parked here, calls the one whose turn it is.
-// That makes a transfer between any two goroutines a single runtime switch.
+// A slot is one iter.Pull pair. Its two functions alternate by construction, and the runtime lets
+// any goroutine call them. So a pair isn't bound to the goroutine that it started: the goroutine
+// that wants to run the parked one calls the function whose turn it is. That makes a transfer
+// between any two goroutines a single runtime switch.
 //
 // Invariants, for the slots and goroutines of one family:
 //   - one goroutine runs, every other is parked, each in a slot of its own;
-//   - a slot ends with the goroutine it was born with: that goroutine's exit
-//     wakes whoever is parked there (see family.hop for what that one does);
+//   - a slot ends with the goroutine it was born with: that goroutine's exit wakes the goroutine
+//     that is parked there (see Family.hop for what it does then);
 //   - only the running goroutine touches a slot.
 type slot struct {
 	next  func() (struct{}, bool) // set where the pair is made, in newWorker
-	yield func(struct{}) bool     // set by the goroutine that the slot is born with, when it begins
-	// inNext says that the parked goroutine called next, so it's yield's turn.
+	yield func(struct{}) bool     // set by the goroutine that the slot is born with, when it starts
+	// inNext: the parked goroutine called next, so it's yield's turn.
 	inNext bool
-	// lock is the state of thread locking in which the pair was made,
-	// and in which it can be flipped: anything else aborts the program.
+	// lock is the state of thread locking in which the pair was made. It can be flipped only in
+	// that state: in any other the runtime aborts the program.
 	lock threadLock
 }
 

@@ -8,12 +8,12 @@ import (
 	"sync/atomic"
 )
 
-// Stack returns the calls in which g is suspended, the innermost first, in the form of debug.Stack,
-// without those that belong to this package. It returns nil if g isn't suspended. It must be called
-// from the family.
+// Stack returns the calls in which g is suspended, innermost first, in the form of debug.Stack and
+// without the calls of this package. It returns nil if g isn't suspended. It must be called from
+// the family.
 //
-// It is meant for looking into a program that hangs or misbehaves: the runtime gives the stack of
-// another goroutine only together with those of all, and stops the program for that.
+// Stack is meant for programs that hang or misbehave. It stops the program for a moment, because
+// the runtime returns the stack of another goroutine only together with all stacks.
 func (g *Greenlet) Stack() []byte {
 	if !g.is(active) || g.fam.current.core == g.core {
 		return nil
@@ -21,14 +21,14 @@ func (g *Greenlet) Stack() []byte {
 	return ownFrames(section(allStacks(), g.goid))
 }
 
-// Stacks are the stacks of all goroutines at one moment. With it the stacks of many greenlets cost
-// one look at the program instead of one for each.
+// Stacks holds the stacks of all goroutines at one moment. With it, reading the stacks of many
+// greenlets stops the program only once.
 type Stacks struct {
 	all []byte
-	at  map[uint64][2]int // where in it a goroutine's part begins and ends
+	at  map[uint64][2]int // where a goroutine's part of all begins and ends
 }
 
-// TakeStacks stops the program for a moment and notes all stacks. Any goroutine may call it.
+// TakeStacks stops the program for a moment and records all stacks. Any goroutine may call it.
 func TakeStacks() *Stacks {
 	s := &Stacks{all: allStacks(), at: make(map[uint64][2]int)}
 	for begin := 0; begin < len(s.all); {
@@ -45,8 +45,8 @@ func TakeStacks() *Stacks {
 	return s
 }
 
-// Of returns the calls in which g was suspended, like [Greenlet.Stack], or nil. It must be called
-// from the family.
+// Of returns the calls in which g was suspended, like [Greenlet.Stack], or nil if g isn't suspended
+// now. It must be called from the family.
 func (s *Stacks) Of(g *Greenlet) []byte {
 	if !g.is(active) || g.fam.current.core == g.core {
 		return nil
@@ -54,8 +54,9 @@ func (s *Stacks) Of(g *Greenlet) []byte {
 	return s.of(g.goid)
 }
 
-// Running returns the calls of the greenlet that had control of the family, or nil. Any goroutine
-// may call it. If control changed at that very moment it may be the stack of another one.
+// Running returns the calls of the family's running greenlet, or nil if there are none. If control
+// changed while the stacks were taken, it may return those of another greenlet. Any goroutine may
+// call it.
 func (s *Stacks) Running(f *Family) []byte { return s.of(f.running.Load()) }
 
 func (s *Stacks) of(goid uint64) []byte {
@@ -67,7 +68,7 @@ func (s *Stacks) of(goid uint64) []byte {
 }
 
 var (
-	dumps    atomic.Uint64 // counts the looks at all stacks, each of which stops the program
+	dumps    atomic.Uint64 // counts the dumps of all stacks, each of which stops the program
 	dumpSize atomic.Int64  // of the last one
 )
 
@@ -84,7 +85,7 @@ func allStacks() []byte {
 	}
 }
 
-// section finds a goroutine in the stacks of all, and returns its part, or nil.
+// section returns a goroutine's part of all stacks, or nil.
 func section(all []byte, id uint64) []byte {
 	head := fmt.Appendf(nil, "goroutine %d [", id)
 	start := 0
@@ -98,7 +99,7 @@ func section(all []byte, id uint64) []byte {
 	return part
 }
 
-// endedAmong tells for each of the goroutines whether it has ended.
+// endedAmong reports for each of the goroutines whether it has ended.
 func endedAmong(routines []descriptor) []bool {
 	ended := make([]bool, len(routines))
 	if endsReadable() {
@@ -117,7 +118,7 @@ func endedAmong(routines []descriptor) []bool {
 	return ended
 }
 
-// pkg is what the names of this package's functions begin with.
+// pkg is the prefix of the names of this package's functions.
 var pkg = func() []byte {
 	pc, _, _, _ := runtime.Caller(0)
 	name := runtime.FuncForPC(pc).Name() // …/greenlet.init.func1 or the like
@@ -126,16 +127,16 @@ var pkg = func() []byte {
 	return []byte(name[:slash+1+dot+1])
 }()
 
-// ownFrames removes from a goroutine's stack the head line, the frames by which it waits or was
-// looked at, and those by which a worker called the greenlet's function. What is left are the calls
-// of the greenlet's own code.
+// ownFrames removes from a goroutine's stack the first line, the frames in which it waits or was
+// inspected, and the frames through which a worker called the greenlet's function. The calls of the
+// greenlet's own code are left.
 func ownFrames(stack []byte) []byte {
 	if len(stack) == 0 {
 		return nil
 	}
 	_, rest, _ := bytes.Cut(stack, []byte("\n"))
 	var frames [][]byte // each of two lines
-	inside := true      // still among the machinery on top
+	inside := true      // still in this package's frames on top
 	for len(rest) > 0 {
 		frame := rest
 		if i := bytes.IndexByte(rest, '\n'); i >= 0 {

@@ -13,7 +13,7 @@ import (
 
 func TestGreenletsInASynctestBubble(t *testing.T) {
 	leakcheck.Test(t)
-	for range 3 { // nothing of one bubble is left for the next
+	for range 3 { // nothing of one bubble remains for the next
 		synctest.Test(t, func(t *testing.T) {
 			f, isNew := greenlet.Enter()
 			require.True(t, isNew)

@@ -45,7 +45,7 @@ func pingpong() *greenlet.Greenlet {
 	return g
 }
 
-// lockScenarios are tried in another process each, because the runtime aborts a program that
+// Each of lockScenarios runs in a process of its own, because the runtime aborts a program that
 // resumes a coroutine in another state of thread locking.
 var lockScenarios = scenarios(map[string]func(){
 	"init, and later in main": func() {

@@ -7,15 +7,14 @@ import (
 	"sync/atomic"
 )
 
-// An Event is what a tracer is told of.
+// An Event is the kind of transfer that a [Tracer] sees.
 type Event uint8
 
 const (
-	// Switched says that the target gets a value: by Switch, or because a child of the target
-	// returned one.
+	// Switched means that the target gets a value, from a Switch or from a child that returned one.
 	Switched Event = iota
-	// Thrown says that the target gets an error, a panic, a Goexit or a kill:
-	// by Throw or Kill, or because a child of the target ended so.
+	// Thrown means that the target gets an error, a panic, a Goexit or a kill, from a Throw or Kill
+	// or from a child that ended so.
 	Thrown
 )
 
@@ -26,16 +25,17 @@ func (e Event) String() string {
 	return "throw"
 }
 
-// A Tracer is called on every transfer of control, after it and in the target, before the target
-// receives what was sent to it. A Switch to the current greenlet is a transfer, too.
-// An end that [ErrExit] makes a value counts as Switched.
+// A Tracer is called on every transfer of control. It runs in the target, after the transfer and
+// before the target receives what was sent to it. A Switch to the current greenlet is a transfer
+// too. An end with [ErrExit] counts as Switched, because the error arrives as a value. It is the
+// counterpart of Python's greenlet.settrace.
 //
-// A tracer may use greenlets, which is traced in turn; what its target is to receive waits.
-// If it panics it is removed, and the target gets the panic as a thrown error, a [*PanicError];
-// a greenlet that was about to start doesn't run then, but ends with the error.
+// A tracer may use greenlets, and its own transfers are traced in turn; the target's message waits
+// meanwhile. A tracer that panics is removed, and the target gets the panic as a thrown error, a
+// [*PanicError]. A target that was about to start then ends with the error instead.
 //
-// While there are tracers, an unstarted greenlet that dies of an error is transferred to all the
-// same, so that this is seen.
+// While there are tracers, control is transferred even to an unstarted greenlet that dies of an
+// error, so that tracers see this.
 type Tracer func(event Event, origin, target *Greenlet)
 
 type tracer struct {
@@ -46,24 +46,24 @@ type tracer struct {
 // globalTracers is replaced, never changed. It is nil if there are none.
 var globalTracers atomic.Pointer[[]*tracer]
 
-// tracerVersion counts all changes of anybody's tracers.
+// tracerVersion counts all changes, of global tracers and of families' own.
 var tracerVersion atomic.Uint64
 
 // tracerChanges is held while globalTracers is changed.
 var tracerChanges sync.Mutex
 
-// AddTracer has the tracer called on every transfer of control in all families, until it is
-// removed. Each family takes notice at its next transfer. Both functions may be called from any
-// goroutine. Tracers are called in the order in which they were added, the global ones first.
-// Without any they cost nothing.
+// AddTracer makes all families call the tracer on every transfer of control, until remove is
+// called. Each family notices a change at its next transfer. Tracers are called in the order in
+// which they were added, global ones first. While there are none, tracing costs nothing. Any
+// goroutine may call AddTracer and remove.
 func AddTracer(fn Tracer) (remove func()) {
 	t := &tracer{fn: fn}
 	changeTracers(func(all []*tracer) []*tracer { return append(all, t) })
 	return t.remove
 }
 
-// AddTracer has the tracer called on every transfer of control in the family, until it is removed.
-// It may be called from any goroutine, as may the function that it returns.
+// AddTracer makes the family call the tracer on every transfer of control, until remove is called.
+// Any goroutine may call AddTracer and remove.
 func (f *Family) AddTracer(fn Tracer) (remove func()) {
 	t := &tracer{fn: fn}
 	f.mu.Lock()
@@ -74,7 +74,7 @@ func (f *Family) AddTracer(fn Tracer) (remove func()) {
 	return t.remove
 }
 
-// remove marks the tracer. Families forget marked ones by and by.
+// remove marks the tracer. Each family drops marked tracers later.
 func (t *tracer) remove() {
 	if !t.removed.Swap(true) {
 		changeTracers(func(all []*tracer) []*tracer { return all })
@@ -102,12 +102,12 @@ func changeTracers(change func([]*tracer) []*tracer) {
 	})
 }
 
-// living returns those that are not removed, in the same array.
+// living returns the tracers that aren't removed, in the same array.
 func living(all []*tracer) []*tracer {
 	return slices.DeleteFunc(all, func(t *tracer) bool { return t.removed.Load() })
 }
 
-// findTracers takes note of tracers that have come or gone. The caller holds f.mu.
+// findTracers notices tracers that have come or gone. The caller holds f.mu.
 func (f *Family) findTracers() {
 	version := tracerVersion.Load()
 	if version == f.tracerVersion {
@@ -116,7 +116,7 @@ func (f *Family) findTracers() {
 	f.tracerVersion = version
 	global := globalTracers.Load()
 	f.own = living(slices.Clone(f.own))
-	// A new slice, because a tracer may be in the midst of the old one.
+	// A new slice, because a trace may be iterating over the old one.
 	var all []*tracer
 	if global != nil {
 		all = living(slices.Clone(*global))
@@ -125,8 +125,8 @@ func (f *Family) findTracers() {
 	f.traced = len(f.tracers) > 0
 }
 
-// trace calls the tracers in the greenlet that has just got control, and returns what it is to
-// receive.
+// trace calls the tracers in the greenlet that has just got control, and returns the message that
+// it is to receive.
 func (f *Family) trace(origin *Greenlet, m message) message {
 	event, target := Switched, f.current
 	origin.known, target.known = true, true
@@ -145,7 +145,7 @@ func (f *Family) trace(origin *Greenlet, m message) message {
 			t.remove()
 			err := carry(target.core, r)
 			if m.kind != result {
-				// What ends the target anyway isn't replaced.
+				// A message that ends the target anyway isn't replaced.
 				report(fmt.Errorf("greenlet: a tracer failed while %s was being unwound: %w", target, err))
 				continue
 			}
@@ -155,7 +155,7 @@ func (f *Family) trace(origin *Greenlet, m message) message {
 	return m
 }
 
-// call returns what the tracer panicked with, or nil.
+// call calls the tracer and returns the value that it panicked with, or nil.
 func (t *tracer) call(event Event, origin, target *Greenlet) (panicked any) {
 	defer func() { panicked = recover() }()
 	t.fn(event, origin, target)

@@ -12,7 +12,7 @@ import (
 	"github.com/seed1239206e/repaint/greenlet"
 )
 
-// A traceLog writes down events with the names that it has for greenlets.
+// A traceLog records events, with its own names for greenlets.
 type traceLog struct {
 	events []string
 	names  map[*greenlet.Greenlet]string
@@ -187,7 +187,7 @@ func TestGlobalTracerSeesAllFamilies(t *testing.T) {
 	}
 }
 
-// The log is that of greenlet's own test (fail_switch_three_greenlets2.py).
+// The expected log comes from a test of Python's greenlet (fail_switch_three_greenlets2.py).
 func TestTracerThatSwitchesLosesNothing(t *testing.T) {
 	root := inFamily(t)
 	var log []string
@@ -301,8 +301,8 @@ func TestGreenletKilledWhileItsTracerHasSwitchedAway(t *testing.T) {
 	require.True(t, g.Dead())
 }
 
-// A tracer is noticed at the next transfer, also if it is added at the very moment at which the
-// family looks for changes.
+// The next transfer notices a tracer, even if it is added at the very moment at which the family
+// looks for changes.
 func TestTracerIsNeverOverlooked(t *testing.T) {
 	root := inFamily(t)
 	f := root.Family()

@@ -2,8 +2,8 @@ package greenlet
 
 import "fmt"
 
-// send delivers the message to g, or to whom it falls to if g can't take it,
-// and does what the message says that is sent back to the current greenlet.
+// send delivers the message to g, or to the ancestor that gets it if g can't take it. It then does
+// what the message says that comes back to the current greenlet.
 func (f *Family) send(g *Greenlet, m message) (any, error) {
 	return f.exchange(g, m).open(f.current)
 }
@@ -39,7 +39,7 @@ func (f *Family) exchange(g *Greenlet, m message) message {
 	return f.arrive(me)
 }
 
-// obstacle returns an error if the current greenlet can't give control to another one.
+// obstacle returns an error if the current greenlet can't give control to the other one.
 func (f *Family) obstacle(to *Greenlet) error {
 	switch {
 	case f.over:
@@ -54,14 +54,15 @@ func (f *Family) closedError(g *Greenlet) error {
 	return fmt.Errorf("%w: cannot switch to %s of %s", ErrClosed, g, f)
 }
 
-// receiver finds who gets the family's message if it is addressed to g: g, or the nearest ancestor
-// that can take it. There always is one, because a root lives as long as anything can switch.
+// receiver returns the greenlet that gets the family's message if it is addressed to g: g, or the
+// nearest ancestor that can take it. There is always one, because a root lives as long as anything
+// can switch.
 func (f *Family) receiver(g *Greenlet) *Greenlet {
 	for !g.is(active) {
 		if g.is(unstarted) {
-			// What doesn't start an unstarted greenlet kills it. While somebody traces, it is
-			// transferred to all the same, to die in its own goroutine: so the log shows where the
-			// error has passed.
+			// A message that doesn't start an unstarted greenlet kills it. While there are tracers,
+			// control is transferred to it nevertheless and it dies in its own goroutine, so that a
+			// trace shows where the error has passed.
 			if (f.msg.carriesValue() || f.traced) && !f.closed.Load() {
 				return g
 			}
@@ -77,8 +78,8 @@ func (f *Family) receiver(g *Greenlet) *Greenlet {
 	return g
 }
 
-// switchTo makes an active greenlet the current one, with the family's message for it.
-// What comes next must be a flip of its slot, or the end of the goroutine.
+// switchTo makes an active greenlet the current one, with the family's message for it. The caller
+// must then flip its slot, or end the goroutine.
 func (f *Family) switchTo(to *Greenlet) {
 	if f.traced {
 		f.origin = f.current
@@ -88,8 +89,9 @@ func (f *Family) switchTo(to *Greenlet) {
 	f.special = f.special || f.traced || !f.msg.carriesValue()
 }
 
-// arrive is what a goroutine does first when it wakes up: it parks again until it's the current
-// greenlet's, takes control, does what has been left for it to do, and returns the message for it.
+// arrive is the first thing that a goroutine does when it wakes up. It parks again until its
+// greenlet is the current one, takes control, does the work that was left for it, and returns the
+// message for it.
 func (f *Family) arrive(me *core) message {
 	for f.current.core != me {
 		s := f.hop()
@@ -104,15 +106,14 @@ func (f *Family) arrive(me *core) message {
 	return f.receive(me)
 }
 
-// arriveSlowly is arrive for Switch, in whose frame a message would take room on each suspended
-// stack.
+// arriveSlowly is arrive for Switch. In Switch's own frame a message would take room on each
+// suspended stack.
 //
 //go:noinline
 func (f *Family) arriveSlowly(me *core) (any, error) { return f.arrive(me).open(f.current) }
 
-// receive takes the family's message and control, in this order: once the family has a running
-// goroutine nothing is written that another one might look at without having been switched to. See
-// reaper.go.
+// receive takes the family's message and then control, in this order. Once running is stored, it
+// writes nothing that another goroutine may read without having been switched to. See reaper.go.
 func (f *Family) receive(me *core) message {
 	m, origin := f.msg, f.origin
 	f.msg, f.origin = message{}, nil
@@ -123,8 +124,8 @@ func (f *Family) receive(me *core) message {
 	return m
 }
 
-// hop tells a goroutine that woke up without being meant where to park instead.
-// This happens when a goroutine ends: it wakes whoever is parked in its slot.
+// hop returns the slot in which a goroutine must park that woke up but isn't current's. That
+// happens when a goroutine ends: its end wakes the one that is parked in its slot.
 func (f *Family) hop() *slot {
 	if s := f.detour; s != nil {
 		f.detour = nil
@@ -133,10 +134,10 @@ func (f *Family) hop() *slot {
 	return f.current.slot
 }
 
-// finish ends the worker's greenlet, which is current, and gives control to its parent, or to the
-// ancestor that stands in for it. It returns the slot in which that one waits for the caller to
-// park. Last says that the caller's goroutine must end, so that it can't do so in another state of
-// thread locking than that in which it was made.
+// finish ends the worker's greenlet, which is current, and gives control to its heir, or to the
+// nearest ancestor that can take it. It returns the slot in which that greenlet waits for the
+// caller to park. If last is true, the caller's goroutine is about to end, and must end in the
+// state of thread locking in which it was made.
 func (f *Family) finish(w *worker, last bool) *slot {
 	f.refresh()
 	c := w.job

@@ -68,7 +68,7 @@ func TestRandomSwitchesAmongMany(t *testing.T) {
 	}
 }
 
-func TestIllegalUseFromManyGoroutinesDisturbsNobody(t *testing.T) {
+func TestIllegalUseFromManyGoroutinesDisturbsNoFamily(t *testing.T) {
 	leakcheck.Test(t)
 	const families = 16
 	duration := 2 * time.Second
@@ -112,7 +112,7 @@ func TestIllegalUseFromManyGoroutinesDisturbsNobody(t *testing.T) {
 				if v != r || err != nil {
 					t.Error("a legal switch lost its value", v, err)
 				}
-				// Both from the root and from a greenlet, which comes and goes.
+				// From the root, and from a greenlet that comes and goes.
 				v, err = greenlet.New(func(arg any) (any, error) { attack(); return arg, nil }).Switch(r)
 				if v != r || err != nil {
 					t.Error("a greenlet lost its value", v, err)

@@ -5,42 +5,41 @@ import (
 	"sync/atomic"
 )
 
-// A worker is a goroutine that runs greenlets, one after the other.
-// Between two of them it is in its family's pool, parked in some slot.
-// An idle worker doesn't refer to its family, which could never be collected otherwise.
+// A worker is a goroutine that runs greenlets, one after another. Between two of them it is in its
+// family's pool, parked in some slot. An idle worker doesn't refer to its family, because the
+// family could never be collected otherwise.
 type worker struct {
 	birth slot  // the slot that ends with this goroutine
 	at    *slot // where it is parked while idle
 	owner owner
-	pool  *pool // of its family; an idle worker keeps it when the family has gone
-	// job is the greenlet that the worker runs, or is to run when it wakes up.
+	pool  *pool // its family's; an idle worker keeps it when the family is gone
+	// job is the greenlet that the worker runs, or will run when it wakes up.
 	job *core
-	// Neighbours in the family's list of workers whose jobs have started and not ended.
-	// In the pool, younger is the next one.
+	// Neighbours in the family's list of workers whose jobs have started and not ended. In the
+	// pool, younger is the next idle worker.
 	elder, younger *worker
 
-	linked    bool // is in the family's list
+	linked    bool // the worker is in the family's list
 	recovered bool // the job ended by a panic
-	retired   bool // tells an idle worker to end when it wakes up
+	retired   bool // an idle worker must end when it wakes up
 	ended     bool
 }
 
-// workers counts the goroutines of all families, without the roots' own.
+// workers counts the goroutines of all families, without the roots' goroutines.
 var workers atomic.Int64
 
-// A pool holds the idle workers of a family.
-// Like the family's own fields it belongs to the running goroutine,
-// and after the family was collected to the clean-up's.
+// A pool holds the idle workers of a family. Like the family's own fields it belongs to the running
+// goroutine. After the family is collected, it belongs to the goroutine of the cleanup.
 type pool struct {
 	first *worker
 	n     int
 }
 
-// maxIdle is how many workers a family keeps for later. A stack of 2 to 8 KiB comes with each.
+// maxIdle is how many idle workers a family keeps. Each has a stack of 2 to 8 KiB.
 const maxIdle = 1024
 
-// maxIdleStack is how large the stack of an idle worker may be. A larger one isn't kept:
-// nobody would know why a program that has gone deep once holds so much memory.
+// maxIdleStack is the largest stack of an idle worker, in bytes. A worker with a larger one isn't
+// kept: a program that went deep only once would hold that memory for no visible reason.
 const maxIdleStack = 32 << 10
 
 // start gives the unstarted greenlet a goroutine.
@@ -77,7 +76,7 @@ func (f *Family) newWorker(lock threadLock) *worker {
 	return w
 }
 
-// main is what the goroutine does from beginning to end.
+// main is the goroutine's function.
 func (w *worker) main(yield func(struct{}) bool) {
 	w.birth.yield = yield
 	w.owner.id = goid()
@@ -91,7 +90,7 @@ func (w *worker) main(yield func(struct{}) bool) {
 			}
 		case w.retired:
 			return
-		default: // it is a visitor, see leave, or was woken by the end of another goroutine
+		default: // it is a visitor (see leave), or the end of another goroutine woke it
 			ForgetLegacy()
 			w.at = w.owner.lazy.Value().hop()
 			w.at.flip()
@@ -99,10 +98,10 @@ func (w *worker) main(yield func(struct{}) bool) {
 	}
 }
 
-// work runs a greenlet from start to end, parks the worker in the pool, and returns when it wakes
-// up; or returns false at once if the worker must end.
+// work runs a greenlet from start to end, parks the worker in the pool, and returns true when the
+// worker wakes up. It returns false at once if the worker must end.
 //
-// What happens before and after is in functions of their own, as the frame of this one is part of
+// Functions of their own do what comes before and after, because the frame of this one is part of
 // each suspended greenlet's stack.
 func (w *worker) work() bool {
 	if w.begin() {
@@ -111,7 +110,7 @@ func (w *worker) work() bool {
 	return w.conclude()
 }
 
-// begin takes control for the job, and reports whether it is to run.
+// begin takes control for the job, and reports whether the job is to run.
 //
 //go:noinline
 func (w *worker) begin() bool {
@@ -123,14 +122,14 @@ func (w *worker) begin() bool {
 	f.legacy = Legacy{}
 	c.goid = w.owner.id
 	f.msg = f.arrive(c)
-	if f.msg.kind == kill { // while a tracer of its start had switched away
+	if f.msg.kind == kill { // a tracer of its start switched away, and it was killed meanwhile
 		f.msg = message{err: ErrExit}
 	}
 	return f.msg.carriesValue()
 }
 
-// conclude ends the job and gives control away. It has little on its stack, and while
-// the worker is parked nothing that leads to the family.
+// conclude ends the job and gives control away. Its frame is small, and while the worker is parked
+// nothing in it leads to the family.
 //
 //go:noinline
 func (w *worker) conclude() bool {
@@ -148,17 +147,16 @@ func (w *worker) conclude() bool {
 }
 
 // mayEnd reports whether the worker can end when control goes from it to the slot. The end of a
-// goroutine is a switch, too.
+// goroutine is a switch too.
 func (w *worker) mayEnd(to *slot) bool { return w.birth.lock == to.lock }
 
-// mustEnd reports whether the worker isn't to be kept when control goes from it to the slot.
-// Workers that were made while locked to a thread fit only into that state, and may never see it
-// again.
+// mustEnd reports whether the worker must not be kept when control goes from it to the slot. A
+// worker that was made while locked to a thread fits only that state, which may never come again.
 func (w *worker) mustEnd(f *Family, to *slot) bool {
 	return f.pool.n >= maxIdle || stackSize() > maxIdleStack || to.lock != (threadLock{}) || !canForget()
 }
 
-// call calls the greenlet's function and makes how it ended the family's message.
+// call calls the greenlet's function and turns its result into the family's message.
 func (w *worker) call() {
 	defer w.catch()
 	c := w.job
@@ -179,7 +177,7 @@ func (w *worker) call() {
 	f.msg.value, f.msg.err = v, err
 }
 
-// catch makes a panic of the greenlet's function the family's message. It is deferred.
+// catch, when deferred, turns a panic of the greenlet's function into the family's message.
 func (w *worker) catch() {
 	c := w.job
 	switch r := recover(); {
@@ -192,14 +190,14 @@ func (w *worker) catch() {
 	}
 }
 
-// leave ends the goroutine. If a greenlet is still running in it then it has called Goexit. Nothing
-// can stop that, also not a recover of the panics of its deferred functions. So the greenlet ends
-// here and the Goexit goes on in its parent.
+// leave ends the goroutine. If a greenlet is still running in it, the greenlet has called Goexit.
+// Nothing can stop a Goexit, not even a recovered panic of a deferred function. So the greenlet
+// ends here, and the Goexit continues in its parent.
 //
-// When a goroutine ends, iter.Pull lets whoever called next to park in its slot suffer the same
-// Goexit. That would be a bystander. Whoever parked there by yield only wakes up. So if it's a
-// next, the places are changed until it's a yield: a new worker is sent through this slot on its
-// detour, and as each visitor turns the slot over once, the new one is parked by a yield.
+// When a goroutine ends by Goexit, iter.Pull passes the Goexit on to the goroutine that is parked
+// in its slot by next. That goroutine has nothing to do with it. A goroutine that is parked by
+// yield only wakes up. So if next has parked one, leave sends a new worker through the slot as a
+// visitor: each flip changes from next to yield, and the visitor is parked by yield.
 func (w *worker) leave() {
 	owners.remove(&w.owner)
 	workers.Add(-1)
@@ -212,23 +210,23 @@ func (w *worker) leave() {
 	if !w.recovered {
 		f.msg = message{kind: goexit}
 	}
-	restoreLock(&w.birth) // what comes now, and the end of the goroutine, are switches
+	restoreLock(&w.birth) // the flip below and the end of the goroutine are switches
 	if w.birth.inNext {
 		visitor := f.newWorker(ownThreadLock())
 		f.detour = &w.birth
 		c.slot = visitor.at
-		// The visitor wakes up and parks in our slot, whoever was there wakes up and,
-		// as c is still the current greenlet, parks where we did.
+		// The visitor wakes up and parks in our slot. The goroutine that was parked there wakes up
+		// and, as c is still the current greenlet, parks where we did.
 		c.slot.flip()
 		if f.pool.n < maxIdle && visitor.birth.lock == (threadLock{}) && canForget() {
 			f.pool.put(visitor)
 		} else {
-			visitor.retired = true // when it wakes up again, because this goroutine has ended
+			visitor.retired = true // it ends when the end of this goroutine wakes it
 		}
 	}
 	f.finish(w, true)
 	w.owner.fam = nil
-	// Now the goroutine ends, and the one that wakes up passes control to the parent.
+	// Now this goroutine ends, and the one that its end wakes passes control to the parent.
 }
 
 // get returns an idle worker that can be resumed in this state of thread locking, or nil.
@@ -250,8 +248,8 @@ func (p *pool) put(w *worker) {
 }
 
 // retire ends the idle workers that can be resumed in the caller's state of thread locking, and
-// returns how many it has left. The caller is the family's root, or, with a nil core, stands in for
-// a root that needs its family no more.
+// returns how many are left. The caller is the family's root. With a nil root, it stands in for the
+// root of a family that is gone.
 func (p *pool) retire(root *core) (left int) {
 	lock := ownThreadLock()
 	for w := p.first; w != nil; w = w.younger {
@@ -260,10 +258,10 @@ func (p *pool) retire(root *core) (left int) {
 		}
 	}
 	if left > 0 && root == nil {
-		return left // an ending one may wake one of those, which would look for its family
+		return left // a worker that ends may wake one that is left, which would look for its family
 	}
-	// A worker that ends wakes whoever is parked in its slot: another worker, which then ends too,
-	// or us. So one flip can end several of them.
+	// A worker that ends wakes the goroutine that is parked in its slot: another worker, which then
+	// ends too, or the caller. So one flip can end several workers.
 	var rest pool
 	for p.first != nil {
 		w := p.first

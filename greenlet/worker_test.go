@@ -11,7 +11,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/leakcheck"
 )
 
-func TestGoexitGoesOnInTheParentAndNowhereElse(t *testing.T) {
+func TestGoexitContinuesInTheParentOnly(t *testing.T) {
 	leakcheck.Test(t)
 	exit := func(any) (any, error) { runtime.Goexit(); return nil, nil }
 
@@ -32,8 +32,8 @@ func TestGoexitGoesOnInTheParentAndNowhereElse(t *testing.T) {
 		}))
 		require.Equal(t, []string{"inner", "outer"}, ended)
 	})
-	// The goroutine's slot is occupied by somebody who has nothing to do with it, parked by
-	// next or by yield, depending on how many switches went before.
+	// A greenlet that has nothing to do with the Goexit is parked in the goroutine's slot, by next
+	// or by yield, depending on the number of switches before.
 	for extra := range 4 {
 		for reuse := range 2 {
 			t.Run(fmt.Sprintf("with bystanders %d %d", extra, reuse), func(t *testing.T) {
@@ -55,8 +55,8 @@ func TestGoexitGoesOnInTheParentAndNowhereElse(t *testing.T) {
 						}))
 					}
 					guard := greenlet.New(func(any) (v any, err error) {
-						// The parent of the one that exits: it has to end, and a new goroutine
-						// takes over from its deferred function.
+						// The parent of the greenlet that exits: its goroutine has to end, and a
+						// new one takes over from its deferred function.
 						defer func() {
 							ended = append(ended, "guard")
 							_, _ = root.Switch("guarded")
@@ -141,7 +141,7 @@ func TestLargeStacksAreNotKept(t *testing.T) {
 	require.Zero(t, f.Idle(), "the goroutine that had been kept has ended")
 	require.Equal(t, before, greenlet.Count().Goroutines)
 
-	// Its end disturbs nobody, whoever is parked in its slot.
+	// Its end disturbs no other greenlet, whichever is parked in its slot.
 	for range 10 {
 		g := greenlet.New(func(any) (any, error) {
 			deepCalls(1000)

@@ -1,5 +1,5 @@
-// Command deadlock has greenlets that the collector finds unreachable, and then waits for ever, with all its goroutines:
-// TestReaperHidesNoDeadlock runs it.
+// Command deadlock has greenlets that the collector finds unreachable, and then waits forever with
+// all its goroutines. TestReaperHidesNoDeadlock runs it.
 package main
 
 import (

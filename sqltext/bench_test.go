@@ -13,7 +13,7 @@ var benchTexts = map[string]string{
 		"WHERE u.created_at > '2020-01-01' AND lower(u.email) LIKE '%@x.org' GROUP BY u.id, u.name ORDER BY 3 DESC LIMIT 10",
 }
 
-// BenchmarkClassify is what a driver does with a text that it doesn't know.
+// BenchmarkClassify measures what a driver does with a text that it doesn't know.
 func BenchmarkClassify(b *testing.B) {
 	for name, text := range benchTexts {
 		b.Run(name, func(b *testing.B) {
@@ -27,7 +27,7 @@ func BenchmarkClassify(b *testing.B) {
 	}
 }
 
-func TestClassifyingNeedsNoMemory(t *testing.T) {
+func TestClassifyDoesNotAllocate(t *testing.T) {
 	for name, text := range benchTexts {
 		if n := testing.AllocsPerRun(10, func() {
 			for st := range sqltext.PostgreSQL.Statements(text) {

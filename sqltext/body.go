@@ -1,7 +1,7 @@
 package sqltext
 
-// body follows the tokens of one statement, white space and comments aside, and tells whether a
-// semicolon ends it. Which statements hold others depends on the database:
+// A body follows the tokens of one statement, except white space and comments, and reports whether
+// a semicolon ends it. Which statements contain others depends on the database:
 //
 //	AtomicBodies   CREATE FUNCTION or PROCEDURE … BEGIN ATOMIC …; END
 //	TriggerBodies  CREATE TRIGGER … BEGIN …; END
@@ -11,14 +11,14 @@ type body struct {
 	count int // tokens so far
 	stage stage
 	block bool   // AtomicBodies: there is a body
-	depth int    // its blocks that are open
+	depth int    // how many of its blocks are open
 	last  string // the last token, in lower case if it is a word
 	prior string // the one before
 
 	program program
 }
 
-// stage is how much is known of the statement.
+// A stage says how much is known about the statement.
 type stage uint8
 
 const (
@@ -26,10 +26,10 @@ const (
 	plain                  // it has none
 	trigger                // SQLite's: it ends with "; END ;"
 	atomic                 // PostgreSQL's routine
-	inProgram              // the rest is program's business
+	inProgram              // program reads the rest
 )
 
-// holds reports whether the statement, which has been read, holds others.
+// holds reports whether the statement, which has been read, contains others.
 func (b *body) holds() bool {
 	return b.stage == trigger || b.stage == atomic && b.block || b.stage == inProgram && b.program.holds()
 }
@@ -47,8 +47,8 @@ func (b *body) ends() bool {
 	return true
 }
 
-// step takes the next token: its text, and w, which is the same if it is a word, else empty. parens
-// says how many parentheses are open after it.
+// step takes the next token's text, and w, which is the text again if the token is a word, or else
+// empty. parens is the number of parentheses that are open after it.
 func (b *body) step(kind Kind, text, w string, parens int) {
 	if b.stage == plain {
 		return
@@ -113,14 +113,14 @@ func (b *body) decide(kind Kind, w string) {
 		case "table", "view", "index", "virtual", "schema", "database", "type", "sequence", "user", "role", "server":
 			b.stage = plain
 		}
-		// Between CREATE and these stand OR REPLACE, DEFINER = name and the like.
+		// OR REPLACE, DEFINER = name and the like come between CREATE and these words.
 		if kind == Open && b.last != "current_user" {
 			b.stage = plain
 		}
 	}
 }
 
-// atomic counts the blocks of PostgreSQL's routines. What is in parentheses is an expression.
+// atomic counts the blocks of PostgreSQL's routines. Words in parentheses belong to an expression.
 func (b *body) atomic(w string, parens int) {
 	switch {
 	case parens > 0 || b.last == "." || b.last == "as":

@@ -13,8 +13,8 @@ import (
 
 var languages = []*sqltext.Language{sqltext.PostgreSQL, sqltext.SQLite, sqltext.MySQL, {Rules: sqltext.Rules{DollarQuotes: true, EscapeStrings: true}}}
 
-// FuzzTokens holds what every text must obey, whatever its meaning: tokens cover it without gap and
-// overlap, parameters look like parameters, and each token is the same one if it stands alone.
+// FuzzTokens checks what must hold for every text: tokens cover it without gaps or overlaps,
+// parameters look like parameters, and each token on its own is the same token.
 func FuzzTokens(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, l := range languages {
@@ -48,8 +48,8 @@ func FuzzTokens(f *testing.F) {
 	})
 }
 
-// FuzzSplit holds that statements and what lies between them make the text, that nothing but
-// semicolons and blanks lies between them, and that each is the same statement if it stands alone.
+// FuzzSplit checks that statements and the text between them make up the whole text, that only
+// semicolons and blanks lie between them, and that each statement on its own is the same statement.
 func FuzzSplit(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, l := range languages {
@@ -86,8 +86,8 @@ func FuzzSplit(f *testing.F) {
 	})
 }
 
-// FuzzClassify holds that every text gets a verdict, which names a cause if there must be one, and
-// is the same whatever comment stands before it.
+// FuzzClassify checks that every text gets a verdict, that the verdict names a cause if it must
+// have one, and that a comment before the text doesn't change it.
 func FuzzClassify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, l := range languages {
@@ -113,8 +113,8 @@ func FuzzClassify(f *testing.F) {
 	})
 }
 
-// endsOtherwise reports whether the end of the text changes how a statement is read: MySQL takes --
-// for a comment there, but not before a semicolon.
+// endsOtherwise reports whether the end of the text changes how a statement is read: in MySQL, --
+// is a comment there but not before a semicolon.
 func endsOtherwise(text string) bool { return strings.HasSuffix(text, "--") }
 
 func lowered(s string) string {

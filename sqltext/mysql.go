@@ -9,8 +9,8 @@ var MySQL = &Language{
 	classes: mysqlClasses,
 }
 
-// mysqlVerbs are what statements do that begin with these words, unless more is said of them below.
-// All others may write.
+// mysqlVerbs has the effects of statements that begin with these words; mysqlStatement refines some
+// of them. All other statements may write.
 var mysqlVerbs = map[string]Effects{
 	"select": ReturnsRows | Keepable, "values": ReturnsRows | Keepable, "table": ReturnsRows | Keepable,
 	"insert": Writes | CountsRows | MakesKey | Keepable, "replace": Writes | CountsRows | MakesKey | Keepable,
@@ -35,7 +35,7 @@ var mysqlVerbs = map[string]Effects{
 	"start": Writes | EndsTx, "stop": Writes | EndsTx, "truncate": Writes | EndsTx, "uninstall": Writes | EndsTx,
 }
 
-// mysqlFunctions take locks that the connection holds.
+// mysqlFunctions are the functions that take locks which the connection holds.
 var mysqlFunctions = map[string]function{"get_lock": {}, "service_get_read_locks": {}, "service_get_write_locks": {}}
 
 func mysql(r *reader, st Statement) Verdict {
@@ -91,7 +91,7 @@ func mysqlStatement(r *reader, verb string) Verdict {
 	return v
 }
 
-// mysqlExecuted adds what a statement does that is executed in order to be explained.
+// mysqlExecuted adds the effects of a statement that the server executes in order to explain it.
 func (v *Verdict) mysqlExecuted(r *reader) {
 	for ; r.kind != End; r.next() {
 		if r.depth == 0 && (r.is("with") || r.kind == Word && isMainVerb(r.tok)) {
@@ -102,7 +102,7 @@ func (v *Verdict) mysqlExecuted(r *reader) {
 	}
 }
 
-// mysqlInner classifies the statement at whose first word the reader is, within another one.
+// mysqlInner classifies a statement within another one. The reader is at its first word.
 func mysqlInner(r *reader) Verdict {
 	verb := lower(r.tok)
 	if verb == "with" {
@@ -117,7 +117,7 @@ func mysqlInner(r *reader) Verdict {
 }
 
 // mysqlRows looks for what a query, or a statement that changes rows, leaves on the connection:
-// locks by name and user variables.
+// named locks and user variables.
 func (v *Verdict) mysqlRows(r *reader, verb string) {
 	for ; r.kind != End; r.next() {
 		switch {
@@ -139,8 +139,8 @@ func (v *Verdict) mysqlRows(r *reader, verb string) {
 	}
 }
 
-// mayReturn reports whether the RETURNING at which the reader is can begin a clause. It isn't
-// reserved, so it can be a name.
+// mayReturn reports whether the word RETURNING, which the reader is at, can begin a clause. The
+// word isn't reserved, so it can also be a name.
 func (r *reader) mayReturn() bool {
 	return r.before[0].kind != Other && r.peek().kind != End &&
 		!r.after("set", "where", "and", "or", "xor", "not", "by", "between", "like", "in", "is", "on", "into", "update", "from", "as",
@@ -150,7 +150,7 @@ func (r *reader) mayReturn() bool {
 func mysqlSet(r *reader) Verdict {
 	v := Verdict{Effects: mysqlVerbs["set"]}
 	switch r.next(); {
-	case r.is("statement"): // SET STATEMENT variable = value FOR …, which is for that statement only
+	case r.is("statement"): // SET STATEMENT variable = value FOR …, for that statement only
 		for ; r.kind != End; r.next() {
 			if r.is("for") && r.depth == 0 {
 				r.next()
@@ -158,8 +158,8 @@ func mysqlSet(r *reader) Verdict {
 			}
 		}
 	case r.is("autocommit"):
-		// It would change what the next statements do; other settings only make the connection one
-		// that isn't given to others.
+		// It would change what the next statements do. Other settings only keep the connection from
+		// being given to other callers.
 		v.add(ControlsTx, "SET AUTOCOMMIT")
 		return v
 	case r.is("transaction"):
@@ -171,7 +171,7 @@ func mysqlSet(r *reader) Verdict {
 	}
 	for first := true; r.kind != End; r.next() {
 		if (first || r.tok == "," && r.depth == 0) && !r.userVariable(first) {
-			v.Effects |= Redefines // the SQL mode and the like are those of when a text was prepared
+			v.Effects |= Redefines // a prepared text keeps the SQL mode and the like from when it was prepared
 			break
 		}
 		first = false
@@ -179,8 +179,8 @@ func mysqlSet(r *reader) Verdict {
 	return v
 }
 
-// userVariable reports whether what is set here, or after the comma here, is a variable of the
-// user's, which is read when a text is executed.
+// userVariable reports whether the target of the assignment, here or after the comma here, is a
+// user variable. The server reads user variables when it executes a text.
 func (r *reader) userVariable(here bool) bool {
 	a := *r
 	if !here {

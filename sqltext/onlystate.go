@@ -1,6 +1,6 @@
 package sqltext
 
-// onlyState reports whether a statement is for nothing but its connection, or its transaction.
+// onlyState reports whether a statement affects only its connection or its transaction.
 func (l *Language) onlyState(text string, st Statement, v Verdict) bool {
 	if !v.Effects.Any(LeavesState | ForTx) {
 		return false
@@ -18,8 +18,8 @@ func (l *Language) onlyState(text string, st Statement, v Verdict) bool {
 	return false
 }
 
-// mysqlOnlyState leaves out what may be for something else: SET GLOBAL, CALL, a user variable that
-// counts rows.
+// mysqlOnlyState excludes statements that may have another purpose: SET GLOBAL, CALL, a user
+// variable that counts rows.
 func (r *reader) mysqlOnlyState(verb string, v Verdict) bool {
 	switch verb {
 	case "use", "prepare", "deallocate", "handler", "lock", "unlock", "get", "create", "drop":
@@ -48,8 +48,8 @@ func (r *reader) mysqlOnlyState(verb string, v Verdict) bool {
 	return false
 }
 
-// forgottenPragma reports whether a PRAGMA that changes something changes only the connection: what
-// isn't here changes the database file, or does something.
+// forgottenPragma reports whether a PRAGMA that changes something changes only the connection. A
+// pragma that isn't listed changes the database file, or performs an action.
 func (r *reader) forgottenPragma() bool {
 	r.next()
 	if r.nextTok() == "." { // the database

@@ -8,7 +8,7 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-func TestWhatIsOnlyForItsConnection(t *testing.T) {
+func TestStatementsThatAffectOnlyTheirConnection(t *testing.T) {
 	for _, c := range []struct {
 		l        *sqltext.Language
 		yes, not []string

@@ -2,8 +2,8 @@ package sqltext
 
 import "strings"
 
-// postgresBlock looks for what a DO leaves on the connection: its code, in PL/pgSQL, stands there
-// as a literal. What the code executes that isn't in the text either can't be seen.
+// postgresBlock looks for what a DO leaves on the connection. The code of the DO is a literal in
+// PL/pgSQL. Whatever that code executes without naming it in the text stays unseen.
 func (v *Verdict) postgresBlock(r *reader) {
 	var body reader
 	for r.next(); r.kind != End; r.next() {
@@ -21,7 +21,7 @@ func (v *Verdict) postgresBlock(r *reader) {
 	}
 }
 
-// inside returns a reader for what stands in the literal at which the reader is.
+// inside returns a reader for the contents of the literal that the reader is at.
 func (r *reader) inside() reader {
 	in := reader{rules: r.rules, text: r.text, pos: r.start, end: r.pos}
 	if tag := r.rules.dollarTag(r.text, r.start); tag != "" {
@@ -34,9 +34,9 @@ func (r *reader) inside() reader {
 	return in
 }
 
-// plpgsql looks at all calls, and at the statements that SQL has, too.
+// plpgsql looks at all calls, and at the statements that also exist in SQL.
 func (v *Verdict) plpgsql(r *reader) {
-	begins := false // a statement does
+	begins := false // a statement begins here
 	for r.next(); r.kind != End; r.next() {
 		switch {
 		case r.kind == Open:
@@ -48,13 +48,13 @@ func (v *Verdict) plpgsql(r *reader) {
 	}
 }
 
-// plpgsqlStatement looks at a statement other than queries, which leave nothing but by what they
-// call.
+// plpgsqlStatement looks at a statement other than a query. A query leaves something only through
+// the functions that it calls.
 func (v *Verdict) plpgsqlStatement(r reader) {
 	r.depth = 0
 	ends, drops := r, false
 	for ; ends.kind != End && (ends.kind != Semicolon || ends.depth > 0); ends.next() {
-		drops = drops || ends.is("drop") && ends.after("commit") // what is temporary then goes with the transaction
+		drops = drops || ends.is("drop") && ends.after("commit") // the temporary table then ends with the transaction
 	}
 	r.end = ends.pos
 	if ends.kind == Semicolon {
@@ -75,8 +75,8 @@ func (v *Verdict) plpgsqlStatement(r reader) {
 	}
 }
 
-// inBlock adds what a statement leaves that is executed by a block. What only takes away what was
-// left is about the connection, too, but nothing is there afterwards.
+// inBlock adds what a statement leaves that a block executes. A statement that only removes what
+// was left affects the connection too, but leaves nothing there.
 func (v *Verdict) inBlock(inner Verdict, verb string) {
 	if equal(verb, "reset", "discard", "deallocate", "unlisten", "close", "fetch", "move") {
 		v.Effects |= inner.Effects & Redefines

@@ -9,8 +9,8 @@ var PostgreSQL = &Language{
 	classes: postgresClasses,
 }
 
-// postgresVerbs are what statements do that begin with these words, unless more is said of them
-// below. All others may write.
+// postgresVerbs has the effects of statements that begin with these words; postgres refines some of
+// them. All other statements may write.
 var postgresVerbs = map[string]Effects{
 	"select": ReturnsRows | Keepable, "values": ReturnsRows | Keepable, "table": ReturnsRows | Keepable,
 	"insert": Writes | CountsRows | Keepable, "update": Writes | CountsRows | Keepable,
@@ -32,8 +32,8 @@ var postgresVerbs = map[string]Effects{
 	"copy": Writes | CountsRows,
 }
 
-// postgresFunctions leave something on the connection. Those that only look at it, or take away
-// what was left, aren't among them.
+// postgresFunctions are the functions that leave something on the connection. Functions that only
+// look at it, or remove what was left, aren't listed.
 var postgresFunctions = map[string]function{
 	"set_config":                          {arg: 3, name: "is_local", harmless: true},
 	"pg_advisory_lock":                    {},
@@ -83,7 +83,7 @@ func postgres(r *reader) Verdict {
 			if own || r.is("concurrently") {
 				v.Effects |= CommitsItself
 			}
-			if table { // USING and DEFAULT are executed for its rows
+			if table { // the server executes USING and DEFAULT for its rows
 				v.postgresCall(r)
 			}
 		}
@@ -94,7 +94,7 @@ func postgres(r *reader) Verdict {
 			return Verdict{Effects: ControlsTx | Commits, Cause: "PREPARE TRANSACTION"}
 		}
 	case "commit", "rollback":
-		if r.next(); r.is("prepared") { // it stands alone, and may be given anywhere
+		if r.next(); r.is("prepared") { // it is a statement of its own, for any connection
 			return Verdict{Effects: Writes | CommitsItself}
 		}
 	case "copy":
@@ -148,8 +148,8 @@ func postgresQuery(r *reader, verb string) Verdict {
 	return v
 }
 
-// settings reports whether the table of the UPDATE at which the reader is is the view of the
-// settings, which has a rule that sets them.
+// settings reports whether the UPDATE that the reader is at updates pg_settings, a view with a rule
+// that changes settings.
 func (r *reader) settings() bool {
 	a := r.peek()
 	a.skip("only")
@@ -160,8 +160,8 @@ func (r *reader) settings() bool {
 	return a.kind != Literal && seen{a.kind, a.tok}.means("pg_settings")
 }
 
-// temporaryTarget reports whether the table behind SELECT … INTO, at which the reader is, is a
-// temporary one. A table can be called temp.
+// temporaryTarget reports whether the table after SELECT … INTO, which the reader is at, is
+// temporary. A table can be named temp.
 func (r *reader) temporaryTarget() bool {
 	a := r.peek()
 	a.skip("local", "global")
@@ -175,8 +175,7 @@ func (r *reader) temporaryTarget() bool {
 	return a.inTempSchema()
 }
 
-// inTempSchema reports whether the token is the name of the schema of temporary tables, before a
-// dot.
+// inTempSchema reports whether the token names the schema of temporary tables, before a dot.
 func (r *reader) inTempSchema() bool {
 	if r.kind != Word && r.kind != Name || r.nextTok() != "." {
 		return false
@@ -189,7 +188,7 @@ func (r *reader) inTempSchema() bool {
 	return ok
 }
 
-// postgresCall looks at the call whose parenthesis the reader is at.
+// postgresCall looks at the call whose opening parenthesis the reader is at.
 func (v *Verdict) postgresCall(r *reader) {
 	v.leaves(r, postgresFunctions, "pg_catalog")
 	if schema, name, ok := r.called(); ok && name.means("set_config") && schema.means("", "pg_catalog") { // also for the transaction
@@ -199,14 +198,15 @@ func (v *Verdict) postgresCall(r *reader) {
 	}
 }
 
-// postgresCalls looks at all calls of the rest of the statement.
+// postgresCalls looks at all calls in the rest of the statement.
 func (v *Verdict) postgresCalls(r *reader) {
 	for ; r.kind != End; r.next() {
 		v.postgresCall(r)
 	}
 }
 
-// explained reads the options of EXPLAIN and reports whether the statement after them is executed.
+// explained reads the options of EXPLAIN, and reports whether the server executes the statement
+// after them.
 func (r *reader) explained() (analyzed bool) {
 	if r.kind == Open && !r.nextIs("select", "with", "values", "table") && r.peek().kind != Open {
 		depth := r.depth
@@ -226,7 +226,7 @@ func (r *reader) explained() (analyzed bool) {
 	return analyzed
 }
 
-// postgresCreate classifies CREATE by what stands before the parentheses or the body, and what it
+// postgresCreate classifies a CREATE by the words before its parentheses or body, and by what it
 // executes at once.
 func (v *Verdict) postgresCreate(r *reader) {
 	for r.next(); r.is("or", "replace", "local", "global"); {
@@ -252,8 +252,8 @@ func (v *Verdict) postgresCreate(r *reader) {
 	}
 }
 
-// commitsItself reports whether the token is what PostgreSQL creates, drops and alters only outside
-// of transactions, with commits of its own.
+// commitsItself reports whether the token names something that PostgreSQL creates, drops and alters
+// only outside transactions, with commits of its own.
 func (r *reader) commitsItself() bool {
 	return r.is("database", "tablespace", "subscription", "system")
 }
@@ -281,9 +281,10 @@ func (v *Verdict) postgresSet(r *reader, verb string) {
 	}
 }
 
-// redefines reports whether a setting can change what a text means that was prepared before. Most
-// can: also what depends on the time zone, or on how values are written, may have been evaluated.
-// Those with a dot in their names, of extensions and applications, are read when it is executed.
+// redefines reports whether a setting can change the meaning of a text that was prepared before.
+// Most settings can: a prepared text may already contain values that depended on the time zone or
+// on the format of values. Settings with a dot in their names belong to extensions and
+// applications, and are read when a text is executed.
 func redefines(setting string) bool {
 	switch setting {
 	case "work_mem", "maintenance_work_mem", "hash_mem_multiplier", "temp_buffers", "synchronous_commit", "client_min_messages",

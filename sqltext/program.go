@@ -1,31 +1,31 @@
 package sqltext
 
-// program follows the tokens of a statement that holds others as SQL/PSM has it: what CREATE makes
-// of a routine, a trigger, an event or a package, or a block that stands on its own.
+// A program follows the tokens of a statement that contains others as in SQL/PSM: the CREATE of a
+// routine, a trigger, an event or a package, or a block on its own.
 //
 // A word opens or ends a block only where a statement can begin, because most of these words are
-// also names or functions: if(a, b, c), repeat('x', 2), a column called end. CASE is an expression
-// elsewhere, which has an END, too.
+// also names or functions: if(a, b, c), repeat('x', 2), a column named end. Elsewhere CASE is an
+// expression, which has an END too.
 type program struct {
 	part   part
-	object string  // what is created
-	blocks []block // those that are open, the innermost last
+	object string  // what CREATE makes
+	blocks []block // the open blocks, the innermost last
 
-	block   bool    // one has been ended
+	block   bool    // a block has ended
 	start   bool    // a statement can begin here
 	ended   bool    // the last word was END: IF, LOOP or a label after it belongs to it
-	routine bool    // a routine's head is being read: in a package; or its type, elsewhere
+	routine bool    // in a package: a routine's head is being read; elsewhere: its return type has begun
 	handler handler // DECLARE … HANDLER FOR is being read
 	angle   bool    // in an Oracle label: <<name>>
 	parens  int     // parentheses that are open
 	last    string  // the last token
 }
 
-// part is the part of the statement that is being read.
+// A part is the part of the statement that is being read.
 type part uint8
 
 const (
-	head      part = iota // what stands before the body
+	head      part = iota // before the body
 	inside                // blocks are open
 	simple                // no blocks, or they have ended: the next semicolon ends the statement
 	began                 // BEGIN stood alone: a block, or a transaction
@@ -45,7 +45,7 @@ const (
 	packageBlock
 )
 
-// handler says how far the head of a DECLARE … HANDLER FOR condition, condition has been read.
+// A handler says how far the head of a DECLARE … HANDLER FOR condition, condition has been read.
 type handler uint8
 
 const (
@@ -73,10 +73,10 @@ func (p *program) begin(w string) bool {
 	return true
 }
 
-// create takes what a CREATE makes.
+// create takes the word for what a CREATE makes.
 func (p *program) create(object string) { p.object, p.last = object, object }
 
-// holds reports whether the statement, which has been read, holds others.
+// holds reports whether the statement, which has been read, contains others.
 func (p *program) holds() bool { return p.block || p.part == inside }
 
 // ends reports whether a semicolon that comes now would end the statement.
@@ -105,7 +105,7 @@ func (p *program) open(w string) {
 		switch {
 		case p.in(declareBlock):
 			p.replace(beginBlock)
-		case !p.in(packageBlock): // there it begins what the package does at first, and has no END
+		case !p.in(packageBlock): // in a package it begins the initialization, and has no END of its own
 			p.push(beginBlock)
 		}
 	case "declare":
@@ -124,7 +124,8 @@ func (p *program) open(w string) {
 	}
 }
 
-// step takes the next token: its text, and w, which is the same if it is a word.
+// step takes the next token's text, and w, which is the text again if the token is a word, or else
+// empty.
 func (p *program) step(kind Kind, text, w string, parens int) {
 	p.parens = parens
 	switch p.part {
@@ -140,7 +141,7 @@ func (p *program) step(kind Kind, text, w string, parens int) {
 	p.last = text
 }
 
-// began decides what a BEGIN is by what follows it.
+// began decides what a BEGIN is by the tokens that follow it.
 func (p *program) began(kind Kind, text, w string) {
 	switch w {
 	case "not":
@@ -158,7 +159,7 @@ func (p *program) began(kind Kind, text, w string) {
 	p.inside(kind, text, w)
 }
 
-// declaring decides what a DECLARE is by the words that follow it.
+// declaring decides what a DECLARE is by the tokens that follow it.
 func (p *program) declaring(kind Kind, text, w string) {
 	switch {
 	case w == "cursor" && p.last != "declare" || kind == Native || kind == Other && p.last == "declare":
@@ -169,7 +170,7 @@ func (p *program) declaring(kind Kind, text, w string) {
 	}
 }
 
-// head looks for the body's beginning.
+// head looks for the beginning of the body.
 func (p *program) head(kind Kind, text, w string) {
 	if p.start {
 		p.body(kind, text, w)
@@ -194,7 +195,7 @@ func (p *program) head(kind Kind, text, w string) {
 	}
 }
 
-// body takes the first token of a body, or what may stand before it.
+// body takes the first token of a body, or a token that may come before it.
 func (p *program) body(kind Kind, text, w string) {
 	switch {
 	case p.last == "follows" || p.last == "precedes" || w == "follows" || w == "precedes":
@@ -212,7 +213,7 @@ func (p *program) body(kind Kind, text, w string) {
 	}
 }
 
-// routineHead reads what stands between the parameters of a routine and its body.
+// routineHead reads the tokens between the parameters of a routine and its body.
 func (p *program) routineHead(kind Kind, text, w string) {
 	switch {
 	case p.parens > 0:
@@ -243,7 +244,7 @@ func isVerb(w string) bool {
 		"lock", "rename", "grant", "revoke", "flush", "show")
 }
 
-// inside reads what stands in blocks.
+// inside reads the tokens in blocks.
 func (p *program) inside(kind Kind, text, w string) {
 	start, ended := p.start, p.ended
 	p.start, p.ended = false, false
@@ -294,7 +295,7 @@ func (p *program) inside(kind Kind, text, w string) {
 	}
 }
 
-// handles reads the conditions of a handler. It reports whether the token is the first one of the
+// handles reads the conditions of a handler. It reports whether the token is the first of the
 // handler's statement.
 func (p *program) handles(kind Kind, text, w string) bool {
 	switch p.handler {

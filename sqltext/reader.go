@@ -2,7 +2,7 @@ package sqltext
 
 import "strings"
 
-// reader reads the tokens of a statement, those that servers read over aside.
+// A reader reads the tokens of a statement, except the blank ones.
 type reader struct {
 	rules *Rules
 	text  string
@@ -13,7 +13,7 @@ type reader struct {
 	start int    // where it begins
 	depth int    // the parentheses that are open, the token itself included
 
-	before [3]seen // the tokens before, the last one first
+	before [3]seen // the tokens before, last one first
 }
 
 type seen struct {
@@ -48,7 +48,7 @@ func (r *reader) next() {
 // is reports whether the token is one of the words, which are in lower case.
 func (r *reader) is(words ...string) bool { return r.kind == Word && equal(r.tok, words...) }
 
-// skip goes on if the token is one of the words, and reports whether it was.
+// skip goes to the next token if the token is one of the words, and reports whether it was.
 func (r *reader) skip(words ...string) bool {
 	if !r.is(words...) {
 		return false
@@ -62,7 +62,7 @@ func (r *reader) after(words ...string) bool { return r.before[0].is(words...) }
 
 func (s seen) is(words ...string) bool { return s.kind == Word && equal(s.tok, words...) }
 
-// peek returns the reader as it is one token later.
+// peek returns a copy of the reader that is one token ahead.
 func (r *reader) peek() reader {
 	ahead := *r
 	ahead.next()
@@ -80,11 +80,11 @@ func (r *reader) nextTok() string {
 	return ahead.tok
 }
 
-// name returns the name that the token is, "" if it is none.
+// name returns the name that the token is, or "" if it isn't a name.
 func (r *reader) name() string { return nameOf(r.kind, r.tok) }
 
-// nameOf returns a name as the server takes it: without quotes, and in lower case if it has none.
-// Where a database takes a literal for a name, it is one here.
+// nameOf returns a name as the server reads it: without quotes, or in lower case if it has none. A
+// literal counts as a name, because some databases accept one as a name.
 func nameOf(kind Kind, tok string) string {
 	switch kind {
 	case Word:
@@ -98,7 +98,7 @@ func nameOf(kind Kind, tok string) string {
 	return ""
 }
 
-// unquote returns what stands between quotes, of which doubled ones mean one.
+// unquote returns the text between quotes, with doubled quotes replaced by single ones.
 func unquote(name string) string {
 	open, quote := name[:1], name[:1]
 	if open == "[" {
@@ -111,7 +111,7 @@ func unquote(name string) string {
 	return name
 }
 
-// unicodeName returns the name that U& stands before: \XXXX and \+XXXXXX are characters.
+// unicodeName returns the name that follows U&, in which \XXXX and \+XXXXXX are characters.
 func unicodeName(quoted string) string {
 	name := unquote(quoted)
 	if !strings.Contains(name, `\`) {
@@ -153,8 +153,8 @@ func hex(d byte) rune {
 	return 0
 }
 
-// called returns the name of the function whose parenthesis the token opens, and the schema that it
-// is qualified by, if it is. ok is false where no function is called.
+// called returns the name of the function whose argument list the token opens, and the schema in
+// front of it, if there is one. ok is false if the token opens no call.
 func (r *reader) called() (schema, name seen, ok bool) {
 	name = r.before[0]
 	switch {
@@ -167,17 +167,17 @@ func (r *reader) called() (schema, name seen, ok bool) {
 	return seen{}, seen{}, false
 }
 
-// function says which of its calls leave something on the connection.
+// A function says which of its calls leave something on the connection.
 type function struct {
-	extension bool   // it can be in any schema
-	arg       int    // the argument that decides, from 1; 0: none, every call does
-	name      string // of that argument
-	harmless  bool   // the value with which it leaves nothing; the default is false
-	sticks    bool   // what it leaves stays as long as the connection
+	extension bool   // the function can be in any schema
+	arg       int    // the number of the argument that decides, from 1; 0: every call leaves something
+	name      string // the name of that argument
+	harmless  bool   // the value with which the call leaves nothing; the default is false
+	sticks    bool   // what the call leaves stays as long as the connection
 }
 
-// leaves adds what the call leaves on the connection whose parenthesis the token opens, if it does.
-// schema is where the database has its own functions.
+// leaves adds what a call leaves on the connection, if the token opens its argument list, and
+// reports whether it found any. schema is the schema of the database's own functions.
 func (v *Verdict) leaves(r *reader, functions map[string]function, schema string) (found bool) {
 	qualifier, name, ok := r.called()
 	if !ok {
@@ -200,7 +200,7 @@ func (v *Verdict) leaves(r *reader, functions map[string]function, schema string
 	return true
 }
 
-// means reports whether the token is one of the names, or "" is one of them and there is no token.
+// means reports whether the token is one of the names. Without a token, the name is "".
 func (s seen) means(names ...string) bool {
 	name := nameOf(s.kind, s.tok)
 	for _, n := range names {
@@ -211,13 +211,13 @@ func (s seen) means(names ...string) bool {
 	return false
 }
 
-// lookUp looks a name up without making memory for it.
+// lookUp looks up a name without allocating.
 func lookUp(functions map[string]function, name seen) (f function, ok bool) {
 	if name.kind != Word {
 		f, ok = functions[nameOf(name.kind, name.tok)]
 		return f, ok
 	}
-	var room [40]byte // none is longer
+	var room [40]byte // no name in the maps is longer
 	if len(name.tok) > len(room) {
 		return f, false
 	}
@@ -232,8 +232,8 @@ func lookUp(functions map[string]function, name seen) (f function, ok bool) {
 	return f, ok
 }
 
-// argument returns the value of an argument of the call whose parenthesis the token opens: of the
-// n-th one, or the one of that name. It is seen if it is a constant, or isn't there.
+// argument returns the value of the n-th argument, or of the argument with that name, of the call
+// whose argument list the token opens. seen is true if the argument is a constant or is missing.
 func (r *reader) argument(n int, name string) (value, seen bool) {
 	a := *r
 	if !a.toArgument(n, name) {
@@ -242,8 +242,8 @@ func (r *reader) argument(n int, name string) (value, seen bool) {
 	return a.truth()
 }
 
-// constant returns the text of an argument, as argument does, if that is a literal and nothing
-// more.
+// constant returns the text of an argument that is a literal and nothing more. It finds the
+// argument as argument does.
 func (r *reader) constant(n int, name string) (text string, ok bool) {
 	a := *r
 	if !a.toArgument(n, name) || a.kind != Literal || a.nextTok() != "," && a.nextTok() != ")" {
@@ -253,7 +253,7 @@ func (r *reader) constant(n int, name string) (text string, ok bool) {
 	return in.text[in.pos:in.end], true
 }
 
-// toArgument goes on from the parenthesis that opens a call to the n-th argument, or the one of
+// toArgument goes from a call's opening parenthesis to the n-th argument, or to the argument with
 // that name, and reports whether it is there.
 func (r *reader) toArgument(n int, name string) bool {
 	depth := r.depth
@@ -273,7 +273,8 @@ func (r *reader) toArgument(n int, name string) bool {
 	}
 }
 
-// skipNaming goes on to the value if the token is an argument's name, before := or =>.
+// skipNaming goes to the value if the token is an argument's name before := or =>, and reports
+// whether it is.
 func (r *reader) skipNaming() bool {
 	a := r.peek()
 	if a.tok == "=" && a.nextTok() == ">" {
@@ -286,7 +287,8 @@ func (r *reader) skipNaming() bool {
 	return true
 }
 
-// truth returns the value of a constant that is all of an argument, but for a cast.
+// truth returns the value of a Boolean constant. seen is true if the constant, with or without a
+// cast, is the whole argument.
 func (r *reader) truth() (value, seen bool) {
 	t := lower(r.tok)
 	if r.kind == Literal {

@@ -3,48 +3,48 @@ package sqltext
 import "strings"
 
 // Rules says how one database writes SQL. The zero value is plain standard SQL: 'literals' and
-// "names" in which the quote is doubled, -- and /* */ comments, and bodies as in SQL/PSM.
+// "names" in which a doubled quote means a quote, -- and /* */ comments, and bodies as in SQL/PSM.
 type Rules struct {
 	// NestedComments: a /* inside a comment needs its own */ (PostgreSQL).
 	NestedComments bool
-	// HashComments: # begins a comment that ends with the line (MySQL).
+	// HashComments: # begins a comment that reaches to the end of the line (MySQL).
 	HashComments bool
 	// DashNeedsSpace: -- begins a comment only before white space (MySQL).
 	DashNeedsSpace bool
 	// CarriageReturns: a carriage return ends a -- comment, as a line feed does (PostgreSQL).
 	CarriageReturns bool
-	// ExecutableComments: what stands in /*! */ and /*M! */ is code (MySQL, MariaDB).
+	// ExecutableComments: the text in /*! */ and /*M! */ is code (MySQL, MariaDB).
 	ExecutableComments bool
-	// Backslash: in literals a backslash escapes what follows (MySQL).
+	// Backslash: in literals a backslash escapes the next character (MySQL).
 	Backslash bool
-	// EscapeStrings: E'…' is a literal with backslash escapes, which hold also where it goes on
-	// after a line break: E'…' NEWLINE '…' (PostgreSQL).
+	// EscapeStrings: E'…' is a literal with backslash escapes, also where it continues after a line
+	// break: E'…' NEWLINE '…' (PostgreSQL).
 	EscapeStrings bool
 	// UnicodeStrings: U&'…' is a literal and U&"…" a name (PostgreSQL).
 	UnicodeStrings bool
 	// DollarQuotes: $tag$…$tag$ is a literal (PostgreSQL).
 	DollarQuotes bool
-	// DoubleQuotedLiterals: "…" is a literal, no name (MySQL).
+	// DoubleQuotedLiterals: "…" is a literal, not a name (MySQL).
 	DoubleQuotedLiterals bool
 	// Backticks: `…` is a quoted name (MySQL, SQLite).
 	Backticks bool
 	// Brackets: […] is a quoted name (SQLite, SQL Server).
 	Brackets bool
-	// Natives has the bytes that begin the database's own placeholders, of
-	// "?", "$", "@" and ":". With "?" or "@" every such byte is one; "$" needs
-	// a letter or digit after it; ":" stands for colons with a name after
-	// them that are no parameter by the rules above but would be to the server.
+	// Natives contains the bytes among "?", "$", "@" and ":" that begin the database's own
+	// placeholders. Every "?" or "@" is a placeholder. A "$" is one if a letter or digit follows
+	// it. With ":", a colon directly before a name is one where it begins no [Param] but would be a
+	// placeholder to the server.
 	Natives string
-	// Bodies says which statements hold others.
+	// Bodies says which statements contain others.
 	Bodies Bodies
 }
 
-// Bodies says which statements hold others, whose semicolons don't end them.
+// Bodies says which statements contain others. The semicolons inside don't end the outer statement.
 type Bodies uint8
 
 const (
-	// ProgramBodies are those of SQL/PSM, as MySQL and MariaDB have it, also in MariaDB's Oracle
-	// mode: BEGIN, IF, CASE, LOOP, WHILE, REPEAT and FOR in routines, triggers, events and
+	// ProgramBodies are the bodies of SQL/PSM as MySQL and MariaDB write them, including MariaDB's
+	// Oracle mode: BEGIN, IF, CASE, LOOP, WHILE, REPEAT and FOR in routines, triggers, events and
 	// packages, or on their own.
 	ProgramBodies Bodies = iota
 	// AtomicBodies are PostgreSQL's: BEGIN ATOMIC … END in functions and procedures.
@@ -63,7 +63,7 @@ const (
 	Literal               // a string literal, quotes included
 	Name                  // a quoted name, quotes included
 	Word                  // a keyword or a name without quotes
-	Number                // what begins with a digit
+	Number                // starts with a digit, or with a dot and a digit
 	Param                 // :name
 	Native                // a placeholder of the database itself, such as ? or $1
 	Colon                 // \: which stands for a plain colon
@@ -71,12 +71,12 @@ const (
 	Open                  // (
 	Close                 // )
 	Other                 // any other character, or :: or :=
-	Hint                  // /*+ … */, a comment to which some servers listen
-	ExecBegin             // /*! or /*M!, with the version behind it: what follows is code
+	Hint                  // /*+ … */, a comment that some servers obey
+	ExecBegin             // /*! or /*M!, with the version after it: code follows
 	ExecEnd               // the */ of an ExecBegin
 )
 
-// Blank reports whether servers read over a token of this kind: it separates others.
+// Blank reports whether a token of this kind means nothing to a server and only separates others.
 func (k Kind) Blank() bool {
 	switch k {
 	case Space, Comment, Hint, ExecBegin, ExecEnd:
@@ -85,7 +85,7 @@ func (k Kind) Blank() bool {
 	return false
 }
 
-// Token is a piece of text: text[Start:End].
+// A Token is a piece of text: text[Start:End].
 type Token struct {
 	Kind       Kind
 	Start, End int
@@ -100,8 +100,8 @@ func (r *Rules) Tokens(text string, start, end int) func(yield func(Token) bool)
 	}
 }
 
-// Next returns the token that begins at pos. Tokens have no gaps: the next one
-// begins where this one ends. The text's end is an empty token of kind [End].
+// Next returns the token that begins at pos. Tokens have no gaps: the next token begins where this
+// one ends. At the end of the text Next returns an empty token of kind [End].
 func (r *Rules) Next(text string, pos int) Token {
 	if pos >= len(text) {
 		return Token{End, len(text), len(text)}
@@ -118,7 +118,7 @@ func (r *Rules) Next(text string, pos int) Token {
 	case c == '\'':
 		kind, end = Literal, quoted(text, end, c, r.Backslash)
 	case c == '"':
-		// In MySQL ANSI_QUOTES makes it a name, in which backslashes are nothing special.
+		// In MySQL, ANSI_QUOTES makes it a name, in which a backslash is an ordinary character.
 		kind, end = Name, quoted(text, end, c, r.Backslash)
 		if r.DoubleQuotedLiterals {
 			kind = Literal
@@ -163,7 +163,8 @@ func (r *Rules) Next(text string, pos int) Token {
 	return Token{kind, pos, end}
 }
 
-// word reads what begins with a letter: a word, or a literal or name with a letter before it.
+// word reads a token that begins with a letter: a word, or a literal or name with a letter before
+// it.
 func (r *Rules) word(text string, pos int) (Kind, int) {
 	end := word(text, pos+1)
 	if end > pos+1 {
@@ -188,8 +189,8 @@ func (r *Rules) word(text string, pos int) (Kind, int) {
 	return Word, end
 }
 
-// escapeString returns the end of the E'…' whose inside begins at pos, with all the pieces in which
-// it goes on: between them lie white space and -- comments with at least one line break.
+// escapeString returns the end of the E'…' whose contents begin at pos, with all the pieces in
+// which it continues: white space and -- comments with at least one line break lie between them.
 func (r *Rules) escapeString(text string, pos int) int {
 	for {
 		end := quoted(text, pos, '\'', true)
@@ -211,7 +212,7 @@ func (r *Rules) escapeString(text string, pos int) int {
 	}
 }
 
-// colon reads what begins with a colon.
+// colon reads a token that begins with a colon.
 func (r *Rules) colon(text string, pos int) (Kind, int) {
 	end := pos + 1
 	if follows(text, end, ':') || follows(text, end, '=') {
@@ -253,7 +254,7 @@ func (r *Rules) line(text string, pos int) int {
 	return pos
 }
 
-// comment reads what begins with /* at pos.
+// comment reads the token that begins with /* at pos.
 func (r *Rules) comment(text string, pos int) (Kind, int) {
 	end := pos + 2
 	if r.ExecutableComments {
@@ -267,8 +268,8 @@ func (r *Rules) comment(text string, pos int) (Kind, int) {
 	return Comment, r.blockComment(text, end)
 }
 
-// execBegin returns where the code of a comment begins that is executed, 0 if it isn't one. pos is
-// the position after the /*. The version is five or six digits.
+// execBegin returns where the code of an executable comment begins, or 0 if the comment isn't one.
+// pos is the position after the /*. The version is five or six digits.
 func execBegin(text string, pos int) int {
 	if follows(text, pos, 'M') {
 		pos++
@@ -287,15 +288,15 @@ func execBegin(text string, pos int) int {
 	return pos + digits
 }
 
-// execCloses reports whether the comment, whose inside begins at pos, ends if the server executes
-// it. If it doesn't, it is meant for others: to this server it is a comment.
+// execCloses reports whether the comment whose contents begin at pos would end if the server
+// executed it. If it wouldn't, it is meant for other servers, and is a comment to this one.
 func (r *Rules) execCloses(text string, pos int) bool {
 	for pos < len(text) {
 		if text[pos] == '*' && follows(text, pos+1, '/') {
 			return true
 		}
 		if text[pos] == '/' && follows(text, pos+1, '*') {
-			// What is executed doesn't nest: the first end is that of all.
+			// Executable comments don't nest: the first end closes all.
 			if begin := execBegin(text, pos+2); begin > 0 {
 				pos = begin
 			} else {
@@ -308,15 +309,15 @@ func (r *Rules) execCloses(text string, pos int) bool {
 	return false
 }
 
-// inExec reports whether pos is inside a comment that is executed: the last one that has begun
-// before it has not ended.
+// inExec reports whether pos is inside an executable comment: the last one that began before pos
+// hasn't ended.
 func inExec(text string, pos int) bool {
 	before := text[:pos]
 	begin := max(strings.LastIndex(before, "/*!"), strings.LastIndex(before, "/*M!"))
 	return begin >= 0 && begin > strings.LastIndex(before, "*/")
 }
 
-// blockComment returns the end of the comment whose inside begins at pos.
+// blockComment returns the end of the comment whose contents begin at pos.
 func (r *Rules) blockComment(text string, pos int) int {
 	for depth := 1; pos+1 < len(text); {
 		switch {
@@ -352,7 +353,7 @@ func (r *Rules) dollarTag(text string, pos int) string {
 	return ""
 }
 
-// quoted returns the end of a literal or name whose inside begins at pos.
+// quoted returns the end of a literal or name whose contents begin at pos.
 func quoted(text string, pos int, quote byte, backslash bool) int {
 	for ; pos < len(text); pos++ {
 		switch c := text[pos]; {
@@ -368,7 +369,7 @@ func quoted(text string, pos int, quote byte, backslash bool) int {
 	return len(text)
 }
 
-// through returns the position after the next mark, or the text's end.
+// through returns the position after the next mark, or the end of the text.
 func through(text string, pos int, mark string) int {
 	for ; pos+len(mark) <= len(text); pos++ {
 		if text[pos:pos+len(mark)] == mark {
@@ -385,7 +386,7 @@ func word(text string, pos int) int {
 	return pos
 }
 
-// paramName ends earlier than a word: a dollar sign is no part of it.
+// paramName returns the end of a parameter's name. Unlike a word it contains no dollar sign.
 func paramName(text string, pos int) int {
 	for pos < len(text) && text[pos] != '$' && isWordPart(text[pos]) {
 		pos++
@@ -413,8 +414,8 @@ const (
 	wordPart
 )
 
-// chars says what each byte can be. Every byte of a character beyond ASCII counts as a letter, as in
-// SQLite, PostgreSQL and MySQL.
+// chars says what each byte can be. Every byte of a character outside ASCII counts as a letter, as
+// in SQLite, PostgreSQL and MySQL.
 var chars = func() (all [256]byte) {
 	for i := range all {
 		switch c := byte(i); {

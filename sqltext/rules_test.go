@@ -28,7 +28,7 @@ func pieces(r sqltext.Rules, text string, kind sqltext.Kind) []string {
 	return all
 }
 
-func TestAParameterIsAColonBeforeALetterOutsideOfEverythingQuoted(t *testing.T) {
+func TestAParameterIsAColonBeforeALetterOutsideQuotes(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		rules  sqltext.Rules
@@ -140,7 +140,7 @@ func TestKindsOfTokens(t *testing.T) {
 	}
 }
 
-func TestBlankTokensAreReadOver(t *testing.T) {
+func TestBlankTokensAreSkipped(t *testing.T) {
 	for kind := range sqltext.ExecEnd + 1 {
 		want := slices.Contains([]sqltext.Kind{sqltext.Space, sqltext.Comment, sqltext.Hint, sqltext.ExecBegin, sqltext.ExecEnd}, kind)
 		require.Equal(t, want, kind.Blank(), kind)

@@ -2,24 +2,24 @@ package sqltext
 
 import "strings"
 
-// Statement is one statement of a text.
+// A Statement is one statement of a text.
 type Statement struct {
-	// Verb is the keyword that says what the statement does, in lower case:
-	// "select", "insert", "create". For WITH it is the one after the common
-	// table expressions. It is empty where no word leads the statement.
+	// Verb is the keyword that says what the statement does, in lower case: "select", "insert",
+	// "create". For WITH it is the keyword after the common table expressions. It is empty if no
+	// word begins the statement.
 	Verb string
-	// Block reports whether the statement holds others: the body of a routine, a block.
+	// Block says that the statement contains others: the body of a routine, or a block.
 	Block bool
-	// text[Start:End] is the statement without the white space and comments around it.
+	// text[Start:End] is the statement without surrounding white space and comments.
 	Start, End int
-	// text[From:To] is the statement as it is written, with the white space and comments around
-	// it, without its semicolon. Between two statements lie only semicolons, white space
-	// and comments between semicolons.
+	// text[From:To] is the statement as it is written, with surrounding white space and comments
+	// but without its semicolon. Only semicolons, and the white space and comments between
+	// semicolons, lie between two statements.
 	From, To int
 }
 
 // Split returns the statements of text. A semicolon in parentheses, or in the body of a routine or
-// the like (see [Bodies]), ends no statement.
+// the like (see [Bodies]), doesn't end a statement.
 func (r *Rules) Split(text string) []Statement {
 	var all []Statement
 	for st := range r.Statements(text) {
@@ -41,8 +41,9 @@ func (r *Rules) Statements(text string) func(yield func(Statement) bool) {
 	}
 }
 
-// Words returns the first n words of the statement in lower case; it stops at anything that is
-// neither word nor quoted name, white space and comments aside. Quoted names keep their quotes.
+// Words returns the first n words of the statement in lower case. It skips white space and
+// comments, and stops at any other token that is neither a word nor a quoted name. Quoted names are
+// returned as written, with their quotes.
 func (r *Rules) Words(text string, st Statement, n int) []string {
 	var words []string
 	for t := range r.Tokens(text, st.Start, st.End) {
@@ -62,13 +63,13 @@ func (r *Rules) Words(text string, st Statement, n int) []string {
 	return words
 }
 
-// statement reads the statement that begins at or after pos and returns the
-// position after its semicolon.
+// statement reads the statement that begins at or after pos, and returns the position after its
+// semicolon. ok is false if there is none.
 func (r *Rules) statement(text string, pos int) (st Statement, next int, ok bool) {
 	st.From = pos
 	b := body{rules: r}
 	parens := 0
-	exec := false // in a comment that is executed
+	exec := false // in an executable comment
 	for {
 		t := r.Next(text, pos)
 		pos = t.End
@@ -123,7 +124,7 @@ func isMainVerb(w string) bool {
 	return equal(w, "select", "insert", "update", "delete", "replace", "values", "merge", "table")
 }
 
-// equal reports whether a word is one of those in lower case.
+// equal reports whether word, in any case, is one of lowers.
 func equal(word string, lowers ...string) bool {
 	for _, l := range lowers {
 		if len(l) == len(word) && equalFold(word, l) {
@@ -133,7 +134,7 @@ func equal(word string, lowers ...string) bool {
 	return false
 }
 
-// equalFold compares a word with one in lower case of the same length.
+// equalFold compares word, in any case, with a lower-case word of the same length.
 func equalFold(word, lower string) bool {
 	for i := range len(word) {
 		c := word[i]
@@ -147,7 +148,7 @@ func equalFold(word, lower string) bool {
 	return true
 }
 
-// lower returns the word with the letters of ASCII in lower case, as SQL compares keywords.
+// lower returns the word with ASCII letters in lower case, as SQL compares keywords.
 func lower(word string) string {
 	i := 0
 	for i < len(word) && (word[i] < 'A' || word[i] > 'Z') {
@@ -156,7 +157,7 @@ func lower(word string) string {
 	if i == len(word) {
 		return word
 	}
-	var room [16]byte // enough for what begins a statement
+	var room [16]byte // enough for a word that begins a statement
 	b := append(room[:0], word...)
 	for ; i < len(b); i++ {
 		if b[i] >= 'A' && b[i] <= 'Z' {
@@ -169,7 +170,7 @@ func lower(word string) string {
 	return string(b)
 }
 
-// verbs are the words that begin statements, so that these words need no memory in lower case.
+// verbs are the words that begin statements, so that lower returns these words without allocating.
 var verbs = func() map[string]string {
 	all := map[string]string{"with": "with"}
 	for _, list := range []map[string]Effects{postgresVerbs, sqliteVerbs, mysqlVerbs} {

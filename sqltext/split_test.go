@@ -45,7 +45,7 @@ func TestSplitFindsStatementsAndTheirVerbs(t *testing.T) {
 	}
 }
 
-// bodies are statements that hold others; each is one statement, wherever it stands.
+// bodies are statements that contain others. Each is one statement, wherever it is.
 var bodies = map[string]struct {
 	rules sqltext.Rules
 	texts []string
@@ -123,7 +123,7 @@ var bodies = map[string]struct {
 	}},
 }
 
-func TestABodyEndsNoStatement(t *testing.T) {
+func TestASemicolonInABodyEndsNoStatement(t *testing.T) {
 	for name, c := range bodies {
 		t.Run(name, func(t *testing.T) {
 			for _, text := range c.texts {
@@ -203,7 +203,7 @@ func TestABlockIsKnown(t *testing.T) {
 	}
 }
 
-func TestWordsStopAtTheFirstSign(t *testing.T) {
+func TestWordsStopsAtOtherTokens(t *testing.T) {
 	text := `/* x */ CREATE Temp /* y */ "Table" t(a)`
 	st := sqlite.Split(text)[0]
 	require.Equal(t, []string{"create", "temp"}, sqlite.Words(text, st, 2))

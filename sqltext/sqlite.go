@@ -6,8 +6,8 @@ var SQLite = &Language{
 	classes: sqliteClasses,
 }
 
-// sqliteVerbs are what statements do that begin with these words, unless more is said of them
-// below. All others may write.
+// sqliteVerbs has the effects of statements that begin with these words; sqlite refines some of
+// them. All other statements may write.
 var sqliteVerbs = map[string]Effects{
 	"select": ReturnsRows | Keepable, "values": ReturnsRows | Keepable,
 	"explain": ReturnsRows | Varies,
@@ -45,7 +45,7 @@ func sqlite(r *reader, st Statement) Verdict {
 	return v
 }
 
-// sqliteCreate tells what goes to the database called temp, which belongs to the connection.
+// sqliteCreate finds what goes to the database named temp, which belongs to the connection.
 func (v *Verdict) sqliteCreate(r *reader) {
 	if r.next(); r.is("temp", "temporary") {
 		v.add(LeavesState, "CREATE TEMP")
@@ -63,8 +63,8 @@ func (v *Verdict) sqliteCreate(r *reader) {
 	}
 }
 
-// sqlitePragma tells the pragmas that only tell something from those that may change the database
-// or the connection, which all others are taken for.
+// sqlitePragma separates the pragmas that only return information from all others, which may change
+// the database or the connection.
 func sqlitePragma(r *reader) Verdict {
 	changes := Verdict{Effects: Writes | LeavesState, Cause: "PRAGMA"}
 	r.next()

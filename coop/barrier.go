@@ -8,21 +8,21 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A Barrier lets a fixed number of callers go on together, once all have come. Then it serves the
-// next round. [NewBarrier] makes it. It is asyncio's Barrier.
+// A Barrier lets a fixed number of callers go on together once all of them have arrived. It then
+// serves the next round. [NewBarrier] makes one. It is asyncio's Barrier.
 type Barrier struct {
 	identity
 	parties int
 
 	mu     sync.Mutex // held for moments; no other is taken inside
 	broken bool       // by Abort; no caller waits then
-	// line holds the callers that have come, always fewer than parties. A caller that is served
+	// line holds the callers that have arrived, always fewer than parties. A caller that is served
 	// gets an index.
 	line line[int]
 }
 
-// NewBarrier returns a barrier for the given number of parties, of which there must be one at
-// least. Made in a loop, it belongs to that loop.
+// NewBarrier returns a barrier for the given number of parties, and panics if that is less than
+// one. Made in a loop, the barrier belongs to that loop.
 func NewBarrier(parties int, opts ...Option) *Barrier {
 	if parties < 1 {
 		panic(fmt.Sprintf("coop: NewBarrier for %d parties", parties))
@@ -30,12 +30,13 @@ func NewBarrier(parties int, opts ...Option) *Barrier {
 	return &Barrier{identity: newIdentity(opts), parties: parties}
 }
 
-// Wait waits for the other parties. It returns how many of them came earlier in this round: 0 for
-// the first caller, parties-1 for the last, which doesn't wait. The numbers differ, so the caller
-// that gets 0, say, can do what is to be done once.
+// Wait waits for the other parties. It returns the number of parties that arrived earlier in this
+// round: 0 for the first caller, parties-1 for the last, which doesn't wait. No two callers get the
+// same number, so the caller that gets 0, for example, can do work that must be done once.
 //
-// If the context ends first, Wait returns its cause, the caller doesn't count as having come, and
-// the others wait on. If the barrier is or gets broken, the error is [ErrBarrierBroken].
+// If the context ends first, Wait returns its cause, the caller doesn't count as arrived, and the
+// others continue to wait. If the barrier is broken, before or during the wait, the error is
+// [ErrBarrierBroken].
 func (b *Barrier) Wait(ctx context.Context) (int, error) {
 	if ctx.Err() != nil {
 		return 0, loop.ContextError(ctx)
@@ -65,12 +66,12 @@ func (b *Barrier) Wait(ctx context.Context) (int, error) {
 	return w.value, nil
 }
 
-// Abort breaks the barrier: waiting callers, and all that come until [Barrier.Reset], get
+// Abort breaks the barrier: waiting callers, and all that arrive until [Barrier.Reset], get
 // [ErrBarrierBroken]. It may be called from any goroutine.
 func (b *Barrier) Abort() { b.refuse(true) }
 
-// Reset makes the barrier as new. Waiting callers get [ErrBarrierBroken]. It may be called from any
-// goroutine.
+// Reset makes the barrier like new. Waiting callers get [ErrBarrierBroken]. It may be called from
+// any goroutine.
 func (b *Barrier) Reset() { b.refuse(false) }
 
 func (b *Barrier) refuse(broken bool) {
@@ -81,10 +82,10 @@ func (b *Barrier) refuse(broken bool) {
 	all.reject(ErrBarrierBroken)
 }
 
-// Parties returns the number of callers that it takes.
+// Parties returns the number of callers that make up a round.
 func (b *Barrier) Parties() int { return b.parties }
 
-// Waiting returns how many wait now. It may be called from any goroutine.
+// Waiting returns the number of callers that wait now. It may be called from any goroutine.
 func (b *Barrier) Waiting() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

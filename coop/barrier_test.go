@@ -49,7 +49,7 @@ func TestIndexIsTheOrderOfArrival(t *testing.T) {
 			jobs = append(jobs, begin(ctx, func(ctx context.Context) (err error) { got[i], err = b.Wait(ctx); return err }))
 			until(t, ctx, func() bool { return b.Waiting() == i+1 })
 		}
-		// One who leaves makes the others move up, so that each number is given once.
+		// A caller that leaves makes the others move up, so that each number is given once.
 		gone := begin(ctx, func(ctx context.Context) error { _, err := b.Wait(ctx); return err })
 		require.NoError(t, gone.end(ctx), "the fourth doesn't wait")
 		for _, j := range jobs {
@@ -121,7 +121,7 @@ func TestBarrierForOneNeverWaits(t *testing.T) {
 	})
 }
 
-func TestCompleteBarrierWinsOverACancelAndAnAbortBehindIt(t *testing.T) {
+func TestCompleteBarrierWinsOverALaterCancelAndAbort(t *testing.T) {
 	virtually(t, func(ctx context.Context) {
 		b := coop.NewBarrier(2)
 		j := begin(ctx, func(ctx context.Context) error { _, err := b.Wait(ctx); return err })

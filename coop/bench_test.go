@@ -31,7 +31,7 @@ func inGoroutine(b *testing.B, fn func(b *testing.B, ctx context.Context)) {
 	fn(b, context.Background())
 }
 
-// Nobody waits.
+// BenchmarkUncontended measures tools for which no caller waits.
 func BenchmarkUncontended(b *testing.B) {
 	ctx := context.Background()
 	var m coop.Mutex
@@ -67,7 +67,7 @@ func BenchmarkUncontended(b *testing.B) {
 	}
 }
 
-// Two hand items over, one by one: each waits for the other.
+// BenchmarkHandOver measures two callers that hand items over one by one: each waits for the other.
 func BenchmarkHandOver(b *testing.B) {
 	twoQueues := func(b *testing.B, ctx context.Context) {
 		there, back := coop.NewQueue[int](1), coop.NewQueue[int](1)
@@ -144,7 +144,8 @@ func BenchmarkHandOver(b *testing.B) {
 	})
 }
 
-// Eight want the same lock, and hold it across a turn of the others.
+// BenchmarkContendedMutex measures eight callers that want the same lock, and hold it across a turn
+// of the others.
 func BenchmarkContendedMutex(b *testing.B) {
 	const n = 8
 	contend := func(b *testing.B, ctx context.Context) {
@@ -187,8 +188,8 @@ func BenchmarkContendedMutex(b *testing.B) {
 	})
 }
 
-// What a key costs when a thousand tasks ask for one each. The peer is what one would write by
-// hand: collect, wait a moment, call.
+// BenchmarkLoader measures the cost of a key when a thousand tasks ask for one each. Its peer is a
+// hand-written solution: collect, wait a moment, call.
 func BenchmarkLoader(b *testing.B) {
 	const n = 1000
 	batch := func(ctx context.Context, keys []int) (map[int]int, error) {

@@ -8,8 +8,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A Cond lets callers who hold a [Mutex] wait until something that the mutex guards has changed.
-// [NewCond] makes it. It is asyncio's Condition, or sync.Cond with a context.
+// A Cond lets callers that hold a [Mutex] wait until something that the mutex guards has changed.
+// [NewCond] makes one. It is asyncio's Condition, or sync.Cond with a context.
 //
 //	if err := m.Lock(ctx); err != nil {
 //		return err
@@ -30,20 +30,19 @@ type Cond struct {
 	line line[struct{}]
 }
 
-// NewCond returns a condition for what the mutex guards. Made in a loop, it belongs to that loop;
-// the mutex should, too.
+// NewCond returns a condition for the data that the mutex guards. Made in a loop, it belongs to
+// that loop; the mutex should too.
 func NewCond(m *Mutex, opts ...Option) *Cond { return &Cond{identity: newIdentity(opts), l: m} }
 
 // Wait unlocks the mutex, waits for [Cond.Signal] or [Cond.Broadcast], and locks the mutex again.
 // It panics if the mutex isn't locked.
 //
-// However Wait returns, the caller has the mutex, and unlocks it as usual: it is locked again even
-// if the context has ended. A signal that came before the context ended isn't lost: then the error
-// is nil.
+// However Wait returns, the caller has the mutex and unlocks it as usual, even if the context has
+// ended. A signal that comes before the context ends isn't lost: the error is then nil.
 //
-// There is one exception. In a deadlock another caller may keep the mutex forever. Then Wait
-// returns a [*repaint.DeadlockError] without it. The caller must call Unlock all the same; the
-// mutex becomes free when both have called it.
+// There is one exception. In a deadlock another caller may keep the mutex forever. Wait then
+// returns a [*repaint.DeadlockError] without the mutex. The caller must still call Unlock; the
+// mutex becomes free when both callers have called it.
 func (c *Cond) Wait(ctx context.Context) error {
 	if c.l.state.Load() == free {
 		panic("coop: Wait of a Cond whose Mutex isn't locked")
@@ -70,8 +69,9 @@ func (c *Cond) Wait(ctx context.Context) error {
 	return err
 }
 
-// WaitFor waits until the predicate holds. It is called with the mutex locked: at first, and
-// whenever Wait has returned. If it returns nil the predicate holds; for the rest, see [Cond.Wait].
+// WaitFor waits until the predicate holds. It calls predicate with the mutex locked: at first, and
+// each time that Wait has returned. If WaitFor returns nil, the predicate holds. For the rest see
+// [Cond.Wait].
 func (c *Cond) WaitFor(ctx context.Context, predicate func() bool) error {
 	for !predicate() {
 		if err := c.Wait(ctx); err != nil {
@@ -82,7 +82,7 @@ func (c *Cond) WaitFor(ctx context.Context, predicate func() bool) error {
 }
 
 // Signal wakes the caller that has waited longest, if there is one. The caller of Signal may hold
-// the mutex, and usually does. It never waits. It may be called from any goroutine.
+// the mutex, and usually does. Signal never waits, and may be called from any goroutine.
 func (c *Cond) Signal() {
 	c.mu.Lock()
 	w := c.line.serve()

@@ -144,7 +144,7 @@ func TestWaitWithoutTheMutexPanics(t *testing.T) {
 	c.Broadcast()
 }
 
-func TestSignalGoesOnIfTheOneWhoGotItIsKilled(t *testing.T) {
+func TestSignalGoesOnIfItsWaiterIsKilled(t *testing.T) {
 	virtually(t, func(ctx context.Context) {
 		m := coop.NewMutex()
 		c := coop.NewCond(m)

@@ -14,7 +14,7 @@ type Event struct {
 
 	mu   sync.Mutex // held for moments; no other is taken inside
 	set  bool
-	gate *gate // for those that wait; nil if none has begun to since it was last set
+	gate *gate // for the waiting callers; nil if none has begun to wait since it was last set
 }
 
 // NewEvent returns an event that isn't set. Made in a loop, it belongs to that loop.
@@ -30,8 +30,8 @@ func (e *Event) Set() {
 	gate.open()
 }
 
-// Clear takes the setting back: from now on callers wait for the next one. It may be called from
-// any goroutine.
+// Clear makes the event unset again: from now on callers wait for the next Set. It may be called
+// from any goroutine.
 func (e *Event) Clear() {
 	e.mu.Lock()
 	e.set = false
@@ -45,8 +45,8 @@ func (e *Event) IsSet() bool {
 	return e.set
 }
 
-// Wait returns nil when the event is set, at once if it is. If the context ends first, it returns
-// the context's cause.
+// Wait waits until the event is set, and returns nil. It returns at once if the event is set
+// already. If the context ends first, it returns the context's cause.
 func (e *Event) Wait(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return loop.ContextError(ctx)

@@ -31,7 +31,7 @@ func TestEventLetsAllGo(t *testing.T) {
 	})
 }
 
-func TestEventThatIsClearedAtOnceStillWakesThoseWhoWaited(t *testing.T) {
+func TestEventThatIsClearedAtOnceStillWakesItsWaiters(t *testing.T) {
 	virtually(t, func(ctx context.Context) {
 		e := coop.NewEvent()
 		early := begin(ctx, e.Wait)
@@ -47,7 +47,7 @@ func TestEventThatIsClearedAtOnceStillWakesThoseWhoWaited(t *testing.T) {
 	})
 }
 
-func TestCancelOfOneWhoWaitsForAnEventLeavesTheOthers(t *testing.T) {
+func TestCancelOfAWaiterForAnEventLeavesTheOthers(t *testing.T) {
 	inBothColours(t, func(t *testing.T, ctx context.Context) {
 		e := coop.NewEvent()
 		one, other := begin(ctx, e.Wait), begin(ctx, e.Wait)

@@ -96,7 +96,8 @@ func ExampleLoader_LoadFuture() {
 	// 16
 }
 
-// Between two waits a task is alone anyway. A mutex is for what must stay as it is across one.
+// Between two waits no other task runs anyway. A mutex is for data that must stay as they are
+// across a wait.
 func ExampleMutex() {
 	var (
 		m       coop.Mutex
@@ -110,7 +111,7 @@ func ExampleMutex() {
 		if balance < amount {
 			return fmt.Errorf("%d is too much", amount)
 		}
-		if err := repaint.Sleep(ctx, time.Second); err != nil { // asks somebody
+		if err := repaint.Sleep(ctx, time.Second); err != nil { // asks the bank
 			return err
 		}
 		balance -= amount
@@ -133,7 +134,8 @@ func ExampleMutex() {
 	// left: 30
 }
 
-// A tool that is made in a loop is that loop's, so a deadlock is seen, and told of by name.
+// A tool that is made in a loop belongs to it, so the loop detects a deadlock and reports the tool
+// by name.
 func ExampleNamed() {
 	inLoop(func(ctx context.Context) error {
 		m := coop.NewMutex(coop.Named("accounts"))
@@ -150,7 +152,7 @@ func ExampleNamed() {
 	// Output: the main function waits for a coop.Mutex named "accounts"
 }
 
-// An Event for others: it is made in the loop, but set by a goroutine.
+// An Event that is made in the loop but set by a goroutine.
 func ExampleUnbound() {
 	inLoop(func(ctx context.Context) error {
 		ready := coop.NewEvent(coop.Unbound())
@@ -187,7 +189,7 @@ func ExampleRWMutex() {
 		g.Go(read)
 		g.Go(read)
 		g.Go(write)
-		g.Go(read) // behind the writer
+		g.Go(read) // after the writer
 		return g.Wait()
 	})
 	// Output:

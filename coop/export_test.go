@@ -2,7 +2,7 @@ package coop
 
 import "sync"
 
-// How many wait, for tests that have to know that somebody does.
+// The numbers of waiting callers, for tests that need a caller to wait.
 
 func (m *Mutex) Waiting() int             { return lineLen(&m.mu, &m.line) }
 func (m *RWMutex) Waiting() int           { return lineLen(&m.permits.mu, &m.permits.line) }
@@ -29,10 +29,10 @@ func (t *flights[K, V]) waitingFor(key K) int {
 	return 0
 }
 
-// Locked reports whether somebody has the mutex.
+// Locked reports whether the mutex is locked.
 func (m *Mutex) Locked() bool { return m.state.Load() != free }
 
-// Waiting returns how many wait for a key in any room.
+// Waiting returns the number of callers that wait for a key in any room.
 func (l *Loader[K, V]) Waiting(key K) (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -44,14 +44,14 @@ func (l *Loader[K, V]) Waiting(key K) (n int) {
 	return n
 }
 
-// Rooms returns in how many loops something is going on.
+// Rooms returns the number of rooms with work under way.
 func (l *Loader[K, V]) Rooms() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.rooms)
 }
 
-// Len returns how many values there are.
+// Len returns the number of values.
 func (l *Local[T]) Len() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

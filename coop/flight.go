@@ -9,13 +9,13 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// flights are the runs under way, by key, whose results several callers share.
+// flights are the runs under way, by key. Several callers share the result of each.
 type flights[K comparable, V any] struct {
 	mu    sync.Mutex // held for moments; no other is taken inside
 	byKey map[K]*flight[K, V]
 }
 
-// A flight is one run. Its fields are guarded by the mutex of the flights, but for the promise.
+// A flight is one run. The mutex of flights guards its fields, except the promise.
 type flight[K comparable, V any] struct {
 	promise loop.Promise[V] // for all callers
 	id      *identity
@@ -30,11 +30,10 @@ type flight[K comparable, V any] struct {
 // CancelFuture implements [loop.Canceler]: if one caller gives up, the others go on waiting.
 func (f *flight[K, V]) CancelFuture(error) {}
 
-// String names what is waited for.
+// String says what the callers wait for.
 func (f *flight[K, V]) String() string { return f.id.describe(f.what) }
 
-// do returns what a run of fn returns: of the one that is under way for the key, or else of a new
-// one.
+// do returns the result of the run that is under way for the key, or else of a new run of fn.
 func (t *flights[K, V]) do(ctx context.Context, key K, id *identity, what string, fn func(ctx context.Context) (V, error)) (V, error) {
 	for {
 		if ctx.Err() != nil {
@@ -93,7 +92,7 @@ func (t *flights[K, V]) land(ctx context.Context, f *flight[K, V], v V, err erro
 	wanted := f.waiting > 0
 	t.mu.Unlock()
 	if _, panicked := err.(*loop.PanicError); wanted && err != nil && !panicked && err != loop.ErrGoexit && ctx.Err() != nil {
-		err = errLost // they haven't cancelled it, so it's its loop that has
+		err = errLost // no caller cancelled it, so its loop did
 	}
 	f.promise.Settle(v, err)
 	_ = f.promise.Future().Err() // the callers see it, so the loop needn't report it

@@ -7,8 +7,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A gate is what any number of callers wait for together: it opens once, for all of them.
-// There is nothing to hand over, so nothing can be lost, and one promise serves all.
+// A gate lets any number of callers wait together: it opens once, for all of them. It hands nothing
+// over, so nothing can be lost, and one promise serves all.
 type gate struct {
 	promise loop.Promise[struct{}]
 	id      *identity
@@ -24,10 +24,10 @@ func newGate(id *identity, what string) *gate {
 // CancelFuture implements [loop.Canceler]: if one caller gives up, the others go on waiting.
 func (g *gate) CancelFuture(error) {}
 
-// String names what is waited for.
+// String says what the callers wait for.
 func (g *gate) String() string { return g.id.describe(g.what) }
 
-// open lets all pass. The gate may be nil.
+// open lets all callers pass. The gate may be nil.
 func (g *gate) open() {
 	if g != nil {
 		g.promise.Resolve(struct{}{})

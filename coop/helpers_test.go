@@ -87,12 +87,12 @@ func (j *job) end(ctx context.Context) error {
 
 func (j *job) done() bool { return j.future.Done() }
 
-// until lets others go on until the condition holds.
+// until lets other tasks and goroutines run until the condition holds.
 func until(t *testing.T, ctx context.Context, condition func() bool) {
 	t.Helper()
 	var moment time.Duration
 	if repaint.CurrentLoop() != nil {
-		moment = 1 // of a virtual clock, which stands still while anything else is to be done
+		moment = 1 // of a virtual clock, which stands still while there is anything else to do
 	}
 	for deadline := time.Now().Add(10 * time.Second); !condition(); {
 		require.True(t, time.Now().Before(deadline), "it doesn't happen")
@@ -107,14 +107,14 @@ func canceled(ctx context.Context) context.Context {
 	return ctx
 }
 
-// recovered returns what fn panics with.
+// recovered returns the value that fn panics with.
 func recovered(fn func()) (value any) {
 	defer func() { value = recover() }()
 	fn()
 	return nil
 }
 
-// A journal notes things in their order, from any goroutine.
+// A journal records values in their order, from any goroutine.
 type journal[T any] struct {
 	mu    sync.Mutex
 	lines []T

@@ -7,21 +7,20 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// An Option is an option of the functions that make tools.
+// An Option configures a tool that one of the New functions makes.
 type Option func(*identity)
 
-// Named gives a tool a name, which the dump of a deadlock shows.
+// Named gives a tool a name. The dump of a deadlock shows it.
 func Named(name string) Option { return func(i *identity) { i.name = name } }
 
 // Unbound makes a tool that doesn't belong to the loop in which it is made, as if it had been made
-// outside: for tools that other goroutines or loops release, set, or fill. A wait for it isn't part
-// of any deadlock.
+// outside. It is for tools that other goroutines or loops release, set or fill. A wait for such a
+// tool isn't part of any deadlock.
 func Unbound() Option { return func(i *identity) { i.home = nil } }
 
-// An identity is what a tool is, apart from what it does. It doesn't change once the tool is in
-// use.
+// An identity is a tool's name and home. It doesn't change once the tool is in use.
 type identity struct {
-	home *loop.Loop // the one in which alone the tool is used; nil if that may be anywhere
+	home *loop.Loop // the loop that alone serves the tool; nil if every goroutine may
 	name string
 }
 
@@ -33,7 +32,7 @@ func newIdentity(opts []Option) identity {
 	return i
 }
 
-// describe completes what a dump says of a wait for the tool.
+// describe completes the text that a dump shows for a wait for the tool.
 func (i *identity) describe(what string) string {
 	if i.name == "" {
 		return what

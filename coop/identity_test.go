@@ -11,8 +11,8 @@ import (
 	"github.com/seed1239206e/repaint/coop"
 )
 
-// In a deadlock the dump names the tools and what is wanted of them.
-func TestDeadlockNamesWhatIsWaitedFor(t *testing.T) {
+// In a deadlock the dump names the tools and says what each caller wants of them.
+func TestDeadlockNamesWhatTasksWaitFor(t *testing.T) {
 	for want, wait := range map[string]func(ctx context.Context) error{
 		`waits for an item of a coop.Queue named "mail"`: func(ctx context.Context) error {
 			_, err := coop.NewQueue[int](0, coop.Named("mail")).Get(ctx)
@@ -94,9 +94,9 @@ func TestDeadlockNamesWhatIsWaitedFor(t *testing.T) {
 	}
 }
 
-// A tool for everybody is a wait for the outside: no deadlock is seen, and another goroutine ends
+// A wait for a tool that every goroutine may use is no deadlock, because another goroutine can end
 // it.
-func TestToolsForEverybodyAreNoPartOfADeadlock(t *testing.T) {
+func TestToolsForAllGoroutinesAreNoPartOfADeadlock(t *testing.T) {
 	virtually(t, func(ctx context.Context) {
 		var zero coop.Event
 		for _, e := range []*coop.Event{&zero, coop.NewEvent(coop.Unbound())} {

@@ -20,11 +20,11 @@ type waiter[T any] struct {
 	tool    tool[T]
 	id      *identity
 	what    string // for dumps
-	value   T      // what it wants, brings, or was given; guarded by the tool's mutex until it is served
-	state   state  // guarded by the tool's mutex
+	value   T      // what it wants, brings or was given; the tool's mutex guards it until it is served
+	state   state  // the tool's mutex guards it
 
-	// Neighbours in a circular list. The tool's mutex guards them; once served, they belong to the
-	// one that serves.
+	// Neighbours in a circular list. The tool's mutex guards them. Once the waiter is served, they
+	// belong to the caller that serves it.
 	next, prev *waiter[T]
 }
 
@@ -37,11 +37,11 @@ const (
 	gone
 )
 
-// A tool is what has a line of waiters.
+// A tool has a line of waiters.
 type tool[T any] interface {
-	// resign takes a waiter off the line that no longer wants to wait. If it was served just
-	// before, it keeps what it was given if it says so, and resign reports true; else that goes to
-	// the next one.
+	// resign takes a waiter off the line that no longer wants to wait. If the waiter was served
+	// just before, keep decides: if it is true, the waiter keeps what it was given and resign
+	// reports true. Otherwise the next waiter gets it.
 	resign(w *waiter[T], keep bool) (kept bool)
 }
 
@@ -51,20 +51,20 @@ func newWaiter[T any](t tool[T], id *identity, what string, value T) *waiter[T] 
 	return w
 }
 
-// CancelFuture implements [loop.Canceler]. It does nothing: wait deals with a cancel, under the
+// CancelFuture implements [loop.Canceler]. It does nothing, because wait handles a cancel under the
 // tool's mutex.
 func (w *waiter[T]) CancelFuture(error) {}
 
-// String names what is waited for.
+// String says what the waiter waits for.
 func (w *waiter[T]) String() string { return w.id.describe(w.what) }
 
 // wait returns nil when the waiter has been served. Otherwise it is off the line, and nothing is
 // left behind.
 //
-// Being served and the end of the context may coincide. Then what was given isn't lost: the caller
-// has it, and the next wait will notice the context. If the wait ends in any other way, by a
-// deadlock, or because an error was thrown into the greenlet or it is killed, then the caller
-// doesn't expect to have it, and it goes to the next one.
+// A waiter may be served at the moment at which its context ends. Then nothing is lost: the caller
+// has what it was given, and its next wait notices the context. If the wait ends in any other way,
+// by a deadlock, by an error thrown into the greenlet or by a kill, the caller doesn't expect to
+// have it, and the next waiter gets it.
 func (w *waiter[T]) wait(ctx context.Context) error {
 	returned := false
 	defer func() {
@@ -82,15 +82,15 @@ func (w *waiter[T]) wait(ctx context.Context) error {
 	return err
 }
 
-// close completes the promise of a waiter that isn't in line any more, so that a loop that watches
-// it lets go of it. If it was refused at the same moment, the loop needn't report an error that was
-// never looked at.
+// close completes the promise of a waiter that has left the line, so that a loop that watches the
+// promise lets go of it. If the waiter was refused at the same moment, the loop needn't report that
+// no code looked at the error.
 func (w *waiter[T]) close() {
 	w.promise.Resolve(struct{}{})
 	_ = w.promise.Future().Err()
 }
 
-// A line holds the waiters, in the order in which they came. It is guarded by the tool's mutex.
+// A line holds the waiters in the order in which they came. The tool's mutex guards it.
 type line[T any] struct {
 	first *waiter[T]
 	len   int
@@ -127,8 +127,8 @@ func (l *line[T]) leave(w *waiter[T]) {
 	}
 }
 
-// serve takes the first waiter off the line and counts it as served. The caller resolves it when it
-// has released the mutex. It returns nil if the line is empty.
+// serve takes the first waiter off the line and marks it as served, or returns nil if the line is
+// empty. The caller resolves the waiter after releasing the mutex.
 func (l *line[T]) serve() *waiter[T] {
 	w := l.first
 	if w != nil {
@@ -138,15 +138,15 @@ func (l *line[T]) serve() *waiter[T] {
 	return w
 }
 
-// resolve tells a waiter that was served. It may be nil.
+// resolve wakes a waiter that was served. The waiter may be nil.
 func (w *waiter[T]) resolve() {
 	if w != nil {
 		w.promise.Resolve(struct{}{})
 	}
 }
 
-// take takes all waiters off the line and gives them a new state. The caller tells them when it has
-// released the mutex.
+// take takes all waiters off the line and gives them a new state. The caller resolves or rejects
+// them after releasing the mutex.
 func (l *line[T]) take(s state) line[T] {
 	all := *l
 	*l = line[T]{}
@@ -159,7 +159,7 @@ func (l *line[T]) take(s state) line[T] {
 	return all
 }
 
-// resolve tells those that were served.
+// resolve wakes the waiters, which were served.
 func (l *line[T]) resolve() {
 	for w := l.first; w != nil; w = l.first {
 		l.remove(w)
@@ -167,7 +167,7 @@ func (l *line[T]) resolve() {
 	}
 }
 
-// reject tells those that were refused why.
+// reject wakes the waiters, which were refused, with an error that says why.
 func (l *line[T]) reject(err error) {
 	for w := l.first; w != nil; w = l.first {
 		l.remove(w)

@@ -13,9 +13,9 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// The promises behind the tools are nobody's business: a loop in debug mode must not report
-// that one of those that were given up has failed without anybody looking.
-func TestWhoGivesUpLeavesNothingToReport(t *testing.T) {
+// The promises inside the tools are an internal matter: a loop in debug mode must not report that
+// one which its caller gave up has failed unobserved.
+func TestCallersThatGiveUpLeaveNothingToReport(t *testing.T) {
 	leakcheck.Test(t)
 	var reports journal[error]
 	err := repaint.Run(t.Context(), func(ctx context.Context) error {

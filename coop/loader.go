@@ -10,24 +10,23 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A Loader makes one call for many keys of many calls for one key each: a data loader. [NewLoader]
-// makes it.
+// A Loader turns many calls for one key each into one call for many keys: a data loader.
+// [NewLoader] makes one.
 //
-// In a loop it collects the keys that tasks ask for, and calls the batch function at the instant at
-// which all of them wait, when no task is left that could ask for more. So there is no timer, and
-// no guess: a thousand tasks that load one row each make exactly one batch, and three lookups that
-// depend on each other make three, however many tasks do them. A loop that always has something
-// else to do doesn't keep them waiting: after a millisecond, or 256 turns of the loop, the batch
-// begins with what it has. A key that is asked for several times, also while it's being loaded, is
-// loaded once.
+// In a loop it collects the keys that tasks ask for. It calls the batch function at the moment when
+// all tasks wait and none is left that could ask for more. So it needs no timer and no guess: a
+// thousand tasks that load one row each make exactly one batch, and three lookups that depend on
+// each other make three, however many tasks do them. A loop that is never idle doesn't keep them
+// waiting: after a millisecond, or 256 turns of the loop, the batch begins with the keys that it
+// has. A key that several callers ask for, even while it is being loaded, is loaded once.
 //
-// In plain goroutines that instant can't be known. There the first key starts a batch at once, and
-// what is asked for while that one runs makes the next. What a batch function itself loads there
-// doesn't wait for any other batch to end.
+// Among plain goroutines that moment can't be known. There the first key starts a batch at once,
+// and the keys that callers ask for while it runs make the next batch. Loads by a batch function
+// itself don't wait there for any other batch to end.
 //
-// A batch function may load from other loaders, and from its own, but not what it is loading
-// itself, nor what is part of a batch that waits for it: that's a wait for itself, which in a loop
-// is reported as a deadlock.
+// A batch function may load from other loaders, and from its own. It must not load a key that it is
+// loading itself, or a key of a batch that waits for it: it would wait for itself. A loop reports
+// that as a deadlock.
 //
 // One loader may be used by several loops and goroutines at a time. Each loop has batches of its
 // own, and all plain goroutines together have theirs; they share the cache. So a loader can live as
@@ -35,10 +34,10 @@ import (
 //
 // # Lives and deaths
 //
-// All its callers share a batch. It runs in a task of the loop, or in a goroutine of its own. Its
-// context has the values of the first caller, but doesn't end with any caller's: it ends when all
-// of them have given up, or with the loop's Run. A key isn't asked for if all its callers have
-// given up before the batch begins.
+// A batch belongs to all its callers. It runs in a task of the loop, or in a goroutine of its own.
+// Its context has the first caller's values, but doesn't end with any caller's context: it ends
+// when all callers have given up, or with the loop's Run. The batch leaves out a key whose callers
+// have all given up before it begins.
 //
 // All methods may be called from any goroutine.
 type Loader[K comparable, V any] struct {
@@ -48,9 +47,8 @@ type Loader[K comparable, V any] struct {
 	caching  bool
 
 	mu    sync.Mutex // held for moments; no other is taken inside
-	cache map[K]V    // what was primed, and what was loaded if caching
-	// rooms has those in which something is going on, by loop. The plain goroutines' is that of
-	// nil.
+	cache map[K]V    // the primed values, and the loaded ones if caching
+	// rooms has the rooms with work under way, by loop. The room of the plain goroutines is at nil.
 	rooms map[*loop.Loop]*room[K, V]
 }
 
@@ -69,7 +67,8 @@ func (o loaderOption) setUp(s *loaderSetup) { o(s) }
 
 func (o Option) setUp(s *loaderSetup) { o(s.identity) }
 
-// MaxBatch limits how many keys a batch has. A batch that is full starts at once.
+// MaxBatch limits the number of keys in a batch. A full batch starts at once. MaxBatch panics if n
+// isn't positive.
 func MaxBatch(n int) LoaderOption {
 	if n < 1 {
 		panic("coop: MaxBatch must be positive")
@@ -77,18 +76,18 @@ func MaxBatch(n int) LoaderOption {
 	return loaderOption(func(s *loaderSetup) { s.maxBatch = n })
 }
 
-// WithCache makes the loader keep what it has loaded, all of it and for its whole life. Keys that
-// failed aren't kept. It is meant for loaders that live as long as a request.
+// WithCache makes the loader keep all values that it loads, for its whole life. It doesn't keep
+// errors. WithCache is meant for loaders that live as long as a request.
 func WithCache() LoaderOption { return loaderOption(func(s *loaderSetup) { s.caching = true }) }
 
-// NewLoader returns a loader that calls batch. The keys that batch gets are all different, in the
-// order in which they were asked for.
+// NewLoader returns a loader that calls batch. The keys that batch gets are all different, and in
+// the order in which callers asked for them.
 //
-// What batch returns decides over each key: a key in the map gets its value, one that is missing
-// fails with [ErrNotFound]. If the error is or wraps [KeyErrors], then the keys in it fail with
-// their error and the others are as before. Any other error fails all of them. A panic is raised in
-// all waiting callers, as a [*loop.PanicError], and a runtime.Goexit goes on in them; if all have
-// given up, the panic is raised by the loop's Run, or in a goroutine dropped.
+// The results of batch decide each key. A key in the map gets its value, and a missing key fails
+// with [ErrNotFound]. If the error is or wraps [KeyErrors], the keys in it fail with their errors,
+// and the map decides the others. Any other error fails all keys. A panic is raised in all waiting
+// callers as a [*loop.PanicError], and a runtime.Goexit continues in them. If all callers have
+// given up, the loop's Run raises the panic; in a goroutine it is dropped.
 func NewLoader[K comparable, V any](batch func(ctx context.Context, keys []K) (map[K]V, error), opts ...LoaderOption) *Loader[K, V] {
 	l := &Loader[K, V]{batch: batch, rooms: make(map[*loop.Loop]*room[K, V])}
 	s := loaderSetup{identity: &l.identity}
@@ -119,10 +118,10 @@ func (l *Loader[K, V]) Load(ctx context.Context, key K) (V, error) {
 	return l.wait(ctx, c)
 }
 
-// LoadMany returns the values of several keys, in their order. They are all asked for before it
-// waits. If some of them fail, the error is a [KeyErrors] that has the errors of these, and their
-// values are zero. If the wait itself fails, because the context ends say, it's the error of that,
-// and there are no values.
+// LoadMany returns the values of several keys, in the order of the keys. It asks for all of them
+// before it waits. If some keys fail, the error is a [KeyErrors] with their errors, and their
+// values are zero. If the wait itself fails, for example because the context ends, LoadMany returns
+// that error and no values.
 func (l *Loader[K, V]) LoadMany(ctx context.Context, keys []K) ([]V, error) {
 	if ctx.Err() != nil {
 		return nil, loop.ContextError(ctx)
@@ -173,9 +172,9 @@ func (l *Loader[K, V]) LoadMany(ctx context.Context, keys []K) ([]V, error) {
 	return values, nil
 }
 
-// LoadFuture is [Loader.Load] for red code: it returns at once. To cancel the future is to give up.
-// It takes only the values from the context. Its end doesn't matter, since the code that awaits the
-// future has a context of its own.
+// LoadFuture is [Loader.Load] for red code: it returns at once. Cancelling the future means giving
+// up. LoadFuture takes only the values from the context. The end of the context doesn't matter,
+// because the code that awaits the future has a context of its own.
 func (l *Loader[K, V]) LoadFuture(ctx context.Context, key K) *loop.Future[V] {
 	if ctx.Err() != nil {
 		return loop.Failed[V](loop.ContextError(ctx))
@@ -197,8 +196,9 @@ func (l *Loader[K, V]) LoadFuture(ctx context.Context, key K) *loop.Future[V] {
 	return a.promise.Future()
 }
 
-// Prime gives a key a value, which Load returns from now on, until the key is cleared. It works
-// without [WithCache], too. Callers that already wait for the key get what is being loaded.
+// Prime gives a key a value, which Load returns from then on until the key is cleared. It also
+// works without [WithCache]. Callers that already wait for the key get the value that is being
+// loaded.
 func (l *Loader[K, V]) Prime(key K, value V) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -210,9 +210,9 @@ func (l *Loader[K, V]) Prime(key K, value V) {
 	l.keep(key, value)
 }
 
-// Clear forgets what is known of a key. Later callers get a value that is loaded after Clear, even
-// if the key is being loaded at the moment: it may have changed since. Callers that already wait
-// still get what is being loaded.
+// Clear forgets the value of a key. Later callers get a value that is loaded after Clear, even if
+// the key is being loaded now, because it may have changed since. Callers that already wait get the
+// value that is being loaded.
 func (l *Loader[K, V]) Clear(key K) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -242,7 +242,8 @@ func (l *Loader[K, V]) keep(key K, value V) {
 	l.cache[key] = value
 }
 
-// wait waits for the call's result. The caller counts as waiting before, and doesn't afterwards.
+// wait waits for the call's result. The caller counts as waiting before wait, and no longer after
+// it.
 func (l *Loader[K, V]) wait(ctx context.Context, c *call[K, V]) (V, error) {
 	future := c.promise.Future()
 	returned := false
@@ -262,7 +263,7 @@ func (l *Loader[K, V]) wait(ctx context.Context, c *call[K, V]) (V, error) {
 	return v, err
 }
 
-// leave says that a caller that waited for the call has given up.
+// leave notes that a caller that waited for the call has given up.
 func (l *Loader[K, V]) leave(c *call[K, V]) {
 	l.mu.Lock()
 	after := c.leave()
@@ -270,7 +271,7 @@ func (l *Loader[K, V]) leave(c *call[K, V]) {
 	after.do()
 }
 
-// find says what a batch that returned these has for a key.
+// find returns the result for a key of a batch that returned values and err.
 func find[K comparable, V any](key K, values map[K]V, err error, each KeyErrors[K]) (V, error) {
 	var none V
 	if each == nil && err != nil {
@@ -285,8 +286,8 @@ func find[K comparable, V any](key K, values map[K]V, err error, each KeyErrors[
 	return none, &notFoundError[K]{key}
 }
 
-// eachOf returns the errors of single keys that a batch's error consists of, nil if it's one for
-// all.
+// eachOf returns the errors of single keys that a batch's error consists of, or nil if it is an
+// error for all keys.
 func eachOf[K comparable](err error) KeyErrors[K] {
 	if err == nil {
 		return nil

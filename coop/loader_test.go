@@ -65,8 +65,8 @@ func TestAThousandTasksMakeOneBatch(t *testing.T) {
 	})
 }
 
-// Tasks that come to their Load by ways of different lengths are in the same batch all the same.
-func TestBatchBeginsWhenNobodyCanAskForMore(t *testing.T) {
+// Tasks that take different numbers of turns to reach their Load share a batch nevertheless.
+func TestBatchBeginsWhenNoTaskCanAskForMore(t *testing.T) {
 	virtually(t, func(ctx context.Context) {
 		var s squarer
 		l := coop.NewLoader(s.square)
@@ -125,7 +125,7 @@ func TestChainOfLookupsTakesABatchPerLink(t *testing.T) {
 	})
 }
 
-func TestKeyIsLoadedOnceForAllWhoAskMeanwhile(t *testing.T) {
+func TestKeyIsLoadedOnceForAllCallersMeanwhile(t *testing.T) {
 	inBothColours(t, func(t *testing.T, ctx context.Context) {
 		gate := coop.NewEvent(coop.Unbound())
 		s := squarer{before: gate.Wait}
@@ -219,7 +219,7 @@ func TestOtherErrorsFailAllKeys(t *testing.T) {
 	})
 }
 
-func TestPanicOfABatchReachesAllWhoWait(t *testing.T) {
+func TestPanicOfABatchReachesAllWaitingCallers(t *testing.T) {
 	inBothColours(t, func(t *testing.T, ctx context.Context) {
 		l := coop.NewLoader(func(ctx context.Context, keys []int) (map[int]int, error) { panic(errBoom) })
 		for range 3 {
@@ -237,7 +237,7 @@ func TestPanicOfABatchReachesAllWhoWait(t *testing.T) {
 	})
 }
 
-func TestGoexitOfABatchGoesOnInThoseWhoWait(t *testing.T) {
+func TestGoexitOfABatchContinuesInTheWaitingCallers(t *testing.T) {
 	leakcheck.Test(t)
 	l := coop.NewLoader(func(ctx context.Context, keys []int) (map[int]int, error) { runtime.Goexit(); return nil, nil })
 	done := make(chan struct{})
@@ -391,7 +391,7 @@ func TestKeyThatAllHaveGivenUpIsNotAskedFor(t *testing.T) {
 		}
 		require.Equal(t, [][]int{{2, 3}}, s.batches.read())
 
-		// If nobody is left there is no batch at all.
+		// If no caller is left, there is no batch at all.
 		gone = load(1)
 		gone.Cancel(errBoom)
 		_, err = repaint.Await(ctx, gone)
@@ -402,7 +402,7 @@ func TestKeyThatAllHaveGivenUpIsNotAskedFor(t *testing.T) {
 	})
 }
 
-func TestBatchHasTheValuesOfTheFirstWhoAskedAndEndsWithTheLast(t *testing.T) {
+func TestBatchHasTheValuesOfTheFirstCallerAndEndsWithTheLast(t *testing.T) {
 	inBothColours(t, func(t *testing.T, ctx context.Context) {
 		cause := loop.NewPromise[error](nil)
 		begun := coop.NewEvent(coop.Unbound())
@@ -428,7 +428,7 @@ func TestBatchHasTheValuesOfTheFirstWhoAskedAndEndsWithTheLast(t *testing.T) {
 		err, _ := repaint.Await(ctx, cause.Future())
 		require.ErrorContains(t, err, "nobody waits")
 
-		// Who comes now neither gets what was given up nor waits for it.
+		// A caller that comes now neither joins the batch that was given up nor waits for it.
 		_, err = l.Load(ctx, 1)
 		require.ErrorIs(t, err, coop.ErrNotFound)
 		require.Zero(t, l.Rooms())
@@ -545,7 +545,7 @@ func TestLoadFutureInACallback(t *testing.T) {
 	})
 }
 
-// A loop that ends with futures that nobody has waited for must not stay in the loader.
+// A loop that ends with futures that no code has awaited must not stay in the loader.
 func TestLoaderOutlivesItsLoops(t *testing.T) {
 	var s squarer
 	l := coop.NewLoader(s.square)
@@ -611,7 +611,7 @@ func TestOneLoaderForSeveralLoopsAndGoroutines(t *testing.T) {
 	}
 }
 
-func TestBatchThatNobodyWaitsForRaisesItsPanicInRun(t *testing.T) {
+func TestBatchWithoutWaitingCallersRaisesItsPanicInRun(t *testing.T) {
 	leakcheck.Test(t)
 	l := coop.NewLoader(func(ctx context.Context, keys []int) (map[int]int, error) {
 		_ = repaint.Sleep(ctx, time.Hour)
@@ -629,7 +629,7 @@ func TestBatchThatNobodyWaitsForRaisesItsPanicInRun(t *testing.T) {
 	require.ErrorIs(t, p.(error), errBoom)
 }
 
-// A loop that is never idle doesn't starve who loads.
+// A loop that is never idle doesn't starve its loaders.
 func TestLoaderIsServedWhileOthersAreAlwaysReady(t *testing.T) {
 	for name, opts := range map[string][]loop.Option{
 		"real":            nil,

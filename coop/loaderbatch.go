@@ -7,43 +7,41 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A room is what a [Loader] has to do with one loop, or with all the plain goroutines. It is there
-// as long as something is asked for and not answered. All is guarded by the loader's mutex.
+// A room holds a [Loader]'s work for one loop, or for all plain goroutines. It exists as long as a
+// key is asked for and not answered. The loader's mutex guards all of it.
 type room[K comparable, V any] struct {
 	loader *Loader[K, V]
 	home   *loop.Loop // nil for the plain goroutines
-	// calls are the keys that are asked for: of the batch that collects and of those under way,
-	// less those that were cleared.
+	// calls has the keys that callers have asked for, in the collecting batch and in those under
+	// way, except cleared keys.
 	calls      map[K]*call[K, V]
-	collecting *batch[K, V] // nil if nothing has been asked for since the last one began
+	collecting *batch[K, V] // nil if no key has been asked for since the last batch began
 	running    int          // batches under way
-	idleAsked  bool         // the loop will tell when it's idle
-	// closing is completed by the loop when it closes. It's there if there are askers that would
-	// not notice themselves.
+	idleAsked  bool         // the loop will call idle
+	// closing is a promise that the loop completes when it closes. It exists if there are askers,
+	// which wouldn't notice otherwise.
 	closing *loop.Promise[struct{}]
 }
 
-// A batch is a number of keys that are, or were, asked for together. All is guarded by the loader's
-// mutex.
+// A batch is a number of keys that are asked for together. The loader's mutex guards all of it.
 //
 //	collecting → begun → over
 //
-// It can be given up in both of the first states.
+// It can be given up while it collects and after it has begun.
 type batch[K comparable, V any] struct {
 	room   *room[K, V]
-	ctx    context.Context // of the first caller
+	ctx    context.Context // the first caller's
 	calls  []*call[K, V]
 	wanted int // calls that are waited for
 	begun  bool
 	over   bool
-	// givenUp says that it was begun and then all have given up. It isn't one of the room's any
-	// more.
+	// givenUp: it began and then all callers gave up. The room doesn't count it any more.
 	givenUp bool
 	cancel  func(cause error) // nil until it has started
 }
 
-// An aftermath is what is to be done, once the loader's mutex is released, when something has
-// ended.
+// An aftermath is the work that follows the end of a batch or a call, once the loader's mutex is
+// released.
 type aftermath[K comparable, V any] struct {
 	cancel func(cause error)       // of a batch that was given up; may be nil
 	next   *batch[K, V]            // may begin now; may be nil
@@ -62,15 +60,15 @@ func (a aftermath[K, V]) do() {
 	}
 }
 
-// A call is a key that is asked for, by one or more. All but the promise is guarded by the loader's
-// mutex.
+// A call is a key that one or more callers ask for. The loader's mutex guards all of it except the
+// promise.
 type call[K comparable, V any] struct {
 	promise loop.Promise[V] // for all callers of Load
 	key     K
 	batch   *batch[K, V]
 	waiting int            // in Load and by askers
 	askers  []*asker[K, V] // of LoadFuture
-	stale   bool           // the key was cleared or primed meanwhile, so what is loaded isn't kept
+	stale   bool           // the key was cleared or primed meanwhile, so the loaded value isn't kept
 }
 
 // CancelFuture implements [loop.Canceler]: if one caller gives up, the others go on waiting.
@@ -79,7 +77,7 @@ func (c *call[K, V]) CancelFuture(error) {}
 // String names what is waited for.
 func (c *call[K, V]) String() string { return c.batch.room.loader.describe("a key of a coop.Loader") }
 
-// An asker is a future that was given out for a call.
+// An asker is a future that LoadFuture returned for a call.
 type asker[K comparable, V any] struct {
 	promise loop.Promise[V]
 	call    *call[K, V]
@@ -104,14 +102,14 @@ func (a *asker[K, V]) CancelFuture(cause error) {
 // String names what is waited for.
 func (a *asker[K, V]) String() string { return a.call.String() }
 
-// An order collects what is to be done when keys have been asked for, and the loader's mutex is
+// An order collects the work that asking for keys causes, to be done once the loader's mutex is
 // released.
 type order[K comparable, V any] struct {
 	loader *Loader[K, V]
 	ctx    context.Context
 	home   *loop.Loop
 
-	room    *room[K, V] // nil as long as nothing had to be asked for
+	room    *room[K, V] // nil until a key has to be asked for
 	askIdle bool
 	watch   *loop.Promise[struct{}]
 	ready   []*batch[K, V] // to be started
@@ -145,8 +143,7 @@ func (o *order[K, V]) join(key K) *call[K, V] {
 	return c
 }
 
-// close decides when what was collected is to start. It must be called with the loader's mutex
-// held.
+// close decides when the collected batch starts. It must be called with the loader's mutex held.
 func (o *order[K, V]) close() {
 	switch r := o.room; {
 	case r == nil || r.collecting == nil:
@@ -160,7 +157,7 @@ func (o *order[K, V]) close() {
 	}
 }
 
-// run does it. It must be called without the loader's mutex.
+// run does the collected work. It must be called without the loader's mutex.
 func (o *order[K, V]) run() {
 	if o.watch != nil {
 		closing := new(loop.Waiter)
@@ -175,8 +172,8 @@ func (o *order[K, V]) run() {
 	}
 }
 
-// inBatch is the key of a context value that says that a batch function runs, outside of any loop.
-// What it loads mustn't wait for other batches to end: they may be waiting for this one.
+// inBatch is the key of a context value that says that a batch function runs outside any loop. Its
+// own loads mustn't wait for other batches to end, because those may be waiting for this one.
 type inBatch struct{}
 
 func (l *Loader[K, V]) room(home *loop.Loop) *room[K, V] {
@@ -188,8 +185,8 @@ func (l *Loader[K, V]) room(home *loop.Loop) *room[K, V] {
 	return r
 }
 
-// watch returns a promise that the loop will fail when it closes, if that isn't watched over yet.
-// Else it returns nil.
+// watch returns a new promise that the loop will fail when it closes, or nil if the room has one
+// already.
 func (r *room[K, V]) watch() *loop.Promise[struct{}] {
 	if r.home == nil || r.closing != nil {
 		return nil
@@ -198,10 +195,10 @@ func (r *room[K, V]) watch() *loop.Promise[struct{}] {
 	return r.closing
 }
 
-// A closedLoop is a room that is told that its loop is closed.
+// A closedLoop is a room whose RunInLoop runs when its loop has closed.
 type closedLoop[K comparable, V any] room[K, V]
 
-// RunInLoop lets go of the room, also when the room itself has resolved the promise.
+// RunInLoop lets go of the room. It also runs when the room itself has resolved the promise.
 func (c *closedLoop[K, V]) RunInLoop() {
 	r := (*room[K, V])(c)
 	r.loader.mu.Lock()
@@ -211,7 +208,8 @@ func (c *closedLoop[K, V]) RunInLoop() {
 	}
 }
 
-// ended says what to do when a batch or a call has. It must be called with the loader's mutex held.
+// ended returns the work that follows the end of a batch or a call. It must be called with the
+// loader's mutex held.
 func (r *room[K, V]) ended() (after aftermath[K, V]) {
 	switch {
 	case r.collecting != nil:
@@ -226,8 +224,8 @@ func (r *room[K, V]) ended() (after aftermath[K, V]) {
 	return after
 }
 
-// idle is called by the loop when all its tasks wait, or when it has had no such moment for too
-// long.
+// idle begins the collecting batch. The loop calls it when all its tasks wait, or when it has had
+// no such moment for too long.
 func (r *room[K, V]) idle() {
 	r.loader.mu.Lock()
 	r.idleAsked = false
@@ -249,8 +247,8 @@ func (r *room[K, V]) clear(c *call[K, V]) {
 	}
 }
 
-// begin ends the collecting. It must be called with the loader's mutex held, and start after that
-// without.
+// begin ends the collecting. It must be called with the loader's mutex held. start must follow,
+// without the mutex.
 func (b *batch[K, V]) begin() {
 	b.begun = true
 	b.room.collecting = nil
@@ -281,7 +279,7 @@ func (b *batch[K, V]) start() {
 	}
 }
 
-// keys returns the keys that are still wanted. No caller can join for the others any more.
+// keys returns the keys that callers still want. No caller can join the others any more.
 func (b *batch[K, V]) keys() []K {
 	l := b.room.loader
 	l.mu.Lock()
@@ -297,7 +295,7 @@ func (b *batch[K, V]) keys() []K {
 	return keys
 }
 
-// leave says that a caller has given up the call. It must be called with the loader's mutex held.
+// leave notes that a caller has given up the call. It must be called with the loader's mutex held.
 func (c *call[K, V]) leave() (after aftermath[K, V]) {
 	b, r := c.batch, c.batch.room
 	if c.waiting--; c.waiting > 0 || b.over {
@@ -313,7 +311,7 @@ func (c *call[K, V]) leave() (after aftermath[K, V]) {
 		r.collecting = nil
 		return r.ended()
 	case b.wanted > 0:
-		return after // the key is being loaded, and a caller may ask for it yet
+		return after // the key is being loaded, and a caller may still ask for it
 	}
 	// No caller can join a batch that was given up, and none waits for it to end.
 	b.givenUp = true
@@ -322,11 +320,11 @@ func (c *call[K, V]) leave() (after aftermath[K, V]) {
 		r.forget(c)
 	}
 	after = r.ended()
-	after.cancel = b.cancel // if it hasn't started yet, start will see
+	after.cancel = b.cancel // if it hasn't started yet, start will see givenUp
 	return after
 }
 
-// forget takes a call off those that others join.
+// forget removes a call from those that callers join.
 func (r *room[K, V]) forget(c *call[K, V]) {
 	if r.calls[c.key] == c {
 		delete(r.calls, c.key)

@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// KeyErrors are errors of single keys. A [Loader]'s batch function, and [Loader.LoadMany], return
-// them if some keys have failed and others have not. errors.Is and errors.As see each of them.
+// KeyErrors are errors of single keys. A [Loader]'s batch function and [Loader.LoadMany] return
+// them if some keys have failed and others have not. errors.Is and errors.As see each of the
+// errors.
 type KeyErrors[K comparable] map[K]error
 
 // Error names some of the keys, with their errors.
@@ -53,7 +54,7 @@ func (e KeyErrors[K]) sorted() []keyText[K] {
 	return keys
 }
 
-// A notFoundError makes its text only when it is asked for.
+// A notFoundError makes its text only when Error is called.
 type notFoundError[K comparable] struct{ key K }
 
 func (e *notFoundError[K]) Error() string { return fmt.Sprintf("%v: %v", ErrNotFound, e.key) }

@@ -9,35 +9,35 @@ import (
 	"github.com/seed1239206e/repaint/greenlet"
 )
 
-// A Local is a variable of which each greenlet has its own: each task, the main function of a Run,
-// and each greenlet that these make. It is gevent's local. The zero value is ready for use. It must
-// not be copied.
+// A Local is a variable of which each greenlet has its own value: each task, the main function of a
+// Run, and each greenlet that these make. It is gevent's local. The zero value is ready for use. It
+// must not be copied.
 //
-// A task doesn't inherit values from the one that spawned it. What is to be passed down belongs in
-// a context.Value, which a function that has a context should prefer anyway. A Local is for code
-// that has none: a logger, a callback.
+// A task doesn't inherit values from the task that spawned it. To pass a value down, use a context
+// value, which a function with a context should prefer anyway. A Local is for code that has no
+// context: a logger, a callback.
 //
-// The end of a plain goroutine can't be noticed, so a value that it set would stay forever. It can
-// use [Local.With], which sets a value for the time of a call.
+// A Local can't notice the end of a plain goroutine, so a value that the goroutine set would stay
+// forever. It can use [Local.With], which sets a value for the duration of a call.
 //
-// Values go when their greenlet has ended and is collected, or at the latest when so many others
-// have been set since that there are as many ended ones as live ones. All methods may be called
-// from any goroutine.
+// A value goes when its greenlet has ended and is collected. It goes at the latest when so many
+// other values have been set since that ended greenlets have as many values as live ones. All
+// methods may be called from any goroutine.
 type Local[T any] struct {
 	mu      sync.Mutex // held for moments; no other is taken inside
 	values  map[localKey]localValue[T]
-	sweepAt int // the size of values at which those of ended greenlets are looked for
+	sweepAt int // the size of values at which put looks for those of ended greenlets
 }
 
 type localKey = weak.Pointer[greenlet.Greenlet]
 
 type localValue[T any] struct {
 	value T
-	// cleanup takes the value away when the greenlet is collected.
+	// cleanup removes the value when the greenlet is collected.
 	cleanup runtime.Cleanup
 }
 
-// Get returns the current greenlet's value, and whether it has one.
+// Get returns the current greenlet's value, and reports whether it has one.
 func (l *Local[T]) Get() (value T, ok bool) {
 	g := greenlet.Lookup()
 	if g == nil {
@@ -67,7 +67,7 @@ func (l *Local[T]) Set(value T) {
 	l.put(key, localValue[T]{value, old.cleanup})
 }
 
-// Unset takes the current greenlet's value away, if it has one.
+// Unset removes the current greenlet's value, if it has one.
 func (l *Local[T]) Unset() {
 	g := greenlet.Lookup()
 	if g == nil {
@@ -80,9 +80,9 @@ func (l *Local[T]) Unset() {
 	delete(l.values, key)
 }
 
-// With calls fn and gives the current greenlet, or goroutine, the value for the time of the call.
-// Then it has again what it had before. What fn spawns, or runs in other goroutines, doesn't see
-// the value.
+// With calls fn, and gives the current greenlet or goroutine the value for the duration of the
+// call. Afterwards the previous value is back. Tasks and goroutines that fn starts don't see the
+// value.
 func (l *Local[T]) With(value T, fn func()) {
 	family, isNew := greenlet.Enter()
 	if isNew {
@@ -120,8 +120,8 @@ func (l *Local[T]) put(key localKey, v localValue[T]) {
 	l.values[key] = v
 }
 
-// dropWhenCollected takes the greenlet's value away when the greenlet is collected. What the
-// cleanup gets is reachable, so it must not lead to the greenlet, as one of the values may.
+// dropWhenCollected removes the greenlet's value when the greenlet is collected. The argument of
+// the cleanup is reachable, so it must not lead to the greenlet, as a value may.
 func (l *Local[T]) dropWhenCollected(g *greenlet.Greenlet, key localKey) runtime.Cleanup {
 	type entry struct {
 		local weak.Pointer[Local[T]]
@@ -136,9 +136,9 @@ func (l *Local[T]) dropWhenCollected(g *greenlet.Greenlet, key localKey) runtime
 	}, entry{weak.Make(l), key})
 }
 
-// sweep takes away the values of greenlets that have ended and not been collected: because the
-// program still has the task, or because the value itself leads to the greenlet. It must be called
-// with mu held.
+// sweep removes the values of greenlets that have ended but aren't collected, because the program
+// still has the task, or because the value itself leads to the greenlet. It must be called with mu
+// held.
 func (l *Local[T]) sweep() {
 	if len(l.values) < l.sweepAt {
 		return

@@ -122,8 +122,8 @@ func TestValuesGoWithTheirTasks(t *testing.T) {
 	})
 }
 
-// A value that leads to its own greenlet can't be found by the collector: it goes when others are
-// set.
+// The collector can't free a value that leads to its own greenlet. Such a value goes when others
+// are set.
 func TestValuesOfEndedTasksGoEvenIfTheyLeadToTheTask(t *testing.T) {
 	virtually(t, func(ctx context.Context) {
 		var l coop.Local[*greenlet.Greenlet]

@@ -16,19 +16,19 @@ import (
 // that locks it twice waits for itself. It doesn't belong to a goroutine or task either: any may
 // unlock it.
 //
-// In a loop a mutex is needed only for what must stay as it is across a wait.
+// In a loop a mutex is needed only for data that must stay as they are across a wait.
 //
-// It isn't a sync.Locker: a Lock without a context could neither be cancelled nor tell of a
-// deadlock.
+// It isn't a sync.Locker: a Lock without a context and an error could neither be cancelled nor
+// report a deadlock.
 type Mutex struct {
 	identity
-	// state is changed from free to locked and back without mu, and to and from contended only with
-	// it. It is contended exactly while a caller waits, or a debt is open.
+	// state changes between free and locked without mu, and to and from contended only with mu
+	// held. It is contended exactly while a caller waits or a debt is open.
 	state atomic.Uint32
 
 	mu    sync.Mutex // held for moments; no other is taken inside
 	line  line[struct{}]
-	debts int // unlocks to come from those that Cond.Wait couldn't give the lock back to
+	debts int // unlocks still to come from callers that Cond.Wait couldn't give the lock back to
 }
 
 const (
@@ -43,8 +43,8 @@ func NewMutex(opts ...Option) *Mutex { return &Mutex{identity: newIdentity(opts)
 // Lock locks the mutex, waiting in line while another caller has it. If it returns an error, the
 // lock isn't the caller's.
 //
-// If the context ends while the caller waits, Lock returns its cause. If at that very moment it was
-// the caller's turn, it has the lock, and the error is nil.
+// If the context ends while the caller waits, Lock returns its cause. If the caller's turn comes at
+// that very moment, the caller has the lock and the error is nil.
 func (m *Mutex) Lock(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return loop.ContextError(ctx)
@@ -67,9 +67,8 @@ func (m *Mutex) lockSlowly(ctx context.Context) error {
 	return w.wait(ctx)
 }
 
-// contend makes a locked mutex a contended one, so that its Unlock looks at the line. It reports
-// true if the mutex has become free meanwhile; then it's locked now. It must be called with mu
-// held.
+// contend makes a locked mutex contended, so that its Unlock looks at the line. It reports true if
+// the mutex became free meanwhile and contend has locked it. It must be called with mu held.
 func (m *Mutex) contend() bool {
 	for {
 		if m.TryLock() {
@@ -85,8 +84,8 @@ func (m *Mutex) contend() bool {
 // called from any goroutine.
 func (m *Mutex) TryLock() bool { return m.state.CompareAndSwap(free, locked) }
 
-// Unlock gives the lock to the next in line, or frees it. If it isn't locked that's a mistake, and
-// Unlock panics. It never waits. It may be called from any goroutine.
+// Unlock gives the lock to the next caller in line, or frees it. It panics if the mutex isn't
+// locked. It never waits. It may be called from any goroutine.
 func (m *Mutex) Unlock() {
 	if m.state.CompareAndSwap(locked, free) {
 		return
@@ -112,8 +111,8 @@ func (m *Mutex) Unlock() {
 	next.resolve()
 }
 
-// settle puts the state of a locked mutex right after the line or the debts have changed. It must
-// be called with mu held.
+// settle corrects the state of a locked mutex after the line or the debts have changed. It must be
+// called with mu held.
 func (m *Mutex) settle() {
 	if m.line.first == nil && m.debts == 0 {
 		m.state.Store(locked)
@@ -143,9 +142,8 @@ func (t *mutexTool) resign(w *waiter[struct{}], keep bool) bool {
 	return false
 }
 
-// relock is how a wait that gave the lock away gets it back, also if the context has ended. If
-// waiting for it is impossible, as it is in a deadlock, it returns why, and the caller owes an
-// unlock.
+// relock gets the lock back for a wait that gave it away, even if the context has ended. If it
+// can't wait for the lock, as in a deadlock, it returns the reason, and the caller owes an unlock.
 func (m *Mutex) relock(ctx context.Context) error {
 	if m.TryLock() {
 		return nil
@@ -157,8 +155,8 @@ func (m *Mutex) relock(ctx context.Context) error {
 	return err
 }
 
-// owe notes that a caller that didn't get the lock back will call Unlock all the same.
-// The mutex becomes free only after that call.
+// owe notes that a caller that didn't get the lock back will still call Unlock. The mutex becomes
+// free only after that call.
 func (m *Mutex) owe() {
 	m.mu.Lock()
 	if !m.contend() {

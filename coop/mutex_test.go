@@ -72,7 +72,7 @@ func TestMutexIsHandedOverInOrder(t *testing.T) {
 	})
 }
 
-func TestNewcomersDoNotOvertakeWhoIsHandedTheMutex(t *testing.T) {
+func TestNewcomersDoNotOvertakeTheNextInLine(t *testing.T) {
 	virtually(t, func(ctx context.Context) {
 		var m coop.Mutex
 		require.NoError(t, m.Lock(ctx))
@@ -146,7 +146,7 @@ func TestServingWinsOverACancelThatComesAtTheSameMoment(t *testing.T) {
 	})
 }
 
-func TestLockWithAnEndedContextFailsAlsoIfItIsFree(t *testing.T) {
+func TestLockWithAnEndedContextFailsEvenIfItIsFree(t *testing.T) {
 	inBothColours(t, func(t *testing.T, ctx context.Context) {
 		var m coop.Mutex
 		require.ErrorIs(t, m.Lock(canceled(ctx)), errBoom)
@@ -240,7 +240,7 @@ func TestErrorThrownIntoAWaiterIsReturnedAndTheMutexPassedOn(t *testing.T) {
 	}
 }
 
-func TestMutexOfALoopThatHasEndedTellsWhoWaitsElsewhere(t *testing.T) {
+func TestMutexOfALoopThatHasEndedFailsWaitersElsewhere(t *testing.T) {
 	leakcheck.Test(t)
 	var j *job
 	require.NoError(t, run(t.Context(), func(ctx context.Context) {
@@ -254,7 +254,7 @@ func TestMutexOfALoopThatHasEndedTellsWhoWaitsElsewhere(t *testing.T) {
 		<-elsewhere
 		until(t, ctx, func() bool { return m.Waiting() == 1 })
 	}))
-	// It may have been about to wait when the loop ended, and is told all the same.
+	// It may have been about to wait when the loop ended, and still gets the error.
 	require.ErrorIs(t, j.end(t.Context()), loop.ErrClosed)
 }
 

@@ -8,10 +8,10 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A Once runs functions until one has succeeded. The zero value is for every goroutine; one that
+// A Once runs functions until one succeeds. The zero value is for every goroutine; a Once that
 // [NewOnce] makes in a loop belongs to that loop. It must not be copied.
 //
-// Unlike sync.Once it tries again after a failure: a connection that couldn't be made, say.
+// Unlike sync.Once it tries again after a failure, for example if a connection can't be made.
 // [OnceValue] keeps failures.
 type Once struct {
 	identity
@@ -22,11 +22,12 @@ type Once struct {
 // NewOnce returns a Once. Made in a loop, it belongs to that loop.
 func NewOnce(opts ...Option) *Once { return &Once{identity: newIdentity(opts)} }
 
-// Do calls fn, unless a call has succeeded before: then it returns nil. If a call is under way, Do
-// waits for that one and returns its error; if it fails, the next Do tries again.
+// Do calls fn and returns its error, or returns nil at once if a call has succeeded before. If a
+// call is under way, Do waits for it and returns its error. After a failure the next Do tries
+// again.
 //
-// All callers share the call, as with [Shared.Do], so a caller whose context ends doesn't take it
-// away from the others. A function that calls Do itself waits for itself.
+// All callers share the call, as with [Shared.Do], so a caller whose context ends doesn't end it
+// for the others. A function that calls Do of its own Once waits for itself.
 func (o *Once) Do(ctx context.Context, fn func(ctx context.Context) error) error {
 	if ctx.Err() != nil {
 		return loop.ContextError(ctx)
@@ -49,15 +50,15 @@ func (o *Once) Do(ctx context.Context, fn func(ctx context.Context) error) error
 // Done reports whether a call has succeeded. It may be called from any goroutine.
 func (o *Once) Done() bool { return o.done.Load() }
 
-// OnceValue returns a function that calls fn when it's first called, and returns what that call
-// returned, be it an error, ever after. It is sync.OnceValues for functions that wait.
+// OnceValue returns a function that calls fn once, when it is first called, and always returns the
+// results of that call, even an error. It is sync.OnceValues for functions that wait.
 //
 // All callers share the call, as with [Shared.Do]. If all of them give up, or fn calls
-// runtime.Goexit, there is no result to be kept, and the next caller begins anew. A panic is kept,
+// runtime.Goexit, there is no result to keep, and the next caller calls fn again. A panic is kept
 // and raised in every caller.
 //
-// Made in a loop, the function belongs to that loop; outside of any, it may be called from
-// everywhere.
+// Made in a loop, the function belongs to that loop. Made outside any loop, it may be called from
+// any goroutine.
 func OnceValue[T any](fn func(ctx context.Context) (T, error), opts ...Option) func(ctx context.Context) (T, error) {
 	o := &onceValue[T]{identity: newIdentity(opts), fn: fn}
 	return o.do

@@ -50,7 +50,7 @@ func TestOnceTriesAgainAfterAFailure(t *testing.T) {
 	})
 }
 
-func TestCallerWhoGivesUpDoesNotEndTheCallForTheOthers(t *testing.T) {
+func TestCallerThatGivesUpDoesNotEndTheCallForOthers(t *testing.T) {
 	inBothColours(t, func(t *testing.T, ctx context.Context) {
 		o := coop.NewOnce()
 		gate := coop.NewEvent()
@@ -67,7 +67,7 @@ func TestCallerWhoGivesUpDoesNotEndTheCallForTheOthers(t *testing.T) {
 	})
 }
 
-func TestOnceThatAllGaveUpIsBegunAgain(t *testing.T) {
+func TestOnceThatAllCallersGaveUpBeginsAgain(t *testing.T) {
 	inBothColours(t, func(t *testing.T, ctx context.Context) {
 		o := coop.NewOnce()
 		never := coop.NewEvent()
@@ -108,7 +108,7 @@ func TestOnceValueKeepsValuesErrorsAndPanics(t *testing.T) {
 	})
 }
 
-func TestOnceValueDoesNotKeepThatAllGaveUp(t *testing.T) {
+func TestOnceValueKeepsNothingIfAllCallersGiveUp(t *testing.T) {
 	inBothColours(t, func(t *testing.T, ctx context.Context) {
 		gate := coop.NewEvent()
 		var begun atomic.Int32

@@ -8,16 +8,16 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// permits are taken one or several at a time, strictly in the order in which callers ask: a small
+// permits are taken one or several at a time, strictly in the order in which callers ask. A small
 // demand doesn't overtake a large one that waits, so the large one is served in the end.
 type permits struct {
 	identity
-	size int // how many there are; doesn't change; 0 stands for everything
+	size int // how many there are; never changes; 0 means everything
 
 	mu    sync.Mutex // held for moments; no other is taken inside
 	taken int
-	// line holds the callers for which there isn't enough yet, with what they want. A first one for
-	// which there is enough has been served.
+	// line holds the callers for which there aren't enough permits yet, with the numbers that they
+	// want. There are never enough for the first.
 	line line[int]
 }
 
@@ -62,8 +62,8 @@ func (p *permits) acquire(ctx context.Context, n int, what string) error {
 	return w.wait(ctx)
 }
 
-// release gives n back. It does nothing and reports false if what is taken isn't between least and
-// most.
+// release gives n permits back. It does nothing and reports false if the number of taken permits
+// isn't between least and most.
 func (p *permits) release(n, least, most int) bool {
 	p.mu.Lock()
 	if p.taken < least || p.taken > most {
@@ -81,8 +81,8 @@ func (p *permits) release(n, least, most int) bool {
 	return true
 }
 
-// grant serves those at the head of the line for whom there is enough. It must be called with mu
-// held, and what it returns be resolved without.
+// grant serves the callers at the head of the line for which there are enough permits. It must be
+// called with mu held. The caller resolves the result without mu.
 func (p *permits) grant() (next line[int]) {
 	for p.line.first != nil && p.line.first.value <= p.limit()-p.taken {
 		w := p.line.serve()
@@ -103,7 +103,7 @@ func (p *permits) resign(w *waiter[int], keep bool) bool {
 		w.state = gone
 	}
 	p.line.leave(w)
-	next := p.grant() // it may have stood in the way of smaller ones
+	next := p.grant() // its demand may have held up smaller ones
 	p.mu.Unlock()
 	next.resolve()
 	return false

@@ -20,10 +20,10 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// Random programs: some actors use a tool, and are cancelled at random moments: before they wait,
-// while they wait, just before or after they are served, by each other or by other goroutines. Then
-// the tool must have kept its promises, and everybody who wasn't cancelled must have come to the
-// end: in a loop a lost wake-up is a deadlock.
+// Random programs: some actors use a tool. Other actors, or other goroutines, cancel them at random
+// moments: before they wait, while they wait, just before or after they are served. At the end the
+// tool must have kept its promises, and every actor that wasn't cancelled must have finished: in a
+// loop a lost wake-up is a deadlock.
 
 // dice decide what a program does.
 type dice interface{ IntN(n int) int }
@@ -37,8 +37,8 @@ type play struct {
 	waits   []*step // that can be cancelled
 	steps   atomic.Int32
 	tickets int
-	// exclusive says that one is served at a time. Of several, one that was served later may well
-	// run earlier.
+	// exclusive: the tool serves one at a time. Of several, one that was served later may well run
+	// earlier.
 	exclusive bool
 	last      int // the ticket of the last one that was served without being cancelled
 }
@@ -80,13 +80,14 @@ func (p *play) try(ctx context.Context, wait func(ctx context.Context) error) bo
 	return true
 }
 
-// quietly is try for what may also end with an error of the tool, and has no order to be looked at.
+// quietly is try for a wait that may also end with an error of the tool, and whose order isn't
+// checked.
 func (p *play) quietly(ctx context.Context, wait func(ctx context.Context) error) error {
 	s := new(step)
 	s.Context, s.cancel = context.WithCancelCause(ctx)
 	defer s.cancel(nil)
-	// The number of cancels is limited, for a program that tries again and again comes to an end
-	// only if that succeeds at last.
+	// The number of cancels is limited, because a program that tries again and again ends only if
+	// it succeeds at last.
 	how := p.roll(8)
 	if p.steps.Add(1) > 300 {
 		how = -1
@@ -113,7 +114,7 @@ func (s *step) end() {
 	s.cancel(errBoom)
 }
 
-// disturb cancels somebody, or lets others go on, or does neither.
+// disturb cancels an actor, or lets others go on, or does neither.
 func (p *play) disturb(ctx context.Context) {
 	switch p.roll(6) {
 	case 0, 1:
@@ -213,8 +214,7 @@ var programs = map[string]func(ctx context.Context, p *play){
 		require.True(p.t, m.TryLock())
 		require.Zero(p.t, m.Waiting())
 	},
-	// A bounded buffer made of a condition, in which a signal that is lost leaves somebody waiting
-	// for ever.
+	// A bounded buffer made of a condition, in which a lost signal leaves an actor waiting forever.
 	"Cond": func(ctx context.Context, p *play) {
 		m := coop.NewMutex()
 		c := coop.NewCond(m)
@@ -389,7 +389,7 @@ var programs = map[string]func(ctx context.Context, p *play){
 				p.disturb(ctx)
 			}
 			if left.Add(1) == 3 {
-				b.Abort() // they are too few now
+				b.Abort() // too few are left
 			}
 		})
 		require.Equal(p.t, rounds[0], rounds[1])
@@ -403,7 +403,7 @@ var programs = map[string]func(ctx context.Context, p *play){
 func perform(t require.TestingT, ctx context.Context, program func(ctx context.Context, p *play), d dice, stage int) {
 	p := &play{t: t, dice: d, inLoop: stage != goroutines}
 	if stage == goroutines {
-		ctx, cancel := context.WithTimeoutCause(ctx, 20*time.Second, errors.New("somebody waits for ever"))
+		ctx, cancel := context.WithTimeoutCause(ctx, 20*time.Second, errors.New("an actor waits forever"))
 		defer cancel()
 		program(ctx, p)
 		return
@@ -440,7 +440,7 @@ func TestRandomProgramsKeepThePromises(t *testing.T) {
 	}
 }
 
-// bytesDice take the decisions from bytes, and the same ones again when there are no more.
+// bytesDice take the decisions from bytes, and start over when there are no more.
 type bytesDice struct {
 	bytes []byte
 	next  int
@@ -455,8 +455,8 @@ func (d *bytesDice) IntN(n int) int {
 	return (int(b) + d.next/len(d.bytes)) % n
 }
 
-// FuzzSchedules looks for a schedule, with cancels at any of the points at which somebody waits,
-// that breaks a promise.
+// FuzzSchedules looks for a schedule that breaks a promise, with cancels at any of the points at
+// which an actor waits.
 func FuzzSchedules(f *testing.F) {
 	names := slices.Sorted(maps.Keys(programs))
 	for i := range names {

@@ -13,10 +13,10 @@ import (
 // A Queue passes items from callers that put them to callers that get them. It is asyncio's Queue.
 // [NewQueue], [NewLIFO] and [NewPriority] make it.
 //
-// Unlike a channel it may be unbounded, give items in another order than that of arrival, be closed
-// while others put, and count the work that is under way. Callers are served in the order in which
-// they came: an item that is put while getters wait goes to the first of them, and a place that
-// becomes free goes to the first waiting putter.
+// Unlike a channel, a queue can be unbounded, return items in another order than the order of
+// arrival, be closed while callers put, and count the work that is under way. It serves callers in
+// the order in which they came: an item that is put while getters wait goes to the first of them,
+// and a place that becomes free goes to the first waiting putter.
 type Queue[T any] struct {
 	identity
 	size int // 0 for no bound
@@ -26,25 +26,26 @@ type Queue[T any] struct {
 	getters    line[T] // empty unless the store is
 	putters    line[T] // empty unless the store is full
 	closed     bool    // both lines are empty then
-	unfinished int     // items that were put, and of which TaskDone hasn't told
-	finished   *gate   // for those that wait for unfinished to be 0; nil if none has begun to
+	unfinished int     // items that were put and that TaskDone hasn't counted
+	finished   *gate   // for callers that wait for unfinished to be 0; nil if there are none
 }
 
-// NewQueue returns a queue that gives items in the order in which they were put. It holds size
-// items at most, or any number if size is 0. Made in a loop, it belongs to that loop.
+// NewQueue returns a queue that returns items in the order in which they were put. It holds at most
+// size items, or any number if size is 0, and panics if size is negative. Made in a loop, it
+// belongs to that loop.
 func NewQueue[T any](size int, opts ...Option) *Queue[T] {
 	return newQueue[T](size, new(cache.Ring[T]), opts)
 }
 
-// NewLIFO is [NewQueue] for a queue that gives the item first that was put last.
+// NewLIFO is [NewQueue] for a queue that first returns the item that was put last.
 func NewLIFO[T any](size int, opts ...Option) *Queue[T] {
 	return newQueue[T](size, new(stack[T]), opts)
 }
 
-// NewPriority is [NewQueue] for a queue that gives the least item first, and of equal ones the one
-// that was put first.
+// NewPriority is [NewQueue] for a queue that returns the least item first, and of equal items the
+// one that was put first.
 //
-// The function less is called with the queue locked: it must be quick, and must not use the queue.
+// The queue is locked while it calls less: less must be quick, and must not use the queue.
 func NewPriority[T any](size int, less func(a, b T) bool, opts ...Option) *Queue[T] {
 	return newQueue[T](size, &priority[T]{less: less}, opts)
 }
@@ -56,10 +57,10 @@ func newQueue[T any](size int, s store[T], opts []Option) *Queue[T] {
 	return &Queue[T]{identity: newIdentity(opts), size: size, store: s}
 }
 
-// Put puts an item, waiting in line while the queue is full. If it returns an error the item wasn't
-// put: [ErrQueueClosed] if the queue is closed, or gets closed meanwhile; the context's cause if
-// the context ends first. If the context ends at the very moment at which the item is taken, it is
-// put, and the error is nil.
+// Put puts an item, waiting in line while the queue is full. If it returns an error, the item
+// wasn't put: the error is [ErrQueueClosed] if the queue is closed before or during the wait, and
+// the context's cause if the context ends first. If the context ends at the very moment at which
+// the queue takes the item, the item is put and the error is nil.
 func (q *Queue[T]) Put(ctx context.Context, item T) error {
 	if ctx.Err() != nil {
 		return loop.ContextError(ctx)
@@ -80,7 +81,7 @@ func (q *Queue[T]) TryPut(item T) bool {
 	return err == nil
 }
 
-// put puts an item. It returns the getter that got it, if one did. If there is no room it returns
+// put puts an item. It returns the getter that got it, if one did. If there is no room, it returns
 // the new waiter, or an error if the caller mustn't wait.
 func (q *Queue[T]) put(item T, mayWait bool) (getter, putter *waiter[T], err error) {
 	q.mu.Lock()
@@ -104,10 +105,10 @@ func (q *Queue[T]) put(item T, mayWait bool) (getter, putter *waiter[T], err err
 	return getter, putter, nil
 }
 
-// Get takes an item, waiting in line while there is none. If it returns an error it has taken none:
-// [ErrQueueClosed] if the queue is closed and empty; the context's cause if the context ends first.
-// If the context ends at the very moment at which an item is handed over, Get returns the item and
-// no error.
+// Get takes an item, waiting in line while there is none. If it returns an error, it took none: the
+// error is [ErrQueueClosed] if the queue is closed and empty, and the context's cause if the
+// context ends first. If the context ends at the very moment at which an item is handed over, Get
+// returns the item and no error.
 func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 	if ctx.Err() != nil {
 		var none T
@@ -133,8 +134,8 @@ func (q *Queue[T]) TryGet() (item T, ok bool) {
 	return item, err == nil
 }
 
-// get takes an item. It returns the putter that had waited for the room, if one had. If there is no
-// item it returns the new waiter, or an error if the caller mustn't wait.
+// get takes an item. It returns the putter that waited for the room, if one did. If there is no
+// item, it returns the new waiter, or an error if the caller mustn't wait.
 func (q *Queue[T]) get(mayWait bool) (item T, putter, getter *waiter[T], err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock() // less may panic
@@ -164,8 +165,8 @@ func (q *Queue[T]) admit() *waiter[T] {
 	return putter
 }
 
-// All returns the items that it gets, one after the other, until the queue is closed and empty.
-// If a wait fails otherwise, the error comes with the last pair, and there is no item with it.
+// All returns a sequence of the items that it gets, until the queue is closed and empty. If a wait
+// fails for another reason, the last pair is a zero item and the error.
 //
 //	for item, err := range q.All(ctx) {
 //		if err != nil {
@@ -184,8 +185,8 @@ func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	}
 }
 
-// TaskDone says that the work on an item that was got is done: see [Queue.Join]. It panics if it's
-// called more often than items were put. It never waits. It may be called from any goroutine.
+// TaskDone says that the work on an item from the queue is done: see [Queue.Join]. It panics if it
+// is called more often than items were put. It never waits. It may be called from any goroutine.
 func (q *Queue[T]) TaskDone() {
 	q.mu.Lock()
 	if q.unfinished == 0 {
@@ -197,7 +198,8 @@ func (q *Queue[T]) TaskDone() {
 	gate.open()
 }
 
-// finish counts n items as done. It must be called with mu held, and the gate be opened without.
+// finish counts n items as done. It must be called with mu held. The caller opens the gate without
+// mu.
 func (q *Queue[T]) finish(n int) (gate *gate) {
 	q.unfinished -= n
 	if q.unfinished == 0 {
@@ -206,8 +208,8 @@ func (q *Queue[T]) finish(n int) (gate *gate) {
 	return gate
 }
 
-// Join waits until there was a call of [Queue.TaskDone] for each item that was put.
-// If the context ends first, it returns the context's cause.
+// Join waits until [Queue.TaskDone] has been called for each item that was put. If the context ends
+// first, it returns the context's cause.
 func (q *Queue[T]) Join(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return loop.ContextError(ctx)
@@ -225,10 +227,10 @@ func (q *Queue[T]) Join(ctx context.Context) error {
 	return gate.wait(ctx)
 }
 
-// Close closes the queue: nothing more can be put. A caller that waits to put gets
-// [ErrQueueClosed], and its item isn't put. What is in the queue can still be got; after that Get
-// returns ErrQueueClosed, too. Closing again does nothing. It never waits. It may be called from
-// any goroutine.
+// Close closes the queue, so that it takes no more items. A caller that waits to put gets
+// [ErrQueueClosed], and its item isn't put. Get still returns the items in the queue, and then
+// ErrQueueClosed. Closing again does nothing. Close never waits, and may be called from any
+// goroutine.
 func (q *Queue[T]) Close() {
 	q.mu.Lock()
 	getters, putters := q.close()
@@ -237,7 +239,7 @@ func (q *Queue[T]) Close() {
 	putters.reject(ErrQueueClosed)
 }
 
-// CloseNow is [Queue.Close], and returns what is left in the queue instead of leaving it to the
+// CloseNow is [Queue.Close], but returns the items in the queue instead of leaving them to the
 // getters. These items count as done for [Queue.Join]. It is asyncio's shutdown(immediate=True).
 func (q *Queue[T]) CloseNow() (left []T) {
 	left, gate, getters, putters := q.closeNow()
@@ -254,11 +256,11 @@ func (q *Queue[T]) closeNow() (left []T, gate *gate, getters, putters line[T]) {
 	for q.store.Len() > 0 {
 		left = append(left, q.store.Pop())
 	}
-	// There may have been a TaskDone for items that were never got.
+	// TaskDone may have been called for items that no caller got.
 	return left, q.finish(min(len(left), q.unfinished)), getters, putters
 }
 
-// close must be called with mu held, and those that it returns be rejected without.
+// close must be called with mu held. The caller rejects the waiters that it returns without mu.
 func (q *Queue[T]) close() (getters, putters line[T]) {
 	q.closed = true
 	return q.getters.take(refused), q.putters.take(refused)
@@ -271,7 +273,7 @@ func (q *Queue[T]) Len() int {
 	return q.store.Len()
 }
 
-// Cap returns how many items the queue holds at most, 0 if there is no bound.
+// Cap returns the most items that the queue can hold, or 0 if there is no bound.
 func (q *Queue[T]) Cap() int { return q.size }
 
 // Closed reports whether the queue has been closed. It may be called from any goroutine.
@@ -294,12 +296,13 @@ func (t *getterTool[T]) resign(w *waiter[T], keep bool) bool {
 		return true
 	}
 	if w.state == served {
-		// The item goes to the next getter: it is where it would be if it had never been taken.
+		// The item goes to the next getter, or back to where it would be if it had never been
+		// taken.
 		w.state = gone
 		if next = q.getters.serve(); next != nil {
 			next.value = w.value
 		} else {
-			q.store.Unpop(w.value) // there may be one too many for a moment; nothing is put until there is room again
+			q.store.Unpop(w.value) // there may be one too many for a moment; no item is put until there is room again
 		}
 	}
 	q.getters.leave(w)
@@ -314,6 +317,7 @@ func (t *putterTool[T]) resign(w *waiter[T], keep bool) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.putters.leave(w)
-	// An item that was taken is put, whatever ends the wait: a getter may have it already.
+	// An item that the queue has taken is put, whatever ends the wait: a getter may have it
+	// already.
 	return w.state == served && keep
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/leakcheck"
 )
 
-func TestItemGoesToTheGetterWhoHasWaitedLongest(t *testing.T) {
+func TestItemGoesToTheGetterThatHasWaitedLongest(t *testing.T) {
 	inBothColours(t, func(t *testing.T, ctx context.Context) {
 		q := coop.NewQueue[int](0)
 		got := make([]int, 4)
@@ -63,7 +63,7 @@ func TestPuttersWaitForRoomInTheirOrder(t *testing.T) {
 	})
 }
 
-func TestItemHandedToOneWhoIsCancelledAtThatMomentIsGot(t *testing.T) {
+func TestItemHandedToAGetterCancelledAtThatMomentIsGot(t *testing.T) {
 	virtually(t, func(ctx context.Context) {
 		for _, cancelFirst := range []bool{false, true} {
 			q := coop.NewQueue[int](0)
@@ -169,7 +169,7 @@ func TestCloseEndsTheWaitOfGetters(t *testing.T) {
 	})
 }
 
-func TestCloseNowTakesWhatIsLeftAndFreesThoseWhoJoin(t *testing.T) {
+func TestCloseNowReturnsWhatIsLeftAndEndsJoin(t *testing.T) {
 	inBothColours(t, func(t *testing.T, ctx context.Context) {
 		q := coop.NewQueue[int](3)
 		for i := range 3 {
@@ -226,7 +226,7 @@ func TestJoinWaitsForTheWorkOnEachItem(t *testing.T) {
 	})
 }
 
-// What was got and not told done still counts after CloseNow.
+// An item that was got but isn't done still counts after CloseNow.
 func TestCloseNowDoesNotCountWorkThatIsUnderWay(t *testing.T) {
 	virtually(t, func(ctx context.Context) {
 		q := coop.NewQueue[int](0)
@@ -252,7 +252,7 @@ func TestLoopOverAQueueEndsWithItsContext(t *testing.T) {
 			for v, err := range q.All(ctx) {
 				if err != nil {
 					failure = err
-					continue // it ends all the same
+					continue // it ends nevertheless
 				}
 				got = append(got, v)
 			}

@@ -9,9 +9,9 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// detach runs fn on behalf of several callers: in a task of the current loop, or in a goroutine if
-// there is no loop. Its context has the values of ctx, and ends by the function that detach
-// returns, or with the loop's Run. In a loop fn runs up to its first wait before detach returns.
+// detach runs fn on behalf of several callers, in a task of the current loop, or in a goroutine if
+// there is no loop. The context of fn has the values of ctx. It ends when cancel is called, or with
+// the loop's Run. In a loop fn runs up to its first wait before detach returns.
 func detach(ctx context.Context, name string, fn func(ctx context.Context)) (cancel func(cause error)) {
 	ctx = context.WithoutCancel(ctx)
 	if repaint.CurrentLoop() == nil {
@@ -29,10 +29,10 @@ func detach(ctx context.Context, name string, fn func(ctx context.Context)) (can
 	return func(cause error) { task.Cancel(cause) }
 }
 
-// complete calls fn, and then deliver, once, with the outcome, however fn ends. deliver returns
-// false if no caller waits any more. A panic goes to the waiting callers. If there are none, it
-// goes on in a loop, where its Run raises it; in a goroutine it would end the program because of a
-// caller's cancel, so there it is dropped.
+// complete calls fn, and then calls deliver once with the outcome, however fn ends. deliver returns
+// false if no caller waits any more. A panic goes to the waiting callers. If there are none, the
+// panic continues in a loop, whose Run raises it. In a goroutine it would end the program because
+// of a caller's cancel, so it is dropped there.
 func complete[V any](fn func() (V, error), deliver func(V, error) bool) {
 	returned := false
 	defer func() {
@@ -58,8 +58,8 @@ func complete[V any](fn func() (V, error), deliver func(V, error) bool) {
 	deliver(v, err)
 }
 
-// asPanic makes a PanicError of what was recovered. One that has passed through an Await stays what
-// it is.
+// asPanic turns a recovered value into a PanicError. A PanicError that has passed through an Await
+// stays as it is.
 func asPanic(recovered any) *loop.PanicError {
 	if p, ok := recovered.(*loop.PanicError); ok {
 		return p

@@ -2,13 +2,13 @@ package coop
 
 import "context"
 
-// An RWMutex is a lock that any number of readers or one writer can have. The zero value is
-// unlocked, and is for every goroutine; one that [NewRWMutex] makes in a loop belongs to that loop.
-// It must not be copied.
+// An RWMutex is a lock that any number of readers, or one writer, can hold. The zero value is
+// unlocked and is for every goroutine; an RWMutex that [NewRWMutex] makes in a loop belongs to that
+// loop. It must not be copied.
 //
-// It is fair to both: callers are served in the order in which they came. A reader that comes while
+// It is fair to both: it serves callers in the order in which they came. A reader that comes while
 // a writer waits is served after that writer, even if readers hold the lock at that moment. Readers
-// next to each other in line are let in together.
+// that are next to each other in line get the lock together.
 //
 // It isn't re-entrant, not even for readers: a second RLock waits for a writer that waits for the
 // first.

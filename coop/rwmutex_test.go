@@ -30,7 +30,7 @@ func TestReadersShareAndWritersDoNot(t *testing.T) {
 	})
 }
 
-func TestReadersWaitBehindAWriterAndAreLetInTogether(t *testing.T) {
+func TestReadersQueueAfterAWriterAndAreLetInTogether(t *testing.T) {
 	inBothColours(t, func(t *testing.T, ctx context.Context) {
 		m := coop.NewRWMutex()
 		require.NoError(t, m.RLock(ctx))

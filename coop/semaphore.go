@@ -5,15 +5,15 @@ import (
 	"fmt"
 )
 
-// A Semaphore has a number of permits, of which callers take one or several at a time.
-// [NewSemaphore] makes it.
+// A Semaphore has a number of permits. Callers take one or several at a time. [NewSemaphore] makes
+// one. It is asyncio's Semaphore, with weights.
 //
 // It is strictly fair: a caller that waits for many permits isn't overtaken by callers that want
 // few.
 type Semaphore struct{ permits permits }
 
-// NewSemaphore returns a semaphore with the given number of permits, of which there must be one at
-// least. Made in a loop, it belongs to that loop.
+// NewSemaphore returns a semaphore with the given number of permits, and panics if that is less
+// than one. Made in a loop, the semaphore belongs to that loop.
 func NewSemaphore(size int, opts ...Option) *Semaphore {
 	if size < 1 {
 		panic(fmt.Sprintf("coop: NewSemaphore with a size of %d", size))
@@ -21,11 +21,11 @@ func NewSemaphore(size int, opts ...Option) *Semaphore {
 	return &Semaphore{permits{identity: newIdentity(opts), size: size}}
 }
 
-// Acquire takes n permits, all at once, waiting in line until there are so many. If it returns an
-// error it has taken none: [ErrTooLarge], at once, if n is more than the semaphore has at all.
+// Acquire takes n permits at once, waiting in line until that many are free. If it returns an
+// error, it took none. It returns [ErrTooLarge] at once if n is more than [Semaphore.Size].
 //
-// If the context ends while the caller waits, Acquire returns its cause. If at that very moment it
-// was the caller's turn, it has the permits, and the error is nil.
+// If the context ends while the caller waits, Acquire returns its cause. If the caller's turn comes
+// at that very moment, the caller has the permits and the error is nil.
 func (s *Semaphore) Acquire(ctx context.Context, n int) error {
 	s.check(n)
 	if n > s.permits.size {
@@ -41,8 +41,8 @@ func (s *Semaphore) TryAcquire(n int) bool {
 	return s.permits.try(n)
 }
 
-// Release gives n permits back; waiting callers get them first. It panics if fewer are taken. It
-// never waits. It may be called from any goroutine.
+// Release gives n permits back; waiting callers get them first. It panics if fewer than n are
+// taken. It never waits. It may be called from any goroutine.
 func (s *Semaphore) Release(n int) {
 	s.check(n)
 	if !s.permits.release(n, n, s.permits.size) {
@@ -50,7 +50,7 @@ func (s *Semaphore) Release(n int) {
 	}
 }
 
-// Size returns the number of all permits.
+// Size returns the total number of permits.
 func (s *Semaphore) Size() int { return s.permits.size }
 
 // Free returns the number of permits that aren't taken. It may be called from any goroutine.

@@ -56,7 +56,7 @@ func TestSmallDemandsDoNotOvertakeALargeOne(t *testing.T) {
 	})
 }
 
-func TestCancelOfALargeDemandLetsTheSmallOnesBehindItIn(t *testing.T) {
+func TestCancelOfALargeDemandLetsLaterSmallOnesIn(t *testing.T) {
 	inBothColours(t, func(t *testing.T, ctx context.Context) {
 		s := coop.NewSemaphore(4)
 		require.NoError(t, s.Acquire(ctx, 2))

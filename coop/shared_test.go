@@ -127,7 +127,7 @@ func TestRunEndsWhenAllHaveGivenUp(t *testing.T) {
 		require.ErrorContains(t, cause, "nobody waits")
 		require.Zero(t, s.Waiting(1))
 
-		// Who comes now begins anew.
+		// A caller that comes now begins anew.
 		v, err := s.Do(ctx, 1, func(context.Context) (int, error) { return 5, nil })
 		require.NoError(t, err)
 		require.Equal(t, 5, v)
@@ -155,7 +155,7 @@ func TestForget(t *testing.T) {
 	})
 }
 
-func TestGoexitInARunGoesOnInTheCallers(t *testing.T) {
+func TestGoexitInARunContinuesInTheCallers(t *testing.T) {
 	leakcheck.Test(t)
 	var s coop.Shared[int, int]
 	returned := false
@@ -169,7 +169,7 @@ func TestGoexitInARunGoesOnInTheCallers(t *testing.T) {
 	require.False(t, returned)
 }
 
-func TestPanicThatNobodyWaitsForIsRaisedByRun(t *testing.T) {
+func TestPanicWithoutWaitingCallersIsRaisedByRun(t *testing.T) {
 	leakcheck.Test(t)
 	var s coop.Shared[int, int]
 	p := recovered(func() {
@@ -189,7 +189,7 @@ func TestPanicThatNobodyWaitsForIsRaisedByRun(t *testing.T) {
 	require.ErrorIs(t, p.(error), errBoom)
 }
 
-func TestRunWhoseLoopEndsIsBegunAgainByOneWhoWaitsElsewhere(t *testing.T) {
+func TestRunWhoseLoopEndsBeginsAgainForACallerElsewhere(t *testing.T) {
 	leakcheck.Test(t)
 	var s coop.Shared[int, string]
 	var begun coop.Event

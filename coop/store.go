@@ -6,19 +6,19 @@ import "github.com/seed1239206e/repaint/internal/cache"
 type store[T any] interface {
 	Push(item T)
 	Pop() T // of a store that isn't empty
-	// Unpop puts an item back that was popped, or would have been, so that it comes next among
+	// Unpop puts back an item that was popped, or would have been, so that it comes next among
 	// equals.
 	Unpop(item T)
 	Len() int
 }
 
-// One that gives what came first.
+// cache.Ring is the store that gives the oldest item first.
 var _ store[int] = (*cache.Ring[int])(nil)
 
-// keepItems is for how many items an empty store keeps the memory.
+// keepItems is the number of items for which an empty store keeps memory.
 const keepItems = 1024
 
-// A stack gives what came last.
+// A stack gives the newest item first.
 type stack[T any] struct{ items []T }
 
 func (s *stack[T]) Len() int     { return len(s.items) }
@@ -36,7 +36,7 @@ func (s *stack[T]) Pop() (item T) {
 	return item
 }
 
-// A priority is a heap that gives the least item, and of equal ones what came first.
+// A priority is a heap that gives the least item first, and of equal items the oldest.
 type priority[T any] struct {
 	less  func(a, b T) bool
 	heap  []ranked[T]

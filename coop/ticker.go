@@ -11,16 +11,16 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A Ticker gives a tick at regular moments: every d after it was made, without drift. [NewTicker]
-// makes it.
+// A Ticker ticks at regular intervals, without drift: at every multiple of d after it was made.
+// [NewTicker] makes one.
 //
 // Each tick goes to one caller: the one that has waited longest. Ticks for which no caller waits
-// are dropped, except for one, which the next caller gets at once: as with time.Ticker, a slow
-// consumer doesn't get a heap of them.
+// are dropped, except for one, which the next caller gets at once. As with time.Ticker, ticks don't
+// pile up for a slow consumer.
 //
-// A ticker that is made in a loop goes by the loop's clock, which may be a virtual one, and can be
-// used in that loop only. Any other goes by real time and can be used from everywhere. Nothing
-// runs, and no timer is set, while no caller waits. So it needn't be stopped to be let go.
+// A ticker made in a loop uses the loop's clock, which may be virtual, and works only in that loop.
+// Any other ticker uses real time and works in every goroutine. While no caller waits, nothing runs
+// and no timer is set, so a ticker needn't be stopped before it is dropped.
 type Ticker struct {
 	identity
 	every time.Duration
@@ -30,12 +30,12 @@ type Ticker struct {
 	next    time.Time
 	missed  int
 	stopped bool
-	wake    *loop.Promise[struct{}] // of the caller that waits for the next tick; nil if there is none
+	wake    *loop.Promise[struct{}] // for the caller that waits for the next tick; nil if there is none
 }
 
-// NewTicker returns a ticker whose first tick comes after d, which must be positive. Made in a
-// loop, it goes by the loop's clock and belongs to the loop; with [Unbound] it goes by real time
-// all the same.
+// NewTicker returns a ticker whose first tick comes after d. It panics if d isn't positive. Made in
+// a loop, the ticker uses the loop's clock and belongs to the loop; with [Unbound] it uses real
+// time even then.
 func NewTicker(d time.Duration, opts ...Option) *Ticker {
 	if d <= 0 {
 		panic(fmt.Sprintf("coop: NewTicker for every %v", d))
@@ -53,10 +53,10 @@ func (t *Ticker) now() time.Time {
 	return time.Now()
 }
 
-// Wait waits for the next tick and returns the moment for which it was due; of several that have
-// passed, the last one. After [Ticker.Stop] the error is [ErrStopped]. If the context ends first,
-// it's the context's cause, and the tick is for the next caller. If the ticker is of another loop
-// the error is [repaint.ErrOtherLoop].
+// Wait waits for the next tick and returns the time at which the tick was due. If several ticks
+// have passed, it returns the time of the last one. After [Ticker.Stop] the error is [ErrStopped].
+// If the context ends first, the error is the context's cause, and the tick goes to the next
+// caller. If the ticker belongs to another loop, the error is [repaint.ErrOtherLoop].
 func (t *Ticker) Wait(ctx context.Context) (time.Time, error) {
 	if t.home != nil && repaint.CurrentLoop() != t.home {
 		return time.Time{}, fmt.Errorf("%w: a coop.Ticker goes by the clock of the loop in which it was made; make it with coop.Unbound", repaint.ErrOtherLoop)
@@ -76,7 +76,8 @@ func (t *Ticker) Wait(ctx context.Context) (time.Time, error) {
 	}
 }
 
-// take takes the tick if it is due. If not, it returns what to wait for, and how long that takes.
+// take takes the tick if it is due. If it isn't, take returns the promise to wait for, and the time
+// until the tick.
 func (t *Ticker) take() (at time.Time, wake *loop.Promise[struct{}], d time.Duration, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -109,8 +110,8 @@ func (t *Ticker) sleep(ctx context.Context, wake *loop.Promise[struct{}], d time
 	return err
 }
 
-// All returns the moments of the ticks, as Wait does, until the ticker is stopped.
-// If a wait fails otherwise, the error comes with the last pair.
+// All returns a sequence of the times of the ticks, as Wait returns them, until the ticker is
+// stopped. If a wait fails for another reason, the last pair holds the error.
 func (t *Ticker) All(ctx context.Context) iter.Seq2[time.Time, error] {
 	return func(yield func(time.Time, error) bool) {
 		for {

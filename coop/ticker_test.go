@@ -46,7 +46,7 @@ func TestSlowConsumerGetsOneTickAndTheRestIsCounted(t *testing.T) {
 	})
 }
 
-func TestTickGoesToTheOneWhoHasWaitedLongest(t *testing.T) {
+func TestTickGoesToTheCallerThatHasWaitedLongest(t *testing.T) {
 	virtually(t, func(ctx context.Context) {
 		tick := coop.NewTicker(time.Second)
 		var order journal[int]
@@ -81,7 +81,7 @@ func TestStopEndsAllWaits(t *testing.T) {
 			return errBoom
 		})
 		if repaint.CurrentLoop() == nil {
-			until(t, ctx, func() bool { return tick.Waiting() == 1 }) // behind the first one
+			until(t, ctx, func() bool { return tick.Waiting() == 1 }) // after the first one
 		}
 		tick.Stop()
 		tick.Stop()

@@ -21,6 +21,8 @@ func TestImportsPointOneWay(t *testing.T) {
 		{"loop", "", false},
 		{".", "greenlet loop internal/callsite internal/explore internal/nonblock", false},
 		{"coop", ". greenlet loop internal/cache internal/callsite internal/explore internal/nonblock", false},
+		{"db/backend", "sqltext internal/redact", false},
+		{"db/backend/sqlbackend", ". greenlet loop sqltext db/backend internal/cache internal/callsite internal/explore internal/nonblock internal/redact", false},
 		{"repainttest", ". greenlet loop internal/callsite internal/explore internal/nonblock", false},
 	} {
 		out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "./"+room.dir).CombinedOutput()

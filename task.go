@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -184,11 +183,7 @@ func (t *Task[T]) fail(r any) {
 		t.promise.Reject(fmt.Errorf("%s: %w", t, greenlet.ErrExit))
 		return
 	}
-	p, ok := r.(*loop.PanicError)
-	if !ok {
-		p = &loop.PanicError{Value: r, Stack: debug.Stack()}
-	}
-	t.promise.Reject(p)
+	t.promise.Reject(loop.Recovered(r))
 }
 
 // A task is the part of a [Task] that doesn't depend on its type.

@@ -104,7 +104,7 @@ func (o *onceValue[T]) run(ctx context.Context) (T, error) {
 			if greenlet.IsKill(r) {
 				panic(r)
 			}
-			p := asPanic(r)
+			p := loop.Recovered(r)
 			o.result.Store(&onceResult[T]{panic: p})
 			panic(p)
 		}

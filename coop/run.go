@@ -2,7 +2,6 @@ package coop
 
 import (
 	"context"
-	"runtime/debug"
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/greenlet"
@@ -47,7 +46,7 @@ func complete[V any](fn func() (V, error), deliver func(V, error) bool) {
 			deliver(none, errLost)
 			panic(r)
 		default:
-			p := asPanic(r)
+			p := loop.Recovered(r)
 			if !deliver(none, p) && repaint.CurrentLoop() != nil {
 				panic(p)
 			}
@@ -56,13 +55,4 @@ func complete[V any](fn func() (V, error), deliver func(V, error) bool) {
 	v, err := fn()
 	returned = true
 	deliver(v, err)
-}
-
-// asPanic turns a recovered value into a PanicError. A PanicError that has passed through an Await
-// stays as it is.
-func asPanic(recovered any) *loop.PanicError {
-	if p, ok := recovered.(*loop.PanicError); ok {
-		return p
-	}
-	return &loop.PanicError{Value: recovered, Stack: debug.Stack()}
 }

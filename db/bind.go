@@ -18,7 +18,7 @@ func Named(name string, value any) sql.NamedArg { return sql.Named(name, value) 
 // may have more fields than there are parameters.
 //
 // The values are in room if that is large enough.
-func (st *Statement) bind(room []any, args []any) ([]any, error) {
+func (st *statement) bind(room []any, args []any) ([]any, error) {
 	if len(args) == 0 && len(st.Params) == 0 {
 		return nil, nil
 	}
@@ -55,7 +55,7 @@ func (st *Statement) bind(room []any, args []any) ([]any, error) {
 // bindNamed handles the usual call, one named value for each parameter, without
 // comparing each with each. It reports false for every other call: right or
 // wrong, the long way decides.
-func (st *Statement) bindNamed(values, args []any) bool {
+func (st *statement) bindNamed(values, args []any) bool {
 	if len(args) != len(st.names) || len(st.Params) != len(st.names) {
 		return false
 	}
@@ -80,7 +80,7 @@ func (st *Statement) bindNamed(values, args []any) bool {
 
 // checkUnused returns an error for an argument that is no parameter, or is none
 // of the kinds that bind knows.
-func (st *Statement) checkUnused(args []any) error {
+func (st *statement) checkUnused(args []any) error {
 	for i, arg := range args {
 		switch arg := arg.(type) {
 		case sql.NamedArg:
@@ -116,7 +116,7 @@ func (st *Statement) checkUnused(args []any) error {
 	return nil
 }
 
-func (st *Statement) unused(name string) error {
+func (st *statement) unused(name string) error {
 	has := "no parameters"
 	if len(st.names) > 0 {
 		has = "only :" + strings.Join(st.names, ", :")
@@ -128,7 +128,7 @@ func (st *Statement) unused(name string) error {
 	return st.badArgs("the argument %q is no parameter of the statement, which has %s%s", name, has, why)
 }
 
-func (st *Statement) badArgs(format string, args ...any) error {
+func (st *statement) badArgs(format string, args ...any) error {
 	err := fail("bind", ErrParameter, format, args...)
 	err.Statement = st.Source
 	return err
@@ -202,7 +202,7 @@ func describe(args []any) string {
 }
 
 // named pairs the statement's parameters with their values, for errors.
-func (st *Statement) named(values []any) []sql.NamedArg {
+func (st *statement) named(values []any) []sql.NamedArg {
 	if len(values) != len(st.Params) {
 		return nil
 	}

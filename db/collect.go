@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql/driver"
 	"reflect"
+
+	"github.com/seed1239206e/repaint/db/backend"
 )
 
 // Querier is what Engine, Conn and Tx have in common. A function that takes one
@@ -39,7 +41,7 @@ func All[T any](ctx context.Context, q Querier, query string, args ...any) ([]T,
 	if err != nil {
 		return nil, rows.call.explain(err)
 	}
-	all := make([]T, rows.call.count())
+	all := make([]T, rows.call.Count())
 	for i := range all {
 		rows.Next()
 		row, _ := rows.row("scan")
@@ -100,7 +102,7 @@ func queryMax(ctx context.Context, q Querier, max int, query string, args []any)
 
 // one calls scan if there is exactly one row.
 func (r *Rows) one(scan func() error) error {
-	switch n := r.call.count(); {
+	switch n := r.call.Count(); {
 	case n == 0:
 		return noRows(&r.call)
 	case n > 1:
@@ -111,7 +113,7 @@ func (r *Rows) one(scan func() error) error {
 }
 
 // scannerFor returns a function that copies a row to a T.
-func scannerFor[T any](c *Call) (func(row []driver.Value, dest *T) error, error) {
+func scannerFor[T any](c *call) (func(row []driver.Value, dest *T) error, error) {
 	t := reflect.TypeFor[T]()
 	switch {
 	case isRowType(t):
@@ -138,7 +140,7 @@ func scannerFor[T any](c *Call) (func(row []driver.Value, dest *T) error, error)
 	}, oneColumn(c.Columns, t.String())
 }
 
-func oneColumn(columns []Column, what string) error {
+func oneColumn(columns []backend.Column, what string) error {
 	if len(columns) == 1 {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -68,7 +69,7 @@ func (e *Engine) Connect(ctx context.Context, opts ...ConnOption) (*Conn, error)
 	for _, opt := range opts {
 		opt.conn(&c.conf)
 	}
-	if err := c.conf.tx.check("connect"); err != nil {
+	if err := checkIsolation("connect", c.conf.tx); err != nil {
 		return nil, e.fail(ctx, "connect", nil, err)
 	}
 	physical, err := e.pool.acquire(ctx)
@@ -233,7 +234,7 @@ func (c *Conn) autoTx(op string) (*Tx, error) {
 }
 
 func (c *Conn) exec(ctx context.Context, tx *Tx, query string, args []any) (Result, error) {
-	var call Call
+	var call call
 	if err := c.e.prepare(ctx, &call, &c.conf, query, args); err != nil {
 		return Result{}, err
 	}
@@ -265,7 +266,7 @@ func (c *Conn) queryRow(ctx context.Context, tx *Tx, query string, args []any) *
 }
 
 // do runs a statement, in tx or, if that is nil, outside of a transaction.
-func (c *Conn) do(ctx context.Context, tx *Tx, op string, call *Call) error {
+func (c *Conn) do(ctx context.Context, tx *Tx, op string, call *call) error {
 	tx, err := c.auto(ctx, tx)
 	if err != nil {
 		return err
@@ -276,7 +277,7 @@ func (c *Conn) do(ctx context.Context, tx *Tx, op string, call *Call) error {
 	return c.doCall(ctx, tx, op, call)
 }
 
-func (c *Conn) doCall(ctx context.Context, tx *Tx, op string, call *Call) error {
+func (c *Conn) doCall(ctx context.Context, tx *Tx, op string, call *call) error {
 	if err := c.start(tx, op, call.Statement.Source); err != nil {
 		return c.e.fail(ctx, op, call, err)
 	}
@@ -299,7 +300,7 @@ func (c *Conn) doCall(ctx context.Context, tx *Tx, op string, call *Call) error 
 
 // enter checks whether the statement may run, and waits for its turn if it is in
 // no transaction. The Conn is running.
-func (c *Conn) enter(ctx context.Context, tx *Tx, op string, call *Call) (pass, error) {
+func (c *Conn) enter(ctx context.Context, tx *Tx, op string, call *call) (pass, error) {
 	st := call.Statement
 	if err := loop.ContextError(ctx); err != nil {
 		return noPass, err
@@ -321,7 +322,7 @@ func (c *Conn) enter(ctx context.Context, tx *Tx, op string, call *Call) (pass, 
 
 // run runs the statement, and before it what begins the transaction, if that has
 // not begun. The Conn is running.
-func (c *Conn) run(ctx context.Context, tx *Tx, op string, call *Call) error {
+func (c *Conn) run(ctx context.Context, tx *Tx, op string, call *call) error {
 	for attempt := 0; ; attempt++ {
 		ran, first := false, tx != nil && !tx.begun()
 		var err error
@@ -331,9 +332,9 @@ func (c *Conn) run(ctx context.Context, tx *Tx, op string, call *Call) error {
 			}
 		}
 		if !ran {
-			err = c.c.session.Do(ctx, call)
+			err = c.c.session.Do(ctx, &call.Call)
 		}
-		c.c.mark(call.Statement)
+		c.c.mark(call.st)
 		if err == nil {
 			return nil
 		}
@@ -407,9 +408,9 @@ func (c *Conn) isQuiet() bool {
 	if c.c == nil {
 		return true
 	}
-	status := Idle
+	status := backend.Idle
 	if c.tx != nil && c.tx.begun() {
-		status = InTx
+		status = backend.InTx
 	}
 	return c.c.isQuiet(status)
 }
@@ -426,7 +427,7 @@ func (c *Conn) finish(ctx context.Context) {
 	lost := false
 	if c.tx != nil && c.c != nil {
 		var done context.CancelFunc
-		ctx, done = limited(ctx, c.e.cleanup)
+		ctx, done = backend.Ending(ctx, c.e.cleanup)
 		defer done()
 		lost = c.c.session.Rollback(ctx) != nil
 	}
@@ -510,7 +511,7 @@ func (c *Conn) after(ctx context.Context, tx *Tx, wrote bool, err, wrapped error
 		for t := tx; t != nil; t = t.parent {
 			t.state, t.why = txLost, wrapped
 		}
-	case status == FailedTx, cancelled && wrote:
+	case status == backend.FailedTx, cancelled && wrote:
 		tx.state, tx.why = txFailed, wrapped
 	}
 	return wrapped

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
 )
 
@@ -117,7 +118,7 @@ func TestAConnSurvivesACancelledQuery(t *testing.T) {
 
 func TestAConnThatWasLostSaysSo(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
-		f := &dbtest.Fake{OnDo: func(context.Context, *dbtest.FakeSession, *db.Call) error { return dbtest.ErrFakeGone }}
+		f := &dbtest.Fake{OnDo: func(context.Context, *dbtest.FakeSession, *backend.Call) error { return dbtest.ErrFakeGone }}
 		e := dbtest.Open(t, ctx, f.Register())
 		conn, err := e.Connect(ctx)
 		require.NoError(t, err)

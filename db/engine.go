@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -23,9 +24,9 @@ type Engine struct {
 	maxParams int  // of one statement; 0 is no limit
 	conf      config
 
-	connector  Connector
-	converter  converter // the connector, if its calls block; see serve
-	shared     Shared    // the connector, if it can do without a connection; else nil
+	connector  backend.Connector
+	converter  backend.Converter // the connector, if its calls block; see serve
+	shared     backend.Shared    // the connector, if it can do without a connection; else nil
 	statements statementCache
 	cleanup    time.Duration // for what ends something; 0 is no limit
 	gate       *gate         // nil where the database arbitrates between writers
@@ -72,7 +73,7 @@ func OpenDB(ctx context.Context, d SQLDialect, db *sql.DB, opts ...Option) (*Eng
 	if err != nil {
 		return nil, err
 	}
-	connector, err := repaint.Block(ctx, func(ctx context.Context) (Connector, error) {
+	connector, err := repaint.Block(ctx, func(ctx context.Context) (backend.Connector, error) {
 		return d.ConnectorDB(ctx, db)
 	})
 	if err != nil {
@@ -81,7 +82,7 @@ func OpenDB(ctx context.Context, d SQLDialect, db *sql.DB, opts ...Option) (*Eng
 	return open(ctx, d, &URL{Dialect: d.Name(), Driver: "database/sql"}, conf, connector)
 }
 
-func open(ctx context.Context, d Dialect, u *URL, conf config, connector Connector) (*Engine, error) {
+func open(ctx context.Context, d Dialect, u *URL, conf config, connector backend.Connector) (*Engine, error) {
 	limits := connector.Limits()
 	conf.conn.dialect = d
 	size, max := conf.places(limits)
@@ -94,8 +95,8 @@ func open(ctx context.Context, d Dialect, u *URL, conf config, connector Connect
 	if !limits.Local {
 		e.cleanup = conf.cleanup
 	}
-	if c, ok := connector.(*sqlConnector); ok {
-		c.cleanup = e.cleanup
+	if c, ok := connector.(backend.Limited); ok {
+		c.LimitEndings(e.cleanup)
 	}
 	e.events.add(conf.events)
 	e.pool = e.newPool(size, max)
@@ -106,7 +107,7 @@ func open(ctx context.Context, d Dialect, u *URL, conf config, connector Connect
 		e.writers = e.newPool(1, 1)
 	}
 
-	if s, ok := connector.(Shared); ok && e.shares() {
+	if s, ok := connector.(backend.Shared); ok && e.shares() {
 		e.shared = s
 	}
 	opened := false
@@ -121,7 +122,7 @@ func open(ctx context.Context, d Dialect, u *URL, conf config, connector Connect
 		return nil, err
 	}
 	first.release(ctx, c)
-	if c, ok := connector.(converter); ok {
+	if c, ok := connector.(backend.Converter); ok {
 		e.converter = c
 	}
 	opened = true
@@ -176,7 +177,7 @@ func (e *Engine) Dialect() Dialect { return e.dialect }
 // for that time, or on PostgreSQL, where nothing keeps it from that, on one that carries the
 // statements of others, too. A script is no transaction: what precedes a failing statement stays done.
 func (e *Engine) Exec(ctx context.Context, query string, args ...any) (Result, error) {
-	var call Call
+	var call call
 	if err := e.prepare(ctx, &call, &e.conf.conn, query, args); err != nil {
 		return Result{}, err
 	}
@@ -271,14 +272,14 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	why := fail("use the engine", ErrClosed, "the Engine for %s is closed", e.url)
 	e.gate.close(why)
-	ending, done := limited(ctx, e.cleanup)
+	ending, done := backend.Ending(ctx, e.cleanup)
 	defer done()
 	out := e.pool.close(ctx, ending, why)
 	if e.writers != e.pool {
 		out += e.writers.close(ctx, ending, why)
 	}
 	var unfinished error
-	if s, ok := e.connector.(Shared); ok {
+	if s, ok := e.connector.(backend.Shared); ok {
 		unfinished = s.Finish(ctx)
 	}
 	err := e.connector.Close()
@@ -297,32 +298,35 @@ func (e *Engine) Close(ctx context.Context) error {
 }
 
 // prepare puts a statement and its arguments into the call.
-func (e *Engine) prepare(ctx context.Context, c *Call, conf *connConfig, query string, args []any) error {
+func (e *Engine) prepare(ctx context.Context, c *call, conf *connConfig, query string, args []any) error {
 	if err := e.prepareCall(c, conf, query, args); err != nil {
 		return e.events.fail(ctx, err)
 	}
 	return nil
 }
 
-func (e *Engine) prepareCall(c *Call, conf *connConfig, query string, args []any) error {
-	c.conf = conf
+func (e *Engine) prepareCall(c *call, conf *connConfig, query string, args []any) error {
+	c.conf, c.ReadOnly = conf, conf.tx.ReadOnly
 	if err := e.prepareText(c, query); err != nil {
 		return err
 	}
-	st, err := c.Statement, error(nil)
-	if c.Args, err = st.bind(c.argRoom[:], args); err != nil {
+	var err error
+	if c.Args, err = c.st.bind(c.argRoom[:], args); err != nil {
 		return err
 	}
-	if st.pieces != nil {
-		if c.Statement, c.Args, err = st.expand(e.dialect, e.numbered, e.maxParams, c.Args); err != nil {
+	if c.st.pieces != nil {
+		st, args, err := c.st.expand(e.dialect, e.numbered, e.maxParams, c.Args)
+		if err != nil {
 			return err
 		}
+		c.use(st)
+		c.Args = args
 	}
 	return nil
 }
 
 // prepareText puts a statement into the call.
-func (e *Engine) prepareText(c *Call, query string) error {
+func (e *Engine) prepareText(c *call, query string) error {
 	st, known := e.statements.Get(query)
 	if !known {
 		var err error
@@ -331,7 +335,7 @@ func (e *Engine) prepareText(c *Call, query string) error {
 		}
 		e.statements.put(st)
 	}
-	c.Statement = st
+	c.use(st)
 	switch {
 	case st.TxControl:
 		err := misuse("prepare", "a transaction is begun with Begin and ended with its Tx, not by a statement")
@@ -384,17 +388,17 @@ func (e *Engine) checkOut(ctx context.Context, p *pool, write bool, what string)
 func (e *Engine) reserved(p *pool) bool { return e.gate != nil && p == e.writers }
 
 // once runs a statement on a connection of its own.
-func (e *Engine) once(ctx context.Context, op string, call *Call) error {
+func (e *Engine) once(ctx context.Context, op string, call *call) error {
 	if e.events.execution {
 		return e.observe(ctx, op, call, false, func() error { return e.onceCall(ctx, op, call) })
 	}
 	return e.onceCall(ctx, op, call)
 }
 
-func (e *Engine) onceCall(ctx context.Context, op string, call *Call) error {
+func (e *Engine) onceCall(ctx context.Context, op string, call *call) error {
 	err := loop.ContextError(ctx)
 	if err == nil {
-		err = call.Statement.refuseLost(op)
+		err = call.st.refuseLost(op)
 	}
 	if err == nil && e.conf.conn.tx.ReadOnly && call.Statement.Writes {
 		err = fail(op, ErrReadOnly, "the Engine was opened as read-only")
@@ -413,7 +417,7 @@ func (e *Engine) onceCall(ctx context.Context, op string, call *Call) error {
 }
 
 // refuseLost refuses what would do nothing on a connection that is given up after it.
-func (st *Statement) refuseLost(op string) error {
+func (st *statement) refuseLost(op string) error {
 	if st.lost == "" {
 		return nil
 	}
@@ -424,19 +428,19 @@ func (st *Statement) refuseLost(op string) error {
 
 // attempt runs the statement: in a plain goroutine on the spot, if there is
 // nothing to wait for. Otherwise, on a driver that blocks, it becomes a job.
-func (e *Engine) attempt(ctx context.Context, call *Call) error {
-	st := call.Statement
+func (e *Engine) attempt(ctx context.Context, call *call) error {
+	st := call.st
 	if e.shared != nil && !st.Session {
 		if err := e.pool.isClosed(); err != nil {
 			return err
 		}
-		if err := e.shared.Once(ctx, call); err != driver.ErrSkip {
+		if err := e.shared.Once(ctx, &call.Call); err != driver.ErrSkip {
 			return err
 		}
 	}
 	converted, err := false, error(nil)
 	if e.converter != nil {
-		if converted, err = e.converter.convert(call); err != nil {
+		if converted, err = e.converter.Convert(&call.Call); err != nil {
 			return err
 		}
 	}
@@ -457,7 +461,7 @@ func (e *Engine) attempt(ctx context.Context, call *Call) error {
 }
 
 // idle returns an idle connection for a statement that may begin at once, or nil.
-func (e *Engine) idle(st *Statement) (p *pool, held pass, c *physical) {
+func (e *Engine) idle(st *statement) (p *pool, held pass, c *physical) {
 	held, ok := e.gate.tryEnter(st.Writes, st.Source)
 	if !ok {
 		return nil, noPass, nil
@@ -470,7 +474,7 @@ func (e *Engine) idle(st *Statement) (p *pool, held pass, c *physical) {
 }
 
 // poolFor returns the pool that has the connection for a statement.
-func (e *Engine) poolFor(st *Statement) *pool {
+func (e *Engine) poolFor(st *statement) *pool {
 	if st.Writes {
 		return e.writers
 	}
@@ -479,10 +483,10 @@ func (e *Engine) poolFor(st *Statement) *pool {
 
 // on runs the statement on the connection c of p, and gives that and the pass back. If the
 // caller is killed while it runs, that happens when the database is done with it.
-func (e *Engine) on(ctx context.Context, p *pool, held pass, c *physical, call *Call) error {
+func (e *Engine) on(ctx context.Context, p *pool, held pass, c *physical, call *call) error {
 	killed := true
 	defer func() {
-		if killed && !c.isQuiet(Idle) {
+		if killed && !c.isQuiet(backend.Idle) {
 			p.abandon(c, func() { e.gate.leave(held) })
 			return
 		}
@@ -495,9 +499,9 @@ func (e *Engine) on(ctx context.Context, p *pool, held pass, c *physical, call *
 }
 
 // do runs the statement on a connection outside of any transaction.
-func (e *Engine) do(ctx context.Context, p *pool, c *physical, call *Call) error {
-	err := c.session.Do(ctx, call)
-	c.mark(call.Statement)
+func (e *Engine) do(ctx context.Context, p *pool, c *physical, call *call) error {
+	err := c.session.Do(ctx, &call.Call)
+	c.mark(call.st)
 	if err != nil {
 		e.examine(p, c, err)
 	}
@@ -512,7 +516,7 @@ func (e *Engine) examine(p *pool, c *physical, err error) {
 		if e.dialect.Fault(err).Condition == ErrDisconnected {
 			p.invalidate()
 		}
-	case InTx, FailedTx:
+	case backend.InTx, FailedTx:
 		// Outside of a Tx there is none: someone begun it behind our back.
 		c.bad = true
 	}
@@ -520,7 +524,15 @@ func (e *Engine) examine(p *pool, c *physical, err error) {
 
 // wrap makes an error of a driver, a pool or a context an *Error that says what
 // was attempted.
-func (e *Engine) wrap(ctx context.Context, op string, call *Call, err error) error {
+func (e *Engine) wrap(ctx context.Context, op string, call *call, err error) error {
+	var refused *backend.ArgumentError
+	if errors.As(err, &refused) {
+		err = ofArgument(refused, call.tells())
+	}
+	var known *backend.ConditionError
+	if errors.As(err, &known) {
+		err = &Error{Op: op, Fault: Fault{Condition: known.Condition}, Err: known.Err}
+	}
 	var own *Error
 	if errors.As(err, &own) {
 		if own.Statement != "" || call == nil {
@@ -536,10 +548,10 @@ func (e *Engine) wrap(ctx context.Context, op string, call *Call, err error) err
 	}
 	why, isContext := ofContext(ctx, err)
 	if errors.Is(err, ErrUnknownOutcome) {
-		why = UnknownOutcome(why)
+		why = backend.UnknownOutcome(why)
 	}
 	result := &Error{Op: op, Dialect: e.dialect.Name(), Err: why}
-	var late *lateError
+	var late *backend.LateError
 	switch {
 	case isContext:
 		if errors.Is(why, context.DeadlineExceeded) {
@@ -563,7 +575,7 @@ func (e *Engine) wrap(ctx context.Context, op string, call *Call, err error) err
 }
 
 // fail is wrap for what goes out to the caller.
-func (e *Engine) fail(ctx context.Context, op string, call *Call, err error) error {
+func (e *Engine) fail(ctx context.Context, op string, call *call, err error) error {
 	return e.events.fail(ctx, e.wrap(ctx, op, call, err))
 }
 
@@ -579,14 +591,14 @@ func (e *Engine) unreachable(ctx context.Context, err error) error {
 	return &known
 }
 
-func (e *Engine) describe(err *Error, call *Call) {
+func (e *Engine) describe(err *Error, call *call) {
 	err.Statement = call.Statement.Source
 	if call.tells() != tellNothing {
-		err.Params = call.Statement.named(call.Args)
+		err.Params = call.st.named(call.Args)
 	}
 	err.telling = call.tells()
 }
 
-func (c *Call) result() Result {
+func (c *call) result() Result {
 	return Result{affected: c.Affected, lastID: c.LastID, hasID: c.HasID}
 }

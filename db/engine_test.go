@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
 	"github.com/seed1239206e/repaint/internal/leakcheck"
 )
@@ -189,7 +190,7 @@ func TestAPanicInAnArgumentIsTheCallersAndTheEngineGoesOn(t *testing.T) {
 
 func TestAPanicInTheDriverLosesOnlyItsConnection(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
-		f := &dbtest.Fake{OnDo: func(_ context.Context, _ *dbtest.FakeSession, c *db.Call) error {
+		f := &dbtest.Fake{OnDo: func(_ context.Context, _ *dbtest.FakeSession, c *backend.Call) error {
 			if c.Statement.Text == "panic" {
 				panic("driver")
 			}
@@ -215,9 +216,9 @@ func TestAPanicInTheDriverLosesOnlyItsConnection(t *testing.T) {
 func TestAStatementThatNeverReachedTheDatabaseIsTriedAgain(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		f := &dbtest.Fake{}
-		f.OnDo = func(_ context.Context, s *dbtest.FakeSession, _ *db.Call) error {
+		f.OnDo = func(_ context.Context, s *dbtest.FakeSession, _ *backend.Call) error {
 			if s.ID < 3 {
-				s.State = db.Broken
+				s.State = backend.Broken
 				return driver.ErrBadConn
 			}
 			return nil
@@ -227,8 +228,8 @@ func TestAStatementThatNeverReachedTheDatabaseIsTriedAgain(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 3, id)
 
-		f.OnDo = func(_ context.Context, s *dbtest.FakeSession, _ *db.Call) error {
-			s.State = db.Broken
+		f.OnDo = func(_ context.Context, s *dbtest.FakeSession, _ *backend.Call) error {
+			s.State = backend.Broken
 			return driver.ErrBadConn
 		}
 		_, err = e.Exec(ctx, "x")

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"strconv"
 	"time"
+
+	"github.com/seed1239206e/repaint/db/backend"
 )
 
 // Events are functions that an Engine calls when something happens; those that
@@ -151,7 +153,7 @@ func (ev *events) connected(ctx context.Context, e *Engine, p *pool, c *physical
 			err = left
 		}
 		c.dirty, c.obscure = false, false // it is how all are set up
-		if s, ok := c.session.(Resetter); ok && err == nil && !c.bad {
+		if s, ok := c.session.(backend.Resetter); ok && err == nil && !c.bad {
 			err = s.Keep(ctx)
 		}
 		if err == nil && c.bad {
@@ -172,10 +174,10 @@ func (e *Engine) freeToSetUp(p *pool) bool {
 }
 
 // observe calls the functions for an execution around it.
-func (e *Engine) observe(ctx context.Context, op string, call *Call, inTx bool, run func() error) error {
+func (e *Engine) observe(ctx context.Context, op string, call *call, inTx bool, run func() error) error {
 	x := &Execution{Op: op, Statement: call.Statement.Source, Token: call.conf.token, InTx: inTx}
 	if x.telling = call.tells(); x.telling != tellNothing {
-		x.Params = call.Statement.named(call.Args)
+		x.Params = call.st.named(call.Args)
 	}
 	start := time.Now()
 	for i := range e.events.all {
@@ -190,7 +192,7 @@ func (e *Engine) observe(ctx context.Context, op string, call *Call, inTx bool, 
 	} else {
 		x.Err = e.refused(ctx, op, call, x.Err)
 	}
-	x.Duration, x.Rows, x.Affected = time.Since(start), call.count(), call.Affected
+	x.Duration, x.Rows, x.Affected = time.Since(start), call.Count(), call.Affected
 	for i := range e.events.all {
 		if after := e.events.all[i].AfterExecute; after != nil {
 			after(ctx, x)
@@ -200,7 +202,7 @@ func (e *Engine) observe(ctx context.Context, op string, call *Call, inTx bool, 
 }
 
 // refused is fail for an error of BeforeExecute, whose text is the application's.
-func (e *Engine) refused(ctx context.Context, op string, call *Call, err error) error {
+func (e *Engine) refused(ctx context.Context, op string, call *call, err error) error {
 	wrapped := e.wrap(ctx, op, call, err)
 	if own, ok := wrapped.(*Error); ok {
 		if c, ok := own.Err.(*concealed); ok {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/db/sqlite"
 )
 
@@ -330,7 +331,7 @@ type company struct{ sqlite.Dialect }
 
 func (company) Name() string { return "company" }
 
-func (c company) Connector(u *db.URL) (db.Connector, error) {
+func (c company) Connector(u *db.URL) (backend.Connector, error) {
 	if !u.Options.Has("synchronous") {
 		u.Options.Set("synchronous", "normal")
 	}
@@ -338,7 +339,7 @@ func (c company) Connector(u *db.URL) (db.Connector, error) {
 }
 
 func ExampleRegister() {
-	db.Register(company{})
+	backend.Register(company{})
 	ctx := context.Background()
 	engine, err := db.Open(ctx, "company://")
 	if err != nil {

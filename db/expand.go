@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+
+	"github.com/seed1239206e/repaint/db/backend"
 )
 
 // A parameter that is all there is in the parentheses of an IN takes a list:
@@ -19,18 +21,10 @@ import (
 // databases prepare and keep, a list is filled up to a round length by
 // repeating its last element, which changes nothing.
 
-// listWriter is a Dialect that knows how to write an empty list: what stands in
-// the parentheses so that IN is false and NOT IN is true, whatever the left side, of which
-// it is known how many columns it has; not tells which of the two it is for. It may end the
-// parentheses and open others, if what the whole is binds its neighbours as IN does.
-type listWriter interface {
-	EmptyList(columns int, not bool) string
-}
-
 // emptyList returns what stands for a list without elements. The zero rows of a
 // subquery are understood by every database.
 func emptyList(d Dialect, columns int, not bool) string {
-	if w, ok := d.(listWriter); ok {
+	if w, ok := d.(backend.ListWriter); ok {
 		return w.EmptyList(columns, not)
 	}
 	return "select null" + strings.Repeat(", null", columns-1) + " where 1 = 0"
@@ -83,7 +77,7 @@ func roundLength(n int) int {
 // forms are the statements that a statement with lists has been expanded to.
 type forms struct {
 	mu  sync.Mutex
-	all map[string]*Statement
+	all map[string]*statement
 }
 
 // longestForms bounds how many of them are kept.
@@ -91,7 +85,7 @@ const longestForms = 64
 
 // expand returns the statement and values for arguments of which some are lists:
 // the same ones if none is.
-func (st *Statement) expand(d Dialect, numbered bool, most int, values []any) (*Statement, []any, error) {
+func (st *statement) expand(d Dialect, numbered bool, most int, values []any) (*statement, []any, error) {
 	shapes := make([]shape, len(st.names))
 	lists := make([][]any, len(st.names))
 	found := false
@@ -147,7 +141,7 @@ func (st *Statement) expand(d Dialect, numbered bool, most int, values []any) (*
 }
 
 // form returns the statement with lists of the given shapes.
-func (st *Statement) form(d Dialect, numbered bool, shapes []shape) *Statement {
+func (st *statement) form(d Dialect, numbered bool, shapes []shape) *statement {
 	key := fmt.Sprint(shapes)
 	f := st.forms
 	f.mu.Lock()
@@ -155,7 +149,7 @@ func (st *Statement) form(d Dialect, numbered bool, shapes []shape) *Statement {
 	if known := f.all[key]; known != nil {
 		return known
 	}
-	form := &Statement{Source: st.Source, Traits: st.Traits, names: st.names}
+	form := st.as()
 	form.render(d, st.pieces, numbered, shapes)
 	for i, s := range shapes {
 		if s.isList {
@@ -163,13 +157,13 @@ func (st *Statement) form(d Dialect, numbered bool, shapes []shape) *Statement {
 		}
 	}
 	if f.all == nil || len(f.all) >= longestForms {
-		f.all = map[string]*Statement{}
+		f.all = map[string]*statement{}
 	}
 	f.all[key] = form
 	return form
 }
 
-func paramIndex(st *Statement, name string) int {
+func paramIndex(st *statement, name string) int {
 	for i, p := range st.Params {
 		if p == name {
 			return i
@@ -178,7 +172,7 @@ func paramIndex(st *Statement, name string) int {
 	return -1
 }
 
-func (st *Statement) takesList(name int) bool {
+func (st *statement) takesList(name int) bool {
 	for _, p := range st.pieces {
 		if p.text == "" && p.name == name && p.list {
 			return true
@@ -187,7 +181,7 @@ func (st *Statement) takesList(name int) bool {
 	return false
 }
 
-func (st *Statement) isAlsoScalar(name int) bool {
+func (st *statement) isAlsoScalar(name int) bool {
 	for _, p := range st.pieces {
 		if p.text == "" && p.name == name && !p.list {
 			return true

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
 )
 
@@ -67,7 +68,7 @@ func TestAConnThatWritesIsntKeptWaitingByThoseWhoWaitForItsConnection(t *testing
 func TestATransactionThatCantBeginKeepsTheTurnAsLongAsTheConnection(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		refusal := errors.New("not now")
-		f := &dbtest.Fake{Limit: db.Limits{OneWriter: true}, OnBegin: func(db.TxOptions) error { return refusal }}
+		f := &dbtest.Fake{Limit: backend.Limits{OneWriter: true}, OnBegin: func(db.TxOptions) error { return refusal }}
 		e := dbtest.Open(t, ctx, f.Register(), db.PoolTimeout(0))
 		tx, err := e.BeginTx(ctx)
 		require.NoError(t, err)
@@ -99,13 +100,13 @@ func TestWhateverTheCallersDoAllAreServed(t *testing.T) {
 						}
 					}()
 					url := "sqlite://"
-					fake := &dbtest.Fake{Limit: db.Limits{OneWriter: true, WriterExcludesReaders: size < 4}}
+					fake := &dbtest.Fake{Limit: backend.Limits{OneWriter: true, WriterExcludesReaders: size < 4}}
 					switch where {
 					case "file":
 						url = dbtest.File(t)
 					case "fake": // its statements aren't run as jobs
 						url = fake.Register()
-						fake.OnDo = func(ctx context.Context, _ *dbtest.FakeSession, _ *db.Call) error {
+						fake.OnDo = func(ctx context.Context, _ *dbtest.FakeSession, _ *backend.Call) error {
 							return repaint.Sleep(ctx, 0)
 						}
 					}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/internal/redact"
 )
 
@@ -26,7 +27,7 @@ const (
 )
 
 // tells returns how much is told of the call's parameters.
-func (c *Call) tells() telling {
+func (c *call) tells() telling {
 	if c == nil || c.conf == nil {
 		return tellTypes
 	}
@@ -50,7 +51,7 @@ func (c *concealed) As(target any) bool   { return errors.As(c.err, target) }
 var apart = []error{ErrDisconnected, ErrConflict, ErrSerialization, ErrDeadlock, ErrBusy, ErrLockTimeout, ErrTimeout, ErrPoolTimeout, ErrReadOnly, ErrClosed, ErrMisuse}
 
 // conceal takes from an error of the database what may show values.
-func (e *Error) conceal(c *Call) {
+func (e *Error) conceal(c *call) {
 	if c == nil || c.Statement == nil {
 		return
 	}
@@ -116,33 +117,20 @@ func (e *Error) veil(source string) {
 	e.Hint = ""
 }
 
-// BadArgument returns the error for the call's i-th argument, which can't be sent. why may have
-// the value, which is taken out of it unless values are shown.
-func BadArgument(c *Call, i int, condition, why error) error {
-	where := fmt.Sprintf("the parameter :%s, a %T", c.Statement.Params[i], c.Args[i])
-	err := fmt.Errorf("%s: %w", where, why)
-	switch c.tells() {
-	case tellNothing:
-		err = &concealed{where + ", can't be sent", why}
-	case tellTypes: // what a Valuer of the application says is its own choice
-		m := redact.Message{Text: why.Error(), SQL: []string{where}, Values: c.Args[i : i+1]}
-		if shown := m.String(); shown != m.Text {
-			err = &concealed{where + ": " + shown, why}
+// ofArgument returns the Error for an argument that can't be sent.
+func ofArgument(e *backend.ArgumentError, how telling) *Error {
+	err := fmt.Errorf("%s: %w", e.Where(), e.Err)
+	switch {
+	case e.Plain:
+	case how == tellNothing:
+		err = &concealed{e.Where() + ", can't be sent", e.Err}
+	case how == tellTypes: // what a Valuer of the application says is its own choice
+		if shown := e.Redacted(); shown != e.Err.Error() {
+			err = &concealed{e.Where() + ": " + shown, e.Err}
 		}
 	}
-	return &Error{Op: "bind", Fault: Fault{Condition: condition}, Err: err}
+	return &Error{Op: "bind", Fault: Fault{Condition: e.Condition}, Err: err}
 }
-
-// OutOfRange returns the reason of a [Dialect] for refusing an argument whose value the
-// database can't store, which errors.Is finds to be ErrData, too.
-func OutOfRange(format string, args ...any) error {
-	return &outOfRangeError{fmt.Errorf(format, args...)}
-}
-
-type outOfRangeError struct{ error }
-
-func (e *outOfRangeError) Unwrap() error        { return e.error }
-func (e *outOfRangeError) Is(target error) bool { return target == ErrData }
 
 // misfit is that a column's value doesn't fit where it is to go.
 type misfit struct {

@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"strings"
 	"time"
+
+	"github.com/seed1239206e/repaint/db/backend"
 )
 
 // JSON is a value that the database keeps as JSON: in a column for it (json, jsonb) or,
@@ -91,20 +93,13 @@ func canBeNil(t reflect.Type) bool {
 	return false
 }
 
-// jsonKeeper is a Dialect of a database that keeps JSON in columns of other types than JSON
-// and JSONB.
-type jsonKeeper interface {
-	// KeepsJSON reports whether a column of the given type may have JSON.
-	KeepsJSON(typ string) bool
-}
-
 // isJSON reports whether a column of the given type has nothing but JSON.
 func isJSON(typ string) bool { return typ == "JSON" || typ == "JSONB" }
 
 // mayBeJSON reports whether JSON may be in a column of the given type, so that a variable for
 // which there is no other way gets it from there.
 func mayBeJSON(d Dialect, typ string) bool {
-	k, ok := d.(jsonKeeper)
+	k, ok := d.(backend.JSONKeeper)
 	return ok && k.KeepsJSON(typ)
 }
 

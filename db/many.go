@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
@@ -25,7 +26,7 @@ const (
 // are sent many at a time.
 func ExecMany[A any](ctx context.Context, q Querier, query string, rows []A) (Result, error) {
 	var result Result
-	err := many(ctx, q, query, false, len(rows), func(i int) any { return rows[i] }, func(c *Call) error {
+	err := many(ctx, q, query, false, len(rows), func(i int) any { return rows[i] }, func(c *call) error {
 		result.affected += c.Affected
 		result.lastID, result.hasID = c.LastID, c.HasID
 		return nil
@@ -43,7 +44,7 @@ func ExecMany[A any](ctx context.Context, q Querier, query string, rows []A) (Re
 func QueryMany[T, A any](ctx context.Context, q Querier, query string, rows []A) ([]T, error) {
 	results := make([]T, 0, len(rows))
 	var scan func(row []driver.Value, dest *T) error
-	err := many(ctx, q, query, true, len(rows), func(i int) any { return rows[i] }, func(c *Call) error {
+	err := many(ctx, q, query, true, len(rows), func(i int) any { return rows[i] }, func(c *call) error {
 		var err error
 		if scan == nil {
 			if scan, err = scannerFor[T](c); err != nil {
@@ -51,7 +52,7 @@ func QueryMany[T, A any](ctx context.Context, q Querier, query string, rows []A)
 			}
 		}
 		n := len(c.Columns)
-		for i := range c.count() {
+		for i := range c.Count() {
 			var v T
 			if err := scan(c.Values[i*n:(i+1)*n], &v); err != nil {
 				return c.explain(err)
@@ -68,18 +69,18 @@ func QueryMany[T, A any](ctx context.Context, q Querier, query string, rows []A)
 
 // many runs a statement for n rows and calls took with what came of it, piece by
 // piece and in order.
-func many(ctx context.Context, q Querier, query string, wantRows bool, n int, row func(i int) any, took func(c *Call) error) error {
+func many(ctx context.Context, q Querier, query string, wantRows bool, n int, row func(i int) any, took func(c *call) error) error {
 	own, ok := q.(interface{ engine() *Engine })
 	if !ok {
 		return misuse("exec", "a Querier of type %T can't run many rows; pass an Engine, Conn or Tx", q)
 	}
 	e := own.engine()
-	var probe Call
+	var probe call
 	probe.Rows = wantRows
 	if err := e.prepareText(&probe, query); err != nil {
 		return e.events.fail(ctx, err)
 	}
-	st := probe.Statement
+	st := probe.st
 	m := &manyRun{e: e, st: st, wantRows: wantRows, row: row, n: n, took: took}
 	m.tuple = st.tupleOf(e.dialect)
 	if n == 0 {
@@ -99,12 +100,12 @@ func (tx *Tx) engine() *Engine    { return tx.conn.e }
 
 type manyRun struct {
 	e        *Engine
-	st       *Statement
+	st       *statement
 	tuple    *tuple
 	wantRows bool
 	n        int
 	row      func(i int) any
-	took     func(c *Call) error
+	took     func(c *call) error
 }
 
 // bind returns the values of row i.
@@ -149,14 +150,14 @@ func (m *manyRun) together(ctx context.Context, tx *Tx) error {
 			form = m.tuple.form(m.e, to-from)
 			form.Plan = false // it won't come again
 		}
-		call := Call{Statement: form, Args: args, Rows: m.wantRows, conf: &tx.conn.conf}
-		if err := tx.conn.do(ctx, tx, m.op(), &call); err != nil {
+		call := tx.conn.newCall(form, args, m.wantRows)
+		if err := tx.conn.do(ctx, tx, m.op(), call); err != nil {
 			return fmt.Errorf("rows %d to %d: %w", from, to-1, err)
 		}
-		if err := m.check(&call, to-from, from, to-1); err != nil {
+		if err := m.check(call, to-from, from, to-1); err != nil {
 			return m.e.events.fail(ctx, err)
 		}
-		if err := m.took(&call); err != nil {
+		if err := m.took(call); err != nil {
 			return err
 		}
 		from = to
@@ -172,34 +173,34 @@ func (m *manyRun) op() string {
 }
 
 // check makes sure that there is one result for each row.
-func (m *manyRun) check(c *Call, want, from, to int) error {
-	if !m.wantRows || c.count() == want {
+func (m *manyRun) check(c *call, want, from, to int) error {
+	if !m.wantRows || c.Count() == want {
 		return nil
 	}
 	condition := ErrNoRows
-	if c.count() > want {
+	if c.Count() > want {
 		condition = ErrMultipleRows
 	}
-	return c.explain(fail("query", condition, "the rows %d to %d came to %d results, so nobody knows which is whose", from, to, c.count()))
+	return c.explain(fail("query", condition, "the rows %d to %d came to %d results, so nobody knows which is whose", from, to, c.Count()))
 }
 
 // apart runs the statement for each row by itself, many of them in one go where the
 // session can do that.
 func (m *manyRun) apart(ctx context.Context, tx *Tx) error {
 	for from := 0; from < m.n; from += manyCalls {
-		calls := make([]*Call, 0, min(manyCalls, m.n-from))
+		calls := make([]*call, 0, min(manyCalls, m.n-from))
 		for i := from; i < min(from+manyCalls, m.n); i++ {
 			values, err := m.bind(i)
 			if err != nil {
 				return m.e.fail(ctx, "bind", nil, err)
 			}
-			call := &Call{Statement: m.st, Args: values, Rows: m.wantRows, conf: &tx.conn.conf}
-			if m.st.pieces != nil {
-				if call.Statement, call.Args, err = m.st.expand(m.e.dialect, m.e.numbered, m.e.maxParams, values); err != nil {
+			st := m.st
+			if st.pieces != nil {
+				if st, values, err = st.expand(m.e.dialect, m.e.numbered, m.e.maxParams, values); err != nil {
 					return m.e.fail(ctx, "bind", nil, err)
 				}
 			}
-			calls = append(calls, call)
+			calls = append(calls, tx.conn.newCall(st, values, m.wantRows))
 		}
 		if err := tx.conn.doMany(ctx, tx, m.op(), from, calls); err != nil {
 			return err
@@ -217,10 +218,10 @@ func (m *manyRun) apart(ctx context.Context, tx *Tx) error {
 }
 
 // doMany runs calls of the same statement in tx.
-func (c *Conn) doMany(ctx context.Context, tx *Tx, op string, first int, calls []*Call) error {
+func (c *Conn) doMany(ctx context.Context, tx *Tx, op string, first int, calls []*call) error {
 	for i, call := range calls {
 		if i == 1 && tx.begun() {
-			if batch, ok := c.c.session.(batcher); ok && !c.e.events.execution {
+			if batch, ok := c.c.session.(backend.Batcher); ok && !c.e.events.execution {
 				return c.doBatch(ctx, tx, op, first+1, batch, calls[1:])
 			}
 		}
@@ -231,13 +232,7 @@ func (c *Conn) doMany(ctx context.Context, tx *Tx, op string, first int, calls [
 	return nil
 }
 
-// batcher is a Session that runs several calls in one go, up to the first one that
-// fails, of which it tells the index.
-type batcher interface {
-	DoMany(ctx context.Context, calls []*Call) (failed int, err error)
-}
-
-func (c *Conn) doBatch(ctx context.Context, tx *Tx, op string, first int, s batcher, calls []*Call) error {
+func (c *Conn) doBatch(ctx context.Context, tx *Tx, op string, first int, s backend.Batcher, calls []*call) error {
 	call := calls[0]
 	if err := c.start(tx, op, call.Statement.Source); err != nil {
 		return c.e.fail(ctx, op, call, err)
@@ -249,7 +244,11 @@ func (c *Conn) doBatch(ctx context.Context, tx *Tx, op string, first int, s batc
 	_, err := c.enter(ctx, tx, op, call)
 	failed := 0
 	if err == nil {
-		if failed, err = s.DoMany(ctx, calls); err != nil {
+		all := make([]*backend.Call, len(calls))
+		for i := range calls {
+			all[i] = &calls[i].Call
+		}
+		if failed, err = s.DoMany(ctx, all); err != nil {
 			call = calls[failed]
 			err = c.after(ctx, tx, call.Statement.Writes, err, c.e.wrap(ctx, op, call, err))
 		}
@@ -259,6 +258,14 @@ func (c *Conn) doBatch(ctx context.Context, tx *Tx, op string, first int, s batc
 		return fmt.Errorf("row %d: %w", first+failed, c.e.fail(ctx, op, call, err))
 	}
 	return nil
+}
+
+// newCall returns a call of the Conn for a statement whose arguments are bound.
+func (c *Conn) newCall(st *statement, args []any, rows bool) *call {
+	made := &call{conf: &c.conf}
+	made.use(st)
+	made.Args, made.Rows, made.ReadOnly = args, rows, c.conf.tx.ReadOnly
+	return made
 }
 
 // sizeOf is about how many bytes a value takes in a statement.
@@ -274,13 +281,13 @@ func sizeOf(v any) int {
 
 // tuple is an INSERT whose one row of VALUES has all its parameters.
 type tuple struct {
-	st         *Statement
+	st         *statement
 	head, tail string
 	row        []piece
 }
 
 // tupleOf reads the statement as a tuple, or returns nil if it is none.
-func (st *Statement) tupleOf(d Dialect) *tuple {
+func (st *statement) tupleOf(d Dialect) *tuple {
 	if !st.Changes || st.Script || len(st.Params) == 0 || st.pieces != nil {
 		return nil
 	}
@@ -321,7 +328,7 @@ func (st *Statement) tupleOf(d Dialect) *tuple {
 	}
 	var pieces [3][]piece
 	for i, at := range [][2]int{{start, open}, {open, behind}, {behind, end}} {
-		part := &Statement{Source: st.Source, names: st.names}
+		part := st.as()
 		var err error
 		if pieces[i], err = part.read(d, rules, at[0], at[1]); err != nil {
 			return nil // parseStatement has seen it all before
@@ -338,8 +345,8 @@ func (st *Statement) tupleOf(d Dialect) *tuple {
 }
 
 // form returns the statement with n rows.
-func (t *tuple) form(e *Engine, n int) *Statement {
-	form := &Statement{Source: t.st.Source, Traits: t.st.Traits, names: t.st.names}
+func (t *tuple) form(e *Engine, n int) *statement {
+	form := t.st.as()
 	var b strings.Builder
 	b.WriteString(t.head)
 	number := make([]int, len(t.st.names))

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/internal/suggest"
 )
 
@@ -108,14 +109,14 @@ var ownOptions = map[string]func(c *config, value string) error{
 	"pre_ping":         timeOption(func(c *config) *time.Duration { return &c.prePing }),
 	"teardown_timeout": timeOption(func(c *config) *time.Duration { return &c.cleanup }),
 	"hide_parameters": func(c *config, value string) error {
-		on, err := ParseBool(value)
+		on, err := backend.ParseBool(value)
 		if c.conn.telling = tellValues; on {
 			c.conn.telling = tellNothing
 		}
 		return err
 	},
 	"read_only": func(c *config, value string) (err error) {
-		c.conn.tx.ReadOnly, err = ParseBool(value)
+		c.conn.tx.ReadOnly, err = backend.ParseBool(value)
 		return err
 	},
 	"isolation": func(c *config, value string) error {
@@ -155,7 +156,7 @@ func configure(d Dialect, options url.Values, opts []Option) (config, error) {
 	if c.cleanup <= 0 {
 		return c, misuse("open", "teardown_timeout is %v; it must be above 0", c.cleanup)
 	}
-	return c, c.conn.tx.check("open")
+	return c, checkIsolation("open", c.conn.tx)
 }
 
 func unknownOption(d Dialect, name string) error {
@@ -168,44 +169,14 @@ func unknownOption(d Dialect, name string) error {
 	err.Dialect = d.Name()
 	if meant := suggest.Closest(name, all); meant != "" {
 		err.Hint = "is " + meant + " meant?"
-	} else if a, ok := d.(adviser); ok {
+	} else if a, ok := d.(backend.Adviser); ok {
 		err.Hint = a.Advice(name)
 	}
 	return err
 }
 
-// adviser is a Dialect that knows options of other programs.
-type adviser interface {
-	// Advice says what to write in place of an option that there isn't, "" if it doesn't know.
-	Advice(option string) string
-}
-
 func badOption(name string, err error) error {
 	return fail("open", ErrMisuse, "the option %s: %w", name, err)
-}
-
-// ParseBool reads the value of a URL option that is on or off.
-func ParseBool(value string) (bool, error) {
-	switch strings.ToLower(value) {
-	case "1", "true", "on", "yes", "":
-		return true, nil
-	case "0", "false", "off", "no":
-		return false, nil
-	}
-	return false, fmt.Errorf("%q is neither on nor off", value)
-}
-
-// ParseDuration reads the value of a URL option that is a time: 1m30s, or a
-// number of seconds.
-func ParseDuration(value string) (time.Duration, error) {
-	if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds >= 0 && seconds < 1e9 {
-		return time.Duration(seconds * float64(time.Second)), nil
-	}
-	d, err := time.ParseDuration(value)
-	if err != nil || d < 0 {
-		return 0, fmt.Errorf("%q is no time such as 1m30s, or a number of seconds", value)
-	}
-	return d, nil
 }
 
 func intOption(least int, at func(*config) *int) func(*config, string) error {
@@ -221,14 +192,14 @@ func intOption(least int, at func(*config) *int) func(*config, string) error {
 
 func timeOption(at func(*config) *time.Duration) func(*config, string) error {
 	return func(c *config, value string) (err error) {
-		*at(c), err = ParseDuration(value)
+		*at(c), err = backend.ParseDuration(value)
 		return err
 	}
 }
 
 // places returns how many connections to keep and how many to allow, given the
 // limits of the connector. With a single writer one more is reserved for it.
-func (c config) places(l Limits) (size, max int) {
+func (c config) places(l backend.Limits) (size, max int) {
 	size, overflow := c.poolSize, c.maxOverflow
 	if size == 0 {
 		size = l.PoolSize

@@ -17,6 +17,8 @@ import (
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/backend/sqlbackend"
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
 	"github.com/seed1239206e/repaint/loop"
 )
@@ -465,9 +467,9 @@ func TestAPanicOfADialectCostsNoPlaceInThePool(t *testing.T) {
 			}}
 			d := db.SQLDriver{
 				Connector: s,
-				Init:      func(context.Context, *db.SQLConn) error { now("init"); return nil },
+				Init:      func(context.Context, *sqlbackend.Conn) error { now("init"); return nil },
 				BeginText: func(db.TxOptions) []string { now("begin text"); return []string{"begin"} },
-				TxOpen:    func(context.Context, *db.SQLConn, error) bool { now("tx open"); return true },
+				TxOpen:    func(context.Context, *sqlbackend.Conn, error) bool { now("tx open"); return true },
 				FailsTx:   func(error) bool { now("fails tx"); return false },
 				Stale:     func(error) bool { now("stale"); return false },
 				Convert:   func(v any) (driver.Value, error) { now("convert"); return v, nil },
@@ -555,12 +557,12 @@ func TestAPanicOfInterruptReachesWhoIsInterrupted(t *testing.T) {
 				}}
 				e, err := db.Open(ctx, registerSQL(db.SQLDriver{
 					Connector: s,
-					Interrupt: func(context.Context, *db.SQLConn) {
+					Interrupt: func(context.Context, *sqlbackend.Conn) {
 						defer close(interrupted)
 						leaves()
 					},
 					Interrupted: func(error) bool { return false },
-					Recover:     func(context.Context, *db.SQLConn) error { return nil },
+					Recover:     func(context.Context, *sqlbackend.Conn) error { return nil },
 				}, nil), db.PoolSize(1), db.MaxOverflow(0))
 				require.NoError(t, err)
 				got := unwound(ctx, c, func(ctx context.Context) { call(ctx, e) })
@@ -585,7 +587,7 @@ func TestAPanicOfInterruptReachesWhoIsInterrupted(t *testing.T) {
 // registerSQL registers a dialect for the driver and returns its URL.
 func registerSQL(d db.SQLDriver, fault func(error) db.Fault) string {
 	dialect := sqlDialect{scriptedDialect{name: fmt.Sprint("scripted", scripts.Add(1))}, d, fault}
-	db.Register(dialect)
+	backend.Register(dialect)
 	return dialect.name + "://"
 }
 
@@ -595,7 +597,9 @@ type sqlDialect struct {
 	fault  func(error) db.Fault
 }
 
-func (d sqlDialect) Connector(*db.URL) (db.Connector, error) { return db.SQLConnector(d.driver), nil }
+func (d sqlDialect) Connector(*db.URL) (backend.Connector, error) {
+	return db.SQLConnector(d.driver), nil
+}
 func (d sqlDialect) Fault(err error) db.Fault {
 	if d.fault == nil {
 		return db.Fault{}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -37,7 +38,7 @@ type pool struct {
 
 // physical is a connection of a pool.
 type physical struct {
-	session    Session
+	session    backend.Session
 	id         int64     // connections of a pool count from 1
 	made       time.Time // zero unless somebody wants to know
 	used       time.Time // when it came back last; likewise
@@ -49,21 +50,15 @@ type physical struct {
 	spent      bool // it is to be replaced all the same
 }
 
-// calling is a Session that knows whether a call of it has begun and not returned. Then a panic of
-// an argument's method, say, before anything is sent, doesn't cost the connection.
-type calling interface {
-	Calling() bool
-}
-
 // isQuiet tells, after a call that was left by a panic, runtime.Goexit or a kill, whether the
 // connection isn't in the middle of anything, and has the status that it should have.
 func (c *physical) isQuiet(status Status) bool {
-	s, ok := c.session.(calling)
+	s, ok := c.session.(backend.CallTracker)
 	return ok && !c.bad && !s.Calling() && c.session.Status() == status
 }
 
 // mark notes what a statement may leave behind.
-func (c *physical) mark(st *Statement) {
+func (c *physical) mark(st *statement) {
 	c.dirty, c.obscure = c.dirty || st.Session, c.obscure || st.Obscure
 }
 
@@ -154,14 +149,9 @@ func (p *pool) fresh(ctx context.Context, c *physical) (*physical, error) {
 	return c, nil
 }
 
-// pinger is a Session that can be asked whether its connection is well.
-type pinger interface {
-	Ping(ctx context.Context) error
-}
-
 // answers asks a connection.
 func (p *pool) answers(ctx context.Context, c *physical) bool {
-	s, ok := c.session.(pinger)
+	s, ok := c.session.(backend.Pinger)
 	if !ok {
 		return true
 	}
@@ -269,7 +259,7 @@ func (p *pool) putBack(ctx context.Context, c *physical) {
 // reset has undone what the last user has left behind, and reports whether nothing of it is there any
 // more. gone tells that the caller is being killed, and that the connection isn't its any more.
 func (p *pool) reset(ctx context.Context, c *physical) (clean, gone bool) {
-	s, ok := c.session.(Resetter)
+	s, ok := c.session.(backend.Resetter)
 	if !ok {
 		return !c.obscure, false
 	}
@@ -282,7 +272,7 @@ func (p *pool) reset(ctx context.Context, c *physical) (clean, gone bool) {
 	thorough := c.lent || c.obscure
 	if thorough || ctx.Err() != nil { // it will have to ask the database
 		var done context.CancelFunc
-		ctx, done = limited(ctx, p.cleanup)
+		ctx, done = backend.Ending(ctx, p.cleanup)
 		defer done()
 	}
 	clean = s.Reset(ctx, thorough) == nil
@@ -308,7 +298,7 @@ func (p *pool) abandon(c *physical, then func()) {
 
 // end closes a connection. Its place stays in use.
 func (p *pool) end(ctx context.Context, c *physical) {
-	ctx, done := limited(ctx, p.cleanup)
+	ctx, done := backend.Ending(ctx, p.cleanup)
 	defer done()
 	// The error is of no use: the connection is gone either way.
 	_ = c.session.Close(ctx)

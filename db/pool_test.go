@@ -14,13 +14,14 @@ import (
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
 	"github.com/seed1239206e/repaint/loop"
 )
 
 func TestThePoolNeverHasMoreThanItsSizeAndOverflow(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
-		f := &dbtest.Fake{OnDo: func(ctx context.Context, _ *dbtest.FakeSession, _ *db.Call) error {
+		f := &dbtest.Fake{OnDo: func(ctx context.Context, _ *dbtest.FakeSession, _ *backend.Call) error {
 			return repaint.Sleep(ctx, 0)
 		}}
 		e := dbtest.Open(t, ctx, f.Register(), db.PoolSize(3), db.MaxOverflow(2))
@@ -237,7 +238,7 @@ func TestConnectionsAreReplacedAfterTheirLifetime(t *testing.T) {
 func TestALostConnectionTakesTheOthersOfItsTimeWithIt(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		f := &dbtest.Fake{}
-		f.OnDo = func(_ context.Context, s *dbtest.FakeSession, _ *db.Call) error {
+		f.OnDo = func(_ context.Context, s *dbtest.FakeSession, _ *backend.Call) error {
 			if s.ID <= 3 {
 				return dbtest.ErrFakeGone // the server was restarted
 			}
@@ -345,11 +346,11 @@ func TestPoolKeepsItsLawsUnderRandomUse(t *testing.T) {
 			}
 			return repaint.Sleep(ctx, 0)
 		}
-		f.OnDo = func(ctx context.Context, s *dbtest.FakeSession, _ *db.Call) error {
+		f.OnDo = func(ctx context.Context, s *dbtest.FakeSession, _ *backend.Call) error {
 			if chance(20, "do") {
 				return dbtest.ErrFakeGone
 			}
-			if s.State == db.Broken {
+			if s.State == backend.Broken {
 				return errors.New("a broken connection was given out")
 			}
 			return repaint.Sleep(ctx, 0)

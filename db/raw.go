@@ -3,21 +3,16 @@ package db
 import (
 	"context"
 
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/loop"
 )
-
-// rawSession is a Session that hands out what it drives.
-type rawSession interface {
-	// Raw calls fn. With readOnly, and outside of a transaction, the database refuses what writes.
-	Raw(ctx context.Context, readOnly bool, fn func(ctx context.Context, conn any) error) error
-}
 
 // Driver returns what is under the Engine, for what its driver can do beyond package db: a *pg.DB
 // for PostgreSQL, the *sql.DB that OpenDB was given, the driver.Connector of a driver of
 // database/sql; nil if the dialect has nothing to show. The Engine goes on using it, and closes
 // what it has opened itself.
 func (e *Engine) Driver() any {
-	if c, ok := e.connector.(interface{ Driver() any }); ok {
+	if c, ok := e.connector.(backend.Exposer); ok {
 		return c.Driver()
 	}
 	return nil
@@ -61,7 +56,7 @@ func (c *Conn) raw(ctx context.Context, tx *Tx, fn func(ctx context.Context, con
 		err = c.bind(ctx, tx.root())
 	}
 	if err == nil {
-		if s, ok := c.c.session.(rawSession); ok {
+		if s, ok := c.c.session.(backend.Lender); ok {
 			c.c.dirty = true
 			if err = s.Raw(ctx, c.conf.tx.ReadOnly, fn); err != nil {
 				err = c.after(ctx, tx, true, err, err)
@@ -69,31 +64,8 @@ func (c *Conn) raw(ctx context.Context, tx *Tx, fn func(ctx context.Context, con
 			killed = false
 			return err
 		}
-		err = fail("raw", ErrUnsupported, "connections of %s have nothing to show", c.e.dialect.Name())
+		err = fail("raw", ErrUnsupported, "%s does not expose its connection", c.e.dialect.Name())
 	}
 	killed = false
 	return c.e.fail(ctx, "raw", nil, err)
-}
-
-// Driver returns what opens the connections.
-func (c *sqlConnector) Driver() any {
-	if c.d.DB != nil {
-		return c.d.DB
-	}
-	return c.d.Connector
-}
-
-// Raw calls fn with the driver's connection, where blocking is allowed.
-func (s *sqlSession) Raw(ctx context.Context, readOnly bool, fn func(ctx context.Context, conn any) error) error {
-	return s.block(ctx, func(ctx context.Context) error {
-		err := s.readyFor(ctx, readOnly)
-		if err == nil {
-			s.dirty = true
-			err = s.guarded(ctx, readOnly, func() error { return fn(ctx, s.conn.conn) })
-		}
-		if err != nil {
-			s.examine(ctx, err)
-		}
-		return err
-	})
 }

@@ -3,6 +3,8 @@ package db
 import (
 	"database/sql/driver"
 	"fmt"
+
+	"github.com/seed1239206e/repaint/db/backend"
 )
 
 // Rows is the result of a query. It is complete when Query returns: reading it
@@ -24,7 +26,7 @@ import (
 //	}
 //	return rows.Err()
 type Rows struct {
-	call   Call
+	call   call
 	next   int // index of the row that Next moves to
 	closed bool
 	names  []string
@@ -126,18 +128,10 @@ func (r *Rows) row(op string) ([]driver.Value, error) {
 	return r.call.Values[(r.next-1)*n : r.next*n], nil
 }
 
-// count returns the number of rows.
-func (c *Call) count() int {
-	if len(c.Columns) == 0 {
-		return 0
-	}
-	return len(c.Values) / len(c.Columns)
-}
-
 // Row is the first row of a query, or the error that stood in its way. It is complete; Scan may be
 // called again, by one goroutine at a time.
 type Row struct {
-	call Call
+	call call
 	err  error
 }
 
@@ -148,7 +142,7 @@ func (r *Row) Scan(dest ...any) error {
 	if r.err != nil {
 		return r.err
 	}
-	if r.call.count() == 0 {
+	if r.call.Count() == 0 {
 		return noRows(&r.call)
 	}
 	return r.call.explain(r.call.scanRow(r.call.Values[:len(r.call.Columns)], dest))
@@ -158,12 +152,12 @@ func (r *Row) Scan(dest ...any) error {
 // no row.
 func (r *Row) Err() error { return r.err }
 
-func noRows(c *Call) error {
+func noRows(c *call) error {
 	return c.explain(&Error{Op: "query", Fault: Fault{Condition: ErrNoRows}})
 }
 
 // explain adds the statement to an error about its result.
-func (c *Call) explain(err error) error {
+func (c *call) explain(err error) error {
 	e, ok := err.(*Error)
 	if !ok {
 		return err
@@ -198,7 +192,7 @@ func (r Result) LastInsertID() (int64, error) {
 }
 
 // scanRow copies one row to the destinations.
-func (c *Call) scanRow(row []driver.Value, dest []any) error {
+func (c *call) scanRow(row []driver.Value, dest []any) error {
 	if len(dest) != len(row) {
 		return fail("scan", ErrScan, "the row has %d columns (%s), Scan was given %d destinations",
 			len(row), columnNames(c.Columns), len(dest))
@@ -212,7 +206,7 @@ func (c *Call) scanRow(row []driver.Value, dest []any) error {
 }
 
 // assign copies a value of column i to what dest points to.
-func (c *Call) assign(i int, dest any, v driver.Value) error {
+func (c *call) assign(i int, dest any, v driver.Value) error {
 	var d Dialect
 	if c.conf != nil {
 		d = c.conf.dialect
@@ -220,7 +214,7 @@ func (c *Call) assign(i int, dest any, v driver.Value) error {
 	return assign(d, c.Columns[i].Type, dest, v)
 }
 
-func badColumn(c Column, i int, value driver.Value, dest any, err error) error {
+func badColumn(c backend.Column, i int, value driver.Value, dest any, err error) error {
 	typ := ""
 	if c.Type != "" {
 		typ = " of type " + c.Type
@@ -229,7 +223,7 @@ func badColumn(c Column, i int, value driver.Value, dest any, err error) error {
 	return &Error{Op: "scan", Fault: Fault{Condition: ErrScan}, Err: &misfit{where, err, value}}
 }
 
-func columnNames(columns []Column) string {
+func columnNames(columns []backend.Column) string {
 	text := ""
 	for i, c := range columns {
 		if i > 0 {

@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"strings"
 	"time"
+
+	"github.com/seed1239206e/repaint/db/backend"
 )
 
 // assign copies a column's value to what dest points to; typ is the column's type, d the
@@ -71,16 +73,9 @@ func assign(d Dialect, typ string, dest, src any) error {
 	return assignTo(d, typ, v.Elem(), dest, src)
 }
 
-// valueScanner is a Dialect that knows variables which package db doesn't.
-type valueScanner interface {
-	// ScanValue copies a column's value, which may be nil, to what dest is or points to. It
-	// returns driver.ErrSkip if that is no variable of its own.
-	ScanValue(dest any, typ string, v driver.Value) error
-}
-
 // assignOwn assigns to a variable of the dialect's own, or returns driver.ErrSkip.
 func assignOwn(d Dialect, typ string, dest, src any) error {
-	if own, ok := d.(valueScanner); ok {
+	if own, ok := d.(backend.ValueScanner); ok {
 		return own.ScanValue(dest, typ, src)
 	}
 	return driver.ErrSkip

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/stretchr/testify/require"
 )
 
@@ -33,7 +34,7 @@ func (s *scanned) Scan(v any) error {
 var noon = time.Date(2026, 3, 4, 12, 0, 0, 5000, time.UTC)
 
 // rowOf is a call whose rows have the given columns.
-func rowOf(columns ...Column) *Call { return &Call{Columns: columns} }
+func rowOf(columns ...backend.Column) *call { return &call{Call: backend.Call{Columns: columns}} }
 
 func pointerTo[T any](v T) *T { return &v }
 
@@ -139,25 +140,25 @@ func TestValuesThatDontFitSayWhatAndWhere(t *testing.T) {
 		{int64(1), (*int)(nil), `the destination is a nil pointer`},
 		{nil, (*any)(nil), `the destination is a nil pointer`},
 	} {
-		err := rowOf(Column{Name: "c", Type: "T"}).scanRow([]driver.Value{c.from}, []any{c.dest})
+		err := rowOf(backend.Column{Name: "c", Type: "T"}).scanRow([]driver.Value{c.from}, []any{c.dest})
 		require.ErrorIs(t, err, ErrScan, "%v into %T", c.from, c.dest)
 		require.ErrorContains(t, err, c.want, "%v into %T", c.from, c.dest)
 	}
-	err := rowOf(Column{Name: "a"}, Column{Name: "b"}).scanRow([]driver.Value{1, 2}, []any{new(int)})
+	err := rowOf(backend.Column{Name: "a"}, backend.Column{Name: "b"}).scanRow([]driver.Value{1, 2}, []any{new(int)})
 	require.ErrorContains(t, err, "the row has 2 columns (a, b), Scan was given 1 destinations")
 }
 
 func TestBytesThatWereScannedAreTheCallers(t *testing.T) {
 	row := []driver.Value{[]byte("abc")}
 	var first, second []byte
-	require.NoError(t, rowOf(Column{}).scanRow(row, []any{&first}))
+	require.NoError(t, rowOf(backend.Column{}).scanRow(row, []any{&first}))
 	first[0] = 'X'
-	require.NoError(t, rowOf(Column{}).scanRow(row, []any{&second}))
+	require.NoError(t, rowOf(backend.Column{}).scanRow(row, []any{&second}))
 	require.Equal(t, "abc", string(second))
 }
 
 func TestStructsAreFilledByName(t *testing.T) {
-	all := rowOf(Column{Name: "id"}, Column{Name: "full_name"}, Column{Name: "city"}, Column{Name: "street"})
+	all := rowOf(backend.Column{Name: "id"}, backend.Column{Name: "full_name"}, backend.Column{Name: "city"}, backend.Column{Name: "street"})
 	var p person
 	require.NoError(t, all.scanStruct([]driver.Value{int64(1), "n", "c", "s"}, &p))
 	require.Equal(t, person{ID: 1, FullName: "n", embedded: embedded{"c"}, Address: &Address{"s"}}, p)
@@ -167,11 +168,11 @@ func TestStructsAreFilledByName(t *testing.T) {
 		row     []driver.Value
 		want    string
 	}{
-		{[]Column{{Name: "nope"}}, []driver.Value{1}, `the column "nope" has no field in db.person`},
-		{[]Column{{Name: "Skipped"}}, []driver.Value{1}, `no field`},
-		{[]Column{{Name: "hidden"}}, []driver.Value{1}, `no field`},
-		{[]Column{{Name: "id"}, {Name: "id"}}, []driver.Value{1, 2}, `the columns 1 ("id") and 2 ("id") are for the same field`},
-		{[]Column{{Name: "id"}}, []driver.Value{nil}, `column 1, "id", into field ID (int) of db.person: the value is NULL`},
+		{[]backend.Column{{Name: "nope"}}, []driver.Value{1}, `the column "nope" has no field in db.person`},
+		{[]backend.Column{{Name: "Skipped"}}, []driver.Value{1}, `no field`},
+		{[]backend.Column{{Name: "hidden"}}, []driver.Value{1}, `no field`},
+		{[]backend.Column{{Name: "id"}, {Name: "id"}}, []driver.Value{1, 2}, `the columns 1 ("id") and 2 ("id") are for the same field`},
+		{[]backend.Column{{Name: "id"}}, []driver.Value{nil}, `column 1, "id", into field ID (int) of db.person: the value is NULL`},
 	} {
 		err := rowOf(c.columns...).scanStruct(c.row, &p)
 		require.ErrorIs(t, err, ErrScan)

@@ -3,11 +3,11 @@ package db
 import (
 	"context"
 	"runtime"
-	"runtime/debug"
 	"runtime/pprof"
 	"sync/atomic"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -28,7 +28,7 @@ import (
 type job struct {
 	e    *Engine
 	ctx  context.Context
-	call *Call // nil for the end of a transaction
+	call *call // nil for the end of a transaction
 	pool *pool
 	at   *queue // where it waits, if it does
 	held pass
@@ -42,17 +42,10 @@ type job struct {
 	taken atomic.Bool // by whoever is first: the job, to leave it; a killed caller, to refuse it
 }
 
-// converter is a Connector whose Sessions block, so that its calls had better be
-// jobs. Arguments have methods of the caller's, so they are converted before.
-type converter interface {
-	// convert converts a call's arguments if that needs no connection; ok reports that.
-	convert(call *Call) (ok bool, err error)
-}
-
 // serve has a call run as a job, and waits for its end: also when ctx ends, for
 // until then the call may be in use.
-func (e *Engine) serve(ctx context.Context, call *Call) error {
-	j := &job{e: e, ctx: ctx, call: call, pool: e.poolFor(call.Statement)}
+func (e *Engine) serve(ctx context.Context, call *call) error {
+	j := &job{e: e, ctx: ctx, call: call, pool: e.poolFor(call.st)}
 	j.begin()
 	if err := j.wait(); err != nil {
 		return err
@@ -62,7 +55,7 @@ func (e *Engine) serve(ctx context.Context, call *Call) error {
 
 // serveFirst has the begin of a transaction and its first statement run as a job.
 // ran tells whether it came to that; then the connection is the Conn's.
-func (e *Engine) serveFirst(ctx context.Context, c *Conn, tx *Tx, call *Call) (ran bool, err error) {
+func (e *Engine) serveFirst(ctx context.Context, c *Conn, tx *Tx, call *call) (ran bool, err error) {
 	j := &job{e: e, ctx: ctx, call: call, pool: c.p, tx: tx}
 	returned := false
 	defer func() {
@@ -308,7 +301,7 @@ func (j *job) run(c *physical) {
 	switch {
 	case j.call == nil:
 		j.err = j.how.do(j.ctx, c.session, j.tx)
-		if j.ctx.Err() != nil || j.err != nil && c.session.Status() != Idle {
+		if j.ctx.Err() != nil || j.err != nil && c.session.Status() != backend.Idle {
 			c.bad = true // closing the connection ends it
 		}
 		return
@@ -316,7 +309,7 @@ func (j *job) run(c *physical) {
 		// Even if the context has ended by now: the connection is the
 		// transaction's, and another statement may follow.
 		if j.err = c.session.Begin(context.WithoutCancel(j.ctx), j.tx.root().opts); j.err == nil {
-			j.err = c.session.Do(j.ctx, j.call)
+			j.err = c.session.Do(j.ctx, &j.call.Call)
 		}
 		return
 	}
@@ -334,15 +327,7 @@ func (j *job) catch(c *physical) {
 	if c != nil {
 		c.bad = true
 	}
-	j.promise.Reject(panicError(r))
-}
-
-// panicError returns what was recovered as what carries a panic to another goroutine.
-func panicError(recovered any) *loop.PanicError {
-	if p, ok := recovered.(*loop.PanicError); ok {
-		return p
-	}
-	return &loop.PanicError{Value: recovered, Stack: debug.Stack()}
+	j.promise.Reject(loop.Recovered(r))
 }
 
 // exited ends a job that ended its goroutine, as t.FailNow does.

@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/backend/sqlbackend"
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
 	"github.com/seed1239206e/repaint/loop"
 	"github.com/seed1239206e/repaint/sqltext"
@@ -169,11 +171,11 @@ func (d scriptedDialect) Options() []string      { return nil }
 func (d scriptedDialect) Rules() *sqltext.Rules  { return &sqltext.Rules{} }
 func (d scriptedDialect) Placeholder(int) string { return "?" }
 func (d scriptedDialect) Fault(error) db.Fault   { return db.Fault{} }
-func (d scriptedDialect) Traits(_ string, st []sqltext.Statement) db.Traits {
-	return db.Traits{Plan: true, Writes: st[0].Verb == "write"}
+func (d scriptedDialect) Traits(_ string, st []sqltext.Statement) backend.Traits {
+	return backend.Traits{Plan: true, Writes: st[0].Verb == "write"}
 }
-func (d scriptedDialect) Connector(*db.URL) (db.Connector, error) {
-	return db.SQLConnector(db.SQLDriver{Connector: d.s, KeepStatements: 2, Limits: db.Limits{OneWriter: true, PoolSize: 2},
+func (d scriptedDialect) Connector(*db.URL) (backend.Connector, error) {
+	return db.SQLConnector(db.SQLDriver{Connector: d.s, KeepStatements: 2, Limits: backend.Limits{OneWriter: true, PoolSize: 2},
 		BeginText: func(db.TxOptions) []string { return []string{"begin"} }}), nil
 }
 
@@ -181,7 +183,7 @@ var scripts atomic.Int64
 
 func (s *scripted) register() string {
 	d := scriptedDialect{fmt.Sprint("scripted", scripts.Add(1)), s}
-	db.Register(d)
+	backend.Register(d)
 	return d.name + "://"
 }
 
@@ -403,9 +405,9 @@ func TestADriverWithoutContextsIsRefused(t *testing.T) {
 // oldDialect's driver has none of the methods that were added later.
 type oldDialect struct{ scriptedDialect }
 
-func (d oldDialect) ConnectorDB(context.Context, *sql.DB) (db.Connector, error) {
+func (d oldDialect) ConnectorDB(context.Context, *sql.DB) (backend.Connector, error) {
 	return db.SQLConnector(db.SQLDriver{Connector: oldConnector{d.s},
-		Init: func(ctx context.Context, c *db.SQLConn) error { return c.Exec(ctx, "x") }}), nil
+		Init: func(ctx context.Context, c *sqlbackend.Conn) error { return c.Exec(ctx, "x") }}), nil
 }
 
 type oldConnector struct{ *scripted }

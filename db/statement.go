@@ -3,28 +3,32 @@ package db
 import (
 	"slices"
 	"strings"
-	"sync/atomic"
 
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/internal/cache"
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// Statement is a text with :name parameters, read once and rendered for the
+// statement is a text with :name parameters, read once and rendered for the
 // dialect. It doesn't change any more.
-type Statement struct {
-	Source string   // as the caller wrote it
-	Text   string   // as the database wants it: as it is written, but for parameters and \:
-	Params []string // the name behind each argument to send, in order
-	Parts  []string // of a script, its statements as the database wants them
-	Traits
+type statement struct {
+	backend.Statement
 
 	names  []string // the distinct names, in order of first appearance
 	pieces []piece  // of the text, if it has lists; see expand
 	lists  []string // the names of the lists, in a statement that came of expand
 	forms  *forms   // the statements that came of expand
 
-	lost    string                   // what makes it do nothing outside of a Conn or Tx; ""
-	columns atomic.Pointer[[]Column] // of the last result; see Call.Describe
+	lost string // what makes it do nothing outside of a Conn or Tx; ""
+}
+
+func newStatement(source string) *statement {
+	return &statement{Statement: backend.Statement{Source: source}}
+}
+
+// as returns a statement of the same source, names and traits, without a text.
+func (st *statement) as() *statement {
+	return &statement{Statement: backend.Statement{Source: st.Source, Traits: st.Traits}, names: st.names}
 }
 
 // piece is a part of a statement's text: as it is, or a parameter.
@@ -39,7 +43,7 @@ type piece struct {
 
 // parseStatement reads source. numbered tells that the dialect's placeholders
 // have numbers, so that one argument can serve several of them.
-func parseStatement(d Dialect, source string, numbered bool) (*Statement, error) {
+func parseStatement(d Dialect, source string, numbered bool) (*statement, error) {
 	if i := strings.IndexByte(source, 0); i >= 0 {
 		// SQLite's interface would end the text here, silently.
 		return nil, badStatement(d, source, "byte %d of the statement is NUL", i)
@@ -49,14 +53,14 @@ func parseStatement(d Dialect, source string, numbered bool) (*Statement, error)
 	if len(parts) == 0 {
 		return nil, badStatement(d, source, "the statement is empty")
 	}
-	st := &Statement{Source: source}
+	st := newStatement(source)
 	start, end := span(rules, source, parts)
 	pieces, err := st.read(d, rules, start, end)
 	if err != nil {
 		return nil, err
 	}
 	st.Traits = d.Traits(source, parts)
-	if s, ok := d.(stateReader); ok && (st.Session || !st.Writes) {
+	if s, ok := d.(backend.StateReader); ok && (st.Session || !st.Writes) {
 		st.lost = s.Lost(source, parts)
 	}
 	if st.Script = len(parts) > 1; st.Script {
@@ -65,7 +69,7 @@ func parseStatement(d Dialect, source string, numbered bool) (*Statement, error)
 				"it is a script of %d statements, which takes no parameters; execute its statements one by one", len(parts))
 		}
 		for _, part := range parts {
-			one := &Statement{Source: source}
+			one := newStatement(source)
 			pieces, err := one.read(d, rules, part.From, part.To)
 			if err != nil {
 				return nil, err
@@ -102,7 +106,7 @@ func span(rules *sqltext.Rules, source string, parts []sqltext.Statement) (start
 }
 
 // read cuts the source, from start to end, into pieces and collects the names.
-func (st *Statement) read(d Dialect, rules *sqltext.Rules, start, end int) ([]piece, error) {
+func (st *statement) read(d Dialect, rules *sqltext.Rules, start, end int) ([]piece, error) {
 	source := st.Source
 	var pieces []piece
 	done := start
@@ -238,7 +242,7 @@ func castFollows(rules *sqltext.Rules, source string, pos int, bare bool) bool {
 
 // render makes text and parameters of the pieces. shapes, if it isn't nil, has for
 // each name how a list of it is written, see expand.
-func (st *Statement) render(d Dialect, pieces []piece, numbered bool, shapes []shape) {
+func (st *statement) render(d Dialect, pieces []piece, numbered bool, shapes []shape) {
 	if len(pieces) == 1 && pieces[0].text != "" {
 		st.Text = pieces[0].text
 		return
@@ -281,18 +285,18 @@ func badStatement(d Dialect, source, format string, args ...any) error {
 
 // statementCache keeps parsed statements, by their sources.
 type statementCache struct {
-	*cache.SecondChance[string, *Statement]
+	*cache.SecondChance[string, *statement]
 }
 
 func newStatementCache(size int) statementCache {
-	return statementCache{cache.NewSecondChance[string, *Statement](size)}
+	return statementCache{cache.NewSecondChance[string, *statement](size)}
 }
 
 // longestCached bounds the texts worth keeping: a longer one is a script or has
 // data in it, and won't come again.
 const longestCached = 16 << 10
 
-func (c statementCache) put(st *Statement) {
+func (c statementCache) put(st *statement) {
 	if len(st.Source) <= longestCached {
 		c.Put(st.Source, st)
 	}

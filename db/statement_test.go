@@ -91,8 +91,8 @@ func TestStatementsThatCantBeRight(t *testing.T) {
 
 func TestTheStatementCacheKeepsNoLongTexts(t *testing.T) {
 	c := newStatementCache(10)
-	c.put(&Statement{Source: strings.Repeat("x", longestCached)})
-	c.put(&Statement{Source: strings.Repeat("x", longestCached+1)})
+	c.put(newStatement(strings.Repeat("x", longestCached)))
+	c.put(newStatement(strings.Repeat("x", longestCached+1)))
 	require.Equal(t, 1, c.Len())
 }
 

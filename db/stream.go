@@ -3,24 +3,9 @@ package db
 import (
 	"context"
 
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/loop"
 )
-
-// Streamer is a [Session] that can hand out the rows of a query as they come.
-type Streamer interface {
-	// Stream begins a query and describes its columns in the call. Until the
-	// cursor is closed the session does nothing else. ctx holds for all of it.
-	Stream(ctx context.Context, c *Call) (Cursor, error)
-}
-
-// Cursor is a query whose rows are read in pieces.
-type Cursor interface {
-	// Fetch puts up to max further rows into the call's Values, in place of
-	// those that are there. more is false if they are the last ones.
-	Fetch(ctx context.Context, c *Call, max int) (more bool, err error)
-	// Close ends the query, whether its rows have been read or not.
-	Close(ctx context.Context) error
-}
 
 // How many rows are fetched at once: few at first, because they may be all that is
 // wanted, then as many as make the way to the database and back negligible.
@@ -35,7 +20,7 @@ type rowStream struct {
 	conn   *Conn
 	tx     *Tx
 	owns   bool // the Conn was checked out for it
-	cursor Cursor
+	cursor backend.Cursor
 	size   int // of the next fetch
 	more   bool
 	// fetching: a task waits in Next. Until that returns the connection is its.
@@ -127,13 +112,13 @@ func (c *Conn) openStream(ctx context.Context, tx *Tx, owns bool, r *Rows) error
 		err = c.bind(ctx, tx.root())
 	}
 	if err == nil {
-		from, ok := c.c.session.(Streamer)
+		from, ok := c.c.session.(backend.Streamer)
 		if !ok {
 			err = fail("stream", ErrUnsupported, "connections of %s don't stream; use Query", c.e.dialect.Name())
-		} else if s.cursor, err = from.Stream(ctx, &r.call); err != nil {
+		} else if s.cursor, err = from.Stream(ctx, &r.call.Call); err != nil {
 			err = c.after(ctx, tx, r.call.Statement.Writes, err, c.e.wrap(ctx, "stream", &r.call, err))
 		}
-		c.c.mark(r.call.Statement)
+		c.c.mark(r.call.st)
 	}
 	killed = false
 	if err != nil {
@@ -160,7 +145,7 @@ func (r *Rows) refill() bool {
 	var err error
 	s.fetching = true
 	if err = loop.ContextError(s.ctx); err == nil {
-		s.more, err = s.cursor.Fetch(s.ctx, &r.call, s.size)
+		s.more, err = s.cursor.Fetch(s.ctx, &r.call.Call, s.size)
 	}
 	killed, s.fetching = false, false
 	if r.closed { // by another task
@@ -194,7 +179,7 @@ func (s *rowStream) end() error {
 			s.conn.lose(noPass)
 		}
 	}()
-	ctx, done := limited(s.ctx, s.conn.e.cleanup)
+	ctx, done := backend.Ending(s.ctx, s.conn.e.cleanup)
 	defer done()
 	err := s.cursor.Close(ctx)
 	if ctx.Err() != nil {

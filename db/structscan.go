@@ -4,10 +4,12 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"reflect"
+
+	"github.com/seed1239206e/repaint/db/backend"
 )
 
 // scanStruct copies one row to the struct that dest points to.
-func (c *Call) scanStruct(row []driver.Value, dest any) error {
+func (c *call) scanStruct(row []driver.Value, dest any) error {
 	v := reflect.ValueOf(dest)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
 		return fail("scan", ErrScan, "ScanStruct takes a pointer to a struct, not a %T", dest)
@@ -23,7 +25,7 @@ func (c *Call) scanStruct(row []driver.Value, dest any) error {
 type structPlan [][]int
 
 // planStruct fails if a column has no field, or two columns have the same.
-func planStruct(t reflect.Type, columns []Column) (structPlan, error) {
+func planStruct(t reflect.Type, columns []backend.Column) (structPlan, error) {
 	all := structFields(t)
 	plan := make(structPlan, len(columns))
 	for i, c := range columns {
@@ -45,7 +47,7 @@ func planStruct(t reflect.Type, columns []Column) (structPlan, error) {
 	return plan, nil
 }
 
-func (p structPlan) scan(c *Call, v reflect.Value, row []driver.Value) error {
+func (p structPlan) scan(c *call, v reflect.Value, row []driver.Value) error {
 	for i, index := range p {
 		f := fieldAt(v, index)
 		if err := c.assign(i, f.Addr().Interface(), row[i]); err != nil {

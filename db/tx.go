@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -197,7 +198,7 @@ func (c *Conn) begin(ctx context.Context, parent *Tx, o TxOptions) (*Tx, error) 
 }
 
 func (c *Conn) beginUntold(ctx context.Context, parent *Tx, o TxOptions) (tx *Tx, err error) {
-	if err := o.check("begin"); err != nil {
+	if err := checkIsolation("begin", o); err != nil {
 		return nil, c.e.fail(ctx, "begin", nil, err)
 	}
 	if err := c.start(parent, "begin", ""); err != nil {
@@ -252,10 +253,10 @@ func (tx *Tx) begun() bool { return tx.root().started }
 
 // first begins the transaction with its first statement. If it has to get a
 // connection for that, and can have it all done in one go, it runs the statement too.
-func (c *Conn) first(ctx context.Context, tx *Tx, call *Call) (ran bool, err error) {
+func (c *Conn) first(ctx context.Context, tx *Tx, call *call) (ran bool, err error) {
 	e := c.e
 	if c.c == nil && c.held == noPass && e.converter != nil && repaint.InGreenlet() {
-		if converted, err := e.converter.convert(call); err != nil {
+		if converted, err := e.converter.Convert(&call.Call); err != nil {
 			return false, err
 		} else if converted {
 			return e.serveFirst(ctx, c, tx, call)
@@ -423,13 +424,13 @@ func (c *Conn) ended(ctx context.Context, tx *Tx) {
 // context returns the context with which a transaction is ended.
 func (how ending) context(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	if how == endCommit {
-		return committing(ctx, limit)
+		return backend.Committing(ctx, limit)
 	}
-	return limited(ctx, limit)
+	return backend.Ending(ctx, limit)
 }
 
 // do ends a transaction, or savepoint, on its session.
-func (how ending) do(ctx context.Context, s Session, tx *Tx) error {
+func (how ending) do(ctx context.Context, s backend.Session, tx *Tx) error {
 	switch {
 	case tx.parent == nil && how == endCommit:
 		return s.Commit(ctx)
@@ -445,7 +446,7 @@ func (how ending) do(ctx context.Context, s Session, tx *Tx) error {
 func (c *Conn) afterEnd(ctx context.Context, tx *Tx, err error) {
 	status := c.c.session.Status()
 	if ctx.Err() != nil {
-		status = Broken // the database has not answered in time, so nobody waits for it any longer
+		status = backend.Broken // the database has not answered in time, so nobody waits for it any longer
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
 )
 
@@ -225,7 +226,7 @@ func TestACancelledWriteCanOnlyBeRolledBack(t *testing.T) {
 		e := dbtest.Open(t, ctx, f.Register())
 		require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
 			short, cancel := context.WithCancel(ctx)
-			f.OnDo = func(context.Context, *dbtest.FakeSession, *db.Call) error { cancel(); return short.Err() }
+			f.OnDo = func(context.Context, *dbtest.FakeSession, *backend.Call) error { cancel(); return short.Err() }
 			_, err := tx.Query(short, "read")
 			require.ErrorIs(t, err, context.Canceled)
 			f.OnDo = nil
@@ -235,7 +236,7 @@ func TestACancelledWriteCanOnlyBeRolledBack(t *testing.T) {
 			nested, err := tx.BeginTx(ctx)
 			require.NoError(t, err)
 			short, cancel = context.WithCancel(ctx)
-			f.OnDo = func(context.Context, *dbtest.FakeSession, *db.Call) error { cancel(); return short.Err() }
+			f.OnDo = func(context.Context, *dbtest.FakeSession, *backend.Call) error { cancel(); return short.Err() }
 			_, err = nested.Exec(short, "write")
 			require.ErrorIs(t, err, context.Canceled)
 			f.OnDo = nil
@@ -541,7 +542,7 @@ func TestBeginTellsTheTruthUnderRandomCancellation(t *testing.T) {
 func TestATransactionThatWouldntEndCostsItsConnection(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		no := errors.New("no")
-		for _, status := range []db.Status{db.InTx, db.FailedTx, db.Broken} {
+		for _, status := range []backend.Status{backend.InTx, backend.FailedTx, backend.Broken} {
 			f := &dbtest.Fake{OnEnd: func(_ string, s *dbtest.FakeSession) error { s.State = status; return no }}
 			e := dbtest.Open(t, ctx, f.Register())
 			err := e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
@@ -565,7 +566,7 @@ func TestATransactionThatWouldntEndCostsItsConnection(t *testing.T) {
 func TestASavepointThatWouldntEndSpoilsWhatIsAroundIt(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		no := errors.New("no")
-		for _, status := range []db.Status{db.InTx, db.Idle, db.Broken} {
+		for _, status := range []backend.Status{backend.InTx, backend.Idle, backend.Broken} {
 			f := &dbtest.Fake{OnEnd: func(what string, s *dbtest.FakeSession) error {
 				if what == "release" || what == "rollback to" {
 					s.State = status

@@ -2,18 +2,6 @@ package db
 
 import "database/sql"
 
-// TxOptions are the options of a transaction.
-type TxOptions struct {
-	ReadOnly  bool
-	Isolation IsolationLevel
-	// Deferrable is for PostgreSQL: a transaction that is serializable and read-only waits
-	// until it can be sure not to fail because of others. Elsewhere it means nothing.
-	Deferrable bool
-}
-
-// IsolationLevel says how much a transaction sees of others that run beside it.
-type IsolationLevel = sql.IsolationLevel
-
 // The levels that the databases here have. A database may give more than it is
 // asked for: SQLite's transactions are always serializable, PostgreSQL's read at least what
 // is committed. sql.LevelSnapshot is RepeatableRead, which is snapshot isolation on MySQL and
@@ -62,9 +50,9 @@ func Isolation(level IsolationLevel) Setting {
 	return setting(func(o *TxOptions) { o.Isolation = level })
 }
 
-// check refuses an isolation level that no database here has. One that isn't known would otherwise
+// checkIsolation refuses an isolation level that no database here has. One that isn't known would otherwise
 // become the database's default, which is weaker, in silence.
-func (o TxOptions) check(op string) error {
+func checkIsolation(op string, o TxOptions) error {
 	switch o.Isolation {
 	case DefaultIsolation, ReadUncommitted, ReadCommitted, RepeatableRead, Serializable, sql.LevelSnapshot:
 		return nil

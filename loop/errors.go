@@ -43,10 +43,11 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// asPanic makes a PanicError of what was recovered. One that has passed through an Await stays what it is.
-func asPanic(recovered any) error {
-	if p, ok := recovered.(*PanicError); ok {
+// Recovered returns what recover has returned as an error that carries the panic to another
+// goroutine. A panic that came from elsewhere as a [*PanicError] stays what it is.
+func Recovered(value any) *PanicError {
+	if p, ok := value.(*PanicError); ok {
 		return p
 	}
-	return &PanicError{Value: recovered, Stack: debug.Stack()}
+	return &PanicError{Value: value, Stack: debug.Stack()}
 }

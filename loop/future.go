@@ -95,7 +95,7 @@ func (p *Promise[T]) Complete(fn func() (T, error)) {
 	defer func() {
 		switch r := recover(); {
 		case r != nil:
-			if err := asPanic(r); !p.Reject(err) && p.future.reporter != nil {
+			if err := Recovered(r); !p.Reject(err) && p.future.reporter != nil {
 				// Who waited has gone, but a panic is never nobody's business.
 				p.future.reporter.Report(&UnobservedError{What: p.future.String(), Err: err})
 			}

@@ -7,8 +7,7 @@ import (
 	"time"
 
 	mysql "github.com/go-sql-driver/mysql"
-
-	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend/sqlbackend"
 )
 
 // The driver, when a context ends, closes the connection and leaves the server
@@ -23,8 +22,8 @@ type killer struct{ grace time.Duration }
 // the server has not begun with the statement.
 const killAgain = 50 * time.Millisecond
 
-// interrupt stops what c is doing, and returns when until has ended.
-func (k *killer) interrupt(until context.Context, c *db.SQLConn) {
+// Interrupt stops what c is doing, and returns when until has ended.
+func (k killer) Interrupt(until context.Context, c *sqlbackend.Conn) {
 	s := c.Own.(*server)
 	if s.conn == nil {
 		return
@@ -43,8 +42,8 @@ func (k *killer) interrupt(until context.Context, c *db.SQLConn) {
 	}
 }
 
-// abort closes the network connection, so that the running call fails.
-func abort(c *db.SQLConn) {
+// Abort closes the network connection, so that the running call fails.
+func (killer) Abort(c *sqlbackend.Conn) {
 	if s, ok := c.Own.(*server); ok && s.conn != nil {
 		_ = s.conn.wire.Close()
 	}
@@ -52,7 +51,7 @@ func abort(c *db.SQLConn) {
 
 // kill sends KILL QUERY again and again until ctx ends. It returns an error if it
 // can't.
-func (k *killer) kill(ctx context.Context, s *server) error {
+func (k killer) kill(ctx context.Context, s *server) error {
 	other, err := s.conn.host.Connect(ctx)
 	if err != nil {
 		return err
@@ -80,8 +79,8 @@ func (k *killer) kill(ctx context.Context, s *server) error {
 	}
 }
 
-// interrupted tells whether an error is what interrupt brings about.
-func interrupted(err error) bool {
+// Interrupted reports whether an error is what Interrupt causes.
+func (killer) Interrupted(err error) bool {
 	var e *mysql.MySQLError
 	if errors.As(err, &e) {
 		return e.Number == 1317 || e.Number == 1927 || e.Number == 3024
@@ -89,8 +88,8 @@ func interrupted(err error) bool {
 	return broken(err)
 }
 
-// recoverConn runs statements until one isn't hit by an interrupt that came late.
-func recoverConn(ctx context.Context, c *db.SQLConn) error {
+// Recover runs statements until one isn't hit by an interrupt that came late.
+func (sqlDriver) Recover(ctx context.Context, c *sqlbackend.Conn) error {
 	var err error
 	for range 3 {
 		if err = c.Exec(ctx, "do 0"); err == nil {

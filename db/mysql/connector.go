@@ -12,15 +12,15 @@ import (
 	"time"
 
 	mysql "github.com/go-sql-driver/mysql"
-
-	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/backend/sqlbackend"
 )
 
 // maxParams is what fits into the protocol's count of placeholders.
 const maxParams = 65535
 
 // Connector opens connections to the servers that the URL names.
-func (d Dialect) Connector(u *db.URL) (db.Connector, error) {
+func (d Dialect) Connector(u *backend.URL) (backend.Connector, error) {
 	if u.Driver != "" {
 		return nil, fmt.Errorf("%s: there is no driver %q; write %[1]s://, or give an open *sql.DB to mysql.OpenDB", d.Name(), u.Driver)
 	}
@@ -37,47 +37,42 @@ func (d Dialect) Connector(u *db.URL) (db.Connector, error) {
 		}
 		c.hosts = append(c.hosts, one)
 	}
-	k := &killer{grace: o.cancelTimeout}
-	s := baseDriver(o)
-	s.Connector = c
-	s.Interrupt, s.Interrupted, s.Abort = k.interrupt, interrupted, abort
-	return db.SQLConnector(s), nil
+	own := ownDriver{sqlDriver: newSQLDriver(o), killer: killer{grace: o.cancelTimeout}}
+	return sqlbackend.New(own, c), nil
 }
 
 // ConnectorDB uses an open database.
-func (d Dialect) ConnectorDB(_ context.Context, pool *sql.DB) (db.Connector, error) {
+func (d Dialect) ConnectorDB(_ context.Context, pool *sql.DB) (backend.Connector, error) {
 	if _, ok := pool.Driver().(*mysql.MySQLDriver); !ok {
 		return nil, fmt.Errorf("%s: OpenDB takes a database of github.com/go-sql-driver/mysql, not of %T", d.Name(), pool.Driver())
 	}
-	o := defaultOptions()
-	s := baseDriver(o)
-	s.DB = pool
-	s.Limits.MaxConns = pool.Stats().MaxOpenConnections
-	s.Init = func(ctx context.Context, c *db.SQLConn) error {
-		if err := c.Exec(ctx, "set time_zone = '+00:00', sql_mode = "+strict); err != nil {
-			return err
-		}
-		return o.initialize(ctx, c)
-	}
-	return db.SQLConnector(s), nil
+	foreign := foreignDriver{newSQLDriver(defaultOptions())}
+	foreign.connections = pool.Stats().MaxOpenConnections
+	return sqlbackend.NewDB(foreign, pool), nil
 }
 
-// baseDriver is what all connections have in common.
-func baseDriver(o options) db.SQLDriver {
-	v := values{zone: o.zone}
-	return db.SQLDriver{
-		Limits:         db.Limits{MaxParams: maxParams},
-		Init:           o.initialize,
-		Emulate:        emulate,
-		BeginText:      beginText,
-		SetReadOnly:    setReadOnly,
-		TxOpen:         txOpen,
-		Recover:        recoverConn,
-		Lost:           lost,
-		Stale:          stale,
-		Convert:        v.arg,
-		Column:         v.column,
-		KeepStatements: o.kept,
+// sqlDriver is what all connections have in common.
+type sqlDriver struct {
+	sqlbackend.Defaults
+	options
+	values
+	connections int // the most there may be; 0 is no bound
+}
+
+var (
+	_ sqlbackend.AccessSetter    = sqlDriver{}
+	_ sqlbackend.TxWatcher       = sqlDriver{}
+	_ sqlbackend.ArgConverter    = sqlDriver{}
+	_ sqlbackend.ColumnConverter = sqlDriver{}
+	_ sqlbackend.Emulator        = sqlDriver{}
+)
+
+func newSQLDriver(o options) sqlDriver { return sqlDriver{options: o, values: values{zone: o.zone}} }
+
+func (d sqlDriver) Facts() sqlbackend.Facts {
+	return sqlbackend.Facts{
+		Limits:         backend.Limits{MaxParams: maxParams, MaxConns: d.connections},
+		KeepStatements: d.kept,
 		SendsText:      true,
 		OneStatement:   true,
 		// With a server that remembers that it has described the columns, as MariaDB
@@ -85,6 +80,27 @@ func baseDriver(o options) db.SQLDriver {
 		QueriesRows: true,
 		IDsFromOne:  true,
 	}
+}
+
+// ownDriver is for connections that the Engine opens itself, whose statements it can kill.
+type ownDriver struct {
+	sqlDriver
+	killer
+}
+
+var (
+	_ sqlbackend.Interrupter = ownDriver{}
+	_ sqlbackend.Aborter     = ownDriver{}
+)
+
+// foreignDriver is for the connections of an open database, which aren't set up as our own.
+type foreignDriver struct{ sqlDriver }
+
+func (d foreignDriver) Init(ctx context.Context, c *sqlbackend.Conn) error {
+	if err := c.Exec(ctx, "set time_zone = '+00:00', sql_mode = "+strict); err != nil {
+		return err
+	}
+	return d.sqlDriver.Init(ctx, c)
 }
 
 // connector opens connections to the first of its hosts that accepts one.
@@ -181,7 +197,8 @@ func (s *server) atLeast(major, minor int) bool {
 	return s.major > major || s.major == major && s.minor >= minor
 }
 
-func (o options) initialize(ctx context.Context, c *db.SQLConn) error {
+// Init asks what kind of server it is.
+func (d sqlDriver) Init(ctx context.Context, c *sqlbackend.Conn) error {
 	v, err := c.Value(ctx, "select concat_ws(' ', connection_id(), @@innodb_rollback_on_timeout, version())")
 	if refused := new(mysql.MySQLError); errors.As(err, &refused) {
 		// One that speaks MySQL's protocol and isn't InnoDB's knows no such variable.
@@ -197,9 +214,9 @@ func (o options) initialize(ctx context.Context, c *db.SQLConn) error {
 	if _, err := strconv.ParseUint(fields[0], 10, 64); err != nil {
 		return fmt.Errorf("the connection's id: %w", err)
 	}
-	s := &server{id: fields[0], rollsBackTimeout: fields[1] == "1", values: values{zone: o.zone}}
+	s := &server{id: fields[0], rollsBackTimeout: fields[1] == "1", values: d.values}
 	s.mariadb, s.major, s.minor = version(fields[2])
-	s.returning = s.mariadb && !o.emulate
+	s.returning = s.mariadb && !d.emulate
 	s.conn, _ = c.Driver().(*conn)
 	c.Own = s
 	return nil
@@ -228,7 +245,7 @@ var levels = map[sql.IsolationLevel]string{
 	sql.LevelSerializable:    "serializable",
 }
 
-func beginText(o db.TxOptions) []string {
+func (sqlDriver) BeginText(o backend.TxOptions) []string {
 	begin := "start transaction"
 	if o.ReadOnly {
 		begin = "start transaction read only"
@@ -239,18 +256,18 @@ func beginText(o db.TxOptions) []string {
 	return []string{begin}
 }
 
-// setReadOnly sets how the transactions of a connection are that don't say it, single statements
+// SetReadOnly sets how the transactions of a connection are that don't say it, single statements
 // among them.
-func setReadOnly(ctx context.Context, c *db.SQLConn, on bool) error {
+func (sqlDriver) SetReadOnly(ctx context.Context, c *sqlbackend.Conn, on bool) error {
 	if on {
 		return c.Exec(ctx, "set session transaction read only")
 	}
 	return c.Exec(ctx, "set session transaction read write")
 }
 
-// txOpen finds out whether the server has rolled the transaction back. MariaDB
+// TxOpen finds out whether the server has rolled the transaction back. MariaDB
 // tells; of MySQL it is known which errors mean it.
-func txOpen(ctx context.Context, c *db.SQLConn, err error) bool {
+func (sqlDriver) TxOpen(ctx context.Context, c *sqlbackend.Conn, err error) bool {
 	s := c.Own.(*server)
 	var e *mysql.MySQLError
 	if !errors.As(err, &e) {
@@ -272,8 +289,8 @@ func txOpen(ctx context.Context, c *db.SQLConn, err error) bool {
 	return true
 }
 
-// stale tells of the errors that ask to prepare a statement again.
-func stale(err error) bool {
+// Stale reports whether an error asks to prepare a statement again.
+func (sqlDriver) Stale(err error) bool {
 	var e *mysql.MySQLError
 	return errors.As(err, &e) && (e.Number == 1615 || e.Number == 1243)
 }

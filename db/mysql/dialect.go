@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
@@ -13,11 +14,11 @@ import (
 // "mysql" and as "mariadb": the two names mean the same.
 type Dialect struct{ name string }
 
-var _ db.SQLDialect = Dialect{}
+var _ backend.SQLDialect = Dialect{}
 
 func init() {
-	db.Register(Dialect{})
-	db.Register(Dialect{name: "mariadb"})
+	backend.Register(Dialect{})
+	backend.Register(Dialect{name: "mariadb"})
 }
 
 // OpenDB opens an Engine on an open database of github.com/go-sql-driver/mysql,
@@ -58,8 +59,8 @@ func (Dialect) Rules() *sqltext.Rules { return rules }
 
 // Traits tells writes from reads, what a connection remembers, and what commits a
 // transaction without being asked.
-func (Dialect) Traits(text string, statements []sqltext.Statement) db.Traits {
-	t := db.TraitsOf(sqltext.MySQL, text, statements)
+func (Dialect) Traits(text string, statements []sqltext.Statement) backend.Traits {
+	t := backend.TraitsOf(sqltext.MySQL, text, statements)
 	for _, st := range statements {
 		if st.Verb == "delimiter" {
 			t.Refused = "DELIMITER is a command of MySQL's command line client, which the server doesn't know; " +
@@ -71,5 +72,5 @@ func (Dialect) Traits(text string, statements []sqltext.Statement) db.Traits {
 
 // Lost knows what is for nothing but its connection.
 func (Dialect) Lost(text string, statements []sqltext.Statement) string {
-	return db.LostOf(sqltext.MySQL, text, statements)
+	return backend.LostOf(sqltext.MySQL, text, statements)
 }

@@ -9,7 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/backend/sqlbackend"
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
@@ -37,8 +38,8 @@ func (s *server) native(verb string) bool {
 	return false
 }
 
-// emulate is db.SQLDriver's Emulate.
-func emulate(c *db.SQLConn, call *db.Call) (func(ctx context.Context) error, error) {
+// Emulate makes RETURNING of other statements where the server hasn't got it.
+func (sqlDriver) Emulate(c *sqlbackend.Conn, call *backend.Call) (func(ctx context.Context) error, error) {
 	text := call.Statement.Text
 	verb := ""
 	if words := rules.Words(text, sqltext.Statement{End: len(text)}, 1); len(words) > 0 {
@@ -63,8 +64,8 @@ func emulate(c *db.SQLConn, call *db.Call) (func(ctx context.Context) error, err
 
 type emulation struct {
 	*returning
-	c    *db.SQLConn
-	call *db.Call
+	c    *sqlbackend.Conn
+	call *backend.Call
 	args []driver.Value
 	keys []column // the columns of the table's primary key
 }
@@ -87,7 +88,7 @@ func (e *emulation) describe(ctx context.Context) ([]column, error) {
 			table.to += 2
 		}
 	}
-	found := &db.Call{}
+	found := &backend.Call{}
 	if err := e.c.Select(ctx, found, "show columns from "+e.at(table), false); err != nil {
 		return nil, err
 	}
@@ -121,7 +122,7 @@ func (e *emulation) column(name string) string { return e.name + "." + quote(nam
 
 // selects runs a query for what is returned, behind which further columns may follow. one
 // tells that the text is always the same.
-func (e *emulation) selects(ctx context.Context, into *db.Call, more, rest string, one bool, args ...driver.Value) error {
+func (e *emulation) selects(ctx context.Context, into *backend.Call, more, rest string, one bool, args ...driver.Value) error {
 	text := "select " + e.at(e.list) + more + " from " + e.through(e.table) + " " + rest
 	return e.c.Select(ctx, into, e.lead+text+e.tail, one, append(slices.Clone(e.argsOf(e.list)), args...)...)
 }
@@ -159,7 +160,7 @@ func (e *emulation) insert(ctx context.Context) error {
 	return nil
 }
 
-func rowsOf(c *db.Call) int {
+func rowsOf(c *backend.Call) int {
 	if len(c.Columns) == 0 {
 		return 0
 	}
@@ -313,7 +314,7 @@ func (e *emulation) findGiven(keys []column, places []int) func(ctx context.Cont
 				texts = append(texts, fmt.Sprintf("(select %s, %d as repaint_row from %s where %s)", e.at(e.list), i, e.through(e.table), text))
 				args = append(append(args, e.argsOf(e.list)...), more...)
 			}
-			found := &db.Call{}
+			found := &backend.Call{}
 			if err := e.c.Select(ctx, found, e.lead+strings.Join(texts, " union all ")+e.tail, false, args...); err != nil {
 				return err
 			}
@@ -341,7 +342,7 @@ func (e *emulation) maxKeys(args int) int { return (maxParams - args) / len(e.ke
 
 // lock describes the table and selects the keys that the statement is about, behind what more there
 // is to be selected.
-func (e *emulation) lock(ctx context.Context, found *db.Call, list part) error {
+func (e *emulation) lock(ctx context.Context, found *backend.Call, list part) error {
 	if _, err := e.describe(ctx); err != nil {
 		return err
 	}
@@ -384,7 +385,7 @@ func (e *emulation) in(n int) string {
 // sendable converts values that were read so that they can be arguments.
 func (e *emulation) sendable(keys []driver.Value) ([]driver.Value, error) {
 	for i, k := range keys {
-		converted, err := e.c.Own.(*server).values.arg(k)
+		converted, err := e.c.Own.(*server).values.Convert(k)
 		if err == nil {
 			keys[i] = converted
 		} else if err != driver.ErrSkip {
@@ -395,7 +396,7 @@ func (e *emulation) sendable(keys []driver.Value) ([]driver.Value, error) {
 }
 
 func (e *emulation) update(ctx context.Context) error {
-	found := &db.Call{}
+	found := &backend.Call{}
 	if err := e.lock(ctx, found, part{}); err != nil {
 		return err
 	}
@@ -433,7 +434,7 @@ func tooMany(n, most int) error {
 }
 
 func (e *emulation) delete(ctx context.Context) error {
-	found := &db.Call{}
+	found := &backend.Call{}
 	if err := e.lock(ctx, found, e.list); err != nil {
 		return err
 	}

@@ -10,44 +10,43 @@ import (
 	"strings"
 
 	mysql "github.com/go-sql-driver/mysql"
-
-	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 )
 
 // conditions has the error numbers of MySQL and MariaDB that mean one of db's
 // conditions. Up to 1999 they are common to both. From 3000 on they are MySQL's, of which
 // MariaDB has some, and from 4000 on each has its own; see theirs.
 var conditions = map[uint16]error{
-	1022: db.ErrUnique, 1062: db.ErrUnique, 1169: db.ErrUnique, 1586: db.ErrUnique, 1859: db.ErrUnique,
-	1216: db.ErrForeignKey, 1217: db.ErrForeignKey, 1451: db.ErrForeignKey, 1452: db.ErrForeignKey, 1701: db.ErrForeignKey,
-	1761: db.ErrForeignKey, 1762: db.ErrForeignKey, 3730: db.ErrForeignKey,
-	1048: db.ErrNotNull, 1121: db.ErrNotNull, 1263: db.ErrNotNull, 1364: db.ErrNotNull,
-	3819: db.ErrCheck, 4025: db.ErrCheck,
+	1022: backend.ErrUnique, 1062: backend.ErrUnique, 1169: backend.ErrUnique, 1586: backend.ErrUnique, 1859: backend.ErrUnique,
+	1216: backend.ErrForeignKey, 1217: backend.ErrForeignKey, 1451: backend.ErrForeignKey, 1452: backend.ErrForeignKey, 1701: backend.ErrForeignKey,
+	1761: backend.ErrForeignKey, 1762: backend.ErrForeignKey, 3730: backend.ErrForeignKey,
+	1048: backend.ErrNotNull, 1121: backend.ErrNotNull, 1263: backend.ErrNotNull, 1364: backend.ErrNotNull,
+	3819: backend.ErrCheck, 4025: backend.ErrCheck,
 
-	1213: db.ErrDeadlock, 1614: db.ErrDeadlock, 3058: db.ErrDeadlock,
-	1020: db.ErrSerialization, 3101: db.ErrSerialization,
-	1205: db.ErrLockTimeout, 3572: db.ErrLockTimeout,
+	1213: backend.ErrDeadlock, 1614: backend.ErrDeadlock, 3058: backend.ErrDeadlock,
+	1020: backend.ErrSerialization, 3101: backend.ErrSerialization,
+	1205: backend.ErrLockTimeout, 3572: backend.ErrLockTimeout,
 
-	1064: db.ErrSyntax, 1065: db.ErrSyntax, 1149: db.ErrSyntax,
-	1051: db.ErrUndefinedTable, 1109: db.ErrUndefinedTable, 1146: db.ErrUndefinedTable, 1932: db.ErrUndefinedTable, 4091: db.ErrUndefinedTable,
-	1054: db.ErrUndefinedColumn, 1072: db.ErrUndefinedColumn,
-	1049: db.ErrUndefined, 1091: db.ErrUndefined, 1128: db.ErrUndefined, 1176: db.ErrUndefined, 1193: db.ErrUndefined, 1305: db.ErrUndefined,
-	1360: db.ErrUndefined, 1630: db.ErrUndefined,
+	1064: backend.ErrSyntax, 1065: backend.ErrSyntax, 1149: backend.ErrSyntax,
+	1051: backend.ErrUndefinedTable, 1109: backend.ErrUndefinedTable, 1146: backend.ErrUndefinedTable, 1932: backend.ErrUndefinedTable, 4091: backend.ErrUndefinedTable,
+	1054: backend.ErrUndefinedColumn, 1072: backend.ErrUndefinedColumn,
+	1049: backend.ErrUndefined, 1091: backend.ErrUndefined, 1128: backend.ErrUndefined, 1176: backend.ErrUndefined, 1193: backend.ErrUndefined, 1305: backend.ErrUndefined,
+	1360: backend.ErrUndefined, 1630: backend.ErrUndefined,
 
-	1044: db.ErrPermission, 1045: db.ErrPermission, 1095: db.ErrPermission, 1130: db.ErrPermission, 1142: db.ErrPermission, 1143: db.ErrPermission,
-	1227: db.ErrPermission, 1370: db.ErrPermission, 1410: db.ErrPermission, 1698: db.ErrPermission, 1820: db.ErrPermission, 1862: db.ErrPermission,
-	3118: db.ErrPermission, 3159: db.ErrPermission, 3955: db.ErrPermission, 4150: db.ErrPermission, 4151: db.ErrPermission,
-	1290: db.ErrReadOnly, 1792: db.ErrReadOnly, 1836: db.ErrReadOnly,
+	1044: backend.ErrPermission, 1045: backend.ErrPermission, 1095: backend.ErrPermission, 1130: backend.ErrPermission, 1142: backend.ErrPermission, 1143: backend.ErrPermission,
+	1227: backend.ErrPermission, 1370: backend.ErrPermission, 1410: backend.ErrPermission, 1698: backend.ErrPermission, 1820: backend.ErrPermission, 1862: backend.ErrPermission,
+	3118: backend.ErrPermission, 3159: backend.ErrPermission, 3955: backend.ErrPermission, 4150: backend.ErrPermission, 4151: backend.ErrPermission,
+	1290: backend.ErrReadOnly, 1792: backend.ErrReadOnly, 1836: backend.ErrReadOnly,
 
-	1153: db.ErrData, 1242: db.ErrData, 1264: db.ErrData, 1265: db.ErrData, 1292: db.ErrData, 1365: db.ErrData, 1366: db.ErrData, 1367: db.ErrData, 1406: db.ErrData,
-	1411: db.ErrData, 1416: db.ErrData, 1441: db.ErrData, 1690: db.ErrData, 3140: db.ErrData, 3141: db.ErrData, 3144: db.ErrData, 3156: db.ErrData,
-	4037: db.ErrData, 4038: db.ErrData,
+	1153: backend.ErrData, 1242: backend.ErrData, 1264: backend.ErrData, 1265: backend.ErrData, 1292: backend.ErrData, 1365: backend.ErrData, 1366: backend.ErrData, 1367: backend.ErrData, 1406: backend.ErrData,
+	1411: backend.ErrData, 1416: backend.ErrData, 1441: backend.ErrData, 1690: backend.ErrData, 3140: backend.ErrData, 3141: backend.ErrData, 3144: backend.ErrData, 3156: backend.ErrData,
+	4037: backend.ErrData, 4038: backend.ErrData,
 
-	1969: db.ErrTimeout, 3024: db.ErrTimeout,
-	1053: db.ErrDisconnected, 1152: db.ErrDisconnected, 1158: db.ErrDisconnected, 1159: db.ErrDisconnected, 1160: db.ErrDisconnected,
-	1161: db.ErrDisconnected, 1184: db.ErrDisconnected, 1927: db.ErrDisconnected, 2006: db.ErrDisconnected, 2013: db.ErrDisconnected,
-	3168: db.ErrDisconnected, 3169: db.ErrDisconnected, 4031: db.ErrDisconnected,
-	1235: db.ErrUnsupported,
+	1969: backend.ErrTimeout, 3024: backend.ErrTimeout,
+	1053: backend.ErrDisconnected, 1152: backend.ErrDisconnected, 1158: backend.ErrDisconnected, 1159: backend.ErrDisconnected, 1160: backend.ErrDisconnected,
+	1161: backend.ErrDisconnected, 1184: backend.ErrDisconnected, 1927: backend.ErrDisconnected, 2006: backend.ErrDisconnected, 2013: backend.ErrDisconnected,
+	3168: backend.ErrDisconnected, 3169: backend.ErrDisconnected, 4031: backend.ErrDisconnected,
+	1235: backend.ErrUnsupported,
 }
 
 // theirs has what is in the messages of those numbers that mean something else on the
@@ -71,18 +70,18 @@ func condition(e *mysql.MySQLError) error {
 }
 
 // Fault reads a driver's error.
-func (Dialect) Fault(err error) db.Fault {
+func (Dialect) Fault(err error) backend.Fault {
 	var e *mysql.MySQLError
 	if !errors.As(err, &e) {
 		switch {
 		case errors.Is(err, mysql.ErrPktTooLarge):
-			return db.Fault{Condition: db.ErrData, Hint: "raise max_allowed_packet, here and in the server"}
+			return backend.Fault{Condition: backend.ErrData, Hint: "raise max_allowed_packet, here and in the server"}
 		case broken(err):
-			return db.Fault{Condition: db.ErrDisconnected}
+			return backend.Fault{Condition: backend.ErrDisconnected}
 		}
-		return db.Fault{}
+		return backend.Fault{}
 	}
-	f := db.Fault{Condition: condition(e), Code: fmt.Sprint(e.Number)}
+	f := backend.Fault{Condition: condition(e), Code: fmt.Sprint(e.Number)}
 	f.Raised = e.Number == 1644 || string(e.SQLState[:2]) == "45" // SIGNAL
 	if e.SQLState != [5]byte{} {
 		f.Code += " (" + string(e.SQLState[:]) + ")"
@@ -102,7 +101,7 @@ func (Dialect) Fault(err error) db.Fault {
 }
 
 // locate reads from the message what it says about the place.
-func locate(f *db.Fault, e *mysql.MySQLError) {
+func locate(f *backend.Fault, e *mysql.MySQLError) {
 	m := e.Message
 	switch e.Number {
 	case 1062, 1586, 1859: // Duplicate entry '…' for key 'name'; in MySQL 'table.name'
@@ -163,14 +162,14 @@ func broken(err error) bool {
 		errors.Is(err, net.ErrClosed) || errors.As(err, &n)
 }
 
-// lost tells whether the answer to what was sent never came. A driver that is told of contexts
+// Lost tells whether the answer to what was sent never came. A driver that is told of contexts
 // closes the connection when one ends.
-func lost(err error) bool {
+func (sqlDriver) Lost(err error) bool {
 	return broken(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // unreachable tells whether nobody answered at an address.
 func unreachable(err error) bool {
 	var e *mysql.MySQLError
-	return !errors.As(err, &e) || e.Number == 1040 || condition(e) == db.ErrDisconnected
+	return !errors.As(err, &e) || e.Number == 1040 || condition(e) == backend.ErrDisconnected
 }

@@ -13,8 +13,7 @@ import (
 	"time"
 
 	driver "github.com/go-sql-driver/mysql"
-
-	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 )
 
 // options are those of a URL that aren't the driver's.
@@ -55,7 +54,7 @@ var strict = func() string {
 
 // configure reads a URL. It returns a configuration for each host, to be tried in
 // their order.
-func configure(u *db.URL) (o options, hosts []*driver.Config, err error) {
+func configure(u *backend.URL) (o options, hosts []*driver.Config, err error) {
 	o = defaultOptions()
 	r := reader{u: u}
 	c := driver.NewConfig()
@@ -82,7 +81,7 @@ func configure(u *db.URL) (o options, hosts []*driver.Config, err error) {
 		r.check("charset", c.Apply(driver.Charset(charset, collation)))
 	}
 	if u.Options.Has("compress") {
-		on, err := db.ParseBool(u.Option("compress"))
+		on, err := backend.ParseBool(u.Option("compress"))
 		r.check("compress", err)
 		r.check("compress", c.Apply(driver.EnableCompression(on)))
 	}
@@ -120,7 +119,7 @@ func configure(u *db.URL) (o options, hosts []*driver.Config, err error) {
 }
 
 // addresses makes a configuration for each of the URL's hosts, or its socket.
-func addresses(u *db.URL, c *driver.Config, tlsMode string) ([]*driver.Config, error) {
+func addresses(u *backend.URL, c *driver.Config, tlsMode string) ([]*driver.Config, error) {
 	if socket := u.Option("socket"); socket != "" {
 		if len(u.Hosts) > 0 {
 			return nil, errors.New("there is a host and the option socket; leave one of them out, as in mysql://user@/database?socket=/run/mysqld/mysqld.sock")
@@ -133,7 +132,7 @@ func addresses(u *db.URL, c *driver.Config, tlsMode string) ([]*driver.Config, e
 	}
 	all := u.Hosts
 	if len(all) == 0 {
-		all = []db.Host{{Name: "127.0.0.1"}}
+		all = []backend.Host{{Name: "127.0.0.1"}}
 	}
 	var hosts []*driver.Config
 	for _, h := range all {
@@ -153,7 +152,7 @@ func addresses(u *db.URL, c *driver.Config, tlsMode string) ([]*driver.Config, e
 
 // reader reads options and remembers the first mistake.
 type reader struct {
-	u   *db.URL
+	u   *backend.URL
 	err error
 }
 
@@ -173,7 +172,7 @@ func (r *reader) duration(name string, otherwise time.Duration) time.Duration {
 	if !r.u.Options.Has(name) {
 		return otherwise
 	}
-	d, err := db.ParseDuration(r.u.Option(name))
+	d, err := backend.ParseDuration(r.u.Option(name))
 	r.check(name, err)
 	return d
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
@@ -88,7 +89,7 @@ func (r *returning) has(p part, word string) bool {
 
 // cannot is the error for what can't be emulated: why, and what to write instead.
 func cannot(why, instead string, args ...any) error {
-	return &db.Error{Op: "query", Fault: db.Fault{Condition: db.ErrUnsupported, Hint: instead},
+	return &db.Error{Op: "query", Fault: backend.Fault{Condition: backend.ErrUnsupported, Hint: instead},
 		Err: errors.New("this server has no RETURNING here, and " + fmt.Sprintf(why, args...))}
 }
 

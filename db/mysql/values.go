@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 )
 
 // values converts between Go and the server. The driver is given times as text and
@@ -26,9 +26,9 @@ const (
 // maxTime is the limit of TIME.
 const maxTime = 838*time.Hour + 59*time.Minute + 59*time.Second + 999999*time.Microsecond
 
-// arg converts the arguments that the rules of database/sql wouldn't: times,
+// Convert converts the arguments that the rules of database/sql wouldn't: times,
 // durations, and integers beyond an int64.
-func (v values) arg(arg any) (driver.Value, error) {
+func (v values) Convert(arg any) (driver.Value, error) {
 	switch a := arg.(type) {
 	case nil, int64, int, string, bool, float64, []byte:
 		return nil, driver.ErrSkip
@@ -60,7 +60,7 @@ func (v values) arg(arg any) (driver.Value, error) {
 			return nil, nil
 		}
 		if r = r.Elem(); r.CanInterface() {
-			if value, err := v.arg(r.Interface()); err != driver.ErrSkip {
+			if value, err := v.Convert(r.Interface()); err != driver.ErrSkip {
 				return value, err
 			}
 		}
@@ -73,7 +73,7 @@ func (v values) arg(arg any) (driver.Value, error) {
 
 // known converts what a Valuer returned, by the same rules.
 func (v values) known(value any) (driver.Value, error) {
-	converted, err := v.arg(value)
+	converted, err := v.Convert(value)
 	if err == driver.ErrSkip {
 		return driver.DefaultParameterConverter.ConvertValue(value)
 	}
@@ -84,7 +84,7 @@ func (v values) known(value any) (driver.Value, error) {
 func (v values) time(t time.Time) (driver.Value, error) {
 	t = t.In(v.zone).Truncate(time.Microsecond)
 	if y := t.Year(); y < 0 || y > 9999 {
-		return nil, db.OutOfRange("the year %d is beyond what the database can store, 0 to 9999", y)
+		return nil, backend.OutOfRange("the year %d is beyond what the database can store, 0 to 9999", y)
 	}
 	return t.Format(timeLayout), nil
 }
@@ -92,7 +92,7 @@ func (v values) time(t time.Time) (driver.Value, error) {
 // clock writes a duration as a TIME, cut to microseconds.
 func clock(d time.Duration) (driver.Value, error) {
 	if d > maxTime || d < -maxTime {
-		return nil, db.OutOfRange("%v is beyond the range of TIME, which ends at 838:59:59", d)
+		return nil, backend.OutOfRange("%v is beyond the range of TIME, which ends at 838:59:59", d)
 	}
 	sign := ""
 	if d < 0 {
@@ -106,8 +106,8 @@ func clock(d time.Duration) (driver.Value, error) {
 	return text, nil
 }
 
-// column returns how to convert a column's values.
-func (v values) column(typ string) func(driver.Value) (driver.Value, error) {
+// Column returns how to convert a column's values.
+func (v values) Column(typ string) func(driver.Value) (driver.Value, error) {
 	switch typ {
 	case "DATE", "DATETIME", "TIMESTAMP":
 		return v.parse

@@ -14,13 +14,13 @@ import (
 
 	"github.com/jackc/pgx/v5/pgtype"
 
-	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/pg"
 )
 
 // arguments returns what is sent for a call's arguments. It calls methods of theirs. The call
 // keeps those that it was given, which errors tell.
-func arguments(call *db.Call) ([]any, error) {
+func arguments(call *backend.Call) ([]any, error) {
 	args := call.Args
 	for i, v := range call.Args {
 		switch v.(type) {
@@ -29,7 +29,7 @@ func arguments(call *db.Call) ([]any, error) {
 		}
 		converted, err := argument(v)
 		if err != nil {
-			return nil, db.BadArgument(call, i, db.ErrParameter, err)
+			return nil, backend.BadArgument(call, i, backend.ErrParameter, err)
 		}
 		if &args[0] == &call.Args[0] {
 			args = slices.Clone(args)
@@ -40,9 +40,8 @@ func arguments(call *db.Call) ([]any, error) {
 }
 
 // refuse returns the error for an argument, with a reason that doesn't show its value.
-func refuse(call *db.Call, i int, condition, why error) error {
-	return &db.Error{Op: "bind", Fault: db.Fault{Condition: condition},
-		Err: fmt.Errorf("the parameter :%s, a %T: %w", call.Statement.Params[i], call.Args[i], why)}
+func refuse(call *backend.Call, i int, condition, why error) error {
+	return &backend.ArgumentError{Param: call.Statement.Params[i], Value: call.Args[i], Condition: condition, Err: why, Plain: true}
 }
 
 // argument converts what pgx would take otherwise than the other dialects: times
@@ -108,7 +107,7 @@ var (
 
 // notEncoded returns the error for an argument that can't be what its parameter is,
 // nil if err isn't about that. It doesn't show the value, which may be hidden.
-func notEncoded(call *db.Call, err error) error {
+func notEncoded(call *backend.Call, err error) error {
 	var st *pg.StatementError
 	if !errors.As(err, &st) || !strings.HasPrefix(st.Stage, "encoding") || fromServer(err) {
 		return nil
@@ -122,7 +121,7 @@ const jsonHint = "write db.JSON[T]{V: value} for what is to be stored as JSON"
 // noPlan is in pgx's error if values of a type can't be those of a parameter at all.
 const noPlan = "cannot find encode plan"
 
-func encodingError(call *db.Call, err error) error {
+func encodingError(call *backend.Call, err error) error {
 	text := err.Error()
 	found := whichArgument.FindStringSubmatch(text)
 	if found == nil {
@@ -136,14 +135,14 @@ func encodingError(call *db.Call, err error) error {
 	if found := whichType.FindStringSubmatch(text); found != nil {
 		typ = "a value of type " + found[1]
 	}
-	if errors.Is(err, db.ErrData) { // this package has refused it; what pgx says of that shows the value
+	if errors.Is(err, backend.ErrData) { // this package has refused it; what pgx says of that shows the value
 		for inner := err; inner != nil; inner = errors.Unwrap(inner) {
 			err = inner
 		}
-		return db.BadArgument(call, i, db.ErrData, err)
+		return backend.BadArgument(call, i, backend.ErrData, err)
 	}
 	if strings.Contains(text, noPlan) {
-		return refuse(call, i, db.ErrParameter, errors.New("it can't be made "+typ+"; "+jsonHint))
+		return refuse(call, i, backend.ErrParameter, errors.New("it can't be made "+typ+"; "+jsonHint))
 	}
-	return refuse(call, i, db.ErrData, errors.New("it is too large for "+typ+", or malformed"))
+	return refuse(call, i, backend.ErrData, errors.New("it is too large for "+typ+", or malformed"))
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/seed1239206e/repaint"
-	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/pg"
 	"github.com/seed1239206e/repaint/sqltext"
 )
@@ -22,7 +22,7 @@ import (
 const maxParams = 65535
 
 // Connector opens connections to the servers that the URL names.
-func (d Dialect) Connector(u *db.URL) (db.Connector, error) {
+func (d Dialect) Connector(u *backend.URL) (backend.Connector, error) {
 	config, err := configure(d, u)
 	if err != nil {
 		return nil, err
@@ -44,11 +44,14 @@ type connector struct {
 	err     error
 }
 
-var _ db.Shared = (*connector)(nil)
+var (
+	_ backend.Shared  = (*connector)(nil)
+	_ backend.Exposer = (*connector)(nil)
+)
 
-func (c *connector) Limits() db.Limits { return db.Limits{MaxParams: maxParams} }
+func (c *connector) Limits() backend.Limits { return backend.Limits{MaxParams: maxParams} }
 
-func (c *connector) Connect(ctx context.Context) (db.Session, error) {
+func (c *connector) Connect(ctx context.Context) (backend.Session, error) {
 	s, err := c.pool.Acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -58,7 +61,7 @@ func (c *connector) Connect(ctx context.Context) (db.Session, error) {
 
 // Once runs a statement on a lane, unless pg says that it would leave something
 // behind there.
-func (c *connector) Once(ctx context.Context, call *db.Call) error {
+func (c *connector) Once(ctx context.Context, call *backend.Call) error {
 	if call.Statement.Script || !c.pool.Config().Pipeline {
 		return driver.ErrSkip
 	}
@@ -115,8 +118,8 @@ func (c *connector) beginClose() (first bool) {
 }
 
 // alone returns the arguments of a statement outside of a transaction, with what else pg is told.
-func alone(call *db.Call, args []any) []any {
-	if !call.ReadOnly() || call.Statement.Session && isDiscard(call.Statement.Text) {
+func alone(call *backend.Call, args []any) []any {
+	if !call.ReadOnly || call.Statement.Session && isDiscard(call.Statement.Text) {
 		return args
 	}
 	return append([]any{pgx.ReadOnly}, args...)
@@ -136,7 +139,7 @@ type executor interface {
 }
 
 // execute runs a statement and puts what came of it into the call.
-func execute(ctx context.Context, on executor, call *db.Call, args []any) error {
+func execute(ctx context.Context, on executor, call *backend.Call, args []any) error {
 	st := call.Statement
 	if call.Rows {
 		rows, err := on.Query(ctx, st.Text, args...)
@@ -164,14 +167,14 @@ func execute(ctx context.Context, on executor, call *db.Call, args []any) error 
 	return nil
 }
 
-func note(call *db.Call, tag pgconn.CommandTag) {
+func note(call *backend.Call, tag pgconn.CommandTag) {
 	if call.Statement.Changes {
 		call.Affected = tag.RowsAffected()
 	}
 }
 
 // fill puts the rows into the call.
-func fill(call *db.Call, rows pgx.Rows) error {
+func fill(call *backend.Call, rows pgx.Rows) error {
 	defer rows.Close()
 	r := newReader(rows)
 	r.describe(call)
@@ -194,7 +197,7 @@ func fill(call *db.Call, rows pgx.Rows) error {
 }
 
 // explain makes of pg's errors what package db understands, and says the statement once.
-func explain(call *db.Call, err error) error {
+func explain(call *backend.Call, err error) error {
 	if failure := notEncoded(call, err); failure != nil {
 		return failure
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
@@ -14,11 +15,11 @@ import (
 // and as "postgresql": the two names mean the same.
 type Dialect struct{ name string }
 
-var _ db.SQLDialect = Dialect{}
+var _ backend.SQLDialect = Dialect{}
 
 func init() {
-	db.Register(Dialect{})
-	db.Register(Dialect{name: "postgresql"})
+	backend.Register(Dialect{})
+	backend.Register(Dialect{name: "postgresql"})
 }
 
 // OpenDB opens an Engine on an open database of database/sql, see [db.OpenDB]. Its
@@ -67,8 +68,8 @@ func (Dialect) EmptyList(_ int, not bool) string {
 func (Dialect) Rules() *sqltext.Rules { return &sqltext.PostgreSQL.Rules }
 
 // Traits tells writes from reads and knows what a connection remembers.
-func (Dialect) Traits(text string, statements []sqltext.Statement) db.Traits {
-	t := db.TraitsOf(sqltext.PostgreSQL, text, statements)
+func (Dialect) Traits(text string, statements []sqltext.Statement) backend.Traits {
+	t := backend.TraitsOf(sqltext.PostgreSQL, text, statements)
 	for _, st := range statements {
 		t.TxControl = t.TxControl || st.Verb == "set" && setsAccess(text, st)
 		if st.Verb == "copy" && sqltext.PostgreSQL.Classify(text, st).Effects.Any(sqltext.CopiesIn|sqltext.CopiesOut) {
@@ -97,5 +98,5 @@ func setsAccess(text string, st sqltext.Statement) bool {
 
 // Lost knows what is for nothing but its connection.
 func (Dialect) Lost(text string, statements []sqltext.Statement) string {
-	return db.LostOf(sqltext.PostgreSQL, text, statements)
+	return backend.LostOf(sqltext.PostgreSQL, text, statements)
 }

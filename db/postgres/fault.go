@@ -8,63 +8,63 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/pg"
 )
 
 // conditions has the SQLSTATEs that mean one of db's conditions; those of two
 // characters stand for all of their class that aren't listed.
 var conditions = map[string]error{
-	"23":    db.ErrConstraint,
-	"23505": db.ErrUnique,
-	"23503": db.ErrForeignKey,
-	"23001": db.ErrForeignKey,
-	"23502": db.ErrNotNull,
-	"23514": db.ErrCheck,
-	"23P01": db.ErrExclusion,
+	"23":    backend.ErrConstraint,
+	"23505": backend.ErrUnique,
+	"23503": backend.ErrForeignKey,
+	"23001": backend.ErrForeignKey,
+	"23502": backend.ErrNotNull,
+	"23514": backend.ErrCheck,
+	"23P01": backend.ErrExclusion,
 
-	"40":    db.ErrConflict,
-	"40001": db.ErrSerialization,
-	"40P01": db.ErrDeadlock,
-	"40002": db.ErrConstraint,
-	"40003": db.ErrUnknownOutcome, "08007": db.ErrUnknownOutcome,
-	"55P03": db.ErrLockTimeout,
-	"55006": db.ErrBusy,
+	"40":    backend.ErrConflict,
+	"40001": backend.ErrSerialization,
+	"40P01": backend.ErrDeadlock,
+	"40002": backend.ErrConstraint,
+	"40003": backend.ErrUnknownOutcome, "08007": backend.ErrUnknownOutcome,
+	"55P03": backend.ErrLockTimeout,
+	"55006": backend.ErrBusy,
 
-	"42601": db.ErrSyntax, "42000": db.ErrSyntax,
-	"42P01": db.ErrUndefinedTable,
-	"42703": db.ErrUndefinedColumn,
-	"42704": db.ErrUndefined, "42883": db.ErrUndefined, "42P02": db.ErrUndefined, "3F000": db.ErrUndefined, "3D000": db.ErrUndefined,
-	"42501": db.ErrPermission,
-	"28":    db.ErrPermission,
-	"25006": db.ErrReadOnly,
-	"25P02": db.ErrTxFailed,
-	"25P03": db.ErrDisconnected,
-	"25P04": db.ErrTimeout,
-	"22":    db.ErrData,
-	"21000": db.ErrData,
-	"54000": db.ErrData,
-	"0A":    db.ErrUnsupported,
+	"42601": backend.ErrSyntax, "42000": backend.ErrSyntax,
+	"42P01": backend.ErrUndefinedTable,
+	"42703": backend.ErrUndefinedColumn,
+	"42704": backend.ErrUndefined, "42883": backend.ErrUndefined, "42P02": backend.ErrUndefined, "3F000": backend.ErrUndefined, "3D000": backend.ErrUndefined,
+	"42501": backend.ErrPermission,
+	"28":    backend.ErrPermission,
+	"25006": backend.ErrReadOnly,
+	"25P02": backend.ErrTxFailed,
+	"25P03": backend.ErrDisconnected,
+	"25P04": backend.ErrTimeout,
+	"22":    backend.ErrData,
+	"21000": backend.ErrData,
+	"54000": backend.ErrData,
+	"0A":    backend.ErrUnsupported,
 
-	"08":    db.ErrDisconnected,
-	"57P01": db.ErrDisconnected, "57P02": db.ErrDisconnected, "57P03": db.ErrDisconnected, "57P04": db.ErrDisconnected, "57P05": db.ErrDisconnected,
+	"08":    backend.ErrDisconnected,
+	"57P01": backend.ErrDisconnected, "57P02": backend.ErrDisconnected, "57P03": backend.ErrDisconnected, "57P04": backend.ErrDisconnected, "57P05": backend.ErrDisconnected,
 }
 
 // Fault reads an error of package pg, or of another driver that knows SQLSTATEs.
-func (Dialect) Fault(err error) db.Fault {
+func (Dialect) Fault(err error) backend.Fault {
 	var state interface{ SQLState() string }
 	if !errors.As(err, &state) || state.SQLState() == "" {
 		return unnamed(err)
 	}
 	code := state.SQLState()
-	f := db.Fault{Code: code}
+	f := backend.Fault{Code: code}
 	if condition, ok := conditions[code]; ok {
 		f.Condition = condition
 	} else if len(code) == 5 {
 		f.Condition = conditions[code[:2]]
 	}
 	if code == "57014" && strings.Contains(err.Error(), "timeout") {
-		f.Condition = db.ErrTimeout // statement_timeout; without it, somebody's cancel
+		f.Condition = backend.ErrTimeout // statement_timeout; without it, somebody's cancel
 	}
 	switch code {
 	case "53300":
@@ -90,23 +90,23 @@ func (Dialect) Fault(err error) db.Fault {
 }
 
 // unnamed reads an error that isn't the server's.
-func unnamed(err error) db.Fault {
+func unnamed(err error) backend.Fault {
 	switch text := err.Error(); {
 	case strings.Contains(text, "failed to encode args["): // of pgx's stdlib
 		if strings.Contains(text, noPlan) {
-			return db.Fault{Condition: db.ErrParameter, Hint: jsonHint}
+			return backend.Fault{Condition: backend.ErrParameter, Hint: jsonHint}
 		}
-		return db.Fault{Condition: db.ErrData}
+		return backend.Fault{Condition: backend.ErrData}
 	case errors.Is(err, pg.ErrClosed):
-		return db.Fault{Condition: db.ErrClosed}
+		return backend.Fault{Condition: backend.ErrClosed}
 	case errors.Is(err, pg.ErrQueueFull):
-		return db.Fault{Condition: db.ErrBusy, Hint: "raise pool_lanes or pool_queue"}
+		return backend.Fault{Condition: backend.ErrBusy, Hint: "raise pool_lanes or pool_queue"}
 	case errors.Is(err, pg.ErrUnsupported):
-		return db.Fault{Condition: db.ErrUnsupported}
+		return backend.Fault{Condition: backend.ErrUnsupported}
 	case errors.Is(err, pg.ErrConnLost), errors.Is(err, pg.ErrProtocol), disconnected(err):
-		return db.Fault{Condition: db.ErrDisconnected}
+		return backend.Fault{Condition: backend.ErrDisconnected}
 	}
-	return db.Fault{}
+	return backend.Fault{}
 }
 
 // disconnected tells whether an error comes from the network.
@@ -138,7 +138,7 @@ func fromServer(err error) bool {
 func uncertain(err error) error {
 	var failed *pg.StatementError
 	if errors.As(err, &failed) && failed.MaybeApplied {
-		return db.UnknownOutcome(err)
+		return backend.UnknownOutcome(err)
 	}
 	return err
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/pg"
 )
 
@@ -56,7 +56,7 @@ func (Dialect) Advice(option string) string {
 const sessions = 10_000
 
 // configure reads the URL. What is package db's is taken out.
-func configure(d Dialect, u *db.URL) (*pg.Config, error) {
+func configure(d Dialect, u *backend.URL) (*pg.Config, error) {
 	if u.Driver != "" {
 		return nil, fmt.Errorf("%s: there is no driver %q; write %[1]s://, or give an open *sql.DB to postgres.OpenDB", d.Name(), u.Driver)
 	}

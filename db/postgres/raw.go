@@ -3,7 +3,7 @@ package postgres
 import (
 	"context"
 
-	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 )
 
 // Driver returns the *pg.DB.
@@ -35,9 +35,9 @@ func (s *session) Raw(ctx context.Context, readOnly bool, fn func(ctx context.Co
 	switch {
 	case err == nil:
 	case isLost(err):
-		s.status = db.Broken
-	case s.status == db.InTx && fromServer(err):
-		s.status = db.FailedTx
+		s.status = backend.Broken
+	case s.status == backend.InTx && fromServer(err):
+		s.status = backend.FailedTx
 	}
 	return err
 }

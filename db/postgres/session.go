@@ -9,7 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/pg"
 )
 
@@ -18,12 +18,19 @@ import (
 type session struct {
 	own     *pg.Session
 	tx      pgx.Tx // nil outside of a transaction
-	status  db.Status
+	status  backend.Status
 	calling bool // a call has begun that hasn't returned
 	reading bool // the transaction is read-only
 }
 
-var _ db.Resetter = (*session)(nil)
+var (
+	_ backend.Resetter    = (*session)(nil)
+	_ backend.Pinger      = (*session)(nil)
+	_ backend.Batcher     = (*session)(nil)
+	_ backend.Streamer    = (*session)(nil)
+	_ backend.Lender      = (*session)(nil)
+	_ backend.CallTracker = (*session)(nil)
+)
 
 // on returns what executes statements now.
 func (s *session) on() executor {
@@ -35,7 +42,7 @@ func (s *session) on() executor {
 
 // Do returns when the call's context ends, even if the server isn't done: what
 // comes next on the connection waits for that.
-func (s *session) Do(ctx context.Context, call *db.Call) error {
+func (s *session) Do(ctx context.Context, call *backend.Call) error {
 	args, err := arguments(call)
 	if err != nil {
 		return err
@@ -54,21 +61,21 @@ func (s *session) Calling() bool { return s.calling }
 // done notes that a call has returned, and what its error has left behind.
 func (s *session) done(err error) error {
 	s.calling = false
-	var own *db.Error
+	var refused *backend.ArgumentError
 	switch {
 	case err == nil:
 	case isLost(err):
-		s.status = db.Broken
-	case errors.As(err, &own): // it hadn't been sent
-	case s.status == db.InTx:
+		s.status = backend.Broken
+	case errors.As(err, &refused): // it hadn't been sent
+	case s.status == backend.InTx:
 		// The server said so; or nobody waited for what it will say.
-		s.status = db.FailedTx
+		s.status = backend.FailedTx
 	}
 	return err
 }
 
 // DoMany is Do for several calls, in one go.
-func (s *session) DoMany(ctx context.Context, calls []*db.Call) (failed int, err error) {
+func (s *session) DoMany(ctx context.Context, calls []*backend.Call) (failed int, err error) {
 	batch := &pgx.Batch{}
 	for i, call := range calls {
 		args, err := arguments(call)
@@ -97,7 +104,7 @@ func (s *session) DoMany(ctx context.Context, calls []*db.Call) (failed int, err
 }
 
 // take reads the next result of a batch.
-func take(results pgx.BatchResults, call *db.Call) error {
+func take(results pgx.BatchResults, call *backend.Call) error {
 	if call.Rows {
 		rows, err := results.Query()
 		if err != nil {
@@ -112,15 +119,15 @@ func take(results pgx.BatchResults, call *db.Call) error {
 	return err
 }
 
-var levels = map[db.IsolationLevel]pgx.TxIsoLevel{
-	db.ReadUncommitted: pgx.ReadUncommitted,
-	db.ReadCommitted:   pgx.ReadCommitted,
-	db.RepeatableRead:  pgx.RepeatableRead,
-	sql.LevelSnapshot:  pgx.RepeatableRead, // it is snapshot isolation
-	db.Serializable:    pgx.Serializable,
+var levels = map[backend.IsolationLevel]pgx.TxIsoLevel{
+	sql.LevelReadUncommitted: pgx.ReadUncommitted,
+	sql.LevelReadCommitted:   pgx.ReadCommitted,
+	sql.LevelRepeatableRead:  pgx.RepeatableRead,
+	sql.LevelSnapshot:        pgx.RepeatableRead, // it is snapshot isolation
+	sql.LevelSerializable:    pgx.Serializable,
 }
 
-func (s *session) Begin(ctx context.Context, o db.TxOptions) error {
+func (s *session) Begin(ctx context.Context, o backend.TxOptions) error {
 	opts := pgx.TxOptions{IsoLevel: levels[o.Isolation]}
 	if o.ReadOnly {
 		opts.AccessMode = pgx.ReadOnly
@@ -130,7 +137,7 @@ func (s *session) Begin(ctx context.Context, o db.TxOptions) error {
 	}
 	tx, err := s.own.BeginTx(ctx, opts)
 	if err == nil {
-		s.tx, s.status, s.reading = tx, db.InTx, o.ReadOnly
+		s.tx, s.status, s.reading = tx, backend.InTx, o.ReadOnly
 	}
 	return s.done(err)
 }
@@ -156,11 +163,11 @@ func (s *session) end(ctx context.Context, how func(pgx.Tx, context.Context) err
 	s.calling = true
 	err := how(s.tx, ctx)
 	s.tx, s.calling = nil, false
-	if s.status != db.Broken {
-		s.status = db.Idle
+	if s.status != backend.Broken {
+		s.status = backend.Idle
 	}
 	if err != nil && (isLost(err) || !fromServer(err) && !errors.Is(err, pgx.ErrTxCommitRollback)) {
-		s.status = db.Broken // nobody knows how it stands
+		s.status = backend.Broken // nobody knows how it stands
 	}
 	return uncertain(err)
 }
@@ -178,8 +185,8 @@ func (s *session) RollbackTo(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if s.status == db.FailedTx {
-		s.status = db.InTx // it went back to before the error
+	if s.status == backend.FailedTx {
+		s.status = backend.InTx // it went back to before the error
 	}
 	return s.control(ctx, "release savepoint "+name)
 }
@@ -197,7 +204,7 @@ func (s *session) Ping(ctx context.Context) error {
 	return s.done(s.own.Ping(ctx))
 }
 
-func (s *session) Status() db.Status { return s.status }
+func (s *session) Status() backend.Status { return s.status }
 
 // resetTimeout is how long a server may take until a connection is ready for the next user, if
 // nothing else limits that.
@@ -208,7 +215,7 @@ func (s *session) Reset(ctx context.Context, thorough bool) error {
 	if !thorough && s.own.Tidy() {
 		return nil
 	}
-	ctx, done := db.Ending(ctx, resetTimeout)
+	ctx, done := backend.Ending(ctx, resetTimeout)
 	defer done()
 	renewed, err := s.own.Renew(ctx)
 	if err == nil {
@@ -225,7 +232,7 @@ func (s *session) Keep(ctx context.Context) error { return s.own.Keep(ctx) }
 func (s *session) Close(ctx context.Context) error { return s.own.Close(ctx) }
 
 // Stream runs a query and hands its rows out as they come.
-func (s *session) Stream(ctx context.Context, call *db.Call) (db.Cursor, error) {
+func (s *session) Stream(ctx context.Context, call *backend.Call) (backend.Cursor, error) {
 	if call.Statement.Script {
 		return nil, driver.ErrSkip
 	}
@@ -260,7 +267,7 @@ type cursor struct {
 	reader *reader
 }
 
-func (c *cursor) Fetch(_ context.Context, call *db.Call, most int) (more bool, err error) {
+func (c *cursor) Fetch(_ context.Context, call *backend.Call, most int) (more bool, err error) {
 	clear(call.Values)
 	call.Values = call.Values[:0]
 	for n := 0; n < most; n++ {

@@ -10,7 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/backend/sqlbackend"
 	"github.com/seed1239206e/repaint/internal/pgstate"
 )
 
@@ -18,36 +19,42 @@ import (
 const keptStatements = 256
 
 // ConnectorDB uses an open database.
-func (d Dialect) ConnectorDB(_ context.Context, pool *sql.DB) (db.Connector, error) {
-	return db.SQLConnector(db.SQLDriver{
-		DB:             pool,
-		Keep:           keep,
-		Reset:          reset,
-		Limits:         db.Limits{MaxParams: maxParams, MaxConns: pool.Stats().MaxOpenConnections},
-		BeginText:      beginText,
-		FailsTx:        failsTx,
-		Recover:        recoverConn,
-		Lost:           lost,
-		Open:           open,
-		Stale:          stale,
-		Convert:        convert,
-		Column:         column,
+func (d Dialect) ConnectorDB(_ context.Context, pool *sql.DB) (backend.Connector, error) {
+	return sqlbackend.NewDB(sqlDriver{connections: pool.Stats().MaxOpenConnections}, pool), nil
+}
+
+// sqlDriver is a driver like pgx's stdlib.
+type sqlDriver struct {
+	sqlbackend.Defaults
+	connections int // the most there may be; 0 is no bound
+}
+
+var (
+	_ sqlbackend.Resetter        = sqlDriver{}
+	_ sqlbackend.OpenReporter    = sqlDriver{}
+	_ sqlbackend.ArgConverter    = sqlDriver{}
+	_ sqlbackend.ColumnConverter = sqlDriver{}
+)
+
+func (d sqlDriver) Facts() sqlbackend.Facts {
+	return sqlbackend.Facts{
+		Limits:         backend.Limits{MaxParams: maxParams, MaxConns: d.connections},
 		KeepStatements: keptStatements,
 		SendsText:      true,
 		TextArgs:       []driver.NamedValue{{Ordinal: 1, Value: pgx.QueryExecModeExec}},
 		OneStatement:   true,
-	}), nil
+	}
 }
 
-// keep notes how a connection is set up. The pool's owner may have done that, so it can't be done
+// Keep notes how a connection is set up. The pool's owner may have done that, so it can't be done
 // again here.
-func keep(ctx context.Context, c *db.SQLConn) (err error) {
+func (sqlDriver) Keep(ctx context.Context, c *sqlbackend.Conn) (err error) {
 	c.Own, err = c.Value(ctx, pgstate.Setup)
 	return err
 }
 
-// reset undoes what doesn't touch the setup, and compares that.
-func reset(ctx context.Context, c *db.SQLConn) error {
+// Reset undoes what doesn't touch the setup, and compares that.
+func (sqlDriver) Reset(ctx context.Context, c *sqlbackend.Conn) error {
 	if err := c.Exec(ctx, pgstate.UndoKept); err != nil {
 		return err
 	}
@@ -58,7 +65,7 @@ func reset(ctx context.Context, c *db.SQLConn) error {
 	return err
 }
 
-func convert(v any) (driver.Value, error) {
+func (sqlDriver) Convert(v any) (driver.Value, error) {
 	converted, err := argument(v)
 	if err == nil {
 		err = checkTimes(converted)
@@ -66,7 +73,7 @@ func convert(v any) (driver.Value, error) {
 	return converted, err
 }
 
-func beginText(o db.TxOptions) []string {
+func (sqlDriver) BeginText(o backend.TxOptions) []string {
 	words := []string{"begin"}
 	if level, ok := levels[o.Isolation]; ok {
 		words = append(words, "isolation level", string(level))
@@ -80,13 +87,13 @@ func beginText(o db.TxOptions) []string {
 	return []string{strings.Join(words, " ")}
 }
 
-// failsTx tells of the errors that come from the server: after each of them a
-// transaction can only be rolled back.
-func failsTx(err error) bool { return fromServer(err) }
+// FailsTx reports whether an error comes from the server: after each of them a transaction can only
+// be rolled back.
+func (sqlDriver) FailsTx(err error) bool { return fromServer(err) }
 
-// recoverConn tells whether a connection is well. In a failed transaction it says no
+// Recover finds out whether a connection is well. In a failed transaction it says no
 // more than that.
-func recoverConn(ctx context.Context, c *db.SQLConn) error {
+func (sqlDriver) Recover(ctx context.Context, c *sqlbackend.Conn) error {
 	err := c.Exec(ctx, "select 1")
 	var state interface{ SQLState() string }
 	if errors.As(err, &state) && state.SQLState() == "25P02" {
@@ -95,9 +102,9 @@ func recoverConn(ctx context.Context, c *db.SQLConn) error {
 	return err
 }
 
-// lost tells whether a driver like pgx's stdlib has lost the connection after it had sent
+// Lost reports whether a driver like pgx's stdlib has lost the connection after it had sent
 // something, or has given it up because the context had ended.
-func lost(err error) bool {
+func (sqlDriver) Lost(err error) bool {
 	var e *pgconn.PgError
 	if errors.As(err, &e) {
 		// The server's last words. It looks at the time that it was idle for only between statements.
@@ -106,22 +113,22 @@ func lost(err error) bool {
 	return disconnected(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// open tells whether a connection of pgx's stdlib is open. When a Query message has been sent
+// Open reports whether a connection of pgx's stdlib is open. When a Query message has been sent
 // and the connection breaks, pgx says of the error that it is safe to retry, so stdlib
 // makes driver.ErrBadConn of it.
-func open(c *db.SQLConn) bool {
+func (sqlDriver) Open(c *sqlbackend.Conn) bool {
 	known, ok := c.Driver().(interface{ Conn() *pgx.Conn })
 	return ok && !known.Conn().IsClosed()
 }
 
-// stale tells that a prepared statement's result has other columns now.
-func stale(err error) bool {
+// Stale reports whether a prepared statement's result has other columns now.
+func (sqlDriver) Stale(err error) bool {
 	var state interface{ SQLState() string }
 	return errors.As(err, &state) && state.SQLState() == "0A000" && strings.Contains(err.Error(), "cached plan")
 }
 
-// column returns how to convert a column's values.
-func column(typ string) func(driver.Value) (driver.Value, error) {
+// Column returns how to convert a column's values.
+func (sqlDriver) Column(typ string) func(driver.Value) (driver.Value, error) {
 	switch typ {
 	case "JSON", "JSONB", "XML", "NUMERIC", "UUID", "TIME", "INTERVAL":
 		return text

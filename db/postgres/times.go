@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgtype"
 
-	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/internal/pgcalendar"
 )
 
@@ -49,7 +49,7 @@ type farInstant struct{ instant }
 
 // TextValue is what pgx asks for before String.
 func (t farInstant) TextValue() (pgtype.Text, error) {
-	return pgtype.Text{}, db.OutOfRange("the year %d is beyond what can be stored as text, 0 to 9999", time.Time(t.instant).Year())
+	return pgtype.Text{}, backend.OutOfRange("the year %d is beyond what can be stored as text, 0 to 9999", time.Time(t.instant).Year())
 }
 
 // timeText writes a time in UTC as the server does, as what the type has of it.
@@ -188,7 +188,7 @@ func checkTimes(v any) error {
 // tooFar makes what a check of the calendar finds what package db knows.
 func tooFar(check func(time.Time) error, t time.Time) error {
 	if err := check(t); err != nil {
-		return db.OutOfRange("%w", err)
+		return backend.OutOfRange("%w", err)
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
-	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/pg"
 )
 
@@ -47,10 +47,10 @@ var names = sync.OnceValue(func() map[uint32]string {
 	return all
 })
 
-func (r *reader) describe(call *db.Call) {
+func (r *reader) describe(call *backend.Call) {
 	known := names()
-	call.Describe(len(r.fields), func(i int) db.Column {
-		return db.Column{Name: r.fields[i].Name, Type: known[r.fields[i].DataTypeOID]}
+	call.Describe(len(r.fields), func(i int) backend.Column {
+		return backend.Column{Name: r.fields[i].Name, Type: known[r.fields[i].DataTypeOID]}
 	})
 }
 

@@ -13,9 +13,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/backend/sqlbackend"
 	"modernc.org/sqlite"
-
-	"github.com/seed1239206e/repaint/db"
 )
 
 // keptStatements is how many prepared statements a connection keeps.
@@ -30,7 +30,7 @@ func processors() int { return max(4, runtime.GOMAXPROCS(0)) }
 
 // Connector opens connections to the file that the URL names, or to a new
 // database in memory.
-func (Dialect) Connector(u *db.URL) (db.Connector, error) {
+func (Dialect) Connector(u *backend.URL) (backend.Connector, error) {
 	if u.Driver != "" {
 		return nil, fmt.Errorf("sqlite: there is no driver %q; write sqlite://, or give an open *sql.DB to sqlite.OpenDB", u.Driver)
 	}
@@ -53,19 +53,17 @@ func (Dialect) Connector(u *db.URL) (db.Connector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
-	d := baseDriver(o)
-	d.Connector = connector
-	d.Limits = db.Limits{OneWriter: true, Local: true, WriterExcludesReaders: inMemory, PoolSize: processors(), MaxParams: maxParams}
+	d := newSQLDriver(o)
+	d.limits = backend.Limits{OneWriter: true, Local: true, WriterExcludesReaders: inMemory, PoolSize: processors(), MaxParams: maxParams}
 	if inMemory {
 		k := &keeper{connector: connector}
-		d.Connector = k
-		d.OnClose = k.release
+		return sqlbackend.New(keptDriver{d, k}, k), nil
 	}
-	return db.SQLConnector(d), nil
+	return sqlbackend.New(d, connector), nil
 }
 
 // ConnectorDB uses an open database.
-func (Dialect) ConnectorDB(ctx context.Context, pool *sql.DB) (db.Connector, error) {
+func (Dialect) ConnectorDB(ctx context.Context, pool *sql.DB) (backend.Connector, error) {
 	limit := pool.Stats().MaxOpenConnections
 	inMemory, err := isInMemory(ctx, pool)
 	if err != nil {
@@ -76,10 +74,9 @@ func (Dialect) ConnectorDB(ctx context.Context, pool *sql.DB) (db.Connector, err
 		o.journalMode = ""
 		limit = 1
 	}
-	d := baseDriver(o)
-	d.DB = pool
-	d.Limits = db.Limits{OneWriter: true, Local: true, MaxConns: limit, PoolSize: processors(), MaxParams: maxParams}
-	return db.SQLConnector(d), nil
+	d := newSQLDriver(o)
+	d.limits = backend.Limits{OneWriter: true, Local: true, MaxConns: limit, PoolSize: processors(), MaxParams: maxParams}
+	return sqlbackend.NewDB(d, pool), nil
 }
 
 // fileName returns the driver's name for a file: a URI, in which no character of
@@ -131,41 +128,55 @@ func (k *keeper) release() error {
 	return err
 }
 
-// baseDriver is what all connections of SQLite have in common.
-func baseDriver(o options) db.SQLDriver {
-	return db.SQLDriver{
-		Init:           o.init,
-		BeginText:      beginText,
-		SetReadOnly:    setReadOnly,
-		ReadOnlyTx:     true,
-		TxOpen:         txOpen,
-		Recover:        recoverConn,
-		Arg:            arg,
-		KeepStatements: keptStatements,
-	}
+// sqlDriver is what all connections of SQLite have in common.
+type sqlDriver struct {
+	sqlbackend.Defaults
+	options
+	limits backend.Limits
 }
 
-// beginText ignores the isolation level: SQLite's transactions are serializable,
+var (
+	_ sqlbackend.AccessSetter = sqlDriver{}
+	_ sqlbackend.TxWatcher    = sqlDriver{}
+)
+
+func newSQLDriver(o options) sqlDriver { return sqlDriver{options: o} }
+
+func (d sqlDriver) Facts() sqlbackend.Facts {
+	return sqlbackend.Facts{Limits: d.limits, ReadOnlyTx: true, KeepStatements: keptStatements}
+}
+
+// keptDriver has a connection of its own, see keeper.
+type keptDriver struct {
+	sqlDriver
+	keeper *keeper
+}
+
+var _ sqlbackend.Closer = keptDriver{}
+
+func (d keptDriver) Close() error { return d.keeper.release() }
+
+// BeginText ignores the isolation level: SQLite's transactions are serializable,
 // which is at least what anybody asks for.
-func beginText(o db.TxOptions) []string {
+func (sqlDriver) BeginText(o backend.TxOptions) []string {
 	if o.ReadOnly {
 		return []string{"begin"}
 	}
 	return []string{"begin immediate"}
 }
 
-// setReadOnly has a connection refuse to change a database, or no longer.
-func setReadOnly(ctx context.Context, c *db.SQLConn, on bool) error {
+// SetReadOnly has a connection refuse to change a database, or no longer.
+func (sqlDriver) SetReadOnly(ctx context.Context, c *sqlbackend.Conn, on bool) error {
 	if on {
 		return c.Exec(ctx, "pragma query_only=on")
 	}
 	return c.Exec(ctx, "pragma query_only=off")
 }
 
-// txOpen finds out whether SQLite has rolled the transaction back, as it does
+// TxOpen finds out whether SQLite has rolled the transaction back, as it does
 // after some errors (a full disk, an interrupted write, ON CONFLICT ROLLBACK).
 // No driver tells; but there is one thing that can't be done in a transaction.
-func txOpen(ctx context.Context, c *db.SQLConn, _ error) bool {
+func (sqlDriver) TxOpen(ctx context.Context, c *sqlbackend.Conn, _ error) bool {
 	if c.Exec(ctx, "begin") != nil {
 		return true
 	}
@@ -173,8 +184,8 @@ func txOpen(ctx context.Context, c *db.SQLConn, _ error) bool {
 	return false
 }
 
-// recoverConn runs statements until one isn't hit by an interrupt that came late.
-func recoverConn(ctx context.Context, c *db.SQLConn) error {
+// Recover runs statements until one isn't hit by an interrupt that came late.
+func (sqlDriver) Recover(ctx context.Context, c *sqlbackend.Conn) error {
 	var err error
 	for range 3 {
 		if _, err = c.Value(ctx, "select 1"); err == nil {
@@ -187,50 +198,50 @@ func recoverConn(ctx context.Context, c *db.SQLConn) error {
 // timeLayout sorts by time as text, in UTC.
 const timeLayout = "2006-01-02 15:04:05.999999999-07:00"
 
-// arg stores times in one form, whatever the driver's is. A year has four digits there, or
+// Arg stores times in one form, whatever the driver's is. A year has four digits there, or
 // else the text could neither be read nor compared.
-func arg(v driver.Value) (driver.Value, error) {
+func (sqlDriver) Arg(v driver.Value) (driver.Value, error) {
 	t, ok := v.(time.Time)
 	if !ok {
 		return v, nil
 	}
 	t = t.UTC()
 	if y := t.Year(); y < 0 || y > 9999 {
-		return nil, db.OutOfRange("the year %d is beyond what can be stored as text, 0 to 9999", y)
+		return nil, backend.OutOfRange("the year %d is beyond what can be stored as text, 0 to 9999", y)
 	}
 	return t.Format(timeLayout), nil
 }
 
-// init sets up a new connection.
-func (o *options) init(ctx context.Context, c *db.SQLConn) error {
-	if err := c.Exec(ctx, fmt.Sprintf("pragma busy_timeout=%d", o.busyTimeout.Milliseconds())); err != nil {
+// Init sets up a new connection.
+func (d sqlDriver) Init(ctx context.Context, c *sqlbackend.Conn) error {
+	if err := c.Exec(ctx, fmt.Sprintf("pragma busy_timeout=%d", d.busyTimeout.Milliseconds())); err != nil {
 		return err
 	}
-	for _, p := range o.pragmas {
+	for _, p := range d.pragmas {
 		if err := c.Exec(ctx, "pragma "+p); err != nil {
 			return err
 		}
 	}
-	if o.journalMode == "" {
+	if d.journalMode == "" {
 		return nil
 	}
-	mode, err := o.setJournal(ctx, c)
+	mode, err := d.setJournal(ctx, c)
 	if err != nil {
 		return err
 	}
-	if o.mustJournal && !strings.EqualFold(fmt.Sprint(mode), o.journalMode) {
-		return fmt.Errorf("the database can't have journal_mode=%s; it has %v", o.journalMode, mode)
+	if d.mustJournal && !strings.EqualFold(fmt.Sprint(mode), d.journalMode) {
+		return fmt.Errorf("the database can't have journal_mode=%s; it has %v", d.journalMode, mode)
 	}
 	return nil
 }
 
 // setJournal changes the journal mode, which needs the file for itself for a
 // moment. SQLite doesn't wait for that in all cases, so it is tried again.
-func (o *options) setJournal(ctx context.Context, c *db.SQLConn) (any, error) {
+func (o *options) setJournal(ctx context.Context, c *sqlbackend.Conn) (any, error) {
 	deadline := time.Now().Add(o.busyTimeout)
 	for delay := time.Millisecond; ; delay = min(2*delay, 100*time.Millisecond) {
 		mode, err := c.Value(ctx, "pragma journal_mode="+o.journalMode)
-		if err == nil || !errors.Is(fault(err).Condition, db.ErrBusy) || time.Now().After(deadline) {
+		if err == nil || !errors.Is(fault(err).Condition, backend.ErrBusy) || time.Now().After(deadline) {
 			return mode, err
 		}
 		select {

@@ -6,15 +6,16 @@ import (
 	"strings"
 
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
 // Dialect is the SQLite dialect, which this package registers as "sqlite".
 type Dialect struct{}
 
-var _ db.SQLDialect = Dialect{}
+var _ backend.SQLDialect = Dialect{}
 
-func init() { db.Register(Dialect{}) }
+func init() { backend.Register(Dialect{}) }
 
 // OpenDB opens an Engine on an open database of any SQLite driver, see
 // [db.OpenDB]. It sets busy_timeout, foreign_keys and, for a file, the
@@ -47,13 +48,13 @@ func (Dialect) KeepsJSON(string) bool { return true }
 func (Dialect) Rules() *sqltext.Rules { return &sqltext.SQLite.Rules }
 
 // Traits tells writes from reads and knows what a connection remembers.
-func (Dialect) Traits(text string, statements []sqltext.Statement) db.Traits {
-	t := db.TraitsOf(sqltext.SQLite, text, statements)
+func (Dialect) Traits(text string, statements []sqltext.Statement) backend.Traits {
+	t := backend.TraitsOf(sqltext.SQLite, text, statements)
 	t.Returns = false // it is for drivers that must be told, which those of SQLite needn't
 	return t
 }
 
 // Lost knows what is for nothing but its connection.
 func (Dialect) Lost(text string, statements []sqltext.Statement) string {
-	return db.LostOf(sqltext.SQLite, text, statements)
+	return backend.LostOf(sqltext.SQLite, text, statements)
 }

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 )
 
 // Fault reads a driver's error.
-func (Dialect) Fault(err error) db.Fault { return fault(err) }
+func (Dialect) Fault(err error) backend.Fault { return fault(err) }
 
 // The result codes that mean one of db's conditions. The names are SQLite's.
 var codes = map[int]struct {
@@ -17,36 +17,36 @@ var codes = map[int]struct {
 	condition error
 }{
 	1:    {"SQLITE_ERROR", nil}, // see messages
-	5:    {"SQLITE_BUSY", db.ErrLockTimeout},
-	261:  {"SQLITE_BUSY_RECOVERY", db.ErrBusy},
-	517:  {"SQLITE_BUSY_SNAPSHOT", db.ErrSerialization},
-	773:  {"SQLITE_BUSY_TIMEOUT", db.ErrLockTimeout},
-	6:    {"SQLITE_LOCKED", db.ErrLockTimeout},
-	262:  {"SQLITE_LOCKED_SHAREDCACHE", db.ErrLockTimeout},
-	8:    {"SQLITE_READONLY", db.ErrReadOnly},
-	264:  {"SQLITE_READONLY_RECOVERY", db.ErrReadOnly},
-	776:  {"SQLITE_READONLY_ROLLBACK", db.ErrReadOnly},
-	1032: {"SQLITE_READONLY_DBMOVED", db.ErrReadOnly},
-	1288: {"SQLITE_READONLY_CANTINIT", db.ErrReadOnly},
-	1544: {"SQLITE_READONLY_DIRECTORY", db.ErrReadOnly},
+	5:    {"SQLITE_BUSY", backend.ErrLockTimeout},
+	261:  {"SQLITE_BUSY_RECOVERY", backend.ErrBusy},
+	517:  {"SQLITE_BUSY_SNAPSHOT", backend.ErrSerialization},
+	773:  {"SQLITE_BUSY_TIMEOUT", backend.ErrLockTimeout},
+	6:    {"SQLITE_LOCKED", backend.ErrLockTimeout},
+	262:  {"SQLITE_LOCKED_SHAREDCACHE", backend.ErrLockTimeout},
+	8:    {"SQLITE_READONLY", backend.ErrReadOnly},
+	264:  {"SQLITE_READONLY_RECOVERY", backend.ErrReadOnly},
+	776:  {"SQLITE_READONLY_ROLLBACK", backend.ErrReadOnly},
+	1032: {"SQLITE_READONLY_DBMOVED", backend.ErrReadOnly},
+	1288: {"SQLITE_READONLY_CANTINIT", backend.ErrReadOnly},
+	1544: {"SQLITE_READONLY_DIRECTORY", backend.ErrReadOnly},
 	10:   {"SQLITE_IOERR", nil},
 	11:   {"SQLITE_CORRUPT", nil},
 	13:   {"SQLITE_FULL", nil},
 	14:   {"SQLITE_CANTOPEN", nil},
-	18:   {"SQLITE_TOOBIG", db.ErrData},
-	19:   {"SQLITE_CONSTRAINT", db.ErrConstraint},
-	275:  {"SQLITE_CONSTRAINT_CHECK", db.ErrCheck},
-	531:  {"SQLITE_CONSTRAINT_COMMITHOOK", db.ErrConstraint},
-	787:  {"SQLITE_CONSTRAINT_FOREIGNKEY", db.ErrForeignKey},
-	1043: {"SQLITE_CONSTRAINT_FUNCTION", db.ErrConstraint},
-	1299: {"SQLITE_CONSTRAINT_NOTNULL", db.ErrNotNull},
-	1555: {"SQLITE_CONSTRAINT_PRIMARYKEY", db.ErrUnique},
-	1811: {"SQLITE_CONSTRAINT_TRIGGER", db.ErrConstraint},
-	2067: {"SQLITE_CONSTRAINT_UNIQUE", db.ErrUnique},
-	2323: {"SQLITE_CONSTRAINT_VTAB", db.ErrConstraint},
-	2579: {"SQLITE_CONSTRAINT_ROWID", db.ErrUnique},
-	3091: {"SQLITE_CONSTRAINT_DATATYPE", db.ErrConstraint},
-	20:   {"SQLITE_MISMATCH", db.ErrData},
+	18:   {"SQLITE_TOOBIG", backend.ErrData},
+	19:   {"SQLITE_CONSTRAINT", backend.ErrConstraint},
+	275:  {"SQLITE_CONSTRAINT_CHECK", backend.ErrCheck},
+	531:  {"SQLITE_CONSTRAINT_COMMITHOOK", backend.ErrConstraint},
+	787:  {"SQLITE_CONSTRAINT_FOREIGNKEY", backend.ErrForeignKey},
+	1043: {"SQLITE_CONSTRAINT_FUNCTION", backend.ErrConstraint},
+	1299: {"SQLITE_CONSTRAINT_NOTNULL", backend.ErrNotNull},
+	1555: {"SQLITE_CONSTRAINT_PRIMARYKEY", backend.ErrUnique},
+	1811: {"SQLITE_CONSTRAINT_TRIGGER", backend.ErrConstraint},
+	2067: {"SQLITE_CONSTRAINT_UNIQUE", backend.ErrUnique},
+	2323: {"SQLITE_CONSTRAINT_VTAB", backend.ErrConstraint},
+	2579: {"SQLITE_CONSTRAINT_ROWID", backend.ErrUnique},
+	3091: {"SQLITE_CONSTRAINT_DATATYPE", backend.ErrConstraint},
+	20:   {"SQLITE_MISMATCH", backend.ErrData},
 	26:   {"SQLITE_NOTADB", nil},
 }
 
@@ -56,26 +56,26 @@ var messages = []struct {
 	part      string
 	condition error
 }{
-	{"UNIQUE constraint failed", db.ErrUnique},
-	{"PRIMARY KEY constraint failed", db.ErrUnique},
-	{"FOREIGN KEY constraint failed", db.ErrForeignKey},
-	{"NOT NULL constraint failed", db.ErrNotNull},
-	{"CHECK constraint failed", db.ErrCheck},
-	{"database is locked", db.ErrLockTimeout},
-	{"database table is locked", db.ErrLockTimeout},
-	{"attempt to write a readonly database", db.ErrReadOnly},
-	{"no such table", db.ErrUndefinedTable},
-	{"no such column", db.ErrUndefinedColumn},
-	{"no such ", db.ErrUndefined},
-	{"has no column named", db.ErrUndefinedColumn},
-	{"syntax error", db.ErrSyntax},
-	{"unrecognized token", db.ErrSyntax},
-	{"incomplete input", db.ErrSyntax},
-	{"row value misused", db.ErrSyntax},
+	{"UNIQUE constraint failed", backend.ErrUnique},
+	{"PRIMARY KEY constraint failed", backend.ErrUnique},
+	{"FOREIGN KEY constraint failed", backend.ErrForeignKey},
+	{"NOT NULL constraint failed", backend.ErrNotNull},
+	{"CHECK constraint failed", backend.ErrCheck},
+	{"database is locked", backend.ErrLockTimeout},
+	{"database table is locked", backend.ErrLockTimeout},
+	{"attempt to write a readonly database", backend.ErrReadOnly},
+	{"no such table", backend.ErrUndefinedTable},
+	{"no such column", backend.ErrUndefinedColumn},
+	{"no such ", backend.ErrUndefined},
+	{"has no column named", backend.ErrUndefinedColumn},
+	{"syntax error", backend.ErrSyntax},
+	{"unrecognized token", backend.ErrSyntax},
+	{"incomplete input", backend.ErrSyntax},
+	{"row value misused", backend.ErrSyntax},
 }
 
-func fault(err error) db.Fault {
-	var f db.Fault
+func fault(err error) backend.Fault {
+	var f backend.Fault
 	var coded interface {
 		error
 		Code() int
@@ -106,13 +106,13 @@ func fault(err error) db.Fault {
 		f.Hint = "the directory must exist, and the file in it be one that may be opened, or made"
 	}
 	switch f.Condition {
-	case db.ErrUnique, db.ErrNotNull:
+	case backend.ErrUnique, backend.ErrNotNull:
 		f.Table, f.Column = place(text)
-	case db.ErrCheck:
+	case backend.ErrCheck:
 		_, f.Constraint, _ = strings.Cut(strip(text), "CHECK constraint failed: ")
-	case db.ErrUndefinedTable:
+	case backend.ErrUndefinedTable:
 		_, f.Table, _ = strings.Cut(strip(text), "no such table: ")
-	case db.ErrBusy, db.ErrLockTimeout:
+	case backend.ErrBusy, backend.ErrLockTimeout:
 		f.Hint = "something outside of this Engine holds the file's lock; let it finish, or raise busy_timeout"
 	}
 	return f

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 )
 
 // options are those of a URL.
@@ -33,7 +33,7 @@ var errBad = errors.New("not a value of this option")
 
 // readOptions reads the options of a URL. Their values end up in SQL, so only
 // known ones pass.
-func readOptions(u *db.URL) (options, error) {
+func readOptions(u *backend.URL) (options, error) {
 	o := defaultOptions()
 	o.pragmas = nil
 	on, err := true, error(nil)
@@ -45,12 +45,12 @@ func readOptions(u *db.URL) (options, error) {
 		return o, errors.New(text)
 	}
 	if u.Options.Has("busy_timeout") {
-		if o.busyTimeout, err = db.ParseDuration(u.Option("busy_timeout")); err != nil {
+		if o.busyTimeout, err = backend.ParseDuration(u.Option("busy_timeout")); err != nil {
 			return fail("busy_timeout", err)
 		}
 	}
 	if u.Options.Has("foreign_keys") {
-		if on, err = db.ParseBool(u.Option("foreign_keys")); err != nil {
+		if on, err = backend.ParseBool(u.Option("foreign_keys")); err != nil {
 			return fail("foreign_keys", err)
 		}
 	}

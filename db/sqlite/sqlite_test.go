@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
 	"github.com/seed1239206e/repaint/db/sqlite"
 )
@@ -257,7 +258,7 @@ func TestFaultsAreRecognised(t *testing.T) {
 
 func TestWhichStatementsWrite(t *testing.T) {
 	d := sqlite.Dialect{}
-	for text, want := range map[string]db.Traits{
+	for text, want := range map[string]backend.Traits{
 		"select 1":                                  {Plan: true},
 		"values (1)":                                {Plan: true},
 		"with a as (select 1) select * from a":      {Plan: true},

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
@@ -17,12 +18,12 @@ import (
 type Fake struct {
 	// OnConnect and OnDo may wait with repaint.Await. Nil does nothing.
 	OnConnect func(ctx context.Context) error
-	OnDo      func(ctx context.Context, s *FakeSession, c *db.Call) error
+	OnDo      func(ctx context.Context, s *FakeSession, c *backend.Call) error
 	// OnEnd may make a commit, rollback or release fail.
 	OnEnd func(what string, s *FakeSession) error
 	// OnBegin is told the options of each transaction, and may make it fail.
 	OnBegin func(o db.TxOptions) error
-	Limit   db.Limits
+	Limit   backend.Limits
 
 	Connects atomic.Int64
 	Open     atomic.Int64
@@ -41,7 +42,7 @@ var fakes atomic.Int64
 // Register makes the fake a dialect of its own and returns its URL.
 func (f *Fake) Register() (url string) {
 	d := fakeDialect{f, fmt.Sprint("fake", fakes.Add(1))}
-	db.Register(d)
+	backend.Register(d)
 	return d.name + "://"
 }
 
@@ -59,21 +60,21 @@ type fakeDialect struct {
 	name string
 }
 
-func (d fakeDialect) Name() string                            { return d.name }
-func (d fakeDialect) Options() []string                       { return []string{"colour"} }
-func (d fakeDialect) Connector(*db.URL) (db.Connector, error) { return d, nil }
-func (d fakeDialect) Rules() *sqltext.Rules                   { return &sqltext.Rules{DollarQuotes: true, Natives: "$"} }
-func (d fakeDialect) Placeholder(n int) string                { return fmt.Sprint("$", n) }
-func (d fakeDialect) Limits() db.Limits                       { return d.Limit }
-func (d fakeDialect) Close() error                            { return nil }
+func (d fakeDialect) Name() string                                 { return d.name }
+func (d fakeDialect) Options() []string                            { return []string{"colour"} }
+func (d fakeDialect) Connector(*db.URL) (backend.Connector, error) { return d, nil }
+func (d fakeDialect) Rules() *sqltext.Rules                        { return &sqltext.Rules{DollarQuotes: true, Natives: "$"} }
+func (d fakeDialect) Placeholder(n int) string                     { return fmt.Sprint("$", n) }
+func (d fakeDialect) Limits() backend.Limits                       { return d.Limit }
+func (d fakeDialect) Close() error                                 { return nil }
 
 // Traits takes statements that begin with "write" for writes, and the usual ones.
-func (d fakeDialect) Traits(_ string, st []sqltext.Statement) db.Traits {
+func (d fakeDialect) Traits(_ string, st []sqltext.Statement) backend.Traits {
 	switch st[0].Verb {
 	case "write", "insert", "delete", "create":
-		return db.Traits{Writes: true}
+		return backend.Traits{Writes: true}
 	}
-	return db.Traits{}
+	return backend.Traits{}
 }
 
 func (d fakeDialect) Fault(err error) db.Fault {
@@ -83,7 +84,7 @@ func (d fakeDialect) Fault(err error) db.Fault {
 	return db.Fault{}
 }
 
-func (d fakeDialect) Connect(ctx context.Context) (db.Session, error) {
+func (d fakeDialect) Connect(ctx context.Context) (backend.Session, error) {
 	n := d.Connects.Add(1)
 	if d.OnConnect != nil {
 		if err := d.OnConnect(ctx); err != nil {
@@ -102,7 +103,7 @@ type FakeSession struct {
 	ID   int64 // connections count from 1
 	busy atomic.Bool
 
-	State  db.Status
+	State  backend.Status
 	closed atomic.Bool
 }
 
@@ -116,15 +117,15 @@ func (s *FakeSession) call(what string) func() {
 	return func() { s.busy.Store(false) }
 }
 
-func (s *FakeSession) Do(ctx context.Context, c *db.Call) error {
+func (s *FakeSession) Do(ctx context.Context, c *backend.Call) error {
 	defer s.call(c.Statement.Text)()
-	c.Columns, c.Values = []db.Column{{Name: "id"}}, []driver.Value{s.ID}
+	c.Columns, c.Values = []backend.Column{{Name: "id"}}, []driver.Value{s.ID}
 	if s.f.OnDo == nil {
 		return nil
 	}
 	err := s.f.OnDo(ctx, s, c)
 	if errors.Is(err, ErrFakeGone) {
-		s.State = db.Broken
+		s.State = backend.Broken
 	}
 	return err
 }
@@ -136,19 +137,19 @@ func (s *FakeSession) Begin(_ context.Context, o db.TxOptions) error {
 			return err
 		}
 	}
-	s.State = db.InTx
+	s.State = backend.InTx
 	return nil
 }
 
 func (s *FakeSession) Commit(context.Context) error {
 	defer s.call("commit")()
-	s.State = db.Idle
+	s.State = backend.Idle
 	return s.end("commit")
 }
 
 func (s *FakeSession) Rollback(context.Context) error {
 	defer s.call("rollback")()
-	s.State = db.Idle
+	s.State = backend.Idle
 	return s.end("rollback")
 }
 
@@ -174,7 +175,7 @@ func (s *FakeSession) end(what string) error {
 	return s.f.OnEnd(what, s)
 }
 
-func (s *FakeSession) Status() db.Status { return s.State }
+func (s *FakeSession) Status() backend.Status { return s.State }
 
 func (s *FakeSession) Close(context.Context) error {
 	if s.closed.CompareAndSwap(false, true) {

@@ -1,45 +1,44 @@
-package db_test
+package backend_test
 
 import (
-	"context"
 	"fmt"
 	"net/url"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/db/backend"
 )
 
 func TestURLParts(t *testing.T) {
-	for text, want := range map[string]db.URL{
+	for text, want := range map[string]backend.URL{
 		"sqlite://":                   {Dialect: "sqlite"},
 		"sqlite:///:memory:":          {Dialect: "sqlite", Database: ":memory:"},
 		"sqlite:///rel/file.db":       {Dialect: "sqlite", Database: "rel/file.db"},
 		"sqlite:////abs/file.db":      {Dialect: "sqlite", Database: "/abs/file.db"},
 		"sqlite:///a%3Fb%25.db?x=%26": {Dialect: "sqlite", Database: "a?b%.db", Options: url.Values{"x": {"&"}}},
 		"sqlite+x:///f?a=1&a=2&b":     {Dialect: "sqlite", Driver: "x", Database: "f", Options: url.Values{"a": {"1", "2"}, "b": {""}}},
-		"pg://u:p%2F%40@h:5/d":        {Dialect: "pg", User: "u", Password: "p/@", Hosts: []db.Host{{"h", "5"}}, Database: "d"},
-		"pg://u:p@ss:word@h/d":        {Dialect: "pg", User: "u", Password: "p@ss:word", Hosts: []db.Host{{"h", ""}}, Database: "d"},
-		"pg://a:1,b,[::1]:2,[::2]/d":  {Dialect: "pg", Hosts: []db.Host{{"a", "1"}, {"b", ""}, {"::1", "2"}, {"::2", ""}}, Database: "d"},
+		"pg://u:p%2F%40@h:5/d":        {Dialect: "pg", User: "u", Password: "p/@", Hosts: []backend.Host{{"h", "5"}}, Database: "d"},
+		"pg://u:p@ss:word@h/d":        {Dialect: "pg", User: "u", Password: "p@ss:word", Hosts: []backend.Host{{"h", ""}}, Database: "d"},
+		"pg://a:1,b,[::1]:2,[::2]/d":  {Dialect: "pg", Hosts: []backend.Host{{"a", "1"}, {"b", ""}, {"::1", "2"}, {"::2", ""}}, Database: "d"},
 		"pg://u@":                     {Dialect: "pg", User: "u"},
-		"pg://%2Ftmp/d":               {Dialect: "pg", Hosts: []db.Host{{"/tmp", ""}}, Database: "d"},
+		"pg://%2Ftmp/d":               {Dialect: "pg", Hosts: []backend.Host{{"/tmp", ""}}, Database: "d"},
 	} {
-		u, err := db.ParseURL(text)
+		u, err := backend.ParseURL(text)
 		require.NoError(t, err, text)
 		if want.Options == nil {
 			want.Options = url.Values{}
 		}
 		require.Equal(t, &want, u, text)
 
-		again, err := db.ParseURL(u.Reveal())
+		again, err := backend.ParseURL(u.Reveal())
 		require.NoError(t, err, text)
 		require.Equal(t, u, again, "%s printed and read again", text)
 	}
 }
 
 func TestPasswordIsHiddenWhereverAURLIsPrinted(t *testing.T) {
-	u, err := db.ParseURL("pg://u:hunter2@h/d?sslpassword=hunter2&application_name=x")
+	u, err := backend.ParseURL("pg://u:hunter2@h/d?sslpassword=hunter2&application_name=x")
 	require.NoError(t, err)
 	require.Equal(t, "pg://u:***@h/d?application_name=x&sslpassword=***", u.String())
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d"} {
@@ -55,7 +54,7 @@ func TestErrorsOfAURLNeverShowIt(t *testing.T) {
 		"pg://u:hunter2@[::1/d", "pg://u:hunter2@[::1]x/d", "pg://u:hunter2@h/%", "pg://u:hunter2@h/d?a=%zz", "pg://u:hunter2@h/d?a;b",
 		"pg://u:hunter2@%zz/d",
 	} {
-		_, err := db.ParseURL(text)
+		_, err := backend.ParseURL(text)
 		require.Error(t, err, text)
 		require.NotContains(t, err.Error(), "hunter2", text)
 	}
@@ -66,28 +65,12 @@ func FuzzURL(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		u, err := db.ParseURL(text)
+		u, err := backend.ParseURL(text)
 		if err != nil {
 			return
 		}
-		again, err := db.ParseURL(u.Reveal())
+		again, err := backend.ParseURL(u.Reveal())
 		require.NoError(t, err)
 		require.Equal(t, u, again)
 	})
-}
-
-func TestWhatADialectRefusesIsMisuse(t *testing.T) {
-	for url, says := range map[string]string{
-		"sqlite://?journal_mode=x":       "journal_mode=x",
-		"sqlite://user:secret@host/x":    "sqlite:///relative.db",
-		"mysql://u:secret@h/d?tls=maybe": "off, preferred",
-		"mysql+odbc://u:secret@h/d":      "no driver",
-	} {
-		_, err := db.Open(context.Background(), url)
-		require.ErrorIs(t, err, db.ErrMisuse, url)
-		require.ErrorContains(t, err, says)
-		require.NotContains(t, err.Error(), "secret")
-	}
-	_, err := db.Open(context.Background(), "sqlite:///"+t.TempDir()+"/nothing/x.db")
-	require.ErrorContains(t, err, "the directory must exist")
 }

@@ -1,4 +1,4 @@
-package db
+package sqlbackend
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"reflect"
 	"time"
+
+	"github.com/seed1239206e/repaint/db/backend"
 )
 
 // Arguments are converted by the rules of database/sql, see [argChecker]. Some of that is for the
@@ -60,11 +62,8 @@ func statementChecks(stmt driver.Stmt) bool {
 }
 
 // convertArgs converts the call's arguments. It calls methods of the caller's values.
-func convertArgs(c *Call, k argChecker, d *SQLDriver) error {
-	args := c.driverRoom[:0]
-	if len(c.Args) > cap(args) {
-		args = make([]driver.NamedValue, 0, len(c.Args))
-	}
+func convertArgs(c *backend.Call, k argChecker, d *hooks) error {
+	args := c.RoomForArgs(len(c.Args))
 	for i, v := range c.Args {
 		arg := driver.NamedValue{Ordinal: len(args) + 1, Value: v}
 		switch err := k.convert(&arg, d); {
@@ -72,32 +71,23 @@ func convertArgs(c *Call, k argChecker, d *SQLDriver) error {
 			args = append(args, arg)
 		case err == driver.ErrRemoveArgument && d.Convert == nil:
 		default:
-			return BadArgument(c, i, ErrParameter, err)
+			return backend.BadArgument(c, i, backend.ErrParameter, err)
 		}
 	}
-	c.driverArgs = args
+	c.Bound = args
 	return k.count(len(args))
 }
 
 // count checks how many arguments there are.
 func (k *argChecker) count(n int) error {
 	if k.want >= 0 && k.want != n {
-		return fail("bind", ErrParameter, "the driver's statement takes %d arguments, and there are %d", k.want, n)
+		return backend.Errorf(backend.ErrParameter, "the driver's statement takes %d arguments, and there are %d", k.want, n)
 	}
 	return nil
 }
 
-// DriverArgs returns the arguments as a driver of database/sql gets them.
-func (c *Call) DriverArgs() []driver.Value {
-	args := make([]driver.Value, len(c.driverArgs))
-	for i, a := range c.driverArgs {
-		args[i] = a.Value
-	}
-	return args
-}
-
 // convert converts one argument.
-func (k *argChecker) convert(arg *driver.NamedValue, d *SQLDriver) error {
+func (k *argChecker) convert(arg *driver.NamedValue, d *hooks) error {
 	if d.Convert != nil {
 		v, err := d.Convert(arg.Value)
 		if err == driver.ErrSkip {
@@ -162,7 +152,7 @@ func callValuer(v driver.Valuer) (driver.Value, error) {
 }
 
 // byDefault converts an argument that nobody else has a say in.
-func byDefault(arg *driver.NamedValue, d *SQLDriver) error {
+func byDefault(arg *driver.NamedValue, d *hooks) error {
 	switch v := arg.Value.(type) {
 	case nil, int64, float64, bool, string:
 		return nil
@@ -228,11 +218,11 @@ func plain(args []any) bool {
 	return true
 }
 
-// convert converts a call's arguments if that can be done without a connection, or left to who
+// Convert converts a call's arguments if that can be done without a connection, or left to who
 // executes it; ok reports that.
-func (c *sqlConnector) convert(call *Call) (ok bool, err error) {
+func (c *connector) Convert(call *backend.Call) (ok bool, err error) {
 	switch {
-	case len(call.Args) == 0 || call.driverArgs != nil:
+	case len(call.Args) == 0 || call.Bound != nil:
 		return true, nil
 	case c.d.Convert != nil || c.asked() == asksNobody:
 		return true, convertArgs(call, argChecker{want: -1}, &c.d)
@@ -243,8 +233,8 @@ func (c *sqlConnector) convert(call *Call) (ok bool, err error) {
 }
 
 // convert converts a call's arguments, unless it can be left to who executes it.
-func (s *sqlSession) convert(ctx context.Context, c *Call) error {
-	if ok, err := s.c.convert(c); ok {
+func (s *session) convert(ctx context.Context, c *backend.Call) error {
+	if ok, err := s.c.Convert(c); ok {
 		return err
 	}
 	if s.c.asked() == asksConn || s.d.emulates(c.Statement) || !s.conn.prepares(c) {
@@ -267,13 +257,13 @@ func (s *sqlSession) convert(ctx context.Context, c *Call) error {
 	if err != nil {
 		return err
 	}
-	c.asked = true
+	c.Checked = true
 	return convertArgs(c, k, s.d)
 }
 
 // arguments are those of a call or, if that is nil, given as a driver takes them.
 type arguments struct {
-	call  *Call
+	call  *backend.Call
 	given []driver.NamedValue
 }
 
@@ -282,21 +272,21 @@ func (a arguments) none() bool { return len(a.given) == 0 && (a.call == nil || l
 
 // of returns the arguments for a statement, or for a text that isn't prepared, if that is nil. The
 // statement is asked unless it has been.
-func (a arguments) of(c *SQLConn, stmt driver.Stmt) ([]driver.NamedValue, error) {
+func (a arguments) of(c *Conn, stmt driver.Stmt) ([]driver.NamedValue, error) {
 	ready := a.given
 	if a.call != nil {
-		ready = a.call.driverArgs
+		ready = a.call.Bound
 	}
 	switch {
 	case c.d.Convert != nil:
 		return ready, nil
 	case a.call != nil:
-		if len(a.call.Args) == 0 || a.call.asked || ready != nil && (stmt == nil || !statementChecks(stmt)) {
+		if len(a.call.Args) == 0 || a.call.Checked || ready != nil && (stmt == nil || !statementChecks(stmt)) {
 			return ready, nil
 		}
 		err := convertArgs(a.call, checkerOf(c.conn, stmt), c.d)
-		a.call.asked = stmt != nil
-		return a.call.driverArgs, err
+		a.call.Checked = stmt != nil
+		return a.call.Bound, err
 	case len(ready) == 0 || stmt == nil || !statementChecks(stmt):
 		return ready, nil
 	}
@@ -315,7 +305,7 @@ func (a arguments) of(c *SQLConn, stmt driver.Stmt) ([]driver.NamedValue, error)
 }
 
 // prepares reports whether a call's arguments go to a prepared statement.
-func (c *SQLConn) prepares(call *Call) bool {
+func (c *Conn) prepares(call *backend.Call) bool {
 	if call.Rows || call.Statement.Plan || call.Statement.Returns && c.d.QueriesRows {
 		return true // only without arguments is a query's text sent as it is
 	}
@@ -325,7 +315,7 @@ func (c *SQLConn) prepares(call *Call) bool {
 
 // checkerFor prepares a statement and returns what converts its arguments. The statement is used
 // when it is executed.
-func (c *SQLConn) checkerFor(ctx context.Context, st *Statement) (argChecker, error) {
+func (c *Conn) checkerFor(ctx context.Context, st *backend.Statement) (argChecker, error) {
 	stmt, err := c.prepare(ctx, st.Text, st.Plan)
 	if err != nil {
 		return argChecker{}, err

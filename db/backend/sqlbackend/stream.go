@@ -1,30 +1,33 @@
-package db
+package sqlbackend
 
 import (
 	"context"
 	"database/sql/driver"
 	"io"
+
+	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// sqlCursor is a Cursor on a blocking driver: each Fetch is one Block.
-type sqlCursor struct {
-	s     *sqlSession
-	rows  driver.Rows
-	done  func() error
-	end   func() // of the context that the driver has
-	alone bool   // outside of a transaction
-	ended bool   // all rows have been read
+// cursor is a Cursor on a blocking driver: each Fetch is one Block.
+type cursor struct {
+	s       *session
+	rows    driver.Rows
+	done    func() error
+	convert columnConverters
+	end     func() // of the context that the driver has
+	alone   bool   // outside of a transaction
+	ended   bool   // all rows have been read
 }
 
 // Stream begins a query. The driver gets ctx for as long as there are rows.
-func (s *sqlSession) Stream(ctx context.Context, c *Call) (Cursor, error) {
+func (s *session) Stream(ctx context.Context, c *backend.Call) (backend.Cursor, error) {
 	if err := s.convert(ctx, c); err != nil {
 		return nil, err
 	}
 	if s.d.emulates(c.Statement) {
 		return s.emulated(ctx, c)
 	}
-	cursor := &sqlCursor{s: s, end: func() {}}
+	cursor := &cursor{s: s, end: func() {}}
 	lasting := ctx // and not that of the Block, which may end with it
 	if s.c.cleanup > 0 && s.d.Interrupt == nil {
 		lasting, cursor.end = s.stoppable(ctx)
@@ -34,8 +37,8 @@ func (s *sqlSession) Stream(ctx context.Context, c *Call) (Cursor, error) {
 			inner = lasting
 		}
 		s.dirty = s.dirty || c.Statement.Session
-		cursor.alone = s.status == Idle
-		if err = s.readyFor(inner, c.ReadOnly()); err == nil {
+		cursor.alone = s.status == backend.Idle
+		if err = s.readyFor(inner, c.ReadOnly); err == nil {
 			err = s.mark(cursor.alone, func() (err error) {
 				cursor.rows, cursor.done, err = s.guardedRows(inner, c)
 				return err
@@ -45,7 +48,7 @@ func (s *sqlSession) Stream(ctx context.Context, c *Call) (Cursor, error) {
 			s.examine(inner, err)
 			return err
 		}
-		s.conn.describe(cursor.rows, c)
+		cursor.convert = s.conn.describe(cursor.rows, c)
 		return nil
 	})
 	if err != nil {
@@ -55,7 +58,7 @@ func (s *sqlSession) Stream(ctx context.Context, c *Call) (Cursor, error) {
 	return cursor, nil
 }
 
-func (k *sqlCursor) Fetch(ctx context.Context, c *Call, max int) (more bool, err error) {
+func (k *cursor) Fetch(ctx context.Context, c *backend.Call, max int) (more bool, err error) {
 	err = k.s.block(ctx, func(ctx context.Context) error {
 		c.Values = nil
 		err := k.s.mark(k.alone, func() error { return k.read(ctx, c, max) })
@@ -68,7 +71,7 @@ func (k *sqlCursor) Fetch(ctx context.Context, c *Call, max int) (more bool, err
 }
 
 // read reads up to max rows; without a call it drops them.
-func (k *sqlCursor) read(ctx context.Context, c *Call, max int) error {
+func (k *cursor) read(ctx context.Context, c *backend.Call, max int) error {
 	n := len(k.rows.Columns())
 	var dropped []driver.Value
 	for range max {
@@ -84,7 +87,7 @@ func (k *sqlCursor) read(ctx context.Context, c *Call, max int) error {
 		} else {
 			start := len(c.Values)
 			if start == 0 {
-				c.Values = make([]driver.Value, 0, min(max, firstFetch)*n)
+				c.Values = make([]driver.Value, 0, min(max, firstRows)*n)
 			}
 			for range n {
 				c.Values = append(c.Values, nil)
@@ -93,7 +96,7 @@ func (k *sqlCursor) read(ctx context.Context, c *Call, max int) error {
 		}
 		err := k.rows.Next(row)
 		if err == nil && c != nil {
-			err = c.own(row)
+			err = k.convert.own(c, row)
 		}
 		if err != nil {
 			if c != nil {
@@ -109,13 +112,16 @@ func (k *sqlCursor) read(ctx context.Context, c *Call, max int) error {
 	return nil
 }
 
+// firstRows is for how many rows there is room at first.
+const firstRows = 64
+
 // enough is how many rows are read and dropped before a query is interrupted that
 // nobody wants the rest of.
 const enough = 1000
 
 // Close ends the query. On a driver that would read what is left, that is
 // interrupted if it is much.
-func (k *sqlCursor) Close(ctx context.Context) error {
+func (k *cursor) Close(ctx context.Context) error {
 	defer k.end()
 	s := k.s
 	return s.block(ctx, func(ctx context.Context) error {
@@ -125,7 +131,7 @@ func (k *sqlCursor) Close(ctx context.Context) error {
 				err = k.read(ctx, nil, enough)
 			}
 		}
-		if k.ended || s.d.Interrupt == nil || s.status == Broken {
+		if k.ended || s.d.Interrupt == nil || s.status == backend.Broken {
 			return k.done()
 		}
 		if err := k.read(ctx, nil, enough); k.ended || err != nil {
@@ -142,9 +148,9 @@ func (k *sqlCursor) Close(ctx context.Context) error {
 		err := k.done()
 		returned = true
 		if i.end() && s.d.Recover(ctx, &s.conn) != nil {
-			s.status = Broken
+			s.status = backend.Broken
 		}
-		if err != nil && s.status != Broken && s.d.Interrupted(err) {
+		if err != nil && s.status != backend.Broken && s.d.Interrupted(err) {
 			return nil // it did what it was to do
 		}
 		return err
@@ -153,7 +159,7 @@ func (k *sqlCursor) Close(ctx context.Context) error {
 
 // emulated runs a statement that may have to be emulated, whose rows all come before the
 // first one is read.
-func (s *sqlSession) emulated(ctx context.Context, c *Call) (Cursor, error) {
+func (s *session) emulated(ctx context.Context, c *backend.Call) (backend.Cursor, error) {
 	if err := s.Do(ctx, c); err != nil {
 		return nil, err
 	}
@@ -165,7 +171,7 @@ func (s *sqlSession) emulated(ctx context.Context, c *Call) (Cursor, error) {
 // readCursor is a Cursor whose rows have been read.
 type readCursor struct{ values []driver.Value }
 
-func (k *readCursor) Fetch(_ context.Context, c *Call, max int) (more bool, err error) {
+func (k *readCursor) Fetch(_ context.Context, c *backend.Call, max int) (more bool, err error) {
 	n := min(max*len(c.Columns), len(k.values))
 	c.Values, k.values = k.values[:n:n], k.values[n:]
 	return len(k.values) > 0, nil

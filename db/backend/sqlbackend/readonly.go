@@ -1,8 +1,10 @@
-package db
+package sqlbackend
 
 import (
 	"context"
 	"database/sql/driver"
+
+	"github.com/seed1239206e/repaint/db/backend"
 )
 
 // access is what a connection has been told to do with what writes.
@@ -16,8 +18,8 @@ const (
 
 // readyFor is ready, and tells the connection what it needs to be told for a call outside of a
 // transaction.
-func (s *sqlSession) readyFor(ctx context.Context, readOnly bool) error {
-	alone := s.status == Idle
+func (s *session) readyFor(ctx context.Context, readOnly bool) error {
+	alone := s.status == backend.Idle
 	err := s.ready(ctx)
 	if err != nil || !alone {
 		return err
@@ -30,14 +32,14 @@ func (s *sqlSession) readyFor(ctx context.Context, readOnly bool) error {
 
 // accessOfTx returns what the connection has to be told before a transaction begins. One that reads
 // says so itself, on most databases.
-func (s *sqlSession) accessOfTx(readOnly bool) access {
+func (s *session) accessOfTx(readOnly bool) access {
 	if readOnly && (s.d.ReadOnlyTx || s.access == reading) {
 		return reading
 	}
 	return asMade
 }
 
-func (s *sqlSession) setAccess(ctx context.Context, to access) error {
+func (s *session) setAccess(ctx context.Context, to access) error {
 	if s.access == to || s.d.SetReadOnly == nil {
 		return nil
 	}
@@ -51,29 +53,29 @@ func (s *sqlSession) setAccess(ctx context.Context, to access) error {
 
 // guarded calls fn, in a transaction that only reads if it is to be read-only, is in no transaction,
 // and the connection can't be told.
-func (s *sqlSession) guarded(ctx context.Context, readOnly bool, fn func() error) error {
+func (s *session) guarded(ctx context.Context, readOnly bool, fn func() error) error {
 	if !s.needsGuard(readOnly) {
 		return fn()
 	}
-	if err := s.texts(ctx, s.d.BeginText(TxOptions{ReadOnly: true})...); err != nil {
+	if err := s.texts(ctx, s.d.BeginText(backend.TxOptions{ReadOnly: true})...); err != nil {
 		return err
 	}
 	err := fn()
 	return s.endGuard(ctx, err)
 }
 
-func (s *sqlSession) needsGuard(readOnly bool) bool {
-	return readOnly && s.status == Idle && s.d.SetReadOnly == nil
+func (s *session) needsGuard(readOnly bool) bool {
+	return readOnly && s.status == backend.Idle && s.d.SetReadOnly == nil
 }
 
 // endGuard ends the transaction of guarded, and returns its error or that of what was done in it.
-func (s *sqlSession) endGuard(ctx context.Context, err error) error {
+func (s *session) endGuard(ctx context.Context, err error) error {
 	end := "commit"
 	if err != nil {
 		end = "rollback"
 	}
 	if e := s.soon(ctx, func(ctx context.Context) error { return s.texts(ctx, end) }); e != nil {
-		s.status = Broken // it may be open
+		s.status = backend.Broken // it may be open
 		if err == nil {
 			err = e
 		}
@@ -82,7 +84,7 @@ func (s *sqlSession) endGuard(ctx context.Context, err error) error {
 }
 
 // texts runs statements without arguments.
-func (s *sqlSession) texts(ctx context.Context, all ...string) error {
+func (s *session) texts(ctx context.Context, all ...string) error {
 	for _, text := range all {
 		if _, err := s.conn.exec(ctx, text, arguments{}, !s.d.SendsText); err != nil {
 			return err
@@ -92,11 +94,11 @@ func (s *sqlSession) texts(ctx context.Context, all ...string) error {
 }
 
 // guardedRows is guarded for a query whose rows are read later: done ends the transaction, too.
-func (s *sqlSession) guardedRows(ctx context.Context, c *Call) (rows driver.Rows, done func() error, err error) {
-	if !s.needsGuard(c.ReadOnly()) {
+func (s *session) guardedRows(ctx context.Context, c *backend.Call) (rows driver.Rows, done func() error, err error) {
+	if !s.needsGuard(c.ReadOnly) {
 		return s.conn.rows(ctx, c.Statement, arguments{call: c})
 	}
-	if err := s.texts(ctx, s.d.BeginText(TxOptions{ReadOnly: true})...); err != nil {
+	if err := s.texts(ctx, s.d.BeginText(backend.TxOptions{ReadOnly: true})...); err != nil {
 		return nil, nil, err
 	}
 	rows, close, err := s.conn.rows(ctx, c.Statement, arguments{call: c})

@@ -1,4 +1,4 @@
-package db
+package sqlbackend
 
 import (
 	"context"
@@ -12,20 +12,21 @@ import (
 	"time"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// sqlSession is a Session on a blocking driver.
-type sqlSession struct {
-	d    *SQLDriver
-	c    *sqlConnector
-	pool *sql.Conn // with SQLDriver.DB: what keeps the connection ours
+// session is a Session on a blocking driver.
+type session struct {
+	d    *hooks
+	c    *connector
+	pool *sql.Conn // with hooks.DB: what keeps the connection ours
 
 	// mu is held while the driver is called, in whichever goroutine that is.
 	// So nothing is ever closed under a call, not even under one whose caller
 	// was killed. What follows belongs to the caller of the running call.
 	mu     sync.Mutex
-	conn   SQLConn
+	conn   Conn
 	closed bool
 
 	// stop cancels the contexts of what the driver does; nil if there is nothing that abort may have
@@ -34,7 +35,7 @@ type sqlSession struct {
 	stop     func()
 
 	calling bool // the driver has been called, in block, and hasn't returned
-	status  Status
+	status  backend.Status
 	dirty   bool     // a statement may have left something behind in the connection
 	pending []string // the statements that begin the transaction, not sent yet
 	access  access
@@ -43,7 +44,7 @@ type sqlSession struct {
 
 // open connects. It blocks, with the lock held. If it fails, the session must be
 // shut.
-func (s *sqlSession) open(ctx context.Context) (err error) {
+func (s *session) open(ctx context.Context) (err error) {
 	s.conn.statements = newStatementsOf(s.d.KeepStatements)
 	if s.d.DB == nil {
 		if s.conn.conn, err = s.d.Connector.Connect(ctx); err != nil {
@@ -82,15 +83,15 @@ const setUpTimeout = 10 * time.Second
 
 // Do converts the arguments, whose methods are the caller's code, where the
 // caller is, and has the rest done where blocking is allowed.
-func (s *sqlSession) Do(ctx context.Context, c *Call) error {
+func (s *session) Do(ctx context.Context, c *backend.Call) error {
 	if err := s.convert(ctx, c); err != nil {
 		return err
 	}
 	return s.block(ctx, func(ctx context.Context) error {
-		alone := s.status == Idle
-		err := s.readyFor(ctx, c.ReadOnly())
+		alone := s.status == backend.Idle
+		err := s.readyFor(ctx, c.ReadOnly)
 		if err == nil {
-			err = s.mark(alone, func() error { return s.guarded(ctx, c.ReadOnly(), func() error { return s.run(ctx, c) }) })
+			err = s.mark(alone, func() error { return s.guarded(ctx, c.ReadOnly, func() error { return s.run(ctx, c) }) })
 		}
 		if err != nil {
 			s.examine(ctx, err)
@@ -102,7 +103,7 @@ func (s *sqlSession) Do(ctx context.Context, c *Call) error {
 // mark calls fn, which sends a statement or a commit. If its fate is its own, because it is in no
 // transaction that is rolled back with the connection, an error is marked after which
 // nobody knows it.
-func (s *sqlSession) mark(alone bool, fn func() error) error {
+func (s *session) mark(alone bool, fn func() error) error {
 	if !alone || s.d.Lost == nil {
 		return fn()
 	}
@@ -112,10 +113,10 @@ func (s *sqlSession) mark(alone bool, fn func() error) error {
 	case err == nil:
 	case errors.Is(err, driver.ErrBadConn):
 		if open {
-			return UnknownOutcome(errLost)
+			return backend.UnknownOutcome(errLost)
 		}
 	case s.d.Lost(err):
-		return UnknownOutcome(err)
+		return backend.UnknownOutcome(err)
 	}
 	return err
 }
@@ -124,14 +125,14 @@ func (s *sqlSession) mark(alone bool, fn func() error) error {
 var errLost = fmt.Errorf("the connection was lost: %w", io.ErrUnexpectedEOF)
 
 // DoMany is Do for several calls, in one go.
-func (s *sqlSession) DoMany(ctx context.Context, calls []*Call) (failed int, err error) {
+func (s *session) DoMany(ctx context.Context, calls []*backend.Call) (failed int, err error) {
 	for i, c := range calls {
 		if err := s.convert(ctx, c); err != nil {
 			return i, err
 		}
 	}
 	err = s.block(ctx, func(ctx context.Context) error {
-		alone := s.status == Idle
+		alone := s.status == backend.Idle
 		err := s.ready(ctx)
 		for i := 0; err == nil && i < len(calls); i++ {
 			failed = i
@@ -148,26 +149,26 @@ func (s *sqlSession) DoMany(ctx context.Context, calls []*Call) (failed int, err
 }
 
 // Begin puts the statement off until there is something to do.
-func (s *sqlSession) Begin(_ context.Context, opts TxOptions) error {
-	s.status, s.pending = InTx, s.d.BeginText(opts)
+func (s *session) Begin(_ context.Context, opts backend.TxOptions) error {
+	s.status, s.pending = backend.InTx, s.d.BeginText(opts)
 	s.wanted = s.accessOfTx(opts.ReadOnly)
 	return nil
 }
 
-func (s *sqlSession) Commit(ctx context.Context) error {
+func (s *session) Commit(ctx context.Context) error {
 	return s.endTx(ctx, "commit")
 }
 
-func (s *sqlSession) Rollback(ctx context.Context) error {
-	if s.status != InTx && s.status != FailedTx {
+func (s *session) Rollback(ctx context.Context) error {
+	if s.status != backend.InTx && s.status != backend.FailedTx {
 		return nil
 	}
 	return s.endTx(ctx, "rollback")
 }
 
-func (s *sqlSession) endTx(ctx context.Context, text string) error {
+func (s *session) endTx(ctx context.Context, text string) error {
 	if len(s.pending) > 0 { // nothing was done in it
-		s.pending, s.status = nil, Idle
+		s.pending, s.status = nil, backend.Idle
 		return nil
 	}
 	return s.block(ctx, func(ctx context.Context) error {
@@ -176,33 +177,33 @@ func (s *sqlSession) endTx(ctx context.Context, text string) error {
 			return err
 		})
 		s.conn.statements.undo(true)
-		if err != nil && s.status != Broken && s.stillInTx(ctx, err) {
+		if err != nil && s.status != backend.Broken && s.stillInTx(ctx, err) {
 			// A commit that failed leaves the transaction open.
 			if s.execSoon(ctx, "rollback") != nil {
-				s.status = Broken
+				s.status = backend.Broken
 			}
 		}
-		if s.status != Broken {
-			s.status = Idle
+		if s.status != backend.Broken {
+			s.status = backend.Idle
 		}
 		return err
 	})
 }
 
-func (s *sqlSession) Savepoint(ctx context.Context, name string) error {
+func (s *session) Savepoint(ctx context.Context, name string) error {
 	return s.control(ctx, "savepoint "+name)
 }
 
-func (s *sqlSession) Release(ctx context.Context, name string) error {
+func (s *session) Release(ctx context.Context, name string) error {
 	return s.control(ctx, "release savepoint "+name)
 }
 
-func (s *sqlSession) RollbackTo(ctx context.Context, name string) error {
+func (s *session) RollbackTo(ctx context.Context, name string) error {
 	return s.control(ctx, "rollback to savepoint "+name, "release savepoint "+name)
 }
 
 // control runs statements of the transaction's own.
-func (s *sqlSession) control(ctx context.Context, texts ...string) error {
+func (s *session) control(ctx context.Context, texts ...string) error {
 	return s.block(ctx, func(ctx context.Context) error {
 		err := s.ready(ctx)
 		for _, text := range texts {
@@ -215,15 +216,15 @@ func (s *sqlSession) control(ctx context.Context, texts ...string) error {
 		}
 		if err != nil {
 			s.examine(ctx, err)
-		} else if s.status == FailedTx {
-			s.status = InTx // it went back to before the error
+		} else if s.status == backend.FailedTx {
+			s.status = backend.InTx // it went back to before the error
 		}
 		return err
 	})
 }
 
 // Ping asks the database whether it is there.
-func (s *sqlSession) Ping(ctx context.Context) error {
+func (s *session) Ping(ctx context.Context) error {
 	return s.block(ctx, func(ctx context.Context) error {
 		if p, ok := s.conn.conn.(driver.Pinger); ok {
 			return p.Ping(ctx)
@@ -232,15 +233,15 @@ func (s *sqlSession) Ping(ctx context.Context) error {
 	})
 }
 
-func (s *sqlSession) Status() Status { return s.status }
+func (s *session) Status() backend.Status { return s.status }
 
 // Calling tells whether a call has begun that hasn't returned.
-func (s *sqlSession) Calling() bool { return s.calling }
+func (s *session) Calling() bool { return s.calling }
 
 // Close waits for a call that still runs, until ctx ends: then that is stopped, and the rest goes
 // on without the caller. If it can't wait itself, because its greenlet is being killed, a goroutine
 // does it.
-func (s *sqlSession) Close(ctx context.Context) error {
+func (s *session) Close(ctx context.Context) error {
 	if s.c.cleanup > 0 {
 		closed := loop.NewPromise[struct{}](nil)
 		closed.Future().SetName("the closing of a connection")
@@ -267,7 +268,7 @@ func (s *sqlSession) Close(ctx context.Context) error {
 }
 
 // abort has what the driver is doing fail at once.
-func (s *sqlSession) abort() {
+func (s *session) abort() {
 	if s.d.Abort != nil {
 		s.d.Abort(&s.conn)
 		return
@@ -281,7 +282,7 @@ func (s *sqlSession) abort() {
 
 // stoppable returns the context that the driver is to get so that abort can end what it does. done
 // says that it has ended.
-func (s *sqlSession) stoppable(ctx context.Context) (_ context.Context, done func()) {
+func (s *session) stoppable(ctx context.Context) (_ context.Context, done func()) {
 	if s.d.Abort != nil {
 		return context.WithoutCancel(ctx), func() {} // the driver would only do the same
 	}
@@ -304,13 +305,13 @@ func (s *sqlSession) stoppable(ctx context.Context) (_ context.Context, done fun
 }
 
 // shut closes the connection. It blocks.
-func (s *sqlSession) shut() error {
+func (s *session) shut() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.shutLocked()
 }
 
-func (s *sqlSession) shutLocked() error {
+func (s *session) shutLocked() error {
 	if s.closed {
 		return nil
 	}
@@ -325,7 +326,7 @@ func (s *sqlSession) shutLocked() error {
 		return s.conn.conn.Close()
 	}
 	err := s.pool.Raw(func(any) error {
-		if s.status != Idle || s.dirty || s.access != asMade {
+		if s.status != backend.Idle || s.dirty || s.access != asMade {
 			return driver.ErrBadConn // so that nobody else gets it
 		}
 		s.conn.closeStatements()
@@ -338,7 +339,7 @@ func (s *sqlSession) shutLocked() error {
 }
 
 // block has fn called with the driver's connection, where blocking is allowed.
-func (s *sqlSession) block(ctx context.Context, fn func(ctx context.Context) error) error {
+func (s *session) block(ctx context.Context, fn func(ctx context.Context) error) error {
 	s.calling = true
 	_, err := repaint.Block(ctx, func(ctx context.Context) (struct{}, error) {
 		s.mu.Lock()
@@ -353,9 +354,9 @@ func (s *sqlSession) block(ctx context.Context, fn func(ctx context.Context) err
 }
 
 // interruptible calls fn and has what it does interrupted when ctx ends.
-func (s *sqlSession) interruptible(ctx context.Context, fn func(ctx context.Context) error) error {
+func (s *session) interruptible(ctx context.Context, fn func(ctx context.Context) error) error {
 	switch {
-	case s.c.cleanup > 0 && endsSomething(ctx):
+	case s.c.cleanup > 0 && backend.EndsSomething(ctx):
 		return s.abortable(ctx, fn)
 	case s.d.Interrupt == nil || ctx.Done() == nil:
 		return fn(ctx)
@@ -378,49 +379,49 @@ func (s *sqlSession) interruptible(ctx context.Context, fn func(ctx context.Cont
 	switch {
 	case err == nil || !s.d.Interrupted(err):
 		return err
-	case errors.Is(err, ErrUnknownOutcome):
-		return UnknownOutcome(loop.ContextError(ctx))
+	case errors.Is(err, backend.ErrUnknownOutcome):
+		return backend.UnknownOutcome(loop.ContextError(ctx))
 	}
 	return loop.ContextError(ctx)
 }
 
 // abortable calls fn, which ends something, and has it fail when ctx ends, at the cost of the
 // connection.
-func (s *sqlSession) abortable(ctx context.Context, fn func(ctx context.Context) error) error {
+func (s *session) abortable(ctx context.Context, fn func(ctx context.Context) error) error {
 	inner, done := s.stoppable(ctx)
 	defer done()
 	stop := context.AfterFunc(ctx, s.abort)
 	err := fn(inner)
 	if !stop() {
-		s.status = Broken
+		s.status = backend.Broken
 	}
 	return err
 }
 
 // soon calls fn, which undoes or finds out something after an error, for a limited time.
-func (s *sqlSession) soon(ctx context.Context, fn func(ctx context.Context) error) error {
+func (s *session) soon(ctx context.Context, fn func(ctx context.Context) error) error {
 	if s.c.cleanup == 0 {
 		return fn(context.WithoutCancel(ctx))
 	}
-	ctx, done := limited(ctx, s.c.cleanup)
+	ctx, done := backend.Ending(ctx, s.c.cleanup)
 	defer done()
 	return s.abortable(ctx, fn)
 }
 
 // recover brings the connection back to its senses after an interrupt.
-func (s *sqlSession) recover(ctx context.Context) {
-	if s.status == Broken || s.d.Recover == nil {
+func (s *session) recover(ctx context.Context) {
+	if s.status == backend.Broken || s.d.Recover == nil {
 		return
 	}
 	err := s.soon(ctx, func(ctx context.Context) error { return s.d.Recover(ctx, &s.conn) })
 	if err != nil {
-		s.status = Broken
+		s.status = backend.Broken
 	}
 }
 
 // interruption interrupts a call of a session, unless that ends before.
 type interruption struct {
-	s       *sqlSession
+	s       *session
 	lasting context.Context
 
 	mu     sync.Mutex
@@ -443,7 +444,7 @@ func (i *interruption) run() {
 	defer close(i.done)
 	defer func() {
 		if r := recover(); r != nil {
-			i.panicked = panicError(r)
+			i.panicked = loop.Recovered(r)
 		}
 	}()
 	i.s.d.Interrupt(until, &i.s.conn)
@@ -468,7 +469,7 @@ func (i *interruption) end() bool {
 }
 
 // use calls fn while the connection is ours in the eyes of database/sql too.
-func (s *sqlSession) use(fn func() error) error {
+func (s *session) use(fn func() error) error {
 	if s.pool == nil {
 		return fn()
 	}
@@ -485,12 +486,12 @@ func (s *sqlSession) use(fn func() error) error {
 
 // ready makes sure that the connection can take a statement, and begins the
 // transaction that is pending.
-func (s *sqlSession) ready(ctx context.Context) error {
-	if s.status == Idle {
+func (s *session) ready(ctx context.Context) error {
+	if s.status == backend.Idle {
 		if r, ok := s.conn.conn.(driver.SessionResetter); ok {
 			if err := r.ResetSession(ctx); err != nil {
 				if errors.Is(err, driver.ErrBadConn) {
-					s.status = Broken
+					s.status = backend.Broken
 				}
 				return err
 			}
@@ -516,20 +517,20 @@ func (s *sqlSession) ready(ctx context.Context) error {
 	// has begun.
 	if s.d.TxOpen != nil && s.stillInTx(ctx, err) {
 		if s.execSoon(ctx, "rollback") != nil {
-			s.status = Broken
+			s.status = backend.Broken
 		}
 	}
 	if ctx.Err() == nil {
-		s.pending, s.status = nil, Idle
+		s.pending, s.status = nil, backend.Idle
 	} // or else it was only this statement's context: the next one begins it
 	return err
 }
 
-func (s *sqlSession) run(ctx context.Context, c *Call) error {
+func (s *session) run(ctx context.Context, c *backend.Call) error {
 	st := c.Statement
 	s.dirty = s.dirty || st.Session
 	if st.Redefines {
-		defer s.conn.statements.redefine(s.status != Idle)
+		defer s.conn.statements.redefine(s.status != backend.Idle)
 	}
 	if s.d.emulates(st) && !st.Script {
 		emulated, err := s.d.Emulate(&s.conn, c)
@@ -551,7 +552,7 @@ func (s *sqlSession) run(ctx context.Context, c *Call) error {
 			return err
 		}
 		if st.Changes {
-			c.Affected = int64(c.count())
+			c.Affected = int64(c.Count())
 		}
 		c.Columns, c.Values = nil, nil
 		return nil
@@ -568,9 +569,9 @@ func (s *sqlSession) run(ctx context.Context, c *Call) error {
 const emulation = "repaint_emulation"
 
 // emulate runs what makes up a statement, all of it or nothing.
-func (s *sqlSession) emulate(ctx context.Context, c *Call, run func(ctx context.Context) error) error {
-	begin, commit, undo := s.d.BeginText(TxOptions{}), "commit", "rollback"
-	inTx := s.status != Idle
+func (s *session) emulate(ctx context.Context, c *backend.Call, run func(ctx context.Context) error) error {
+	begin, commit, undo := s.d.BeginText(backend.TxOptions{}), "commit", "rollback"
+	inTx := s.status != backend.Idle
 	if inTx {
 		begin, commit, undo = []string{"savepoint " + emulation}, "release savepoint "+emulation, "rollback to savepoint "+emulation
 	}
@@ -592,7 +593,7 @@ func (s *sqlSession) emulate(ctx context.Context, c *Call, run func(ctx context.
 	switch n := len(c.Columns); {
 	case !c.Rows:
 		c.Columns, c.Values = nil, nil
-	case c.MaxRows > 0 && c.count() > c.MaxRows:
+	case c.MaxRows > 0 && c.Count() > c.MaxRows:
 		c.Values = c.Values[: c.MaxRows*n : c.MaxRows*n]
 	}
 	return nil
@@ -600,7 +601,7 @@ func (s *sqlSession) emulate(ctx context.Context, c *Call, run func(ctx context.
 
 // undo undoes what an emulated statement has done before it failed. If that can't be done
 // the transaction can only be rolled back, or the connection is of no use.
-func (s *sqlSession) undo(ctx context.Context, text string, inTx bool, why error) {
+func (s *session) undo(ctx context.Context, text string, inTx bool, why error) {
 	for range 3 { // an interrupt that comes late hits one of them
 		if s.execSoon(ctx, text) == nil {
 			return
@@ -608,14 +609,14 @@ func (s *sqlSession) undo(ctx context.Context, text string, inTx bool, why error
 	}
 	switch {
 	case !inTx:
-		s.status = Broken
+		s.status = backend.Broken
 	case s.stillInTx(ctx, why):
-		s.status = FailedTx
+		s.status = backend.FailedTx
 	}
 }
 
 // script runs the statements of a script one by one.
-func (s *sqlSession) script(ctx context.Context, c *Call) error {
+func (s *session) script(ctx context.Context, c *backend.Call) error {
 	for _, text := range c.Statement.Parts {
 		result, err := s.conn.exec(ctx, text, arguments{}, false)
 		if err != nil {
@@ -627,7 +628,7 @@ func (s *sqlSession) script(ctx context.Context, c *Call) error {
 }
 
 // note puts into the call what a statement did.
-func (s *sqlSession) note(c *Call, result driver.Result) {
+func (s *session) note(c *backend.Call, result driver.Result) {
 	st := c.Statement
 	if st.Changes {
 		if n, err := result.RowsAffected(); err == nil {
@@ -642,30 +643,30 @@ func (s *sqlSession) note(c *Call, result driver.Result) {
 }
 
 // examine finds out in which state an error has left the connection.
-func (s *sqlSession) examine(ctx context.Context, err error) {
+func (s *session) examine(ctx context.Context, err error) {
 	if errors.Is(err, driver.ErrBadConn) || s.d.Open != nil && !s.d.Open(&s.conn) {
-		s.status = Broken
+		s.status = backend.Broken
 	}
-	if s.status == Broken {
+	if s.status == backend.Broken {
 		return
 	}
-	if s.status == InTx && len(s.pending) == 0 && !s.stillInTx(ctx, err) {
-		s.status = Idle
+	if s.status == backend.InTx && len(s.pending) == 0 && !s.stillInTx(ctx, err) {
+		s.status = backend.Idle
 	}
-	if s.status == InTx && len(s.pending) == 0 && s.d.FailsTx != nil && s.d.FailsTx(err) {
-		s.status = FailedTx
+	if s.status == backend.InTx && len(s.pending) == 0 && s.d.FailsTx != nil && s.d.FailsTx(err) {
+		s.status = backend.FailedTx
 	}
 	if ctx.Err() != nil && s.d.Interrupt == nil {
-		if s.recover(ctx); s.status == Broken {
+		if s.recover(ctx); s.status == backend.Broken {
 			return
 		}
 	}
 	if v, ok := s.conn.conn.(driver.Validator); ok && !v.IsValid() {
-		s.status = Broken
+		s.status = backend.Broken
 	}
 }
 
-func (s *sqlSession) stillInTx(ctx context.Context, err error) bool {
+func (s *session) stillInTx(ctx context.Context, err error) bool {
 	if s.d.TxOpen == nil {
 		return true
 	}
@@ -678,6 +679,21 @@ func (s *sqlSession) stillInTx(ctx context.Context, err error) bool {
 }
 
 // execSoon runs a statement of the session's own, for a limited time.
-func (s *sqlSession) execSoon(ctx context.Context, text string) error {
+func (s *session) execSoon(ctx context.Context, text string) error {
 	return s.soon(ctx, func(ctx context.Context) error { return s.texts(ctx, text) })
+}
+
+// Raw calls fn with the driver's connection, where blocking is allowed.
+func (s *session) Raw(ctx context.Context, readOnly bool, fn func(ctx context.Context, conn any) error) error {
+	return s.block(ctx, func(ctx context.Context) error {
+		err := s.readyFor(ctx, readOnly)
+		if err == nil {
+			s.dirty = true
+			err = s.guarded(ctx, readOnly, func() error { return fn(ctx, s.conn.conn) })
+		}
+		if err != nil {
+			s.examine(ctx, err)
+		}
+		return err
+	})
 }

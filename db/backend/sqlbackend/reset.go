@@ -1,17 +1,21 @@
-package db
+package sqlbackend
 
-import "context"
+import (
+	"context"
 
-// resettable is a sqlSession of a dialect that can undo what can't be seen.
-type resettable struct{ *sqlSession }
+	"github.com/seed1239206e/repaint/db/backend"
+)
 
-var _ Resetter = resettable{}
+// resettable is a session of a dialect that can undo what can't be seen.
+type resettable struct{ *session }
+
+var _ backend.Resetter = resettable{}
 
 func (s resettable) Reset(ctx context.Context, thorough bool) error {
 	if !thorough {
 		return nil
 	}
-	ctx, done := limited(ctx, s.c.cleanup)
+	ctx, done := backend.Ending(ctx, s.c.cleanup)
 	defer done()
 	err := s.block(ctx, func(ctx context.Context) error { return s.d.Reset(ctx, &s.conn) })
 	if err != nil {

@@ -1,4 +1,4 @@
-package db
+package sqlbackend
 
 import (
 	"database/sql/driver"

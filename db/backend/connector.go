@@ -1,0 +1,74 @@
+package backend
+
+import (
+	"context"
+	"time"
+)
+
+// Connector opens the connections of one Engine. It may also be a [Shared], [Converter], [Exposer]
+// and [Limited].
+type Connector interface {
+	// Connect opens a connection.
+	Connect(ctx context.Context) (Session, error)
+	// Limits says how the connections may be used together.
+	Limits() Limits
+	// Close ends what the connector itself holds, after all its Sessions.
+	Close() error
+}
+
+// Limits says how the connections of a [Connector] may be used together. The zero value is a
+// database that arbitrates everything itself.
+type Limits struct {
+	// OneWriter: only one connection at a time may write. The Engine keeps the others waiting, in
+	// order and without polling.
+	OneWriter bool
+	// WriterExcludesReaders: while it writes, no other may even read.
+	WriterExcludesReaders bool
+	// MaxConns bounds the number of connections; 0 is no bound. With 1 a single connection does
+	// everything, one user after the other.
+	MaxConns int
+	// MaxParams bounds the number of parameters of one statement; 0 is no bound.
+	MaxParams int
+	// Local: the database is in this process. There is no network that could be silent, so
+	// endings aren't limited; see [Ending].
+	Local bool
+	// PoolSize is the pool's size unless the user gives one; 0 leaves it to package db.
+	PoolSize int
+}
+
+// Shared is a [Connector] that can run single statements of the Engine's own without giving them a
+// connection: on connections that carry those of many callers at once.
+type Shared interface {
+	Connector
+	// Once executes a statement outside of any transaction, as Session.Do does. The error
+	// driver.ErrSkip says that it needs a connection of its own and hasn't been executed.
+	Once(ctx context.Context, c *Call) error
+	// Finish makes later calls of Once fail, and returns when the earlier ones have ended, or when
+	// ctx ends. Sessions aren't disturbed.
+	Finish(ctx context.Context) error
+}
+
+// Converter is a [Connector] whose Sessions block their goroutine. An Engine queues their calls
+// and runs one after the other on the goroutine that has the connection. The arguments' methods are
+// the caller's code, so they are called before that, where the caller is.
+type Converter interface {
+	Connector
+	// Convert converts the call's arguments, if that needs no connection; ok reports whether it
+	// doesn't. If it does, the call isn't queued but made by its caller.
+	Convert(c *Call) (ok bool, err error)
+}
+
+// Exposer is a [Connector] that shows what it is built on.
+type Exposer interface {
+	Connector
+	// Driver is what db.Engine.Driver returns.
+	Driver() any
+}
+
+// Limited is a [Connector] whose Sessions limit the time of what they end by themselves: a
+// rollback after a failed commit, say.
+type Limited interface {
+	Connector
+	// LimitEndings sets that time, before the first connection is made; 0 is no limit.
+	LimitEndings(d time.Duration)
+}

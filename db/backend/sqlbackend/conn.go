@@ -1,0 +1,356 @@
+package sqlbackend
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed1239206e/repaint/db/backend"
+)
+
+// Conn is a driver's connection in the hands of a dialect. It is called
+// where blocking is allowed, and valid only during the call that got it.
+type Conn struct {
+	// Own is the dialect's. Init may set it; Interrupt, which runs beside the
+	// calls, may only read it.
+	Own any
+
+	d    *hooks
+	conn driver.Conn
+	// statements has those prepared on the connection, each in nobody's use.
+	statements statementsOf
+	// spare has been prepared for the next call, and isn't to be kept; nil if there is none.
+	spare     driver.Stmt
+	spareText string
+	asks      *atomic.Int32  // the connector's
+	room      []driver.Value // for fetch; empty
+}
+
+// Driver returns the driver's connection.
+func (c *Conn) Driver() driver.Conn { return c.conn }
+
+// Exec runs a statement without arguments.
+func (c *Conn) Exec(ctx context.Context, text string) error {
+	_, err := c.exec(ctx, text, arguments{}, false)
+	return err
+}
+
+// Value returns the first value of the first row of a statement without
+// arguments, nil if there is none.
+func (c *Conn) Value(ctx context.Context, text string) (any, error) {
+	call := backend.Call{Statement: &backend.Statement{Text: text}, MaxRows: 1}
+	if err := c.query(ctx, &call, arguments{}); err != nil {
+		return nil, err
+	}
+	if call.Count() == 0 {
+		return nil, nil
+	}
+	return call.Values[0], nil
+}
+
+// Select puts the rows of a query, all of them, into the call. keep tells that it will come
+// again. The arguments are what the driver takes, see [Call.DriverArgs].
+func (c *Conn) Select(ctx context.Context, into *backend.Call, text string, keep bool, args ...driver.Value) error {
+	call := backend.Call{Statement: &backend.Statement{Text: text, Traits: backend.Traits{Plan: keep}}}
+	if err := c.query(ctx, &call, arguments{given: ordinals(args)}); err != nil {
+		return err
+	}
+	into.Columns, into.Values = call.Columns, call.Values
+	return nil
+}
+
+// Run runs a statement that returns no rows, and returns how many it changed, and the key
+// that was made for the first one that it inserted.
+func (c *Conn) Run(ctx context.Context, text string, keep bool, args ...driver.Value) (affected, lastID int64, err error) {
+	result, err := c.exec(ctx, text, arguments{given: ordinals(args)}, keep)
+	if err != nil || result == nil {
+		return 0, 0, err
+	}
+	if affected, err = result.RowsAffected(); err == nil {
+		lastID, err = result.LastInsertId()
+	}
+	return affected, lastID, err
+}
+
+func ordinals(args []driver.Value) []driver.NamedValue {
+	all := make([]driver.NamedValue, len(args))
+	for i, v := range args {
+		all[i] = driver.NamedValue{Ordinal: i + 1, Value: v}
+	}
+	return all
+}
+
+// exec runs a statement and returns nothing but what it did.
+func (c *Conn) exec(ctx context.Context, text string, args arguments, keep bool) (driver.Result, error) {
+	if !keep {
+		if e, ok := c.conn.(driver.ExecerContext); ok {
+			values, err := args.of(c, nil)
+			if err != nil {
+				return nil, err
+			}
+			result, err := e.ExecContext(ctx, text, values)
+			if !errors.Is(err, driver.ErrSkip) {
+				return result, err
+			}
+		}
+	}
+	stmt, err := c.prepare(ctx, text, keep)
+	if err != nil {
+		return nil, err
+	}
+	if !keep {
+		defer stmt.Close()
+	}
+	for again := false; ; again = true {
+		e, ok := stmt.(driver.StmtExecContext)
+		if !ok {
+			return nil, fmt.Errorf("the driver's statements (%T) have no ExecContext", stmt)
+		}
+		values, err := args.of(c, stmt)
+		if err != nil {
+			return nil, err
+		}
+		result, err := e.ExecContext(ctx, values)
+		if err == nil || again || !keep || !c.stale(err) {
+			return result, err
+		}
+		if stmt, err = c.prepareAgain(ctx, text); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (c *Conn) stale(err error) bool { return c.d.Stale != nil && c.d.Stale(err) }
+
+// prepareAgain replaces a prepared statement that is kept.
+func (c *Conn) prepareAgain(ctx context.Context, text string) (driver.Stmt, error) {
+	c.statements.drop(text)
+	return c.prepare(ctx, text, true)
+}
+
+// query runs a statement and puts all its rows, up to the call's limit, into
+// the call.
+func (c *Conn) query(ctx context.Context, call *backend.Call, args arguments) (err error) {
+	rows, done, err := c.rows(ctx, call.Statement, args)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		// Closing can be what makes a write last, so its error counts.
+		if e := done(); err == nil {
+			err = e
+		}
+	}()
+	return c.fetch(ctx, rows, call, c.describe(rows, call))
+}
+
+// rows starts a query. done ends it.
+func (c *Conn) rows(ctx context.Context, st *backend.Statement, args arguments) (rows driver.Rows, done func() error, err error) {
+	if c.d.SendsText && !st.Plan && args.none() {
+		if q, ok := c.conn.(driver.QueryerContext); ok {
+			rows, err := q.QueryContext(ctx, st.Text, c.d.TextArgs)
+			if !errors.Is(err, driver.ErrSkip) {
+				if err != nil {
+					return nil, nil, err
+				}
+				return rows, rows.Close, nil
+			}
+		}
+	}
+	stmt, err := c.prepare(ctx, st.Text, st.Plan)
+	if err != nil {
+		return nil, nil, err
+	}
+	for again := false; ; again = true {
+		q, ok := stmt.(driver.StmtQueryContext)
+		if ok {
+			var values []driver.NamedValue
+			if values, err = args.of(c, stmt); err == nil {
+				rows, err = q.QueryContext(ctx, values)
+			}
+		} else {
+			err = fmt.Errorf("the driver's statements (%T) have no QueryContext", stmt)
+		}
+		if err == nil {
+			break
+		}
+		if !st.Plan {
+			_ = stmt.Close() // the query's error says more
+			return nil, nil, err
+		}
+		if again || !c.stale(err) {
+			return nil, nil, err
+		}
+		if stmt, err = c.prepareAgain(ctx, st.Text); err != nil {
+			return nil, nil, err
+		}
+	}
+	if st.Plan {
+		return rows, rows.Close, nil
+	}
+	return rows, func() error {
+		err := rows.Close()
+		if e := stmt.Close(); err == nil {
+			err = e
+		}
+		return err
+	}, nil
+}
+
+// columnConverters has how to convert the values of each column; nil leaves them as they are.
+type columnConverters []func(driver.Value) (driver.Value, error)
+
+// describe tells the call what columns the rows have, and returns how to convert their values.
+func (c *Conn) describe(rows driver.Rows, call *backend.Call) columnConverters {
+	names := rows.Columns()
+	typed, _ := rows.(driver.RowsColumnTypeDatabaseTypeName)
+	call.Describe(len(names), func(i int) backend.Column {
+		if typed == nil {
+			return backend.Column{Name: names[i]}
+		}
+		return backend.Column{Name: names[i], Type: typed.ColumnTypeDatabaseTypeName(i)}
+	})
+	if typed == nil || c.d.Column == nil {
+		return nil
+	}
+	var all columnConverters
+	for i := range names {
+		if convert := c.d.Column(call.Columns[i].Type); convert != nil {
+			if all == nil {
+				all = make(columnConverters, len(names))
+			}
+			all[i] = convert
+		}
+	}
+	return all
+}
+
+// largestRoom bounds how many values a connection keeps room for.
+const largestRoom = 1 << 14
+
+// fetch copies rows into the call. They are collected in room that the connection
+// keeps, because nobody knows how many there will be.
+func (c *Conn) fetch(ctx context.Context, rows driver.Rows, call *backend.Call, convert columnConverters) error {
+	n := len(call.Columns)
+	room, used := c.room, 0
+	defer func() {
+		if len(room) > largestRoom {
+			call.Values, c.room = room[:used:used], nil
+			return
+		}
+		call.Values = append(call.Room(used), room[:used]...)
+		clear(room[:min(used+n, len(room))])
+		c.room = room
+	}()
+	for count := 0; ; count++ {
+		if count&255 == 255 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		full := call.MaxRows > 0 && count >= call.MaxRows
+		// A write has to be read to its end; and what a server sends is read to its end here, where
+		// the context counts, and not by the driver's Close, where it may not.
+		if full && !call.Statement.Writes && c.d.Limits.Local {
+			return nil
+		}
+		if used+n > len(room) {
+			larger := make([]driver.Value, max(2*len(room), used+n, 32))
+			copy(larger, room)
+			room = larger
+		}
+		row := room[used : used+n]
+		if err := rows.Next(row); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if !full {
+			if err := convert.own(call, row); err != nil {
+				return err
+			}
+			used += n
+		}
+	}
+}
+
+// own makes values independent of the driver, which may use its memory for the
+// next row, and the same with every driver.
+func (all columnConverters) own(call *backend.Call, row []driver.Value) error {
+	for i, v := range row {
+		if all != nil && v != nil && all[i] != nil {
+			var err error
+			if row[i], err = all[i](v); err != nil {
+				return fmt.Errorf("column %d, %q: %w", i+1, call.Columns[i].Name, err)
+			}
+			continue
+		}
+		switch v := v.(type) {
+		case []byte:
+			row[i] = append([]byte{}, v...) // empty isn't NULL
+		case time.Time:
+			row[i] = v.UTC()
+		}
+	}
+	return nil
+}
+
+// prepare returns a statement. One that is to be kept must be used only until
+// the next call to prepare.
+func (c *Conn) prepare(ctx context.Context, text string, keep bool) (driver.Stmt, error) {
+	if keep {
+		if stmt := c.statements.get(text); stmt != nil {
+			return stmt, nil
+		}
+	}
+	if stmt := c.spare; stmt != nil {
+		if !keep && c.spareText == text {
+			c.spare = nil
+			return stmt, nil
+		}
+		c.closeSpare()
+	}
+	var stmt driver.Stmt
+	var err error
+	if p, ok := c.conn.(driver.ConnPrepareContext); ok {
+		stmt, err = p.PrepareContext(ctx, text)
+	} else {
+		stmt, err = c.conn.Prepare(text)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.learn(stmt)
+	if keep {
+		c.statements.put(text, stmt)
+	}
+	return stmt, nil
+}
+
+func (c *Conn) closeSpare() {
+	if c.spare != nil {
+		_ = c.spare.Close() // its caller has gone
+		c.spare = nil
+	}
+}
+
+func (c *Conn) closeStatements() {
+	c.closeSpare()
+	c.statements.close()
+}
+
+// learn notes who has a say in arguments.
+func (c *Conn) learn(stmt driver.Stmt) {
+	known := asks(c.asks.Load())
+	switch _, named := c.conn.(driver.NamedValueChecker); {
+	case known == asksStatement:
+	case statementChecks(stmt):
+		c.asks.Store(int32(asksStatement))
+	case known == asksUnknown && named:
+		c.asks.CompareAndSwap(int32(asksUnknown), int32(asksConn))
+	case known == asksUnknown:
+		c.asks.CompareAndSwap(int32(asksUnknown), int32(asksNobody))
+	}
+}

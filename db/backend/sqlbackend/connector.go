@@ -1,0 +1,101 @@
+package sqlbackend
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/db/backend"
+)
+
+// New returns a Connector whose connections are opened by a driver.Connector.
+func New(d Driver, open driver.Connector) backend.Connector {
+	h := hooksOf(d)
+	h.Connector = open
+	return newConnector(h)
+}
+
+// NewDB returns a Connector whose connections are those of an open database of database/sql. They
+// go back to it when they are closed.
+func NewDB(d Driver, pool *sql.DB) backend.Connector {
+	h := hooksOf(d)
+	h.DB = pool
+	return newConnector(h)
+}
+
+func newConnector(h hooks) *connector {
+	if h.BeginText == nil {
+		h.BeginText = Defaults{}.BeginText
+	}
+	return &connector{d: h}
+}
+
+type connector struct {
+	d       hooks
+	asks    atomic.Int32  // an asks, as far as it is known
+	cleanup time.Duration // for what ends something; 0 is no limit. Set before it is used
+}
+
+var (
+	_ backend.Converter = (*connector)(nil)
+	_ backend.Exposer   = (*connector)(nil)
+	_ backend.Limited   = (*connector)(nil)
+)
+
+func (c *connector) asked() asks { return asks(c.asks.Load()) }
+
+func (c *connector) Limits() backend.Limits { return c.d.Limits }
+
+func (c *connector) LimitEndings(d time.Duration) { c.cleanup = d }
+
+// Driver returns what opens the connections.
+func (c *connector) Driver() any {
+	if c.d.DB != nil {
+		return c.d.DB
+	}
+	return c.d.Connector
+}
+
+func (c *connector) Connect(ctx context.Context) (backend.Session, error) {
+	s := &session{d: &c.d, c: c}
+	s.conn.d, s.conn.asks = &c.d, &c.asks
+	opened := false
+	defer func() {
+		if !opened {
+			go s.shut() // if the greenlet was killed, as soon as it is open
+		}
+	}()
+	_, err := repaint.Block(ctx, func(ctx context.Context) (struct{}, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.closed {
+			return struct{}{}, driver.ErrBadConn
+		}
+		err := s.open(ctx)
+		if err != nil {
+			_ = s.shutLocked()
+		}
+		return struct{}{}, err
+	})
+	opened = true
+	if err != nil {
+		return nil, err
+	}
+	if c.d.Reset != nil {
+		return resettable{s}, nil
+	}
+	return s, nil
+}
+
+func (c *connector) Close() error {
+	if c.d.OnClose == nil {
+		return nil
+	}
+	_, err := repaint.Block(context.Background(), func(context.Context) (struct{}, error) {
+		return struct{}{}, c.d.OnClose()
+	})
+	return err
+}

@@ -1,0 +1,99 @@
+package sqlbackend
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+
+	"github.com/seed1239206e/repaint/db/backend"
+)
+
+// hooks are a Driver's methods, looked up once. What a Driver hasn't got is nil; the interfaces in
+// driver.go say what that means.
+type hooks struct {
+	// One of these opens connections. Those of a DB go back to it when they are closed.
+	Connector driver.Connector
+	DB        *sql.DB
+
+	Limits         backend.Limits
+	Init           func(ctx context.Context, c *Conn) error
+	Keep, Reset    func(ctx context.Context, c *Conn) error
+	BeginText      func(opts backend.TxOptions) []string
+	SetReadOnly    func(ctx context.Context, c *Conn, on bool) error
+	ReadOnlyTx     bool
+	TxOpen         func(ctx context.Context, c *Conn, err error) bool
+	FailsTx        func(err error) bool
+	Recover        func(ctx context.Context, c *Conn) error
+	Interrupt      func(until context.Context, c *Conn)
+	Abort          func(c *Conn)
+	Interrupted    func(err error) bool
+	Lost           func(err error) bool
+	Open           func(c *Conn) bool
+	Stale          func(err error) bool
+	Convert        func(v any) (driver.Value, error)
+	Arg            func(v driver.Value) (driver.Value, error)
+	Column         func(typ string) func(v driver.Value) (driver.Value, error)
+	KeepStatements int
+	TextArgs       []driver.NamedValue
+	SendsText      bool
+	OneStatement   bool
+	QueriesRows    bool
+	IDsFromOne     bool
+	Emulate        func(c *Conn, call *backend.Call) (func(ctx context.Context) error, error)
+	OnClose        func() error
+}
+
+// emulates reports whether the driver may have a statement run by means of others.
+func (h *hooks) emulates(st *backend.Statement) bool {
+	return h.Emulate != nil && st.Returns && st.Changes
+}
+
+func hooksOf(d Driver) hooks {
+	f := d.Facts()
+	h := hooks{
+		Limits: f.Limits, KeepStatements: f.KeepStatements, TextArgs: f.TextArgs, SendsText: f.SendsText,
+		OneStatement: f.OneStatement, QueriesRows: f.QueriesRows, IDsFromOne: f.IDsFromOne, ReadOnlyTx: f.ReadOnlyTx,
+		Init: d.Init, BeginText: d.BeginText, FailsTx: d.FailsTx, Recover: d.Recover, Lost: d.Lost, Stale: d.Stale, Arg: d.Arg,
+	}
+	if d, ok := d.(Resetter); ok {
+		h.Keep, h.Reset = d.Keep, d.Reset
+	}
+	if d, ok := d.(AccessSetter); ok {
+		h.SetReadOnly = d.SetReadOnly
+	}
+	if d, ok := d.(TxWatcher); ok {
+		h.TxOpen = d.TxOpen
+	}
+	if d, ok := d.(Interrupter); ok {
+		h.Interrupt, h.Interrupted = d.Interrupt, d.Interrupted
+	}
+	if d, ok := d.(Aborter); ok {
+		h.Abort = d.Abort
+	}
+	if d, ok := d.(OpenReporter); ok {
+		h.Open = d.Open
+	}
+	if d, ok := d.(ArgConverter); ok {
+		h.Convert = d.Convert
+	}
+	if d, ok := d.(ColumnConverter); ok {
+		h.Column = d.Column
+	}
+	if d, ok := d.(Emulator); ok {
+		h.Emulate = d.Emulate
+	}
+	if d, ok := d.(Closer); ok {
+		h.OnClose = d.Close
+	}
+	return h
+}
+
+// Funcs is a Driver as a struct of functions, of which most may be nil.
+//
+// Deprecated: implement [Driver].
+type Funcs = hooks
+
+// OfFuncs is [New] for Funcs.
+//
+// Deprecated: implement [Driver], and call [New] or [NewDB].
+func OfFuncs(f Funcs) backend.Connector { return newConnector(f) }

@@ -1,0 +1,138 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/backend/sqlbackend"
+	"github.com/seed1239206e/repaint/sqltext"
+)
+
+// Names for authors of dialects, which are in package backend and sqlbackend now.
+type (
+	// Connector is [backend.Connector].
+	//
+	// Deprecated: use [backend.Connector].
+	Connector = backend.Connector
+	// Shared is [backend.Shared].
+	//
+	// Deprecated: use [backend.Shared].
+	Shared = backend.Shared
+	// Limits is [backend.Limits].
+	//
+	// Deprecated: use [backend.Limits].
+	Limits = backend.Limits
+	// Session is [backend.Session].
+	//
+	// Deprecated: use [backend.Session].
+	Session = backend.Session
+	// Resetter is [backend.Resetter].
+	//
+	// Deprecated: use [backend.Resetter].
+	Resetter = backend.Resetter
+	// Streamer is [backend.Streamer].
+	//
+	// Deprecated: use [backend.Streamer].
+	Streamer = backend.Streamer
+	// Cursor is [backend.Cursor].
+	//
+	// Deprecated: use [backend.Cursor].
+	Cursor = backend.Cursor
+	// Status is [backend.Status].
+	//
+	// Deprecated: use [backend.Status].
+	Status = backend.Status
+	// Statement is [backend.Statement].
+	//
+	// Deprecated: use [backend.Statement].
+	Statement = backend.Statement
+	// Traits is [backend.Traits].
+	//
+	// Deprecated: use [backend.Traits].
+	Traits = backend.Traits
+	// Call is [backend.Call].
+	//
+	// Deprecated: use [backend.Call].
+	Call = backend.Call
+	// Column is [backend.Column].
+	//
+	// Deprecated: use [backend.Column].
+	Column = backend.Column
+	// SQLDriver is [sqlbackend.Funcs].
+	//
+	// Deprecated: use [sqlbackend.Driver].
+	SQLDriver = sqlbackend.Funcs //lint:ignore SA1019 it is deprecated itself
+	// SQLConn is [sqlbackend.Conn].
+	//
+	// Deprecated: use [sqlbackend.Conn].
+	SQLConn = sqlbackend.Conn
+)
+
+// The states of a Session.
+//
+// Deprecated: use those of package backend.
+const (
+	Idle     = backend.Idle
+	InTx     = backend.InTx
+	FailedTx = backend.FailedTx
+	Broken   = backend.Broken
+)
+
+// SQLConnector returns the Connector of a blocking driver.
+//
+// Deprecated: use [sqlbackend.New] or [sqlbackend.NewDB].
+func SQLConnector(d SQLDriver) Connector { return sqlbackend.OfFuncs(d) }
+
+// Register makes a dialect available to Open.
+//
+// Deprecated: use [backend.Register].
+func Register(d Dialect) { backend.Register(d) }
+
+// TraitsOf makes the traits of what a language knows about the statements of a text.
+//
+// Deprecated: use [backend.TraitsOf].
+func TraitsOf(l *sqltext.Language, text string, statements []sqltext.Statement) Traits {
+	return backend.TraitsOf(l, text, statements)
+}
+
+// LostOf returns what makes a text useless outside of a Conn or Tx.
+//
+// Deprecated: use [backend.LostOf].
+func LostOf(l *sqltext.Language, text string, statements []sqltext.Statement) string {
+	return backend.LostOf(l, text, statements)
+}
+
+// UnknownOutcome marks a driver's error after which nothing is known of the statement's fate.
+//
+// Deprecated: use [backend.UnknownOutcome].
+func UnknownOutcome(err error) error { return backend.UnknownOutcome(err) }
+
+// BadArgument returns the error for an argument that can't be sent.
+//
+// Deprecated: use [backend.BadArgument].
+func BadArgument(c *Call, i int, condition, why error) error {
+	return backend.BadArgument(c, i, condition, why)
+}
+
+// OutOfRange returns a reason for refusing an argument.
+//
+// Deprecated: use [backend.OutOfRange].
+func OutOfRange(format string, args ...any) error { return backend.OutOfRange(format, args...) }
+
+// Ending returns a context for what ends something.
+//
+// Deprecated: use [backend.Ending].
+func Ending(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return backend.Ending(ctx, d)
+}
+
+// ParseBool reads the value of a URL option that is on or off.
+//
+// Deprecated: use [backend.ParseBool].
+func ParseBool(value string) (bool, error) { return backend.ParseBool(value) }
+
+// ParseDuration reads the value of a URL option that is a time.
+//
+// Deprecated: use [backend.ParseDuration].
+func ParseDuration(value string) (time.Duration, error) { return backend.ParseDuration(value) }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/seed1239206e/repaint/greenlet"
-	"github.com/seed1239206e/repaint/internal/explore"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -119,20 +118,15 @@ func Sleep(ctx context.Context, d time.Duration) error {
 
 // sleep is Sleep in the main function.
 func (h *host) sleep(ctx context.Context, g *greenlet.Greenlet, d time.Duration) error {
+	if h.explorer != nil {
+		return h.sleepInTurn(ctx, g, d)
+	}
 	p := loop.NewPromise[struct{}](h.loop)
-	timer := h.loop.ScheduleLater(d, (*mainAlarm)(p))
+	timer := h.loop.CallLater(d, func() { p.Resolve(struct{}{}) })
 	defer timer.Stop()
 	p.Future().SetName("a sleep")
 	return h.drive(ctx, "Sleep", g, &p.Future().Latch)
 }
-
-// A mainAlarm ends a sleep of the main function.
-type mainAlarm loop.Promise[struct{}]
-
-func (a *mainAlarm) RunInLoop() { (*loop.Promise[struct{}])(a).Resolve(struct{}{}) }
-
-// LoopOwner implements [loop.Owned].
-func (a *mainAlarm) LoopOwner() string { return explore.Main }
 
 func (t *task) sleep(ctx context.Context, g *greenlet.Greenlet, d time.Duration) error {
 	s := (*sleeping)(t)

@@ -1,8 +1,11 @@
 package repaint
 
 import (
+	"context"
 	"strconv"
+	"time"
 
+	"github.com/seed1239206e/repaint/greenlet"
 	"github.com/seed1239206e/repaint/internal/explore"
 	"github.com/seed1239206e/repaint/loop"
 )
@@ -86,4 +89,36 @@ func (h *host) inTurn(until func() bool) func() bool {
 		h.turn = until()
 		return h.turn
 	}
+}
+
+// sleepInTurn is a sleep of the main function of a loop that explores. It is one step.
+func (h *host) sleepInTurn(ctx context.Context, g *greenlet.Greenlet, d time.Duration) error {
+	if h.inCallback() {
+		return misplaced(ErrInCallback, "Sleep", "by a callback: spawn a task that waits, or use the future's OnDone")
+	}
+	if err := h.checkLock("Sleep"); err != nil {
+		return err
+	}
+	end := h.loop.Now().Add(max(d, 0))
+	over := func() bool { return !h.loop.Now().Before(end) }
+	timer := h.loop.ScheduleLater(d, (*mainTurn)(h))
+	defer timer.Stop()
+	what := "a sleep"
+	if d <= 0 {
+		what = "its next turn"
+	}
+	h.explorer.TaskWaits(explore.Main, what, explore.Place())
+	h.watch.over(ctx, &h.scope, h, h)
+	h.driver = g
+	err := h.loop.Drive(h.inTurn(func() bool { return over() || ctx.Err() != nil || h.stray != nil }))
+	switch {
+	case err != nil:
+		return err
+	case h.stray != nil:
+		err, h.stray = h.stray, nil
+		return err
+	case over():
+		return nil
+	}
+	return loop.ContextError(ctx)
 }

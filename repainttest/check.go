@@ -50,5 +50,9 @@ func nth(all []event, i int) string {
 	if i >= len(all) {
 		return "nothing more happened in that step"
 	}
-	return "task " + all[i].task + " " + all[i].String()
+	text := all[i].String()
+	if all[i].kind == sends {
+		text = "sent " + text
+	}
+	return "task " + all[i].task + " " + text
 }

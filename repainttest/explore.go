@@ -89,7 +89,7 @@ func (x *exploration) repeat(text string) {
 		x.t.Fatalf("%s is %q, which is no schedule: %v", ScheduleVariable, text, err)
 	}
 	follow := &replay{schedule: s}
-	r := &recorder{strategy: follow}
+	r := &recorder{strategy: follow, detailed: true}
 	ok := x.subtest("schedule="+s.String(), r, 0)
 	x.t.Logf("the schedule:\n%s", r.picture())
 	if misfit := follow.verdict(); misfit != "" {
@@ -167,6 +167,7 @@ func (x *exploration) explore(n int) {
 func (x *exploration) conclude() {
 	x.t.Helper()
 	x.t.Log(x.report)
+	x.warn()
 	switch {
 	case x.tree.differs != "":
 		x.t.Logf("the program doesn't depend on the schedule alone: %s. See CheckRepeats", x.tree.differs)
@@ -178,6 +179,14 @@ func (x *exploration) conclude() {
 	}
 	if never := x.report.never(); never != nil {
 		x.t.Errorf("in none of %d schedules it held that %s", x.report.schedules, strings.Join(never, ", nor that "))
+	}
+}
+
+// warn says what makes schedules less than they should be.
+func (x *exploration) warn() {
+	x.t.Helper()
+	for _, doubt := range x.report.doubts {
+		x.t.Log(doubt)
 	}
 }
 
@@ -196,6 +205,7 @@ func (x *exploration) run(t *testing.T, r *recorder, steps int, seed ...uint64) 
 	defer func() {
 		r.took = time.Since(began)
 		r.end()
+		x.report.doubt(r.doubts...)
 		if p := recover(); p != nil {
 			t.Errorf("Run panicked: %v\n%s", p, debug.Stack())
 		}
@@ -223,6 +233,10 @@ func (x *exploration) failed(found *recorder, origin string) {
 		})
 	}
 	s := best.needed()
+	detailed := &recorder{strategy: &replay{schedule: s}, detailed: true}
+	if len(best.users) > 0 && quietly(x.t.Name(), func(t *testing.T) { x.run(t, detailed, 0) }) {
+		best.steps = detailed.steps
+	}
 	how := "it couldn't be shrunk"
 	switch {
 	case x.settings.shrink <= 0:
@@ -243,6 +257,7 @@ func (x *exploration) failed(found *recorder, origin string) {
 	default:
 		where = fmt.Sprintf("to have it run first from now on, keep it in a file: %s", keptAs(x.t.Name(), s))
 	}
+	x.warn()
 	x.t.Errorf("%s failed; %s:\n%s\nto repeat exactly this: %s\n%s", origin, how, best.picture(), x.command(s), where)
 }
 

@@ -139,6 +139,9 @@ func (r *recorder) rows() []row {
 		}
 		first := len(all)
 		for _, e := range s.events {
+			if e.kind == asks {
+				continue // the statement will be seen
+			}
 			if last := len(all) - 1; last >= first && all[last].task == e.task {
 				all[last].text += "; " + e.String()
 				continue

@@ -27,6 +27,19 @@ type recorder struct {
 	tasks   []explore.Task // in the order of their beginning; the main function isn't one
 	ids     []string       // of those that are ready; used again and again
 
+	inControl []string // the task that has control, and those that wait for it because they spawned it
+
+	// Of statements, see statement.go.
+	loop     *loop.Loop
+	news     chan struct{} // has room for one signal: there is an answer
+	calls    []*call       // that aren't answered, in the order in which they were sent
+	urgent   []string      // tasks that go on before the next choice
+	users    map[user]string
+	blockers map[user][]int64 // when the servers were last asked
+	turnFor  string           // the statement for which the task that has control is about to wait for its turn, or ""
+	doubts   []string
+	detailed bool // servers are asked also what takes time, because this is to be shown
+
 	progress atomic.Int64 // steps made, for the watch over a loop that is held
 	took     time.Duration
 }
@@ -43,7 +56,9 @@ type event struct {
 	task  string
 	kind  eventKind
 	what  string // it waits for; or the statement
-	place string // where it waits
+	place string // where it waits, or sends it
+
+	args, result string // of a statement
 }
 
 type eventKind byte
@@ -52,6 +67,8 @@ const (
 	begins eventKind = iota
 	waits
 	ends
+	asks  // for its turn to send a statement
+	sends // a statement
 )
 
 func (e event) String() string {
@@ -60,6 +77,14 @@ func (e event) String() string {
 		return "begins"
 	case ends:
 		return "ends"
+	case asks:
+		return "is to send " + e.what
+	case sends:
+		text := e.what
+		if e.args != "" {
+			text += " [" + e.args + "]"
+		}
+		return text + " → " + e.result
 	}
 	return strings.TrimSpace(fmt.Sprintf("%s: waits for %s", e.place, e.what))
 }
@@ -72,6 +97,8 @@ func (r *recorder) begin(seed uint64, steps int) {
 	}
 	r.steps = []step{{}}
 	r.current = explore.Main
+	r.inControl = []string{explore.Main}
+	r.users = map[user]string{}
 }
 
 // end is called when the program has ended.
@@ -83,7 +110,11 @@ func (r *recorder) end() {
 
 // Choose implements [loop.Chooser].
 func (r *recorder) Choose(ready []loop.Runnable) int {
-	p := point{step: len(r.steps) - 1, current: r.current, ready: r.alternatives(ready), status: r.status}
+	all := r.alternatives(ready)
+	if i := r.first(); i >= 0 {
+		return i
+	}
+	p := point{step: len(r.steps) - 1, current: r.current, ready: all, status: r.status}
 	task := p.ready[r.choose(p)]
 	if task == r.current {
 		r.streak++
@@ -91,9 +122,40 @@ func (r *recorder) Choose(ready []loop.Runnable) int {
 		r.streak = 1
 	}
 	r.current = task
+	r.inControl = append(r.inControl[:0], task)
 	r.steps = append(r.steps, step{task: task, ready: slices.Clone(p.ready)})
 	r.progress.Add(1)
 	return slices.Index(r.ids, task)
+}
+
+// first returns what goes on without a choice, as part of the present step, and -1 if there is nothing.
+func (r *recorder) first() int {
+	if i := slices.Index(r.ids, answersOwner); i >= 0 {
+		return i
+	}
+	for n, task := range r.urgent {
+		if i := slices.Index(r.ids, task); i >= 0 {
+			r.urgent = slices.Delete(r.urgent, n, n+1)
+			r.inControl = append(r.inControl[:0], task)
+			return i
+		}
+	}
+	return -1
+}
+
+// control returns the task that has control.
+func (r *recorder) control() string {
+	if n := len(r.inControl); n > 0 {
+		return r.inControl[n-1]
+	}
+	return r.current
+}
+
+// yields notes that a task gives up control.
+func (r *recorder) yields(task string) {
+	if n := len(r.inControl); n > 0 && r.inControl[n-1] == task {
+		r.inControl = r.inControl[:n-1]
+	}
 }
 
 // hasEnded is the status of a task whose function has returned.
@@ -109,6 +171,10 @@ func (r *recorder) status(task string) string {
 			switch e.kind {
 			case ends:
 				return hasEnded
+			case asks:
+				return "that is to send " + e.what
+			case sends:
+				return "that waits for the answer to " + e.what
 			case waits:
 				return fmt.Sprintf("that waits for %s (%s)", e.what, e.place)
 			}
@@ -168,15 +234,24 @@ func (r *recorder) choose(p point) int {
 func (r *recorder) TaskBegins(t explore.Task) {
 	r.tasks = append(r.tasks, t)
 	r.note(event{task: t.ID, kind: begins})
+	r.inControl = append(r.inControl, t.ID)
 }
 
 // TaskWaits implements [explore.Explorer].
 func (r *recorder) TaskWaits(id, waitsFor, place string) {
-	r.note(event{id, waits, waitsFor, place})
+	e := event{task: id, kind: waits, what: waitsFor, place: place}
+	if r.turnFor != "" {
+		e.kind, e.what, r.turnFor = asks, r.turnFor, ""
+	}
+	r.note(e)
+	r.yields(id)
 }
 
 // TaskEnds implements [explore.Explorer].
-func (r *recorder) TaskEnds(id string) { r.note(event{task: id, kind: ends}) }
+func (r *recorder) TaskEnds(id string) {
+	r.note(event{task: id, kind: ends})
+	r.yields(id)
+}
 
 func (r *recorder) note(e event) {
 	last := &r.steps[len(r.steps)-1]
@@ -236,7 +311,10 @@ func count(n int, thing string) string {
 
 // list writes names of tasks.
 func list(tasks []string) string {
-	if len(tasks) == 1 {
+	switch len(tasks) {
+	case 0:
+		return "no task"
+	case 1:
 		return "task " + tasks[0]
 	}
 	n := len(tasks) - 1

@@ -17,6 +17,7 @@ type report struct {
 	took      time.Duration
 	most      int // steps of a schedule
 	pairs     map[pair]order
+	doubts    []string // why schedules may not repeat
 
 	mu        sync.Mutex // main may call Sometimes from goroutines of its own
 	sometimes map[string]bool
@@ -44,6 +45,15 @@ func (p *report) add(r *recorder) {
 	p.took += r.took
 	p.most = max(p.most, len(r.steps)-1)
 	p.addPairs(r)
+}
+
+// doubt notes, once each, why schedules may not repeat.
+func (p *report) doubt(all ...string) {
+	for _, d := range all {
+		if !slices.Contains(p.doubts, d) {
+			p.doubts = append(p.doubts, d)
+		}
+	}
 }
 
 // addPairs notes for each two places, of different tasks, which one came before the other.
@@ -76,10 +86,15 @@ func (p *report) addPairs(r *recorder) {
 
 // label names a step for pairs, "" if it is none of them.
 func (e event) label() string {
-	if e.kind != waits || e.task == mainTask {
+	switch {
+	case e.task == mainTask:
 		return ""
+	case e.kind == waits:
+		return e.place
+	case e.kind == sends && e.place != "":
+		return e.what
 	}
-	return e.place
+	return ""
 }
 
 // String tells how many schedules there were, how long they took and what they covered.

@@ -2,7 +2,11 @@
 // next, the bridge, which tells what the tasks do, and the drivers, whose statements are steps of a schedule.
 package explore
 
-import "github.com/seed1239206e/repaint/loop"
+import (
+	"context"
+
+	"github.com/seed1239206e/repaint/loop"
+)
 
 // An Explorer chooses the steps of a loop, and is told what happens in them. All calls come from the loop.
 type Explorer interface {
@@ -16,6 +20,11 @@ type Explorer interface {
 
 	// TaskEnds tells that a task's function has returned, or has been ended otherwise.
 	TaskEnds(id string)
+
+	// Execute sends a statement of the calling task, or main function, when the schedule comes to it: it calls do in
+	// another goroutine. Nothing else goes on until there is the answer, or the server says that the statement
+	// waits for a lock. do returns what is to be shown of the result; its error is returned.
+	Execute(ctx context.Context, s Statement, do func(ctx context.Context) (result string, err error)) error
 }
 
 // Main is the ID of the main function.

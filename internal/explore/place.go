@@ -17,7 +17,7 @@ func Place() string {
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
 	for {
 		frame, more := frames.Next()
-		if frame.File != "" && !machinery(packageOf(frame.Function)) {
+		if frame.File != "" && (strings.HasSuffix(frame.File, "_test.go") || !machinery(packageOf(frame.Function))) {
 			return fmt.Sprintf("%s:%d", path.Base(frame.File), frame.Line)
 		}
 		if !more {
@@ -43,7 +43,7 @@ func machinery(pkg string) bool {
 	case pkg == module, strings.HasPrefix(pkg, module+"/"):
 		return true
 	}
-	for _, p := range []string{"database/sql", "runtime", "gorm.io/", "github.com/jmoiron/sqlx", "iter", "slices"} {
+	for _, p := range []string{"database/sql", "runtime", "testing", "gorm.io/", "github.com/jmoiron/sqlx", "iter", "slices"} {
 		if strings.HasPrefix(pkg, p) {
 			return true
 		}

@@ -1,0 +1,38 @@
+package explore
+
+import (
+	"context"
+	"time"
+)
+
+// A Statement is what a task sends to a database: a step of the schedule.
+type Statement struct {
+	Text string
+	Args string // as they are to be shown, or ""
+
+	// Server can be asked whether the statement waits for a lock, by the number of its session. It is nil if nothing can.
+	Server  Server
+	Session int64
+
+	// Busy reports whether an error says that the statement has had no effect because of a lock, and can be sent again. It is
+	// for databases whose clients wait by trying again and again; nil for others.
+	Busy func(err error) bool
+	// Patience is for how long, on the loop's clock, the statement is to be sent again after such an error.
+	Patience time.Duration
+}
+
+// A Server knows which of its sessions wait for locks.
+type Server interface {
+	// Waiting returns those of the sessions that wait for a lock, each with the sessions that it waits for, as far as these are known.
+	// It is called while nothing else uses the server but what waits.
+	Waiting(ctx context.Context, sessions []int64) (map[int64][]int64, error)
+}
+
+// A Teller is a [Server] that can say more, but takes its time.
+type Teller interface {
+	// Holders returns for whose locks the sessions wait that Waiting has named.
+	Holders(ctx context.Context, sessions []int64) (map[int64][]int64, error)
+}
+
+// A Query sends a statement without arguments on a connection of its own, and returns the rows as text.
+type Query func(ctx context.Context, text string) (rows [][]string, err error)

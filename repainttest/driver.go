@@ -1,0 +1,341 @@
+package repainttest
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/explore"
+)
+
+// Driver returns a connector of the same database whose statements are steps of the schedule in a loop that explores: each
+// begins when the schedule comes to it, BEGIN, COMMIT and ROLLBACK, too, one at a time, and the next is chosen when it
+// has been answered, or waits for a lock. Elsewhere it is the connector that it was given.
+//
+//	pool := sql.OpenDB(repainttest.Driver(connector))
+//
+// So code on database/sql, and on what builds on that, such as GORM and sqlx, can be explored unchanged, with the drivers for
+// PostgreSQL, MySQL, MariaDB and SQLite. Of another database it isn't known which statements wait for locks: one that hasn't been
+// answered for 200 ms is believed to, which the exploration says in the end, because it may not repeat.
+//
+// Statements are steps where tasks, or the main function, call the pool. What runs on goroutines of its own isn't
+// scheduled. A limit of the pool (SetMaxOpenConns) below the number of tasks blocks the loop: database/sql waits with the goroutine.
+// The rows of a query are all read in its step.
+func Driver(c driver.Connector) driver.Connector { return &connector{inner: c} }
+
+// A connector connects to one database.
+type connector struct {
+	inner driver.Connector
+
+	mu     sync.Mutex
+	known  bool           // what the database is
+	server explore.Server // nil if it can't be asked
+	number string         // the query for a session's number, "" if there is none
+	lite   bool           // it is SQLite
+
+	asking sync.Mutex // while probe is used
+	probe  driver.Conn
+
+	sessions atomic.Int64
+}
+
+func (c *connector) Driver() driver.Driver { return c.inner.Driver() }
+
+func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	inner, err := c.inner.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	conn := &conn{Conn: inner, c: c, session: -c.sessions.Add(1), patience: -1}
+	if err := c.identify(ctx, conn); err != nil {
+		return nil, errors.Join(err, inner.Close())
+	}
+	return conn, nil
+}
+
+// identify finds out what the database is, and the number of the session.
+func (c *connector) identify(ctx context.Context, conn *conn) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.known {
+		c.recognize(ctx, conn.Conn)
+	}
+	if c.number == "" {
+		return nil
+	}
+	rows, err := texts(ctx, conn.Conn, c.number)
+	if err != nil {
+		return fmt.Errorf("asking for the session's number, to know whether it waits for a lock: %w", err)
+	}
+	_, err = fmt.Sscan(rows[0][0], &conn.session)
+	return err
+}
+
+// recognize finds out what the database is by what it understands.
+func (c *connector) recognize(ctx context.Context, conn driver.Conn) {
+	c.known = true
+	understands := func(query string) (string, bool) {
+		rows, err := texts(ctx, conn, query)
+		if err != nil || len(rows) == 0 {
+			return "", false
+		}
+		return rows[0][0], true
+	}
+	if _, ok := understands("select sqlite_version()"); ok {
+		c.lite = true
+		return
+	}
+	version, ok := understands("select version()")
+	switch {
+	case !ok:
+	case strings.Contains(version, "PostgreSQL"):
+		c.server, c.number = &explore.Postgres{Query: c.ask}, "select pg_backend_pid()"
+	case strings.Contains(version, "MariaDB"):
+		c.server, c.number = &explore.MariaDB{Query: c.ask}, "select connection_id()"
+	default:
+		if _, ok := understands("select connection_id()"); ok {
+			c.server, c.number = &explore.MySQL{Query: c.ask}, "select connection_id()"
+		}
+	}
+}
+
+// ask sends a query on a connection that is for nothing else.
+func (c *connector) ask(ctx context.Context, query string) ([][]string, error) {
+	c.asking.Lock()
+	defer c.asking.Unlock()
+	if c.probe == nil {
+		var err error
+		if c.probe, err = c.inner.Connect(ctx); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := texts(ctx, c.probe, query)
+	if err != nil {
+		err = errors.Join(err, c.probe.Close())
+		c.probe = nil
+	}
+	return rows, err
+}
+
+// Close implements [io.Closer] for the pool.
+func (c *connector) Close() error {
+	c.asking.Lock()
+	defer c.asking.Unlock()
+	var err error
+	if c.probe != nil {
+		err = c.probe.Close()
+		c.probe = nil
+	}
+	if closer, ok := c.inner.(io.Closer); ok {
+		err = errors.Join(err, closer.Close())
+	}
+	return err
+}
+
+// A conn is a connection whose statements are steps.
+type conn struct {
+	driver.Conn
+	c       *connector
+	session int64
+	// patience is SQLite's busy_timeout in milliseconds, -1 if the connection has its own. While it explores, the schedule
+	// waits in its place.
+	patience int64
+}
+
+// Unwrap returns the driver's connection, for sql.Conn.Raw.
+func (c *conn) Unwrap() driver.Conn { return c.Conn }
+
+// step runs fn as a step, if there is a schedule.
+func (c *conn) step(ctx context.Context, text string, args []driver.NamedValue, fn func(ctx context.Context) (string, error)) error {
+	e := explore.Of(repaint.CurrentLoop())
+	if err := c.setPatience(ctx, e != nil); err != nil {
+		return err
+	}
+	if e == nil {
+		_, err := fn(ctx)
+		return err
+	}
+	s := explore.Statement{Text: text, Args: showArgs(args), Server: c.c.server, Session: c.session}
+	if c.c.lite {
+		s.Server, s.Busy, s.Patience = noServer, isBusy, milliseconds(c.patience)
+	}
+	return e.Execute(ctx, s, fn)
+}
+
+// setPatience has SQLite's waiting for locks done by the schedule, or by the connection again.
+func (c *conn) setPatience(ctx context.Context, explores bool) error {
+	if !c.c.lite || explores == (c.patience >= 0) {
+		return nil
+	}
+	if !explores {
+		_, err := texts(ctx, c.Conn, fmt.Sprintf("pragma busy_timeout=%d", c.patience))
+		c.patience = -1
+		return err
+	}
+	rows, err := texts(ctx, c.Conn, "pragma busy_timeout")
+	if err == nil {
+		if _, err = fmt.Sscan(rows[0][0], &c.patience); err == nil {
+			_, err = texts(ctx, c.Conn, "pragma busy_timeout=0")
+		}
+	}
+	return err
+}
+
+func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	inner, err := prepare(ctx, c.Conn, query)
+	if err != nil {
+		return nil, err
+	}
+	return &stmt{Stmt: inner, c: c, query: query}, nil
+}
+
+func (c *conn) Prepare(query string) (driver.Stmt, error) {
+	return c.PrepareContext(context.Background(), query)
+}
+
+func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (result driver.Result, err error) {
+	inner, ok := c.Conn.(driver.ExecerContext)
+	if !ok {
+		return nil, driver.ErrSkip
+	}
+	err = c.step(ctx, query, args, func(ctx context.Context) (string, error) {
+		var err error
+		result, err = inner.ExecContext(ctx, query, args)
+		return showResult(result, err)
+	})
+	return result, err
+}
+
+func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	inner, ok := c.Conn.(driver.QueryerContext)
+	if !ok {
+		return nil, driver.ErrSkip
+	}
+	return c.query(ctx, query, args, func(ctx context.Context) (driver.Rows, error) { return inner.QueryContext(ctx, query, args) })
+}
+
+// query runs fn as a step, and reads its rows in it.
+func (c *conn) query(ctx context.Context, query string, args []driver.NamedValue, fn func(ctx context.Context) (driver.Rows, error)) (rows driver.Rows, err error) {
+	explores := explore.Of(repaint.CurrentLoop()) != nil
+	err = c.step(ctx, query, args, func(ctx context.Context) (string, error) {
+		inner, err := fn(ctx)
+		if err != nil || !explores {
+			rows = inner
+			return "", err
+		}
+		read, err := readRows(inner)
+		if err != nil {
+			return "", err
+		}
+		rows = read
+		return read.show(), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return rows, nil
+}
+
+func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	text := "begin"
+	if level := sql.IsolationLevel(opts.Isolation); level != sql.LevelDefault {
+		text += " isolation level " + strings.ToLower(level.String())
+	}
+	if opts.ReadOnly {
+		text += " read only"
+	}
+	var inner driver.Tx
+	err := c.step(ctx, text, nil, func(ctx context.Context) (string, error) {
+		var err error
+		inner, err = begin(ctx, c.Conn, opts)
+		return "done", err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &tx{inner, c, context.WithoutCancel(ctx)}, nil
+}
+
+func (c *conn) Begin() (driver.Tx, error) { return c.BeginTx(context.Background(), driver.TxOptions{}) }
+
+func (c *conn) Ping(ctx context.Context) error {
+	if p, ok := c.Conn.(driver.Pinger); ok {
+		return p.Ping(ctx)
+	}
+	return nil
+}
+
+func (c *conn) ResetSession(ctx context.Context) error {
+	if r, ok := c.Conn.(driver.SessionResetter); ok {
+		return r.ResetSession(ctx)
+	}
+	return nil
+}
+
+func (c *conn) IsValid() bool {
+	v, ok := c.Conn.(driver.Validator)
+	return !ok || v.IsValid()
+}
+
+func (c *conn) CheckNamedValue(v *driver.NamedValue) error {
+	if checker, ok := c.Conn.(driver.NamedValueChecker); ok {
+		return checker.CheckNamedValue(v)
+	}
+	return driver.ErrSkip
+}
+
+// A tx is a transaction whose end is a step. Its context is that of its beginning, without an end: a rollback is sent
+// also then.
+type tx struct {
+	driver.Tx
+	c   *conn
+	ctx context.Context
+}
+
+func (t *tx) Commit() error {
+	return t.c.step(t.ctx, "commit", nil, func(context.Context) (string, error) { return "done", t.Tx.Commit() })
+}
+
+func (t *tx) Rollback() error {
+	return t.c.step(t.ctx, "rollback", nil, func(context.Context) (string, error) { return "done", t.Tx.Rollback() })
+}
+
+// A stmt is a prepared statement whose executions are steps.
+type stmt struct {
+	driver.Stmt
+	c     *conn
+	query string
+}
+
+func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (result driver.Result, err error) {
+	err = s.c.step(ctx, s.query, args, func(ctx context.Context) (string, error) {
+		var err error
+		result, err = execStmt(ctx, s.Stmt, args)
+		return showResult(result, err)
+	})
+	return result, err
+}
+
+func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	return s.c.query(ctx, s.query, args, func(ctx context.Context) (driver.Rows, error) { return queryStmt(ctx, s.Stmt, args) })
+}
+
+func (s *stmt) CheckNamedValue(v *driver.NamedValue) error {
+	if checker, ok := s.Stmt.(driver.NamedValueChecker); ok {
+		return checker.CheckNamedValue(v)
+	}
+	//lint:ignore SA1019 old drivers have it
+	if converter, ok := s.Stmt.(driver.ColumnConverter); ok {
+		var err error
+		v.Value, err = converter.ColumnConverter(v.Ordinal - 1).ConvertValue(v.Value)
+		return err
+	}
+	return s.c.CheckNamedValue(v)
+}

@@ -1,0 +1,331 @@
+package repainttest
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/explore"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// A call is a statement that has been sent. Between two steps each is either answered, or waits for a lock.
+// It belongs to the loop, but for what stands under done.
+type call struct {
+	explore.Statement
+	r       *recorder
+	task    string
+	ctx     context.Context
+	do      func(ctx context.Context) (string, error)
+	promise *loop.Promise[struct{}] // for its task, if it waits for a lock
+	parked  bool                    // it was busy, and is to be sent again
+	over    bool                    // the answer has been seen
+
+	waits atomic.Bool   // for a lock: the loop may be asleep
+	done  chan struct{} // closed when there is an answer
+	// What follows is set before done is closed.
+	result string
+	err    error
+}
+
+// Execute implements [explore.Explorer].
+func (r *recorder) Execute(ctx context.Context, s explore.Statement, do func(ctx context.Context) (string, error)) error {
+	task := r.control()
+	r.turnFor = s.Text
+	if err := repaint.Sleep(ctx, 0); err != nil {
+		return err
+	}
+	if r.loop == nil {
+		r.loop, r.news = repaint.CurrentLoop(), make(chan struct{}, 1)
+	}
+	c := &call{Statement: s, r: r, task: task, ctx: ctx, do: do}
+	r.calls = append(r.calls, c)
+	r.users[user{s.Server, s.Session}] = task
+	c.send()
+	r.settle(c)
+	if c.over {
+		r.note(c.event(explore.Place()))
+		return c.err
+	}
+	e := c.event(explore.Place())
+	e.result = "waits for " + r.holders(c)
+	r.note(e)
+	c.await()
+	return c.err
+}
+
+// await suspends the task until the statement is answered.
+func (c *call) await() {
+	ctx := context.WithoutCancel(c.ctx) // the driver has the context, and answers when it ends
+	if c.parked {
+		var done context.CancelFunc
+		ctx, done = repaint.WithTimeout(ctx, c.Patience)
+		defer done()
+	}
+	if _, err := repaint.Await(ctx, c.promise.Future()); err != nil && !c.over {
+		// The patience is over, and what the database said last is the answer; or the loop has ended.
+		c.over = true
+		c.r.calls = slices.DeleteFunc(c.r.calls, func(o *call) bool { return o == c })
+		if !c.parked {
+			c.err = err
+		}
+		c.r.note(c.event(""))
+	}
+}
+
+// send has the statement executed in a goroutine.
+func (c *call) send() {
+	c.done, c.parked = make(chan struct{}), false
+	done := c.done
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				c.err = fmt.Errorf("the driver panicked: %v", p)
+			}
+			close(done)
+			select {
+			case c.r.news <- struct{}{}:
+			default:
+			}
+			if c.waits.Load() {
+				c.r.loop.Schedule((*answers)(c.r))
+			}
+		}()
+		c.result, c.err = c.do(c.ctx)
+	}()
+}
+
+func (c *call) answered() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// busy reports whether the answer is that there is a lock, and the statement is to be sent again.
+func (c *call) busy() bool {
+	return c.err != nil && c.Busy != nil && c.Patience > 0 && c.ctx.Err() == nil && c.Busy(c.err)
+}
+
+// An answers is scheduled when a statement that waited for a lock is answered although no step has set it free: the server
+// ends deadlocks, and contexts end.
+type answers recorder
+
+func (a *answers) RunInLoop() { (*recorder)(a).settle(nil) }
+
+// LoopOwner implements [loop.Owned].
+func (a *answers) LoopOwner() string { return answersOwner }
+
+const answersOwner = "answers"
+
+const (
+	firstProbe = 500 * time.Microsecond // after the statement was sent
+	lastProbe  = 50 * time.Millisecond
+	// guessTime is for how long a server that can't be asked must be silent until it is believed that the statement waits for a lock.
+	guessTime = 200 * time.Millisecond
+	// foreignTime is how long a lock is waited for that none of the sessions has which the schedule knows.
+	foreignTime = 2 * time.Second
+)
+
+// settle waits, and the loop with it, until each statement is answered or known to wait for a lock. Those that waited and
+// are answered now go on before the next choice, in the order in which they were sent.
+func (r *recorder) settle(own *call) {
+	r.untilStable()
+	if own == nil || own.answered() && !own.busy() {
+		for _, c := range slices.Clone(r.calls) { // what this has set free, others may lock again: one after the other
+			if c.parked && c != own {
+				c.send()
+				r.untilStable()
+			}
+		}
+	}
+	for _, c := range slices.Clone(r.calls) {
+		switch {
+		case !c.answered() || c.busy():
+			c.parked = c.answered()
+			if c.promise == nil {
+				c.promise = loop.NewPromise[struct{}](nil)
+				c.promise.Future().SetName("a lock of the database")
+			}
+			continue
+		case c.promise != nil:
+			r.note(c.event(""))
+			r.urgent = append(r.urgent, c.task)
+			c.promise.Resolve(struct{}{})
+		}
+		c.over = true
+		r.calls = slices.DeleteFunc(r.calls, func(o *call) bool { return o == c })
+	}
+}
+
+// untilStable waits until each statement is answered or known to wait for a lock.
+func (r *recorder) untilStable() {
+	began, wait := time.Now(), time.Duration(0)
+	for {
+		var open []*call
+		for _, c := range r.calls {
+			if !c.answered() {
+				open = append(open, c)
+				if c.waits.Load() {
+					continue
+				}
+				wait = max(wait, firstProbe)
+			}
+		}
+		if len(open) == 0 {
+			return
+		}
+		if wait > 0 {
+			timer := time.NewTimer(wait)
+			select {
+			case <-r.news:
+				timer.Stop()
+				continue
+			case <-timer.C:
+			}
+		}
+		if r.stuck(open, time.Since(began)) {
+			for _, c := range open {
+				c.waits.Store(true)
+				if c.answered() {
+					c.waits.Store(false) // between the question and now
+				}
+			}
+			if !slices.ContainsFunc(open, (*call).answered) {
+				return
+			}
+		}
+		wait = min(max(2*wait, firstProbe), lastProbe)
+	}
+}
+
+// stuck reports whether all of the calls wait for locks that only further steps can set free.
+func (r *recorder) stuck(open []*call, lasted time.Duration) bool {
+	byServer := map[explore.Server][]int64{}
+	for _, c := range open {
+		switch {
+		case c.ctx.Err() != nil:
+			return false // the driver is about to answer
+		case c.Server != nil:
+			byServer[c.Server] = append(byServer[c.Server], c.Session)
+		case lasted < guessTime:
+			return false
+		default:
+			r.doubt("the database can't be asked which statements wait for locks, so silence is taken for it: schedules may not repeat")
+		}
+	}
+	r.blockers = map[user][]int64{}
+	for server, sessions := range byServer {
+		ctx, done := context.WithTimeout(context.Background(), 10*time.Second)
+		waiting, err := server.Waiting(ctx, sessions)
+		done()
+		if err != nil {
+			r.doubt(err.Error())
+			if lasted < guessTime {
+				return false
+			}
+			continue
+		}
+		for _, s := range sessions {
+			blockers, waits := waiting[s]
+			if !waits || r.deadlocked(s, waiting) {
+				return false
+			}
+			if r.foreign(server, blockers) && lasted < foreignTime {
+				return false
+			}
+			r.blockers[user{server, s}] = blockers
+			r.askHolders(server, s)
+		}
+	}
+	return true
+}
+
+// askHolders asks a server that takes its time for whom a session waits, if that is to be shown.
+func (r *recorder) askHolders(server explore.Server, session int64) {
+	teller, slow := server.(explore.Teller)
+	if !slow || !r.detailed {
+		return
+	}
+	ctx, done := context.WithTimeout(context.Background(), 10*time.Second)
+	defer done()
+	holders, err := teller.Holders(ctx, []int64{session})
+	if err != nil {
+		r.doubt(err.Error())
+		return
+	}
+	r.blockers[user{server, session}] = holders[session]
+}
+
+// deadlocked reports whether a session waits for itself. Then the server is about to end that.
+func (r *recorder) deadlocked(session int64, waiting map[int64][]int64) bool {
+	seen := map[int64]bool{}
+	next := slices.Clone(waiting[session])
+	for len(next) > 0 {
+		s := next[0]
+		next = next[1:]
+		if s == session {
+			return true
+		}
+		if !seen[s] {
+			seen[s] = true
+			next = append(next, waiting[s]...)
+		}
+	}
+	return false
+}
+
+// foreign reports whether all who have a lock are unknown.
+func (r *recorder) foreign(server explore.Server, blockers []int64) bool {
+	return len(blockers) > 0 && !slices.ContainsFunc(blockers, func(s int64) bool {
+		_, known := r.users[user{server, s}]
+		return known
+	})
+}
+
+// A user is a session, whose user a recorder knows.
+type user struct {
+	server  explore.Server
+	session int64
+}
+
+// holders says for whose locks a call waits.
+func (r *recorder) holders(c *call) string {
+	tasks := map[string]bool{}
+	for _, s := range r.blockers[user{c.Server, c.Session}] {
+		if task, ok := r.users[user{c.Server, s}]; ok {
+			tasks[task] = true
+		}
+	}
+	if len(tasks) == 0 {
+		return "a lock"
+	}
+	return "a lock of " + list(slices.Sorted(maps.Keys(tasks)))
+}
+
+// doubt notes, once, why the exploration may not be what it says.
+func (r *recorder) doubt(why string) {
+	if !slices.Contains(r.doubts, why) {
+		r.doubts = append(r.doubts, why)
+	}
+}
+
+// event returns what the schedule shows of the statement.
+func (c *call) event(place string) event {
+	e := event{task: c.task, kind: sends, what: strings.Join(strings.Fields(c.Text), " "), args: c.Args, place: place}
+	switch {
+	case !c.over && !c.answered():
+	case c.err != nil:
+		e.result = "error: " + c.err.Error()
+	default:
+		e.result = c.result
+	}
+	return e
+}

@@ -1,0 +1,295 @@
+package stdlib
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/seed1239206e/repaint/pg"
+)
+
+// Conn is a virtual connection. (*sql.Conn).Raw shows it, to reach what database/sql has no words for:
+//
+//	err := conn.Raw(func(c any) error {
+//		session, err := c.(*stdlib.Conn).Session(ctx)
+//		…
+//		_, err = session.CopyFrom(ctx, pgx.Identifier{"t"}, columns, rows)
+//		return err
+//	})
+//
+// Its methods must not be called outside of Raw: database/sql guards it.
+type Conn struct {
+	db *pg.DB
+
+	// session is nil, but for a connection that owns one: from a statement that needs it until database/sql puts the
+	// connection back.
+	session *pg.Session
+	tx      *pg.Tx          // nil outside of a transaction
+	txCtx   context.Context // what the transaction was begun with; Commit has no other
+
+	owned  *connector // that ends with the connection; only after Driver.Open
+	closed bool
+}
+
+var (
+	_ driver.Conn               = (*Conn)(nil)
+	_ driver.ConnBeginTx        = (*Conn)(nil)
+	_ driver.ConnPrepareContext = (*Conn)(nil)
+	_ driver.ExecerContext      = (*Conn)(nil)
+	_ driver.QueryerContext     = (*Conn)(nil)
+	_ driver.Pinger             = (*Conn)(nil)
+	_ driver.NamedValueChecker  = (*Conn)(nil)
+	_ driver.SessionResetter    = (*Conn)(nil)
+	_ driver.Validator          = (*Conn)(nil)
+)
+
+// DB returns the pg.DB whose connections this one uses.
+func (c *Conn) DB() *pg.DB { return c.db }
+
+// Session returns the session that the connection owns. If it has none it acquires one, which it keeps until the sql.Conn
+// is closed. In a transaction it is refused: use [Conn.Tx]. The caller must not release it.
+func (c *Conn) Session(ctx context.Context) (*pg.Session, error) {
+	switch {
+	case c.closed:
+		return nil, errClosed
+	case c.tx != nil && c.session == nil:
+		return nil, errors.New("pg/stdlib: Session in a transaction: the connection is the transaction's: use Tx")
+	case c.session == nil:
+		s, err := c.db.Acquire(ctx)
+		if err != nil {
+			return nil, err
+		}
+		c.session = s
+	}
+	return c.session, nil
+}
+
+// Tx returns the transaction that is open on the connection, or nil. It must be ended through database/sql.
+func (c *Conn) Tx() *pg.Tx { return c.tx }
+
+var errClosed = fmt.Errorf("pg/stdlib: the connection is closed: %w", driver.ErrBadConn)
+
+// A querier is what a connection's statements go through: a pg.DB, a pg.Session or a pg.Tx.
+type querier interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	describer
+}
+
+func (c *Conn) querier() querier {
+	switch {
+	case c.tx != nil:
+		return inTx{c.tx}
+	case c.session != nil:
+		return inSession{c.session}
+	}
+	return onLane{c.db}
+}
+
+// onQuerier calls fn with what the connection's statements go through. A statement that a lane refuses gets a session,
+// which the connection keeps.
+func (c *Conn) onQuerier(ctx context.Context, fn func(querier) error) error {
+	if c.closed {
+		return errClosed
+	}
+	err := fn(c.querier())
+	if c.session == nil && c.tx == nil && errors.Is(err, pg.ErrRefusedOnLane) {
+		if _, err = c.Session(ctx); err == nil {
+			err = fn(c.querier())
+		}
+	}
+	return repeatable(err)
+}
+
+// repeatable marks an error after which database/sql may repeat the call on another connection: the statement's
+// connection broke before it could have had an effect.
+func repeatable(err error) error {
+	var lost *pg.LostError
+	if err == nil || !errors.As(err, &lost) || lost.MaybeApplied {
+		return err
+	}
+	return &badConn{err}
+}
+
+// A badConn is driver.ErrBadConn that still says what happened.
+type badConn struct{ error }
+
+func (e *badConn) Unwrap() []error { return []error{e.error, driver.ErrBadConn} }
+
+// ExecContext implements driver.ExecerContext.
+func (c *Conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	var tag pgconn.CommandTag
+	err := c.onQuerier(ctx, func(q querier) (err error) {
+		tag, err = q.Exec(ctx, query, values(args, nil)...)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return result(tag.RowsAffected()), nil
+}
+
+// QueryContext implements driver.QueryerContext.
+func (c *Conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	var rows *rowsOf
+	err := c.onQuerier(ctx, func(q querier) (err error) {
+		run := q.Query
+		if streamed(ctx) {
+			run = q.Stream
+		}
+		got, err := run(ctx, query, values(args, formats)...)
+		if err != nil {
+			if got != nil {
+				got.Close()
+			}
+			return err
+		}
+		rows, err = newRows(got.(*pg.Rows))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return rows, nil
+}
+
+// values makes arguments of pg's calls. They follow the option, unless that is nil.
+func values(args []driver.NamedValue, option any) []any {
+	vs := make([]any, 0, len(args)+1)
+	if option != nil {
+		vs = append(vs, option)
+	}
+	for _, a := range args {
+		vs = append(vs, a.Value)
+	}
+	return vs
+}
+
+// CheckNamedValue accepts every value: package pg encodes what pgx can, and calls driver.Valuers itself.
+func (c *Conn) CheckNamedValue(*driver.NamedValue) error { return nil }
+
+// Ping implements driver.Pinger.
+func (c *Conn) Ping(ctx context.Context) error {
+	return c.onQuerier(ctx, func(q querier) error {
+		switch q := q.(type) {
+		case onLane:
+			return q.Ping(ctx)
+		case inSession:
+			return q.Ping(ctx)
+		}
+		_, err := q.Exec(ctx, "-- ping")
+		return err
+	})
+}
+
+// Prepare implements driver.Conn. database/sql calls PrepareContext instead.
+func (c *Conn) Prepare(query string) (driver.Stmt, error) {
+	return c.PrepareContext(context.Background(), query)
+}
+
+// PrepareContext implements driver.ConnPrepareContext.
+func (c *Conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	var sd *pgconn.StatementDescription
+	err := c.onQuerier(ctx, func(q querier) (err error) {
+		sd, err = q.describe(ctx, query)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &stmt{conn: c, query: query, inputs: len(sd.ParamOIDs)}, nil
+}
+
+// Begin implements driver.Conn. database/sql calls BeginTx instead.
+func (c *Conn) Begin() (driver.Tx, error) {
+	return c.BeginTx(context.Background(), driver.TxOptions{})
+}
+
+// BeginTx implements driver.ConnBeginTx.
+func (c *Conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	options, err := txOptions(opts)
+	switch {
+	case err != nil:
+		return nil, err
+	case c.closed:
+		return nil, errClosed
+	}
+	var tx pgx.Tx
+	if c.session != nil {
+		tx, err = c.session.BeginTx(ctx, options)
+	} else {
+		tx, err = c.db.BeginTx(ctx, options)
+	}
+	if err != nil {
+		return nil, repeatable(err)
+	}
+	c.tx, c.txCtx = tx.(*pg.Tx), ctx
+	return txOf{c}, nil
+}
+
+func txOptions(opts driver.TxOptions) (o pgx.TxOptions, err error) {
+	switch level := sql.IsolationLevel(opts.Isolation); level {
+	case sql.LevelDefault:
+	case sql.LevelReadUncommitted:
+		o.IsoLevel = pgx.ReadUncommitted
+	case sql.LevelReadCommitted:
+		o.IsoLevel = pgx.ReadCommitted
+	case sql.LevelRepeatableRead, sql.LevelSnapshot:
+		o.IsoLevel = pgx.RepeatableRead
+	case sql.LevelSerializable:
+		o.IsoLevel = pgx.Serializable
+	default:
+		return o, fmt.Errorf("pg/stdlib: begin: unsupported isolation: %v; PostgreSQL has ReadUncommitted, ReadCommitted, RepeatableRead and Serializable", level)
+	}
+	if opts.ReadOnly {
+		o.AccessMode = pgx.ReadOnly
+	}
+	return o, nil
+}
+
+// ResetSession implements driver.SessionResetter. database/sql calls it before it lends the connection again.
+func (c *Conn) ResetSession(context.Context) error {
+	if c.closed {
+		return errClosed
+	}
+	return nil
+}
+
+// IsValid implements driver.Validator. database/sql calls it when it gets the connection back, so what the connection owns
+// is released then. A transaction that is still open makes it invalid, and ends with it.
+func (c *Conn) IsValid() bool {
+	if c.tx != nil || c.closed {
+		return false
+	}
+	c.release()
+	return true
+}
+
+func (c *Conn) release() {
+	if c.session != nil {
+		c.session.Release()
+		c.session = nil
+	}
+}
+
+// Close implements driver.Conn. An open transaction is rolled back.
+func (c *Conn) Close() (err error) {
+	if c.closed {
+		return nil
+	}
+	c.closed = true
+	if c.tx != nil {
+		err = c.rollback()
+	}
+	c.release()
+	if c.owned != nil {
+		err = errors.Join(err, c.owned.Close())
+	}
+	return err
+}

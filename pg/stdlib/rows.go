@@ -1,0 +1,179 @@
+package stdlib
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"io"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/seed1239206e/repaint/pg"
+)
+
+type streamKey struct{}
+
+// Stream returns a context under which the rows of a query come as they are read, in bounded memory, instead of being in
+// memory before Query returns. Such rows own a session until they have been read or closed; in a transaction nothing else
+// can be done there meanwhile. It is for results that are larger than result_limit, also through an ORM:
+//
+//	gormDB.WithContext(stdlib.Stream(ctx)).Model(&Event{}).Rows()
+func Stream(ctx context.Context) context.Context { return context.WithValue(ctx, streamKey{}, true) }
+
+func streamed(ctx context.Context) bool { return ctx.Value(streamKey{}) != nil }
+
+// rowsOf is a result. Its first row has been asked for before database/sql sees it, since an error that comes in place of
+// the first row is the query's.
+type rowsOf struct {
+	rows    *pg.Rows
+	columns []string
+	decode  []decoder // for each column; made with the first row
+	ahead   bool      // Next has been called, with the result more
+	more    bool
+}
+
+func newRows(rows *pg.Rows) (*rowsOf, error) {
+	r := &rowsOf{rows: rows, ahead: true, more: rows.Next()}
+	if err := rows.Err(); err != nil {
+		rows.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *rowsOf) fields() []pgconn.FieldDescription { return r.rows.FieldDescriptions() }
+
+func (r *rowsOf) Columns() []string {
+	if r.columns == nil {
+		fields := r.fields()
+		r.columns = make([]string, len(fields))
+		for i := range fields {
+			r.columns[i] = fields[i].Name
+		}
+	}
+	return r.columns
+}
+
+func (r *rowsOf) Close() error {
+	r.rows.Close()
+	return repeatable(r.rows.Err())
+}
+
+// Next implements driver.Rows. The bytes that it gives are valid until the next call, which is what database/sql expects.
+func (r *rowsOf) Next(dest []driver.Value) error {
+	if err := r.advance(); err != nil {
+		return err
+	}
+	for i, src := range r.rows.RawValues() {
+		v, err := r.value(i, src)
+		if err != nil {
+			return err
+		}
+		dest[i] = v
+	}
+	return nil
+}
+
+// advance goes to the next row, or returns io.EOF.
+func (r *rowsOf) advance() error {
+	if r.ahead {
+		r.ahead = false
+	} else {
+		r.more = r.rows.Next()
+	}
+	switch {
+	case r.more:
+		return nil
+	case r.rows.Err() != nil:
+		return r.rows.Err()
+	}
+	return io.EOF
+}
+
+// value is what database/sql gets for a column of the row.
+func (r *rowsOf) value(i int, src []byte) (driver.Value, error) {
+	if src == nil {
+		return nil, nil
+	}
+	if r.decode == nil {
+		fields := r.fields()
+		r.decode = make([]decoder, len(fields))
+		for i := range fields {
+			r.decode[i] = decoderOf(r.rows.TypeMap(), &fields[i])
+		}
+	}
+	v, err := r.decode[i](src)
+	if err != nil {
+		return nil, fmt.Errorf("pg/stdlib: column %d, %q: %w", i+1, r.fields()[i].Name, err)
+	}
+	return v, nil
+}
+
+// A decoder makes a driver.Value of a column's bytes, which aren't nil.
+type decoder func(src []byte) (driver.Value, error)
+
+// formats asks for the binary format of those types that have a driver.Value of their own. The others come as text.
+var formats = pgx.QueryResultFormatsByOID{}
+
+func init() {
+	for _, oid := range []uint32{
+		pgtype.BoolOID, pgtype.ByteaOID,
+		pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID, pgtype.OIDOID, pgtype.XIDOID, pgtype.CIDOID,
+		pgtype.Float4OID, pgtype.Float8OID,
+		pgtype.DateOID, pgtype.TimestampOID, pgtype.TimestamptzOID,
+	} {
+		formats[oid] = pgx.BinaryFormatCode
+	}
+}
+
+func decoderOf(m *pgtype.Map, f *pgconn.FieldDescription) decoder {
+	switch f.DataTypeOID {
+	case pgtype.BoolOID:
+		return through(m, f, func(b bool) (driver.Value, error) { return b, nil })
+	case pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID:
+		return through(m, f, func(n int64) (driver.Value, error) { return n, nil })
+	case pgtype.Float4OID:
+		return through(m, f, func(n float32) (driver.Value, error) { return float64(n), nil })
+	case pgtype.Float8OID:
+		return through(m, f, func(n float64) (driver.Value, error) { return n, nil })
+	case pgtype.OIDOID, pgtype.XIDOID, pgtype.CIDOID:
+		return through(m, f, func(n uint32) (driver.Value, error) { return int64(n), nil })
+	case pgtype.DateOID:
+		return through(m, f, pgtype.Date.Value)
+	case pgtype.TimestampOID:
+		return through(m, f, pgtype.Timestamp.Value)
+	case pgtype.TimestamptzOID:
+		return through(m, f, pgtype.Timestamptz.Value)
+	case pgtype.ByteaOID:
+		if f.Format == pgx.TextFormatCode {
+			return through(m, f, func(b []byte) (driver.Value, error) { return b, nil })
+		}
+		return asBytes
+	case pgtype.JSONOID, pgtype.JSONBOID, pgtype.XMLOID:
+		if f.Format == pgx.TextFormatCode {
+			return asBytes
+		}
+		return through(m, f, func(b []byte) (driver.Value, error) { return b, nil })
+	}
+	if f.Format == pgx.TextFormatCode {
+		return asString
+	}
+	return through(m, f, func(s string) (driver.Value, error) { return s, nil })
+}
+
+func asBytes(src []byte) (driver.Value, error)  { return src, nil }
+func asString(src []byte) (driver.Value, error) { return string(src), nil }
+
+// through decodes by way of a T.
+func through[T any](m *pgtype.Map, f *pgconn.FieldDescription, value func(T) (driver.Value, error)) decoder {
+	to := new(T)
+	plan := m.PlanScan(f.DataTypeOID, f.Format, to)
+	return func(src []byte) (driver.Value, error) {
+		if err := plan.Scan(src, to); err != nil {
+			return nil, err
+		}
+		return value(*to)
+	}
+}

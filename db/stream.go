@@ -66,6 +66,11 @@ func (c *Conn) stream(ctx context.Context, tx *Tx, owns bool, query string, args
 	if err := c.e.prepare(ctx, &r.call, &c.conf, query, args); err != nil {
 		return nil, err
 	}
+	if owns { // it comes for this statement alone, as to an Exec of the Engine
+		if err := r.call.st.refuseLost("stream"); err != nil {
+			return nil, c.e.fail(ctx, "stream", &r.call, err)
+		}
+	}
 	tx, err := c.auto(ctx, tx)
 	if err != nil {
 		return nil, err

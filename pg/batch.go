@@ -21,7 +21,7 @@ func (s *lease) batch(ctx context.Context, b *pgx.Batch, within inside) *batchRe
 		return br
 	}
 	if s.ended() {
-		br.err = (&query{text: b.QueuedQueries[0].SQL}).failed("running", s.late())
+		br.err = (&query{text: b.QueuedQueries[0].SQL}).failed(StageRun, s.late())
 		return br
 	}
 	items := make([]*query, len(b.QueuedQueries))
@@ -29,11 +29,11 @@ func (s *lease) batch(ctx context.Context, b *pgx.Batch, within inside) *batchRe
 		items[i] = &query{db: s.db, text: queued.SQL, args: queued.Arguments}
 		items[i].shows = s.db.config.ShowParameters
 		if err := items[i].parseOptions(ctx); err != nil {
-			br.fail(i, items[i].failed("preparing", err))
+			br.fail(i, items[i].failed(StagePrepare, err))
 			return br
 		}
 		if items[i].limit > 0 {
-			br.fail(i, items[i].failed("limiting", fmt.Errorf("%w: a Timeout in a batch", ErrUnsupported)))
+			br.fail(i, items[i].failed(StageLimit, fmt.Errorf("%w: a Timeout in a batch", ErrUnsupported)))
 			return br
 		}
 		queued.SQL, queued.Arguments = items[i].text, items[i].args
@@ -77,7 +77,7 @@ func (s *lease) runBatch(ctx context.Context, br *batchResults, whole *query) er
 			q.mode = pgx.QueryExecModeExec
 		}
 		if err := s.check(&whole.segment, q.what); err != nil {
-			return br.fail(i, q.failed("checking", err))
+			return br.fail(i, q.failed(StageCheck, err))
 		}
 		if q.desc != nil && len(q.args) == 0 && q.what.effects.Any(sqltext.ControlsTx) {
 			q.desc, q.mode = nil, pgx.QueryExecModeExec // it has no result to be described
@@ -109,10 +109,10 @@ func (s *lease) runBatch(ctx context.Context, br *batchResults, whole *query) er
 		case whole.again && ctx.Err() != nil:
 			return whole.gaveUp(loop.ContextError(ctx))
 		case whole.err != nil:
-			return whole.failed("running", whole.err)
+			return whole.failed(StageRun, whole.err)
 		case whole.failure != nil:
 			if whole.cur < hidden {
-				return whole.segment.failed("beginning the transaction of", whole.text, whole.failure)
+				return whole.segment.failed(StageBegin, whole.text, whole.failure)
 			}
 			at := min(whole.cur-hidden, len(br.items)-1)
 			return br.fail(at, whole.segment.failed(whole.stage(), br.items[at].text, whole.failure, br.items[at].args...))
@@ -134,7 +134,7 @@ func (s *lease) describeAll(ctx context.Context, br *batchResults, inTx bool) er
 			}
 			payload, err := describeUnnamed(nil, q.text)
 			if err != nil {
-				return br.fail(i, q.failed("preparing", err))
+				return br.fail(i, q.failed(StagePrepare, err))
 			}
 			asked[q.desc] = true
 			which = append(which, i)
@@ -154,9 +154,9 @@ func (s *lease) describeAll(ctx context.Context, br *batchResults, inTx bool) er
 		case g.again && ctx.Err() != nil:
 			return br.items[at].gaveUp(loop.ContextError(ctx))
 		case g.err != nil:
-			return g.failed("preparing", br.items[at].text, g.err)
+			return g.failed(StagePrepare, br.items[at].text, g.err)
 		case g.failure != nil:
-			return br.fail(at, g.failed("preparing", br.items[at].text, g.failure))
+			return br.fail(at, g.failed(StagePrepare, br.items[at].text, g.failure))
 		}
 		one := s.db.codec()
 		for k, i := range which {
@@ -257,6 +257,7 @@ func (br *batchResults) Close() error {
 	if br.closed {
 		return br.err
 	}
+	defer func() { br.closed = true }() // also if a function panics
 	for br.err == nil && br.next < len(br.steps) {
 		queued := br.b.QueuedQueries[br.next]
 		if queued.Fn == nil {
@@ -267,7 +268,6 @@ func (br *batchResults) Close() error {
 			br.err = err
 		}
 	}
-	br.closed = true
 	return br.err
 }
 

@@ -37,12 +37,21 @@ var errBatchInTx = errors.New("pg: Batch.BeginTx in a transaction: make a savepo
 
 // beginWith sends a batch whose first statement begins the transaction, which is the results' Tx then. If it hasn't begun, it is over.
 func (tx *Tx) beginWith(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	returned := false
+	defer func() {
+		if !returned { // by a panic, or its greenlet is being unwound: nobody gets the transaction
+			ended, end := context.WithCancel(context.WithoutCancel(ctx))
+			end()
+			_ = tx.Rollback(ended) // which doesn't wait
+		}
+	}()
 	br := tx.s.batch(ctx, b, func(ctx context.Context, q *query, run func() error) error {
 		return tx.within(ctx, q, func() error {
 			q.begin = "" // it is the batch's first statement
 			return run()
 		})
 	})
+	returned = true
 	br.tx = tx
 	if br.err != nil && tx.isPending() {
 		_ = tx.Rollback(ctx) // of which the server hears nothing

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -129,7 +131,7 @@ func (db *DB) Close(ctx context.Context) error {
 	db.lanes.whenIdle(func() { db.pool.whenReturned(func() { quiet.Resolve(struct{}{}) }) })
 	_, err := repaint.Await(ctx, quiet.Future())
 	if err != nil {
-		err = fmt.Errorf("pg: closing: not everything had ended: %w", err)
+		err = fmt.Errorf("pg: closing: %s: %w", db.left(), err)
 		all := append(db.pool.list(), db.lanes.scheduler)
 		_ = db.endAll(context.WithoutCancel(ctx), all) // it closes them in any case
 	} else {
@@ -155,6 +157,49 @@ func (db *DB) Close(ctx context.Context) error {
 	}()
 	_, stuck := repaint.Await(context.WithoutCancel(ctx), gone.Future())
 	return errors.Join(err, stuck)
+}
+
+// left says what keeps Close from closing the connections.
+func (db *DB) left() string {
+	var parts []string
+	owned, running, first := 0, 0, ""
+	count := func(s *scheduler) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !s.lanes && s.owner != &s.driver {
+			owned++
+		}
+		running += s.inFlight() + s.queuedNow
+		for _, c := range s.conns {
+			if g := c.sent.first(); g != nil && first == "" {
+				first = shorten(g.sql)
+			}
+		}
+		if g := s.queue.first(); g != nil && first == "" {
+			first = shorten(g.sql)
+		}
+	}
+	count(db.lanes.scheduler)
+	for _, s := range db.pool.owned() {
+		count(s)
+	}
+	if owned > 0 {
+		parts = append(parts, plural(owned, "session or transaction has not been ended", "sessions and transactions have not been ended")+held(db.pool.held()))
+	}
+	if running > 0 {
+		parts = append(parts, plural(running, "statement is under way: ", "statements are under way, among them ")+strconv.Quote(first))
+	}
+	if len(parts) == 0 {
+		return "a connection is still being made ready"
+	}
+	return strings.Join(parts, "; ")
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
 }
 
 // closeEnded needs jobs.

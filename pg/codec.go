@@ -61,18 +61,16 @@ func (db *DB) newMap() *pgtype.Map {
 	return m
 }
 
-// build encodes the arguments.
+// build encodes the arguments: with a nil shape as text.
 func (c *codec) build(s *shape, args []any) error {
-	err := c.builder.Build(c.types, &s.sd, args)
-	if err == nil {
-		return nil
+	var types *pgconn.StatementDescription
+	if s != nil {
+		types = &s.sd
 	}
-	for _, oid := range s.params {
-		if explained := unknownType(c.types, oid, err); explained != err {
-			return explained
-		}
+	if err := c.builder.Build(c.types, types, args); err != nil {
+		return c.notEncoded(s, args, err)
 	}
-	return err
+	return nil
 }
 
 // bindNamed appends what executes a prepared statement: Bind and Execute.
@@ -95,11 +93,8 @@ func (c *codec) bindUnnamed(buf []byte, sql string, s *shape, formats []int16, a
 			return nil, fmt.Errorf("expected %d arguments, got %d", len(s.params), len(args))
 		}
 		parse.ParameterOIDs = s.params
-		err = c.build(s, args)
-	} else {
-		err = c.builder.Build(c.types, nil, args)
 	}
-	if err != nil {
+	if err = c.build(s, args); err != nil {
 		return nil, err
 	}
 	if buf, err = parse.Encode(buf); err != nil {

@@ -28,7 +28,7 @@ func (e *StatementError) conceal(sql string, args []any) {
 			}
 		}
 		m.Names = []string{server.SchemaName, server.TableName, server.ColumnName, server.ConstraintName, server.DataTypeName}
-	case e.Stage == stageEncoding || e.Stage == stageCopying:
+	case e.Stage == StageEncode || e.Stage == StageCopy:
 		m.Text = unencodable.ReplaceAllString(m.Text, "unable to encode … into $1 format")
 	default:
 		return // it didn't come to values

@@ -11,6 +11,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/seed1239206e/repaint/loop"
 )
 
 // A conn is a connection whose statements are pipelined: a lane, if its scheduler has several callers, or that of a session.
@@ -248,6 +250,7 @@ func (c *conn) ready(status byte) error {
 	c.served++
 	c.pace.answered(s)
 	if s.failure != nil {
+		s.addFailure()
 		c.noteFailure(s)
 	} else {
 		c.noteSuccess(s)
@@ -393,10 +396,7 @@ func (c *conn) lost(reason error) {
 	c.timer.Stop()
 	close(c.ended)
 	_, isPoisoned := reason.(*poisoned)
-	base := c.written
-	if c.writing {
-		base = c.queued - uint64(len(c.out))
-	}
+	base := c.unsent()
 	var told, again []*segment
 	committed := false // one that ends a transaction is before it
 	for i, s := range c.sent.takeAll() {
@@ -422,6 +422,9 @@ func (c *conn) lost(reason error) {
 	c.mu.Unlock()
 	if fn := c.sched.onLost; fn != nil {
 		fn()
+	}
+	if hook := (*callbackError)(nil); len(told) == 0 && errors.As(reason, &hook) {
+		loop.LogReport(reason) // a panic is never nobody's business
 	}
 	for _, s := range told {
 		s.tell()

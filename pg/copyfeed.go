@@ -59,11 +59,11 @@ func (s *lease) copyIn(ctx context.Context, start opening, q *query, types *segm
 	switch {
 	case wrong == nil || errors.Is(err, ErrConnLost):
 	case !q.unfinished() && q.failure != nil && q.failure.Code != copyFailed:
-		return q.failed("running", &copyError{q.failure, wrong})
+		return q.failed(StageRun, &copyError{q.failure, wrong})
 	case ctx.Err() != nil:
 		return q.gaveUp(loop.ContextError(ctx))
 	default: // what the server says is a consequence
-		return q.failed(stageCopying, wrong)
+		return q.failed(StageCopy, wrong)
 	}
 	return err
 }

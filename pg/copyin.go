@@ -78,7 +78,7 @@ func CopyFromSeq(rows iter.Seq2[[]any, error]) (source pgx.CopyFromSource, stop 
 func (s *lease) copyReader(ctx context.Context, start opening, r io.Reader, sql string) (pgconn.CommandTag, error) {
 	q := &query{text: sql}
 	if !classify(sql).effects.Any(sqltext.CopiesIn) {
-		return pgconn.CommandTag{}, q.failed("checking", fmt.Errorf("%w: it isn't a COPY … FROM STDIN", ErrUnsupported))
+		return pgconn.CommandTag{}, q.failed(StageCheck, fmt.Errorf("%w: it isn't a COPY … FROM STDIN", ErrUnsupported))
 	}
 	err := s.copyIn(ctx, start, q, nil, func(ctx context.Context, buf []byte) ([]byte, bool, error) {
 		n, err := repaint.Block(ctx, func(context.Context) (int, error) { return r.Read(buf[len(buf):cap(buf)]) })
@@ -102,6 +102,7 @@ func (s *lease) copySource(ctx context.Context, start opening, table pgx.Identif
 	q := &query{text: fmt.Sprintf("copy %s (%s) from stdin binary", table.Sanitize(), list)}
 	if t, ok := s.db.config.Tracer.(pgx.CopyFromTracer); ok {
 		ctx = t.TraceCopyFromStart(ctx, nil, pgx.TraceCopyFromStartData{TableName: table, ColumnNames: columns})
+		err = errUnwound
 		defer func() {
 			end := pgx.TraceCopyFromEndData{Err: err}
 			if err == nil {
@@ -113,7 +114,7 @@ func (s *lease) copySource(ctx context.Context, start opening, table pgx.Identif
 	for attempt := 1; ; attempt++ {
 		types, err := s.columnTypes(fmt.Sprintf("select %s from %s", list, table.Sanitize()), s.tx)
 		if err != nil {
-			return 0, q.failed("preparing", err)
+			return 0, q.failed(StagePrepare, err)
 		}
 		touched := false
 		err = s.copyRows(ctx, start, q, types, rows, &touched)
@@ -124,7 +125,7 @@ func (s *lease) copySource(ctx context.Context, start opening, table pgx.Identif
 		case again && !touched && attempt < maxAttempts && ctx.Err() == nil:
 			q = &query{text: q.text} // another's cancel has hit the question
 		case failure != nil:
-			return 0, q.failed("asking for the types of the columns of", failure)
+			return 0, q.failed(StageColumns, failure)
 		default:
 			return 0, err
 		}
@@ -152,10 +153,9 @@ func (s *scheduler) outcome(g *segment) (failure error, again bool) {
 
 // copyRows runs a COPY with the rows of a source, whose values are encoded for the columns that types finds.
 func (s *lease) copyRows(ctx context.Context, start opening, q *query, types *segment, rows pgx.CopyFromSource, touched *bool) error {
-	one := s.db.codec()
-	defer s.db.release(one)
+	one := s.db.codec() // if a value's method panics it isn't given back
 	var fields []pgconn.FieldDescription
-	return s.copyIn(ctx, start, q, types, func(_ context.Context, buf []byte) ([]byte, bool, error) {
+	err := s.copyIn(ctx, start, q, types, func(_ context.Context, buf []byte) ([]byte, bool, error) {
 		if fields == nil {
 			// The server takes data, so it has answered what was sent before.
 			if types.failure != nil {
@@ -185,6 +185,8 @@ func (s *lease) copyRows(ctx context.Context, start opening, q *query, types *se
 		}
 		return buf, false, nil
 	})
+	s.db.release(one)
+	return err
 }
 
 // copyRow appends a row in COPY's binary format.

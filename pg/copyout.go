@@ -29,7 +29,7 @@ func (db *DB) CopyOut(ctx context.Context, sql string) iter.Seq2[[]byte, error] 
 func (db *DB) copyOut(ctx context.Context, sql string) *Rows {
 	s := new(lease)
 	if err := db.pool.acquire(ctx, s); err != nil {
-		return failedCopy(&query{text: sql}, "waiting for a session for", err)
+		return failedCopy(&query{text: sql}, StageWait, err)
 	}
 	return s.copyOut(ctx, nil, sql, func() { db.pool.recycle(s, false) })
 }
@@ -54,7 +54,7 @@ func (tx *Tx) CopyOut(ctx context.Context, sql string) iter.Seq2[[]byte, error] 
 	return func(yield func([]byte, error) bool) { copyEach(tx.s.copyOut(ctx, tx.within, sql, nil), yield) }
 }
 
-func failedCopy(q *query, stage string, err error) *Rows {
+func failedCopy(q *query, stage Stage, err error) *Rows {
 	q.row.err, q.row.closed = q.failed(stage, err), true
 	return &q.row
 }
@@ -67,7 +67,7 @@ func (s *lease) copyOut(ctx context.Context, within inside, sql string, release 
 		if release != nil {
 			release()
 		}
-		return failedCopy(q, "checking", fmt.Errorf("%w: it isn't a COPY … TO STDOUT", ErrUnsupported))
+		return failedCopy(q, StageCheck, fmt.Errorf("%w: it isn't a COPY … TO STDOUT", ErrUnsupported))
 	}
 	return s.streamRows(ctx, q, release, func() error {
 		if within == nil {
@@ -99,7 +99,7 @@ func copyTo(ctx context.Context, w io.Writer, sql string, r *Rows) (pgconn.Comma
 		_, err := repaint.Block(ctx, func(context.Context) (int, error) { return w.Write(buf) })
 		buf = buf[:0]
 		if err != nil {
-			return &StatementError{SQL: shorten(sql), Stage: "writing what came of", Err: err}
+			return &StatementError{SQL: shorten(sql), Stage: StageWrite, Err: err}
 		}
 		return nil
 	}

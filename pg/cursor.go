@@ -38,7 +38,7 @@ func (c *Cursor) Fetch(ctx context.Context, n int) (pgx.Rows, error) {
 func (c *Cursor) run(ctx context.Context, q *query) *Rows {
 	q.mode, q.local = pgx.QueryExecModeExec, true
 	if c.closed {
-		q.row.err, q.row.closed = q.failed("running", fmt.Errorf("%w: the cursor", ErrClosed)), true
+		q.row.err, q.row.closed = q.failed(StageRun, fmt.Errorf("%w: the cursor", ErrClosed)), true
 		return &q.row
 	}
 	if err := c.tx.within(ctx, q, func() error { return c.tx.s.query(ctx, q).err }); err != nil {

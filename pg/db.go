@@ -18,6 +18,7 @@ import (
 // and from any task of any loop. See the package's documentation for what lanes and sessions are.
 type DB struct {
 	config  *Config
+	debug   bool            // REPAINT_DEBUG is set
 	ctx     context.Context // ends when the DB is closed by force, or has been closed
 	end     context.CancelCauseFunc
 	lanes   lease
@@ -58,7 +59,7 @@ func OpenConfig(config *Config) (*DB, error) {
 	if config.CancelTimeout <= 0 {
 		return nil, fmt.Errorf("pg: CancelTimeout is %v: it must be above 0", config.CancelTimeout)
 	}
-	db := &DB{config: config, collectors: map[*loop.Loop]*collector{}, ended: make(chan struct{})}
+	db := &DB{config: config, collectors: map[*loop.Loop]*collector{}, ended: make(chan struct{}), debug: loop.New().Debugging()}
 	base := context.Background()
 	if config.Context != nil {
 		base = context.WithoutCancel(config.Context)
@@ -86,7 +87,7 @@ func (db *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.Command
 	}
 	o := &owning{query: query{text: sql, args: args}}
 	if err := db.pool.acquire(ctx, &o.lease); err != nil {
-		return pgconn.CommandTag{}, o.failed("waiting for a connection for", err)
+		return pgconn.CommandTag{}, o.failed(StageWait, err)
 	}
 	defer db.pool.recycle(&o.lease, false)
 	return o.lease.exec(ctx, &o.query)
@@ -116,7 +117,7 @@ func (db *DB) query(ctx context.Context, sql string, args []any) *Rows {
 	}
 	o := &owning{query: query{text: sql, args: args}}
 	if err := db.pool.acquire(ctx, &o.lease); err != nil {
-		o.row.err, o.row.closed = o.failed("waiting for a connection for", err), true
+		o.row.err, o.row.closed = o.failed(StageWait, err), true
 		return &o.row
 	}
 	defer db.pool.recycle(&o.lease, false)
@@ -181,7 +182,7 @@ func (db *DB) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error
 func (db *DB) beginTx(ctx context.Context, options pgx.TxOptions) (*Tx, error) {
 	tx := newTx(options)
 	if err := db.pool.acquire(ctx, &tx.s); err != nil {
-		return nil, &StatementError{SQL: "begin", Stage: "waiting for a session for", Err: err}
+		return nil, &StatementError{SQL: "begin", Stage: StageWait, Err: err, unsent: true}
 	}
 	tx.owns = db.pool
 	return tx, nil
@@ -191,7 +192,7 @@ func (db *DB) beginTx(ctx context.Context, options pgx.TxOptions) (*Tx, error) {
 func (db *DB) Acquire(ctx context.Context) (*Session, error) {
 	s := &Session{db: db}
 	if err := db.pool.acquire(ctx, &s.s); err != nil {
-		return nil, fmt.Errorf("pg: waiting for a session: %w", err)
+		return nil, &callError{"waiting for a session", true, err}
 	}
 	return s, nil
 }

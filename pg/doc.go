@@ -142,8 +142,12 @@
 //
 // # Errors
 //
-// The error of a statement is a [*StatementError]: what, where, and how far. That of a batch is a [*BatchError], too, which says which statement it was. In it errors.As finds the server's *pgconn.PgError,
+// The error of a statement is a [*StatementError]: what, where, and how far. In it may be a [*ConnectError], an [*ExhaustedError], a [*LostError] or an [*EncodeError].
+// pgconn.SafeToRetry and pgconn.Timeout know all of them. That of a batch is a [*BatchError], too, which says which statement it was. In it errors.As finds the server's *pgconn.PgError,
 // whose message may quote values that the text leaves out (see Config.ShowParameters), and errors.Is the conditions [ErrConnLost], [ErrClosed], [ErrQueueFull], [ErrRefusedOnLane], [ErrBusy], [ErrResultTooLarge], [ErrProtocol], and the context's cause.
+//
+// A function of the application that panics while the driver calls it makes that the error, or the panic, of the caller who has caused it;
+// errors.As finds the *loop.PanicError. OnNotification has no such caller: its connection is closed.
 //
 // # Who may call what
 //

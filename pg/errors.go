@@ -48,7 +48,7 @@ func (unsupported) Is(target error) bool { return target == errors.ErrUnsupporte
 // errors.As finds the server's *pgconn.PgError in it. Its text doesn't show values, see Config.ShowParameters.
 type StatementError struct {
 	SQL   string // shortened
-	Stage string // what was being done: "preparing", "running", "waiting for a connection" …
+	Stage Stage  // what was being done
 	Host  string // where; empty if the statement had not been sent anywhere
 	Err   error
 
@@ -56,13 +56,32 @@ type StatementError struct {
 	// In a transaction that concerns only what commits, since the server rolls the rest back.
 	MaybeApplied bool
 
-	shown string // what is printed for Err; "" prints it as it is
+	unsent bool   // nothing was sent
+	shown  string // what is printed for Err; "" prints it as it is
 }
+
+// A Stage says what was being done with a statement when it failed.
+type Stage string
+
+// The stages of a statement.
+const (
+	StageWait    Stage = "waiting for a connection for"
+	StageCheck   Stage = "checking"
+	StagePrepare Stage = "preparing" // the server looks at the text
+	StageLimit   Stage = "limiting"  // setting its Timeout, or making it read-only
+	StageBegin   Stage = "beginning the transaction of"
+	StageEncode  Stage = "encoding the arguments of"
+	StageColumns Stage = "asking for the types of the columns of"
+	StageRun     Stage = "running"
+	StageCopy    Stage = "producing the data of"
+	StageRead    Stage = "reading the result of"
+	StageWrite   Stage = "writing what came of"
+)
 
 func (e *StatementError) Error() string {
 	var b strings.Builder
 	b.WriteString("pg: ")
-	b.WriteString(e.Stage)
+	b.WriteString(string(e.Stage))
 	fmt.Fprintf(&b, " %q", e.SQL)
 	if e.Host != "" {
 		b.WriteString(" at " + e.Host)
@@ -81,6 +100,19 @@ func (e *StatementError) MarshalText() ([]byte, error) { return []byte(e.Error()
 
 // Unwrap returns what happened.
 func (e *StatementError) Unwrap() error { return e.Err }
+
+// A callError is the error of a call that is about no statement.
+type callError struct {
+	call   string
+	unsent bool // nothing was sent
+	err    error
+}
+
+func (e *callError) Error() string {
+	return "pg: " + e.call + ": " + strings.TrimPrefix(e.err.Error(), "pg: ")
+}
+
+func (e *callError) Unwrap() error { return e.err }
 
 // A LostError says that a statement's connection broke. errors.Is(err, ErrConnLost) holds for it.
 type LostError struct {

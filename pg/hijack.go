@@ -34,12 +34,15 @@ type canceller interface {
 	cancel(ctx context.Context, still func() bool) (asked bool, err error)
 }
 
-// connect opens a connection. The time for that is limited, also that of what comes after pgconn's part, in which a network can become silent.
-func connect(ctx context.Context, config *pgconn.Config) (*wire, error) {
-	pc, err := pgconn.ConnectConfig(ctx, limited(config))
+// connect opens a connection. The time for that is limited, also that of what comes after pgconn's
+// part, in which a network can become silent.
+func connect(ctx context.Context, at *attempts) (*wire, error) {
+	config := at.config
+	pc, err := pgconn.ConnectConfig(ctx, at.noting())
 	if err != nil {
 		return nil, err
 	}
+	at.reached(ConnectTakeOver, nil)
 	if config.ConnectTimeout > 0 {
 		var end context.CancelFunc
 		ctx, end = context.WithTimeout(ctx, config.ConnectTimeout)
@@ -47,16 +50,16 @@ func connect(ctx context.Context, config *pgconn.Config) (*wire, error) {
 	}
 	if err := pc.SyncConn(ctx); err != nil {
 		_ = pc.Conn().Close()
-		return nil, fmt.Errorf("pg: a new connection: %w", &LostError{MaybeApplied: false, Err: err})
+		return nil, &LostError{MaybeApplied: false, Err: err}
 	}
 	if status := pc.TxStatus(); status != 'I' {
 		_ = pc.Conn().Close()
-		return nil, fmt.Errorf("pg: a new connection: AfterConnect left a transaction open (status %q)", status)
+		return nil, fmt.Errorf("AfterConnect left a transaction open (status %q)", status)
 	}
 	hijacked, err := pc.Hijack()
 	if err != nil {
 		_ = pc.Conn().Close()
-		return nil, fmt.Errorf("pg: a new connection: %w", err)
+		return nil, err
 	}
 	shadow := *hijacked
 	shadow.Config = config.Copy()
@@ -64,28 +67,13 @@ func connect(ctx context.Context, config *pgconn.Config) (*wire, error) {
 	pgConn, err := pgconn.Construct(&shadow)
 	if err != nil {
 		_ = hijacked.Conn.Close()
-		return nil, fmt.Errorf("pg: a new connection: %w", err)
+		return nil, err
 	}
 	w := &wire{net: hijacked.Conn, cancel: &pgCanceller{pgConn}, shadow: pgConn, host: hostOf(hijacked), pid: hijacked.PID, settings: hijacked.ParameterStatuses}
 	if direct, ok := w.net.(syscall.Conn); ok && hijacked.TLSConfig == nil {
 		w.raw, _ = direct.SyscallConn() // without it, writing is left to another goroutine
 	}
 	return w, nil
-}
-
-// limited returns a configuration whose AfterConnect has as much time as the connecting to a host. pgconn doesn't limit it.
-func limited(config *pgconn.Config) *pgconn.Config {
-	after := config.AfterConnect
-	if after == nil || config.ConnectTimeout <= 0 {
-		return config
-	}
-	config = config.Copy()
-	config.AfterConnect = func(ctx context.Context, pc *pgconn.PgConn) error {
-		ctx, end := context.WithTimeout(ctx, config.ConnectTimeout)
-		defer end()
-		return after(ctx, pc)
-	}
-	return config
 }
 
 // hostOf names the server that was reached, which is one of several hosts.
@@ -111,7 +99,9 @@ var errNotNeeded = errors.New("pg: the statement has ended")
 
 func (p *pgCanceller) cancel(ctx context.Context, still func() bool) (bool, error) {
 	attempt := &cancelAttempt{still: still}
-	err := p.shadow.CancelRequest(context.WithValue(ctx, cancelKey{}, attempt))
+	_, err := aside(func() (struct{}, error) {
+		return struct{}{}, p.shadow.CancelRequest(context.WithValue(ctx, cancelKey{}, attempt))
+	})
 	if errors.Is(err, errNotNeeded) {
 		err = nil
 	}

@@ -56,6 +56,9 @@ func (s *lease) late() error {
 	return errReleased
 }
 
+// isLate reports whether an error is that of a call that came too late.
+func isLate(err error) bool { return err == errReleased || err == errTxOver }
+
 // grant makes the lease that of the session's owner.
 func (s *lease) grant(session *scheduler) {
 	s.scheduler = session

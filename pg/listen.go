@@ -72,11 +72,11 @@ func (db *DB) Listen(ctx context.Context, channels ...string) (*Listener, error)
 	db.pool.mu.Unlock()
 	if closing || !db.spawn(func() { l.keep(first) }) {
 		l.end(ErrClosed)
-		return nil, fmt.Errorf("pg: listening: %w", ErrClosed)
+		return nil, &callError{"listening", true, ErrClosed}
 	}
 	if _, err := repaint.Await(ctx, first.Future()); err != nil {
 		l.end(ErrClosed)
-		return nil, fmt.Errorf("pg: listening: %w", err)
+		return nil, &callError{"listening", false, err}
 	}
 	return l, nil
 }

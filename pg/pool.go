@@ -30,6 +30,7 @@ type pool struct {
 	waits      uint64
 	opens      uint64
 	returned   []func()
+	taken      map[*scheduler]*taking // those that have an owner, and where it took them; in debug mode
 }
 
 // acquire makes a connection the lease's, whose owner must give it back with recycle.
@@ -37,6 +38,7 @@ func (p *pool) acquire(ctx context.Context, own *lease) error {
 	s, err := p.take(ctx)
 	if err == nil {
 		own.grant(s)
+		p.note(s)
 	}
 	return err
 }
@@ -71,6 +73,9 @@ func (p *pool) take(ctx context.Context) (*scheduler, error) {
 	s, err := repaint.Await(ctx, w.Future())
 	killed = false
 	if err != nil {
+		if isEnd(err) {
+			err = p.inVain(err)
+		}
 		p.giveUp(w, err)
 		return nil, err
 	}
@@ -155,6 +160,7 @@ func (p *pool) deliver(s *scheduler) {
 	if _, alive := p.all[s]; !alive {
 		return
 	}
+	delete(p.taken, s)
 	for len(p.waiters) > 0 {
 		if p.shift().Resolve(s) {
 			return
@@ -169,6 +175,7 @@ func (p *pool) lost(s *scheduler) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.all, s)
+	delete(p.taken, s)
 	p.idle = slices.DeleteFunc(p.idle, func(o *scheduler) bool { return o == s })
 	p.grow()
 	p.checkReturned()
@@ -267,6 +274,19 @@ func (p *pool) list() []*scheduler {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Collect(maps.Keys(p.all))
+}
+
+// owned returns the connections that aren't idle.
+func (p *pool) owned() []*scheduler {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var all []*scheduler
+	for s := range p.all {
+		if !slices.Contains(p.idle, s) {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 func (p *pool) quit() {

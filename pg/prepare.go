@@ -34,11 +34,12 @@ func (tx *Tx) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementD
 func (s *lease) prepare(ctx context.Context, name, sql string, inTx bool) (_ *pgconn.StatementDescription, err error) {
 	if t, ok := s.db.config.Tracer.(pgx.PrepareTracer); ok {
 		ctx = t.TracePrepareStart(ctx, nil, pgx.TracePrepareStartData{Name: name, SQL: sql})
+		err = errUnwound
 		defer func() { t.TracePrepareEnd(ctx, nil, pgx.TracePrepareEndData{Err: err}) }()
 	}
 	sh, err := s.describe(ctx, sql, inTx)
 	if err != nil {
-		return nil, (&query{text: sql}).failed("preparing", err)
+		return nil, (&query{text: sql}).failed(StagePrepare, err)
 	}
 	if name != "" {
 		s.mu.Lock()

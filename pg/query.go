@@ -104,10 +104,10 @@ func (s *lease) run(ctx context.Context, q *query) error {
 func (s *lease) execute(ctx context.Context, q *query) error {
 	q.shows = s.db.config.ShowParameters
 	if !s.admits(q.last) {
-		return q.failed("running", s.late()) // before its arguments are asked for anything
+		return q.failed(StageRun, s.late()) // before its arguments are asked for anything
 	}
 	if err := q.parseOptions(ctx); err != nil {
-		return q.failed("preparing", err)
+		return q.failed(StagePrepare, err)
 	}
 	s.resolveName(q)
 	q.sql = q.text
@@ -120,14 +120,14 @@ func (s *lease) execute(ctx context.Context, q *query) error {
 		q.what.effects |= classify(q.inner).effects & (sqltext.LeavesState | sqltext.Redefines)
 	}
 	if err := s.check(&q.segment, q.what); err != nil {
-		return q.failed("checking", err)
+		return q.failed(StageCheck, err)
 	}
 	q.noRepeat = q.what.effects.Any(sqltext.CommitsItself | ofTx)
 	q.commits = q.commits || q.what.effects.Any(sqltext.Commits)
 	q.redefines = q.what.effects.Any(sqltext.Redefines)
 	for attempt := 1; ; attempt++ {
 		if stage, err := s.build(ctx, q); err != nil {
-			if stage == stageEncoding && attempt < maxAttempts && s.outdated(ctx, q) {
+			if stage == StageEncode && attempt < maxAttempts && s.outdated(ctx, q) {
 				continue
 			}
 			return q.failed(stage, err)
@@ -149,7 +149,7 @@ func (s *lease) execute(ctx context.Context, q *query) error {
 		case q.again && ctx.Err() != nil:
 			return q.gaveUp(loop.ContextError(ctx)) // it had no effect
 		case q.err != nil:
-			return q.failed("running", q.err)
+			return q.failed(StageRun, q.err)
 		case q.failure != nil:
 			return q.failed(q.stage(), q.failure)
 		}
@@ -178,11 +178,6 @@ func (s *scheduler) recognise(q *query) {
 		q.mode = pgx.QueryExecModeDescribeExec // arguments, and formats by type, need to know the types before
 	}
 }
-
-const (
-	stageEncoding = "encoding the arguments of"
-	stageCopying  = "producing the data of"
-)
 
 // dontKeep has a statement of a batch executed without being prepared, because it stands behind one that
 // gives texts another meaning. As it was prepared before, it would have the old one; and as it were
@@ -238,28 +233,37 @@ func (s *scheduler) count(n *uint64) {
 }
 
 // stage says how far a statement came that the server refused.
-func (g *segment) stage() string {
+func (g *segment) stage() Stage {
 	if !g.begun() {
-		return "preparing"
+		return StagePrepare
 	}
-	return "running"
+	return StageRun
 }
 
 // failed is the error of a statement.
-func (q *query) failed(stage string, err error) error {
+func (q *query) failed(stage Stage, err error) error {
 	return q.segment.failed(stage, q.text, err, q.args...)
 }
 
-func (g *segment) failed(stage, sql string, err error, args ...any) error {
+func (g *segment) failed(stage Stage, sql string, err error, args ...any) error {
 	if e, ok := err.(*StatementError); ok {
 		return e
 	}
 	e := &StatementError{SQL: shorten(sql), Stage: stage, Err: explain(err)}
-	if g.conn != nil {
-		e.Host = g.conn.w.host
-	}
 	var lost *LostError
 	e.MaybeApplied = errors.As(err, &lost) && lost.MaybeApplied
+	switch {
+	case g.conn != nil:
+		e.Host = g.conn.w.host
+		var hook *callbackError
+		executed := errors.As(err, &hook) && hook.server == nil && !g.harmless && (!g.inTx || g.commits)
+		e.MaybeApplied = e.MaybeApplied || executed
+	case g.lease != nil && stage == StageRun: // it was refused, or has waited in vain
+		e.unsent = true
+		if !isLate(err) {
+			e.Stage = StageWait
+		}
+	}
 	if !g.shows {
 		e.conceal(sql, args)
 	}
@@ -268,14 +272,16 @@ func (g *segment) failed(stage, sql string, err error, args ...any) error {
 
 // gaveUp is the error of a statement that was not submitted, or no longer waited for. Its segment may still be in use.
 func (q *query) gaveUp(err error) error {
-	e := &StatementError{SQL: shorten(q.text), Stage: "waiting for", Err: err}
-	if err == errReleased || err == errTxOver {
-		e.Stage = "running"
+	e := &StatementError{SQL: shorten(q.text), Stage: StageWait, Err: err, unsent: true}
+	if isLate(err) {
+		e.Stage = StageRun
 	}
 	if s := q.lease; s != nil {
 		s.mu.Lock()
 		if c := q.conn; c != nil {
-			e.Stage, e.Host, e.MaybeApplied = "running", c.w.host, q.mayBeApplied()
+			e.Stage, e.Host, e.MaybeApplied, e.unsent = StageRun, c.w.host, q.mayBeApplied(), false
+		} else if isEnd(err) {
+			e.Err = s.crowded(err)
 		}
 		s.mu.Unlock()
 	}
@@ -292,21 +298,21 @@ func (g *segment) mayBeApplied() bool {
 }
 
 // build makes the segment: what is to be sent.
-func (s *lease) build(ctx context.Context, q *query) (stage string, err error) {
+func (s *lease) build(ctx context.Context, q *query) (stage Stage, err error) {
 	q.steps = q.oneStep[:0]
 	q.discard = q.isExec
 	q.simple, q.hidden = "", 0
 	if q.mode == pgx.QueryExecModeSimpleProtocol && len(q.args) > 0 {
-		return "encoding", fmt.Errorf("%w: arguments with the simple protocol: use the mode exec, which takes one round trip, too, and needs no prepared statements",
+		return StageEncode, fmt.Errorf("%w: arguments with the simple protocol: use the mode exec, which takes one round trip, too, and needs no prepared statements",
 			ErrUnsupported)
 	}
 	if q.isExec && len(q.args) == 0 && q.what.statements != 1 || q.mode == pgx.QueryExecModeSimpleProtocol {
 		if q.limit > 0 || q.readOnly {
-			return "limiting", fmt.Errorf("%w: a Timeout or pgx.ReadOnly for the simple protocol, or for several statements", ErrUnsupported)
+			return StageLimit, fmt.Errorf("%w: a Timeout or pgx.ReadOnly for the simple protocol, or for several statements", ErrUnsupported)
 		}
 		if q.begin != "" {
 			if err := s.beginAlone(ctx, q); err != nil {
-				return "beginning the transaction of", err
+				return StageBegin, err
 			}
 			q.begin, q.begins = "", nil
 		}
@@ -320,17 +326,17 @@ func (s *lease) build(ctx context.Context, q *query) (stage string, err error) {
 	if q.begin != "" {
 		st, err := s.plainStep(q.begin)
 		if err != nil {
-			return "beginning the transaction of", err
+			return StageBegin, err
 		}
 		q.steps = append(q.steps, st)
 	}
 	for _, limit := range q.limits() {
 		if q.inTx || q.begin != "" || s.hasTransaction() {
-			return "limiting", fmt.Errorf("%w: a Timeout or pgx.ReadOnly for a statement in a transaction: use SET LOCAL statement_timeout, or pgx.TxOptions", ErrUnsupported)
+			return StageLimit, fmt.Errorf("%w: a Timeout or pgx.ReadOnly for a statement in a transaction: use SET LOCAL statement_timeout, or pgx.TxOptions", ErrUnsupported)
 		}
 		st, err := s.plainStep(limit)
 		if err != nil {
-			return "limiting", err
+			return StageLimit, err
 		}
 		q.steps = append(q.steps, st)
 		q.hidden++
@@ -344,24 +350,24 @@ func (s *lease) build(ctx context.Context, q *query) (stage string, err error) {
 }
 
 // step makes the step of a query, asking for a description first if it needs one.
-func (s *lease) step(ctx context.Context, q *query) (st step, stage string, err error) {
+func (s *lease) step(ctx context.Context, q *query) (st step, stage Stage, err error) {
 	var sh *shape
 	switch {
 	case q.isExec && len(q.args) == 0 || q.mode == pgx.QueryExecModeExec:
 	case q.desc != nil:
 		if sh = q.desc.shape.Load(); sh == nil {
 			if sh, err = s.describe(ctx, q.text, q.inTx); err != nil {
-				return st, "preparing", err
+				return st, StagePrepare, err
 			}
 			q.desc.shape.Store(sh)
 			q.fresh = true
 		}
 	case q.mode == pgx.QueryExecModeDescribeExec:
 		if sh, err = s.describe(ctx, q.text, q.inTx); err != nil {
-			return st, "preparing", err
+			return st, StagePrepare, err
 		}
 	default:
-		return st, "preparing", fmt.Errorf("%w: %v", ErrUnsupported, q.mode)
+		return st, StagePrepare, fmt.Errorf("%w: %v", ErrUnsupported, q.mode)
 	}
 	st.formats = q.formats(sh)
 	one := s.db.codec() // if an argument's method panics it isn't given back
@@ -374,7 +380,7 @@ func (s *lease) step(ctx context.Context, q *query) (st step, stage string, err 
 	}
 	s.db.release(one)
 	if err != nil {
-		return st, stageEncoding, err
+		return st, StageEncode, err
 	}
 	return st, "", nil
 }
@@ -416,7 +422,7 @@ func (s *lease) describe(ctx context.Context, sql string, inTx bool) (*shape, er
 		case g.err != nil:
 			return nil, g.err
 		case g.failure != nil:
-			return nil, g.failed("preparing", sql, g.failure)
+			return nil, g.failed(StagePrepare, sql, g.failure)
 		}
 		one := s.db.codec()
 		defer s.db.release(one)

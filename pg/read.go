@@ -107,17 +107,16 @@ func (c *conn) read(ctx ending, until *segment) {
 	for {
 		kind, body, err := c.frames.next()
 		switch {
-		case err != nil:
-		case kind == messageOfRow:
-			err = c.handleRow(body)
-		default:
-			var msg pgproto3.BackendMessage
-			if msg, err = c.frames.decode(kind, body); err == nil {
-				err = c.handle(msg)
-			}
-		}
-		switch {
 		case err == nil:
+			if kind == messageOfRow {
+				err = c.handleRow(body)
+			} else {
+				err = c.handle(kind, body)
+			}
+			if err != nil {
+				c.lost(err)
+				return
+			}
 		case err == errYield:
 			// Not in Read: until here the decoder and its buffer were this reader's.
 			c.mu.Lock()
@@ -167,19 +166,28 @@ func (c *conn) readFor(ctx context.Context, s *segment) {
 	c.read(ctx, s)
 }
 
-// handle takes a message.
-func (c *conn) handle(msg pgproto3.BackendMessage) error {
+// handle takes a message that is no row.
+func (c *conn) handle(kind byte, body []byte) error {
+	msg, err := c.frames.decode(kind, body)
+	if err != nil {
+		return err
+	}
 	switch m := msg.(type) {
 	case *pgproto3.ReadyForQuery:
 		return c.ready(m.TxStatus)
 	case *pgproto3.NoticeResponse:
-		if fn := c.sched.db.config.Conn.OnNotice; fn != nil {
-			fn(c.w.shadow, (*pgconn.Notice)(pgconn.ErrorResponseToPgError((*pgproto3.ErrorResponse)(m))))
+		fn := c.sched.db.config.Conn.OnNotice
+		if fn == nil {
+			return nil
 		}
-		return nil
+		notice := (*pgconn.Notice)(pgconn.ErrorResponseToPgError((*pgproto3.ErrorResponse)(m)))
+		return c.blame(c.callHook("OnNotice", func() { fn(c.w.shadow, notice) }))
 	case *pgproto3.NotificationResponse:
 		if fn := c.sched.db.config.Conn.OnNotification; fn != nil {
-			fn(c.w.shadow, &pgconn.Notification{PID: m.PID, Channel: m.Channel, Payload: m.Payload})
+			n := &pgconn.Notification{PID: m.PID, Channel: m.Channel, Payload: m.Payload}
+			if err := c.callHook("OnNotification", func() { fn(c.w.shadow, n) }); err != nil {
+				return err
+			}
 		}
 		if fn := c.sched.onNotification; fn != nil {
 			fn(Notification{PID: m.PID, Channel: m.Channel, Payload: m.Payload})

@@ -3,7 +3,6 @@ package pg
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/seed1239206e/repaint"
@@ -16,7 +15,7 @@ import (
 // context ends before, the connection goes to the next owner.
 func (s *Session) Renew(ctx context.Context) (*Session, error) {
 	if !s.s.close() {
-		return nil, fmt.Errorf("pg: renewing a session: %w", errReleased)
+		return nil, &callError{"renewing a session", false, errReleased}
 	}
 	s.s.revoke()
 	restored := loop.NewPromise[struct{}](nil)
@@ -43,7 +42,7 @@ func (s *Session) Renew(ctx context.Context) (*Session, error) {
 		}
 	}()
 	if _, err := repaint.Await(ctx, restored.Future()); err != nil {
-		return nil, fmt.Errorf("pg: renewing a session: %w", err)
+		return nil, &callError{"renewing a session", false, err}
 	}
 	taken = true
 	renewed := &Session{db: s.db}
@@ -74,12 +73,12 @@ func (s *Session) Keep(ctx context.Context) error {
 	done.Future().SetName("the setup of a session")
 	s.s.keep(&s.s, func(err error) { done.Complete(func() (struct{}, error) { return struct{}{}, err }) })
 	if _, err := repaint.Await(ctx, done.Future()); err != nil {
-		return fmt.Errorf("pg: keeping the setup of a session: %w", err)
+		return &callError{"keeping the setup of a session", false, err}
 	}
 	s.s.mu.Lock()
 	defer s.s.mu.Unlock()
 	if s.s.ended() {
-		return fmt.Errorf("pg: keeping the setup of a session: %w", errReleased)
+		return &callError{"keeping the setup of a session", false, errReleased}
 	}
 	s.s.private, s.s.tainted, s.s.obscure = true, false, false
 	return nil

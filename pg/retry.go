@@ -1,12 +1,62 @@
 package pg
 
-import "errors"
+import (
+	"context"
+	"errors"
+	"net"
+	"reflect"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// pgconn.SafeToRetry and pgconn.Timeout know the errors of this package.
 
 // SafeToRetry reports whether the statement certainly had no effect, as pgconn.SafeToRetry asks.
 func (e *LostError) SafeToRetry() bool { return !e.MaybeApplied }
 
-// SafeToRetry reports whether the statement certainly had no effect because its connection broke, or couldn't be had, as pgconn.SafeToRetry asks.
+// SafeToRetry returns true, as pgconn.SafeToRetry asks: nothing was sent.
+func (e *ConnectError) SafeToRetry() bool { return true }
+
+// SafeToRetry returns true, as pgconn.SafeToRetry asks: nothing was sent.
+func (e *ExhaustedError) SafeToRetry() bool { return true }
+
+// SafeToRetry reports whether the statement certainly had no effect because it wasn't sent, or
+// because its connection broke before it was executed, as pgconn.SafeToRetry asks.
 func (e *StatementError) SafeToRetry() bool {
-	var lost *LostError
-	return errors.As(e.Err, &lost) && lost.SafeToRetry()
+	return e.unsent || pgconn.SafeToRetry(e.Err)
+}
+
+// SafeToRetry is that of a [StatementError].
+func (e *callError) SafeToRetry() bool {
+	return e.unsent || pgconn.SafeToRetry(e.err)
+}
+
+// As has pgconn.Timeout return true if a deadline has ended the call.
+func (e *callError) As(target any) bool { return asTimeout(e.err, target) }
+
+// As has pgconn.Timeout return true if a deadline has ended the statement.
+func (e *StatementError) As(target any) bool { return asTimeout(e.Err, target) }
+
+// As has pgconn.Timeout return true if a deadline has ended the attempt.
+func (e *ConnectError) As(target any) bool { return asTimeout(e.Err, target) }
+
+// As has pgconn.Timeout return true if a deadline has ended the wait.
+func (e *ExhaustedError) As(target any) bool { return asTimeout(e.Err, target) }
+
+// asTimeout sets a target of the type for which pgconn.Timeout looks, if the error is that of a
+// deadline. Only pgconn knows the type, and asks for nothing but whether there is one.
+func asTimeout(err error, target any) bool {
+	p := reflect.ValueOf(target)
+	t := p.Type().Elem()
+	if t.Kind() != reflect.Pointer || t.Elem().Name() != "errTimeout" || t.Elem().PkgPath() != "github.com/jackc/pgx/v5/pgconn" || !isTimeout(err) {
+		return false
+	}
+	p.Elem().Set(reflect.New(t.Elem()))
+	return true
+}
+
+// isTimeout reports whether a deadline has passed: that of a context, or of the network.
+func isTimeout(err error) bool {
+	var network net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout()
 }

@@ -36,7 +36,7 @@ var (
 
 func (r *Rows) start(st *step, q *query) {
 	if r.fields, r.err = st.resultFields(); r.err != nil {
-		r.err, r.closed = q.failed("reading the result of", r.err), true
+		r.err, r.closed = q.failed(StageRead, r.err), true
 		return
 	}
 	r.cursor = st.rows.cursor()
@@ -45,10 +45,8 @@ func (r *Rows) start(st *step, q *query) {
 
 // Close ends the walk. It is needed for a stream that isn't read to its end, and does no harm otherwise.
 func (r *Rows) Close() {
-	if r.stream != nil {
-		r.stream.close() // which has the memory of the rows
-		r.stream = nil
-	} else if r.cursor.store != nil {
+	st := r.stream // which has the memory of its rows
+	if st == nil && r.cursor.store != nil {
 		r.cursor.store.recycle()
 	}
 	if r.codec != nil {
@@ -56,7 +54,10 @@ func (r *Rows) Close() {
 		r.codec = nil
 	}
 	r.closed = true
-	r.row, r.values, r.cursor = storedRow{}, nil, rowCursor{}
+	r.row, r.values, r.cursor, r.stream = storedRow{}, nil, rowCursor{}, nil
+	if st != nil {
+		st.close() // last, since it calls the tracer
+	}
 }
 
 // Err returns the error of the query, or of a Scan.

@@ -1,7 +1,6 @@
 package pg
 
 import (
-	"context"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -9,8 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // A scheduler gives segments to connections: the lanes of a DB, of which it opens more if need be, or the one of a session.
@@ -478,16 +475,4 @@ func (s *scheduler) addIdle(fn func()) {
 	for _, fn := range fns {
 		fn()
 	}
-}
-
-// connect opens a connection.
-func (db *DB) connect(ctx context.Context) (*wire, error) {
-	t, ok := db.config.Tracer.(pgx.ConnectTracer)
-	if !ok {
-		return connect(ctx, db.config.Conn)
-	}
-	ctx = t.TraceConnectStart(ctx, pgx.TraceConnectStartData{ConnConfig: &pgx.ConnConfig{Config: *db.config.Conn}})
-	w, err := connect(ctx, db.config.Conn)
-	t.TraceConnectEnd(ctx, pgx.TraceConnectEndData{Err: err})
-	return w, err
 }

@@ -21,7 +21,7 @@ func (db *DB) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 	o := &owning{query: query{text: sql, args: args}}
 	q, s := &o.query, &o.lease
 	if err := db.pool.acquire(ctx, s); err != nil {
-		q.row.err, q.row.closed = q.failed("waiting for a session for", err), true
+		q.row.err, q.row.closed = q.failed(StageWait, err), true
 		return &q.row, q.row.err
 	}
 	r := s.streamRows(ctx, q, func() { db.pool.recycle(s, false) }, func() error { return s.run(ctx, q) })
@@ -68,7 +68,7 @@ func (s *lease) streamRows(ctx context.Context, q *query, release func(), run fu
 		return r
 	}
 	if r.fields, r.err = q.steps[len(q.steps)-1].resultFields(); r.err != nil {
-		_ = r.fail(q.failed("reading the result of", r.err))
+		_ = r.fail(q.failed(StageRead, r.err))
 		return r
 	}
 	return r
@@ -90,9 +90,9 @@ func (r *Rows) nextOfStream() bool {
 	// It is finished, so its outcome is ours.
 	switch q := r.q; {
 	case q.err != nil:
-		r.err = q.failed("reading the result of", q.err)
+		r.err = q.failed(StageRead, q.err)
 	case q.failure != nil:
-		r.err = q.failed("running", q.failure)
+		r.err = q.failed(StageRun, q.failure)
 	default:
 		r.tag = q.steps[len(q.steps)-1].tag
 	}
@@ -381,13 +381,13 @@ func (st *stream) close() {
 		st.unwatch()
 		st.unwatch = nil
 	}
-	if st.traced != nil {
-		st.traced()
-		st.traced = nil
-	}
-	if st.release != nil {
-		st.release()
+	if release := st.release; release != nil {
 		st.release = nil
+		defer release() // also if the tracer panics
+	}
+	if traced := st.traced; traced != nil {
+		st.traced = nil
+		traced()
 	}
 }
 

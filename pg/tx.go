@@ -216,14 +216,35 @@ func (tx *Tx) lead(ctx context.Context, q *query, begin string, attempt int, run
 		return false, run()
 	}
 	q.begins = &tx.root().s
+	returned := false
+	defer tx.unwound(q, &returned)
 	err = run()
 	gaveUp := err != nil && q.unfinished()
 	again = err != nil && !gaveUp && q.stale && attempt < maxAttempts && tx.undo(ctx)
+	returned = true
 	tx.started(gaveUp)
 	if again {
 		q.renew()
 	}
 	return again, err
+}
+
+// unwound ends the starting state if the first statement hasn't returned: an argument or a tracer has
+// panicked, or the greenlet is being unwound.
+func (tx *Tx) unwound(first *query, returned *bool) {
+	if !*returned {
+		tx.started(first.underWay())
+	}
+}
+
+// underWay reports whether the segment was sent, and isn't finished.
+func (g *segment) underWay() bool {
+	if g.lease == nil {
+		return false
+	}
+	g.lease.mu.Lock()
+	defer g.lease.mu.Unlock()
+	return g.state == stateSent
 }
 
 // renew makes a query that has failed one that can be run once more.
@@ -249,7 +270,10 @@ func (tx *Tx) start(ctx context.Context, q *query) error {
 	if err == nil && begin != "" {
 		first := &query{text: begin}
 		first.inTx, first.begins = true, &tx.root().s
+		returned := false
+		defer tx.unwound(first, &returned)
 		_, err = tx.s.exec(ctx, first)
+		returned = true
 		tx.started(err != nil && first.unfinished())
 	}
 	if err != nil {
@@ -262,9 +286,9 @@ func (tx *Tx) start(ctx context.Context, q *query) error {
 // notBegun is the error of a statement whose transaction couldn't be begun, or has ended.
 func (q *query) notBegun(err error) error {
 	if errors.Is(err, pgx.ErrTxClosed) {
-		return q.failed("running", err)
+		return q.failed(StageRun, err)
 	}
-	return q.failed("beginning the transaction of", err)
+	return q.failed(StageBegin, err)
 }
 
 // undo rolls back a transaction in which nothing but its first statement has failed.
@@ -339,7 +363,7 @@ func (tx *Tx) Begin(ctx context.Context) (pgx.Tx, error) {
 }
 
 // Commit commits the transaction. If the server rolls it back instead, since a statement had failed, that is pgx.ErrTxCommitRollback.
-// If the context ends meanwhile, the outcome is unknown.
+// If the context ends meanwhile, the outcome is unknown; if it ends before the server has heard of the commit, the transaction is rolled back.
 func (tx *Tx) Commit(ctx context.Context) error {
 	pending, err := tx.finish(ctx)
 	if err != nil {
@@ -351,6 +375,7 @@ func (tx *Tx) Commit(ctx context.Context) error {
 	}
 	q := &query{text: tx.commit}
 	q.commits, q.inTx, q.last = tx.parent == nil, true, true
+	defer tx.abort(q)
 	tag, err := tx.s.exec(ctx, q)
 	if err == nil && tag.String() == "ROLLBACK" {
 		return pgx.ErrTxCommitRollback
@@ -377,7 +402,7 @@ func (tx *Tx) finish(ctx context.Context) (pending bool, err error) {
 		}
 		switch {
 		case err == errOccupied:
-			return false, &StatementError{SQL: tx.commit, Stage: "running", Err: err}
+			return false, &StatementError{SQL: tx.commit, Stage: StageRun, Err: err}
 		case err != nil:
 			return false, err
 		}
@@ -415,11 +440,30 @@ func (tx *Tx) Rollback(ctx context.Context) error {
 	}
 	q := &query{text: tx.back}
 	q.inTx, q.last, q.soon = true, true, true
+	defer tx.abort(q)
 	_, err := tx.s.exec(ctx, q)
 	if ctx.Err() != nil && !errors.Is(err, ErrConnLost) {
 		return nil
 	}
 	return err
+}
+
+// abort rolls back, without waiting for it, if the statement that was to end the transaction was
+// never sent: its context has ended, a tracer has panicked, or the greenlet is being unwound. The
+// session would stay in the transaction otherwise. One that is given back is rolled back anyway.
+func (tx *Tx) abort(end *query) {
+	if tx.owns != nil {
+		return
+	}
+	tx.s.mu.Lock()
+	sent := end.conn != nil
+	if !sent {
+		tx.s.standing.Store(leaseEnding) // it may have been accepted, and dropped
+	}
+	tx.s.mu.Unlock()
+	if !sent {
+		tx.s.fire(&segment{sql: tx.back, inTx: true, last: true}, func(error) {})
+	}
 }
 
 // giveBack gives the session back if the transaction has one for itself.

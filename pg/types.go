@@ -22,11 +22,11 @@ import (
 func (db *DB) LoadTypes(ctx context.Context, names ...string) error {
 	rows, err := db.Query(ctx, loadTypesSQL, names)
 	if err != nil {
-		return fmt.Errorf("pg: loading types: %w", err)
+		return &callError{"loading types", false, err}
 	}
 	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[typeDef])
 	if err != nil {
-		return fmt.Errorf("pg: loading types: %w", err)
+		return &callError{"loading types", false, err}
 	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -38,7 +38,7 @@ func (db *DB) LoadTypes(ctx context.Context, names ...string) error {
 		all.byOID[d.OID] = d
 	}
 	if err := all.register(db.newMap()); err != nil { // a rehearsal
-		return fmt.Errorf("pg: loading types: %w", err)
+		return &callError{"loading types", false, err}
 	}
 	db.types.Store(all)
 	db.lanes.descs.forget() // values of these types may travel in another format now

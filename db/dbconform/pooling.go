@@ -86,6 +86,11 @@ var pooling = []test{
 		_, err := e.Exec(c.ctx, c.Settings)
 		c.is(err, db.ErrMisuse) // it would do nothing
 		require.ErrorContains(c, err, "use a Conn")
+		if c.can("Stream") {
+			_, err := e.Stream(c.ctx, c.Settings)
+			c.is(err, db.ErrMisuse)
+			require.ErrorContains(c, err, "use a Conn")
+		}
 		require.Equal(c, before, show(e))
 	}},
 	{"a temporary table is its connection's", func(c *run) {

@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
@@ -100,49 +97,29 @@ func (f float) Int64Value() (pgtype.Int8, error) {
 	return pgtype.Int8{Int64: int64(f), Valid: true}, nil
 }
 
-var (
-	whichArgument = regexp.MustCompile(`args\[(\d+)\]`)
-	whichType     = regexp.MustCompile(`format for (\S+) \(OID`)
-)
-
 // notEncoded returns the error for an argument that can't be what its parameter is,
 // nil if err isn't about that. It doesn't show the value, which may be hidden.
 func notEncoded(call *backend.Call, err error) error {
-	var st *pg.StatementError
-	if !errors.As(err, &st) || !strings.HasPrefix(st.Stage, "encoding") || fromServer(err) {
+	var e *pg.EncodeError
+	if !errors.As(err, &e) || e.Arg >= len(call.Args) || e.Arg >= len(call.Statement.Params) {
 		return nil
 	}
-	return encodingError(call, err)
+	typ := "what the statement needs there"
+	if e.Type != "" {
+		typ = "a value of type " + e.Type
+	}
+	switch {
+	case errors.Is(err, backend.ErrData): // this package has refused it; what pgx says of that shows the value
+		why := error(e)
+		for inner := why; inner != nil; inner = errors.Unwrap(inner) {
+			why = inner
+		}
+		return backend.BadArgument(call, e.Arg, backend.ErrData, why)
+	case e.Unsuitable:
+		return refuse(call, e.Arg, backend.ErrParameter, errors.New("it can't be made "+typ+"; "+jsonHint))
+	}
+	return refuse(call, e.Arg, backend.ErrData, errors.New("it is too large for "+typ+", or malformed"))
 }
 
 // jsonHint is what to do with a map or struct.
 const jsonHint = "write db.JSON[T]{V: value} for what is to be stored as JSON"
-
-// noPlan is in pgx's error if values of a type can't be those of a parameter at all.
-const noPlan = "cannot find encode plan"
-
-func encodingError(call *backend.Call, err error) error {
-	text := err.Error()
-	found := whichArgument.FindStringSubmatch(text)
-	if found == nil {
-		return nil
-	}
-	i, _ := strconv.Atoi(found[1])
-	if i >= len(call.Args) || i >= len(call.Statement.Params) {
-		return nil
-	}
-	typ := "what the statement needs there"
-	if found := whichType.FindStringSubmatch(text); found != nil {
-		typ = "a value of type " + found[1]
-	}
-	if errors.Is(err, backend.ErrData) { // this package has refused it; what pgx says of that shows the value
-		for inner := err; inner != nil; inner = errors.Unwrap(inner) {
-			err = inner
-		}
-		return backend.BadArgument(call, i, backend.ErrData, err)
-	}
-	if strings.Contains(text, noPlan) {
-		return refuse(call, i, backend.ErrParameter, errors.New("it can't be made "+typ+"; "+jsonHint))
-	}
-	return refuse(call, i, backend.ErrData, errors.New("it is too large for "+typ+", or malformed"))
-}

@@ -220,7 +220,7 @@ type brief struct {
 }
 
 func (b *brief) Error() string {
-	text := b.st.Stage
+	text := string(b.st.Stage)
 	if b.st.Host != "" {
 		text += " at " + b.st.Host
 	}

@@ -91,12 +91,13 @@ func (Dialect) Fault(err error) backend.Fault {
 
 // unnamed reads an error that isn't the server's.
 func unnamed(err error) backend.Fault {
-	switch text := err.Error(); {
-	case strings.Contains(text, "failed to encode args["): // of pgx's stdlib
-		if strings.Contains(text, noPlan) {
+	if e, ok := pg.AsEncodeError(err); ok {
+		if e.Unsuitable {
 			return backend.Fault{Condition: backend.ErrParameter, Hint: jsonHint}
 		}
 		return backend.Fault{Condition: backend.ErrData}
+	}
+	switch {
 	case errors.Is(err, pg.ErrClosed):
 		return backend.Fault{Condition: backend.ErrClosed}
 	case errors.Is(err, pg.ErrQueueFull):

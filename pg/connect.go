@@ -1,0 +1,286 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// A ConnectStage says how far an attempt to connect came.
+type ConnectStage string
+
+// The stages of connecting, in their order. A stage whose function the configuration doesn't have is
+// part of the one before it.
+const (
+	ConnectLookup   ConnectStage = "looking up the host"
+	ConnectDial     ConnectStage = "dialing"
+	ConnectTLS      ConnectStage = "negotiating TLS"
+	ConnectStart    ConnectStage = "starting" // authentication, and the settings of the connection
+	ConnectValidate ConnectStage = "validating"
+	ConnectSetUp    ConnectStage = "running AfterConnect"
+	ConnectTakeOver ConnectStage = "taking over" // from pgconn
+)
+
+// A ConnectAttempt says how an address was tried, and why that failed.
+type ConnectAttempt struct {
+	Address string // or the host, if that couldn't be looked up
+	Stage   ConnectStage
+	Err     error
+}
+
+// A ConnectError says that no connection could be opened. Nothing was sent on its connection, so
+// what it was needed for had no effect.
+type ConnectError struct {
+	Host     string // host:port as configured; several are separated by commas
+	Database string
+	Attempts []ConnectAttempt // in their order
+	Err      error            // as pgconn, or a function of the configuration, gives it
+
+	limit time.Duration
+}
+
+func (e *ConnectError) Error() string {
+	var b strings.Builder
+	b.WriteString("pg: connecting to " + e.Host)
+	if e.Database != "" {
+		b.WriteString("/" + e.Database)
+	}
+	var shown []string
+	for _, a := range e.Attempts {
+		if text := e.attempt(a); !slices.Contains(shown, text) { // the same address is tried with TLS and without
+			shown = append(shown, text)
+		}
+	}
+	if len(shown) == 0 {
+		shown = append(shown, e.Err.Error())
+	}
+	b.WriteString(": " + strings.Join(shown, "; "))
+	return b.String()
+}
+
+func (e *ConnectError) attempt(a ConnectAttempt) string {
+	cause := a.Err
+	if op, ok := cause.(*net.OpError); ok && a.Stage == ConnectDial {
+		cause = op.Err // the rest repeats the address
+	}
+	text := string(a.Stage) + ": " + strings.TrimPrefix(cause.Error(), "pg: ")
+	if a.Address != e.Host {
+		text = a.Address + ": " + text
+	}
+	if e.limit > 0 && isTimeout(a.Err) {
+		text += fmt.Sprintf(" (connect_timeout is %v)", e.limit)
+	}
+	return text
+}
+
+// Unwrap returns why.
+func (e *ConnectError) Unwrap() error { return e.Err }
+
+// connect opens a connection, and tells the tracer.
+func (db *DB) connect(ctx context.Context) (*wire, error) {
+	at := &attempts{config: db.config.Conn}
+	w, err := aside(func() (*wire, error) {
+		t, ok := db.config.Tracer.(pgx.ConnectTracer)
+		if !ok {
+			return connect(ctx, at)
+		}
+		at.calls = "TraceConnectStart"
+		ctx := t.TraceConnectStart(ctx, pgx.TraceConnectStartData{ConnConfig: &pgx.ConnConfig{Config: *db.config.Conn}})
+		at.calls = ""
+		w, err := connect(ctx, at)
+		if err != nil {
+			err = at.failed(err)
+		}
+		at.calls = "TraceConnectEnd"
+		t.TraceConnectEnd(ctx, pgx.TraceConnectEndData{Err: err})
+		return w, err
+	})
+	if err == nil {
+		return w, nil
+	}
+	for _, socket := range at.dialed {
+		_ = socket.Close() // pgconn doesn't when a function of the configuration panics
+	}
+	if left := (*loop.PanicError)(nil); errors.As(err, &left) || errors.Is(err, loop.ErrGoexit) {
+		err = &callbackError{name: at.calling(), err: err}
+	}
+	return nil, at.failed(err)
+}
+
+// aside calls fn in a goroutine of its own and waits for it. fn calls functions of the application:
+// if one panics, or calls runtime.Goexit, that becomes an error.
+func aside[T any](fn func() (T, error)) (T, error) {
+	p := loop.NewPromise[T](nil)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.Complete(fn)
+	}()
+	<-done
+	return p.Future().Result()
+}
+
+// attempts notes how a connection is opened. It belongs to the goroutine that does.
+type attempts struct {
+	config  *pgconn.Config
+	lookups []ConnectAttempt // that failed
+	dials   []ConnectAttempt
+	dialed  []net.Conn
+	calls   string // the function of the application that is being called
+}
+
+// calling names the function of the application that is being called.
+func (t *attempts) calling() string {
+	if t.calls != "" {
+		return t.calls
+	}
+	return "a function of the configuration"
+}
+
+// noting returns the configuration, with functions that note what they are called for.
+func (t *attempts) noting() *pgconn.Config {
+	from := t.config
+	config := *from
+	config.LookupFunc = func(ctx context.Context, host string) ([]string, error) {
+		t.calls = "LookupFunc"
+		found, err := from.LookupFunc(ctx, host)
+		t.calls = ""
+		if err != nil {
+			t.lookups = append(t.lookups, ConnectAttempt{host, ConnectLookup, err})
+		}
+		return found, err
+	}
+	config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		t.dials = append(t.dials, ConnectAttempt{Address: addr, Stage: ConnectDial})
+		t.calls = "DialFunc"
+		socket, err := from.DialFunc(ctx, network, addr)
+		t.calls = ""
+		t.reached(ConnectTLS, err)
+		if err == nil {
+			t.dialed = append(t.dialed, socket)
+		}
+		return socket, err
+	}
+	config.AfterNetConnect = func(ctx context.Context, config *pgconn.Config, socket net.Conn) (_ net.Conn, err error) {
+		if from.AfterNetConnect != nil {
+			t.calls = "AfterNetConnect"
+			socket, err = from.AfterNetConnect(ctx, config, socket)
+			t.calls = ""
+		}
+		t.reached(ConnectStart, err)
+		return socket, err
+	}
+	if from.ValidateConnect != nil {
+		config.ValidateConnect = func(ctx context.Context, pc *pgconn.PgConn) error {
+			t.reached(ConnectValidate, nil)
+			t.calls = "ValidateConnect"
+			err := from.ValidateConnect(ctx, pc)
+			t.calls = ""
+			t.reached(ConnectValidate, err)
+			return err
+		}
+	}
+	if from.AfterConnect != nil {
+		config.AfterConnect = func(ctx context.Context, pc *pgconn.PgConn) error {
+			t.reached(ConnectSetUp, nil)
+			if from.ConnectTimeout > 0 { // pgconn doesn't limit it
+				var end context.CancelFunc
+				ctx, end = context.WithTimeout(ctx, from.ConnectTimeout)
+				defer end()
+			}
+			t.calls = "AfterConnect"
+			err := from.AfterConnect(ctx, pc)
+			t.calls = ""
+			t.reached(ConnectSetUp, err)
+			return err
+		}
+	}
+	return &config
+}
+
+// reached notes that the last attempt has come to a stage; or with an error, that it has failed
+// before.
+func (t *attempts) reached(stage ConnectStage, err error) {
+	if len(t.dials) == 0 {
+		return
+	}
+	last := &t.dials[len(t.dials)-1]
+	if err != nil {
+		last.Err = err
+		return
+	}
+	last.Stage = stage
+}
+
+// failed makes a ConnectError of an error.
+func (t *attempts) failed(err error) error {
+	if known := (*ConnectError)(nil); errors.As(err, &known) {
+		return err
+	}
+	e := &ConnectError{Host: hosts(t.config), Database: t.config.Database, Err: err, limit: t.config.ConnectTimeout}
+	e.Attempts = append(e.Attempts, t.lookups...)
+	all := eachOf(err)
+	for i, a := range t.dials {
+		if k := len(t.lookups) + i; a.Err == nil && len(all) == len(t.lookups)+len(t.dials) {
+			a.Err = reasonOf(all[k])
+		}
+		if a.Err == nil && i == len(t.dials)-1 {
+			a.Err = err
+		}
+		if a.Err != nil {
+			e.Attempts = append(e.Attempts, a)
+		}
+	}
+	return e
+}
+
+// connecting is the error of a caller who gives up while a connection is being opened.
+func (db *DB) connecting(err error) error {
+	return &ConnectError{Host: hosts(db.config.Conn), Database: db.config.Conn.Database, Err: err}
+}
+
+// eachOf returns pgconn's errors, one for each host that couldn't be looked up, and then one for
+// each address that was tried; nil if it gives another error.
+func eachOf(err error) []error {
+	outer, ok := err.(*pgconn.ConnectError)
+	if !ok {
+		return nil
+	}
+	if list, ok := outer.Unwrap().(interface{ Unwrap() []error }); ok {
+		return list.Unwrap()
+	}
+	return nil
+}
+
+// reasonOf takes the address off that pgconn's error begins with. What the server says needs nothing
+// else.
+func reasonOf(err error) error {
+	var server *pgconn.PgError
+	if errors.As(err, &server) {
+		return server
+	}
+	if inner := errors.Unwrap(err); inner != nil {
+		return inner
+	}
+	return err
+}
+
+// hosts names where a configuration leads to.
+func hosts(config *pgconn.Config) string {
+	all := []string{address(config.Host, config.Port)}
+	for _, f := range config.Fallbacks {
+		if one := address(f.Host, f.Port); !slices.Contains(all, one) {
+			all = append(all, one)
+		}
+	}
+	return strings.Join(all, ",")
+}

@@ -1,0 +1,151 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/callsite"
+)
+
+// An ExhaustedError says that a caller has waited in vain for a session, because all had an owner.
+// Nothing was sent.
+type ExhaustedError struct {
+	InUse   int      // sessions that have an owner
+	Most    int      // pool_sessions
+	Waiting int      // other callers that wait
+	Holders []Holder // the owners that have had theirs for the longest time. They are known in debug mode only
+	Err     error    // why the wait ended
+}
+
+// A Holder says where a session was taken that has an owner.
+type Holder struct {
+	Place string // file:line of the first function outside of this module
+	Since time.Time
+}
+
+func (e *ExhaustedError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "pg: %d of %d sessions are in use%s", e.InUse, e.Most, held(e.Holders))
+	if e.Waiting > 0 {
+		b.WriteString(", and " + plural(e.Waiting, "more caller waits", "more callers wait"))
+	}
+	fmt.Fprintf(&b, ": %v; end every transaction and release every session, don't ask for a second one while holding the first, or raise pool_sessions=%d", e.Err, e.Most)
+	return b.String()
+}
+
+// Unwrap returns why the wait ended.
+func (e *ExhaustedError) Unwrap() error { return e.Err }
+
+// held says where sessions were taken, if that is known.
+func held(all []Holder) string {
+	if len(all) == 0 {
+		return " (REPAINT_DEBUG=1 shows where they were taken)"
+	}
+	var each []string
+	for _, h := range all {
+		each = append(each, fmt.Sprintf("%s %v ago", h.Place, time.Since(h.Since).Round(time.Millisecond)))
+	}
+	return ", taken at " + strings.Join(each, ", at ")
+}
+
+// A taking is where and when a session was given to its owner.
+type taking struct {
+	since time.Time
+	pcs   [24]uintptr
+	n     int
+}
+
+// note notes where a session was taken. Outside of debug mode it does nothing.
+func (p *pool) note(s *scheduler) {
+	if !p.db.debug {
+		if l := repaint.CurrentLoop(); l == nil || !l.Debugging() {
+			return
+		}
+	}
+	t := &taking{since: time.Now()}
+	t.n = callsite.Callers(t.pcs[:])
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.taken == nil {
+		p.taken = map[*scheduler]*taking{}
+	}
+	p.taken[s] = t
+}
+
+// mostHolders is how many holders an error names.
+const mostHolders = 3
+
+// holders returns those that have had their sessions for the longest time. It needs the mutex.
+func (p *pool) holders(most int) []Holder {
+	all := make([]*taking, 0, len(p.taken))
+	for _, t := range p.taken {
+		all = append(all, t)
+	}
+	slices.SortFunc(all, func(a, b *taking) int { return a.since.Compare(b.since) })
+	var first []Holder
+	for _, t := range all[:min(most, len(all))] {
+		first = append(first, Holder{outside(t.pcs[:t.n]), t.since})
+	}
+	return first
+}
+
+// held is holders for all, without the mutex.
+func (p *pool) held() []Holder {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.holders(len(p.taken))
+}
+
+// thisModule is the prefix of the names of this module's functions.
+const thisModule = "github.com/seed1239206e/repaint"
+
+// outside returns file:line of the innermost function that isn't this module's own.
+func outside(pcs []uintptr) string {
+	frames := runtime.CallersFrames(pcs)
+	for {
+		f, more := frames.Next()
+		own := strings.HasPrefix(f.Function, thisModule) && !strings.HasSuffix(f.File, "_test.go")
+		switch {
+		case f.File != "" && !own && !strings.HasPrefix(f.Function, "runtime."):
+			return fmt.Sprintf("%s:%d", f.File, f.Line)
+		case !more:
+			return "an unknown place"
+		}
+	}
+}
+
+// isEnd reports whether an error is the end of the caller's context, not of the time for connecting.
+func isEnd(err error) bool {
+	var connecting *ConnectError
+	return !errors.As(err, &connecting) && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded))
+}
+
+// crowded is the error of one whose context ended while its statement waited for a lane. It needs the
+// mutex.
+func (s *scheduler) crowded(err error) error {
+	switch {
+	case !s.lanes:
+		return err
+	case len(s.conns) == 0:
+		return s.db.connecting(err)
+	case len(s.conns) < s.most:
+		return err
+	}
+	return fmt.Errorf("%w; all %d lanes are busy, and %d statements wait: look for slow statements, or raise pool_lanes", err, s.most, s.queuedNow)
+}
+
+// inVain is the error of one who has waited for a session until the context ended.
+func (p *pool) inVain(err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.all) < p.most {
+		return p.db.connecting(err)
+	}
+	return &ExhaustedError{InUse: len(p.all) - len(p.idle), Most: p.most, Waiting: len(p.waiters) - 1, Holders: p.holders(mostHolders), Err: err}
+}

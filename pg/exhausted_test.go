@@ -1,0 +1,168 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/leakcheck"
+	"github.com/seed1239206e/repaint/internal/testserver"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// soon is a context that ends as soon as the caller waits.
+func soon(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, 20*time.Millisecond)
+}
+
+func TestExhaustedSessionsAreNamed(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, _ := open(t, "&pool_sessions=2")
+		db.debug = true
+		for range 2 {
+			s, err := db.Acquire(ctx) // taken here
+			require.NoError(t, err)
+			defer s.Release()
+		}
+		for what, call := range map[string]func(ctx context.Context) error{
+			"Begin":   func(ctx context.Context) error { _, err := db.Begin(ctx); return err },
+			"Acquire": func(ctx context.Context) error { _, err := db.Acquire(ctx); return err },
+			"Stream":  func(ctx context.Context) error { _, err := db.Stream(ctx, "select 1"); return err },
+			"CopyFrom": func(ctx context.Context) error {
+				_, err := db.CopyFrom(ctx, pgx.Identifier{"t"}, []string{"a"}, nil)
+				return err
+			},
+		} {
+			short, cancel := soon(ctx)
+			err := call(short)
+			cancel()
+			var e *ExhaustedError
+			require.ErrorAs(t, err, &e, what)
+			require.Equal(t, []int{2, 2, 0}, []int{e.InUse, e.Most, e.Waiting})
+			require.Len(t, e.Holders, 2)
+			require.Regexp(t, `exhausted_test\.go:\d+$`, e.Holders[0].Place)
+			require.ErrorContains(t, err, "2 of 2 sessions are in use, taken at ")
+			require.ErrorContains(t, err, "raise pool_sessions=2")
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.True(t, pgconn.Timeout(err), what)
+			require.True(t, pgconn.SafeToRetry(err), what)
+		}
+	})
+}
+
+// A loop in debug mode has its callers' sessions noted.
+func TestHoldersInALoopInDebugMode(t *testing.T) {
+	testserver.Postgres(t) // whose goroutine isn't a leak
+	leakcheck.Test(t)
+	db, _ := open(t, "&pool_sessions=1")
+	db.debug = false
+	run := func(options ...loop.Option) error {
+		return repaint.Run(context.Background(), func(ctx context.Context) error {
+			s, err := db.Acquire(ctx)
+			if err != nil {
+				return err
+			}
+			defer s.Release()
+			short, cancel := soon(ctx)
+			defer cancel()
+			_, err = db.Begin(short)
+			return err
+		}, options...)
+	}
+	require.ErrorContains(t, run(loop.WithDebug(time.Minute)), "exhausted_test.go:")
+	err := run()
+	require.ErrorContains(t, err, "1 of 1 sessions are in use (REPAINT_DEBUG=1 shows where they were taken)")
+	require.NotContains(t, err.Error(), "exhausted_test.go:")
+}
+
+func TestFullLanesAreNamed(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, target := open(t, "&pool_lanes=1&pipeline_depth=1")
+		unlock := lock(t, ctx, target)
+		wait := c.start(ctx, waits(db))
+		until(t, ctx, "the lane is busy", func() bool { return db.Stats().InFlight == 1 })
+		short, cancel := soon(ctx)
+		defer cancel()
+		_, err := db.Exec(short, "select 1")
+		var e *StatementError
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, StageWait, e.Stage)
+		require.ErrorContains(t, err, "all 1 lanes are busy")
+		require.ErrorContains(t, err, "raise pool_lanes")
+		require.True(t, pgconn.Timeout(err))
+		require.True(t, pgconn.SafeToRetry(err))
+		require.False(t, e.MaybeApplied)
+		unlock()
+		require.NoError(t, wait())
+	})
+}
+
+// What was sent isn't safe to be retried, but a deadline ended it.
+func TestTimeoutOfWhatWasSent(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, target := open(t, "")
+		unlock := lock(t, ctx, target)
+		short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+		defer cancel()
+		_, err := db.Exec(short, waitSQL)
+		require.True(t, pgconn.Timeout(err))
+		require.False(t, pgconn.SafeToRetry(err))
+		ended, end := context.WithCancel(ctx)
+		end()
+		_, err = db.Exec(ended, "select 1")
+		require.False(t, pgconn.Timeout(err), "it was cancelled")
+		require.True(t, pgconn.SafeToRetry(err), "nothing was sent")
+		unlock()
+		_, err = db.Exec(ctx, "select 1/0")
+		require.False(t, pgconn.Timeout(err))
+		require.False(t, pgconn.SafeToRetry(err))
+	})
+}
+
+func TestQueueFullIsSafeToRetry(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, target := open(t, "&pool_lanes=1&pipeline_depth=1&pool_queue=1")
+		unlock := lock(t, ctx, target)
+		first := c.start(ctx, waits(db))
+		until(t, ctx, "the lane is busy", func() bool { return db.Stats().InFlight == 1 })
+		second := c.start(ctx, waits(db))
+		until(t, ctx, "the queue is full", func() bool { return db.Stats().Queued == 1 })
+		err := waits(db)(ctx)
+		require.ErrorIs(t, err, ErrQueueFull)
+		require.True(t, pgconn.SafeToRetry(err))
+		require.False(t, pgconn.Timeout(err))
+		unlock()
+		require.NoError(t, errors.Join(first(), second()))
+	})
+}
+
+func TestCloseSaysWhatIsLeft(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		config, err := ParseConfig(databaseURL(t) + "&cancel_timeout=5s")
+		require.NoError(t, err)
+		db, err := OpenConfig(config)
+		require.NoError(t, err)
+		db.debug = true
+		tx, err := db.Begin(ctx)
+		require.NoError(t, err)
+		_, err = tx.Exec(ctx, "select pg_advisory_xact_lock(7)")
+		require.NoError(t, err)
+		wait := c.start(ctx, waits(db))
+		until(t, ctx, "it is under way", func() bool { return db.Stats().InFlight == 1 })
+		short, cancel := soon(ctx)
+		defer cancel()
+		err = db.Close(short)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, "pg: closing: 1 session or transaction has not been ended, taken at ")
+		require.ErrorContains(t, err, "exhausted_test.go:")
+		require.ErrorContains(t, err, fmt.Sprintf("1 statement is under way: %q", waitSQL))
+		require.ErrorIs(t, wait(), ErrClosed)
+	})
+}

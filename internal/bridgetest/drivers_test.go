@@ -1,4 +1,4 @@
-// Package bridgetest holds the bridge to what it promises to programs that know nothing of it.
+// Package bridgetest tests what the bridge promises to programs that know nothing about it.
 package bridgetest
 
 import (
@@ -23,14 +23,15 @@ import (
 
 func TestMain(m *testing.M) { testserver.Main(m) }
 
-// A client is a connection of a driver that knows nothing of repaint, over a cooperative connection.
+// A client is a connection of a driver that knows nothing about repaint, over a cooperative
+// connection.
 type client interface {
 	// ask runs a query for one text, with one text as its parameter $1.
 	ask(ctx context.Context, query, arg string) (string, error)
 	close() error
 }
 
-// A database is one that such a driver can talk to.
+// A database is a database that such a driver can talk to.
 type database struct {
 	name string
 	open func(ctx context.Context, at testserver.Target) (client, error)
@@ -103,7 +104,8 @@ func (c mysqlClient) ask(ctx context.Context, query, arg string) (string, error)
 
 func (c mysqlClient) close() error { return c.conn.Close() }
 
-// onEachDriver runs a test with the driver of each database, in a loop. The server is there before the leak check.
+// onEachDriver runs a test with the driver of each database, in a loop. The server starts before
+// the leak check.
 func onEachDriver(t *testing.T, test func(t *testing.T, ctx context.Context, d database, at testserver.Target)) {
 	for _, d := range databases {
 		t.Run(d.name, func(t *testing.T) {
@@ -119,7 +121,7 @@ func onEachDriver(t *testing.T, test func(t *testing.T, ctx context.Context, d d
 	}
 }
 
-func TestDriversThatKnowNothingOfTheLoopRunInIt(t *testing.T) {
+func TestDriversThatKnowNothingAboutTheLoopRunInIt(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context, d database, at testserver.Target) {
 		const clients, queries = 20, 10
 		group := repaint.NewGroup(ctx)
@@ -190,7 +192,7 @@ func TestCancelsAndDeadlinesOfDriversInALoop(t *testing.T) {
 			_, err = repaint.Await(ctx, slow)
 			require.True(t, errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded), "%s: %v", name, err)
 			require.Greater(t, turns, 1, "others went on")
-			_ = c.close() // such drivers close a connection whose statement was cancelled
+			_ = c.close() // these drivers close a connection whose statement was cancelled
 		}
 	})
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/cache"
 )
 
-func TestAnLRUKeepsWhatWasUsedLast(t *testing.T) {
+func TestAnLRUKeepsTheMostRecentlyUsed(t *testing.T) {
 	l := cache.NewLRU[string, int](2)
 	require.Nil(t, l.Get("a"))
 	for i, key := range []string{"a", "b"} {
@@ -50,7 +50,7 @@ func values(l *cache.LRU[string, int]) (all []int) {
 	return all
 }
 
-// What is kept, and what is dropped, belongs to those that have a pointer to it.
+// A value that is kept or dropped belongs to the holders of a pointer to it.
 func TestAnLRUDoesNotReadItsValues(t *testing.T) {
 	l := cache.NewLRU[int, int](2)
 	var wg sync.WaitGroup
@@ -65,7 +65,7 @@ func TestAnLRUDoesNotReadItsValues(t *testing.T) {
 	wg.Wait()
 }
 
-// An LRU does what a list does in which used values go to the front.
+// An LRU behaves like a list whose used values move to the front.
 func TestAnLRUIsLikeAList(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	l := cache.NewLRU[int, int](5)
@@ -158,7 +158,7 @@ func TestASecondChanceServesManyAtOnce(t *testing.T) {
 	require.LessOrEqual(t, c.Len(), 8)
 }
 
-// A ring does what a slice does.
+// A ring behaves like a slice.
 func TestARingIsLikeASlice(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	var r cache.Ring[int]
@@ -207,7 +207,7 @@ func TestARingForgetsWhatItGaveAway(t *testing.T) {
 	r.Remove(2)
 	r.Truncate(3)
 	kept := 0
-	for i := range 8 { // of the memory that it has
+	for i := range 8 { // all the memory that it has
 		if *r.At(i) != nil {
 			kept++
 		}

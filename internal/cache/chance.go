@@ -5,22 +5,22 @@ import (
 	"sync/atomic"
 )
 
-// A SecondChance keeps values by key, for any number of callers at once. A look-up takes a read lock
-// and, as a rule, writes nothing. When there is no room it goes round and drops the first value that
-// wasn't asked for since it last came by, which is nearly what an LRU does.
+// A SecondChance keeps values by key, for any number of callers at once. A look-up takes a read
+// lock and usually writes nothing. When there is no room, a hand goes round and drops the first
+// value that no caller has asked for since the hand last passed. That is nearly an LRU.
 type SecondChance[K comparable, V any] struct {
 	capacity int
 
-	mu   sync.RWMutex // guards what follows; held for moments
+	mu   sync.RWMutex // guards the fields below; held for moments
 	all  map[K]*chance[K, V]
-	ring []*chance[K, V] // the same
-	hand int             // where in the ring to look first for one to drop
+	ring []*chance[K, V] // the same values
+	hand int             // where in the ring to start looking for one to drop
 }
 
 type chance[K comparable, V any] struct {
 	key   K
 	value V
-	used  atomic.Bool // since the hand came by
+	used  atomic.Bool // since the hand last passed
 }
 
 // NewSecondChance returns an empty cache. With a capacity of 0 it keeps nothing.
@@ -28,14 +28,14 @@ func NewSecondChance[K comparable, V any](capacity int) *SecondChance[K, V] {
 	return &SecondChance[K, V]{capacity: capacity, all: map[K]*chance[K, V]{}}
 }
 
-// Len returns how many values there are.
+// Len returns the number of values.
 func (c *SecondChance[K, V]) Len() int {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return len(c.ring)
 }
 
-// Get returns the value of a key.
+// Get returns the value of a key, and reports whether there is one.
 func (c *SecondChance[K, V]) Get(key K) (value V, ok bool) {
 	c.mu.RLock()
 	e := c.all[key]
@@ -43,14 +43,14 @@ func (c *SecondChance[K, V]) Get(key K) (value V, ok bool) {
 	if e == nil {
 		return value, false
 	}
-	if !e.used.Load() { // to write it each time would have all processors fight for it
+	if !e.used.Load() { // writing it each time would make all processors contend for it
 		e.used.Store(true)
 	}
 	return e.value, true
 }
 
-// Put keeps a value, unless its key has one. It returns the one that is kept, if any is, or else the
-// value.
+// Put keeps a value, unless its key has one already. It returns the value that the key has now. If
+// the cache keeps none, it returns the given value.
 func (c *SecondChance[K, V]) Put(key K, value V) V {
 	if c.capacity <= 0 {
 		return value
@@ -75,8 +75,8 @@ func (c *SecondChance[K, V]) Put(key K, value V) V {
 	return value
 }
 
-// Clear drops all values. It calls each with every one of them before, if it isn't nil; each must not
-// use the cache.
+// Clear drops all values. Before that it calls each, unless it is nil, with every value. each must
+// not use the cache.
 func (c *SecondChance[K, V]) Clear(each func(V)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,3 +1,4 @@
-// Package cache has what drivers keep things in: an [LRU] for what one connection has, a
-// [SecondChance] for what all callers look up at once, and a [Ring] for what waits in order.
+// Package cache has the containers that drivers use: an [LRU] for the values of one connection, a
+// [SecondChance] for values that all callers look up at once, and a [Ring] for values that wait in
+// order.
 package cache

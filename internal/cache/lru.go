@@ -2,12 +2,13 @@ package cache
 
 import "iter"
 
-// An LRU keeps the values that were used last, up to its capacity. It isn't safe for concurrent use; but it never
-// reads or copies a value that it keeps, so the holder of a pointer to one may change it meanwhile.
+// An LRU keeps the most recently used values, up to its capacity. It isn't safe for concurrent use.
+// But it never reads or copies a value that it keeps, so the holder of a pointer to one may change
+// it meanwhile.
 type LRU[K comparable, V any] struct {
 	capacity int
 	all      map[K]*entry[K, V]
-	ends     entry[K, V] // next is the one used last, prev the one used longest ago
+	ends     entry[K, V] // next is the most recently used entry, prev the least recently used
 }
 
 type entry[K comparable, V any] struct {
@@ -16,18 +17,18 @@ type entry[K comparable, V any] struct {
 	next, prev *entry[K, V]
 }
 
-// NewLRU returns an empty LRU. It keeps one value at least.
+// NewLRU returns an empty LRU. It keeps at least one value.
 func NewLRU[K comparable, V any](capacity int) *LRU[K, V] {
 	l := &LRU[K, V]{capacity: max(capacity, 1)}
 	l.Clear()
 	return l
 }
 
-// Len returns how many values there are.
+// Len returns the number of values.
 func (l *LRU[K, V]) Len() int { return len(l.all) }
 
-// Get returns the value of a key, which has been used now, or nil. The value stays where it is as
-// long as it is kept.
+// Get returns the value of a key, or nil, and counts the value as used now. The pointer stays valid
+// as long as the value is kept.
 func (l *LRU[K, V]) Get(key K) *V {
 	e := l.all[key]
 	if e == nil {
@@ -40,8 +41,8 @@ func (l *LRU[K, V]) Get(key K) *V {
 	return &e.value
 }
 
-// Put keeps a value, in place of an earlier one of its key. If that is one too many, it drops the
-// one that was used longest ago, and returns it; else dropped is nil.
+// Put keeps a value, in place of an earlier value of its key. If that is one too many, it drops the
+// least recently used value and returns it. Otherwise dropped is nil.
 func (l *LRU[K, V]) Put(key K, value V) (kept, dropped *V) {
 	l.Remove(key)
 	if len(l.all) >= l.capacity {
@@ -53,7 +54,7 @@ func (l *LRU[K, V]) Put(key K, value V) (kept, dropped *V) {
 	return &e.value, dropped
 }
 
-// Remove drops the value of a key, and returns it, or nil if there was none.
+// Remove drops the value of a key and returns it, or returns nil if there was none.
 func (l *LRU[K, V]) Remove(key K) *V {
 	e := l.all[key]
 	if e == nil {
@@ -70,7 +71,7 @@ func (l *LRU[K, V]) Clear() {
 	l.ends.next, l.ends.prev = &l.ends, &l.ends
 }
 
-// Values returns the values, the one used last first.
+// Values returns a sequence of the values, most recently used first.
 func (l *LRU[K, V]) Values() iter.Seq[*V] {
 	return func(yield func(*V) bool) {
 		for e := l.ends.next; e != &l.ends && yield(&e.value); {

@@ -1,20 +1,19 @@
 package cache
 
-// A Ring is a queue: what came first goes first. Its zero value is empty. It isn't safe for
-// concurrent use.
+// A Ring is a first-in, first-out queue. Its zero value is empty. It isn't safe for concurrent use.
 type Ring[T any] struct {
 	items []T // its length is 0 or a power of 2
 	head  int
 	n     int
 }
 
-// keepItems is for how many items an empty ring keeps the memory.
+// keepItems is the number of items for which an empty ring keeps memory.
 const keepItems = 1024
 
-// Len returns how many items there are.
+// Len returns the number of items.
 func (r *Ring[T]) Len() int { return r.n }
 
-// At returns the i-th item, from 0, of which there must be more than i.
+// At returns the i-th item, counted from 0. There must be more than i items.
 func (r *Ring[T]) At(i int) *T { return &r.items[(r.head+i)&(len(r.items)-1)] }
 
 // Push puts an item after the last one.
@@ -32,7 +31,7 @@ func (r *Ring[T]) Unpop(item T) {
 	*r.At(0) = item
 }
 
-// Pop takes the first item, of which there must be one.
+// Pop takes the first item. There must be one.
 func (r *Ring[T]) Pop() (item T) {
 	var none T
 	first := r.At(0)
@@ -43,7 +42,7 @@ func (r *Ring[T]) Pop() (item T) {
 	return item
 }
 
-// Remove takes the i-th item out; those after it move up.
+// Remove removes the i-th item. The items after it move up.
 func (r *Ring[T]) Remove(i int) {
 	for ; i < r.n-1; i++ {
 		*r.At(i) = *r.At(i + 1)
@@ -72,7 +71,7 @@ func (r *Ring[T]) grow() {
 	r.items, r.head = items, 0
 }
 
-// shrink gives the memory of a rush back when that is over.
+// shrink frees the memory of a rush when the rush is over.
 func (r *Ring[T]) shrink() {
 	if r.n == 0 && len(r.items) > keepItems {
 		r.items, r.head = nil, 0

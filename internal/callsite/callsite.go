@@ -1,4 +1,4 @@
-// Package callsite tells a function where it was called: on amd64 and arm64 at the price of a few loads
+// Package callsite tells a function where it was called. On amd64 and arm64 that costs a few loads
 // instead of a walk over the stack.
 package callsite
 
@@ -8,10 +8,11 @@ import (
 	"strings"
 )
 
-// A Site is a place in the program, 0 if it isn't known.
+// A Site is a place in the program, or 0 if it isn't known.
 type Site uintptr
 
-// Caller returns the place at which the function that calls Caller was called. That function must not be inlined.
+// Caller returns the place at which the function that calls Caller was called. That function must
+// not be inlined.
 //
 // It isn't inlined itself, so that walk always finds its frame first.
 //
@@ -21,14 +22,15 @@ func Caller() Site {
 	if works {
 		walk(&pc[0], 1)
 	} else {
-		runtime.Callers(3, pc[:]) // Callers, Caller, the one that asks
+		runtime.Callers(3, pc[:]) // skip Callers, Caller and its caller
 	}
 	return Site(pc[0])
 }
 
-// Callers notes the places at which the function that calls it was called, at which that one's caller was, and so on, as far as
-// there is room. It returns how many there are. They are return addresses, as runtime.CallersFrames takes them;
-// where functions were inlined, one of them stands for several calls.
+// Callers stores the place at which the function that calls it was called, the place at which that
+// function's caller was called, and so on, as far as there is room. It returns the number of
+// places. They are return addresses, as runtime.CallersFrames takes them. Where functions were
+// inlined, one of them stands for several calls.
 //
 //go:noinline
 func Callers(pcs []uintptr) int {
@@ -38,7 +40,7 @@ func Callers(pcs []uintptr) int {
 	return runtime.Callers(3, pcs)
 }
 
-// String returns the function, file and line, the file with its directory only.
+// String returns the function, file and line. The file has only its last directory.
 func (s Site) String() string {
 	if s == 0 {
 		return "an unknown place"
@@ -51,7 +53,7 @@ func (s Site) String() string {
 	return fmt.Sprintf("%s, %s:%d", frame.Function, file, frame.Line)
 }
 
-// works says that walk is right about calls that we know.
+// works says that walk returns the right results for known calls.
 var works = quick
 
 func init() {

@@ -4,7 +4,8 @@ package callsite
 
 const quick = true
 
-// walk notes up to n places to which functions return: first where the caller of the one that calls walk does.
+// walk stores up to n places to which functions return, first the one to which the caller of walk's
+// caller returns.
 //
 //go:noescape
 func walk(pcs *uintptr, n int) int

@@ -5,5 +5,5 @@ package cputime
 
 import "time"
 
-// Process returns 0: this system doesn't tell.
+// Process returns 0, because this system doesn't report CPU times.
 func Process() time.Duration { return 0 }

@@ -12,7 +12,7 @@ var sink uint64
 func TestTimeGrowsWithWork(t *testing.T) {
 	before := cputime.Process()
 	if before == 0 {
-		t.Skipf("%s doesn't tell how much CPU time a process has used", runtime.GOOS)
+		t.Skipf("%s doesn't report how much CPU time a process has used", runtime.GOOS)
 	}
 	// The system's clock may be coarse, so the work goes on until the clock has moved.
 	for cputime.Process() == before {

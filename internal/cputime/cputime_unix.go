@@ -9,7 +9,7 @@ import (
 )
 
 // Process returns the CPU time that this process has used so far, in user and system mode together.
-// Where the system doesn't tell, it returns 0.
+// Where the system doesn't report it, Process returns 0.
 func Process() time.Duration {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {

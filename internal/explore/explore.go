@@ -1,5 +1,6 @@
-// Package explore is where those meet that take part in exploring schedules: package repainttest, which chooses what runs
-// next, the bridge, which tells what the tasks do, and the drivers, whose statements are steps of a schedule.
+// Package explore connects the parts that explore schedules: package repainttest chooses what runs
+// next, the bridge reports what the tasks do, and the statements of drivers are steps of a
+// schedule.
 package explore
 
 import (
@@ -8,17 +9,19 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// An Explorer chooses the steps of a loop, and is told what happens in them. All calls come from the loop.
+// An Explorer chooses the steps of a loop and hears what happens in them. All calls come from the
+// loop.
 type Explorer interface {
 	loop.Chooser
 
-	// TaskBegins tells that a task begins. It runs at once, within the step of what has spawned it.
+	// TaskBegins says that a task begins. The task runs at once, within the step that spawned it.
 	TaskBegins(t Task)
 
-	// TaskWaits tells that a task, or the main function, waits: for what, and at which place in the program.
+	// TaskWaits says that a task, or the main function, waits, for what, and at which place in the
+	// program.
 	TaskWaits(id, waitsFor, place string)
 
-	// TaskEnds tells that a task's function has returned, or has been ended otherwise.
+	// TaskEnds says that a task's function has returned or has ended in another way.
 	TaskEnds(id string)
 
 	// Execute sends a statement of the calling task, or main function, when the schedule comes to it: it calls do in
@@ -32,14 +35,14 @@ const Main = "main"
 
 // A Task is a task of a loop that explores.
 type Task struct {
-	// ID is "2" for the second task that the main function has spawned, "2.1" for the first that this one has spawned.
-	// So it doesn't depend on the schedule.
+	// ID is "2" for the second task that the main function has spawned, and "2.1" for the first
+	// task that task 2 has spawned. So it doesn't depend on the schedule.
 	ID   string
-	Name string // that the program has given it, or ""
+	Name string // the name that the program has given it, or ""
 	Site string // where it was spawned
 }
 
-// Of returns what explores the loop's schedules, nil if nothing does. The loop may be nil.
+// Of returns the explorer of the loop's schedules, or nil if there is none. The loop may be nil.
 func Of(l *loop.Loop) Explorer {
 	if l == nil {
 		return nil

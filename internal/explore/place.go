@@ -10,8 +10,8 @@ import (
 // module is the import path of this module.
 const module = "github.com/seed1239206e/repaint"
 
-// Place returns where in the program its caller was called: the file and line of the innermost function that belongs
-// neither to this module nor to the libraries that databases are used with.
+// Place returns the place in the program at which its caller was called: the file and line of the
+// innermost function that belongs neither to this module nor to a database library.
 func Place() string {
 	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
@@ -26,7 +26,7 @@ func Place() string {
 	}
 }
 
-// packageOf returns the import path of the package of a function.
+// packageOf returns the import path of a function's package.
 func packageOf(function string) string {
 	slash := strings.LastIndexByte(function, '/') + 1
 	if dot := strings.IndexByte(function[slash:], '.'); dot >= 0 {
@@ -35,7 +35,8 @@ func packageOf(function string) string {
 	return function
 }
 
-// machinery reports whether a package is one by which programs wait, and not the program itself.
+// machinery reports whether a package is one through which programs wait, and not a part of the
+// program itself.
 func machinery(pkg string) bool {
 	switch {
 	case strings.HasSuffix(pkg, "_test"), strings.HasPrefix(pkg, module+"/examples/"):

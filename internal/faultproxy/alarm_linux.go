@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// alarm sleeps precisely. An idle Go process waits for its timers with epoll_wait, which counts in milliseconds, so
-// that 100 µs become 1.1 ms, and a benchmark over a "0.5 ms network" measures something else. A timerfd is precise, and
-// waiting for it occupies no thread.
+// An alarm sleeps precisely. An idle Go process waits for its timers with epoll_wait, which counts
+// in milliseconds. So 100 µs become 1.1 ms, and a benchmark over a "0.5 ms network" measures
+// something else. A timerfd is precise, and waiting for it occupies no thread.
 type alarm struct {
 	file *os.File // nil: not used yet
 	raw  syscall.RawConn

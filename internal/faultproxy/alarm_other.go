@@ -4,7 +4,8 @@ package faultproxy
 
 import "time"
 
-// alarm sleeps as precisely as the runtime's timers are on systems whose poller counts in less than milliseconds.
+// An alarm is as precise as the runtime's timers. Outside Linux the runtime's poller counts in less
+// than milliseconds.
 type alarm struct{}
 
 func (alarm) sleep(d time.Duration) { time.Sleep(d) }

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// conn is a client's connection and the one to the server that belongs to it.
+// A conn is a client's connection and the connection to the server that belongs to it.
 type conn struct {
 	proxy *Proxy
 	ends  [directions]net.Conn // ends[d] is where bytes of direction d go to
@@ -16,7 +16,7 @@ type conn struct {
 	done chan struct{} // closed when the connection ends
 }
 
-// run lives as long as the connection.
+// run returns when the connection has ended.
 func (c *conn) run() {
 	defer c.forget()
 	server, err := c.proxy.dial()
@@ -39,7 +39,8 @@ func (c *conn) run() {
 	readers.Wait()
 }
 
-// join adds the server's end, unless the connection has ended while it was dialled.
+// join adds the server's end, and reports false if the connection ended while the server was
+// dialled.
 func (c *conn) join(server net.Conn) bool {
 	c.proxy.mu.Lock()
 	defer c.proxy.mu.Unlock()
@@ -70,7 +71,7 @@ func (c *conn) endLocked(how ending) {
 	c.end(how)
 }
 
-// end closes both connections. It needs the proxy's mutex.
+// end closes both connections. The caller holds the proxy's mutex.
 func (c *conn) end(how ending) {
 	c.once.Do(func() {
 		close(c.done)

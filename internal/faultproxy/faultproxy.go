@@ -1,14 +1,15 @@
-// Package faultproxy puts a bad network between a client and a server of a test: a TCP proxy that delays, stalls, swallows,
-// cuts and refuses when it is told to.
+// Package faultproxy puts a bad network between a client and a server of a test. It is a TCP proxy
+// that delays, stalls, swallows, cuts and refuses on request.
 //
 //	proxy := faultproxy.New(t, db.Addr())
 //	db.Host, db.Port = proxy.Host(), proxy.Port()
 //	proxy.Delay(time.Millisecond, time.Millisecond)
 //
-// Every method may be called at any time from any goroutine, and counts for connections that are open already. The proxy
-// and its connections end with the test.
+// Every method may be called at any time from any goroutine, and also affects connections that are
+// already open. The proxy and its connections end with the test.
 //
-// It is a model of latency, not of a link: bandwidth is what the machine gives, nothing is lost or reordered.
+// The proxy models latency, not a link: the machine sets the bandwidth, and no data are lost or
+// reordered.
 package faultproxy
 
 import (
@@ -22,7 +23,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver/freeport"
 )
 
-// Direction of bytes through the proxy.
+// A Direction is the direction of bytes through the proxy.
 type Direction int
 
 const (
@@ -35,7 +36,7 @@ func (d Direction) String() string {
 	return [...]string{"to server", "to client"}[d]
 }
 
-// Proxy forwards connections to a target.
+// A Proxy forwards connections to a target.
 type Proxy struct {
 	t    testing.TB
 	addr *net.TCPAddr
@@ -43,7 +44,7 @@ type Proxy struct {
 
 	mu       sync.Mutex
 	waiting  int           // WaitFor calls
-	changed  chan struct{} // closed and replaced at every change while somebody waits
+	changed  chan struct{} // closed and replaced at every change while a WaitFor waits
 	target   string
 	listener net.Listener // nil: refusing
 	closed   bool
@@ -55,8 +56,8 @@ type Proxy struct {
 	budget   [directions]int64         // bytes until a connection is cut; negative: no limit
 
 	frames   Frames // how connections are split into messages; nil if they aren't. Set before there are any
-	messages int64  // that have passed
-	silentAt int64  // so many messages pass before what is open is swallowed; negative: no limit
+	messages int64  // the number that have passed
+	silentAt int64  // how many messages pass before open connections are swallowed; negative: no limit
 }
 
 // New starts a proxy in front of a target: "host:port", or the path of a Unix socket.
@@ -64,7 +65,7 @@ func New(t testing.TB, target string) *Proxy {
 	t.Helper()
 	listener, err := freeport.Listen()
 	if err != nil {
-		t.Fatalf("faultproxy: a proxy in front of %s: %v", target, err)
+		t.Fatalf("faultproxy: starting a proxy in front of %s: %v", target, err)
 	}
 	p := &Proxy{
 		t:       t,
@@ -81,19 +82,21 @@ func New(t testing.TB, target string) *Proxy {
 	return p
 }
 
-// Addr is where clients connect, Host and Port are its parts.
+// Addr returns the address at which clients connect. Host and Port return its parts.
 func (p *Proxy) Addr() string { return p.addr.String() }
 func (p *Proxy) Host() string { return p.addr.IP.String() }
 func (p *Proxy) Port() int    { return p.addr.Port }
 
-// Delay lets bytes arrive that much later than they were sent, in each direction. They keep flowing meanwhile: a
-// pipelined exchange pays the latency once. Bytes that are under way keep the delay they started with.
+// Delay makes bytes arrive that much later than they were sent, in each direction. Bytes keep
+// flowing meanwhile, so a pipelined exchange pays the latency once. Bytes that are under way keep
+// the delay that they started with.
 func (p *Proxy) Delay(toServer, toClient time.Duration) {
 	p.set(func() { p.delay = [directions]time.Duration{toServer, toClient} })
 }
 
-// Stall stops forwarding without closing anything, as a network does that drops every packet: in the given directions,
-// in both if none is given. Ends of connections aren't forwarded either. New connections are accepted, and stall too.
+// Stall stops forwarding without closing anything, like a network that drops every packet. It
+// affects the given directions, or both if none is given. It doesn't forward the ends of
+// connections either. New connections are accepted, and stall too.
 func (p *Proxy) Stall(dirs ...Direction) {
 	p.set(func() {
 		for _, d := range bothIfNone(dirs) {
@@ -104,7 +107,7 @@ func (p *Proxy) Stall(dirs ...Direction) {
 	})
 }
 
-// Resume ends a Stall. What came in meanwhile is forwarded.
+// Resume ends a Stall, and forwards what came in meanwhile.
 func (p *Proxy) Resume(dirs ...Direction) {
 	p.set(func() {
 		for _, d := range bothIfNone(dirs) {
@@ -123,9 +126,9 @@ func bothIfNone(dirs []Direction) []Direction {
 	return dirs
 }
 
-// Swallow makes the connections that are open now silent for good, as a firewall does that has forgotten them: in the given
-// directions, in both if none is given, nothing arrives any more, no end of a connection either. Those that are opened later
-// are forwarded.
+// Swallow silences the connections that are open now for good, like a firewall that has forgotten
+// them. In the given directions, or in both if none is given, nothing arrives any more, not even
+// the end of a connection. Connections that are opened later are forwarded.
 func (p *Proxy) Swallow(dirs ...Direction) {
 	p.set(func() { p.swallowAll(bothIfNone(dirs)) })
 }
@@ -137,7 +140,7 @@ func (p *Proxy) swallowAll(dirs []Direction) {
 			c.swallowed[d] = true
 		}
 	}
-	// Who waits for the end of a Stall looks again.
+	// Links that wait for the end of a Stall look again.
 	for _, d := range dirs {
 		if p.stalled[d] != nil {
 			close(p.stalled[d])
@@ -146,9 +149,9 @@ func (p *Proxy) swallowAll(dirs []Direction) {
 	}
 }
 
-// SwallowAfter lets n more messages through, counted in both directions over all connections from now on. The next one, and
-// everything else on the connections that are open then, is swallowed; see Swallow. It happens once: later connections live.
-// It needs Split.
+// SwallowAfter lets n more messages through, counted in both directions over all connections from
+// now on. It swallows the next message, and everything else on the connections that are open then;
+// see Swallow. It happens once, so later connections live. It needs Split.
 func (p *Proxy) SwallowAfter(n int64) {
 	p.set(func() {
 		if p.frames == nil {
@@ -158,26 +161,29 @@ func (p *Proxy) SwallowAfter(n int64) {
 	})
 }
 
-// Split has connections split into messages, which SwallowAfter counts. It must be called before the first connection.
+// Split splits connections into messages, which SwallowAfter counts. It must be called before the
+// first connection.
 func (p *Proxy) Split(f Frames) {
 	p.set(func() { p.frames = f })
 }
 
-// Cut resets all open connections now, in both directions. What was under way is lost.
+// Cut resets all open connections now, in both directions. Bytes that were under way are lost.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cutAll()
 }
 
-// CutAfter lets n more bytes through in a direction, counted over all connections from now on; the connection that
-// carried the last of them is then closed, in both directions. It happens once: later connections live. With n = 0 the
-// next connection that wants to send in this direction is closed.
+// CutAfter lets n more bytes through in a direction, counted over all connections from now on. It
+// then closes the connection that carried the last of them, in both directions. It happens once, so
+// later connections live. With n = 0 it closes the next connection that wants to send in this
+// direction.
 func (p *Proxy) CutAfter(d Direction, n int64) {
 	p.set(func() { p.budget[d] = max(n, 0) })
 }
 
-// Refuse closes the listener: new connections are refused by the operating system. Those that are open stay.
+// Refuse closes the listener, so that the operating system refuses new connections. Open
+// connections stay.
 func (p *Proxy) Refuse() {
 	p.set(func() {
 		if p.listener != nil {
@@ -207,7 +213,7 @@ func (p *Proxy) SetTarget(target string) {
 	p.set(func() { p.target = target })
 }
 
-// Stats are the counters of a proxy.
+// Stats has the counters of a proxy.
 type Stats struct {
 	Accepted int   // connections, ever
 	Open     int   // connections, now
@@ -226,11 +232,11 @@ func (p *Proxy) stats() Stats {
 	return Stats{p.accepted, len(p.conns), p.bytes[ToServer], p.bytes[ToClient], p.messages}
 }
 
-// waitTimeout is how long WaitFor has patience.
+// waitTimeout is how long WaitFor waits.
 const waitTimeout = 30 * time.Second
 
-// WaitFor blocks until the condition holds, and fails the test if it doesn't within half a minute. It must run in the
-// test's goroutine.
+// WaitFor blocks until the condition holds, and fails the test if it doesn't within half a minute.
+// It must run in the test's goroutine.
 func (p *Proxy) WaitFor(what string, condition func(Stats) bool) {
 	p.t.Helper()
 	timeout := time.NewTimer(waitTimeout)
@@ -247,12 +253,12 @@ func (p *Proxy) WaitFor(what string, condition func(Stats) bool) {
 		select {
 		case <-changed:
 		case <-timeout.C:
-			p.t.Fatalf("faultproxy: waited %v for %s, but there is %+v", waitTimeout, what, now)
+			p.t.Fatalf("faultproxy: waited %v for %s, but the counters are %+v", waitTimeout, what, now)
 		}
 	}
 }
 
-// Close ends the proxy and all its connections. The test's end does it too.
+// Close ends the proxy and all its connections. The end of the test does so too.
 func (p *Proxy) Close() {
 	p.mu.Lock()
 	p.closed = true
@@ -280,7 +286,8 @@ func (p *Proxy) notify() {
 	}
 }
 
-// grant says how many of n bytes may pass in a direction, and whether that was the end of CutAfter's budget.
+// grant returns how many of n bytes may pass in a direction, and reports whether they exhaust
+// CutAfter's budget.
 func (p *Proxy) grant(d Direction, n int) (granted int, cut bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -304,7 +311,7 @@ func (p *Proxy) due(d Direction) time.Time {
 	return time.Now().Add(p.delay[d])
 }
 
-// gate returns what a connection waits for in a direction, nil if it may send.
+// gate returns the channel that a connection waits for in a direction, or nil if it may send.
 func (p *Proxy) gate(c *conn, d Direction) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -316,7 +323,8 @@ func (p *Proxy) gate(c *conn, d Direction) <-chan struct{} {
 
 var never = make(<-chan struct{})
 
-// count notes that a message of a connection is about to pass. It returns false if it is swallowed instead.
+// count notes that a message of a connection is about to pass. It returns false if the message is
+// swallowed instead.
 func (p *Proxy) count(c *conn, d Direction) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -352,7 +360,7 @@ func (p *Proxy) listen(listener net.Listener) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || p.listener != nil {
-		_ = listener.Close() // somebody else was faster
+		_ = listener.Close() // another caller was faster
 		return
 	}
 	p.listener = listener
@@ -382,7 +390,7 @@ func (p *Proxy) serve(listener net.Listener) {
 	}
 }
 
-// dial connects to the target; a client whose target isn't there sees its connection reset.
+// dial connects to the target. A client whose target isn't there sees its connection reset.
 func (p *Proxy) dial() (net.Conn, error) {
 	p.mu.Lock()
 	target := p.target

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// echo is a server that sends everything back.
+// echo starts a server that sends everything back, and returns its address.
 func echo(t *testing.T, network, address string) string {
 	t.Helper()
 	return serve(t, network, address, func(c net.Conn) { _, _ = io.Copy(c, c) })
@@ -124,7 +124,8 @@ func TestDelayIsALatencyThatPipeliningPaysOnce(t *testing.T) {
 	roundTrip(t, c, "x")
 	require.GreaterOrEqual(t, time.Since(start), there+back)
 
-	// 200 messages that wait for nobody arrive together, so the sum of their latencies is far away.
+	// 200 messages that don't wait for each other arrive together, long before the sum of their
+	// latencies.
 	start = time.Now()
 	var writer sync.WaitGroup
 	writer.Go(func() {
@@ -153,7 +154,8 @@ func TestShortDelaysAreNotRoundedUp(t *testing.T) {
 		best = min(best, time.Since(start))
 	}
 	require.GreaterOrEqual(t, best, there+back)
-	// The best of many, because the machine may be busy; the runtime's timers would not stay below 2 ms even then.
+	// The best of many, because the machine may be busy; the runtime's timers would not stay below
+	// 2 ms even then.
 	require.Less(t, best, time.Millisecond)
 }
 
@@ -189,7 +191,7 @@ func TestCutAfterDeliversExactlySoManyBytesAndHitsOneConnection(t *testing.T) {
 	}
 }
 
-// requireCut accepts both ways in which a peer learns that a connection is closed.
+// requireCut accepts both errors by which a peer learns that a connection is closed.
 func requireCut(t *testing.T, err error) {
 	t.Helper()
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -255,7 +257,7 @@ func TestStallHoldsBytesAndEndsUntilResume(t *testing.T) {
 	require.Equal(t, "me too", receive(t, other, 6))
 }
 
-// requireSilence can only look for a moment: bytes that don't come give no sign.
+// requireSilence can only look for a moment: there is no sign that bytes won't come.
 func requireSilence(t *testing.T, c *net.TCPConn) {
 	t.Helper()
 	require.NoError(t, c.SetReadDeadline(time.Now().Add(20*time.Millisecond)))
@@ -294,7 +296,7 @@ func TestSwallowedConnectionsStaySilentAndNewOnesDoNot(t *testing.T) {
 	p.WaitFor("the server to have it", func(s Stats) bool { return s.ToServer == 15 })
 	p.Stall()
 	p.Swallow()
-	p.Resume() // is for those that aren't swallowed
+	p.Resume() // affects only connections that aren't swallowed
 	send(t, both, "there")
 	require.NoError(t, both.CloseWrite())
 	requireSilence(t, both)
@@ -307,7 +309,7 @@ func TestSwallowedConnectionsStaySilentAndNewOnesDoNot(t *testing.T) {
 	require.ErrorIs(t, err, syscall.ECONNRESET)
 }
 
-// packets are the messages of MySQL's protocol that have this content.
+// packets returns the messages of MySQL's protocol with these contents.
 func packets(contents ...string) (data string) {
 	for i, c := range contents {
 		data += string([]byte{byte(len(c)), 0, 0, byte(i)}) + c
@@ -337,7 +339,7 @@ func TestSwallowAfterSoManyMessages(t *testing.T) {
 	}
 }
 
-// requireSilenceAfter is requireSilence after what has come already.
+// requireSilenceAfter is requireSilence after the bytes that have already come.
 func requireSilenceAfter(t *testing.T, c *net.TCPConn) {
 	t.Helper()
 	require.NoError(t, c.SetReadDeadline(time.Now().Add(20*time.Millisecond)))
@@ -428,7 +430,7 @@ func TestFullQueueSlowsTheSenderDown(t *testing.T) {
 	writer.Wait()
 }
 
-// Everything at once, for the race detector; the only promise is that it ends.
+// Everything at once, for the race detector. The only promise is that it ends.
 func TestEverythingAtOnce(t *testing.T) {
 	p := echoProxy(t)
 	stop := make(chan struct{})

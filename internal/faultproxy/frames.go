@@ -2,8 +2,9 @@ package faultproxy
 
 import "encoding/binary"
 
-// Frames says how the bytes of a connection are split into messages. It returns the length of the first message in data, 0 if
-// that can't be told yet. first is true for the first message in a direction.
+// Frames says how to split the bytes of a connection into messages. It returns the length of the
+// first message in data, or 0 if it can't tell yet. first is true for the first message in a
+// direction.
 type Frames func(d Direction, first bool, data []byte) int
 
 // Postgres splits PostgreSQL's protocol, without encryption.
@@ -26,7 +27,7 @@ func MySQL(_ Direction, _ bool, data []byte) int {
 	return 4 + int(data[0]) + int(data[1])<<8 + int(data[2])<<16
 }
 
-// splitter collects bytes until they are a message.
+// A splitter collects bytes until they make up a message.
 type splitter struct {
 	frames Frames
 	dir    Direction
@@ -43,7 +44,7 @@ func (p *Proxy) splitter(d Direction) *splitter {
 	return &splitter{frames: p.frames, dir: d}
 }
 
-// next returns the next message of what has come, to which more is added, if it is complete.
+// next adds more to the bytes that have come, and returns the next message if it is complete.
 func (s *splitter) next(more []byte) ([]byte, bool) {
 	s.data = append(s.data, more...)
 	n := s.frames(s.dir, !s.later, s.data)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// link is one direction of a connection: a reader, a queue, and a writer that is late on purpose.
+// A link is one direction of a connection: a reader, a queue, and a writer that is late on purpose.
 type link struct {
 	conn     *conn
 	dir      Direction
@@ -24,14 +24,15 @@ type link struct {
 
 type chunk struct {
 	data    []byte // nil: the end
-	err     error  // with the end: io.EOF, or how else it came
+	err     error  // with the end: io.EOF, or the error that ended the stream
 	due     time.Time
-	message bool // it is one of those that Split finds
+	message bool // one of the messages that Split finds
 }
 
 const (
 	readSize = 64 << 10
-	// What may be under way: the bandwidth of a fast loopback times a long delay. Beyond it the sender is slowed down.
+	// The most bytes under way: the bandwidth of a fast loopback times a long delay. Beyond that
+	// the sender has to slow down.
 	queueSize = 32 << 20
 )
 
@@ -100,13 +101,14 @@ func (l *link) write() {
 			return
 		}
 		if err != nil {
-			// The receiver is gone. What it sent before is still on its way, and its end follows that.
+			// The receiver is gone. The bytes that it sent before are still on their way, and its
+			// end follows them.
 			return
 		}
 	}
 }
 
-// finish forwards the end of a stream in the way it came.
+// finish forwards the end of a stream as it came.
 func (l *link) finish(err error) {
 	half, ok := l.to.(interface{ CloseWrite() error })
 	if errors.Is(err, io.EOF) && ok {
@@ -116,7 +118,7 @@ func (l *link) finish(err error) {
 	l.conn.endLocked(reset)
 }
 
-// push adds to the queue, and waits while it is full.
+// push adds a chunk to the queue, and waits while the queue is full.
 func (l *link) push(c chunk) bool {
 	l.mu.Lock()
 	l.queue = append(l.queue, c)
@@ -137,7 +139,7 @@ func (l *link) push(c chunk) bool {
 	return true
 }
 
-// pop takes the oldest chunk, and waits for one.
+// pop takes the oldest chunk, and waits until there is one.
 func (l *link) pop() (chunk, bool) {
 	for {
 		l.mu.Lock()
@@ -166,7 +168,7 @@ func hint(c chan struct{}) {
 	}
 }
 
-// pass waits until the direction isn't stalled, which is for ever if the connection is swallowed.
+// pass waits until the direction isn't stalled. If the connection is swallowed, that is forever.
 func (l *link) pass() bool {
 	for {
 		gate := l.conn.proxy.gate(l.conn, l.dir)
@@ -181,10 +183,11 @@ func (l *link) pass() bool {
 	}
 }
 
-// slack is how long before its time the runtime's timer is left for the precise one.
+// slack is how long before the due time the precise alarm takes over from the runtime's timer.
 const slack = 2 * time.Millisecond
 
-// wait waits until the time is there. The end of the connection interrupts all but the last two milliseconds.
+// wait waits until the due time. The end of the connection interrupts all but the last two
+// milliseconds.
 func (l *link) wait(due time.Time) bool {
 	if early := time.Until(due) - slack; early > 0 {
 		timer := time.NewTimer(early)

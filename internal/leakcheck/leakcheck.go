@@ -1,4 +1,4 @@
-// Package leakcheck finds what a test leaves behind: goroutines, families of greenlets, heap.
+// Package leakcheck finds goroutines, families of greenlets and heap memory that a test leaks.
 package leakcheck
 
 import (
@@ -9,11 +9,11 @@ import (
 	"github.com/seed1239206e/repaint/greenlet"
 )
 
-// patience is how long things that are on their way out may take to be gone.
+// patience is how long things that are about to end may take to be gone.
 const patience = 10 * time.Second
 
-// Test makes the test fail if, at its end, there are more goroutines or families of greenlets
-// than there were when Test was called. Parallel tests disturb each other's counts.
+// Test makes the test fail if there are more goroutines or families of greenlets at its end than
+// when Test was called. Parallel tests disturb each other's counts.
 func Test(t testing.TB) {
 	t.Helper()
 	before := take()
@@ -30,15 +30,15 @@ func Test(t testing.TB) {
 	})
 }
 
-// Repeat runs fn again and again until that leaves nothing more behind, and makes the test fail
-// if each of the later runs leaves heap, goroutines or families behind. The first runs may fill caches.
+// Repeat runs fn again and again until a round of runs leaks nothing. It makes the test fail if
+// every later round leaks heap, goroutines or families. The first runs may fill caches.
 func Repeat(t testing.TB, fn func()) {
 	t.Helper()
 	const (
 		rounds  = 10
 		perTime = 20
-		noise   = 16 << 10 // bytes that a round may leave without being suspected
-		growths = 3        // rounds that leave more behind than the one before until it is no chance
+		noise   = 16 << 10 // bytes by which a round may grow the heap without suspicion
+		growths = 3        // successive rounds that must grow the heap before it counts as a leak
 	)
 	var last uint64
 	grown := 0
@@ -49,7 +49,7 @@ func Repeat(t testing.TB, fn func()) {
 			fn()
 		}
 		if _, ok := settle(func(now count) bool { return !now.exceeds(before) }); !ok {
-			// How many goroutines are kept for later can depend on how many happened to be needed at once.
+			// The number of idle goroutines can depend on how many happened to run at once.
 			now := take()
 			if grown++; grown == growths {
 				t.Errorf("left behind after round %d: %+v before, %+v now", round, before, now)
@@ -77,8 +77,8 @@ func (c count) exceeds(o count) bool {
 	return c.Goroutines > o.Goroutines || c.GreenletGoroutines > o.GreenletGoroutines || c.Families > o.Families
 }
 
-// settle waits until ok holds, with a collection in between, because what the collector is to find
-// goes only then.
+// settle waits until ok holds. It collects garbage in between, because some things go only when the
+// collector finds them.
 func settle(ok func(count) bool) (count, bool) {
 	for deadline := time.Now().Add(patience); ; {
 		now := take()
@@ -93,7 +93,7 @@ func settle(ok func(count) bool) (count, bool) {
 	}
 }
 
-// LiveHeap returns the size of what the collector leaves, in bytes.
+// LiveHeap returns the size of the heap after a collection, in bytes.
 func LiveHeap() uint64 {
 	runtime.GC()
 	runtime.GC()

@@ -3,7 +3,8 @@
 // Package nonblock makes single system calls on descriptors that don't block.
 package nonblock
 
-// Supported reports whether Read and Write can do anything here. Elsewhere they always would block.
+// Supported says whether Read and Write do anything on this system. If it is false, they always
+// report that they would block.
 const Supported = false
 
 // Read reports that it would block.

@@ -8,15 +8,17 @@ import (
 	"syscall"
 )
 
-// Supported reports whether Read and Write can do anything here. Elsewhere they always would block.
+// Supported says whether Read and Write do anything on this system. If it is false, they always
+// report that they would block.
 const Supported = true
 
-// Read reads what is there. blocks reports that there is nothing at present. At the end n is 0, without an error.
+// Read reads the bytes that are there. blocks is true if there are none at present. At the end of
+// the stream n is 0 and err is nil.
 func Read(fd uintptr, buf []byte) (n int, blocks bool, err error) {
 	return once("read", syscall.Read, fd, buf)
 }
 
-// Write writes as much as there is room for. blocks reports that there is none at present.
+// Write writes as many bytes as there is room for. blocks is true if there is no room at present.
 func Write(fd uintptr, buf []byte) (n int, blocks bool, err error) {
 	return once("write", syscall.Write, fd, buf)
 }

@@ -1,5 +1,6 @@
-// Package redact takes values out of the messages of databases and drivers. These put into them what was wrong: a key
-// that is there already, a text that is no number. What is known, as a part of the statement or as a name, stays.
+// Package redact removes values from the messages of databases and drivers. Such messages quote the
+// faulty value: a key that exists already, a text that isn't a number. Parts of the statement and
+// known names stay.
 package redact
 
 import (
@@ -12,26 +13,26 @@ import (
 	"unicode/utf8"
 )
 
-// A Message is what is known of a message.
+// A Message is what is known about a message.
 type Message struct {
 	Text   string
-	SQL    []string // the statement: as its caller wrote it, as it was sent
-	Names  []string // of tables, columns, constraints that the message is about
+	SQL    []string // the statement, as its caller wrote it and as it was sent
+	Names  []string // the tables, columns and constraints that the message is about
 	Values []any    // the statement's arguments
 }
 
-// mark stands for what was taken out.
+// mark replaces what was removed.
 const mark = "…"
 
-// String returns the message without what may be a value: what it quotes, but for parts of the statement and names, and
-// the arguments, wherever they are.
+// String returns the message without anything that may be a value. It masks quoted text, except
+// parts of the statement and names, and it masks the arguments wherever they are.
 func (m Message) String() string {
 	values := forms(nil, reflect.ValueOf(m.Values), 0)
 	return without(m.maskQuoted(values), values)
 }
 
-// maskQuoted masks from the first quoted part that isn't known to the last quote: a value may have quotes itself. Where the
-// database quotes a name after it, that stays.
+// maskQuoted masks the text from the first unknown quoted part to the last quote, because a value
+// may contain quotes itself. If the database quotes a name after the value, the name stays.
 func (m Message) maskQuoted(values []string) string {
 	text := m.Text
 	first := -1
@@ -65,20 +66,20 @@ func (m Message) maskQuoted(values []string) string {
 	}
 	quote := text[first : first+1]
 	if last <= first {
-		return text[:first] + quote + mark // it isn't closed
+		return text[:first] + quote + mark // the quote isn't closed
 	}
 	return text[:first] + quote + mark + quote + text[last+1:]
 }
 
 func isQuote(c byte) bool { return c == '\'' || c == '"' || c == '`' }
 
-// isInWord tells whether what is at i is an apostrophe.
+// isInWord reports whether the quote at i is an apostrophe inside a word.
 func isInWord(text string, i int) bool {
 	before, _ := utf8.DecodeLastRuneInString(text[:i])
 	return i > 0 && isWord(before)
 }
 
-// closing returns where the quote at i is closed, -1 if it isn't.
+// closing returns where the quote at i is closed, or -1 if it isn't.
 func closing(text string, i int) int {
 	for j := i + 1; j < len(text); j++ {
 		if text[j] != text[i] {
@@ -93,10 +94,10 @@ func closing(text string, i int) int {
 
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// clauses are what MySQL calls the parts of a statement.
+// clauses are MySQL's names for the parts of a statement.
 var clauses = regexp.MustCompile(`^(field|select|where|on|from|order|group|having|window) (list|clause|statement)$`)
 
-// knows tells whether a quoted part is one of the statement or a name, and no argument.
+// knows reports whether a quoted part is from the statement or is a name, and isn't an argument.
 func (m Message) knows(part string, values []string) bool {
 	if part == "" || without(part, values) != part {
 		return part == ""
@@ -112,7 +113,7 @@ func (m Message) knows(part string, values []string) bool {
 	return false
 }
 
-// isName tells whether a quoted part is a name, perhaps with what it belongs to before it.
+// isName reports whether a quoted part is a name, perhaps a qualified one.
 func (m Message) isName(part string) bool {
 	for _, name := range m.Names {
 		if name != "" && (part == name || strings.HasSuffix(part, "."+name)) {
@@ -122,15 +123,17 @@ func (m Message) isName(part string) bool {
 	return false
 }
 
-// long is how long a part of the statement is that needn't begin and end where words do: databases cut what they quote.
+// long is the length from which a part of the statement needn't begin and end at word boundaries,
+// because databases truncate what they quote.
 const long = 12
 
-// contains tells whether the text has the part, as words of its own.
+// contains reports whether the text contains the part as whole words.
 func contains(text, part string) bool {
 	return find(text, part, len(part) >= long) >= 0
 }
 
-// find returns where the text has the part, or -1. Without anywhere the part must not begin or end within a word.
+// find returns the position of the part in the text, or -1. Unless anywhere is true, the part must
+// not begin or end within a word.
 func find(text, part string, anywhere bool) int {
 	for from := 0; ; {
 		i := strings.Index(text[from:], part)
@@ -148,12 +151,12 @@ func find(text, part string, anywhere bool) int {
 	}
 }
 
-// without masks the values in a text, in whatever case they are.
+// without masks the values in a text, in upper or lower case.
 func without(text string, values []string) string {
 	for _, v := range values {
 		for {
 			lower := strings.ToLower(text)
-			if len(lower) != len(text) { // a letter whose other case has another length
+			if len(lower) != len(text) { // the lower case of a letter has another length
 				lower = text
 			}
 			i := find(lower, strings.ToLower(v), false)
@@ -166,10 +169,11 @@ func without(text string, values []string) string {
 	return text
 }
 
-// shortest is the length of values that are looked for: shorter ones are in many messages by chance.
+// shortest is the least length of the values that are masked. Shorter ones occur in many messages
+// by chance.
 const shortest = 3
 
-// forms appends the texts that values may have in messages.
+// forms appends the texts that a value may have in messages.
 func forms(all []string, v reflect.Value, depth int) []string {
 	const deepest = 8
 	for v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface {
@@ -192,7 +196,7 @@ func forms(all []string, v reflect.Value, depth int) []string {
 	case []byte:
 		text = string(x)
 	case driver.Valuer:
-		return all // only its method knows what it is
+		return all // only its own method knows its text
 	default:
 		text = fmt.Sprint(x)
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/redact"
 )
 
-func TestValuesAreTakenOutOfMessages(t *testing.T) {
+func TestValuesAreRemovedFromMessages(t *testing.T) {
 	const sql = "insert into users (email, pin) values (:email, 'x')"
 	for _, c := range []struct {
 		text  string

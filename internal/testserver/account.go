@@ -11,20 +11,20 @@ import (
 	"syscall"
 )
 
-// account is the unprivileged user a server runs as when the tests run as root, which PostgreSQL refuses. A nil account
-// stands for the user of the tests.
+// An account is the unprivileged user that a server runs as if the tests run as root, which
+// PostgreSQL refuses. A nil account means the user who runs the tests.
 type account struct {
 	name     string
 	uid, gid uint32
 }
 
-// The shortest limit of a Unix socket's path (macOS: 104 with its final zero), less the longest name of ours
-// ("/s/.s.PGSQL.65535.lock").
+// The shortest limit of a Unix socket's path (macOS: 104 with its final zero), less our longest
+// name ("/s/.s.PGSQL.65535.lock").
 const longestDir = 103 - 22
 
-// place makes a directory that the server's user can work in, and says who that is: where TMPDIR says, else in memory,
-// else in the usual place. A directory may be closed to that user, or have a path too long for a socket; then the next
-// one is tried.
+// place makes a directory that the server's user can work in, and returns that user. It tries the
+// place that TMPDIR names, then memory, then the usual place. It passes over a directory that is
+// closed to the user, or whose path is too long for a socket.
 func place() (string, *account, error) {
 	who, err := unprivileged()
 	if err != nil {
@@ -72,7 +72,7 @@ func unprivileged() (*account, error) {
 	return nil, fmt.Errorf("the tests run as root, which the server refuses, and no other user will do: %w", errors.Join(errs...))
 }
 
-// accept gives the directory to the account, and tries whether it can be used.
+// accept gives the directory to the account, and checks whether the account can use it.
 func (a *account) accept(dir string) error {
 	if len(dir) > longestDir {
 		return fmt.Errorf("%s: a Unix socket in it would have too long a path", dir)
@@ -87,7 +87,7 @@ func (a *account) accept(dir string) error {
 	cmd.Dir = dir
 	cmd.SysProcAttr = a.attributes(syscall.SIGKILL)
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s can't be used by the user %q, whom the server runs as: %w", dir, a.name, err)
+		return fmt.Errorf("%s can't be used by %q, the user that the server runs as: %w", dir, a.name, err)
 	}
 	return nil
 }

@@ -13,11 +13,11 @@ import (
 	"strings"
 )
 
-// RequireEnv is the environment variable that turns the skip of a test whose server is missing into a failure, when it
-// is 1.
+// RequireEnv is the environment variable that turns the skip of a test whose server is missing into
+// a failure, when it is 1.
 const RequireEnv = "REPAINT_REQUIRE_SERVERS"
 
-// MissingError says why a server can't be had on this machine.
+// A MissingError says why a server isn't available on this machine.
 type MissingError struct {
 	Server string // "PostgreSQL"
 	Reason string // and what to do
@@ -32,8 +32,9 @@ func notFound(server string, programs, places []string, install string) error {
 		strings.Join(programs, ", "), strings.Join(places, ", "), install)}
 }
 
-// lookup finds programs of one server: the first in PATH decides, then the newest of the places (patterns). All programs
-// come from one installation: the others are looked for beside the first, symbolic links resolved, then in PATH and the
+// lookup finds the programs of one server. It takes the first program from PATH, or else from the
+// newest of the places, which are patterns. All programs come from one installation: lookup
+// searches for the others beside the first, with symbolic links resolved, then in PATH and the
 // places.
 func lookup(programs, places []string) (map[string]string, bool) {
 	dirs := filepath.SplitList(os.Getenv("PATH"))
@@ -66,14 +67,14 @@ func lookup(programs, places []string) (map[string]string, bool) {
 
 func executable(dir, program string) (string, bool) {
 	if !filepath.IsAbs(dir) {
-		return "", false // a relative PATH entry means another directory to each of the processes involved
+		return "", false // a relative PATH entry means another directory to each process
 	}
 	path, err := exec.LookPath(filepath.Join(dir, program))
 	if err != nil {
 		return "", false
 	}
-	// Debian's /usr/bin/psql is a link to a wrapper that asks for a cluster by its own name, so keep that name; but a
-	// link such as /usr/local/bin/postgres says where the rest of the installation is.
+	// Debian's /usr/bin/psql is a link to a wrapper that goes by its own name, so keep that name.
+	// But a link such as /usr/local/bin/postgres leads to the rest of the installation.
 	if real, err := filepath.EvalSymlinks(path); err == nil && filepath.Base(real) == program {
 		path = real
 	}
@@ -82,7 +83,8 @@ func executable(dir, program string) (string, bool) {
 
 var number = regexp.MustCompile(`\d+(\.\d+)?`)
 
-// newestFirst sorts directories by the version in their path, which is its last number: 16 before 9.6.
+// newestFirst sorts directories by the version in their paths, which is the last number: 16 before
+// 9.6.
 func newestFirst(dirs []string) {
 	of := func(dir string) float64 {
 		found := number.FindAllString(dir, -1)
@@ -95,7 +97,8 @@ func newestFirst(dirs []string) {
 	slices.SortFunc(dirs, func(a, b string) int { return cmp.Compare(of(b), of(a)) })
 }
 
-// version runs a program that prints its version and returns what the pattern's group matches of it.
+// version runs a program that prints its version, and returns the part that the pattern's group
+// matches.
 func version(pattern *regexp.Regexp, program string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
 	defer cancel()

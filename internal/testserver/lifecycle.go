@@ -13,25 +13,25 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver/freeport"
 )
 
-// flavor is what PostgreSQL and MariaDB do differently.
+// A flavor does what differs between the servers.
 type flavor interface {
 	client
 	label() string
 	// locate finds the programs and their version, or returns a *MissingError.
 	locate() (flavor, string, error)
-	// maintenance is the database that is always there.
+	// maintenance returns the database that always exists.
 	maintenance() string
-	// socket is what Target.Socket says, for sockets in this directory.
+	// socket returns the value of Target.Socket for sockets in this directory.
 	socket(dir string) string
 	// create makes the data directory. It runs once.
 	create(s *Server) error
-	// command is the server itself, in the foreground, logging to its standard error.
+	// command returns the server itself, in the foreground, logging to its standard error.
 	command(s *Server) *exec.Cmd
-	// ready makes one attempt to find out whether the server with this process id accepts connections.
+	// ready tries once to find out whether the server with this process id accepts connections.
 	ready(s *Server, pid int) bool
 	// created runs after the first start.
 	created(s *Server) error
-	// stopSignal ends the server in order, killSignal at once; both must take its children with it.
+	// stopSignal ends the server in order, killSignal at once. Both must end its children too.
 	stopSignal() syscall.Signal
 	killSignal() syscall.Signal
 	dropDatabase(name string) string
@@ -94,7 +94,7 @@ func (s *Server) firstStart() error {
 	if err := s.flavor.create(s); err != nil {
 		return err
 	}
-	// Between choosing a port and the server's taking it, another process can be faster.
+	// Another process can take the port between our choice and the start of the server.
 	for attempt := 1; ; attempt++ {
 		port, err := freeport.Pick()
 		if err != nil {
@@ -131,7 +131,7 @@ func (s *Server) start() error {
 			proc.signal(syscall.SIGKILL)
 			return s.failed(fmt.Errorf("it wasn't ready after %v", startTimeout))
 		}
-		// Neither server tells anyone but systemd when it is ready.
+		// The servers report only to systemd when they are ready.
 		time.Sleep(5 * time.Millisecond)
 	}
 	s.proc = proc
@@ -154,7 +154,7 @@ func (s *Server) end(sig syscall.Signal) error {
 	return nil
 }
 
-// alive needs the mutex.
+// alive reports whether the server runs. The caller holds the mutex.
 func (s *Server) alive() bool { return s.proc != nil && !s.proc.ended() }
 
 func (s *Server) running() bool {
@@ -163,12 +163,12 @@ func (s *Server) running() bool {
 	return s.alive()
 }
 
-// remove ends the server, in whatever state it is, and deletes its directory. Nobody needs the data any more, so it
-// takes the quick way.
+// remove ends the server, whatever state it is in, and deletes its directory. The data aren't
+// needed any more, so it kills the server.
 func (s *Server) remove() error {
 	err := s.end(s.flavor.killSignal())
 	s.guard.release()
-	// The watchdog has done that, unless somebody killed it.
+	// The watchdog has done that, unless it was killed.
 	return errors.Join(err, os.RemoveAll(s.dir))
 }
 
@@ -188,7 +188,7 @@ func (s *Server) run(cmd *exec.Cmd) error {
 	return nil
 }
 
-// spawn starts a program as the server's user, with output to the log and an environment that has nothing of ours.
+// spawn starts a program as the server's user, with output to the log and a clean environment.
 func (s *Server) spawn(cmd *exec.Cmd, deathSignal syscall.Signal, tell func(pid int)) (*process, error) {
 	log, err := os.OpenFile(s.path("server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -218,7 +218,7 @@ func (s *Server) log() string {
 	return string(b)
 }
 
-// failed adds to an error what the reader will want to see next.
+// failed adds the server's name and the end of its log to an error.
 func (s *Server) failed(err error) error {
 	return fmt.Errorf("testserver: %s %s: %w; its log ends with:\n%s", s.flavor.label(), s.Version, err, tail(s.log()))
 }

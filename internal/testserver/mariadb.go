@@ -49,7 +49,8 @@ func (mariadb) maintenance() string { return "mysql" }
 func (mariadb) socket(dir string) string { return filepath.Join(dir, "mariadbd.sock") }
 
 func (m mariadb) create(s *Server) error {
-	// Normal authentication: root has no password, and its socket is in a directory that nobody else enters.
+	// Normal authentication: root has no password, and its socket is in a directory that no other
+	// user can enter.
 	return s.run(exec.Command(m.bin["mariadb-install-db"], "--no-defaults", "--datadir="+s.path("data"), "--tmpdir="+s.path("tmp"),
 		"--auth-root-authentication-method=normal", "--skip-name-resolve", "--skip-test-db"))
 }
@@ -60,7 +61,7 @@ func (m mariadb) command(s *Server) *exec.Cmd {
 		"--datadir=" + s.path("data"), "--tmpdir=" + s.path("tmp"),
 		"--socket=" + s.Socket, "--pid-file=" + s.path("tmp", "mariadbd.pid"),
 		"--bind-address=" + s.Host, "--port=" + strconv.Itoa(s.Port), "--skip-name-resolve",
-		// What is committed survives a crash of the server, but nothing waits for the disk.
+		// Committed data survive a crash of the server, but nothing waits for the disk.
 		"--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=0", "--sync-frm=0",
 		"--innodb-buffer-pool-size=32M", "--innodb-use-native-aio=0", "--performance-schema=0",
 		"--max-connections=300", "--max-connect-errors=1000000",
@@ -75,7 +76,8 @@ func (m mariadb) command(s *Server) *exec.Cmd {
 	return exec.Command(m.bin["mariadbd"], args...)
 }
 
-// ready waits for the greeting, a packet whose first byte is the protocol's version. The socket appears earlier.
+// ready waits for the greeting, a packet whose first byte is the protocol's version. The socket
+// appears earlier.
 func (mariadb) ready(s *Server, _ int) bool {
 	conn, err := net.DialTimeout("unix", s.Socket, time.Second)
 	if err != nil {

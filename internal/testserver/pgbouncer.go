@@ -11,11 +11,13 @@ import (
 	"testing"
 )
 
-// PgBouncer starts a PgBouncer in front of a PostgreSQL server, for this test alone. The mode is its pool_mode: session, transaction or statement.
-// Settings of the form "name=value" are added to its configuration.
+// PgBouncer starts a PgBouncer in front of a PostgreSQL server, for this test alone. The mode is
+// its pool_mode: session, transaction or statement. Settings have the form "name=value" and are
+// added to its configuration.
 //
-// The server that it returns is reached like PostgreSQL itself, with the same user, password and database, but not over a Unix socket.
-// It can be stopped, killed and started again, independently of PostgreSQL, which must outlive it. Its console is the database "pgbouncer".
+// Clients reach the returned server like PostgreSQL itself, with the same user, password and
+// database, but not over a Unix socket. It can be stopped, killed and started again independently
+// of PostgreSQL, which must outlive it. Its console is the database "pgbouncer".
 func PgBouncer(t testing.TB, behind Target, mode string, settings ...string) *Server {
 	t.Helper()
 	return get(t, nil, &pgbouncer{behind: behind, mode: mode}, []Option{Config(settings...)})
@@ -56,10 +58,11 @@ func (b *pgbouncer) locate() (flavor, string, error) {
 
 func (b *pgbouncer) maintenance() string { return b.behind.DBName }
 
-// socket is none: without one, PgBouncer ends if its port is taken, instead of going on with what is left.
+// socket returns none. Without a socket PgBouncer ends if its port is taken, instead of listening
+// on the socket alone.
 func (*pgbouncer) socket(string) string { return "" }
 
-// The retry is short because tests stop the server behind it, and start it again.
+// The retry is short because tests stop the server behind it and start it again.
 const pgbouncerConf = `
 listen_addr = %s
 listen_port = %d
@@ -81,7 +84,8 @@ func (b *pgbouncer) create(s *Server) error {
 	return nil
 }
 
-// command writes the configuration, too: the port is in it, and is chosen after create.
+// command also writes the configuration, because it contains the port, which is chosen after
+// create.
 func (b *pgbouncer) command(s *Server) *exec.Cmd {
 	b.starts.Add(1)
 	conf := append([]string{
@@ -97,7 +101,7 @@ func (b *pgbouncer) command(s *Server) *exec.Cmd {
 	return cmd
 }
 
-// ready reads the log, where it says so when it has opened its port.
+// ready reads the log, in which PgBouncer reports that it has opened its port.
 func (b *pgbouncer) ready(s *Server, _ int) bool {
 	return int64(strings.Count(s.log(), " process up: ")) >= b.starts.Load()
 }

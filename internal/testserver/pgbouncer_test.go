@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestPgBouncerStandsBeforeADatabase(t *testing.T) {
+func TestPgBouncerServesADatabase(t *testing.T) {
 	target := Postgres(t).Database(t)
 	for _, mode := range []string{"session", "transaction"} {
 		t.Run(mode, func(t *testing.T) {

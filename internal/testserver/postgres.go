@@ -45,8 +45,8 @@ func (postgres) maintenance() string { return "postgres" }
 
 func (postgres) socket(dir string) string { return dir }
 
-// Nobody needs the data after a crash of the machine, so nothing waits for the disk. A crash of the server alone loses
-// nothing that was committed.
+// The data needn't survive a crash of the machine, so nothing waits for the disk. A crash of the
+// server alone loses no committed data.
 const postgresConf = `
 fsync = off
 full_page_writes = off
@@ -104,7 +104,8 @@ func (pg postgres) command(s *Server) *exec.Cmd {
 	return exec.Command(pg.bin["postgres"], "-D", s.path("data"), "-p", strconv.Itoa(s.Port))
 }
 
-// ready reads what pg_ctl reads: the process's id is in the first line of its pid file, its state in the eighth. A standby that can be read says so.
+// ready reads what pg_ctl reads: the first line of the pid file has the process's id, the eighth
+// its state. A standby reports when it can be read.
 func (postgres) ready(s *Server, pid int) bool {
 	b, err := os.ReadFile(s.path("data", "postmaster.pid"))
 	if err != nil {
@@ -120,7 +121,8 @@ func (postgres) ready(s *Server, pid int) bool {
 
 func (postgres) created(*Server) error { return nil }
 
-// Fast and immediate shutdown. After a SIGKILL the children would have to notice by themselves, and shared memory stays.
+// Fast and immediate shutdown. After a SIGKILL the children would have to notice by themselves, and
+// shared memory would stay.
 func (postgres) stopSignal() syscall.Signal { return syscall.SIGINT }
 func (postgres) killSignal() syscall.Signal { return syscall.SIGQUIT }
 

@@ -7,14 +7,15 @@ import (
 	"time"
 )
 
-// process is a child process that somebody waits for.
+// A process is a child process for which a goroutine waits.
 type process struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed after the process has ended
-	err  error         // how; to be read after done
+	err  error         // how it ended; read it after done
 }
 
-// startProcess starts the command. tell, if given, hears the process's id, and 0 after its end.
+// startProcess starts the command. It calls tell, unless that is nil, with the process's id, and
+// with 0 after its end.
 func startProcess(cmd *exec.Cmd, tell func(pid int)) (*process, error) {
 	p := &process{cmd: cmd, done: make(chan struct{})}
 	started := make(chan error)
@@ -22,8 +23,9 @@ func startProcess(cmd *exec.Cmd, tell func(pid int)) (*process, error) {
 	return p, <-started
 }
 
-// run holds its thread for as long as the process lives: the parent that the kernel watches for Pdeathsig is the thread,
-// and Go ends a thread whose goroutine exits while locked to it, which a test may well do.
+// run holds its thread as long as the process lives. For Pdeathsig the kernel watches the thread
+// that started the process, and Go ends a thread whose goroutine exits while locked to it, as a
+// test may do.
 func (p *process) run(started chan<- error, tell func(pid int)) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -62,5 +64,6 @@ func (p *process) wait(timeout time.Duration) bool {
 	}
 }
 
-// signal ignores the error: the only one is that the process has ended, and whoever signals waits for that anyway.
+// signal ignores the error: it can only mean that the process has ended, and the caller waits for
+// that anyway.
 func (p *process) signal(sig syscall.Signal) { _ = p.cmd.Process.Signal(sig) }

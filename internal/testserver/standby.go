@@ -8,8 +8,10 @@ import (
 	"testing"
 )
 
-// Standby starts a streaming standby of a PostgreSQL server, for this test alone: a copy that follows it and can be read. The primary must be private,
-// and outlive it. It accepts the standby's name in its setting synchronous_standby_names. "select pg_promote()" makes the standby a primary.
+// Standby starts a streaming standby of a PostgreSQL server, for this test alone: a readable copy
+// that follows the primary. The primary must be private and outlive the standby. It accepts the
+// standby's name in its setting synchronous_standby_names. "select pg_promote()" makes the standby
+// a primary.
 func Standby(t testing.TB, primary *Server, name string) *Server {
 	t.Helper()
 	if primary.shared {
@@ -18,7 +20,7 @@ func Standby(t testing.TB, primary *Server, name string) *Server {
 	return get(t, nil, standby{primary: primary, name: name}, []Option{Private()})
 }
 
-// standby is a PostgreSQL whose data directory is a copy of another's.
+// A standby is a PostgreSQL whose data directory is a copy of another one's.
 type standby struct {
 	postgres
 	backup  string // the program that copies
@@ -42,14 +44,14 @@ func (b standby) locate() (flavor, string, error) {
 	return b, version, nil
 }
 
-// create copies the primary while it runs. The settings come with the copy; the later ones win.
+// create copies the primary while it runs. The settings come with the copy; later settings win.
 func (b standby) create(s *Server) error {
 	from := fmt.Sprintf("%s application_name=%s", b.primary.keywords(b.primary.Socket), b.name)
 	err := s.run(exec.Command(b.backup, "--pgdata="+s.path("data"), "--dbname="+from, "--write-recovery-conf", "--checkpoint=fast", "--no-sync"))
 	if err != nil {
 		return err
 	}
-	// The directory of its socket is another one. It isn't to wait for itself when it is promoted.
+	// Its socket is in another directory. After a promotion it must not wait for itself.
 	err = appendTo(s.path("data", "postgresql.auto.conf"), []string{
 		"unix_socket_directories = '" + strings.ReplaceAll(s.Socket, "'", "''") + "'",
 		"synchronous_standby_names = ''",

@@ -4,7 +4,8 @@ package testserver
 
 import "syscall"
 
-// Here there is only enough to build: the servers are started and supervised the Unix way.
+// This file has only enough to build, because the servers are started and supervised in the Unix
+// way.
 const supported = false
 
 func (p *process) signalGroup(syscall.Signal) {}

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// Target says how to reach one database of a server. It is a plain value: a test that puts a proxy in between changes
-// Host and Port of its copy.
+// A Target says how to reach one database of a server. It is a plain value: a test that puts a
+// proxy in between changes Host and Port of its copy.
 type Target struct {
 	Host     string // 127.0.0.1
 	Port     int
@@ -26,22 +26,24 @@ type Target struct {
 	DBName   string
 	CAFile   string // only with the TLS option
 
-	// Only with the TLS option: a certificate for the superuser, and its key, which PostgreSQL takes where pg_hba.conf says "cert".
+	// Only with the TLS option: a certificate for the superuser, and its key, which PostgreSQL
+	// accepts where pg_hba.conf says "cert".
 	CertFile, KeyFile string
 
 	client client
 }
 
-// client runs SQL with the server's own command line client.
+// A client runs SQL with the server's own command-line client.
 type client interface {
 	scheme() string
 	query(ctx context.Context, at Target, sql string) (string, error)
 }
 
-// Addr is Host and Port as one string, as a proxy wants it.
+// Addr returns Host and Port as one string, as a proxy takes it.
 func (d Target) Addr() string { return net.JoinHostPort(d.Host, strconv.Itoa(d.Port)) }
 
-// URL is the database over TCP: postgres://user:password@127.0.0.1:port/name?sslmode=disable, or mysql://… .
+// URL returns the URL of the database over TCP:
+// postgres://user:password@127.0.0.1:port/name?sslmode=disable, or mysql://… .
 func (d Target) URL() string {
 	u := url.URL{
 		Scheme: d.client.scheme(),
@@ -55,8 +57,9 @@ func (d Target) URL() string {
 	return u.String()
 }
 
-// SocketURL is the database over the Unix socket. PostgreSQL's drivers take the directory as the host parameter; a URL
-// for MariaDB has no common form, this one is mysql://user:password@/name?socket=… .
+// SocketURL returns the URL of the database over the Unix socket. PostgreSQL's drivers take the
+// directory as the host parameter. A URL for MariaDB has no common form; this one is
+// mysql://user:password@/name?socket=… .
 func (d Target) SocketURL() string {
 	q := url.Values{}
 	if d.isPostgres() {
@@ -74,7 +77,8 @@ func (d Target) SocketURL() string {
 	return u.String()
 }
 
-// DSN is the database over TCP in the older notation: libpq's keywords, or what github.com/go-sql-driver/mysql takes.
+// DSN returns the database over TCP in the older notation: libpq's keywords, or the form that
+// github.com/go-sql-driver/mysql takes.
 func (d Target) DSN() string {
 	if !d.isPostgres() {
 		return fmt.Sprintf("%s:%s@tcp(%s)/%s", d.User, d.Password, d.Addr(), d.DBName)
@@ -99,7 +103,7 @@ func (d Target) keywords(host string) string {
 	return fmt.Sprintf("host=%s port=%d user=%s password=%s dbname=%s", q(host), d.Port, q(d.User), q(d.Password), q(d.DBName))
 }
 
-// keywordValue escapes what stands between single quotes.
+// keywordValue escapes text for single quotes.
 var keywordValue = strings.NewReplacer(`\`, `\\`, `'`, `\'`)
 
 func (d Target) isPostgres() bool { return d.client.scheme() == "postgres" }
@@ -111,8 +115,8 @@ func (d Target) sslParameters() url.Values {
 	return url.Values{"sslmode": {"verify-full"}, "sslrootcert": {d.CAFile}}
 }
 
-// Query runs SQL past the code under test: with psql or mariadb, over the socket. Rows are lines, columns are separated
-// by tabs, there is no header. It may be called from any goroutine.
+// Query runs SQL with psql or mariadb over the socket, without the code under test. Rows are lines,
+// tabs separate columns, and there is no header. It may be called from any goroutine.
 func (d Target) Query(ctx context.Context, sql string) (string, error) {
 	return d.client.query(ctx, d, sql)
 }
@@ -129,7 +133,7 @@ func (d Target) MustQuery(t testing.TB, sql string) string {
 	return out
 }
 
-// runClient runs a command line client and returns what it printed.
+// runClient runs a command-line client and returns its output.
 func runClient(ctx context.Context, cmd *exec.Cmd) (string, error) {
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -141,7 +145,8 @@ func runClient(ctx context.Context, cmd *exec.Cmd) (string, error) {
 	return strings.TrimRight(out.String(), "\n"), nil
 }
 
-// environment keeps PGHOST, MYSQL_HOST, locales and the like of whoever runs the tests away from servers and clients.
+// environment keeps the PGHOST, MYSQL_HOST, locales and the like of the user away from servers and
+// clients.
 func environment(more ...string) []string {
 	return append([]string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC"}, more...)
 }

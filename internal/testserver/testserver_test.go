@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	Main(m)
 }
 
-// servers are both flavors; each test here holds for both.
+// servers has both flavors. Each test here is for both.
 var servers = map[string]func(testing.TB, ...Option) *Server{
 	"postgres": Postgres,
 	"mariadb":  MariaDB,
@@ -46,7 +46,7 @@ func TestServerIsSharedWithoutOptionsAndPrivateWithOne(t *testing.T) {
 	})
 }
 
-func TestSharedServerIsNobodysToStop(t *testing.T) {
+func TestSharedServerCanNotBeStopped(t *testing.T) {
 	forBoth(t, func(t *testing.T, start func(testing.TB, ...Option) *Server) {
 		srv := start(t)
 		for _, do := range []func() error{srv.Stop, srv.Start, srv.Kill, srv.Restart} {
@@ -183,7 +183,7 @@ func join(errs ...error) error {
 func TestStoppedServerRefusesConnections(t *testing.T) {
 	forBoth(t, func(t *testing.T, start func(testing.TB, ...Option) *Server) {
 		srv := start(t, Private())
-		srv.Database(t) // whose cleanup finds the server stopped
+		srv.Database(t) // its cleanup finds the server stopped
 		for range 2 {
 			require.NoError(t, srv.Stop())
 			conn, err := net.Dial("tcp", srv.Addr())
@@ -196,7 +196,7 @@ func TestStoppedServerRefusesConnections(t *testing.T) {
 			l, err := net.Listen("tcp4", srv.Addr())
 			require.NoError(t, err)
 			defer l.Close()
-			// The words that a first start takes as the sign to try another port.
+			// These words make a first start try another port.
 			require.ErrorContains(t, srv.Start(), "already in use")
 		})
 	})
@@ -249,8 +249,8 @@ func TestTLS(t *testing.T) {
 	})
 }
 
-// The kernel takes the end of the thread that started a process for the end of its parent.
-func TestServerSurvivesTheThreadThatAskedForIt(t *testing.T) {
+// To the kernel the thread that started a process is its parent.
+func TestServerSurvivesTheThreadThatStartedIt(t *testing.T) {
 	forBoth(t, func(t *testing.T, start func(testing.TB, ...Option) *Server) {
 		start(t) // skips if there is none
 		started := make(chan *Server)
@@ -286,7 +286,7 @@ func TestClosedOrLongTemporaryDirectoriesArePassedOver(t *testing.T) {
 	for name, dir := range map[string]string{"closed": closed, "long": long} {
 		t.Run(name, func(t *testing.T) {
 			if name == "closed" && os.Geteuid() != 0 {
-				t.Skip("only root has a directory that the server's user can't enter")
+				t.Skip("only root has directories that the server's user can't enter")
 			}
 			t.Setenv("TMPDIR", dir)
 			got, who, err := place()

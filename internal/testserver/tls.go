@@ -22,7 +22,8 @@ const (
 	clientKeyFile  = "client.key"
 )
 
-// writeCertificates makes an authority that signs the server's certificate, and one for the superuser, and forgets its key.
+// writeCertificates makes an authority, with which it signs a certificate for the server and one
+// for the superuser, and forgets the authority's key.
 func (s *Server) writeCertificates() error {
 	if err := s.makeCertificates(); err != nil {
 		return fmt.Errorf("testserver: a certificate for %s: %w", s.flavor.label(), err)
@@ -73,11 +74,11 @@ func (s *Server) makeCertificates() error {
 	if err := writeSigned(s.account, cert, ca, caKey, s.path(certFile), s.path(keyFile)); err != nil {
 		return err
 	}
-	// Those belong to who runs the tests: libpq takes no other's key.
+	// These files belong to the user of the tests, because libpq accepts no other user's key.
 	return writeSigned(nil, client, ca, caKey, s.path(clientCertFile), s.path(clientKeyFile))
 }
 
-// writeSigned makes a key, and the certificate that the authority has signed for it.
+// writeSigned makes a key and a certificate for it that the authority has signed.
 func writeSigned(who *account, cert, ca *x509.Certificate, caKey *ecdsa.PrivateKey, certPath, keyPath string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -10,18 +10,20 @@ import (
 	"syscall"
 )
 
-// watchdog ends a server and removes its directory when the test binary is gone, or when it is told to. It is a shell
-// in a session of its own, that reads from a pipe; the system closes our end of the pipe however we end.
+// A watchdog ends a server and removes its directory when the test binary is gone, or on request.
+// It is a shell in a session of its own that reads from a pipe. The system closes our end of the
+// pipe however we end.
 type watchdog struct {
 	cmd  *exec.Cmd
 	mu   sync.Mutex
 	pipe io.WriteCloser
 }
 
-// Each line is the process id of the server from now on, an empty one says that it isn't running. After the pipe's end
-// the server gets the signal that ends it at once, five seconds for that, and then the one that can't be refused.
-// A zombie has ended: in a container there may be nobody who collects it. The server's last children may still be
-// writing, so the directory may need more than one attempt.
+// Each line is the server's process id from then on; an empty line means that it isn't running. At
+// the end of the pipe the server gets the signal that ends it at once, and five seconds later the
+// signal that it can't refuse. A zombie counts as ended, because a container may have no process
+// that collects it. The server's last children may still be writing, so removing the directory may
+// take several attempts.
 const watchScript = `
 trap '' HUP INT QUIT TERM
 alive() {
@@ -61,7 +63,8 @@ func watch(dir string, sig syscall.Signal) (*watchdog, error) {
 	return &watchdog{cmd: cmd, pipe: w}, nil
 }
 
-// tell says which process to end; 0: none. If the watchdog was killed there is nobody to tell, and nothing to do.
+// tell tells the watchdog which process to end; 0 means none. If the watchdog was killed, tell does
+// nothing.
 func (w *watchdog) tell(pid int) {
 	line := "\n"
 	if pid != 0 {

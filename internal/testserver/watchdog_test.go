@@ -19,12 +19,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// helperEnv makes this test binary another program, which starts a server and then ends as the variable says.
+// helperEnv turns this test binary into a program that starts a server and then ends as the
+// variable says.
 const helperEnv = "TESTSERVER_HELPER"
 
 const onLinux = runtime.GOOS == "linux"
 
-// helperMain prints "pid watchdog dir" of each server it has started.
+// helperMain prints "pid watchdog dir" for each server that it has started.
 func helperMain(how string) {
 	for _, f := range []flavor{postgres{}, mariadb{}} {
 		srv, err := launch(f, options{})
@@ -95,12 +96,12 @@ func TestServerDiesWithItsParentAlthoughTheWatchdogWasKilled(t *testing.T) {
 	require.Error(t, cmd.Wait())
 	for i := range servers {
 		requireGone(t, servers[i])
-		require.NoError(t, os.RemoveAll(dirs[i])) // which nobody else does now
+		require.NoError(t, os.RemoveAll(dirs[i])) // no watchdog is left to do it
 	}
 }
 
-// requireGone waits for the end of a process that isn't our child, so that only asking helps. A zombie is gone too:
-// some containers have nobody who collects them.
+// requireGone waits for the end of a process that isn't our child, so it has to poll. A zombie
+// counts as gone, because some containers have no process that collects it.
 func requireGone(t *testing.T, pid string) {
 	t.Helper()
 	n, err := strconv.Atoi(pid)

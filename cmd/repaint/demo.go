@@ -25,9 +25,9 @@ func demoCommand(stdout, stderr io.Writer) *cli.Command {
 		Usage: "insert and select, blocking on goroutines and as greenlets in one loop",
 		Description: "Each request runs one function of plain sequential code: it inserts a random value, gets\n" +
 			"the new row's id, selects the value back and compares. First all requests run blocking,\n" +
-			"on goroutines. Then they run once more, the same function, as greenlets of one event loop.\n" +
-			"A request is correct if the value came back right both times.\n\n" +
-			"The table is made for the occasion and dropped at the end.",
+			"on goroutines. Then the same function runs for each again, in greenlets of one event loop.\n" +
+			"A request is correct if the right value came back both times.\n\n" +
+			"The demo makes a table of its own and drops it at the end.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{
 				Name:        "url",
@@ -37,13 +37,13 @@ func demoCommand(stdout, stderr io.Writer) *cli.Command {
 			},
 			&cli.IntFlag{
 				Name:        "requests",
-				Usage:       "how many requests, `N` in each colour",
+				Usage:       "run `N` requests in each colour",
 				Value:       1000,
 				Destination: &d.requests,
 			},
 			&cli.IntFlag{
 				Name:        "tasks",
-				Usage:       "`N` goroutines, and then greenlets, share the requests",
+				Usage:       "share the requests among `N` goroutines, and then among `N` greenlets",
 				DefaultText: "one for each request",
 				Destination: &d.tasks,
 			},
@@ -51,7 +51,7 @@ func demoCommand(stdout, stderr io.Writer) *cli.Command {
 		OnUsageError: usageError,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {
-				return &usage{fmt.Errorf("demo takes no arguments, but there is %q; see repaint demo --help", cmd.Args().First())}
+				return &usage{fmt.Errorf("demo takes no arguments, but got %q; see repaint demo --help", cmd.Args().First())}
 			}
 			if !cmd.IsSet("tasks") {
 				d.tasks = d.requests
@@ -73,7 +73,7 @@ type demo struct {
 
 	engine *db.Engine
 	table  string
-	// request is what is shown: tests put another one in its place.
+	// request is the function that the demo shows. Tests replace it.
 	request func(ctx context.Context, q db.Querier, table, data string) error
 }
 
@@ -93,7 +93,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	if d.engine, err = db.Open(ctx, url); err != nil {
 		return err
 	}
-	// What is done at the end must work after Ctrl-C, too, but not for ever.
+	// The clean-up must also work after Ctrl-C, but not last forever.
 	cleanUp, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer func() {
@@ -113,8 +113,8 @@ func (d *demo) run(ctx context.Context) (err error) {
 	}()
 
 	fmt.Fprintf(d.out, "database: %s\n", d.engine.URL())
-	// Whichever colour comes first would otherwise pay for opening connections and, in a file, for the growth of
-	// SQLite's log. What goes wrong here goes wrong again where it counts.
+	// Otherwise the first colour would pay for opening connections and, in a file, for the growth
+	// of SQLite's log. An error here will come again where it counts.
 	for range min(d.requests, 1000) {
 		_ = addAndSelect(ctx, d.engine, d.table, rand.Text())
 	}
@@ -131,7 +131,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	return d.report(ctx, first, second, errors.Join(firstErr, secondErr))
 }
 
-// key defines a column whose values the database makes.
+// key returns the definition of a column whose values the database generates.
 func key(dialect string) string {
 	switch dialect {
 	case "mysql", "mariadb":
@@ -142,7 +142,7 @@ func key(dialect string) string {
 	return "integer primary key"
 }
 
-// An outcome is what became of the requests in one colour.
+// An outcome has the results of the requests in one colour.
 type outcome struct {
 	colour  string
 	begun   bool
@@ -151,7 +151,7 @@ type outcome struct {
 	stats   repaint.Stats // zero for goroutines
 }
 
-// colour runs all requests, in the surroundings that the caller makes for them.
+// colour runs all requests in the surroundings that the caller provides.
 func (d *demo) colour(ctx context.Context, name string, surroundings func(context.Context, func(context.Context) error) (repaint.Stats, error)) (outcome, error) {
 	o := outcome{colour: name, correct: make([]bool, d.requests)}
 	if ctx.Err() != nil {
@@ -165,13 +165,13 @@ func (d *demo) colour(ctx context.Context, name string, surroundings func(contex
 	o.took = time.Since(start)
 	bar.finish()
 	if ctx.Err() != nil {
-		// What failed because of it, or just then, isn't worth a word.
+		// Errors that the interrupt caused aren't worth reporting.
 		err = nil
 	}
 	return o, err
 }
 
-// work is blue code: it knows nothing of the colour that it runs in.
+// work is blue code: it knows nothing about the colour that it runs in.
 func (d *demo) work(ctx context.Context, o outcome, bar *bar) error {
 	var next atomic.Int64
 	var failed failures
@@ -211,7 +211,7 @@ func addAndSelect(ctx context.Context, q db.Querier, table, data string) error {
 	return nil
 }
 
-// failures keeps the first few errors and counts the others. It may be used by several goroutines.
+// failures keeps the first few errors and counts the others. Any goroutine may use it.
 type failures struct {
 	mu    sync.Mutex
 	first []error

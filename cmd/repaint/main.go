@@ -1,4 +1,4 @@
-// Command repaint shows what the module does, on the database of one's choice.
+// Command repaint shows what the module does, on a database of your choice.
 package main
 
 import (
@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Commands:  []*cli.Command{demoCommand(stdout, stderr)},
 		Writer:    stdout,
 		ErrWriter: stderr,
-		// The status is decided below.
+		// The code below decides the status.
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
 		OnUsageError:   usageError,
 		Action: func(_ context.Context, cmd *cli.Command) error {
@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitFailed
 }
 
-// An exitStatus ends the program after everything has been said.
+// An exitStatus ends the program after it has printed everything.
 type exitStatus int
 
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }

@@ -15,7 +15,7 @@ import (
 
 // report prints the table and the verdict. Its error carries the exit status.
 func (d *demo) report(ctx context.Context, first, second outcome, failed error) error {
-	// After an interrupt before the second colour, the first alone counts.
+	// After an interrupt before the second colour only the first one counts.
 	correct := 0
 	for i := range d.requests {
 		if first.correct[i] && (second.correct[i] || !second.begun) {
@@ -71,7 +71,7 @@ func (d *demo) printTable(outcomes ...outcome) {
 // A bar shows progress on a terminal. A nil bar shows nothing.
 type bar struct{ *progressbar.ProgressBar }
 
-// newBar returns a bar if both outputs are a terminal's.
+// newBar returns a bar if both outputs are terminals.
 func newBar(out, errOut io.Writer, name string, steps int) *bar {
 	if !isTerminal(out) || !isTerminal(errOut) {
 		return nil
@@ -90,7 +90,7 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// The bar's own errors are those of writing to a terminal, which nobody can be told of.
+// The bar fails only if writing to the terminal does, so there is nowhere to report its errors.
 
 func (b *bar) add() {
 	if b != nil {

@@ -1,6 +1,6 @@
-// Guest shows tasks on an event loop that isn't repaint's: that of a user interface, say.
-// A callback can't wait, so a dialogue with questions usually falls apart into a callback for each answer.
-// Here it is one function, from top to bottom, while the user interface stays alive.
+// Guest shows tasks on a foreign event loop, such as a user interface's. A callback can't wait, so
+// a dialogue usually falls apart into a callback for each answer. Here it is one function from top
+// to bottom, and the user interface stays responsive.
 package main
 
 import (
@@ -20,7 +20,7 @@ func main() {
 	}
 }
 
-// run is a session: a user clicks here and there.
+// run is a session in which a user clicks here and there.
 func run(ctx context.Context, w io.Writer) error {
 	u := &userInterface{events: make(chan func(), 16), w: w}
 	guest, err := repaint.Attach(ctx, u)
@@ -41,7 +41,7 @@ func run(ctx context.Context, w io.Writer) error {
 	return err
 }
 
-// remove is blue code: a dialogue.
+// remove is a dialogue in blue code.
 func remove(ctx context.Context, u *userInterface) (bool, error) {
 	for _, question := range []string{"delete the table?", "and its backups?"} {
 		answer, err := repaint.Await(ctx, u.ask(question))
@@ -58,10 +58,11 @@ func remove(ctx context.Context, u *userInterface) (bool, error) {
 	return true, nil
 }
 
-// A userInterface is an event loop that knows nothing of repaint but that Post is what it calls its own way in.
+// A userInterface is an event loop that knows nothing about repaint, except that its method Post
+// implements repaint.Host.
 type userInterface struct {
 	events  chan func()
-	user    []func() // what the user does, whenever nothing else is to be done
+	user    []func() // what the user does, whenever there is nothing else to do
 	w       io.Writer
 	buttons map[string]func()
 	quit    bool

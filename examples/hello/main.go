@@ -30,7 +30,7 @@ func main() {
 		log.Fatal(err)
 	}
 
-	// Blocking, in this goroutine, as ever.
+	// Blocking, in this goroutine, as usual.
 	n, err := visit(ctx, engine, "Ada")
 	if err != nil {
 		log.Fatal(err)

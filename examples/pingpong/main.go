@@ -1,5 +1,5 @@
-// Pingpong is the first example of Python's greenlet documentation:
-// two greenlets switch to each other, and the one that ends gives its value to the one that started it all.
+// Pingpong is the first example of Python's greenlet documentation: two greenlets switch to each
+// other, and the first to end passes its value to the greenlet that started them.
 package main
 
 import (
@@ -21,7 +21,7 @@ func main() {
 	}
 }
 
-// play returns what the first greenlet gives to its parent.
+// play returns the value that the first greenlet passes to its parent.
 func play(w io.Writer) (any, error) {
 	var gr1, gr2 *greenlet.Greenlet
 	gr1 = greenlet.New(func(any) (any, error) {

@@ -1,5 +1,5 @@
-// Repainted is the idea in one page: a blue function, written as if its driver blocked,
-// runs on top of a red driver, called from the red side.
+// Repainted shows the idea on one page: red code calls a blue function, which is written as if its
+// driver blocked, on top of a red driver.
 package main
 
 import (
@@ -33,7 +33,7 @@ func red(ctx context.Context, w io.Writer, d *driver) error {
 	return err
 }
 
-// createConnection is blue: plain sequential code, in which Await looks like any call that takes a while.
+// createConnection is blue: plain sequential code in which Await looks like any slow call.
 func createConnection(ctx context.Context, w io.Writer, d *driver) (*connection, error) {
 	fmt.Fprintln(w, "sync starting")
 	c, err := repaint.Await(ctx, d.connect())
@@ -44,7 +44,8 @@ func createConnection(ctx context.Context, w io.Writer, d *driver) (*connection,
 	return c, nil
 }
 
-// createPatiently is blue, too: the driver's error is an ordinary one, so it can be handled and the call repeated.
+// createPatiently is blue too: the driver's error is an ordinary error, so the function handles it
+// and repeats the call.
 func createPatiently(ctx context.Context, w io.Writer, d *driver) (*connection, error) {
 	for {
 		c, err := createConnection(ctx, w, d)
@@ -59,10 +60,10 @@ type connection struct{}
 
 var errRefused = errors.New("connection refused")
 
-// A driver is red: its function returns at once, with a future.
+// A driver is red: its function returns a future at once.
 type driver struct {
 	out      io.Writer
-	failures int // how many attempts are to fail before one succeeds
+	failures int // how many attempts fail before one succeeds
 }
 
 func (d *driver) connect() *loop.Future[*connection] {

@@ -12,7 +12,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// run calls fn in a loop with a virtual clock. It returns the output and how much of the loop's time went by.
+// run calls fn in a loop with a virtual clock. It returns the output and the time that passed on
+// that clock.
 func run(t *testing.T, failures int, fn func(ctx context.Context, out *strings.Builder, d *driver) error) (string, time.Duration, error) {
 	var out strings.Builder
 	var took time.Duration

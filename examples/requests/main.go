@@ -1,5 +1,5 @@
-// Requests runs one blue function, which inserts a value and selects it back, over a database:
-// a hundred times one after another, then in a thousand tasks at once.
+// Requests runs one blue function, which inserts a value into a database and selects it back: a
+// hundred times one after another, then in a thousand tasks at once.
 package main
 
 import (
@@ -29,7 +29,7 @@ func main() {
 	}
 }
 
-// keyOf defines a column whose values the database makes.
+// keyOf has the definition of a column whose values the database generates.
 var keyOf = map[string]string{
 	"sqlite":     "integer primary key",
 	"mysql":      "bigint auto_increment primary key",
@@ -66,7 +66,8 @@ func requests(ctx context.Context, w io.Writer, url string, oneByOne, atOnce int
 	}
 	defer engine.Exec(context.WithoutCancel(ctx), "drop table record")
 
-	// Each task checks a connection out for itself. Where there are fewer connections than tasks, tasks wait.
+	// Each task checks out a connection of its own. If there are fewer connections than tasks,
+	// tasks wait.
 	request := func(ctx context.Context) (string, error) {
 		conn, err := engine.Connect(ctx)
 		if err != nil {

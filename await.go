@@ -30,7 +30,11 @@ import (
 func Await[T any](ctx context.Context, f loop.Awaitable[T]) (T, error) {
 	future := f.AsFuture()
 	if ctx.Err() != nil || !future.Done() {
-		if err := wait(ctx, &future.Latch); err != nil {
+		t, g, err := waitHere(ctx, &future.Latch)
+		if t != nil {
+			err = t.await(ctx, g, &future.Latch)
+		}
+		if err != nil {
 			var none T
 			return none, err
 		}
@@ -60,18 +64,30 @@ func result[T any](f *loop.Future[T]) (T, error) {
 }
 
 func wait(ctx context.Context, c *loop.Latch) error {
+	t, g, err := waitHere(ctx, c)
+	if t != nil {
+		return t.await(ctx, g, c)
+	}
+	return err
+}
+
+// waitHere waits if the caller isn't in a task. Otherwise it returns the task, and the greenlet that is to wait: what
+// has to be found out before isn't part of a suspended task's stack then.
+//
+//go:noinline
+func waitHere(ctx context.Context, c *loop.Latch) (*task, *greenlet.Greenlet, error) {
 	if err := loop.ContextError(ctx); err != nil {
 		c.Cancel(err)
-		return err
+		return nil, nil, err
 	}
 	h, g := here()
 	switch {
 	case h == nil:
-		return c.Wait(ctx)
+		return nil, nil, c.Wait(ctx)
 	case h.current != nil:
-		return h.current.await(ctx, g, c)
+		return h.current, g, nil
 	}
-	return h.drive(ctx, "Await", g, c)
+	return nil, nil, h.drive(ctx, "Await", g, c)
 }
 
 // abandon cancels the future because the context has ended, and returns the context's error;
@@ -156,7 +172,10 @@ func (s *sleeping) set(d time.Duration) {
 }
 
 //go:noinline
-func (s *sleeping) unset() { s.more.alarm.Stop() }
+func (s *sleeping) unset() {
+	(*task)(s).unwound()
+	s.more.alarm.Stop()
+}
 
 // RunInLoop is called when the time is over.
 func (s *sleeping) RunInLoop() {
@@ -169,6 +188,7 @@ func (t *task) yield(ctx context.Context, g *greenlet.Greenlet) error {
 	y := (*yielding)(t)
 	t.yields++
 	t.host.loop.Schedule(y)
+	defer t.unwound()
 	if err := t.suspend(ctx, g, y); err != nil || y.Done() {
 		return err
 	}

@@ -23,20 +23,27 @@ func (h *host) carrier(parent *greenlet.Greenlet) *greenlet.Greenlet {
 // carry is what a carrier runs. Its argument is a job, and nil has it end.
 // Its frame, like those of all functions between here and the switch, is part of each suspended task's stack,
 // which fits into the smallest one that there is if the task's own function needs little.
-func carry(arg any) (any, error) {
-	for arg != nil {
-		t := arg.(job).run()
-		h := t.host
-		if !h.keep(t) {
-			return nil, nil
-		}
-		var err error
-		if arg, err = t.resumer.Switch(nil); err != nil {
-			return nil, err
-		}
+func carry(arg any) (_ any, err error) {
+	for arg != nil && err == nil {
+		arg, err = follow(arg.(job).run())
+	}
+	return nil, err
+}
+
+// follow waits for the next job after a task, which has ended. It returns nil if the carrier has to end.
+// It is apart from carry so that what it needs isn't part of a suspended task's stack.
+//
+//go:noinline
+func follow(t *task) (any, error) {
+	h := t.host
+	if !h.keep(t) {
+		return nil, nil
+	}
+	arg, err := h.after(t).Switch(nil)
+	if err == nil {
 		h.legacy.Inherit()
 	}
-	return nil, nil
+	return arg, err
 }
 
 // keep notes the carrier of an ended task as idle, unless it has to end with it:

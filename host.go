@@ -24,6 +24,9 @@ type host struct {
 	// current is the task that has control, nil if it's the main function or a bare callback.
 	// Which of the two is what loop.Driving tells.
 	current *task
+	// relays says that current has control from the loop's queue, and not from a Spawn, whose caller goes on when the task waits.
+	// So control may pass to the next in the queue instead of the driver. See successor.
+	relays bool
 	// driver is the greenlet in which the main function drives the loop.
 	driver *greenlet.Greenlet
 
@@ -338,7 +341,7 @@ func (h *host) waits(t *task) string {
 
 // run gives control to a task, in its greenlet g, until it waits or ends.
 func (h *host) run(t *task, me, g *greenlet.Greenlet, arg any) {
-	before := h.current
+	before, relays := h.current, h.relays
 	t.resumer = me
 	if t.greenlet.Parent() != me {
 		// Where the task's greenlet ends, control is to come back here. It can fail only if the task is an ancestor of ours,
@@ -348,13 +351,13 @@ func (h *host) run(t *task, me, g *greenlet.Greenlet, arg any) {
 			return
 		}
 	}
-	h.current = t
+	h.current, h.relays = t, false
 	if h.debug {
 		h.holds.Store(t)
 		defer h.holds.Store(before)
 	}
 	_, err := g.Switch(arg)
-	h.current = before
+	h.current, h.relays = before, relays
 	if before != nil && !t.ended {
 		before.parental = true
 	}

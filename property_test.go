@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed1239206e/repaint/greenlet"
 	"github.com/seed1239206e/repaint/internal/leakcheck"
 )
 
@@ -64,6 +65,22 @@ func TestRandomProgramsEndAndRepeatUnderTheSameSeed(t *testing.T) {
 			if one != two {
 				t.Errorf("schedule %d gives two traces, which differ %s", schedule, difference(one, two))
 			}
+		}
+	})
+}
+
+// A traced family passes control to the driver between two tasks. Otherwise one task gives it to the next.
+func TestRandomProgramsDoTheSameWithoutTheDriverInBetween(t *testing.T) {
+	leakcheck.Test(t)
+	seeds(t, 60, func(t *testing.T, seed uint64) {
+		p := newProgram(chance(seed), sizeOf(seed), seed%3 == 0)
+		one, wrong := p.run(t.Context(), 0, 0, false)
+		require.Empty(t, strings.Join(wrong, "\n"))
+		untrace := greenlet.AddTracer(func(greenlet.Event, *greenlet.Greenlet, *greenlet.Greenlet) {})
+		two, _ := p.run(t.Context(), 0, 0, false)
+		untrace()
+		if one != two {
+			t.Errorf("the traces differ %s", difference(one, two))
 		}
 	})
 }

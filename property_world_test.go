@@ -412,6 +412,8 @@ func (p *program) run(parent context.Context, seed uint64, strikes int, immediat
 		if s := repaint.CurrentStats(); s.Tasks+s.Waiting+s.Timers > 0 {
 			w.fault(main, "left behind: %+v", s)
 		}
+		s := repaint.CurrentStats()
+		fmt.Fprintf(&w.trace, "%d ticks, %d callbacks, %d sleeps, most that waited: %d\n", s.Ticks, s.Callbacks, s.Sleeps, s.MaxWaiting)
 		return nil
 	}, options...)
 	if err != nil {

@@ -137,16 +137,13 @@ const pkg = "github.com/seed1239206e/repaint."
 func (t *Task[T]) CancelFuture(cause error) { t.scope.cancel(context.Canceled, cause) }
 
 // run implements job. It completes the future however fn ends.
-func (t *Task[T]) run() *task {
-	t.main()
-	return &t.task
-}
-
-func (t *Task[T]) main() {
+func (t *Task[T]) run() (self *task) {
+	self = &t.task
 	defer t.end()
 	v, err := t.fn(&t.scope)
 	t.returned = true
 	t.settle(v, err)
+	return
 }
 
 // settle completes the future when fn has returned.
@@ -163,7 +160,7 @@ func (t *Task[T]) settle(v T, err error) {
 	t.promise.Settle(v, err)
 }
 
-// end is deferred by main.
+// end is deferred by run.
 func (t *Task[T]) end() {
 	t.leave()
 	if r := recover(); r != nil {
@@ -282,14 +279,8 @@ func (t *task) leave() {
 
 // await suspends the task, in greenlet g, until the future is done or the context ends.
 func (t *task) await(ctx context.Context, g *greenlet.Greenlet, c *loop.Latch) error {
-	if err := t.host.checkOuter(c); err != nil {
+	if done, err := t.subscribe(c); done {
 		return err
-	}
-	if !c.Subscribe(&t.waiter) {
-		return nil
-	}
-	if c.Outside(t.host.loop) {
-		t.host.loop.Hold()
 	}
 	defer t.awaited(c)
 	if err := t.suspend(ctx, g, c); err != nil || c.Done() {
@@ -298,7 +289,24 @@ func (t *task) await(ctx context.Context, g *greenlet.Greenlet, c *loop.Latch) e
 	return abandon(ctx, c)
 }
 
+// subscribe has the task told when the future is done, unless it is, or can't be waited for.
+//
+//go:noinline
+func (t *task) subscribe(c *loop.Latch) (done bool, err error) {
+	if err := t.host.checkOuter(c); err != nil {
+		return true, err
+	}
+	if !c.Subscribe(&t.waiter) {
+		return true, nil
+	}
+	if c.Outside(t.host.loop) {
+		t.host.loop.Hold()
+	}
+	return false, nil
+}
+
 func (t *task) awaited(c *loop.Latch) {
+	t.unwound()
 	if c.Outside(t.host.loop) {
 		t.host.loop.Release()
 	}
@@ -308,7 +316,7 @@ func (t *task) awaited(c *loop.Latch) {
 }
 
 // suspend gives control back to where it came from, until w is done or the context ends.
-// It returns an error only if that was thrown into the greenlet.
+// It returns an error only if that was thrown into the greenlet. The caller must have deferred unwound.
 func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) error {
 	if s, ok := ctx.(*scope); !ok || s != &t.scope {
 		t.watch(ctx)
@@ -318,18 +326,27 @@ func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) er
 	if t.host.notes {
 		t.note(w)
 	}
-	defer t.resumed() // also when the greenlet is killed and recovers
 	// It can be resumed for a reason that has passed: one that was on its way when another came first.
 	for !w.Done() && ctx.Err() == nil {
 		t.suspended = true
 		if t.host.waiting++; t.host.waiting > t.host.most {
 			t.host.most = t.host.waiting
 		}
-		_, err := t.resumer.Switch(nil)
+		to := t.resumer
+		if t.host.relays {
+			if next := t.host.successor(); next == t {
+				continue
+			} else if next != nil {
+				to = next.at
+			}
+		}
+		_, err := to.Switch(nil)
 		if strange := t.wake(); strange && err != nil {
+			t.resumed()
 			return err
 		}
 	}
+	t.resumed()
 	return nil
 }
 
@@ -367,6 +384,13 @@ func (t *task) waitsWith() context.Context {
 	return &t.scope
 }
 
+// unwound ends a wait that hasn't ended ordinarily: the greenlet is being killed, and may recover.
+func (t *task) unwound() {
+	if t.waitsFor != nil {
+		t.resumed()
+	}
+}
+
 func (t *task) resumed() {
 	t.waitsFor = nil
 	if t.more != nil {
@@ -397,9 +421,9 @@ func (t *task) RunInLoop() {
 	}
 	// This is run for the ordinary case. The processor mispredicts each return after a switch, so a frame less is time won.
 	before := h.current
-	t.resumer, h.current = h.driver, t
+	t.resumer, h.current, h.relays = h.driver, t, true
 	_, err := t.at.Switch(nil)
-	h.current = before
+	h.current, h.relays = before, false
 	if err != nil {
 		h.strayed(err)
 	}

@@ -231,6 +231,11 @@ func (f *Family) Len() int { return f.count }
 // called from the family.
 func (f *Family) Switches() uint64 { return f.switches }
 
+// Unhindered reports whether the caller, which must be of the family, can give control to any of its suspended greenlets in the
+// ordinary way, so that [Greenlet.Switch] can't fail: nothing traces the family, the collector has found nothing to kill,
+// and the caller's goroutine isn't locked to a thread. It is for schedulers.
+func (f *Family) Unhindered() bool { return f.running.Load() == ticket() && !f.attention.Load() }
+
 // Value returns the value that [Family.SetValue] set last. It must be called from the family.
 func (f *Family) Value() any { return f.value }
 

@@ -65,7 +65,7 @@ func (f *Family) start(g *Greenlet) {
 func (f *Family) newWorker(lock threadLock) *worker {
 	w := &worker{pool: f.pool}
 	w.owner.lazy = f.lazy()
-	w.birth.next, _ = iter.Pull(w.main)
+	w.birth.next, _ = iter.Pull(w.main())
 	w.birth.lock = lock
 	if lock != (threadLock{}) {
 		f.locked = true
@@ -76,26 +76,43 @@ func (f *Family) newWorker(lock threadLock) *worker {
 	return w
 }
 
-// main is the goroutine's function.
-func (w *worker) main(yield func(struct{}) bool) {
+// main returns the goroutine's function. It isn't that function itself, because a method value is one
+// frame more on each stack.
+func (w *worker) main() func(yield func(struct{}) bool) {
+	return func(yield func(struct{}) bool) {
+		w.enter(yield)
+		defer w.leave()
+		for {
+			switch {
+			case w.job != nil:
+				if !w.work() {
+					return
+				}
+			case w.retired:
+				return
+			default:
+				w.visit()
+			}
+		}
+	}
+}
+
+// enter notes where the goroutine can be found.
+//
+//go:noinline
+func (w *worker) enter(yield func(struct{}) bool) {
 	w.birth.yield = yield
 	w.owner.id = goid()
 	owners.add(&w.owner)
-	defer w.leave()
-	for {
-		switch {
-		case w.job != nil:
-			if !w.work() {
-				return
-			}
-		case w.retired:
-			return
-		default: // it is a visitor (see leave), or the end of another goroutine woke it
-			ForgetLegacy()
-			w.at = w.owner.lazy.Value().hop()
-			w.at.flip()
-		}
-	}
+}
+
+// visit is for a visitor (see leave), and for a worker that the end of another goroutine woke.
+//
+//go:noinline
+func (w *worker) visit() {
+	ForgetLegacy()
+	w.at = w.owner.lazy.Value().hop()
+	w.at.flip()
 }
 
 // work runs a greenlet from start to end, parks the worker in the pool, and returns true when the

@@ -29,7 +29,10 @@ type Loop struct {
 	expects Expecter   // is asked before a deadlock is reported; may be nil
 	begun   bool       // the tick has its batch, and not come to its hooks
 	driving bool
-	entered bool // Drive was called, and no hooks have been since
+	until   func() bool // the condition of Drive, while it runs
+	rolled  bool        // Peek has begun the tick, see roll, and nothing has been taken out of it
+	unasked int         // ends of ticks that Peek leaves to the loop
+	entered bool        // Drive was called, and no hooks have been since
 	holds   int
 	stats   counters
 	offload offloader
@@ -217,7 +220,7 @@ func (l *Loop) Release() {
 // Driving reports whether the loop is running callbacks, so that the caller must be one of them.
 func (l *Loop) Driving() bool { return l.driving }
 
-// Drive runs the loop, tick after tick, until the condition holds. It is evaluated before each tick.
+// Drive runs the loop, tick after tick, until the condition holds. It is evaluated before each tick, also by [Loop.Peek].
 //
 // Errors: [ErrDeadlock] if nothing is ready, no timer is set, nothing offloaded is under way, and nothing
 // outside is known that might call in ([Loop.Hold], [Loop.Expect]), so that the condition could never change;
@@ -230,14 +233,14 @@ func (l *Loop) Drive(until func() bool) error {
 	if l.driving || l.post != nil {
 		return ErrReentrant
 	}
-	l.driving, l.entered = true, true
+	l.driving, l.entered, l.until = true, true, until
 	if l.watchdog != nil {
 		l.watchdog.start()
 		defer l.watchdog.end()
 	}
 	defer func() {
 		l.rise()
-		l.driving = false
+		l.driving, l.until = false, nil
 	}()
 	for !until() {
 		if err := l.tick(); err != nil {
@@ -263,6 +266,9 @@ func (l *Loop) tick() error {
 			}
 		}
 		for l.next < len(l.batch) {
+			if l.rolled {
+				l.rolled, l.unasked = false, pollTicks
+			}
 			r := l.batch[l.next]
 			l.batch[l.next] = nil
 			l.next++
@@ -325,19 +331,9 @@ func (l *Loop) gather() error {
 		l.poller.look()
 	}
 	for {
-		l.mu.Lock()
-		if l.closed {
-			l.mu.Unlock()
+		if !l.takeReady() {
 			return ErrClosed
 		}
-		used := l.batch[:0]
-		if cap(used) > burst && len(l.batch) < cap(used)/8 {
-			used = nil // it was made for a burst that is over
-		}
-		l.batch, l.ready = l.ready, used
-		l.nudged = false
-		l.next = 0
-		l.mu.Unlock()
 		if len(l.timers.heap) > 0 {
 			l.takeDueTimers()
 		}
@@ -376,6 +372,23 @@ func (l *Loop) gather() error {
 			return err
 		}
 	}
+}
+
+// takeReady makes what is ready the batch, which has been run. It reports false if the loop is closed.
+func (l *Loop) takeReady() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	used := l.batch[:0]
+	if cap(used) > burst && len(l.batch) < cap(used)/8 {
+		used = nil // it was made for a burst that is over
+	}
+	l.batch, l.ready = l.ready, used
+	l.nudged = false
+	l.next = 0
+	return true
 }
 
 // Close ends the loop: what is still scheduled is dropped, timers are stopped, and futures of this loop

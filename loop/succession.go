@@ -1,0 +1,54 @@
+package loop
+
+// Peek returns what the loop runs next, nil if the loop itself has something to do before. It is for a bridge, and for
+// what the loop is running at the moment: a task that is about to wait gives control to the next one itself, instead of
+// giving it to the loop, which would.
+//
+// If this tick has nothing left, and nothing is to be done between it and the next one but to evaluate the condition of
+// [Loop.Drive], then Peek does so and begins the next tick. With a seed, in debug mode and while something is to be
+// called at the tick's end, Peek returns nil; and so it does in a guest when the tick is over.
+func (l *Loop) Peek() Runnable {
+	if l.lottery != nil || l.watchdog != nil || !l.begun {
+		return nil
+	}
+	if l.next == len(l.batch) && !l.roll() {
+		return nil
+	}
+	return l.batch[l.next]
+}
+
+// Take takes what Peek has returned out of the queue. It counts as run.
+func (l *Loop) Take() {
+	l.batch[l.next] = nil
+	l.next++
+	l.rolled = false
+	l.stats.Callbacks++
+}
+
+// roll begins the next tick, if that is all that there is to do after this one. It does nothing that needs much stack.
+//
+// If the first of that tick isn't taken, this was in vain, and the ends of the next ticks are left to the loop: most often the
+// same goes on for some time.
+//
+//go:noinline
+func (l *Loop) roll() bool {
+	if l.unasked > 0 {
+		l.unasked--
+		return false
+	}
+	if l.post != nil || len(l.hooks)+len(l.ends)+len(l.idle) > 0 || l.bed != nil {
+		return false
+	}
+	if l.stats.Ticks%pollTicks == pollTicks-1 && (l.poller != nil || l.stats.Ticks%busyTicks == busyTicks-1 && l.onIdle != nil) {
+		return false
+	}
+	if t := l.timers.first(); t != nil && t.when <= l.clock.elapsed() {
+		return false
+	}
+	if l.until() || !l.takeReady() || len(l.batch) == 0 {
+		return false
+	}
+	l.entered, l.rolled = false, true
+	l.stats.Ticks++
+	return true
+}

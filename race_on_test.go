@@ -1,0 +1,5 @@
+//go:build race
+
+package repaint_test
+
+const raceDetector = true

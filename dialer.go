@@ -33,5 +33,9 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	if err != nil {
 		return nil, err
 	}
-	return AdoptConn(c), nil
+	adopted := AdoptConn(c)
+	if n, ok := adopted.(*netConn); ok {
+		n.talk.said() // to dial is to ask, and some servers speak first
+	}
+	return adopted, nil
 }

@@ -151,6 +151,9 @@ func (h *host) LoopHolder() (name, stack string) {
 	return name, string(greenlet.TakeStacks().Running(h.family))
 }
 
+// LoopWaits tells, for a report, what the main function and each task wait for.
+func (h *host) LoopWaits() []string { return h.whoWaits() }
+
 // verdict is what Run returns when main has returned err.
 func (h *host) verdict(err error) error {
 	if h.panicked != nil {

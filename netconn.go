@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -35,6 +36,7 @@ func AdoptConn(c net.Conn) net.Conn {
 		return adopted
 	}
 	n := &netConn{Conn: c}
+	n.enroll()
 	n.reading.init(n, "read", c.Read, nonblock.Read)
 	n.writing.init(n, "write", c.Write, nonblock.Write)
 	if s, ok := c.(syscall.Conn); ok && nonblock.Supported && isStream(c) {
@@ -59,6 +61,10 @@ type netConn struct {
 	mu     sync.Mutex // held for moments
 	closed bool
 	places []place // the loops that wait for the descriptor
+
+	talk    talk
+	end     string // its entry in ends, "" if it has none
+	dropped runtime.Cleanup
 }
 
 type place struct {
@@ -74,12 +80,15 @@ func (c *netConn) Read(p []byte) (int, error) {
 	defer c.reading.leave()
 	h, _ := here()
 	if h == nil || len(p) == 0 && c.raw != nil {
-		return c.Conn.Read(p)
+		n, err := c.Conn.Read(p)
+		c.talk.heard(n)
+		return n, err
 	}
 	if c.raw == nil {
 		return c.reading.elsewhere(h, p)
 	}
 	n, err := c.reading.do(h, p)
+	c.talk.heard(n)
 	if n == 0 && err == nil {
 		err = io.EOF
 	}
@@ -93,6 +102,7 @@ func (c *netConn) Write(p []byte) (written int, err error) {
 	}
 	defer c.writing.leave()
 	h, _ := here()
+	c.talk.said()
 	if h == nil || len(p) == 0 && c.raw != nil {
 		return c.Conn.Write(p)
 	}
@@ -110,6 +120,10 @@ func (c *netConn) Write(p []byte) (written int, err error) {
 // Close implements net.Conn. All that wait get net.ErrClosed.
 func (c *netConn) Close() error {
 	c.mu.Lock()
+	if !c.closed && c.end != "" {
+		c.dropped.Stop()
+		strike(c.end)
+	}
 	c.closed = true
 	for _, at := range c.places { // before the descriptor can be another's
 		at.polled.Remove()
@@ -238,6 +252,7 @@ func (f *half) enter() error {
 	}
 	turn := loop.NewPromise[struct{}](nil)
 	turn.Future().SetName("the turn to " + f.op + " on a connection")
+	turn.AskedBy(CurrentLoop())
 	f.line = append(f.line, turn)
 	c.mu.Unlock()
 	entered := false
@@ -329,6 +344,9 @@ func (f *half) wait() error {
 	}
 	ready := loop.NewPromise[struct{}](nil)
 	ready.Future().SetName("a connection on which to " + f.op)
+	ready.AskedBy(CurrentLoop())
+	defer ready.UnderWay(false) // also if the greenlet is being unwound
+	c.awaitsPeer(f, ready.UnderWay)
 	f.waiting = ready
 	if !f.deadline.IsZero() {
 		f.alarm = time.AfterFunc(time.Until(f.deadline), func() {
@@ -367,6 +385,8 @@ func (f *half) elsewhere(h *host, p []byte) (int, error) {
 	buf := append([]byte(nil), p...)
 	done := loop.NewPromise[int](nil)
 	done.Future().SetName("a connection's " + f.op)
+	done.AskedBy(h.loop)
+	f.conn.awaitsPeer(f, done.UnderWay)
 	go func() { done.Complete(func() (int, error) { return f.call(buf) }) }()
 	returned := false
 	defer func() {
@@ -377,6 +397,7 @@ func (f *half) elsewhere(h *host, p []byte) (int, error) {
 	n, err := Await(context.Background(), done.Future())
 	returned = true
 	if f.op == "read" {
+		f.conn.talk.heard(n)
 		copy(p, buf[:n])
 	}
 	return n, err

@@ -39,6 +39,11 @@ const (
 // Who has a connection already is let in after the gate was closed, too, because
 // its closing waits for that connection.
 func (g *gate) enter(ctx context.Context, write, hasConn bool, what string) (pass, error) {
+	return g.enterFor(nil, ctx, write, hasConn, what)
+}
+
+// enterFor is enter for a goroutine in the middle of a job.
+func (g *gate) enterFor(j *job, ctx context.Context, write, hasConn bool, what string) (pass, error) {
 	if g == nil || !write && !g.exclusive {
 		return noPass, nil
 	}
@@ -49,10 +54,13 @@ func (g *gate) enter(ctx context.Context, write, hasConn bool, what string) (pas
 		return noPass, err
 	}
 	if g.head != nil || !g.admits(!write) {
-		w := &waiter{shared: !write}
+		w := &waiter{shared: !write, behalf: j}
 		g.join(g, w)
 		g.mu.Unlock()
 		if err := g.wait(ctx, g, w); err != nil {
+			if j != nil { // it goes on, though not to what it has waited for
+				j.promise.UnderWay(true)
+			}
 			return noPass, err
 		}
 		if !write {

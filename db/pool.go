@@ -283,7 +283,11 @@ func (p *pool) reset(ctx context.Context, c *physical) (clean, gone bool) {
 // abandon takes back a connection whose user was killed while a call ran on it,
 // and returns at once; then runs when nothing uses the connection any more.
 func (p *pool) abandon(c *physical, then func()) {
+	closed := loop.NewPromise[struct{}](nil)
+	closed.AskedBy(repaint.CurrentLoop())
+	closed.UnderWay(true)
 	go func() {
+		defer closed.Resolve(struct{}{})
 		defer then()
 		defer p.vacate(false)
 		defer func() {
@@ -381,6 +385,7 @@ func (p *pool) close(ctx, ending context.Context, why error) (out int) {
 	p.idle = nil
 	if p.drained == nil {
 		p.drained = loop.NewPromise[struct{}](nil)
+		p.drained.AskedBy(repaint.CurrentLoop())
 	}
 	promise := p.drained
 	p.refuseAll(why)

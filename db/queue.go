@@ -51,6 +51,7 @@ type waiter struct {
 	conn       *physical // of a pool: what it got; nil is the place for a new one
 	shared     bool      // of a gate: what it wants
 	job        *job      // what to do with it when it is granted; nil wakes the waiter
+	behalf     *job      // of a job's goroutine that waits in the middle of it; may be nil
 	prev, next *waiter
 }
 
@@ -67,6 +68,12 @@ type owner interface {
 // join appends a waiter. The lock is held.
 func (q *queue) join(o owner, w *waiter) {
 	w.since = time.Now()
+	switch {
+	case w.behalf != nil:
+		w.behalf.promise.UnderWay(false) // it may be a sleeping task that it waits for
+	case w.job == nil:
+		w.promise.AskedBy(repaint.CurrentLoop())
+	}
 	if w.prev = q.tail; w.prev == nil {
 		q.head = w
 	} else {
@@ -131,8 +138,12 @@ func (q *queue) grant(w *waiter) bool {
 	q.remove(w)
 	w.state = granted
 	if w.job != nil {
+		w.job.starts()
 		go w.job.serve(w.conn)
 		return true
+	}
+	if w.behalf != nil {
+		w.behalf.promise.UnderWay(true)
 	}
 	q.mu.Unlock()
 	ok := w.promise.Resolve(struct{}{})
@@ -168,6 +179,9 @@ func (w *waiter) refuse(err error) {
 	if w.job != nil {
 		w.job.promise.Reject(err)
 		return
+	}
+	if w.behalf != nil {
+		w.behalf.promise.UnderWay(true)
 	}
 	w.promise.Reject(err)
 }

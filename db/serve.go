@@ -86,9 +86,8 @@ func (e *Engine) serveEnd(ctx context.Context, c *Conn, tx *Tx, how ending) erro
 	j := &job{e: e, ctx: ctx, pool: c.p, held: c.held, tx: tx, how: how}
 	c.c, c.held = nil, noPass
 	c.mu.Unlock()
-	j.waiter.job = j
-	j.promise.Bind(nil, j)
-	j.state = granted
+	j.ask()
+	j.starts()
 	go j.serve(physical)
 	if err := j.wait(); err != nil {
 		return err
@@ -99,13 +98,26 @@ func (e *Engine) serveEnd(ctx context.Context, c *Conn, tx *Tx, how ending) erro
 // begin has the job begin when it may: with the pass to write, or with a connection, or the
 // place for one.
 func (j *job) begin() {
-	j.waiter.job = j
-	j.promise.Bind(nil, j)
+	j.ask()
 	if j.isWrite() {
 		j.enterGate()
 		return
 	}
 	j.enterPool()
+}
+
+// ask makes the job a request of the caller's loop, if there is one.
+func (j *job) ask() {
+	j.waiter.job = j
+	j.promise.Bind(nil, j)
+	j.promise.AskedBy(repaint.CurrentLoop())
+}
+
+// starts notes that a goroutine runs the job, or is about to. Whoever starts it calls starts before anything else that
+// the job's loop can notice.
+func (j *job) starts() {
+	j.state = granted
+	j.promise.UnderWay(true)
 }
 
 // wait waits for the job's end. Its error is that of the waiting.
@@ -163,7 +175,7 @@ func (j *job) enterGate() {
 		g.join(g, &j.waiter)
 	default:
 		g.admit(false)
-		j.state = granted
+		j.starts()
 		go j.serve(nil)
 	}
 }
@@ -176,7 +188,7 @@ func (j *job) enterPool() {
 	closed := p.closed
 	switch {
 	case ok:
-		j.state = granted
+		j.starts()
 		go j.serve(c)
 	case closed == nil:
 		j.at = &p.queue
@@ -284,7 +296,7 @@ func (j *job) connect(had *physical) (c *physical) {
 		return c
 	}
 	// This goroutine has the connection, so it may as well wait with it.
-	if j.held, j.err = j.e.gate.enter(j.ctx, j.writes(), true, j.what()); j.err != nil {
+	if j.held, j.err = j.e.gate.enterFor(j, j.ctx, j.writes(), true, j.what()); j.err != nil {
 		j.pool.release(j.ctx, c)
 		return nil
 	}
@@ -354,6 +366,6 @@ func (j *job) next() *job {
 		return nil
 	}
 	q.remove(w)
-	w.state = granted
+	w.job.starts()
 	return w.job
 }

@@ -71,7 +71,7 @@ func (p *Promise[T]) Resolve(v T) bool { return p.Settle(v, nil) }
 func (p *Promise[T]) Settle(v T, err error) bool {
 	f := &p.future
 	f.mu.Lock()
-	if f.done.Load() {
+	if f.done.Load() || f.answered {
 		f.mu.Unlock()
 		return false
 	}
@@ -95,9 +95,9 @@ func (p *Promise[T]) Complete(fn func() (T, error)) {
 	defer func() {
 		switch r := recover(); {
 		case r != nil:
-			if err := Recovered(r); !p.Reject(err) && p.future.reporter != nil {
+			if err := Recovered(r); !p.Reject(err) && p.future.asker != nil {
 				// Who waited has gone, but a panic is never nobody's business.
-				p.future.reporter.Report(&UnobservedError{What: p.future.String(), Err: err})
+				p.future.asker.Report(&UnobservedError{What: p.future.String(), Err: err})
 			}
 		case !returned:
 			p.Reject(ErrGoexit)

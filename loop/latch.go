@@ -18,12 +18,17 @@ type Latch struct {
 	err     error
 	// failure is what is reported if nothing looks at err. It's set like err, and may be nil.
 	failure *UnobservedError
-	// reporter is the loop that reports it, if it isn't the one above. Set before use.
-	reporter *Loop
+	// asker is the loop that has asked for the result, if it isn't the one above. It reports the failure, if that matters.
+	// Set before use.
+	asker *Loop
 
 	mu        sync.Mutex // held for moments; a loop's mu may be taken inside, no other latch's
 	watched   bool       // the loop knows of somebody outside who waits
 	cancelled bool       // the canceler has been called
+	// Of a request, see AskedBy. asked, its number among those of the asker, is set before use, and 0 for what is none.
+	underWay bool
+	answered bool // the outcome is there, and it's for the asker to publish it
+	asked    uint32
 	// first is the head of a circular list, in the order of subscription; nil if nobody waits.
 	first    *Waiter
 	canceler Canceler
@@ -83,6 +88,10 @@ func (c *Latch) Cancel(cause error) bool {
 	c.mu.Lock()
 	if c.done.Load() {
 		c.mu.Unlock()
+		return false
+	}
+	if c.answered {
+		c.finish(c.err)
 		return false
 	}
 	owner, first := c.canceler, !c.cancelled
@@ -207,7 +216,7 @@ func (c *Latch) remove(w *Waiter) {
 
 func (c *Latch) fail(err error) bool {
 	c.mu.Lock()
-	if c.done.Load() {
+	if c.done.Load() || c.answered {
 		c.mu.Unlock()
 		return false
 	}
@@ -219,7 +228,17 @@ func (c *Latch) fail(err error) bool {
 //
 // A waiter is off the list before anybody can see that the future is done, so who sees it may use the waiter again.
 // They are told with mu held, so that Unsubscribe returns false only when the Runnable is on its way.
+//
+// What a loop with a chooser has asked for is completed in two steps: the first gives the outcome to the loop, the second,
+// publish, is the loop's. In between nobody can see it, and nobody can change it.
 func (c *Latch) finish(err error) {
+	if c.asked != 0 && !c.answered {
+		c.err = err
+		if c.asker.answer(c) {
+			c.mu.Unlock()
+			return
+		}
+	}
 	var few [4]told // most often they are one or none
 	all := few[:0]
 	for w := c.first; w != nil; w = c.first {
@@ -227,8 +246,8 @@ func (c *Latch) finish(err error) {
 		all = append(all, w.told)
 	}
 	reporter := c.loop
-	if c.reporter != nil {
-		reporter = c.reporter
+	if c.asker != nil && c.matters {
+		reporter = c.asker
 	}
 	dropped := c.cancelled && c.canceler == nil // who cancelled knows
 	if err != nil && !dropped && (reporter != nil || c.matters) {
@@ -246,6 +265,10 @@ func (c *Latch) finish(err error) {
 			t.run.RunInLoop()
 		}
 	}
+	if c.underWay { // not before the loop has been told
+		c.underWay = false
+		c.asker.countRequest(false)
+	}
 	watched, failure := c.watched, c.failure
 	c.mu.Unlock()
 	if watched {
@@ -254,6 +277,16 @@ func (c *Latch) finish(err error) {
 	if failure != nil {
 		reporter.keep(c, failure)
 	}
+}
+
+// publish completes a future whose outcome the loop has been given.
+func (c *Latch) publish() {
+	c.mu.Lock()
+	if c.done.Load() { // a cancel has done so
+		c.mu.Unlock()
+		return
+	}
+	c.finish(c.err)
 }
 
 // Wait blocks the calling goroutine until the future is done, and returns nil whatever the result is.

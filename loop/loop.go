@@ -41,6 +41,10 @@ type Loop struct {
 	watchdog *watchdog       // in debug mode; set before use
 	report   func(error)
 	lottery  *lottery // chooses what comes next; nil without WithChooser and WithSeed
+	draws    bool     // there is one; set before use
+	probers  []*probing
+
+	stopReported bool // that the virtual clock stands still; once is enough for a loop
 
 	poller *poller // of descriptors; nil until there is one
 
@@ -50,12 +54,13 @@ type Loop struct {
 	// bed is what the loop will sleep in, or does. Whoever has cleared asleep may read it, too, until the signal is sent.
 	bed Sleeper
 
-	mu     sync.Mutex // held for moments, never while callbacks run; the offloader's may be taken inside
-	ready  []Runnable
-	asleep bool
-	nudged bool // by Wake, since the loop last looked
-	minds  bool // while asleep: wants to know when nothing offloaded runs any more
-	closed bool
+	mu       sync.Mutex // held for moments, never while callbacks run; the offloader's may be taken inside
+	ready    []Runnable
+	asleep   bool
+	nudged   bool // by Wake, since the loop last looked
+	minds    bool // while asleep: wants to know when nothing offloaded runs any more
+	closed   bool
+	requests requests
 	// watched are the pending futures of this loop that others wait for, and who would wait for ever
 	// if the loop closed without telling them. The number gives them an order.
 	watched map[*Latch]uint64
@@ -81,9 +86,10 @@ type Option func(*Loop)
 // WithVirtualClock makes the loop's time start at the given moment and stand still while there is anything to run.
 // When all is idle it jumps to the next timer. So an hour passes in no time, and always in the same order.
 //
-// While offloaded work is under way time doesn't jump. While something is awaited that another goroutine may complete,
-// it jumps only after nothing has happened for 5 ms of real time: the loop can't know whether
-// that completion or the timer is what the program waits for. The deadline of an ordinary context is real time:
+// While something that the loop has asked for outside is under way time doesn't jump: offloaded work, and what else says
+// so ([Promise.UnderWay]), such as a statement that a database executes. A long standstill is reported, as a
+// [*StoppedClockError]. While something else is awaited that another goroutine may complete, it jumps only after nothing
+// has happened for 5 ms of real time: the loop can't know whether that completion or the timer is what the program waits for. The deadline of an ordinary context is real time:
 // it comes after all timers of the clock.
 func WithVirtualClock(start time.Time) Option {
 	return func(l *Loop) { l.clock = clock{base: start, virtual: true} }
@@ -331,6 +337,9 @@ func (l *Loop) gather() error {
 		l.poller.look()
 	}
 	for {
+		if l.draws && l.post == nil {
+			l.hearAnswers()
+		}
 		if !l.takeReady() {
 			return ErrClosed
 		}
@@ -403,6 +412,7 @@ func (l *Loop) Close() {
 	failures := l.failures
 	l.failures = nil
 	l.mu.Unlock()
+	l.takeAnswers()
 	for _, e := range l.timers.heap {
 		if !e.dead() {
 			e.timer.state = notSet

@@ -38,7 +38,10 @@ func OffloadJoined[T any](l *Loop, fn func() (T, error)) *Future[T] {
 }
 
 func offload[T any](l *Loop, p *Promise[T], fn func() (T, error), begin func() bool) *Future[T] {
-	p.future.name, p.future.reporter, p.future.matters = &offloaded, l, true
+	p.future.name, p.future.asker, p.future.matters = &offloaded, l, true
+	if l.heeds() {
+		l.ask(&p.future.Latch)
+	}
 	l.offload.add(func() {
 		if begin() { // or else it was cancelled while it waited
 			p.Complete(fn)

@@ -4,7 +4,8 @@ import "math/rand/v2"
 
 // WithSeed makes the loop take what is ready in an order of chance instead of the order of requests: each tick runs one callback,
 // any of those that are ready or due. The same seed gives the same order, so the program runs in the same way again,
-// as long as nothing comes from other goroutines and the clock is virtual; other seeds give others.
+// as long as the clock is virtual and nothing comes from other goroutines but answers to what the loop has asked for; other
+// seeds give other orders.
 //
 // It is for tests, which find with many seeds what happens only if one task overtakes another. Where that takes more
 // than chance, there is [WithChooser]. See repainttest.Explore.

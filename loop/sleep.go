@@ -7,27 +7,40 @@ import (
 
 // sleep waits until something is scheduled or the next timer is due. A virtual clock jumps there instead.
 func (l *Loop) sleep() error {
-	if l.poller.len() > 0 && l.bed != l.poller {
-		l.rise()
-		l.bed = l.poller
-	}
+	l.layDown()
 	l.mu.Lock()
-	if len(l.ready) > 0 || l.closed || l.nudged {
+	if l.anyNews() {
 		l.mu.Unlock()
 		return nil
 	}
 	wait, err := l.patience()
 	l.asleep = wait > 0
+	stands := l.minds && l.clock.virtual && l.timers.first() != nil
 	l.mu.Unlock()
 	switch {
 	case err != nil:
 		return l.hope(err)
-	case wait > 0 && l.wokenWithin(wait):
+	case stands && !l.standStill():
+		return nil
+	case !stands && wait > 0 && l.wokenWithin(wait):
 		return nil
 	case l.clock.virtual:
 		l.clock.jump(l.timers.first().when)
 	}
 	return nil
+}
+
+// anyNews reports whether there is a reason not to sleep. It needs mu.
+func (l *Loop) anyNews() bool {
+	return len(l.ready) > 0 || len(l.requests.answers) > 0 || l.closed || l.nudged
+}
+
+// layDown has the loop sleep in its poller, if it has descriptors.
+func (l *Loop) layDown() {
+	if l.poller.len() > 0 && l.bed != l.poller {
+		l.rise()
+		l.bed = l.poller
+	}
 }
 
 // An Expecter knows of something outside that may still happen, though the loop can't see it.
@@ -49,7 +62,7 @@ func (l *Loop) hope(err error) error {
 	}
 	wait := l.expects.LoopExpects()
 	l.mu.Lock()
-	if len(l.ready) > 0 || l.closed || l.nudged {
+	if l.anyNews() {
 		l.mu.Unlock()
 		return nil
 	}
@@ -80,7 +93,7 @@ func (l *Loop) patience() (time.Duration, error) {
 		return untilWoken, nil
 	case next != nil && !l.clock.virtual:
 		return next.when - l.clock.elapsed(), nil
-	case !l.offload.idle():
+	case l.busyOutside():
 		l.minds = true
 		return untilWoken, nil
 	case next == nil:
@@ -141,14 +154,7 @@ func (l *Loop) wakened() bool {
 // Any goroutine may call it.
 func (l *Loop) offloadIdle() {
 	l.mu.Lock()
-	wake := l.asleep && l.minds
-	if wake {
-		l.asleep = false
-	}
-	l.mu.Unlock()
-	if wake && l.post == nil {
-		l.wake <- struct{}{}
-	}
+	l.wakeIfQuiet()
 }
 
 // A clock measures from its base, in real time or in steps.

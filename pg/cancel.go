@@ -102,6 +102,7 @@ func (c *conn) startCancel(g *segment) bool {
 		c.cancels--
 		c.sched.db.cancels.done()
 	}
+	c.sched.heedAll()
 	return true
 }
 
@@ -129,6 +130,7 @@ func (c *conn) cancel(g *segment) {
 		}
 		c.arm()
 	}
+	c.sched.heedAll()
 	c.sched.finishUp(c)
 }
 

@@ -85,6 +85,8 @@ func (db *DB) endAll(ctx context.Context, all []*scheduler) error {
 	defer stop()
 	idle := loop.NewPromise[struct{}](nil)
 	idle.Future().SetName("the end of what is being cancelled")
+	idle.AskedBy(repaint.CurrentLoop())
+	idle.UnderWay(true)
 	var left atomic.Int64
 	left.Store(int64(len(all)))
 	for _, s := range all {
@@ -128,6 +130,7 @@ func (db *DB) Close(ctx context.Context) error {
 	db.pool.stop()
 	quiet := loop.NewPromise[struct{}](nil)
 	quiet.Future().SetName("the end of what the database has under way")
+	quiet.AskedBy(repaint.CurrentLoop())
 	db.lanes.whenIdle(func() { db.pool.whenReturned(func() { quiet.Resolve(struct{}{}) }) })
 	_, err := repaint.Await(ctx, quiet.Future())
 	if err != nil {
@@ -140,6 +143,8 @@ func (db *DB) Close(ctx context.Context) error {
 	}
 	db.end(ErrClosed)
 	gone := loop.NewPromise[struct{}](nil)
+	gone.AskedBy(repaint.CurrentLoop())
+	gone.UnderWay(true)
 	db.jobs.Lock()
 	db.over = true
 	if db.running == 0 {

@@ -142,6 +142,9 @@ func (c *conn) put(s *segment) error {
 	}
 	n := uint64(len(c.out) - before)
 	s.state, s.conn = stateSent, c
+	if s.promise != nil {
+		s.promise.UnderWay(true)
+	}
 	s.start, s.end = c.queued, c.queued+n
 	c.queued += n
 	c.pace.sending(s, c.sent.len())
@@ -242,7 +245,8 @@ func (c *conn) ready(status byte) error {
 		return err
 	}
 	c.sent.pop()
-	if c.held == s {
+	held := c.held == s
+	if held {
 		c.held = nil
 	}
 	c.head = nil // the next one may be taken back until its answer begins
@@ -280,6 +284,9 @@ func (c *conn) ready(status byte) error {
 			c.sched.pull(c)
 		}
 		idle = c.sched.idleNow()
+	}
+	if held {
+		c.sched.heedAll()
 	}
 	more := c.sent.len() > 0
 	c.mu.Unlock()

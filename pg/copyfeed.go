@@ -266,6 +266,8 @@ func (k *copyIn) await(ctx context.Context, condition func() bool) error {
 		}
 		p := loop.NewPromise[struct{}](nil)
 		p.Future().SetName("the server, for " + shorten(k.g.sql))
+		p.AskedBy(repaint.CurrentLoop())
+		p.UnderWay(true)
 		k.waiter = p
 		k.s.mu.Unlock()
 		if _, err := repaint.Await(ctx, p.Future()); err != nil {

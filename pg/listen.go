@@ -66,6 +66,8 @@ func (db *DB) Listen(ctx context.Context, channels ...string) (*Listener, error)
 	l.ctx, l.end = context.WithCancelCause(db.ctx)
 	first := loop.NewPromise[struct{}](nil)
 	first.Future().SetName("a connection that listens")
+	first.AskedBy(repaint.CurrentLoop())
+	first.UnderWay(true)
 	first.OnCancel(func(cause error) { l.end(cause) })
 	db.pool.mu.Lock()
 	closing := db.pool.closing

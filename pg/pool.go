@@ -25,6 +25,8 @@ type pool struct {
 	all        map[*scheduler]struct{}
 	idle       []*scheduler // the one that was used last is used first
 	connecting int
+	readying   int  // connections that are being made ready for their next owner
+	heeded     bool // a loop has had to know what one of the waiters waits for
 	waiters    []*loop.Promise[*scheduler]
 	closing    bool
 	waits      uint64
@@ -60,9 +62,12 @@ func (p *pool) take(ctx context.Context) (*scheduler, error) {
 	}
 	w := loop.NewPromise[*scheduler](nil)
 	w.Future().SetName("a session of the database")
+	w.AskedBy(repaint.CurrentLoop())
 	p.waiters = append(p.waiters, w)
 	p.waits++
 	p.grow()
+	p.heeded = w.UnderWay(false) || p.heeded
+	p.heed()
 	p.mu.Unlock()
 	killed := true
 	defer func() {
@@ -92,6 +97,26 @@ func (p *pool) giveUp(w *loop.Promise[*scheduler], why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.waiters = slices.DeleteFunc(p.waiters, func(o *loop.Promise[*scheduler]) bool { return o == w })
+	p.heed()
+}
+
+// heed tells the loops of those who wait for whom a connection is on its way. The others wait for owners, who may be tasks that
+// sleep. It needs the mutex.
+func (p *pool) heed() {
+	if !p.heeded {
+		return
+	}
+	for i, w := range p.waiters {
+		w.UnderWay(i < p.connecting+p.readying)
+	}
+}
+
+// ready notes that connections are being made ready, or aren't any more.
+func (p *pool) ready(change int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.readying += change
+	p.heed()
 }
 
 // grow connects for those who wait, as far as there may be more. It needs the mutex.
@@ -111,6 +136,8 @@ func (p *pool) open() {
 	s := &scheduler{db: p.db, descs: newDescriptions(p.db.config.StatementCache)}
 	p.mu.Lock()
 	p.connecting--
+	p.readying++ // until this function has dealt with it
+	defer p.ready(-1)
 	if err == nil && p.closing {
 		err = errors.Join(ErrClosed, w.net.Close())
 	}
@@ -142,7 +169,11 @@ func (p *pool) open() {
 		p.deliver(s)
 		return
 	}
-	s.keep(&s.driver, func(error) { p.deliver(s) })
+	p.ready(1)
+	s.keep(&s.driver, func(error) {
+		p.deliver(s)
+		p.ready(-1)
+	})
 }
 
 // shift takes the first waiter. It needs the mutex.
@@ -191,9 +222,11 @@ func (p *pool) recycle(own *lease, thorough bool) {
 	own.revoke()
 	s := own.scheduler
 	s.abandonUnread()
+	p.ready(1)
 	late := time.AfterFunc(recycleTimeout, s.cancel)
 	s.restore(thorough, func(clean bool) {
 		p.back(s, late.Stop() && clean) // or else it is being closed by now
+		p.ready(-1)
 	})
 }
 

@@ -20,6 +20,8 @@ func (s *Session) Renew(ctx context.Context) (*Session, error) {
 	s.s.revoke()
 	restored := loop.NewPromise[struct{}](nil)
 	restored.Future().SetName("the renewal of a session")
+	restored.AskedBy(repaint.CurrentLoop())
+	restored.UnderWay(true)
 	s.s.abandonUnread()
 	late := time.AfterFunc(recycleTimeout, s.s.cancel)
 	s.s.restore(true, func(clean bool) {
@@ -71,6 +73,8 @@ func (s *Session) Tidy() bool {
 func (s *Session) Keep(ctx context.Context) error {
 	done := loop.NewPromise[struct{}](nil)
 	done.Future().SetName("the setup of a session")
+	done.AskedBy(repaint.CurrentLoop())
+	done.UnderWay(true)
 	s.s.keep(&s.s, func(err error) { done.Complete(func() (struct{}, error) { return struct{}{}, err }) })
 	if _, err := repaint.Await(ctx, done.Future()); err != nil {
 		return &callError{"keeping the setup of a session", false, err}

@@ -27,6 +27,7 @@ type scheduler struct {
 	connecting int
 	queue      fifo // also has segments that were dropped since: their state isn't queued
 	queuedNow  int  // without those
+	heeded     bool // a loop has had to know what a queued one waits for
 	closing    bool // nothing more is accepted
 	forced     bool // closed: what is under way is cancelled, and nothing is repeated
 	backoff    time.Duration
@@ -147,6 +148,31 @@ func (s *scheduler) enqueue(g *segment) {
 	g.queuedAt = nanotime()
 	s.queue.push(g)
 	s.queuedNow++
+	s.heed(g)
+}
+
+// heed tells the loop of a queued segment whether what it waits for is outside: a connection that is being made, or a cancel that
+// isn't answered. Other segments before it may be those of tasks that sleep. It needs the mutex.
+func (s *scheduler) heed(g *segment) {
+	if g.promise == nil {
+		return
+	}
+	outside := s.connecting > 0 || slices.ContainsFunc(s.conns, func(c *conn) bool { return c.cancels > 0 || c.held != nil })
+	if g.promise.UnderWay(outside) {
+		s.heeded = true
+	}
+}
+
+// heedAll is called when what heed looks at has changed. It needs the mutex.
+func (s *scheduler) heedAll() {
+	if !s.heeded {
+		return
+	}
+	for i := range s.queue.len() {
+		if g := s.queue.at(i); g.state == stateQueued {
+			s.heed(g)
+		}
+	}
 }
 
 // longWait is how long a statement may wait for a lane before there is another one, if there may be. With many short statements
@@ -278,6 +304,7 @@ func (s *scheduler) grow() {
 	if !s.db.spawn(func() { s.openLane(wait) }) {
 		s.connecting--
 	}
+	s.heedAll()
 }
 
 // openLane connects, after a pause if the last attempt failed.
@@ -313,6 +340,7 @@ func (s *scheduler) openLane(wait time.Duration) {
 		s.pull(c)
 		c.ensureReader()
 	}
+	s.heedAll()
 	s.finishUp(c)
 }
 
@@ -355,6 +383,7 @@ func (s *scheduler) connectFailed(err error) (told []*segment) {
 	s.stats.ConnectErrors++
 	s.pause()
 	if len(s.conns) > 0 || s.connecting > 0 {
+		s.heedAll()
 		return nil
 	}
 	if s.forced {

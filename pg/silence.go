@@ -119,14 +119,19 @@ func (p *pool) doubt() {
 	p.mu.Lock()
 	idle := p.idle
 	p.idle = nil
+	p.readying += len(idle)
 	p.mu.Unlock()
 	for _, s := range idle {
 		s.driver.fire(&segment{sql: ";"}, func(err error) {
 			if err != nil {
 				s.force()
+				p.ready(-1)
 				return
 			}
-			s.whenIdle(func() { p.deliver(s) })
+			s.whenIdle(func() {
+				p.deliver(s)
+				p.ready(-1)
+			})
 		})
 	}
 }

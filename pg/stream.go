@@ -306,6 +306,8 @@ func (st *stream) wait() error {
 	}
 	p := loop.NewPromise[struct{}](nil)
 	p.Future().SetName("rows of " + shorten(st.g.sql))
+	p.AskedBy(repaint.CurrentLoop())
+	p.UnderWay(true)
 	st.mu.Lock()
 	if len(st.pieces) > 0 || st.finished || st.closed {
 		st.mu.Unlock()

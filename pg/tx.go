@@ -135,6 +135,8 @@ func (tx *Tx) started(gaveUp bool) {
 func (tx *Tx) settle(ctx context.Context) error {
 	quiet := loop.NewPromise[struct{}](nil)
 	quiet.Future().SetName("the end of a statement that was given up")
+	quiet.AskedBy(repaint.CurrentLoop())
+	quiet.UnderWay(true)
 	if err := tx.s.whenIdle(func() { quiet.Resolve(struct{}{}) }); err != nil {
 		return err
 	}
@@ -155,6 +157,7 @@ func (tx *Tx) settle(ctx context.Context) error {
 // watch waits for a promise that others wait for, too, so that the end of this context doesn't cancel it.
 func watch(ctx context.Context, p *loop.Promise[struct{}]) error {
 	mine := loop.NewPromise[struct{}](nil)
+	mine.AskedBy(repaint.CurrentLoop())
 	var w loop.Waiter
 	w.Notify(nil, resolve{mine})
 	if !p.Future().Subscribe(&w) {

@@ -59,6 +59,8 @@ func (s *lease) do(ctx context.Context, g *segment) error {
 func (s *lease) doInLoop(ctx context.Context, l *loop.Loop, g *segment) error {
 	g.promise = new(loop.Promise[struct{}])
 	g.promise.Bind(nil, (*awaited)(g))
+	g.promise.AskedBy(l)
+	g.promise.UnderWay(true)
 	future := g.promise.Future()
 	k := s.db.collect(l, g)
 	killed := true
@@ -67,6 +69,7 @@ func (s *lease) doInLoop(ctx context.Context, l *loop.Loop, g *segment) error {
 		if killed { // its greenlet is being unwound
 			s.abandon(g)
 		}
+		g.promise.UnderWay(false) // also if it was given up
 	}()
 	_, err := repaint.Await(ctx, future)
 	killed = false

@@ -245,6 +245,8 @@ func (s *session) Close(ctx context.Context) error {
 	if s.c.cleanup > 0 {
 		closed := loop.NewPromise[struct{}](nil)
 		closed.Future().SetName("the closing of a connection")
+		closed.AskedBy(repaint.CurrentLoop())
+		closed.UnderWay(true)
 		go func() { closed.Complete(func() (struct{}, error) { return struct{}{}, s.shut() }) }()
 		_, err := repaint.Await(ctx, closed.Future())
 		if ctx.Err() != nil {

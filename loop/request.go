@@ -1,0 +1,321 @@
+package loop
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A request is what a loop asks of something outside of it: a server, a goroutine, a device. Its answer completes a promise
+// that isn't bound to the loop. Two kinds of loops have to know of their requests:
+//
+//   - A virtual clock stands still while one is under way. How long an answer takes is no matter of its time.
+//   - A loop with a chooser, or a seed, chooses only when none is under way, and hears the answers in the order of the requests. When they
+//     come is a matter of chance, and the same choices are to give the same order.
+//
+// For all other loops AskedBy and UnderWay do nothing.
+
+// AskedBy says that l asks for what completes the promise, and gives the request its place in the order of l's requests.
+// The promise must not be bound to a loop. AskedBy must be called from l, once, before the promise can be completed;
+// l may be nil. The request isn't under way before [Promise.UnderWay] says so.
+//
+// In a loop with a chooser the future is done, as far as can be seen, when the loop takes the answer; that is
+// after the callback that runs, or later if another request is under way.
+func (p *Promise[T]) AskedBy(l *Loop) {
+	if l == nil || !l.heeds() {
+		return
+	}
+	p.future.asker = l
+	l.ask(&p.future.Latch)
+}
+
+// UnderWay says whether something outside works on the answer now. It does from when a statement was sent, or a
+// function was started, until there is the answer. A request that waits for its turn, for a place in a pool or for what
+// others have locked in this process isn't under way: what it waits for may need the loop's time to go on.
+//
+// A request that is completed isn't under way any more. If nothing will complete it, because it was given up, its owner
+// must say so. UnderWay reports whether the loop heeds that. Any goroutine may call it.
+func (p *Promise[T]) UnderWay(now bool) bool {
+	c := &p.future.Latch
+	if c.asked == 0 {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.underWay != now && !c.answered && !c.done.Load() {
+		c.underWay = now
+		c.asker.countRequest(now)
+	}
+	return true
+}
+
+// A Prober knows of requests that are under way but won't be answered before the loop goes on: statements that wait, in
+// the database, for a lock that a transaction of one of the loop's tasks has. See [Loop.Probe].
+type Prober interface {
+	// StuckRequests returns how many of the loop's requests that are under way are known to be stuck in this way.
+	// It is called from the loop, which it may block for a moment, in which it asks the database, say. It must not use
+	// the loop.
+	StuckRequests() int
+}
+
+// Probe has p asked when nothing has been answered for some milliseconds of real time. If what the probers return is as many
+// requests as are under way, the loop goes on without the answers: a virtual clock jumps, and a chooser
+// chooses. It asks again before the next such step. Probe, and the function that it returns, must be called from the loop.
+func (l *Loop) Probe(p Prober) (remove func()) {
+	at := &probing{p}
+	l.probers = append(l.probers, at)
+	return func() {
+		l.probers = slices.DeleteFunc(l.probers, func(o *probing) bool { return o == at })
+	}
+}
+
+// probing gives a prober an identity, as it may be added twice.
+type probing struct{ Prober }
+
+// requests are guarded by the loop's mu.
+type requests struct {
+	last     uint32 // the number of the last one
+	underWay int
+	answers  []*Latch // which the loop has yet to take; only with a chooser
+}
+
+// heeds reports whether the loop has to know of its requests.
+func (l *Loop) heeds() bool { return l.clock.virtual || l.draws }
+
+// ask gives a request its number.
+func (l *Loop) ask(c *Latch) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.requests.last++
+	if l.requests.last == 0 { // which stands for none
+		l.requests.last++
+	}
+	c.asked = l.requests.last
+}
+
+// countRequest counts one that is under way, or isn't any more. Any goroutine may call it.
+func (l *Loop) countRequest(begins bool) {
+	l.mu.Lock()
+	if begins {
+		l.requests.underWay++
+		l.mu.Unlock()
+		return
+	}
+	l.requests.underWay--
+	l.wakeIfQuiet()
+}
+
+// answer takes the answer to a request over from the goroutine that has it. It returns false if the loop is closed, or
+// doesn't care about the order. It is called with the latch's mutex held.
+func (l *Loop) answer(c *Latch) bool {
+	if !l.draws {
+		return false
+	}
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return false
+	}
+	c.answered = true
+	l.requests.answers = append(l.requests.answers, c)
+	if c.underWay {
+		c.underWay = false
+		l.requests.underWay--
+	}
+	l.wakeIf(true)
+	return true
+}
+
+// wakeIfQuiet wakes the loop if it sleeps only because something was under way. It needs mu, and releases it.
+func (l *Loop) wakeIfQuiet() { l.wakeIf(l.requests.underWay == 0 && l.minds) }
+
+// wakeIf needs mu, and releases it.
+func (l *Loop) wakeIf(condition bool) {
+	wake := l.asleep && condition
+	if wake {
+		l.asleep = false
+	}
+	l.mu.Unlock()
+	if wake {
+		l.rouse()
+	}
+}
+
+// busyOutside reports whether anything is under way outside. It needs mu.
+func (l *Loop) busyOutside() bool { return l.requests.underWay > 0 || !l.offload.idle() }
+
+const (
+	// firstProbe is after how long a silence probers are asked for the first time; and then after twice as long, each time.
+	firstProbe = 2 * time.Millisecond
+	lastProbe  = 128 * time.Millisecond
+
+	// choicePatience is how long a loop with a chooser, of which no prober says more, waits for the next answer.
+	choicePatience = 200 * time.Millisecond
+)
+
+// clockPatience is how long a virtual clock stands still, in real time, without a report.
+var clockPatience = 5 * time.Second // a variable only for tests
+
+// stuck asks the probers whether all that is under way outside waits for the loop.
+func (l *Loop) stuck() bool {
+	n := 0
+	for _, p := range l.probers {
+		n += p.StuckRequests()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return n > 0 && n >= l.requests.underWay && l.offload.idle()
+}
+
+// hearAnswers waits, before a choice, until nothing is under way outside, and completes what was answered, in the order of
+// the requests.
+func (l *Loop) hearAnswers() {
+	var s silence
+	heard := -1 // answers, when the silence began
+	for {
+		l.mu.Lock()
+		if l.closed || !l.busyOutside() {
+			l.mu.Unlock()
+			break
+		}
+		if p := l.takePolled(); p != nil {
+			l.mu.Unlock()
+			l.stats.Callbacks++
+			p.RunInLoop()
+			continue
+		}
+		if n := len(l.requests.answers); n > heard {
+			heard = n
+			s.begin()
+		}
+		patience := untilWoken
+		if l.nudged || len(l.probers) == 0 {
+			patience = choicePatience // to tell a task that its context has ended, or because nothing better is known
+		}
+		l.asleep, l.minds = true, true
+		l.mu.Unlock()
+		l.layDown()
+		if l.wokenWithin(s.untilProbe(l, patience)) {
+			continue
+		}
+		if l.stuck() || s.lasts() >= patience {
+			break
+		}
+	}
+	l.takeAnswers()
+}
+
+// standStill waits with a virtual clock while something is under way outside. The loop is asleep. It reports whether the
+// clock may jump all the same.
+func (l *Loop) standStill() (jumps bool) {
+	var s silence
+	s.begin()
+	for {
+		patience := untilWoken
+		if !l.stopReported {
+			patience = clockPatience
+		}
+		if l.wokenWithin(s.untilProbe(l, patience)) {
+			return false
+		}
+		if l.stuck() {
+			return true
+		}
+		if !l.stopReported && s.lasts() >= clockPatience {
+			l.reportStop(s.lasts())
+		}
+		l.mu.Lock()
+		if l.anyNews() || !l.busyOutside() {
+			l.mu.Unlock()
+			return false
+		}
+		l.asleep = true
+		l.mu.Unlock()
+		l.layDown()
+	}
+}
+
+// A silence is a time in which no request is answered.
+type silence struct {
+	since time.Time
+	probe time.Duration // the time until the next question to the probers
+}
+
+func (s *silence) begin() { s.since, s.probe = time.Now(), firstProbe }
+
+func (s *silence) lasts() time.Duration { return time.Since(s.since) }
+
+// untilProbe returns how long to wait until the probers are to be asked, or until the silence has lasted for so long.
+func (s *silence) untilProbe(l *Loop, most time.Duration) time.Duration {
+	if most != untilWoken {
+		most = max(most-s.lasts(), time.Millisecond)
+	}
+	if len(l.probers) == 0 {
+		return most
+	}
+	wait := s.probe
+	s.probe = min(2*s.probe, lastProbe)
+	return min(wait, most)
+}
+
+// takeAnswers completes what was answered.
+func (l *Loop) takeAnswers() {
+	l.mu.Lock()
+	l.minds = false
+	answers := l.requests.answers
+	l.requests.answers = nil
+	l.mu.Unlock()
+	// The difference is right also when the numbers have begun anew.
+	slices.SortFunc(answers, func(a, b *Latch) int { return cmp.Compare(int32(a.asked-b.asked), 0) })
+	for _, c := range answers {
+		c.publish()
+	}
+}
+
+// takePolled returns a descriptor of which there is news, nil if there is none. While a request is under way these are told
+// out of turn, as its answer may depend on it. It needs mu.
+func (l *Loop) takePolled() *Polled {
+	if l.poller.len() == 0 {
+		return nil
+	}
+	for i, r := range l.ready {
+		if p, ok := r.(*Polled); ok {
+			l.ready = slices.Delete(l.ready, i, i+1)
+			return p
+		}
+	}
+	return nil
+}
+
+// A StoppedClockError is reported, not returned: a virtual clock has had to stand still for long, in real time, because
+// something that the loop has asked for outside hasn't answered. It may be slow. But if it waits for what one of the loop's
+// tasks will do later on this clock, say for the end of a transaction that sleeps, neither will go on. See [WithReport].
+type StoppedClockError struct {
+	For time.Duration // how long it has been so far, in real time
+	At  time.Time     // of the virtual clock
+	// Next is when the next timer is due.
+	Next time.Time
+	// Waiting tells what each function waits for, if the loop has an [Expecter] that knows.
+	Waiting []string
+}
+
+func (e *StoppedClockError) Error() string {
+	text := fmt.Sprintf("loop: the virtual clock has stood still for %v, %v before its next timer, because what was asked for outside of the loop isn't answered: if that waits for something that a task will do later on this clock, neither can go on",
+		e.For.Round(time.Millisecond), e.Next.Sub(e.At))
+	if len(e.Waiting) > 0 {
+		text += "\n\t" + strings.Join(e.Waiting, "\n\t")
+	}
+	return text
+}
+
+// reportStop reports, once, that the clock stands still.
+func (l *Loop) reportStop(lasts time.Duration) {
+	l.stopReported = true
+	e := &StoppedClockError{For: lasts, At: l.Now(), Next: l.timers.first().When()}
+	if w, ok := l.expects.(interface{ LoopWaits() []string }); ok {
+		e.Waiting = w.LoopWaits()
+	}
+	l.Report(e)
+}

@@ -156,6 +156,9 @@ func (c *netConn) setDeadline(t time.Time, set func(time.Time) error, halves ...
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed { // by Close, which may have yet to close the connection underneath
+		return &net.OpError{Op: "set", Net: c.LocalAddr().Network(), Addr: c.LocalAddr(), Err: net.ErrClosed}
+	}
 	for _, f := range halves {
 		f.deadline = t
 		f.wake() // it will see

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/pg"
 )
 
@@ -193,8 +194,16 @@ func (c *Conn) Prepare(query string) (driver.Stmt, error) {
 	return c.PrepareContext(context.Background(), query)
 }
 
-// PrepareContext implements driver.ConnPrepareContext.
+// PrepareContext implements driver.ConnPrepareContext. In a task it doesn't ask the server: libraries that keep prepared
+// statements, such as GORM, guard their making with mutexes and channels, which would block the loop. There the first
+// execution reports what is wrong with the text.
 func (c *Conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	switch {
+	case c.closed:
+		return nil, errClosed
+	case repaint.InGreenlet():
+		return &stmt{conn: c, query: query, inputs: unknown}, nil
+	}
 	var sd *pgconn.StatementDescription
 	err := c.onQuerier(ctx, func(q querier) (err error) {
 		sd, err = q.describe(ctx, query)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/internal/testserver"
 	"github.com/seed1239206e/repaint/pg"
 	"github.com/seed1239206e/repaint/pg/stdlib"
@@ -99,9 +100,15 @@ func TestErrors(t *testing.T) {
 
 func TestPreparedStatements(t *testing.T) {
 	bothColours(t, func(t *testing.T, d *door) {
-		_, err := d.PrepareContext(d.ctx, "select nothing from nowhere")
+		faulty, err := d.PrepareContext(d.ctx, "select nothing from nowhere")
+		if repaint.InGreenlet() {
+			require.NoError(t, err)
+			_, err = faulty.ExecContext(d.ctx)
+			require.NoError(t, faulty.Close())
+		}
 		var server *pgconn.PgError
-		require.ErrorAs(t, err, &server, "a statement is checked when it is prepared")
+		require.ErrorAs(t, err, &server)
+		assert.Equal(t, "42P01", server.Code)
 
 		s, err := d.PrepareContext(d.ctx, "select $1::int + $2::int")
 		require.NoError(t, err)

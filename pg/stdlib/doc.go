@@ -32,7 +32,7 @@
 //
 // A prepared statement is a text whose parameters the server has described. It belongs to no connection: it is executed on
 // the lanes like any other text, and package pg prepares every text by itself. Preparing it once more costs a round trip
-// and saves none.
+// and saves none. In a task Prepare returns at once, and the first execution reports what is wrong with the text.
 //
 // # Results
 //

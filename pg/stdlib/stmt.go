@@ -10,12 +10,15 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
-// A stmt is a text whose parameters are known.
+// A stmt is a text of which it may be known how many parameters it has.
 type stmt struct {
 	conn   *Conn
 	query  string
-	inputs int
+	inputs int // or unknown
 }
+
+// unknown is what tells database/sql not to count the arguments. The server does.
+const unknown = -1
 
 var (
 	_ driver.StmtExecContext  = (*stmt)(nil)

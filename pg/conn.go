@@ -250,6 +250,12 @@ func (c *conn) ready(status byte) error {
 		c.held = nil
 	}
 	c.head = nil // the next one may be taken back until its answer begins
+	if s.last && s.commits && c.status == 'I' && s.failure == nil {
+		s.err = errEndedItself // the server only warns
+	}
+	if s.begins != nil && s.steps[0].complete {
+		s.begins.done = true
+	}
 	c.status = status
 	c.served++
 	c.pace.answered(s)

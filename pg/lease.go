@@ -33,6 +33,7 @@ type lease struct {
 
 	// Guarded by the mutex.
 	begun  bool              // of a transaction: its BEGIN was accepted
+	done   bool              // of a transaction: the server has executed its BEGIN
 	points []*lease          // of a transaction: the savepoints that the server has, in their order
 	names  map[string]string // of a session, or a transaction that has one for itself: what was prepared by name
 }
@@ -145,6 +146,20 @@ func (s *scheduler) accepted(g *segment) {
 		clear(t.points[i:])
 		t.points = t.points[:i]
 	}
+}
+
+// hasBegun reports whether the server has executed the transaction's BEGIN.
+func (s *lease) hasBegun() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.done
+}
+
+// undone notes that the transaction was rolled back, to begin anew.
+func (s *lease) undone() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.done = false
 }
 
 // drop ends the lease of a savepoint that nobody has got.

@@ -152,6 +152,9 @@ func (s *Session) beginTx(options pgx.TxOptions) (*Tx, error) {
 		if before != nil && before.isOpen() {
 			return nil, errOneTx
 		}
+		if before != nil {
+			before.replaced()
+		}
 		if s.tx.CompareAndSwap(before, tx) {
 			return tx, nil
 		}

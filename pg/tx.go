@@ -26,6 +26,7 @@ import (
 //	starting  the first statement is being sent; others wait for it
 //	begun     the server knows of it
 //	unsure    the first statement was given up; before the next one, what has become of it is waited for
+//	gone      one of its statements has ended it, and the session has another transaction
 type Tx struct {
 	s      lease
 	parent *Tx // of a savepoint
@@ -47,6 +48,7 @@ const (
 	txStarting
 	txBegun
 	txUnsure
+	txGone
 )
 
 var _ pgx.Tx = (*Tx)(nil)
@@ -92,7 +94,7 @@ func (tx *Tx) enter(ctx context.Context) (begin string, err error) {
 			tx.first.Future().SetName("the first statement of a transaction")
 		case txBegun:
 			if !tx.s.inTransaction() {
-				err = fmt.Errorf("%w: one of its statements ended it", pgx.ErrTxClosed)
+				err = errEndedItself
 			}
 		}
 		first := tx.first
@@ -102,6 +104,8 @@ func (tx *Tx) enter(ctx context.Context) (begin string, err error) {
 			return tx.begin, nil
 		case txBegun:
 			return "", err
+		case txGone:
+			return "", errEndedItself
 		case txStarting:
 			if err := watch(ctx, first); err != nil {
 				return "", err
@@ -114,17 +118,15 @@ func (tx *Tx) enter(ctx context.Context) (begin string, err error) {
 	}
 }
 
+var errEndedItself = fmt.Errorf("%w: one of its statements ended it", pgx.ErrTxClosed)
+
 // started ends the starting state.
 func (tx *Tx) started(gaveUp bool) {
 	root := tx.root()
 	root.mu.Lock()
-	switch {
-	case gaveUp:
-		root.state = txUnsure
-	case root.s.inTransaction():
-		root.state = txBegun
-	default:
-		root.state = txPending // BEGIN failed, or wasn't sent
+	root.state = txUnsure
+	if !gaveUp {
+		root.state = root.known()
 	}
 	first := root.first
 	root.mu.Unlock()
@@ -146,12 +148,18 @@ func (tx *Tx) settle(ctx context.Context) error {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
 	if tx.state == txUnsure {
-		tx.state = txPending
-		if tx.s.inTransaction() {
-			tx.state = txBegun
-		}
+		tx.state = tx.known()
 	}
 	return nil
+}
+
+// known returns the state after the first statement, whose outcome is known. A transaction that BEGIN has begun
+// stays begun also if that statement has ended it: it isn't begun again, and can't be committed.
+func (tx *Tx) known() txState {
+	if tx.s.hasBegun() || tx.s.inTransaction() {
+		return txBegun
+	}
+	return txPending // BEGIN failed, or wasn't sent
 }
 
 // watch waits for a promise that others wait for, too, so that the end of this context doesn't cancel it.
@@ -263,7 +271,17 @@ func (tx *Tx) isOpen() bool {
 	}
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
-	return tx.state != txBegun || tx.s.inTransaction()
+	return tx.state != txGone && (tx.state != txBegun || tx.s.inTransaction())
+}
+
+// replaced notes that the session begins another transaction, since a statement of this one has ended it. So its own end
+// doesn't end that one.
+func (tx *Tx) replaced() {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	if tx.state == txBegun {
+		tx.state = txGone
+	}
 }
 
 // start sends BEGIN, if it hasn't been, and waits for it. It is for a query that can't be in one segment with it, and that
@@ -299,7 +317,11 @@ func (tx *Tx) undo(ctx context.Context) bool {
 	q := &query{text: "rollback"}
 	q.inTx = true
 	_, err := tx.s.exec(ctx, q)
-	return err == nil && !tx.s.inTransaction()
+	if err != nil || tx.s.inTransaction() {
+		return false
+	}
+	tx.s.undone()
+	return true
 }
 
 // unfinished reports whether the segment was given up and may still be in use.
@@ -366,7 +388,8 @@ func (tx *Tx) Begin(ctx context.Context) (pgx.Tx, error) {
 }
 
 // Commit commits the transaction. If the server rolls it back instead, since a statement had failed, that is pgx.ErrTxCommitRollback.
-// If the context ends meanwhile, the outcome is unknown; if it ends before the server has heard of the commit, the transaction is rolled back.
+// If one of its statements has ended the transaction, it is pgx.ErrTxClosed. If the context ends meanwhile, the outcome is unknown; if it ends before the server
+// has heard of the commit, the transaction is rolled back.
 func (tx *Tx) Commit(ctx context.Context) error {
 	pending, err := tx.finish(ctx)
 	if err != nil {
@@ -400,6 +423,8 @@ func (tx *Tx) finish(ctx context.Context) (pending bool, err error) {
 			err = watch(ctx, first)
 		case state == txUnsure:
 			err = tx.settle(ctx)
+		case state == txGone:
+			return false, errEndedItself
 		default:
 			return state == txPending, nil
 		}
@@ -432,7 +457,7 @@ func (tx *Tx) Rollback(ctx context.Context) error {
 	if tx.parent == nil {
 		tx.s.abandonUnread()
 	}
-	if state == txPending || state == txStarting && !begun {
+	if state == txPending || state == txGone || state == txStarting && !begun {
 		return nil
 	}
 	if ctx.Err() != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -217,6 +218,99 @@ func TestRawCommitInTransactionIsNoticed(t *testing.T) {
 		_, err = tx.Exec(ctx, "create table t (id int)")
 		require.ErrorIs(t, err, pgx.ErrTxClosed)
 		require.NoError(t, tx.Rollback(ctx))
+	})
+}
+
+// A Commit that ends nothing is an error: what the transaction did was rolled back, or committed only in part.
+func TestCommitOfATransactionThatAStatementHasEnded(t *testing.T) {
+	texts := map[string][]string{
+		"rollback":                     {"insert into t values (1)", "rollback"},
+		"commit":                       {"insert into t values (1)", "commit"},
+		"first":                        {"rollback"},
+		"first of several":             {"insert into t values (1); rollback"},
+		"a script":                     {"insert into t values (1)", "select 1; rollback"},
+		"an error within a savepoint":  {"insert into t values (1)", "savepoint s", "select 1/0"},
+		"an error":                     {"insert into t values (1)", "select 1/0"},
+		"an error of the first":        {"select 1/0"},
+		"an error of the first script": {"insert into t values (1); select 1/0"},
+	}
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, _ := open(t, "&pool_sessions=2")
+		_, err := db.Exec(ctx, "create table t (id int)")
+		require.NoError(t, err)
+		for name, list := range texts {
+			for _, mode := range []string{"one by one", "batch", "session"} {
+				s, err := db.Acquire(ctx)
+				require.NoError(t, err)
+				begin, exec := db.Begin, s.Exec
+				if mode == "session" {
+					begin = s.Begin
+				}
+				tx, err := begin(ctx)
+				require.NoError(t, err)
+				if mode != "session" {
+					exec = tx.Exec
+				}
+				if mode == "batch" {
+					b := &pgx.Batch{}
+					for _, text := range list {
+						for _, part := range strings.Split(text, ";") {
+							b.Queue(part)
+						}
+					}
+					_ = tx.SendBatch(ctx, b).Close()
+				} else {
+					for _, text := range list {
+						_, _ = exec(ctx, text)
+					}
+				}
+				err = tx.Commit(ctx)
+				require.Error(t, err, name+" "+mode)
+				require.True(t, errors.Is(err, pgx.ErrTxClosed) || errors.Is(err, pgx.ErrTxCommitRollback), "%s %s: %v", name, mode, err)
+				require.ErrorIs(t, tx.Rollback(ctx), pgx.ErrTxClosed)
+				s.Release()
+			}
+		}
+		// A transaction that a statement has ended isn't begun again.
+		tx, err := db.Begin(ctx)
+		require.NoError(t, err)
+		_, err = tx.Exec(ctx, "rollback")
+		require.NoError(t, err)
+		_, err = tx.Exec(ctx, "insert into t values (2)")
+		require.ErrorIs(t, err, pgx.ErrTxClosed)
+		require.ErrorIs(t, tx.Commit(ctx), pgx.ErrTxClosed)
+	})
+}
+
+// The end of a transaction that a statement has ended isn't that of the session's next one.
+func TestEndOfATransactionBeforeTheSessionsNextOne(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		for _, end := range []func(pgx.Tx, context.Context) error{pgx.Tx.Commit, pgx.Tx.Rollback} {
+			for _, begun := range []bool{true, false} {
+				db, _ := open(t, "")
+				_, err := db.Exec(ctx, "create table t (id int)")
+				require.NoError(t, err)
+				s, err := db.Acquire(ctx)
+				require.NoError(t, err)
+				first, err := s.Begin(ctx)
+				require.NoError(t, err)
+				if begun {
+					_, err = first.Exec(ctx, "select 1")
+					require.NoError(t, err)
+				}
+				_, err = s.Exec(ctx, "rollback")
+				require.NoError(t, err)
+				next, err := s.Begin(ctx)
+				require.NoError(t, err)
+				_, err = next.Exec(ctx, "insert into t values (1)")
+				require.NoError(t, err)
+				_ = end(first, ctx)
+				require.Equal(t, 0, count(t, ctx, db, "t"), "it isn't committed")
+				require.NoError(t, next.Commit(ctx))
+				require.Equal(t, 1, count(t, ctx, db, "t"))
+				s.Release()
+			}
+		}
 	})
 }
 

@@ -23,7 +23,7 @@ var mysqlVerbs = map[string]Effects{
 	"xa": ControlsTx,
 
 	"set": Writes | LeavesState, "do": Writes | LeavesState, "use": Writes | LeavesState | Redefines, "handler": Writes | LeavesState | Varies,
-	"prepare": Writes | LeavesState, "execute": Writes | LeavesState | Varies, "deallocate": Writes | LeavesState,
+	"prepare": Writes | LeavesState, "execute": Writes | LeavesState | CommitsItself | Varies, "deallocate": Writes | LeavesState,
 	"get": LeavesState, "backup": Writes | LeavesState | EndsTx,
 	"call": Writes | LeavesState | Keepable | CommitsItself | Varies,
 	"lock": Writes | LeavesState | EndsTx, "unlock": Writes | LeavesState | EndsTx,

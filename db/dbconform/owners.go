@@ -52,6 +52,13 @@ func (r *ownedRow) fateOf() fate {
 	return f
 }
 
+// ended notes what has become of a transaction or savepoint.
+func (o *owners) ended(in *ownerScope, f fate) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	in.fate = f
+}
+
 func (o *owners) wrong(format string, args ...any) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -83,7 +90,8 @@ func (o *owners) insert(ctx context.Context, q db.Querier, in *ownerScope, value
 }
 
 // overlap begins an insert that takes its time, has end called meanwhile, which must say that the owner is in use, and lets it go on.
-func (o *owners) overlap(ctx context.Context, q db.Querier, in *ownerScope, end func() error) {
+// It reports whether end has ended the owner all the same: it may if the insert was refused.
+func (o *owners) overlap(ctx context.Context, q db.Querier, in *ownerScope, end func() error) (ended bool) {
 	value := newSlow(0)
 	wait := o.start(ctx, func(ctx context.Context) error {
 		err := o.insert(ctx, q, in, value)
@@ -93,18 +101,17 @@ func (o *owners) overlap(ctx context.Context, q db.Querier, in *ownerScope, end 
 	if err := value.asked.wait(ctx); err != nil {
 		o.wrong("waiting for the argument: %w", err)
 	}
-	if err := end(); err != nil && !errors.Is(err, db.ErrInUse) {
+	err := end()
+	if err != nil && !errors.Is(err, db.ErrInUse) {
 		o.wrong("the end of what is in use: %w", err)
 	}
 	value.open.give()
 	_ = wait()
+	return err == nil
 }
 
 // cancelled runs an insert whose context ends meanwhile.
 func (o *owners) cancelled(ctx context.Context, q db.Querier, in *ownerScope) {
-	if !o.can("CancelKeepsConn") {
-		return // a cancel that costs the connection ends the transaction with it
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stop := o.start(ctx, func(context.Context) error { cancel(); return nil })
@@ -124,7 +131,9 @@ func (o *owners) fill(ctx context.Context, r *rand.Rand, tx *db.Tx, in *ownerSco
 	}
 	switch r.IntN(5) {
 	case 0:
-		o.overlap(ctx, tx, in, func() error { return tx.Rollback(ctx) })
+		if o.overlap(ctx, tx, in, func() error { return tx.Rollback(ctx) }) {
+			o.ended(in, never)
+		}
 	case 1:
 		o.cancelled(ctx, tx, in)
 	}
@@ -139,9 +148,7 @@ func (o *owners) transaction(ctx context.Context, r *rand.Rand, tx *db.Tx, in *o
 	} else if err := tx.Rollback(ctx); err != nil && !errors.Is(err, db.ErrTxDone) {
 		o.wrong("rollback: %w", err)
 	}
-	o.mu.Lock()
-	in.fate = ended
-	o.mu.Unlock()
+	o.ended(in, ended)
 	o.late(ctx, r, tx, in, o.callsOfTx(tx, o.table))
 }
 
@@ -190,14 +197,11 @@ func (o *owners) own(ctx context.Context, r *rand.Rand) error {
 			}
 			return nil
 		})
-		if err == nil {
-			o.mu.Lock()
-			in.fate = stays // the statement was refused: the transaction had failed, or been ended
-			o.mu.Unlock()
-		} else {
-			o.mu.Lock()
-			in.fate = never
-			o.mu.Unlock()
+		switch {
+		case err != nil:
+			o.ended(in, never)
+		case in.fate != never: // or else the function has rolled back, which is its right
+			o.ended(in, stays)
 		}
 		value.open.give()
 		_ = wait()

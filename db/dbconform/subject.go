@@ -105,6 +105,11 @@ type Capabilities struct {
 	// Writer returns a statement that makes a function, so named, which inserts the row (1, 'x') into a table with the columns id and
 	// value, and returns 1. Nil if a query can call no function that writes. All Engines must be on the same database then.
 	Writer func(function, table string) string
+	// FailsLate is a query of one column that has several hundred rows, less than a thousand, and then fails. Empty if there is none.
+	FailsLate string
+	// Procedure returns a statement that makes a procedure, so named, which does nothing but "commit" or "rollback". Nil if there are
+	// none that can. All Engines must be on the same database then.
+	Procedure func(name, does string) string
 	// Precision is that of times: nanoseconds, microseconds.
 	Precision time.Duration
 	// OneConn: there is a single connection for everything.
@@ -136,6 +141,7 @@ var areas = []area{
 	{"errors", failures},
 	{"transactions", transactions},
 	{"savepoints", savepoints},
+	{"commits", commits},
 	{"isolation", isolation},
 	{"read-only", readOnly},
 	{"locks", locks},

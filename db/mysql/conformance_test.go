@@ -82,6 +82,10 @@ func conforms(t *testing.T, options string) {
 			Writer: func(function, table string) string {
 				return "create function " + function + "() returns int modifies sql data begin insert into " + table + " values (1, 'x'); return 1; end"
 			},
+			FailsLate: "with recursive n(i) as (select 1 union all select i + 1 from n where i < 900) select (select t.i from n t where t.i = n.i or n.i = 900) from n",
+			Procedure: func(name, does string) string {
+				return "create procedure " + name + "() begin " + does + "; end"
+			},
 			Settings:     "set session group_concat_max_len = 12345",
 			ShowSettings: "select @@group_concat_max_len",
 		},

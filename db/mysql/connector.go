@@ -73,6 +73,7 @@ func (d sqlDriver) Facts() sqlbackend.Facts {
 	return sqlbackend.Facts{
 		Limits:         backend.Limits{MaxParams: maxParams, MaxConns: d.connections},
 		KeepStatements: d.kept,
+		EndsUnseen:     true,
 		SendsText:      true,
 		OneStatement:   true,
 		// With a server that remembers that it has described the columns, as MariaDB
@@ -281,7 +282,7 @@ func (sqlDriver) TxOpen(ctx context.Context, c *sqlbackend.Conn, err error) bool
 		return err != nil || fmt.Sprint(v) != "0"
 	}
 	switch e.Number {
-	case 1213, 1614, 3101: // deadlock; rollback asked for by another
+	case 1206, 1213, 1614, 3101: // no room for locks; deadlock; rollback asked for by another
 		return false
 	case 1205:
 		return !s.rollsBackTimeout

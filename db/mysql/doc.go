@@ -53,6 +53,10 @@
 // Tx says so; a lock that isn't free in time costs the statement only.
 // See [db.Retry].
 //
+// A procedure, too, can commit or roll back the transaction in which it is called. The server doesn't
+// tell, so in a Tx a CALL (EXECUTE, BEGIN NOT ATOMIC) stands between a savepoint and its release, which
+// fails if the transaction has ended. Then the CALL fails with db.ErrTxFailed.
+//
 // # Values
 //
 // Text is a string, DECIMAL too, so that it stays exact. TIME is text such as

@@ -2,6 +2,7 @@ package mysql_test
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"strings"
 	"testing"
@@ -271,6 +272,34 @@ func TestWhatWouldCommitATransactionIsRefusedInOne(t *testing.T) {
 			_, err := e.Exec(ctx, text)
 			require.ErrorIs(t, err, db.ErrMisuse, text)
 		}
+	})
+}
+
+// Code of the application's own may use the driver's connection, and the server says nothing.
+func TestATransactionThatWasEndedOnTheDriversConnection(t *testing.T) {
+	onMariaDB(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
+		dbtest.Exec(t, ctx, e, "create table t(a int)")
+		for _, text := range []string{"rollback", "commit and chain", "select 1"} {
+			tx, err := e.BeginTx(ctx)
+			require.NoError(t, err)
+			dbtest.Exec(t, ctx, tx, "insert into t values (1)")
+			err = tx.Raw(ctx, func(ctx context.Context, conn any) error {
+				_, err := conn.(driver.ExecerContext).ExecContext(ctx, text, nil)
+				return err
+			})
+			if text == "select 1" {
+				require.NoError(t, err)
+				require.NoError(t, tx.Commit(ctx))
+				continue
+			}
+			require.ErrorIs(t, err, db.ErrTxFailed)
+			_, err = tx.Exec(ctx, "insert into t values (2)")
+			require.ErrorIs(t, err, db.ErrTxFailed)
+			require.ErrorIs(t, tx.Commit(ctx), db.ErrTxFailed)
+		}
+		n, err := db.Scalar[int](ctx, e, "select count(*) from t where a = 2")
+		require.NoError(t, err)
+		require.Zero(t, n)
 	})
 }
 

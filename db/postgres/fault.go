@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/seed1239206e/repaint/db/backend"
@@ -102,6 +103,8 @@ func unnamed(err error) backend.Fault {
 		return backend.Fault{Condition: backend.ErrClosed}
 	case errors.Is(err, pg.ErrQueueFull):
 		return backend.Fault{Condition: backend.ErrBusy, Hint: "raise pool_lanes or pool_queue"}
+	case errors.Is(err, pgx.ErrTxCommitRollback):
+		return backend.Fault{Condition: backend.ErrTxFailed}
 	case errors.Is(err, pg.ErrUnsupported):
 		return backend.Fault{Condition: backend.ErrUnsupported}
 	case errors.Is(err, pg.ErrConnLost), errors.Is(err, pg.ErrProtocol), disconnected(err):

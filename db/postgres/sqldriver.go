@@ -32,6 +32,7 @@ type sqlDriver struct {
 var (
 	_ sqlbackend.Resetter        = sqlDriver{}
 	_ sqlbackend.OpenReporter    = sqlDriver{}
+	_ sqlbackend.TxReporter      = sqlDriver{}
 	_ sqlbackend.ArgConverter    = sqlDriver{}
 	_ sqlbackend.ColumnConverter = sqlDriver{}
 )
@@ -87,9 +88,21 @@ func (sqlDriver) BeginText(o backend.TxOptions) []string {
 	return []string{strings.Join(words, " ")}
 }
 
-// FailsTx reports whether an error comes from the server: after each of them a transaction can only
-// be rolled back.
-func (sqlDriver) FailsTx(err error) bool { return fromServer(err) }
+// TxState tells what pgx's stdlib has read in the last ReadyForQuery. What is no connection of it is
+// never open.
+func (sqlDriver) TxState(c *sqlbackend.Conn) backend.Status {
+	known, ok := c.Driver().(interface{ Conn() *pgx.Conn })
+	if !ok {
+		return backend.FailedTx
+	}
+	switch known.Conn().PgConn().TxStatus() {
+	case 'T':
+		return backend.InTx
+	case 'E':
+		return backend.FailedTx
+	}
+	return backend.Idle
+}
 
 // Recover finds out whether a connection is well. In a failed transaction it says no
 // more than that.

@@ -139,14 +139,27 @@ func (c *Conn) query(ctx context.Context, call *backend.Call, args arguments) (e
 	if err != nil {
 		return err
 	}
-	defer func() {
-		// Closing can be what makes a write last, so its error counts.
-		if e := done(); err == nil {
-			err = e
-		}
-	}()
+	// Closing can be what makes a write last, so its error counts.
+	defer func() { err = andThen(err, done()) }()
 	return c.fetch(ctx, rows, call, c.describe(rows, call))
 }
+
+// andThen returns the first error of two. If there are two, the second is found in it, too: it may be what
+// has ended the transaction.
+func andThen(first, second error) error {
+	switch {
+	case first == nil:
+		return second
+	case second == nil || errors.Is(first, second):
+		return first
+	}
+	return &twoErrors{first, second}
+}
+
+type twoErrors struct{ first, second error }
+
+func (e *twoErrors) Error() string   { return e.first.Error() }
+func (e *twoErrors) Unwrap() []error { return []error{e.first, e.second} }
 
 // rows starts a query. done ends it.
 func (c *Conn) rows(ctx context.Context, st *backend.Statement, args arguments) (rows driver.Rows, done func() error, err error) {

@@ -14,8 +14,8 @@ import (
 //
 //	func (sqlDriver) Facts() sqlbackend.Facts { return sqlbackend.Facts{SendsText: true} }
 //
-// A Driver may also be a [Resetter], [AccessSetter], [TxWatcher], [Interrupter], [Aborter],
-// [OpenReporter], [ArgConverter], [ColumnConverter], [Emulator] and [Closer]. Without one of these,
+// A Driver may also be a [Resetter], [AccessSetter], [TxWatcher], [TxReporter], [Interrupter],
+// [Aborter], [OpenReporter], [ArgConverter], [ColumnConverter], [Emulator] and [Closer]. Without one of these,
 // package sqlbackend goes another way, which its comment tells.
 //
 // The methods are called where blocking is allowed, and several at a time for different connections.
@@ -64,6 +64,10 @@ type Facts struct {
 	IDsFromOne bool
 	// ReadOnlyTx: a transaction only reads if its connection does; see [AccessSetter].
 	ReadOnlyTx bool
+	// EndsUnseen: a statement that may commit by itself ([backend.Traits].EndsItself) is executed in a
+	// transaction, too, may end that, and the database doesn't tell. So a savepoint before it must be
+	// there after it.
+	EndsUnseen bool
 }
 
 // Defaults are the methods of a [Driver] about which there is nothing special to say. To be
@@ -122,6 +126,16 @@ type TxWatcher interface {
 	Driver
 	// TxOpen reports whether the transaction is still open after an error in it.
 	TxOpen(ctx context.Context, c *Conn, err error) bool
+}
+
+// TxReporter is a [Driver] whose driver knows how a connection stands with regard to transactions, by the
+// database's last answer. Where the "commit" of a failed transaction rolls back, and is no error, only that
+// makes it one. Without it, an error that hasn't been seen isn't known to have ended the transaction.
+type TxReporter interface {
+	Driver
+	// TxState returns Idle, InTx or FailedTx, without asking the database. It is called before a
+	// commit, and after errors in place of FailsTx and [TxWatcher].
+	TxState(c *Conn) backend.Status
 }
 
 // Interrupter is a [Driver] that can stop what a connection is doing when the call's context has

@@ -23,6 +23,7 @@ type hooks struct {
 	ReadOnlyTx     bool
 	TxOpen         func(ctx context.Context, c *Conn, err error) bool
 	FailsTx        func(err error) bool
+	TxState        func(c *Conn) backend.Status
 	Recover        func(ctx context.Context, c *Conn) error
 	Interrupt      func(until context.Context, c *Conn)
 	Abort          func(c *Conn)
@@ -39,6 +40,7 @@ type hooks struct {
 	OneStatement   bool
 	QueriesRows    bool
 	IDsFromOne     bool
+	EndsUnseen     bool
 	Emulate        func(c *Conn, call *backend.Call) (func(ctx context.Context) error, error)
 	OnClose        func() error
 }
@@ -52,7 +54,7 @@ func hooksOf(d Driver) hooks {
 	f := d.Facts()
 	h := hooks{
 		Limits: f.Limits, KeepStatements: f.KeepStatements, TextArgs: f.TextArgs, SendsText: f.SendsText,
-		OneStatement: f.OneStatement, QueriesRows: f.QueriesRows, IDsFromOne: f.IDsFromOne, ReadOnlyTx: f.ReadOnlyTx,
+		OneStatement: f.OneStatement, QueriesRows: f.QueriesRows, IDsFromOne: f.IDsFromOne, ReadOnlyTx: f.ReadOnlyTx, EndsUnseen: f.EndsUnseen,
 		Init: d.Init, BeginText: d.BeginText, FailsTx: d.FailsTx, Recover: d.Recover, Lost: d.Lost, Stale: d.Stale, Arg: d.Arg,
 	}
 	if d, ok := d.(Resetter); ok {
@@ -63,6 +65,9 @@ func hooksOf(d Driver) hooks {
 	}
 	if d, ok := d.(TxWatcher); ok {
 		h.TxOpen = d.TxOpen
+	}
+	if d, ok := d.(TxReporter); ok {
+		h.TxState = d.TxState
 	}
 	if d, ok := d.(Interrupter); ok {
 		h.Interrupt, h.Interrupted = d.Interrupt, d.Interrupted

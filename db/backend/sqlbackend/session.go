@@ -172,10 +172,17 @@ func (s *session) endTx(ctx context.Context, text string) error {
 		return nil
 	}
 	return s.block(ctx, func(ctx context.Context) error {
-		err := s.mark(text == "commit", func() error {
-			_, err := s.conn.exec(ctx, text, arguments{}, !s.d.SendsText)
-			return err
-		})
+		commit := text == "commit"
+		var err error
+		if commit {
+			err = s.committable()
+		}
+		if err == nil {
+			err = s.mark(commit, func() error {
+				_, err := s.conn.exec(ctx, text, arguments{}, !s.d.SendsText)
+				return err
+			})
+		}
 		s.conn.statements.undo(true)
 		if err != nil && s.status != backend.Broken && s.stillInTx(ctx, err) {
 			// A commit that failed leaves the transaction open.
@@ -517,7 +524,7 @@ func (s *session) ready(ctx context.Context) error {
 	}
 	// A driver can report that the context has ended though the transaction
 	// has begun.
-	if s.d.TxOpen != nil && s.stillInTx(ctx, err) {
+	if (s.d.TxOpen != nil || s.d.TxState != nil) && s.stillInTx(ctx, err) {
 		if s.execSoon(ctx, "rollback") != nil {
 			s.status = backend.Broken
 		}
@@ -529,6 +536,13 @@ func (s *session) ready(ctx context.Context) error {
 }
 
 func (s *session) run(ctx context.Context, c *backend.Call) error {
+	if s.d.EndsUnseen && c.Statement.EndsItself && s.status == backend.InTx {
+		return s.watched(ctx, func() error { return s.runPlain(ctx, c) })
+	}
+	return s.runPlain(ctx, c)
+}
+
+func (s *session) runPlain(ctx context.Context, c *backend.Call) error {
 	st := c.Statement
 	s.dirty = s.dirty || st.Session
 	if st.Redefines {
@@ -652,11 +666,10 @@ func (s *session) examine(ctx context.Context, err error) {
 	if s.status == backend.Broken {
 		return
 	}
-	if s.status == backend.InTx && len(s.pending) == 0 && !s.stillInTx(ctx, err) {
-		s.status = backend.Idle
-	}
-	if s.status == backend.InTx && len(s.pending) == 0 && s.d.FailsTx != nil && s.d.FailsTx(err) {
-		s.status = backend.FailedTx
+	if s.status == backend.InTx && len(s.pending) == 0 {
+		if now := s.txStatus(ctx, err); s.status != backend.Broken { // asking for it may take too long
+			s.status = now
+		}
 	}
 	if ctx.Err() != nil && s.d.Interrupt == nil {
 		if s.recover(ctx); s.status == backend.Broken {
@@ -666,18 +679,6 @@ func (s *session) examine(ctx context.Context, err error) {
 	if v, ok := s.conn.conn.(driver.Validator); ok && !v.IsValid() {
 		s.status = backend.Broken
 	}
-}
-
-func (s *session) stillInTx(ctx context.Context, err error) bool {
-	if s.d.TxOpen == nil {
-		return true
-	}
-	open := true
-	_ = s.soon(ctx, func(ctx context.Context) error {
-		open = s.d.TxOpen(ctx, &s.conn, err)
-		return nil
-	})
-	return open
 }
 
 // execSoon runs a statement of the session's own, for a limited time.
@@ -691,7 +692,12 @@ func (s *session) Raw(ctx context.Context, readOnly bool, fn func(ctx context.Co
 		err := s.readyFor(ctx, readOnly)
 		if err == nil {
 			s.dirty = true
-			err = s.guarded(ctx, readOnly, func() error { return fn(ctx, s.conn.conn) })
+			call := func() error { return fn(ctx, s.conn.conn) }
+			if s.d.EndsUnseen && s.status == backend.InTx {
+				err = s.watched(ctx, call)
+			} else {
+				err = s.guarded(ctx, readOnly, call)
+			}
 		}
 		if err != nil {
 			s.examine(ctx, err)

@@ -24,8 +24,8 @@ func (s *session) Stream(ctx context.Context, c *backend.Call) (backend.Cursor, 
 	if err := s.convert(ctx, c); err != nil {
 		return nil, err
 	}
-	if s.d.emulates(c.Statement) {
-		return s.emulated(ctx, c)
+	if s.d.emulates(c.Statement) || s.d.EndsUnseen && c.Statement.EndsItself && s.status != backend.Idle {
+		return s.readFirst(ctx, c)
 	}
 	cursor := &cursor{s: s, end: func() {}}
 	lasting := ctx // and not that of the Block, which may end with it
@@ -123,43 +123,51 @@ const enough = 1000
 // interrupted if it is much.
 func (k *cursor) Close(ctx context.Context) error {
 	defer k.end()
-	s := k.s
-	return s.block(ctx, func(ctx context.Context) error {
-		if s.d.Interrupt == nil && !s.d.Limits.Local {
-			// What is left is read here, where the context counts, and not by the driver's Close.
-			for err := error(nil); err == nil && !k.ended; {
-				err = k.read(ctx, nil, enough)
-			}
-		}
-		if k.ended || s.d.Interrupt == nil || s.status == backend.Broken {
-			return k.done()
-		}
-		if err := k.read(ctx, nil, enough); k.ended || err != nil {
-			return k.done()
-		}
-		i := &interruption{s: s, lasting: ctx}
-		go i.run()
-		returned := false
-		defer func() {
-			if !returned { // a panic of the driver
-				i.end()
-			}
-		}()
-		err := k.done()
-		returned = true
-		if i.end() && s.d.Recover(ctx, &s.conn) != nil {
-			s.status = backend.Broken
-		}
-		if err != nil && s.status != backend.Broken && s.d.Interrupted(err) {
-			return nil // it did what it was to do
+	return k.s.block(ctx, func(ctx context.Context) error {
+		err := k.s.mark(k.alone, func() error { return k.close(ctx) })
+		if err != nil {
+			k.s.examine(ctx, err)
 		}
 		return err
 	})
 }
 
-// emulated runs a statement that may have to be emulated, whose rows all come before the
+func (k *cursor) close(ctx context.Context) (err error) {
+	s := k.s
+	if s.d.Interrupt == nil && !s.d.Limits.Local {
+		// What is left is read here, where the context counts, and not by the driver's Close.
+		for err == nil && !k.ended {
+			err = k.read(ctx, nil, enough)
+		}
+	}
+	if err != nil || k.ended || s.d.Interrupt == nil || s.status == backend.Broken {
+		return andThen(err, k.done())
+	}
+	if err := k.read(ctx, nil, enough); k.ended || err != nil {
+		return andThen(err, k.done())
+	}
+	i := &interruption{s: s, lasting: ctx}
+	go i.run()
+	returned := false
+	defer func() {
+		if !returned { // a panic of the driver
+			i.end()
+		}
+	}()
+	err = k.done()
+	returned = true
+	if i.end() && s.d.Recover(ctx, &s.conn) != nil {
+		s.status = backend.Broken
+	}
+	if err != nil && s.status != backend.Broken && s.d.Interrupted(err) {
+		return nil // it did what it was to do
+	}
+	return err
+}
+
+// readFirst runs a statement that may have to be emulated, or to be watched, whose rows all come before the
 // first one is read.
-func (s *session) emulated(ctx context.Context, c *backend.Call) (backend.Cursor, error) {
+func (s *session) readFirst(ctx context.Context, c *backend.Call) (backend.Cursor, error) {
 	if err := s.Do(ctx, c); err != nil {
 		return nil, err
 	}

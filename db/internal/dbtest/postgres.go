@@ -81,6 +81,10 @@ func Postgres(t testing.TB, at testserver.Target, open func(t testing.TB, ctx co
 			Writer: func(function, table string) string {
 				return "create function " + function + "() returns int language plpgsql as $$ begin insert into " + table + " values (1, 'x'); return 1; end $$"
 			},
+			FailsLate: "select 1/(900 - n) from generate_series(1, 900) n",
+			Procedure: func(name, does string) string {
+				return "create procedure " + name + "() language plpgsql as $$ begin " + does + "; end $$"
+			},
 			Settings:     "set work_mem = '1234kB'",
 			ShowSettings: "show work_mem",
 		},

@@ -283,11 +283,9 @@ func (p *pool) reset(ctx context.Context, c *physical) (clean, gone bool) {
 // abandon takes back a connection whose user was killed while a call ran on it,
 // and returns at once; then runs when nothing uses the connection any more.
 func (p *pool) abandon(c *physical, then func()) {
-	closed := loop.NewPromise[struct{}](nil)
-	closed.AskedBy(repaint.CurrentLoop())
-	closed.UnderWay(true)
+	done := repaint.CurrentLoop().Busy()
 	go func() {
-		defer closed.Resolve(struct{}{})
+		defer done()
 		defer then()
 		defer p.vacate(false)
 		defer func() {

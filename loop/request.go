@@ -51,6 +51,19 @@ func (p *Promise[T]) UnderWay(now bool) bool {
 	return true
 }
 
+// Busy says that something outside works for the loop, though nothing awaits it: a connection is made ready for its next
+// user, say. It counts as a request that is under way until done is called, by any goroutine, once. Busy must be called
+// from the loop, which may be nil.
+func (l *Loop) Busy() (done func()) {
+	if l == nil || !l.heeds() {
+		return nothing
+	}
+	l.countRequest(true)
+	return func() { l.countRequest(false) }
+}
+
+func nothing() {}
+
 // A Prober knows of requests that are under way but won't be answered before the loop goes on: statements that wait, in
 // the database, for a lock that a transaction of one of the loop's tasks has. See [Loop.Probe].
 type Prober interface {

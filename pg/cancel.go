@@ -57,6 +57,9 @@ func (s *scheduler) abandon(g *segment) (finished bool) {
 		}
 		c.arm()
 	}
+	if g.state == stateFinished && g.promise != nil { // or else it will be told
+		g.promise.UnderWay(false)
+	}
 	idle := s.idleNow()
 	s.mu.Unlock()
 	for _, fn := range idle {

@@ -421,6 +421,9 @@ func (c *conn) lost(reason error) {
 		switch {
 		case s.abandoned.Load():
 			s.state = stateFinished
+			if s.promise != nil {
+				s.promise.UnderWay(false)
+			}
 		case inVain && c.sched.lanes && !c.sched.forced && s.losses < maxLosses:
 			s.losses++
 			again = append(again, s)

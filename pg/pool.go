@@ -223,10 +223,12 @@ func (p *pool) recycle(own *lease, thorough bool) {
 	s := own.scheduler
 	s.abandonUnread()
 	p.ready(1)
+	done := repaint.CurrentLoop().Busy()
 	late := time.AfterFunc(recycleTimeout, s.cancel)
 	s.restore(thorough, func(clean bool) {
 		p.back(s, late.Stop() && clean) // or else it is being closed by now
 		p.ready(-1)
+		done()
 	})
 }
 

@@ -69,7 +69,6 @@ func (s *lease) doInLoop(ctx context.Context, l *loop.Loop, g *segment) error {
 		if killed { // its greenlet is being unwound
 			s.abandon(g)
 		}
-		g.promise.UnderWay(false) // also if it was given up
 	}()
 	_, err := repaint.Await(ctx, future)
 	killed = false

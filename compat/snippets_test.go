@@ -1,0 +1,91 @@
+package compat
+
+import (
+	"context"
+	"database/sql"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jmoiron/sqlx"
+	"github.com/stretchr/testify/require"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/pg"
+	"github.com/seed1239206e/repaint/pg/stdlib"
+)
+
+// The code of docs/coming-from-database-sql.md is the code of these functions, so that the compiler has seen it.
+
+func byName() (*sql.DB, error) {
+	db, err := sql.Open("repaint", "postgres://me@db.example/app?pool_lanes=8&pool_sessions=16")
+	return db, err
+}
+
+func opened(ctx context.Context, rows [][]any) error {
+	shared, err := pg.Open("postgres://me@db.example/app")
+	if err != nil {
+		return err
+	}
+	db := stdlib.OpenDB(shared)
+
+	x := sqlx.NewDb(db, "postgres")
+	g, err := gorm.Open(postgres.New(postgres.Config{Conn: db}), &gorm.Config{})
+	b := bun.NewDB(db, pgdialect.New())
+	_, _ = x, b
+	if err != nil {
+		return err
+	}
+	return large(ctx, g)
+}
+
+func large(ctx context.Context, g *gorm.DB) error {
+	rows, err := g.WithContext(stdlib.Stream(ctx)).Table("events").Rows()
+	if err != nil {
+		return err
+	}
+	return rows.Close()
+}
+
+func inTasks(ctx context.Context, db *sql.DB, ids []int, handle func(ctx context.Context, db *sql.DB, id int) error) error {
+	err := repaint.Run(ctx, func(ctx context.Context) error {
+		g := repaint.NewGroup(ctx)
+		for _, id := range ids {
+			g.Go(func(ctx context.Context) error { return handle(ctx, db, id) })
+		}
+		return g.Wait()
+	})
+	return err
+}
+
+func copied(ctx context.Context, conn *sql.Conn, rows [][]any) (err error) {
+	err = conn.Raw(func(c any) error {
+		session, err := c.(*stdlib.Conn).Session(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = session.CopyFrom(ctx, pgx.Identifier{"events"}, []string{"id"}, pgx.CopyFromRows(rows))
+		return err
+	})
+	return err
+}
+
+func TestTheGuidesCodeCompiles(t *testing.T) {
+	_, _, _, _ = byName, opened, inTasks, copied
+	unindented := func(text string) string { return regexp.MustCompile(`(?m)^\s+`).ReplaceAllString(text, "") }
+	page, err := os.ReadFile("../docs/coming-from-database-sql.md")
+	require.NoError(t, err)
+	code, err := os.ReadFile("snippets_test.go")
+	require.NoError(t, err)
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(page), -1)
+	require.NotEmpty(t, blocks)
+	for _, b := range blocks {
+		require.True(t, strings.Contains(unindented(string(code)), unindented(b[1])), "not in this file:\n%s", b[1])
+	}
+}

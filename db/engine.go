@@ -77,6 +77,7 @@ func OpenDB(ctx context.Context, d SQLDialect, db *sql.DB, opts ...Option) (*Eng
 		return d.ConnectorDB(ctx, db)
 	})
 	if err != nil {
+		err, _ = ofContext(ctx, err)
 		return nil, err
 	}
 	return open(ctx, d, &URL{Dialect: d.Name(), Driver: "database/sql"}, conf, connector)

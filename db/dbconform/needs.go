@@ -51,8 +51,8 @@ func (l *ledger) declared(s *Subject) error {
 		}
 	}
 	for _, part := range slices.Sorted(maps.Keys(s.Lacks)) {
-		if !slices.Contains(optional, part) {
-			wrong = append(wrong, fmt.Sprintf("Lacks names %q, which isn't one of %s", part, strings.Join(optional, ", ")))
+		if !slices.Contains(optional, part) && !isCase(part) {
+			wrong = append(wrong, fmt.Sprintf("Lacks names %q, which isn't one of %s, nor an area or a case", part, strings.Join(optional, ", ")))
 		}
 	}
 	if (s.Settings == "") != (s.ShowSettings == "") {
@@ -62,6 +62,16 @@ func (l *ledger) declared(s *Subject) error {
 		return nil
 	}
 	return fmt.Errorf("dbconform: the Subject isn't complete:\n\t%s", strings.Join(wrong, "\n\t"))
+}
+
+// isCase reports whether there is an area, or a case, so named.
+func isCase(name string) bool {
+	for _, a := range areas {
+		if name == a.name || slices.ContainsFunc(a.tests, func(k test) bool { return name == a.name+"/"+k.name }) {
+			return true
+		}
+	}
+	return false
 }
 
 // has reports whether the Subject has a part, and notes that a case made use of it.

@@ -49,6 +49,12 @@ func TestAMissingPartNeedsAReason(t *testing.T) {
 	require.ErrorContains(t, newLedger(&s).declared(&s), `"Returning"`)
 
 	s = whole()
+	s.Lacks["savepoints"] = "there are none"
+	s.Lacks["locks/no such rule"] = "there is none"
+	require.ErrorContains(t, newLedger(&s).declared(&s), `"locks/no such rule"`)
+	require.NotContains(t, newLedger(&s).declared(&s).Error(), `"savepoints"`)
+
+	s = whole()
 	s.Settings = "set a = 1"
 	delete(s.Lacks, "Settings")
 	require.ErrorContains(t, newLedger(&s).declared(&s), "go together")

@@ -236,6 +236,18 @@ var statements = []test{
 		rows, err = conn.Query(c.ctx, "select * from "+table)
 		require.NoError(c, err)
 		require.Equal(c, []string{"id", "value", "more"}, rows.Columns())
+		if !c.can("Stream") {
+			return
+		}
+		c.exec(c.engine(), "alter table "+table+" add column again integer default 8")
+		rows, err = conn.Stream(c.ctx, "select * from "+table)
+		require.NoError(c, err)
+		require.True(c, rows.Next(), "%v", rows.Err())
+		require.Equal(c, []string{"id", "value", "more", "again"}, rows.Columns())
+		var again int
+		require.NoError(c, rows.Scan(new(int), new(string), new(int), &again))
+		require.Equal(c, 8, again)
+		require.NoError(c, rows.Close())
 	}},
 	{"a function that takes a Querier runs alone, on a connection and in a transaction", func(c *run) {
 		table := c.items(0)

@@ -138,6 +138,8 @@ type sqlDriver struct {
 var (
 	_ sqlbackend.AccessSetter = sqlDriver{}
 	_ sqlbackend.TxWatcher    = sqlDriver{}
+
+	_ sqlbackend.InterruptReader = sqlDriver{}
 )
 
 func newSQLDriver(o options) sqlDriver { return sqlDriver{options: o} }

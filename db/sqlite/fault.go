@@ -1,8 +1,8 @@
 package sqlite
 
 import (
-	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/seed1239206e/repaint/db/backend"
@@ -29,6 +29,7 @@ var codes = map[int]struct {
 	1032: {"SQLITE_READONLY_DBMOVED", backend.ErrReadOnly},
 	1288: {"SQLITE_READONLY_CANTINIT", backend.ErrReadOnly},
 	1544: {"SQLITE_READONLY_DIRECTORY", backend.ErrReadOnly},
+	9:    {"SQLITE_INTERRUPT", nil},
 	10:   {"SQLITE_IOERR", nil},
 	11:   {"SQLITE_CORRUPT", nil},
 	13:   {"SQLITE_FULL", nil},
@@ -76,14 +77,7 @@ var messages = []struct {
 
 func fault(err error) backend.Fault {
 	var f backend.Fault
-	var coded interface {
-		error
-		Code() int
-	}
-	code := 0
-	if errors.As(err, &coded) {
-		code = coded.Code()
-	}
+	code := codeOf(err)
 	if known, ok := codes[code]; ok {
 		f.Condition, f.Code = known.condition, fmt.Sprintf("%s (%d)", known.name, code)
 	} else if code != 0 {
@@ -117,6 +111,54 @@ func fault(err error) backend.Fault {
 	}
 	return f
 }
+
+// codeOf returns the result code of a driver's error, the extended one if it has it; 0 if it has
+// none. Each driver has another type for it: a method or a field, of some kind of integer.
+func codeOf(err error) int {
+	if err == nil {
+		return 0
+	}
+	v := reflect.ValueOf(err)
+	for _, name := range []string{"ExtendedCode", "Code"} {
+		code := v.MethodByName(name)
+		if code.IsValid() {
+			if t := code.Type(); t.NumIn() != 0 || t.NumOut() != 1 {
+				continue
+			}
+			code = code.Call(nil)[0]
+		} else if s := reflect.Indirect(v); s.Kind() == reflect.Struct {
+			code = s.FieldByName(name)
+		}
+		switch {
+		case !code.IsValid():
+		case code.CanInt() && code.Int() != 0:
+			return int(code.Int())
+		case code.CanUint() && code.Uint() != 0:
+			return int(code.Uint())
+		}
+	}
+	switch err := err.(type) {
+	case interface{ Unwrap() error }:
+		return codeOf(err.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, one := range err.Unwrap() {
+			if code := codeOf(one); code != 0 {
+				return code
+			}
+		}
+	}
+	return 0
+}
+
+// Interrupted tells of the errors of statements that were interrupted.
+func (sqlDriver) Interrupted(err error) bool {
+	code := codeOf(err)
+	return code&255 == 9 || code == 0 && strings.HasSuffix(err.Error(), "interrupted")
+}
+
+// Stale tells of the error of a driver that has counted the columns of a prepared statement before
+// SQLite took note of a change of the schema.
+func (sqlDriver) Stale(err error) bool { return codeOf(err) == 21 }
 
 // place reads "… constraint failed: table.column, table.column".
 func place(text string) (table, column string) {

@@ -134,11 +134,23 @@ func (c *Conn) prepareAgain(ctx context.Context, text string) (driver.Stmt, erro
 
 // query runs a statement and puts all its rows, up to the call's limit, into
 // the call.
-func (c *Conn) query(ctx context.Context, call *backend.Call, args arguments) (err error) {
+func (c *Conn) query(ctx context.Context, call *backend.Call, args arguments) error {
 	rows, done, err := c.rows(ctx, call.Statement, args)
 	if err != nil {
 		return err
 	}
+	if err = c.read(ctx, rows, done, call); err == nil || call.Count() > 0 || !c.outdated(call.Statement, err) {
+		return err
+	}
+	c.statements.drop(call.Statement.Text)
+	if rows, done, e := c.rows(ctx, call.Statement, args); e == nil {
+		return c.read(ctx, rows, done, call)
+	}
+	return err // in a transaction that has failed there is no other attempt
+}
+
+// read reads what a query returns, and ends it.
+func (c *Conn) read(ctx context.Context, rows driver.Rows, done func() error, call *backend.Call) (err error) {
 	// Closing can be what makes a write last, so its error counts.
 	defer func() { err = andThen(err, done()) }()
 	return c.fetch(ctx, rows, call, c.describe(rows, call))
@@ -160,6 +172,11 @@ type twoErrors struct{ first, second error }
 
 func (e *twoErrors) Error() string   { return e.first.Error() }
 func (e *twoErrors) Unwrap() []error { return []error{e.first, e.second} }
+
+// outdated reports whether an error of a query's first row means that it is to be prepared anew.
+func (c *Conn) outdated(st *backend.Statement, err error) bool {
+	return st.Plan && !st.Writes && c.stale(err)
+}
 
 // rows starts a query. done ends it.
 func (c *Conn) rows(ctx context.Context, st *backend.Statement, args arguments) (rows driver.Rows, done func() error, err error) {

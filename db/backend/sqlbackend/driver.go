@@ -37,7 +37,7 @@ type Driver interface {
 	// after which nothing was sent.
 	Lost(err error) bool
 	// Stale reports whether an error means that the prepared statement must be prepared anew, and
-	// had no effect.
+	// had no effect. Of one that only reads it can be the error of the first row, too.
 	Stale(err error) bool
 	// Arg converts an argument from what database/sql makes of it, or refuses it. See
 	// [backend.OutOfRange].
@@ -138,16 +138,22 @@ type TxReporter interface {
 	TxState(c *Conn) backend.Status
 }
 
+// InterruptReader is a [Driver] whose connections have an error of their own for what was interrupted
+// because the call's context had ended. Without it, the driver must return the context's error.
+type InterruptReader interface {
+	Driver
+	// Interrupted reports whether a driver's error is that of an interrupt.
+	Interrupted(err error) bool
+}
+
 // Interrupter is a [Driver] that can stop what a connection is doing when the call's context has
 // ended. The driver gets contexts that don't end then. Without it, the driver must notice the end of
 // a context.
 type Interrupter interface {
-	Driver
+	InterruptReader
 	// Interrupt stops what the connection is doing. It is called on a goroutine of its own, and
 	// returns when until has ended, which the call's own end does.
 	Interrupt(until context.Context, c *Conn)
-	// Interrupted reports whether a driver's error is what Interrupt causes.
-	Interrupted(err error) bool
 }
 
 // Aborter is a [Driver] that can close the network connection under a call. Without it, the

@@ -70,7 +70,10 @@ func hooksOf(d Driver) hooks {
 		h.TxState = d.TxState
 	}
 	if d, ok := d.(Interrupter); ok {
-		h.Interrupt, h.Interrupted = d.Interrupt, d.Interrupted
+		h.Interrupt = d.Interrupt
+	}
+	if d, ok := d.(InterruptReader); ok {
+		h.Interrupted = d.Interrupted
 	}
 	if d, ok := d.(Aborter); ok {
 		h.Abort = d.Abort

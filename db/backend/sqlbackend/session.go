@@ -368,7 +368,7 @@ func (s *session) interruptible(ctx context.Context, fn func(ctx context.Context
 	case s.c.cleanup > 0 && backend.EndsSomething(ctx):
 		return s.abortable(ctx, fn)
 	case s.d.Interrupt == nil || ctx.Done() == nil:
-		return fn(ctx)
+		return s.ofContext(ctx, fn(ctx))
 	}
 	i := &interruption{s: s, lasting: context.WithoutCancel(ctx)}
 	stop := context.AfterFunc(ctx, i.run)
@@ -385,8 +385,13 @@ func (s *session) interruptible(ctx context.Context, fn func(ctx context.Context
 	}
 	// It may have come too late, and would hit the next statement.
 	s.recover(i.lasting)
+	return s.ofContext(ctx, err)
+}
+
+// ofContext returns the context's end for what its interrupt has made of a call.
+func (s *session) ofContext(ctx context.Context, err error) error {
 	switch {
-	case err == nil || !s.d.Interrupted(err):
+	case err == nil || s.d.Interrupted == nil || ctx.Err() == nil || !s.d.Interrupted(err):
 		return err
 	case errors.Is(err, backend.ErrUnknownOutcome):
 		return backend.UnknownOutcome(loop.ContextError(ctx))

@@ -16,7 +16,10 @@ type cursor struct {
 	convert columnConverters
 	end     func() // of the context that the driver has
 	alone   bool   // outside of a transaction
+	begun   bool   // rows have been asked for
 	ended   bool   // all rows have been read
+
+	lasting context.Context // that the driver has
 }
 
 // Stream begins a query. The driver gets ctx for as long as there are rows.
@@ -36,6 +39,7 @@ func (s *session) Stream(ctx context.Context, c *backend.Call) (backend.Cursor, 
 		if s.d.Interrupt == nil {
 			inner = lasting
 		}
+		cursor.lasting = inner
 		s.dirty = s.dirty || c.Statement.Session
 		cursor.alone = s.status == backend.Idle
 		if err = s.readyFor(inner, c.ReadOnly); err == nil {
@@ -62,6 +66,10 @@ func (k *cursor) Fetch(ctx context.Context, c *backend.Call, max int) (more bool
 	err = k.s.block(ctx, func(ctx context.Context) error {
 		c.Values = nil
 		err := k.s.mark(k.alone, func() error { return k.read(ctx, c, max) })
+		if err != nil && !k.begun && k.s.conn.outdated(c.Statement, err) {
+			err = k.again(ctx, c, max)
+		}
+		k.begun = true
 		if err != nil {
 			k.s.examine(ctx, err)
 		}
@@ -69,6 +77,26 @@ func (k *cursor) Fetch(ctx context.Context, c *backend.Call, max int) (more bool
 	})
 	return !k.ended, err
 }
+
+// again begins the query anew with another prepared statement, because the one that was kept is
+// outdated.
+func (k *cursor) again(ctx context.Context, c *backend.Call, max int) (err error) {
+	_ = k.done() // there is a better error
+	k.s.conn.statements.drop(c.Statement.Text)
+	if k.rows, k.done, err = k.s.guardedRows(k.lasting, c); err != nil {
+		k.rows, k.done = noMore{}, noMore{}.Close
+		return err
+	}
+	k.convert = k.s.conn.describe(k.rows, c)
+	return k.read(ctx, c, max)
+}
+
+// noMore are the rows of a query that couldn't be begun again.
+type noMore struct{}
+
+func (noMore) Columns() []string         { return nil }
+func (noMore) Close() error              { return nil }
+func (noMore) Next([]driver.Value) error { return io.EOF }
 
 // read reads up to max rows; without a call it drops them.
 func (k *cursor) read(ctx context.Context, c *backend.Call, max int) error {

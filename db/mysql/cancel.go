@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"strings"
 	"time"
 
 	mysql "github.com/go-sql-driver/mysql"
@@ -83,7 +84,8 @@ func (k killer) kill(ctx context.Context, s *server) error {
 func (killer) Interrupted(err error) bool {
 	var e *mysql.MySQLError
 	if errors.As(err, &e) {
-		return e.Number == 1317 || e.Number == 1927 || e.Number == 3024
+		// 1105 is an error of no kind, which go-mysql-server makes of its context's end.
+		return e.Number == 1317 || e.Number == 1927 || e.Number == 3024 || e.Number == 1105 && strings.Contains(e.Message, "context canceled")
 	}
 	return broken(err)
 }

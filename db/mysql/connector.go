@@ -31,7 +31,7 @@ func (d Dialect) Connector(u *backend.URL) (backend.Connector, error) {
 	c := &connector{timeout: hosts[0].Timeout}
 	for _, cfg := range hosts {
 		cfg.DialFunc = dial
-		one, err := mysql.NewConnector(cfg)
+		one, err := newHost(cfg)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", d.Name(), err)
 		}

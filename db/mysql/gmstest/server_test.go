@@ -1,0 +1,45 @@
+package gmstest
+
+import (
+	"context"
+	"io"
+	"testing"
+
+	sqle "github.com/dolthub/go-mysql-server"
+	"github.com/dolthub/go-mysql-server/memory"
+	"github.com/dolthub/go-mysql-server/server"
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/sirupsen/logrus"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint/db"
+	_ "github.com/seed1239206e/repaint/db/mysql"
+)
+
+// serve starts a server and returns the URL of its one database.
+func serve(t testing.TB) string {
+	logrus.SetOutput(io.Discard) // it tells of each connection that ends
+	data := memory.NewDatabase("d")
+	data.EnablePrimaryKeyIndexes()
+	provider := memory.NewDBProvider(data)
+	engine := sqle.NewDefault(provider)
+	s, err := server.NewServer(server.Config{Protocol: "tcp", Address: "127.0.0.1:0"}, engine, sql.NewContext, memory.NewSessionBuilder(provider), nil)
+	require.NoError(t, err)
+	ended := make(chan error, 1)
+	go func() { ended <- s.Start() }()
+	t.Cleanup(func() {
+		require.NoError(t, s.Close())
+		require.NoError(t, <-ended)
+	})
+	return "mysql://root@" + s.Listener.Addr().String() + "/d"
+}
+
+func TestAServerThatIsNoInnoDBCanBeOpened(t *testing.T) {
+	ctx := context.Background()
+	e, err := db.Open(ctx, serve(t))
+	require.NoError(t, err)
+	n, err := db.Scalar[int](ctx, e, "select :a + 1", db.Named("a", 2))
+	require.NoError(t, err)
+	require.Equal(t, 3, n)
+	require.NoError(t, e.Close(ctx))
+}

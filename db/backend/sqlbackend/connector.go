@@ -74,7 +74,7 @@ func (c *connector) Connect(ctx context.Context) (backend.Session, error) {
 		if s.closed {
 			return struct{}{}, driver.ErrBadConn
 		}
-		err := s.open(ctx)
+		err := s.ofContext(ctx, s.open(ctx))
 		if err != nil {
 			_ = s.shutLocked()
 		}

@@ -26,7 +26,7 @@ func (s *lease) batch(ctx context.Context, b *pgx.Batch, within inside) *batchRe
 	}
 	items := make([]*query, len(b.QueuedQueries))
 	for i, queued := range b.QueuedQueries {
-		items[i] = &query{db: s.db, text: queued.SQL, args: queued.Arguments}
+		items[i] = &query{row: Rows{db: s.db}, text: queued.SQL, args: queued.Arguments}
 		items[i].shows = s.db.config.ShowParameters
 		if err := items[i].parseOptions(ctx); err != nil {
 			br.fail(i, items[i].failed(StagePrepare, err))
@@ -247,7 +247,7 @@ func (br *batchResults) rows() *Rows {
 		return &Rows{err: err, closed: true}
 	}
 	r := &q.row
-	r.q, r.db = q, q.db
+	r.q = q
 	r.start(st, q)
 	return r
 }

@@ -97,7 +97,7 @@ func (p *pace) sending(s *segment, ahead int) {
 	}
 	p.skip = probeEvery
 	p.probe, p.ahead, p.before = s, ahead, p.trip.answers
-	s.sentAt = nanotime()
+	s.since = nanotime()
 }
 
 // forget notes that a segment isn't sent after all.
@@ -115,7 +115,7 @@ func (p *pace) answered(s *segment) {
 	}
 	p.probe = nil
 	now := nanotime()
-	took := max(now-s.sentAt, 1)
+	took := max(now-s.since, 1)
 	p.trip.took(took, now)
 	p.trip.held(took, now, p.trip.answers-p.before)
 	if 2*(p.ahead+1) < p.depth {

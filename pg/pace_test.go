@@ -32,7 +32,7 @@ func TestPaceCarriesWhatTheNetworkHolds(t *testing.T) {
 					}
 					s := new(segment)
 					p.probe, p.ahead, p.before = s, ahead, p.trip.answers
-					s.sentAt = nanotime() - int64(took)
+					s.since = nanotime() - int64(took)
 					p.answered(s)
 				}
 			}

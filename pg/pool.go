@@ -194,6 +194,7 @@ func (p *pool) deliver(s *scheduler) {
 	delete(p.taken, s)
 	for len(p.waiters) > 0 {
 		if p.shift().Resolve(s) {
+			p.heed()
 			return
 		}
 	}
@@ -222,6 +223,10 @@ func (p *pool) recycle(own *lease, thorough bool) {
 	own.revoke()
 	s := own.scheduler
 	s.abandonUnread()
+	if !thorough && s.isClean() {
+		p.deliver(s) // as after most transactions
+		return
+	}
 	p.ready(1)
 	done := repaint.CurrentLoop().Busy()
 	late := time.AfterFunc(recycleTimeout, s.cancel)

@@ -24,17 +24,15 @@ type query struct {
 	forms  pgx.QueryResultFormats
 	byOID  pgx.QueryResultFormatsByOID
 	begin  string // a statement that is to be executed before, in the same segment
-	db     *DB
 	desc   *description
 	what   verdict
 	mode   pgx.QueryExecMode
 	isExec bool
 	fresh  bool   // the types have just been asked for
 	local  bool   // what it leaves behind ends with its transaction
+	reads  bool   // the server refuses what writes
 	inner  string // but not what this does, for which it declares a cursor
 	limit  Timeout
-
-	readOnly bool // the server refuses what writes
 }
 
 // parseOptions takes what stands before the arguments and isn't one: pgx's way of giving options.
@@ -53,7 +51,7 @@ func (q *query) parseOptions(ctx context.Context) error {
 			if o != pgx.ReadOnly {
 				return fmt.Errorf("%w: the access mode %q for a statement: only pgx.ReadOnly can be asked for", ErrUnsupported, o)
 			}
-			q.readOnly = true
+			q.reads = true
 		case pgx.QueryRewriter:
 			text, args, err := o.RewriteQuery(ctx, nil, q.text, q.args[1:])
 			if err != nil {
@@ -307,7 +305,7 @@ func (s *lease) build(ctx context.Context, q *query) (stage Stage, err error) {
 			ErrUnsupported)
 	}
 	if q.isExec && len(q.args) == 0 && q.what.statements != 1 || q.mode == pgx.QueryExecModeSimpleProtocol {
-		if q.limit > 0 || q.readOnly {
+		if q.limit > 0 || q.reads {
 			return StageLimit, fmt.Errorf("%w: a Timeout or pgx.ReadOnly for the simple protocol, or for several statements", ErrUnsupported)
 		}
 		if q.begin != "" {
@@ -445,7 +443,7 @@ func (q *query) limits() []string {
 		ms := max(time.Duration(q.limit).Milliseconds(), 1)
 		all = append(all, fmt.Sprintf("select set_config('statement_timeout', '%d', true)", ms))
 	}
-	if q.readOnly {
+	if q.reads {
 		all = append(all, "select set_config('transaction_read_only', 'on', true)")
 	}
 	return all

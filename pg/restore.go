@@ -88,6 +88,18 @@ func (s *Session) Keep(ctx context.Context) error {
 	return nil
 }
 
+// isClean reports whether restore, if it isn't thorough, has nothing to wait for and nothing to undo,
+// and the session may be given to the next owner.
+func (s *scheduler) isClean() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.conns) == 0 || s.forced || s.queuedNow > 0 || s.tainted || s.worn || s.obscure || s.private {
+		return false
+	}
+	c := s.conns[0]
+	return c.open() && c.status == 'I' && c.sent.len() == 0 && len(c.strayed) == 0
+}
+
 // restore brings a session back to where it was when its connection was made: it waits, without
 // blocking the caller, until nothing is under way on it, ends a transaction that is open, and undoes
 // what has been left behind. It tells whether that has worked; if not, the connection has to be

@@ -145,7 +145,7 @@ func (g *segment) awaitReady() {
 
 func (s *scheduler) enqueue(g *segment) {
 	g.state = stateQueued
-	g.queuedAt = nanotime()
+	g.since = nanotime()
 	s.queue.push(g)
 	s.queuedNow++
 	s.heed(g)
@@ -210,7 +210,7 @@ func (s *scheduler) waitsLong() bool {
 		return false
 	}
 	patience := max(int64(longWait), 4*s.trip.shortest) // far away, a wait of some round trips is none
-	return nanotime()-g.queuedAt > patience
+	return nanotime()-g.since > patience
 }
 
 // next takes the first segment of the queue that still wants to be sent.

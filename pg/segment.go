@@ -32,13 +32,12 @@ type segment struct {
 	sql       string // for errors
 	simple    string // if not empty, this is a Query message, and there is one step for all its results
 	steps     []step
-	hidden    int32                           // so many steps stand before what the caller asked for, and have no effect of their own
+	hidden    int16                           // so many steps stand before what the caller asked for, and have no effect of their own
 	discard   bool                            // nobody wants the rows
 	noRepeat  bool                            // one of its steps can commit by itself; see mayLast
 	harmless  bool                            // has no effect, so it may be repeated whatever happened
 	commits   bool                            // ends a transaction
 	redefines bool                            // texts may mean something else afterwards
-	begins    *lease                          // whose BEGIN it has, which must still be held; nil if it has none
 	last      bool                            // ends its lease
 	taints    bool                            // leaves something behind in its session
 	sticks    bool                            // and that can't be undone
@@ -47,6 +46,7 @@ type segment struct {
 	inTx      bool                            // belongs to a transaction of several segments
 	shows     bool                            // its error may have values: Config.ShowParameters
 	copyOut   bool                            // it is a COPY to the client, whose messages are the rows of the stream
+	begins    *lease                          // whose BEGIN it has, which must still be held; nil if it has none
 	copyIn    *copyIn                         // it is a COPY from the client
 	feed      func(ctx context.Context) error // puts the data of a copyIn
 	stream    *stream                         // gets the rows, which then aren't kept; nil if they are
@@ -58,11 +58,10 @@ type segment struct {
 	unread     bool   // its stream was closed, and the rest is read and thrown away
 	exposed    bool   // a cancel of ours for another segment may hit it
 	cancelled  bool   // a cancel of ours was for it
-	losses     int32  // connections that broke under it
+	losses     int8   // connections that broke under it
 	conn       *conn  // that it was sent on
 	start, end uint64 // its place in all that was ever put into the connection's buffer
-	queuedAt   int64  // on the clock of nanotime
-	sentAt     int64  // on the same clock, if it measures the round trip
+	since      int64  // when it was queued; or sent, if it measures the round trip. On the clock of nanotime
 
 	abandoned atomic.Bool // nobody waits
 
@@ -125,7 +124,7 @@ func (g *segment) reset() {
 // forgetAnswer makes a segment one that has not been sent. Its waiter goes on waiting.
 func (g *segment) forgetAnswer() {
 	g.state, g.conn = stateNew, nil
-	g.parses, g.unread, g.exposed, g.cancelled, g.sentAt = false, false, false, false, 0
+	g.parses, g.unread, g.exposed, g.cancelled = false, false, false, false
 	g.cur, g.failure, g.err, g.again, g.stray, g.stale, g.size, g.effects = 0, nil, nil, false, false, false, 0, 0
 	for i := range g.steps {
 		st := &g.steps[i]

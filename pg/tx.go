@@ -38,7 +38,7 @@ type Tx struct {
 
 	mu    sync.Mutex // held for moments; the scheduler's may be taken inside
 	state txState
-	first *loop.Promise[struct{}] // done when the starting state ends
+	first *loop.Promise[struct{}] // done when the starting state ends; nil if nobody waits for that
 }
 
 type txState uint8
@@ -90,8 +90,8 @@ func (tx *Tx) enter(ctx context.Context) (begin string, err error) {
 		switch state {
 		case txPending:
 			tx.state = txStarting
-			tx.first = loop.NewPromise[struct{}](nil)
-			tx.first.Future().SetName("the first statement of a transaction")
+		case txStarting:
+			tx.awaitFirst()
 		case txBegun:
 			if !tx.s.inTransaction() {
 				err = errEndedItself
@@ -129,8 +129,20 @@ func (tx *Tx) started(gaveUp bool) {
 		root.state = root.known()
 	}
 	first := root.first
+	root.first = nil
 	root.mu.Unlock()
-	first.Resolve(struct{}{})
+	if first != nil {
+		first.Resolve(struct{}{})
+	}
+}
+
+// awaitFirst makes the promise for those that wait for the end of the starting state. It needs the
+// mutex.
+func (tx *Tx) awaitFirst() {
+	if tx.first == nil {
+		tx.first = loop.NewPromise[struct{}](nil)
+		tx.first.Future().SetName("the first statement of a transaction")
+	}
 }
 
 // settle waits until nothing is under way, and finds out whether the transaction has begun.
@@ -414,6 +426,9 @@ func (tx *Tx) finish(ctx context.Context) (pending bool, err error) {
 	for {
 		tx.s.flush()
 		tx.mu.Lock()
+		if tx.state == txStarting {
+			tx.awaitFirst()
+		}
 		state, first := tx.state, tx.first
 		err := tx.s.tryEnd(state != txStarting && state != txUnsure)
 		tx.mu.Unlock()

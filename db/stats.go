@@ -1,6 +1,10 @@
 package db
 
-import "time"
+import (
+	"time"
+
+	"github.com/seed1239206e/repaint/db/backend"
+)
 
 // Stats is a snapshot of an Engine. Counters count from its opening.
 type Stats struct {
@@ -18,10 +22,17 @@ type Stats struct {
 	ConnectErrs int64         // connections that couldn't be made
 	Discarded   int64         // connections closed because they were lost or in an unknown state
 
+	// Lanes are the connections that carry the Engine's own statements, each those of many callers. They
+	// aren't the pool's, so nothing above counts them. Only PostgreSQL has them.
+	Lanes Lanes
+
 	Leaked int64 // connections of a Conn or Tx that was forgotten instead of closed
 
 	Statements int // parsed statements kept
 }
+
+// Lanes are figures about the connections that carry the Engine's own statements.
+type Lanes = backend.Lanes
 
 // Stats returns a snapshot of the Engine's connections.
 func (e *Engine) Stats() Stats {
@@ -32,6 +43,9 @@ func (e *Engine) Stats() Stats {
 	}
 	if e.gate != nil {
 		e.gate.addTo(&s)
+	}
+	if c, ok := e.shared.(backend.LaneCounter); ok {
+		s.Lanes = c.Lanes()
 	}
 	return s
 }

@@ -144,8 +144,8 @@ func (s *scheduler) crowded(err error) error {
 func (p *pool) inVain(err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.all) < p.most {
+	if len(p.all)-p.dialed < p.most {
 		return p.db.connecting(err)
 	}
-	return &ExhaustedError{InUse: len(p.all) - len(p.idle), Most: p.most, Waiting: len(p.waiters) - 1, Holders: p.holders(mostHolders), Err: err}
+	return &ExhaustedError{InUse: len(p.all) - p.dialed - len(p.idle), Most: p.most, Waiting: len(p.waiters) - 1, Holders: p.holders(mostHolders), Err: err}
 }

@@ -25,6 +25,7 @@ type pool struct {
 	all        map[*scheduler]struct{}
 	idle       []*scheduler // the one that was used last is used first
 	connecting int
+	dialed     int  // connections in all that DB.Dial has opened, which most doesn't count
 	readying   int  // connections that are being made ready for their next owner
 	heeded     bool // a loop has had to know what one of the waiters waits for
 	waiters    []*loop.Promise[*scheduler]
@@ -121,7 +122,7 @@ func (p *pool) ready(change int) {
 
 // grow connects for those who wait, as far as there may be more. It needs the mutex.
 func (p *pool) grow() {
-	for p.connecting < len(p.waiters) && len(p.all)+p.connecting < p.most {
+	for p.connecting < len(p.waiters) && len(p.all)-p.dialed+p.connecting < p.most {
 		p.connecting++
 		if !p.db.spawn(p.open) {
 			p.connecting--
@@ -156,24 +157,32 @@ func (p *pool) open() {
 	if err != nil {
 		return
 	}
+	p.ready(1)
+	p.setUp(s, w, func(alive bool) {
+		if alive {
+			p.deliver(s)
+		}
+		p.ready(-1)
+	})
+}
+
+// setUp makes a new connection that of a session, and calls then when its first owner may have it, or
+// when it is lost.
+func (p *pool) setUp(s *scheduler, w *wire, then func(alive bool)) {
 	s.onLost = func() { p.lost(s) }
 	s.mu.Lock()
 	c := s.add(w)
 	s.driver.scheduler, s.owner = s, &s.driver // until it is delivered
 	s.mu.Unlock()
-	if c == nil {
+	switch {
+	case c == nil:
 		p.lost(s)
-		return
+		then(false)
+	case p.db.config.Conn.AfterConnect == nil:
+		then(true)
+	default:
+		s.keep(&s.driver, func(error) { then(true) })
 	}
-	if p.db.config.Conn.AfterConnect == nil {
-		p.deliver(s)
-		return
-	}
-	p.ready(1)
-	s.keep(&s.driver, func(error) {
-		p.deliver(s)
-		p.ready(-1)
-	})
 }
 
 // shift takes the first waiter. It needs the mutex.
@@ -206,6 +215,9 @@ func (p *pool) deliver(s *scheduler) {
 func (p *pool) lost(s *scheduler) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if _, alive := p.all[s]; alive && s.dialed {
+		p.dialed--
+	}
 	delete(p.all, s)
 	delete(p.taken, s)
 	p.idle = slices.DeleteFunc(p.idle, func(o *scheduler) bool { return o == s })

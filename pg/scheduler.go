@@ -41,6 +41,7 @@ type scheduler struct {
 	worn       bool        // of a session: and it can't be undone
 	obscure    bool        // of a session: a statement may have, whose text doesn't show what it does
 	kept       string      // of a session: how it is to be set up, if not as the server has it
+	dialed     bool        // of a session: the pool doesn't count it. Set before it is one
 	private    bool        // of a session: its owner has done that, so that it isn't given to another one
 	unsettled  bool        // of a session: what names mean has changed in a transaction, which may take it back
 	occupant   occupant    // of a session: a stream or a COPY. Meanwhile nothing else is accepted

@@ -20,7 +20,7 @@ type Stats struct {
 	InFlight     int // statements that are on a lane: sent, or about to be, and not answered
 	Queued       int // statements that wait for a lane
 	Depth        int // the largest number of statements that one lane may carry at present; it adapts to the network
-	Sessions     int // open connections that have an owner, or can have one; at most pool_sessions
+	Sessions     int // open connections that have an owner, or can have one; at most pool_sessions, and those of Dial
 	IdleSessions int // of these, those that wait for an owner
 	Waiting      int // callers who wait for a session
 

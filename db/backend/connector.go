@@ -48,6 +48,21 @@ type Shared interface {
 	Finish(ctx context.Context) error
 }
 
+// LaneCounter is a [Shared] connector that tells about the connections that carry the Engine's own
+// statements, which the Engine's pool doesn't have.
+type LaneCounter interface {
+	Shared
+	Lanes() Lanes
+}
+
+// Lanes are figures about the connections of a [Shared] connector at a moment.
+type Lanes struct {
+	Open    int // connections
+	Max     int // connections, at most
+	Running int // statements that were sent, or are about to be, and aren't answered
+	Waiting int // statements that wait for a connection
+}
+
 // Converter is a [Connector] whose Sessions block their goroutine. An Engine queues their calls
 // and runs one after the other on the goroutine that has the connection. The arguments' methods are
 // the caller's code, so they are called before that, where the caller is.

@@ -45,14 +45,14 @@ type connector struct {
 }
 
 var (
-	_ backend.Shared  = (*connector)(nil)
-	_ backend.Exposer = (*connector)(nil)
+	_ backend.LaneCounter = (*connector)(nil)
+	_ backend.Exposer     = (*connector)(nil)
 )
 
 func (c *connector) Limits() backend.Limits { return backend.Limits{MaxParams: maxParams} }
 
 func (c *connector) Connect(ctx context.Context) (backend.Session, error) {
-	s, err := c.pool.Acquire(ctx)
+	s, err := c.pool.Dial(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +73,15 @@ func (c *connector) Once(ctx context.Context, call *backend.Call) error {
 		return driver.ErrSkip
 	}
 	return err
+}
+
+// Lanes tells about pg's lanes.
+func (c *connector) Lanes() backend.Lanes {
+	if !c.pool.Config().Pipeline {
+		return backend.Lanes{}
+	}
+	s := c.pool.Stats()
+	return backend.Lanes{Open: s.Lanes, Max: c.pool.Config().Lanes, Running: s.InFlight, Waiting: s.Queued}
 }
 
 // Finish begins to close the pool. That goes on when ctx has ended, until the last

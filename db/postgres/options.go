@@ -51,10 +51,6 @@ func (Dialect) Advice(option string) string {
 	return "a setting of the server is written as options=-c " + option + "=…"
 }
 
-// sessions is how many connections package pg may give to single owners. The pool
-// of package db decides how many there really are.
-const sessions = 10_000
-
 // configure reads the URL. What is package db's is taken out.
 func configure(d Dialect, u *backend.URL) (*pg.Config, error) {
 	if u.Driver != "" {
@@ -68,10 +64,5 @@ func configure(d Dialect, u *backend.URL) (*pg.Config, error) {
 		}
 	}
 	// A plus sign stands for itself there, as in libpq.
-	c, err := pg.ParseConfig(strings.ReplaceAll(own.Reveal(), "+", "%20"))
-	if err != nil {
-		return nil, err
-	}
-	c.Sessions = sessions
-	return c, nil
+	return pg.ParseConfig(strings.ReplaceAll(own.Reveal(), "+", "%20"))
 }

@@ -1,0 +1,77 @@
+package pg
+
+import (
+	"context"
+	"errors"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// Dial opens a connection and returns it as a session that isn't of the pool: pool_sessions doesn't
+// count it, it doesn't wait for others, and Release closes it, as Close does. It is for a caller that
+// has a pool of its own. Close of the DB waits for it as for any session.
+//
+// If the context ends before the connection is there, that is closed when it comes.
+func (db *DB) Dial(ctx context.Context) (*Session, error) {
+	if err := loop.ContextError(ctx); err != nil {
+		return nil, db.connecting(err)
+	}
+	opened := loop.NewPromise[*scheduler](nil)
+	opened.Future().SetName("a connection to the database")
+	opened.AskedBy(repaint.CurrentLoop())
+	opened.UnderWay(true)
+	if !db.spawn(func() { db.pool.dial(opened) }) {
+		return nil, db.connecting(ErrClosed)
+	}
+	taken := false
+	defer func() { // also if its greenlet is being unwound
+		if taken {
+			return
+		}
+		if opened.Future().Cancel(context.Canceled); opened.Future().Err() == nil { // it had come all the same
+			s, _ := opened.Future().Result()
+			db.pool.back(s, false)
+		}
+	}()
+	s, err := repaint.Await(ctx, opened.Future())
+	switch {
+	case err != nil && isEnd(err):
+		return nil, db.connecting(err)
+	case err != nil:
+		return nil, err
+	}
+	taken = true
+	session := &Session{db: db}
+	session.s.grant(s)
+	db.pool.note(s)
+	return session, nil
+}
+
+// dial opens a connection that the pool doesn't count.
+func (p *pool) dial(opened *loop.Promise[*scheduler]) {
+	w, err := p.db.connect(p.db.ctx)
+	s := &scheduler{db: p.db, descs: newDescriptions(p.db.config.StatementCache), dialed: true, private: true}
+	p.mu.Lock()
+	if err == nil && p.closing {
+		err = errors.Join(ErrClosed, w.net.Close())
+	}
+	if err == nil {
+		p.all[s] = struct{}{}
+		p.dialed++
+		p.opens++
+	}
+	p.mu.Unlock()
+	if err != nil {
+		opened.Reject(err)
+		return
+	}
+	p.setUp(s, w, func(alive bool) {
+		switch {
+		case !alive:
+			opened.Reject(p.db.connecting(ErrClosed))
+		case !opened.Resolve(s):
+			p.back(s, false)
+		}
+	})
+}

@@ -8,27 +8,31 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A Host is an event loop of somebody else's: of a user interface, a game, a script engine. See [Attach].
+// A Host is a foreign event loop, such as a user interface's, a game's or a script engine's. See
+// [Attach].
 type Host interface {
-	// Post has fn called soon, in the goroutine in which the event loop runs all its callbacks,
-	// and not within another callback. Any goroutine may call Post, and it must not wait for the call.
+	// Post arranges for a call of fn soon, in the goroutine in which the event loop runs all its
+	// callbacks, and not within another callback. Any goroutine may call Post, and Post must not
+	// wait for that call.
 	Post(fn func())
 }
 
-// A Guest is a loop of ours on an event loop of somebody else's.
+// A Guest is a loop that runs on a foreign event loop.
 type Guest struct {
 	host  *host
 	isNew bool // the family
 	done  func(err error)
 }
 
-// Attach lets tasks run on an event loop that isn't ours. It must be called in the goroutine in which the host
-// runs its callbacks; from then on [Spawn] can be called by these callbacks, and by the tasks. A callback itself can't wait:
-// Await in it returns [ErrInCallback]. Tasks and callbacks take turns, in that one goroutine.
+// Attach lets tasks run on a foreign event loop. It must be called in the goroutine in which the
+// host runs its callbacks. From then on these callbacks, and the tasks, can call [Spawn]. A
+// callback itself can't wait: Await returns [ErrInCallback] there. Tasks and callbacks take turns,
+// in that one goroutine.
 //
-// The context of the tasks ends with ctx, or by [Guest.Detach]. The goroutine may be locked to its thread
-// if it was so before and stays so. If the goroutine has a loop already the error is [ErrOtherLoop].
-// It is trio's guest mode; see [loop.NewGuest] for what is different in such a loop.
+// The context of the tasks ends with ctx, or by [Guest.Detach]. The goroutine may be locked to its
+// thread if it was locked before and stays locked. If the goroutine already has a loop, the error
+// is [ErrOtherLoop]. It is trio's guest mode; see [loop.NewGuest] for the differences in such a
+// loop.
 func Attach(ctx context.Context, on Host, opts ...loop.Option) (*Guest, error) {
 	family, isNew := greenlet.Enter()
 	if outer, _ := family.Value().(*host); outer != nil {
@@ -47,15 +51,15 @@ func Attach(ctx context.Context, on Host, opts ...loop.Option) (*Guest, error) {
 	return &Guest{host: h, isNew: isNew}, nil
 }
 
-// Context returns the context with which the host's callbacks spawn tasks that are to end with the guest.
+// Context returns the context with which the host's callbacks spawn tasks that end with the guest.
 func (g *Guest) Context() context.Context { return &g.host.scope }
 
-// Loop returns the guest's loop, for the host's code to set timers or make promises.
+// Loop returns the guest's loop, on which the host's code can set timers or make promises.
 func (g *Guest) Loop() *loop.Loop { return g.host.loop }
 
-// Detach cancels the tasks. When all have ended, it closes the loop and has done called by the host; a task that still waits
-// 10 seconds later is killed, and done's error is [ErrNotJoined]. Nil may stand for a function that does nothing.
-// It must be called in the host's goroutine, outside of any task. A second call panics.
+// Detach cancels the tasks. When all have ended, it closes the loop, and the host calls done, which
+// may be nil. A task that still waits 10 seconds later is killed, and done gets [ErrNotJoined].
+// Detach must be called in the host's goroutine, outside any task. A second call panics.
 func (g *Guest) Detach(done func(err error)) {
 	h := g.host
 	if h.over {
@@ -74,7 +78,7 @@ func (g *Guest) Detach(done func(err error)) {
 	}
 }
 
-// RunInLoop is called when all tasks have ended.
+// RunInLoop closes the loop when all tasks have ended.
 func (g *Guest) RunInLoop() {
 	h := g.host
 	if h.count > 0 || h.whenEmpty == nil {

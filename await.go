@@ -9,22 +9,24 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// Await returns the future's result, waiting for it if it isn't there yet. How it waits depends on the caller:
+// Await returns the future's result, and waits until there is one. How it waits depends on the
+// caller:
 //
-//   - A task is suspended: only its greenlet, while all others go on. It is SQLAlchemy's await_only.
-//     It may be called at any depth, in functions and libraries that know nothing of it,
-//     and in greenlets that the task has made itself.
+//   - A task is suspended: only its greenlet waits, and all others go on. It is SQLAlchemy's
+//     await_only. It may be called at any depth, below functions and libraries that know nothing
+//     about it, and in greenlets that the task has made itself.
 //   - The main function of a [Run] runs the loop meanwhile.
-//   - A plain goroutine blocks, also one that a task has started.
+//   - A plain goroutine blocks, even one that a task has started.
 //   - A loop's callback can't wait, and gets [ErrInCallback].
 //
-// If the context has ended, or ends before the future is done, then Await cancels the future and returns
-// the context's cause: an error for which errors.Is holds with context.Cause(ctx) and with ctx.Err().
-// That happens at each Await with such a context, so a function that overlooks the first such error gets the next.
-// Cleaning up is done with context.WithoutCancel(ctx).
+// If the context has ended, or ends before the future is done, Await cancels the future and returns
+// the context's cause: errors.Is reports true for it with context.Cause(ctx) and with ctx.Err().
+// Each Await with such a context does so, so a function that ignores the first error gets another
+// one. Clean-up uses context.WithoutCancel(ctx).
 //
-// Other errors: the future's own; [loop.ErrClosed] if the future's loop has ended without completing it;
-// in a main function also a [*DeadlockError]. If the future has failed with a [*loop.PanicError], Await panics with it.
+// Await also returns the future's own error; [loop.ErrClosed] if the future's loop has ended
+// without completing it; and in a main function a [*DeadlockError]. If the future has failed with a
+// [*loop.PanicError], Await panics with it.
 //
 // Await may be called from any goroutine.
 func Await[T any](ctx context.Context, f loop.Awaitable[T]) (T, error) {
@@ -42,8 +44,8 @@ func Await[T any](ctx context.Context, f loop.Awaitable[T]) (T, error) {
 	return result(future)
 }
 
-// AwaitOnly is [Await] for code that must not block: outside of a task it doesn't wait, nor touch the future,
-// but returns [ErrNoGreenlet].
+// AwaitOnly is [Await] for code that must not block: outside a task it neither waits nor touches
+// the future, but returns [ErrNoGreenlet].
 func AwaitOnly[T any](ctx context.Context, f loop.Awaitable[T]) (T, error) {
 	if !InGreenlet() {
 		var none T
@@ -71,8 +73,9 @@ func wait(ctx context.Context, c *loop.Latch) error {
 	return err
 }
 
-// waitHere waits if the caller isn't in a task. Otherwise it returns the task, and the greenlet that is to wait: what
-// has to be found out before isn't part of a suspended task's stack then.
+// waitHere waits if the caller isn't in a task. Otherwise it returns the task and the greenlet that
+// must wait. It is a function of its own, so that finding these out takes no room on a suspended
+// task's stack.
 //
 //go:noinline
 func waitHere(ctx context.Context, c *loop.Latch) (*task, *greenlet.Greenlet, error) {
@@ -90,8 +93,8 @@ func waitHere(ctx context.Context, c *loop.Latch) (*task, *greenlet.Greenlet, er
 	return nil, nil, h.drive(ctx, "Await", g, c)
 }
 
-// abandon cancels the future because the context has ended, and returns the context's error;
-// or nil if the future was done just before, so that its result isn't lost.
+// abandon cancels the future because the context has ended, and returns the context's error. It
+// returns nil if the future was done just before, so that its result isn't lost.
 func abandon(ctx context.Context, c *loop.Latch) error {
 	err := loop.ContextError(ctx)
 	if !c.Cancel(err) {
@@ -100,8 +103,9 @@ func abandon(ctx context.Context, c *loop.Latch) error {
 	return err
 }
 
-// UntilDone waits until the context ends and returns its cause. It is how the main function of a server waits
-// for the signal to stop. It waits as long as that takes, and is no part of a deadlock; see [DeadlockError].
+// UntilDone waits until the context ends, and returns its cause. The main function of a server
+// calls it to wait for the signal to stop. The wait takes as long as necessary and is never part of
+// a deadlock; see [DeadlockError].
 func UntilDone(ctx context.Context) error {
 	ended := loop.NewPromise[struct{}](nil)
 	ended.Future().SetName("the end of a context")
@@ -113,9 +117,9 @@ func UntilDone(ctx context.Context) error {
 	return loop.ContextError(ctx)
 }
 
-// Sleep waits for d of the loop's time, or of real time in a plain goroutine.
-// A d that isn't positive gives all others that are ready a turn.
-// If the context ends before, Sleep returns its cause, as [Await] does.
+// Sleep waits for d on the loop's clock, or in real time in a plain goroutine. If d isn't positive,
+// Sleep gives all other ready tasks a turn. If the context ends first, Sleep returns its cause, as
+// [Await] does.
 func Sleep(ctx context.Context, d time.Duration) error {
 	if err := loop.ContextError(ctx); err != nil {
 		return err
@@ -154,7 +158,7 @@ func (t *task) sleep(ctx context.Context, g *greenlet.Greenlet, d time.Duration)
 	return loop.ContextError(ctx)
 }
 
-// A sleeping task waits for its alarm, of which it has one for all its sleeps.
+// A sleeping task waits for its alarm. It has one alarm for all its sleeps.
 type sleeping task
 
 func (s *sleeping) Done() bool     { return s.rung }
@@ -177,13 +181,13 @@ func (s *sleeping) unset() {
 	s.more.alarm.Stop()
 }
 
-// RunInLoop is called when the time is over.
+// RunInLoop resumes the task when the time is over.
 func (s *sleeping) RunInLoop() {
 	s.rung = true
 	(*task)(s).RunInLoop()
 }
 
-// yield is a sleep of no length.
+// yield is a sleep without a duration.
 func (t *task) yield(ctx context.Context, g *greenlet.Greenlet) error {
 	y := (*yielding)(t)
 	t.yields++
@@ -198,11 +202,12 @@ func (t *task) yield(ctx context.Context, g *greenlet.Greenlet) error {
 // A yielding task has given up its turn and waits for the next one.
 type yielding task
 
-// Done reports that all turns have come. It can be more than one that is waited for: a yield can be left before its turn has come.
+// Done reports that all turns have come. It can be more than one that is waited for: a yield can be
+// left before its turn has come.
 func (y *yielding) Done() bool     { return y.yields == y.turns }
 func (y *yielding) String() string { return "its next turn" }
 
-// RunInLoop is called when it's the task's turn.
+// RunInLoop resumes the task when its turn has come.
 func (y *yielding) RunInLoop() {
 	y.turns++
 	(*task)(y).RunInLoop()
@@ -223,12 +228,13 @@ func sleepBlocking(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Block calls fn, which may block. In a plain goroutine it simply does. In a loop fn runs in another goroutine
-// while the calling task, or the main function, waits as in [Await].
+// Block calls fn, which may block. In a plain goroutine Block calls it directly. In a loop fn runs
+// in another goroutine, while the calling task, or the main function, waits as in [Await].
 //
-// Block returns when fn has returned, also if the context ends meanwhile: fn gets the context, and should return soon then.
-// So what fn has used is never used by two at once. If the context ends before fn has begun, fn isn't called.
-// A panic in fn is raised in the caller as a [*loop.PanicError] if fn ran elsewhere; runtime.Goexit goes on in the caller.
+// Block returns when fn has returned, even if the context ends meanwhile: fn gets the context, and
+// should then return soon. So the caller never uses fn's data while fn still does. If the context
+// ends before fn has begun, fn isn't called. If fn ran in another goroutine, a panic in fn is
+// raised in the caller as a [*loop.PanicError], and a runtime.Goexit continues in the caller.
 func Block[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
 	h, _ := here()
 	if h == nil {

@@ -2,8 +2,8 @@ package repaint
 
 import "github.com/seed1239206e/repaint/greenlet"
 
-// A carrier is a greenlet that runs one task after the other: to begin a task costs a switch then, and not a new greenlet.
-// It is idle between two tasks, suspended in carry.
+// A carrier is a greenlet that runs one task after the other: to begin a task costs a switch then,
+// and not a new greenlet. It is idle between two tasks, suspended in carry.
 
 // maxIdle is how many carriers a host keeps for later tasks. The others end with their tasks.
 const maxIdle = 256
@@ -20,9 +20,9 @@ func (h *host) carrier(parent *greenlet.Greenlet) *greenlet.Greenlet {
 	return greenlet.NewHeld(carry, parent)
 }
 
-// carry is what a carrier runs. Its argument is a job, and nil has it end.
-// Its frame, like those of all functions between here and the switch, is part of each suspended task's stack,
-// which fits into the smallest one that there is if the task's own function needs little.
+// carry is what a carrier runs. Its argument is a job, and nil has it end. Its frame, like those of
+// all functions between here and the switch, is part of each suspended task's stack, which fits
+// into the smallest one that there is if the task's own function needs little.
 func carry(arg any) (_ any, err error) {
 	for arg != nil && err == nil {
 		arg, err = follow(arg.(job).run())
@@ -30,8 +30,8 @@ func carry(arg any) (_ any, err error) {
 	return nil, err
 }
 
-// follow waits for the next job after a task, which has ended. It returns nil if the carrier has to end.
-// It is apart from carry so that what it needs isn't part of a suspended task's stack.
+// follow waits for the next job after a task, which has ended. It returns nil if the carrier has to
+// end. It is apart from carry so that what it needs isn't part of a suspended task's stack.
 //
 //go:noinline
 func follow(t *task) (any, error) {

@@ -15,11 +15,12 @@ import (
 	"github.com/seed1239206e/repaint/greenlet"
 )
 
-// DumpTasks writes what the tasks of the calling goroutine's loop are doing: each with its name, where it was spawned, what it
-// waits for, since when (in debug mode, see [loop.WithDebug]) and where, as a stack. It is the counterpart of gevent's print_run_info.
-// It stops the program for a moment, as runtime.Stack of all goroutines does. Of very many tasks only the first thousand are written.
+// DumpTasks writes what the tasks of the calling goroutine's loop are doing: for each task its
+// name, where it was spawned, what it waits for, since when (in debug mode, see [loop.WithDebug])
+// and its stack. It writes at most the first thousand tasks. It is the counterpart of gevent's
+// print_run_info. It stops the program for a moment, as runtime.Stack of all goroutines does.
 //
-// Outside of a loop the error is [ErrNoLoop]; others are those of the writer.
+// Outside a loop it returns [ErrNoLoop]. It also returns errors of the writer.
 func DumpTasks(w io.Writer) error {
 	h, _ := here()
 	if h == nil {
@@ -29,13 +30,14 @@ func DumpTasks(w io.Writer) error {
 	return err
 }
 
-// DumpOnSignal has the tasks of all loops written to w whenever one of the signals comes, as [DumpTasks] does, until
-// the function that it returns is called. Only loops that begin after it are known, so call it at the program's start:
+// DumpOnSignal writes the tasks of all loops to w, as [DumpTasks] does, whenever one of the signals
+// comes, until stop is called. It knows only loops that begin after it, so call it at the program's
+// start:
 //
 //	defer repaint.DumpOnSignal(os.Stderr, syscall.SIGQUIT)()
 //
-// A loop that is held, so that it doesn't answer within a second, is written with the stack of what holds it.
-// Unlike the runtime's own reaction to SIGQUIT, the program goes on.
+// For a loop that is held up, so that it doesn't answer within a second, it writes the stack of the
+// code that holds it up. Unlike with the runtime's own reaction to SIGQUIT, the program goes on.
 func DumpOnSignal(w io.Writer, signals ...os.Signal) (stop func()) {
 	enlisting.Add(1)
 	came, done := make(chan os.Signal, 1), make(chan struct{})
@@ -63,7 +65,7 @@ func DumpOnSignal(w io.Writer, signals ...os.Signal) (stop func()) {
 // answerTime is how long a loop may take to describe itself.
 const answerTime = time.Second
 
-// dumpAll has each loop describe itself when it comes to it.
+// dumpAll makes each loop describe itself in one of its turns.
 func dumpAll(w io.Writer, s os.Signal, done <-chan struct{}) {
 	all := enlisted()
 	answers := make([]chan []byte, len(all))
@@ -96,7 +98,7 @@ func dumpAll(w io.Writer, s os.Signal, done <-chan struct{}) {
 			fmt.Fprintf(&b, "\nthe loop of %s is held by %s:\n%s", h.family, name, indented(stack))
 		}
 	}
-	_, _ = w.Write(b.Bytes()) // there is nobody to tell that it failed
+	_, _ = w.Write(b.Bytes()) // there is nowhere to report a failure
 }
 
 // mostTasks is how many tasks a dump shows.
@@ -133,7 +135,8 @@ func (h *host) dump(stacks *greenlet.Stacks) []byte {
 	return b.Bytes()
 }
 
-// machinery are beginnings of the names of functions by which a task is run and waits, which a dump leaves out.
+// machinery has the prefixes of the names of functions through which a task runs and waits. A dump
+// leaves them out.
 var machinery = []string{pkg + "(*task).", pkg + "(*Task[", pkg + "(*Group).start", pkg + "carry(", pkg + "wait("}
 
 // indented returns a stack, of which each frame is two lines, as part of a dump.
@@ -149,8 +152,8 @@ func indented(stack string) string {
 	return b.String()
 }
 
-// The hosts that a dump on a signal shows. They are noted only while somebody has asked for such dumps,
-// so that a Run costs no lock for all.
+// The hosts that a dump on a signal shows. They are noted only while DumpOnSignal is active, so
+// that otherwise a Run takes no global lock.
 var (
 	enlisting atomic.Int32
 	hosts     struct {

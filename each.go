@@ -11,16 +11,18 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// Each calls fn for each value of the sequence, up to limit of them side by side, and yields the results in the order of the values.
-// It is for streams: values are taken only as results are, so neither need fit into memory.
-// A limit of zero, or less, means that all are started before the first result is waited for.
+// Each calls fn for each value of the sequence, up to limit of them side by side, and yields the
+// results in the order of the values. It is for streams: it takes values only as the loop takes
+// results, so neither need fit into memory. With a limit of zero or less, Each starts all calls
+// before it waits for the first result.
 //
 //	for user, err := range repaint.Each(ctx, 10, slices.Values(ids), load) { … }
 //
-// An error is yielded and the others go on; who wants to stop leaves the loop. When the loop is left, or ends,
-// the context of those that still run ends, and they are waited for: nothing outlives the loop.
-// When ctx ends no more values are taken, what runs is waited for and yielded, and then the context's cause.
-// A panic in fn is raised in the loop, and runtime.Goexit goes on there.
+// Each yields an error and the other calls go on; to stop, leave the loop. When the loop ends or is
+// left, the context of the running calls ends, and Each waits for them: no call outlives the loop.
+// When ctx ends, Each takes no more values, yields the results of the running calls, and then
+// yields the context's cause. A panic in fn is raised in the loop, and a runtime.Goexit continues
+// there.
 //
 // In a loop the calls are tasks, in a plain goroutine they are goroutines, as with a [Group].
 //
@@ -62,9 +64,10 @@ func Each[In, Out any](ctx context.Context, limit int, values iter.Seq[In], fn f
 	}
 }
 
-// AsCompleted calls the functions side by side and yields their results as they come, the first one first.
-// It is asyncio's as_completed. Errors, panics, the end of the loop and of the context are as with [Each],
-// only that the context's own error isn't yielded in addition: each function gives its own.
+// AsCompleted calls the functions side by side and yields their results in the order in which they
+// come. It is asyncio's as_completed. Errors, panics, the end of the loop and of the context are as
+// with [Each], except that AsCompleted doesn't yield the context's cause: each function returns its
+// own error.
 //
 //go:noinline
 func AsCompleted[T any](ctx context.Context, fns ...func(ctx context.Context) (T, error)) iter.Seq2[T, error] {
@@ -98,10 +101,10 @@ func asCompleted[T any](ctx context.Context, fns []func(ctx context.Context) (T,
 }
 
 // First calls the functions side by side and returns the first result that comes without an error.
-// Then the context of the others ends, and First waits for them: what they still return is lost, so a function that
-// opens something must close it if it can't return it in time.
-// If all fail, First returns their errors, joined in the order in which they came. Without functions that is an error, too.
-// Where it may be called, and what panics do, is as with a [Group].
+// Then the context of the others ends, and First waits for them. Their results are lost, so a
+// function that opens something must close it when its context has ended. If all functions fail,
+// First returns their errors, joined in the order in which they came. Without functions it returns
+// an error. It may be called where a [Group] may be used, and panics like one.
 //
 //go:noinline
 func First[T any](ctx context.Context, fns ...func(ctx context.Context) (T, error)) (T, error) {
@@ -119,7 +122,8 @@ func First[T any](ctx context.Context, fns ...func(ctx context.Context) (T, erro
 	return none, failed.join()
 }
 
-// A brood is functions that run side by side and don't outlive the one who waits for them.
+// A brood is a number of functions that run side by side and don't outlive the caller that waits
+// for them.
 type brood[T any] struct {
 	host    *host
 	scope   scope
@@ -155,7 +159,7 @@ func (b *brood[T]) take(i int) (T, error) {
 
 var errLeft = errors.New("repaint: the loop that waited for the result was left")
 
-// end cancels what still runs and waits for it. If one of them panics, so does end.
+// end cancels the running functions and waits for them. If one of them panics, so does end.
 func (b *brood[T]) end() {
 	b.scope.cancel(context.Canceled, errLeft)
 	var panicked *loop.PanicError

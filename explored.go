@@ -10,9 +10,9 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// In a loop that explores schedules tasks have names that don't depend on the schedule, and tell where they wait. The main
-// function is one of those that are chosen from: it goes on in its turn, and not as soon as it can.
-// In other loops all this is a nil check.
+// In a loop that explores schedules tasks have names that don't depend on the schedule, and tell
+// where they wait. The main function is one of those that are chosen from: it goes on in its turn,
+// and not as soon as it can. In other loops all this is a nil check.
 
 // An explored is the part of a task, or of the main function, that a loop needs which explores.
 type explored struct {

@@ -11,14 +11,16 @@ import (
 // failures are the errors of functions that ran side by side.
 type failures struct {
 	errs []error
-	// late says which of them only tell that the context has ended, in one way or another.
+	// late says which of them only report that the context has ended.
 	late []bool
 }
 
-// add notes an error, and reports whether it is the first. The end is that of the functions' context, nil if it hasn't ended.
+// add notes an error, and reports whether it is the first. end is the end of the functions'
+// context, or nil if it hasn't ended.
 func (f *failures) add(err error, end *scopeEnd) (first bool) {
 	if len(f.errs) > 0 {
-		// Once there is an error the others are cancelled, which is no news, and neither is the same error once more.
+		// Once there is an error, the others are cancelled. That is no news, and neither is the
+		// same error again.
 		if errors.Is(err, context.Canceled) || same(err, f.errs[0]) {
 			return false
 		}
@@ -43,7 +45,7 @@ func (f *failures) join() error {
 	return &joinedError{*f}
 }
 
-// A joinedError is what errors.Join makes, but its text says everything once.
+// A joinedError is like the result of errors.Join, but its text says everything only once.
 type joinedError struct{ failures }
 
 func (e *joinedError) Error() string {

@@ -14,11 +14,11 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A Group runs functions side by side and waits for them: none outlives it.
-// The first error ends the context of the others. It is a nursery, or task group, with the shape of errgroup.
+// A Group runs functions side by side and waits for them: none outlives it. The first error ends
+// the context of the others. It is a nursery, or task group, with the shape of errgroup.
 //
-// In a loop its functions are tasks. In a plain goroutine they are goroutines.
-// So blue code can use it wherever it runs. It keeps nothing of a function that has ended but its error.
+// In a loop its functions are tasks. In a plain goroutine they are goroutines. So blue code can use
+// it wherever it runs. It keeps only the error of a function that has ended.
 //
 //	g := repaint.NewGroup(ctx)
 //	g.Go(func(ctx context.Context) error { … })
@@ -41,8 +41,8 @@ type Group struct {
 	patience *time.Timer               // for the functions to end, once their context has
 }
 
-// NewGroup returns a group whose functions' context ends with ctx, with the first error among them, and when [Group.Wait] returns.
-// Wait must be called, or the group is never let go.
+// NewGroup returns a group. The context of its functions ends with ctx, with the first error among
+// them, and when [Group.Wait] returns. Wait must be called, or the group is never released.
 func NewGroup(ctx context.Context) *Group {
 	g := new(Group)
 	g.host, _ = here()
@@ -50,8 +50,8 @@ func NewGroup(ctx context.Context) *Group {
 	return g
 }
 
-// Context returns the context of the group's functions. It is for those who wait for one of them: a wait with it
-// ends when the group fails. So a function can be waited for until it is ready:
+// Context returns the context of the group's functions. It is for code that waits for one of them,
+// because a wait with this context ends when the group fails. This waits until a function is ready:
 //
 //	ready := loop.NewPromise[net.Addr](nil)
 //	g.Go(func(ctx context.Context) error { return serve(ctx, ready) }) // resolves it, or returns an error
@@ -60,15 +60,16 @@ func NewGroup(ctx context.Context) *Group {
 // It ends when [Group.Wait] returns.
 func (g *Group) Context() context.Context { return &g.scope }
 
-// Go starts fn. In a loop that's at once, up to fn's first wait, as in [Spawn].
+// Go starts fn. In a loop fn runs at once and up to its first wait, as in [Spawn].
 //
-// A group that was made in a loop belongs to it, and its functions can call Go, too. Calling it elsewhere makes the group fail with [ErrOtherLoop].
-// Go of a group that was made in a plain goroutine may be called from any goroutine.
-// A call after Wait has returned panics.
+// A group that was made in a loop belongs to that loop, and its functions can also call Go. A call
+// from elsewhere makes the group fail with [ErrOtherLoop]. Go of a group that was made in a plain
+// goroutine may be called from any goroutine. Go panics after Wait has returned.
 //
-// If the group has a limit, Go first waits for a place, and it does so to the end: a group whose context has ended
-// gets places as its functions end. In a callback, which can't wait, the group fails with [ErrInCallback] instead.
-// A function of the group that waits so has a place itself; if all of them do, that's a deadlock.
+// If the group has a limit, Go first waits for a place, even if the group's context has ended:
+// places become free as functions end. In a callback, which can't wait, the group fails with
+// [ErrInCallback] instead. A function of the group that waits in Go has a place itself. If all its
+// functions wait in Go, that is a deadlock.
 //
 //go:noinline
 func (g *Group) Go(fn func(ctx context.Context) error) {
@@ -83,7 +84,7 @@ func (g *Group) begin(fn func(ctx context.Context) error, site callsite.Site) {
 	g.start(fn, site)
 }
 
-// TryGo starts fn like [Group.Go] if it can do so without waiting, and reports whether it has.
+// TryGo starts fn like [Group.Go] if it can do so without waiting, and reports whether it did.
 //
 //go:noinline
 func (g *Group) TryGo(fn func(ctx context.Context) error) bool {
@@ -96,8 +97,8 @@ func (g *Group) TryGo(fn func(ctx context.Context) error) bool {
 	return free
 }
 
-// SetLimit sets how many functions may run at once. Zero, or less, means that there is no limit.
-// It must be called before the first Go.
+// SetLimit sets how many functions may run at once. Zero or less means no limit. It must be called
+// before the first Go, and panics after it.
 func (g *Group) SetLimit(n int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -147,7 +148,7 @@ func (g *Group) takePlace() error {
 	return err
 }
 
-// leavePlace gives a place to the one who has waited longest.
+// leavePlace gives a place to the caller that has waited longest.
 func (g *Group) leavePlace() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -175,8 +176,8 @@ func (g *Group) start(fn func(ctx context.Context) error, site callsite.Site) {
 	launch(&g.scope, g.host, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) }, site, g)
 }
 
-// returned is told what a function of the group has returned, before its future is done.
-// It reports whether that is the group's first error.
+// returned notes what a function of the group has returned, before its future is done. It reports
+// whether that is the group's first error.
 func (g *Group) returned(m member, err error) (first bool) {
 	if err == nil || !g.fail(err) {
 		return false
@@ -185,7 +186,7 @@ func (g *Group) returned(m member, err error) (first bool) {
 	return true
 }
 
-// left is told that a function of the group has ended, by returning or otherwise. Its future is done.
+// left notes that a function of the group has ended, by returning or otherwise. Its future is done.
 func (g *Group) left(m member, returned bool) {
 	if !returned {
 		g.look(m)
@@ -194,7 +195,7 @@ func (g *Group) left(m member, returned bool) {
 	g.leavePlace()
 }
 
-// look has Wait look at how a function has ended.
+// look makes Wait look at how a function has ended.
 func (g *Group) look(m member) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -208,7 +209,7 @@ type member struct {
 }
 
 // launch runs fn beside the caller: in a task if there is a loop, in a goroutine if there is none.
-// The group may be nil; it is told of what becomes of fn.
+// The group, which may be nil, learns how fn ends.
 func launch[T any](ctx context.Context, h *host, fn func(ctx context.Context) (T, error), site callsite.Site, g *Group) *loop.Future[T] {
 	if h != nil {
 		return spawn(ctx, fn, site, g, nil).AsFuture()
@@ -250,14 +251,15 @@ func (g *Group) fail(err error) (first bool) {
 	return first
 }
 
-// Wait returns when all the functions have ended. Its error is nil if all of theirs are; it is the error of the first one
-// that failed, joined with those of the others, except for those that say only that they were cancelled thereupon.
-// Its text says only once that the context has ended.
-// If one of the functions panicked, Wait panics with a [*loop.PanicError]; if one called runtime.Goexit, so does Wait.
+// Wait returns when all functions have ended. It returns nil if no function failed. Otherwise it
+// returns the first error joined with the errors of the other functions, except errors that are
+// mere consequences of the cancel. The text mentions the end of the context only once. If one of
+// the functions panicked, Wait panics with a [*loop.PanicError]. If one called runtime.Goexit, so
+// does Wait.
 //
-// If the group's context ends, so does that of its functions; Wait still waits for them.
-// If one of them has not ended 10 seconds later, a [*StubbornError] is reported, see [loop.WithReport]:
-// a function that overlooks its context can hang the group, but not silently.
+// If the group's context ends, the context of its functions ends too, and Wait still waits for
+// them. If a function hasn't ended 10 seconds later, a [*StubbornError] is reported, see
+// [loop.WithReport]: a function that ignores its context can hang the group, but not silently.
 func (g *Group) Wait() error {
 	for stuck := false; ; stuck = true {
 		f := g.end()
@@ -285,7 +287,8 @@ func (g *Group) Wait() error {
 	return err
 }
 
-// end returns a future for the end of the functions, nil if none runs; then none will any more.
+// end returns a future for the end of the functions, or nil if none runs. Then no function will run
+// any more.
 func (g *Group) end() *loop.Future[struct{}] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -304,7 +307,7 @@ func (g *Group) end() *loop.Future[struct{}] {
 	return g.ended.Future()
 }
 
-// goOn raises the first panic of functions that have ended, or else goes on with a Goexit.
+// goOn raises the first panic of functions that have ended, or else continues a Goexit.
 func goOn(ended []member) {
 	slices.SortFunc(ended, func(a, b member) int { return cmp.Compare(a.number, b.number) })
 	var panicked *loop.PanicError
@@ -360,8 +363,9 @@ func (g *Group) complain(patience time.Duration) {
 }
 
 // Gather calls the functions side by side and returns their results in the order of the functions.
-// The first error ends the context of the others; then Gather waits for them and returns the errors as [Group.Wait] does,
-// with what results there are. Where it may be called, and what panics do, is as with a [Group].
+// The first error ends the context of the others. Gather then waits for them, and returns the
+// results that there are and an error as [Group.Wait] does. It may be called where a [Group] may be
+// used, and panics like one.
 //
 //go:noinline
 func Gather[T any](ctx context.Context, fns ...func(ctx context.Context) (T, error)) ([]T, error) {

@@ -24,8 +24,9 @@ type host struct {
 	// current is the task that has control, nil if it's the main function or a bare callback.
 	// Which of the two is what loop.Driving tells.
 	current *task
-	// relays says that current has control from the loop's queue, and not from a Spawn, whose caller goes on when the task waits.
-	// So control may pass to the next in the queue instead of the driver. See successor.
+	// relays says that current has control from the loop's queue, and not from a Spawn, whose
+	// caller goes on when the task waits. So control may pass to the next in the queue instead of
+	// the driver. See successor.
 	relays bool
 	// driver is the greenlet in which the main function drives the loop.
 	driver *greenlet.Greenlet
@@ -64,7 +65,8 @@ type host struct {
 	stubborn   []string         // tasks that had to be killed
 }
 
-// here returns the host of the calling goroutine, and its current greenlet, or nil if it isn't in a loop.
+// here returns the host of the calling goroutine, and its current greenlet, or nil if it isn't in a
+// loop.
 func here() (*host, *greenlet.Greenlet) {
 	g := greenlet.Lookup()
 	if g == nil {
@@ -83,8 +85,9 @@ func CurrentLoop() *loop.Loop {
 	return nil
 }
 
-// InGreenlet reports whether the caller is in a task, so that [Await] suspends only a greenlet.
-// It doesn't in the main function of a [Run], nor in a plain goroutine, also not in one that a task has started.
+// InGreenlet reports whether the caller is in a task, so that [Await] suspends only a greenlet. It
+// doesn't in the main function of a [Run], nor in a plain goroutine, also not in one that a task
+// has started.
 func InGreenlet() bool {
 	h, _ := here()
 	return h != nil && h.current != nil
@@ -92,10 +95,11 @@ func InGreenlet() bool {
 
 // Run makes a loop, calls main in the calling goroutine, and returns main's error once all is over.
 //
-// Within main, and all that it calls, [Spawn] starts tasks, and they run whenever main waits, in [Await] or another
-// function of this package. Nothing runs in parallel: tasks, callbacks and main take turns, and change only
-// where one waits. When main returns, its context ends, and with it the tasks that are left;
-// Run waits until they have ended. A task that still waits 10 seconds later is killed, and Run's error says so.
+// Within main, and all that it calls, [Spawn] starts tasks, and they run whenever main waits, in
+// [Await] or another function of this package. Nothing runs in parallel: tasks, callbacks and main
+// take turns, and change only where one waits. When main returns, its context ends, and with it the
+// tasks that are left; Run waits until they have ended. A task that still waits 10 seconds later is
+// killed, and Run's error says so.
 //
 // Run can be called anywhere, also in a task, whose loop stands still meanwhile.
 // If main panics or calls runtime.Goexit, the tasks are ended just so.
@@ -199,7 +203,8 @@ func (e *notJoined) Unwrap() error { return ErrNotJoined }
 // joinPatience is how long the tasks that are left may take to end, in real time.
 var joinPatience = 10 * time.Second // a variable only for tests
 
-// end cancels the tasks and the main function's context, waits until they have ended, and closes the loop.
+// end cancels the tasks and the main function's context, waits until they have ended, and closes
+// the loop.
 func (h *host) end() {
 	defer func() {
 		if h.returned {
@@ -251,7 +256,8 @@ func (h *host) killLeft() {
 	}
 }
 
-// drive runs the loop until the future is done or the context ends: it is how the main function waits.
+// drive runs the loop until the future is done or the context ends: it is how the main function
+// waits.
 func (h *host) drive(ctx context.Context, call string, g *greenlet.Greenlet, c *loop.Latch) error {
 	if h.inCallback() {
 		return misplaced(ErrInCallback, call, "by a callback: spawn a task that waits, or use the future's OnDone")
@@ -313,7 +319,8 @@ func (h *host) checkOuter(c *loop.Latch) error {
 	return nil
 }
 
-// checkLock refuses what switches to greenlets in another state of thread locking than they can run in.
+// checkLock refuses what switches to greenlets in another state of thread locking than they can run
+// in.
 func (h *host) checkLock(call string) error {
 	now := greenlet.CurrentThreadLock()
 	if now == h.lock {
@@ -347,8 +354,8 @@ func (h *host) run(t *task, me, g *greenlet.Greenlet, arg any) {
 	before, relays := h.current, h.relays
 	t.resumer = me
 	if t.greenlet.Parent() != me {
-		// Where the task's greenlet ends, control is to come back here. It can fail only if the task is an ancestor of ours,
-		// and then it isn't suspended in an Await.
+		// Where the task's greenlet ends, control is to come back here. It can fail only if the
+		// task is an ancestor of ours, and then it isn't suspended in an Await.
 		if err := t.greenlet.SetParent(me); err != nil {
 			h.stray = err
 			return

@@ -17,20 +17,22 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// AdoptConn makes a connection cooperative: in a loop, Read and Write suspend only the task that calls them, or the main
-// function; in a plain goroutine they are the connection's own. From then on c must be used only through what AdoptConn returns,
-// which any goroutine and any loop may do, several at once: reads come one after the other, and so do writes, each as a whole.
+// AdoptConn makes a connection cooperative: in a loop, Read and Write suspend only the task that
+// calls them, or the main function; in a plain goroutine they are the connection's own. From then
+// on c must be used only through the returned connection. Any goroutines and loops may use it at
+// once: reads happen one after another, and so do writes, each as a whole.
 //
-// Deadlines and Close work as those of c, for all that wait. Deadlines are in real time, also in a loop with a virtual clock.
-// A task whose context ends goes on waiting, as a goroutine would: a client ends a wait by a deadline or Close, and may do so
-// from a goroutine of its own.
+// Deadlines and Close work as on c, and affect all waiting callers. Deadlines are in real time,
+// even in a loop with a virtual clock. A task whose context ends goes on waiting, as a goroutine
+// would: a client ends a wait by a deadline or by Close, and may do so from a goroutine of its own.
 //
-// What a client does in goroutines of its own is ordinary blocking I/O. If the task then waits for such a goroutine, by a channel
-// or a mutex, its loop stands still meanwhile: pgx, for one, reads in another goroutine while a write takes longer than 15 ms.
-// A tls.Conn works on top of it; one task at a time may read from it, and one may write, because a tls.Conn has mutexes.
+// In a client's own goroutines I/O blocks as usual. If the task then waits for such a goroutine, on
+// a channel or a mutex, its loop stands still meanwhile. For example, pgx reads in another
+// goroutine while a write takes longer than 15 ms. A tls.Conn works on top of it; one task at a
+// time may read from it, and one may write, because a tls.Conn has mutexes.
 //
-// TCP and Unix connections wait in the loop itself, see [loop.Loop.Poll]. Others, such as a net.Pipe, and systems without a
-// poller, take a goroutine for each wait.
+// TCP and Unix connections wait in the loop itself, see [loop.Loop.Poll]. Other connections, such
+// as a net.Pipe, and systems without a poller need a goroutine for each wait.
 func AdoptConn(c net.Conn) net.Conn {
 	if adopted, ok := c.(*netConn); ok {
 		return adopted
@@ -117,7 +119,7 @@ func (c *netConn) Write(p []byte) (written int, err error) {
 	return written, err
 }
 
-// Close implements net.Conn. All that wait get net.ErrClosed.
+// Close implements net.Conn. All waiting callers get net.ErrClosed.
 func (c *netConn) Close() error {
 	c.mu.Lock()
 	if !c.closed && c.end != "" {
@@ -166,10 +168,12 @@ func (c *netConn) setDeadline(t time.Time, set func(time.Time) error, halves ...
 	return nil
 }
 
-// NetConn returns the connection underneath. Reading from it, or writing to it, disturbs those who use this one.
+// NetConn returns the connection underneath. Reading from it, or writing to it, disturbs the users
+// of this one.
 func (c *netConn) NetConn() net.Conn { return c.Conn }
 
-// SyscallConn implements syscall.Conn, with which clients look whether an idle connection is still alive.
+// SyscallConn implements syscall.Conn, with which clients check whether an idle connection is
+// alive.
 func (c *netConn) SyscallConn() (syscall.RawConn, error) {
 	if s, ok := c.Conn.(syscall.Conn); ok {
 		return s.SyscallConn()
@@ -177,7 +181,7 @@ func (c *netConn) SyscallConn() (syscall.RawConn, error) {
 	return nil, errors.ErrUnsupported
 }
 
-// CloseWrite ends what the other side can read, where the connection underneath can do that.
+// CloseWrite ends the stream to the other side, if the connection underneath can do that.
 func (c *netConn) CloseWrite() error {
 	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return w.CloseWrite()
@@ -197,7 +201,8 @@ func (c *netConn) Ready(r loop.Readiness) {
 	}
 }
 
-// register has a loop tell when the descriptor is ready. It reports false if that loop can't, or if the connection is closed.
+// register has a loop tell when the descriptor is ready. It reports false if that loop can't, or if
+// the connection is closed.
 func (c *netConn) register(l *loop.Loop) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -219,7 +224,8 @@ func (c *netConn) register(l *loop.Loop) bool {
 	return true
 }
 
-// A half is one direction of a connection. One caller at a time has it, also while that one waits.
+// A half is one direction of a connection. One caller at a time has it, even while that caller
+// waits.
 type half struct {
 	conn *netConn
 	op   string
@@ -244,7 +250,7 @@ func (f *half) init(c *netConn, op string, call func([]byte) (int, error), once 
 	f.once = func(fd uintptr) { f.n, f.blocks, f.err = once(fd, f.buf) }
 }
 
-// enter waits until the half is the caller's. An error says that the caller can't wait.
+// enter waits until the caller has the half. It returns an error if the caller can't wait.
 func (f *half) enter() error {
 	c := f.conn
 	c.mu.Lock()
@@ -269,7 +275,7 @@ func (f *half) enter() error {
 	return err
 }
 
-// giveUp takes one out of the line, or passes on what has been given to that one meanwhile.
+// giveUp takes a caller out of the line, or passes on the half if the caller got it meanwhile.
 func (f *half) giveUp(turn *loop.Promise[struct{}]) {
 	f.conn.mu.Lock()
 	i := slices.Index(f.line, turn)
@@ -282,7 +288,7 @@ func (f *half) giveUp(turn *loop.Promise[struct{}]) {
 	}
 }
 
-// leave gives the half to the next in the line.
+// leave gives the half to the next caller in the line.
 func (f *half) leave() {
 	f.conn.mu.Lock()
 	defer f.conn.mu.Unlock()
@@ -296,7 +302,7 @@ func (f *half) leave() {
 	next.Resolve(struct{}{})
 }
 
-// do makes attempts until one gets something done, and in between waits in the loop.
+// do makes attempts until one succeeds or fails, and waits in the loop between them.
 func (f *half) do(h *host, p []byte) (int, error) {
 	for {
 		if err := f.over(); err != nil {
@@ -320,7 +326,7 @@ func (f *half) do(h *host, p []byte) (int, error) {
 	}
 }
 
-// over returns why there are no attempts any more.
+// over returns the reason why no attempt can be made any more.
 func (f *half) over() error {
 	f.conn.mu.Lock()
 	defer f.conn.mu.Unlock()
@@ -372,15 +378,16 @@ func (f *half) wait() error {
 	return err
 }
 
-// wake has the one who waits look again. It needs the connection's mutex.
+// wake makes the waiting caller look again. It needs the connection's mutex.
 func (f *half) wake() {
 	if f.waiting != nil {
 		f.waiting.Resolve(struct{}{})
 	}
 }
 
-// elsewhere makes the connection's own call in another goroutine, which gets a buffer of its own: it may be there
-// for longer than a caller whose greenlet is unwound. The connection is closed then, because what was read is lost.
+// elsewhere makes the connection's own call in another goroutine, which gets a buffer of its own:
+// it may be there for longer than a caller whose greenlet is unwound. The connection is closed
+// then, because what was read is lost.
 func (f *half) elsewhere(h *host, p []byte) (int, error) {
 	if h.current == nil && h.inCallback() {
 		return 0, misplaced(ErrInCallback, "a connection's "+f.op, "by a callback: spawn a task that calls it")
@@ -406,7 +413,7 @@ func (f *half) elsewhere(h *host, p []byte) (int, error) {
 	return n, err
 }
 
-// failed says what failed, as package net does.
+// failed returns an error that names the operation, as package net does.
 func (f *half) failed(err error) error {
 	c := f.conn.Conn
 	return &net.OpError{Op: f.op, Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}

@@ -7,14 +7,16 @@ import (
 	"time"
 )
 
-// With a virtual clock time stands still while a peer owes an answer, as it does while a statement is under way. Whether it
-// does has to be guessed from who speaks, as a connection that waits for a request looks the same:
+// With a virtual clock time stands still while a peer owes an answer, as it does while a statement
+// is under way. Whether it does has to be guessed from who speaks, as a connection that waits for a
+// request looks the same:
 //
-//   - Who dials, or writes before anything was read, asks, and what it reads is answers. The others are servers, to
-//     whom nothing is owed.
-//   - What comes after the beginning of an answer may be the rest of it, or what a peer says unasked some time. For that
-//     time stands still only so long.
-//   - If the other end is cooperative, too, and in this program, it may be a task that sleeps. So time goes on.
+//   - Who dials, or writes before anything was read, asks, and what it reads is answers. The others
+//     are servers, to whom nothing is owed.
+//   - What comes after the beginning of an answer may be the rest of it, or what a peer says
+//     unasked some time. For that time stands still only so long.
+//   - If the other end is cooperative, too, and in this program, it may be a task that sleeps. So
+//     time goes on.
 
 // restPatience is how long, in real time, a virtual clock stands still for the rest of an answer.
 const restPatience = time.Second
@@ -49,7 +51,8 @@ func (t *talk) heard(n int) {
 	}
 }
 
-// awaitsPeer is called before one direction of the connection waits, with what tells the loop whether the peer is to act.
+// awaitsPeer is called before one direction of the connection waits, with what tells the loop
+// whether the peer is to act.
 func (c *netConn) awaitsPeer(f *half, underWay func(bool) bool) {
 	if !underWay(false) || c.peerIsHere() {
 		return // the loop doesn't mind, or must not

@@ -8,18 +8,21 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// Polls are the contexts that a loop with a virtual clock looks at when it is idle. They belong to the loop.
+// Polls are the contexts that a loop with a virtual clock looks at when it is idle. They belong to
+// the loop.
 //
-// It has to look between any two moments of its clock, so with many of them it first asks whether there can be anything to see:
-// package context tells of an end in a new goroutine, which it makes before the cancel returns.
-// As long as the program has made none, none of those has ended of which package context knows.
+// It has to look between any two moments of its clock, so with many of them it first asks whether
+// there can be anything to see: package context tells of an end in a new goroutine, which it makes
+// before the cancel returns. As long as the program has made none, none of those has ended of which
+// package context knows.
 type polls struct {
 	usual   pollList
 	foreign pollList // of contexts that aren't package context's
 	made    uint64   // goroutines of the program, when it last looked
 }
 
-// crowd is how many contexts are enough to ask first, which costs as much as to look at some hundreds.
+// crowd is how many contexts are enough to ask first, which costs as much as to look at some
+// hundreds.
 const crowd = 256
 
 // crowded reports whether there are so many that it's worth while to have few.

@@ -11,21 +11,25 @@ import (
 // errEnded is the cause with which the context of a task, a group or a Run ends when they do.
 var errEnded = errors.New("repaint: what this context belonged to has ended")
 
-// A scope is the context of a task, a group or a Run. It is a context.Context that costs next to nothing
-// as long as nothing looks closely: an ordinary one is made when something asks for its channel, or derives from it.
-// Scopes know the scopes below them, and cancel them without the help of goroutines.
+// A scope is the context of a task, a group or a Run. It is a context.Context that costs next to
+// nothing as long as nothing looks closely: an ordinary one is made when something asks for its
+// channel, or derives from it. Scopes know the scopes below them, and cancel them without the help
+// of goroutines.
 //
-// What ends above a scope ends it before whoever ended that goes on. There are two exceptions, for which Err looks: an ordinary
-// context at the top, of which package context tells in another goroutine, and deadlines, which a loop
-// that is busy hasn't noticed. How deep a scope is doesn't matter to it.
+// What ends above a scope ends it before whoever ended that goes on. There are two exceptions, for
+// which Err looks: an ordinary context at the top, of which package context tells in another
+// goroutine, and deadlines, which a loop that is busy hasn't noticed. How deep a scope is doesn't
+// matter to it.
 //
 // Its methods may be called from any goroutine.
 type scope struct {
 	parent context.Context
-	// root is the highest scope of those above, or this one. Its parent is no scope. Set before use.
+	// root is the highest scope of those above, or this one. Its parent is no scope. Set before
+	// use.
 	root *scope
 	stop func() bool // ends the watch over a parent that is no scope but can end; set before use
-	// expiry is the first time at which this scope, or one above, ends by itself; nil if none does. Set before use.
+	// expiry is the first time at which this scope, or one above, ends by itself; nil if none does.
+	// Set before use.
 	expiry *expiry
 	end    atomic.Pointer[scopeEnd]
 	std    atomic.Pointer[stdContext]
@@ -46,7 +50,8 @@ type scopeEnd struct{ err, cause error }
 type stdContext struct {
 	context.Context
 	cancel context.CancelCauseFunc
-	// trigger is the context's parent if the scope's own parent can't be, because the two may end differently; else nil.
+	// trigger is the context's parent if the scope's own parent can't be, because the two may end
+	// differently; else nil.
 	trigger *trigger
 }
 
@@ -139,8 +144,9 @@ func (s *scope) parentEnd() *scopeEnd {
 	return endOf(s.parent)
 }
 
-// cancel ends the scope and all below it; when it returns they have ended. A nil cause stands for err. Only the first end counts,
-// and if the parent has ended, though the news may still be on its way, that is the first.
+// cancel ends the scope and all below it; when it returns they have ended. A nil cause stands for
+// err. Only the first end counts, and if the parent has ended, though the news may still be on its
+// way, that is the first.
 func (s *scope) cancel(err, cause error) {
 	if cause == nil {
 		cause = err
@@ -173,8 +179,9 @@ func (s *scope) finish(end *scopeEnd, first bool) {
 	}
 }
 
-// cascade ends all below a scope that has ended, and tells the owners, those of the lowest first. Several goroutines may be at it:
-// each goes on until all have ended. It needs no stack for how deep they are.
+// cascade ends all below a scope that has ended, and tells the owners, those of the lowest first.
+// Several goroutines may be at it: each goes on until all have ended. It needs no stack for how
+// deep they are.
 func (s *scope) cascade() {
 	for at := s; ; {
 		at.mu.Lock()
@@ -252,7 +259,8 @@ func (s *scope) Err() error {
 	return end.err
 }
 
-// endsUnnoticed ends the scope if it should have ended by now without having been told, and reports whether it did.
+// endsUnnoticed ends the scope if it should have ended by now without having been told, and reports
+// whether it did.
 func (s *scope) endsUnnoticed() bool {
 	for e := s.expiry; e != nil; e = e.above {
 		if e.overdue() {
@@ -305,8 +313,8 @@ func (s *scope) Value(key any) any {
 		return s.root.parent.Value(key) // scopes have no values of their own
 	}
 	if s.end.Load() != nil {
-		// The ordinary context may be about to end just now, in another goroutine, here or in a parent's.
-		// Until it has, context.Cause wouldn't find the cause.
+		// The ordinary context may be about to end just now, in another goroutine, here or in a
+		// parent's. Until it has, context.Cause wouldn't find the cause.
 		std := s.standard()
 		<-std.Done()
 		return std.Value(key)
@@ -321,7 +329,8 @@ func (s *scope) Value(key any) any {
 	}
 }
 
-// cancelKey is the key by which package context asks for an ordinary context; nil if it has another way.
+// cancelKey is the key by which package context asks for an ordinary context; nil if it has another
+// way.
 var cancelKey = func() any {
 	asked := &keyCatcher{Context: context.Background()}
 	_ = context.Cause(asked)
@@ -346,7 +355,8 @@ func (s *scope) standard() context.Context {
 	if std := s.std.Load(); std != nil {
 		return std.Context
 	}
-	// Those above come first, the highest before all others: package context asks for theirs, and it needn't go deeper for that.
+	// Those above come first, the highest before all others: package context asks for theirs, and
+	// it needn't go deeper for that.
 	var missing []*scope
 	for at := s; ; at = at.above() {
 		missing = append(missing, at)
@@ -366,7 +376,8 @@ func (s *scope) make() context.Context {
 		if std := s.std.Load(); std != nil {
 			return std.Context
 		}
-		// Without mu: package context looks at the parent, and that may notice only now that it has ended.
+		// Without mu: package context looks at the parent, and that may notice only now that it has
+		// ended.
 		std := new(stdContext)
 		base, end := s.parent, s.end.Load()
 		if s.expires() || end != nil {
@@ -402,7 +413,8 @@ func (s *scope) publish(std *stdContext, end *scopeEnd) bool {
 // scopeKey is a context key: the value is the innermost scope.
 type scopeKey struct{}
 
-// scopeOf returns the scope with which, and only with which, the context ends; nil if there is none.
+// scopeOf returns the scope with which, and only with which, the context ends; nil if there is
+// none.
 func scopeOf(ctx context.Context) *scope {
 	if s, ok := ctx.(*scope); ok {
 		return s

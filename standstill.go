@@ -9,10 +9,10 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A StandstillError is reported, not returned: for some time nothing in a loop has been able to go on, and nothing
-// will unless a context ends that only something outside of the loop can end. It may be a deadlock, or a program that
-// waits for a signal; nobody can know, so the loop goes on waiting. See [loop.WithReport].
-// errors.Is(err, loop.ErrDeadlock) holds for it.
+// A StandstillError is reported, not returned: for some time nothing in a loop has been able to go
+// on, and nothing will unless a context ends that only something outside of the loop can end. It
+// may be a deadlock, or a program that waits for a signal; nobody can know, so the loop goes on
+// waiting. See [loop.WithReport]. errors.Is(err, loop.ErrDeadlock) holds for it.
 type StandstillError struct {
 	For time.Duration // how long it has been so far
 	// Waiting tells what the main function and each task wait for, a line each.
@@ -28,15 +28,16 @@ func (e *StandstillError) Error() string {
 func (e *StandstillError) Unwrap() error { return loop.ErrDeadlock }
 
 var (
-	// runPatience is how long, in real time, a loop waits in which only the end of the context that Run was
-	// given could make anything happen.
+	// runPatience is how long, in real time, a loop waits in which only the end of the context that
+	// Run was given could make anything happen.
 	runPatience = 2 * time.Second // a variable only for tests
 
 	// suspicion is after how long a standstill is reported, in real time.
 	suspicion = 5 * time.Second // a variable only for tests
 )
 
-// A standstill is a time in which nothing can happen in a loop unless a context ends. It belongs to the loop.
+// A standstill is a time in which nothing can happen in a loop unless a context ends. It belongs to
+// the loop.
 type standstill struct {
 	since     time.Time
 	callbacks uint64 // that the loop had run by then; more mean that it is over
@@ -58,13 +59,16 @@ func (h *host) standsStill() time.Duration {
 // untilWoken is longer than anything lasts.
 const untilWoken = 1<<63 - 1
 
-// LoopExpects implements [loop.Expecter]. When nothing else can happen, those that wait may still be told by their contexts:
+// LoopExpects implements [loop.Expecter]. When nothing else can happen, those that wait may still
+// be told by their contexts:
 //
-//   - one that has ended, though the news is on its way in another goroutine: it is told here and now;
+//   - one that has ended, though the news is on its way in another goroutine: it is told here and
+//     now;
 //   - one that has a deadline, which will come;
 //   - one that others can end. That can't be ruled out, so it is waited for, and reported once;
-//   - the context that Run was given is others' to end, too. But if all that is left is to be told to stop, then the main
-//     function has to know, or no program that can be stopped would ever hear of a deadlock.
+//   - the context that Run was given is others' to end, too. But if all that is left is to be told
+//     to stop, then the main function has to know, or no program that can be stopped would ever
+//     hear of a deadlock.
 func (h *host) LoopExpects() time.Duration {
 	var all prospects
 	told := false
@@ -111,14 +115,16 @@ func (h *host) suspect() time.Duration {
 	return untilWoken
 }
 
-// prospects are the ways in which contexts that haven't ended may do so, other than by what happens in the loop.
+// prospects are the ways in which contexts that haven't ended may do so, other than by what happens
+// in the loop.
 type prospects struct {
 	deadline time.Time // the earliest; zero if there is none
 	others   bool      // others can end one
 	run      bool      // others can end the context that Run was given
 }
 
-// add adds the prospects of a context. The scope is the highest of those that Run's own context ends.
+// add adds the prospects of a context. The scope is the highest of those that Run's own context
+// ends.
 func (p *prospects) add(ctx context.Context, of *scope) {
 	run := false
 	for s := scopeOf(ctx); s != nil; s = scopeOf(ctx) {

@@ -2,17 +2,23 @@ package repaint
 
 import "github.com/seed1239206e/repaint/greenlet"
 
-// A task that gives up control takes the next task off the loop's queue and switches to it: one switch for each turn, instead of one to
-// the driver and one from there. The driver gets control when what comes next is no task, or when the loop has something else to do.
+// A task that gives up control takes the next task off the loop's queue and switches to it: one
+// switch for each turn, instead of one to the driver and one from there. The driver gets control
+// when what comes next is no task, or when the loop has something else to do.
 //
-// So in the queue's order nothing changes, and nothing but tasks runs on a task's stack. It works like this:
+// So in the queue's order nothing changes, and nothing but tasks runs on a task's stack. It works
+// like this:
 //
-//   - The driver waits in a Switch to one task, and goes on when control comes back, whichever task that comes from.
-//   - Each task that is resumed in this way has the driver as its resumer and its parent, as if the driver had resumed it.
-//   - What was taken off the queue can't fail to be switched to, or else it would be lost. Before it is taken the family is asked.
+//   - The driver waits in a Switch to one task, and goes on when control comes back, whichever task
+//     that comes from.
+//   - Each task that is resumed in this way has the driver as its resumer and its parent, as if the
+//     driver had resumed it.
+//   - What was taken off the queue can't fail to be switched to, or else it would be lost. Before
+//     it is taken the family is asked.
 
-// successor takes the next task off the loop's queue, and notes that it has control. It returns nil if the driver is to go on.
-// It must be called only while relays is set. It may return the task that calls it.
+// successor takes the next task off the loop's queue, and notes that it has control. It returns nil
+// if the driver is to go on. It must be called only while relays is set. It may return the task
+// that calls it.
 //
 //go:noinline
 func (h *host) successor() *task {

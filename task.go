@@ -13,48 +13,49 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A Task is a function that runs in a greenlet of its own. It is a future for what the function returns:
-// give it to [Await].
+// A Task is a function that runs in a greenlet of its own. It is a future for the function's
+// result: pass it to [Await].
 type Task[T any] struct {
 	task
 	promise loop.Promise[T]
 	fn      func(ctx context.Context) (T, error)
 }
 
-// A TaskOption is an option of [Spawn].
+// A TaskOption configures a task that [Spawn] starts.
 type TaskOption func(*task)
 
-// Named gives the task a name, which errors and dumps show.
+// Named names the task. Errors and dumps show the name.
 func Named(name string) TaskOption { return func(t *task) { t.details().name = name } }
 
-// RequireAwait makes the task fail with [ErrAwaitRequired] if fn returns without an error and without having been suspended:
-// then what it called was blocking, or had no work to do. It is greenlet_spawn's _require_await.
+// RequireAwait makes the task fail with [ErrAwaitRequired] if fn returns without an error and
+// without having been suspended: then its calls blocked, or had no work to do. It is
+// greenlet_spawn's _require_await.
 func RequireAwait() TaskOption { return func(t *task) { t.mustAwait = true } }
 
-// Spawn runs fn in a new greenlet, at once, up to its first wait; then Spawn returns.
-// The task goes on in the loop, whenever what it waits for is done, while the others wait.
-// It is SQLAlchemy's greenlet_spawn.
+// Spawn runs fn in a new greenlet, at once and up to its first wait, and then returns. The loop
+// resumes the task when the future that it waits for is done. It is SQLAlchemy's greenlet_spawn.
 //
-// fn's context ends with ctx, when the task is cancelled, and when fn returns. So a task that was spawned
-// with the context of another is cancelled when that one has ended; context.WithoutCancel makes it independent.
-// In any case a task ends with its [Run].
+// fn's context ends with ctx, when the task is cancelled, and when fn returns. So a task that was
+// spawned with another task's context is cancelled when that task ends; context.WithoutCancel makes
+// it independent. In any case a task ends with its [Run].
 //
-// A panic in fn is kept for whoever awaits the task. Goexit in fn, which t.FailNow calls, goes on in the
-// function from which control came, and in the end in that which called Run.
+// A panic in fn is kept for the code that awaits the task. A Goexit in fn, which t.FailNow calls,
+// continues in the function that gave the task control, and in the end in the caller of Run.
 //
-// An error that fn returns is the task's, for whoever awaits it. If nothing does, nor looks at it in another way, it is
-// reported, as a [*loop.UnobservedError] at the latest when Run ends.
+// An error that fn returns is the task's result. If no code awaits the task or looks at its error
+// otherwise, the error is reported as a [*loop.UnobservedError], at the latest when Run ends.
 //
 // Spawn must be called in a loop: in the main function of a Run, in a task, or in a callback.
-// Elsewhere the task has failed with [ErrNoLoop], which is reported in the same way. In another state of
-// runtime.LockOSThread than its Run began in, as also in a callback from C, it has failed with [greenlet.ErrThreadLock].
+// Elsewhere it returns a task that has failed with [ErrNoLoop], which is reported in the same way.
+// If the goroutine's state of runtime.LockOSThread differs from the state in which its Run began,
+// as in a callback from C, the task has failed with [greenlet.ErrThreadLock].
 //
 //go:noinline
 func Spawn[T any](ctx context.Context, fn func(ctx context.Context) (T, error), opts ...TaskOption) *Task[T] {
 	return spawn(ctx, fn, callsite.Caller(), nil, opts)
 }
 
-// spawn is Spawn for a place in the program, and for a group, which may be nil.
+// spawn is Spawn for a call site and a group, which may be nil.
 func spawn[T any](ctx context.Context, fn func(ctx context.Context) (T, error), site callsite.Site, g *Group, opts []TaskOption) *Task[T] {
 	t := &Task[T]{fn: fn}
 	t.site, t.group = site, g
@@ -95,12 +96,13 @@ func (t *Task[T]) AsFuture() *loop.Future[T] { return t.promise.Future() }
 // Done reports whether the task has ended. It may be called from any goroutine.
 func (t *Task[T]) Done() bool { return t.promise.Future().Done() }
 
-// Result returns what the task's function returned, or [loop.ErrPending]. It may be called from any goroutine.
+// Result returns the results of the task's function, or [loop.ErrPending] if it hasn't returned. It
+// may be called from any goroutine.
 func (t *Task[T]) Result() (T, error) { return t.promise.Future().Result() }
 
-// Cancel ends the task's context with the given cause, context.Canceled if it is nil. If the task waits, its Await returns with it, and so does
-// each further one that it tries with its context. It returns false if the task had ended before.
-// It may be called from any goroutine.
+// Cancel ends the task's context with the given cause, or with context.Canceled if that is nil. If
+// the task waits, its Await returns the cause, and so does each later Await with its context.
+// Cancel returns false if the task had already ended. It may be called from any goroutine.
 func (t *Task[T]) Cancel(cause error) bool { return t.promise.Future().Cancel(cause) }
 
 // String names the task, with the function that it runs and where it was spawned.
@@ -130,7 +132,8 @@ func (t *Task[T]) String() string {
 	return text
 }
 
-// pkg is what the names of this package's functions begin with: functions in which it wraps those of its users.
+// pkg is the prefix of the names of this package's functions, in which it wraps its users'
+// functions.
 const pkg = "github.com/seed1239206e/repaint."
 
 // CancelFuture implements [loop.Canceler] for the task's future.
@@ -183,8 +186,8 @@ func (t *Task[T]) fail(r any) {
 	t.promise.Reject(loop.Recovered(r))
 }
 
-// A task is the part of a [Task] that doesn't depend on its type.
-// Its fields belong to the loop, but for the scope, and the latch.
+// A task is the part of a [Task] that doesn't depend on its type. Its fields belong to the loop,
+// except the scope and the latch.
 type task struct {
 	host     *host
 	latch    *loop.Latch // of the task's own future
@@ -216,7 +219,7 @@ type task struct {
 	next, prev *task // in the host's list
 }
 
-// details are what few tasks have. All but the name belongs to the loop.
+// details holds what only few tasks have. All of it except the name belongs to the loop.
 type details struct {
 	name  string          // set before use
 	since time.Time       // when the present wait began; in debug mode
@@ -256,10 +259,10 @@ func (t *task) start(ctx context.Context, h *host, me *greenlet.Greenlet, self j
 	}
 }
 
-// scopeEnded has the task look at what has become of its wait.
+// scopeEnded makes the task check its wait.
 func (t *task) scopeEnded() { t.host.loop.Schedule(t) }
 
-// leave takes an ended task off the books.
+// leave removes an ended task from its host.
 func (t *task) leave() {
 	if t.ended {
 		return
@@ -289,7 +292,8 @@ func (t *task) await(ctx context.Context, g *greenlet.Greenlet, c *loop.Latch) e
 	return abandon(ctx, c)
 }
 
-// subscribe has the task told when the future is done, unless it is, or can't be waited for.
+// subscribe makes the future wake the task when it is done, unless it is done already or can't be
+// awaited.
 //
 //go:noinline
 func (t *task) subscribe(c *loop.Latch) (done bool, err error) {
@@ -315,8 +319,9 @@ func (t *task) awaited(c *loop.Latch) {
 	}
 }
 
-// suspend gives control back to where it came from, until w is done or the context ends.
-// It returns an error only if that was thrown into the greenlet. The caller must have deferred unwound.
+// suspend gives control back to the greenlet that it came from, until w is done or the context
+// ends. It returns an error only if one was thrown into the greenlet. The caller must have deferred
+// unwound.
 func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) error {
 	if s, ok := ctx.(*scope); !ok || s != &t.scope {
 		t.watch(ctx)
@@ -326,7 +331,8 @@ func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) er
 	if t.host.notes {
 		t.note(w)
 	}
-	// It can be resumed for a reason that has passed: one that was on its way when another came first.
+	// It can be resumed for a reason that has passed: one that was on its way when another came
+	// first.
 	for !w.Done() && ctx.Err() == nil {
 		t.suspended = true
 		if t.host.waiting++; t.host.waiting > t.host.most {
@@ -350,7 +356,7 @@ func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) er
 	return nil
 }
 
-// note notes when a wait begins, and tells the explorer of it.
+// note records when a wait begins, and tells the explorer about it.
 //
 //go:noinline
 func (t *task) note(w waitable) {
@@ -365,8 +371,8 @@ func (t *task) watch(ctx context.Context) {
 	more.watch.over(ctx, &t.scope, t, t.host)
 }
 
-// unwatch is called after a wait with a context that isn't the task's own. The next wait most often has the same, so it goes on
-// being watched; but not where that would make the loop look in vain.
+// unwatch is called after a wait with a context that isn't the task's own. The next wait most often
+// has the same context, so it stays watched, unless that would make the loop look in vain.
 //
 //go:noinline
 func (t *task) unwatch() {
@@ -399,7 +405,8 @@ func (t *task) resumed() {
 	t.wake()
 }
 
-// wake takes the task off those that are suspended. It reports false if the loop has done so, in resuming it.
+// wake takes the task off those that are suspended. It reports false if the loop has done so, in
+// resuming it.
 func (t *task) wake() bool {
 	if !t.suspended {
 		return false
@@ -409,7 +416,7 @@ func (t *task) wake() bool {
 	return true
 }
 
-// RunInLoop is called when what the task waits for, or its context, has ended.
+// RunInLoop resumes the task when its wait, or its context, has ended.
 func (t *task) RunInLoop() {
 	if !t.wake() {
 		return
@@ -419,7 +426,8 @@ func (t *task) RunInLoop() {
 		h.run(t, h.driver, t.at, nil)
 		return
 	}
-	// This is run for the ordinary case. The processor mispredicts each return after a switch, so a frame less is time won.
+	// This is run for the ordinary case. The processor mispredicts each return after a switch, so a
+	// frame less is time won.
 	before := h.current
 	t.resumer, h.current, h.relays = h.driver, t, true
 	_, err := t.at.Switch(nil)

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// WithTimeout is context.WithTimeout on the clock of the loop that it is called in: with a virtual clock
-// no real time passes until it ends. In a plain goroutine it is context.WithTimeout.
+// WithTimeout is context.WithTimeout on the clock of the calling loop: with a virtual clock no real
+// time passes before the context ends. In a plain goroutine it is context.WithTimeout.
 //
-// A context of a virtual clock has no Deadline of its own to show, as nobody outside could make sense of it.
-// Like every context it may be used, and cancelled, from any goroutine.
+// A context on a virtual clock has no Deadline of its own, because code outside the loop couldn't
+// interpret it. Like every context it may be used, and cancelled, from any goroutine.
 func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	h, _ := here()
 	if h == nil {
@@ -19,7 +19,7 @@ func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context
 	return h.withDeadline(ctx, h.loop.Now().Add(d))
 }
 
-// WithDeadline is [WithTimeout] with the moment, on the loop's clock, instead of the distance.
+// WithDeadline is [WithTimeout] with a time on the loop's clock instead of a duration.
 func WithDeadline(ctx context.Context, at time.Time) (context.Context, context.CancelFunc) {
 	h, _ := here()
 	if h == nil {
@@ -53,7 +53,8 @@ func (h *host) withDeadline(ctx context.Context, at time.Time) (context.Context,
 	}
 }
 
-// endsBefore reports whether a scope ends by itself at the given moment of this host's clock, if not before.
+// endsBefore reports whether a scope ends by itself at the given moment of this host's clock, if
+// not before.
 func (h *host) endsBefore(ctx context.Context, at time.Time) bool {
 	s, ok := ctx.(*scope)
 	if !ok {
@@ -67,14 +68,15 @@ func (h *host) endsBefore(ctx context.Context, at time.Time) bool {
 	return false
 }
 
-// An expiry is the end that a scope comes to by itself.
+// An expiry says when a scope ends by itself.
 type expiry struct {
 	of    *scope
 	host  *host
 	at    time.Time
 	real  bool   // at is a moment of the real clock
 	unset func() // gives up the loop's timer; may be called by any goroutine
-	// above is another expiry of the scopes above that may come first: it is on another clock. Set before use.
+	// above is another expiry of the scopes above that may come first: it is on another clock. Set
+	// before use.
 	above *expiry
 
 	mu      sync.Mutex  // held for moments
@@ -87,13 +89,13 @@ func (s *scope) expire() { s.cancel(context.DeadlineExceeded, nil) }
 // expires reports whether the scope comes to an end by itself, and not by one above.
 func (s *scope) expires() bool { return s.expiry != nil && s.expiry.of == s }
 
-// sameClock reports whether the expiry goes by the clock of a host's loop.
+// sameClock reports whether the expiry uses the clock of a host's loop.
 func (e *expiry) sameClock(h *host) bool { return e.host == h || e.real && !h.loop.Virtual() }
 
-// overdue reports that the moment has passed, whether or not the loop has noticed.
+// overdue reports whether the moment has passed, even if the loop hasn't noticed.
 func (e *expiry) overdue() bool { return e.real && !time.Now().Before(e.at) }
 
-// back sees to it that the scope ends in time though its loop is busy, or stands still.
+// back makes the scope end in time even if its loop is busy or stands still.
 func (e *expiry) back() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -115,9 +117,9 @@ func (e *expiry) stop() {
 	}
 }
 
-// A trigger is a context that ends when it is told to, with whatever error: the contexts
-// of package context can't be made to end with DeadlineExceeded other than by real time.
-// It is the parent of one ordinary context, which package context joins to it through AfterFunc.
+// A trigger is a context that ends on request with any error. A context of package context ends
+// with DeadlineExceeded only in real time. A trigger is the parent of one ordinary context, which
+// package context connects to it through AfterFunc.
 type trigger struct {
 	context.Context // has the parent's values, and the cause once there is one
 	setCause        context.CancelCauseFunc
@@ -145,7 +147,7 @@ func (t *trigger) Err() error {
 	return t.err
 }
 
-// AfterFunc is what package context looks for.
+// AfterFunc is the method that package context looks for.
 func (t *trigger) AfterFunc(fn func()) (stop func() bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -7,7 +7,8 @@ import "context"
 type contextWatch struct {
 	scope *scope          // the context, if it is one
 	done  <-chan struct{} // its channel, if it isn't
-	// One of these two is what tells the owner. A scope does it without the help of another goroutine.
+	// One of these two is what tells the owner. A scope does it without the help of another
+	// goroutine.
 	watched *scope
 	unset   func() bool
 }
@@ -50,9 +51,10 @@ func (w *contextWatch) stop() {
 	*w = contextWatch{}
 }
 
-// afterFunc is context.AfterFunc. With a virtual clock, however, fn is called by the loop,
-// when nothing is ready and before time goes on: so what a context's end leads to has its place in the order of things.
-// The host may be nil. It must be called from the host's loop, but what it returns may be called from anywhere.
+// afterFunc is context.AfterFunc. With a virtual clock, however, fn is called by the loop, when
+// nothing is ready and before time goes on: so what a context's end leads to has its place in the
+// order of things. The host may be nil. It must be called from the host's loop, but what it returns
+// may be called from anywhere.
 func (h *host) afterFunc(ctx context.Context, fn func()) (stop func() bool) {
 	if h == nil || !h.loop.Virtual() {
 		return context.AfterFunc(ctx, fn)
@@ -63,7 +65,8 @@ func (h *host) afterFunc(ctx context.Context, fn func()) (stop func() bool) {
 	return h.polls.add(ctx, fn, h.loop)
 }
 
-// startPolling has the loop poll when it is idle, if it has a virtual clock, or runs within one that has.
+// startPolling has the loop poll when it is idle, if it has a virtual clock, or runs within one
+// that has.
 func (h *host) startPolling() {
 	virtual := h.loop.Virtual()
 	for o := h.outer; o != nil; o = o.outer {

@@ -132,9 +132,8 @@ func (h *host) prepare(ctx context.Context) {
 	h.lock = greenlet.CurrentThreadLock()
 	h.family.SetValue(h)
 	h.startPolling()
-	if h.debug = h.loop.Debugging(); h.debug {
-		h.loop.Watch(h)
-	}
+	h.debug = h.loop.Debugging()
+	h.loop.Watch(h)
 	h.explorer = explore.Of(h.loop)
 	h.notes = h.debug || h.explorer != nil
 	h.loop.Expect(h)
@@ -150,9 +149,14 @@ func (h *host) LoopHolder() (name, stack string) {
 	case h.debug:
 		name = "its main function, or a callback,"
 	default:
-		name = "something (which task it is, is known in debug mode)"
+		name = "a task, or the main function, (REPAINT_DEBUG=1 says which, and sooner)"
 	}
-	return name, string(greenlet.TakeStacks().Running(h.family))
+	stacks := greenlet.TakeStacks()
+	if stacks.InCoroutine(h.family) {
+		name += " which waits for a function that iter.Pull has made a coroutine of (a wait in there stops the loop: " +
+			"range over the iterator instead, or let a task of its own read it),"
+	}
+	return name, string(stacks.Running(h.family))
 }
 
 // LoopWaits tells, for a report, what the main function and each task wait for.

@@ -248,6 +248,9 @@ func (t *task) start(ctx context.Context, h *host, me *greenlet.Greenlet, self j
 	t.prev, t.next = h.tasks.prev, &h.tasks
 	t.prev.next, t.next.prev = t, t
 	h.count++
+	if h.lastTask == 1 {
+		h.loop.Attend() // the task may block before the loop is driven
+	}
 	t.scope.init(ctx, t, h)
 	if h.explorer != nil {
 		h.begins(t)

@@ -59,6 +59,14 @@ func (s *Stacks) Of(g *Greenlet) []byte {
 // call it.
 func (s *Stacks) Running(f *Family) []byte { return s.of(f.running.Load()) }
 
+// InCoroutine reports whether the family's running greenlet waits for a coroutine that isn't the
+// family's, such as one of iter.Pull. It is called like Running.
+func (s *Stacks) InCoroutine(f *Family) bool {
+	place := s.at[f.running.Load()]
+	head, _, _ := bytes.Cut(s.all[place[0]:place[1]], []byte("\n"))
+	return bytes.Contains(head, []byte(" [coroutine"))
+}
+
 func (s *Stacks) of(goid uint64) []byte {
 	place, ok := s.at[goid]
 	if !ok {

@@ -15,7 +15,8 @@ import (
 // DefaultHoldLimit is how long, in debug mode, a callback or task may hold the loop without being reported.
 const DefaultHoldLimit = 100 * time.Millisecond
 
-// WithDebug turns debug mode on, which costs some speed:
+// WithDebug turns debug mode on, which costs some speed. Without it a loop that is held for 5 seconds is reported once, with
+// the stack of the goroutine that has control if there is a bridge.
 //
 //   - What holds the loop longer than the limit is reported as a [*HeldError], once, and while it still holds it.
 //     It may be computing, or it may be blocked, on a mutex, a channel or a system call.
@@ -87,10 +88,11 @@ type Holder interface {
 	LoopHolder() (name, stack string)
 }
 
-// Watch has debug mode ask h what holds the loop, and from now until Close the code that calls [Loop.Drive] is watched, too.
-// Of a guest ([NewGuest]) only its own ticks are.
-// It is meant for a bridge, on which tasks run. Without debug mode it does nothing.
+// Watch has h asked what holds the loop. In debug mode the code that calls [Loop.Drive] is watched, too, from now until
+// Close. Of a guest ([NewGuest]) only its own ticks are.
+// It is meant for a bridge, on which tasks run.
 func (l *Loop) Watch(h Holder) {
+	l.holder = h
 	if w := l.watchdog; w != nil {
 		w.holder = h
 		if l.post == nil { // what a guest's host does meanwhile is its own business

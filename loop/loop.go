@@ -39,6 +39,8 @@ type Loop struct {
 
 	post     func(fn func()) // has a guest's host call fn; nil if it isn't a guest
 	watchdog *watchdog       // in debug mode; set before use
+	holder   Holder          // says what holds the loop; may be nil; set before use
+	overseen overseen        // without debug mode
 	report   func(error)
 	lottery  *lottery // chooses what comes next; nil without WithChooser and WithSeed
 	draws    bool     // there is one; set before use
@@ -57,8 +59,9 @@ type Loop struct {
 	mu       sync.Mutex // held for moments, never while callbacks run; the offloader's may be taken inside
 	ready    []Runnable
 	asleep   bool
-	nudged   bool // by Wake, since the loop last looked
-	minds    bool // while asleep: wants to know when nothing offloaded runs any more
+	turns    uint64 // how often the loop has looked what is ready
+	nudged   bool   // by Wake, since the loop last looked
+	minds    bool   // while asleep: wants to know when nothing offloaded runs any more
 	closed   bool
 	requests requests
 	// watched are the pending futures of this loop that others wait for, and who would wait for ever
@@ -337,6 +340,9 @@ func (l *Loop) gather() error {
 		l.poller.look()
 	}
 	for {
+		if !l.overseen.listed.Load() {
+			l.Attend()
+		}
 		if l.draws && l.post == nil {
 			l.hearAnswers()
 		}
@@ -395,6 +401,7 @@ func (l *Loop) takeReady() bool {
 		used = nil // it was made for a burst that is over
 	}
 	l.batch, l.ready = l.ready, used
+	l.turns++
 	l.nudged = false
 	l.next = 0
 	return true
@@ -413,6 +420,7 @@ func (l *Loop) Close() {
 	l.failures = nil
 	l.mu.Unlock()
 	l.takeAnswers()
+	l.unattend()
 	for _, e := range l.timers.heap {
 		if !e.dead() {
 			e.timer.state = notSet

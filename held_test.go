@@ -1,0 +1,66 @@
+package repaint_test
+
+import (
+	"context"
+	"iter"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/leakcheck"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// These take the 5 seconds after which a loop is reported that is held.
+
+func TestATaskThatBlocksItsLoopIsReported(t *testing.T) {
+	leakcheck.Test(t)
+	reports := make(chan error, 1)
+	require.NoError(t, repaint.Run(context.Background(), func(ctx context.Context) error {
+		_, err := repaint.Await(ctx, repaint.Spawn(ctx, func(context.Context) (int, error) {
+			blocks(t, reports)
+			return 0, nil
+		}))
+		return err
+	}, loop.WithDebug(0), loop.WithReport(func(err error) { reports <- err })))
+	require.NoError(t, repaint.Run(context.Background(), func(ctx context.Context) error {
+		repaint.Spawn(ctx, func(context.Context) (int, error) { // before the loop is driven
+			blocks(t, reports)
+			return 0, nil
+		})
+		return nil
+	}, loop.WithReport(func(err error) { reports <- err })))
+}
+
+// blocks is called in a task, and holds its loop until that is reported.
+func blocks(t *testing.T, reports <-chan error) {
+	var e *loop.HeldError
+	require.ErrorAs(t, <-reports, &e)
+	require.Contains(t, e.Stack, "repaint_test.blocks")
+}
+
+func TestAWaitInACoroutineOfIterPullIsReported(t *testing.T) {
+	leakcheck.Test(t)
+	reports := make(chan error, 1)
+	answer := loop.NewPromise[int](nil)
+	require.NoError(t, repaint.Run(context.Background(), func(ctx context.Context) error {
+		task := repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
+			next, stop := iter.Pull(func(yield func(int) bool) {
+				v, err := repaint.Await(ctx, answer.Future())
+				require.NoError(t, err)
+				yield(v)
+			})
+			defer stop()
+			v, _ := next()
+			return v, nil
+		})
+		v, err := repaint.Await(ctx, task)
+		require.Equal(t, 7, v)
+		return err
+	}, loop.WithReport(func(err error) {
+		reports <- err
+		answer.Resolve(7)
+	})))
+	require.ErrorContains(t, <-reports, "iter.Pull has made a coroutine of")
+}

@@ -2,33 +2,38 @@ package loop
 
 import "slices"
 
-// A Chooser decides what a loop runs next, in place of the order of requests. It is for tests: see repainttest.Explore.
+// A Chooser decides what a loop runs next, instead of the order of requests. It is for tests: see
+// repainttest.Explore.
 type Chooser interface {
-	// Choose returns the index of the callback that the loop runs next. The loop calls it before each callback.
+	// Choose returns the index of the callback that the loop runs next. The loop calls it before
+	// each callback.
 	//
-	// ready holds what has been requested and hasn't run, timers that are due included, in the order of requests.
-	// It is never empty, and it belongs to the loop: Choose must not keep it. Callbacks that are [Owned] say whose they are.
+	// ready holds what has been requested and hasn't run, timers that are due included, in the
+	// order of requests. It is never empty, and it belongs to the loop: Choose must not keep it.
+	// Callbacks that are [Owned] say whose they are.
 	Choose(ready []Runnable) int
 }
 
 // An Owned [Runnable] continues something that exists for longer than one callback, such as a task.
 type Owned interface {
-	// LoopOwner names what it continues, the same for all callbacks that continue the same,
-	// and in each run of the same program. It is "" if that has no name.
+	// LoopOwner names the object that it continues. All callbacks that continue the same object
+	// return the same name, in each run of the same program. It returns "" if the object has no
+	// name.
 	LoopOwner() string
 }
 
 // WithChooser makes the loop run one callback in each tick, the one that c chooses.
 //
-// Before each choice the loop waits until nothing that it has asked for outside is under way ([Promise.UnderWay],
-// [Offload]), and it takes the answers in the order of the requests. So what there is to choose from doesn't depend on how
-// long something takes. If there is no answer for 200 ms of real time, the loop takes what is under way for stuck, as a
-// statement is that waits for a lock which a task has, and has c choose; a [Prober] knows better. A guest doesn't wait.
+// Before each choice the loop waits until nothing that it has asked for outside is under way
+// ([Promise.UnderWay], [Offload]), and it takes the answers in the order of the requests. So what
+// there is to choose from doesn't depend on how long something takes. If there is no answer for 200
+// ms of real time, the loop takes what is under way for stuck, as a statement is that waits for a
+// lock which a task has, and has c choose; a [Prober] knows better. A guest doesn't wait.
 func WithChooser(c Chooser) Option {
 	return func(l *Loop) { l.lottery, l.draws = &lottery{chooser: c}, true }
 }
 
-// Chooser returns what chooses the loop's next callback, nil if that is the order of requests.
+// Chooser returns the loop's chooser, or nil if the loop follows the order of requests.
 func (l *Loop) Chooser() Chooser {
 	if l.lottery == nil {
 		return nil
@@ -65,7 +70,8 @@ func (l *Loop) pick() {
 	p.pool = slices.Delete(p.pool, i, i+1)
 }
 
-// stopped reports whether r is a timer that was stopped after it was due, so that there is nothing to run.
+// stopped reports whether r is a timer that was stopped after it was due, so that there is nothing
+// to run.
 func stopped(r Runnable) bool {
 	t, ok := r.(*dueTimer)
 	return ok && t.state != isDue

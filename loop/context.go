@@ -5,10 +5,10 @@ import (
 	"errors"
 )
 
-// ContextError returns nil while the context isn't done. Then it returns its cause: an error for which
-// errors.Is holds with context.Cause(ctx) and with ctx.Err().
-// A cause that says how the context ended is that error already: one that was handed on, by cancelling with it what
-// was waited for, doesn't grow.
+// ContextError returns nil while the context isn't done. After that it returns the context's cause:
+// errors.Is is true for it with context.Cause(ctx) and with ctx.Err(). If the cause already
+// includes the context's error, ContextError returns the cause itself. So an error that is passed
+// on as a cause doesn't grow.
 func ContextError(ctx context.Context) error {
 	err := ctx.Err()
 	if err == nil {

@@ -12,23 +12,26 @@ import (
 	"time"
 )
 
-// DefaultHoldLimit is how long, in debug mode, a callback or task may hold the loop without being reported.
+// DefaultHoldLimit is how long a callback or task may hold up the loop in debug mode before it is
+// reported.
 const DefaultHoldLimit = 100 * time.Millisecond
 
-// WithDebug turns debug mode on, which costs some speed. Without it a loop that is held for 5 seconds is reported once, with
-// the stack of the goroutine that has control if there is a bridge.
+// WithDebug turns debug mode on, which costs some speed. Without it a loop that is held up for 5
+// seconds is reported once, with the stack of the goroutine that has control if there is a bridge.
+// In debug mode:
 //
-//   - What holds the loop longer than the limit is reported as a [*HeldError], once, and while it still holds it.
-//     It may be computing, or it may be blocked, on a mutex, a channel or a system call.
-//   - Errors of all futures are reported if nothing looks at them, see [UnobservedError].
+//   - Code that holds up the loop for longer than the limit is reported as a [*HeldError], once,
+//     and while it still does. It may be computing, or be blocked on a mutex, a channel or a system
+//     call.
+//   - Errors of all futures are reported if no code looks at them, see [UnobservedError].
 //   - [Stats] has the longest tick.
 //
-// A limit that isn't positive stands for [DefaultHoldLimit].
+// A limit that isn't positive means [DefaultHoldLimit].
 //
-// The environment variable REPAINT_DEBUG turns debug mode on for all loops that don't use this option. It takes the
-// booleans of strconv.ParseBool, such as 1 and false, and positive durations of time.ParseDuration, such as 250ms, which
-// turn it on with that limit. Any other text leaves it off and is logged, once.
-// It is the counterpart of PYTHONASYNCIODEBUG.
+// The environment variable REPAINT_DEBUG turns debug mode on for all loops that don't use this
+// option. It takes the booleans of strconv.ParseBool, such as 1 and false, and positive durations
+// of time.ParseDuration, such as 250ms, which turn it on with that limit. Any other text leaves it
+// off and is logged, once. It is the counterpart of PYTHONASYNCIODEBUG.
 func WithDebug(limit time.Duration) Option {
 	if limit <= 0 {
 		limit = DefaultHoldLimit
@@ -39,7 +42,8 @@ func WithDebug(limit time.Duration) Option {
 // debugVariable is the environment variable that turns debug mode on.
 const debugVariable = "REPAINT_DEBUG"
 
-// debugFromEnvironment returns the limit that the environment sets, zero if it doesn't ask for debug mode.
+// debugFromEnvironment returns the limit that the environment sets, zero if it doesn't ask for
+// debug mode.
 var debugFromEnvironment = sync.OnceValue(func() time.Duration {
 	limit, err := parseDebug(os.Getenv(debugVariable))
 	if err != nil {
@@ -65,12 +69,12 @@ func parseDebug(s string) (limit time.Duration, err error) {
 	return 0, fmt.Errorf("loop: %s is %q, so debug mode stays off: it takes a boolean, such as 1 or false, or how long a loop may be held, such as 250ms", debugVariable, s)
 }
 
-// A HeldError says that something has been holding a loop for so long that others must notice.
+// A HeldError reports that code has held up a loop for longer than the limit.
 type HeldError struct {
 	For    time.Duration // how long it has been so far
 	Limit  time.Duration
-	Holder string // what holds it, if the loop knows
-	Stack  string // of the goroutine that has control, as runtime.Stack gives it
+	Holder string // the name of the holder, if the loop knows
+	Stack  string // the stack of the goroutine that has control, in the form of runtime.Stack
 }
 
 func (e *HeldError) Error() string {
@@ -82,15 +86,15 @@ func (e *HeldError) Error() string {
 		holder, e.For.Round(time.Millisecond), e.Limit, e.Stack)
 }
 
-// A Holder tells what has control of a loop. Its method is called by any goroutine.
+// A Holder says which task has control of a loop. Any goroutine may call its method.
 type Holder interface {
-	// LoopHolder returns the name of what has control, and the stack of its goroutine.
+	// LoopHolder returns the name of the holder of control, and the stack of its goroutine.
 	LoopHolder() (name, stack string)
 }
 
-// Watch has h asked what holds the loop. In debug mode the code that calls [Loop.Drive] is watched, too, from now until
-// Close. Of a guest ([NewGuest]) only its own ticks are.
-// It is meant for a bridge, on which tasks run.
+// Watch makes the loop ask h which task holds it up. In debug mode the loop also watches the code
+// that calls [Loop.Drive], from now until Close. Of a guest ([NewGuest]) it watches only the guest's
+// own ticks. Watch is meant for a bridge, on which tasks run.
 func (l *Loop) Watch(h Holder) {
 	l.holder = h
 	if w := l.watchdog; w != nil {
@@ -105,12 +109,13 @@ func (l *Loop) Watch(h Holder) {
 // Debugging reports whether debug mode is on. Any goroutine may call it.
 func (l *Loop) Debugging() bool { return l.watchdog != nil }
 
-// A watchdog is a goroutine that looks from time to time whether the loop goes on.
+// A watchdog is a goroutine that checks from time to time whether the loop goes on.
 type watchdog struct {
 	loop   *Loop
 	limit  time.Duration
 	holder Holder // set before the goroutine starts
-	// since is when the present turn began, in nanoseconds of the process, 0 while nobody holds the loop.
+	// since is when the present turn began, in nanoseconds of the process, or 0 while no code holds
+	// up the loop.
 	since atomic.Int64
 	// driver is the number of the goroutine that drives the loop, if there is no holder to ask.
 	driver  atomic.Uint64
@@ -177,7 +182,7 @@ func (w *watchdog) watch(stop <-chan struct{}) {
 	}
 }
 
-// goroutineNumber returns the calling goroutine's number, as stack traces give it.
+// goroutineNumber returns the calling goroutine's number, as in stack traces.
 func goroutineNumber() (n uint64) {
 	buf := make([]byte, 64)
 	_, _ = fmt.Sscanf(string(buf[:runtime.Stack(buf, false)]), "goroutine %d ", &n)

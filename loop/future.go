@@ -2,7 +2,8 @@ package loop
 
 import "context"
 
-// A Future is a result that isn't there yet. Its [Promise] is the other end, at which it is completed.
+// A Future is a result that isn't there yet. Its [Promise] is the other end, which completes it. It
+// is asyncio's Future, with the two ends as separate types.
 //
 // All its methods may be called from any goroutine.
 type Future[T any] struct {
@@ -19,7 +20,7 @@ type Awaitable[T any] interface {
 // AsFuture returns the future itself.
 func (f *Future[T]) AsFuture() *Future[T] { return f }
 
-// Result returns what the future was completed with, or [ErrPending].
+// Result returns the results that the future was completed with, or [ErrPending] if it isn't done.
 func (f *Future[T]) Result() (T, error) {
 	if !f.Done() {
 		var none T
@@ -28,10 +29,12 @@ func (f *Future[T]) Result() (T, error) {
 	return f.value, f.Err()
 }
 
-// Wait blocks the calling goroutine until the future is done and returns its result.
-// If the context ends first, the future is cancelled and the error is the one of [ContextError]; see [Latch.Wait].
+// Wait blocks the calling goroutine until the future is done, and returns its result. If the
+// context ends first, Wait cancels the future and returns the error of [ContextError]; see
+// [Latch.Wait].
 //
-// It must not be called from a loop, which would stop: repaint.Await does what is right everywhere.
+// It must not be called from a loop, because it would stop the loop. repaint.Await may be called
+// anywhere.
 func (f *Future[T]) Wait(ctx context.Context) (T, error) {
 	if err := f.Latch.Wait(ctx); err != nil {
 		var none T
@@ -48,26 +51,28 @@ type Promise[T any] struct {
 
 // NewPromise returns a promise for a loop, or for none.
 //
-// With a loop it says that only what happens in this loop will complete it:
-// if the loop gets idle, those who wait for it are in a deadlock, and if the loop is closed it fails with [ErrClosed].
-// With nil it says that anybody may: another goroutine, a driver, a signal.
+// With a loop it says that only events in this loop will complete it. If the loop becomes idle,
+// code that waits for the promise is in a deadlock. If the loop is closed, the promise fails with
+// [ErrClosed]. With nil it says that any goroutine may complete it.
 func NewPromise[T any](l *Loop) *Promise[T] {
 	p := new(Promise[T])
 	p.future.loop = l
 	return p
 }
 
-// Bind makes a zero Promise one for a loop and for an owner, which may be nil. It must be called before anything else.
+// Bind binds a zero Promise to a loop, and gives it an owner, which may be nil. It must be called
+// before anything else.
 func (p *Promise[T]) Bind(l *Loop, owner Canceler) { p.future.loop, p.future.canceler = l, owner }
 
 // Future returns the other end.
 func (p *Promise[T]) Future() *Future[T] { return &p.future }
 
-// Resolve completes the future with a value. It reports whether it did: false means that it was complete already,
-// which a cancel by those who waited can do at any time.
+// Resolve completes the future with a value, and reports whether it did. It returns false if the
+// future was already complete; a cancel by waiting code can complete it at any time.
 func (p *Promise[T]) Resolve(v T) bool { return p.Settle(v, nil) }
 
-// Settle completes the future with both a value and an error, as a function returns them. It reports whether it did, as Resolve does.
+// Settle completes the future with both a value and an error, as a function returns them. It
+// reports whether it did, as Resolve does.
 func (p *Promise[T]) Settle(v T, err error) bool {
 	f := &p.future
 	f.mu.Lock()
@@ -80,7 +85,8 @@ func (p *Promise[T]) Settle(v T, err error) bool {
 	return true
 }
 
-// Reject completes the future with an error, which must not be nil. It reports whether it did, as Resolve does.
+// Reject completes the future with an error, which must not be nil. It reports whether it did, as
+// Resolve does.
 func (p *Promise[T]) Reject(err error) bool {
 	if err == nil {
 		panic("loop: Reject needs an error")
@@ -88,8 +94,9 @@ func (p *Promise[T]) Reject(err error) bool {
 	return p.future.fail(err)
 }
 
-// Complete calls fn and completes the future with what fn returns; with a [*PanicError] if it panics,
-// and with [ErrGoexit] if it calls runtime.Goexit, which then goes on.
+// Complete calls fn and completes the future with fn's results. If fn panics, the future fails with
+// a [*PanicError]. If fn calls runtime.Goexit, the future fails with [ErrGoexit], and the Goexit
+// continues.
 func (p *Promise[T]) Complete(fn func() (T, error)) {
 	returned := false
 	defer func() {
@@ -108,15 +115,15 @@ func (p *Promise[T]) Complete(fn func() (T, error)) {
 	p.Settle(v, err)
 }
 
-// ReportFailure says that it matters if the future fails, so that an [UnobservedError] is reported unless something looks at
-// the error or waits for it, also without debug mode. It is for futures that stand for a function that runs on its own.
-// It must be called before the promise is completed.
+// ReportFailure says that a failure of the future matters: even without debug mode, an
+// [UnobservedError] is reported unless code looks at the error or waits for the future. It is for
+// futures of functions that run on their own. It must be called before the promise is completed.
 func (p *Promise[T]) ReportFailure() { p.future.matters = true }
 
-// OnCancel has fn called when somebody cancels the future, instead of completing it at once:
-// then it's for fn to see to it that the future is completed, now or later.
-// It is called at most once, by the goroutine that cancels; another one may be completing the future at that moment.
-// If the future is complete already, as it is when somebody has cancelled it before, fn is never called.
+// OnCancel makes a cancel of the future call fn instead of completing the future at once. fn must
+// then make sure that the future is completed, now or later. fn is called at most once, by the
+// cancelling goroutine; another goroutine may be completing the future at that moment. If the
+// future is already complete, for example because it was cancelled before, fn is never called.
 func (p *Promise[T]) OnCancel(fn func(cause error)) {
 	f := &p.future
 	f.mu.Lock()
@@ -126,7 +133,7 @@ func (p *Promise[T]) OnCancel(fn func(cause error)) {
 	}
 }
 
-// A Canceler is told that nobody wants the result of a promise any more.
+// A Canceler is the owner of a promise. Its method is called when the result isn't wanted any more.
 type Canceler interface {
 	CancelFuture(cause error)
 }

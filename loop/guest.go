@@ -2,15 +2,15 @@ package loop
 
 import "time"
 
-// NewGuest returns a loop that lives on an event loop of somebody else's, its host: nobody calls [Loop.Drive], which returns [ErrReentrant].
-// Instead, whenever there is something to run, post is called, by any goroutine, with a function
-// that the host has to call soon, in the one goroutine that runs the host's own callbacks. Each such call is one tick.
-// It is trio's guest mode.
+// NewGuest returns a loop that runs on a foreign event loop, its host. No code drives it:
+// [Loop.Drive] returns [ErrReentrant]. Instead, whenever there is something to run, the loop calls
+// post, in any goroutine. It passes a function that the host has to call soon, in the one goroutine
+// that runs the host's own callbacks. Each such call is one tick. It is trio's guest mode.
 //
-// Everything that must be called "from the loop" must be called from that goroutine.
-// As the loop can't know what its host still expects, there is no [ErrDeadlock].
-// post must return without waiting for the host. After [Loop.Close] what it posted does nothing.
-// A virtual clock is not for guests: it could not tell when the host is idle. NewGuest panics then.
+// Everything that must be called "from the loop" must be called from that goroutine. The loop can't
+// know what its host still expects, so there is no [ErrDeadlock]. post must return without waiting
+// for the host. After [Loop.Close] the posted functions do nothing. A guest can't have a virtual
+// clock, because the clock couldn't tell when the host is idle: NewGuest panics.
 func NewGuest(post func(fn func()), opts ...Option) *Loop {
 	l := New(opts...)
 	if l.clock.virtual {
@@ -21,7 +21,7 @@ func NewGuest(post func(fn func()), opts ...Option) *Loop {
 	return l
 }
 
-// pump is what the host calls.
+// pump is the function that the host calls.
 func (l *Loop) pump() {
 	if l.driving {
 		panic("loop: a guest's host has called it within one of its own callbacks; it must call one function after the other")
@@ -40,7 +40,8 @@ func (l *Loop) pump() {
 	_ = l.tick() // that it is closed, or has nothing to do, is no news
 }
 
-// park has the host call again if there is more to run, and lets it go on otherwise, until something is scheduled or a timer is due.
+// park makes the host call again if there is more to run. Otherwise the host goes on until
+// something is scheduled or a timer is due.
 func (l *Loop) park() {
 	l.mu.Lock()
 	if l.closed {
@@ -62,7 +63,7 @@ func (l *Loop) park() {
 	}
 }
 
-// setAlarm has a guest woken when its next timer is due.
+// setAlarm wakes a guest when its next timer is due.
 func (l *Loop) setAlarm() {
 	wait := l.timers.first().when - l.clock.elapsed()
 	if l.sleeper == nil {

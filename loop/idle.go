@@ -5,25 +5,27 @@ import (
 	"time"
 )
 
-// An idleCall is to be made when nothing is ready.
+// An idleCall is a call to make when nothing is ready.
 type idleCall struct {
 	run Runnable
-	// The call is made though something is ready at the beginning of this tick, 0 for never, or at this time of
-	// the loop's clock.
+	// The call is made though something is ready at the beginning of this tick, 0 for never, or at
+	// this time of the loop's clock.
 	tick uint64
 	at   time.Duration
 }
 
-// A loop that is never idle makes the calls of CallWhenIdleSoon after so many ticks, or so much time.
+// A loop that is never idle makes the calls of CallWhenIdleSoon after so many ticks, or so much
+// time.
 const (
 	lateTicks = 256
 	lateTime  = time.Millisecond
 )
 
-// CallWhenIdleSoon is [Loop.CallWhenIdle] for a fn that others wait for. If the loop isn't idle within 256 ticks and a
-// millisecond, whichever ends first, fn is called all the same, after what is ready then. A virtual clock, which
-// stands still meanwhile, leaves the ticks; in a loop with a seed, which runs a single callback in each tick, they are
-// more, as there are callbacks that are ready.
+// CallWhenIdleSoon is [Loop.CallWhenIdle] for a fn that other code waits for. If the loop isn't
+// idle within 256 ticks or a millisecond, whichever ends first, it calls fn nevertheless, after the
+// callbacks that are ready then. A virtual clock, which stands still meanwhile, leaves the ticks;
+// in a loop with a seed, which runs a single callback in each tick, they are more, as there are
+// callbacks that are ready.
 func (l *Loop) CallWhenIdleSoon(fn func()) {
 	c := idleCall{callback(fn), l.stats.Ticks + lateTicks, l.clock.elapsed() + lateTime}
 	if l.lottery != nil {
@@ -43,7 +45,8 @@ func (l *Loop) takeIdle() {
 	l.idle = l.idle[:0]
 }
 
-// takeLateIdle moves those calls to the batch, behind what is ready, that can't wait any longer.
+// takeLateIdle moves the calls that can't wait any longer to the batch, after the callbacks that
+// are ready.
 func (l *Loop) takeLateIdle() {
 	var now time.Duration // read when needed
 	l.idle = slices.DeleteFunc(l.idle, func(c idleCall) bool {

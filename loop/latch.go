@@ -7,25 +7,28 @@ import (
 	"sync/atomic"
 )
 
-// A Latch is the part of a [Future] that doesn't depend on the result's type:
-// whether it is done, and who waits for that.
+// A Latch is the part of a [Future] that doesn't depend on the result's type: whether it is done,
+// and its waiters.
 type Latch struct {
 	loop *Loop // the only one that completes it; nil if anybody may. Set before use
-	// done is set once, under mu, after the result; who has seen it set may read the result without mu.
+	// done is set once, under mu, after the result; who has seen it set may read the result without
+	// mu.
 	done atomic.Bool
-	// matters says that a failure is reported also without debug mode. Set before the future is done.
+	// matters says that a failure is reported also without debug mode. Set before the future is
+	// done.
 	matters bool
 	err     error
 	// failure is what is reported if nothing looks at err. It's set like err, and may be nil.
 	failure *UnobservedError
-	// asker is the loop that has asked for the result, if it isn't the one above. It reports the failure, if that matters.
-	// Set before use.
+	// asker is the loop that has asked for the result, if it isn't the one above. It reports the
+	// failure, if that matters. Set before use.
 	asker *Loop
 
 	mu        sync.Mutex // held for moments; a loop's mu may be taken inside, no other latch's
 	watched   bool       // the loop knows of somebody outside who waits
 	cancelled bool       // the canceler has been called
-	// Of a request, see AskedBy. asked, its number among those of the asker, is set before use, and 0 for what is none.
+	// Of a request, see AskedBy. asked, its number among those of the asker, is set before use, and
+	// 0 for what is none.
 	underWay bool
 	answered bool // the outcome is there, and it's for the asker to publish it
 	asked    uint32
@@ -38,7 +41,7 @@ type Latch struct {
 // Done reports whether the future is complete.
 func (c *Latch) Done() bool { return c.done.Load() }
 
-// Err returns the error that the future was completed with, nil if it isn't done or has a value.
+// Err returns the error that the future was completed with, or nil if it isn't done or has a value.
 func (c *Latch) Err() error {
 	if !c.done.Load() {
 		return nil
@@ -49,9 +52,9 @@ func (c *Latch) Err() error {
 	return c.err
 }
 
-// OnDone has fn called in the given loop once the future is complete.
-// Until then the loop expects to be called from outside, unless it is the one that the promise was made for.
-// It must be called from that loop.
+// OnDone makes the loop call fn once the future is complete. Until then the loop expects to be
+// called from outside, unless the promise is bound to this loop. OnDone must be called from that
+// loop.
 func (c *Latch) OnDone(l *Loop, fn func()) {
 	s := &subscription{fn: fn}
 	s.waiter.Notify(l, s)
@@ -77,10 +80,10 @@ func (s *subscription) RunInLoop() {
 	s.fn()
 }
 
-// Cancel says that nobody wants the result any more. What happens is for the promise's owner to decide, see [Promise.OnCancel];
-// if the owner has said nothing, the future is complete at once, with the cause as its error.
-// A nil cause stands for context.Canceled. Cancel returns false if the future was complete already:
-// then there is a result, and it is the caller's to look at or to dispose of.
+// Cancel says that the result isn't wanted any more. The promise's owner decides what happens, see
+// [Promise.OnCancel]. If there is no owner, the future is complete at once, with the cause as its
+// error. A nil cause means context.Canceled. Cancel returns false if the future was already
+// complete: then there is a result, and the caller must look at it or dispose of it.
 func (c *Latch) Cancel(cause error) bool {
 	if cause == nil {
 		cause = context.Canceled
@@ -107,14 +110,15 @@ func (c *Latch) Cancel(cause error) bool {
 	return true
 }
 
-// SetName gives the future a name for dumps: what those who wait for it wait for.
+// SetName names the future for dumps, which say that tasks wait for it.
 func (c *Latch) SetName(name string) {
 	c.mu.Lock()
 	c.name = &name
 	c.mu.Unlock()
 }
 
-// String returns the name, or that of the [Canceler] if it is a fmt.Stringer, or else what kind of future it is.
+// String returns the future's name, or the name of its [Canceler] if that is a fmt.Stringer, or
+// else the kind of the future.
 func (c *Latch) String() string {
 	c.mu.Lock()
 	name, owner := c.name, c.canceler
@@ -135,11 +139,11 @@ func (c *Latch) describe(name *string, owner Canceler) string {
 	return "a future"
 }
 
-// Outside reports whether the future may be completed by others than the given loop.
+// Outside reports whether code outside the given loop may complete the future.
 func (c *Latch) Outside(l *Loop) bool { return c.loop != l }
 
-// A Waiter is told when a future is done. It is for code that waits often and wants to allocate nothing for it;
-// [Latch.OnDone] is the ordinary way. A Waiter waits for one future at a time.
+// A Waiter's Runnable runs when a future is done. It is for code that waits often and must not
+// allocate for it; [Latch.OnDone] is the ordinary way. A Waiter waits for one future at a time.
 type Waiter struct {
 	told
 
@@ -153,17 +157,17 @@ type told struct {
 	run  Runnable
 }
 
-// Notify sets who is told: the Runnable is scheduled in the loop.
+// Notify sets the Runnable, and the loop in which it is scheduled.
 //
-// Without a loop the goroutine that completes the future calls it, with the future locked:
-// it must be quick, must not panic, and must leave this future alone.
+// Without a loop the goroutine that completes the future calls the Runnable, with the future
+// locked: it must be quick, must not panic, and must not use this future.
 func (w *Waiter) Notify(l *Loop, r Runnable) { w.told = told{l, r} }
 
-// Subscribe has the waiter told, once, when the future is done. It returns false if it is done already:
-// then nobody is told.
+// Subscribe makes the future notify the waiter once, when it is done. It returns false, and
+// notifies nothing, if the future is already done.
 //
-// The waiter can be used again when its Runnable runs, when Unsubscribe has returned, or as soon as the future
-// is seen to be done. In the last case its Runnable may have yet to run.
+// The waiter can be reused when its Runnable runs, when Unsubscribe has returned, or as soon as the
+// future is seen to be done. In the last case its Runnable may still have to run.
 func (c *Latch) Subscribe(w *Waiter) bool {
 	if w.next != nil {
 		panic("loop: a Waiter can't wait for two futures at a time")
@@ -190,8 +194,8 @@ func (c *Latch) Subscribe(w *Waiter) bool {
 	return true
 }
 
-// Unsubscribe takes a waiter back. It returns false if it has been told already:
-// its Runnable has been scheduled, though it may not have run.
+// Unsubscribe removes a waiter. It returns false if the waiter was already notified: its Runnable
+// has been scheduled, though it may not have run.
 func (c *Latch) Unsubscribe(w *Waiter) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -224,13 +228,15 @@ func (c *Latch) fail(err error) bool {
 	return true
 }
 
-// finish completes the future and tells those who wait. It is called with mu held and releases it.
+// finish completes the future and notifies the waiters. It is called with mu held, and releases it.
 //
-// A waiter is off the list before anybody can see that the future is done, so who sees it may use the waiter again.
-// They are told with mu held, so that Unsubscribe returns false only when the Runnable is on its way.
+// A waiter is off the list before any code can see that the future is done, so code that sees it
+// may reuse the waiter. finish notifies waiters with mu held, so that Unsubscribe returns false
+// only when the Runnable is on its way.
 //
-// What a loop with a chooser has asked for is completed in two steps: the first gives the outcome to the loop, the second,
-// publish, is the loop's. In between nobody can see it, and nobody can change it.
+// What a loop with a chooser has asked for is completed in two steps: the first gives the outcome
+// to the loop, the second, publish, is the loop's. In between nobody can see it, and nobody can
+// change it.
 func (c *Latch) finish(err error) {
 	if c.asked != 0 && !c.answered {
 		c.err = err
@@ -289,10 +295,10 @@ func (c *Latch) publish() {
 	c.finish(c.err)
 }
 
-// Wait blocks the calling goroutine until the future is done, and returns nil whatever the result is.
-// If the context ends first, the future is cancelled, and Wait returns the error of [ContextError].
-// If both happen at once the future wins, so that no result is lost; but if the context has ended before the call, it does.
-// See [Future.Wait] for where it may be called.
+// Wait blocks the calling goroutine until the future is done, and returns nil whatever the result
+// is. If the context ends first, Wait cancels the future and returns the error of [ContextError].
+// If both happen at once, the future wins, so that no result is lost. But if the context has ended
+// before the call, the context wins. See [Future.Wait] for where it may be called.
 func (c *Latch) Wait(ctx context.Context) error {
 	if err := ContextError(ctx); err != nil {
 		c.Cancel(err)

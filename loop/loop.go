@@ -9,11 +9,13 @@ import (
 	"time"
 )
 
-// A Loop runs callbacks, one after the other, in the order in which they were asked for.
+// A Loop runs callbacks one after another, in the order in which they were scheduled. It is the
+// counterpart of asyncio's event loop.
 //
-// The goroutine that calls [Loop.Drive] runs them; nothing here starts a goroutine for them.
-// "From the loop" means: called by a callback, or by the code that calls Drive, when Drive isn't running.
-// All methods must be called from the loop, except those that say that any goroutine may call them.
+// The goroutine that calls [Loop.Drive] runs them; nothing here starts a goroutine for them. "From
+// the loop" means: called by a callback, or by the code that calls Drive, when Drive isn't running.
+// All methods must be called from the loop, except methods whose comments say that any goroutine
+// may call them.
 type Loop struct {
 	clock   clock
 	timers  timers
@@ -53,7 +55,8 @@ type Loop struct {
 	// wake has room for one signal. It is sent by whoever clears asleep.
 	wake    chan struct{}
 	sleeper *time.Timer
-	// bed is what the loop will sleep in, or does. Whoever has cleared asleep may read it, too, until the signal is sent.
+	// bed is what the loop will sleep in, or does. Whoever has cleared asleep may read it, too,
+	// until the signal is sent.
 	bed Sleeper
 
 	mu       sync.Mutex // held for moments, never while callbacks run; the offloader's may be taken inside
@@ -64,8 +67,8 @@ type Loop struct {
 	minds    bool   // while asleep: wants to know when nothing offloaded runs any more
 	closed   bool
 	requests requests
-	// watched are the pending futures of this loop that others wait for, and who would wait for ever
-	// if the loop closed without telling them. The number gives them an order.
+	// watched are the pending futures of this loop that others wait for, and who would wait for
+	// ever if the loop closed without telling them. The number gives them an order.
 	watched map[*Latch]uint64
 	watches uint64
 	// failures are those that nobody had looked at when last seen.
@@ -75,7 +78,7 @@ type Loop struct {
 // A Runnable is a callback that needs no closure: it is meant for code that schedules
 // the same object again and again.
 type Runnable interface {
-	// RunInLoop is called by the loop.
+	// RunInLoop is the callback. The loop calls it.
 	RunInLoop()
 }
 
@@ -83,17 +86,19 @@ type callback func()
 
 func (fn callback) RunInLoop() { fn() }
 
-// An Option of [New].
+// An Option configures a loop that [New] or [NewGuest] makes.
 type Option func(*Loop)
 
-// WithVirtualClock makes the loop's time start at the given moment and stand still while there is anything to run.
-// When all is idle it jumps to the next timer. So an hour passes in no time, and always in the same order.
+// WithVirtualClock makes the loop's time start at the given moment, and stand still while there is
+// anything to run. When everything is idle, the time jumps to the next timer. So an hour passes in
+// no time, and always in the same order.
 //
-// While something that the loop has asked for outside is under way time doesn't jump: offloaded work, and what else says
-// so ([Promise.UnderWay]), such as a statement that a database executes. A long standstill is reported, as a
-// [*StoppedClockError]. While something else is awaited that another goroutine may complete, it jumps only after nothing
-// has happened for 5 ms of real time: the loop can't know whether that completion or the timer is what the program waits for. The deadline of an ordinary context is real time:
-// it comes after all timers of the clock.
+// While something that the loop has asked for outside is under way time doesn't jump: offloaded
+// work, and what else says so ([Promise.UnderWay]), such as a statement that a database executes. A
+// long standstill is reported, as a [*StoppedClockError]. While something else is awaited that
+// another goroutine may complete, it jumps only after nothing has happened for 5 ms of real time:
+// the loop can't know whether that completion or the timer is what the program waits for. The
+// deadline of an ordinary context is real time: it comes after all timers of the clock.
 func WithVirtualClock(start time.Time) Option {
 	return func(l *Loop) { l.clock = clock{base: start, virtual: true} }
 }
@@ -103,7 +108,7 @@ func WithOffloadLimit(n int) Option {
 	return func(l *Loop) { l.offload.limit = max(n, 1) }
 }
 
-// New returns a loop. It needs no closing unless it has been used.
+// New returns a loop. A loop that hasn't been used needn't be closed.
 func New(opts ...Option) *Loop {
 	l := &Loop{wake: make(chan struct{}, 1)}
 	l.offload.loop, l.offload.limit = l, 64
@@ -119,16 +124,17 @@ func New(opts ...Option) *Loop {
 	return l
 }
 
-// CallSoon has fn called in the next tick.
+// CallSoon calls fn in the next tick. It is asyncio's call_soon.
 func (l *Loop) CallSoon(fn func()) { l.Schedule(callback(fn)) }
 
-// Post is the way in for other goroutines: it has fn called in the loop's next tick, and wakes the loop if it sleeps.
-// What several goroutines post while the loop is busy is taken over at once.
-// In a closed loop nothing happens: fn is not called. Any goroutine may call Post.
+// Post is the way in for other goroutines: it makes the loop call fn in its next tick, and wakes
+// the loop if it sleeps. The loop takes over everything that was posted while it was busy at once.
+// In a closed loop Post does nothing. Any goroutine may call it. It is asyncio's
+// call_soon_threadsafe.
 func (l *Loop) Post(fn func()) { l.Schedule(callback(fn)) }
 
-// Schedule is [Loop.Post] for a Runnable. It reports whether it will run, which it won't in a closed loop.
-// Any goroutine may call it.
+// Schedule is [Loop.Post] for a Runnable. It returns false in a closed loop, where the Runnable
+// won't run. Any goroutine may call it.
 func (l *Loop) Schedule(r Runnable) bool {
 	l.mu.Lock()
 	if l.closed {
@@ -145,7 +151,7 @@ func (l *Loop) Schedule(r Runnable) bool {
 	return true
 }
 
-// rouse is called by whoever has cleared asleep.
+// rouse wakes the loop. The goroutine that has cleared asleep calls it.
 func (l *Loop) rouse() {
 	if l.post != nil {
 		l.post(l.pump)
@@ -157,11 +163,12 @@ func (l *Loop) rouse() {
 	l.wake <- struct{}{}
 }
 
-// OnTickEnd has fn called at the end of each tick, when all that was ready has run and before the loop
-// waits for more: the moment for writing out what has been collected. What fn schedules runs in the next tick.
-// What the code that calls Drive does beforehand counts as a tick: if nothing is ready then, the hooks come first.
+// OnTickEnd makes the loop call fn at the end of each tick, when everything that was ready has run
+// and before the loop waits for more. That is the moment to write what the tick has collected.
+// Callbacks that fn schedules run in the next tick. The code before a call of Drive counts as a
+// tick: if nothing is ready then, the hooks come first.
 //
-// The function that it returns takes the hook away: fn isn't called again, nor in this tick if it hasn't been.
+// remove removes the hook: fn isn't called again, not even in this tick.
 func (l *Loop) OnTickEnd(fn func()) (remove func()) {
 	h := &hook{fn}
 	l.hooks = append(l.hooks, h)
@@ -172,8 +179,8 @@ func (l *Loop) OnTickEnd(fn func()) (remove func()) {
 	}
 }
 
-// CallAtTickEnd has r called, once, at the end of this tick, after the hooks of [Loop.OnTickEnd], and costs no memory.
-// What r schedules runs in the next tick.
+// CallAtTickEnd makes the loop run r once, at the end of this tick, after the hooks of
+// [Loop.OnTickEnd]. It doesn't allocate. Callbacks that r schedules run in the next tick.
 func (l *Loop) CallAtTickEnd(r Runnable) {
 	l.ends = append(l.ends, r)
 	if l.post != nil && !l.driving {
@@ -184,19 +191,22 @@ func (l *Loop) CallAtTickEnd(r Runnable) {
 // A hook is called at the end of a tick. Its function is nil once it has been removed.
 type hook struct{ fn func() }
 
-// CallWhenIdle has fn called, once, when nothing else is ready: every callback has run, no timer is due, and the loop
-// would sleep now, or a virtual clock would jump. It is the moment at which a loader knows that nobody will ask for more.
-// If several are registered they are called in one tick, in their order.
+// CallWhenIdle makes the loop call fn once, when nothing else is ready: every callback has run, no
+// timer is due, and the loop would sleep now, or a virtual clock would jump. At that moment a
+// loader knows that no task will ask for more. If several functions are registered, the loop calls
+// them in one tick, in their order.
 //
 // In a loop that is never idle fn is never called; see [Loop.CallWhenIdleSoon].
 func (l *Loop) CallWhenIdle(fn func()) { l.idle = append(l.idle, idleCall{run: callback(fn)}) }
 
-// OnIdle has fn called each time that nothing is ready, before the functions of [Loop.CallWhenIdle] and before the loop sleeps;
-// and every 64 ticks, lest a loop that is never idle forget it.
-// What it schedules runs first. It is for a bridge, and there is one such function, the last that was set.
+// OnIdle makes the loop call fn each time that nothing is ready, before the functions of
+// [Loop.CallWhenIdle] and before the loop sleeps, and also every 64 ticks, in case the loop is
+// never idle. Callbacks that fn schedules run first. OnIdle is for a bridge. There is one such
+// function, the last that was set.
 func (l *Loop) OnIdle(fn func()) { l.onIdle = fn }
 
-// Wake has a sleeping loop look again whether it is idle, and call its function of [Loop.OnIdle]. Any goroutine may call it.
+// Wake makes a sleeping loop check again whether it is idle, and call its function of
+// [Loop.OnIdle]. Any goroutine may call it.
 func (l *Loop) Wake() {
 	l.mu.Lock()
 	wake := l.asleep
@@ -208,17 +218,17 @@ func (l *Loop) Wake() {
 	}
 }
 
-// Now returns the loop's time: the real one, or that of the virtual clock.
+// Now returns the loop's time: real time, or the time of the virtual clock.
 func (l *Loop) Now() time.Time { return l.clock.base.Add(l.clock.elapsed()) }
 
 // Virtual reports whether the clock is virtual. Any goroutine may call it.
 func (l *Loop) Virtual() bool { return l.clock.virtual }
 
-// Hold says that something outside will call in, though the loop can't see what: until [Loop.Release],
-// silence isn't taken for a deadlock.
+// Hold says that something outside will call in, though the loop can't see what: until
+// [Loop.Release], silence isn't taken for a deadlock.
 func (l *Loop) Hold() { l.holds++ }
 
-// Release takes back one [Loop.Hold]. Without one it panics.
+// Release undoes one [Loop.Hold]. It panics if there is none.
 func (l *Loop) Release() {
 	if l.holds == 0 {
 		panic("loop: Release without Hold")
@@ -229,15 +239,16 @@ func (l *Loop) Release() {
 // Driving reports whether the loop is running callbacks, so that the caller must be one of them.
 func (l *Loop) Driving() bool { return l.driving }
 
-// Drive runs the loop, tick after tick, until the condition holds. It is evaluated before each tick, also by [Loop.Peek].
+// Drive runs the loop, tick after tick, until the condition holds. It is evaluated before each
+// tick, also by [Loop.Peek].
 //
-// Errors: [ErrDeadlock] if nothing is ready, no timer is set, nothing offloaded is under way, and nothing
-// outside is known that might call in ([Loop.Hold], [Loop.Expect]), so that the condition could never change;
-// [ErrReentrant] if it is called by a callback; [ErrClosed].
-// The loop can be driven on after an error other than ErrClosed.
+// Errors: [ErrDeadlock] if nothing is ready, no timer is set, nothing offloaded is under way, and
+// nothing outside is known that might call in ([Loop.Hold], [Loop.Expect]), so that the condition
+// could never change; [ErrReentrant] if it is called by a callback; [ErrClosed]. The loop can be
+// driven on after an error other than ErrClosed.
 //
-// A callback's or hook's panic, or Goexit, passes through Drive.
-// What was to come behind it isn't lost: the next Drive begins with it.
+// A callback's or hook's panic, or Goexit, passes through Drive. The callbacks after it aren't
+// lost: the next Drive begins with them.
 func (l *Loop) Drive(until func() bool) error {
 	if l.driving || l.post != nil {
 		return ErrReentrant
@@ -324,16 +335,20 @@ func (l *Loop) anyReady() bool {
 // errIdle ends the tick of a guest that has nothing to do.
 var errIdle = errors.New("idle")
 
-// busyTicks is after how many ticks a loop that always has something to do takes time for what it does when idle.
+// busyTicks is after how many ticks a loop that always has something to do takes time for what it
+// does when idle.
 const busyTicks = 64
 
-// pollTicks is after how many ticks a loop that always has something to do looks which descriptors are ready.
+// pollTicks is after how many ticks a loop that always has something to do looks which descriptors
+// are ready.
 const pollTicks = 8
 
-// burst is how many callbacks a queue has room for without being suspected of having grown for an exception.
+// burst is how many callbacks a queue has room for without being suspected of having grown for an
+// exception.
 const burst = 4096
 
-// gather fills the batch, waiting if there is nothing yet. It leaves it empty if it's the hooks' turn.
+// gather fills the batch, waiting if there is nothing yet. It leaves it empty if it's the hooks'
+// turn.
 func (l *Loop) gather() error {
 	polls := l.poller.len() > 0 && l.post == nil
 	if polls && l.stats.Ticks%pollTicks == pollTicks-1 {
@@ -389,7 +404,8 @@ func (l *Loop) gather() error {
 	}
 }
 
-// takeReady makes what is ready the batch, which has been run. It reports false if the loop is closed.
+// takeReady makes what is ready the batch, which has been run. It reports false if the loop is
+// closed.
 func (l *Loop) takeReady() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -407,10 +423,10 @@ func (l *Loop) takeReady() bool {
 	return true
 }
 
-// Close ends the loop: what is still scheduled is dropped, timers are stopped, and futures of this loop
-// that others wait for fail with [ErrClosed], in the order in which that began.
-// Offloaded functions go on, also those that haven't begun.
-// A callback may call it. Closing a closed loop does nothing.
+// Close ends the loop. It drops scheduled callbacks and stops timers. Futures of this loop that
+// code elsewhere waits for fail with [ErrClosed], in the order in which those waits began.
+// Offloaded functions go on, even functions that haven't begun. A callback may call Close. Closing
+// a closed loop does nothing.
 func (l *Loop) Close() {
 	l.mu.Lock()
 	l.closed = true
@@ -457,7 +473,7 @@ func failInOrder(watched map[*Latch]uint64) {
 	}
 }
 
-// Stats are figures about a loop: counters since its beginning, and what there is at the moment.
+// Stats has figures about a loop: counters since its beginning, and present numbers.
 type Stats struct {
 	Ticks       uint64        // rounds: what was ready, then the hooks
 	Callbacks   uint64        // callbacks that ran
@@ -493,8 +509,8 @@ func (l *Loop) Stats() Stats {
 	return s
 }
 
-// watch notes that somebody outside waits for a pending future of this loop. It reports false if the loop is closed.
-// Any goroutine may call it.
+// watch notes that code outside waits for a pending future of this loop. It reports false if the
+// loop is closed. Any goroutine may call it.
 func (l *Loop) watch(latch *Latch) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -8,24 +8,25 @@ import (
 	"sync/atomic"
 )
 
-// Offload runs fn in another goroutine and returns a future for its result: the way to call
-// what blocks, without blocking the loop. The number of functions that run at once is bounded, see [WithOffloadLimit];
-// further ones wait their turn. So an offloaded function must never wait for what only another one can bring about.
+// Offload runs fn, which may block, in another goroutine, and returns a future for its result. The
+// number of functions that run at once is limited, see [WithOffloadLimit]; further functions wait
+// their turn. So an offloaded function must never wait for another one. It is asyncio's
+// run_in_executor.
 //
-// Cancelling the future drops fn if it hasn't begun. If it has, it is abandoned: the future is done at once,
-// while fn goes on and its result is lost.
-// A panic in fn fails the future with a [*PanicError], and runtime.Goexit with [ErrGoexit].
-// A failure that nothing looks at is reported, see [WithReport].
+// Cancelling the future drops fn if it hasn't begun. If fn has begun, it is abandoned: the future
+// is done at once, while fn goes on and its result is lost. A panic in fn fails the future with a
+// [*PanicError], and a runtime.Goexit with [ErrGoexit]. A failure that no code looks at is
+// reported, see [WithReport].
 //
-// While fn is under way the loop expects to be called from outside, whether or not anybody waits for the future:
-// fn may [Loop.Post]. Any goroutine may call Offload.
+// While fn is under way the loop expects to be called from outside, even if no code waits for the
+// future: fn may call [Loop.Post]. Any goroutine may call Offload.
 func Offload[T any](l *Loop, fn func() (T, error)) *Future[T] {
 	p := new(Promise[T])
 	return offload(l, p, fn, func() bool { return !p.future.Done() })
 }
 
-// OffloadJoined is [Offload], but a function that has begun isn't abandoned:
-// its future is done when it has returned, cancelled or not. So what fn uses can be used again after that.
+// OffloadJoined is [Offload], but it doesn't abandon a function that has begun: the future is done
+// when fn has returned, cancelled or not. So the caller can use fn's data again after that.
 func OffloadJoined[T any](l *Loop, fn func() (T, error)) *Future[T] {
 	p := new(Promise[T])
 	var claimed atomic.Bool // by the one that begins, or by the one that cancels before
@@ -52,7 +53,8 @@ func offload[T any](l *Loop, p *Promise[T], fn func() (T, error), begin func() b
 
 var offloaded = "offloaded work"
 
-// An offloader runs functions in a bounded number of goroutines, which end when there is nothing to do.
+// An offloader runs functions in a bounded number of goroutines, which end when there is nothing to
+// do.
 type offloader struct {
 	loop  *Loop // told when nothing runs any more
 	limit int   // set before use

@@ -22,30 +22,33 @@ const (
 	Writable
 )
 
-// A Pollable is told by a loop what its descriptor is ready for. See [Loop.Poll].
+// A Pollable owns a descriptor that a loop polls. See [Loop.Poll].
 type Pollable interface {
-	// Ready is called by the loop. It must not block.
+	// Ready says what the descriptor is ready for. The loop calls it, so it must not block.
 	//
-	// It tells of changes: once for data that came, not again while they stay unread. So the descriptor is used until it would
-	// block. It may be called for nothing, so the descriptor must not block.
+	// The loop reports changes: it calls Ready once when data come, and not again while they stay
+	// unread. So use the descriptor until it would block. Ready may be called without cause, so the
+	// descriptor must be non-blocking.
 	Ready(Readiness)
 }
 
-// ErrNoPoller says that the system has no poller that a loop could wait in: wait for each descriptor in a goroutine of its own
-// instead. It is also errors.ErrUnsupported.
+// ErrNoPoller reports that the system has no poller that a loop could wait in: wait for each
+// descriptor in a goroutine of its own instead. It is also errors.ErrUnsupported.
 var ErrNoPoller = fmt.Errorf("loop: no poller on this system: %w", errors.ErrUnsupported)
 
-// Poll adds a descriptor to those that the loop waits for while it has nothing to do, all of them in one place: whatever
-// becomes ready, and however much of it at once, wakes the loop once. The loop looks between ticks, too, when it is never
-// idle. p is told of what the descriptor is ready for now, and of each change.
+// Poll adds a descriptor to those that the loop waits for while it has nothing to do, all of them
+// in one place: whatever becomes ready, and however much of it at once, wakes the loop once. The
+// loop looks between ticks, too, when it is never idle. p is told of what the descriptor is ready
+// for now, and of each change.
 //
-// The descriptor must be in non-blocking mode. It must leave the loop, by [Polled.Remove], before it is closed; otherwise the
-// kernel forgets it by itself when nothing refers to what it stood for any more. A descriptor can be in several loops. The loop
-// doesn't use it, nor close it, and forgets it when the loop is closed.
+// The descriptor must be in non-blocking mode. It must leave the loop, by [Polled.Remove], before
+// it is closed; otherwise the kernel forgets it by itself when nothing refers to what it stood for
+// any more. A descriptor can be in several loops. The loop doesn't use it, nor close it, and
+// forgets it when the loop is closed.
 //
-// That a descriptor is in the loop doesn't count as something that may still happen: who waits for it awaits a promise that isn't
-// bound to the loop, or calls [Loop.Hold]. With a virtual clock, or a seed, descriptors that are ready at the same time come in
-// the order in which they were added.
+// A descriptor in the loop doesn't keep the loop from reporting a deadlock: code that waits for it
+// awaits a promise that isn't bound to the loop, or calls [Loop.Hold]. With a virtual clock, or a
+// seed, descriptors that are ready at the same time come in the order in which they were added.
 //
 // Errors: [ErrNoPoller], [ErrClosed], or that of the kernel. Poll must be called from the loop.
 func (l *Loop) Poll(fd uintptr, p Pollable) (*Polled, error) {
@@ -75,15 +78,16 @@ type Polled struct {
 	gone   atomic.Bool
 }
 
-// Remove takes the descriptor from the loop. Any goroutine may call it; if that isn't the loop's, Ready may be running, or
-// about to. Further calls, and those after the end of the loop, do nothing.
+// Remove removes the descriptor from the loop. Any goroutine may call it; outside the loop, Ready
+// may be running or about to run. Further calls, and calls after the end of the loop, do nothing.
 func (p *Polled) Remove() {
 	if !p.gone.Swap(true) {
 		p.poller.remove(p)
 	}
 }
 
-// Gone reports whether the descriptor has left the loop, by Remove or with the end of the loop. Any goroutine may call it.
+// Gone reports whether the descriptor has left the loop, by Remove or with the end of the loop. Any
+// goroutine may call it.
 func (p *Polled) Gone() bool { return p.gone.Load() || p.poller.ended() }
 
 // RunInLoop tells what the descriptor is ready for.
@@ -95,8 +99,9 @@ func (p *Polled) RunInLoop() {
 	}
 }
 
-// A poller is where a loop sleeps that has descriptors. The kernel's set of descriptors is a file which is readable when one of
-// them is ready, so the runtime's own poller can wait for it: the sleeping goroutine holds no thread.
+// A poller is where a loop sleeps that has descriptors. The kernel's set of descriptors is a file
+// which is readable when one of them is ready, so the runtime's own poller can wait for it: the
+// sleeping goroutine holds no thread.
 //
 // It is the loop's [Sleeper].
 type poller struct {
@@ -240,8 +245,8 @@ func (p *poller) Interrupt() {
 // Rise implements [Sleeper].
 func (p *poller) Rise() {}
 
-// awake is called after a sleep, when no Interrupt is under way any more. It schedules what was found ready, and reports
-// whether there was any.
+// awake is called after a sleep, when no Interrupt is under way any more. It schedules what was
+// found ready, and reports whether there was any.
 func (p *poller) awake() bool {
 	if p.woken.Swap(false) {
 		p.dated = true

@@ -21,7 +21,8 @@ func newPoller(l *Loop) (*poller, error) {
 	return p, nil
 }
 
-// An eventSet is an epoll instance. It tells of changes only ("edge-triggered"), so nothing is said to it for each wait.
+// An eventSet is an epoll instance. It tells of changes only ("edge-triggered"), so nothing is said
+// to it for each wait.
 type eventSet struct {
 	fd   int
 	room [128]syscall.EpollEvent

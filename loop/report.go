@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// WithReport sets who is told what has gone wrong without anybody being there to be given the error:
+// WithReport sets the function that gets errors which no code receives otherwise:
 //
-//   - an [*UnobservedError]: something failed, and nothing has looked, nor can any more;
-//   - a [*HeldError], in debug mode: something holds the loop, so that nothing else can run;
-//   - what layers above have to say, such as repaint's [*repaint.StubbornError].
+//   - an [*UnobservedError]: a future failed, and no code has looked at its error or still can;
+//   - a [*HeldError], in debug mode: code holds up the loop, so that nothing else can run;
+//   - reports of the layers above, such as repaint's [*repaint.StubbornError].
 //
-// It may be called by any goroutine, several at a time, also after the loop has been closed. It must not wait for the loop.
-// Without it reports go to slog.Default.
+// Any goroutines may call fn, several at a time, even after the loop has been closed. fn must not
+// wait for the loop. Without it reports go to slog.Default.
 func WithReport(fn func(err error)) Option { return func(l *Loop) { l.report = fn } }
 
-// Report gives an error to whom [WithReport] has set. Any goroutine may call it.
+// Report passes an error to the function that [WithReport] has set. Any goroutine may call it.
 func (l *Loop) Report(err error) {
 	if l.report != nil {
 		l.report(err)
@@ -30,16 +30,17 @@ func (l *Loop) Report(err error) {
 	LogReport(err)
 }
 
-// LogReport is what a loop without [WithReport] does with a report: it is logged by slog.Default, as an error.
+// LogReport handles a report as a loop without [WithReport] does: it logs the error by
+// slog.Default.
 func LogReport(err error) { slog.Error(err.Error()) }
 
-// An UnobservedError says that a future has failed and that nothing has looked at its error,
-// though now it's too late: nothing refers to the future any more, or its loop has been closed.
-// It is asyncio's "exception was never retrieved".
+// An UnobservedError reports that a future has failed and that no code has looked at its error. Now
+// it is too late: nothing refers to the future any more, or its loop has been closed. It is
+// asyncio's "exception was never retrieved".
 //
-// It is reported once, of each function that runs on its own: a task, or an [Offload]. Of other futures a panic is always
-// reported, and other errors are in debug mode ([WithDebug]).
-// That something was cancelled, or that its loop was closed, isn't reported.
+// It is reported once for each function that runs on its own: a task, or an [Offload]. For other
+// futures a panic is always reported, and other errors are in debug mode ([WithDebug]). A cancel,
+// or the end of the loop, isn't reported.
 type UnobservedError struct {
 	What string // failed
 	Err  error
@@ -54,8 +55,8 @@ func (e *UnobservedError) Error() string {
 
 func (e *UnobservedError) Unwrap() error { return e.Err }
 
-// unobserved returns what there will be to report if nothing looks at a failure, nil if there is nothing.
-// The loop may be nil.
+// unobserved returns the report of a failure that no code looks at, or nil if it needs none. The
+// loop may be nil.
 func (l *Loop) unobserved(err error, matters bool) *UnobservedError {
 	if _, panicked := err.(*PanicError); !panicked && !matters && (l == nil || l.watchdog == nil) {
 		return nil
@@ -66,12 +67,13 @@ func (l *Loop) unobserved(err error, matters bool) *UnobservedError {
 	return &UnobservedError{Err: err}
 }
 
-// unattended is after how long a failure is reported that belongs to no loop, at whose end it would be.
+// unattended is after how long a failure is reported that belongs to no loop, at whose end it would
+// be.
 const unattended = time.Second
 
-// keep remembers a failure until the loop is closed or something has looked at it,
-// and sees to it that it is reported as soon as nothing can look any more.
-// Any goroutine may call it, and the loop may be nil.
+// keep remembers a failure until the loop is closed or code has looked at it, and makes sure that
+// it is reported as soon as no code can look any more. Any goroutine may call it, and the loop may
+// be nil.
 func (l *Loop) keep(c *Latch, e *UnobservedError) {
 	report := LogReport
 	if l != nil && l.report != nil {
@@ -97,9 +99,9 @@ func (e *UnobservedError) send(report func(error)) {
 	}
 }
 
-// UnobservedPanic returns the first panic of a task or callback of the loop that nobody has looked at, nil if there is none.
-// The caller is expected to raise it again; so it won't be reported any more when the loop is closed.
-// Any goroutine may call it.
+// UnobservedPanic returns the first panic of a task or callback of the loop that no code has looked
+// at, or nil if there is none. The caller must raise it again, because it won't be reported when
+// the loop is closed. Any goroutine may call it.
 func (l *Loop) UnobservedPanic() *PanicError {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -8,21 +8,25 @@ import (
 	"time"
 )
 
-// A request is what a loop asks of something outside of it: a server, a goroutine, a device. Its answer completes a promise
-// that isn't bound to the loop. Two kinds of loops have to know of their requests:
+// A request is what a loop asks of something outside of it: a server, a goroutine, a device. Its
+// answer completes a promise that isn't bound to the loop. Two kinds of loops have to know of their
+// requests:
 //
-//   - A virtual clock stands still while one is under way. How long an answer takes is no matter of its time.
-//   - A loop with a chooser, or a seed, chooses only when none is under way, and hears the answers in the order of the requests. When they
-//     come is a matter of chance, and the same choices are to give the same order.
+//   - A virtual clock stands still while one is under way. How long an answer takes is no matter of
+//     its time.
+//   - A loop with a chooser, or a seed, chooses only when none is under way, and hears the answers
+//     in the order of the requests. When they come is a matter of chance, and the same choices are
+//     to give the same order.
 //
 // For all other loops AskedBy and UnderWay do nothing.
 
-// AskedBy says that l asks for what completes the promise, and gives the request its place in the order of l's requests.
-// The promise must not be bound to a loop. AskedBy must be called from l, once, before the promise can be completed;
-// l may be nil. The request isn't under way before [Promise.UnderWay] says so.
+// AskedBy says that l asks for what completes the promise, and gives the request its place in the
+// order of l's requests. The promise must not be bound to a loop. AskedBy must be called from l,
+// once, before the promise can be completed; l may be nil. The request isn't under way before
+// [Promise.UnderWay] says so.
 //
-// In a loop with a chooser the future is done, as far as can be seen, when the loop takes the answer; that is
-// after the callback that runs, or later if another request is under way.
+// In a loop with a chooser the future is done, as far as can be seen, when the loop takes the
+// answer; that is after the callback that runs, or later if another request is under way.
 func (p *Promise[T]) AskedBy(l *Loop) {
 	if l == nil || !l.heeds() {
 		return
@@ -31,12 +35,14 @@ func (p *Promise[T]) AskedBy(l *Loop) {
 	l.ask(&p.future.Latch)
 }
 
-// UnderWay says whether something outside works on the answer now. It does from when a statement was sent, or a
-// function was started, until there is the answer. A request that waits for its turn, for a place in a pool or for what
-// others have locked in this process isn't under way: what it waits for may need the loop's time to go on.
+// UnderWay says whether something outside works on the answer now. It does from when a statement
+// was sent, or a function was started, until there is the answer. A request that waits for its
+// turn, for a place in a pool or for what others have locked in this process isn't under way: what
+// it waits for may need the loop's time to go on.
 //
-// A request that is completed isn't under way any more. If nothing will complete it, because it was given up, its owner
-// must say so. UnderWay reports whether the loop heeds that. Any goroutine may call it.
+// A request that is completed isn't under way any more. If nothing will complete it, because it was
+// given up, its owner must say so. UnderWay reports whether the loop heeds that. Any goroutine may
+// call it.
 func (p *Promise[T]) UnderWay(now bool) bool {
 	c := &p.future.Latch
 	if c.asked == 0 {
@@ -51,9 +57,9 @@ func (p *Promise[T]) UnderWay(now bool) bool {
 	return true
 }
 
-// Busy says that something outside works for the loop, though nothing awaits it: a connection is made ready for its next
-// user, say. It counts as a request that is under way until done is called, by any goroutine, once. Busy must be called
-// from the loop, which may be nil.
+// Busy says that something outside works for the loop, though nothing awaits it: a connection is
+// made ready for its next user, say. It counts as a request that is under way until done is called,
+// by any goroutine, once. Busy must be called from the loop, which may be nil.
 func (l *Loop) Busy() (done func()) {
 	if l == nil || !l.heeds() {
 		return nothing
@@ -64,18 +70,20 @@ func (l *Loop) Busy() (done func()) {
 
 func nothing() {}
 
-// A Prober knows of requests that are under way but won't be answered before the loop goes on: statements that wait, in
-// the database, for a lock that a transaction of one of the loop's tasks has. See [Loop.Probe].
+// A Prober knows of requests that are under way but won't be answered before the loop goes on:
+// statements that wait, in the database, for a lock that a transaction of one of the loop's tasks
+// has. See [Loop.Probe].
 type Prober interface {
-	// StuckRequests returns how many of the loop's requests that are under way are known to be stuck in this way.
-	// It is called from the loop, which it may block for a moment, in which it asks the database, say. It must not use
-	// the loop.
+	// StuckRequests returns how many of the loop's requests that are under way are known to be
+	// stuck in this way. It is called from the loop, which it may block for a moment, in which it
+	// asks the database, say. It must not use the loop.
 	StuckRequests() int
 }
 
-// Probe has p asked when nothing has been answered for some milliseconds of real time. If what the probers return is as many
-// requests as are under way, the loop goes on without the answers: a virtual clock jumps, and a chooser
-// chooses. It asks again before the next such step. Probe, and the function that it returns, must be called from the loop.
+// Probe has p asked when nothing has been answered for some milliseconds of real time. If what the
+// probers return is as many requests as are under way, the loop goes on without the answers: a
+// virtual clock jumps, and a chooser chooses. It asks again before the next such step. Probe, and
+// the function that it returns, must be called from the loop.
 func (l *Loop) Probe(p Prober) (remove func()) {
 	at := &probing{p}
 	l.probers = append(l.probers, at)
@@ -120,8 +128,8 @@ func (l *Loop) countRequest(begins bool) {
 	l.wakeIfQuiet()
 }
 
-// answer takes the answer to a request over from the goroutine that has it. It returns false if the loop is closed, or
-// doesn't care about the order. It is called with the latch's mutex held.
+// answer takes the answer to a request over from the goroutine that has it. It returns false if the
+// loop is closed, or doesn't care about the order. It is called with the latch's mutex held.
 func (l *Loop) answer(c *Latch) bool {
 	if !l.draws {
 		return false
@@ -141,7 +149,8 @@ func (l *Loop) answer(c *Latch) bool {
 	return true
 }
 
-// wakeIfQuiet wakes the loop if it sleeps only because something was under way. It needs mu, and releases it.
+// wakeIfQuiet wakes the loop if it sleeps only because something was under way. It needs mu, and
+// releases it.
 func (l *Loop) wakeIfQuiet() { l.wakeIf(l.requests.underWay == 0 && l.minds) }
 
 // wakeIf needs mu, and releases it.
@@ -160,11 +169,13 @@ func (l *Loop) wakeIf(condition bool) {
 func (l *Loop) busyOutside() bool { return l.requests.underWay > 0 || !l.offload.idle() }
 
 const (
-	// firstProbe is after how long a silence probers are asked for the first time; and then after twice as long, each time.
+	// firstProbe is after how long a silence probers are asked for the first time; and then after
+	// twice as long, each time.
 	firstProbe = 2 * time.Millisecond
 	lastProbe  = 128 * time.Millisecond
 
-	// choicePatience is how long a loop with a chooser, of which no prober says more, waits for the next answer.
+	// choicePatience is how long a loop with a chooser, of which no prober says more, waits for the
+	// next answer.
 	choicePatience = 200 * time.Millisecond
 )
 
@@ -182,8 +193,8 @@ func (l *Loop) stuck() bool {
 	return n > 0 && n >= l.requests.underWay && l.offload.idle()
 }
 
-// hearAnswers waits, before a choice, until nothing is under way outside, and completes what was answered, in the order of
-// the requests.
+// hearAnswers waits, before a choice, until nothing is under way outside, and completes what was
+// answered, in the order of the requests.
 func (l *Loop) hearAnswers() {
 	var s silence
 	heard := -1 // answers, when the silence began
@@ -220,8 +231,8 @@ func (l *Loop) hearAnswers() {
 	l.takeAnswers()
 }
 
-// standStill waits with a virtual clock while something is under way outside. The loop is asleep. It reports whether the
-// clock may jump all the same.
+// standStill waits with a virtual clock while something is under way outside. The loop is asleep.
+// It reports whether the clock may jump all the same.
 func (l *Loop) standStill() (jumps bool) {
 	var s silence
 	s.begin()
@@ -260,7 +271,8 @@ func (s *silence) begin() { s.since, s.probe = time.Now(), firstProbe }
 
 func (s *silence) lasts() time.Duration { return time.Since(s.since) }
 
-// untilProbe returns how long to wait until the probers are to be asked, or until the silence has lasted for so long.
+// untilProbe returns how long to wait until the probers are to be asked, or until the silence has
+// lasted for so long.
 func (s *silence) untilProbe(l *Loop, most time.Duration) time.Duration {
 	if most != untilWoken {
 		most = max(most-s.lasts(), time.Millisecond)
@@ -287,8 +299,8 @@ func (l *Loop) takeAnswers() {
 	}
 }
 
-// takePolled returns a descriptor of which there is news, nil if there is none. While a request is under way these are told
-// out of turn, as its answer may depend on it. It needs mu.
+// takePolled returns a descriptor of which there is news, nil if there is none. While a request is
+// under way these are told out of turn, as its answer may depend on it. It needs mu.
 func (l *Loop) takePolled() *Polled {
 	if l.poller.len() == 0 {
 		return nil
@@ -302,9 +314,10 @@ func (l *Loop) takePolled() *Polled {
 	return nil
 }
 
-// A StoppedClockError is reported, not returned: a virtual clock has had to stand still for long, in real time, because
-// something that the loop has asked for outside hasn't answered. It may be slow. But if it waits for what one of the loop's
-// tasks will do later on this clock, say for the end of a transaction that sleeps, neither will go on. See [WithReport].
+// A StoppedClockError is reported, not returned: a virtual clock has had to stand still for long,
+// in real time, because something that the loop has asked for outside hasn't answered. It may be
+// slow. But if it waits for what one of the loop's tasks will do later on this clock, say for the
+// end of a transaction that sleeps, neither will go on. See [WithReport].
 type StoppedClockError struct {
 	For time.Duration // how long it has been so far, in real time
 	At  time.Time     // of the virtual clock

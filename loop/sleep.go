@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// sleep waits until something is scheduled or the next timer is due. A virtual clock jumps there instead.
+// sleep waits until something is scheduled or the next timer is due. A virtual clock jumps there
+// instead.
 func (l *Loop) sleep() error {
 	l.layDown()
 	l.mu.Lock()
@@ -43,19 +44,20 @@ func (l *Loop) layDown() {
 	}
 }
 
-// An Expecter knows of something outside that may still happen, though the loop can't see it.
+// An Expecter knows about events outside that may still happen, though the loop can't see them.
 type Expecter interface {
-	// LoopExpects is called from the loop when nothing can happen any more, as far as the loop knows. It returns how
-	// long the loop is to sleep until it asks again, unless it is woken; if that isn't positive, [Loop.Drive]
-	// returns [ErrDeadlock]. It may schedule something.
+	// LoopExpects is called from the loop when nothing can happen any more, as far as the loop
+	// knows. It returns how long the loop is to sleep until it asks again, unless it is woken; if
+	// that isn't positive, [Loop.Drive] returns [ErrDeadlock]. It may schedule something.
 	LoopExpects() time.Duration
 }
 
-// Expect has e asked before [Loop.Drive] returns [ErrDeadlock]. It is for a bridge, which knows with which contexts its
-// tasks wait, and there is one such Expecter, the last that was set.
+// Expect makes the loop ask e before [Loop.Drive] returns [ErrDeadlock]. It is for a bridge, which
+// knows the contexts with which its tasks wait. There is one such Expecter, the last that was set.
 func (l *Loop) Expect(e Expecter) { l.expects = e }
 
-// hope sleeps as long as the Expecter says. The error is what there is to return if it expects nothing.
+// hope sleeps as long as the Expecter says. The error is what there is to return if it expects
+// nothing.
 func (l *Loop) hope(err error) error {
 	if l.expects == nil {
 		return err
@@ -79,12 +81,14 @@ const (
 	// untilWoken is how long a loop sleeps that has no timer.
 	untilWoken = time.Duration(math.MaxInt64)
 
-	// virtualPatience is how long a virtual clock waits, in real time, for what another goroutine may do.
+	// virtualPatience is how long a virtual clock waits, in real time, for what another goroutine
+	// may do.
 	virtualPatience = 5 * time.Millisecond
 )
 
-// patience says how long a loop in which nothing is ready is to wait for being woken before it turns to its next timer.
-// It must be called with mu held, so that who wakes the loop either changes what is seen here or finds it asleep.
+// patience says how long a loop in which nothing is ready is to wait for being woken before it
+// turns to its next timer. It must be called with mu held, so that who wakes the loop either
+// changes what is seen here or finds it asleep.
 func (l *Loop) patience() (time.Duration, error) {
 	l.minds = false
 	next := l.timers.first()
@@ -104,7 +108,8 @@ func (l *Loop) patience() (time.Duration, error) {
 	return 0, nil
 }
 
-// wokenWithin waits for the signal that comes to a loop that is asleep, and reports whether it came in time.
+// wokenWithin waits for the signal that comes to a loop that is asleep, and reports whether it came
+// in time.
 func (l *Loop) wokenWithin(wait time.Duration) bool {
 	l.stats.Sleeps++
 	if l.watchdog != nil {

@@ -2,22 +2,25 @@ package loop
 
 import "time"
 
-// A Sleeper is something that a loop can wait in when it has nothing to do, instead of waiting for another goroutine to wake it: as a rule a
-// read from the network, of which all in the loop wait for the outcome. That saves the way from the goroutine that would read otherwise.
-// See [Loop.SleepIn].
+// A Sleeper is an operation that a loop can wait in when it has nothing to do, instead of waiting
+// for another goroutine to wake it. Usually it is a read from the network whose result the loop
+// awaits. That saves the hand-over from a goroutine that would read otherwise. See [Loop.SleepIn].
 type Sleeper interface {
-	// Sleep waits until something has been scheduled in the loop, or d has passed, or Interrupt has been called, be it before.
-	// It may return too early.
+	// Sleep waits until something has been scheduled in the loop, d has passed, or Interrupt has
+	// been called, even before Sleep. It may return too early.
 	Sleep(d time.Duration)
-	// Interrupt ends Sleep, now or when it begins. Any goroutine may call it, also the sleeping one when it schedules something.
+	// Interrupt ends Sleep, now or when it begins. Any goroutine may call it, even the sleeping one
+	// when it schedules something.
 	Interrupt()
 	// Rise is called instead of Sleep if the loop doesn't sleep now.
 	Rise()
 }
 
-// SleepIn has the loop wait in s if it has nothing to do next. It is for the hooks of [Loop.OnTickEnd] and what [Loop.CallAtTickEnd] calls. Either Sleep or Rise is called, once,
-// in the goroutine that drives the loop, unless SleepIn returns false: as it does if there is another Sleeper already, for a guest, which doesn't sleep,
-// with a virtual clock, whose time is not that of a network, and if the loop has descriptors of its own to wait for ([Loop.Poll]).
+// SleepIn has the loop wait in s if it has nothing to do next. It is for the hooks of
+// [Loop.OnTickEnd] and what [Loop.CallAtTickEnd] calls. Either Sleep or Rise is called, once, in
+// the goroutine that drives the loop, unless SleepIn returns false: as it does if there is another
+// Sleeper already, for a guest, which doesn't sleep, with a virtual clock, whose time is not that
+// of a network, and if the loop has descriptors of its own to wait for ([Loop.Poll]).
 func (l *Loop) SleepIn(s Sleeper) bool {
 	if l.bed != nil || l.post != nil || l.clock.virtual || !l.driving || l.poller.len() > 0 {
 		return false

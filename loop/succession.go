@@ -1,12 +1,13 @@
 package loop
 
-// Peek returns what the loop runs next, nil if the loop itself has something to do before. It is for a bridge, and for
-// what the loop is running at the moment: a task that is about to wait gives control to the next one itself, instead of
-// giving it to the loop, which would.
+// Peek returns what the loop runs next, nil if the loop itself has something to do before. It is
+// for a bridge, and for what the loop is running at the moment: a task that is about to wait gives
+// control to the next one itself, instead of giving it to the loop, which would.
 //
-// If this tick has nothing left, and nothing is to be done between it and the next one but to evaluate the condition of
-// [Loop.Drive], then Peek does so and begins the next tick. With a seed, in debug mode and while something is to be
-// called at the tick's end, Peek returns nil; and so it does in a guest when the tick is over.
+// If this tick has nothing left, and nothing is to be done between it and the next one but to
+// evaluate the condition of [Loop.Drive], then Peek does so and begins the next tick. With a seed,
+// in debug mode and while something is to be called at the tick's end, Peek returns nil; and so it
+// does in a guest when the tick is over.
 func (l *Loop) Peek() Runnable {
 	if l.lottery != nil || l.watchdog != nil || !l.begun {
 		return nil
@@ -25,10 +26,11 @@ func (l *Loop) Take() {
 	l.stats.Callbacks++
 }
 
-// roll begins the next tick, if that is all that there is to do after this one. It does nothing that needs much stack.
+// roll begins the next tick, if that is all that there is to do after this one. It does nothing
+// that needs much stack.
 //
-// If the first of that tick isn't taken, this was in vain, and the ends of the next ticks are left to the loop: most often the
-// same goes on for some time.
+// If the first of that tick isn't taken, this was in vain, and the ends of the next ticks are left
+// to the loop: most often the same goes on for some time.
 //
 //go:noinline
 func (l *Loop) roll() bool {

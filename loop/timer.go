@@ -24,13 +24,14 @@ const (
 
 // CallLater has fn called once d has passed. A d that isn't positive means the next tick.
 //
-// Timers are called in the order of their moments, and for equal moments in the order in which they were set;
-// in each tick they come after what was scheduled by then.
+// Timers are called in the order of their moments, and for equal moments in the order in which they
+// were set; in each tick they come after what was scheduled by then.
 func (l *Loop) CallLater(d time.Duration, fn func()) *Timer {
 	return l.ScheduleLater(d, callback(fn))
 }
 
-// CallAt is [Loop.CallLater] with the moment instead of the distance. A moment that has passed means the next tick.
+// CallAt is [Loop.CallLater] with the moment instead of the distance. A moment that has passed
+// means the next tick.
 func (l *Loop) CallAt(at time.Time, fn func()) *Timer {
 	t := &Timer{loop: l, run: callback(fn)}
 	t.set(at.Sub(l.clock.base))
@@ -44,8 +45,8 @@ func (l *Loop) ScheduleLater(d time.Duration, r Runnable) *Timer {
 	return t
 }
 
-// Stop keeps the timer from calling, also if its time has come but not its turn.
-// It reports whether it did: false means that the call has been made, or is being made, or was stopped before.
+// Stop keeps the timer from calling, also if its time has come but not its turn. It reports whether
+// it did: false means that the call has been made, or is being made, or was stopped before.
 func (t *Timer) Stop() bool {
 	before := t.state
 	t.state = notSet
@@ -97,7 +98,8 @@ func (l *Loop) takeDueTimers() {
 // A dueTimer is a timer in the batch.
 type dueTimer Timer
 
-// RunInLoop makes the call, unless another callback of the same tick has stopped or reset the timer.
+// RunInLoop makes the call, unless another callback of the same tick has stopped or reset the
+// timer.
 func (t *dueTimer) RunInLoop() {
 	if t.state != isDue {
 		t.loop.stats.Callbacks-- // it was none

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// timers are the timers that are set, the earliest first: a heap in which each node has four children. Entries carry what they are compared by,
-// and timers don't know their places; so moving entries touches nothing but them, and with a million timers
-// a step costs a cache miss or two. A timer that is stopped leaves its entry behind,
-// and these are cleared out when they are the half.
+// timers are the timers that are set, the earliest first: a heap in which each node has four
+// children. Entries carry what they are compared by, and timers don't know their places; so moving
+// entries touches nothing but them, and with a million timers a step costs a cache miss or two. A
+// timer that is stopped leaves its entry behind, and these are cleared out when they are the half.
 type timers struct {
 	heap []timerEntry
 	dead int // entries whose timer was stopped, or set anew, since

@@ -32,7 +32,9 @@ func (h *host) begins(t *task) {
 	parent.children++
 	more := t.details()
 	more.explored.id = prefix + strconv.Itoa(parent.children)
-	h.explorer.TaskBegins(explore.Task{ID: more.explored.id, Name: more.name, Site: t.site.String()})
+	h.explorer.TaskBegins(explore.Task{ID: more.explored.id, Name: more.name, Site: t.site.String(), Cancel: func(cause error) {
+		t.scope.cancel(context.Canceled, cause)
+	}})
 }
 
 // tellWait tells the explorer, if there is one, that the task is about to wait.

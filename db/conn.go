@@ -311,6 +311,9 @@ func (c *Conn) enter(ctx context.Context, tx *Tx, op string, call *call) (pass, 
 	case tx == nil && c.free:
 		return noPass, nil
 	case tx == nil:
+		if err := turn(ctx, st.Text); err != nil {
+			return noPass, err
+		}
 		return c.e.gate.enter(ctx, st.Writes, true, st.Source)
 	case tx.opts.ReadOnly && st.Writes:
 		return noPass, fail(op, ErrReadOnly, "the transaction was begun as read-only")

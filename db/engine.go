@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/internal/explore"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -431,6 +432,9 @@ func (st *statement) refuseLost(op string) error {
 // nothing to wait for. Otherwise, on a driver that blocks, it becomes a job.
 func (e *Engine) attempt(ctx context.Context, call *call) error {
 	st := call.st
+	if err := turn(ctx, st.Text); err != nil {
+		return err
+	}
 	if e.shared != nil && !st.Session {
 		if err := e.pool.isClosed(); err != nil {
 			return err
@@ -445,7 +449,7 @@ func (e *Engine) attempt(ctx context.Context, call *call) error {
 			return err
 		}
 	}
-	if !converted {
+	if !converted || explores() {
 		p := e.poolFor(st)
 		c, held, err := e.checkOut(ctx, p, st.Writes, st.Source)
 		if err != nil {
@@ -460,6 +464,24 @@ func (e *Engine) attempt(ctx context.Context, call *call) error {
 	}
 	return e.serve(ctx, call)
 }
+
+// offloads reports whether what the caller asks for becomes a job, because the driver would block its loop. In a loop that
+// explores schedules it doesn't: there nothing goes on meanwhile.
+func (e *Engine) offloads() bool {
+	return e.converter != nil && repaint.InGreenlet() && !explores()
+}
+
+// turn waits, in a loop that explores schedules, until the schedule comes to a statement. It comes before what the statement
+// needs is waited for: who has that holds others up.
+func turn(ctx context.Context, text string) error {
+	if e := explore.Of(repaint.CurrentLoop()); e != nil {
+		return e.Turn(ctx, text)
+	}
+	return nil
+}
+
+// explores reports whether the caller is in a loop that explores schedules.
+func explores() bool { return explore.Of(repaint.CurrentLoop()) != nil }
 
 // idle returns an idle connection for a statement that may begin at once, or nil.
 func (e *Engine) idle(st *statement) (p *pool, held pass, c *physical) {

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/loop"
 )
@@ -255,12 +254,15 @@ func (tx *Tx) begun() bool { return tx.root().started }
 // connection for that, and can have it all done in one go, it runs the statement too.
 func (c *Conn) first(ctx context.Context, tx *Tx, call *call) (ran bool, err error) {
 	e := c.e
-	if c.c == nil && c.held == noPass && e.converter != nil && repaint.InGreenlet() {
+	if c.c == nil && c.held == noPass && e.offloads() {
 		if converted, err := e.converter.Convert(&call.Call); err != nil {
 			return false, err
 		} else if converted {
 			return e.serveFirst(ctx, c, tx, call)
 		}
+	}
+	if err := turn(ctx, "begin"); err != nil {
+		return false, err
 	}
 	return false, c.bind(ctx, tx.root())
 }
@@ -376,7 +378,7 @@ func (c *Conn) endTx(ctx context.Context, tx *Tx, how ending) error {
 	if !nothing {
 		inner, done := how.context(ctx, c.e.cleanup)
 		defer done()
-		if tx.parent == nil && tx.owns && c.e.converter != nil && repaint.InGreenlet() {
+		if tx.parent == nil && tx.owns && c.e.offloads() {
 			err = c.e.serveEnd(inner, c, tx, how)
 		} else if err = how.do(inner, c.c.session, tx); err != nil {
 			c.afterEnd(inner, tx, err)

@@ -128,6 +128,7 @@ const forceTime = 5 * time.Second
 func (db *DB) Close(ctx context.Context) error {
 	db.lanes.stop()
 	db.pool.stop()
+	db.endAsking()
 	quiet := loop.NewPromise[struct{}](nil)
 	quiet.Future().SetName("the end of what the database has under way")
 	quiet.AskedBy(repaint.CurrentLoop())

@@ -25,6 +25,7 @@ type DB struct {
 	pool    *pool
 	codecs  sync.Pool
 	cancels cancelBudget
+	asking  asking
 	types   atomic.Pointer[typeDefs] // that were loaded; nil if none were
 
 	mu             sync.Mutex // held for moments; a loop's hook list isn't touched inside
@@ -82,7 +83,7 @@ func (db *DB) Config() *Config { return db.config }
 //
 // As with pgx, options can stand before the arguments: a pgx.QueryExecMode, or a pgx.QueryRewriter such as pgx.NamedArgs.
 func (db *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	if db.config.Pipeline {
+	if db.pipelines() {
 		return db.lanes.exec(ctx, &query{text: sql, args: args})
 	}
 	o := &owning{query: query{text: sql, args: args}}
@@ -112,7 +113,7 @@ func (db *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 }
 
 func (db *DB) query(ctx context.Context, sql string, args []any) *Rows {
-	if db.config.Pipeline {
+	if db.pipelines() {
 		return db.lanes.query(ctx, &query{text: sql, args: args})
 	}
 	o := &owning{query: query{text: sql, args: args}}
@@ -136,7 +137,7 @@ func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 		}
 		return tx.beginWith(ctx, b)
 	}
-	if db.config.Pipeline {
+	if db.pipelines() {
 		return db.lanes.batch(ctx, b, nil)
 	}
 	s := new(lease)
@@ -149,7 +150,7 @@ func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 
 // Ping asks the server for a sign of life.
 func (db *DB) Ping(ctx context.Context) error {
-	if db.config.Pipeline {
+	if db.pipelines() {
 		return db.lanes.ping(ctx)
 	}
 	s, err := db.Acquire(ctx)

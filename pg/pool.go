@@ -63,7 +63,9 @@ func (p *pool) take(ctx context.Context) (*scheduler, error) {
 	}
 	w := loop.NewPromise[*scheduler](nil)
 	w.Future().SetName("a session of the database")
-	w.AskedBy(repaint.CurrentLoop())
+	if explorer() == nil { // or else it is waited for on the spot, as far as it is on its way
+		w.AskedBy(repaint.CurrentLoop())
+	}
 	p.waiters = append(p.waiters, w)
 	p.waits++
 	p.grow()
@@ -76,6 +78,7 @@ func (p *pool) take(ctx context.Context) (*scheduler, error) {
 			p.giveUp(w, context.Canceled)
 		}
 	}()
+	p.untilConnected()
 	s, err := repaint.Await(ctx, w.Future())
 	killed = false
 	if err != nil {
@@ -234,6 +237,7 @@ var recycleTimeout = 20 * time.Second // a variable only for tests
 func (p *pool) recycle(own *lease, thorough bool) {
 	own.revoke()
 	s := own.scheduler
+	defer p.untilReturned()
 	s.abandonUnread()
 	if !thorough && s.isClean() {
 		p.deliver(s) // as after most transactions

@@ -130,7 +130,7 @@ func (s *lease) execute(ctx context.Context, q *query) error {
 			}
 			return q.failed(stage, err)
 		}
-		if err := s.do(ctx, &q.segment); err != nil {
+		if err := s.do(q.shown(ctx), &q.segment); err != nil {
 			return q.gaveUp(err)
 		}
 		if q.stream.delivered() {

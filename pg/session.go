@@ -62,6 +62,12 @@ func (s *Session) Exec(ctx context.Context, sql string, args ...any) (pgconn.Com
 
 // within runs a query of the session's own, after the BEGIN of a transaction that is open and whose BEGIN hasn't been sent.
 func (s *Session) within(ctx context.Context, q *query, run func() error) error {
+	if explorer() != nil {
+		if err := s.start(ctx, q); err != nil {
+			return err
+		}
+		return run()
+	}
 	for attempt := 1; ; attempt++ {
 		tx := s.tx.Load()
 		if tx == nil || !tx.isOpen() {

@@ -219,6 +219,12 @@ type (
 // within prepares a query for the transaction, runs it, and notes what became of BEGIN. If the first statement of a transaction fails
 // because it was prepared before the schema changed, both are sent again: nothing else has happened in it.
 func (tx *Tx) within(ctx context.Context, q *query, run func() error) error {
+	if explorer() != nil { // there BEGIN is a step of its own
+		if err := tx.start(ctx, q); err != nil {
+			return err
+		}
+		return run()
+	}
 	for attempt := 1; ; attempt++ {
 		begin, err := tx.enter(ctx)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/explore"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -21,8 +22,16 @@ func (s *lease) do(ctx context.Context, g *segment) error {
 		return s.doCopy(ctx, g)
 	}
 	if l := repaint.CurrentLoop(); l != nil {
+		if e := explore.Of(l); e != nil {
+			return s.doStep(ctx, e, g)
+		}
 		return s.doInLoop(ctx, l, g)
 	}
+	return s.doBlocking(ctx, g)
+}
+
+// doBlocking is do for a goroutine that may block.
+func (s *lease) doBlocking(ctx context.Context, g *segment) error {
 	read, to, buf, err := s.submit(g)
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 func (x *exploration) repeats(first *recorder) bool {
 	x.t.Helper()
 	s := first.schedule()
-	second := &recorder{strategy: &replay{schedule: s}}
+	second := x.recorder(&replay{schedule: s})
 	x.t.Run("again="+s.String(), func(t *testing.T) { x.run(t, second, 0) })
 	if d := difference(first, second); d != "" {
 		x.t.Errorf("the same schedule went differently when it was run again: %s.\n"+

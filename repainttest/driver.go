@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/internal/explore"
@@ -28,17 +29,18 @@ import (
 // Statements are steps where tasks, or the main function, call the pool. What runs on goroutines of its own isn't
 // scheduled. A limit of the pool (SetMaxOpenConns) below the number of tasks blocks the loop: database/sql waits with the goroutine.
 // The rows of a query are all read in its step.
+//
+// What the server alone decides isn't the schedule's: on PostgreSQL which of two transactions is the victim of a deadlock, because that is
+// a matter of a second's time, and which of three goes on first that wait for the same row.
 func Driver(c driver.Connector) driver.Connector { return &connector{inner: c} }
 
 // A connector connects to one database.
 type connector struct {
 	inner driver.Connector
 
-	mu     sync.Mutex
-	known  bool           // what the database is
-	server explore.Server // nil if it can't be asked
-	number string         // the query for a session's number, "" if there is none
-	lite   bool           // it is SQLite
+	mu    sync.Mutex
+	known bool // what the database is
+	about explore.Database
 
 	asking sync.Mutex // while probe is used
 	probe  driver.Conn
@@ -65,45 +67,18 @@ func (c *connector) identify(ctx context.Context, conn *conn) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.known {
-		c.recognize(ctx, conn.Conn)
+		on := func(ctx context.Context, query string) ([][]string, error) { return texts(ctx, conn.Conn, query) }
+		c.about, c.known = explore.Recognize(ctx, on, c.ask), true
 	}
-	if c.number == "" {
+	if c.about.Number == "" {
 		return nil
 	}
-	rows, err := texts(ctx, conn.Conn, c.number)
+	rows, err := texts(ctx, conn.Conn, c.about.Number)
 	if err != nil {
 		return fmt.Errorf("asking for the session's number, to know whether it waits for a lock: %w", err)
 	}
 	_, err = fmt.Sscan(rows[0][0], &conn.session)
 	return err
-}
-
-// recognize finds out what the database is by what it understands.
-func (c *connector) recognize(ctx context.Context, conn driver.Conn) {
-	c.known = true
-	understands := func(query string) (string, bool) {
-		rows, err := texts(ctx, conn, query)
-		if err != nil || len(rows) == 0 {
-			return "", false
-		}
-		return rows[0][0], true
-	}
-	if _, ok := understands("select sqlite_version()"); ok {
-		c.lite = true
-		return
-	}
-	version, ok := understands("select version()")
-	switch {
-	case !ok:
-	case strings.Contains(version, "PostgreSQL"):
-		c.server, c.number = &explore.Postgres{Query: c.ask}, "select pg_backend_pid()"
-	case strings.Contains(version, "MariaDB"):
-		c.server, c.number = &explore.MariaDB{Query: c.ask}, "select connection_id()"
-	default:
-		if _, ok := understands("select connection_id()"); ok {
-			c.server, c.number = &explore.MySQL{Query: c.ask}, "select connection_id()"
-		}
-	}
 }
 
 // ask sends a query on a connection that is for nothing else.
@@ -147,6 +122,7 @@ type conn struct {
 	// patience is SQLite's busy_timeout in milliseconds, -1 if the connection has its own. While it explores, the schedule
 	// waits in its place.
 	patience int64
+	lost     bool // as a fault
 }
 
 // Unwrap returns the driver's connection, for sql.Conn.Raw.
@@ -162,16 +138,46 @@ func (c *conn) step(ctx context.Context, text string, args []driver.NamedValue, 
 		_, err := fn(ctx)
 		return err
 	}
-	s := explore.Statement{Text: text, Args: showArgs(args), Server: c.c.server, Session: c.session}
-	if c.c.lite {
-		s.Server, s.Busy, s.Patience = noServer, isBusy, milliseconds(c.patience)
+	s := explore.Statement{Text: text, Args: showArgs(args), Server: c.c.about.Server, Session: c.session}
+	if !c.c.about.Lite {
+		s.Break, s.Raise = c.sever, c.raiser()
+	} else {
+		s.Busy, s.Patience = isBusy, time.Duration(c.patience)*time.Millisecond
 	}
 	return e.Execute(ctx, s, fn)
 }
 
+// sever loses the connection.
+func (c *conn) sever() {
+	c.lost = true
+	_ = c.Conn.Close() // it is lost
+}
+
+// raiser returns how to have the database report an error, nil if it isn't known.
+func (c *conn) raiser() func(ctx context.Context, state string) error {
+	var raise func(state string) string
+	rolls := false
+	switch c.c.about.Server.(type) {
+	case *explore.Postgres:
+		raise = explore.RaisePostgres
+	case *explore.MariaDB, *explore.MySQL:
+		raise, rolls = explore.RaiseMySQL, true
+	default:
+		return nil
+	}
+	return func(ctx context.Context, state string) error {
+		_, err := texts(ctx, c.Conn, raise(state))
+		if rolls {
+			_, e := texts(ctx, c.Conn, "rollback")
+			err = errors.Join(err, e)
+		}
+		return err
+	}
+}
+
 // setPatience has SQLite's waiting for locks done by the schedule, or by the connection again.
 func (c *conn) setPatience(ctx context.Context, explores bool) error {
-	if !c.c.lite || explores == (c.patience >= 0) {
+	if !c.c.about.Lite || explores == (c.patience >= 0) {
 		return nil
 	}
 	if !explores {
@@ -273,6 +279,9 @@ func (c *conn) Ping(ctx context.Context) error {
 }
 
 func (c *conn) ResetSession(ctx context.Context) error {
+	if c.lost {
+		return driver.ErrBadConn
+	}
 	if r, ok := c.Conn.(driver.SessionResetter); ok {
 		return r.ResetSession(ctx)
 	}
@@ -281,7 +290,7 @@ func (c *conn) ResetSession(ctx context.Context) error {
 
 func (c *conn) IsValid() bool {
 	v, ok := c.Conn.(driver.Validator)
-	return !ok || v.IsValid()
+	return !c.lost && (!ok || v.IsValid())
 }
 
 func (c *conn) CheckNamedValue(v *driver.NamedValue) error {

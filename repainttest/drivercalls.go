@@ -1,6 +1,8 @@
 package repainttest
 
 import (
+	"github.com/seed1239206e/repaint/internal/explore"
+
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -11,8 +13,6 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/seed1239206e/repaint/internal/explore"
 )
 
 // Calls of drivers as database/sql makes them: by the newest interface that the driver has.
@@ -240,11 +240,11 @@ func (r *rows) ColumnTypePrecisionScale(i int) (precision, scale int64, ok bool)
 // show tells what the result was.
 func (r *rows) show() string {
 	if len(r.rows) != 1 {
-		return count(len(r.rows), "row")
+		return explore.Count(len(r.rows), "row")
 	}
 	var values []string
 	for _, v := range r.rows[0] {
-		values = append(values, short(showValue(v)))
+		values = append(values, explore.Short(showValue(v)))
 	}
 	return strings.Join(values, ", ")
 }
@@ -257,13 +257,13 @@ func showResult(r driver.Result, err error) (string, error) {
 	if err != nil {
 		return "done", nil // it isn't known
 	}
-	return count(int(n), "row"), nil
+	return explore.Count(int(n), "row"), nil
 }
 
 func showArgs(args []driver.NamedValue) string {
 	var all []string
 	for _, a := range args {
-		text := short(showValue(a.Value))
+		text := explore.Short(showValue(a.Value))
 		if a.Name != "" {
 			text = a.Name + "=" + text
 		}
@@ -287,22 +287,6 @@ func showValue(v driver.Value) string {
 	return fmt.Sprint(v)
 }
 
-// short cuts a value for the table.
-func short(text string) string {
-	const most = 40
-	if utf8.RuneCountInString(text) <= most {
-		return text
-	}
-	return string([]rune(text)[:most-1]) + "…"
-}
-
-// noServer is the server of databases whose clients do the waiting themselves.
-var noServer explore.Server = nobodyWaits{}
-
-type nobodyWaits struct{}
-
-func (nobodyWaits) Waiting(context.Context, []int64) (map[int64][]int64, error) { return nil, nil }
-
 // isBusy reports whether SQLite says that another connection has a lock which it may give up. It doesn't, where
 // a transaction has to be begun anew (SQLITE_BUSY_SNAPSHOT).
 func isBusy(err error) bool {
@@ -314,5 +298,3 @@ func isBusy(err error) bool {
 	text := err.Error()
 	return strings.Contains(text, "database is locked") && !strings.Contains(text, "517") && !strings.Contains(text, "SNAPSHOT")
 }
-
-func milliseconds(n int64) time.Duration { return time.Duration(n) * time.Millisecond }

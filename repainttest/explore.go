@@ -81,6 +81,11 @@ type exploration struct {
 	report   *report
 }
 
+// recorder returns one for a schedule.
+func (x *exploration) recorder(s strategy) *recorder {
+	return &recorder{strategy: s, faults: x.settings.faults, faultLimit: x.settings.faultLimit}
+}
+
 // repeat runs the schedule that the environment asks for.
 func (x *exploration) repeat(text string) {
 	x.t.Helper()
@@ -89,7 +94,8 @@ func (x *exploration) repeat(text string) {
 		x.t.Fatalf("%s is %q, which is no schedule: %v", ScheduleVariable, text, err)
 	}
 	follow := &replay{schedule: s}
-	r := &recorder{strategy: follow, detailed: true}
+	r := x.recorder(follow)
+	r.detailed = true
 	ok := x.subtest("schedule="+s.String(), r, 0)
 	x.t.Logf("the schedule:\n%s", r.picture())
 	if misfit := follow.verdict(); misfit != "" {
@@ -108,7 +114,7 @@ func (x *exploration) repeatSeed(text string) {
 		x.t.Fatalf("%s is %q, which is no seed: it takes a number from 0 on: %v", SeedVariable, text, err)
 	}
 	strategy, steps := x.bySeed(seed)
-	r := &recorder{strategy: strategy}
+	r := x.recorder(strategy)
 	if !x.subtest(fmt.Sprintf("seed=%d", seed), r, steps, seed) {
 		x.t.Logf("the schedule:\n%s\nto repeat this schedule: %s", r.picture(), x.command(r.needed()))
 	}
@@ -131,7 +137,7 @@ func (x *exploration) explore(n int) {
 	x.t.Helper()
 	for _, k := range readCorpus(x.t, x.t.Name()) {
 		follow := &replay{schedule: k.schedule}
-		r := &recorder{strategy: follow}
+		r := x.recorder(follow)
 		ok := x.subtest("schedule="+k.file, r, 0)
 		if misfit := follow.verdict(); misfit != "" {
 			x.t.Logf("%s: the schedule %q doesn't fit the program any more: %s. Remove the file, unless it is still of use",
@@ -145,7 +151,8 @@ func (x *exploration) explore(n int) {
 	for i := 0; i < n && !x.tree.done(); i++ {
 		seed := newSeed(x.report.most)
 		strategy, steps := x.bySeed(seed)
-		r := &recorder{strategy: strategy, tree: &x.tree}
+		r := x.recorder(strategy)
+		r.tree = &x.tree
 		ok := x.subtest(fmt.Sprintf("seed=%d", seed), r, steps, seed)
 		x.report.add(r)
 		switch {
@@ -227,13 +234,14 @@ func (x *exploration) failed(found *recorder, origin string) {
 	best, runs := found, 0
 	if x.settings.shrink > 0 {
 		best, runs = shrink(found, x.settings.shrink, func(s schedule) (*recorder, bool) {
-			r := &recorder{strategy: &replay{schedule: s}}
+			r := x.recorder(&replay{schedule: s})
 			failed := quietly(x.t.Name(), func(t *testing.T) { x.run(t, r, 0) })
 			return r, failed
 		})
 	}
 	s := best.needed()
-	detailed := &recorder{strategy: &replay{schedule: s}, detailed: true}
+	detailed := x.recorder(&replay{schedule: s})
+	detailed.detailed = true
 	if len(best.users) > 0 && quietly(x.t.Name(), func(t *testing.T) { x.run(t, detailed, 0) }) {
 		best.steps = detailed.steps
 	}
@@ -245,7 +253,7 @@ func (x *exploration) failed(found *recorder, origin string) {
 		how = "it didn't fail when it was run again: the program doesn't depend on the schedule alone, see CheckRepeats"
 	case best.switches() < found.switches() || len(best.steps) < len(found.steps):
 		how = fmt.Sprintf("shrunk from %s with %s to %s with %d, in %s and %v",
-			count(len(found.steps)-1, "step"), count(found.switches(), "switch"), count(len(best.steps)-1, "step"), best.switches(), count(runs, "run"), time.Since(began).Round(time.Millisecond))
+			explore.Count(len(found.steps)-1, "step"), explore.Count(found.switches(), "switch"), explore.Count(len(best.steps)-1, "step"), best.switches(), explore.Count(runs, "run"), time.Since(began).Round(time.Millisecond))
 	}
 	kept, err := keep(x.t.Name(), s, x.t.Name()+" fails in this schedule:\n"+best.picture())
 	var where string

@@ -14,6 +14,8 @@ type settings struct {
 	strategies []strategy
 	check      bool
 	shrink     time.Duration
+	faults     []Fault
+	faultLimit int
 }
 
 // Choose implements [loop.Chooser]. The loop never runs.
@@ -32,7 +34,7 @@ func setting(fn func(*settings)) Option {
 
 // read returns what the options say, nil if one of them sets another chooser.
 func read(opts []Option) *settings {
-	s := &settings{shrink: shrinkTime}
+	s := &settings{shrink: shrinkTime, faultLimit: 1}
 	l := loop.New(append([]Option{loop.WithChooser(s)}, opts...)...)
 	if l.Chooser() != loop.Chooser(s) {
 		return nil

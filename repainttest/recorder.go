@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,10 +36,20 @@ type recorder struct {
 	calls    []*call       // that aren't answered, in the order in which they were sent
 	urgent   []string      // tasks that go on before the next choice
 	users    map[user]string
+	turned   map[string]bool  // tasks whose next statement has its turn
 	blockers map[user][]int64 // when the servers were last asked
 	turnFor  string           // the statement for which the task that has control is about to wait for its turn, or ""
+	doubting sync.Mutex       // for doubts, which a statement's goroutine may have, too
 	doubts   []string
-	detailed bool // servers are asked also what takes time, because this is to be shown
+	asking   map[string]bool // tasks that wait for the turn of a statement
+	cancels  map[string]func(cause error)
+
+	// Of faults, see fault.go. The first two are set before use.
+	faults     []Fault
+	faultLimit int
+	faulty     int              // how many there have been
+	fault      map[string]Fault // that the next statement of a task meets with
+	detailed   bool             // servers are asked also what takes time, because this is to be shown
 
 	progress atomic.Int64 // steps made, for the watch over a loop that is held
 	took     time.Duration
@@ -47,6 +58,7 @@ type recorder struct {
 // A step is what happened from one choice to the next. The first is the program's beginning, and nobody's.
 type step struct {
 	task   string
+	choice string   // the task, or with a fault
 	ready  []string // among which it was chosen
 	events []event
 }
@@ -58,7 +70,7 @@ type event struct {
 	what  string // it waits for; or the statement
 	place string // where it waits, or sends it
 
-	args, result string // of a statement
+	args, result, fault string // of a statement
 }
 
 type eventKind byte
@@ -84,7 +96,7 @@ func (e event) String() string {
 		if e.args != "" {
 			text += " [" + e.args + "]"
 		}
-		return text + " → " + e.result
+		return e.fault + text + " → " + e.result
 	}
 	return strings.TrimSpace(fmt.Sprintf("%s: waits for %s", e.place, e.what))
 }
@@ -98,7 +110,8 @@ func (r *recorder) begin(seed uint64, steps int) {
 	r.steps = []step{{}}
 	r.current = explore.Main
 	r.inControl = []string{explore.Main}
-	r.users = map[user]string{}
+	r.users, r.turned, r.asking = map[user]string{}, map[string]bool{}, map[string]bool{}
+	r.cancels, r.fault, r.faulty = map[string]func(error){}, map[string]Fault{}, 0
 }
 
 // end is called when the program has ended.
@@ -115,7 +128,9 @@ func (r *recorder) Choose(ready []loop.Runnable) int {
 		return i
 	}
 	p := point{step: len(r.steps) - 1, current: r.current, ready: all, status: r.status}
-	task := p.ready[r.choose(p)]
+	p.ready = r.withFaults(p.ready)
+	choice := p.ready[r.choose(p)]
+	task := r.takeFault(choice)
 	if task == r.current {
 		r.streak++
 	} else {
@@ -123,7 +138,8 @@ func (r *recorder) Choose(ready []loop.Runnable) int {
 	}
 	r.current = task
 	r.inControl = append(r.inControl[:0], task)
-	r.steps = append(r.steps, step{task: task, ready: slices.Clone(p.ready)})
+	r.steps = append(r.steps, step{task: task, choice: choice, ready: slices.Clone(p.ready)})
+	delete(r.asking, task)
 	r.progress.Add(1)
 	return slices.Index(r.ids, task)
 }
@@ -233,6 +249,7 @@ func (r *recorder) choose(p point) int {
 // TaskBegins implements [explore.Explorer].
 func (r *recorder) TaskBegins(t explore.Task) {
 	r.tasks = append(r.tasks, t)
+	r.cancels[t.ID] = t.Cancel
 	r.note(event{task: t.ID, kind: begins})
 	r.inControl = append(r.inControl, t.ID)
 }
@@ -242,6 +259,7 @@ func (r *recorder) TaskWaits(id, waitsFor, place string) {
 	e := event{task: id, kind: waits, what: waitsFor, place: place}
 	if r.turnFor != "" {
 		e.kind, e.what, r.turnFor = asks, r.turnFor, ""
+		r.asking[id] = true
 	}
 	r.note(e)
 	r.yields(id)
@@ -262,7 +280,7 @@ func (r *recorder) note(e event) {
 func (r *recorder) schedule() schedule {
 	var s schedule
 	for _, step := range r.steps[1:] {
-		s = s.then(step.task, 1)
+		s = s.then(step.choice, 1)
 	}
 	return s
 }
@@ -276,13 +294,13 @@ func (r *recorder) needed() schedule {
 			before = r.steps[n-2].task
 		}
 		p := point{current: before, ready: last.ready}
-		if last.ready[p.settled()] != last.task {
+		if last.ready[p.settled()] != last.choice {
 			break
 		}
 	}
 	var s schedule
 	for _, step := range r.steps[1:n] {
-		s = s.then(step.task, 1)
+		s = s.then(step.choice, 1)
 	}
 	return s
 }
@@ -296,17 +314,6 @@ func (r *recorder) switches() int {
 		}
 	}
 	return n
-}
-
-// count writes a number of things.
-func count(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	if strings.HasSuffix(thing, "ch") {
-		thing += "e"
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // list writes names of tasks.

@@ -1,6 +1,8 @@
 package repainttest
 
 import (
+	"github.com/seed1239206e/repaint/internal/explore"
+
 	"fmt"
 	"slices"
 	"strings"
@@ -106,7 +108,7 @@ func (p *report) String() string {
 	}
 	slices.Sort(by)
 	fmt.Fprintf(&b, "explored %s (%s), %d of them distinct, of up to %s, in %v each",
-		count(p.schedules, "schedule"), strings.Join(by, ", "), len(p.distinct), count(p.most, "step"), (p.took / time.Duration(max(p.schedules, 1))).Round(time.Microsecond))
+		explore.Count(p.schedules, "schedule"), strings.Join(by, ", "), len(p.distinct), explore.Count(p.most, "step"), (p.took / time.Duration(max(p.schedules, 1))).Round(time.Microsecond))
 	var one []string
 	for key, o := range p.pairs {
 		switch {

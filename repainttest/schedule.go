@@ -30,7 +30,7 @@ func (s schedule) String() string {
 	return strings.Join(parts, " ")
 }
 
-var taskPattern = regexp.MustCompile(`^(main|c?[1-9][0-9]*(\.[1-9][0-9]*)*)$`)
+var taskPattern = regexp.MustCompile(`^(main|c?[1-9][0-9]*(\.[1-9][0-9]*)*(![a-z]+)?)$`)
 
 // parseSchedule reads what String writes. What follows a # up to the line's end is a comment.
 func parseSchedule(text string) (schedule, error) {

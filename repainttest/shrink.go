@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,6 +55,17 @@ func candidates(s schedule, tasks []explore.Task) func(yield func(schedule) bool
 		}
 		for _, n := range []int{0, len(s) / 2, len(s) - 1} {
 			if !yield(slices.Clone(s[:n])) {
+				return
+			}
+		}
+		for i, r := range s { // without a fault
+			task, _, faulty := strings.Cut(r.task, faultMark)
+			if !faulty {
+				continue
+			}
+			sound := slices.Clone(s)
+			sound[i].task = task
+			if !yield(sound.joined()) {
 				return
 			}
 		}

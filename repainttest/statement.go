@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -25,6 +26,7 @@ type call struct {
 	promise *loop.Promise[struct{}] // for its task, if it waits for a lock
 	parked  bool                    // it was busy, and is to be sent again
 	over    bool                    // the answer has been seen
+	fault   Fault                   // that it meets with; or ""
 
 	waits atomic.Bool   // for a lock: the loop may be asleep
 	done  chan struct{} // closed when there is an answer
@@ -35,28 +37,55 @@ type call struct {
 
 // Execute implements [explore.Explorer].
 func (r *recorder) Execute(ctx context.Context, s explore.Statement, do func(ctx context.Context) (string, error)) error {
-	task := r.control()
-	r.turnFor = s.Text
-	if err := repaint.Sleep(ctx, 0); err != nil {
-		return err
+	task, plain := r.control(), do
+	if !r.turned[task] {
+		if err := r.Turn(ctx, s.Text); err != nil {
+			return err
+		}
 	}
+	delete(r.turned, task)
 	if r.loop == nil {
 		r.loop, r.news = repaint.CurrentLoop(), make(chan struct{}, 1)
 	}
-	c := &call{Statement: s, r: r, task: task, ctx: ctx, do: do}
+	if s.Ends == nil {
+		s.Ends = ctx
+	}
+	fault := r.fault[task]
+	delete(r.fault, task)
+	if fault != "" {
+		if do = r.meets(task, fault, s, do); do == nil {
+			do, fault = plain, ""
+		}
+	}
+	c := &call{Statement: s, r: r, task: task, ctx: ctx, do: do, fault: fault}
 	r.calls = append(r.calls, c)
 	r.users[user{s.Server, s.Session}] = task
 	c.send()
 	r.settle(c)
 	if c.over {
 		r.note(c.event(explore.Place()))
-		return c.err
+	} else {
+		e := c.event(explore.Place())
+		e.result = "waits for " + r.holders(c)
+		r.note(e)
+		c.await()
 	}
-	e := c.event(explore.Place())
-	e.result = "waits for " + r.holders(c)
-	r.note(e)
-	c.await()
+	if fault == Slow {
+		c.delay(ctx)
+	}
 	return c.err
+}
+
+// Turn implements [explore.Explorer].
+func (r *recorder) Turn(ctx context.Context, text string) error {
+	task := r.control()
+	r.turnFor = text
+	if err := repaint.Sleep(ctx, 0); err != nil {
+		r.turnFor = "" // it may not have come to waiting
+		return err
+	}
+	r.turned[task] = true
+	return nil
 }
 
 // await suspends the task until the statement is answered.
@@ -111,7 +140,7 @@ func (c *call) answered() bool {
 
 // busy reports whether the answer is that there is a lock, and the statement is to be sent again.
 func (c *call) busy() bool {
-	return c.err != nil && c.Busy != nil && c.Patience > 0 && c.ctx.Err() == nil && c.Busy(c.err)
+	return c.err != nil && c.Busy != nil && c.Patience > 0 && c.Ends.Err() == nil && c.Busy(c.err)
 }
 
 // An answers is scheduled when a statement that waited for a lock is answered although no step has set it free: the server
@@ -211,7 +240,7 @@ func (r *recorder) stuck(open []*call, lasted time.Duration) bool {
 	byServer := map[explore.Server][]int64{}
 	for _, c := range open {
 		switch {
-		case c.ctx.Err() != nil:
+		case c.Ends.Err() != nil:
 			return false // the driver is about to answer
 		case c.Server != nil:
 			byServer[c.Server] = append(byServer[c.Server], c.Session)
@@ -312,18 +341,26 @@ func (r *recorder) holders(c *call) string {
 
 // doubt notes, once, why the exploration may not be what it says.
 func (r *recorder) doubt(why string) {
+	r.doubting.Lock()
+	defer r.doubting.Unlock()
 	if !slices.Contains(r.doubts, why) {
 		r.doubts = append(r.doubts, why)
 	}
 }
 
+// addresses are those of connections, which are others in each run.
+var addresses = regexp.MustCompile(`(\d+\.\d+\.\d+\.\d+|\[[0-9a-f:]+\]):\d+`)
+
 // event returns what the schedule shows of the statement.
 func (c *call) event(place string) event {
 	e := event{task: c.task, kind: sends, what: strings.Join(strings.Fields(c.Text), " "), args: c.Args, place: place}
+	if c.fault != "" {
+		e.fault = "(fault: " + string(c.fault) + ") "
+	}
 	switch {
 	case !c.over && !c.answered():
 	case c.err != nil:
-		e.result = "error: " + c.err.Error()
+		e.result = "error: " + addresses.ReplaceAllString(c.err.Error(), "…")
 	default:
 		e.result = c.result
 	}

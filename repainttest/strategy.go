@@ -1,6 +1,8 @@
 package repainttest
 
 import (
+	"github.com/seed1239206e/repaint/internal/explore"
+
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -168,7 +170,7 @@ func (r *replay) choose(p point) int {
 // verdict says what didn't fit when the program has ended, "" if all did.
 func (r *replay) verdict() string {
 	if r.misfit == "" && len(r.left) > 0 {
-		return fmt.Sprintf("the program ended when the schedule still had %s, the next of task %s", count(r.left.steps(), "step"), r.left[0].task)
+		return fmt.Sprintf("the program ended when the schedule still had %s, the next of task %s", explore.Count(r.left.steps(), "step"), r.left[0].task)
 	}
 	return r.misfit
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/internal/explore"
 	"github.com/seed1239206e/repaint/pg"
 	"github.com/seed1239206e/repaint/sqltext"
 )
@@ -62,7 +63,7 @@ func (c *connector) Connect(ctx context.Context) (backend.Session, error) {
 // Once runs a statement on a lane, unless pg says that it would leave something
 // behind there.
 func (c *connector) Once(ctx context.Context, call *backend.Call) error {
-	if call.Statement.Script || !c.pool.Config().Pipeline {
+	if call.Statement.Script || !c.pool.Config().Pipeline || explore.Of(repaint.CurrentLoop()) != nil {
 		return driver.ErrSkip
 	}
 	args, err := arguments(call)

@@ -129,3 +129,24 @@ func numbers(all []int64) string {
 	}
 	return b.String()
 }
+
+// Gone implements [Server].
+func (p *Postgres) Gone(ctx context.Context, session int64) (bool, error) {
+	return none(p.Query(ctx, fmt.Sprintf("select pid::text from pg_stat_activity where pid = %d", session)))
+}
+
+// Gone implements [Server].
+func (m *MySQL) Gone(ctx context.Context, session int64) (bool, error) {
+	return goneMySQL(ctx, m.Query, session)
+}
+
+// Gone implements [Server].
+func (m *MariaDB) Gone(ctx context.Context, session int64) (bool, error) {
+	return goneMySQL(ctx, m.Query, session)
+}
+
+func goneMySQL(ctx context.Context, query Query, session int64) (bool, error) {
+	return none(query(ctx, fmt.Sprintf("select id from information_schema.processlist where id = %d", session)))
+}
+
+func none(rows [][]string, err error) (bool, error) { return len(rows) == 0, err }

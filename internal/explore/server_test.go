@@ -44,6 +44,21 @@ func TestServersSayWhoWaitsForWhom(t *testing.T) {
 	require.Equal(t, map[int64][]int64{7: {8}}, holders)
 }
 
+func TestServersNoticeWhenASessionIsGone(t *testing.T) {
+	for _, server := range []Server{
+		&Postgres{answers(map[string][][]string{"pid = 7": {{"7"}}, "pid = 8": nil})},
+		&MySQL{answers(map[string][][]string{"id = 7": {{"7"}}, "id = 8": nil})},
+		&MariaDB{answers(map[string][][]string{"id = 7": {{"7"}}, "id = 8": nil})},
+	} {
+		gone, err := server.Gone(t.Context(), 7)
+		require.NoError(t, err)
+		require.False(t, gone)
+		gone, err = server.Gone(t.Context(), 8)
+		require.NoError(t, err)
+		require.True(t, gone)
+	}
+}
+
 func TestProbeWithoutRightsSaysWhichItNeeds(t *testing.T) {
 	refuses := answers(nil)
 	_, err := (&MariaDB{refuses}).Waiting(t.Context(), []int64{1})

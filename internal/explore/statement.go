@@ -14,6 +14,17 @@ type Statement struct {
 	Server  Server
 	Session int64
 
+	// Ends is the context whose end ends the statement, if it isn't that of Execute.
+	Ends context.Context
+
+	// Break ends the connection as a network does that has failed; nil if there is no network.
+	Break func()
+	// Lost is the error of a statement that was executed on a connection which is lost before the answer; nil stands for any.
+	Lost error
+	// Raise has the database report an error with an SQLSTATE, and do what it does with such an error: the transaction is over.
+	// It is nil if that can't be had.
+	Raise func(ctx context.Context, state string) error
+
 	// Busy reports whether an error says that the statement has had no effect because of a lock, and can be sent again. It is
 	// for databases whose clients wait by trying again and again; nil for others.
 	Busy func(err error) bool
@@ -26,6 +37,9 @@ type Server interface {
 	// Waiting returns those of the sessions that wait for a lock, each with the sessions that it waits for, as far as these are known.
 	// It is called while nothing else uses the server but what waits.
 	Waiting(ctx context.Context, sessions []int64) (map[int64][]int64, error)
+
+	// Gone reports whether the server has noticed that a session's connection was lost, and taken back what it had open.
+	Gone(ctx context.Context, session int64) (bool, error)
 }
 
 // A Teller is a [Server] that can say more, but takes its time.

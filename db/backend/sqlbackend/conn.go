@@ -28,6 +28,7 @@ type Conn struct {
 	spareText string
 	asks      *atomic.Int32  // the connector's
 	room      []driver.Value // for fetch; empty
+	step      stepping
 }
 
 // Driver returns the driver's connection.
@@ -86,6 +87,13 @@ func ordinals(args []driver.Value) []driver.NamedValue {
 
 // exec runs a statement and returns nothing but what it did.
 func (c *Conn) exec(ctx context.Context, text string, args arguments, keep bool) (driver.Result, error) {
+	if c.step.explorer != nil {
+		return c.execStep(ctx, text, args, keep)
+	}
+	return c.execNow(ctx, text, args, keep)
+}
+
+func (c *Conn) execNow(ctx context.Context, text string, args arguments, keep bool) (driver.Result, error) {
 	if !keep {
 		if e, ok := c.conn.(driver.ExecerContext); ok {
 			values, err := args.of(c, nil)
@@ -135,7 +143,14 @@ func (c *Conn) prepareAgain(ctx context.Context, text string) (driver.Stmt, erro
 // query runs a statement and puts all its rows, up to the call's limit, into
 // the call.
 func (c *Conn) query(ctx context.Context, call *backend.Call, args arguments) error {
-	rows, done, err := c.rows(ctx, call.Statement, args)
+	if c.step.explorer != nil {
+		return c.queryStep(ctx, call, args)
+	}
+	return c.queryNow(ctx, call, args)
+}
+
+func (c *Conn) queryNow(ctx context.Context, call *backend.Call, args arguments) error {
+	rows, done, err := c.rowsNow(ctx, call.Statement, args)
 	if err != nil {
 		return err
 	}
@@ -143,7 +158,7 @@ func (c *Conn) query(ctx context.Context, call *backend.Call, args arguments) er
 		return err
 	}
 	c.statements.drop(call.Statement.Text)
-	if rows, done, e := c.rows(ctx, call.Statement, args); e == nil {
+	if rows, done, e := c.rowsNow(ctx, call.Statement, args); e == nil {
 		return c.read(ctx, rows, done, call)
 	}
 	return err // in a transaction that has failed there is no other attempt
@@ -180,6 +195,13 @@ func (c *Conn) outdated(st *backend.Statement, err error) bool {
 
 // rows starts a query. done ends it.
 func (c *Conn) rows(ctx context.Context, st *backend.Statement, args arguments) (rows driver.Rows, done func() error, err error) {
+	if c.step.explorer != nil {
+		return c.rowsStep(ctx, st, args)
+	}
+	return c.rowsNow(ctx, st, args)
+}
+
+func (c *Conn) rowsNow(ctx context.Context, st *backend.Statement, args arguments) (rows driver.Rows, done func() error, err error) {
 	if c.d.SendsText && !st.Plan && args.none() {
 		if q, ok := c.conn.(driver.QueryerContext); ok {
 			rows, err := q.QueryContext(ctx, st.Text, c.d.TextArgs)

@@ -34,9 +34,10 @@ func newConnector(h hooks) *connector {
 }
 
 type connector struct {
-	d       hooks
-	asks    atomic.Int32  // an asks, as far as it is known
-	cleanup time.Duration // for what ends something; 0 is no limit. Set before it is used
+	d        hooks
+	asks     atomic.Int32 // an asks, as far as it is known
+	explored explored
+	cleanup  time.Duration // for what ends something; 0 is no limit. Set before it is used
 }
 
 var (
@@ -60,25 +61,24 @@ func (c *connector) Driver() any {
 }
 
 func (c *connector) Connect(ctx context.Context) (backend.Session, error) {
-	s := &session{d: &c.d, c: c}
-	s.conn.d, s.conn.asks = &c.d, &c.asks
+	s := c.newSession()
 	opened := false
 	defer func() {
 		if !opened {
 			go s.shut() // if the greenlet was killed, as soon as it is open
 		}
 	}()
-	_, err := repaint.Block(ctx, func(ctx context.Context) (struct{}, error) {
+	err := block(ctx, func(ctx context.Context) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.closed {
-			return struct{}{}, driver.ErrBadConn
+			return driver.ErrBadConn
 		}
 		err := s.ofContext(ctx, s.open(ctx))
 		if err != nil {
 			_ = s.shutLocked()
 		}
-		return struct{}{}, err
+		return err
 	})
 	opened = true
 	if err != nil {
@@ -90,12 +90,26 @@ func (c *connector) Connect(ctx context.Context) (backend.Session, error) {
 	return s, nil
 }
 
+func (c *connector) newSession() *session {
+	s := &session{d: &c.d, c: c}
+	s.conn.d, s.conn.asks = &c.d, &c.asks
+	return s
+}
+
 func (c *connector) Close() error {
+	c.endAsking()
 	if c.d.OnClose == nil {
 		return nil
 	}
-	_, err := repaint.Block(context.Background(), func(context.Context) (struct{}, error) {
-		return struct{}{}, c.d.OnClose()
-	})
+	return block(context.Background(), func(context.Context) error { return c.d.OnClose() })
+}
+
+// block calls fn, which blocks, as [repaint.Block] does; and on the spot in a loop that explores schedules, where nothing
+// goes on meanwhile.
+func block(ctx context.Context, fn func(ctx context.Context) error) error {
+	if explorer() != nil {
+		return fn(ctx)
+	}
+	_, err := repaint.Block(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) })
 	return err
 }

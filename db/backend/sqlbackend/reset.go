@@ -17,7 +17,7 @@ func (s resettable) Reset(ctx context.Context, thorough bool) error {
 	}
 	ctx, done := backend.Ending(ctx, s.c.cleanup)
 	defer done()
-	err := s.block(ctx, func(ctx context.Context) error { return s.d.Reset(ctx, &s.conn) })
+	err := s.block(ctx, func(ctx context.Context) error { return s.conn.aside(func() error { return s.d.Reset(ctx, &s.conn) }) })
 	if err != nil {
 		s.dirty = true // so that nobody else gets it from the sql.DB either
 	}
@@ -26,5 +26,5 @@ func (s resettable) Reset(ctx context.Context, thorough bool) error {
 
 func (s resettable) Keep(ctx context.Context) error {
 	s.dirty = false
-	return s.block(ctx, func(ctx context.Context) error { return s.d.Keep(ctx, &s.conn) })
+	return s.block(ctx, func(ctx context.Context) error { return s.conn.aside(func() error { return s.d.Keep(ctx, &s.conn) }) })
 }

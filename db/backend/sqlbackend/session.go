@@ -249,7 +249,7 @@ func (s *session) Calling() bool { return s.calling }
 // on without the caller. If it can't wait itself, because its greenlet is being killed, a goroutine
 // does it.
 func (s *session) Close(ctx context.Context) error {
-	if s.c.cleanup > 0 {
+	if s.c.cleanup > 0 && explorer() == nil {
 		closed := loop.NewPromise[struct{}](nil)
 		closed.Future().SetName("the closing of a connection")
 		closed.AskedBy(repaint.CurrentLoop())
@@ -267,9 +267,7 @@ func (s *session) Close(ctx context.Context) error {
 			go s.shut()
 		}
 	}()
-	_, err := repaint.Block(ctx, func(context.Context) (struct{}, error) {
-		return struct{}{}, s.shut()
-	})
+	err := block(ctx, func(context.Context) error { return s.shut() })
 	// An error is the driver's, or says that shut wasn't called: calling it
 	// twice does no harm.
 	begun = err == nil
@@ -350,13 +348,17 @@ func (s *session) shutLocked() error {
 // block has fn called with the driver's connection, where blocking is allowed.
 func (s *session) block(ctx context.Context, fn func(ctx context.Context) error) error {
 	s.calling = true
-	_, err := repaint.Block(ctx, func(ctx context.Context) (struct{}, error) {
+	if e := explorer(); e != nil {
+		defer func() { s.calling = false }()
+		return s.exploring(ctx, e, fn)
+	}
+	err := block(ctx, func(ctx context.Context) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.closed {
-			return struct{}{}, driver.ErrBadConn
+			return driver.ErrBadConn
 		}
-		return struct{}{}, s.use(func() error { return s.interruptible(ctx, fn) })
+		return s.use(func() error { return s.interruptible(ctx, fn) })
 	})
 	s.calling = false
 	return err
@@ -414,6 +416,9 @@ func (s *session) abortable(ctx context.Context, fn func(ctx context.Context) er
 
 // soon calls fn, which undoes or finds out something after an error, for a limited time.
 func (s *session) soon(ctx context.Context, fn func(ctx context.Context) error) error {
+	if s.conn.step.explorer != nil {
+		return s.conn.aside(func() error { return s.soon(ctx, fn) })
+	}
 	if s.c.cleanup == 0 {
 		return fn(context.WithoutCancel(ctx))
 	}

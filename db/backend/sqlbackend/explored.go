@@ -1,0 +1,225 @@
+package sqlbackend
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/internal/explore"
+)
+
+// In a loop that explores schedules each statement is a step: it is executed when the schedule comes to it, and nothing else goes on
+// until it is answered or waits for a lock. So nothing is offloaded: the calls of a session are made where their caller
+// is, and only the statements elsewhere, by the explorer.
+
+// A stepping is how a connection explores.
+type stepping struct {
+	explorer explore.Explorer // nil: what is executed is no step
+	ends     context.Context  // of the call that runs
+	about    *explored
+	number   int64 // of the session, 0 before it is known
+}
+
+// explored is what exploring has to know of a database. It belongs to its connector.
+type explored struct {
+	mu    sync.Mutex // held while the server is asked
+	known bool
+	about explore.Database
+	probe *session // on which the server is asked; nil before that
+}
+
+// exploring calls fn as block does, in a loop that explores.
+func (s *session) exploring(ctx context.Context, e explore.Explorer, fn func(ctx context.Context) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return driver.ErrBadConn
+	}
+	return s.use(func() error {
+		if err := s.identify(ctx); err != nil {
+			return err
+		}
+		s.conn.step.explorer, s.conn.step.ends = e, ctx
+		defer func() { s.conn.step.explorer, s.conn.step.ends = nil, nil }()
+		return s.interruptible(ctx, fn)
+	})
+}
+
+// aside calls fn, whose statements are no steps, because they aren't the program's.
+func (c *Conn) aside(fn func() error) error {
+	e := c.step.explorer
+	c.step.explorer = nil
+	defer func() { c.step.explorer = e }()
+	return fn()
+}
+
+// identify finds out what the database is, and the number of the session.
+func (s *session) identify(ctx context.Context) error {
+	if s.conn.step.number != 0 {
+		return nil
+	}
+	k := &s.c.explored
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.known {
+		k.about, k.known = explore.Recognize(ctx, s.conn.texts, s.c.ask), true
+	}
+	s.conn.step.about, s.conn.step.number = k, -1
+	if k.about.Number == "" {
+		return nil
+	}
+	rows, err := s.conn.texts(ctx, k.about.Number)
+	if err == nil {
+		_, err = fmt.Sscan(rows[0][0], &s.conn.step.number)
+	}
+	return err
+}
+
+// ask sends a query on a connection that is for nothing else.
+func (c *connector) ask(ctx context.Context, text string) ([][]string, error) {
+	c.explored.mu.Lock()
+	defer c.explored.mu.Unlock()
+	s := c.explored.probe
+	if s == nil {
+		s = c.newSession()
+		if err := s.open(ctx); err != nil {
+			_ = s.shut() // the error says more
+			return nil, err
+		}
+		c.explored.probe = s
+	}
+	var rows [][]string
+	err := s.use(func() (err error) {
+		rows, err = s.conn.texts(ctx, text)
+		return err
+	})
+	if err != nil {
+		_ = s.shut()
+		c.explored.probe = nil
+	}
+	return rows, err
+}
+
+// endAsking closes the connection on which the server was asked.
+func (c *connector) endAsking() {
+	c.explored.mu.Lock()
+	defer c.explored.mu.Unlock()
+	if c.explored.probe != nil {
+		_ = c.explored.probe.shut() // it has left nothing
+		c.explored.probe = nil
+	}
+}
+
+// texts returns the rows of a query as text.
+func (c *Conn) texts(ctx context.Context, text string) ([][]string, error) {
+	var call backend.Call
+	if err := c.Select(ctx, &call, text, false); err != nil {
+		return nil, err
+	}
+	var rows [][]string
+	for n := len(call.Columns); n > 0 && len(call.Values) >= n; call.Values = call.Values[n:] {
+		var row []string
+		for _, v := range call.Values[:n] {
+			row = append(row, show(v))
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// execute has fn called by the explorer.
+func (c *Conn) execute(ctx context.Context, text string, args []driver.NamedValue, fn func(ctx context.Context) (string, error)) error {
+	s := explore.Statement{
+		Text:    text,
+		Args:    showArgs(args),
+		Server:  c.step.about.about.Server,
+		Session: c.step.number,
+		Ends:    c.step.ends,
+	}
+	if !c.step.about.about.Lite {
+		s.Break, s.Raise = func() { _ = c.conn.Close() }, c.raise // it is lost
+	}
+	return c.step.explorer.Execute(ctx, s, fn)
+}
+
+// raise has the database report an error, as a fault of the schedule.
+func (c *Conn) raise(ctx context.Context, state string) error {
+	return c.aside(func() error {
+		switch c.step.about.about.Server.(type) {
+		case *explore.Postgres:
+			return c.Exec(ctx, explore.RaisePostgres(state))
+		case *explore.MariaDB, *explore.MySQL:
+			return errors.Join(c.Exec(ctx, explore.RaiseMySQL(state)), c.Exec(ctx, "rollback"))
+		}
+		return fmt.Errorf("it isn't known how to have this database report the error %s", state)
+	})
+}
+
+// execStep is exec as a step.
+func (c *Conn) execStep(ctx context.Context, text string, args arguments, keep bool) (result driver.Result, err error) {
+	err = c.execute(ctx, text, args.given, func(ctx context.Context) (string, error) {
+		var err error
+		if result, err = c.execNow(ctx, text, args, keep); err != nil || result == nil {
+			return "done", err
+		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return "done", nil // it isn't known
+		}
+		return explore.Count(int(n), "row"), nil
+	})
+	return result, err
+}
+
+// queryStep is query as a step.
+func (c *Conn) queryStep(ctx context.Context, call *backend.Call, args arguments) error {
+	return c.execute(ctx, call.Statement.Text, args.given, func(ctx context.Context) (string, error) {
+		if err := c.queryNow(ctx, call, args); err != nil {
+			return "", err
+		}
+		if call.Count() != 1 {
+			return explore.Count(call.Count(), "row"), nil
+		}
+		var values []string
+		for _, v := range call.Values {
+			values = append(values, explore.Short(show(v)))
+		}
+		return strings.Join(values, ", "), nil
+	})
+}
+
+// rowsStep is rows as a step. The rows are read later.
+func (c *Conn) rowsStep(ctx context.Context, st *backend.Statement, args arguments) (rows driver.Rows, done func() error, err error) {
+	err = c.execute(ctx, st.Text, args.given, func(ctx context.Context) (string, error) {
+		var err error
+		rows, done, err = c.rowsNow(ctx, st, args)
+		return "a stream", err
+	})
+	return rows, done, err
+}
+
+func showArgs(args []driver.NamedValue) string {
+	var all []string
+	for _, a := range args {
+		all = append(all, explore.Short(show(a.Value)))
+	}
+	return strings.Join(all, ", ")
+}
+
+func show(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "null"
+	case []byte:
+		return string(v)
+	}
+	return fmt.Sprint(v)
+}
+
+// explorer returns what explores the schedules of the calling goroutine's loop.
+func explorer() explore.Explorer { return explore.Of(repaint.CurrentLoop()) }

@@ -1,0 +1,233 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/explore"
+)
+
+// In a loop that explores schedules each statement is a step: it is sent when the schedule comes to it, by a goroutine of the explorer's,
+// and nothing else goes on until it is answered or waits for a lock. So there are no lanes, BEGIN travels alone, and what a session
+// does between two owners is waited for on the spot.
+
+// explorer returns what explores the schedules of the calling goroutine's loop, nil if nothing does.
+func explorer() explore.Explorer { return explore.Of(repaint.CurrentLoop()) }
+
+// pipelines reports whether the caller's statements ride on lanes.
+func (db *DB) pipelines() bool { return db.config.Pipeline && explorer() == nil }
+
+// argsKey is under which a context has the arguments of the statement that is executed, to be shown.
+type argsKey struct{}
+
+// shown returns a context that has a query's arguments, in a loop that explores.
+func (q *query) shown(ctx context.Context) context.Context {
+	if len(q.args) == 0 || explorer() == nil {
+		return ctx
+	}
+	var all []string
+	for _, a := range q.args {
+		all = append(all, explore.Short(fmt.Sprint(a)))
+	}
+	return context.WithValue(ctx, argsKey{}, strings.Join(all, ", "))
+}
+
+// doStep is do as a step. What the driver asks on its own isn't one, and is waited for on the spot.
+func (s *lease) doStep(ctx context.Context, e explore.Explorer, g *segment) error {
+	if g.harmless {
+		return s.doBlocking(ctx, g)
+	}
+	args, _ := ctx.Value(argsKey{}).(string)
+	var failed error
+	err := e.Execute(ctx, explore.Statement{
+		Text:    g.sql,
+		Args:    args,
+		Server:  s.db.server(),
+		Session: s.backend(),
+		Break:   s.sever,
+		Lost:    &LostError{MaybeApplied: true, Err: io.ErrUnexpectedEOF},
+		Raise: func(ctx context.Context, state string) error {
+			q := &query{text: explore.RaisePostgres(state)}
+			q.inTx = g.inTx
+			_, err := s.exec(ctx, q)
+			return err
+		},
+	}, func(ctx context.Context) (string, error) {
+		if failed = s.doBlocking(ctx, g); failed != nil {
+			return "", failed
+		}
+		return g.show(s.db)
+	})
+	var raised *pgconn.PgError
+	switch lost := (*LostError)(nil); {
+	case g.state != stateNew:
+		if failed == nil && errors.As(err, &lost) && g.err == nil && g.failure == nil { // as a fault of the schedule
+			g.err = lost
+		}
+		return failed
+	case errors.As(err, &raised): // another one
+		g.failure, g.state = raised, stateFinished
+		return nil
+	}
+	return err // it wasn't its turn yet when the context ended
+}
+
+// sever loses the connection, as a fault of the schedule.
+func (s *scheduler) sever() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.conns {
+		_ = c.w.net.Close() // it is lost
+	}
+}
+
+// backend returns the process of the session's connection on the server, 0 if there is none.
+func (s *scheduler) backend() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.conns) == 0 {
+		return 0
+	}
+	return int64(s.conns[0].w.pid)
+}
+
+// show tells what the answer to a finished segment was.
+func (g *segment) show(db *DB) (string, error) {
+	switch {
+	case g.err != nil:
+		return "", g.err
+	case g.failure != nil:
+		return "", g.failure
+	case len(g.steps) == 0:
+		return "done", nil
+	}
+	last := &g.steps[len(g.steps)-1]
+	switch {
+	case last.rows.count == 1:
+		return last.showRow(db), nil
+	case last.rows.count > 1 || last.tag.RowsAffected() > 0 || last.tag.Select():
+		return explore.Count(int(last.tag.RowsAffected()), "row"), nil
+	}
+	return "done", nil
+}
+
+// showRow returns the values of the only row.
+func (st *step) showRow(db *DB) string {
+	r := &Rows{db: db, cursor: st.rows.cursor()}
+	defer func() { // the rows themselves are the caller's
+		if r.codec != nil {
+			db.release(r.codec)
+		}
+	}()
+	if r.fields, r.err = st.resultFields(); r.err != nil || !r.Next() {
+		return "1 row"
+	}
+	values, err := r.Values()
+	if err != nil {
+		return "1 row"
+	}
+	var all []string
+	for _, v := range values {
+		text := "null"
+		if v != nil {
+			text = explore.Short(fmt.Sprint(v))
+		}
+		all = append(all, text)
+	}
+	return strings.Join(all, ", ")
+}
+
+// untilReturned waits, in a loop that explores, until the connections are ready again that have been given back.
+func (p *pool) untilReturned() {
+	p.waitWhile(func() bool { return p.readying > 0 })
+}
+
+// untilConnected waits, in a loop that explores, until no connection is on its way.
+func (p *pool) untilConnected() {
+	p.waitWhile(func() bool { return p.connecting+p.readying > 0 && len(p.waiters) > 0 })
+}
+
+// waitWhile blocks while a condition holds, which needs the mutex, in a loop that explores.
+func (p *pool) waitWhile(holds func() bool) {
+	if explorer() == nil {
+		return
+	}
+	const often = 50 * time.Microsecond
+	for began := time.Now(); time.Since(began) < recycleTimeout; time.Sleep(often) {
+		p.mu.Lock()
+		over := !holds()
+		p.mu.Unlock()
+		if over {
+			return
+		}
+	}
+}
+
+// An asking is a connection on which the server is asked who waits for locks.
+type asking struct {
+	mu     sync.Mutex // held while the server is asked
+	server *explore.Postgres
+	conn   *pgconn.PgConn // nil before it is needed
+}
+
+// server returns the server as the explorer asks it.
+func (db *DB) server() explore.Server {
+	db.asking.mu.Lock()
+	defer db.asking.mu.Unlock()
+	if db.asking.server == nil {
+		db.asking.server = &explore.Postgres{Query: db.ask}
+	}
+	return db.asking.server
+}
+
+// ask sends a query on a connection that is for nothing else.
+func (db *DB) ask(ctx context.Context, text string) ([][]string, error) {
+	a := &db.asking
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.conn == nil {
+		var err error
+		if a.conn, err = pgconn.ConnectConfig(ctx, db.config.Conn); err != nil {
+			return nil, err
+		}
+	}
+	results, err := a.conn.Exec(ctx, text).ReadAll()
+	if err != nil {
+		_ = a.conn.Close(ctx) // the error says more
+		a.conn = nil
+		return nil, err
+	}
+	var rows [][]string
+	for _, r := range results {
+		for _, values := range r.Rows {
+			var row []string
+			for _, v := range values {
+				row = append(row, string(v))
+			}
+			rows = append(rows, row)
+		}
+	}
+	return rows, nil
+}
+
+// endAsking closes the connection on which the server was asked.
+func (db *DB) endAsking() {
+	a := &db.asking
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.conn == nil {
+		return
+	}
+	ctx, done := context.WithTimeout(context.Background(), db.config.CancelTimeout)
+	defer done()
+	_ = a.conn.Close(ctx) // it has left nothing
+	a.conn = nil
+}

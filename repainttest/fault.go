@@ -1,0 +1,153 @@
+package repainttest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/explore"
+)
+
+// A Fault is something that goes wrong with a statement.
+type Fault string
+
+const (
+	// LostBefore: the connection is lost before the server has got the statement.
+	LostBefore Fault = "before"
+	// LostAfter: the connection is lost after the server has executed the statement, and before the answer. After a commit the program can't
+	// know what has become of it.
+	LostAfter Fault = "after"
+	// SerializationFailure: the database ends the transaction, because it can't be serialized.
+	SerializationFailure Fault = "serialization"
+	// Deadlock: the database ends the transaction, because it is the victim of a deadlock.
+	Deadlock Fault = "deadlock"
+	// Slow: the answer takes an hour of the loop's time.
+	Slow Fault = "slow"
+	// Cancelled: the task's context ends when the statement is sent.
+	Cancelled Fault = "cancelled"
+)
+
+// slowTime is how long a slow answer takes.
+const slowTime = time.Hour
+
+// Faults has the schedules decide, too, which statement meets with one of the faults: in each schedule one at most, or as
+// many as [FaultLimit] says. Without kinds it is all of them.
+//
+// In the text of a schedule "1!after" is a step of task 1 whose statement meets with LostAfter. SQLite has no network and
+// detects no deadlocks: of the faults it knows Slow and Cancelled. In the main function there is no Cancelled.
+func Faults(kinds ...Fault) Option {
+	if len(kinds) == 0 {
+		kinds = []Fault{LostBefore, LostAfter, SerializationFailure, Deadlock, Slow, Cancelled}
+	}
+	return setting(func(s *settings) { s.faults = append(s.faults, kinds...) })
+}
+
+// FaultLimit sets how many faults a schedule may have. The default is 1.
+func FaultLimit(n int) Option { return setting(func(s *settings) { s.faultLimit = n }) }
+
+// faultMark stands between a task and the fault that its statement meets with.
+const faultMark = "!"
+
+// withFaults returns the alternatives, and those tasks once more, for each fault, that are to send a statement.
+func (r *recorder) withFaults(all []string) []string {
+	if len(r.faults) == 0 || r.faulty >= r.faultLimit {
+		return all
+	}
+	more := all
+	for _, task := range all {
+		if !r.asking[task] || task == mainTask {
+			continue // what the main function does is set-up and checks
+		}
+		for _, f := range r.faults {
+			more = append(more, task+faultMark+string(f))
+		}
+	}
+	return more
+}
+
+// takeFault splits a choice into the task and its fault, which it notes.
+func (r *recorder) takeFault(choice string) (task string) {
+	task, fault, faulty := strings.Cut(choice, faultMark)
+	if faulty {
+		r.faulty++
+		r.fault[task] = Fault(fault)
+	}
+	return task
+}
+
+// errCut is why a connection is lost.
+var errCut = fmt.Errorf("the connection was lost: %w", io.ErrUnexpectedEOF)
+
+// errFault is the cause of a context that ends as a fault.
+var errFault = errors.New("cancelled by a fault of the schedule")
+
+// meets returns what executes a statement that meets with a fault, and nil if it can't.
+func (r *recorder) meets(task string, f Fault, s explore.Statement, do func(ctx context.Context) (string, error)) func(ctx context.Context) (string, error) {
+	switch {
+	case f == LostBefore && s.Break != nil:
+		return func(ctx context.Context) (string, error) {
+			r.sever(s)
+			return do(ctx)
+		}
+	case f == LostAfter && s.Break != nil:
+		return func(ctx context.Context) (string, error) {
+			if _, err := do(ctx); err != nil {
+				return "", err
+			}
+			r.sever(s)
+			if s.Lost != nil {
+				return "", s.Lost
+			}
+			return "", errCut
+		}
+	case f == SerializationFailure && s.Raise != nil:
+		return func(ctx context.Context) (string, error) { return "", s.Raise(ctx, explore.SerializationFailure) }
+	case f == Deadlock && s.Raise != nil:
+		return func(ctx context.Context) (string, error) { return "", s.Raise(ctx, explore.DeadlockDetected) }
+	case f == Cancelled && r.cancels[task] != nil:
+		r.cancels[task](errFault)
+		return do
+	case f == Slow:
+		return do
+	}
+	return nil
+}
+
+// delay has a slow answer take its time. If the context ends before it comes, it is lost with the connection.
+func (c *call) delay(ctx context.Context) {
+	err := repaint.Sleep(ctx, slowTime)
+	if err == nil {
+		return
+	}
+	if c.Break != nil {
+		c.r.sever(c.Statement)
+	}
+	c.result, c.err = "", err
+}
+
+// goneTime is how long a server may take to notice that a connection is lost.
+const goneTime = 10 * time.Second
+
+// sever loses the connection of a statement, and waits until the server has noticed, because until then it has the locks.
+func (r *recorder) sever(s explore.Statement) {
+	s.Break()
+	if s.Server == nil {
+		return
+	}
+	ctx, done := context.WithTimeout(context.Background(), goneTime)
+	defer done()
+	for {
+		switch gone, err := s.Server.Gone(ctx, s.Session); {
+		case err != nil:
+			r.doubt(fmt.Sprintf("it isn't known when the server has noticed that a connection was lost: %v", err))
+			return
+		case gone:
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}

@@ -19,8 +19,10 @@ func (db *DB) Dial(ctx context.Context) (*Session, error) {
 	}
 	opened := loop.NewPromise[*scheduler](nil)
 	opened.Future().SetName("a connection to the database")
-	opened.AskedBy(repaint.CurrentLoop())
-	opened.UnderWay(true)
+	if explorer() == nil { // or else it is waited for on the spot
+		opened.AskedBy(repaint.CurrentLoop())
+		opened.UnderWay(true)
+	}
 	if !db.spawn(func() { db.pool.dial(opened) }) {
 		return nil, db.connecting(ErrClosed)
 	}
@@ -34,6 +36,7 @@ func (db *DB) Dial(ctx context.Context) (*Session, error) {
 			db.pool.back(s, false)
 		}
 	}()
+	waitWhile(func() bool { return !opened.Future().Done() && ctx.Err() == nil })
 	s, err := repaint.Await(ctx, opened.Future())
 	switch {
 	case err != nil && isEnd(err):

@@ -155,19 +155,23 @@ func (p *pool) untilConnected() {
 	p.waitWhile(func() bool { return p.connecting+p.readying > 0 && len(p.waiters) > 0 })
 }
 
-// waitWhile blocks while a condition holds, which needs the mutex, in a loop that explores.
+// waitWhile blocks while a condition holds that needs the mutex, in a loop that explores.
 func (p *pool) waitWhile(holds func() bool) {
+	waitWhile(func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return holds()
+	})
+}
+
+// waitWhile blocks while a condition holds, for a limited time, in a loop that explores.
+func waitWhile(holds func() bool) {
 	if explorer() == nil {
 		return
 	}
 	const often = 50 * time.Microsecond
-	for began := time.Now(); time.Since(began) < recycleTimeout; time.Sleep(often) {
-		p.mu.Lock()
-		over := !holds()
-		p.mu.Unlock()
-		if over {
-			return
-		}
+	for began := time.Now(); time.Since(began) < recycleTimeout && holds(); {
+		time.Sleep(often)
 	}
 }
 

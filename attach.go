@@ -19,9 +19,9 @@ type Host interface {
 
 // A Guest is a loop that runs on a foreign event loop.
 type Guest struct {
-	host  *host
-	isNew bool // the family
-	done  func(err error)
+	runner *runner
+	isNew  bool // the family
+	done   func(err error)
 }
 
 // Attach lets tasks run on a foreign event loop. It must be called in the goroutine in which the
@@ -35,10 +35,10 @@ type Guest struct {
 // loop.
 func Attach(ctx context.Context, on Host, opts ...loop.Option) (*Guest, error) {
 	family, isNew := greenlet.Enter()
-	if outer, _ := family.Value().(*host); outer != nil {
+	if outer, _ := family.Value().(*runner); outer != nil {
 		return nil, fmt.Errorf("%w: Attach was called in a goroutine that has a loop already, by Run or by another Attach: detach that one first", ErrOtherLoop)
 	}
-	h := &host{family: family, guest: true, driver: greenlet.Lookup()}
+	h := &runner{family: family, guest: true, driver: greenlet.Lookup()}
 	h.loop = loop.NewGuest(func(fn func()) {
 		on.Post(func() {
 			if greenlet.Lookup() != h.driver {
@@ -48,20 +48,20 @@ func Attach(ctx context.Context, on Host, opts ...loop.Option) (*Guest, error) {
 		})
 	}, opts...)
 	h.prepare(ctx)
-	return &Guest{host: h, isNew: isNew}, nil
+	return &Guest{runner: h, isNew: isNew}, nil
 }
 
 // Context returns the context with which the host's callbacks spawn tasks that end with the guest.
-func (g *Guest) Context() context.Context { return &g.host.scope }
+func (g *Guest) Context() context.Context { return &g.runner.scope }
 
 // Loop returns the guest's loop, on which the host's code can set timers or make promises.
-func (g *Guest) Loop() *loop.Loop { return g.host.loop }
+func (g *Guest) Loop() *loop.Loop { return g.runner.loop }
 
 // Detach cancels the tasks. When all have ended, it closes the loop, and the host calls done, which
 // may be nil. A task that still waits 10 seconds later is killed, and done gets [ErrNotJoined].
 // Detach must be called in the host's goroutine, outside any task. A second call panics.
 func (g *Guest) Detach(done func(err error)) {
-	h := g.host
+	h := g.runner
 	if h.over {
 		panic("repaint: Detach was called twice")
 	}
@@ -80,7 +80,7 @@ func (g *Guest) Detach(done func(err error)) {
 
 // RunInLoop closes the loop when all tasks have ended.
 func (g *Guest) RunInLoop() {
-	h := g.host
+	h := g.runner
 	if h.count > 0 || h.whenEmpty == nil {
 		return
 	}

@@ -137,7 +137,7 @@ func Sleep(ctx context.Context, d time.Duration) error {
 }
 
 // sleep is Sleep in the main function.
-func (h *host) sleep(ctx context.Context, g *greenlet.Greenlet, d time.Duration) error {
+func (h *runner) sleep(ctx context.Context, g *greenlet.Greenlet, d time.Duration) error {
 	if h.explorer != nil {
 		return h.sleepInTurn(ctx, g, d)
 	}
@@ -169,7 +169,7 @@ func (s *sleeping) set(d time.Duration) {
 	s.rung = false
 	more := (*task)(s).details()
 	if more.alarm == nil {
-		more.alarm = s.host.loop.ScheduleLater(d, s)
+		more.alarm = s.runner.loop.ScheduleLater(d, s)
 	} else {
 		more.alarm.Reset(d)
 	}
@@ -191,7 +191,7 @@ func (s *sleeping) RunInLoop() {
 func (t *task) yield(ctx context.Context, g *greenlet.Greenlet) error {
 	y := (*yielding)(t)
 	t.yields++
-	t.host.loop.Schedule(y)
+	t.runner.loop.Schedule(y)
 	defer t.unwound()
 	if err := t.suspend(ctx, g, y); err != nil || y.Done() {
 		return err

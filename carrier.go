@@ -5,11 +5,11 @@ import "github.com/seed1239206e/repaint/greenlet"
 // A carrier is a greenlet that runs one task after the other: to begin a task costs a switch then,
 // and not a new greenlet. It is idle between two tasks, suspended in carry.
 
-// maxIdle is how many carriers a host keeps for later tasks. The others end with their tasks.
+// maxIdle is how many carriers a runner keeps for later tasks. The others end with their tasks.
 const maxIdle = 256
 
 // carrier returns a greenlet for a task.
-func (h *host) carrier(parent *greenlet.Greenlet) *greenlet.Greenlet {
+func (h *runner) carrier(parent *greenlet.Greenlet) *greenlet.Greenlet {
 	if n := len(h.idle) - 1; n >= 0 {
 		g := h.idle[n]
 		h.idle[n] = nil
@@ -35,7 +35,7 @@ func carry(arg any) (_ any, err error) {
 //
 //go:noinline
 func follow(t *task) (any, error) {
-	h := t.host
+	h := t.runner
 	if !h.keep(t) {
 		return nil, nil
 	}
@@ -51,7 +51,7 @@ func follow(t *task) (any, error) {
 // whose end, by an error that is thrown into it, would otherwise arrive in a later task.
 //
 //go:noinline
-func (h *host) keep(t *task) bool {
+func (h *runner) keep(t *task) bool {
 	if t.killed || t.parental || h.over || len(h.idle) == maxIdle || !t.greenlet.Reusable() {
 		return false
 	}
@@ -67,7 +67,7 @@ type job interface {
 }
 
 // dismiss ends the idle carriers.
-func (h *host) dismiss(me *greenlet.Greenlet) {
+func (h *runner) dismiss(me *greenlet.Greenlet) {
 	for _, g := range h.idle {
 		// Neither fails: an idle carrier has no children, and is of this family.
 		_ = g.SetParent(me)

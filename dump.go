@@ -104,8 +104,8 @@ func dumpAll(w io.Writer, s os.Signal, done <-chan struct{}) {
 // mostTasks is how many tasks a dump shows.
 const mostTasks = 1000
 
-// dump describes the host's tasks. It must be called from the loop.
-func (h *host) dump(stacks *greenlet.Stacks) []byte {
+// dump describes the runner's tasks. It must be called from the loop.
+func (h *runner) dump(stacks *greenlet.Stacks) []byte {
 	var b bytes.Buffer
 	s := h.loop.Stats()
 	fmt.Fprintf(&b, "\nthe loop of %s: %d tasks, %d of them wait; %d ticks, %d callbacks ready, %d timers, %d offloaded functions run and %d are queued\n",
@@ -152,37 +152,37 @@ func indented(stack string) string {
 	return b.String()
 }
 
-// The hosts that a dump on a signal shows. They are noted only while DumpOnSignal is active, so
+// The runners that a dump on a signal shows. They are noted only while DumpOnSignal is active, so
 // that otherwise a Run takes no global lock.
 var (
 	enlisting atomic.Int32
-	hosts     struct {
+	runners   struct {
 		mu  sync.Mutex
-		all []*host
+		all []*runner
 	}
 )
 
-func enlist(h *host) {
+func enlist(h *runner) {
 	if enlisting.Load() == 0 {
 		return
 	}
-	hosts.mu.Lock()
-	defer hosts.mu.Unlock()
-	hosts.all = append(hosts.all, h)
+	runners.mu.Lock()
+	defer runners.mu.Unlock()
+	runners.all = append(runners.all, h)
 	h.enlisted = true
 }
 
-func delist(h *host) {
+func delist(h *runner) {
 	if !h.enlisted {
 		return
 	}
-	hosts.mu.Lock()
-	defer hosts.mu.Unlock()
-	hosts.all = slices.DeleteFunc(hosts.all, func(o *host) bool { return o == h })
+	runners.mu.Lock()
+	defer runners.mu.Unlock()
+	runners.all = slices.DeleteFunc(runners.all, func(o *runner) bool { return o == h })
 }
 
-func enlisted() []*host {
-	hosts.mu.Lock()
-	defer hosts.mu.Unlock()
-	return slices.Clone(hosts.all)
+func enlisted() []*runner {
+	runners.mu.Lock()
+	defer runners.mu.Unlock()
+	return slices.Clone(runners.all)
 }

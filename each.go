@@ -86,7 +86,7 @@ func asCompleted[T any](ctx context.Context, fns []func(ctx context.Context) (T,
 			})
 		}
 		for range fns {
-			i, err := order.next(b.host)
+			i, err := order.next(b.runner)
 			if err != nil { // a deadlock
 				var none T
 				yield(none, err)
@@ -125,7 +125,7 @@ func First[T any](ctx context.Context, fns ...func(ctx context.Context) (T, erro
 // A brood is a number of functions that run side by side and don't outlive the caller that waits
 // for them.
 type brood[T any] struct {
-	host    *host
+	runner  *runner
 	scope   scope
 	site    callsite.Site     // where its functions are spawned
 	futures []*loop.Future[T] // nil for those that have been taken
@@ -133,13 +133,13 @@ type brood[T any] struct {
 
 func newBrood[T any](ctx context.Context, site callsite.Site) *brood[T] {
 	b := &brood[T]{site: site}
-	b.host, _ = here()
-	b.scope.init(ctx, nil, b.host)
+	b.runner, _ = here()
+	b.scope.init(ctx, nil, b.runner)
 	return b
 }
 
 func (b *brood[T]) launch(fn func(ctx context.Context) (T, error)) {
-	b.futures = append(b.futures, launch(&b.scope, b.host, fn, b.site, nil))
+	b.futures = append(b.futures, launch(&b.scope, b.runner, fn, b.site, nil))
 }
 
 // take waits for a future and takes it. If the wait ends in a deadlock, the future stays.
@@ -195,7 +195,7 @@ func (s *finishers) add(i int) {
 	}
 }
 
-func (s *finishers) next(h *host) (int, error) {
+func (s *finishers) next(h *runner) (int, error) {
 	s.mu.Lock()
 	if len(s.done) == 0 {
 		var l *loop.Loop

@@ -23,7 +23,7 @@ type explored struct {
 // begins gives a task its name.
 //
 //go:noinline
-func (h *host) begins(t *task) {
+func (h *runner) begins(t *task) {
 	parent, prefix := &h.explored, ""
 	if h.current != nil {
 		parent = &h.current.details().explored
@@ -39,14 +39,14 @@ func (h *host) begins(t *task) {
 
 // tellWait tells the explorer, if there is one, that the task is about to wait.
 func (t *task) tellWait(w waitable) {
-	if e := t.host.explorer; e != nil {
+	if e := t.runner.explorer; e != nil {
 		e.TaskWaits(t.more.explored.id, w.String(), explore.Place())
 	}
 }
 
 // tellEnd tells the explorer, if there is one, that the task has ended.
 func (t *task) tellEnd() {
-	if e := t.host.explorer; e != nil {
+	if e := t.runner.explorer; e != nil {
 		e.TaskEnds(t.more.explored.id)
 	}
 }
@@ -66,7 +66,7 @@ func (y *yielding) LoopOwner() string { return (*task)(y).LoopOwner() }
 func (s *sleeping) LoopOwner() string { return (*task)(s).LoopOwner() }
 
 // A mainTurn lets the main function of a loop that explores look at its condition.
-type mainTurn host
+type mainTurn runner
 
 func (m *mainTurn) RunInLoop() { m.turn = true }
 
@@ -74,7 +74,7 @@ func (m *mainTurn) RunInLoop() { m.turn = true }
 func (m *mainTurn) LoopOwner() string { return explore.Main }
 
 // lookAgain returns what makes the main function look at its condition.
-func (h *host) lookAgain() loop.Runnable {
+func (h *runner) lookAgain() loop.Runnable {
 	if h.explorer != nil {
 		return (*mainTurn)(h)
 	}
@@ -82,7 +82,7 @@ func (h *host) lookAgain() loop.Runnable {
 }
 
 // inTurn returns a condition that holds only when the main function has its turn.
-func (h *host) inTurn(until func() bool) func() bool {
+func (h *runner) inTurn(until func() bool) func() bool {
 	h.turn = false
 	return func() bool {
 		if !h.turn {
@@ -94,7 +94,7 @@ func (h *host) inTurn(until func() bool) func() bool {
 }
 
 // sleepInTurn is a sleep of the main function of a loop that explores. It is one step.
-func (h *host) sleepInTurn(ctx context.Context, g *greenlet.Greenlet, d time.Duration) error {
+func (h *runner) sleepInTurn(ctx context.Context, g *greenlet.Greenlet, d time.Duration) error {
 	if h.inCallback() {
 		return misplaced(ErrInCallback, "Sleep", "by a callback: spawn a task that waits, or use the future's OnDone")
 	}

@@ -25,8 +25,8 @@ import (
 //	g.Go(func(ctx context.Context) error { … })
 //	err := g.Wait()
 type Group struct {
-	host  *host // of the loop that it belongs to, if it does
-	scope scope // the context of its functions
+	runner *runner // of the loop that it belongs to, if it does
+	scope  scope   // the context of its functions
 
 	mu       sync.Mutex // held for moments
 	failures failures
@@ -45,8 +45,8 @@ type Group struct {
 // them, and when [Group.Wait] returns. Wait must be called, or the group is never released.
 func NewGroup(ctx context.Context) *Group {
 	g := new(Group)
-	g.host, _ = here()
-	g.scope.init(ctx, g, g.host)
+	g.runner, _ = here()
+	g.scope.init(ctx, g, g.runner)
 	return g
 }
 
@@ -128,8 +128,8 @@ func (g *Group) takePlace() error {
 		return nil
 	}
 	var place *loop.Promise[struct{}]
-	if g.host != nil {
-		place = loop.NewPromise[struct{}](g.host.loop)
+	if g.runner != nil {
+		place = loop.NewPromise[struct{}](g.runner.loop)
 	} else {
 		place = loop.NewPromise[struct{}](nil)
 	}
@@ -168,12 +168,12 @@ func (g *Group) leavePlace() {
 
 // start runs fn, which has a place.
 func (g *Group) start(fn func(ctx context.Context) error, site callsite.Site) {
-	if h, _ := here(); g.host != nil && h != g.host {
+	if h, _ := here(); g.runner != nil && h != g.runner {
 		g.fail(misplaced(ErrOtherLoop, "Group.Go", "from outside of the loop in which the group was made: make a group there"))
 		g.leavePlace()
 		return
 	}
-	launch(&g.scope, g.host, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) }, site, g)
+	launch(&g.scope, g.runner, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) }, site, g)
 }
 
 // returned notes what a function of the group has returned, before its future is done. It reports
@@ -210,7 +210,7 @@ type member struct {
 
 // launch runs fn beside the caller: in a task if there is a loop, in a goroutine if there is none.
 // The group, which may be nil, learns how fn ends.
-func launch[T any](ctx context.Context, h *host, fn func(ctx context.Context) (T, error), site callsite.Site, g *Group) *loop.Future[T] {
+func launch[T any](ctx context.Context, h *runner, fn func(ctx context.Context) (T, error), site callsite.Site, g *Group) *loop.Future[T] {
 	if h != nil {
 		return spawn(ctx, fn, site, g, nil).AsFuture()
 	}
@@ -298,8 +298,8 @@ func (g *Group) end() *loop.Future[struct{}] {
 	}
 	if g.ended == nil {
 		var l *loop.Loop
-		if g.host != nil {
-			l = g.host.loop
+		if g.runner != nil {
+			l = g.runner.loop
 		}
 		g.ended = loop.NewPromise[struct{}](l)
 		g.ended.Future().SetName("the functions of a group")
@@ -340,7 +340,7 @@ func (g *Group) scopeEnded() {
 // complain reports which functions of the group haven't ended.
 func (g *Group) complain(patience time.Duration) {
 	e := &StubbornError{For: patience}
-	if h := g.host; h != nil {
+	if h := g.runner; h != nil {
 		h.loop.Post(func() {
 			for t := h.tasks.next; t != &h.tasks; t = t.next {
 				if t.group == g {

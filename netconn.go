@@ -303,7 +303,7 @@ func (f *half) leave() {
 }
 
 // do makes attempts until one succeeds or fails, and waits in the loop between them.
-func (f *half) do(h *host, p []byte) (int, error) {
+func (f *half) do(h *runner, p []byte) (int, error) {
 	for {
 		if err := f.over(); err != nil {
 			return 0, f.failed(err)
@@ -388,7 +388,7 @@ func (f *half) wake() {
 // elsewhere makes the connection's own call in another goroutine, which gets a buffer of its own:
 // it may be there for longer than a caller whose greenlet is unwound. The connection is closed
 // then, because what was read is lost.
-func (f *half) elsewhere(h *host, p []byte) (int, error) {
+func (f *half) elsewhere(h *runner, p []byte) (int, error) {
 	if h.current == nil && h.inCallback() {
 		return 0, misplaced(ErrInCallback, "a connection's "+f.op, "by a callback: spawn a task that calls it")
 	}

@@ -55,8 +55,8 @@ type stdContext struct {
 	trigger *trigger
 }
 
-// init makes it a scope below parent. The host is that of the caller, nil if it has none.
-func (s *scope) init(parent context.Context, owner scopeOwner, h *host) {
+// init makes it a scope below parent. The runner is that of the caller, nil if it has none.
+func (s *scope) init(parent context.Context, owner scopeOwner, h *runner) {
 	s.parent, s.owner = parent, owner
 	above := s.above()
 	if above == nil {
@@ -74,7 +74,7 @@ func (s *scope) init(parent context.Context, owner scopeOwner, h *host) {
 }
 
 // inherit makes the scope end with the expiry of one above.
-func (s *scope) inherit(e *expiry, h *host) {
+func (s *scope) inherit(e *expiry, h *runner) {
 	switch {
 	case s.expiry == nil:
 		s.expiry = e
@@ -84,7 +84,7 @@ func (s *scope) inherit(e *expiry, h *host) {
 		s.expiry.above = e
 	}
 	for ; e != nil; e = e.above {
-		if e.host != h {
+		if e.runner != h {
 			e.back() // a loop of which nothing is known here
 		}
 	}

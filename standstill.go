@@ -45,7 +45,7 @@ type standstill struct {
 }
 
 // standsStill returns how long nothing has been able to happen.
-func (h *host) standsStill() time.Duration {
+func (h *runner) standsStill() time.Duration {
 	if h.still == nil {
 		h.still = new(standstill)
 	}
@@ -69,7 +69,7 @@ const untilWoken = 1<<63 - 1
 //   - the context that Run was given is others' to end, too. But if all that is left is to be told
 //     to stop, then the main function has to know, or no program that can be stopped would ever
 //     hear of a deadlock.
-func (h *host) LoopExpects() time.Duration {
+func (h *runner) LoopExpects() time.Duration {
 	var all prospects
 	told := false
 	look := func(ctx context.Context, r loop.Runnable) {
@@ -102,7 +102,7 @@ func (h *host) LoopExpects() time.Duration {
 }
 
 // suspect reports a standstill when it has lasted for some time.
-func (h *host) suspect() time.Duration {
+func (h *runner) suspect() time.Duration {
 	lasts := h.standsStill()
 	if h.still.reported || h.over {
 		return untilWoken

@@ -21,7 +21,7 @@ import "github.com/seed1239206e/repaint/greenlet"
 // that calls it.
 //
 //go:noinline
-func (h *host) successor() *task {
+func (h *runner) successor() *task {
 	if !h.family.Unhindered() {
 		return nil
 	}
@@ -49,7 +49,7 @@ func (h *host) successor() *task {
 // after returns the greenlet that gets control from that of a task that has ended.
 //
 //go:noinline
-func (h *host) after(t *task) *greenlet.Greenlet {
+func (h *runner) after(t *task) *greenlet.Greenlet {
 	if h.relays {
 		if next := h.successor(); next != nil {
 			return next.at

@@ -189,7 +189,7 @@ func (t *Task[T]) fail(r any) {
 // A task is the part of a [Task] that doesn't depend on its type. Its fields belong to the loop,
 // except the scope and the latch.
 type task struct {
-	host     *host
+	runner   *runner
 	latch    *loop.Latch // of the task's own future
 	id       uint64
 	site     callsite.Site // where it was spawned
@@ -216,7 +216,7 @@ type task struct {
 	killed    bool
 	parental  bool // has spawned a task that went on; its greenlet may be that one's parent
 
-	next, prev *task // in the host's list
+	next, prev *task // in the runner's list
 }
 
 // details holds what only few tasks have. All of it except the name belongs to the loop.
@@ -240,8 +240,8 @@ func (t *task) details() *details {
 func (t *task) String() string { return t.latch.String() }
 
 // start runs the task up to its first wait.
-func (t *task) start(ctx context.Context, h *host, me *greenlet.Greenlet, self job) {
-	t.host = h
+func (t *task) start(ctx context.Context, h *runner, me *greenlet.Greenlet, self job) {
+	t.runner = h
 	h.lastTask++
 	t.id = h.lastTask
 	t.waiter.Notify(h.loop, t)
@@ -263,9 +263,9 @@ func (t *task) start(ctx context.Context, h *host, me *greenlet.Greenlet, self j
 }
 
 // scopeEnded makes the task check its wait.
-func (t *task) scopeEnded() { t.host.loop.Schedule(t) }
+func (t *task) scopeEnded() { t.runner.loop.Schedule(t) }
 
-// leave removes an ended task from its host.
+// leave removes an ended task from its runner.
 func (t *task) leave() {
 	if t.ended {
 		return
@@ -278,8 +278,8 @@ func (t *task) leave() {
 	}
 	t.scope.release()
 	t.prev.next, t.next.prev = t.next, t.prev
-	if t.host.count--; t.host.count == 0 && t.host.whenEmpty != nil {
-		t.host.loop.Schedule(t.host.whenEmpty)
+	if t.runner.count--; t.runner.count == 0 && t.runner.whenEmpty != nil {
+		t.runner.loop.Schedule(t.runner.whenEmpty)
 	}
 }
 
@@ -300,22 +300,22 @@ func (t *task) await(ctx context.Context, g *greenlet.Greenlet, c *loop.Latch) e
 //
 //go:noinline
 func (t *task) subscribe(c *loop.Latch) (done bool, err error) {
-	if err := t.host.checkOuter(c); err != nil {
+	if err := t.runner.checkOuter(c); err != nil {
 		return true, err
 	}
 	if !c.Subscribe(&t.waiter) {
 		return true, nil
 	}
-	if c.Outside(t.host.loop) {
-		t.host.loop.Hold()
+	if c.Outside(t.runner.loop) {
+		t.runner.loop.Hold()
 	}
 	return false, nil
 }
 
 func (t *task) awaited(c *loop.Latch) {
 	t.unwound()
-	if c.Outside(t.host.loop) {
-		t.host.loop.Release()
+	if c.Outside(t.runner.loop) {
+		t.runner.loop.Release()
 	}
 	if !c.Done() {
 		c.Unsubscribe(&t.waiter)
@@ -331,19 +331,19 @@ func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) er
 	}
 	t.hasWaited = true
 	t.waitsFor, t.at = w, g
-	if t.host.notes {
+	if t.runner.notes {
 		t.note(w)
 	}
 	// It can be resumed for a reason that has passed: one that was on its way when another came
 	// first.
 	for !w.Done() && ctx.Err() == nil {
 		t.suspended = true
-		if t.host.waiting++; t.host.waiting > t.host.most {
-			t.host.most = t.host.waiting
+		if t.runner.waiting++; t.runner.waiting > t.runner.most {
+			t.runner.most = t.runner.waiting
 		}
 		to := t.resumer
-		if t.host.relays {
-			if next := t.host.successor(); next == t {
+		if t.runner.relays {
+			if next := t.runner.successor(); next == t {
 				continue
 			} else if next != nil {
 				to = next.at
@@ -363,7 +363,7 @@ func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) er
 //
 //go:noinline
 func (t *task) note(w waitable) {
-	t.details().since = t.host.loop.Now()
+	t.details().since = t.runner.loop.Now()
 	t.tellWait(w)
 }
 
@@ -371,7 +371,7 @@ func (t *task) note(w waitable) {
 func (t *task) watch(ctx context.Context) {
 	more := t.details()
 	more.ctx = ctx
-	more.watch.over(ctx, &t.scope, t, t.host)
+	more.watch.over(ctx, &t.scope, t, t.runner)
 }
 
 // unwatch is called after a wait with a context that isn't the task's own. The next wait most often
@@ -380,7 +380,7 @@ func (t *task) watch(ctx context.Context) {
 //go:noinline
 func (t *task) unwatch() {
 	t.more.ctx = nil
-	if t.host.polls.crowded() {
+	if t.runner.polls.crowded() {
 		t.more.watch.stop()
 	}
 }
@@ -415,7 +415,7 @@ func (t *task) wake() bool {
 		return false
 	}
 	t.suspended = false
-	t.host.waiting--
+	t.runner.waiting--
 	return true
 }
 
@@ -424,7 +424,7 @@ func (t *task) RunInLoop() {
 	if !t.wake() {
 		return
 	}
-	h := t.host
+	h := t.runner
 	if h.debug || t.greenlet.Parent() != h.driver {
 		h.run(t, h.driver, t.at, nil)
 		return

@@ -28,10 +28,10 @@ func WithDeadline(ctx context.Context, at time.Time) (context.Context, context.C
 	return h.withDeadline(ctx, at)
 }
 
-func (h *host) withDeadline(ctx context.Context, at time.Time) (context.Context, context.CancelFunc) {
+func (h *runner) withDeadline(ctx context.Context, at time.Time) (context.Context, context.CancelFunc) {
 	s := new(scope)
 	if !h.endsBefore(ctx, at) {
-		s.expiry = &expiry{of: s, host: h, at: at, real: !h.loop.Virtual()}
+		s.expiry = &expiry{of: s, runner: h, at: at, real: !h.loop.Virtual()}
 	}
 	s.init(ctx, nil, h)
 	if e := s.expiry; s.expires() {
@@ -53,9 +53,9 @@ func (h *host) withDeadline(ctx context.Context, at time.Time) (context.Context,
 	}
 }
 
-// endsBefore reports whether a scope ends by itself at the given moment of this host's clock, if
+// endsBefore reports whether a scope ends by itself at the given moment of this runner's clock, if
 // not before.
-func (h *host) endsBefore(ctx context.Context, at time.Time) bool {
+func (h *runner) endsBefore(ctx context.Context, at time.Time) bool {
 	s, ok := ctx.(*scope)
 	if !ok {
 		return false
@@ -70,11 +70,11 @@ func (h *host) endsBefore(ctx context.Context, at time.Time) bool {
 
 // An expiry says when a scope ends by itself.
 type expiry struct {
-	of    *scope
-	host  *host
-	at    time.Time
-	real  bool   // at is a moment of the real clock
-	unset func() // gives up the loop's timer; may be called by any goroutine
+	of     *scope
+	runner *runner
+	at     time.Time
+	real   bool   // at is a moment of the real clock
+	unset  func() // gives up the loop's timer; may be called by any goroutine
 	// above is another expiry of the scopes above that may come first: it is on another clock. Set
 	// before use.
 	above *expiry
@@ -89,8 +89,8 @@ func (s *scope) expire() { s.cancel(context.DeadlineExceeded, nil) }
 // expires reports whether the scope comes to an end by itself, and not by one above.
 func (s *scope) expires() bool { return s.expiry != nil && s.expiry.of == s }
 
-// sameClock reports whether the expiry uses the clock of a host's loop.
-func (e *expiry) sameClock(h *host) bool { return e.host == h || e.real && !h.loop.Virtual() }
+// sameClock reports whether the expiry uses the clock of a runner's loop.
+func (e *expiry) sameClock(h *runner) bool { return e.runner == h || e.real && !h.loop.Virtual() }
 
 // overdue reports whether the moment has passed, even if the loop hasn't noticed.
 func (e *expiry) overdue() bool { return e.real && !time.Now().Before(e.at) }

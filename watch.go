@@ -14,7 +14,7 @@ type contextWatch struct {
 }
 
 // over makes the watch one over ctx. The scope is one whose end the owner is told anyway.
-func (w *contextWatch) over(ctx context.Context, own *scope, owner scopeOwner, h *host) {
+func (w *contextWatch) over(ctx context.Context, own *scope, owner scopeOwner, h *runner) {
 	s, ok := ctx.(*scope)
 	if ok {
 		if s == own || s == w.scope {
@@ -53,9 +53,9 @@ func (w *contextWatch) stop() {
 
 // afterFunc is context.AfterFunc. With a virtual clock, however, fn is called by the loop, when
 // nothing is ready and before time goes on: so what a context's end leads to has its place in the
-// order of things. The host may be nil. It must be called from the host's loop, but what it returns
+// order of things. The runner may be nil. It must be called from the runner's loop, but what it returns
 // may be called from anywhere.
-func (h *host) afterFunc(ctx context.Context, fn func()) (stop func() bool) {
+func (h *runner) afterFunc(ctx context.Context, fn func()) (stop func() bool) {
 	if h == nil || !h.loop.Virtual() {
 		return context.AfterFunc(ctx, fn)
 	}
@@ -67,7 +67,7 @@ func (h *host) afterFunc(ctx context.Context, fn func()) (stop func() bool) {
 
 // startPolling has the loop poll when it is idle, if it has a virtual clock, or runs within one
 // that has.
-func (h *host) startPolling() {
+func (h *runner) startPolling() {
 	virtual := h.loop.Virtual()
 	for o := h.outer; o != nil; o = o.outer {
 		virtual = virtual || o.loop.Virtual()
@@ -81,16 +81,16 @@ func (h *host) startPolling() {
 }
 
 // poll tells those whose contexts have ended.
-func (h *host) poll() {
+func (h *runner) poll() {
 	if h.polls != nil {
 		h.polls.look()
 	}
 	if h.outer != nil {
-		h.outer.poll() // nothing else does, while this host's Run goes on
+		h.outer.poll() // nothing else does, while this runner's Run goes on
 	}
 }
 
-func (h *host) stopPolling() {
+func (h *runner) stopPolling() {
 	for _, stop := range h.borrowed {
 		stop()
 	}

@@ -12,13 +12,13 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A host runs the tasks of one loop as greenlets of one family.
+// A runner runs the tasks of one loop as greenlets of one family.
 // All its fields belong to the loop, and so to whichever goroutine of the family has control.
-type host struct {
+type runner struct {
 	loop   *loop.Loop
 	family *greenlet.Family
 	lock   greenlet.ThreadLock // in which all greenlets start and go on
-	outer  *host               // of the family, before this one's Run began and after it ends
+	outer  *runner             // of the family, before this one's Run began and after it ends
 	scope  scope               // the context of the main function
 
 	// current is the task that has control, nil if it's the main function or a bare callback.
@@ -65,14 +65,14 @@ type host struct {
 	stubborn   []string         // tasks that had to be killed
 }
 
-// here returns the host of the calling goroutine, and its current greenlet, or nil if it isn't in a
+// here returns the runner of the calling goroutine, and its current greenlet, or nil if it isn't in a
 // loop.
-func here() (*host, *greenlet.Greenlet) {
+func here() (*runner, *greenlet.Greenlet) {
 	g := greenlet.Lookup()
 	if g == nil {
 		return nil, nil
 	}
-	h, _ := g.Family().Value().(*host)
+	h, _ := g.Family().Value().(*runner)
 	return h, g
 }
 
@@ -106,8 +106,8 @@ func InGreenlet() bool {
 // If a task panicked and nobody has awaited it, Run panics with its [*loop.PanicError].
 func Run(ctx context.Context, main func(ctx context.Context) error, opts ...loop.Option) (err error) {
 	family, isNew := greenlet.Enter()
-	h := &host{loop: loop.New(opts...), family: family}
-	h.outer, _ = family.Value().(*host)
+	h := &runner{loop: loop.New(opts...), family: family}
+	h.outer, _ = family.Value().(*runner)
 	h.prepare(ctx)
 	h.mainWaiter.Notify(h.loop, h.lookAgain())
 	defer func() {
@@ -126,8 +126,8 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...loop
 	return err
 }
 
-// prepare readies a host for its first task.
-func (h *host) prepare(ctx context.Context) {
+// prepare readies a runner for its first task.
+func (h *runner) prepare(ctx context.Context) {
 	h.tasks.next, h.tasks.prev = &h.tasks, &h.tasks
 	h.lock = greenlet.CurrentThreadLock()
 	h.family.SetValue(h)
@@ -142,7 +142,7 @@ func (h *host) prepare(ctx context.Context) {
 }
 
 // LoopHolder implements [loop.Holder].
-func (h *host) LoopHolder() (name, stack string) {
+func (h *runner) LoopHolder() (name, stack string) {
 	switch t := h.holds.Load(); {
 	case t != nil:
 		name = t.String()
@@ -160,10 +160,10 @@ func (h *host) LoopHolder() (name, stack string) {
 }
 
 // LoopWaits tells, for a report, what the main function and each task wait for.
-func (h *host) LoopWaits() []string { return h.whoWaits() }
+func (h *runner) LoopWaits() []string { return h.whoWaits() }
 
 // verdict is what Run returns when main has returned err.
-func (h *host) verdict(err error) error {
+func (h *runner) verdict(err error) error {
 	if h.panicked != nil {
 		panic(h.panicked)
 	}
@@ -185,7 +185,7 @@ func both(one, two error) error {
 }
 
 // scopeEnded has the driver look at its condition.
-func (h *host) scopeEnded() { h.loop.Schedule(h.lookAgain()) }
+func (h *runner) scopeEnded() { h.loop.Schedule(h.lookAgain()) }
 
 // nothing is scheduled to make the driver look at its condition.
 type nothing struct{}
@@ -209,7 +209,7 @@ var joinPatience = 10 * time.Second // a variable only for tests
 
 // end cancels the tasks and the main function's context, waits until they have ended, and closes
 // the loop.
-func (h *host) end() {
+func (h *runner) end() {
 	defer func() {
 		if h.returned {
 			h.panicked = h.loop.UnobservedPanic()
@@ -232,7 +232,7 @@ func (h *host) end() {
 }
 
 // cancelTasks ends the context of all that is left.
-func (h *host) cancelTasks() {
+func (h *runner) cancelTasks() {
 	h.scope.release()
 	h.watch.stop()
 	for t := h.tasks.next; t != &h.tasks; t = t.next {
@@ -240,8 +240,8 @@ func (h *host) cancelTasks() {
 	}
 }
 
-// close ends the host when all its tasks have.
-func (h *host) close() {
+// close ends the runner when all its tasks have.
+func (h *runner) close() {
 	if h.idle != nil {
 		h.dismiss(greenlet.Lookup())
 	}
@@ -251,7 +251,7 @@ func (h *host) close() {
 }
 
 // killLeft kills the tasks that didn't end when they were cancelled, the last one first.
-func (h *host) killLeft() {
+func (h *runner) killLeft() {
 	for h.count > 0 {
 		t := h.tasks.prev
 		h.stubborn = append(h.stubborn, h.waits(t))
@@ -262,7 +262,7 @@ func (h *host) killLeft() {
 
 // drive runs the loop until the future is done or the context ends: it is how the main function
 // waits.
-func (h *host) drive(ctx context.Context, call string, g *greenlet.Greenlet, c *loop.Latch) error {
+func (h *runner) drive(ctx context.Context, call string, g *greenlet.Greenlet, c *loop.Latch) error {
 	if h.inCallback() {
 		return misplaced(ErrInCallback, call, "by a callback: spawn a task that waits, or use the future's OnDone")
 	}
@@ -311,10 +311,10 @@ func (h *host) drive(ctx context.Context, call string, g *greenlet.Greenlet, c *
 }
 
 // inCallback reports that the caller, which is no task, isn't the main function either.
-func (h *host) inCallback() bool { return h.guest || h.loop.Driving() }
+func (h *runner) inCallback() bool { return h.guest || h.loop.Driving() }
 
 // checkOuter refuses to wait for a future of a loop that stands still until this Run returns.
-func (h *host) checkOuter(c *loop.Latch) error {
+func (h *runner) checkOuter(c *loop.Latch) error {
 	for o := h.outer; o != nil; o = o.outer {
 		if !c.Outside(o.loop) {
 			return fmt.Errorf("%w: %s belongs to the loop in one of whose functions this Run was called, and that loop can't go on before Run returns: await it outside of the inner Run", ErrOtherLoop, c)
@@ -325,7 +325,7 @@ func (h *host) checkOuter(c *loop.Latch) error {
 
 // checkLock refuses what switches to greenlets in another state of thread locking than they can run
 // in.
-func (h *host) checkLock(call string) error {
+func (h *runner) checkLock(call string) error {
 	now := greenlet.CurrentThreadLock()
 	if now == h.lock {
 		return nil
@@ -335,7 +335,7 @@ func (h *host) checkLock(call string) error {
 }
 
 // whoWaits tells what the main function and each task wait for.
-func (h *host) whoWaits() []string {
+func (h *runner) whoWaits() []string {
 	var all []string
 	if h.mainWaits != nil {
 		all = append(all, fmt.Sprintf("the main function waits for %s", h.mainWaits))
@@ -346,7 +346,7 @@ func (h *host) whoWaits() []string {
 	return all
 }
 
-func (h *host) waits(t *task) string {
+func (h *runner) waits(t *task) string {
 	if t.waitsFor == nil {
 		return fmt.Sprintf("%s has switched away and waits for a switch", t)
 	}
@@ -354,7 +354,7 @@ func (h *host) waits(t *task) string {
 }
 
 // run gives control to a task, in its greenlet g, until it waits or ends.
-func (h *host) run(t *task, me, g *greenlet.Greenlet, arg any) {
+func (h *runner) run(t *task, me, g *greenlet.Greenlet, arg any) {
 	before, relays := h.current, h.relays
 	t.resumer = me
 	if t.greenlet.Parent() != me {
@@ -381,7 +381,7 @@ func (h *host) run(t *task, me, g *greenlet.Greenlet, arg any) {
 }
 
 // strayed deals with an error that came to the driver without being meant for it.
-func (h *host) strayed(err error) {
+func (h *runner) strayed(err error) {
 	err = fmt.Errorf("repaint: an error was thrown into the greenlet that drives the loop: %w", err)
 	if h.guest {
 		h.loop.Report(err)

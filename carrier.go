@@ -20,32 +20,6 @@ func (h *runner) carrier(parent *greenlet.Greenlet) *greenlet.Greenlet {
 	return greenlet.NewHeld(carry, parent)
 }
 
-// carry is what a carrier runs. Its argument is a job, and nil has it end. Its frame, like those of
-// all functions between here and the switch, is part of each suspended task's stack, which fits
-// into the smallest one that there is if the task's own function needs little.
-func carry(arg any) (_ any, err error) {
-	for arg != nil && err == nil {
-		arg, err = follow(arg.(job).run())
-	}
-	return nil, err
-}
-
-// follow waits for the next job after a task, which has ended. It returns nil if the carrier has to
-// end. It is apart from carry so that what it needs isn't part of a suspended task's stack.
-//
-//go:noinline
-func follow(t *task) (any, error) {
-	h := t.runner
-	if !h.keep(t) {
-		return nil, nil
-	}
-	arg, err := h.after(t).Switch(nil)
-	if err == nil {
-		h.legacy.Inherit()
-	}
-	return arg, err
-}
-
 // keep notes the carrier of an ended task as idle, unless it has to end with it:
 // what somebody else may know must, what was killed, and the parent of a task that goes on,
 // whose end, by an error that is thrown into it, would otherwise arrive in a later task.

@@ -143,3 +143,48 @@ func (l *pollList) tidy() {
 	clear(l.all[len(left):])
 	l.all = left
 }
+
+// afterFunc is context.AfterFunc. With a virtual clock, however, fn is called by the loop, when
+// nothing is ready and before time goes on: so what a context's end leads to has its place in the
+// order of things. The runner may be nil. It must be called from the runner's loop, but what it returns
+// may be called from anywhere.
+func (h *runner) afterFunc(ctx context.Context, fn func()) (stop func() bool) {
+	if h == nil || !h.loop.Virtual() {
+		return context.AfterFunc(ctx, fn)
+	}
+	if h.polls == nil {
+		h.polls = new(polls)
+	}
+	return h.polls.add(ctx, fn, h.loop)
+}
+
+// startPolling has the loop poll when it is idle, if it has a virtual clock, or runs within one
+// that has.
+func (h *runner) startPolling() {
+	virtual := h.loop.Virtual()
+	for o := h.outer; o != nil; o = o.outer {
+		virtual = virtual || o.loop.Virtual()
+		if o.polls != nil {
+			h.borrowed = append(h.borrowed, o.polls.wake(h.loop)...)
+		}
+	}
+	if virtual {
+		h.loop.OnIdle(h.poll)
+	}
+}
+
+// poll tells those whose contexts have ended.
+func (h *runner) poll() {
+	if h.polls != nil {
+		h.polls.look()
+	}
+	if h.outer != nil {
+		h.outer.poll() // nothing else does, while this runner's Run goes on
+	}
+}
+
+func (h *runner) stopPolling() {
+	for _, stop := range h.borrowed {
+		stop()
+	}
+}

@@ -260,56 +260,6 @@ func (h *runner) killLeft() {
 	}
 }
 
-// drive runs the loop until the future is done or the context ends: it is how the main function
-// waits.
-func (h *runner) drive(ctx context.Context, call string, g *greenlet.Greenlet, c *loop.Latch) error {
-	if h.inCallback() {
-		return misplaced(ErrInCallback, call, "by a callback: spawn a task that waits, or use the future's OnDone")
-	}
-	if err := h.checkOuter(c); err != nil {
-		return err
-	}
-	if err := h.checkLock(call); err != nil {
-		return err
-	}
-	if !c.Subscribe(&h.mainWaiter) {
-		return nil
-	}
-	outside := c.Outside(h.loop)
-	if outside {
-		h.loop.Hold()
-	}
-	h.watch.over(ctx, &h.scope, h, h)
-	h.mainWaits, h.mainCtx, h.driver = c, ctx, g
-	defer func() {
-		if !c.Done() {
-			c.Unsubscribe(&h.mainWaiter)
-		}
-		if outside {
-			h.loop.Release()
-		}
-		h.mainWaits, h.mainCtx = nil, nil
-	}()
-	until := func() bool { return c.Done() || ctx.Err() != nil || h.stray != nil }
-	if h.explorer != nil {
-		h.explorer.TaskWaits(explore.Main, c.String(), explore.Place())
-		until = h.inTurn(until)
-	}
-	err := h.loop.Drive(until)
-	switch {
-	case err == loop.ErrDeadlock:
-		return &DeadlockError{Waiting: h.whoWaits()}
-	case err != nil:
-		return err
-	case c.Done():
-		return nil
-	case h.stray != nil:
-		err, h.stray = h.stray, nil
-		return err
-	}
-	return abandon(ctx, c)
-}
-
 // inCallback reports that the caller, which is no task, isn't the main function either.
 func (h *runner) inCallback() bool { return h.guest || h.loop.Driving() }
 
@@ -351,44 +301,6 @@ func (h *runner) waits(t *task) string {
 		return fmt.Sprintf("%s has switched away and waits for a switch", t)
 	}
 	return fmt.Sprintf("%s waits for %s", t, t.waitsFor)
-}
-
-// run gives control to a task, in its greenlet g, until it waits or ends.
-func (h *runner) run(t *task, me, g *greenlet.Greenlet, arg any) {
-	before, relays := h.current, h.relays
-	t.resumer = me
-	if t.greenlet.Parent() != me {
-		// Where the task's greenlet ends, control is to come back here. It can fail only if the
-		// task is an ancestor of ours, and then it isn't suspended in an Await.
-		if err := t.greenlet.SetParent(me); err != nil {
-			h.stray = err
-			return
-		}
-	}
-	h.current, h.relays = t, false
-	if h.debug {
-		h.holds.Store(t)
-		defer h.holds.Store(before)
-	}
-	_, err := g.Switch(arg)
-	h.current, h.relays = before, relays
-	if before != nil && !t.ended {
-		before.parental = true
-	}
-	if err != nil {
-		h.strayed(err)
-	}
-}
-
-// strayed deals with an error that came to the driver without being meant for it.
-func (h *runner) strayed(err error) {
-	err = fmt.Errorf("repaint: an error was thrown into the greenlet that drives the loop: %w", err)
-	if h.guest {
-		h.loop.Report(err)
-	} else {
-		h.stray = err
-		h.scopeEnded()
-	}
 }
 
 // Stats are figures about the current loop.

@@ -239,29 +239,6 @@ func (t *task) details() *details {
 // String names the task with the help of its future, whose canceler it is.
 func (t *task) String() string { return t.latch.String() }
 
-// start runs the task up to its first wait.
-func (t *task) start(ctx context.Context, h *runner, me *greenlet.Greenlet, self job) {
-	t.runner = h
-	h.lastTask++
-	t.id = h.lastTask
-	t.waiter.Notify(h.loop, t)
-	t.prev, t.next = h.tasks.prev, &h.tasks
-	t.prev.next, t.next.prev = t, t
-	h.count++
-	if h.lastTask == 1 {
-		h.loop.Attend() // the task may block before the loop is driven
-	}
-	t.scope.init(ctx, t, h)
-	if h.explorer != nil {
-		h.begins(t)
-	}
-	t.greenlet = h.carrier(me)
-	h.run(t, me, t.greenlet, self)
-	if h.guest && !h.loop.Driving() {
-		h.loop.Schedule(nothing{}) // for a tick's end, at which drivers write what the task has asked for
-	}
-}
-
 // scopeEnded makes the task check its wait.
 func (t *task) scopeEnded() { t.runner.loop.Schedule(t) }
 
@@ -281,82 +258,6 @@ func (t *task) leave() {
 	if t.runner.count--; t.runner.count == 0 && t.runner.whenEmpty != nil {
 		t.runner.loop.Schedule(t.runner.whenEmpty)
 	}
-}
-
-// await suspends the task, in greenlet g, until the future is done or the context ends.
-func (t *task) await(ctx context.Context, g *greenlet.Greenlet, c *loop.Latch) error {
-	if done, err := t.subscribe(c); done {
-		return err
-	}
-	defer t.awaited(c)
-	if err := t.suspend(ctx, g, c); err != nil || c.Done() {
-		return err
-	}
-	return abandon(ctx, c)
-}
-
-// subscribe makes the future wake the task when it is done, unless it is done already or can't be
-// awaited.
-//
-//go:noinline
-func (t *task) subscribe(c *loop.Latch) (done bool, err error) {
-	if err := t.runner.checkOuter(c); err != nil {
-		return true, err
-	}
-	if !c.Subscribe(&t.waiter) {
-		return true, nil
-	}
-	if c.Outside(t.runner.loop) {
-		t.runner.loop.Hold()
-	}
-	return false, nil
-}
-
-func (t *task) awaited(c *loop.Latch) {
-	t.unwound()
-	if c.Outside(t.runner.loop) {
-		t.runner.loop.Release()
-	}
-	if !c.Done() {
-		c.Unsubscribe(&t.waiter)
-	}
-}
-
-// suspend gives control back to the greenlet that it came from, until w is done or the context
-// ends. It returns an error only if one was thrown into the greenlet. The caller must have deferred
-// unwound.
-func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) error {
-	if s, ok := ctx.(*scope); !ok || s != &t.scope {
-		t.watch(ctx)
-	}
-	t.hasWaited = true
-	t.waitsFor, t.at = w, g
-	if t.runner.notes {
-		t.note(w)
-	}
-	// It can be resumed for a reason that has passed: one that was on its way when another came
-	// first.
-	for !w.Done() && ctx.Err() == nil {
-		t.suspended = true
-		if t.runner.waiting++; t.runner.waiting > t.runner.most {
-			t.runner.most = t.runner.waiting
-		}
-		to := t.resumer
-		if t.runner.relays {
-			if next := t.runner.successor(); next == t {
-				continue
-			} else if next != nil {
-				to = next.at
-			}
-		}
-		_, err := to.Switch(nil)
-		if strange := t.wake(); strange && err != nil {
-			t.resumed()
-			return err
-		}
-	}
-	t.resumed()
-	return nil
 }
 
 // note records when a wait begins, and tells the explorer about it.
@@ -391,53 +292,6 @@ func (t *task) waitsWith() context.Context {
 		return t.more.ctx
 	}
 	return &t.scope
-}
-
-// unwound ends a wait that hasn't ended ordinarily: the greenlet is being killed, and may recover.
-func (t *task) unwound() {
-	if t.waitsFor != nil {
-		t.resumed()
-	}
-}
-
-func (t *task) resumed() {
-	t.waitsFor = nil
-	if t.more != nil {
-		t.unwatch()
-	}
-	t.wake()
-}
-
-// wake takes the task off those that are suspended. It reports false if the loop has done so, in
-// resuming it.
-func (t *task) wake() bool {
-	if !t.suspended {
-		return false
-	}
-	t.suspended = false
-	t.runner.waiting--
-	return true
-}
-
-// RunInLoop resumes the task when its wait, or its context, has ended.
-func (t *task) RunInLoop() {
-	if !t.wake() {
-		return
-	}
-	h := t.runner
-	if h.debug || t.greenlet.Parent() != h.driver {
-		h.run(t, h.driver, t.at, nil)
-		return
-	}
-	// This is run for the ordinary case. The processor mispredicts each return after a switch, so a
-	// frame less is time won.
-	before := h.current
-	t.resumer, h.current, h.relays = h.driver, t, true
-	_, err := t.at.Switch(nil)
-	h.current, h.relays = before, false
-	if err != nil {
-		h.strayed(err)
-	}
 }
 
 // base returns the last two elements of a path.

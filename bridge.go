@@ -1,0 +1,279 @@
+package repaint
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/seed1239206e/repaint/greenlet"
+	"github.com/seed1239206e/repaint/internal/explore"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// This file is the bridge between greenlets and the loop. A task's life is
+//
+//	start        makes it, and run gives its greenlet control for the first time
+//	carry        runs its function, in that greenlet, and then the next task's
+//	suspend      gives control away, to the next task or to the driver, until what it waits for is done
+//	RunInLoop    is called by the loop then, and gives it control again
+//
+// and the main function, which has no greenlet of its own, waits in drive, where the loop runs.
+
+// start runs the task up to its first wait.
+func (t *task) start(ctx context.Context, h *runner, me *greenlet.Greenlet, self job) {
+	t.runner = h
+	h.lastTask++
+	t.id = h.lastTask
+	t.waiter.Notify(h.loop, t)
+	t.prev, t.next = h.tasks.prev, &h.tasks
+	t.prev.next, t.next.prev = t, t
+	h.count++
+	if h.lastTask == 1 {
+		h.loop.Attend() // the task may block before the loop is driven
+	}
+	t.scope.init(ctx, t, h)
+	if h.explorer != nil {
+		h.begins(t)
+	}
+	t.greenlet = h.carrier(me)
+	h.run(t, me, t.greenlet, self)
+	if h.guest && !h.loop.Driving() {
+		h.loop.Schedule(nothing{}) // for a tick's end, at which drivers write what the task has asked for
+	}
+}
+
+// run gives control to a task, in its greenlet g, until it waits or ends.
+func (h *runner) run(t *task, me, g *greenlet.Greenlet, arg any) {
+	before, relays := h.current, h.relays
+	t.resumer = me
+	if t.greenlet.Parent() != me {
+		// Where the task's greenlet ends, control is to come back here. It can fail only if the
+		// task is an ancestor of ours, and then it isn't suspended in an Await.
+		if err := t.greenlet.SetParent(me); err != nil {
+			h.stray = err
+			return
+		}
+	}
+	h.current, h.relays = t, false
+	if h.debug {
+		h.holds.Store(t)
+		defer h.holds.Store(before)
+	}
+	_, err := g.Switch(arg)
+	h.current, h.relays = before, relays
+	if before != nil && !t.ended {
+		before.parental = true
+	}
+	if err != nil {
+		h.strayed(err)
+	}
+}
+
+// carry is what a carrier runs. Its argument is a job, and nil has it end. Its frame, like those of
+// all functions between here and the switch, is part of each suspended task's stack, which fits
+// into the smallest one that there is if the task's own function needs little.
+func carry(arg any) (_ any, err error) {
+	for arg != nil && err == nil {
+		arg, err = follow(arg.(job).run())
+	}
+	return nil, err
+}
+
+// follow waits for the next job after a task, which has ended. It returns nil if the carrier has to
+// end. It is apart from carry so that what it needs isn't part of a suspended task's stack.
+//
+//go:noinline
+func follow(t *task) (any, error) {
+	h := t.runner
+	if !h.keep(t) {
+		return nil, nil
+	}
+	arg, err := h.after(t).Switch(nil)
+	if err == nil {
+		h.legacy.Inherit()
+	}
+	return arg, err
+}
+
+// await suspends the task, in greenlet g, until the future is done or the context ends.
+func (t *task) await(ctx context.Context, g *greenlet.Greenlet, c *loop.Latch) error {
+	if done, err := t.subscribe(c); done {
+		return err
+	}
+	defer t.awaited(c)
+	if err := t.suspend(ctx, g, c); err != nil || c.Done() {
+		return err
+	}
+	return abandon(ctx, c)
+}
+
+// subscribe makes the future wake the task when it is done, unless it is done already or can't be
+// awaited.
+//
+//go:noinline
+func (t *task) subscribe(c *loop.Latch) (done bool, err error) {
+	if err := t.runner.checkOuter(c); err != nil {
+		return true, err
+	}
+	if !c.Subscribe(&t.waiter) {
+		return true, nil
+	}
+	if c.Outside(t.runner.loop) {
+		t.runner.loop.Hold()
+	}
+	return false, nil
+}
+
+func (t *task) awaited(c *loop.Latch) {
+	t.unwound()
+	if c.Outside(t.runner.loop) {
+		t.runner.loop.Release()
+	}
+	if !c.Done() {
+		c.Unsubscribe(&t.waiter)
+	}
+}
+
+// suspend gives control back to the greenlet that it came from, until w is done or the context
+// ends. It returns an error only if one was thrown into the greenlet. The caller must have deferred
+// unwound.
+func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) error {
+	if s, ok := ctx.(*scope); !ok || s != &t.scope {
+		t.watch(ctx)
+	}
+	t.hasWaited = true
+	t.waitsFor, t.at = w, g
+	if t.runner.notes {
+		t.note(w)
+	}
+	// It can be resumed for a reason that has passed: one that was on its way when another came
+	// first.
+	for !w.Done() && ctx.Err() == nil {
+		t.suspended = true
+		if t.runner.waiting++; t.runner.waiting > t.runner.most {
+			t.runner.most = t.runner.waiting
+		}
+		to := t.resumer
+		if t.runner.relays {
+			if next := t.runner.successor(); next == t {
+				continue
+			} else if next != nil {
+				to = next.at
+			}
+		}
+		_, err := to.Switch(nil)
+		if strange := t.wake(); strange && err != nil {
+			t.resumed()
+			return err
+		}
+	}
+	t.resumed()
+	return nil
+}
+
+// unwound ends a wait that hasn't ended ordinarily: the greenlet is being killed, and may recover.
+func (t *task) unwound() {
+	if t.waitsFor != nil {
+		t.resumed()
+	}
+}
+
+func (t *task) resumed() {
+	t.waitsFor = nil
+	if t.more != nil {
+		t.unwatch()
+	}
+	t.wake()
+}
+
+// wake takes the task off those that are suspended. It reports false if the loop has done so, in
+// resuming it.
+func (t *task) wake() bool {
+	if !t.suspended {
+		return false
+	}
+	t.suspended = false
+	t.runner.waiting--
+	return true
+}
+
+// RunInLoop resumes the task when its wait, or its context, has ended.
+func (t *task) RunInLoop() {
+	if !t.wake() {
+		return
+	}
+	h := t.runner
+	if h.debug || t.greenlet.Parent() != h.driver {
+		h.run(t, h.driver, t.at, nil)
+		return
+	}
+	// This is run for the ordinary case. The processor mispredicts each return after a switch, so a
+	// frame less is time won.
+	before := h.current
+	t.resumer, h.current, h.relays = h.driver, t, true
+	_, err := t.at.Switch(nil)
+	h.current, h.relays = before, false
+	if err != nil {
+		h.strayed(err)
+	}
+}
+
+// strayed deals with an error that came to the driver without being meant for it.
+func (h *runner) strayed(err error) {
+	err = fmt.Errorf("repaint: an error was thrown into the greenlet that drives the loop: %w", err)
+	if h.guest {
+		h.loop.Report(err)
+	} else {
+		h.stray = err
+		h.scopeEnded()
+	}
+}
+
+// drive runs the loop until the future is done or the context ends: it is how the main function
+// waits.
+func (h *runner) drive(ctx context.Context, call string, g *greenlet.Greenlet, c *loop.Latch) error {
+	if h.inCallback() {
+		return misplaced(ErrInCallback, call, "by a callback: spawn a task that waits, or use the future's OnDone")
+	}
+	if err := h.checkOuter(c); err != nil {
+		return err
+	}
+	if err := h.checkLock(call); err != nil {
+		return err
+	}
+	if !c.Subscribe(&h.mainWaiter) {
+		return nil
+	}
+	outside := c.Outside(h.loop)
+	if outside {
+		h.loop.Hold()
+	}
+	h.watch.over(ctx, &h.scope, h, h)
+	h.mainWaits, h.mainCtx, h.driver = c, ctx, g
+	defer func() {
+		if !c.Done() {
+			c.Unsubscribe(&h.mainWaiter)
+		}
+		if outside {
+			h.loop.Release()
+		}
+		h.mainWaits, h.mainCtx = nil, nil
+	}()
+	until := func() bool { return c.Done() || ctx.Err() != nil || h.stray != nil }
+	if h.explorer != nil {
+		h.explorer.TaskWaits(explore.Main, c.String(), explore.Place())
+		until = h.inTurn(until)
+	}
+	err := h.loop.Drive(until)
+	switch {
+	case err == loop.ErrDeadlock:
+		return &DeadlockError{Waiting: h.whoWaits()}
+	case err != nil:
+		return err
+	case c.Done():
+		return nil
+	case h.stray != nil:
+		err, h.stray = h.stray, nil
+		return err
+	}
+	return abandon(ctx, c)
+}

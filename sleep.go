@@ -1,0 +1,123 @@
+package repaint
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/seed1239206e/repaint/greenlet"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// Sleep waits for d on the loop's clock, or in real time in a plain goroutine. If d isn't positive,
+// Sleep gives all other ready tasks a turn. If the context ends first, Sleep returns its cause, as
+// [Await] does.
+func Sleep(ctx context.Context, d time.Duration) error {
+	if err := loop.ContextError(ctx); err != nil {
+		return err
+	}
+	h, g := here()
+	switch {
+	case h == nil:
+		return sleepBlocking(ctx, d)
+	case h.current == nil:
+		return h.sleep(ctx, g, d)
+	case d <= 0:
+		return h.current.yield(ctx, g)
+	}
+	return h.current.sleep(ctx, g, d)
+}
+
+// sleep is Sleep in the main function.
+func (h *runner) sleep(ctx context.Context, g *greenlet.Greenlet, d time.Duration) error {
+	if h.explorer != nil {
+		return h.sleepInTurn(ctx, g, d)
+	}
+	p := loop.NewPromise[struct{}](h.loop)
+	timer := h.loop.CallLater(d, func() { p.Resolve(struct{}{}) })
+	defer timer.Stop()
+	p.Future().SetName("a sleep")
+	return h.drive(ctx, "Sleep", g, &p.Future().Latch)
+}
+
+func (t *task) sleep(ctx context.Context, g *greenlet.Greenlet, d time.Duration) error {
+	s := (*sleeping)(t)
+	s.set(d)
+	defer s.unset()
+	if err := t.suspend(ctx, g, s); err != nil || t.rung {
+		return err
+	}
+	return loop.ContextError(ctx)
+}
+
+// A sleeping task waits for its alarm. It has one alarm for all its sleeps.
+type sleeping task
+
+func (s *sleeping) Done() bool { return s.rung }
+
+func (s *sleeping) String() string { return "a sleep" }
+
+//go:noinline
+func (s *sleeping) set(d time.Duration) {
+	s.rung = false
+	more := (*task)(s).details()
+	if more.alarm == nil {
+		more.alarm = s.runner.loop.ScheduleLater(d, s)
+	} else {
+		more.alarm.Reset(d)
+	}
+}
+
+//go:noinline
+func (s *sleeping) unset() {
+	(*task)(s).unwound()
+	s.more.alarm.Stop()
+}
+
+// RunInLoop resumes the task when the time is over.
+func (s *sleeping) RunInLoop() {
+	s.rung = true
+	(*task)(s).RunInLoop()
+}
+
+// yield is a sleep without a duration.
+func (t *task) yield(ctx context.Context, g *greenlet.Greenlet) error {
+	y := (*yielding)(t)
+	t.yields++
+	t.runner.loop.Schedule(y)
+	defer t.unwound()
+	if err := t.suspend(ctx, g, y); err != nil || y.Done() {
+		return err
+	}
+	return loop.ContextError(ctx)
+}
+
+// A yielding task has given up its turn and waits for the next one.
+type yielding task
+
+// Done reports that all turns have come. It can be more than one that is waited for: a yield can be
+// left before its turn has come.
+func (y *yielding) Done() bool { return y.yields == y.turns }
+
+func (y *yielding) String() string { return "its next turn" }
+
+// RunInLoop resumes the task when its turn has come.
+func (y *yielding) RunInLoop() {
+	y.turns++
+	(*task)(y).RunInLoop()
+}
+
+func sleepBlocking(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		runtime.Gosched()
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return loop.ContextError(ctx)
+	}
+}

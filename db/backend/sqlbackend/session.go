@@ -34,12 +34,14 @@ type session struct {
 	stopping sync.Mutex
 	stop     func()
 
-	calling bool // the driver has been called, in block, and hasn't returned
-	status  backend.Status
-	dirty   bool     // a statement may have left something behind in the connection
-	pending []string // the statements that begin the transaction, not sent yet
-	access  access
-	wanted  access // by the transaction that is pending
+	streaming bool // a cursor reads rows, and the driver may interrupt that
+	recovered bool // from what may have interrupted the running call
+	calling   bool // the driver has been called, in block, and hasn't returned
+	status    backend.Status
+	dirty     bool     // a statement may have left something behind in the connection
+	pending   []string // the statements that begin the transaction, not sent yet
+	access    access
+	wanted    access // by the transaction that is pending
 }
 
 // open connects. It blocks, with the lock held. If it fails, the session must be
@@ -370,7 +372,10 @@ func (s *session) interruptible(ctx context.Context, fn func(ctx context.Context
 	case s.c.cleanup > 0 && backend.EndsSomething(ctx):
 		return s.abortable(ctx, fn)
 	case s.d.Interrupt == nil || ctx.Done() == nil:
-		return s.ofContext(ctx, fn(ctx))
+		s.recovered = false
+		err := fn(ctx)
+		s.afterInterrupt(ctx)
+		return s.ofContext(ctx, err)
 	}
 	i := &interruption{s: s, lasting: context.WithoutCancel(ctx)}
 	stop := context.AfterFunc(ctx, i.run)
@@ -427,11 +432,20 @@ func (s *session) soon(ctx context.Context, fn func(ctx context.Context) error) 
 	return s.abortable(ctx, fn)
 }
 
+// afterInterrupt brings the connection back to its senses if the driver's context has ended: the driver may have
+// interrupted what had ended already, and then the connection bears the mark of that, or the next statement does.
+func (s *session) afterInterrupt(ctx context.Context) {
+	if ctx.Err() != nil && s.d.Interrupt == nil && !s.recovered {
+		s.recover(ctx)
+	}
+}
+
 // recover brings the connection back to its senses after an interrupt.
 func (s *session) recover(ctx context.Context) {
-	if s.status == backend.Broken || s.d.Recover == nil {
-		return
+	if s.status == backend.Broken || s.d.Recover == nil || s.streaming {
+		return // while there are rows the connection can't be told from one that is broken; see cursor.close
 	}
+	s.recovered = true
 	err := s.soon(ctx, func(ctx context.Context) error { return s.d.Recover(ctx, &s.conn) })
 	if err != nil {
 		s.status = backend.Broken
@@ -686,7 +700,7 @@ func (s *session) examine(ctx context.Context, err error) {
 			return
 		}
 	}
-	if v, ok := s.conn.conn.(driver.Validator); ok && !v.IsValid() {
+	if v, ok := s.conn.conn.(driver.Validator); ok && !s.streaming && !v.IsValid() {
 		s.status = backend.Broken
 	}
 }

@@ -14,7 +14,7 @@ type cursor struct {
 	rows    driver.Rows
 	done    func() error
 	convert columnConverters
-	end     func() // of the context that the driver has
+	release func() // of the context that the driver has
 	alone   bool   // outside of a transaction
 	begun   bool   // rows have been asked for
 	ended   bool   // all rows have been read
@@ -30,10 +30,10 @@ func (s *session) Stream(ctx context.Context, c *backend.Call) (backend.Cursor, 
 	if s.d.emulates(c.Statement) || s.d.EndsUnseen && c.Statement.EndsItself && s.status != backend.Idle {
 		return s.readFirst(ctx, c)
 	}
-	cursor := &cursor{s: s, end: func() {}}
+	cursor := &cursor{s: s, release: func() {}}
 	lasting := ctx // and not that of the Block, which may end with it
 	if s.c.cleanup > 0 && s.d.Interrupt == nil {
-		lasting, cursor.end = s.stoppable(ctx)
+		lasting, cursor.release = s.stoppable(ctx)
 	}
 	err := s.block(ctx, func(inner context.Context) (err error) {
 		if s.d.Interrupt == nil {
@@ -52,11 +52,12 @@ func (s *session) Stream(ctx context.Context, c *backend.Call) (backend.Cursor, 
 			s.examine(inner, err)
 			return err
 		}
+		s.streaming = s.d.Interrupt == nil
 		cursor.convert = s.conn.describe(cursor.rows, c)
 		return nil
 	})
 	if err != nil {
-		cursor.end()
+		cursor.release()
 		return nil, err
 	}
 	return cursor, nil
@@ -150,7 +151,7 @@ const enough = 1000
 // Close ends the query. On a driver that would read what is left, that is
 // interrupted if it is much.
 func (k *cursor) Close(ctx context.Context) error {
-	defer k.end()
+	defer k.release()
 	return k.s.block(ctx, func(ctx context.Context) error {
 		err := k.s.mark(k.alone, func() error { return k.close(ctx) })
 		if err != nil {
@@ -169,10 +170,12 @@ func (k *cursor) close(ctx context.Context) (err error) {
 		}
 	}
 	if err != nil || k.ended || s.d.Interrupt == nil || s.status == backend.Broken {
-		return andThen(err, k.done())
+		err = andThen(err, k.end())
+		s.afterInterrupt(k.lasting) // which nothing takes back while there are rows
+		return err
 	}
 	if err := k.read(ctx, nil, enough); k.ended || err != nil {
-		return andThen(err, k.done())
+		return andThen(err, k.end())
 	}
 	i := &interruption{s: s, lasting: ctx}
 	go i.run()
@@ -182,7 +185,7 @@ func (k *cursor) close(ctx context.Context) (err error) {
 			i.end()
 		}
 	}()
-	err = k.done()
+	err = k.end()
 	returned = true
 	if i.end() && s.d.Recover(ctx, &s.conn) != nil {
 		s.status = backend.Broken
@@ -190,6 +193,13 @@ func (k *cursor) close(ctx context.Context) (err error) {
 	if err != nil && s.status != backend.Broken && s.d.Interrupted(err) {
 		return nil // it did what it was to do
 	}
+	return err
+}
+
+// end closes the rows.
+func (k *cursor) end() error {
+	err := k.done()
+	k.s.streaming = false
 	return err
 }
 

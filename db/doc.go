@@ -105,9 +105,9 @@
 // # Connections
 //
 // Waiters for a connection are served in the order they came. A waiter that gives
-// up leaves the line; what had been handed to it goes to the next. Who can't
-// connect passes the place on, so nobody waits for a connection that
-// never comes. A connection that was lost, whose state nobody knows, or that has
+// up leaves the line; what had been handed to it goes to the next. A connection that is
+// being made when its caller gives up is made all the same, and goes to the next. If
+// connecting fails, the slot goes to the next waiter. A connection that was lost, whose state nobody knows, or that has
 // settings of its last user, is replaced. What a Conn has left behind that no text shows is
 // undone, where the dialect can; docs/leftovers.md tells what isn't. A query that was
 // cancelled costs no connection.

@@ -115,7 +115,7 @@ func open(ctx context.Context, d Dialect, u *URL, conf config, connector backend
 	opened := false
 	defer func() {
 		if !opened {
-			_ = connector.Close() // there is a better error
+			e.giveUp()
 		}
 	}()
 	first := e.writers
@@ -129,6 +129,35 @@ func open(ctx context.Context, d Dialect, u *URL, conf config, connector backend
 	}
 	opened = true
 	return e, nil
+}
+
+// giveUp closes an Engine that couldn't be opened. A first connection that is still being made is
+// waited for apart from the caller.
+func (e *Engine) giveUp() {
+	why := fail("open", ErrClosed, "opening %s was given up", e.url)
+	ended, end := context.WithCancel(context.Background())
+	end()
+	if e.shut(ended, why) == 0 {
+		_ = e.connector.Close() // there is a better error
+		return
+	}
+	go func() {
+		ctx, done := context.WithTimeout(context.Background(), orphanTime)
+		defer done()
+		e.shut(ctx, why)
+		_ = e.connector.Close()
+	}()
+}
+
+// shut closes the pools, and returns how many connections are still in use when ctx ends.
+func (e *Engine) shut(ctx context.Context, why error) (out int) {
+	ending, done := backend.Ending(ctx, e.cleanup)
+	defer done()
+	out = e.pool.close(ctx, ending, why)
+	if e.writers != e.pool {
+		out += e.writers.close(ctx, ending, why)
+	}
+	return out
 }
 
 // shares tells whether statements may go where others' do, too: not if connections
@@ -145,16 +174,19 @@ func (e *Engine) shares() bool {
 func (e *Engine) newPool(size, max int) *pool {
 	p := &pool{size: size, max: max, lifetime: e.conf.maxLifetime, ping: e.conf.prePing, cleanup: e.cleanup}
 	p.timeout = e.conf.poolTimeout
+	p.dials, p.stopDials = context.WithCancelCause(context.Background())
 	p.connect = func(ctx context.Context, c *physical) (err error) {
-		if c.session, err = e.connector.Connect(ctx); err == nil {
-			if err = e.events.connected(ctx, e, p, c); err != nil {
-				p.end(ctx, c)
+		c.session, err = e.connector.Connect(ctx)
+		return err
+	}
+	p.unreachable = e.unreachable
+	if e.events.connects {
+		p.setUp = func(ctx context.Context, c *physical) error {
+			if err := e.events.connected(ctx, e, p, c); err != nil {
+				return e.unreachable(ctx, err)
 			}
+			return nil
 		}
-		if err != nil {
-			return e.unreachable(ctx, err)
-		}
-		return nil
 	}
 	p.given, p.back = e.events.given, e.events.back
 	return p
@@ -274,12 +306,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	why := fail("use the engine", ErrClosed, "the Engine for %s is closed", e.url)
 	e.gate.close(why)
-	ending, done := backend.Ending(ctx, e.cleanup)
-	defer done()
-	out := e.pool.close(ctx, ending, why)
-	if e.writers != e.pool {
-		out += e.writers.close(ctx, ending, why)
-	}
+	out := e.shut(ctx, why)
 	var unfinished error
 	if s, ok := e.connector.(backend.Shared); ok {
 		unfinished = s.Finish(ctx)

@@ -95,6 +95,7 @@ func OnEvents(ev Events) Option { return option(func(c *config) { c.events = app
 // events has what is registered, so that what isn't costs next to nothing.
 type events struct {
 	all         []Events
+	connects    bool
 	execution   bool
 	tx          bool
 	errors      bool
@@ -104,6 +105,7 @@ type events struct {
 func (ev *events) add(all []Events) {
 	ev.all = all
 	for _, x := range all {
+		ev.connects = ev.connects || x.Connect != nil
 		ev.execution = ev.execution || x.BeforeExecute != nil || x.AfterExecute != nil
 		ev.tx = ev.tx || x.Begin != nil || x.Savepoint != nil || x.Commit != nil || x.Rollback != nil
 		ev.errors = ev.errors || x.Error != nil

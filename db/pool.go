@@ -9,22 +9,29 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// pool keeps the connections of an engine. Callers wait in line for them, see
-// queue. A place is a connection that exists or is being made; whoever fails to
-// make one passes its place on, so nobody waits for a connection that never comes.
+// pool keeps the connections of an engine. Callers wait in line for them, see queue. A place is a
+// connection that exists or is being made, see dialing. If that fails, the place goes to the next
+// caller in the line, so none waits for a connection that never comes.
 type pool struct {
 	queue
-	connect  func(ctx context.Context, c *physical) error // sets c.session
-	size     int                                          // connections kept
-	max      int                                          // places
-	lifetime time.Duration                                // a connection older than this is replaced; 0 is never
-	cleanup  time.Duration                                // for closing a connection, resetting or asking it; 0 is no limit
-	ping     time.Duration                                // one that was idle for this long is asked whether it is well; negative is never
-	given    func(ctx context.Context, c *physical)       // Events.Checkout and Checkin; nil does nothing
-	back     func(ctx context.Context, c *physical)
+	connect func(ctx context.Context, c *physical) error // sets c.session
+	// unreachable wraps the error of a caller that gets no connection.
+	unreachable func(ctx context.Context, err error) error
+	setUp       func(ctx context.Context, c *physical) error // Events.Connect; nil does nothing
+	dials       context.Context                              // ends the making of connections; stopDials ends it
+	size        int                                          // connections kept
+	max         int                                          // places
+	lifetime    time.Duration                                // a connection older than this is replaced; 0 is never
+	cleanup     time.Duration                                // for closing a connection, resetting or asking it; 0 is no limit
+	ping        time.Duration                                // one that was idle for this long is asked whether it is well; negative is never
+	given       func(ctx context.Context, c *physical)       // Events.Checkout and Checkin; nil does nothing
+	back        func(ctx context.Context, c *physical)
+
+	stopDials context.CancelCauseFunc
 
 	idle       []*physical // the last one returned is the first one used
-	places     int         // in use
+	places     int         // connections, those being made included
+	orphans    int         // of them being made for no caller, see dialing
 	generation uint64      // connections of earlier ones are replaced
 	closed     error
 	drained    *loop.Promise[struct{}] // after close: no place is in use any more
@@ -43,6 +50,7 @@ type physical struct {
 	made       time.Time // zero unless somebody wants to know
 	used       time.Time // when it came back last; likewise
 	generation uint64
+	raw        bool // it isn't set up yet, see makeReady
 	dirty      bool // it may have settings or temporary objects of its last user
 	obscure    bool // the same, but the texts don't show it
 	lent       bool // its user had it for its own, from Connect to Close
@@ -88,7 +96,7 @@ func (p *pool) takeIdle() *physical {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := len(p.idle)
-	if n == 0 || p.isStale(p.idle[n-1]) || p.given != nil || p.isIdleLong(p.idle[n-1]) {
+	if n == 0 || p.idle[n-1].raw || p.isStale(p.idle[n-1]) || p.given != nil || p.isIdleLong(p.idle[n-1]) {
 		return nil
 	}
 	c, _ := p.take()
@@ -136,6 +144,11 @@ func (p *pool) fresh(ctx context.Context, c *physical) (*physical, error) {
 			return nil, err
 		}
 	}
+	if c.raw {
+		if err := p.makeReady(ctx, c); err != nil {
+			return nil, err
+		}
+	}
 	if p.given != nil {
 		told := false
 		defer func() {
@@ -173,7 +186,7 @@ func (p *pool) answers(ctx context.Context, c *physical) bool {
 
 // isDoubtful tells whether fresh would do more than return c.
 func (p *pool) isDoubtful(c *physical) bool {
-	if p.given != nil || p.isIdleLong(c) {
+	if p.given != nil || c.raw || p.isIdleLong(c) {
 		return true
 	}
 	p.mu.Lock()
@@ -183,40 +196,6 @@ func (p *pool) isDoubtful(c *physical) bool {
 
 func (p *pool) isIdleLong(c *physical) bool {
 	return p.ping >= 0 && !c.used.IsZero() && time.Since(c.used) >= p.ping
-}
-
-// dial makes a connection for a place that the caller has, in which there may
-// be an old one.
-func (p *pool) dial(ctx context.Context, old *physical) (*physical, error) {
-	p.mu.Lock()
-	p.last++
-	c := &physical{generation: p.generation, id: p.last}
-	p.mu.Unlock()
-	killed := true
-	defer func() {
-		switch {
-		case killed && c.session != nil: // while it was set up
-			p.abandon(c, func() {})
-		case killed:
-			p.vacate(true)
-		}
-	}()
-	if old != nil {
-		p.end(ctx, old)
-	}
-	err := p.connect(ctx, c)
-	killed = false
-	if err != nil {
-		p.vacate(true)
-		return nil, err
-	}
-	if p.lifetime > 0 {
-		c.made = time.Now()
-	}
-	p.mu.Lock()
-	p.connects++
-	p.mu.Unlock()
-	return c, nil
 }
 
 // release takes a connection back, also if the function that is told of it panics.
@@ -387,6 +366,7 @@ func (p *pool) close(ctx, ending context.Context, why error) (out int) {
 	}
 	promise := p.drained
 	p.refuseAll(why)
+	p.stopDials(why)
 
 	p.endAll(ending, idle)
 	p.mu.Lock()

@@ -8,7 +8,7 @@ import (
 
 // Stats is a snapshot of an Engine. Counters count from its opening.
 type Stats struct {
-	Open    int // connections, those being made included
+	Open    int // connections, with those that are being made for a caller
 	Idle    int // of them waiting for a user
 	InUse   int // of them in use
 	MaxOpen int
@@ -54,9 +54,9 @@ func (p *pool) addTo(s *Stats) {
 	p.queue.addTo(s)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s.Open += p.places
+	s.Open += p.places - p.orphans
 	s.Idle += len(p.idle)
-	s.InUse += p.places - len(p.idle)
+	s.InUse += p.places - len(p.idle) - p.orphans
 	s.MaxOpen += p.max
 	s.Acquired += p.acquired
 	s.Connects += p.connects

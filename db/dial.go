@@ -1,0 +1,200 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"time"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// orphanTime is how long the making of a connection may go on when its caller has gone, if the
+// dialect's connect_timeout doesn't end it before. It is what dialects have by default.
+const orphanTime = 10 * time.Second
+
+var errOrphan = errors.New("connecting has taken too long, and its caller has gone")
+
+// dialing is the making of a connection. It runs apart from its caller, with a context of its own,
+// which Engine.Close ends. If the caller gives up, the connection is made all the same: it goes to
+// the next who waits, or is idle. The pool's lock decides to which side the result belongs:
+//
+//	dialing → made      the caller takes the connection
+//	dialing → failed    the caller takes the error; the place has been given up
+//	dialing → orphaned  the caller has gone: the dialing hands its connection on, or gives up the place
+type dialing struct {
+	p      *pool
+	old    *physical // is closed before; nil if there is none
+	c      *physical
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	// guarded by p.mu
+	state dialState
+	err   error       // why it failed
+	limit *time.Timer // of an orphan
+}
+
+type dialState uint8
+
+const (
+	dialRunning dialState = iota
+	dialMade
+	dialFailed
+	dialOrphaned
+)
+
+// dial makes a connection for a place that the caller has, in which there may be an old one. If it
+// fails, the place is given up.
+func (p *pool) dial(ctx context.Context, old *physical) (*physical, error) {
+	p.mu.Lock()
+	p.last++
+	d := &dialing{p: p, old: old, c: &physical{generation: p.generation, id: p.last, raw: p.setUp != nil}}
+	p.mu.Unlock()
+	d.ctx, d.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		// The caller is being killed, or the driver has panicked.
+		if c, _ := d.leave(nil); c != nil {
+			go p.putBack(context.Background(), c)
+		}
+	}()
+	_, err := repaint.Await(ctx, d.start())
+	returned = true
+	if err == loop.ErrGoexit {
+		runtime.Goexit()
+	}
+	c, err := d.leave(err)
+	why := loop.ContextError(ctx)
+	switch {
+	case c != nil && why != nil:
+		p.putBack(ctx, c)
+		return nil, p.unreachable(ctx, why)
+	case err != nil:
+		return nil, p.unreachable(ctx, err)
+	}
+	return c, nil
+}
+
+// start runs the dialing on another goroutine.
+func (d *dialing) start() *loop.Future[struct{}] {
+	promise := loop.NewPromise[struct{}](nil)
+	promise.Future().SetName("a connection that is being made")
+	promise.AskedBy(repaint.CurrentLoop())
+	promise.UnderWay(true)
+	go promise.Complete(d.run)
+	return promise.Future()
+}
+
+func (d *dialing) run() (struct{}, error) {
+	p, returned := d.p, false
+	stop := context.AfterFunc(p.dials, func() { d.cancel(context.Cause(p.dials)) })
+	defer func() {
+		stop()
+		d.cancel(nil)
+		if !returned { // the driver has panicked
+			d.fail(errors.New("the driver has panicked"))
+		}
+	}()
+	if d.old != nil {
+		p.end(d.ctx, d.old)
+	}
+	err := p.connect(d.ctx, d.c)
+	if closed := p.isClosed(); closed != nil {
+		if err == nil {
+			p.end(d.ctx, d.c)
+		}
+		err = closed
+	}
+	returned = true
+	if err != nil {
+		d.fail(err)
+		return struct{}{}, err
+	}
+	d.finish()
+	return struct{}{}, nil
+}
+
+// fail gives up the place.
+func (d *dialing) fail(err error) {
+	d.p.mu.Lock()
+	d.end(dialFailed)
+	d.err = err
+	d.p.failures++
+	d.p.handOn(nil)
+}
+
+// finish gives the connection to the caller, or hands it on.
+func (d *dialing) finish() {
+	p := d.p
+	if p.lifetime > 0 {
+		d.c.made = time.Now()
+	}
+	p.mu.Lock()
+	p.connects++
+	if !d.end(dialMade) {
+		p.mu.Unlock()
+		return
+	}
+	if p.closed != nil || p.isStale(d.c) || p.head == nil && p.places > p.size {
+		p.mu.Unlock()
+		defer p.vacate(false)
+		p.end(d.ctx, d.c)
+		return
+	}
+	if p.ping >= 0 {
+		d.c.used = time.Now()
+	}
+	p.handOn(d.c)
+}
+
+// end notes how the dialing has ended, unless it is orphaned, which it reports. The lock is held.
+func (d *dialing) end(state dialState) (orphaned bool) {
+	if d.state == dialOrphaned {
+		d.limit.Stop()
+		d.p.orphans--
+		return true
+	}
+	d.state = state
+	return false
+}
+
+// leave ends the caller's part. It returns the result, or, if the dialing goes on without the
+// caller, why.
+func (d *dialing) leave(why error) (*physical, error) {
+	d.p.mu.Lock()
+	defer d.p.mu.Unlock()
+	switch d.state {
+	case dialMade:
+		return d.c, nil
+	case dialFailed:
+		return nil, d.err
+	}
+	d.state = dialOrphaned
+	d.p.orphans++
+	d.limit = time.AfterFunc(orphanTime, func() { d.cancel(errOrphan) })
+	return nil, why
+}
+
+// makeReady has a new connection set up, see Events.Connect. If that fails, the place is given up.
+func (p *pool) makeReady(ctx context.Context, c *physical) error {
+	killed := true
+	defer func() {
+		if killed {
+			p.abandon(c, func() {})
+		}
+	}()
+	err := p.setUp(ctx, c)
+	killed = false
+	if err != nil {
+		p.end(ctx, c)
+		p.vacate(true)
+		return err
+	}
+	c.raw = false
+	return nil
+}

@@ -23,6 +23,7 @@ func TestImportsPointOneWay(t *testing.T) {
 		{"coop", ". greenlet loop internal/cache internal/callsite internal/explore internal/nonblock", false},
 		{"db/backend", "sqltext internal/redact", false},
 		{"db/backend/sqlbackend", ". greenlet loop sqltext db/backend internal/cache internal/callsite internal/explore internal/nonblock internal/redact", false},
+		{"internal/thirdparty", ". greenlet loop sqltext db/backend internal/cache internal/callsite internal/explore internal/nonblock internal/redact db/backend/sqlbackend", true},
 		{"repainttest", ". greenlet loop internal/callsite internal/explore internal/nonblock", false},
 	} {
 		out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "./"+room.dir).CombinedOutput()

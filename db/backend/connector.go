@@ -8,7 +8,8 @@ import (
 // Connector opens the connections of one Engine. It may also be a [Shared], [Converter], [Exposer]
 // and [Limited].
 type Connector interface {
-	// Connect opens a connection.
+	// Connect opens a connection. The context is the Engine's rather than a caller's: it ends when
+	// the Engine is closed. So a Connector limits the time of Connect itself.
 	Connect(ctx context.Context) (Session, error)
 	// Limits says how the connections may be used together.
 	Limits() Limits

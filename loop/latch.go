@@ -142,7 +142,7 @@ func (c *Latch) describe(name *string, owner Canceler) string {
 // Outside reports whether code outside the given loop may complete the future.
 func (c *Latch) Outside(l *Loop) bool { return c.loop != l }
 
-// A Waiter's Runnable runs when a future is done. It is for code that waits often and must not
+// A Waiter runs its Runnable when a future is done. It is for code that waits often and must not
 // allocate for it; [Latch.OnDone] is the ordinary way. A Waiter waits for one future at a time.
 type Waiter struct {
 	told

@@ -331,7 +331,7 @@ func TestAnOpenTransactionEndsWithItsConnection(t *testing.T) {
 	url := testserver.Postgres(t).Database(t).URL()
 	c, err := (&stdlib.Driver{}).Open(url)
 	require.NoError(t, err)
-	tx, err := c.Begin() //nolint:staticcheck // the deprecated form is part of driver.Conn
+	tx, err := c.(driver.ConnBeginTx).BeginTx(t.Context(), driver.TxOptions{})
 	require.NoError(t, err)
 	assert.False(t, c.(driver.Validator).IsValid())
 	require.NoError(t, c.Close())

@@ -34,8 +34,13 @@ const (
 // ColumnConverter; where that is missing, or says driver.ErrSkip, the default converter.
 type argChecker struct {
 	named   driver.NamedValueChecker
-	columns driver.ColumnConverter
+	columns columnConverter
 	want    int // how many arguments the statement has; -1 is unknown
+}
+
+// columnConverter is what database/sql calls driver.ColumnConverter. It is deprecated for drivers, but old ones have it.
+type columnConverter interface {
+	ColumnConverter(i int) driver.ValueConverter
 }
 
 // checkerOf returns the argChecker of a connection and, unless it is nil, a statement.
@@ -46,7 +51,7 @@ func checkerOf(conn driver.Conn, stmt driver.Stmt) argChecker {
 		k.named, _ = conn.(driver.NamedValueChecker)
 	}
 	if stmt != nil {
-		k.columns, _ = stmt.(driver.ColumnConverter)
+		k.columns, _ = stmt.(columnConverter)
 		k.want = stmt.NumInput()
 	}
 	return k
@@ -57,7 +62,7 @@ func statementChecks(stmt driver.Stmt) bool {
 	if _, ok := stmt.(driver.NamedValueChecker); ok {
 		return true
 	}
-	_, ok := stmt.(driver.ColumnConverter)
+	_, ok := stmt.(columnConverter)
 	return ok
 }
 

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// repeats runs a schedule a second time and reports whether the same has happened. If not, the test fails.
+// repeats runs a schedule a second time, and reports whether the same happened. If not, the test
+// fails.
 func (x *exploration) repeats(first *recorder) bool {
 	x.t.Helper()
 	s := first.schedule()
@@ -19,7 +20,8 @@ func (x *exploration) repeats(first *recorder) bool {
 	return true
 }
 
-// difference returns the first one between two runs of the same schedule, "" if there is none.
+// difference returns the first difference between two runs of the same schedule, or "" if there is
+// none.
 func difference(first, second *recorder) string {
 	for n := range max(len(first.steps), len(second.steps)) {
 		switch {
@@ -45,7 +47,7 @@ func difference(first, second *recorder) string {
 	return ""
 }
 
-// nth tells what the event says, for a message.
+// nth returns the text of an event for a message.
 func nth(all []event, i int) string {
 	if i >= len(all) {
 		return "nothing more happened in that step"

@@ -16,7 +16,8 @@ import (
 	"github.com/seed1239206e/repaint/repainttest"
 )
 
-// childVariable names the exploration that TestChild runs in a process of its own, because it is meant to fail.
+// childVariable names the exploration that TestChild runs in a process of its own, because it is
+// meant to fail.
 const childVariable = "REPAINTTEST_CHILD"
 
 // TestChild is run by child.
@@ -28,7 +29,8 @@ func TestChild(t *testing.T) {
 	children[name](t)
 }
 
-// child runs one of the children in the directory, and returns what it has printed and whether it has passed.
+// child runs one of the children in the directory, and returns what it has printed and whether it
+// has passed.
 func child(t *testing.T, name, dir string, env ...string) (out string, passed bool) {
 	t.Helper()
 	require.Contains(t, children, name)
@@ -84,7 +86,8 @@ func figure5(t *testing.T, ctx context.Context) {
 		}))
 }
 
-// lostUpdate fails if two of its tasks read before either has written. Others have nothing to do with it.
+// lostUpdate fails if two of its tasks read before either has written. Others have nothing to do
+// with it.
 func lostUpdate(others int) func(t *testing.T, ctx context.Context) {
 	return func(t *testing.T, ctx context.Context) {
 		balance := 100

@@ -11,10 +11,11 @@ import (
 	"testing"
 )
 
-// corpus is where schedules are kept, in a directory for each test, as `go test` keeps the inputs of fuzz tests.
+// corpus is the directory of kept schedules. It has a directory for each test, like the inputs of
+// fuzz tests.
 const corpus = "testdata/explore"
 
-// A kept schedule is one of a file.
+// A kept schedule is a schedule from a file.
 type kept struct {
 	file     string
 	schedule schedule
@@ -47,8 +48,8 @@ func readCorpus(t *testing.T, test string) []kept {
 	return all
 }
 
-// keep writes a schedule where readCorpus finds it, if the package has a directory for such, and returns the name of the
-// file, "" if it has none.
+// keep writes a schedule where readCorpus finds it, if the package has a directory for schedules,
+// and returns the name of the file. It returns "" if there is no such directory.
 func keep(test string, s schedule, comment string) (string, error) {
 	if info, err := os.Stat(corpus); err != nil || !info.IsDir() {
 		return "", nil

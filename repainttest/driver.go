@@ -16,22 +16,25 @@ import (
 	"github.com/seed1239206e/repaint/internal/explore"
 )
 
-// Driver returns a connector of the same database whose statements are steps of the schedule in a loop that explores: each
-// begins when the schedule comes to it, BEGIN, COMMIT and ROLLBACK, too, one at a time, and the next is chosen when it
-// has been answered, or waits for a lock. Elsewhere it is the connector that it was given.
+// Driver returns a connector for the same database whose statements are steps of the schedule in a
+// loop that explores. Each statement, including BEGIN, COMMIT and ROLLBACK, begins when the
+// schedule comes to it, one at a time. The next step is chosen when the statement has been answered
+// or waits for a lock. Elsewhere the connector behaves like c.
 //
 //	pool := sql.OpenDB(repainttest.Driver(connector))
 //
-// So code on database/sql, and on what builds on that, such as GORM and sqlx, can be explored unchanged, with the drivers for
-// PostgreSQL, MySQL, MariaDB and SQLite. Of another database it isn't known which statements wait for locks: one that hasn't been
-// answered for 200 ms is believed to, which the exploration says in the end, because it may not repeat.
+// So code on database/sql, and on libraries that use it, such as GORM and sqlx, can be explored
+// unchanged, with the drivers for PostgreSQL, MySQL, MariaDB and SQLite. For other databases
+// Explore doesn't know which statements wait for locks: it assumes that a statement without an
+// answer for 200 ms does. The exploration says so in the end, because its schedules may not repeat.
 //
-// Statements are steps where tasks, or the main function, call the pool. What runs on goroutines of its own isn't
-// scheduled. A limit of the pool (SetMaxOpenConns) below the number of tasks blocks the loop: database/sql waits with the goroutine.
-// The rows of a query are all read in its step.
+// Statements are steps if tasks, or the main function, call the pool. Other goroutines aren't
+// scheduled. If the limit of the pool (SetMaxOpenConns) is lower than the number of tasks, the loop
+// blocks, because database/sql blocks the goroutine. All rows of a query are read in its step.
 //
-// What the server alone decides isn't the schedule's: on PostgreSQL which of two transactions is the victim of a deadlock, because that is
-// a matter of a second's time, and which of three goes on first that wait for the same row.
+// The server alone decides some things, which a schedule can't repeat. On PostgreSQL these are
+// which of two transactions is the victim of a deadlock, because that depends on real time, and
+// which of three transactions that wait for the same row goes on first.
 func Driver(c driver.Connector) driver.Connector { return &connector{inner: c} }
 
 // A connector connects to one database.
@@ -62,7 +65,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return conn, nil
 }
 
-// identify finds out what the database is, and the number of the session.
+// identify finds out which database it is, and the number of the session.
 func (c *connector) identify(ctx context.Context, conn *conn) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -81,7 +84,7 @@ func (c *connector) identify(ctx context.Context, conn *conn) error {
 	return err
 }
 
-// ask sends a query on a connection that is for nothing else.
+// ask sends a query on a connection that serves only this purpose.
 func (c *connector) ask(ctx context.Context, query string) ([][]string, error) {
 	c.asking.Lock()
 	defer c.asking.Unlock()
@@ -175,7 +178,7 @@ func (c *conn) raiser() func(ctx context.Context, state string) error {
 	}
 }
 
-// setPatience has SQLite's waiting for locks done by the schedule, or by the connection again.
+// setPatience makes the schedule wait for SQLite's locks, or lets the connection do it again.
 func (c *conn) setPatience(ctx context.Context, explores bool) error {
 	if !c.c.about.Lite || explores == (c.patience >= 0) {
 		return nil
@@ -300,8 +303,8 @@ func (c *conn) CheckNamedValue(v *driver.NamedValue) error {
 	return driver.ErrSkip
 }
 
-// A tx is a transaction whose end is a step. Its context is that of its beginning, without an end: a rollback is sent
-// also then.
+// A tx is a transaction whose end is a step. Its context has the values of the context of its
+// beginning but never ends, so that a rollback is always sent.
 type tx struct {
 	driver.Tx
 	c   *conn

@@ -15,7 +15,7 @@ import (
 	"unicode/utf8"
 )
 
-// Calls of drivers as database/sql makes them: by the newest interface that the driver has.
+// Calls of drivers as database/sql makes them: through the newest interface that the driver has.
 
 func prepare(ctx context.Context, c driver.Conn, query string) (driver.Stmt, error) {
 	if p, ok := c.(driver.ConnPrepareContext); ok {
@@ -135,7 +135,7 @@ type resultColumn struct {
 	hasLength, hasSize, knows bool
 }
 
-// readRows reads all that there is.
+// readRows reads all results.
 func readRows(inner driver.Rows) (first *rows, err error) {
 	defer func() {
 		if e := inner.Close(); err == nil && e != nil {
@@ -237,7 +237,7 @@ func (r *rows) ColumnTypePrecisionScale(i int) (precision, scale int64, ok bool)
 	return r.columns[i].precision, r.columns[i].scale, r.columns[i].hasSize
 }
 
-// show tells what the result was.
+// show describes the result.
 func (r *rows) show() string {
 	if len(r.rows) != 1 {
 		return explore.Count(len(r.rows), "row")
@@ -287,8 +287,8 @@ func showValue(v driver.Value) string {
 	return fmt.Sprint(v)
 }
 
-// isBusy reports whether SQLite says that another connection has a lock which it may give up. It doesn't, where
-// a transaction has to be begun anew (SQLITE_BUSY_SNAPSHOT).
+// isBusy reports whether SQLite says that another connection has a lock that it may give up. It
+// returns false if the transaction has to begin anew (SQLITE_BUSY_SNAPSHOT).
 func isBusy(err error) bool {
 	const busy, recovery = 5, 5 | 1<<8
 	var code interface{ Code() int }

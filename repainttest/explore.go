@@ -1,7 +1,7 @@
 // Package repainttest is for tests of code that uses repaint.
 //
-// [Explore] runs a concurrent test under many schedules. It finds races between tasks, shows the shortest schedule that
-// it can find in which the test fails, and repeats it.
+// [Explore] runs a concurrent test under many schedules. It finds races between tasks, shows the
+// shortest schedule that it can find in which the test fails, and repeats it.
 package repainttest
 
 import (
@@ -20,40 +20,46 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// SeedVariable is the environment variable by which one schedule is repeated as it was found.
+// SeedVariable is the environment variable that repeats one schedule as it was found.
 const SeedVariable = "REPAINT_SEED"
 
-// ScheduleVariable is the environment variable by which one schedule is repeated as it was recorded and shrunk.
+// ScheduleVariable is the environment variable that repeats one schedule as it was recorded and
+// shrunk.
 const ScheduleVariable = "REPAINT_SCHEDULE"
 
-// Epoch is when the virtual clock of [Explore] begins.
+// Epoch is the time at which the virtual clock of [Explore] begins.
 var Epoch = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 const mainTask = explore.Main
 
-// Explore runs a test as the main function of a [repaint.Run], up to n times, each time in another schedule: it chooses which
-// task goes on, whenever there is a choice, and with a virtual clock ([loop.WithVirtualClock]). Each run is a subtest, and no
-// schedule is run twice. When all have been explored, in fewer than n runs, Explore ends and says so.
+// Explore runs a test as the main function of a [repaint.Run], up to n times, each time with
+// another schedule. It chooses which task goes on whenever there is a choice, and uses a virtual
+// clock ([loop.WithVirtualClock]). Each run is a subtest, and no schedule runs twice. If there are
+// fewer than n schedules, Explore ends when all have run, and says so.
 //
-// How it chooses is a matter of options: [Uniform], [PCT], [RoundRobin], [Exhaustive]. Several take turns. Without one it is a
-// portfolio, one half Uniform and one half PCT, of depths 1 to 3. What was done is logged in the end.
+// Options set the strategy: [Uniform], [PCT], [RoundRobin], [Exhaustive]. Several strategies take
+// turns. Without one Explore uses a portfolio, one half Uniform and one half PCT of depths 1 to 3.
+// It logs a summary in the end.
 //
-// If a run fails, Explore looks for a shorter schedule that fails, too ([ShrinkFor]), of fewer tasks and with fewer switches
-// between them. It shows that as a table, with a column for each task and a row for each step, and how to repeat it:
+// If a run fails, Explore looks for a shorter schedule that fails too ([ShrinkFor]), with fewer
+// tasks and fewer switches between them. It shows that schedule as a table, with a column for each
+// task and a row for each step, and says how to repeat it:
 //
 //	REPAINT_SCHEDULE='1 2*3' go test -run '^TestTransfers$'
 //
-// With that variable only that schedule is run: one step of task 1, three of task 2; and from there on each task goes on for as
-// long as it can. Task 1 is the first that the main function has spawned, and 1.2 the second that this one has; a step
-// is what a task does from one wait to the next. So a schedule survives most changes of the code. If it doesn't fit
-// the program any more, the test says where.
+// With that variable Explore runs only that schedule: one step of task 1, and three of task 2. From
+// there on each task goes on for as long as it can. Task 1 is the first that the main function
+// spawns, and 1.2 the second that task 1 spawns. A step is what a task does from one wait to the
+// next. So a schedule survives most changes of the code. If it doesn't fit the program any more,
+// the test says where.
 //
-// Files in testdata/explore/TestTransfers hold schedules, too, and are run first. If the directory testdata/explore exists, Explore
-// adds the schedule of a failure to them.
+// Files in testdata/explore/TestTransfers hold schedules too. Explore runs them first. If the
+// directory testdata/explore exists, Explore adds the schedule of a failure to it.
 //
-// A run repeats exactly as long as nothing in it depends on other goroutines, on real time or on chance. [CheckRepeats] tests that.
+// A run repeats exactly if nothing in it depends on other goroutines, on real time or on chance.
+// [CheckRepeats] tests that.
 //
-// main may use t as usual. An error or a panic of Run is a failure, too.
+// main may use t as usual. An error or a panic of Run is a failure too.
 func Explore(t *testing.T, n int, main func(t *testing.T, ctx context.Context), opts ...Option) {
 	t.Helper()
 	x := &exploration{t: t, main: main, opts: opts, settings: read(opts), report: newReport()}
@@ -120,19 +126,20 @@ func (x *exploration) repeatSeed(text string) {
 	}
 }
 
-// maxSteps is the largest length of a schedule that a seed can tell.
+// maxSteps is the greatest length of a schedule that a seed can hold.
 const maxSteps = 1<<12 - 1
 
-// newSeed draws a seed. It settles the strategy, and tells how many steps it may reckon with.
+// newSeed draws a seed. The seed decides the strategy, and holds the number of steps that the
+// strategy may expect.
 func newSeed(steps int) uint64 { return rand.Uint64N(1<<32)<<12 | uint64(min(steps, maxSteps)) }
 
-// bySeed returns the strategy of a seed, and how many steps it may reckon with.
+// bySeed returns the strategy of a seed, and the number of steps that it may expect.
 func (x *exploration) bySeed(seed uint64) (strategy, int) {
 	all := x.settings.strategies
 	return all[seed>>12%uint64(len(all))], int(seed & maxSteps)
 }
 
-// explore runs the schedules that are kept, and then others.
+// explore runs the kept schedules, and then others.
 func (x *exploration) explore(n int) {
 	x.t.Helper()
 	for _, k := range readCorpus(x.t, x.t.Name()) {
@@ -162,7 +169,7 @@ func (x *exploration) explore(n int) {
 				found += fmt.Sprintf(" (to repeat it as it was found: %s=%d go test -run '^%s$')", SeedVariable, seed, x.t.Name())
 			}
 			x.failed(r, found)
-			return // one that can be repeated is what is needed
+			return // it needs one that can be repeated
 		case x.settings.check && !x.repeats(r):
 			return
 		}
@@ -189,7 +196,7 @@ func (x *exploration) conclude() {
 	}
 }
 
-// warn says what makes schedules less than they should be.
+// warn logs what makes the schedules less reliable than they should be.
 func (x *exploration) warn() {
 	x.t.Helper()
 	for _, doubt := range x.report.doubts {
@@ -227,7 +234,7 @@ func (x *exploration) run(t *testing.T, r *recorder, steps int, seed ...uint64) 
 	}
 }
 
-// failed shows the schedule of a failure, and shrinks it before.
+// failed shrinks the schedule of a failure, and shows it.
 func (x *exploration) failed(found *recorder, origin string) {
 	x.t.Helper()
 	began := time.Now()
@@ -269,7 +276,7 @@ func (x *exploration) failed(found *recorder, origin string) {
 	x.t.Errorf("%s failed; %s:\n%s\nto repeat exactly this: %s\n%s", origin, how, best.picture(), x.command(s), where)
 }
 
-// command returns how to repeat a schedule.
+// command returns the command that repeats a schedule.
 func (x *exploration) command(s schedule) string {
 	text := s.String()
 	if text == "" {

@@ -25,7 +25,7 @@ type row struct {
 	text   string
 }
 
-// picture draws what a recorder has noted.
+// picture draws what a recorder has recorded.
 func (r *recorder) picture() string {
 	rows := r.rows()
 	quiet := r.quiet()
@@ -78,7 +78,8 @@ func (r *recorder) picture() string {
 // fewTasks are always shown.
 const fewTasks = 3
 
-// quiet returns tasks that needn't be shown: there are many, the schedule doesn't name these, and each made its steps in one go.
+// quiet returns tasks that needn't be shown: there are many tasks, the schedule doesn't name these,
+// and each made its steps in one go.
 func (r *recorder) quiet() []string {
 	needed := r.needed()
 	if len(r.tasks) <= fewTasks || needed.tasks() < 2 {
@@ -108,7 +109,7 @@ type column struct {
 	width       int
 }
 
-// columns returns a column for each task that has a row, in the order of the tasks' beginnings.
+// columns returns a column for each task that has a row, in the order in which the tasks began.
 func (r *recorder) columns(rows []row) []column {
 	all := []column{{task: explore.Main, title: "main"}}
 	for _, t := range r.tasks {
@@ -128,8 +129,8 @@ func (r *recorder) columns(rows []row) []column {
 	})
 }
 
-// rows returns what is to be seen: of each task what it does in each of its steps. Steps in which one task does the same again
-// and again share a row.
+// rows returns the rows to show: for each task what it does in each of its steps. Steps in which a
+// task does the same again and again share a row.
 func (r *recorder) rows() []row {
 	var all []row
 	for n, s := range r.steps {
@@ -166,7 +167,8 @@ func (r *recorder) rows() []row {
 	return all
 }
 
-// joinLast joins the last row, if it is the only one from first on, with the one before if they differ only in the number.
+// joinLast joins the last row, if it is the only one from first on, with the row before it if they
+// differ only in the number.
 func joinLast(all []row, first int) []row {
 	last := len(all) - 1
 	if first != last || first == 0 {

@@ -12,11 +12,12 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// fairness is how many steps a task may make in a row while others could go on, so that one that waits for others by
-// yielding again and again doesn't keep the schedule for itself.
+// fairness is how many steps a task may make in a row while others could go on, so that a task that
+// waits for others by yielding again and again doesn't hold the schedule.
 const fairness = 200
 
-// A recorder runs one schedule: it asks the strategy for each step, and notes what happens. It belongs to the loop.
+// A recorder runs one schedule: it asks the strategy for each step, and records what happens. It
+// belongs to the loop.
 type recorder struct {
 	strategy strategy
 	tree     *tree // of what has been explored; nil if that doesn't matter
@@ -55,7 +56,8 @@ type recorder struct {
 	took     time.Duration
 }
 
-// A step is what happened from one choice to the next. The first is the program's beginning, and nobody's.
+// A step is what happened from one choice to the next. The first step is the program's beginning,
+// and belongs to no task.
 type step struct {
 	task   string
 	choice string   // the task, or with a fault
@@ -101,7 +103,7 @@ func (e event) String() string {
 	return strings.TrimSpace(fmt.Sprintf("%s: waits for %s", e.place, e.what))
 }
 
-// begin readies it for a schedule.
+// begin prepares the recorder for a schedule.
 func (r *recorder) begin(seed uint64, steps int) {
 	r.strategy.begin(seed, steps)
 	if r.tree != nil {
@@ -144,7 +146,8 @@ func (r *recorder) Choose(ready []loop.Runnable) int {
 	return slices.Index(r.ids, task)
 }
 
-// first returns what goes on without a choice, as part of the present step, and -1 if there is nothing.
+// first returns the callback that goes on without a choice, as part of the present step, or -1 if
+// there is none.
 func (r *recorder) first() int {
 	if i := slices.Index(r.ids, answersOwner); i >= 0 {
 		return i
@@ -199,8 +202,8 @@ func (r *recorder) status(task string) string {
 	return "there is none at that time"
 }
 
-// alternatives returns whose steps can be chosen. It notes in ids whose each callback is; those that are nobody's are called
-// c1, c2, … in their order.
+// alternatives returns the tasks whose steps can be chosen. It records in ids which task each
+// callback belongs to. Callbacks of no task are called c1, c2, … in their order.
 func (r *recorder) alternatives(ready []loop.Runnable) []string {
 	r.ids = r.ids[:0]
 	callbacks := 0
@@ -227,7 +230,7 @@ func (r *recorder) alternatives(ready []loop.Runnable) []string {
 	return all
 }
 
-// choose asks the strategy, and has it choose again if that would lead to what has been explored.
+// choose asks the strategy, and asks again if the choice would lead to an explored schedule.
 func (r *recorder) choose(p point) int {
 	first := r.strategy.choose(p)
 	if len(p.ready) == 1 || r.tree == nil {
@@ -285,7 +288,7 @@ func (r *recorder) schedule() schedule {
 	return s
 }
 
-// needed returns the schedule without what would be settled all the same.
+// needed returns the schedule without the part that is settled anyway.
 func (r *recorder) needed() schedule {
 	n := len(r.steps)
 	for ; n > 1; n-- {
@@ -305,7 +308,7 @@ func (r *recorder) needed() schedule {
 	return s
 }
 
-// switches returns how often another task went on although the one before could have.
+// switches returns how often another task went on although the previous one could have.
 func (r *recorder) switches() int {
 	n := 0
 	for i, s := range r.steps {

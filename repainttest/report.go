@@ -29,10 +29,10 @@ type report struct {
 // A pair is two places of different tasks, or two statements, in alphabetical order.
 type pair struct{ a, b string }
 
-// An order tells in which order the steps of a pair have come, in one schedule or another.
+// An order says in which orders the steps of a pair have come in the schedules so far.
 type order struct{ forth, back bool }
 
-// mostLabels is of how many places pairs are counted.
+// mostLabels is the number of places whose pairs are counted.
 const mostLabels = 100
 
 func newReport() *report {
@@ -58,7 +58,7 @@ func (p *report) doubt(all ...string) {
 	}
 }
 
-// addPairs notes for each two places, of different tasks, which one came before the other.
+// addPairs records for each two places of different tasks which came before the other.
 func (p *report) addPairs(r *recorder) {
 	seen := map[string][]string{} // by which tasks each place has been passed, two at most
 	for _, s := range r.steps {
@@ -86,7 +86,7 @@ func (p *report) addPairs(r *recorder) {
 	}
 }
 
-// label names a step for pairs, "" if it is none of them.
+// label names a step for pairs, or returns "" if the step doesn't count.
 func (e event) label() string {
 	switch {
 	case e.task == mainTask:
@@ -99,7 +99,7 @@ func (e event) label() string {
 	return ""
 }
 
-// String tells how many schedules there were, how long they took and what they covered.
+// String says how many schedules there were, how long they took and what they covered.
 func (p *report) String() string {
 	var b strings.Builder
 	var by []string
@@ -132,7 +132,7 @@ func (p *report) String() string {
 	return b.String()
 }
 
-// running are the reports of the explorations that are under way, by the names of their tests.
+// running has the reports of the explorations under way, by the names of their tests.
 var running struct {
 	mu  sync.Mutex
 	all map[string]*report
@@ -158,11 +158,12 @@ func (p *report) enter(test string) (leave func()) {
 	}
 }
 
-// Sometimes says that a condition has to hold in some schedule: the exploration fails at its end if it never did, in any call with this
-// name. So a test shows that it has seen what it is about, say that both transactions read before either wrote.
+// Sometimes says that a condition has to hold in some schedule: the exploration fails at its end if
+// the condition never held in any call with this name. So a test shows that it has seen the case
+// that it is about, for example that both transactions read before either wrote.
 //
-// t is what Explore has given to the test's function. A Sometimes that no schedule calls isn't known. Where a single schedule is repeated,
-// nothing fails.
+// t is the t that Explore has passed to the test's function. Explore doesn't know about a Sometimes
+// that no schedule calls. When a single schedule is repeated, Sometimes fails nothing.
 func Sometimes(t *testing.T, name string, cond bool) {
 	t.Helper()
 	running.mu.Lock()

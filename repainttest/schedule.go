@@ -7,12 +7,13 @@ import (
 	"strings"
 )
 
-// A schedule is the order in which the tasks of a program make their steps. A step is what a task does from one wait to the
-// next. As text it is "1*2 2*3 1": two steps of task 1, three of task 2, one of task 1. What comes after its end is settled:
-// a task goes on for as long as it can, and then the next in line does. So it says little, and what it doesn't say may change.
+// A schedule is the order in which the tasks of a program make their steps. A step is what a task
+// does from one wait to the next. As text it is "1*2 2*3 1": two steps of task 1, three of task 2,
+// one of task 1. The steps after its end are settled: a task goes on for as long as it can, and
+// then the next in line does. So a schedule says little, and the rest may change.
 type schedule []turn
 
-// A turn is steps of one task, one after the other.
+// A turn is a number of steps of one task, one after another.
 type turn struct {
 	task  string
 	steps int
@@ -32,7 +33,7 @@ func (s schedule) String() string {
 
 var taskPattern = regexp.MustCompile(`^(main|c?[1-9][0-9]*(\.[1-9][0-9]*)*(![a-z]+)?)$`)
 
-// parseSchedule reads what String writes. What follows a # up to the line's end is a comment.
+// parseSchedule reads what String writes. A # begins a comment that reaches to the end of the line.
 func parseSchedule(text string) (schedule, error) {
 	var s schedule
 	for line := range strings.Lines(text) {
@@ -65,7 +66,8 @@ func (s schedule) then(task string, steps int) schedule {
 	return append(s, turn{task, steps})
 }
 
-// joined returns a copy in which neighbours of the same task are one turn, and empty turns are left out.
+// joined returns a copy in which neighbours of the same task are one turn, and empty turns are left
+// out.
 func (s schedule) joined() schedule {
 	var all schedule
 	for _, r := range s {
@@ -85,7 +87,7 @@ func (s schedule) tasks() int {
 	return len(names)
 }
 
-// steps returns how many steps the schedule settles.
+// steps returns the number of steps in the schedule.
 func (s schedule) steps() int {
 	n := 0
 	for _, r := range s {

@@ -13,7 +13,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/explore"
 )
 
-// A shrinker looks for a shorter schedule that fails, too: of fewer tasks, then with fewer switches, then with fewer steps.
+// A shrinker looks for a shorter schedule that fails too: with fewer tasks, then with fewer
+// switches, then with fewer steps.
 type shrinker struct {
 	run   func(s schedule) (r *recorder, failed bool)
 	until time.Time
@@ -22,7 +23,8 @@ type shrinker struct {
 	runs  int
 }
 
-// shrink returns the recording of the best schedule that it has found, and how many it has tried.
+// shrink returns the recording of the best schedule that it finds, and the number of schedules that
+// it has tried.
 func shrink(found *recorder, budget time.Duration, run func(schedule) (*recorder, bool)) (*recorder, int) {
 	s := &shrinker{run: run, until: time.Now().Add(budget), tried: map[string]bool{}, best: found}
 	if !s.fails(found.needed()) {
@@ -164,7 +166,8 @@ func cost(r *recorder) []int {
 	return []int{s.tasks(), r.switches(), len(s), s.steps(), len(r.steps)}
 }
 
-// quietly runs a test of its own and reports whether it has failed. Nothing of it is printed, and no other test fails with it.
+// quietly runs a separate test and reports whether it failed. It prints nothing, and no other test
+// fails with it.
 func quietly(name string, fn func(t *testing.T)) (failed bool) {
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
@@ -177,7 +180,7 @@ func quietly(name string, fn func(t *testing.T)) (failed bool) {
 		os.Stdout = out
 		runtime.GOMAXPROCS(procs)
 	}()
-	// What the user has said about tests was about the one that is running.
+	// The user's flags are for the test that is running.
 	for name, value := range map[string]string{"test.run": "", "test.skip": "", "test.count": "1", "test.failfast": "false"} {
 		f := flag.Lookup(name)
 		if f == nil || f.Value.String() == value {

@@ -15,8 +15,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A call is a statement that has been sent. Between two steps each is either answered, or waits for a lock.
-// It belongs to the loop, but for what stands under done.
+// A call is a statement that has been sent. Between two steps each call is either answered or waits
+// for a lock. It belongs to the loop, except for the fields below done.
 type call struct {
 	explore.Statement
 	r       *recorder
@@ -30,7 +30,7 @@ type call struct {
 
 	waits atomic.Bool   // for a lock: the loop may be asleep
 	done  chan struct{} // closed when there is an answer
-	// What follows is set before done is closed.
+	// The fields below are set before done is closed.
 	result string
 	err    error
 }
@@ -97,7 +97,7 @@ func (c *call) await() {
 		defer done()
 	}
 	if _, err := repaint.Await(ctx, c.promise.Future()); err != nil && !c.over {
-		// The patience is over, and what the database said last is the answer; or the loop has ended.
+		// The patience is over, and the database's last reply is the answer; or the loop has ended.
 		c.over = true
 		c.r.calls = slices.DeleteFunc(c.r.calls, func(o *call) bool { return o == c })
 		if !c.parked {
@@ -107,7 +107,7 @@ func (c *call) await() {
 	}
 }
 
-// send has the statement executed in a goroutine.
+// send executes the statement in a goroutine.
 func (c *call) send() {
 	c.done, c.parked = make(chan struct{}), false
 	done := c.done
@@ -138,13 +138,14 @@ func (c *call) answered() bool {
 	}
 }
 
-// busy reports whether the answer is that there is a lock, and the statement is to be sent again.
+// busy reports whether the answer is that another connection has a lock, so that the statement must
+// be sent again.
 func (c *call) busy() bool {
 	return c.err != nil && c.Busy != nil && c.Patience > 0 && c.Ends.Err() == nil && c.Busy(c.err)
 }
 
-// An answers is scheduled when a statement that waited for a lock is answered although no step has set it free: the server
-// ends deadlocks, and contexts end.
+// An answers is scheduled when a statement that waited for a lock is answered although no step has
+// released the lock: the server ends deadlocks, and contexts end.
 type answers recorder
 
 func (a *answers) RunInLoop() { (*recorder)(a).settle(nil) }
@@ -157,14 +158,16 @@ const answersOwner = "answers"
 const (
 	firstProbe = 500 * time.Microsecond // after the statement was sent
 	lastProbe  = 50 * time.Millisecond
-	// guessTime is for how long a server that can't be asked must be silent until it is believed that the statement waits for a lock.
+	// guessTime is how long a server that can't be asked must be silent before the statement is
+	// assumed to wait for a lock.
 	guessTime = 200 * time.Millisecond
-	// foreignTime is how long a lock is waited for that none of the sessions has which the schedule knows.
+	// foreignTime is how long to wait for a lock that no session known to the schedule has.
 	foreignTime = 2 * time.Second
 )
 
-// settle waits, and the loop with it, until each statement is answered or known to wait for a lock. Those that waited and
-// are answered now go on before the next choice, in the order in which they were sent.
+// settle blocks the loop until each statement is answered or known to wait for a lock. Statements
+// that waited and are answered now go on before the next choice, in the order in which they were
+// sent.
 func (r *recorder) settle(own *call) {
 	r.untilStable()
 	if own == nil || own.answered() && !own.busy() {
@@ -277,7 +280,7 @@ func (r *recorder) stuck(open []*call, lasted time.Duration) bool {
 	return true
 }
 
-// askHolders asks a server that takes its time for whom a session waits, if that is to be shown.
+// askHolders asks a slow server which sessions a session waits for, if that will be shown.
 func (r *recorder) askHolders(server explore.Server, session int64) {
 	teller, slow := server.(explore.Teller)
 	if !slow || !r.detailed {
@@ -293,7 +296,8 @@ func (r *recorder) askHolders(server explore.Server, session int64) {
 	r.blockers[user{server, session}] = holders[session]
 }
 
-// deadlocked reports whether a session waits for itself. Then the server is about to end that.
+// deadlocked reports whether a session waits for itself. The server is then about to end the
+// deadlock.
 func (r *recorder) deadlocked(session int64, waiting map[int64][]int64) bool {
 	seen := map[int64]bool{}
 	next := slices.Clone(waiting[session])
@@ -311,7 +315,7 @@ func (r *recorder) deadlocked(session int64, waiting map[int64][]int64) bool {
 	return false
 }
 
-// foreign reports whether all who have a lock are unknown.
+// foreign reports whether all sessions that have a lock are unknown.
 func (r *recorder) foreign(server explore.Server, blockers []int64) bool {
 	return len(blockers) > 0 && !slices.ContainsFunc(blockers, func(s int64) bool {
 		_, known := r.users[user{server, s}]
@@ -319,13 +323,13 @@ func (r *recorder) foreign(server explore.Server, blockers []int64) bool {
 	})
 }
 
-// A user is a session, whose user a recorder knows.
+// A user identifies a session of a server. A recorder may know the task that uses it.
 type user struct {
 	server  explore.Server
 	session int64
 }
 
-// holders says for whose locks a call waits.
+// holders names the tasks for whose locks a call waits.
 func (r *recorder) holders(c *call) string {
 	tasks := map[string]bool{}
 	for _, s := range r.blockers[user{c.Server, c.Session}] {

@@ -11,10 +11,11 @@ import (
 // A strategy chooses the steps of schedules.
 type strategy interface {
 	String() string
-	// begin readies it for another schedule, which depends on nothing but the seed, and which probably has so many steps.
+	// begin prepares the strategy for another schedule, which depends only on the seed and probably
+	// has that many steps.
 	begin(seed uint64, steps int)
-	// choose returns the index of the task that makes the next step. It may be asked again for the same step,
-	// with fewer tasks, because the first answer would lead to a schedule that has been explored.
+	// choose returns the index of the task that makes the next step. It may be called again for the
+	// same step with fewer tasks, because the first choice would lead to an explored schedule.
 	choose(p point) int
 }
 
@@ -23,15 +24,16 @@ type point struct {
 	step    int      // from 0 on
 	current string   // the task that made the last step
 	ready   []string // the tasks that can make the next one, in the order in which they could; at least one
-	// status says what a task does that isn't ready.
+	// status says what a task that isn't ready does.
 	status func(task string) string
 }
 
-// settled returns the choice where nothing else is said: the task goes on for as long as it can, and then the next in line.
+// settled returns the default choice: the task goes on for as long as it can, and then the next in
+// line does.
 func (p point) settled() int { return max(slices.Index(p.ready, p.current), 0) }
 
-// Uniform draws the next step by chance, each task that is ready with the same probability.
-// It soon finds what happens if a task overtakes another at one place.
+// Uniform draws the next step at random, each ready task with the same probability. It soon finds
+// faults that need one task to overtake another at one place.
 func Uniform() Option { return with(func() strategy { return new(uniform) }) }
 
 type uniform struct{ chance *rand.Rand }
@@ -43,10 +45,11 @@ func with(makes func() strategy) Option {
 	return setting(func(s *settings) { s.strategies = append(s.strategies, makes()) })
 }
 
-// PCT gives each task a priority by chance, and runs the one with the highest that is ready; at d-1 steps, drawn by chance, the
-// task that would run gets the lowest instead. It finds what happens only if a task stands still for long while others run:
-// a fault for which d orderings are needed with a probability of at least 1/(n·k^(d-1)) in each schedule, of n tasks and k steps.
-// It is the algorithm of Burckhardt and others, "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs".
+// PCT gives each task a random priority, and runs the ready task with the highest one. At d-1
+// random steps the task that would run gets the lowest priority instead. PCT finds faults that need
+// a task to stand still for long while others run. In a schedule of n tasks and k steps, it finds a
+// fault that needs d orderings with a probability of at least 1/(n·k^(d-1)). It is the algorithm of
+// Burckhardt and others, "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs".
 //
 // A d below 1 means 1.
 func PCT(d int) Option { return with(func() strategy { return &pct{depth: max(d, 1)} }) }
@@ -100,8 +103,8 @@ func (s *pct) best(p point) int {
 	return best
 }
 
-// RoundRobin lets the tasks that are ready make a step each in turn. It is one schedule; the further ones are like it in
-// their beginnings.
+// RoundRobin lets each ready task make one step in turn. That is one schedule; further schedules
+// begin in the same way.
 func RoundRobin() Option { return with(func() strategy { return new(roundRobin) }) }
 
 type roundRobin struct{ turns map[string]int }
@@ -120,9 +123,10 @@ func (r *roundRobin) choose(p point) int {
 	return least
 }
 
-// Exhaustive goes through all schedules, in order, beginning with the one in which no task is interrupted. If n is enough for
-// all of them, the test says so, and this is a proof: of all programs that differ from this one only in their schedule.
-// The other strategies draw by chance, but never the same schedule twice; so they come to all of them, too, if n is enough.
+// Exhaustive goes through all schedules in order, beginning with the schedule in which no task is
+// interrupted. If n is large enough for all of them, the test says so, and has proved that it
+// passes under every schedule. The other strategies choose at random, but never the same schedule
+// twice, so they also reach all schedules if n is large enough.
 func Exhaustive() Option { return with(func() strategy { return exhaustive{} }) }
 
 type exhaustive struct{}
@@ -131,7 +135,7 @@ func (exhaustive) String() string        { return "exhaustive" }
 func (exhaustive) begin(_ uint64, _ int) {}
 func (exhaustive) choose(p point) int    { return p.settled() }
 
-// portfolio returns the strategies that are used when none is asked for.
+// portfolio returns the default strategies.
 func portfolio() []strategy {
 	return []strategy{new(uniform), &pct{depth: 1}, new(uniform), &pct{depth: 2}, new(uniform), &pct{depth: 3}}
 }
@@ -140,7 +144,7 @@ func portfolio() []strategy {
 type replay struct {
 	schedule schedule
 	left     schedule
-	misfit   string // the first thing that didn't fit, "" if all did
+	misfit   string // the first step that didn't fit, or ""
 }
 
 func (r *replay) String() string        { return "replay" }
@@ -167,7 +171,7 @@ func (r *replay) choose(p point) int {
 	return p.settled()
 }
 
-// verdict says what didn't fit when the program has ended, "" if all did.
+// verdict says what didn't fit when the program has ended, or returns "" if everything did.
 func (r *replay) verdict() string {
 	if r.misfit == "" && len(r.left) > 0 {
 		return fmt.Sprintf("the program ended when the schedule still had %s, the next of task %s", explore.Count(r.left.steps(), "step"), r.left[0].task)

@@ -8,13 +8,15 @@ import (
 // maxNodes bounds the memory of a tree: about 100 bytes each.
 const maxNodes = 1 << 20
 
-// A tree knows the schedules that have been explored, as far as there is room. Each node is a choice, or the end of a schedule.
+// A tree knows the explored schedules, as far as there is room. Each node is a choice, or the end
+// of a schedule.
 type tree struct {
 	root  *node
 	nodes int
 	path  []branch // the choices of the present schedule
 	full  bool     // there was no room for the present schedule
-	// differs is the first difference between two schedules that began with the same choices, "" if there was none.
+	// differs is the first difference between two schedules that began with the same choices, or ""
+	// if there was none.
 	differs string
 }
 
@@ -36,7 +38,7 @@ func (t *tree) begin() { t.path, t.full = t.path[:0], false }
 // done reports whether there is no schedule left.
 func (t *tree) done() bool { return t.root != nil && t.root.explored && t.differs == "" }
 
-// place returns where the pointer to the present node is.
+// place returns the place of the pointer to the present node.
 func (t *tree) place() **node {
 	if len(t.path) == 0 {
 		return &t.root
@@ -45,7 +47,8 @@ func (t *tree) place() **node {
 	return &last.node.children[last.taken]
 }
 
-// open returns which of the tasks that are ready lead to something new: all of them if it isn't known.
+// open returns the ready tasks that lead to an unexplored schedule. It returns all of them if that
+// isn't known.
 func (t *tree) open(p point) []string {
 	if t.full {
 		return p.ready
@@ -75,14 +78,14 @@ func (t *tree) open(p point) []string {
 	return open
 }
 
-// take notes a choice among those that were given to open.
+// take records a choice by its index among the ready tasks that open was given.
 func (t *tree) take(i int) {
 	if !t.full {
 		t.path = append(t.path, branch{*t.place(), i})
 	}
 }
 
-// end notes that the schedule has ended.
+// end records that the schedule has ended.
 func (t *tree) end() {
 	if t.full {
 		return

@@ -12,11 +12,11 @@ import (
 // heldTime is how long, in real time, a step may take without a report.
 var heldTime = 10 * time.Second // a variable only for tests
 
-// heldReport is where that is reported.
+// heldReport is where long steps are reported.
 var heldReport io.Writer = os.Stderr // a variable only for tests
 
-// watch has it reported if a step takes long, until the function that it returns is called. A task that blocks its goroutine, by a channel or
-// a mutex, stops all others, so the test would never end, and never say why.
+// watch reports steps that take long, until stop is called. A task that blocks its goroutine, on a
+// channel or a mutex, stops all others, so the test would never end and never say why.
 func (r *recorder) watch(t *testing.T) (stop func()) {
 	t.Helper()
 	done, over := make(chan struct{}), make(chan struct{})

@@ -17,19 +17,6 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// sleeper returns a function that returns v after some milliseconds, unless its context ends before.
-func sleeper(v int, ms int) func(ctx context.Context) (int, error) {
-	return func(ctx context.Context) (int, error) {
-		return v, repaint.Sleep(ctx, time.Duration(ms)*time.Millisecond)
-	}
-}
-
-func failing(err error, ms int) func(ctx context.Context) (int, error) {
-	return func(ctx context.Context) (int, error) {
-		return 0, errors.Join(repaint.Sleep(ctx, time.Duration(ms)*time.Millisecond), err)
-	}
-}
-
 func TestEachYieldsInTheOrderOfTheValuesAndKeepsToTheLimit(t *testing.T) {
 	inBothColours(t, func(t *testing.T, ctx context.Context) {
 		for _, limit := range []int{0, 1, 3, 100} {

@@ -170,7 +170,7 @@ func TestDeadlockNamesWhoWaits(t *testing.T) {
 	require.ErrorAs(t, err, &dead)
 	require.Len(t, dead.Waiting, 4)
 	require.Regexp(t, `the main function waits for task 2 \(two\)`, dead.Waiting[0])
-	require.Regexp(t, `task 1 \(one\) \[.*host_test.go:\d+\] waits for task 2 \(two\)`, dead.Waiting[1])
+	require.Regexp(t, `task 1 \(one\) \[.*runner_test.go:\d+\] waits for task 2 \(two\)`, dead.Waiting[1])
 	require.Regexp(t, `task 2 \(two\) .* waits for task 1 \(one\)`, dead.Waiting[2])
 	require.Regexp(t, `task 3 \(three\) .* waits for the gate`, dead.Waiting[3])
 	for _, line := range dead.Waiting {

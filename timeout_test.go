@@ -40,8 +40,6 @@ func TestTimeoutEndsAWaitOnTheLoopsClock(t *testing.T) {
 	})
 }
 
-type keyOfTest struct{}
-
 func TestTimeoutReachesDerivedContextsAndTasks(t *testing.T) {
 	virtually(t, func(ctx context.Context) {
 		ctx, cancel := repaint.WithTimeout(ctx, time.Minute)

@@ -131,7 +131,7 @@ func (l *Loop) CallSoon(fn func()) { l.Schedule(callback(fn)) }
 // the loop if it sleeps. The loop takes over everything that was posted while it was busy at once.
 // In a closed loop Post does nothing. Any goroutine may call it. It is asyncio's
 // call_soon_threadsafe.
-func (l *Loop) Post(fn func()) { l.Schedule(callback(fn)) }
+func (l *Loop) Post(fn func()) { l.CallSoon(fn) }
 
 // Schedule is [Loop.Post] for a Runnable. It returns false in a closed loop, where the Runnable
 // won't run. Any goroutine may call it.

@@ -1,4 +1,3 @@
-// Package bridgetest tests what the bridge promises to programs that know nothing about it.
 package bridgetest
 
 import (

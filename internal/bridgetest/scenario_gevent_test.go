@@ -1,4 +1,4 @@
-package repaint_test
+package bridgetest
 
 import (
 	"context"
@@ -19,10 +19,10 @@ import (
 // What gevent promises of greenlets, links, pools and its hub.
 
 func TestKilledTaskFailsWithTheExitOfItsGreenlet(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		var own *greenlet.Greenlet
 		unwound := false
-		task := spawn(ctx, func(ctx context.Context) error {
+		task := Spawn(ctx, func(ctx context.Context) error {
 			defer func() { unwound = true }()
 			own = greenlet.Current()
 			return repaint.Sleep(ctx, time.Hour)
@@ -39,15 +39,15 @@ func TestKilledTaskFailsWithTheExitOfItsGreenlet(t *testing.T) {
 }
 
 func TestATaskThatIsKilledByAnotherLeavesTheKillerInControl(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		var log []string
 		var victim *greenlet.Greenlet
-		spawn(ctx, func(ctx context.Context) error {
+		Spawn(ctx, func(ctx context.Context) error {
 			victim = greenlet.Current()
 			defer func() { log = append(log, "victim unwinds") }()
 			return repaint.Sleep(ctx, time.Hour)
 		})
-		_, err := repaint.Await(ctx, spawn(ctx, func(ctx context.Context) error {
+		_, err := repaint.Await(ctx, Spawn(ctx, func(ctx context.Context) error {
 			log = append(log, "killer begins")
 			require.NoError(t, victim.Kill())
 			require.True(t, repaint.InGreenlet())
@@ -61,19 +61,19 @@ func TestATaskThatIsKilledByAnotherLeavesTheKillerInControl(t *testing.T) {
 }
 
 func TestTheCauseOfACancelIsWhatTheTaskSees(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		type reason struct{ error }
-		task := spawn(ctx, func(ctx context.Context) error { return repaint.Sleep(ctx, time.Hour) })
-		task.Cancel(reason{errBoom})
+		task := Spawn(ctx, func(ctx context.Context) error { return repaint.Sleep(ctx, time.Hour) })
+		task.Cancel(reason{ErrBoom})
 		_, err := repaint.Await(ctx, task)
 		var r reason
 		require.ErrorAs(t, err, &r)
-		require.Equal(t, errBoom, r.error)
+		require.Equal(t, ErrBoom, r.error)
 	})
 }
 
 func TestLinksAreCalledInTheirOrderByTheLoop(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		l := repaint.CurrentLoop()
 		var log []string
 		link := func(f *loop.Future[int], text string) {
@@ -82,9 +82,9 @@ func TestLinksAreCalledInTheirOrderByTheLoop(t *testing.T) {
 				log = append(log, fmt.Sprint(text, " ", v, " ", err))
 			})
 		}
-		works, fails := repaint.Spawn(ctx, sleeper(1, 10)).AsFuture(), repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
+		works, fails := repaint.Spawn(ctx, Sleeper(1, 10)).AsFuture(), repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
 			_ = repaint.Sleep(ctx, 20*time.Millisecond)
-			return 0, errBoom
+			return 0, ErrBoom
 		}).AsFuture()
 		for i := range 3 {
 			link(works, fmt.Sprint("link ", i))
@@ -101,11 +101,11 @@ func TestLinksAreCalledInTheirOrderByTheLoop(t *testing.T) {
 }
 
 func TestALinkMaySpawn(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		l := repaint.CurrentLoop()
 		p := loop.NewPromise[int](l)
-		repaint.Spawn(ctx, sleeper(2, 5)).AsFuture().OnDone(l, func() {
-			repaint.Spawn(ctx, sleeper(3, 5)).AsFuture().OnDone(l, func() { p.Resolve(4) })
+		repaint.Spawn(ctx, Sleeper(2, 5)).AsFuture().OnDone(l, func() {
+			repaint.Spawn(ctx, Sleeper(3, 5)).AsFuture().OnDone(l, func() { p.Resolve(4) })
 		})
 		v, err := repaint.Await(ctx, p.Future())
 		require.NoError(t, err)
@@ -114,11 +114,11 @@ func TestALinkMaySpawn(t *testing.T) {
 }
 
 func TestATaskSpawnedLaterByATimer(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		since := elapsed()
 		done := loop.NewPromise[time.Duration](repaint.CurrentLoop())
 		timer := repaint.CurrentLoop().CallLater(time.Hour, func() {
-			spawn(ctx, func(ctx context.Context) error {
+			Spawn(ctx, func(ctx context.Context) error {
 				err := repaint.Sleep(ctx, time.Minute)
 				done.Resolve(since())
 				return err
@@ -134,9 +134,9 @@ func TestATaskSpawnedLaterByATimer(t *testing.T) {
 }
 
 func TestIdleComesWhenNobodyElseIsReady(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		var log []string
-		spawn(ctx, func(ctx context.Context) error {
+		Spawn(ctx, func(ctx context.Context) error {
 			for i := range 3 {
 				log = append(log, fmt.Sprint("busy ", i))
 				if err := repaint.Sleep(ctx, 0); err != nil {
@@ -155,7 +155,7 @@ func TestIdleComesWhenNobodyElseIsReady(t *testing.T) {
 }
 
 func TestAPoolGoesOnAfterAnErrorAndYieldsInOrder(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		running, most := 0, 0
 		var got []string
 		for v, err := range repaint.Each(ctx, 4, slices.Values([]int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}), func(ctx context.Context, v int) (int, error) {
@@ -163,7 +163,7 @@ func TestAPoolGoesOnAfterAnErrorAndYieldsInOrder(t *testing.T) {
 			most = max(most, running)
 			defer func() { running-- }()
 			if err := repaint.Sleep(ctx, time.Duration(10-v)*time.Second); err != nil || v%4 == 3 {
-				return 0, errors.Join(err, errBoom)
+				return 0, errors.Join(err, ErrBoom)
 			}
 			return v * v, nil
 		}) {
@@ -194,9 +194,9 @@ func TestAPoolThatIsCancelledWithCallersWaitingForItsPlaces(t *testing.T) {
 			})
 		}
 		require.Equal(t, 2, begun)
-		end(errBoom)
+		end(ErrBoom)
 		require.NoError(t, callers.Wait(), "nobody waits for a place in vain")
-		require.ErrorIs(t, g.Wait(), errBoom)
+		require.ErrorIs(t, g.Wait(), ErrBoom)
 		require.Equal(t, 6, begun)
 	})
 }
@@ -206,7 +206,7 @@ func TestWaitForSomeOfManyWithATimeout(t *testing.T) {
 		// It is gevent's wait with a count, and joinall with a timeout: the tasks go on.
 		tasks := make([]*repaint.Task[int], 5)
 		for i := range tasks {
-			tasks[i] = repaint.Spawn(ctx, sleeper(i, 10*(i+1)))
+			tasks[i] = repaint.Spawn(ctx, Sleeper(i, 10*(i+1)))
 		}
 		first := func(ctx context.Context, n int) (got []int) {
 			fns := make([]func(context.Context) (int, error), len(tasks))
@@ -237,7 +237,7 @@ func TestWaitForSomeOfManyWithATimeout(t *testing.T) {
 }
 
 func TestAfterADeadlockTheMainFunctionMayGoOn(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		p := loop.NewPromise[int](repaint.CurrentLoop())
 		p.OnCancel(func(error) {})
 		task := repaint.Spawn(ctx, func(ctx context.Context) (int, error) { return repaint.Await(ctx, p.Future()) })
@@ -255,7 +255,7 @@ func TestAfterADeadlockTheMainFunctionMayGoOn(t *testing.T) {
 }
 
 func TestATimerThatIsSetIsNoDeadlock(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		p := loop.NewPromise[int](repaint.CurrentLoop())
 		repaint.CurrentLoop().CallLater(1000*time.Hour, func() { p.Resolve(1) })
 		_, err := repaint.Await(ctx, p.Future())
@@ -264,10 +264,10 @@ func TestATimerThatIsSetIsNoDeadlock(t *testing.T) {
 }
 
 func TestADeadlockNamesTasksThatHaveSwitchedAway(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		root := greenlet.Current()
 		var away *greenlet.Greenlet
-		task := spawn(ctx, func(ctx context.Context) error {
+		task := Spawn(ctx, func(ctx context.Context) error {
 			away = greenlet.Current()
 			_, err := root.Switch(nil)
 			return err
@@ -292,11 +292,11 @@ func TestAnErrorGoesThroughRawGreenletsToTheTask(t *testing.T) {
 				if err := repaint.Sleep(ctx, time.Second); err != nil {
 					return nil, err
 				}
-				_, err := repaint.Await(ctx, repaint.Spawn(ctx, failing(errBoom, 10)))
+				_, err := repaint.Await(ctx, repaint.Spawn(ctx, Failing(ErrBoom, 10)))
 				return nil, err
 			}).Switch(nil)
 		}).Switch(nil)
-		require.ErrorIs(t, err, errBoom)
+		require.ErrorIs(t, err, ErrBoom)
 		require.Equal(t, []string{"inner", "outer"}, log)
 		require.NoError(t, repaint.Sleep(ctx, time.Second))
 	})
@@ -309,31 +309,31 @@ func TestAPanicGoesThroughRawGreenletsToTheTask(t *testing.T) {
 			defer func() { wrapped, _ = recover().(*greenlet.PanicError) }()
 			_, _ = greenlet.New(func(any) (any, error) {
 				_ = repaint.Sleep(ctx, time.Second)
-				return panics(), nil
+				return Panics(), nil
 			}).Switch(nil)
 		}()
-		require.ErrorIs(t, wrapped, errBoom)
+		require.ErrorIs(t, wrapped, ErrBoom)
 		require.NoError(t, repaint.Sleep(ctx, time.Second))
 	})
 }
 
 func TestACancelReachesARawGreenletThatWaitsForItsTask(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
-		task := spawn(ctx, func(ctx context.Context) error {
+	Virtually(t, func(ctx context.Context) {
+		task := Spawn(ctx, func(ctx context.Context) error {
 			_, err := greenlet.New(func(any) (any, error) { return nil, repaint.Sleep(ctx, time.Hour) }).Switch(nil)
 			return err
 		})
-		task.Cancel(errBoom)
+		task.Cancel(ErrBoom)
 		_, err := repaint.Await(ctx, task)
-		require.ErrorIs(t, err, errBoom)
+		require.ErrorIs(t, err, ErrBoom)
 	})
 }
 
 func TestAnExitThrownIntoARawGreenletThatWaitsReachesItsTaskAsNoError(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		var raw *greenlet.Greenlet
 		unwound := false
-		task := spawn(ctx, func(ctx context.Context) error {
+		task := Spawn(ctx, func(ctx context.Context) error {
 			raw = greenlet.New(func(any) (any, error) {
 				defer func() { unwound = true }()
 				return nil, repaint.Sleep(ctx, time.Hour)
@@ -356,7 +356,7 @@ func TestRawGreenletsThatATaskLeavesSuspendedAreUnwoundInTheEnd(t *testing.T) {
 	leakcheck.Test(t)
 	unwound := 0
 	require.NoError(t, repaint.Run(t.Context(), func(ctx context.Context) error {
-		_, err := repaint.Await(ctx, spawn(ctx, func(ctx context.Context) error {
+		_, err := repaint.Await(ctx, Spawn(ctx, func(ctx context.Context) error {
 			for range 3 {
 				g := greenlet.New(func(any) (any, error) {
 					defer func() { unwound++ }()
@@ -374,11 +374,11 @@ func TestRawGreenletsThatATaskLeavesSuspendedAreUnwoundInTheEnd(t *testing.T) {
 }
 
 func TestAGeneratorMadeOfAGreenletAwaitsBetweenItsValues(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		fetch := func(ctx context.Context, pages int) func(yield func(int, error) bool) {
 			return func(yield func(int, error) bool) {
 				for i := range pages {
-					v, err := repaint.Await(ctx, repaint.Spawn(ctx, sleeper(i, 100)))
+					v, err := repaint.Await(ctx, repaint.Spawn(ctx, Sleeper(i, 100)))
 					if !yield(v, err) || err != nil {
 						return
 					}

@@ -1,4 +1,4 @@
-package repaint_test
+package bridgetest
 
 import (
 	"fmt"

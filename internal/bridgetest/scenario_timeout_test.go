@@ -1,4 +1,4 @@
-package repaint_test
+package bridgetest
 
 import (
 	"context"
@@ -103,17 +103,17 @@ func TestACleanUpMayHaveATimeoutOfItsOwn(t *testing.T) {
 
 func TestACancelledTasksCleanUpMayHaveATimeout(t *testing.T) {
 	inATask(t, func(ctx context.Context) {
-		task := spawn(ctx, func(ctx context.Context) error {
-			require.ErrorIs(t, repaint.Sleep(ctx, time.Hour), errBoom)
+		task := Spawn(ctx, func(ctx context.Context) error {
+			require.ErrorIs(t, repaint.Sleep(ctx, time.Hour), ErrBoom)
 			cleanup, stop := repaint.WithTimeout(context.WithoutCancel(ctx), time.Second)
 			defer stop()
 			return repaint.Sleep(cleanup, time.Hour)
 		})
-		task.Cancel(errBoom)
+		task.Cancel(ErrBoom)
 		since := elapsed()
 		_, err := repaint.Await(ctx, task)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.NotErrorIs(t, err, errBoom)
+		require.NotErrorIs(t, err, ErrBoom)
 		require.Equal(t, time.Second, since())
 	})
 }
@@ -148,8 +148,8 @@ func TestOfATimeoutAndACancelInTheSameTickTheFirstCounts(t *testing.T) {
 	for _, timeoutFirst := range []bool{true, false} {
 		inATask(t, func(ctx context.Context) {
 			var task *repaint.Task[struct{}]
-			task = spawn(ctx, func(ctx context.Context) error {
-				limited, cancel := inTheSameTick(ctx, timeoutFirst, func() { task.Cancel(errBoom) })
+			task = Spawn(ctx, func(ctx context.Context) error {
+				limited, cancel := inTheSameTick(ctx, timeoutFirst, func() { task.Cancel(ErrBoom) })
 				defer cancel()
 				err := repaint.Sleep(limited, 2*time.Hour)
 				if timeoutFirst {
@@ -157,11 +157,11 @@ func TestOfATimeoutAndACancelInTheSameTickTheFirstCounts(t *testing.T) {
 					require.NotErrorIs(t, err, context.Canceled)
 					require.Equal(t, context.DeadlineExceeded, limited.Err())
 				} else {
-					require.ErrorIs(t, err, errBoom)
+					require.ErrorIs(t, err, ErrBoom)
 					require.NotErrorIs(t, err, context.DeadlineExceeded)
-					require.Equal(t, errBoom, context.Cause(limited))
+					require.Equal(t, ErrBoom, context.Cause(limited))
 				}
-				require.ErrorIs(t, repaint.Sleep(ctx, 0), errBoom, "and the task is cancelled either way")
+				require.ErrorIs(t, repaint.Sleep(ctx, 0), ErrBoom, "and the task is cancelled either way")
 				return nil
 			})
 			_, err := repaint.Await(ctx, task)
@@ -224,14 +224,14 @@ func TestATimeoutInsideAFunctionOfAGroupConcernsOnlyThat(t *testing.T) {
 				return 0, nil
 			}
 			return 1, nil
-		}, sleeper(2, 60_000))
+		}, Sleeper(2, 60_000))
 		require.NoError(t, err)
 		require.Equal(t, []int{1, 2}, got)
 	})
 }
 
 func TestATimeoutEndsOffloadedWorkThatLooksAtItsContext(t *testing.T) {
-	inBothColours(t, func(t *testing.T, ctx context.Context) {
+	InBothColours(t, func(t *testing.T, ctx context.Context) {
 		ctx, cancel := repaint.WithTimeout(ctx, time.Millisecond)
 		defer cancel()
 		_, err := repaint.Block(ctx, func(ctx context.Context) (int, error) {
@@ -258,7 +258,7 @@ func TestAVirtualTimeoutReachesOtherGoroutines(t *testing.T) {
 }
 
 func TestABusyLoopNoticesAllTheTimeoutsThatPassedMeanwhile(t *testing.T) {
-	inBothColours(t, func(t *testing.T, ctx context.Context) {
+	InBothColours(t, func(t *testing.T, ctx context.Context) {
 		outer, cancelOuter := repaint.WithTimeout(ctx, 2*time.Millisecond)
 		defer cancelOuter()
 		inner, cancelInner := repaint.WithTimeout(outer, time.Millisecond)
@@ -272,7 +272,7 @@ func TestABusyLoopNoticesAllTheTimeoutsThatPassedMeanwhile(t *testing.T) {
 }
 
 func TestTheNearestDeadlineIsTheOneThatShows(t *testing.T) {
-	inBothColours(t, func(t *testing.T, ctx context.Context) {
+	InBothColours(t, func(t *testing.T, ctx context.Context) {
 		now := time.Now()
 		outer, cancelOuter := repaint.WithDeadline(ctx, now.Add(2*time.Hour))
 		defer cancelOuter()
@@ -291,7 +291,7 @@ func TestTheNearestDeadlineIsTheOneThatShows(t *testing.T) {
 }
 
 func TestTimeoutsOfManyTasksComeInTheirOrder(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		var order []int
 		g := repaint.NewGroup(ctx)
 		for i := range 100 {
@@ -323,16 +323,16 @@ func TestAnOrdinaryTimeoutCountsRealTimeAlsoOnAVirtualClock(t *testing.T) {
 
 func TestOfATimeoutAndAnOrdinaryCancelInTheSameTickTheFirstCounts(t *testing.T) {
 	for _, timeoutFirst := range []bool{true, false} {
-		virtually(t, func(ctx context.Context) {
+		Virtually(t, func(ctx context.Context) {
 			outer, end := context.WithCancelCause(ctx)
 			defer end(nil)
-			limited, cancel := inTheSameTick(outer, timeoutFirst, func() { end(errBoom) })
+			limited, cancel := inTheSameTick(outer, timeoutFirst, func() { end(ErrBoom) })
 			defer cancel()
 			err := repaint.Sleep(limited, 2*time.Hour)
 			if timeoutFirst {
 				require.Equal(t, context.DeadlineExceeded, err)
 			} else {
-				require.ErrorIs(t, err, errBoom)
+				require.ErrorIs(t, err, ErrBoom)
 				require.NotErrorIs(t, err, context.DeadlineExceeded)
 			}
 		})

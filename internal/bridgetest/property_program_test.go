@@ -1,4 +1,4 @@
-package repaint_test
+package bridgetest
 
 import (
 	"math/rand/v2"

@@ -1,4 +1,4 @@
-package repaint_test
+package bridgetest
 
 import (
 	"context"
@@ -18,43 +18,43 @@ import (
 // When a cancel comes, and what becomes of it.
 
 func TestCancelBeforeTheFirstStepEndsTheFirstWait(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		ended, cancel := context.WithCancelCause(ctx)
-		cancel(errBoom)
+		cancel(ErrBoom)
 		begun := false
-		task := spawn(ended, func(ctx context.Context) error {
+		task := Spawn(ended, func(ctx context.Context) error {
 			begun = true
-			require.Equal(t, errBoom, context.Cause(ctx))
+			require.Equal(t, ErrBoom, context.Cause(ctx))
 			return repaint.Sleep(ctx, time.Hour)
 		})
 		require.True(t, begun, "it begins all the same")
 		require.True(t, task.Done(), "and needs no turn of the loop to end")
 		_, err := repaint.Await(ctx, task)
-		require.ErrorIs(t, err, errBoom)
+		require.ErrorIs(t, err, ErrBoom)
 	})
 }
 
 func TestATaskMayCancelItself(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		var task *repaint.Task[struct{}]
-		task = spawn(ctx, func(ctx context.Context) error {
+		task = Spawn(ctx, func(ctx context.Context) error {
 			if err := repaint.Sleep(ctx, 0); err != nil {
 				return err
 			}
-			require.True(t, task.Cancel(errBoom))
-			require.Equal(t, errBoom, context.Cause(ctx))
+			require.True(t, task.Cancel(ErrBoom))
+			require.Equal(t, ErrBoom, context.Cause(ctx))
 			return repaint.Sleep(ctx, time.Hour)
 		})
 		_, err := repaint.Await(ctx, task)
-		require.ErrorIs(t, err, errBoom)
+		require.ErrorIs(t, err, ErrBoom)
 	})
 }
 
 func TestATaskThatIsReadyAndThenCancelledLosesNothing(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		// Its turn has come but not yet its step: it is asyncio's cancel of a task that is scheduled.
 		steps := 0
-		task := spawn(ctx, func(ctx context.Context) error {
+		task := Spawn(ctx, func(ctx context.Context) error {
 			for {
 				if err := repaint.Sleep(ctx, 0); err != nil {
 					return err
@@ -64,9 +64,9 @@ func TestATaskThatIsReadyAndThenCancelledLosesNothing(t *testing.T) {
 		})
 		require.NoError(t, repaint.Sleep(ctx, 0))
 		require.Equal(t, 1, steps)
-		task.Cancel(errBoom)
+		task.Cancel(ErrBoom)
 		_, err := repaint.Await(ctx, task)
-		require.ErrorIs(t, err, errBoom)
+		require.ErrorIs(t, err, ErrBoom)
 		require.Equal(t, 2, steps, "the turn that it had asked for isn't lost")
 	})
 }
@@ -77,21 +77,21 @@ func TestCancelWhileQueuedForAPlaceInAGroupIsNoticedAfterwards(t *testing.T) {
 		g.SetLimit(1)
 		g.Go(func(ctx context.Context) error { return repaint.Sleep(ctx, time.Minute) })
 		since := elapsed()
-		queued := spawn(ctx, func(ctx context.Context) error {
+		queued := Spawn(ctx, func(ctx context.Context) error {
 			g.Go(func(ctx context.Context) error { return repaint.Sleep(ctx, time.Minute) })
 			require.Equal(t, time.Minute, since(), "Go waits to the end")
 			return repaint.Sleep(ctx, 0)
 		})
-		queued.Cancel(errBoom)
+		queued.Cancel(ErrBoom)
 		_, err := repaint.Await(ctx, queued)
-		require.ErrorIs(t, err, errBoom)
+		require.ErrorIs(t, err, ErrBoom)
 		require.NoError(t, g.Wait(), "the group has another context")
 		require.Equal(t, 2*time.Minute, since())
 	})
 }
 
 func TestCancelOfAGroupWithFunctionsQueuedForAPlace(t *testing.T) {
-	inBothColours(t, func(t *testing.T, ctx context.Context) {
+	InBothColours(t, func(t *testing.T, ctx context.Context) {
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
 		var begun, ended atomic.Int32
@@ -100,13 +100,13 @@ func TestCancelOfAGroupWithFunctionsQueuedForAPlace(t *testing.T) {
 		for i := range 6 {
 			g.Go(func(ctx context.Context) error {
 				if begun.Add(1); i == 1 {
-					cancel(errBoom)
+					cancel(ErrBoom)
 				}
 				defer ended.Add(1)
 				return repaint.Sleep(ctx, time.Hour)
 			})
 		}
-		require.ErrorIs(t, g.Wait(), errBoom)
+		require.ErrorIs(t, g.Wait(), ErrBoom)
 		require.EqualValues(t, 6, begun.Load())
 		require.EqualValues(t, 6, ended.Load())
 	})
@@ -124,7 +124,7 @@ func TestCancelWhileOffloadedEndsTheWaitAtOnceAndTheJoinedOneInTheEnd(t *testing
 				returned.Store(true)
 				return 1, nil
 			}
-			task := spawn(ctx, func(ctx context.Context) (err error) {
+			task := Spawn(ctx, func(ctx context.Context) (err error) {
 				if joined {
 					_, err = repaint.Block(ctx, func(context.Context) (int, error) { return work() })
 					require.True(t, returned.Load(), name)
@@ -137,14 +137,14 @@ func TestCancelWhileOffloadedEndsTheWaitAtOnceAndTheJoinedOneInTheEnd(t *testing
 				return err
 			})
 			<-begun
-			task.Cancel(errBoom)
+			task.Cancel(ErrBoom)
 			if joined {
 				require.NoError(t, repaint.Sleep(ctx, 0))
 				require.False(t, task.Done(), name)
 				close(release)
 			}
 			_, err := repaint.Await(ctx, task)
-			require.ErrorIs(t, err, errBoom, name)
+			require.ErrorIs(t, err, ErrBoom, name)
 		}
 		return nil
 	}))
@@ -157,16 +157,16 @@ func TestCancelOfWhatWaitsToBeOffloadedDropsIt(t *testing.T) {
 		busy := loop.Offload(repaint.CurrentLoop(), func() (int, error) { <-release; return 1, nil })
 		var tasks []*repaint.Task[struct{}]
 		for range 3 {
-			tasks = append(tasks, spawn(ctx, func(ctx context.Context) error {
+			tasks = append(tasks, Spawn(ctx, func(ctx context.Context) error {
 				_, err := repaint.Await(ctx, loop.Offload(repaint.CurrentLoop(), func() (int, error) { t.Error("must not run"); return 0, nil }))
 				return err
 			}))
 		}
 		require.Equal(t, 3, repaint.CurrentStats().Queued)
 		for _, task := range tasks {
-			task.Cancel(errBoom)
+			task.Cancel(ErrBoom)
 			_, err := repaint.Await(ctx, task)
-			require.ErrorIs(t, err, errBoom)
+			require.ErrorIs(t, err, ErrBoom)
 		}
 		close(release)
 		v, err := repaint.Await(ctx, busy)
@@ -176,7 +176,7 @@ func TestCancelOfWhatWaitsToBeOffloadedDropsIt(t *testing.T) {
 }
 
 func TestCancelOfATaskInTheTickInWhichItEnds(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		l := repaint.CurrentLoop()
 		for _, cancelFirst := range []bool{true, false} {
 			var cancelled bool
@@ -184,11 +184,11 @@ func TestCancelOfATaskInTheTickInWhichItEnds(t *testing.T) {
 			gate.OnCancel(func(error) {})
 			task := repaint.Spawn(ctx, func(ctx context.Context) (int, error) { return repaint.Await(ctx, gate.Future()) })
 			if cancelFirst {
-				l.CallSoon(func() { cancelled = task.Cancel(errBoom) })
+				l.CallSoon(func() { cancelled = task.Cancel(ErrBoom) })
 			}
 			gate.Resolve(4)
 			if !cancelFirst {
-				l.CallSoon(func() { cancelled = task.Cancel(errBoom) })
+				l.CallSoon(func() { cancelled = task.Cancel(ErrBoom) })
 			}
 			v, err := repaint.Await(ctx, task)
 			require.NoError(t, err)
@@ -213,12 +213,12 @@ func TestCancelFromOtherGoroutinesOfManyTasksThatAreJustEnding(t *testing.T) {
 			go p.Resolve(1)
 			go func() {
 				for _, task := range tasks {
-					task.Cancel(errBoom)
+					task.Cancel(ErrBoom)
 				}
 			}()
 			for _, task := range tasks {
 				if v, err := repaint.Await(ctx, task); err != nil {
-					require.ErrorIs(t, err, errBoom)
+					require.ErrorIs(t, err, ErrBoom)
 				} else {
 					require.Equal(t, 1, v)
 				}
@@ -229,13 +229,13 @@ func TestCancelFromOtherGoroutinesOfManyTasksThatAreJustEnding(t *testing.T) {
 }
 
 func TestACleanUpMayAwaitSpawnAndGroup(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		since := elapsed()
 		task := repaint.Spawn(ctx, func(ctx context.Context) (sum int, err error) {
 			defer func() {
 				cleanup := context.WithoutCancel(ctx)
-				got, e := repaint.Gather(cleanup, sleeper(1, 1000), sleeper(2, 2000), func(ctx context.Context) (int, error) {
-					return repaint.Await(ctx, repaint.Spawn(ctx, sleeper(3, 3000)))
+				got, e := repaint.Gather(cleanup, Sleeper(1, 1000), Sleeper(2, 2000), func(ctx context.Context) (int, error) {
+					return repaint.Await(ctx, repaint.Spawn(ctx, Sleeper(3, 3000)))
 				})
 				require.NoError(t, e)
 				for _, v := range got {
@@ -244,9 +244,9 @@ func TestACleanUpMayAwaitSpawnAndGroup(t *testing.T) {
 			}()
 			return 0, repaint.Sleep(ctx, time.Hour)
 		})
-		task.Cancel(errBoom)
+		task.Cancel(ErrBoom)
 		v, err := repaint.Await(ctx, task)
-		require.ErrorIs(t, err, errBoom)
+		require.ErrorIs(t, err, ErrBoom)
 		require.Equal(t, 6, v)
 		require.Equal(t, 3*time.Second, since())
 	})
@@ -257,14 +257,14 @@ func TestASwallowedCancelReturnsAtEachFurtherWait(t *testing.T) {
 		since := elapsed()
 		task := repaint.Spawn(ctx, func(ctx context.Context) (noticed int, err error) {
 			for range 100 {
-				if errors.Is(repaint.Sleep(ctx, time.Minute), errBoom) {
+				if errors.Is(repaint.Sleep(ctx, time.Minute), ErrBoom) {
 					noticed++
 				}
 			}
 			return noticed, nil
 		})
 		require.NoError(t, repaint.Sleep(ctx, 10*time.Minute+time.Second))
-		task.Cancel(errBoom)
+		task.Cancel(ErrBoom)
 		v, err := repaint.Await(ctx, task)
 		require.NoError(t, err)
 		require.Equal(t, 90, v)
@@ -307,14 +307,14 @@ func TestCancelOfWhatWaitsForManyCancelsThemAndWaitsForAll(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			virtually(t, func(ctx context.Context) {
+			Virtually(t, func(ctx context.Context) {
 				since := elapsed()
 				told, ended := 0, 0
 				var fns []func(context.Context) (int, error)
 				for i := range 4 {
 					fns = append(fns, func(ctx context.Context) (int, error) {
 						err := repaint.Sleep(ctx, time.Hour)
-						if errors.Is(err, errBoom) && since() == 0 {
+						if errors.Is(err, ErrBoom) && since() == 0 {
 							told++
 						}
 						require.NoError(t, repaint.Sleep(context.WithoutCancel(ctx), time.Duration(i)*time.Second))
@@ -322,15 +322,15 @@ func TestCancelOfWhatWaitsForManyCancelsThemAndWaitsForAll(t *testing.T) {
 						return 0, err
 					})
 				}
-				task := spawn(ctx, func(ctx context.Context) error {
+				task := Spawn(ctx, func(ctx context.Context) error {
 					err := many(ctx, fns)
 					require.Equal(t, 4, told)
 					require.Equal(t, 4, ended)
 					return err
 				})
-				task.Cancel(errBoom)
+				task.Cancel(ErrBoom)
 				_, err := repaint.Await(ctx, task)
-				require.ErrorIs(t, err, errBoom)
+				require.ErrorIs(t, err, ErrBoom)
 				require.ErrorIs(t, err, context.Canceled)
 				require.Equal(t, 3*time.Second, since())
 			})
@@ -339,7 +339,7 @@ func TestCancelOfWhatWaitsForManyCancelsThemAndWaitsForAll(t *testing.T) {
 }
 
 func TestCancelOfASpawnerReachesAllBelowInTheSameTick(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		const depth, width = 4, 3
 		waiting, told := 0, 0
 		since := elapsed()
@@ -348,22 +348,22 @@ func TestCancelOfASpawnerReachesAllBelowInTheSameTick(t *testing.T) {
 			return func(ctx context.Context) error {
 				if depth > 0 {
 					for range width {
-						spawn(ctx, grow(depth-1))
+						Spawn(ctx, grow(depth-1))
 					}
 				}
 				waiting++
 				err := repaint.Sleep(ctx, time.Hour)
-				if errors.Is(err, errBoom) {
+				if errors.Is(err, ErrBoom) {
 					told++
 				}
 				return err
 			}
 		}
-		top := spawn(ctx, grow(depth))
+		top := Spawn(ctx, grow(depth))
 		require.Equal(t, 1+3+9+27+81, waiting)
-		top.Cancel(errBoom)
+		top.Cancel(ErrBoom)
 		_, err := repaint.Await(ctx, top)
-		require.ErrorIs(t, err, errBoom)
+		require.ErrorIs(t, err, ErrBoom)
 		require.NoError(t, repaint.Sleep(ctx, 0))
 		require.Equal(t, waiting, told)
 		require.Zero(t, since())
@@ -372,10 +372,10 @@ func TestCancelOfASpawnerReachesAllBelowInTheSameTick(t *testing.T) {
 }
 
 func TestDeadlineAndCauseComeThroughAllLayers(t *testing.T) {
-	inBothColours(t, func(t *testing.T, ctx context.Context) {
-		ctx, cancel := context.WithDeadlineCause(ctx, time.Now().Add(time.Millisecond), errBoom)
+	InBothColours(t, func(t *testing.T, ctx context.Context) {
+		ctx, cancel := context.WithDeadlineCause(ctx, time.Now().Add(time.Millisecond), ErrBoom)
 		defer cancel()
-		ctx = context.WithValue(ctx, keyOfTest{}, 1)
+		ctx = context.WithValue(ctx, Key{}, 1)
 		_, err := repaint.Gather(ctx, func(ctx context.Context) (int, error) {
 			g := repaint.NewGroup(ctx)
 			g.Go(func(ctx context.Context) error {
@@ -385,39 +385,39 @@ func TestDeadlineAndCauseComeThroughAllLayers(t *testing.T) {
 					require.WithinDuration(t, time.Now(), at, time.Minute)
 					err := repaint.Sleep(ctx, time.Hour)
 					require.Equal(t, context.DeadlineExceeded, ctx.Err())
-					require.Equal(t, errBoom, context.Cause(ctx))
+					require.Equal(t, ErrBoom, context.Cause(ctx))
 					return 0, err
 				})
 				return err
 			})
 			return 0, g.Wait()
 		})
-		require.ErrorIs(t, err, errBoom)
+		require.ErrorIs(t, err, ErrBoom)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.NotErrorIs(t, err, context.Canceled)
 	})
 }
 
 func TestTheFirstCauseOfATaskCounts(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		outer, cancel := context.WithCancelCause(ctx)
-		task := spawn(outer, func(ctx context.Context) error {
+		task := Spawn(outer, func(ctx context.Context) error {
 			_ = ctx.Done() // as a library may do that knows only contexts
 			return repaint.Sleep(ctx, time.Hour)
 		})
-		task.Cancel(errBoom)
+		task.Cancel(ErrBoom)
 		cancel(errors.New("too late"))
 		_, err := repaint.Await(ctx, task)
-		require.ErrorIs(t, err, errBoom)
+		require.ErrorIs(t, err, ErrBoom)
 		require.NotContains(t, err.Error(), "too late")
 	})
 }
 
 func TestAContextMadeBelowAScopeWhoseAncestorHasJustEnded(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		outer, cancel := context.WithCancel(ctx)
-		_, err := repaint.Await(ctx, spawn(outer, func(ctx context.Context) error {
-			_, err := repaint.Await(context.WithoutCancel(ctx), spawn(ctx, func(ctx context.Context) error {
+		_, err := repaint.Await(ctx, Spawn(outer, func(ctx context.Context) error {
+			_, err := repaint.Await(context.WithoutCancel(ctx), Spawn(ctx, func(ctx context.Context) error {
 				cancel()
 				_ = ctx.Done() // package context notices what the scope has yet to be told
 				return repaint.Sleep(ctx, 0)
@@ -429,15 +429,15 @@ func TestAContextMadeBelowAScopeWhoseAncestorHasJustEnded(t *testing.T) {
 }
 
 func TestACancelBelowAScopeWhoseAncestorHasJustEnded(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		outer, cancel := context.WithCancel(ctx)
-		_, err := repaint.Await(ctx, spawn(outer, func(ctx context.Context) error {
-			task := spawn(ctx, func(ctx context.Context) error {
+		_, err := repaint.Await(ctx, Spawn(outer, func(ctx context.Context) error {
+			task := Spawn(ctx, func(ctx context.Context) error {
 				_ = ctx.Done()
 				return repaint.Sleep(ctx, time.Hour)
 			})
 			cancel()
-			task.Cancel(errBoom)
+			task.Cancel(ErrBoom)
 			_, err := repaint.Await(context.WithoutCancel(ctx), task)
 			return err
 		}))
@@ -446,12 +446,12 @@ func TestACancelBelowAScopeWhoseAncestorHasJustEnded(t *testing.T) {
 }
 
 func TestTheFirstCauseOfATaskCountsAlsoIfNobodyHasLooked(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		outer, cancel := context.WithCancelCause(ctx)
-		task := spawn(outer, func(ctx context.Context) error { return repaint.Sleep(ctx, time.Hour) })
-		task.Cancel(errBoom)
+		task := Spawn(outer, func(ctx context.Context) error { return repaint.Sleep(ctx, time.Hour) })
+		task.Cancel(ErrBoom)
 		cancel(errors.New("too late"))
 		_, err := repaint.Await(ctx, task)
-		require.ErrorIs(t, err, errBoom)
+		require.ErrorIs(t, err, ErrBoom)
 	})
 }

@@ -1,4 +1,4 @@
-package repaint_test
+package bridgetest
 
 import (
 	"context"
@@ -19,7 +19,7 @@ import (
 // What asyncio's task groups and trio's nurseries promise, and the limit of a group.
 
 func TestAFunctionStartedInAnEndingGroupFindsItsContextEnded(t *testing.T) {
-	inBothColours(t, func(t *testing.T, ctx context.Context) {
+	InBothColours(t, func(t *testing.T, ctx context.Context) {
 		g := repaint.NewGroup(ctx)
 		var seen error
 		g.Go(func(ctx context.Context) error {
@@ -30,14 +30,14 @@ func TestAFunctionStartedInAnEndingGroupFindsItsContextEnded(t *testing.T) {
 			})
 			return nil
 		})
-		g.Go(func(context.Context) error { return errBoom })
-		require.Equal(t, errBoom, g.Wait())
-		require.ErrorIs(t, seen, errBoom)
+		g.Go(func(context.Context) error { return ErrBoom })
+		require.Equal(t, ErrBoom, g.Wait())
+		require.ErrorIs(t, seen, ErrBoom)
 	})
 }
 
 func TestErrorsOfTheSameTickAreAllReportedInTheirOrder(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		gate := loop.NewPromise[int](repaint.CurrentLoop())
 		g := repaint.NewGroup(ctx)
 		var want []error
@@ -70,7 +70,7 @@ func TestNestedGroupsEndFromTheInsideOut(t *testing.T) {
 				for j := range 2 {
 					inner.Go(func(ctx context.Context) error {
 						err := repaint.Sleep(ctx, time.Hour)
-						require.ErrorIs(t, err, errBoom)
+						require.ErrorIs(t, err, ErrBoom)
 						note("function %d.%d", i, j)
 						return err
 					})
@@ -82,9 +82,9 @@ func TestNestedGroupsEndFromTheInsideOut(t *testing.T) {
 		}
 		outer.Go(func(ctx context.Context) error {
 			require.NoError(t, repaint.Sleep(ctx, time.Minute))
-			return errBoom
+			return ErrBoom
 		})
-		require.Equal(t, errBoom, outer.Wait())
+		require.Equal(t, ErrBoom, outer.Wait())
 		note("outer")
 		at := func(text string) int { return slices.Index(log, text) }
 		require.Len(t, log, 7)
@@ -98,7 +98,7 @@ func TestNestedGroupsEndFromTheInsideOut(t *testing.T) {
 }
 
 func TestAnErrorOfAnInnerGroupEndsTheOuterOne(t *testing.T) {
-	inBothColours(t, func(t *testing.T, ctx context.Context) {
+	InBothColours(t, func(t *testing.T, ctx context.Context) {
 		var beside error
 		outer := repaint.NewGroup(ctx)
 		outer.Go(func(ctx context.Context) error {
@@ -108,27 +108,27 @@ func TestAnErrorOfAnInnerGroupEndsTheOuterOne(t *testing.T) {
 		outer.Go(func(ctx context.Context) error {
 			inner := repaint.NewGroup(ctx)
 			inner.Go(func(ctx context.Context) error { return repaint.Sleep(ctx, time.Hour) })
-			inner.Go(func(ctx context.Context) error { return errBoom })
+			inner.Go(func(ctx context.Context) error { return ErrBoom })
 			return fmt.Errorf("inner: %w", inner.Wait())
 		})
 		require.EqualError(t, outer.Wait(), "inner: boom")
-		require.ErrorIs(t, beside, errBoom)
+		require.ErrorIs(t, beside, ErrBoom)
 	})
 }
 
 func TestAnErrorOfTheGroupDoesNotHideTheCancellationFromOutside(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		fromOutside := errors.New("from outside")
 		for _, cancelFirst := range []bool{true, false} {
 			gate := loop.NewPromise[int](repaint.CurrentLoop())
-			task := spawn(ctx, func(ctx context.Context) error {
+			task := Spawn(ctx, func(ctx context.Context) error {
 				g := repaint.NewGroup(ctx)
 				g.Go(func(ctx context.Context) error {
 					_, _ = repaint.Await(ctx, gate.Future())
-					return errBoom
+					return ErrBoom
 				})
 				g.Go(func(ctx context.Context) error { return repaint.Sleep(ctx, time.Hour) })
-				require.ErrorIs(t, g.Wait(), errBoom)
+				require.ErrorIs(t, g.Wait(), ErrBoom)
 				require.ErrorIs(t, context.Cause(ctx), fromOutside)
 				return repaint.Sleep(ctx, 0)
 			})
@@ -146,7 +146,7 @@ func TestAnErrorOfTheGroupDoesNotHideTheCancellationFromOutside(t *testing.T) {
 }
 
 func TestFunctionsMayStartFurtherOnesWhileWaitWaits(t *testing.T) {
-	inBothColours(t, func(t *testing.T, ctx context.Context) {
+	InBothColours(t, func(t *testing.T, ctx context.Context) {
 		g := repaint.NewGroup(ctx)
 		var ended atomic.Int32
 		var descend func(depth int) func(ctx context.Context) error
@@ -167,7 +167,7 @@ func TestFunctionsMayStartFurtherOnesWhileWaitWaits(t *testing.T) {
 }
 
 func TestAGroupWithoutFunctionsIsDoneAtOnce(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		before := repaint.CurrentStats().Ticks
 		require.NoError(t, repaint.NewGroup(ctx).Wait())
 		ctx, cancel := context.WithCancel(ctx)
@@ -178,7 +178,7 @@ func TestAGroupWithoutFunctionsIsDoneAtOnce(t *testing.T) {
 }
 
 func TestTheContextOfAGroupEndsWithIt(t *testing.T) {
-	inBothColours(t, func(t *testing.T, ctx context.Context) {
+	InBothColours(t, func(t *testing.T, ctx context.Context) {
 		var inside context.Context
 		g := repaint.NewGroup(ctx)
 		g.Go(func(ctx context.Context) error {
@@ -192,13 +192,13 @@ func TestTheContextOfAGroupEndsWithIt(t *testing.T) {
 }
 
 func TestAPanicInAGroupIsMoreThanItsErrors(t *testing.T) {
-	inBothColours(t, func(t *testing.T, ctx context.Context) {
-		p := recovered(func() {
+	InBothColours(t, func(t *testing.T, ctx context.Context) {
+		p := Recovered(func() {
 			g := repaint.NewGroup(ctx)
 			g.Go(func(context.Context) error { return errors.New("an error") })
 			g.Go(func(ctx context.Context) error {
 				_ = repaint.Sleep(ctx, time.Hour)
-				panics()
+				Panics()
 				return nil
 			})
 			g.Go(func(ctx context.Context) error {
@@ -207,12 +207,12 @@ func TestAPanicInAGroupIsMoreThanItsErrors(t *testing.T) {
 			})
 			_ = g.Wait()
 		})
-		require.ErrorIs(t, p, errBoom)
+		require.ErrorIs(t, p, ErrBoom)
 	})
 }
 
 func TestAGroupsFunctionMayWaitForAnotherOfTheSameGroup(t *testing.T) {
-	inBothColours(t, func(t *testing.T, ctx context.Context) {
+	InBothColours(t, func(t *testing.T, ctx context.Context) {
 		started := loop.NewPromise[string](nil) // as with a nursery's start
 		g := repaint.NewGroup(ctx)
 		g.Go(func(ctx context.Context) error {
@@ -229,7 +229,7 @@ func TestAGroupsFunctionMayWaitForAnotherOfTheSameGroup(t *testing.T) {
 }
 
 func TestTheLimitOfAGroupIsReachedAndKept(t *testing.T) {
-	inBothColours(t, func(t *testing.T, ctx context.Context) {
+	InBothColours(t, func(t *testing.T, ctx context.Context) {
 		const limit = 3
 		full := loop.NewPromise[struct{}](nil)
 		var running, most atomic.Int32
@@ -275,7 +275,7 @@ func TestPlacesInAGroupAreGivenInTheOrderOfTheWaiting(t *testing.T) {
 }
 
 func TestTryGoNeitherWaitsNorOvertakes(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		var order []string
 		g := repaint.NewGroup(ctx)
 		g.SetLimit(1)
@@ -287,7 +287,7 @@ func TestTryGoNeitherWaitsNorOvertakes(t *testing.T) {
 		}
 		require.True(t, g.TryGo(note("first")))
 		require.False(t, g.TryGo(note("refused")))
-		waiting := spawn(ctx, func(context.Context) error {
+		waiting := Spawn(ctx, func(context.Context) error {
 			g.Go(note("second"))
 			return nil
 		})
@@ -304,32 +304,32 @@ func TestTryGoNeitherWaitsNorOvertakes(t *testing.T) {
 }
 
 func TestAGroupThatHasFailedStillGivesItsPlaces(t *testing.T) {
-	inBothColours(t, func(t *testing.T, ctx context.Context) {
+	InBothColours(t, func(t *testing.T, ctx context.Context) {
 		var seen error
 		g := repaint.NewGroup(ctx)
 		g.SetLimit(1)
 		g.Go(func(ctx context.Context) error {
 			_ = repaint.Sleep(ctx, time.Millisecond)
-			return errBoom
+			return ErrBoom
 		})
 		g.Go(func(ctx context.Context) error {
 			seen = repaint.Sleep(ctx, time.Hour)
 			return seen
 		})
-		require.Equal(t, errBoom, g.Wait())
-		require.ErrorIs(t, seen, errBoom)
+		require.Equal(t, ErrBoom, g.Wait())
+		require.ErrorIs(t, seen, ErrBoom)
 	})
 }
 
 func TestAFunctionThatPanicsGivesItsPlaceBack(t *testing.T) {
-	inBothColours(t, func(t *testing.T, ctx context.Context) {
+	InBothColours(t, func(t *testing.T, ctx context.Context) {
 		second := false
-		p := recovered(func() {
+		p := Recovered(func() {
 			g := repaint.NewGroup(ctx)
 			g.SetLimit(1)
 			g.Go(func(ctx context.Context) error {
 				_ = repaint.Sleep(ctx, time.Millisecond)
-				panics()
+				Panics()
 				return nil
 			})
 			g.Go(func(ctx context.Context) error {
@@ -338,13 +338,13 @@ func TestAFunctionThatPanicsGivesItsPlaceBack(t *testing.T) {
 			})
 			_ = g.Wait()
 		})
-		require.ErrorIs(t, p, errBoom)
+		require.ErrorIs(t, p, ErrBoom)
 		require.True(t, second)
 	})
 }
 
 func TestACallbackCannotWaitForAPlaceInAGroup(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		g := repaint.NewGroup(ctx)
 		g.SetLimit(1)
 		l := repaint.CurrentLoop()
@@ -379,7 +379,7 @@ func TestAFullGroupWhoseFunctionsAllWaitForAPlaceIsADeadlock(t *testing.T) {
 }
 
 func TestTheLimitOfAGroupIsSetBeforeItsFirstFunction(t *testing.T) {
-	inBothColours(t, func(t *testing.T, ctx context.Context) {
+	InBothColours(t, func(t *testing.T, ctx context.Context) {
 		g := repaint.NewGroup(ctx)
 		g.SetLimit(-1) // none
 		for range 100 {

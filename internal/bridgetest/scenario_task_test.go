@@ -1,4 +1,4 @@
-package repaint_test
+package bridgetest
 
 import (
 	"context"
@@ -18,15 +18,10 @@ import (
 // inATask runs a test in a task of a loop with a virtual clock.
 func inATask(t *testing.T, test func(ctx context.Context)) {
 	t.Helper()
-	virtually(t, func(ctx context.Context) {
-		_, err := repaint.Await(ctx, spawn(ctx, func(ctx context.Context) error { test(ctx); return nil }))
+	Virtually(t, func(ctx context.Context) {
+		_, err := repaint.Await(ctx, Spawn(ctx, func(ctx context.Context) error { test(ctx); return nil }))
 		require.NoError(t, err)
 	})
-}
-
-// spawn is repaint.Spawn for a function without a result.
-func spawn(ctx context.Context, fn func(ctx context.Context) error, opts ...repaint.TaskOption) *repaint.Task[struct{}] {
-	return repaint.Spawn(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) }, opts...)
 }
 
 // elapsed measures the time of the current loop.
@@ -45,7 +40,7 @@ func shielded[T any](f *loop.Future[T]) *loop.Future[T] {
 }
 
 func TestAllWhoAwaitAFutureGetItsResultInTheOrderOfTheirWaiting(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		p := loop.NewPromise[int](repaint.CurrentLoop())
 		var order []int
 		g := repaint.NewGroup(ctx)
@@ -64,7 +59,7 @@ func TestAllWhoAwaitAFutureGetItsResultInTheOrderOfTheirWaiting(t *testing.T) {
 }
 
 func TestTasksGoOnInTheOrderInWhichTheirFuturesWereCompleted(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		var promises [4]*loop.Promise[int]
 		var order []int
 		g := repaint.NewGroup(ctx)
@@ -86,34 +81,34 @@ func TestTasksGoOnInTheOrderInWhichTheirFuturesWereCompleted(t *testing.T) {
 }
 
 func TestCancelOfOneAwaiterFailsTheFutureForAll(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		p := loop.NewPromise[int](repaint.CurrentLoop())
 		var tasks [3]*repaint.Task[struct{}]
 		for i := range tasks {
-			tasks[i] = spawn(ctx, func(ctx context.Context) error {
+			tasks[i] = Spawn(ctx, func(ctx context.Context) error {
 				_, err := repaint.Await(ctx, p.Future())
 				require.Equal(t, i == 1, ctx.Err() != nil, "only one of them is cancelled")
 				return err
 			})
 		}
-		tasks[1].Cancel(errBoom)
+		tasks[1].Cancel(ErrBoom)
 		for _, task := range tasks {
 			_, err := repaint.Await(ctx, task)
-			require.ErrorIs(t, err, errBoom)
+			require.ErrorIs(t, err, ErrBoom)
 		}
 		require.False(t, p.Resolve(1))
 	})
 }
 
 func TestAFutureWhoseOwnerIgnoresCancelsGoesOnForTheOthers(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		p := loop.NewPromise[int](repaint.CurrentLoop())
 		p.OnCancel(func(error) {})
 		wait := func(ctx context.Context) (int, error) { return repaint.Await(ctx, p.Future()) }
 		cancelled, other := repaint.Spawn(ctx, wait), repaint.Spawn(ctx, wait)
-		cancelled.Cancel(errBoom)
+		cancelled.Cancel(ErrBoom)
 		_, err := repaint.Await(ctx, cancelled)
-		require.ErrorIs(t, err, errBoom, "whose Await returns all the same")
+		require.ErrorIs(t, err, ErrBoom, "whose Await returns all the same")
 		require.False(t, other.Done())
 		require.True(t, p.Resolve(7))
 		v, err := repaint.Await(ctx, other)
@@ -124,13 +119,13 @@ func TestAFutureWhoseOwnerIgnoresCancelsGoesOnForTheOthers(t *testing.T) {
 
 func TestAShieldedTaskOutlivesWhoAwaitsIt(t *testing.T) {
 	inATask(t, func(ctx context.Context) {
-		work := repaint.Spawn(ctx, sleeper(3, 10))
+		work := repaint.Spawn(ctx, Sleeper(3, 10))
 		impatient := repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
 			return repaint.Await(ctx, shielded(work.AsFuture()))
 		})
-		impatient.Cancel(errBoom)
+		impatient.Cancel(ErrBoom)
 		_, err := repaint.Await(ctx, impatient)
-		require.ErrorIs(t, err, errBoom)
+		require.ErrorIs(t, err, ErrBoom)
 		require.False(t, work.Done())
 		v, err := repaint.Await(ctx, work)
 		require.NoError(t, err)
@@ -155,35 +150,35 @@ func TestTheErrorOfACancelledFutureIsNotItsAwaitersCancellation(t *testing.T) {
 }
 
 func TestCancelGoesDownAChainOfAwaitsAtOnceAndNobodyInItWaits(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		since := elapsed()
 		independent := context.WithoutCancel(ctx)
-		innermost := spawn(independent, func(ctx context.Context) error {
+		innermost := Spawn(independent, func(ctx context.Context) error {
 			return errors.Join(repaint.Sleep(ctx, 2*time.Hour), repaint.Sleep(context.WithoutCancel(ctx), time.Hour))
 		})
 		chain := []*repaint.Task[struct{}]{innermost}
 		for range 5 {
 			below := chain[len(chain)-1]
-			chain = append(chain, spawn(independent, func(ctx context.Context) error {
+			chain = append(chain, Spawn(independent, func(ctx context.Context) error {
 				_, err := repaint.Await(ctx, below)
 				return err
 			}))
 		}
-		chain[5].Cancel(errBoom)
+		chain[5].Cancel(ErrBoom)
 		for i := 5; i > 0; i-- {
 			_, err := repaint.Await(ctx, chain[i])
-			require.ErrorIs(t, err, errBoom)
+			require.ErrorIs(t, err, ErrBoom)
 			require.Zero(t, since())
 		}
 		_, err := repaint.Await(ctx, innermost)
-		require.ErrorIs(t, err, errBoom)
+		require.ErrorIs(t, err, ErrBoom)
 		require.Equal(t, time.Hour, since(), "only the one that cleans up takes its time")
 	})
 }
 
 func TestACancelledSleepLeavesNoTimer(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
-		task := spawn(ctx, func(ctx context.Context) error { return repaint.Sleep(ctx, time.Hour) })
+	Virtually(t, func(ctx context.Context) {
+		task := Spawn(ctx, func(ctx context.Context) error { return repaint.Sleep(ctx, time.Hour) })
 		require.Equal(t, 1, repaint.CurrentStats().Timers)
 		task.Cancel(nil)
 		_, err := repaint.Await(ctx, task)
@@ -193,14 +188,14 @@ func TestACancelledSleepLeavesNoTimer(t *testing.T) {
 }
 
 func TestSpawnsNestAndEachSpawnerIsAfterwardsWhoItWas(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		var log []string
 		inner := loop.NewPromise[int](repaint.CurrentLoop())
-		outer := spawn(ctx, func(ctx context.Context) error {
+		outer := Spawn(ctx, func(ctx context.Context) error {
 			log = append(log, "outer begins")
-			middle := spawn(ctx, func(ctx context.Context) error {
+			middle := Spawn(ctx, func(ctx context.Context) error {
 				log = append(log, "middle begins")
-				spawn(ctx, func(ctx context.Context) error {
+				Spawn(ctx, func(ctx context.Context) error {
 					log = append(log, "inner begins and ends")
 					return nil
 				})
@@ -228,9 +223,9 @@ func TestSpawnsNestAndEachSpawnerIsAfterwardsWhoItWas(t *testing.T) {
 }
 
 func TestATaskThatAwaitsItselfIsADeadlock(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		var task *repaint.Task[struct{}]
-		task = spawn(ctx, func(ctx context.Context) error {
+		task = Spawn(ctx, func(ctx context.Context) error {
 			if err := repaint.Sleep(ctx, 0); err != nil {
 				return err
 			}
@@ -241,18 +236,18 @@ func TestATaskThatAwaitsItselfIsADeadlock(t *testing.T) {
 		var dead *repaint.DeadlockError
 		require.ErrorAs(t, err, &dead)
 		require.Regexp(t, `\(narcissus\).* waits for task 1 \(narcissus\)`, dead.Waiting[1])
-		task.Cancel(errBoom)
+		task.Cancel(ErrBoom)
 		_, err = repaint.Await(ctx, task)
-		require.ErrorIs(t, err, errBoom, "a cancel ends it")
+		require.ErrorIs(t, err, ErrBoom, "a cancel ends it")
 	})
 }
 
 func TestEachAwaitOfAFailedTaskGetsTheSameError(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
-		task := repaint.Spawn(ctx, failing(errBoom, 1))
+	Virtually(t, func(ctx context.Context) {
+		task := repaint.Spawn(ctx, Failing(ErrBoom, 1))
 		_, first := repaint.Await(ctx, task)
 		_, second := repaint.Await(ctx, task)
-		require.ErrorIs(t, first, errBoom)
+		require.ErrorIs(t, first, ErrBoom)
 		require.True(t, first == second)
 	})
 }
@@ -278,12 +273,12 @@ func TestAnotherGoroutineSpawnsThroughPost(t *testing.T) {
 		l := repaint.CurrentLoop()
 		outside := loop.NewPromise[struct{}](nil)
 		go outside.Complete(func() (struct{}, error) {
-			v, err := repaint.Await(context.Background(), spawnFromAfar(l, ctx, sleeper(4, 0)))
+			v, err := repaint.Await(context.Background(), spawnFromAfar(l, ctx, Sleeper(4, 0)))
 			require.NoError(t, err)
 			require.Equal(t, 4, v)
 
-			_, err = repaint.Await(context.Background(), spawnFromAfar(l, ctx, failing(errBoom, 0)))
-			require.ErrorIs(t, err, errBoom)
+			_, err = repaint.Await(context.Background(), spawnFromAfar(l, ctx, Failing(ErrBoom, 0)))
+			require.ErrorIs(t, err, ErrBoom)
 
 			t.Log("who gives up cancels the task")
 			begun, ended := make(chan struct{}), make(chan error, 1)
@@ -296,11 +291,11 @@ func TestAnotherGoroutineSpawnsThroughPost(t *testing.T) {
 			})
 			go func() {
 				<-begun
-				giveUp(errBoom)
+				giveUp(ErrBoom)
 			}()
 			_, err = repaint.Await(impatient, f)
-			require.ErrorIs(t, err, errBoom)
-			require.ErrorIs(t, <-ended, errBoom)
+			require.ErrorIs(t, err, ErrBoom)
+			require.ErrorIs(t, <-ended, ErrBoom)
 			return struct{}{}, nil
 		})
 		_, err := repaint.Await(ctx, outside.Future())
@@ -315,7 +310,7 @@ func TestAsCompletedUnderATimeoutYieldsWhatCameInTimeAndThenErrors(t *testing.T)
 		defer cancel()
 		var got []int
 		late := 0
-		for v, err := range repaint.AsCompleted(limited, sleeper(3, 30), sleeper(1, 10), sleeper(4, 40), sleeper(2, 20)) {
+		for v, err := range repaint.AsCompleted(limited, Sleeper(3, 30), Sleeper(1, 10), Sleeper(4, 40), Sleeper(2, 20)) {
 			if err != nil {
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 				late++
@@ -332,8 +327,8 @@ func TestAsCompletedUnderATimeoutYieldsWhatCameInTimeAndThenErrors(t *testing.T)
 }
 
 func TestGatherNestsAndSharesTasks(t *testing.T) {
-	inBothColours(t, func(t *testing.T, ctx context.Context) {
-		shared := later(5)
+	InBothColours(t, func(t *testing.T, ctx context.Context) {
+		shared := Later(5)
 		pair := func(ctx context.Context) ([]int, error) {
 			wait := func(ctx context.Context) (int, error) { return repaint.Await(ctx, shared) }
 			return repaint.Gather(ctx, wait, wait)
@@ -345,8 +340,8 @@ func TestGatherNestsAndSharesTasks(t *testing.T) {
 }
 
 func TestAFunctionThatFailsWithACancellationOfItsOwnFailsItsGather(t *testing.T) {
-	inBothColours(t, func(t *testing.T, ctx context.Context) {
-		_, err := repaint.Gather(ctx, sleeper(1, int(time.Hour/time.Millisecond)), func(context.Context) (int, error) {
+	InBothColours(t, func(t *testing.T, ctx context.Context) {
+		_, err := repaint.Gather(ctx, Sleeper(1, int(time.Hour/time.Millisecond)), func(context.Context) (int, error) {
 			return 0, context.Canceled
 		})
 		require.Equal(t, context.Canceled, err)
@@ -355,40 +350,40 @@ func TestAFunctionThatFailsWithACancellationOfItsOwnFailsItsGather(t *testing.T)
 }
 
 func TestAGatherWhoseContextHasEndedStillCallsItsFunctions(t *testing.T) {
-	inBothColours(t, func(t *testing.T, ctx context.Context) {
+	InBothColours(t, func(t *testing.T, ctx context.Context) {
 		ctx, cancel := context.WithCancelCause(ctx)
-		cancel(errBoom)
+		cancel(ErrBoom)
 		got, err := repaint.Gather(ctx, func(ctx context.Context) (int, error) {
 			return 6, nil // it doesn't wait, and so doesn't notice
-		}, sleeper(7, 0))
-		require.ErrorIs(t, err, errBoom)
+		}, Sleeper(7, 0))
+		require.ErrorIs(t, err, ErrBoom)
 		require.Equal(t, 6, got[0])
 	})
 }
 
 func TestValuesOfAContextGoDownToTasksAndNotUp(t *testing.T) {
 	inATask(t, func(ctx context.Context) {
-		ctx = context.WithValue(ctx, keyOfTest{}, "outer")
-		_, err := repaint.Await(ctx, spawn(ctx, func(ctx context.Context) error {
-			require.Equal(t, "outer", ctx.Value(keyOfTest{}))
-			ctx = context.WithValue(ctx, keyOfTest{}, "inner")
-			_, err := repaint.Await(ctx, spawn(ctx, func(ctx context.Context) error {
+		ctx = context.WithValue(ctx, Key{}, "outer")
+		_, err := repaint.Await(ctx, Spawn(ctx, func(ctx context.Context) error {
+			require.Equal(t, "outer", ctx.Value(Key{}))
+			ctx = context.WithValue(ctx, Key{}, "inner")
+			_, err := repaint.Await(ctx, Spawn(ctx, func(ctx context.Context) error {
 				require.NoError(t, repaint.Sleep(ctx, time.Second))
-				require.Equal(t, "inner", ctx.Value(keyOfTest{}))
+				require.Equal(t, "inner", ctx.Value(Key{}))
 				return nil
 			}))
 			return err
 		}))
 		require.NoError(t, err)
-		require.Equal(t, "outer", ctx.Value(keyOfTest{}))
+		require.Equal(t, "outer", ctx.Value(Key{}))
 	})
 }
 
 func TestATaskMayBeAwaitedAfterItsSpawnerHasGone(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		var child *repaint.Task[int]
-		_, err := repaint.Await(ctx, spawn(ctx, func(ctx context.Context) error {
-			child = repaint.Spawn(context.WithoutCancel(ctx), sleeper(8, 1000))
+		_, err := repaint.Await(ctx, Spawn(ctx, func(ctx context.Context) error {
+			child = repaint.Spawn(context.WithoutCancel(ctx), Sleeper(8, 1000))
 			return nil
 		}))
 		require.NoError(t, err)
@@ -406,7 +401,7 @@ func TestAFutureAwaitedUnderDifferentContextsInTurnNoticesEachOfThem(t *testing.
 			short, cancel := repaint.WithTimeout(ctx, time.Second)
 			since := elapsed()
 			if i%2 == 1 {
-				short = context.WithValue(short, keyOfTest{}, i)
+				short = context.WithValue(short, Key{}, i)
 			}
 			_, err := repaint.Await(short, p.Future())
 			require.ErrorIs(t, err, context.DeadlineExceeded)

@@ -1,4 +1,4 @@
-package repaint_test
+package bridgetest
 
 import (
 	"context"
@@ -21,14 +21,14 @@ import (
 func TestARunWhoseContextHasEndedCallsMainWhoseWaitsFail(t *testing.T) {
 	leakcheck.Test(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(errBoom)
+	cancel(ErrBoom)
 	called := false
 	err := repaint.Run(ctx, func(ctx context.Context) error {
 		called = true
-		_, err := repaint.Await(ctx, spawn(ctx, func(ctx context.Context) error { return repaint.Sleep(ctx, time.Hour) }))
+		_, err := repaint.Await(ctx, Spawn(ctx, func(ctx context.Context) error { return repaint.Sleep(ctx, time.Hour) }))
 		return err
 	})
-	require.ErrorIs(t, err, errBoom)
+	require.ErrorIs(t, err, ErrBoom)
 	require.True(t, called)
 }
 
@@ -37,7 +37,7 @@ func TestErrorsOfTasksThatAreLeftDoNotReplaceMains(t *testing.T) {
 	joined := 0
 	leave := func(ctx context.Context) {
 		for range 3 {
-			spawn(ctx, func(ctx context.Context) error {
+			Spawn(ctx, func(ctx context.Context) error {
 				_ = repaint.Sleep(ctx, time.Hour)
 				joined++
 				return errors.New("while ending")
@@ -48,9 +48,9 @@ func TestErrorsOfTasksThatAreLeftDoNotReplaceMains(t *testing.T) {
 		leave(ctx)
 		return nil
 	}))
-	require.Equal(t, errBoom, repaint.Run(t.Context(), func(ctx context.Context) error {
+	require.Equal(t, ErrBoom, repaint.Run(t.Context(), func(ctx context.Context) error {
 		leave(ctx)
-		return errBoom
+		return ErrBoom
 	}))
 	require.Equal(t, 6, joined)
 }
@@ -59,7 +59,7 @@ func TestMainsOwnPanicIsMoreThanATasks(t *testing.T) {
 	leakcheck.Test(t)
 	require.PanicsWithValue(t, "main", func() {
 		_ = repaint.Run(t.Context(), func(ctx context.Context) error {
-			spawn(ctx, func(context.Context) error { panics(); return nil })
+			Spawn(ctx, func(context.Context) error { Panics(); return nil })
 			panic("main")
 		}, loop.WithReport(func(error) {}))
 	})
@@ -76,13 +76,13 @@ func TestTasksThatSpawnFurtherOnesWhileRunEndsAreJoinedToo(t *testing.T) {
 				defer func() { ended++ }()
 				err := repaint.Sleep(ctx, time.Hour)
 				if depth > 0 {
-					spawn(ctx, descend(depth-1))
-					spawn(context.WithoutCancel(ctx), descend(depth-1))
+					Spawn(ctx, descend(depth-1))
+					Spawn(context.WithoutCancel(ctx), descend(depth-1))
 				}
 				return err
 			}
 		}
-		spawn(ctx, descend(5))
+		Spawn(ctx, descend(5))
 		return nil
 	}, loop.WithVirtualClock(time.Unix(0, 0))))
 	require.Equal(t, 63, begun)
@@ -96,9 +96,9 @@ func TestRunsInARowAreIndependent(t *testing.T) {
 		err := repaint.Run(t.Context(), func(ctx context.Context) error {
 			seen[repaint.CurrentLoop()] = true
 			require.Zero(t, repaint.CurrentStats().Tasks)
-			spawn(ctx, func(ctx context.Context) error { return repaint.Sleep(ctx, time.Hour) })
+			Spawn(ctx, func(ctx context.Context) error { return repaint.Sleep(ctx, time.Hour) })
 			if i%2 == 0 {
-				return errBoom
+				return ErrBoom
 			}
 			return repaint.Sleep(ctx, 0)
 		})
@@ -109,10 +109,10 @@ func TestRunsInARowAreIndependent(t *testing.T) {
 }
 
 func TestNestedRunsComeBackToTheirOuterLoopHoweverTheyEnd(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		outer := repaint.CurrentLoop()
 		progress := 0
-		background := spawn(ctx, func(ctx context.Context) error {
+		background := Spawn(ctx, func(ctx context.Context) error {
 			for repaint.Sleep(ctx, 0) == nil {
 				progress++
 			}
@@ -121,14 +121,14 @@ func TestNestedRunsComeBackToTheirOuterLoopHoweverTheyEnd(t *testing.T) {
 		var nest func(ctx context.Context, depth int)
 		nest = func(ctx context.Context, depth int) {
 			if depth == 0 {
-				panics()
+				Panics()
 			}
 			here := repaint.CurrentLoop()
-			p := recovered(func() {
+			p := Recovered(func() {
 				_ = repaint.Run(ctx, func(ctx context.Context) error {
 					require.NotSame(t, here, repaint.CurrentLoop())
-					spawn(ctx, func(ctx context.Context) error { return repaint.Sleep(ctx, time.Hour) })
-					_, err := repaint.Await(ctx, spawn(ctx, func(ctx context.Context) error {
+					Spawn(ctx, func(ctx context.Context) error { return repaint.Sleep(ctx, time.Hour) })
+					_, err := repaint.Await(ctx, Spawn(ctx, func(ctx context.Context) error {
 						if err := repaint.Sleep(ctx, 0); err != nil {
 							return err
 						}
@@ -138,11 +138,11 @@ func TestNestedRunsComeBackToTheirOuterLoopHoweverTheyEnd(t *testing.T) {
 					return err
 				}, loop.WithVirtualClock(time.Unix(0, 0)))
 			})
-			require.ErrorIs(t, p, errBoom)
+			require.ErrorIs(t, p, ErrBoom)
 			require.Same(t, here, repaint.CurrentLoop())
 			panic(p)
 		}
-		require.ErrorIs(t, recovered(func() { nest(ctx, 4) }), errBoom)
+		require.ErrorIs(t, Recovered(func() { nest(ctx, 4) }), ErrBoom)
 		require.Zero(t, progress, "the outer loop stands still meanwhile")
 		require.Same(t, outer, repaint.CurrentLoop())
 		for range 3 {
@@ -156,12 +156,12 @@ func TestNestedRunsComeBackToTheirOuterLoopHoweverTheyEnd(t *testing.T) {
 }
 
 func TestARunInACallbackStandsAlone(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		done := loop.NewPromise[[]int](repaint.CurrentLoop())
 		repaint.CurrentLoop().CallSoon(func() {
 			var got []int
 			err := repaint.Run(ctx, func(ctx context.Context) (err error) {
-				got, err = repaint.Gather(ctx, sleeper(1, 1), sleeper(2, 0))
+				got, err = repaint.Gather(ctx, Sleeper(1, 1), Sleeper(2, 0))
 				return err
 			}, loop.WithVirtualClock(time.Unix(0, 0)))
 			done.Settle(got, err)
@@ -173,8 +173,8 @@ func TestARunInACallbackStandsAlone(t *testing.T) {
 }
 
 func TestADeadlockOfANestedRunIsItsOwn(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
-		spawn(ctx, func(ctx context.Context) error { return repaint.Sleep(ctx, time.Hour) })
+	Virtually(t, func(ctx context.Context) {
+		Spawn(ctx, func(ctx context.Context) error { return repaint.Sleep(ctx, time.Hour) })
 		err := repaint.Run(ctx, func(ctx context.Context) error {
 			_, err := repaint.Await(ctx, loop.NewPromise[int](repaint.CurrentLoop()).Future())
 			return err
@@ -194,9 +194,9 @@ func TestCancelOfATaskReachesTheRunInside(t *testing.T) {
 		task := make(chan *repaint.Task[struct{}], 1)
 		go func() {
 			<-begun
-			(<-task).Cancel(errBoom) // the outer loop can't: it stands still
+			(<-task).Cancel(ErrBoom) // the outer loop can't: it stands still
 		}()
-		running := spawn(ctx, func(ctx context.Context) error {
+		running := Spawn(ctx, func(ctx context.Context) error {
 			if err := repaint.Sleep(ctx, 0); err != nil {
 				return err
 			}
@@ -208,14 +208,14 @@ func TestCancelOfATaskReachesTheRunInside(t *testing.T) {
 		})
 		task <- running
 		_, err := repaint.Await(ctx, running)
-		require.ErrorIs(t, err, errBoom)
-		require.ErrorIs(t, inner, errBoom)
+		require.ErrorIs(t, err, ErrBoom)
+		require.ErrorIs(t, inner, ErrBoom)
 		return nil
 	}))
 }
 
 func TestGoroutinesThatTasksStartMayRunLoopsOfTheirOwn(t *testing.T) {
-	virtually(t, func(ctx context.Context) {
+	Virtually(t, func(ctx context.Context) {
 		outer := repaint.CurrentLoop()
 		g := repaint.NewGroup(ctx)
 		for i := range 8 {
@@ -226,7 +226,7 @@ func TestGoroutinesThatTasksStartMayRunLoopsOfTheirOwn(t *testing.T) {
 						if repaint.CurrentLoop() == outer {
 							return errors.New("the loop of the starter")
 						}
-						got, err := repaint.Gather(ctx, sleeper(i, 1), sleeper(i, 0))
+						got, err := repaint.Gather(ctx, Sleeper(i, 1), Sleeper(i, 0))
 						v = got[0] + got[1]
 						return err
 					})
@@ -302,7 +302,7 @@ func TestCancelGoesFromLoopToLoop(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(ctx)
 			go func() {
 				<-waiting
-				cancel(errBoom)
+				cancel(ErrBoom)
 			}()
 			return repaint.Await(ctx, below)
 		case n - 1:
@@ -313,9 +313,9 @@ func TestCancelGoesFromLoopToLoop(t *testing.T) {
 		}
 		return repaint.Await(ctx, next())
 	}) {
-		require.ErrorIs(t, err, errBoom, i)
+		require.ErrorIs(t, err, ErrBoom, i)
 	}
-	require.ErrorIs(t, <-atTheEnd, errBoom)
+	require.ErrorIs(t, <-atTheEnd, ErrBoom)
 }
 
 func TestAGreenletThatWaitsForAnotherLoopIsToldWhenThatEnds(t *testing.T) {
@@ -355,11 +355,11 @@ func TestResultsOfALoopOutliveIt(t *testing.T) {
 	var done *repaint.Task[int]
 	var left *repaint.Task[struct{}]
 	require.NoError(t, repaint.Run(t.Context(), func(ctx context.Context) error {
-		done = repaint.Spawn(ctx, sleeper(5, 0))
-		left = spawn(ctx, func(ctx context.Context) error { return repaint.Sleep(ctx, time.Hour) })
+		done = repaint.Spawn(ctx, Sleeper(5, 0))
+		left = Spawn(ctx, func(ctx context.Context) error { return repaint.Sleep(ctx, time.Hour) })
 		return repaint.Sleep(ctx, time.Millisecond)
 	}))
-	inBothColours(t, func(t *testing.T, ctx context.Context) {
+	InBothColours(t, func(t *testing.T, ctx context.Context) {
 		v, err := repaint.Await(ctx, done)
 		require.NoError(t, err)
 		require.Equal(t, 5, v)
@@ -386,11 +386,11 @@ func TestATaskCannotBeSpawnedWithALoopThatHasEnded(t *testing.T) {
 		late = ctx
 		return nil
 	}))
-	_, err := spawn(late, func(context.Context) error { t.Error("must not run"); return nil }).Result()
+	_, err := Spawn(late, func(context.Context) error { t.Error("must not run"); return nil }).Result()
 	require.ErrorIs(t, err, repaint.ErrNoLoop)
 	require.ErrorIs(t, late.Err(), context.Canceled)
-	virtually(t, func(ctx context.Context) {
-		_, err := repaint.Await(ctx, spawn(late, func(ctx context.Context) error { return repaint.Sleep(ctx, 0) }))
+	Virtually(t, func(ctx context.Context) {
+		_, err := repaint.Await(ctx, Spawn(late, func(ctx context.Context) error { return repaint.Sleep(ctx, 0) }))
 		require.ErrorIs(t, err, context.Canceled, "in another loop its context has ended")
 	})
 }

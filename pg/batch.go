@@ -15,7 +15,7 @@ import (
 
 // batch runs the statements of a batch as one segment: with one Sync, so as one transaction if there is no other.
 // within, if it isn't nil, is how what belongs to a transaction is run.
-func (s *lease) batch(ctx context.Context, b *pgx.Batch, within inside) *batchResults {
+func (s executor) batch(ctx context.Context, b *pgx.Batch, within inside) *batchResults {
 	br := &batchResults{b: b}
 	if len(b.QueuedQueries) == 0 {
 		return br
@@ -66,7 +66,7 @@ func (s *lease) batch(ctx context.Context, b *pgx.Batch, within inside) *batchRe
 	return br
 }
 
-func (s *lease) runBatch(ctx context.Context, br *batchResults, whole *query) error {
+func (s executor) runBatch(ctx context.Context, br *batchResults, whole *query) error {
 	for i, q := range br.items {
 		s.resolveName(q)
 		s.recognise(q)
@@ -123,7 +123,7 @@ func (s *lease) runBatch(ctx context.Context, br *batchResults, whole *query) er
 }
 
 // describeAll asks for the types of all statements of a batch that aren't known, in one segment.
-func (s *lease) describeAll(ctx context.Context, br *batchResults, inTx bool) error {
+func (s executor) describeAll(ctx context.Context, br *batchResults, inTx bool) error {
 	for attempt := 1; ; attempt++ {
 		g := &segment{harmless: true, inTx: inTx, shows: s.db.config.ShowParameters}
 		var which []int
@@ -167,7 +167,7 @@ func (s *lease) describeAll(ctx context.Context, br *batchResults, inTx bool) er
 }
 
 // buildBatch makes the steps. If one can't be made it returns which, and why.
-func (s *lease) buildBatch(ctx context.Context, items []*query, whole *query) (int, error) {
+func (s executor) buildBatch(ctx context.Context, items []*query, whole *query) (int, error) {
 	whole.steps = make([]step, 0, len(items)+1)
 	if whole.begin != "" {
 		st, err := s.plainStep(whole.begin)

@@ -45,7 +45,7 @@ func (tx *Tx) beginWith(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 			_ = tx.Rollback(ended) // which doesn't wait
 		}
 	}()
-	br := tx.s.batch(ctx, b, func(ctx context.Context, q *query, run func() error) error {
+	br := tx.s.executor().batch(ctx, b, func(ctx context.Context, q *query, run func() error) error {
 		return tx.within(ctx, q, func() error {
 			q.begin = "" // it is the batch's first statement
 			return run()

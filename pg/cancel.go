@@ -2,20 +2,8 @@ package pg
 
 import (
 	"context"
-	"slices"
 	"time"
 )
-
-// lookEvery is how often a connection is looked at that has nothing to do, or owes the driver an answer.
-const lookEvery = 100 * time.Millisecond
-
-// spareIdle is how long a lane that isn't one of the first few may have nothing to do until it is closed.
-var spareIdle = time.Minute // a variable only for tests
-
-// spare reports whether a connection is there only for times when there is much to do. It needs the mutex.
-func (s *scheduler) spare(c *conn) bool {
-	return s.lanes && slices.Index(s.conns, c) >= s.few
-}
 
 func afterWriteFailed() time.Time { return time.Now().Add(time.Second) }
 
@@ -29,7 +17,7 @@ func afterWriteFailed() time.Time { return time.Now().Add(time.Second) }
 //
 // The connection stays. Until the server has both answered and closed the connection over which it was asked,
 // nothing more is put on it, so that the cancel hits no other statement but those that were there already.
-func (s *scheduler) abandon(g *segment) (finished bool) {
+func (s *line) abandon(g *segment) (finished bool) {
 	s.mu.Lock()
 	switch g.state {
 	case stateFinished:
@@ -69,7 +57,7 @@ func (s *scheduler) abandon(g *segment) (finished bool) {
 }
 
 // abandonUnread abandons what nobody reads any more, now that the transaction that it is in is rolled back anyway.
-func (s *scheduler) abandonUnread() {
+func (s *owned) abandonUnread() {
 	if !s.unread.Swap(false) {
 		return
 	}
@@ -89,7 +77,7 @@ func (s *scheduler) abandonUnread() {
 
 // startCancel asks the server to cancel what it is doing, in a goroutine. It returns false if that can't be done now. It needs the mutex.
 func (c *conn) startCancel(g *segment) bool {
-	if c.cancels > 0 || !c.sched.db.cancels.take() {
+	if c.cancels > 0 || !c.line.db.cancels.take() {
 		return false
 	}
 	c.cancels++
@@ -100,19 +88,19 @@ func (c *conn) startCancel(g *segment) bool {
 			other.exposed = true
 		}
 	}
-	c.sched.stats.Cancels++
-	if !c.sched.db.spawn(func() { c.cancel(g) }) {
+	c.line.stats.Cancels++
+	if !c.line.db.spawn(func() { c.cancel(g) }) {
 		c.cancels--
-		c.sched.db.cancels.done()
+		c.line.db.cancels.done()
 	}
-	c.sched.heedAll()
+	c.line.heedAll()
 	return true
 }
 
 func (c *conn) cancel(g *segment) {
-	ctx, end := context.WithTimeout(c.sched.db.ctx, c.sched.db.config.CancelTimeout)
+	ctx, end := context.WithTimeout(c.line.db.ctx, c.line.db.config.CancelTimeout)
 	defer end()
-	defer c.sched.db.cancels.done()
+	defer c.line.db.cancels.done()
 	asked, err := c.w.cancel.cancel(ctx, func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -128,65 +116,11 @@ func (c *conn) cancel(g *segment) {
 		if c.retiring {
 			c.retire()
 		} else {
-			c.sched.pull(c)
+			c.line.pull(c)
 			c.ensureReader()
 		}
 		c.arm()
 	}
-	c.sched.heedAll()
-	c.sched.finishUp(c)
-}
-
-// arm sees to it that the connection is looked at. It needs the mutex.
-func (c *conn) arm() {
-	if !c.armed && c.dead == nil {
-		c.armed = true
-		c.timer.Reset(lookEvery)
-	}
-}
-
-// onTimer looks at a connection. If it has had nothing to do for a while, the resident reads it, to notice if the server
-// goes. If it owes the driver an answer, see listen: an abandoned statement may have to be cancelled again, because the first
-// request can have come before the statement.
-func (c *conn) onTimer() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.armed = false
-	if c.dead != nil {
-		return
-	}
-	first := c.sent.first()
-	spare := c.sched.spare(c)
-	if c.seen != c.served || first != nil {
-		c.quiet = nanotime()
-	}
-	switch {
-	case first == nil && spare && nanotime()-c.quiet > spareIdle.Nanoseconds():
-		c.retire()
-	case first == nil && spare && c.role != nobody:
-		c.arm()
-	case first == nil && c.role == nobody:
-		if c.seen == c.served {
-			c.watching = true
-			c.giveToResident()
-			if spare {
-				c.arm()
-			}
-			return
-		}
-		c.seen = c.served
-		c.arm()
-	case first != nil:
-		if c.owed(first) {
-			c.listen(first)
-		} else {
-			c.silence = silence{}
-		}
-		for i := range c.sent.len() {
-			if c.failed == nil && c.owed(c.sent.at(i)) {
-				c.arm()
-				return
-			}
-		}
-	}
+	c.line.heedAll()
+	c.line.finishUp(c)
 }

@@ -256,7 +256,7 @@ func TestWhatCommitsByItselfIsNotRepeated(t *testing.T) {
 		for _, began := range []bool{true, false} {
 			lasts := classify(sql).effects.Any(sqltext.CommitsItself)
 			s := &segment{exposed: true, noRepeat: lasts, steps: []step{{lasts: lasts, parsed: true, bound: began}}}
-			c := &conn{sched: &scheduler{db: &DB{}}, status: 'I'}
+			c := &conn{line: &newOwned(&DB{}, 0).line, status: 'I'}
 			s.failure = pgErrorOf("57014")
 			c.noteFailure(s)
 			require.Equal(t, repeat || !began, s.again, sql)
@@ -267,7 +267,7 @@ func TestWhatCommitsByItselfIsNotRepeated(t *testing.T) {
 		}
 	}
 	// Its own cancel, one in a transaction, and one that wasn't exposed.
-	c := &conn{sched: &scheduler{db: &DB{}}, status: 'I'}
+	c := &conn{line: &newOwned(&DB{}, 0).line, status: 'I'}
 	for _, other := range []*segment{{exposed: true, cancelled: true}, {exposed: true, inTx: true}, {}} {
 		other.failure = pgErrorOf("57014")
 		c.noteFailure(other)

@@ -23,7 +23,7 @@ import (
 // An answer that comes in time counts. The others who wait get a LostError with ErrClosed.
 
 // quit closes all connections in order, when nothing is under way on them.
-func (s *scheduler) quit() {
+func (s *line) quit() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closing, s.forced = true, true
@@ -33,12 +33,12 @@ func (s *scheduler) quit() {
 }
 
 // cancel accepts nothing more, and asks the server to cancel what is under way. It doesn't wait.
-func (s *scheduler) cancel() { s.end(false) }
+func (s *line) cancel() { s.end(false) }
 
 // force closes all connections at once.
-func (s *scheduler) force() { s.end(true) }
+func (s *line) force() { s.end(true) }
 
-func (s *scheduler) end(now bool) {
+func (s *line) end(now bool) {
 	s.mu.Lock()
 	s.closing, s.forced = true, true
 	told := s.failQueue(ErrClosed)
@@ -73,14 +73,14 @@ func (s *scheduler) end(now bool) {
 
 // hangUp closes the socket. With TLS that can take a while, so a goroutine does it.
 func (c *conn) hangUp() {
-	if !c.sched.db.spawn(func() { _ = c.w.net.Close() }) {
+	if !c.line.db.spawn(func() { _ = c.w.net.Close() }) {
 		_ = c.w.net.Close()
 	}
 }
 
 // endAll cancels what is under way, waits until it has ended, for as long as the server has for that and ctx allows, and closes the connections.
 // It returns an error if something hadn't ended.
-func (db *DB) endAll(ctx context.Context, all []*scheduler) error {
+func (db *DB) endAll(ctx context.Context, all []*line) error {
 	ctx, stop := context.WithTimeoutCause(ctx, db.config.CancelTimeout, errNotCancelled(db.config.CancelTimeout))
 	defer stop()
 	idle := loop.NewPromise[struct{}](nil)
@@ -113,7 +113,7 @@ func errNotCancelled(limit time.Duration) error {
 }
 
 // stop accepts nothing more.
-func (s *scheduler) stop() {
+func (s *line) stop() {
 	s.mu.Lock()
 	s.closing = true
 	s.mu.Unlock()
@@ -136,7 +136,7 @@ func (db *DB) Close(ctx context.Context) error {
 	_, err := repaint.Await(ctx, quiet.Future())
 	if err != nil {
 		err = fmt.Errorf("pg: closing: %s: %w", db.left(), err)
-		all := append(db.pool.list(), db.lanes.scheduler)
+		all := append(db.pool.list(), db.lanes.line)
 		_ = db.endAll(context.WithoutCancel(ctx), all) // it closes them in any case
 	} else {
 		db.lanes.quit()
@@ -169,10 +169,10 @@ func (db *DB) Close(ctx context.Context) error {
 func (db *DB) left() string {
 	var parts []string
 	owned, running, first := 0, 0, ""
-	count := func(s *scheduler) {
+	count := func(s *line) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if !s.lanes && s.owner != &s.driver {
+		if o := s.session(); o != nil && s.owner != &o.driver {
 			owned++
 		}
 		running += s.inFlight() + s.queuedNow
@@ -185,9 +185,9 @@ func (db *DB) left() string {
 			first = shorten(g.sql)
 		}
 	}
-	count(db.lanes.scheduler)
+	count(db.lanes.line)
 	for _, s := range db.pool.owned() {
-		count(s)
+		count(&s.line)
 	}
 	if owned > 0 {
 		parts = append(parts, plural(owned, "session or transaction has not been ended", "sessions and transactions have not been ended")+held(db.pool.held()))

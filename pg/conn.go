@@ -15,7 +15,7 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A conn is a connection whose statements are pipelined: a lane, if its scheduler has several callers, or that of a session.
+// A conn is a connection whose statements are pipelined: a lane, or that of a session.
 //
 // Answers come in the order in which segments were written, so the list of those that were sent is the whole of what
 // says whose answer is whose. Its invariants:
@@ -24,9 +24,9 @@ import (
 //   - Only ReadyForQuery takes the first segment off the list, and only whoever has the reading role handles it.
 //   - Whatever doesn't fit, an unexpected message or status, ends the connection. It is never skipped.
 type conn struct {
-	sched *scheduler
-	mu    *sync.Mutex // the scheduler's
-	w     *wire
+	line *line
+	mu   *sync.Mutex // the line's
+	w    *wire
 
 	// These belong to whoever has the reading role. It is passed on under the mutex.
 	frames   framer
@@ -100,10 +100,10 @@ const (
 	resident
 )
 
-// newConn takes a connection over. start must be called next.
-func newConn(s *scheduler, w *wire) *conn {
+// newConn takes a connection over. Its reside must be called next.
+func newConn(s *line, w *wire) *conn {
 	c := &conn{
-		sched:  s,
+		line:   s,
 		mu:     &s.mu,
 		w:      w,
 		wake:   make(chan struct{}, 1),
@@ -265,34 +265,22 @@ func (c *conn) ready(status byte) error {
 	} else {
 		c.noteSuccess(s)
 	}
-	if c.sched.unsettled && status == 'I' {
-		c.meaningsChanged() // back, maybe
-	}
-	if most := c.sched.db.config.ResultLimit; most > 0 && s.size > most && s.failure == nil {
+	if most := c.line.db.config.ResultLimit; most > 0 && s.size > most && s.failure == nil {
 		s.err = resultTooLarge(most)
 	}
-	var fault error
-	switch {
-	case !c.sched.lanes:
-	case status != 'I':
-		fault = fmt.Errorf("%w: the statement left a transaction open: use Begin", ErrRefusedOnLane)
-		s.err, s.again = fault, false
-		c.sched.stats.Poisoned++
-	default:
-		c.noteState(s)
-	}
+	fault := c.line.of.answered(c, s, status)
 	s.state = stateFinished
 	var idle []func()
 	if fault == nil {
 		if c.retiring {
 			c.retire()
 		} else {
-			c.sched.pull(c)
+			c.line.pull(c)
 		}
-		idle = c.sched.idleNow()
+		idle = c.line.idleNow()
 	}
 	if held {
-		c.sched.heedAll()
+		c.line.heedAll()
 	}
 	more := c.sent.len() > 0
 	c.mu.Unlock()
@@ -321,27 +309,7 @@ func (c *conn) noteSuccess(s *segment) {
 			st.desc.shape.CompareAndSwap(st.shape, nil)
 		}
 	}
-	switch e := s.effects; {
-	case s.lease == &c.sched.driver:
-	case c.sched.lanes && e&(effectAlter|effectDrop) != 0:
-		c.sched.stats.Reprepared += c.sched.descs.forget() // so all lanes prepare anew
-	case !c.sched.lanes && (e&effectSchema != 0 || s.redefines || c.restyled || c.sched.unsettled && e&effectUndo != 0):
-		c.meaningsChanged()
-		if e&effectAlter != 0 { // what a session drops is a temporary table, as a rule
-			c.sched.db.lanes.descs.forget()
-		}
-	}
-}
-
-// meaningsChanged forgets what is known of texts on a session, because they may mean something else
-// now. Of a prepared statement the server would keep the types of the parameters, and what it has
-// evaluated: a time without a zone, say. If its result has other columns the server refuses it,
-// which ends a transaction. It needs the mutex.
-func (c *conn) meaningsChanged() {
-	c.sched.descs.forget()
-	c.prepared.Clear()
-	c.restyled = false
-	c.sched.unsettled = c.status != 'I'
+	c.line.of.succeeded(c, s)
 }
 
 // noteFailure decides whether the segment is to be sent again, and forgets what its failure makes doubtful. It needs the mutex.
@@ -355,12 +323,12 @@ func (c *conn) noteFailure(s *segment) {
 		}
 	}
 	switch code := s.failure.Code; {
-	case code == "57014" && c.sched.forced:
+	case code == "57014" && c.line.forced:
 		s.err, s.failure = &LostError{MaybeApplied: s.mayLast() && !s.inTx, Err: ErrClosed}, nil
 	case code == "57014":
 		if s.exposed && !s.cancelled && repeatable {
 			s.again, s.stray = true, true
-			c.sched.stats.StrayCancels++
+			c.line.stats.StrayCancels++
 		}
 	case s.cur < len(s.steps) && s.steps[s.cur].desc != nil && stale(s.failure, s.steps[s.cur].bound):
 		for i := range s.steps {
@@ -373,7 +341,7 @@ func (c *conn) noteFailure(s *segment) {
 			c.prepared.Clear()
 		}
 		s.stale = true
-		c.sched.stats.Reprepared++
+		c.line.stats.Reprepared++
 		s.again = repeatable
 	}
 }
@@ -398,7 +366,7 @@ const maxLosses = 3
 func (c *conn) lost(reason error) {
 	_ = c.w.net.Close() // whatever that says
 	c.mu.Lock()
-	if c.sched.forced {
+	if c.line.forced {
 		reason = ErrClosed
 	}
 	if c.failed != nil && !errors.Is(reason, ErrClosed) && c.fatal == nil {
@@ -424,7 +392,7 @@ func (c *conn) lost(reason error) {
 			if s.promise != nil {
 				s.promise.UnderWay(false)
 			}
-		case inVain && c.sched.lanes && !c.sched.forced && s.losses < maxLosses:
+		case inVain && c.line.of.repeats() && s.losses < maxLosses:
 			s.losses++
 			again = append(again, s)
 		default:
@@ -433,11 +401,11 @@ func (c *conn) lost(reason error) {
 		}
 	}
 	c.out, c.spare = nil, nil
-	told = append(told, c.sched.connLost(c, again)...)
-	idle := c.sched.idleNow()
+	told = append(told, c.line.connLost(c, again)...)
+	idle := c.line.idleNow()
 	c.mu.Unlock()
-	if fn := c.sched.onLost; fn != nil {
-		fn()
+	if o := c.line.session(); o != nil && o.onLost != nil {
+		o.onLost()
 	}
 	if hook := (*callbackError)(nil); len(told) == 0 && errors.As(reason, &hook) {
 		loop.LogReport(reason) // a panic is never nobody's business

@@ -29,11 +29,11 @@ const (
 // That news is put at once, also if the server hasn't asked for data yet: what is sent behind it would be taken for data
 // otherwise. If the statement fails before, the server overlooks it.
 type copyIn struct {
-	s     *scheduler
+	s     *owned
 	g     *segment
 	types *segment // is sent before it; may be nil
 
-	// Guarded by the scheduler's mutex.
+	// Guarded by the line's mutex.
 	begun, over bool
 	done        bool // the end was put, so it may be applied
 	finished    bool
@@ -44,8 +44,8 @@ type copyIn struct {
 
 // copyIn runs a COPY whose data are what produce appends, until it says that there is no more. If types isn't nil it is sent before, and answered
 // when produce is called.
-func (s *lease) copyIn(ctx context.Context, start opening, q *query, types *segment, produce func(ctx context.Context, buf []byte) (data []byte, last bool, err error)) error {
-	k := &copyIn{s: s.scheduler, g: &q.segment, types: types}
+func (s executor) copyIn(ctx context.Context, start opening, q *query, types *segment, produce func(ctx context.Context, buf []byte) (data []byte, last bool, err error)) error {
+	k := &copyIn{s: s.session(), g: &q.segment, types: types}
 	q.copyIn, q.mode, q.isExec = k, pgx.QueryExecModeSimpleProtocol, true
 	var wrong error
 	q.feed = func(ctx context.Context) error {
@@ -100,7 +100,7 @@ func (s *lease) doCopy(ctx context.Context, g *segment) error {
 		}
 	}
 	if err == nil {
-		s.occupant = k
+		k.s.occupant = k
 	}
 	if to != nil {
 		to.ensureReader()
@@ -116,8 +116,8 @@ func (s *lease) doCopy(ctx context.Context, g *segment) error {
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.occupant == k {
-			s.occupant = nil
+		if k.s.occupant == k {
+			k.s.occupant = nil
 		}
 		if c := g.conn; c != nil && c.copying == k {
 			c.copying = nil

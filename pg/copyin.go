@@ -41,22 +41,22 @@ func (db *DB) CopyFromReader(ctx context.Context, r io.Reader, sql string) (pgco
 
 // CopyFrom is [DB.CopyFrom] in the session.
 func (s *Session) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error) {
-	return s.s.copySource(ctx, s.start, table, columns, rows)
+	return s.s.executor().copySource(ctx, s.start, table, columns, rows)
 }
 
 // CopyFromReader is [DB.CopyFromReader] in the session.
 func (s *Session) CopyFromReader(ctx context.Context, r io.Reader, sql string) (pgconn.CommandTag, error) {
-	return s.s.copyReader(ctx, s.start, r, sql)
+	return s.s.executor().copyReader(ctx, s.start, r, sql)
 }
 
 // CopyFrom is [DB.CopyFrom] in the transaction.
 func (tx *Tx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error) {
-	return tx.s.copySource(ctx, tx.start, table, columns, rows)
+	return tx.s.executor().copySource(ctx, tx.start, table, columns, rows)
 }
 
 // CopyFromReader is [DB.CopyFromReader] in the transaction.
 func (tx *Tx) CopyFromReader(ctx context.Context, r io.Reader, sql string) (pgconn.CommandTag, error) {
-	return tx.s.copyReader(ctx, tx.start, r, sql)
+	return tx.s.executor().copyReader(ctx, tx.start, r, sql)
 }
 
 // CopyFromSeq makes an iterator the source of a CopyFrom. If it yields an error, nothing is inserted. It runs in a coroutine of its own, so it
@@ -75,7 +75,7 @@ func CopyFromSeq(rows iter.Seq2[[]any, error]) (source pgx.CopyFromSource, stop 
 	}), stop
 }
 
-func (s *lease) copyReader(ctx context.Context, start opening, r io.Reader, sql string) (pgconn.CommandTag, error) {
+func (s executor) copyReader(ctx context.Context, start opening, r io.Reader, sql string) (pgconn.CommandTag, error) {
 	q := &query{text: sql}
 	if !classify(sql).effects.Any(sqltext.CopiesIn) {
 		return pgconn.CommandTag{}, q.failed(StageCheck, fmt.Errorf("%w: it isn't a COPY … FROM STDIN", ErrUnsupported))
@@ -93,7 +93,7 @@ func (s *lease) copyReader(ctx context.Context, start opening, r io.Reader, sql 
 	return q.steps[len(q.steps)-1].tag, nil
 }
 
-func (s *lease) copySource(ctx context.Context, start opening, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (_ int64, err error) {
+func (s executor) copySource(ctx context.Context, start opening, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (_ int64, err error) {
 	names := make([]string, len(columns))
 	for i, c := range columns {
 		names[i] = pgx.Identifier{c}.Sanitize()
@@ -134,15 +134,15 @@ func (s *lease) copySource(ctx context.Context, start opening, table pgx.Identif
 
 // columnTypes makes the segment that asks for the types of a table's columns. It goes before each COPY, in the same write, and costs no round trip. They aren't kept for the
 // next one: binary data of another type than that of the column isn't always refused, and somebody may have changed it meanwhile.
-func (s *lease) columnTypes(sql string, inTx bool) (*segment, error) {
-	g := &segment{lease: s, sql: sql, harmless: true, inTx: inTx, then: func() {}}
+func (s executor) columnTypes(sql string, inTx bool) (*segment, error) {
+	g := &segment{lease: s.lease, sql: sql, harmless: true, inTx: inTx, then: func() {}}
 	payload, err := describeUnnamed(nil, sql)
 	g.steps = append(g.oneStep[:0], step{describes: true, payload: payload})
 	return g, err
 }
 
 // outcome returns the server's error to a segment that nobody waits for, if it has one, and whether it should be sent again.
-func (s *scheduler) outcome(g *segment) (failure error, again bool) {
+func (s *line) outcome(g *segment) (failure error, again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if g.state == stateFinished && g.failure != nil {
@@ -152,7 +152,7 @@ func (s *scheduler) outcome(g *segment) (failure error, again bool) {
 }
 
 // copyRows runs a COPY with the rows of a source, whose values are encoded for the columns that types finds.
-func (s *lease) copyRows(ctx context.Context, start opening, q *query, types *segment, rows pgx.CopyFromSource, touched *bool) error {
+func (s executor) copyRows(ctx context.Context, start opening, q *query, types *segment, rows pgx.CopyFromSource, touched *bool) error {
 	one := s.db.codec() // if a value's method panics it isn't given back
 	var fields []pgconn.FieldDescription
 	err := s.copyIn(ctx, start, q, types, func(_ context.Context, buf []byte) ([]byte, bool, error) {

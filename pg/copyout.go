@@ -31,27 +31,29 @@ func (db *DB) copyOut(ctx context.Context, sql string) *Rows {
 	if err := db.pool.acquire(ctx, s); err != nil {
 		return failedCopy(&query{text: sql}, StageWait, err)
 	}
-	return s.copyOut(ctx, nil, sql, func() { db.pool.recycle(s, false) })
+	return s.executor().copyOut(ctx, nil, sql, func() { db.pool.recycle(s, false) })
 }
 
 // CopyTo is [DB.CopyTo] in the session.
 func (s *Session) CopyTo(ctx context.Context, w io.Writer, sql string) (pgconn.CommandTag, error) {
-	return copyTo(ctx, w, sql, s.s.copyOut(ctx, s.within, sql, nil))
+	return copyTo(ctx, w, sql, s.s.executor().copyOut(ctx, s.within, sql, nil))
 }
 
 // CopyOut is [DB.CopyOut] in the session.
 func (s *Session) CopyOut(ctx context.Context, sql string) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) { copyEach(s.s.copyOut(ctx, s.within, sql, nil), yield) }
+	return func(yield func([]byte, error) bool) { copyEach(s.s.executor().copyOut(ctx, s.within, sql, nil), yield) }
 }
 
 // CopyTo is [DB.CopyTo] in the transaction.
 func (tx *Tx) CopyTo(ctx context.Context, w io.Writer, sql string) (pgconn.CommandTag, error) {
-	return copyTo(ctx, w, sql, tx.s.copyOut(ctx, tx.within, sql, nil))
+	return copyTo(ctx, w, sql, tx.s.executor().copyOut(ctx, tx.within, sql, nil))
 }
 
 // CopyOut is [DB.CopyOut] in the transaction.
 func (tx *Tx) CopyOut(ctx context.Context, sql string) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) { copyEach(tx.s.copyOut(ctx, tx.within, sql, nil), yield) }
+	return func(yield func([]byte, error) bool) {
+		copyEach(tx.s.executor().copyOut(ctx, tx.within, sql, nil), yield)
+	}
 }
 
 func failedCopy(q *query, stage Stage, err error) *Rows {
@@ -60,7 +62,7 @@ func failedCopy(q *query, stage Stage, err error) *Rows {
 }
 
 // copyOut is a stream whose rows are the messages.
-func (s *lease) copyOut(ctx context.Context, within inside, sql string, release func()) *Rows {
+func (s executor) copyOut(ctx context.Context, within inside, sql string, release func()) *Rows {
 	q := &query{text: sql, mode: pgx.QueryExecModeSimpleProtocol}
 	q.copyOut = true
 	if !classify(sql).effects.Any(sqltext.CopiesOut) {

@@ -22,7 +22,7 @@ func (tx *Tx) Cursor(ctx context.Context, sql string, args ...any) (*Cursor, err
 	if len(args) > 0 {
 		q.mode = pgx.QueryExecModeDescribeExec // the text won't be seen again
 	}
-	err := tx.within(ctx, q, func() error { _, err := tx.s.exec(ctx, q); return err })
+	err := tx.within(ctx, q, func() error { _, err := tx.s.executor().exec(ctx, q); return err })
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (c *Cursor) run(ctx context.Context, q *query) *Rows {
 		q.row.err, q.row.closed = q.failed(StageRun, fmt.Errorf("%w: the cursor", ErrClosed)), true
 		return &q.row
 	}
-	if err := c.tx.within(ctx, q, func() error { return c.tx.s.query(ctx, q).err }); err != nil {
+	if err := c.tx.within(ctx, q, func() error { return c.tx.s.executor().query(ctx, q).err }); err != nil {
 		q.row.err, q.row.closed = err, true
 	}
 	return &q.row

@@ -67,8 +67,9 @@ func OpenConfig(config *Config) (*DB, error) {
 	}
 	db.ctx, db.end = context.WithCancelCause(base)
 	db.codecs.New = db.newCodec
-	db.lanes.grant(&scheduler{db: db, lanes: true, most: config.Lanes, few: min(config.Lanes, max(fewLanes, runtime.GOMAXPROCS(0))), depth: config.Depth, descs: newDescriptions(2 * config.StatementCache)})
-	db.pool = &pool{db: db, most: config.Sessions, all: map[*scheduler]struct{}{}}
+	few := min(config.Lanes, max(fewLanes, runtime.GOMAXPROCS(0)))
+	db.lanes.grant(&newLanes(db, config.Lanes, few, config.Depth, newDescriptions(2*config.StatementCache)).line)
+	db.pool = &pool{db: db, most: config.Sessions, all: map[*owned]struct{}{}}
 	return db, nil
 }
 
@@ -84,14 +85,14 @@ func (db *DB) Config() *Config { return db.config }
 // As with pgx, options can stand before the arguments: a pgx.QueryExecMode, or a pgx.QueryRewriter such as pgx.NamedArgs.
 func (db *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	if db.pipelines() {
-		return db.lanes.exec(ctx, &query{text: sql, args: args})
+		return db.lanes.executor().exec(ctx, &query{text: sql, args: args})
 	}
 	o := &owning{query: query{text: sql, args: args}}
 	if err := db.pool.acquire(ctx, &o.lease); err != nil {
 		return pgconn.CommandTag{}, o.failed(StageWait, err)
 	}
 	defer db.pool.recycle(&o.lease, false)
-	return o.lease.exec(ctx, &o.query)
+	return o.lease.executor().exec(ctx, &o.query)
 }
 
 // An owning query has a session for itself. It and its lease are one piece of memory.
@@ -114,7 +115,7 @@ func (db *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 
 func (db *DB) query(ctx context.Context, sql string, args []any) *Rows {
 	if db.pipelines() {
-		return db.lanes.query(ctx, &query{text: sql, args: args})
+		return db.lanes.executor().query(ctx, &query{text: sql, args: args})
 	}
 	o := &owning{query: query{text: sql, args: args}}
 	if err := db.pool.acquire(ctx, &o.lease); err != nil {
@@ -122,7 +123,7 @@ func (db *DB) query(ctx context.Context, sql string, args []any) *Rows {
 		return &o.row
 	}
 	defer db.pool.recycle(&o.lease, false)
-	return o.lease.query(ctx, &o.query)
+	return o.lease.executor().query(ctx, &o.query)
 }
 
 // SendBatch runs the batch's statements in one go and as one transaction: if one fails, none has had an effect.
@@ -138,20 +139,20 @@ func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 		return tx.beginWith(ctx, b)
 	}
 	if db.pipelines() {
-		return db.lanes.batch(ctx, b, nil)
+		return db.lanes.executor().batch(ctx, b, nil)
 	}
 	s := new(lease)
 	if err := db.pool.acquire(ctx, s); err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
 	defer db.pool.recycle(s, false)
-	return s.batch(ctx, b, nil)
+	return s.executor().batch(ctx, b, nil)
 }
 
 // Ping asks the server for a sign of life.
 func (db *DB) Ping(ctx context.Context) error {
 	if db.pipelines() {
-		return db.lanes.ping(ctx)
+		return db.lanes.executor().ping(ctx)
 	}
 	s, err := db.Acquire(ctx)
 	if err != nil {
@@ -161,7 +162,7 @@ func (db *DB) Ping(ctx context.Context) error {
 	return s.Ping(ctx)
 }
 
-func (s *lease) ping(ctx context.Context) error {
+func (s executor) ping(ctx context.Context) error {
 	q := &query{text: "-- ping", isExec: true}
 	q.harmless = true
 	return s.run(ctx, q)

@@ -10,7 +10,7 @@ import (
 // for speed: every statement is described when it is first used. In a session, and in a transaction, that is Prepare.
 func (db *DB) Describe(ctx context.Context, sql string) (*pgconn.StatementDescription, error) {
 	if db.config.Pipeline {
-		return db.lanes.prepare(ctx, "", sql, false)
+		return db.lanes.executor().prepare(ctx, "", sql, false)
 	}
 	s, err := db.Acquire(ctx)
 	if err != nil {

@@ -17,7 +17,7 @@ func (db *DB) Dial(ctx context.Context) (*Session, error) {
 	if err := loop.ContextError(ctx); err != nil {
 		return nil, db.connecting(err)
 	}
-	opened := loop.NewPromise[*scheduler](nil)
+	opened := loop.NewPromise[*owned](nil)
 	opened.Future().SetName("a connection to the database")
 	if explorer() == nil { // or else it is waited for on the spot
 		opened.AskedBy(repaint.CurrentLoop())
@@ -46,15 +46,16 @@ func (db *DB) Dial(ctx context.Context) (*Session, error) {
 	}
 	taken = true
 	session := &Session{db: db}
-	session.s.grant(s)
+	session.s.grant(&s.line)
 	db.pool.note(s)
 	return session, nil
 }
 
 // dial opens a connection that the pool doesn't count.
-func (p *pool) dial(opened *loop.Promise[*scheduler]) {
+func (p *pool) dial(opened *loop.Promise[*owned]) {
 	w, err := p.db.connect(p.db.ctx)
-	s := &scheduler{db: p.db, descs: newDescriptions(p.db.config.StatementCache), dialed: true, private: true}
+	s := newOwned(p.db, p.db.config.StatementCache)
+	s.dialed, s.private = true, true
 	p.mu.Lock()
 	if err == nil && p.closing {
 		err = errors.Join(ErrClosed, w.net.Close())

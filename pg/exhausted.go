@@ -62,7 +62,7 @@ type taking struct {
 }
 
 // note notes where a session was taken. Outside of debug mode it does nothing.
-func (p *pool) note(s *scheduler) {
+func (p *pool) note(s *owned) {
 	if !p.db.debug {
 		if l := repaint.CurrentLoop(); l == nil || !l.Debugging() {
 			return
@@ -73,7 +73,7 @@ func (p *pool) note(s *scheduler) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.taken == nil {
-		p.taken = map[*scheduler]*taking{}
+		p.taken = map[*owned]*taking{}
 	}
 	p.taken[s] = t
 }
@@ -124,20 +124,6 @@ func outside(pcs []uintptr) string {
 func isEnd(err error) bool {
 	var connecting *ConnectError
 	return !errors.As(err, &connecting) && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded))
-}
-
-// crowded is the error of one whose context ended while its statement waited for a lane. It needs the
-// mutex.
-func (s *scheduler) crowded(err error) error {
-	switch {
-	case !s.lanes:
-		return err
-	case len(s.conns) == 0:
-		return s.db.connecting(err)
-	case len(s.conns) < s.most:
-		return err
-	}
-	return fmt.Errorf("%w; all %d lanes are busy, and %d statements wait: look for slow statements, or raise pool_lanes", err, s.most, s.queuedNow)
 }
 
 // inVain is the error of one who has waited for a session until the context ended.

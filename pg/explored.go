@@ -57,7 +57,7 @@ func (s *lease) doStep(ctx context.Context, e explore.Explorer, g *segment) erro
 		Raise: func(ctx context.Context, state string) error {
 			q := &query{text: explore.RaisePostgres(state)}
 			q.inTx = g.inTx
-			_, err := s.exec(ctx, q)
+			_, err := s.executor().exec(ctx, q)
 			return err
 		},
 	}, func(ctx context.Context) (string, error) {
@@ -81,7 +81,7 @@ func (s *lease) doStep(ctx context.Context, e explore.Explorer, g *segment) erro
 }
 
 // sever loses the connection, as a fault of the schedule.
-func (s *scheduler) sever() {
+func (s *line) sever() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.conns {
@@ -90,7 +90,7 @@ func (s *scheduler) sever() {
 }
 
 // backend returns the process of the session's connection on the server, 0 if there is none.
-func (s *scheduler) backend() int64 {
+func (s *line) backend() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.conns) == 0 {

@@ -10,8 +10,8 @@ import (
 	"github.com/seed1239206e/repaint"
 )
 
-// A lease is the right to send something to a scheduler's connections. Whatever a caller has (a Session, a Tx, a savepoint)
-// is a lease, every statement is a method of one, and every segment carries the one that it was made with. [scheduler.accept]
+// A lease is the right to send something to a line's connections. Whatever a caller has (a Session, a Tx, a savepoint)
+// is a lease, every statement is a method of one, and every segment carries the one that it was made with. [line.accept]
 // looks at it under the mutex, in the same step in which the segment gets its place, and nothing else decides whether a call is
 // still its owner's. So it doesn't matter what lies between the call and that step: a description, an argument's method, the
 // tick of a loop, another attempt. What comes too late is refused, and hits no other owner.
@@ -24,7 +24,7 @@ import (
 //	ending  its owner has ended it; only the statement that does so, the last one, is still accepted
 //	over    nothing is accepted
 type lease struct {
-	*scheduler
+	*line
 	within *lease // nil for a session's own
 	tx     bool   // it is that of a transaction or a savepoint
 
@@ -61,8 +61,8 @@ func (s *lease) late() error {
 func isLate(err error) bool { return err == errReleased || err == errTxOver }
 
 // grant makes the lease that of the session's owner.
-func (s *lease) grant(session *scheduler) {
-	s.scheduler = session
+func (s *lease) grant(session *line) {
+	s.line = session
 	session.mu.Lock()
 	session.owner = s
 	session.mu.Unlock()
@@ -73,8 +73,9 @@ func (s *lease) revoke() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.standing.Store(leaseOver)
-	s.driver.scheduler = s.scheduler
-	s.owner = &s.driver
+	o := s.session()
+	o.driver.line = s.line
+	s.owner = &o.driver
 }
 
 // root returns the session's own lease.
@@ -111,7 +112,7 @@ func (s *lease) admits(last bool) bool {
 func (s *lease) ended() bool { return !s.admits(false) }
 
 // refuses returns why a segment may not be sent: its lease has ended, or isn't the owner's. It needs the mutex.
-func (s *scheduler) refuses(g *segment) error {
+func (s *line) refuses(g *segment) error {
 	if !g.lease.admits(g.last) || g.lease.root() != s.owner {
 		return g.lease.late()
 	}
@@ -122,10 +123,8 @@ func (s *scheduler) refuses(g *segment) error {
 }
 
 // accepted notes what a segment that was accepted begins, ends or leaves behind. It needs the mutex.
-func (s *scheduler) accepted(g *segment) {
-	s.tainted = s.tainted || g.taints
-	s.worn = s.worn || g.sticks
-	s.obscure = s.obscure || g.obscure
+func (s *line) accepted(g *segment) {
+	s.of.took(g)
 	if g.begins != nil {
 		g.begins.begun = true
 	}
@@ -182,7 +181,7 @@ func (s *lease) end() (begun bool, o occupant, first bool) {
 		return false, nil, false
 	}
 	s.standing.Store(leaseEnding)
-	return s.begun, s.occupant, true // there is no other owner whose it could be
+	return s.begun, s.session().occupant, true // there is no other owner whose it could be
 }
 
 // tryEnd is end for a statement that can't be sent while something occupies the session. If now is false it only says whether
@@ -193,7 +192,7 @@ func (s *lease) tryEnd(now bool) error {
 	switch {
 	case s.ended():
 		return pgx.ErrTxClosed
-	case s.occupant != nil:
+	case s.session().occupant != nil:
 		return errOccupied
 	case now:
 		s.standing.Store(leaseEnding)
@@ -213,15 +212,16 @@ func (s *lease) close() (first bool) {
 
 // flush has what tasks of this loop have asked for in this tick sent before the lease ends: it came first.
 func (s *lease) flush() {
-	if s.collected.Load() == 0 {
+	o := s.session()
+	if o.collected.Load() == 0 {
 		return
 	}
 	if l := repaint.CurrentLoop(); l != nil {
-		s.db.flush(l, s.scheduler)
+		s.db.flush(l, o)
 	}
 }
 
-// whenIdle is the scheduler's, as long as the lease holds: what comes after its end is no business of its owner.
+// whenIdle is the line's, as long as the lease holds: what comes after its end is no business of its owner.
 func (s *lease) whenIdle(fn func()) error {
 	s.mu.Lock()
 	if s.ended() {

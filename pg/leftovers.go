@@ -88,9 +88,9 @@ func (c *conn) settle() {
 
 // noteState looks, when a segment is answered on a lane, whether it has left something behind, or one
 // before it has. It needs the mutex.
-func (c *conn) noteState(s *segment) {
+func (s *lanes) noteState(c *conn, g *segment) {
 	if c.altered != nil {
-		c.disown(s)
+		c.disown(g)
 		return
 	}
 	name := ""
@@ -99,21 +99,21 @@ func (c *conn) noteState(s *segment) {
 			name = strayed
 		}
 	}
-	left := s.effects&effectState != 0 && s.failure == nil
+	left := g.effects&effectState != 0 && g.failure == nil
 	if name == "" && !left {
 		return
 	}
 	if !c.poisoned {
 		c.poisoned, c.retiring = true, true
-		c.sched.stats.Poisoned++
+		s.stats.Poisoned++
 	}
 	switch {
 	case name != "" && name != "application_name": // which means nothing to statements
 		c.altered = fmt.Errorf("a statement that was sent before it on the same lane has changed %s for those after it", name)
-	case left && s.effects&effectSetting != 0:
+	case left && g.effects&effectSetting != 0:
 		c.altered = fmt.Errorf("a statement that was sent before it on the same lane has changed a setting for those after it")
 	}
-	c.recall()
+	s.recall(c)
 }
 
 // disown takes care that nobody relies on what a segment has done, or has returned, under a setting
@@ -128,7 +128,7 @@ func (c *conn) disown(s *segment) {
 }
 
 // recall takes back into the queue, to its front, what no byte has been sent of. It needs the mutex.
-func (c *conn) recall() {
+func (s *lanes) recall(c *conn) {
 	base := c.queued - uint64(len(c.out))
 	n := c.sent.len()
 	for n > 0 && c.sent.at(n-1).start >= base {
@@ -140,14 +140,14 @@ func (c *conn) recall() {
 	}
 	c.out, c.queued = c.out[:back[0].start-base], back[0].start
 	var again []*segment
-	for _, s := range back {
-		c.pace.forget(s)
-		if s.abandoned.Load() {
-			s.state = stateFinished
+	for _, g := range back {
+		c.pace.forget(g)
+		if g.abandoned.Load() {
+			g.state = stateFinished
 			continue
 		}
-		again = append(again, s)
+		again = append(again, g)
 	}
-	c.sched.queueAgain(again)
-	c.sched.spread()
+	s.queueAgain(again)
+	s.spread()
 }

@@ -203,9 +203,11 @@ func (l *Listener) connect() error {
 		return err
 	}
 	s := new(lease)
-	s.grant(&scheduler{db: l.db, descs: newDescriptions(0), onNotification: l.add})
+	own := newOwned(l.db, 0)
+	own.onNotification = l.add
+	s.grant(&own.line)
 	broken := make(chan struct{})
-	s.onLost = func() { close(broken) }
+	own.onLost = func() { close(broken) }
 	l.mu.Lock()
 	l.conn, l.broken = s, broken
 	l.mu.Unlock()
@@ -219,7 +221,7 @@ func (l *Listener) connect() error {
 	ctx, cancel := context.WithTimeout(l.ctx, heartbeat)
 	defer cancel()
 	for _, channel := range l.channels {
-		if _, err := s.exec(ctx, &query{text: "listen " + pgx.Identifier{channel}.Sanitize()}); err != nil {
+		if _, err := s.executor().exec(ctx, &query{text: "listen " + pgx.Identifier{channel}.Sanitize()}); err != nil {
 			l.drop()
 			return err
 		}
@@ -240,7 +242,7 @@ func (l *Listener) beat() {
 		case <-timer.C:
 		}
 		ctx, cancel := context.WithTimeout(l.ctx, heartbeat)
-		err := l.conn.ping(ctx)
+		err := l.conn.executor().ping(ctx)
 		cancel()
 		if err != nil {
 			return

@@ -3,7 +3,6 @@ package pg
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -12,7 +11,7 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A pool has the connections that single callers own, each with a scheduler of its own. Those who wait are served in the order in which they came.
+// A pool has the connections that single callers own, each with a line of its own. Those who wait are served in the order in which they came.
 //
 //	idle       in the list, for the next one
 //	owned      in the hands of a session or transaction
@@ -21,32 +20,32 @@ type pool struct {
 	db   *DB
 	most int
 
-	mu         sync.Mutex // held for moments. A scheduler's mutex is never taken inside
-	all        map[*scheduler]struct{}
-	idle       []*scheduler // the one that was used last is used first
+	mu         sync.Mutex // held for moments. A line's mutex is never taken inside
+	all        map[*owned]struct{}
+	idle       []*owned // the one that was used last is used first
 	connecting int
 	dialed     int  // connections in all that DB.Dial has opened, which most doesn't count
 	readying   int  // connections that are being made ready for their next owner
 	heeded     bool // a loop has had to know what one of the waiters waits for
-	waiters    []*loop.Promise[*scheduler]
+	waiters    []*loop.Promise[*owned]
 	closing    bool
 	waits      uint64
 	opens      uint64
 	returned   []func()
-	taken      map[*scheduler]*taking // those that have an owner, and where it took them; in debug mode
+	taken      map[*owned]*taking // those that have an owner, and where it took them; in debug mode
 }
 
 // acquire makes a connection the lease's, whose owner must give it back with recycle.
 func (p *pool) acquire(ctx context.Context, own *lease) error {
 	s, err := p.take(ctx)
 	if err == nil {
-		own.grant(s)
+		own.grant(&s.line)
 		p.note(s)
 	}
 	return err
 }
 
-func (p *pool) take(ctx context.Context) (*scheduler, error) {
+func (p *pool) take(ctx context.Context) (*owned, error) {
 	if err := loop.ContextError(ctx); err != nil {
 		return nil, err
 	}
@@ -61,7 +60,7 @@ func (p *pool) take(ctx context.Context) (*scheduler, error) {
 		p.mu.Unlock()
 		return s, nil
 	}
-	w := loop.NewPromise[*scheduler](nil)
+	w := loop.NewPromise[*owned](nil)
 	w.Future().SetName("a session of the database")
 	if explorer() == nil { // or else it is waited for on the spot, as far as it is on its way
 		w.AskedBy(repaint.CurrentLoop())
@@ -92,7 +91,7 @@ func (p *pool) take(ctx context.Context) (*scheduler, error) {
 }
 
 // giveUp is for one who waits no longer.
-func (p *pool) giveUp(w *loop.Promise[*scheduler], why error) {
+func (p *pool) giveUp(w *loop.Promise[*owned], why error) {
 	if w.Future().Cancel(why); w.Future().Err() == nil { // it had come all the same
 		if s, _ := w.Future().Result(); s != nil {
 			p.deliver(s)
@@ -100,7 +99,7 @@ func (p *pool) giveUp(w *loop.Promise[*scheduler], why error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.waiters = slices.DeleteFunc(p.waiters, func(o *loop.Promise[*scheduler]) bool { return o == w })
+	p.waiters = slices.DeleteFunc(p.waiters, func(o *loop.Promise[*owned]) bool { return o == w })
 	p.heed()
 }
 
@@ -137,7 +136,7 @@ func (p *pool) grow() {
 // open connects, for whoever waits longest by then.
 func (p *pool) open() {
 	w, err := p.db.connect(p.db.ctx)
-	s := &scheduler{db: p.db, descs: newDescriptions(p.db.config.StatementCache)}
+	s := newOwned(p.db, p.db.config.StatementCache)
 	p.mu.Lock()
 	p.connecting--
 	p.readying++ // until this function has dealt with it
@@ -171,11 +170,11 @@ func (p *pool) open() {
 
 // setUp makes a new connection that of a session, and calls then when its first owner may have it, or
 // when it is lost.
-func (p *pool) setUp(s *scheduler, w *wire, then func(alive bool)) {
+func (p *pool) setUp(s *owned, w *wire, then func(alive bool)) {
 	s.onLost = func() { p.lost(s) }
 	s.mu.Lock()
 	c := s.add(w)
-	s.driver.scheduler, s.owner = s, &s.driver // until it is delivered
+	s.driver.line, s.owner = &s.line, &s.driver // until it is delivered
 	s.mu.Unlock()
 	switch {
 	case c == nil:
@@ -189,7 +188,7 @@ func (p *pool) setUp(s *scheduler, w *wire, then func(alive bool)) {
 }
 
 // shift takes the first waiter. It needs the mutex.
-func (p *pool) shift() *loop.Promise[*scheduler] {
+func (p *pool) shift() *loop.Promise[*owned] {
 	w := p.waiters[0]
 	p.waiters[0] = nil
 	p.waiters = p.waiters[1:]
@@ -197,7 +196,7 @@ func (p *pool) shift() *loop.Promise[*scheduler] {
 }
 
 // deliver gives a connection that is ready to whoever waits longest, or makes it idle.
-func (p *pool) deliver(s *scheduler) {
+func (p *pool) deliver(s *owned) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if _, alive := p.all[s]; !alive {
@@ -215,7 +214,7 @@ func (p *pool) deliver(s *scheduler) {
 }
 
 // lost forgets a connection that has broken, wherever it was, so that there can be another one.
-func (p *pool) lost(s *scheduler) {
+func (p *pool) lost(s *owned) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if _, alive := p.all[s]; alive && s.dialed {
@@ -223,7 +222,7 @@ func (p *pool) lost(s *scheduler) {
 	}
 	delete(p.all, s)
 	delete(p.taken, s)
-	p.idle = slices.DeleteFunc(p.idle, func(o *scheduler) bool { return o == s })
+	p.idle = slices.DeleteFunc(p.idle, func(o *owned) bool { return o == s })
 	p.grow()
 	p.checkReturned()
 }
@@ -236,7 +235,7 @@ var recycleTimeout = 20 * time.Second // a variable only for tests
 // closed.
 func (p *pool) recycle(own *lease, thorough bool) {
 	own.revoke()
-	s := own.scheduler
+	s := own.session()
 	defer p.untilReturned()
 	s.abandonUnread()
 	if !thorough && s.isClean() {
@@ -254,7 +253,7 @@ func (p *pool) recycle(own *lease, thorough bool) {
 }
 
 // back delivers a connection that nobody owns, if it is clean, and closes it otherwise.
-func (p *pool) back(s *scheduler, clean bool) {
+func (p *pool) back(s *owned, clean bool) {
 	s.mu.Lock()
 	private := s.private
 	s.mu.Unlock()
@@ -264,37 +263,6 @@ func (p *pool) back(s *scheduler, clean bool) {
 	}
 	s.quit()
 	p.lost(s)
-}
-
-// fire submits a statement that nobody waits for, and calls then, not in the caller's stack.
-func (s *lease) fire(g *segment, then func(error)) {
-	s.ask(g, func(_ string, err error) { then(err) })
-}
-
-// ask is fire for a text whose first statement returns a value.
-func (s *lease) ask(g *segment, then func(value string, err error)) {
-	g.simple, g.noRepeat, g.soon, g.lease = g.sql, true, true, s
-	g.steps = append(g.oneStep[:0], step{})
-	g.then = func() {
-		value, err := "", g.err
-		if err == nil && g.failure != nil {
-			err = g.failure
-		}
-		rows := g.steps[0].rows.cursor()
-		if row, ok := rows.next(); ok && row.count > 0 {
-			value = string(row.value())
-		}
-		then(value, err)
-	}
-	s.mu.Lock()
-	c, err := s.accept(g)
-	if c != nil {
-		c.ensureReader()
-	}
-	s.finishUp(c)
-	if err != nil {
-		then("", err)
-	}
 }
 
 // stop accepts no more owners, and tells those who wait.
@@ -326,17 +294,20 @@ func (p *pool) checkReturned() {
 }
 
 // list returns all connections.
-func (p *pool) list() []*scheduler {
+func (p *pool) list() (all []*line) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Collect(maps.Keys(p.all))
+	for s := range p.all {
+		all = append(all, &s.line)
+	}
+	return all
 }
 
 // owned returns the connections that aren't idle.
-func (p *pool) owned() []*scheduler {
+func (p *pool) owned() []*owned {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var all []*scheduler
+	var all []*owned
 	for s := range p.all {
 		if !slices.Contains(p.idle, s) {
 			all = append(all, s)

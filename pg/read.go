@@ -59,7 +59,7 @@ func (c *conn) Read(p []byte) (int, error) {
 // passOn gives the reading role away. It needs the mutex. Who reads the rows of a stream keeps it until then.
 func (c *conn) passOn() {
 	c.waits.Store(true) // until somebody reads, nobody can rely on the reader's writing
-	if g := c.until; g != nil && g.stream != nil && g.state == stateSent && !g.abandoned.Load() && c.failed == nil && !c.sched.forced {
+	if g := c.until; g != nil && g.stream != nil && g.state == stateSent && !g.abandoned.Load() && c.failed == nil && !c.line.forced {
 		c.parked = true
 		return
 	}
@@ -69,7 +69,7 @@ func (c *conn) passOn() {
 		return
 	}
 	c.role = nobody
-	if c.sched.onNotification != nil && c.sent.len() == 0 {
+	if o := c.line.session(); o != nil && o.onNotification != nil && c.sent.len() == 0 {
 		// What comes, comes unasked.
 		c.watching = true
 		c.giveToResident()
@@ -176,21 +176,21 @@ func (c *conn) handle(kind byte, body []byte) error {
 	case *pgproto3.ReadyForQuery:
 		return c.ready(m.TxStatus)
 	case *pgproto3.NoticeResponse:
-		fn := c.sched.db.config.Conn.OnNotice
+		fn := c.line.db.config.Conn.OnNotice
 		if fn == nil {
 			return nil
 		}
 		notice := (*pgconn.Notice)(pgconn.ErrorResponseToPgError((*pgproto3.ErrorResponse)(m)))
 		return c.blame(c.callHook("OnNotice", func() { fn(c.w.shadow, notice) }))
 	case *pgproto3.NotificationResponse:
-		if fn := c.sched.db.config.Conn.OnNotification; fn != nil {
+		if fn := c.line.db.config.Conn.OnNotification; fn != nil {
 			n := &pgconn.Notification{PID: m.PID, Channel: m.Channel, Payload: m.Payload}
 			if err := c.callHook("OnNotification", func() { fn(c.w.shadow, n) }); err != nil {
 				return err
 			}
 		}
-		if fn := c.sched.onNotification; fn != nil {
-			fn(Notification{PID: m.PID, Channel: m.Channel, Payload: m.Payload})
+		if o := c.line.session(); o != nil && o.onNotification != nil {
+			o.onNotification(Notification{PID: m.PID, Channel: m.Channel, Payload: m.Payload})
 		}
 		return nil
 	case *pgproto3.ParameterStatus:

@@ -22,9 +22,9 @@ func (s *Session) Renew(ctx context.Context) (*Session, error) {
 	restored.Future().SetName("the renewal of a session")
 	restored.AskedBy(repaint.CurrentLoop())
 	restored.UnderWay(true)
-	s.s.abandonUnread()
+	s.s.session().abandonUnread()
 	late := time.AfterFunc(recycleTimeout, s.s.cancel)
-	s.s.restore(true, func(clean bool) {
+	s.s.session().restore(true, func(clean bool) {
 		clean = late.Stop() && clean // or else it is being closed by now
 		if clean && restored.Resolve(struct{}{}) {
 			return
@@ -32,7 +32,7 @@ func (s *Session) Renew(ctx context.Context) (*Session, error) {
 		if !clean {
 			restored.Reject(errNotRestored)
 		}
-		s.db.pool.back(s.s.scheduler, clean)
+		s.db.pool.back(s.s.session(), clean)
 	})
 	taken := false
 	defer func() { // also if its greenlet is being unwound
@@ -40,7 +40,7 @@ func (s *Session) Renew(ctx context.Context) (*Session, error) {
 			return
 		}
 		if restored.Future().Cancel(context.Canceled); restored.Future().Err() == nil { // it had come all the same
-			s.db.pool.back(s.s.scheduler, true)
+			s.db.pool.back(s.s.session(), true)
 		}
 	}()
 	if _, err := repaint.Await(ctx, restored.Future()); err != nil {
@@ -48,7 +48,7 @@ func (s *Session) Renew(ctx context.Context) (*Session, error) {
 	}
 	taken = true
 	renewed := &Session{db: s.db}
-	renewed.s.grant(s.s.scheduler)
+	renewed.s.grant(s.s.line)
 	return renewed, nil
 }
 
@@ -60,7 +60,8 @@ var errNotRestored = errors.New("what was left behind can't be undone, or the co
 func (s *Session) Tidy() bool {
 	s.s.mu.Lock()
 	defer s.s.mu.Unlock()
-	if len(s.s.conns) == 0 || s.s.tainted || s.s.obscure || len(s.s.names) > 0 || s.s.ended() {
+	o := s.s.session()
+	if len(s.s.conns) == 0 || o.tainted || o.obscure || len(s.s.names) > 0 || s.s.ended() {
 		return false
 	}
 	c := s.s.conns[0]
@@ -75,7 +76,7 @@ func (s *Session) Keep(ctx context.Context) error {
 	done.Future().SetName("the setup of a session")
 	done.AskedBy(repaint.CurrentLoop())
 	done.UnderWay(true)
-	s.s.keep(&s.s, func(err error) { done.Complete(func() (struct{}, error) { return struct{}{}, err }) })
+	s.s.session().keep(&s.s, func(err error) { done.Complete(func() (struct{}, error) { return struct{}{}, err }) })
 	if _, err := repaint.Await(ctx, done.Future()); err != nil {
 		return &callError{"keeping the setup of a session", false, err}
 	}
@@ -84,13 +85,14 @@ func (s *Session) Keep(ctx context.Context) error {
 	if s.s.ended() {
 		return &callError{"keeping the setup of a session", false, errReleased}
 	}
-	s.s.private, s.s.tainted, s.s.obscure = true, false, false
+	o := s.s.session()
+	o.private, o.tainted, o.obscure = true, false, false
 	return nil
 }
 
 // isClean reports whether restore, if it isn't thorough, has nothing to wait for and nothing to undo,
 // and the session may be given to the next owner.
-func (s *scheduler) isClean() bool {
+func (s *owned) isClean() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.conns) == 0 || s.forced || s.queuedNow > 0 || s.tainted || s.worn || s.obscure || s.private {
@@ -106,7 +108,7 @@ func (s *scheduler) isClean() bool {
 // closed. Unless it is thorough, only that is undone which has been noticed.
 //
 // What is kept can't be made again. If it isn't there any more, that hasn't worked.
-func (s *scheduler) restore(thorough bool, done func(clean bool)) {
+func (s *owned) restore(thorough bool, done func(clean bool)) {
 	rolledBack, undone := false, false
 	var next func()
 	step := func(sql string) {
@@ -137,13 +139,13 @@ func (s *scheduler) restore(thorough bool, done func(clean bool)) {
 			done(false)
 		case s.tainted || len(c.strayed) > 0 || s.obscure && !keeps:
 			s.tainted, s.obscure = false, false
-			c.meaningsChanged()
+			s.meaningsChanged(c)
 			s.mu.Unlock()
 			undone = true
 			step(pgstate.UndoAll)
 		case (thorough || s.obscure) && !undone:
 			if s.obscure {
-				c.meaningsChanged()
+				s.meaningsChanged(c)
 			}
 			s.obscure = false
 			s.mu.Unlock()
@@ -162,7 +164,7 @@ func (s *scheduler) restore(thorough bool, done func(clean bool)) {
 }
 
 // compare undoes what doesn't touch the setup, and goes on if that is the one that is kept.
-func (s *scheduler) compare(next func(), done func(clean bool)) {
+func (s *owned) compare(next func(), done func(clean bool)) {
 	s.mu.Lock()
 	kept := s.kept
 	s.mu.Unlock()
@@ -176,7 +178,7 @@ func (s *scheduler) compare(next func(), done func(clean bool)) {
 }
 
 // keep notes how a session is set up now. If that can't be found out, nothing will do as the same.
-func (s *scheduler) keep(asks *lease, then func(error)) {
+func (s *owned) keep(asks *lease, then func(error)) {
 	asks.ask(&segment{sql: pgstate.Setup}, func(setup string, err error) {
 		if err == nil {
 			s.mu.Lock()

@@ -19,8 +19,8 @@ import (
 //	state      where it is                                               who may change it
 //	new        with its maker                                            the maker
 //	collected  in the list of a loop's tick                              the loop
-//	queued     in the scheduler's queue                                  under the scheduler's mutex
-//	sent       on a connection's list; the bytes in its buffer or gone   under the scheduler's mutex
+//	queued     in the line's queue                                  under the line's mutex
+//	sent       on a connection's list; the bytes in its buffer or gone   under the line's mutex
 //	finished   off all lists; the outcome is there                       nobody; the waiter reads it
 //
 // While it is sent, its answer (cur, the steps' answers, failure) belongs to whoever reads the connection. From then on it belongs to
@@ -52,7 +52,7 @@ type segment struct {
 	stream    *stream                         // gets the rows, which then aren't kept; nil if they are
 	opens     *lease                          // of the savepoint that it makes; may be nil
 
-	// Guarded by the scheduler's mutex.
+	// Guarded by the line's mutex.
 	state      segmentState
 	parses     bool   // its bytes change what the connection has prepared
 	unread     bool   // its stream was closed, and the rest is read and thrown away

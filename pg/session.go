@@ -41,8 +41,8 @@ func (s *Session) Close(ctx context.Context) error {
 	if !s.s.close() {
 		return nil
 	}
-	err := s.db.endAll(ctx, []*scheduler{s.s.scheduler})
-	s.db.pool.lost(s.s.scheduler)
+	err := s.db.endAll(ctx, []*line{s.s.line})
+	s.db.pool.lost(s.s.session())
 	if err != nil {
 		return fmt.Errorf("pg: closing a session: its statement may still be running on the server: %w", err)
 	}
@@ -54,7 +54,7 @@ func (s *Session) Exec(ctx context.Context, sql string, args ...any) (pgconn.Com
 	q := &query{text: sql, args: args}
 	var tag pgconn.CommandTag
 	err := s.within(ctx, q, func() (err error) {
-		tag, err = s.s.exec(ctx, q)
+		tag, err = s.s.executor().exec(ctx, q)
 		return err
 	})
 	return tag, err
@@ -116,7 +116,7 @@ func (s *Session) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 
 func (s *Session) query(ctx context.Context, sql string, args []any) *Rows {
 	q := &query{text: sql, args: args}
-	if err := s.within(ctx, q, func() error { return s.s.query(ctx, q).err }); err != nil {
+	if err := s.within(ctx, q, func() error { return s.s.executor().query(ctx, q).err }); err != nil {
 		q.row.err, q.row.closed = err, true
 	}
 	return &q.row
@@ -131,7 +131,7 @@ func (s *Session) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults 
 		}
 		return tx.beginWith(ctx, b)
 	}
-	return s.s.batch(ctx, b, s.within)
+	return s.s.executor().batch(ctx, b, s.within)
 }
 
 // Begin starts a transaction in the session. It ends before the session is released, or is rolled back then. There can be one at a time: while it is open another
@@ -152,7 +152,7 @@ func (s *Session) beginTx(options pgx.TxOptions) (*Tx, error) {
 		return nil, errReleased
 	}
 	tx := newTx(options)
-	tx.s.scheduler, tx.s.within = s.s.scheduler, &s.s
+	tx.s.line, tx.s.within = s.s.line, &s.s
 	for {
 		before := s.tx.Load()
 		if before != nil && before.isOpen() {
@@ -171,7 +171,7 @@ var errOneTx = fmt.Errorf("%w: a transaction is open on it; end that one first, 
 
 // Ping asks the server for a sign of life.
 func (s *Session) Ping(ctx context.Context) error {
-	return s.s.ping(ctx)
+	return s.s.executor().ping(ctx)
 }
 
 // PID returns the process id of the server's backend, 0 if the connection is lost or isn't the session's any more.

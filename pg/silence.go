@@ -31,7 +31,7 @@ type silence struct {
 
 // owed reports whether the segment is of a kind that the server answers soon, or has been asked to end. It needs the mutex.
 func (c *conn) owed(g *segment) bool {
-	return g.abandoned.Load() || g.soon || c.sched.forced
+	return g.abandoned.Load() || g.soon || c.line.forced
 }
 
 // listen looks whether something has been heard of a segment that is owed, and asks to cancel it if that isn't on its way. It needs the mutex.
@@ -46,19 +46,19 @@ func (c *conn) listen(g *segment) {
 		}
 		return // the statement may just have begun
 	}
-	if heard != q.heard && !c.sched.forced { // or else it has been told to end
+	if heard != q.heard && !c.line.forced { // or else it has been told to end
 		q.heard, q.since, q.told = heard, now, false
 	}
-	patience := c.sched.db.config.CancelTimeout
+	patience := c.line.db.config.CancelTimeout
 	switch silent := time.Duration(now - q.since); {
 	case silent >= patience:
 		c.giveUp(fmt.Errorf("nothing was heard of it for %v, though the server has been asked to end what it does there: the network in between has swallowed the connection, or the server hangs", patience))
 		return
 	case silent >= patience/suspicion && !q.told:
 		q.told = true
-		c.sched.db.spawn(c.sched.db.doubt)
+		c.line.db.spawn(c.line.db.doubt)
 	}
-	if (g.abandoned.Load() || c.sched.forced) && now >= q.next && c.startCancel(g) {
+	if (g.abandoned.Load() || c.line.forced) && now >= q.next && c.startCancel(g) {
 		q.next = now + int64(cancelPause<<min(q.cancels, 10))
 		q.cancels++
 	}
@@ -73,7 +73,7 @@ func (c *conn) giveUp(why error) {
 		return
 	}
 	c.failed = why
-	c.sched.stats.Silent++
+	c.line.stats.Silent++
 	c.unpark()
 	if c.role == nobody {
 		c.giveToResident()

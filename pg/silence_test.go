@@ -122,8 +122,9 @@ func TestLaneThatIsGivenUpIsLostToEverybodyOnIt(t *testing.T) {
 		require.NoError(t, db.Ping(ctx))
 		proxy.Swallow()
 		limited, cancel := context.WithCancel(ctx)
+		writes := db.Stats().Writes
 		first := c.start(limited, func(ctx context.Context) error { _, err := db.Exec(ctx, "select 1"); return err })
-		until(t, ctx, "the first", func() bool { return db.Stats().InFlight == 1 })
+		until(t, ctx, "the first is written, so that it can't be taken back", func() bool { return db.Stats().Writes > writes })
 		second := c.start(ctx, func(ctx context.Context) error { _, err := db.Exec(ctx, "create table t (id int)"); return err })
 		until(t, ctx, "the second", func() bool { return db.Stats().InFlight == 2 })
 		cancel()

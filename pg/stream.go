@@ -24,7 +24,7 @@ func (db *DB) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 		q.row.err, q.row.closed = q.failed(StageWait, err), true
 		return &q.row, q.row.err
 	}
-	r := s.streamRows(ctx, q, func() { db.pool.recycle(s, false) }, func() error { return s.run(ctx, q) })
+	r := s.executor().streamRows(ctx, q, func() { db.pool.recycle(s, false) }, func() error { return s.executor().run(ctx, q) })
 	return r, r.err
 }
 
@@ -32,8 +32,8 @@ func (db *DB) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 // Closing them early has the server cancel the statement; in a transaction, which that would end, the rest is read and thrown away instead.
 func (s *Session) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	q := &query{text: sql, args: args}
-	r := s.s.streamRows(ctx, q, nil, func() error {
-		return s.within(ctx, q, func() error { return s.s.run(ctx, q) })
+	r := s.s.executor().streamRows(ctx, q, nil, func() error {
+		return s.within(ctx, q, func() error { return s.s.executor().run(ctx, q) })
 	})
 	return r, r.err
 }
@@ -42,15 +42,15 @@ func (s *Session) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows
 // When they are closed early, what is left is read and thrown away.
 func (tx *Tx) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	q := &query{text: sql, args: args}
-	r := tx.s.streamRows(ctx, q, nil, func() error {
-		return tx.within(ctx, q, func() error { return tx.s.run(ctx, q) })
+	r := tx.s.executor().streamRows(ctx, q, nil, func() error {
+		return tx.within(ctx, q, func() error { return tx.s.executor().run(ctx, q) })
 	})
 	return r, r.err
 }
 
 // streamRows runs a query with run, and returns its rows; release is called when they are closed.
-func (s *lease) streamRows(ctx context.Context, q *query, release func(), run func() error) *Rows {
-	st := &stream{sched: s.scheduler, ctx: ctx, release: release, room: make(chan struct{}, 1)}
+func (s executor) streamRows(ctx context.Context, q *query, release func(), run func() error) *Rows {
+	st := &stream{line: s.session(), ctx: ctx, release: release, room: make(chan struct{}, 1)}
 	q.stream, st.g = st, &q.segment
 	r := &q.row
 	r.db, r.q, r.stream = s.db, q, st
@@ -106,7 +106,7 @@ func (r *Rows) nextOfStream() bool {
 //	finished  all have come, or an error; the segment's outcome belongs to who reads the rows
 //	closed    nobody reads any more; what still comes is thrown away
 type stream struct {
-	sched   *scheduler
+	line    *owned
 	g       *segment
 	ctx     context.Context // of who reads the rows
 	release func()          // is called once, by close; may be nil
@@ -331,13 +331,6 @@ func (st *stream) ready() bool {
 	return len(st.pieces) > 0 || st.finished || st.closed
 }
 
-// isEvicted reports that rows are thrown away that have not all come.
-func (st *stream) isEvicted() bool {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	return st.closed && !st.finished
-}
-
 // isClosed reports that rows are thrown away.
 func (st *stream) isClosed() bool {
 	if st == nil {
@@ -351,7 +344,7 @@ func (st *stream) isClosed() bool {
 // takeRole makes the caller the reader of the connection, which it returns, if it is a goroutine that may be.
 func (st *stream) takeRole() *conn {
 	inLoop := repaint.CurrentLoop() != nil
-	s, g := st.sched, st.g
+	s, g := st.line, st.g
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := g.conn
@@ -397,7 +390,7 @@ func (st *stream) close() {
 // since a cancel would end the transaction, unless the context has ended.
 func (st *stream) evict() {
 	st.discard()
-	s, g := st.sched, st.g
+	s, g := st.line, st.g
 	s.mu.Lock()
 	if s.occupant == st {
 		s.occupant = nil
@@ -448,7 +441,7 @@ func (s *lease) doStream(ctx context.Context, g *segment) error {
 	s.mu.Lock()
 	c, err := s.accept(g)
 	if err == nil {
-		s.occupant = st
+		s.session().occupant = st
 	}
 	if c != nil && repaint.CurrentLoop() != nil {
 		c.ensureReader()
@@ -458,8 +451,8 @@ func (s *lease) doStream(ctx context.Context, g *segment) error {
 		return err
 	}
 	err = st.wait()
-	if err == nil && st.isEvicted() {
-		return errEvicted // the statement goes on, but nobody waits for it
+	if err == nil && st.isClosed() {
+		return errEvicted // the statement may go on, but its rows are thrown away
 	}
 	if err != nil {
 		if s.abandon(g) {
@@ -470,8 +463,8 @@ func (s *lease) doStream(ctx context.Context, g *segment) error {
 	}
 	if err != nil || !st.delivered() {
 		s.mu.Lock()
-		if s.occupant == st {
-			s.occupant = nil
+		if o := s.session(); o.occupant == st {
+			o.occupant = nil
 		}
 		s.mu.Unlock()
 	}

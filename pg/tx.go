@@ -36,7 +36,7 @@ type Tx struct {
 	owns   *pool // to which its session goes back with its end; nil if it isn't its own
 	points atomic.Int64
 
-	mu    sync.Mutex // held for moments; the scheduler's may be taken inside
+	mu    sync.Mutex // held for moments; the line's may be taken inside
 	state txState
 	first *loop.Promise[struct{}] // done when the starting state ends; nil if nobody waits for that
 }
@@ -201,7 +201,7 @@ func (tx *Tx) root() *Tx {
 }
 
 // inTransaction reports whether the connection is in a transaction, or may be since something is under way.
-func (s *scheduler) inTransaction() bool {
+func (s *line) inTransaction() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.conns {
@@ -311,7 +311,7 @@ func (tx *Tx) start(ctx context.Context, q *query) error {
 		first.inTx, first.begins = true, &tx.root().s
 		returned := false
 		defer tx.unwound(first, &returned)
-		_, err = tx.s.exec(ctx, first)
+		_, err = tx.s.executor().exec(ctx, first)
 		returned = true
 		tx.started(err != nil && first.unfinished())
 	}
@@ -334,7 +334,7 @@ func (q *query) notBegun(err error) error {
 func (tx *Tx) undo(ctx context.Context) bool {
 	q := &query{text: "rollback"}
 	q.inTx = true
-	_, err := tx.s.exec(ctx, q)
+	_, err := tx.s.executor().exec(ctx, q)
 	if err != nil || tx.s.inTransaction() {
 		return false
 	}
@@ -356,7 +356,7 @@ func (g *segment) unfinished() bool {
 func (tx *Tx) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
 	q := &query{text: sql, args: args}
 	err = tx.within(ctx, q, func() error {
-		tag, err = tx.s.exec(ctx, q)
+		tag, err = tx.s.executor().exec(ctx, q)
 		return err
 	})
 	return tag, err
@@ -375,7 +375,7 @@ func (tx *Tx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 
 func (tx *Tx) query(ctx context.Context, sql string, args []any) *Rows {
 	q := &query{text: sql, args: args}
-	err := tx.within(ctx, q, func() error { return tx.s.query(ctx, q).err })
+	err := tx.within(ctx, q, func() error { return tx.s.executor().query(ctx, q).err })
 	if err != nil {
 		q.row.err, q.row.closed = err, true
 	}
@@ -387,17 +387,17 @@ func (tx *Tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if beginsTx(b) {
 		return pgx.FailedBatchResults(b, errBatchInTx)
 	}
-	return tx.s.batch(ctx, b, tx.within)
+	return tx.s.executor().batch(ctx, b, tx.within)
 }
 
 // Begin makes a savepoint and returns a transaction that ends by releasing it, or by going back to it.
 func (tx *Tx) Begin(ctx context.Context) (pgx.Tx, error) {
 	name := fmt.Sprintf("sp_%d", tx.root().points.Add(1))
-	sp := &Tx{s: lease{scheduler: tx.s.scheduler, within: &tx.s, tx: true}, parent: tx, state: txBegun}
+	sp := &Tx{s: lease{line: tx.s.line, within: &tx.s, tx: true}, parent: tx, state: txBegun}
 	sp.commit, sp.back = "release savepoint "+name, "rollback to savepoint "+name
 	q := &query{text: "savepoint " + name}
 	q.opens = &sp.s
-	err := tx.within(ctx, q, func() error { _, err := tx.s.exec(ctx, q); return err })
+	err := tx.within(ctx, q, func() error { _, err := tx.s.executor().exec(ctx, q); return err })
 	if err != nil {
 		sp.s.drop()
 		return nil, err
@@ -420,7 +420,7 @@ func (tx *Tx) Commit(ctx context.Context) error {
 	q := &query{text: tx.commit}
 	q.commits, q.inTx, q.last = tx.parent == nil, true, true
 	defer tx.abort(q)
-	tag, err := tx.s.exec(ctx, q)
+	tag, err := tx.s.executor().exec(ctx, q)
 	if err == nil && tag.String() == "ROLLBACK" {
 		return pgx.ErrTxCommitRollback
 	}
@@ -476,7 +476,7 @@ func (tx *Tx) Rollback(ctx context.Context) error {
 		occupant.evict()
 	}
 	if tx.parent == nil {
-		tx.s.abandonUnread()
+		tx.s.session().abandonUnread()
 	}
 	if state == txPending || state == txGone || state == txStarting && !begun {
 		return nil
@@ -490,7 +490,7 @@ func (tx *Tx) Rollback(ctx context.Context) error {
 	q := &query{text: tx.back}
 	q.inTx, q.last, q.soon = true, true, true
 	defer tx.abort(q)
-	_, err := tx.s.exec(ctx, q)
+	_, err := tx.s.executor().exec(ctx, q)
 	if ctx.Err() != nil && !errors.Is(err, ErrConnLost) {
 		return nil
 	}

@@ -45,7 +45,7 @@ func (c *conn) write(buf []byte) {
 
 // spawnRest is apart from write so that only a write that isn't done at once needs memory for a closure.
 func (c *conn) spawnRest(buf []byte, n int) {
-	if !c.sched.db.spawn(func() { c.writeRest(buf, n) }) {
+	if !c.line.db.spawn(func() { c.writeRest(buf, n) }) {
 		c.wrote(buf, n, ErrClosed)
 	}
 }
@@ -62,7 +62,7 @@ func (c *conn) writeRest(buf []byte, n int) {
 func (c *conn) wrote(buf []byte, n int, err error) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sched.stats.Writes++
+	c.line.stats.Writes++
 	c.written += uint64(n)
 	c.writing = false
 	if k := c.copying; k != nil && c.queued-c.written < copyWindow {

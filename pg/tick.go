@@ -45,8 +45,8 @@ func (db *DB) collect(l *loop.Loop, g *segment) *collector {
 	db.mu.Unlock()
 	k.waiting++
 	k.list = append(k.list, g)
-	if !g.lease.lanes {
-		g.lease.collected.Add(1)
+	if o := g.lease.session(); o != nil {
+		o.collected.Add(1)
 	}
 	if !k.flushes {
 		k.flushes = true
@@ -70,7 +70,7 @@ func (k *collector) leave() {
 }
 
 // flush submits what was collected for a session in this tick of a loop, without waiting for the tick's end. It is called from the loop.
-func (db *DB) flush(l *loop.Loop, s *scheduler) {
+func (db *DB) flush(l *loop.Loop, s *owned) {
 	db.mu.Lock()
 	k := db.collectors[l]
 	db.mu.Unlock()
@@ -79,7 +79,7 @@ func (db *DB) flush(l *loop.Loop, s *scheduler) {
 	}
 	var now []*segment
 	k.list = slices.DeleteFunc(k.list, func(g *segment) bool {
-		if g.lease.scheduler != s {
+		if g.lease.line != &s.line {
 			return false
 		}
 		now = append(now, g)
@@ -93,8 +93,8 @@ func (db *DB) flush(l *loop.Loop, s *scheduler) {
 func (k *collector) RunInLoop() {
 	k.flushes = false
 	k.list = slices.DeleteFunc(k.list, func(g *segment) bool {
-		if !g.lease.lanes {
-			g.lease.collected.Add(-1)
+		if o := g.lease.session(); o != nil {
+			o.collected.Add(-1)
 		}
 		return g.state != stateCollected // given up
 	})
@@ -102,9 +102,9 @@ func (k *collector) RunInLoop() {
 		k.submitOne(k.list[0])
 	} else {
 		for list := k.list; len(list) > 0; {
-			s := list[0].lease.scheduler
+			s := list[0].lease.line
 			n := 1
-			for n < len(list) && list[n].lease.scheduler == s {
+			for n < len(list) && list[n].lease.line == s {
 				n++
 			}
 			s.submitAll(list[:n])

@@ -12,7 +12,7 @@ import (
 //
 // It isn't needed for speed: every statement is prepared when it is first used.
 func (s *Session) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error) {
-	return s.s.prepare(ctx, name, sql, false)
+	return s.s.executor().prepare(ctx, name, sql, false)
 }
 
 // Deallocate forgets a name that was given by Prepare. A name that isn't known is no error.
@@ -28,10 +28,10 @@ func (s *Session) Deallocate(_ context.Context, name string) error {
 
 // Prepare is [Session.Prepare]; the name is known until the connection has another owner.
 func (tx *Tx) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error) {
-	return tx.s.prepare(ctx, name, sql, true)
+	return tx.s.executor().prepare(ctx, name, sql, true)
 }
 
-func (s *lease) prepare(ctx context.Context, name, sql string, inTx bool) (_ *pgconn.StatementDescription, err error) {
+func (s executor) prepare(ctx context.Context, name, sql string, inTx bool) (_ *pgconn.StatementDescription, err error) {
 	if t, ok := s.db.config.Tracer.(pgx.PrepareTracer); ok {
 		ctx = t.TracePrepareStart(ctx, nil, pgx.TracePrepareStartData{Name: name, SQL: sql})
 		err = errUnwound
@@ -54,8 +54,8 @@ func (s *lease) prepare(ctx context.Context, name, sql string, inTx bool) (_ *pg
 }
 
 // resolveName replaces the text of a query if it is a name.
-func (s *lease) resolveName(q *query) {
-	if s.lanes {
+func (s executor) resolveName(q *query) {
+	if s.session() == nil {
 		return
 	}
 	s.mu.Lock()

@@ -104,7 +104,7 @@ type toWrite struct {
 }
 
 // submitAll is submit for several, whose waiters are tasks.
-func (s *scheduler) submitAll(list []*segment) {
+func (s *line) submitAll(list []*segment) {
 	var told []*segment
 	var room [16]toWrite
 	writes := room[:0]
@@ -129,5 +129,36 @@ func (s *scheduler) submitAll(list []*segment) {
 	}
 	for _, g := range told {
 		g.tell()
+	}
+}
+
+// fire submits a statement that nobody waits for, and calls then, not in the caller's stack.
+func (s *lease) fire(g *segment, then func(error)) {
+	s.ask(g, func(_ string, err error) { then(err) })
+}
+
+// ask is fire for a text whose first statement returns a value.
+func (s *lease) ask(g *segment, then func(value string, err error)) {
+	g.simple, g.noRepeat, g.soon, g.lease = g.sql, true, true, s
+	g.steps = append(g.oneStep[:0], step{})
+	g.then = func() {
+		value, err := "", g.err
+		if err == nil && g.failure != nil {
+			err = g.failure
+		}
+		rows := g.steps[0].rows.cursor()
+		if row, ok := rows.next(); ok && row.count > 0 {
+			value = string(row.value())
+		}
+		then(value, err)
+	}
+	s.mu.Lock()
+	c, err := s.accept(g)
+	if c != nil {
+		c.ensureReader()
+	}
+	s.finishUp(c)
+	if err != nil {
+		then("", err)
 	}
 }

@@ -1,0 +1,63 @@
+package pg
+
+import "time"
+
+// lookEvery is how often a connection is looked at that has nothing to do, or owes the driver an answer.
+const lookEvery = 100 * time.Millisecond
+
+// spareIdle is how long a lane that isn't one of the first few may have nothing to do until it is closed.
+var spareIdle = time.Minute // a variable only for tests
+
+// arm sees to it that the connection is looked at. It needs the mutex.
+func (c *conn) arm() {
+	if !c.armed && c.dead == nil {
+		c.armed = true
+		c.timer.Reset(lookEvery)
+	}
+}
+
+// onTimer looks at a connection. If it has had nothing to do for a while, the resident reads it, to notice if the server
+// goes. If it owes the driver an answer, see listen: an abandoned statement may have to be cancelled again, because the first
+// request can have come before the statement.
+func (c *conn) onTimer() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.armed = false
+	if c.dead != nil {
+		return
+	}
+	first := c.sent.first()
+	spare := c.line.of.spare(c)
+	if c.seen != c.served || first != nil {
+		c.quiet = nanotime()
+	}
+	switch {
+	case first == nil && spare && nanotime()-c.quiet > spareIdle.Nanoseconds():
+		c.retire()
+	case first == nil && spare && c.role != nobody:
+		c.arm()
+	case first == nil && c.role == nobody:
+		if c.seen == c.served {
+			c.watching = true
+			c.giveToResident()
+			if spare {
+				c.arm()
+			}
+			return
+		}
+		c.seen = c.served
+		c.arm()
+	case first != nil:
+		if c.owed(first) {
+			c.listen(first)
+		} else {
+			c.silence = silence{}
+		}
+		for i := range c.sent.len() {
+			if c.failed == nil && c.owed(c.sent.at(i)) {
+				c.arm()
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,310 @@
+package pg
+
+import (
+	"slices"
+	"sync"
+)
+
+// A line takes segments and gives them to connections. It is what the lanes of a DB and the connection of
+// a session have in common; where they differ it asks its submitter.
+//
+// A segment binds late. It waits in the queue, whose order is that of submission, until a connection has
+// room.
+type line struct {
+	db    *DB
+	of    submitter
+	depth int // of each connection; 0: adapting
+	descs *descriptions
+
+	mu         sync.Mutex // held for moments. Nothing that blocks is done with it
+	trip       trip       // to the server and back
+	conns      []*conn
+	connecting int
+	queue      fifo     // also has segments that were dropped since: their state isn't queued
+	queuedNow  int      // without those
+	heeded     bool     // a loop has had to know what a queued one waits for
+	closing    bool     // nothing more is accepted
+	forced     bool     // closed: what is under way is cancelled, and nothing is repeated
+	idle       []func() // to be called once nothing is under way
+	owner      *lease   // whose it is
+	stats      counters
+}
+
+// A submitter is a line of one kind: [lanes] or [owned]. Its methods are called with the mutex.
+type submitter interface {
+	// refusesNow returns why a segment can't be accepted at present.
+	refusesNow(g *segment) error
+	// pick returns the connection that a new segment is to be put on, nil if it has to wait.
+	pick() *conn
+	// mayWait returns why a segment can't wait for a connection.
+	mayWait() error
+	// waits sees to it that those in the queue don't wait for long.
+	waits()
+	// took notes what a segment that was accepted leaves behind.
+	took(g *segment)
+	// room returns how many segments a connection carries at once.
+	room(c *conn) int
+	// refills reports whether a connection should get segments out of the queue.
+	refills(c *conn) bool
+	// answered looks at what an answer has left behind. An error ends the connection.
+	answered(c *conn, g *segment, status byte) error
+	// succeeded looks at what a segment has changed.
+	succeeded(c *conn, g *segment)
+	// repeats reports whether another connection can take over what had no effect on one that broke.
+	repeats() bool
+	// connLost notes that a connection is dead. It returns the segments that are to be told that nothing
+	// will come of them.
+	connLost(c *conn) (told []*segment)
+	// spare reports whether a connection is there only for times when there is much to do.
+	spare(c *conn) bool
+	// crowded is the error of a caller whose context ended while its statement was in the queue.
+	crowded(err error) error
+}
+
+// counters are what a line counts.
+type counters struct {
+	Statements, Writes, Retries, Reprepared, StrayCancels uint64
+	Cancels, Abandoned, Dropped, Connects, Lost, Poisoned uint64
+	ConnectErrors, Waited, Silent                         uint64
+}
+
+// inFlight returns how many segments are under way. It needs the mutex.
+func (s *line) inFlight() (n int) {
+	for _, c := range s.conns {
+		n += c.sent.len()
+	}
+	return n
+}
+
+// submit takes a segment of a plain goroutine. It returns the connection that the caller must read, if it must, and
+// what it must write before, and to which.
+func (s *line) submit(g *segment) (read, to *conn, buf []byte, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	to, err = s.accept(g)
+	if err != nil || to == nil {
+		return nil, nil, nil, err
+	}
+	if to.role == nobody {
+		to.role, to.until, read = caller, g, to
+	} else {
+		g.awaitReady()
+	}
+	return read, to, to.startWrite(), nil
+}
+
+// place takes a segment whose waiter doesn't read. Writing is left to the caller. It needs the mutex.
+func (s *line) place(g *segment) error {
+	c, err := s.accept(g)
+	if c != nil {
+		c.ensureReader()
+	}
+	return err
+}
+
+// accept puts a segment on a connection, which it returns, or into the queue. There is no other way there. It needs the mutex.
+func (s *line) accept(g *segment) (*conn, error) {
+	if err := s.refuses(g); err != nil {
+		return nil, err
+	}
+	if s.closing {
+		return nil, ErrClosed
+	}
+	if err := s.of.refusesNow(g); err != nil {
+		return nil, err
+	}
+	s.stats.Statements++
+	if c := s.of.pick(); c != nil {
+		if err := c.put(g); err != nil {
+			return nil, err
+		}
+		s.accepted(g)
+		return c, nil
+	}
+	if err := s.of.mayWait(); err != nil {
+		return nil, err
+	}
+	s.stats.Waited++
+	s.accepted(g)
+	s.enqueue(g)
+	g.awaitReady()
+	s.of.waits()
+	return nil, nil
+}
+
+// awaitReady sees to it that whoever waits for the segment can be told.
+func (g *segment) awaitReady() {
+	if g.ready == nil && g.promise == nil && g.then == nil {
+		g.ready = make(chan struct{}, 1)
+	}
+}
+
+func (s *line) enqueue(g *segment) {
+	g.state = stateQueued
+	g.since = nanotime()
+	s.queue.push(g)
+	s.queuedNow++
+	s.heed(g)
+}
+
+// heed tells the loop of a queued segment whether what it waits for is outside: a connection that is being made, or a cancel that
+// isn't answered. Other segments before it may be those of tasks that sleep. It needs the mutex.
+func (s *line) heed(g *segment) {
+	if g.promise == nil {
+		return
+	}
+	outside := s.connecting > 0 || slices.ContainsFunc(s.conns, func(c *conn) bool { return c.cancels > 0 || c.held != nil })
+	if g.promise.UnderWay(outside) {
+		s.heeded = true
+	}
+}
+
+// heedAll is called when what heed looks at has changed. It needs the mutex.
+func (s *line) heedAll() {
+	if !s.heeded {
+		return
+	}
+	for i := range s.queue.len() {
+		if g := s.queue.at(i); g.state == stateQueued {
+			s.heed(g)
+		}
+	}
+}
+
+// next takes the first segment of the queue that still wants to be sent.
+func (s *line) next() *segment {
+	for {
+		g := s.queue.pop()
+		if g == nil {
+			return nil
+		}
+		if g.state == stateQueued {
+			s.queuedNow--
+			return g
+		}
+	}
+}
+
+// pull moves segments from the queue to a connection that has room. Whoever calls it sees to it that they are written and read.
+func (s *line) pull(c *conn) {
+	if !s.of.refills(c) {
+		return
+	}
+	for s.queuedNow > 0 && c.open() && c.sent.len() < s.of.room(c) {
+		g := s.next()
+		if g == nil {
+			return
+		}
+		if err := c.put(g); err != nil {
+			g.err, g.state = err, stateFinished
+			s.db.spawn(g.tell) // this is no place for it
+		}
+	}
+}
+
+// add makes a wire one of the connections. It returns nil if it's too late for that.
+func (s *line) add(w *wire) *conn {
+	c := newConn(s, w)
+	if !s.db.spawn(c.reside) {
+		_ = w.net.Close()
+		return nil
+	}
+	s.stats.Connects++
+	s.conns = append(s.conns, c)
+	c.arm()
+	return c
+}
+
+// finishUp ends what was done with the mutex: it releases it, writes, and tells those who wait for idleness.
+func (s *line) finishUp(c *conn) {
+	var buf []byte
+	if c != nil {
+		buf = c.startWrite()
+	}
+	idle := s.idleNow()
+	s.mu.Unlock()
+	if buf != nil {
+		c.write(buf)
+	}
+	for _, fn := range idle {
+		fn()
+	}
+}
+
+func (s *line) failQueue(err error) (told []*segment) {
+	for g := s.next(); g != nil; g = s.next() {
+		g.err, g.state = err, stateFinished
+		told = append(told, g)
+	}
+	return told
+}
+
+// queueAgain puts segments that were sent, to no effect, to the front of the queue.
+func (s *line) queueAgain(again []*segment) {
+	waiting := s.queue.takeAll()
+	for _, g := range again {
+		g.forgetAnswer()
+		g.awaitReady() // whoever read the connection for it doesn't any more
+		s.stats.Retries++
+		s.enqueue(g)
+	}
+	for _, g := range waiting {
+		if g.state == stateQueued {
+			s.queue.push(g)
+		}
+	}
+}
+
+// kick has a goroutine give queued segments to a connection that has room.
+func (s *line) kick(c *conn) {
+	s.db.spawn(func() {
+		s.mu.Lock()
+		s.pull(c)
+		c.ensureReader()
+		s.finishUp(c)
+	})
+}
+
+// idleNow returns what is to be called, without the mutex, because nothing is under way now.
+func (s *line) idleNow() []func() {
+	if len(s.idle) == 0 || s.queuedNow > 0 {
+		return nil
+	}
+	for _, c := range s.conns {
+		if c.sent.len() > 0 || c.cancels > 0 {
+			return nil
+		}
+	}
+	fns := s.idle
+	s.idle = nil
+	return fns
+}
+
+// whenIdle calls fn once nothing is under way, maybe at once.
+func (s *line) whenIdle(fn func()) {
+	s.mu.Lock()
+	s.addIdle(fn)
+}
+
+// addIdle is whenIdle with the mutex, which it releases.
+func (s *line) addIdle(fn func()) {
+	s.idle = append(s.idle, fn)
+	fns := s.idleNow()
+	s.mu.Unlock()
+	for _, fn := range fns {
+		fn()
+	}
+}
+
+// connLost takes a dead connection out. The segments in again go to the front of the queue. It returns
+// those that are to be told that nothing will come of it.
+func (s *line) connLost(c *conn, again []*segment) (told []*segment) {
+	if i := slices.Index(s.conns, c); i >= 0 {
+		s.conns = slices.Delete(s.conns, i, i+1)
+	}
+	if !c.retiring {
+		s.stats.Lost++
+	}
+	s.queueAgain(again)
+	return s.of.connLost(c)
+}

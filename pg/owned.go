@@ -1,0 +1,125 @@
+package pg
+
+import (
+	"math"
+	"sync/atomic"
+)
+
+// owned is the connection of a session, which one caller owns at a time.
+type owned struct {
+	line
+	driver lease // the driver's own, while the session is made ready for the next owner
+	dialed bool  // the pool doesn't count it. Set before it is one
+
+	// Guarded by the mutex.
+	tainted   bool     // a statement has left something behind
+	worn      bool     // and it can't be undone
+	obscure   bool     // a statement may have, whose text doesn't show what it does
+	kept      string   // how it is to be set up, if not as the server has it
+	private   bool     // its owner has done that, so that it isn't given to another one
+	unsettled bool     // what names mean has changed in a transaction, which may take it back
+	occupant  occupant // a stream or a COPY. Meanwhile nothing else is accepted
+	lost      error    // why its connection is gone
+
+	unread    atomic.Bool  // a stream was closed before its end
+	collected atomic.Int32 // how many segments for it are in the lists of loops' ticks
+
+	// Set before the connection is there.
+	onLost         func()             // is told when that is gone, without the mutex
+	onNotification func(Notification) // of a listener, whose connection is read all the time. Called by the reader
+}
+
+func newOwned(db *DB, cached int) *owned {
+	s := &owned{line: line{db: db, descs: newDescriptions(cached)}}
+	s.of = s
+	return s
+}
+
+// session returns the line as the connection of a session, nil if it is the lanes.
+func (s *line) session() *owned {
+	o, _ := s.of.(*owned)
+	return o
+}
+
+func (s *owned) refusesNow(g *segment) error {
+	if s.occupant != nil && g.lease != &s.driver {
+		return errOccupied
+	}
+	return nil
+}
+
+func (s *owned) pick() *conn {
+	if s.queuedNow > 0 || len(s.conns) == 0 {
+		return nil
+	}
+	if c := s.conns[0]; c.open() && (c.sent.len() == 0 || c.sent.len() < s.room(c)) {
+		return c
+	}
+	return nil
+}
+
+func (s *owned) mayWait() error {
+	if len(s.conns) == 0 {
+		return &LostError{MaybeApplied: false, Err: s.lost}
+	}
+	return nil
+}
+
+func (s *owned) waits() {}
+
+func (s *owned) took(g *segment) {
+	s.tainted = s.tainted || g.taints
+	s.worn = s.worn || g.sticks
+	s.obscure = s.obscure || g.obscure
+}
+
+// room is that of a pipeline without an end, or, with pipeline=off, of one statement.
+func (s *owned) room(*conn) int {
+	if s.db.config.Pipeline {
+		return math.MaxInt
+	}
+	return 1
+}
+
+func (s *owned) refills(*conn) bool { return true }
+
+func (s *owned) connLost(c *conn) (told []*segment) {
+	s.lost = c.dead
+	return s.failQueue(&LostError{MaybeApplied: false, Err: c.dead})
+}
+
+func (s *owned) repeats() bool { return false }
+
+func (s *owned) spare(*conn) bool { return false }
+
+func (s *owned) crowded(err error) error { return err }
+
+func (s *owned) answered(c *conn, _ *segment, status byte) error {
+	if s.unsettled && status == 'I' {
+		s.meaningsChanged(c) // back, maybe
+	}
+	return nil
+}
+
+func (s *owned) succeeded(c *conn, g *segment) {
+	if g.lease == &s.driver {
+		return
+	}
+	if e := g.effects; e&effectSchema != 0 || g.redefines || c.restyled || s.unsettled && e&effectUndo != 0 {
+		s.meaningsChanged(c)
+		if e&effectAlter != 0 { // what a session drops is a temporary table, as a rule
+			s.db.lanes.descs.forget()
+		}
+	}
+}
+
+// meaningsChanged forgets what is known of texts, because they may mean something else now. Of a prepared
+// statement the server would keep the types of the parameters, and what it has evaluated: a time without a
+// zone, say. If its result has other columns the server refuses it, which ends a transaction. It needs the
+// mutex.
+func (s *owned) meaningsChanged(c *conn) {
+	s.descs.forget()
+	c.prepared.Clear()
+	c.restyled = false
+	s.unsettled = c.status != 'I'
+}

@@ -11,8 +11,9 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// Async is the red view of a DB: each method returns at once, with a future. In a loop the statement is sent when the tick
-// ends, together with the others of that tick. Cancelling the future cancels the statement. Any number of goroutines, loops and tasks can use it.
+// Async is the red view of a DB: each method returns at once, with a future. In a loop the
+// statement is sent when the tick ends, together with the others of that tick. Cancelling the
+// future cancels the statement. Any number of goroutines, loops and tasks can use it.
 type Async struct{ db *DB }
 
 // Async returns the red view.

@@ -13,8 +13,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// The password is asked for in each of the ways that the server knows; lanes, sessions and cancel requests get through. A wrong one is the server's error,
-// and is never named.
+// The password is asked for in each of the ways that the server knows; lanes, sessions and cancel
+// requests get through. A wrong one is the server's error, and is never named.
 func TestPasswords(t *testing.T) {
 	srv := testserver.Postgres(t, testserver.HBA(
 		"local all all trust",

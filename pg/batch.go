@@ -13,8 +13,8 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// batch runs the statements of a batch as one segment: with one Sync, so as one transaction if there is no other.
-// within, if it isn't nil, is how what belongs to a transaction is run.
+// batch runs the statements of a batch as one segment: with one Sync, so as one transaction if
+// there is no other. within, if it isn't nil, is how what belongs to a transaction is run.
 func (s executor) batch(ctx context.Context, b *pgx.Batch, within inside) *batchResults {
 	br := &batchResults{b: b}
 	if len(b.QueuedQueries) == 0 {
@@ -252,7 +252,8 @@ func (br *batchResults) rows() *Rows {
 	return r
 }
 
-// Close calls the functions of the statements whose results haven't been taken, and returns the first error.
+// Close calls the functions of the statements whose results haven't been taken, and returns the
+// first error.
 func (br *batchResults) Close() error {
 	if br.closed {
 		return br.err
@@ -271,8 +272,8 @@ func (br *batchResults) Close() error {
 	return br.err
 }
 
-// Tx returns the transaction that the batch has begun, see [pgx.Batch.BeginTx], and nil if it was to begin none. If it couldn't be begun,
-// the transaction is over already.
+// Tx returns the transaction that the batch has begun, see [pgx.Batch.BeginTx], and nil if it was
+// to begin none. If it couldn't be begun, the transaction is over already.
 func (br *batchResults) Tx() pgx.Tx {
 	if br.tx == nil {
 		return nil

@@ -131,7 +131,8 @@ func TestBatchWithStalePlans(t *testing.T) {
 	})
 }
 
-// The failing statement can be found by errors.As, wherever it fails; what no statement is to blame for isn't attributed to one.
+// The failing statement can be found by errors.As, wherever it fails; what no statement is to blame
+// for isn't attributed to one.
 func TestBatchErrorSaysWhich(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_lanes=1&pool_sessions=1")

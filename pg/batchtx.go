@@ -8,7 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// txOptions is where a pgx.Batch keeps what was given to BeginTx, a *pgx.TxOptions. Index is nil if this pgx keeps it elsewhere.
+// txOptions is where a pgx.Batch keeps what was given to BeginTx, a *pgx.TxOptions. Index is nil if
+// this pgx keeps it elsewhere.
 var txOptions = func() reflect.StructField {
 	if f, ok := reflect.TypeFor[pgx.Batch]().FieldByName("txOptions"); ok && f.Type == reflect.TypeFor[*pgx.TxOptions]() {
 		return f
@@ -16,7 +17,8 @@ var txOptions = func() reflect.StructField {
 	return reflect.StructField{}
 }()
 
-// beginsTx reports whether [pgx.Batch.BeginTx] was called: then the batch's first statement begins a transaction, which goes on after the batch.
+// beginsTx reports whether [pgx.Batch.BeginTx] was called: then the batch's first statement begins
+// a transaction, which goes on after the batch.
 func beginsTx(b *pgx.Batch) bool {
 	if txOptions.Index != nil {
 		return !reflect.ValueOf(b).Elem().FieldByIndex(txOptions.Index).IsNil()
@@ -24,7 +26,8 @@ func beginsTx(b *pgx.Batch) bool {
 	return pgx.FailedBatchResults(b, errNoMore).Tx() != nil // as pgx itself says it, at the cost of some memory
 }
 
-// optionsOf returns the options of that transaction. Its BEGIN stands in the batch. How it is to be committed pgx keeps to itself.
+// optionsOf returns the options of that transaction. Its BEGIN stands in the batch. How it is to be
+// committed pgx keeps to itself.
 func optionsOf(b *pgx.Batch) pgx.TxOptions {
 	o := pgx.TxOptions{BeginQuery: b.QueuedQueries[0].SQL}
 	if txOptions.Index != nil {
@@ -35,7 +38,8 @@ func optionsOf(b *pgx.Batch) pgx.TxOptions {
 
 var errBatchInTx = errors.New("pg: Batch.BeginTx in a transaction: make a savepoint with Begin, and send the batch without it")
 
-// beginWith sends a batch whose first statement begins the transaction, which is the results' Tx then. If it hasn't begun, it is over.
+// beginWith sends a batch whose first statement begins the transaction, which is the results' Tx
+// then. If it hasn't begun, it is over.
 func (tx *Tx) beginWith(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	returned := false
 	defer func() {

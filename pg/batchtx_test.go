@@ -14,7 +14,8 @@ type batchSender interface {
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
-// A batch can begin a transaction, as pgx's: BEGIN is its first statement, with a result of its own, and the transaction goes on after it.
+// A batch can begin a transaction, as pgx's: BEGIN is its first statement, with a result of its
+// own, and the transaction goes on after it.
 func TestBatchThatBeginsATransaction(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_sessions=1")
@@ -65,7 +66,8 @@ func TestBatchThatBeginsATransaction(t *testing.T) {
 	})
 }
 
-// If the transaction couldn't be begun it is over. If a later statement failed it is for its owner to end it.
+// If the transaction couldn't be begun it is over. If a later statement failed it is for its owner
+// to end it.
 func TestBatchThatFailsToBeginATransaction(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_sessions=1")

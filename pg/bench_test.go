@@ -43,7 +43,8 @@ func worldDatabase(b *testing.B) testserver.Target {
 	return target
 }
 
-// measure runs the workload b.N times by n callers, and reports the CPU time of the client for each.
+// measure runs the workload b.N times by n callers, and reports the CPU time of the client for
+// each.
 func measure(b *testing.B, inLoop bool, n int, fn func(ctx context.Context, i int) error) {
 	b.Helper()
 	ctx := context.Background()
@@ -201,7 +202,8 @@ func (s streamed) Query(ctx context.Context, sql string, args ...any) (pgx.Rows,
 	return s.Stream(ctx, sql, args...)
 }
 
-// BenchmarkRoundTrip is the point select by 256 callers with a millisecond of round trip to the server.
+// BenchmarkRoundTrip is the point select by 256 callers with a millisecond of round trip to the
+// server.
 func BenchmarkRoundTrip(b *testing.B) {
 	target := worldDatabase(b)
 	proxy := faultproxy.New(b, target.Addr())
@@ -218,7 +220,8 @@ func BenchmarkRoundTrip(b *testing.B) {
 	}
 }
 
-// BenchmarkOneInAThousandIsSlow is the point select by 256 callers, of whom one in a thousand asks for something that takes 50 ms.
+// BenchmarkOneInAThousandIsSlow is the point select by 256 callers, of whom one in a thousand asks
+// for something that takes 50 ms.
 func BenchmarkOneInAThousandIsSlow(b *testing.B) {
 	target := worldDatabase(b)
 	mixed := func(ctx context.Context, db rower, i int) error {
@@ -244,8 +247,8 @@ func BenchmarkOneInAThousandIsSlow(b *testing.B) {
 	}
 }
 
-// BenchmarkTransaction is a transaction of two point selects, and BenchmarkSession a point select in a session that is acquired for it: what
-// taking and giving back a session costs.
+// BenchmarkTransaction is a transaction of two point selects, and BenchmarkSession a point select
+// in a session that is acquired for it: what taking and giving back a session costs.
 func BenchmarkTransaction(b *testing.B) {
 	target := worldDatabase(b)
 	for _, inLoop := range []bool{false, true} {

@@ -51,8 +51,8 @@ func (c *conn) callHook(name string, fn func()) error {
 }
 
 // blame gives the panic of a hook to the segment that is being answered: its caller has caused it,
-// and the connection is sound. If nothing is being answered, the error is the connection's. Only the
-// reader calls it.
+// and the connection is sound. If nothing is being answered, the error is the connection's. Only
+// the reader calls it.
 func (c *conn) blame(err error) error {
 	if err == nil {
 		return nil

@@ -148,7 +148,8 @@ func execs(sql string) do {
 	}
 }
 
-// firstInTx does something as the first statement of a transaction, which must then be usable: it ends.
+// firstInTx does something as the first statement of a transaction, which must then be usable: it
+// ends.
 func firstInTx(fn func(ctx context.Context, tx *Tx, f *fuse) error) do {
 	return func(ctx context.Context, db *DB, f *fuse) error {
 		tx, err := db.beginTx(ctx, pgx.TxOptions{})
@@ -344,8 +345,8 @@ func TestPanicsOfCallbacksAreTheirCallers(t *testing.T) {
 	}
 }
 
-// commitsOver commits a transaction of a session with a tracer that panics. The session isn't left in
-// the transaction.
+// commitsOver commits a transaction of a session with a tracer that panics. The session isn't left
+// in the transaction.
 func commitsOver(ctx context.Context, db *DB, f *fuse) error {
 	f.lit.Store(false)
 	db.config.Tracer = panickingTracer{f, "TraceQueryStart"}

@@ -7,16 +7,17 @@ import (
 
 func afterWriteFailed() time.Time { return time.Now().Add(time.Second) }
 
-// abandon says that nobody waits for the segment any more. It returns true if the segment was finished before:
-// then its outcome counts.
+// abandon says that nobody waits for the segment any more. It returns true if the segment was
+// finished before: then its outcome counts.
 //
 //	queued                      dropped
 //	sent, but not yet written   taken out of the buffer
 //	behind others               left alone; its answer is thrown away
 //	being executed              the server is asked to cancel it
 //
-// The connection stays. Until the server has both answered and closed the connection over which it was asked,
-// nothing more is put on it, so that the cancel hits no other statement but those that were there already.
+// The connection stays. Until the server has both answered and closed the connection over which it
+// was asked, nothing more is put on it, so that the cancel hits no other statement but those that
+// were there already.
 func (s *line) abandon(g *segment) (finished bool) {
 	s.mu.Lock()
 	switch g.state {
@@ -56,7 +57,8 @@ func (s *line) abandon(g *segment) (finished bool) {
 	return false
 }
 
-// abandonUnread abandons what nobody reads any more, now that the transaction that it is in is rolled back anyway.
+// abandonUnread abandons what nobody reads any more, now that the transaction that it is in is
+// rolled back anyway.
 func (s *owned) abandonUnread() {
 	if !s.unread.Swap(false) {
 		return
@@ -75,7 +77,8 @@ func (s *owned) abandonUnread() {
 	}
 }
 
-// startCancel asks the server to cancel what it is doing, in a goroutine. It returns false if that can't be done now. It needs the mutex.
+// startCancel asks the server to cancel what it is doing, in a goroutine. It returns false if that
+// can't be done now. It needs the mutex.
 func (c *conn) startCancel(g *segment) bool {
 	if c.cancels > 0 || !c.line.db.cancels.take() {
 		return false

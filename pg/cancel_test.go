@@ -27,7 +27,8 @@ func running(t *testing.T, ctx context.Context, target testserver.Target, text s
 	})
 }
 
-// asyncpg's test_cancellation_01: after pg_sleep was cancelled, nine different calls work at once, on the same connection.
+// asyncpg's test_cancellation_01: after pg_sleep was cancelled, nine different calls work at once,
+// on the same connection.
 func TestAfterACancelEverythingWorksOnTheSameConnection(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_lanes=1&pool_sessions=1")
@@ -85,7 +86,8 @@ func TestAfterACancelEverythingWorksOnTheSameConnection(t *testing.T) {
 	})
 }
 
-// A thousand cancels at random moments, on a small pool: no connection is replaced, and nobody gets another's answer.
+// A thousand cancels at random moments, on a small pool: no connection is replaced, and nobody gets
+// another's answer.
 func TestRandomCancelsReplaceNoConnection(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_lanes=3&pool_sessions=2&pipeline_depth=2")
@@ -194,7 +196,8 @@ func TestAbandonedStatementIsCancelledWhenItRuns(t *testing.T) {
 	})
 }
 
-// A cancel that comes too late for its statement hits another: that one is sent again, and its caller notices nothing.
+// A cancel that comes too late for its statement hits another: that one is sent again, and its
+// caller notices nothing.
 func TestStatementHitByAnothersCancelIsRepeated(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_lanes=1")
@@ -248,7 +251,8 @@ func (l *lateCanceller) cancel(ctx context.Context, _ func() bool) (bool, error)
 	return l.real.cancel(ctx, func() bool { return true })
 }
 
-// CALL may have committed something before it is hit, and VACUUM has, so they aren't repeated once they have begun.
+// CALL may have committed something before it is hit, and VACUUM has, so they aren't repeated once
+// they have begun.
 func TestWhatCommitsByItselfIsNotRepeated(t *testing.T) {
 	for sql, repeat := range map[string]bool{
 		"insert into t values (1)": true, "call p()": false, "do $$ begin end $$": false, "vacuum t": false, "create index concurrently i on t(a)": false,
@@ -279,7 +283,8 @@ func TestWhatCommitsByItselfIsNotRepeated(t *testing.T) {
 	require.False(t, s.again)
 }
 
-// While the network is stalled callers come back at their deadlines, also if what they sent doesn't fit into the socket.
+// While the network is stalled callers come back at their deadlines, also if what they sent doesn't
+// fit into the socket.
 func TestDeadlinesHoldWhenTheNetworkIsStalled(t *testing.T) {
 	srv := testserver.Postgres(t)
 	for _, c := range []colour{{}, {loop: true}} {

@@ -78,8 +78,8 @@ func (c *conn) hangUp() {
 	}
 }
 
-// endAll cancels what is under way, waits until it has ended, for as long as the server has for that and ctx allows, and closes the connections.
-// It returns an error if something hadn't ended.
+// endAll cancels what is under way, waits until it has ended, for as long as the server has for
+// that and ctx allows, and closes the connections. It returns an error if something hadn't ended.
 func (db *DB) endAll(ctx context.Context, all []*line) error {
 	ctx, stop := context.WithTimeoutCause(ctx, db.config.CancelTimeout, errNotCancelled(db.config.CancelTimeout))
 	defer stop()
@@ -122,9 +122,11 @@ func (s *line) stop() {
 // forceTime is how long Close waits for its own goroutines after it has closed all connections.
 const forceTime = 5 * time.Second
 
-// Close accepts nothing more, waits until what has been submitted is answered and all sessions have been released, and closes the connections.
-// If the context ends before, it has the server cancel what is under way, for which there is a limited time (Config.CancelTimeout), and closes them then: what didn't end by itself
-// fails with an error for which errors.Is(err, ErrClosed) holds, and Close returns the context's error. When it returns nothing of the DB is running any more.
+// Close accepts nothing more, waits until what has been submitted is answered and all sessions have
+// been released, and closes the connections. If the context ends before, it has the server cancel
+// what is under way, for which there is a limited time (Config.CancelTimeout), and closes them
+// then: what didn't end by itself fails with an error for which errors.Is(err, ErrClosed) holds,
+// and Close returns the context's error. When it returns nothing of the DB is running any more.
 func (db *DB) Close(ctx context.Context) error {
 	db.lanes.stop()
 	db.pool.stop()

@@ -11,7 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// A codec converts values. Its type map isn't safe for several goroutines, so each user takes a codec out of the DB's pool.
+// A codec converts values. Its type map isn't safe for several goroutines, so each user takes a
+// codec out of the DB's pool.
 type codec struct {
 	types   *pgtype.Map
 	loaded  *typeDefs // that types knows
@@ -84,8 +85,8 @@ func (c *codec) bindNamed(buf []byte, name string, s *shape, formats []int16, ar
 	return c.bind(buf, name, formats)
 }
 
-// bindUnnamed appends what executes a text once. With a nil shape the server is left to find the types, and values are text.
-// With describe the result is described.
+// bindUnnamed appends what executes a text once. With a nil shape the server is left to find the
+// types, and values are text. With describe the result is described.
 func (c *codec) bindUnnamed(buf []byte, sql string, s *shape, formats []int16, args []any, describe bool) (_ []byte, err error) {
 	parse := pgproto3.Parse{Query: sql}
 	if s != nil {

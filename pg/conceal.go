@@ -10,10 +10,12 @@ import (
 	"github.com/seed1239206e/repaint/internal/redact"
 )
 
-// Errors don't show the values of arguments and rows, unless Config.ShowParameters says so: what the server quotes, and pgx, is taken out of the
-// text if it is no part of the statement and no name. errors.As finds the server's own message.
+// Errors don't show the values of arguments and rows, unless Config.ShowParameters says so: what
+// the server quotes, and pgx, is taken out of the text if it is no part of the statement and no
+// name. errors.As finds the server's own message.
 
-// apart are the classes of SQLSTATEs, and those, that have nothing to do with values: connections, permissions, resources, conflicts, states.
+// apart are the classes of SQLSTATEs, and those, that have nothing to do with values: connections,
+// permissions, resources, conflicts, states.
 var apart = []string{"08", "25", "28", "40", "53", "57", "58", "42501", "3D000", "26000"}
 
 // conceal makes the error one that is printed without what may be values.

@@ -18,55 +18,71 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// Config says how to reach a database, and how many connections to use. Make one with [ParseConfig], which sets
-// the defaults, and change what is to be different before it is given to [OpenConfig].
+// Config says how to reach a database, and how many connections to use. Make one with
+// [ParseConfig], which sets the defaults, and change what is to be different before it is given to
+// [OpenConfig].
 type Config struct {
-	// Conn is the part that pgx's pgconn knows: hosts, TLS, the password, hooks such as ValidateConnect and AfterConnect,
-	// the handlers OnNotice and OnNotification. These two are called by whoever reads the connection: they must be quick, and
-	// must not use the database, nor the connection that they are given for anything but telling it from others.
+	// Conn is the part that pgx's pgconn knows: hosts, TLS, the password, hooks such as
+	// ValidateConnect and AfterConnect, the handlers OnNotice and OnNotification. These two are
+	// called by whoever reads the connection: they must be quick, and must not use the database,
+	// nor the connection that they are given for anything but telling it from others.
 	Conn *pgconn.Config
 
-	// Lanes is how many connections carry the statements of all callers, at most. They are opened as they are needed.
+	// Lanes is how many connections carry the statements of all callers, at most. They are opened
+	// as they are needed.
 	Lanes int
-	// Sessions is how many connections single callers can own at a time: with a transaction or with Acquire.
+	// Sessions is how many connections single callers can own at a time: with a transaction or with
+	// Acquire.
 	Sessions int
 	// Pipeline false makes it an ordinary pool: each statement owns a session while it runs.
 	Pipeline bool
-	// Depth is how many statements a lane carries at once. 0 lets it adapt to the network: 8 at first, more where
-	// the way to the server and back takes longer than the statements do.
+	// Depth is how many statements a lane carries at once. 0 lets it adapt to the network: 8 at
+	// first, more where the way to the server and back takes longer than the statements do.
 	Depth int
-	// QueueLimit is how many statements may wait for a lane before further ones are refused with ErrQueueFull. 0 means any number.
+	// QueueLimit is how many statements may wait for a lane before further ones are refused with
+	// ErrQueueFull. 0 means any number.
 	QueueLimit int
 
-	// CancelTimeout is how long the server may take to answer what it answers at once if all is well: a request to cancel a statement, and what the driver
-	// does by itself to roll back and reset. If nothing is heard for that long the connection is closed, and its place is free for another one.
+	// CancelTimeout is how long the server may take to answer what it answers at once if all is
+	// well: a request to cancel a statement, and what the driver does by itself to roll back and
+	// reset. If nothing is heard for that long the connection is closed, and its place is free for
+	// another one.
 	CancelTimeout time.Duration
 
-	// ResultLimit is how many bytes of rows a statement, or a batch, may have in memory. A larger result is read and thrown away, and its
-	// caller gets ErrResultTooLarge: it should be read with Stream, for which there is no limit. 0 means any number.
+	// ResultLimit is how many bytes of rows a statement, or a batch, may have in memory. A larger
+	// result is read and thrown away, and its caller gets ErrResultTooLarge: it should be read with
+	// Stream, for which there is no limit. 0 means any number.
 	ResultLimit int
 
-	// ShowParameters has errors show the values of arguments and rows where the server or pgx put them into a message. By default what they quote is left out
-	// of the text unless it is part of the statement or a name; errors.As finds the whole in any case.
+	// ShowParameters has errors show the values of arguments and rows where the server or pgx put
+	// them into a message. By default what they quote is left out of the text unless it is part of
+	// the statement or a name; errors.As finds the whole in any case.
 	ShowParameters bool
 
-	// StatementCache is how many prepared statements a connection keeps. With 0 none is kept, and the default mode is ExecMode exec.
+	// StatementCache is how many prepared statements a connection keeps. With 0 none is kept, and
+	// the default mode is ExecMode exec.
 	StatementCache int
 	// ExecMode is how statements are executed unless a call says otherwise.
 	ExecMode pgx.QueryExecMode
 
-	// Tracer is told of statements. If it also is a pgx.BatchTracer, pgx.CopyFromTracer, pgx.PrepareTracer or pgx.ConnectTracer, it is told of these, too.
-	// So what has been made for pgx fits, if it accepts that the *pgx.Conn is nil: there is none. (github.com/exaring/otelpgx does, pgx's own tracelog doesn't.) It is called by the caller of the
-	// statement, but for connections, which are opened by goroutines of the DB. It must not use the DB. See also LogTracer.
+	// Tracer is told of statements. If it also is a pgx.BatchTracer, pgx.CopyFromTracer,
+	// pgx.PrepareTracer or pgx.ConnectTracer, it is told of these, too. So what has been made for
+	// pgx fits, if it accepts that the *pgx.Conn is nil: there is none. (github.com/exaring/otelpgx
+	// does, pgx's own tracelog doesn't.) It is called by the caller of the statement, but for
+	// connections, which are opened by goroutines of the DB. It must not use the DB. See also
+	// LogTracer.
 	Tracer pgx.QueryTracer
 
-	// Context, if it isn't nil, is what the tracer and the hooks of Conn get when a connection is opened: that is done by goroutines of the DB, for whoever comes next, so it isn't
-	// any caller's. Only its values are used; for OpenTelemetry, whose adapters record nothing outside of a span, that is a span which lives as long as the DB.
+	// Context, if it isn't nil, is what the tracer and the hooks of Conn get when a connection is
+	// opened: that is done by goroutines of the DB, for whoever comes next, so it isn't any
+	// caller's. Only its values are used; for OpenTelemetry, whose adapters record nothing outside
+	// of a span, that is a span which lives as long as the DB.
 	Context context.Context
 
-	// RegisterTypes is called for each new type map, to add the types of the application. Maps are made as they are
-	// needed, one for each concurrent user, so it is called often and from any goroutine, and must not query the database.
-	// For types that the database knows, and that are made of others, see DB.LoadTypes.
+	// RegisterTypes is called for each new type map, to add the types of the application. Maps are
+	// made as they are needed, one for each concurrent user, so it is called often and from any
+	// goroutine, and must not query the database. For types that the database knows, and that are
+	// made of others, see DB.LoadTypes.
 	RegisterTypes func(*pgtype.Map)
 }
 
@@ -91,10 +107,12 @@ var execModes = []struct {
 	{"simple_protocol", pgx.QueryExecModeSimpleProtocol},
 }
 
-// ParseConfig reads a URL, postgres://user@host/database?option=value, or keywords, "host=… user=… option=value".
+// ParseConfig reads a URL, postgres://user@host/database?option=value, or keywords, "host=… user=…
+// option=value".
 //
-// Everything that libpq understands is left to pgconn.ParseConfig: several hosts, target_session_attrs, TLS modes, connect_timeout,
-// Unix sockets, the environment (PGHOST and so on), password files and service files. In addition there are these options:
+// Everything that libpq understands is left to pgconn.ParseConfig: several hosts,
+// target_session_attrs, TLS modes, connect_timeout, Unix sockets, the environment (PGHOST and so
+// on), password files and service files. In addition there are these options:
 //
 //	pool_lanes                how many connections carry the statements of all callers; default 16
 //	pool_sessions             how many connections can have an owner; default 16
@@ -107,10 +125,13 @@ var execModes = []struct {
 //	statement_cache_capacity  prepared statements for each connection; default 512, 0 for none
 //	default_query_exec_mode   cache_statement, cache_describe, describe_exec, exec or simple_protocol
 //
-// What else there is must be a setting of the server, with which each connection begins: statement_timeout, search_path, application_name, anything with a dot
-// in its name. An option that is none is an error; those of pgxpool, such as pool_max_conns, are, too. A setting that isn't known here can be written as options=-c name=value.
+// What else there is must be a setting of the server, with which each connection begins:
+// statement_timeout, search_path, application_name, anything with a dot in its name. An option that
+// is none is an error; those of pgxpool, such as pool_max_conns, are, too. A setting that isn't
+// known here can be written as options=-c name=value.
 //
-// Without connect_timeout an attempt to connect to a host may take 10 seconds. A password never appears in the errors.
+// Without connect_timeout an attempt to connect to a host may take 10 seconds. A password never
+// appears in the errors.
 func ParseConfig(conn string) (*Config, error) {
 	pc, err := pgconn.ParseConfig(conn)
 	if err != nil {
@@ -251,8 +272,9 @@ func (o *options) choice(key string, allowed ...string) string {
 
 var keywordPassword = regexp.MustCompile(`(?i)password\s*=\s*('(?:\\.|[^'\\])*'?|\S+)`)
 
-// parseError explains why a connection string can't be used. What pgconn says may quote parts of it; if one of them could be
-// a part of a password, nothing is quoted. The original isn't wrapped, since it carries the whole string.
+// parseError explains why a connection string can't be used. What pgconn says may quote parts of
+// it; if one of them could be a part of a password, nothing is quoted. The original isn't wrapped,
+// since it carries the whole string.
 func parseError(conn string, err error) error {
 	text := err.Error()
 	if i := strings.LastIndex(text, "`: "); i >= 0 {

@@ -17,12 +17,15 @@ import (
 
 // A conn is a connection whose statements are pipelined: a lane, or that of a session.
 //
-// Answers come in the order in which segments were written, so the list of those that were sent is the whole of what
-// says whose answer is whose. Its invariants:
+// Answers come in the order in which segments were written, so the list of those that were sent is
+// the whole of what says whose answer is whose. Its invariants:
 //
-//   - A segment is put on the list and its bytes into the buffer in one step, under the mutex; the buffer is written in order.
-//   - Only ReadyForQuery takes the first segment off the list, and only whoever has the reading role handles it.
-//   - Whatever doesn't fit, an unexpected message or status, ends the connection. It is never skipped.
+//   - A segment is put on the list and its bytes into the buffer in one step, under the mutex; the
+//     buffer is written in order.
+//   - Only ReadyForQuery takes the first segment off the list, and only whoever has the reading
+//     role handles it.
+//   - Whatever doesn't fit, an unexpected message or status, ends the connection. It is never
+//     skipped.
 type conn struct {
 	line *line
 	mu   *sync.Mutex // the line's
@@ -36,8 +39,9 @@ type conn struct {
 	more     bool            // after the last of these there were others
 	fatal    *pgconn.PgError // the server's last words
 
-	// waits is set, with the mutex, by the reader before it waits for the server, and cleared when it has something to do. While
-	// it has, others leave it to the reader to write what they put: it does so before it waits again.
+	// waits is set, with the mutex, by the reader before it waits for the server, and cleared when
+	// it has something to do. While it has, others leave it to the reader to write what they put:
+	// it does so before it waits again.
 	waits atomic.Bool
 
 	heard atomic.Uint64 // how often something has come
@@ -90,8 +94,8 @@ type conn struct {
 //	          or, if that is a stream, whenever it needs more rows; in between it keeps the role, and parked is set
 //	resident  the connection's own goroutine reads until nothing is expected any more
 //
-// Whoever has the role and leaves passes it to the resident if something is still expected. So while something is
-// expected there is a reader, or one who reads rows holds it back.
+// Whoever has the role and leaves passes it to the resident if something is still expected. So
+// while something is expected there is a reader, or one who reads rows holds it back.
 type role uint8
 
 const (
@@ -128,7 +132,8 @@ func (c *conn) open() bool {
 
 var syncMessage = []byte{'S', 0, 0, 0, 4}
 
-// put puts a segment on the list and into the buffer. It needs the mutex. On an error the segment isn't put.
+// put puts a segment on the list and into the buffer. It needs the mutex. On an error the segment
+// isn't put.
 func (c *conn) put(s *segment) error {
 	before := len(c.out)
 	if err := c.encode(s); err != nil {
@@ -180,8 +185,9 @@ func (c *conn) encode(s *segment) (err error) {
 	return nil
 }
 
-// prepare writes what makes a prepared statement, with the types of its parameters that the payload was encoded for.
-// If there is one of that name already it goes: closing one that isn't there is no error.
+// prepare writes what makes a prepared statement, with the types of its parameters that the payload
+// was encoded for. If there is one of that name already it goes: closing one that isn't there is no
+// error.
 func (c *conn) prepare(st *step) (err error) {
 	var out string
 	if st.prepared, out = c.prepared.add(st.desc.name, st.shape); out != "" {
@@ -220,7 +226,8 @@ func (c *conn) unput(s *segment) bool {
 	return true
 }
 
-// ensureReader gives the reading role to the resident if something is expected and nobody reads. It needs the mutex.
+// ensureReader gives the reading role to the resident if something is expected and nobody reads. It
+// needs the mutex.
 func (c *conn) ensureReader() {
 	if c.role == nobody && c.sent.len() > 0 && c.dead == nil {
 		c.giveToResident()
@@ -312,9 +319,11 @@ func (c *conn) noteSuccess(s *segment) {
 	c.line.of.succeeded(c, s)
 }
 
-// noteFailure decides whether the segment is to be sent again, and forgets what its failure makes doubtful. It needs the mutex.
+// noteFailure decides whether the segment is to be sent again, and forgets what its failure makes
+// doubtful. It needs the mutex.
 //
-// In a transaction that others' statements belong to nothing can be repeated: then the status isn't idle.
+// In a transaction that others' statements belong to nothing can be repeated: then the status isn't
+// idle.
 func (c *conn) noteFailure(s *segment) {
 	repeatable := c.status == 'I' && !s.inTx && !s.stream.delivered() && !s.mayLast()
 	for i := min(s.cur, len(s.steps)); i < len(s.steps); i++ {
@@ -346,8 +355,9 @@ func (c *conn) noteFailure(s *segment) {
 	}
 }
 
-// stale reports whether an error can come from a statement that was prepared, or described, before the schema changed.
-// The statement had been described without an error; so an error in its text before it began means that something has changed.
+// stale reports whether an error can come from a statement that was prepared, or described, before
+// the schema changed. The statement had been described without an error; so an error in its text
+// before it began means that something has changed.
 func stale(e *pgconn.PgError, bound bool) bool {
 	if bound {
 		return false
@@ -359,10 +369,12 @@ func stale(e *pgconn.PgError, bound bool) bool {
 	return strings.HasPrefix(e.Code, "42")
 }
 
-// maxLosses is how many connections may break under a segment before it is given up, though it had no effect.
+// maxLosses is how many connections may break under a segment before it is given up, though it had
+// no effect.
 const maxLosses = 3
 
-// lost ends the connection. Only the reader calls it. What certainly had no effect goes elsewhere; the others are told.
+// lost ends the connection. Only the reader calls it. What certainly had no effect goes elsewhere;
+// the others are told.
 func (c *conn) lost(reason error) {
 	_ = c.w.net.Close() // whatever that says
 	c.mu.Lock()

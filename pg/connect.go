@@ -18,8 +18,8 @@ import (
 // A ConnectStage says how far an attempt to connect came.
 type ConnectStage string
 
-// The stages of connecting, in their order. A stage whose function the configuration doesn't have is
-// part of the one before it.
+// The stages of connecting, in their order. A stage whose function the configuration doesn't have
+// is part of the one before it.
 const (
 	ConnectLookup   ConnectStage = "looking up the host"
 	ConnectDial     ConnectStage = "dialing"
@@ -261,8 +261,8 @@ func eachOf(err error) []error {
 	return nil
 }
 
-// reasonOf takes the address off that pgconn's error begins with. What the server says needs nothing
-// else.
+// reasonOf takes the address off that pgconn's error begins with. What the server says needs
+// nothing else.
 func reasonOf(err error) error {
 	var server *pgconn.PgError
 	if errors.As(err, &server) {

@@ -301,8 +301,9 @@ func TestCopyOnALostConnection(t *testing.T) {
 	})
 }
 
-// The types of the columns are asked for with each COPY, since somebody may have changed them: binary data of another type isn't always refused.
-// That costs no round trip: the server executes the COPY before the answer is here.
+// The types of the columns are asked for with each COPY, since somebody may have changed them:
+// binary data of another type isn't always refused. That costs no round trip: the server executes
+// the COPY before the answer is here.
 func TestCopyFromKnowsTheColumnsAsTheyAre(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, proxy, target := proxied(t, "&pool_sessions=1")
@@ -394,8 +395,8 @@ func codeOf(err error) string {
 	return ""
 }
 
-// What the server says of a COPY only because its source has failed isn't told. But if the server fails by itself, and then the source,
-// both are, the server first.
+// What the server says of a COPY only because its source has failed isn't told. But if the server
+// fails by itself, and then the source, both are, the server first.
 func TestErrorsOfServerAndSource(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "")

@@ -26,8 +26,8 @@ const (
 //	begun   the server takes data
 //	over    the end, or the news that there won't be one, has been put behind the data
 //
-// That news is put at once, also if the server hasn't asked for data yet: what is sent behind it would be taken for data
-// otherwise. If the statement fails before, the server overlooks it.
+// That news is put at once, also if the server hasn't asked for data yet: what is sent behind it
+// would be taken for data otherwise. If the statement fails before, the server overlooks it.
 type copyIn struct {
 	s     *owned
 	g     *segment
@@ -42,8 +42,8 @@ type copyIn struct {
 	stopped atomic.Bool // finished, for who makes the data: nobody takes any more
 }
 
-// copyIn runs a COPY whose data are what produce appends, until it says that there is no more. If types isn't nil it is sent before, and answered
-// when produce is called.
+// copyIn runs a COPY whose data are what produce appends, until it says that there is no more. If
+// types isn't nil it is sent before, and answered when produce is called.
 func (s executor) copyIn(ctx context.Context, start opening, q *query, types *segment, produce func(ctx context.Context, buf []byte) (data []byte, last bool, err error)) error {
 	k := &copyIn{s: s.session(), g: &q.segment, types: types}
 	q.copyIn, q.mode, q.isExec = k, pgx.QueryExecModeSimpleProtocol, true
@@ -68,7 +68,8 @@ func (s executor) copyIn(ctx context.Context, start opening, q *query, types *se
 	return err
 }
 
-// copyFailed is what the server says of a COPY whose client says that it has failed, among other things.
+// copyFailed is what the server says of a COPY whose client says that it has failed, among other
+// things.
 const copyFailed = "57014"
 
 // A copyError is that both have failed, the server first.
@@ -137,7 +138,8 @@ func (s *lease) doCopy(ctx context.Context, g *segment) error {
 	return err
 }
 
-// abandon says that nobody waits any more. It returns true if the COPY was finished before: then its outcome counts.
+// abandon says that nobody waits any more. It returns true if the COPY was finished before: then
+// its outcome counts.
 func (k *copyIn) abandon(why error) (finished bool) {
 	if k.types != nil {
 		k.s.abandon(k.types)
@@ -226,7 +228,8 @@ func (k *copyIn) endLocked(err error) []byte {
 	return k.g.conn.putMore(k.g, message)
 }
 
-// copyBegins says that the server takes data. Only the reader of the connection calls it, which writes before it reads on.
+// copyBegins says that the server takes data. Only the reader of the connection calls it, which
+// writes before it reads on.
 func (c *conn) copyBegins(g *segment) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -256,7 +259,8 @@ func (k *copyIn) poke() {
 	}
 }
 
-// await returns when the condition, which is evaluated with the mutex, holds, or the segment is finished.
+// await returns when the condition, which is evaluated with the mutex, holds, or the segment is
+// finished.
 func (k *copyIn) await(ctx context.Context, condition func() bool) error {
 	for {
 		k.s.mu.Lock()
@@ -299,7 +303,8 @@ func (k *copyIn) evict() {
 	}
 }
 
-// putMore puts further bytes of the segment that was put last. It needs the mutex, and returns what is to be written.
+// putMore puts further bytes of the segment that was put last. It needs the mutex, and returns what
+// is to be written.
 func (c *conn) putMore(g *segment, b []byte) []byte {
 	c.out = append(c.out, b...)
 	c.queued += uint64(len(b))

@@ -16,8 +16,9 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// CopyFrom inserts rows into a table with COPY, and returns how many. Values are sent in binary, as pgx does it: the types of the columns
-// must be known to the type map. It is all or nothing. It takes a session meanwhile. The source isn't asked for anything before the server takes data, and
+// CopyFrom inserts rows into a table with COPY, and returns how many. Values are sent in binary, as
+// pgx does it: the types of the columns must be known to the type map. It is all or nothing. It
+// takes a session meanwhile. The source isn't asked for anything before the server takes data, and
 // no more when that has failed.
 func (db *DB) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error) {
 	s, err := db.Acquire(ctx)
@@ -28,8 +29,9 @@ func (db *DB) CopyFrom(ctx context.Context, table pgx.Identifier, columns []stri
 	return s.CopyFrom(ctx, table, columns, rows)
 }
 
-// CopyFromReader runs a COPY … FROM STDIN with what the reader has, in the format that the text says. In a loop the reader is called by another goroutine,
-// so that it may block. If the context ends, CopyFromReader returns when the reader has.
+// CopyFromReader runs a COPY … FROM STDIN with what the reader has, in the format that the text
+// says. In a loop the reader is called by another goroutine, so that it may block. If the context
+// ends, CopyFromReader returns when the reader has.
 func (db *DB) CopyFromReader(ctx context.Context, r io.Reader, sql string) (pgconn.CommandTag, error) {
 	s, err := db.Acquire(ctx)
 	if err != nil {
@@ -59,8 +61,8 @@ func (tx *Tx) CopyFromReader(ctx context.Context, r io.Reader, sql string) (pgco
 	return tx.s.executor().copyReader(ctx, tx.start, r, sql)
 }
 
-// CopyFromSeq makes an iterator the source of a CopyFrom. If it yields an error, nothing is inserted. It runs in a coroutine of its own, so it
-// must not wait for anything of a loop.
+// CopyFromSeq makes an iterator the source of a CopyFrom. If it yields an error, nothing is
+// inserted. It runs in a coroutine of its own, so it must not wait for anything of a loop.
 func CopyFromSeq(rows iter.Seq2[[]any, error]) (source pgx.CopyFromSource, stop func()) {
 	next, stop := iter.Pull2(rows)
 	return pgx.CopyFromFunc(func() ([]any, error) {
@@ -132,8 +134,10 @@ func (s executor) copySource(ctx context.Context, start opening, table pgx.Ident
 	}
 }
 
-// columnTypes makes the segment that asks for the types of a table's columns. It goes before each COPY, in the same write, and costs no round trip. They aren't kept for the
-// next one: binary data of another type than that of the column isn't always refused, and somebody may have changed it meanwhile.
+// columnTypes makes the segment that asks for the types of a table's columns. It goes before each
+// COPY, in the same write, and costs no round trip. They aren't kept for the next one: binary data
+// of another type than that of the column isn't always refused, and somebody may have changed it
+// meanwhile.
 func (s executor) columnTypes(sql string, inTx bool) (*segment, error) {
 	g := &segment{lease: s.lease, sql: sql, harmless: true, inTx: inTx, then: func() {}}
 	payload, err := describeUnnamed(nil, sql)
@@ -141,7 +145,8 @@ func (s executor) columnTypes(sql string, inTx bool) (*segment, error) {
 	return g, err
 }
 
-// outcome returns the server's error to a segment that nobody waits for, if it has one, and whether it should be sent again.
+// outcome returns the server's error to a segment that nobody waits for, if it has one, and whether
+// it should be sent again.
 func (s *line) outcome(g *segment) (failure error, again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -151,7 +156,8 @@ func (s *line) outcome(g *segment) (failure error, again bool) {
 	return nil, false
 }
 
-// copyRows runs a COPY with the rows of a source, whose values are encoded for the columns that types finds.
+// copyRows runs a COPY with the rows of a source, whose values are encoded for the columns that
+// types finds.
 func (s executor) copyRows(ctx context.Context, start opening, q *query, types *segment, rows pgx.CopyFromSource, touched *bool) error {
 	one := s.db.codec() // if a value's method panics it isn't given back
 	var fields []pgconn.FieldDescription

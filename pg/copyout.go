@@ -13,15 +13,16 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// CopyTo runs a COPY … TO STDOUT and writes what comes, in bounded memory. In a loop the writer is called by another goroutine,
-// so that it may block. It takes a session meanwhile.
+// CopyTo runs a COPY … TO STDOUT and writes what comes, in bounded memory. In a loop the writer is
+// called by another goroutine, so that it may block. It takes a session meanwhile.
 func (db *DB) CopyTo(ctx context.Context, w io.Writer, sql string) (pgconn.CommandTag, error) {
 	return copyTo(ctx, w, sql, db.copyOut(ctx, sql))
 }
 
-// CopyOut runs a COPY … TO STDOUT. The iterator yields the data as they come, in bounded memory: with the formats text and csv each is a row.
-// It must not be kept. An error is the last that it yields. Leaving the loop early cancels the statement; in a transaction the rest
-// is read and thrown away instead.
+// CopyOut runs a COPY … TO STDOUT. The iterator yields the data as they come, in bounded memory:
+// with the formats text and csv each is a row. It must not be kept. An error is the last that it
+// yields. Leaving the loop early cancels the statement; in a transaction the rest is read and
+// thrown away instead.
 func (db *DB) CopyOut(ctx context.Context, sql string) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) { copyEach(db.copyOut(ctx, sql), yield) }
 }

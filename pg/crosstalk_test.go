@@ -80,7 +80,8 @@ func expected(ctx context.Context, err error) bool {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return true
 	case errors.As(err, &pgErr):
-		// A plan that is stale in the middle of a transaction, and what follows from that; locks of the schema changes.
+		// A plan that is stale in the middle of a transaction, and what follows from that; locks of
+		// the schema changes.
 		return pgErr.Code == "0A000" || pgErr.Code == "25P02" || pgErr.Code == "40P01" || pgErr.Code == "53300"
 	}
 	return false
@@ -336,7 +337,8 @@ func (x *crosstalk) copies(ctx context.Context) error {
 	return err
 }
 
-// call does something at random until the context ends. Only a wrong answer, or an error that nothing explains, is its error.
+// call does something at random until the context ends. Only a wrong answer, or an error that
+// nothing explains, is its error.
 func (x *crosstalk) call(ctx context.Context, stop *atomic.Bool) error {
 	for !stop.Load() {
 		var err error

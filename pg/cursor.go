@@ -7,8 +7,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A Cursor is a query of which the caller fetches as many rows at a time as it likes. It lives in its transaction, in which
-// everything else can be done meanwhile; that is what it has over [Tx.Stream], which is faster. One goroutine or task at a time can use it.
+// A Cursor is a query of which the caller fetches as many rows at a time as it likes. It lives in
+// its transaction, in which everything else can be done meanwhile; that is what it has over
+// [Tx.Stream], which is faster. One goroutine or task at a time can use it.
 type Cursor struct {
 	tx     *Tx
 	name   string

@@ -14,8 +14,9 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A DB is a database that is reached over a few connections. All its methods may be called from any goroutine
-// and from any task of any loop. See the package's documentation for what lanes and sessions are.
+// A DB is a database that is reached over a few connections. All its methods may be called from any
+// goroutine and from any task of any loop. See the package's documentation for what lanes and
+// sessions are.
 type DB struct {
 	config  *Config
 	debug   bool            // REPAINT_DEBUG is set
@@ -39,8 +40,8 @@ type DB struct {
 	ended   chan struct{}
 }
 
-// Open reads the connection string, as [ParseConfig] does, and returns the database. It doesn't connect: that happens
-// when the first statement comes. [DB.Ping] tells whether it can be reached.
+// Open reads the connection string, as [ParseConfig] does, and returns the database. It doesn't
+// connect: that happens when the first statement comes. [DB.Ping] tells whether it can be reached.
 func Open(conn string) (*DB, error) {
 	config, err := ParseConfig(conn)
 	if err != nil {
@@ -49,7 +50,8 @@ func Open(conn string) (*DB, error) {
 	return OpenConfig(config)
 }
 
-// OpenConfig is [Open] for a configuration, which must come from [ParseConfig] and must not be changed any more.
+// OpenConfig is [Open] for a configuration, which must come from [ParseConfig] and must not be
+// changed any more.
 func OpenConfig(config *Config) (*DB, error) {
 	if config == nil || config.Conn == nil {
 		return nil, errors.New("pg: the configuration must come from ParseConfig")
@@ -79,10 +81,11 @@ const fewLanes = 4
 // Config returns the configuration, which must not be changed.
 func (db *DB) Config() *Config { return db.config }
 
-// Exec runs a statement and returns what the server said of it. Without arguments the text may have several statements,
-// which are one transaction.
+// Exec runs a statement and returns what the server said of it. Without arguments the text may have
+// several statements, which are one transaction.
 //
-// As with pgx, options can stand before the arguments: a pgx.QueryExecMode, or a pgx.QueryRewriter such as pgx.NamedArgs.
+// As with pgx, options can stand before the arguments: a pgx.QueryExecMode, or a pgx.QueryRewriter
+// such as pgx.NamedArgs.
 func (db *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	if db.pipelines() {
 		return db.lanes.executor().exec(ctx, &query{text: sql, args: args})
@@ -101,14 +104,16 @@ type owning struct {
 	lease lease
 }
 
-// Query runs a statement and returns its rows: all of them are in memory then. The error is also that of the rows.
-// Options can stand before the arguments: those of [DB.Exec], pgx.QueryResultFormats and pgx.QueryResultFormatsByOID.
+// Query runs a statement and returns its rows: all of them are in memory then. The error is also
+// that of the rows. Options can stand before the arguments: those of [DB.Exec],
+// pgx.QueryResultFormats and pgx.QueryResultFormatsByOID.
 func (db *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	r := db.query(ctx, sql, args)
 	return r, r.err
 }
 
-// QueryRow runs a statement and returns its first row. The error comes from the row's Scan; it is pgx.ErrNoRows if there is none.
+// QueryRow runs a statement and returns its first row. The error comes from the row's Scan; it is
+// pgx.ErrNoRows if there is none.
 func (db *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return (*row)(db.query(ctx, sql, args))
 }
@@ -126,10 +131,12 @@ func (db *DB) query(ctx context.Context, sql string, args []any) *Rows {
 	return o.lease.executor().query(ctx, &o.query)
 }
 
-// SendBatch runs the batch's statements in one go and as one transaction: if one fails, none has had an effect.
-// All results are in memory when it returns. Close of the results calls the batch's functions and returns the error.
+// SendBatch runs the batch's statements in one go and as one transaction: if one fails, none has
+// had an effect. All results are in memory when it returns. Close of the results calls the batch's
+// functions and returns the error.
 //
-// After [pgx.Batch.BeginTx] it begins a transaction on a session of its own, which goes on after the batch: it is the results' Tx, and must be ended.
+// After [pgx.Batch.BeginTx] it begins a transaction on a session of its own, which goes on after
+// the batch: it is the results' Tx, and must be ended.
 func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if beginsTx(b) {
 		tx, err := db.beginTx(ctx, optionsOf(b))
@@ -171,8 +178,9 @@ func (s executor) ping(ctx context.Context) error {
 // Begin starts a transaction with the server's defaults. See [DB.BeginTx].
 func (db *DB) Begin(ctx context.Context) (pgx.Tx, error) { return db.BeginTx(ctx, pgx.TxOptions{}) }
 
-// BeginTx starts a transaction, which is a [*Tx], on a session of its own, waiting for one if all are in use. The server hears of it with the
-// transaction's first statement. The context is for the wait only: a transaction isn't rolled back when it ends.
+// BeginTx starts a transaction, which is a [*Tx], on a session of its own, waiting for one if all
+// are in use. The server hears of it with the transaction's first statement. The context is for the
+// wait only: a transaction isn't rolled back when it ends.
 func (db *DB) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
 	tx, err := db.beginTx(ctx, options)
 	if err != nil {
@@ -190,7 +198,8 @@ func (db *DB) beginTx(ctx context.Context, options pgx.TxOptions) (*Tx, error) {
 	return tx, nil
 }
 
-// Acquire returns a session: a connection that the caller owns until Release. If all are in use it waits; who came first is served first.
+// Acquire returns a session: a connection that the caller owns until Release. If all are in use it
+// waits; who came first is served first.
 func (db *DB) Acquire(ctx context.Context) (*Session, error) {
 	s := &Session{db: db}
 	if err := db.pool.acquire(ctx, &s.s); err != nil {

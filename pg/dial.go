@@ -9,8 +9,8 @@ import (
 )
 
 // Dial opens a connection and returns it as a session that isn't of the pool: pool_sessions doesn't
-// count it, it doesn't wait for others, and Release closes it, as Close does. It is for a caller that
-// has a pool of its own. Close of the DB waits for it as for any session.
+// count it, it doesn't wait for others, and Release closes it, as Close does. It is for a caller
+// that has a pool of its own. Close of the DB waits for it as for any session.
 //
 // If the context ends before the connection is there, that is closed when it comes.
 func (db *DB) Dial(ctx context.Context) (*Session, error) {

@@ -10,15 +10,15 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// An EncodeError says which argument of a statement can't be sent as what its parameter is, and why.
-// Its text may show the argument; that of the [StatementError] around it doesn't.
+// An EncodeError says which argument of a statement can't be sent as what its parameter is, and
+// why. Its text may show the argument; that of the [StatementError] around it doesn't.
 type EncodeError struct {
 	Arg  int    // from 0
 	OID  uint32 // of the parameter's type; 0 if only the server knows it
 	Type string // its name; "" if that isn't known
 
-	// Unsuitable is true if no value of the argument's Go type can be one of that type. Otherwise it is
-	// this value that can't.
+	// Unsuitable is true if no value of the argument's Go type can be one of that type. Otherwise
+	// it is this value that can't.
 	Unsuitable bool
 	Err        error
 }
@@ -28,7 +28,8 @@ func (e *EncodeError) Error() string { return fmt.Sprintf("argument $%d: %v", e.
 // Unwrap returns why.
 func (e *EncodeError) Unwrap() error { return e.Err }
 
-// notEncoded explains why the arguments couldn't be encoded. Those before the one in question have been.
+// notEncoded explains why the arguments couldn't be encoded. Those before the one in question have
+// been.
 func (c *codec) notEncoded(s *shape, args []any, err error) error {
 	e := &EncodeError{Arg: len(c.builder.ParamValues), Err: err}
 	if e.Arg >= len(args) {
@@ -59,7 +60,8 @@ var (
 
 const pgxNoPlan = "cannot find encode plan"
 
-// AsEncodeError finds the EncodeError in an error, and reads one out of the text of an error of pgx.
+// AsEncodeError finds the EncodeError in an error, and reads one out of the text of an error of
+// pgx.
 func AsEncodeError(err error) (*EncodeError, bool) {
 	var e *EncodeError
 	if errors.As(err, &e) {

@@ -10,8 +10,8 @@ import (
 )
 
 var (
-	// ErrConnLost says that the connection broke. The error that wraps it is a [*LostError], which knows whether the
-	// statement may have been applied.
+	// ErrConnLost says that the connection broke. The error that wraps it is a [*LostError], which
+	// knows whether the statement may have been applied.
 	ErrConnLost = errors.New("pg: the connection was lost")
 
 	// ErrClosed says that the DB, or the session or transaction, has been closed.
@@ -20,19 +20,21 @@ var (
 	// ErrQueueFull says that too many statements wait for a lane already: see Config.QueueLimit.
 	ErrQueueFull = errors.New("pg: too many statements are waiting")
 
-	// ErrRefusedOnLane says that a statement would leave something behind on a connection that others use, too.
-	// It needs a session or a transaction of its own.
+	// ErrRefusedOnLane says that a statement would leave something behind on a connection that
+	// others use, too. It needs a session or a transaction of its own.
 	ErrRefusedOnLane = errors.New("pg: refused on a shared connection")
 
-	// ErrProtocol says that the server sent what it must not send at that point. The connection is given up.
+	// ErrProtocol says that the server sent what it must not send at that point. The connection is
+	// given up.
 	ErrProtocol = errors.New("pg: the server doesn't keep to the protocol")
 
-	// ErrBusy says that the session, or transaction, has an open stream or a COPY under way, so that nothing else can be executed on it; or that
-	// a session has a transaction, so that another one can't be begun.
+	// ErrBusy says that the session, or transaction, has an open stream or a COPY under way, so
+	// that nothing else can be executed on it; or that a session has a transaction, so that another
+	// one can't be begun.
 	ErrBusy = errors.New("pg: the session is busy")
 
-	// ErrResultTooLarge says that a result has more bytes than are kept in memory: see Config.ResultLimit.
-	// The statement was executed.
+	// ErrResultTooLarge says that a result has more bytes than are kept in memory: see
+	// Config.ResultLimit. The statement was executed.
 	ErrResultTooLarge = errors.New("pg: the result is too large to be kept in memory")
 
 	// ErrUnsupported says that this driver can't do something. It is errors.ErrUnsupported, too.
@@ -45,15 +47,17 @@ func (unsupported) Error() string        { return "pg: not supported" }
 func (unsupported) Is(target error) bool { return target == errors.ErrUnsupported }
 
 // A StatementError is the error of a statement: what it was, where it was, and what happened.
-// errors.As finds the server's *pgconn.PgError in it. Its text doesn't show values, see Config.ShowParameters.
+// errors.As finds the server's *pgconn.PgError in it. Its text doesn't show values, see
+// Config.ShowParameters.
 type StatementError struct {
 	SQL   string // shortened
 	Stage Stage  // what was being done
 	Host  string // where; empty if the statement had not been sent anywhere
 	Err   error
 
-	// MaybeApplied is true if nobody knows whether the statement was applied: the connection broke, or the context ended, when it had been sent.
-	// In a transaction that concerns only what commits, since the server rolls the rest back.
+	// MaybeApplied is true if nobody knows whether the statement was applied: the connection broke,
+	// or the context ended, when it had been sent. In a transaction that concerns only what
+	// commits, since the server rolls the rest back.
 	MaybeApplied bool
 
 	unsent bool   // nothing was sent
@@ -132,8 +136,10 @@ func (e *LostError) Error() string {
 // Unwrap returns ErrConnLost and the reason.
 func (e *LostError) Unwrap() []error { return []error{ErrConnLost, e.Err} }
 
-// A BatchError says which statement of a batch failed: the server refused it, or it couldn't be encoded. None of the batch's statements has had an effect then, or
-// in a transaction, none will have. What concerns no single statement, such as a lost connection or the end of the context, is no BatchError.
+// A BatchError says which statement of a batch failed: the server refused it, or it couldn't be
+// encoded. None of the batch's statements has had an effect then, or in a transaction, none will
+// have. What concerns no single statement, such as a lost connection or the end of the context, is
+// no BatchError.
 type BatchError struct {
 	Index int // of the statement in the batch, from 0
 	Count int // how many statements the batch has
@@ -191,8 +197,9 @@ func shorten(sql string) string {
 	return b.String()
 }
 
-// backendEnds reports whether these are the last words of a backend that ends itself, instead of executing what it has been sent
-// next. A pooler in between may use others when it has lost the server, and doesn't know how far that came.
+// backendEnds reports whether these are the last words of a backend that ends itself, instead of
+// executing what it has been sent next. A pooler in between may use others when it has lost the
+// server, and doesn't know how far that came.
 func backendEnds(e *pgconn.PgError) bool {
 	if e == nil {
 		return false
@@ -204,8 +211,9 @@ func backendEnds(e *pgconn.PgError) bool {
 	return false
 }
 
-// endsAtRest reports whether these are the last words of a backend that had nothing to do: it looks at the clock for how long it was idle
-// before it begins with what it is sent next, and never in between. So nothing that it hasn't answered had an effect.
+// endsAtRest reports whether these are the last words of a backend that had nothing to do: it looks
+// at the clock for how long it was idle before it begins with what it is sent next, and never in
+// between. So nothing that it hasn't answered had an effect.
 func endsAtRest(e *pgconn.PgError) bool {
 	return e != nil && (e.Code == "57P05" || e.Code == "25P03") // idle_session_timeout, idle_in_transaction_session_timeout
 }

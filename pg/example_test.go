@@ -15,8 +15,8 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
-// The examples need a server, so they aren't run by themselves: TestExamples runs them where there is one, and compares what they print
-// with their last comment.
+// The examples need a server, so they aren't run by themselves: TestExamples runs them where there
+// is one, and compares what they print with their last comment.
 
 // exampleURL is where the examples find their database.
 var exampleURL string

@@ -15,13 +15,14 @@ import (
 )
 
 // An executor executes statements with the right that a lease gives: it finds out what a text is,
-// asks for types, encodes arguments, makes segments of all that and repeats those that had no effect.
+// asks for types, encodes arguments, makes segments of all that and repeats those that had no
+// effect.
 type executor struct{ *lease }
 
 func (s *lease) executor() executor { return executor{s} }
 
-// maxAttempts bounds how often a statement is sent whose plan was stale. One that was hit by another's cancel is sent again
-// as often as that happens.
+// maxAttempts bounds how often a statement is sent whose plan was stale. One that was hit by
+// another's cancel is sent again as often as that happens.
 const maxAttempts = 6
 
 // run is execute, and tells the tracer.
@@ -46,7 +47,8 @@ func (s executor) run(ctx context.Context, q *query) error {
 	return err
 }
 
-// execute brings a query to its end. Afterwards its steps hold the answer, unless there is an error.
+// execute brings a query to its end. Afterwards its steps hold the answer, unless there is an
+// error.
 func (s executor) execute(ctx context.Context, q *query) error {
 	q.shows = s.db.config.ShowParameters
 	if !s.admits(q.last) {
@@ -103,7 +105,8 @@ func (s executor) execute(ctx context.Context, q *query) error {
 	}
 }
 
-// recognise finds out what the text is, and takes its description out of the cache if that may be kept.
+// recognise finds out what the text is, and takes its description out of the cache if that may be
+// kept.
 func (s executor) recognise(q *query) {
 	if q.mode == 0 {
 		q.mode = s.db.config.ExecMode
@@ -125,9 +128,9 @@ func (s executor) recognise(q *query) {
 	}
 }
 
-// dontKeep has a statement of a batch executed without being prepared, because it stands behind one that
-// gives texts another meaning. As it was prepared before, it would have the old one; and as it were
-// prepared now, it would have that of the batch for whoever executes it next.
+// dontKeep has a statement of a batch executed without being prepared, because it stands behind one
+// that gives texts another meaning. As it was prepared before, it would have the old one; and as it
+// were prepared now, it would have that of the batch for whoever executes it next.
 func (q *query) dontKeep() {
 	switch {
 	case q.mode != pgx.QueryExecModeCacheStatement:
@@ -138,14 +141,14 @@ func (q *query) dontKeep() {
 	}
 }
 
-// doubtful reports whether the server didn't like a parameter's value. That is the caller's mistake, or the parameter has
-// another type by now.
+// doubtful reports whether the server didn't like a parameter's value. That is the caller's
+// mistake, or the parameter has another type by now.
 func (q *query) doubtful() bool {
 	return q.failure != nil && !q.begun() && strings.HasPrefix(q.failure.Code, "22")
 }
 
-// outdated asks the server again for the types of a statement, and reports whether they have changed. It does so once for each query,
-// and not in a transaction, which the error has ended.
+// outdated asks the server again for the types of a statement, and reports whether they have
+// changed. It does so once for each query, and not in a transaction, which the error has ended.
 func (s executor) outdated(ctx context.Context, q *query) bool {
 	if q.fresh || q.desc == nil || q.inTx {
 		return false
@@ -318,8 +321,9 @@ func (s executor) hasTransaction() bool {
 	return s.session() != nil && len(s.conns) > 0 && s.conns[0].status != 'I'
 }
 
-// limits returns what goes before the statement, in its own transaction, and holds for that. They are queries, so none that follows can take the second one back: a
-// transaction can't be made read-write any more when it has a snapshot.
+// limits returns what goes before the statement, in its own transaction, and holds for that. They
+// are queries, so none that follows can take the second one back: a transaction can't be made
+// read-write any more when it has a snapshot.
 func (q *query) limits() []string {
 	var all []string
 	if q.limit > 0 {

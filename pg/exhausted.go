@@ -120,7 +120,8 @@ func outside(pcs []uintptr) string {
 	}
 }
 
-// isEnd reports whether an error is the end of the caller's context, not of the time for connecting.
+// isEnd reports whether an error is the end of the caller's context, not of the time for
+// connecting.
 func isEnd(err error) bool {
 	var connecting *ConnectError
 	return !errors.As(err, &connecting) && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded))

@@ -53,7 +53,8 @@ func TestSeveralHostsByWhatTheyAre(t *testing.T) {
 	})
 }
 
-// The primary crashes under load, and the standby takes its place. The primary has acknowledged nothing that the standby hadn't, so all of that is there.
+// The primary crashes under load, and the standby takes its place. The primary has acknowledged
+// nothing that the standby hadn't, so all of that is there.
 func TestFailover(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		primary := testserver.Postgres(t, testserver.Private())

@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// A framer splits what a server sends into messages. Rows make most of it: those are left as they are, so that each is copied once, to where it's kept.
-// The other messages are decoded by pgproto3.
+// A framer splits what a server sends into messages. Rows make most of it: those are left as they
+// are, so that each is copied once, to where it's kept. The other messages are decoded by pgproto3.
 //
 // https://www.postgresql.org/docs/current/protocol-message-formats.html
 type framer struct {
@@ -53,8 +53,8 @@ func newFramer(src io.Reader, most int) framer {
 	return framer{src: src, most: most, buf: usual, usual: usual}
 }
 
-// next returns the next message. Its body is valid until the next call. When the source returns an error,
-// what has come of a message stays, and the next call goes on.
+// next returns the next message. Its body is valid until the next call. When the source returns an
+// error, what has come of a message stays, and the next call goes on.
 func (f *framer) next() (kind byte, body []byte, err error) {
 	if err := f.have(frameHeader); err != nil {
 		return 0, nil, err
@@ -98,7 +98,8 @@ func (f *framer) have(n int) error {
 	return nil
 }
 
-// makeRoom makes room for more of n bytes. A buffer that is too small doubles, and isn't made as large as a message says that it is: it might lie.
+// makeRoom makes room for more of n bytes. A buffer that is too small doubles, and isn't made as
+// large as a message says that it is: it might lie.
 func (f *framer) makeRoom(n int) {
 	if f.from == f.to {
 		f.from, f.to = 0, 0

@@ -41,7 +41,8 @@ func frame(kind byte, body []byte) []byte {
 	return append(b, body...)
 }
 
-// Messages come out as they went in, however they arrive, and how often reading them is interrupted.
+// Messages come out as they went in, however they arrive, and how often reading them is
+// interrupted.
 func TestFramesAreWhole(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 50 {

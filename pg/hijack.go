@@ -10,8 +10,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// This is the only file that takes a connection away from pgconn, which is outside of pgx's promise of compatibility.
-// Hosts, TLS and authentication are pgconn's; what is left is a socket on which the server waits for statements.
+// This is the only file that takes a connection away from pgconn, which is outside of pgx's promise
+// of compatibility. Hosts, TLS and authentication are pgconn's; what is left is a socket on which
+// the server waits for statements.
 
 // A wire is a connection to the server that is ready and idle.
 type wire struct {
@@ -25,11 +26,12 @@ type wire struct {
 	settings map[string]string // that the server has reported; with the connection's mutex
 }
 
-// A canceller asks the server to cancel what a connection is doing. It returns when the server has closed the connection
-// over which it was asked, so that the signal has been sent to the backend.
+// A canceller asks the server to cancel what a connection is doing. It returns when the server has
+// closed the connection over which it was asked, so that the signal has been sent to the backend.
 //
-// still is called when the server has been reached, just before it is asked; if it returns false it isn't asked.
-// asked reports whether the server may have been: if not, an error means that nothing will happen.
+// still is called when the server has been reached, just before it is asked; if it returns false it
+// isn't asked. asked reports whether the server may have been: if not, an error means that nothing
+// will happen.
 type canceller interface {
 	cancel(ctx context.Context, still func() bool) (asked bool, err error)
 }
@@ -111,8 +113,8 @@ func (p *pgCanceller) cancel(ctx context.Context, still func() bool) (bool, erro
 	return attempt.asked, err
 }
 
-// dialForCancel dials and then asks whether the request is still wanted: by now the statement may have ended,
-// and another one would be hit.
+// dialForCancel dials and then asks whether the request is still wanted: by now the statement may
+// have ended, and another one would be hit.
 func dialForCancel(dial pgconn.DialFunc) pgconn.DialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)

@@ -2,10 +2,12 @@ package pg
 
 import "time"
 
-// lookEvery is how often a connection is looked at that has nothing to do, or owes the driver an answer.
+// lookEvery is how often a connection is looked at that has nothing to do, or owes the driver an
+// answer.
 const lookEvery = 100 * time.Millisecond
 
-// spareIdle is how long a lane that isn't one of the first few may have nothing to do until it is closed.
+// spareIdle is how long a lane that isn't one of the first few may have nothing to do until it is
+// closed.
 var spareIdle = time.Minute // a variable only for tests
 
 // arm sees to it that the connection is looked at. It needs the mutex.
@@ -16,9 +18,9 @@ func (c *conn) arm() {
 	}
 }
 
-// onTimer looks at a connection. If it has had nothing to do for a while, the resident reads it, to notice if the server
-// goes. If it owes the driver an answer, see listen: an abandoned statement may have to be cancelled again, because the first
-// request can have come before the statement.
+// onTimer looks at a connection. If it has had nothing to do for a while, the resident reads it, to
+// notice if the server goes. If it owes the driver an answer, see listen: an abandoned statement
+// may have to be cancelled again, because the first request can have come before the statement.
 func (c *conn) onTimer() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -14,8 +14,9 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// A greenlet that is killed, wherever it waits, leaves nothing behind: its statement is cancelled, as if its context had ended, and the connection
-// is there for others. Only a loop has greenlets, so there is one colour.
+// A greenlet that is killed, wherever it waits, leaves nothing behind: its statement is cancelled,
+// as if its context had ended, and the connection is there for others. Only a loop has greenlets,
+// so there is one colour.
 func TestKilledGreenlet(t *testing.T) {
 	srv := testserver.Postgres(t)
 	const waiting = "select count(*) from pg_stat_activity where state = 'active' and query like '%wait here%' and pid <> pg_backend_pid()"

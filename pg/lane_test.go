@@ -60,7 +60,8 @@ func TestWhatOnlyLooksLikeStateIsNotRefusedOnALane(t *testing.T) {
 	})
 }
 
-// What the text doesn't show is found out by the server's answers; the lane isn't used by others then.
+// What the text doesn't show is found out by the server's answers; the lane isn't used by others
+// then.
 func TestLaneWithAnOpenTransactionIsReplaced(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		// With this setting the server takes for code what the driver takes for a literal.
@@ -305,7 +306,8 @@ func TestQueueLimit(t *testing.T) {
 	})
 }
 
-// A table can be named temp, or temporary: these are words only where a table is made, or rows are put into a new one.
+// A table can be named temp, or temporary: these are words only where a table is made, or rows are
+// put into a new one.
 func TestTablesNamedTempAreNoTemporaryTables(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_lanes=1")

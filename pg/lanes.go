@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// lanes are the connections that carry the statements of all callers of a DB. More of them are opened if
-// need be. Nothing may be left behind on them.
+// lanes are the connections that carry the statements of all callers of a DB. More of them are
+// opened if need be. Nothing may be left behind on them.
 type lanes struct {
 	line
 	most int // connections
@@ -39,8 +39,8 @@ func (s *lanes) mayWait() error {
 
 func (s *lanes) took(*segment) {}
 
-// pick prefers the first few lanes: what shares a lane shares system calls, too. The others are for when
-// these are full.
+// pick prefers the first few lanes: what shares a lane shares system calls, too. The others are for
+// when these are full.
 func (s *lanes) pick() *conn {
 	if s.queuedNow > 0 {
 		return nil
@@ -72,12 +72,13 @@ func (s *lanes) pick() *conn {
 
 func (s *lanes) room(c *conn) int { return c.pace.depth }
 
-// refills has a lane filled again when it is half empty, so that several segments are one write. Until
-// then the server has the other half.
+// refills has a lane filled again when it is half empty, so that several segments are one write.
+// Until then the server has the other half.
 func (s *lanes) refills(c *conn) bool { return c.sent.len() <= c.pace.depth/2 }
 
-// longWait is how long a statement may wait for a lane before there is another one, if there may be. With many short statements
-// a few lanes do; where some take long, more of them keep the others going.
+// longWait is how long a statement may wait for a lane before there is another one, if there may
+// be. With many short statements a few lanes do; where some take long, more of them keep the others
+// going.
 const longWait = 2 * time.Millisecond
 
 func (s *lanes) waits() {
@@ -184,7 +185,8 @@ const (
 	maxBackoff   = time.Second
 )
 
-// connectFailed notes a failed attempt. If there is no lane left, and none on its way, those who wait have waited in vain.
+// connectFailed notes a failed attempt. If there is no lane left, and none on its way, those who
+// wait have waited in vain.
 func (s *lanes) connectFailed(err error) (told []*segment) {
 	s.stats.ConnectErrors++
 	s.pause()

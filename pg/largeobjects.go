@@ -10,10 +10,11 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// LargeObjects returns an object whose methods fail with errors.ErrUnsupported. The server's functions for large objects (lo_create, lo_get and so on) can
-// be called as any others.
+// LargeObjects returns an object whose methods fail with errors.ErrUnsupported. The server's
+// functions for large objects (lo_create, lo_get and so on) can be called as any others.
 func (tx *Tx) LargeObjects() pgx.LargeObjects {
-	// pgx makes one only for a transaction of its own. That of a batch that has failed is over, which its methods say.
+	// pgx makes one only for a transaction of its own. That of a batch that has failed is over,
+	// which its methods say.
 	var b pgx.Batch
 	b.BeginTx(pgx.TxOptions{})
 	over := pgx.FailedBatchResults(&b, errNoMore).Tx()

@@ -10,15 +10,17 @@ import (
 	"github.com/seed1239206e/repaint"
 )
 
-// A lease is the right to send something to a line's connections. Whatever a caller has (a Session, a Tx, a savepoint)
-// is a lease, every statement is a method of one, and every segment carries the one that it was made with. [line.accept]
-// looks at it under the mutex, in the same step in which the segment gets its place, and nothing else decides whether a call is
-// still its owner's. So it doesn't matter what lies between the call and that step: a description, an argument's method, the
+// A lease is the right to send something to a line's connections. Whatever a caller has (a Session,
+// a Tx, a savepoint) is a lease, every statement is a method of one, and every segment carries the
+// one that it was made with. [line.accept] looks at it under the mutex, in the same step in which
+// the segment gets its place, and nothing else decides whether a call is still its owner's. So it
+// doesn't matter what lies between the call and that step: a description, an argument's method, the
 // tick of a loop, another attempt. What comes too late is refused, and hits no other owner.
 //
-// A session's lease lasts from Acquire to Release. That of a transaction is within it, that of a savepoint within the
-// transaction's, and a lease ends with the one that it is within. What the driver itself sends to make a session ready for
-// the next owner has one, too. That of the lanes never ends.
+// A session's lease lasts from Acquire to Release. That of a transaction is within it, that of a
+// savepoint within the transaction's, and a lease ends with the one that it is within. What the
+// driver itself sends to make a session ready for the next owner has one, too. That of the lanes
+// never ends.
 //
 //	held    its owner has it
 //	ending  its owner has ended it; only the statement that does so, the last one, is still accepted
@@ -28,7 +30,8 @@ type lease struct {
 	within *lease // nil for a session's own
 	tx     bool   // it is that of a transaction or a savepoint
 
-	// standing changes with the mutex. Without it, it says only that the lease has ended, not that it hasn't.
+	// standing changes with the mutex. Without it, it says only that the lease has ended, not that
+	// it hasn't.
 	standing atomic.Uint32
 
 	// Guarded by the mutex.
@@ -68,7 +71,8 @@ func (s *lease) grant(session *line) {
 	session.mu.Unlock()
 }
 
-// revoke takes the session from its owner, for good. Until it has another one only the driver itself can send anything.
+// revoke takes the session from its owner, for good. Until it has another one only the driver
+// itself can send anything.
 func (s *lease) revoke() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,8 +98,8 @@ func (s *lease) transaction() *lease {
 	return s
 }
 
-// admits reports whether the lease has not ended. The last statement of one that is ending is admitted, too.
-// Without the mutex, only false is final.
+// admits reports whether the lease has not ended. The last statement of one that is ending is
+// admitted, too. Without the mutex, only false is final.
 func (s *lease) admits(last bool) bool {
 	if now := s.standing.Load(); now != leaseHeld && !(last && now == leaseEnding) {
 		return false
@@ -111,7 +115,8 @@ func (s *lease) admits(last bool) bool {
 // ended reports that the lease has ended, as far as can be seen without the mutex.
 func (s *lease) ended() bool { return !s.admits(false) }
 
-// refuses returns why a segment may not be sent: its lease has ended, or isn't the owner's. It needs the mutex.
+// refuses returns why a segment may not be sent: its lease has ended, or isn't the owner's. It
+// needs the mutex.
 func (s *line) refuses(g *segment) error {
 	if !g.lease.admits(g.last) || g.lease.root() != s.owner {
 		return g.lease.late()
@@ -122,7 +127,8 @@ func (s *line) refuses(g *segment) error {
 	return nil
 }
 
-// accepted notes what a segment that was accepted begins, ends or leaves behind. It needs the mutex.
+// accepted notes what a segment that was accepted begins, ends or leaves behind. It needs the
+// mutex.
 func (s *line) accepted(g *segment) {
 	s.of.took(g)
 	if g.begins != nil {
@@ -172,8 +178,9 @@ func (s *lease) drop() {
 	}
 }
 
-// end ends the lease, whatever is under way. It returns the stream or COPY that occupies the session, which the caller must close, and
-// whether the lease's BEGIN was accepted. If the lease has ended before, first is false.
+// end ends the lease, whatever is under way. It returns the stream or COPY that occupies the
+// session, which the caller must close, and whether the lease's BEGIN was accepted. If the lease
+// has ended before, first is false.
 func (s *lease) end() (begun bool, o occupant, first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -184,8 +191,8 @@ func (s *lease) end() (begun bool, o occupant, first bool) {
 	return s.begun, s.session().occupant, true // there is no other owner whose it could be
 }
 
-// tryEnd is end for a statement that can't be sent while something occupies the session. If now is false it only says whether
-// that would be possible.
+// tryEnd is end for a statement that can't be sent while something occupies the session. If now is
+// false it only says whether that would be possible.
 func (s *lease) tryEnd(now bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -200,7 +207,8 @@ func (s *lease) tryEnd(now bool) error {
 	return nil
 }
 
-// close ends the lease of a session, and what occupies that. It reports false if the lease has ended before.
+// close ends the lease of a session, and what occupies that. It reports false if the lease has
+// ended before.
 func (s *lease) close() (first bool) {
 	s.flush()
 	_, o, first := s.end()
@@ -210,7 +218,8 @@ func (s *lease) close() (first bool) {
 	return first
 }
 
-// flush has what tasks of this loop have asked for in this tick sent before the lease ends: it came first.
+// flush has what tasks of this loop have asked for in this tick sent before the lease ends: it came
+// first.
 func (s *lease) flush() {
 	o := s.session()
 	if o.collected.Load() == 0 {
@@ -221,7 +230,8 @@ func (s *lease) flush() {
 	}
 }
 
-// whenIdle is the line's, as long as the lease holds: what comes after its end is no business of its owner.
+// whenIdle is the line's, as long as the lease holds: what comes after its end is no business of
+// its owner.
 func (s *lease) whenIdle(fn func()) error {
 	s.mu.Lock()
 	if s.ended() {

@@ -19,7 +19,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A gate is an argument, or the source of a COPY, that takes its time: it says that it was asked, and goes on when the test opens it.
+// A gate is an argument, or the source of a COPY, that takes its time: it says that it was asked,
+// and goes on when the test opens it.
 type gate struct {
 	value       int64
 	asked, open *loop.Promise[struct{}]
@@ -145,7 +146,8 @@ func lastOf(data func(yield func([]byte, error) bool)) (err error) {
 	return err
 }
 
-// endings are the ways in which a transaction, or savepoint, comes to its end. Each returns what is late then.
+// endings are the ways in which a transaction, or savepoint, comes to its end. Each returns what is
+// late then.
 var endings = []struct {
 	name  string
 	begin func(t *testing.T, ctx context.Context, db *DB) (late []*Tx, session *Session)
@@ -219,8 +221,8 @@ func sent(s *lease) uint64 {
 	return s.stats.Statements
 }
 
-// A transaction that has ended, however it did, and a session that was released, do nothing to the next owner of the connection: nothing
-// is sent, and the error says why.
+// A transaction that has ended, however it did, and a session that was released, do nothing to the
+// next owner of the connection: nothing is sent, and the error says why.
 func TestLateCallsHitNobody(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		for _, ending := range endings {
@@ -322,7 +324,8 @@ func slowCalls(q user, value *gate, mark string) []call {
 	}
 }
 
-// A statement whose argument takes its time is not sent after its owner's end, neither into the transaction of the next one nor outside of any.
+// A statement whose argument takes its time is not sent after its owner's end, neither into the
+// transaction of the next one nor outside of any.
 func TestStatementDoesNotOutliveItsOwner(t *testing.T) {
 	type owner struct {
 		name  string
@@ -387,7 +390,8 @@ func TestStatementDoesNotOutliveItsOwner(t *testing.T) {
 	})
 }
 
-// With a network, the way to the server and back for the types of the arguments is where a statement's owner can end.
+// With a network, the way to the server and back for the types of the arguments is where a
+// statement's owner can end.
 func TestStatementDoesNotOutliveItsOwnerOverANetwork(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, proxy, target := proxied(t, "&pool_sessions=1")
@@ -440,7 +444,8 @@ func inFlight(s *lease) int {
 	return s.inFlight()
 }
 
-// In a loop statements are sent when the tick ends. What was asked for before the end of its owner, in the same tick, comes before that end.
+// In a loop statements are sent when the tick ends. What was asked for before the end of its owner,
+// in the same tick, comes before that end.
 func TestStatementOfTheSameTickComesBeforeItsOwnersEnd(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		if !c.loop {
@@ -477,7 +482,8 @@ func TestStatementOfTheSameTickComesBeforeItsOwnersEnd(t *testing.T) {
 	})
 }
 
-// What occupies a session is its owner's: a late call doesn't end the next owner's stream, nor make room in it.
+// What occupies a session is its owner's: a late call doesn't end the next owner's stream, nor make
+// room in it.
 func TestOccupantIsTheOwners(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_sessions=1")
@@ -590,7 +596,8 @@ func TestNamesAreTheOwners(t *testing.T) {
 	})
 }
 
-// A transaction whose first statement was given up waits, before the next one, for what becomes of that; but not for what the next owner does.
+// A transaction whose first statement was given up waits, before the next one, for what becomes of
+// that; but not for what the next owner does.
 func TestLateCallDoesNotWaitForTheNextOwner(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_sessions=1")
@@ -640,7 +647,8 @@ func TestTransactionEndsOnce(t *testing.T) {
 	})
 }
 
-// A COPY whose owner ends before the server has asked for data is told that there are none, so that the server doesn't take what is behind for them.
+// A COPY whose owner ends before the server has asked for data is told that there are none, so that
+// the server doesn't take what is behind for them.
 func TestCopyEndsBeforeTheServerAsksForData(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		for _, how := range []string{"rollback", "release", "context"} {
@@ -692,7 +700,8 @@ func TestCopyEndsBeforeTheServerAsksForData(t *testing.T) {
 	})
 }
 
-// A transaction of a session is rolled back when Rollback says so, also with a context that has ended: what the session does next isn't in it.
+// A transaction of a session is rolled back when Rollback says so, also with a context that has
+// ended: what the session does next isn't in it.
 func TestRollbackAfterTheContextEndsTheTransactionOfASession(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_sessions=1")

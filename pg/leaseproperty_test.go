@@ -15,9 +15,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An ownership is a run of random owners of few sessions: transactions, savepoints in them, sessions. Their statements overlap with their ends, take their time for
-// an argument, are cancelled, or come too late. The model says of each what must have become of it. In the table each row has the number of its owner,
-// which is one transaction, or one session, and the transaction that it was inserted in.
+// An ownership is a run of random owners of few sessions: transactions, savepoints in them,
+// sessions. Their statements overlap with their ends, take their time for an argument, are
+// cancelled, or come too late. The model says of each what must have become of it. In the table
+// each row has the number of its owner, which is one transaction, or one session, and the
+// transaction that it was inserted in.
 type ownership struct {
 	c    colour
 	db   *DB
@@ -33,7 +35,8 @@ type ownership struct {
 	problems []error
 }
 
-// A scope is what an insert is undone with: a transaction or a savepoint. That of a session isn't undone.
+// A scope is what an insert is undone with: a transaction or a savepoint. That of a session isn't
+// undone.
 type scope struct {
 	in      *scope
 	session bool
@@ -105,7 +108,8 @@ func (o *ownership) slow(r *rand.Rand, value int) *gate {
 
 var insertKinds = []string{"exec", "describe", "query", "batch", "stream", "copy"}
 
-// insert inserts a row and notes what came of it. The value is that of its number, or takes its time.
+// insert inserts a row and notes what came of it. The value is that of its number, or takes its
+// time.
 func (o *ownership) insert(ctx context.Context, r *rand.Rand, q user, in *scope, kind string, slow bool) (wait func() error) {
 	i := o.inserted(in, kind)
 	var value any = i.seq
@@ -218,8 +222,9 @@ func (o *ownership) late(ctx context.Context, r *rand.Rand, q user, in *scope) {
 	}
 }
 
-// use does something in what q is, which ends afterwards: some inserts one after the other, and some that are under way then. It returns
-// false if a transaction was left open, to end with its session.
+// use does something in what q is, which ends afterwards: some inserts one after the other, and
+// some that are under way then. It returns false if a transaction was left open, to end with its
+// session.
 func (o *ownership) use(ctx context.Context, r *rand.Rand, q user, in *scope, depth int) bool {
 	kind := func() string { return insertKinds[r.IntN(len(insertKinds))] }
 	for range r.IntN(3) {
@@ -246,7 +251,8 @@ func (o *ownership) use(ctx context.Context, r *rand.Rand, q user, in *scope, de
 	return true
 }
 
-// transaction uses a transaction, or a savepoint, and ends it in some way. It returns false if it leaves that to its session.
+// transaction uses a transaction, or a savepoint, and ends it in some way. It returns false if it
+// leaves that to its session.
 func (o *ownership) transaction(ctx context.Context, r *rand.Rand, tx *Tx, in *scope, depth int, mayLeave bool) bool {
 	// What waits for its first statement could wait for ever here, where that takes its time.
 	begun := r.IntN(3) > 0 && o.insert(ctx, r, tx, in, "exec", false)() == nil
@@ -343,7 +349,8 @@ func (o *ownership) check(t *testing.T, ctx context.Context) {
 	require.Empty(t, found)
 }
 
-// Whatever overlaps with what, nothing of one owner is ever done in another's transaction, what was acknowledged and committed is there, and nothing else is.
+// Whatever overlaps with what, nothing of one owner is ever done in another's transaction, what was
+// acknowledged and committed is there, and nothing else is.
 func TestOwnersNeverMeet(t *testing.T) {
 	for _, network := range []time.Duration{0, 300 * time.Microsecond} {
 		t.Run(fmt.Sprint("delay=", network), func(t *testing.T) {

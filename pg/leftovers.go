@@ -11,12 +11,13 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// What a statement leaves behind on its connection shows in its text (classify), in its command tag,
-// and in what the server reports of its settings. On a session it is undone when that is released.
-// A lane on which something is left is closed; and what ran on it meanwhile is nobody's result.
+// What a statement leaves behind on its connection shows in its text (classify), in its command
+// tag, and in what the server reports of its settings. On a session it is undone when that is
+// released. A lane on which something is left is closed; and what ran on it meanwhile is nobody's
+// result.
 
-// effects are what the server's command tags say of the statements of a segment, whatever their text
-// is.
+// effects are what the server's command tags say of the statements of a segment, whatever their
+// text is.
 type effects uint8
 
 const (
@@ -57,8 +58,9 @@ func effectsOf(tag pgconn.CommandTag) (e effects) {
 	return e
 }
 
-// noteSetting takes what the server reports of a setting. It does so when the connection is made, and
-// whenever the setting changes: at the latest before the ReadyForQuery of the segment that did it.
+// noteSetting takes what the server reports of a setting. It does so when the connection is made,
+// and whenever the setting changes: at the latest before the ReadyForQuery of the segment that did
+// it.
 func (c *conn) noteSetting(m *pgproto3.ParameterStatus) {
 	if m.Name == "in_hot_standby" {
 		return // it is the server that has changed
@@ -86,8 +88,8 @@ func (c *conn) settle() {
 	}
 }
 
-// noteState looks, when a segment is answered on a lane, whether it has left something behind, or one
-// before it has. It needs the mutex.
+// noteState looks, when a segment is answered on a lane, whether it has left something behind, or
+// one before it has. It needs the mutex.
 func (s *lanes) noteState(c *conn, g *segment) {
 	if c.altered != nil {
 		c.disown(g)
@@ -127,7 +129,8 @@ func (c *conn) disown(s *segment) {
 	s.err, s.failure, s.again = &LostError{MaybeApplied: true, Err: c.altered}, nil, false
 }
 
-// recall takes back into the queue, to its front, what no byte has been sent of. It needs the mutex.
+// recall takes back into the queue, to its front, what no byte has been sent of. It needs the
+// mutex.
 func (s *lanes) recall(c *conn) {
 	base := c.queued - uint64(len(c.out))
 	n := c.sent.len()

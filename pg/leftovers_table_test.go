@@ -99,7 +99,8 @@ func prepareLeftovers(t *testing.T, ctx context.Context, target testserver.Targe
 	require.NoError(t, err)
 }
 
-// leftoverWorld executes statements and looks what is left of them. It has a DB until something stays.
+// leftoverWorld executes statements and looks what is left of them. It has a DB until something
+// stays.
 type leftoverWorld struct {
 	t      *testing.T
 	url    string

@@ -16,9 +16,9 @@ import (
 	"github.com/seed1239206e/repaint/internal/leakcheck"
 )
 
-// A setting that a function changes on a lane isn't what strangers' statements run under. Those that
-// were sent after it are sent again if they had no effect, and otherwise get an error that says that
-// they may have had one. The lane is closed.
+// A setting that a function changes on a lane isn't what strangers' statements run under. Those
+// that were sent after it are sent again if they had no effect, and otherwise get an error that
+// says that they may have had one. The lane is closed.
 func TestAStrangersSettingIsNobodysResult(t *testing.T) {
 	for _, setting := range []struct {
 		name, value string

@@ -5,11 +5,11 @@ import (
 	"sync"
 )
 
-// A line takes segments and gives them to connections. It is what the lanes of a DB and the connection of
-// a session have in common; where they differ it asks its submitter.
+// A line takes segments and gives them to connections. It is what the lanes of a DB and the
+// connection of a session have in common; where they differ it asks its submitter.
 //
-// A segment binds late. It waits in the queue, whose order is that of submission, until a connection has
-// room.
+// A segment binds late. It waits in the queue, whose order is that of submission, until a
+// connection has room.
 type line struct {
 	db    *DB
 	of    submitter
@@ -50,10 +50,11 @@ type submitter interface {
 	answered(c *conn, g *segment, status byte) error
 	// succeeded looks at what a segment has changed.
 	succeeded(c *conn, g *segment)
-	// repeats reports whether another connection can take over what had no effect on one that broke.
+	// repeats reports whether another connection can take over what had no effect on one that
+	// broke.
 	repeats() bool
-	// connLost notes that a connection is dead. It returns the segments that are to be told that nothing
-	// will come of them.
+	// connLost notes that a connection is dead. It returns the segments that are to be told that
+	// nothing will come of them.
 	connLost(c *conn) (told []*segment)
 	// spare reports whether a connection is there only for times when there is much to do.
 	spare(c *conn) bool
@@ -76,8 +77,8 @@ func (s *line) inFlight() (n int) {
 	return n
 }
 
-// submit takes a segment of a plain goroutine. It returns the connection that the caller must read, if it must, and
-// what it must write before, and to which.
+// submit takes a segment of a plain goroutine. It returns the connection that the caller must read,
+// if it must, and what it must write before, and to which.
 func (s *line) submit(g *segment) (read, to *conn, buf []byte, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,7 +94,8 @@ func (s *line) submit(g *segment) (read, to *conn, buf []byte, err error) {
 	return read, to, to.startWrite(), nil
 }
 
-// place takes a segment whose waiter doesn't read. Writing is left to the caller. It needs the mutex.
+// place takes a segment whose waiter doesn't read. Writing is left to the caller. It needs the
+// mutex.
 func (s *line) place(g *segment) error {
 	c, err := s.accept(g)
 	if c != nil {
@@ -102,7 +104,8 @@ func (s *line) place(g *segment) error {
 	return err
 }
 
-// accept puts a segment on a connection, which it returns, or into the queue. There is no other way there. It needs the mutex.
+// accept puts a segment on a connection, which it returns, or into the queue. There is no other way
+// there. It needs the mutex.
 func (s *line) accept(g *segment) (*conn, error) {
 	if err := s.refuses(g); err != nil {
 		return nil, err
@@ -147,8 +150,9 @@ func (s *line) enqueue(g *segment) {
 	s.heed(g)
 }
 
-// heed tells the loop of a queued segment whether what it waits for is outside: a connection that is being made, or a cancel that
-// isn't answered. Other segments before it may be those of tasks that sleep. It needs the mutex.
+// heed tells the loop of a queued segment whether what it waits for is outside: a connection that
+// is being made, or a cancel that isn't answered. Other segments before it may be those of tasks
+// that sleep. It needs the mutex.
 func (s *line) heed(g *segment) {
 	if g.promise == nil {
 		return
@@ -185,7 +189,8 @@ func (s *line) next() *segment {
 	}
 }
 
-// pull moves segments from the queue to a connection that has room. Whoever calls it sees to it that they are written and read.
+// pull moves segments from the queue to a connection that has room. Whoever calls it sees to it
+// that they are written and read.
 func (s *line) pull(c *conn) {
 	if !s.of.refills(c) {
 		return
@@ -215,7 +220,8 @@ func (s *line) add(w *wire) *conn {
 	return c
 }
 
-// finishUp ends what was done with the mutex: it releases it, writes, and tells those who wait for idleness.
+// finishUp ends what was done with the mutex: it releases it, writes, and tells those who wait for
+// idleness.
 func (s *line) finishUp(c *conn) {
 	var buf []byte
 	if c != nil {
@@ -296,8 +302,8 @@ func (s *line) addIdle(fn func()) {
 	}
 }
 
-// connLost takes a dead connection out. The segments in again go to the front of the queue. It returns
-// those that are to be told that nothing will come of it.
+// connLost takes a dead connection out. The segments in again go to the front of the queue. It
+// returns those that are to be told that nothing will come of it.
 func (s *line) connLost(c *conn, again []*segment) (told []*segment) {
 	if i := slices.Index(s.conns, c); i >= 0 {
 		s.conns = slices.Delete(s.conns, i, i+1)

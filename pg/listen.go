@@ -14,8 +14,9 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A Notification is what somebody has sent with NOTIFY; or, if Missed is set, the news that the connection had broken and is there again:
-// what was sent in between is lost, so whatever the notifications are about should be looked at anew.
+// A Notification is what somebody has sent with NOTIFY; or, if Missed is set, the news that the
+// connection had broken and is there again: what was sent in between is lost, so whatever the
+// notifications are about should be looked at anew.
 type Notification struct {
 	PID     uint32 // of the backend that sent it
 	Channel string
@@ -23,7 +24,8 @@ type Notification struct {
 	Missed  bool // the other fields are empty
 }
 
-// Notify sends a notification. It travels like any other statement; in a transaction, use pg_notify there.
+// Notify sends a notification. It travels like any other statement; in a transaction, use pg_notify
+// there.
 func (db *DB) Notify(ctx context.Context, channel, payload string) error {
 	_, err := db.Exec(ctx, "select pg_notify($1, $2)", channel, payload)
 	return err
@@ -50,14 +52,16 @@ type Listener struct {
 // listenQueue is how many notifications are kept for a listener that doesn't take them.
 const listenQueue = 100_000
 
-// heartbeat is how often a listener's connection is asked for a sign of life, since one on which only silence comes may be dead;
-// and how long the answer may take.
+// heartbeat is how often a listener's connection is asked for a sign of life, since one on which
+// only silence comes may be dead; and how long the answer may take.
 var heartbeat = 30 * time.Second // a variable only for tests
 
-// Listen listens on channels. When it returns the server knows, so nothing that is sent from then on is missed. The context is for
-// that only. The listener must be closed; the DB's Close does that, too.
+// Listen listens on channels. When it returns the server knows, so nothing that is sent from then
+// on is missed. The context is for that only. The listener must be closed; the DB's Close does
+// that, too.
 //
-// Up to 100,000 notifications wait for a slow listener. If more come they are lost, and Missed says so.
+// Up to 100,000 notifications wait for a slow listener. If more come they are lost, and Missed says
+// so.
 func (db *DB) Listen(ctx context.Context, channels ...string) (*Listener, error) {
 	if len(channels) == 0 {
 		return nil, errors.New("pg: listening: there must be at least one channel")
@@ -117,7 +121,8 @@ func (l *Listener) Next(ctx context.Context) (Notification, error) {
 	}
 }
 
-// All yields the notifications as they come, across lost connections, until the context ends or the listener is closed, which is the error that it yields last.
+// All yields the notifications as they come, across lost connections, until the context ends or the
+// listener is closed, which is the error that it yields last.
 func (l *Listener) All(ctx context.Context) iter.Seq2[Notification, error] {
 	return func(yield func(Notification, error) bool) {
 		for {
@@ -157,7 +162,8 @@ func (l *Listener) wake() {
 	}
 }
 
-// keep is the goroutine that sees to it that there is a connection. The first one completes the promise.
+// keep is the goroutine that sees to it that there is a connection. The first one completes the
+// promise.
 func (l *Listener) keep(first *loop.Promise[struct{}]) {
 	defer l.wake()
 	pause := firstBackoff

@@ -8,8 +8,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A LogTracer is a Config.Tracer that writes to a log: failed statements and connections as errors, slow statements as warnings,
-// and the others, if the log wants that level, for debugging. Arguments aren't logged.
+// A LogTracer is a Config.Tracer that writes to a log: failed statements and connections as errors,
+// slow statements as warnings, and the others, if the log wants that level, for debugging.
+// Arguments aren't logged.
 type LogTracer struct {
 	Logger *slog.Logger
 	Slow   time.Duration // statements that take as long are warnings; 0: none are

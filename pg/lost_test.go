@@ -30,8 +30,8 @@ func proxied(t *testing.T, options string) (*DB, *faultproxy.Proxy, testserver.T
 	return openAt(t, target.URL()+options), proxy, direct
 }
 
-// The backend is ended while statements are on their way: the one that was running may have been applied, those behind it
-// have not and go elsewhere; nobody notices that.
+// The backend is ended while statements are on their way: the one that was running may have been
+// applied, those behind it have not and go elsewhere; nobody notices that.
 func TestTerminatedBackend(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_lanes=1")
@@ -65,7 +65,8 @@ func TestTerminatedBackend(t *testing.T) {
 	})
 }
 
-// A connection that goes while it has nothing to do is noticed, and nobody's statement fails because of it.
+// A connection that goes while it has nothing to do is noticed, and nobody's statement fails
+// because of it.
 func TestIdleDisconnect(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, proxy, _ := proxied(t, "&pool_lanes=1&pool_sessions=1")
@@ -79,8 +80,8 @@ func TestIdleDisconnect(t *testing.T) {
 	})
 }
 
-// A connection that is cut somewhere in the stream: what was acknowledged is there, nothing is there twice, and an error
-// that says that there was no effect is right.
+// A connection that is cut somewhere in the stream: what was acknowledged is there, nothing is
+// there twice, and an error that says that there was no effect is right.
 func TestCutSomewhere(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, proxy, target := proxied(t, "&pool_lanes=2")

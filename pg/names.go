@@ -7,8 +7,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Prepare gives a statement a name, by which it can be called on this session, in place of its text, until the session is released. It also
-// describes the statement. The same name can be given again, to another statement, too.
+// Prepare gives a statement a name, by which it can be called on this session, in place of its
+// text, until the session is released. It also describes the statement. The same name can be given
+// again, to another statement, too.
 //
 // It isn't needed for speed: every statement is prepared when it is first used.
 func (s *Session) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error) {

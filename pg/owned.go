@@ -113,10 +113,10 @@ func (s *owned) succeeded(c *conn, g *segment) {
 	}
 }
 
-// meaningsChanged forgets what is known of texts, because they may mean something else now. Of a prepared
-// statement the server would keep the types of the parameters, and what it has evaluated: a time without a
-// zone, say. If its result has other columns the server refuses it, which ends a transaction. It needs the
-// mutex.
+// meaningsChanged forgets what is known of texts, because they may mean something else now. Of a
+// prepared statement the server would keep the types of the parameters, and what it has evaluated:
+// a time without a zone, say. If its result has other columns the server refuses it, which ends a
+// transaction. It needs the mutex.
 func (s *owned) meaningsChanged(c *conn) {
 	s.descs.forget()
 	c.prepared.Clear()

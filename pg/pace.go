@@ -8,11 +8,14 @@ const (
 	maxDepth   = 512
 )
 
-// pace finds out how many statements a connection should carry at once: so many that the server has always a few waiting, and no more,
-// because each waits for those before it. It is the idea of TCP's BBR: twice what the connection answers while the shortest round trip lasts, and
-// a few more. Where the network is what takes the time, that is more than it carries now, and so it grows; where the server is, it isn't.
+// pace finds out how many statements a connection should carry at once: so many that the server has
+// always a few waiting, and no more, because each waits for those before it. It is the idea of
+// TCP's BBR: twice what the connection answers while the shortest round trip lasts, and a few more.
+// Where the network is what takes the time, that is more than it carries now, and so it grows;
+// where the server is, it isn't.
 //
-// After a statement that took much longer than a round trip it is no more than needed, so that fewer have to wait for the next one like it.
+// After a statement that took much longer than a round trip it is no more than needed, so that
+// fewer have to wait for the next one like it.
 type pace struct {
 	depth int
 	fixed bool
@@ -25,8 +28,8 @@ type pace struct {
 	skip   int      // sendings until the next probe
 }
 
-// trip is the shortest round trip that any connection has seen lately. With all of them one sees one that no other statement has made longer, even
-// if each is always busy.
+// trip is the shortest round trip that any connection has seen lately. With all of them one sees
+// one that no other statement has made longer, even if each is always busy.
 type trip struct {
 	shortest int64      // in nanoseconds
 	grown    int64      // when shortest was last made longer: it grows slowly, so that a change of the network shows
@@ -45,15 +48,17 @@ func (t *trip) took(d, now int64) {
 	}
 }
 
-// held notes an answer that took d, while the connections together gave so many. It's a slow statement, here or before it, if the others have gone on: if
-// they haven't, it was the server as a whole that stood still, or this program, or the network.
+// held notes an answer that took d, while the connections together gave so many. It's a slow
+// statement, here or before it, if the others have gone on: if they haven't, it was the server as a
+// whole that stood still, or this program, or the network.
 func (t *trip) held(d, now int64, answers int) {
 	if d > max(slowTrips*t.shortest, slowest) && answers > 2*t.inFlight() {
 		t.slow = now
 	}
 }
 
-// depth is how many statements a connection should carry of which so many are answered in a round trip.
+// depth is how many statements a connection should carry of which so many are answered in a round
+// trip.
 func (t *trip) depth(answered float64, now int64) int {
 	if t.slow != 0 && now-t.slow < slowFor {
 		return max(leastDepth, int(answered))
@@ -65,7 +70,8 @@ const (
 	probeEvery = 8
 	growEvery  = int64(100 * time.Millisecond)
 
-	// nearby is a round trip for which the first depth is enough. More would only have more statements wait behind a slow one.
+	// nearby is a round trip for which the first depth is enough. More would only have more
+	// statements wait behind a slow one.
 	nearby = int64(150 * time.Microsecond)
 
 	// slow is what takes so many round trips, and so long; it is remembered for a while.

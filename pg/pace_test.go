@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A model of a connection: the network takes a round trip, the server a time for each statement, one after the other.
+// A model of a connection: the network takes a round trip, the server a time for each statement,
+// one after the other.
 func TestPaceCarriesWhatTheNetworkHolds(t *testing.T) {
 	for _, test := range []struct {
 		roundTrip, each time.Duration

@@ -51,7 +51,8 @@ func TestThroughPgBouncer(t *testing.T) {
 	}
 }
 
-// bouncedCalls makes one caller's calls: a one-shot statement, a batch, and transactions that end in both ways. It leaves four rows.
+// bouncedCalls makes one caller's calls: a one-shot statement, a batch, and transactions that end
+// in both ways. It leaves four rows.
 func bouncedCalls(ctx context.Context, db *DB, i int) error {
 	name := fmt.Sprint("caller ", i)
 	var id int
@@ -111,8 +112,9 @@ func TestSimpleProtocolThroughPgBouncer(t *testing.T) {
 	})
 }
 
-// In the default mode a prepared statement may be missing on the connection that PgBouncer chose. Where nothing has happened yet it is prepared
-// again, and in a transaction, where it's too late for that, the error says what to set.
+// In the default mode a prepared statement may be missing on the connection that PgBouncer chose.
+// Where nothing has happened yet it is prepared again, and in a transaction, where it's too late
+// for that, the error says what to set.
 func TestDefaultModeThroughPgBouncerInTransactionMode(t *testing.T) {
 	srv := testserver.Postgres(t)
 	bouncer := testserver.PgBouncer(t, srv.Target, "transaction", "default_pool_size=1")
@@ -146,7 +148,8 @@ func TestDefaultModeThroughPgBouncerInTransactionMode(t *testing.T) {
 	})
 }
 
-// A context that ends has the statement cancelled through PgBouncer, without a connection being closed.
+// A context that ends has the statement cancelled through PgBouncer, without a connection being
+// closed.
 func TestCancelThroughPgBouncer(t *testing.T) {
 	srv := testserver.Postgres(t)
 	for _, mode := range []string{"session", "transaction"} {
@@ -235,8 +238,9 @@ func TestServerRestartedBehindPgBouncer(t *testing.T) {
 	}
 }
 
-// When PgBouncer loses the server it says so with an error that ends the connection. How far the server came nobody knows:
-// what was sent behind the first statement may have been applied, too, and must not be sent again.
+// When PgBouncer loses the server it says so with an error that ends the connection. How far the
+// server came nobody knows: what was sent behind the first statement may have been applied, too,
+// and must not be sent again.
 func TestConnectionBehindPgBouncerIsCut(t *testing.T) {
 	srv := testserver.Postgres(t)
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
@@ -250,8 +254,8 @@ func TestConnectionBehindPgBouncerIsCut(t *testing.T) {
 		require.NoError(t, err)
 		acknowledged, _, stop := insertLoad(t, ctx, c, db, 20)
 		for round := range 10 {
-			// The answers are lost, so what the server has done by then isn't known here. PgBouncer may also replace a connection without a word,
-			// if nobody had it.
+			// The answers are lost, so what the server has done by then isn't known here. PgBouncer
+			// may also replace a connection without a word, if nobody had it.
 			for before := db.Stats().Lost; db.Stats().Lost == before; {
 				proxy.CutAfter(faultproxy.ToClient, int64(100*round))
 				since := acknowledged.Load()

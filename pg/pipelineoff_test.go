@@ -13,7 +13,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// With pipeline=off nothing is sent to a server that has not answered what it was sent before, whatever is done.
+// With pipeline=off nothing is sent to a server that has not answered what it was sent before,
+// whatever is done.
 func TestWithoutPipeliningNothingIsSentBeforeTheLastAnswer(t *testing.T) {
 	for option, most := range map[string]int{"&pipeline=off": 1, "": 2} {
 		t.Run("pipeline"+option, func(t *testing.T) {

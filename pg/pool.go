@@ -11,7 +11,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A pool has the connections that single callers own, each with a line of its own. Those who wait are served in the order in which they came.
+// A pool has the connections that single callers own, each with a line of its own. Those who wait
+// are served in the order in which they came.
 //
 //	idle       in the list, for the next one
 //	owned      in the hands of a session or transaction
@@ -103,8 +104,8 @@ func (p *pool) giveUp(w *loop.Promise[*owned], why error) {
 	p.heed()
 }
 
-// heed tells the loops of those who wait for whom a connection is on its way. The others wait for owners, who may be tasks that
-// sleep. It needs the mutex.
+// heed tells the loops of those who wait for whom a connection is on its way. The others wait for
+// owners, who may be tasks that sleep. It needs the mutex.
 func (p *pool) heed() {
 	if !p.heeded {
 		return
@@ -168,8 +169,8 @@ func (p *pool) open() {
 	})
 }
 
-// setUp makes a new connection that of a session, and calls then when its first owner may have it, or
-// when it is lost.
+// setUp makes a new connection that of a session, and calls then when its first owner may have it,
+// or when it is lost.
 func (p *pool) setUp(s *owned, w *wire, then func(alive bool)) {
 	s.onLost = func() { p.lost(s) }
 	s.mu.Lock()
@@ -227,12 +228,13 @@ func (p *pool) lost(s *owned) {
 	p.checkReturned()
 }
 
-// recycleTimeout is how long what is under way on a connection may take, after its owner has gone, until it is cancelled.
+// recycleTimeout is how long what is under way on a connection may take, after its owner has gone,
+// until it is cancelled.
 var recycleTimeout = 20 * time.Second // a variable only for tests
 
 // recycle takes a connection back from its owner, who has nothing to say there any more: it has it
-// restored, without blocking the caller, and delivers it. A connection for which that doesn't work is
-// closed.
+// restored, without blocking the caller, and delivers it. A connection for which that doesn't work
+// is closed.
 func (p *pool) recycle(own *lease, thorough bool) {
 	own.revoke()
 	s := own.session()

@@ -11,7 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// A query is one statement of a caller, from its text to its outcome. It and its segment are one piece of memory.
+// A query is one statement of a caller, from its text to its outcome. It and its segment are one
+// piece of memory.
 type query struct {
 	segment
 	row    Rows // in the same piece of memory
@@ -63,9 +64,10 @@ func (q *query) parseOptions(ctx context.Context) error {
 	return nil
 }
 
-// Timeout is an option that can stand before the arguments of Exec, Query and Stream: the server itself cancels the statement if it takes longer. It travels
-// with the statement, in the same segment. The error is the server's, 57014. It can't be used in a transaction, where it would hold for
-// what follows, too: use "set local statement_timeout" there.
+// Timeout is an option that can stand before the arguments of Exec, Query and Stream: the server
+// itself cancels the statement if it takes longer. It travels with the statement, in the same
+// segment. The error is the server's, 57014. It can't be used in a transaction, where it would hold
+// for what follows, too: use "set local statement_timeout" there.
 type Timeout time.Duration
 
 // stage says how far a statement came that the server refused.
@@ -106,7 +108,8 @@ func (g *segment) failed(stage Stage, sql string, err error, args ...any) error 
 	return e
 }
 
-// gaveUp is the error of a statement that was not submitted, or no longer waited for. Its segment may still be in use.
+// gaveUp is the error of a statement that was not submitted, or no longer waited for. Its segment
+// may still be in use.
 func (q *query) gaveUp(err error) error {
 	e := &StatementError{SQL: shorten(q.text), Stage: StageWait, Err: err, unsent: true}
 	if isLate(err) {
@@ -124,7 +127,8 @@ func (q *query) gaveUp(err error) error {
 	return e
 }
 
-// mayBeApplied reports whether a segment that was given up may be applied all the same. It needs the mutex.
+// mayBeApplied reports whether a segment that was given up may be applied all the same. It needs
+// the mutex.
 func (g *segment) mayBeApplied() bool {
 	switch {
 	case g.conn == nil, !g.abandoned.Load() && !g.stream.isClosed(), g.harmless, g.inTx && !g.commits:
@@ -133,7 +137,8 @@ func (g *segment) mayBeApplied() bool {
 	return g.copyIn == nil || g.copyIn.done
 }
 
-// resultFields returns the description of a step's rows: what the server said of the statement on the connection that it ran on.
+// resultFields returns the description of a step's rows: what the server said of the statement on
+// the connection that it ran on.
 func (st *step) resultFields() ([]pgconn.FieldDescription, error) {
 	if st.fields != nil || st.prepared == nil {
 		return st.fields, nil

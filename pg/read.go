@@ -12,15 +12,17 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// errYield is what Read returns when the reader is to stop reading, because it has what it waited for.
-// A message that has come in part stays where it is, for the next reader.
+// errYield is what Read returns when the reader is to stop reading, because it has what it waited
+// for. A message that has come in part stays where it is, for the next reader.
 var errYield = errors.New("pg: the reader has what it waited for")
 
-// Read is what the message decoder reads from. It is called when all that had come has been worked off; that's the moment for
-// writing what has been queued meanwhile, and for asking whether to go on.
+// Read is what the message decoder reads from. It is called when all that had come has been worked
+// off; that's the moment for writing what has been queued meanwhile, and for asking whether to go
+// on.
 func (c *conn) Read(p []byte) (int, error) {
 	if c.answered > 0 && c.more {
-		// Those who have just got their answers may have more to ask: let them put it, so that it is one write.
+		// Those who have just got their answers may have more to ask: let them put it, so that it
+		// is one write.
 		runtime.Gosched()
 	}
 	c.answered = 0
@@ -56,7 +58,8 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// passOn gives the reading role away. It needs the mutex. Who reads the rows of a stream keeps it until then.
+// passOn gives the reading role away. It needs the mutex. Who reads the rows of a stream keeps it
+// until then.
 func (c *conn) passOn() {
 	c.waits.Store(true) // until somebody reads, nobody can rely on the reader's writing
 	if g := c.until; g != nil && g.stream != nil && g.state == stateSent && !g.abandoned.Load() && c.failed == nil && !c.line.forced {
@@ -101,8 +104,9 @@ func (c *conn) reside() {
 // ending is a context, as far as a reader has to know it.
 type ending interface{ Err() error }
 
-// read handles messages until there is nothing more to do for this reader, who has the role and has lost it when read returns.
-// For a caller that is when its segment is finished, or its context has ended.
+// read handles messages until there is nothing more to do for this reader, who has the role and has
+// lost it when read returns. For a caller that is when its segment is finished, or its context has
+// ended.
 func (c *conn) read(ctx ending, until *segment) {
 	for {
 		kind, body, err := c.frames.next()
@@ -124,7 +128,8 @@ func (c *conn) read(ctx ending, until *segment) {
 			c.mu.Unlock()
 			return
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			// Somebody wants this reader's attention: its own context, or that of a reader before it.
+			// Somebody wants this reader's attention: its own context, or that of a reader before
+			// it.
 			_ = c.w.net.SetReadDeadline(time.Time{}) // a broken socket shows at the next read
 			if c.interrupted(ctx, until) {
 				return

@@ -11,8 +11,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/faultproxy"
 )
 
-// A batch that fails before it has prepared what stands behind its failure takes nothing from those who rely on that: also
-// not from a CALL, which isn't repeated once it has begun.
+// A batch that fails before it has prepared what stands behind its failure takes nothing from those
+// who rely on that: also not from a CALL, which isn't repeated once it has begun.
 func TestCallAfterAFailedBatchFindsItsStatement(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_lanes=1&pipeline_depth=8")
@@ -65,8 +65,8 @@ func TestCallOfAChangedProcedure(t *testing.T) {
 	})
 }
 
-// A backend that ends because it was idle for too long has executed nothing of what it was sent meanwhile. On a lane that is sent again, on a session
-// the error says so.
+// A backend that ends because it was idle for too long has executed nothing of what it was sent
+// meanwhile. On a lane that is sent again, on a session the error says so.
 func TestIdleTimeoutsOfTheServer(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, proxy, target := proxied(t, "&pool_lanes=1&pool_sessions=1&idle_session_timeout=200&idle_in_transaction_session_timeout=200")
@@ -75,7 +75,8 @@ func TestIdleTimeoutsOfTheServer(t *testing.T) {
 			_, err := on.Exec(ctx, "insert into t values ($1)", id)
 			return err
 		}
-		// ended holds the server's last words up until the backend has gone, so that the driver doesn't know yet.
+		// ended holds the server's last words up until the backend has gone, so that the driver
+		// doesn't know yet.
 		ended := func(pid uint32) {
 			proxy.Stall(faultproxy.ToClient)
 			until(t, ctx, "the end of the backend", func() bool {
@@ -155,7 +156,8 @@ func (db *DB) sessionsInFlight() (n int) {
 	return n
 }
 
-// The text of a COMMIT may have been applied when the connection is lost, in a transaction of Begin as well; what is behind it is in no transaction any more.
+// The text of a COMMIT may have been applied when the connection is lost, in a transaction of Begin
+// as well; what is behind it is in no transaction any more.
 func TestCommitAsATextMayHaveBeenApplied(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		for _, commit := range []string{"commit", "select 1; end", "commit and chain"} {

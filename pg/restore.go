@@ -54,9 +54,9 @@ func (s *Session) Renew(ctx context.Context) (*Session, error) {
 
 var errNotRestored = errors.New("what was left behind can't be undone, or the connection was lost")
 
-// Tidy reports whether nothing is under way on the session, and nothing has been noticed that is left
-// behind: in the texts of the statements, and in what the server says. What a function leaves behind
-// isn't noticed if the server doesn't report it.
+// Tidy reports whether nothing is under way on the session, and nothing has been noticed that is
+// left behind: in the texts of the statements, and in what the server says. What a function leaves
+// behind isn't noticed if the server doesn't report it.
 func (s *Session) Tidy() bool {
 	s.s.mu.Lock()
 	defer s.s.mu.Unlock()
@@ -68,9 +68,9 @@ func (s *Session) Tidy() bool {
 	return c.open() && c.status == 'I' && c.sent.len() == 0 && len(c.strayed) == 0
 }
 
-// Keep makes what the session has now, its role, settings, temporary tables and prepared statements,
-// what Renew leaves it with. As that can't be made again, Renew fails if it is another then. Such a
-// session isn't given to the next owner: Release closes it.
+// Keep makes what the session has now, its role, settings, temporary tables and prepared
+// statements, what Renew leaves it with. As that can't be made again, Renew fails if it is another
+// then. Such a session isn't given to the next owner: Release closes it.
 func (s *Session) Keep(ctx context.Context) error {
 	done := loop.NewPromise[struct{}](nil)
 	done.Future().SetName("the setup of a session")
@@ -90,8 +90,8 @@ func (s *Session) Keep(ctx context.Context) error {
 	return nil
 }
 
-// isClean reports whether restore, if it isn't thorough, has nothing to wait for and nothing to undo,
-// and the session may be given to the next owner.
+// isClean reports whether restore, if it isn't thorough, has nothing to wait for and nothing to
+// undo, and the session may be given to the next owner.
 func (s *owned) isClean() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,9 +103,9 @@ func (s *owned) isClean() bool {
 }
 
 // restore brings a session back to where it was when its connection was made: it waits, without
-// blocking the caller, until nothing is under way on it, ends a transaction that is open, and undoes
-// what has been left behind. It tells whether that has worked; if not, the connection has to be
-// closed. Unless it is thorough, only that is undone which has been noticed.
+// blocking the caller, until nothing is under way on it, ends a transaction that is open, and
+// undoes what has been left behind. It tells whether that has worked; if not, the connection has to
+// be closed. Unless it is thorough, only that is undone which has been noticed.
 //
 // What is kept can't be made again. If it isn't there any more, that hasn't worked.
 func (s *owned) restore(thorough bool, done func(clean bool)) {

@@ -114,7 +114,8 @@ func TestReleaseGivesBackTheDefaultRole(t *testing.T) {
 	})
 }
 
-// What AfterConnect has made of a connection can't be made again. One that is another now is closed.
+// What AfterConnect has made of a connection can't be made again. One that is another now is
+// closed.
 func TestWhatAfterConnectHasSetIsKept(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
 		plain, target := open(t, "")

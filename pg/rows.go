@@ -9,8 +9,9 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// Rows is the result of a query. All of it is in memory when the query returns, so walking over it neither waits nor fails because of
-// the network, and a connection isn't occupied by rows that aren't read. It implements pgx.Rows.
+// Rows is the result of a query. All of it is in memory when the query returns, so walking over it
+// neither waits nor fails because of the network, and a connection isn't occupied by rows that
+// aren't read. It implements pgx.Rows.
 //
 // With Stream it is what has come so far, and Next waits for more.
 //
@@ -43,7 +44,8 @@ func (r *Rows) start(st *step, q *query) {
 	r.tag = st.tag
 }
 
-// Close ends the walk. It is needed for a stream that isn't read to its end, and does no harm otherwise.
+// Close ends the walk. It is needed for a stream that isn't read to its end, and does no harm
+// otherwise.
 func (r *Rows) Close() {
 	st := r.stream // which has the memory of its rows
 	if st == nil && r.cursor.store != nil {
@@ -99,8 +101,9 @@ func (r *Rows) RawValues() [][]byte {
 	return r.values
 }
 
-// EachRaw calls fn with each of the row's values as it came, nil for NULL, until fn returns an error, which it returns. Unlike RawValues it
-// makes no list. The bytes are valid until the next call of Next.
+// EachRaw calls fn with each of the row's values as it came, nil for NULL, until fn returns an
+// error, which it returns. Unlike RawValues it makes no list. The bytes are valid until the next
+// call of Next.
 func (r *Rows) EachRaw(fn func(i int, raw []byte) error) error {
 	row := r.row
 	for i := 0; row.count > 0; i++ {

@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// A rowStore keeps the rows of a result as they came, in a few pieces of memory. A row lies in one piece: its size, then what the body of a DataRow is,
-// the number of its values and for each the length, -1 for null, and the bytes.
+// A rowStore keeps the rows of a result as they came, in a few pieces of memory. A row lies in one
+// piece: its size, then what the body of a DataRow is, the number of its values and for each the
+// length, -1 for null, and the bytes.
 type rowStore struct {
 	count int
 	full  [][]byte
@@ -32,7 +33,8 @@ func (s *rowStore) add(row arrivingRow) {
 	s.count++
 }
 
-// chunks has pieces of memory of the largest size, so that large results one after the other don't cost new ones.
+// chunks has pieces of memory of the largest size, so that large results one after the other don't
+// cost new ones.
 var chunks = sync.Pool{New: func() any { return new([mostChunk]byte) }}
 
 func newChunk(size int) []byte {
@@ -52,7 +54,8 @@ func (s *rowStore) recycle() {
 	*s = rowStore{}
 }
 
-// An arrivingRow is a row in the memory of whoever reads the connection: the body of a DataRow, or a value alone.
+// An arrivingRow is a row in the memory of whoever reads the connection: the body of a DataRow, or
+// a value alone.
 type arrivingRow struct {
 	bytes []byte
 	alone bool
@@ -76,7 +79,8 @@ func (r arrivingRow) appendTo(chunk []byte) []byte {
 	return append(chunk, r.bytes...)
 }
 
-// wellFormed reports whether the body of a DataRow has the values that it says it has, and nothing else.
+// wellFormed reports whether the body of a DataRow has the values that it says it has, and nothing
+// else.
 func wellFormed(body []byte) bool {
 	if len(body) < 2 {
 		return false

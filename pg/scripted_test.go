@@ -19,8 +19,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/leakcheck"
 )
 
-// A scripted server lets clients in, and says to each what the test wants, once it has been sent something, whatever that is. Then it closes
-// the connection.
+// A scripted server lets clients in, and says to each what the test wants, once it has been sent
+// something, whatever that is. Then it closes the connection.
 type scripted struct {
 	say []byte
 	wg  sync.WaitGroup
@@ -124,7 +124,8 @@ var calls = []func(ctx context.Context, db *DB) error{
 	},
 }
 
-// hear makes calls to a scripted server, all at once, and returns their errors. The last one is that of the whole: something hangs, or can't be closed.
+// hear makes calls to a scripted server, all at once, and returns their errors. The last one is
+// that of the whole: something hangs, or can't be closed.
 func hear(say []byte, calls ...func(ctx context.Context, db *DB) error) ([]error, error) {
 	server := &scripted{say: say}
 	config, err := ParseConfig("postgres://me:secret@nowhere/db?sslmode=disable&pool_lanes=2&pool_sessions=2")

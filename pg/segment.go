@@ -12,9 +12,9 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A segment is what one caller sends and the server answers with one ReadyForQuery: a statement, or a batch, and its Sync.
-// It is the unit of everything: it is queued, sent, answered, cancelled and repeated as a whole, and its bytes lie
-// on the connection without a gap.
+// A segment is what one caller sends and the server answers with one ReadyForQuery: a statement, or
+// a batch, and its Sync. It is the unit of everything: it is queued, sent, answered, cancelled and
+// repeated as a whole, and its bytes lie on the connection without a gap.
 //
 //	state      where it is                                               who may change it
 //	new        with its maker                                            the maker
@@ -23,8 +23,9 @@ import (
 //	sent       on a connection's list; the bytes in its buffer or gone   under the line's mutex
 //	finished   off all lists; the outcome is there                       nobody; the waiter reads it
 //
-// While it is sent, its answer (cur, the steps' answers, failure) belongs to whoever reads the connection. From then on it belongs to
-// the waiter, who has been told; or to nobody if the waiter has gone, which is when abandoned is set.
+// While it is sent, its answer (cur, the steps' answers, failure) belongs to whoever reads the
+// connection. From then on it belongs to the waiter, who has been told; or to nobody if the waiter
+// has gone, which is when abandoned is set.
 type segment struct {
 	lease *lease // of who sends it
 
@@ -96,8 +97,8 @@ const (
 
 // A step is one statement of a segment.
 type step struct {
-	// If desc is set, this is a named prepared statement of this shape, and payload begins with Bind.
-	// Otherwise payload is all there is.
+	// If desc is set, this is a named prepared statement of this shape, and payload begins with
+	// Bind. Otherwise payload is all there is.
 	desc     *description
 	shape    *shape
 	prepared *preparedStatement // on the connection that it was put on
@@ -133,7 +134,8 @@ func (g *segment) forgetAnswer() {
 	}
 }
 
-// tell wakes the waiter. It is called once for each time that the segment is finished, without locks.
+// tell wakes the waiter. It is called once for each time that the segment is finished, without
+// locks.
 func (g *segment) tell() {
 	switch {
 	case g.ready != nil:
@@ -145,8 +147,8 @@ func (g *segment) tell() {
 	}
 }
 
-// begun reports whether the server has accepted the parameters of the current step: from then on the statement may have
-// had an effect.
+// begun reports whether the server has accepted the parameters of the current step: from then on
+// the statement may have had an effect.
 func (g *segment) begun() bool {
 	asked := int(g.hidden)
 	if g.cur > asked || g.simple != "" {
@@ -160,8 +162,9 @@ func (g *segment) answered() bool {
 	return g.cur > 0 || g.failure != nil || len(g.steps) > 0 && (g.steps[0].parsed || g.steps[0].bound)
 }
 
-// mayLast reports whether a segment that has failed may have left something behind: a statement that commits by itself has begun.
-// What fails before the server has accepted its parameters has not.
+// mayLast reports whether a segment that has failed may have left something behind: a statement
+// that commits by itself has begun. What fails before the server has accepted its parameters has
+// not.
 func (g *segment) mayLast() bool {
 	if g.noRepeat && g.simple != "" {
 		return true
@@ -174,8 +177,8 @@ func (g *segment) mayLast() bool {
 	return false
 }
 
-// receive takes a message that belongs to the answer. An error means that the server doesn't keep to the protocol.
-// It must not be ReadyForQuery.
+// receive takes a message that belongs to the answer. An error means that the server doesn't keep
+// to the protocol. It must not be ReadyForQuery.
 func (g *segment) receive(msg pgproto3.BackendMessage) error {
 	if e, ok := msg.(*pgproto3.ErrorResponse); ok {
 		if g.failure != nil {
@@ -323,7 +326,8 @@ func (g *segment) described(st *step) {
 	}
 }
 
-// receiveSimple takes the answer to a Query message. Of several results the rows of the first are kept, and the last tag.
+// receiveSimple takes the answer to a Query message. Of several results the rows of the first are
+// kept, and the last tag.
 func (g *segment) receiveSimple(st *step, msg pgproto3.BackendMessage) error {
 	switch m := msg.(type) {
 	case *pgproto3.RowDescription:
@@ -369,7 +373,8 @@ func unexpected(msg pgproto3.BackendMessage, when string) error {
 	return fmt.Errorf("%w: %T came %s", ErrProtocol, msg, when)
 }
 
-// fieldsOf copies a description. With formats, they are the ones that the rows will have: one for each column, or one for all.
+// fieldsOf copies a description. With formats, they are the ones that the rows will have: one for
+// each column, or one for all.
 func fieldsOf(m *pgproto3.RowDescription, formats []int16) []pgconn.FieldDescription {
 	fields := make([]pgconn.FieldDescription, len(m.Fields))
 	for i, f := range m.Fields {

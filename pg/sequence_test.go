@@ -13,12 +13,15 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// PostgreSQL tests the pipelines of its own client by the sequences of messages (src/test/modules/libpq_pipeline). Here are the same exchanges through this driver.
-// What differs does so on purpose:
+// PostgreSQL tests the pipelines of its own client by the sequences of messages
+// (src/test/modules/libpq_pipeline). Here are the same exchanges through this driver. What differs
+// does so on purpose:
 //
-//   - Each statement has a Sync of its own, where libpq's user says when there is one. A batch is what has one Sync for several.
+//   - Each statement has a Sync of its own, where libpq's user says when there is one. A batch is
+//     what has one Sync for several.
 //   - There is never a Flush.
-//   - A statement that Exec runs without arguments isn't described, since nobody wants its rows. Several in one text are a Query message.
+//   - A statement that Exec runs without arguments isn't described, since nobody wants its rows.
+//     Several in one text are a Query message.
 //   - BEGIN travels with the first statement of its transaction.
 //
 // A line is a segment, or the answer to one.
@@ -113,7 +116,8 @@ var sequences = []struct {
 		server: []string{"parsed bound columns row row row error:22012 ready:I"},
 	},
 	{
-		// There preparing, describing and closing are calls of their own. Here a text is described when it first comes, and prepared with its first use.
+		// There preparing, describing and closing are calls of their own. Here a text is described
+		// when it first comes, and prepared with its first use.
 		name: "prepared",
 		do: func(t *testing.T, ctx context.Context, c colour, db *DB) {
 			for range 3 {
@@ -267,7 +271,8 @@ var sequences = []struct {
 		},
 	},
 	{
-		// There a Query message in a pipeline is refused by the client. The server takes it, between two Syncs.
+		// There a Query message in a pipeline is refused by the client. The server takes it,
+		// between two Syncs.
 		name: "disallowed_in_pipeline", options: "&default_query_exec_mode=exec",
 		do: func(t *testing.T, ctx context.Context, c colour, db *DB) {
 			require.NoError(t, db.QueryRow(ctx, "select 1").Scan(new(int)))

@@ -10,23 +10,25 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// A Session is a connection that its owner has for itself, from [DB.Acquire] to Release or Close. Here everything is allowed:
-// settings, temporary tables, advisory locks, BEGIN.
+// A Session is a connection that its owner has for itself, from [DB.Acquire] to Release or Close.
+// Here everything is allowed: settings, temporary tables, advisory locks, BEGIN.
 //
-// It may be used by several goroutines or tasks at once: their statements are pipelined in the order in which they come.
-// Whether that makes sense, for example in a transaction, is for the owner to know.
+// It may be used by several goroutines or tasks at once: their statements are pipelined in the
+// order in which they come. Whether that makes sense, for example in a transaction, is for the
+// owner to know.
 //
-// While a transaction is open that was begun with Begin, the session's own statements are in it, too: the server knows of one transaction only. If they
-// are the first ones, BEGIN travels with them.
+// While a transaction is open that was begun with Begin, the session's own statements are in it,
+// too: the server knows of one transaction only. If they are the first ones, BEGIN travels with
+// them.
 type Session struct {
 	s  lease
 	db *DB
 	tx atomic.Pointer[Tx] // that was begun last; nil if none was
 }
 
-// Release gives the connection back. It doesn't wait: what is under way ends, an open transaction is
-// rolled back, and roles, settings, cursors, listens, locks, temporary tables and what else has been
-// left behind is undone before the next owner gets it. If a statement has shown that it leaves
+// Release gives the connection back. It doesn't wait: what is under way ends, an open transaction
+// is rolled back, and roles, settings, cursors, listens, locks, temporary tables and what else has
+// been left behind is undone before the next owner gets it. If a statement has shown that it leaves
 // something behind, what this driver has prepared goes, too. Further calls do nothing.
 func (s *Session) Release() {
 	if s.s.close() {
@@ -34,9 +36,11 @@ func (s *Session) Release() {
 	}
 }
 
-// Close ends the connection, instead of giving it back, and makes room for another one in the pool. What is under way there is cancelled, and its callers get an error;
-// an open transaction is rolled back by the server. Afterwards every call says [ErrClosed]. Close waits until the server has ended what is under way, as long as the context
-// and Config.CancelTimeout allow; an error says that it may still be running. After Release, and further calls, do nothing.
+// Close ends the connection, instead of giving it back, and makes room for another one in the pool.
+// What is under way there is cancelled, and its callers get an error; an open transaction is rolled
+// back by the server. Afterwards every call says [ErrClosed]. Close waits until the server has
+// ended what is under way, as long as the context and Config.CancelTimeout allow; an error says
+// that it may still be running. After Release, and further calls, do nothing.
 func (s *Session) Close(ctx context.Context) error {
 	if !s.s.close() {
 		return nil
@@ -60,7 +64,8 @@ func (s *Session) Exec(ctx context.Context, sql string, args ...any) (pgconn.Com
 	return tag, err
 }
 
-// within runs a query of the session's own, after the BEGIN of a transaction that is open and whose BEGIN hasn't been sent.
+// within runs a query of the session's own, after the BEGIN of a transaction that is open and whose
+// BEGIN hasn't been sent.
 func (s *Session) within(ctx context.Context, q *query, run func() error) error {
 	if explorer() != nil {
 		if err := s.start(ctx, q); err != nil {
@@ -134,8 +139,9 @@ func (s *Session) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults 
 	return s.s.executor().batch(ctx, b, s.within)
 }
 
-// Begin starts a transaction in the session. It ends before the session is released, or is rolled back then. There can be one at a time: while it is open another
-// is refused with [ErrBusy]. Begin of the transaction makes a savepoint.
+// Begin starts a transaction in the session. It ends before the session is released, or is rolled
+// back then. There can be one at a time: while it is open another is refused with [ErrBusy]. Begin
+// of the transaction makes a savepoint.
 func (s *Session) Begin(ctx context.Context) (pgx.Tx, error) { return s.BeginTx(ctx, pgx.TxOptions{}) }
 
 // BeginTx is Begin with options.
@@ -174,7 +180,8 @@ func (s *Session) Ping(ctx context.Context) error {
 	return s.s.executor().ping(ctx)
 }
 
-// PID returns the process id of the server's backend, 0 if the connection is lost or isn't the session's any more.
+// PID returns the process id of the server's backend, 0 if the connection is lost or isn't the
+// session's any more.
 func (s *Session) PID() uint32 {
 	s.s.mu.Lock()
 	defer s.s.mu.Unlock()

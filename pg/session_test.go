@@ -201,7 +201,8 @@ func TestAsync(t *testing.T) {
 	})
 }
 
-// A lock that a transaction's statement or cursor takes for the session ends when the session is passed on.
+// A lock that a transaction's statement or cursor takes for the session ends when the session is
+// passed on.
 func TestLocksOfATransactionThatOutliveItAreGivenBack(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_sessions=1")

@@ -14,7 +14,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// While a session's transaction is open all that the session itself does is in it, also what comes first.
+// While a session's transaction is open all that the session itself does is in it, also what comes
+// first.
 func TestStatementsOfASessionAreInItsTransaction(t *testing.T) {
 	for name, does := range map[string]func(ctx context.Context, s *Session) error{
 		"Exec": func(ctx context.Context, s *Session) error {

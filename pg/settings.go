@@ -8,8 +8,9 @@ import (
 	"github.com/seed1239206e/repaint/internal/suggest"
 )
 
-// What is no option of ours, and none of pgconn's, goes to the server when a connection is opened, which refuses each connection if it doesn't know it.
-// What certainly is no setting is refused before.
+// What is no option of ours, and none of pgconn's, goes to the server when a connection is opened,
+// which refuses each connection if it doesn't know it. What certainly is no setting is refused
+// before.
 
 // ownOptions are those that ParseConfig describes.
 var ownOptions = []string{
@@ -45,7 +46,8 @@ var libpqOptions = words(`fallback_application_name gssdelegation gssencmode gss
 var pgconnOptions = words(`channel_binding connect_timeout database dbname host krbspn krbsrvname max_protocol_version min_protocol_version passfile password port
 	require_auth service servicefile sslcert sslcertmode sslkey sslmode sslnegotiation sslpassword sslrootcert sslsni target_session_attrs user`)
 
-// serverSettings are what PostgreSQL, up to version 18, lets a client set for its connection. Names with a dot are those of extensions and applications.
+// serverSettings are what PostgreSQL, up to version 18, lets a client set for its connection. Names
+// with a dot are those of extensions and applications.
 var serverSettings = words(`options replication
 	allow_in_place_tablespaces allow_system_table_mods application_name array_nulls backend_flush_after backslash_quote backtrace_functions bytea_output
 	check_function_bodies client_connection_check_interval client_encoding client_min_messages commit_delay commit_siblings compute_query_id constraint_exclusion
@@ -80,7 +82,8 @@ var serverSettings = words(`options replication
 
 func words(list string) []string { return strings.Fields(list) }
 
-// unknownOption returns the error for what is left for the server if that can't be one of its settings.
+// unknownOption returns the error for what is left for the server if that can't be one of its
+// settings.
 func unknownOption(name string) error {
 	plain := strings.ToLower(name)
 	switch {

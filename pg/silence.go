@@ -6,9 +6,11 @@ import (
 	"time"
 )
 
-// A network can swallow a connection without a word: nothing that is sent arrives, and nothing comes. A caller with a deadline gives up, but the connection
-// can't be told from one on which the server is busy, unless the server is asked for something that it answers at once. So a connection is given up, and
-// its place is free for another one, when for Config.CancelTimeout nothing was heard of what is owed to the driver itself:
+// A network can swallow a connection without a word: nothing that is sent arrives, and nothing
+// comes. A caller with a deadline gives up, but the connection can't be told from one on which the
+// server is busy, unless the server is asked for something that it answers at once. So a connection
+// is given up, and its place is free for another one, when for Config.CancelTimeout nothing was
+// heard of what is owed to the driver itself:
 //
 //	an abandoned statement                 the server was asked to cancel it
 //	rolling back, resetting, closing       nobody else is waited for
@@ -19,7 +21,8 @@ import (
 // suspicion is the part of the time after which the other connections are asked for a sign of life.
 const suspicion = 3
 
-// silence is what a connection's timer knows of the first segment on the list. It is guarded by the mutex.
+// silence is what a connection's timer knows of the first segment on the list. It is guarded by the
+// mutex.
 type silence struct {
 	of      *segment // nil if nothing was owed when the timer looked last
 	heard   uint64   // as of then
@@ -29,12 +32,14 @@ type silence struct {
 	told    bool     // the others have been asked
 }
 
-// owed reports whether the segment is of a kind that the server answers soon, or has been asked to end. It needs the mutex.
+// owed reports whether the segment is of a kind that the server answers soon, or has been asked to
+// end. It needs the mutex.
 func (c *conn) owed(g *segment) bool {
 	return g.abandoned.Load() || g.soon || c.line.forced
 }
 
-// listen looks whether something has been heard of a segment that is owed, and asks to cancel it if that isn't on its way. It needs the mutex.
+// listen looks whether something has been heard of a segment that is owed, and asks to cancel it if
+// that isn't on its way. It needs the mutex.
 func (c *conn) listen(g *segment) {
 	now := nanotime()
 	q := &c.silence
@@ -64,7 +69,8 @@ func (c *conn) listen(g *segment) {
 	}
 }
 
-// cancelPause is how long it takes until a statement is asked to be cancelled again. It doubles each time.
+// cancelPause is how long it takes until a statement is asked to be cancelled again. It doubles
+// each time.
 const cancelPause = 2 * lookEvery
 
 // giveUp ends a connection of which nothing is heard. It needs the mutex.
@@ -81,14 +87,15 @@ func (c *conn) giveUp(why error) {
 	c.hangUp() // the reader notices
 }
 
-// doubt asks for a sign of life on all connections that have nothing to do, since one has become suspicious: what swallows one swallows others, too. Until it
-// comes they get no statements.
+// doubt asks for a sign of life on all connections that have nothing to do, since one has become
+// suspicious: what swallows one swallows others, too. Until it comes they get no statements.
 func (db *DB) doubt() {
 	db.lanes.doubt()
 	db.pool.doubt()
 }
 
-// doubt is for the lanes, whose lease never ends; so what is asked need not be accepted, and goes to the connection that it is about.
+// doubt is for the lanes, whose lease never ends; so what is asked need not be accepted, and goes
+// to the connection that it is about.
 func (s *lease) doubt() {
 	var room [16]toWrite
 	writes := room[:0]
@@ -136,7 +143,8 @@ func (p *pool) doubt() {
 	}
 }
 
-// A cancelBudget bounds how many cancel requests there are, since each is a connection, and where one has to be cancelled there are often many.
+// A cancelBudget bounds how many cancel requests there are, since each is a connection, and where
+// one has to be cancelled there are often many.
 type cancelBudget struct {
 	mu      sync.Mutex
 	running int

@@ -15,7 +15,8 @@ import (
 // short is a cancel_timeout for tests: long enough for a busy machine, and not worth waiting for.
 const short = "&cancel_timeout=300ms"
 
-// A network swallows the lanes while new connections work. Callers with deadlines succeed again when the lanes have been given up.
+// A network swallows the lanes while new connections work. Callers with deadlines succeed again
+// when the lanes have been given up.
 func TestSwallowedLanesAreReplaced(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, proxy, _ := proxied(t, "&pool_lanes=4"+short)
@@ -57,7 +58,8 @@ func TestSwallowedLanesAreReplaced(t *testing.T) {
 	})
 }
 
-// A lone caller finds one lane swallowed. The others, which have nothing to do, are asked, and don't cost a call each.
+// A lone caller finds one lane swallowed. The others, which have nothing to do, are asked, and
+// don't cost a call each.
 func TestIdleLanesAreAskedWhenOneIsSilent(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, proxy, target := proxied(t, "&pool_lanes=8"+short)
@@ -138,7 +140,8 @@ func TestLaneThatIsGivenUpIsLostToEverybodyOnIt(t *testing.T) {
 	})
 }
 
-// What ends a session's use waits for a limited time, whatever its context says, and its place is free again.
+// What ends a session's use waits for a limited time, whatever its context says, and its place is
+// free again.
 func TestEndsAreBoundedOnASilentSession(t *testing.T) {
 	var savepoint pgx.Tx
 	for name, end := range map[string]func(ctx context.Context, s *Session, tx pgx.Tx) error{
@@ -185,7 +188,8 @@ func TestEndsAreBoundedOnASilentSession(t *testing.T) {
 	}
 }
 
-// The rest of a stream that was closed in a transaction is read only as long as the transaction may go on.
+// The rest of a stream that was closed in a transaction is read only as long as the transaction may
+// go on.
 func TestUnreadStreamIsCancelledWithItsTransaction(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_sessions=1")
@@ -259,7 +263,8 @@ func TestForcedCloseLeavesNothingRunning(t *testing.T) {
 	})
 }
 
-// What is under way on a session that has been given back may end, for a while. Then the server is asked to.
+// What is under way on a session that has been given back may end, for a while. Then the server is
+// asked to.
 func TestWhatOutlivesItsSessionIsCancelled(t *testing.T) {
 	defer func(d time.Duration) { recycleTimeout = d }(recycleTimeout)
 	recycleTimeout = 20 * time.Millisecond

@@ -11,8 +11,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/cache"
 )
 
-// A description is what is known of an SQL text. Its name is derived from the text, so a prepared statement
-// has the same name on every connection.
+// A description is what is known of an SQL text. Its name is derived from the text, so a prepared
+// statement has the same name on every connection.
 type description struct {
 	sql  string
 	name string
@@ -65,8 +65,8 @@ func statementName(sql string) string {
 	return namePrefix + hex.EncodeToString(sum[:16])
 }
 
-// descriptions is a cache of them, by their texts. All lanes share one; a session has its own, since its settings and
-// temporary tables can give the same text another meaning.
+// descriptions is a cache of them, by their texts. All lanes share one; a session has its own,
+// since its settings and temporary tables can give the same text another meaning.
 type descriptions struct {
 	known *cache.SecondChance[string, *description]
 }
@@ -93,8 +93,8 @@ func (d *descriptions) forget() (described uint64) {
 	return described
 }
 
-// prepared is the LRU of the statements that a connection has, or will have when it has read what has been written for it.
-// It is guarded by the connection's mutex.
+// prepared is the LRU of the statements that a connection has, or will have when it has read what
+// has been written for it. It is guarded by the connection's mutex.
 type prepared struct {
 	*cache.LRU[string, preparedStatement]
 }
@@ -103,9 +103,10 @@ type preparedStatement struct {
 	name  string
 	shape *shape
 
-	// What the server says of its result, on this connection: it can differ from the shape, if the schema has just changed, but for one
-	// prepared statement it never changes. Rows are read by this, and by nothing else.
-	// It belongs to the reader, who sets it before any of those that execute the statement is answered.
+	// What the server says of its result, on this connection: it can differ from the shape, if the
+	// schema has just changed, but for one prepared statement it never changes. Rows are read by
+	// this, and by nothing else. It belongs to the reader, who sets it before any of those that
+	// execute the statement is answered.
 	described bool
 	fields    []pgconn.FieldDescription
 }

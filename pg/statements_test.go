@@ -236,7 +236,8 @@ func TestWhatTheServerWatchesIsNeverReadWithAnOldDescription(t *testing.T) {
 }
 
 // When a transaction is rolled back, names mean again what they did before it. If the types of the
-// parameters were kept, the server would convert the one into the other, by the session's time zone.
+// parameters were kept, the server would convert the one into the other, by the session's time
+// zone.
 func TestTypesOfParametersAreForgottenWithTheTransaction(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
 		db, _ := open(t, "&pool_sessions=1&timezone=UTC")
@@ -301,8 +302,8 @@ func TestTypesOfParametersAreForgottenWhenATableChanges(t *testing.T) {
 	})
 }
 
-// The server evaluates what it can when a statement is prepared. On a session the same text shows what
-// it means under the settings of the moment.
+// The server evaluates what it can when a statement is prepared. On a session the same text shows
+// what it means under the settings of the moment.
 func TestATextMeansWhatTheSettingsSay(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
 		db, _ := open(t, "&pool_sessions=1&timezone=UTC")
@@ -390,8 +391,8 @@ func TestWhatWasPreparedStaysWithHarmlessSettings(t *testing.T) {
 	})
 }
 
-// A batch can have settings for its statements. They aren't those of others who execute the same texts, nor does
-// the batch get what was prepared before.
+// A batch can have settings for its statements. They aren't those of others who execute the same
+// texts, nor does the batch get what was prepared before.
 func TestABatchHasItsOwnMeanings(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
 		db, _ := open(t, "&timezone=UTC&pool_lanes=1")

@@ -1,7 +1,9 @@
 package pg
 
-// Stats are figures about a DB: some of this moment, and counters from its beginning, so the difference of two readings is what happened in between. Those of
-// statements are of the lanes; what runs on sessions isn't counted, but for the sessions themselves. There is no unit of time among them: each is a number.
+// Stats are figures about a DB: some of this moment, and counters from its beginning, so the
+// difference of two readings is what happened in between. Those of statements are of the lanes;
+// what runs on sessions isn't counted, but for the sessions themselves. There is no unit of time
+// among them: each is a number.
 //
 // Worth an alert, or a line on a dashboard:
 //

@@ -12,9 +12,10 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// Stream runs a statement and returns its rows as they come, in bounded memory, however many there are: the server waits while nobody reads them.
-// It takes a session, which the rows own until they have been read to the end or are closed. So they must be; then
-// what is left is cancelled. An error before the first row is Stream's, a later one that of the rows.
+// Stream runs a statement and returns its rows as they come, in bounded memory, however many there
+// are: the server waits while nobody reads them. It takes a session, which the rows own until they
+// have been read to the end or are closed. So they must be; then what is left is cancelled. An
+// error before the first row is Stream's, a later one that of the rows.
 //
 // In a loop the task is suspended only when no row has come yet, not for each of them.
 func (db *DB) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
@@ -28,8 +29,9 @@ func (db *DB) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 	return r, r.err
 }
 
-// Stream is [DB.Stream] in the session. Until the rows have been read or closed, everything else on the session fails with [ErrBusy].
-// Closing them early has the server cancel the statement; in a transaction, which that would end, the rest is read and thrown away instead.
+// Stream is [DB.Stream] in the session. Until the rows have been read or closed, everything else on
+// the session fails with [ErrBusy]. Closing them early has the server cancel the statement; in a
+// transaction, which that would end, the rest is read and thrown away instead.
 func (s *Session) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	q := &query{text: sql, args: args}
 	r := s.s.executor().streamRows(ctx, q, nil, func() error {
@@ -38,8 +40,9 @@ func (s *Session) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows
 	return r, r.err
 }
 
-// Stream is [DB.Stream] in the transaction. Until the rows have been read or closed, everything else in it fails with [ErrBusy], but for Rollback, which closes them.
-// When they are closed early, what is left is read and thrown away.
+// Stream is [DB.Stream] in the transaction. Until the rows have been read or closed, everything
+// else in it fails with [ErrBusy], but for Rollback, which closes them. When they are closed early,
+// what is left is read and thrown away.
 func (tx *Tx) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	q := &query{text: sql, args: args}
 	r := tx.s.executor().streamRows(ctx, q, nil, func() error {
@@ -99,8 +102,9 @@ func (r *Rows) nextOfStream() bool {
 	return false
 }
 
-// A stream is what lies between the reader of a connection and the one who reads a result. The reader fills pieces of memory with rows, and stops reading
-// the connection while there are too many; so the server stops, too.
+// A stream is what lies between the reader of a connection and the one who reads a result. The
+// reader fills pieces of memory with rows, and stops reading the connection while there are too
+// many; so the server stops, too.
 //
 //	open      rows come, and are read
 //	finished  all have come, or an error; the segment's outcome belongs to who reads the rows
@@ -139,7 +143,8 @@ var errEvicted = fmt.Errorf("%w: the session or transaction was ended before the
 
 var errOccupied = fmt.Errorf("%w: a stream or COPY is open on it, which must be read to the end or closed before", ErrBusy)
 
-// delivered reports whether a row has come, so that the statement can't be repeated without anybody noticing.
+// delivered reports whether a row has come, so that the statement can't be repeated without anybody
+// noticing.
 func (st *stream) delivered() bool { return st != nil && st.any.Load() }
 
 // add takes a row. It is called by the reader of the connection.
@@ -175,7 +180,8 @@ func (st *stream) memory(size int) []byte {
 	return make([]byte, 0, max(size, streamPiece))
 }
 
-// publish gives what has come to who reads the rows. The reader calls it before it waits for the network, and when a piece is full.
+// publish gives what has come to who reads the rows. The reader calls it before it waits for the
+// network, and when a piece is full.
 func (st *stream) publish() {
 	f := st.filling
 	if f.count == 0 {
@@ -195,8 +201,8 @@ func (st *stream) publish() {
 	}
 }
 
-// takeBack goes on with the piece that was published last if nobody has taken it and there is room in it: where rows come slowly,
-// pieces would fill the window that are almost empty.
+// takeBack goes on with the piece that was published last if nobody has taken it and there is room
+// in it: where rows come slowly, pieces would fill the window that are almost empty.
 func (st *stream) takeBack() {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -212,7 +218,8 @@ func (st *stream) takeBack() {
 	}
 }
 
-// awaitRoom returns when there is room for more. The reader calls it before it reads from the network.
+// awaitRoom returns when there is room for more. The reader calls it before it reads from the
+// network.
 func (st *stream) awaitRoom() {
 	if st.tooMuch(streamWindow) {
 		for st.tooMuch(streamWindow / 2) {
@@ -294,9 +301,11 @@ func (st *stream) next() (rowStore, error) {
 	}
 }
 
-// wait returns when there are rows, or the segment is finished, or with an error when the context ends.
+// wait returns when there are rows, or the segment is finished, or with an error when the context
+// ends.
 //
-// In a plain goroutine the caller reads the connection itself, if nobody else does. Otherwise the resident reads ahead.
+// In a plain goroutine the caller reads the connection itself, if nobody else does. Otherwise the
+// resident reads ahead.
 func (st *stream) wait() error {
 	if c := st.takeRole(); c != nil {
 		c.read(st.ctx, st.g)
@@ -341,7 +350,8 @@ func (st *stream) isClosed() bool {
 	return st.closed
 }
 
-// takeRole makes the caller the reader of the connection, which it returns, if it is a goroutine that may be.
+// takeRole makes the caller the reader of the connection, which it returns, if it is a goroutine
+// that may be.
 func (st *stream) takeRole() *conn {
 	inLoop := repaint.CurrentLoop() != nil
 	s, g := st.line, st.g
@@ -386,8 +396,9 @@ func (st *stream) close() {
 	}
 }
 
-// evict says that nobody reads any more. If the statement is still being executed it is cancelled; in a transaction it goes on,
-// since a cancel would end the transaction, unless the context has ended.
+// evict says that nobody reads any more. If the statement is still being executed it is cancelled;
+// in a transaction it goes on, since a cancel would end the transaction, unless the context has
+// ended.
 func (st *stream) evict() {
 	st.discard()
 	s, g := st.line, st.g
@@ -471,5 +482,6 @@ func (s *lease) doStream(ctx context.Context, g *segment) error {
 	return err
 }
 
-// An occupant is what a session does for a while, so that it can do nothing else: a stream or a copyIn.
+// An occupant is what a session does for a while, so that it can do nothing else: a stream or a
+// copyIn.
 type occupant interface{ evict() }

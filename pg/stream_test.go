@@ -92,7 +92,8 @@ func TestStreamGivesRowsAsTheyCome(t *testing.T) {
 	})
 }
 
-// While nobody reads, neither the driver nor the proxy's other side takes more than a bounded number of bytes.
+// While nobody reads, neither the driver nor the proxy's other side takes more than a bounded
+// number of bytes.
 func TestStreamHoldsTheServerBack(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _, _ := proxied(t, "&pool_sessions=1")
@@ -105,7 +106,8 @@ func TestStreamHoldsTheServerBack(t *testing.T) {
 		st := rows.(*Rows).stream
 		require.True(t, rows.Next())
 		if c.loop { // in a goroutine nobody reads ahead
-			// It may have been full before the first row was taken; then the reader waits until half of it is free.
+			// It may have been full before the first row was taken; then the reader waits until
+			// half of it is free.
 			until(t, ctx, "the window to be half full", func() bool { return st.tooMuch(streamWindow / 2) })
 		}
 		n := 1
@@ -345,7 +347,8 @@ func TestCloseWithAnOpenStream(t *testing.T) {
 		require.NoError(t, err)
 		st := rows.(*Rows).stream
 		if c.loop {
-			// It may have been full before the first row was taken; then the reader waits until half of it is free.
+			// It may have been full before the first row was taken; then the reader waits until
+			// half of it is free.
 			until(t, ctx, "the window to be half full", func() bool { return st.tooMuch(streamWindow / 2) })
 		}
 		now, cancel := context.WithCancel(ctx)

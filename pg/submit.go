@@ -8,8 +8,9 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// do submits a segment and waits until it is finished, in a way that fits the caller. An error says that it was not submitted,
-// or that it was given up, because the context has ended. In that case the segment may still be in use and must be left alone.
+// do submits a segment and waits until it is finished, in a way that fits the caller. An error says
+// that it was not submitted, or that it was given up, because the context has ended. In that case
+// the segment may still be in use and must be left alone.
 func (s *lease) do(ctx context.Context, g *segment) error {
 	if ctx.Err() != nil {
 		return loop.ContextError(ctx)
@@ -64,7 +65,8 @@ func (s *lease) doBlocking(ctx context.Context, g *segment) error {
 	}
 }
 
-// doInLoop is do for a loop's task or main function. What the loop's callers submit is sent when the tick ends.
+// doInLoop is do for a loop's task or main function. What the loop's callers submit is sent when
+// the tick ends.
 func (s *lease) doInLoop(ctx context.Context, l *loop.Loop, g *segment) error {
 	g.promise = new(loop.Promise[struct{}])
 	g.promise.Bind(nil, (*awaited)(g))

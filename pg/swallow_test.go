@@ -20,8 +20,9 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// The network becomes silent at each message of each operation, on the connections that are open then; new ones work. Every call returns by its deadline, or for what
-// ends something, after a limited time; nothing is left behind, and the next callers get new connections.
+// The network becomes silent at each message of each operation, on the connections that are open
+// then; new ones work. Every call returns by its deadline, or for what ends something, after a
+// limited time; nothing is left behind, and the next callers get new connections.
 
 const (
 	swallowDeadline = 150 * time.Millisecond // of an operation
@@ -194,7 +195,8 @@ func (c colour) run(ctx context.Context, fn func(ctx context.Context) error) err
 	return fn(ctx)
 }
 
-// swallowed does an operation on a DB of its own while the network becomes silent after n messages, never if n is negative. It returns how many messages there were.
+// swallowed does an operation on a DB of its own while the network becomes silent after n messages,
+// never if n is negative. It returns how many messages there were.
 func swallowed(t *testing.T, c colour, target testserver.Target, connected bool, n int64, do func(ctx context.Context, db *DB) error) (messages int64, err error) {
 	proxy := faultproxy.New(t, target.Addr())
 	defer proxy.Close()

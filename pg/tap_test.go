@@ -15,10 +15,12 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver/freeport"
 )
 
-// A tap stands before a server and notes which messages pass, after a connection has been set up. It notes each before it passes it on,
-// so when an answer has arrived, all that led to it has been noted.
+// A tap stands before a server and notes which messages pass, after a connection has been set up.
+// It notes each before it passes it on, so when an answer has arrived, all that led to it has been
+// noted.
 //
-// It decodes and encodes every message anew, and reaches the server over its Unix socket, where nobody is asked for a password.
+// It decodes and encodes every message anew, and reaches the server over its Unix socket, where
+// nobody is asked for a password.
 type tap struct {
 	t        testing.TB
 	listener net.Listener

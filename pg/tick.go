@@ -9,10 +9,11 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A collector has what was submitted in a tick of a loop. It is there while anybody in the loop waits for something.
+// A collector has what was submitted in a tick of a loop. It is there while anybody in the loop
+// waits for something.
 //
-// If it's one alone who waits, and the loop has nothing else to do, the loop reads the connection itself instead of sleeping until the resident reader wakes it:
-// the collector is its loop.Sleeper.
+// If it's one alone who waits, and the loop has nothing else to do, the loop reads the connection
+// itself instead of sleeping until the resident reader wakes it: the collector is its loop.Sleeper.
 type collector struct {
 	db   *DB
 	loop *loop.Loop
@@ -28,8 +29,8 @@ type collector struct {
 	woken atomic.Bool // by Interrupt
 }
 
-// collect adds a segment to those that are submitted at the end of the loop's tick. It is called from the loop.
-// The collector's leave must be called when nobody waits for the segment any more.
+// collect adds a segment to those that are submitted at the end of the loop's tick. It is called
+// from the loop. The collector's leave must be called when nobody waits for the segment any more.
 func (db *DB) collect(l *loop.Loop, g *segment) *collector {
 	g.state = stateCollected
 	db.mu.Lock()
@@ -55,7 +56,8 @@ func (db *DB) collect(l *loop.Loop, g *segment) *collector {
 	return k
 }
 
-// leave is called from the loop when somebody no longer waits. With the last one the collector goes, too.
+// leave is called from the loop when somebody no longer waits. With the last one the collector
+// goes, too.
 func (k *collector) leave() {
 	if k.waiting--; k.waiting > 0 {
 		return
@@ -69,7 +71,8 @@ func (k *collector) leave() {
 	k.db.mu.Unlock()
 }
 
-// flush submits what was collected for a session in this tick of a loop, without waiting for the tick's end. It is called from the loop.
+// flush submits what was collected for a session in this tick of a loop, without waiting for the
+// tick's end. It is called from the loop.
 func (db *DB) flush(l *loop.Loop, s *owned) {
 	db.mu.Lock()
 	k := db.collectors[l]
@@ -89,7 +92,8 @@ func (db *DB) flush(l *loop.Loop, s *owned) {
 	s.submitAll(now)
 }
 
-// RunInLoop is called at the tick's end. It submits what was collected, with one write for each connection.
+// RunInLoop is called at the tick's end. It submits what was collected, with one write for each
+// connection.
 func (k *collector) RunInLoop() {
 	k.flushes = false
 	k.list = slices.DeleteFunc(k.list, func(g *segment) bool {
@@ -115,7 +119,8 @@ func (k *collector) RunInLoop() {
 	k.list = k.list[:0]
 }
 
-// submitOne submits what one alone waits for, and makes the loop the reader of its answer, if it hasn't another.
+// submitOne submits what one alone waits for, and makes the loop the reader of its answer, if it
+// hasn't another.
 func (k *collector) submitOne(g *segment) {
 	read, to, buf, err := g.lease.submit(g)
 	if err != nil {
@@ -152,7 +157,8 @@ func (k *collector) Sleep(d time.Duration) {
 // untilInterrupted is a time for which no deadline is worth its while.
 const untilInterrupted = time.Hour
 
-// awake has the loop stop reading whatever interrupts it: its own timer, somebody who wakes it, or a reader before it.
+// awake has the loop stop reading whatever interrupts it: its own timer, somebody who wakes it, or
+// a reader before it.
 type awake struct{}
 
 func (awake) Err() error { return errAwake }

@@ -13,7 +13,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// A loop in which one alone waits for the database reads the connection itself. It must hear of everything else all the same.
+// A loop in which one alone waits for the database reads the connection itself. It must hear of
+// everything else all the same.
 func TestALoopThatReadsHearsOfEverythingElse(t *testing.T) {
 	testserver.Postgres(t)
 	for name, unlockLater := range map[string]func(l *loopUnderTest){

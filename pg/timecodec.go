@@ -8,8 +8,9 @@ import (
 	"github.com/seed1239206e/repaint/internal/pgcalendar"
 )
 
-// checkTimes has a map refuse times beyond what the server can store, also in arrays and ranges, whose codecs ask the map for that
-// of their elements. In pgtype's binary form they would be other times; its text is right, and it's the server that refuses it.
+// checkTimes has a map refuse times beyond what the server can store, also in arrays and ranges,
+// whose codecs ask the map for that of their elements. In pgtype's binary form they would be other
+// times; its text is right, and it's the server that refuses it.
 func checkTimes(m *pgtype.Map) {
 	for oid, check := range map[uint32]func(value any) error{
 		pgtype.TimestamptzOID: checkTimestamptz, pgtype.TimestampOID: checkTimestamp, pgtype.DateOID: checkDate,

@@ -45,7 +45,8 @@ func openLocal(t *testing.T, conn string) *DB {
 	return db
 }
 
-// Each mode of TLS against a server that has it and one that hasn't, with the right and with the wrong authority and host name.
+// Each mode of TLS against a server that has it and one that hasn't, with the right and with the
+// wrong authority and host name.
 func TestModesOfTLS(t *testing.T) {
 	secure := testserver.Postgres(t, testserver.TLS())
 	other := testserver.Postgres(t, testserver.TLS()) // for its authority
@@ -152,7 +153,8 @@ func TestOwnTLSConfig(t *testing.T) {
 	})
 }
 
-// Large parameters and large results, at once and on one lane, through TLS, where writing is left to another goroutine; a COPY each way; and a cancel.
+// Large parameters and large results, at once and on one lane, through TLS, where writing is left
+// to another goroutine; a COPY each way; and a cancel.
 func TestLargeDataThroughTLS(t *testing.T) {
 	srv := testserver.Postgres(t, testserver.TLS())
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {

@@ -15,12 +15,14 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A Tx is a transaction. It implements pgx.Tx. BEGIN travels with the first statement, in one segment with it; a transaction that is ended without one
-// never reaches the server. Begin in a transaction makes a savepoint.
+// A Tx is a transaction. It implements pgx.Tx. BEGIN travels with the first statement, in one
+// segment with it; a transaction that is ended without one never reaches the server. Begin in a
+// transaction makes a savepoint.
 //
-// Several goroutines or tasks may use it at once: their statements are pipelined. After Commit or Rollback, or when what it is part of has
-// ended (the session that it was begun in, or the transaction of a savepoint), every call returns pgx.ErrTxClosed, and nothing is sent. That
-// holds, too, for a call that began before and hasn't come to the point of sending.
+// Several goroutines or tasks may use it at once: their statements are pipelined. After Commit or
+// Rollback, or when what it is part of has ended (the session that it was begun in, or the
+// transaction of a savepoint), every call returns pgx.ErrTxClosed, and nothing is sent. That holds,
+// too, for a call that began before and hasn't come to the point of sending.
 //
 //	pending   BEGIN is still to be sent
 //	starting  the first statement is being sent; others wait for it
@@ -75,8 +77,8 @@ func newTx(o pgx.TxOptions) *Tx {
 	return tx
 }
 
-// enter is called before each statement. It returns what is to be executed in the same segment before it;
-// if that isn't empty, started must be called after it.
+// enter is called before each statement. It returns what is to be executed in the same segment
+// before it; if that isn't empty, started must be called after it.
 func (tx *Tx) enter(ctx context.Context) (begin string, err error) {
 	if tx.s.ended() {
 		return "", errTxOver
@@ -165,8 +167,9 @@ func (tx *Tx) settle(ctx context.Context) error {
 	return nil
 }
 
-// known returns the state after the first statement, whose outcome is known. A transaction that BEGIN has begun
-// stays begun also if that statement has ended it: it isn't begun again, and can't be committed.
+// known returns the state after the first statement, whose outcome is known. A transaction that
+// BEGIN has begun stays begun also if that statement has ended it: it isn't begun again, and can't
+// be committed.
 func (tx *Tx) known() txState {
 	if tx.s.hasBegun() || tx.s.inTransaction() {
 		return txBegun
@@ -174,7 +177,8 @@ func (tx *Tx) known() txState {
 	return txPending // BEGIN failed, or wasn't sent
 }
 
-// watch waits for a promise that others wait for, too, so that the end of this context doesn't cancel it.
+// watch waits for a promise that others wait for, too, so that the end of this context doesn't
+// cancel it.
 func watch(ctx context.Context, p *loop.Promise[struct{}]) error {
 	mine := loop.NewPromise[struct{}](nil)
 	mine.AskedBy(repaint.CurrentLoop())
@@ -200,7 +204,8 @@ func (tx *Tx) root() *Tx {
 	return tx
 }
 
-// inTransaction reports whether the connection is in a transaction, or may be since something is under way.
+// inTransaction reports whether the connection is in a transaction, or may be since something is
+// under way.
 func (s *line) inTransaction() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -210,14 +215,16 @@ func (s *line) inTransaction() bool {
 	return true // lost: the statement itself will tell
 }
 
-// Whatever a session and a transaction have in common is told by one of these how its transaction is begun, if there is one that has to be.
+// Whatever a session and a transaction have in common is told by one of these how its transaction
+// is begun, if there is one that has to be.
 type (
 	inside  func(ctx context.Context, q *query, run func() error) error // before run, in one segment with it: within
 	opening func(ctx context.Context, q *query) error                   // in a segment of its own: start
 )
 
-// within prepares a query for the transaction, runs it, and notes what became of BEGIN. If the first statement of a transaction fails
-// because it was prepared before the schema changed, both are sent again: nothing else has happened in it.
+// within prepares a query for the transaction, runs it, and notes what became of BEGIN. If the
+// first statement of a transaction fails because it was prepared before the schema changed, both
+// are sent again: nothing else has happened in it.
 func (tx *Tx) within(ctx context.Context, q *query, run func() error) error {
 	if explorer() != nil { // there BEGIN is a step of its own
 		if err := tx.start(ctx, q); err != nil {
@@ -237,8 +244,8 @@ func (tx *Tx) within(ctx context.Context, q *query, run func() error) error {
 	}
 }
 
-// lead runs a query with begin before it, if that isn't empty, and notes what became of it. It reports whether nothing came of either, so that
-// both are to be tried again.
+// lead runs a query with begin before it, if that isn't empty, and notes what became of it. It
+// reports whether nothing came of either, so that both are to be tried again.
 func (tx *Tx) lead(ctx context.Context, q *query, begin string, attempt int, run func() error) (again bool, err error) {
 	q.begin, q.begins = begin, nil
 	if begin == "" {
@@ -258,8 +265,8 @@ func (tx *Tx) lead(ctx context.Context, q *query, begin string, attempt int, run
 	return again, err
 }
 
-// unwound ends the starting state if the first statement hasn't returned: an argument or a tracer has
-// panicked, or the greenlet is being unwound.
+// unwound ends the starting state if the first statement hasn't returned: an argument or a tracer
+// has panicked, or the greenlet is being unwound.
 func (tx *Tx) unwound(first *query, returned *bool) {
 	if !*returned {
 		tx.started(first.underWay())
@@ -292,8 +299,8 @@ func (tx *Tx) isOpen() bool {
 	return tx.state != txGone && (tx.state != txBegun || tx.s.inTransaction())
 }
 
-// replaced notes that the session begins another transaction, since a statement of this one has ended it. So its own end
-// doesn't end that one.
+// replaced notes that the session begins another transaction, since a statement of this one has
+// ended it. So its own end doesn't end that one.
 func (tx *Tx) replaced() {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
@@ -302,8 +309,9 @@ func (tx *Tx) replaced() {
 	}
 }
 
-// start sends BEGIN, if it hasn't been, and waits for it. It is for a query that can't be in one segment with it, and that
-// takes so long that the transaction must not count as starting meanwhile.
+// start sends BEGIN, if it hasn't been, and waits for it. It is for a query that can't be in one
+// segment with it, and that takes so long that the transaction must not count as starting
+// meanwhile.
 func (tx *Tx) start(ctx context.Context, q *query) error {
 	begin, err := tx.enter(ctx)
 	if err == nil && begin != "" {
@@ -390,7 +398,8 @@ func (tx *Tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	return tx.s.executor().batch(ctx, b, tx.within)
 }
 
-// Begin makes a savepoint and returns a transaction that ends by releasing it, or by going back to it.
+// Begin makes a savepoint and returns a transaction that ends by releasing it, or by going back to
+// it.
 func (tx *Tx) Begin(ctx context.Context) (pgx.Tx, error) {
 	name := fmt.Sprintf("sp_%d", tx.root().points.Add(1))
 	sp := &Tx{s: lease{line: tx.s.line, within: &tx.s, tx: true}, parent: tx, state: txBegun}
@@ -405,9 +414,10 @@ func (tx *Tx) Begin(ctx context.Context) (pgx.Tx, error) {
 	return sp, nil
 }
 
-// Commit commits the transaction. If the server rolls it back instead, since a statement had failed, that is pgx.ErrTxCommitRollback.
-// If one of its statements has ended the transaction, it is pgx.ErrTxClosed. If the context ends meanwhile, the outcome is unknown; if it ends before the server
-// has heard of the commit, the transaction is rolled back.
+// Commit commits the transaction. If the server rolls it back instead, since a statement had
+// failed, that is pgx.ErrTxCommitRollback. If one of its statements has ended the transaction, it
+// is pgx.ErrTxClosed. If the context ends meanwhile, the outcome is unknown; if it ends before the
+// server has heard of the commit, the transaction is rolled back.
 func (tx *Tx) Commit(ctx context.Context) error {
 	pending, err := tx.finish(ctx)
 	if err != nil {
@@ -427,7 +437,8 @@ func (tx *Tx) Commit(ctx context.Context) error {
 	return err
 }
 
-// finish ends the lease for a Commit, and reports whether the server never heard of the transaction.
+// finish ends the lease for a Commit, and reports whether the server never heard of the
+// transaction.
 func (tx *Tx) finish(ctx context.Context) (pending bool, err error) {
 	for {
 		tx.s.flush()
@@ -458,8 +469,8 @@ func (tx *Tx) finish(ctx context.Context) (pending bool, err error) {
 	}
 }
 
-// Rollback rolls the transaction back, whether or not the context has ended: in that case it doesn't wait for the server. It returns
-// pgx.ErrTxClosed if the transaction is over.
+// Rollback rolls the transaction back, whether or not the context has ended: in that case it
+// doesn't wait for the server. It returns pgx.ErrTxClosed if the transaction is over.
 func (tx *Tx) Rollback(ctx context.Context) error {
 	tx.s.flush()
 	tx.mu.Lock()
@@ -469,8 +480,8 @@ func (tx *Tx) Rollback(ctx context.Context) error {
 	if !first {
 		return pgx.ErrTxClosed
 	}
-	// What is under way comes first on the connection, so there is nothing to wait for; and when that is given back, a transaction
-	// that is still open is rolled back.
+	// What is under way comes first on the connection, so there is nothing to wait for; and when
+	// that is given back, a transaction that is still open is rolled back.
 	defer tx.giveBack()
 	if occupant != nil {
 		occupant.evict()

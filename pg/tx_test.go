@@ -221,7 +221,8 @@ func TestRawCommitInTransactionIsNoticed(t *testing.T) {
 	})
 }
 
-// A Commit that ends nothing is an error: what the transaction did was rolled back, or committed only in part.
+// A Commit that ends nothing is an error: what the transaction did was rolled back, or committed
+// only in part.
 func TestCommitOfATransactionThatAStatementHasEnded(t *testing.T) {
 	texts := map[string][]string{
 		"rollback":                     {"insert into t values (1)", "rollback"},

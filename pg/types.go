@@ -10,15 +10,19 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// LoadTypes asks the server for types of the database's own, and makes them known to the DB: composites (and the rows of tables), enums, domains, ranges, and multiranges,
-// with their arrays and all types that they are made of. Names are as in SQL: "mood", "shop.address". It is called once, after Open; then values of these types can be
-// arguments and results everywhere, on all lanes and sessions, also on those that are opened later. It needs PostgreSQL 14 or newer.
+// LoadTypes asks the server for types of the database's own, and makes them known to the DB:
+// composites (and the rows of tables), enums, domains, ranges, and multiranges, with their arrays
+// and all types that they are made of. Names are as in SQL: "mood", "shop.address". It is called
+// once, after Open; then values of these types can be arguments and results everywhere, on all
+// lanes and sessions, also on those that are opened later. It needs PostgreSQL 14 or newer.
 //
-// A composite is a struct whose exported fields have the composite's order, or a pgx.CompositeFields, an enum a kind of string, a range a pgtype.Range, an array a slice.
-// A base type that is text, such as citext, is text. Another type of an extension, such as hstore, is known if Config.RegisterTypes has registered a type of that name, with
-// whatever OID.
+// A composite is a struct whose exported fields have the composite's order, or a
+// pgx.CompositeFields, an enum a kind of string, a range a pgtype.Range, an array a slice. A base
+// type that is text, such as citext, is text. Another type of an extension, such as hstore, is
+// known if Config.RegisterTypes has registered a type of that name, with whatever OID.
 //
-// Call it again if a type has changed, or was made anew. An unknown name is the server's error, 42704, and changes nothing. It may be called from any goroutine and task.
+// Call it again if a type has changed, or was made anew. An unknown name is the server's error,
+// 42704, and changes nothing. It may be called from any goroutine and task.
 func (db *DB) LoadTypes(ctx context.Context, names ...string) error {
 	rows, err := db.Query(ctx, loadTypesSQL, names)
 	if err != nil {
@@ -45,7 +49,8 @@ func (db *DB) LoadTypes(ctx context.Context, names ...string) error {
 	return nil
 }
 
-// loadTypesSQL finds types by name, and all that they are made of, but for those that every database has.
+// loadTypesSQL finds types by name, and all that they are made of, but for those that every
+// database has.
 const loadTypesSQL = `
 with recursive need(oid) as (
 	select n::regtype::oid from unnest($1::text[]) n
@@ -79,7 +84,8 @@ from need join pg_catalog.pg_type t on t.oid = need.oid
 	left join pg_catalog.pg_proc receives on receives.oid = t.typreceive
 where t.oid >= 16384`
 
-// A typeDef is what the server says of a type. The types themselves are made for each map anew, since some remember what they have seen.
+// A typeDef is what the server says of a type. The types themselves are made for each map anew,
+// since some remember what they have seen.
 type typeDef struct {
 	OID        uint32
 	Name       string

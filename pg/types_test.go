@@ -36,7 +36,8 @@ create table inventory (id int, moods mood[])`
 
 var ownNames = []string{"mood", "positive", "shop.address", "person", "floats", "inventory"}
 
-// roundTrips sends values of the types there and back: with a type known and unknown to the statement, alone and in arrays, as rows and through COPY.
+// roundTrips sends values of the types there and back: with a type known and unknown to the
+// statement, alone and in arrays, as rows and through COPY.
 func roundTrips(ctx context.Context, q querier) error {
 	there := home{"Main St, \"the\" (old) one", 7, "happy"}
 	family := person{"Ada", []home{there, {"Side St", 1, "sad"}}}
@@ -148,7 +149,8 @@ func TestOwnTypeThatChanges(t *testing.T) {
 	})
 }
 
-// Where a type is unknown the error says what to do: for an argument, for a result, and for a column of a COPY.
+// Where a type is unknown the error says what to do: for an argument, for a result, and for a
+// column of a COPY.
 func TestUnknownTypesAreExplained(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		target := testserver.Postgres(t).Database(t)
@@ -171,7 +173,8 @@ func TestUnknownTypesAreExplained(t *testing.T) {
 	})
 }
 
-// A base type of an extension takes the codec of the type that the application has registered under its name.
+// A base type of an extension takes the codec of the type that the application has registered under
+// its name.
 func TestBaseTypeByName(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		target := testserver.Postgres(t).Database(t)

@@ -14,7 +14,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// onAVirtualClock runs a test in a loop with a virtual clock, on a DB of its own, which has no connection yet.
+// onAVirtualClock runs a test in a loop with a virtual clock, on a DB of its own, which has no
+// connection yet.
 func onAVirtualClock(t *testing.T, options string, test func(t *testing.T, ctx context.Context, db *DB)) {
 	t.Helper()
 	testserver.Postgres(t) // whose goroutine isn't a leak

@@ -9,8 +9,9 @@ import (
 // spareMost is the largest buffer that is kept for the next write.
 const spareMost = 64 << 10
 
-// startWrite takes the buffer, for the caller to give it to write. It returns nil if there is nothing to write, or
-// if somebody else will write it: who is writing now, or the reader, if it is about to. It needs the mutex.
+// startWrite takes the buffer, for the caller to give it to write. It returns nil if there is
+// nothing to write, or if somebody else will write it: who is writing now, or the reader, if it is
+// about to. It needs the mutex.
 func (c *conn) startWrite() []byte {
 	if c.role != nobody && !c.waits.Load() {
 		return nil
@@ -29,9 +30,10 @@ func (c *conn) takeOut() []byte {
 	return buf
 }
 
-// write writes a buffer and all that is put meanwhile. It doesn't block: when the operating system takes no more, or that can't be known,
-// a goroutine goes on. So neither a caller with a deadline nor a loop nor the reader, without whom the server
-// might never read on, waits for a slow network here.
+// write writes a buffer and all that is put meanwhile. It doesn't block: when the operating system
+// takes no more, or that can't be known, a goroutine goes on. So neither a caller with a deadline
+// nor a loop nor the reader, without whom the server might never read on, waits for a slow network
+// here.
 func (c *conn) write(buf []byte) {
 	for buf != nil {
 		n, err := c.attempt.write(buf)
@@ -43,7 +45,8 @@ func (c *conn) write(buf []byte) {
 	}
 }
 
-// spawnRest is apart from write so that only a write that isn't done at once needs memory for a closure.
+// spawnRest is apart from write so that only a write that isn't done at once needs memory for a
+// closure.
 func (c *conn) spawnRest(buf []byte, n int) {
 	if !c.line.db.spawn(func() { c.writeRest(buf, n) }) {
 		c.wrote(buf, n, ErrClosed)
@@ -78,7 +81,8 @@ func (c *conn) wrote(buf []byte, n int, err error) []byte {
 	return c.takeOut()
 }
 
-// writeFailed leaves the rest to the reader: what the server has said before it closed the connection is still to be read.
+// writeFailed leaves the rest to the reader: what the server has said before it closed the
+// connection is still to be read.
 func (c *conn) writeFailed(err error) {
 	if c.failed != nil || c.dead != nil {
 		return

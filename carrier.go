@@ -20,9 +20,9 @@ func (h *runner) carrier(parent *greenlet.Greenlet) *greenlet.Greenlet {
 	return greenlet.NewHeld(carry, parent)
 }
 
-// keep notes the carrier of an ended task as idle, unless it has to end with it:
-// what somebody else may know must, what was killed, and the parent of a task that goes on,
-// whose end, by an error that is thrown into it, would otherwise arrive in a later task.
+// keep notes the carrier of an ended task as idle, unless the carrier has to end with its task. It
+// has to if other code may know it, if it was killed, or if it is the parent of a task that goes
+// on: the error with which that task ends would otherwise arrive in a later task.
 //
 //go:noinline
 func (h *runner) keep(t *task) bool {

@@ -93,17 +93,18 @@ func InGreenlet() bool {
 	return h != nil && h.current != nil
 }
 
-// Run makes a loop, calls main in the calling goroutine, and returns main's error once all is over.
+// Run makes a loop, calls main in the calling goroutine, and returns main's error when everything
+// has ended. It is the counterpart of asyncio.run.
 //
-// Within main, and all that it calls, [Spawn] starts tasks, and they run whenever main waits, in
+// Within main, and functions that it calls, [Spawn] starts tasks. They run whenever main waits, in
 // [Await] or another function of this package. Nothing runs in parallel: tasks, callbacks and main
-// take turns, and change only where one waits. When main returns, its context ends, and with it the
-// tasks that are left; Run waits until they have ended. A task that still waits 10 seconds later is
-// killed, and Run's error says so.
+// take turns, and change only where one waits. When main returns, its context ends, which cancels
+// the remaining tasks, and Run waits until they have ended. A task that still waits 10 seconds
+// later is killed, and Run returns [ErrNotJoined].
 //
-// Run can be called anywhere, also in a task, whose loop stands still meanwhile.
-// If main panics or calls runtime.Goexit, the tasks are ended just so.
-// If a task panicked and nobody has awaited it, Run panics with its [*loop.PanicError].
+// Run can be called from any goroutine, even in a task, whose loop stands still meanwhile. If main
+// panics or calls runtime.Goexit, the tasks end in the same way. If a task panicked and no code has
+// awaited it, Run panics with its [*loop.PanicError].
 func Run(ctx context.Context, main func(ctx context.Context) error, opts ...loop.Option) (err error) {
 	family, isNew := greenlet.Enter()
 	h := &runner{loop: loop.New(opts...), family: family}

@@ -12,14 +12,12 @@ import (
 var errEnded = errors.New("repaint: what this context belonged to has ended")
 
 // A scope is the context of a task, a group or a Run. It is a context.Context that costs next to
-// nothing as long as nothing looks closely: an ordinary one is made when something asks for its
-// channel, or derives from it. Scopes know the scopes below them, and cancel them without the help
-// of goroutines.
+// nothing until code asks for its channel or derives from it: then it makes an ordinary context.
+// Scopes know the scopes below them, and cancel them without the help of goroutines.
 //
-// What ends above a scope ends it before whoever ended that goes on. There are two exceptions, for
-// which Err looks: an ordinary context at the top, of which package context tells in another
-// goroutine, and deadlines, which a loop that is busy hasn't noticed. How deep a scope is doesn't
-// matter to it.
+// The end of a scope above ends this one before the code that caused it goes on. Err checks two
+// exceptions: an ordinary context at the top, whose end package context reports in another
+// goroutine, and deadlines that a busy loop hasn't noticed. The depth of a scope doesn't matter.
 //
 // Its methods may be called from any goroutine.
 type scope struct {

@@ -9,10 +9,10 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A StandstillError is reported, not returned: for some time nothing in a loop has been able to go
-// on, and nothing will unless a context ends that only something outside of the loop can end. It
-// may be a deadlock, or a program that waits for a signal; nobody can know, so the loop goes on
-// waiting. See [loop.WithReport]. errors.Is(err, loop.ErrDeadlock) holds for it.
+// A StandstillError is reported, not returned: for a while nothing in a loop has been able to go
+// on, and nothing will unless a context ends that only code outside the loop can end. It may be a
+// deadlock, or a program that waits for a signal. The loop can't know, so it goes on waiting. See
+// [loop.WithReport]. errors.Is(err, loop.ErrDeadlock) is true for it.
 type StandstillError struct {
 	For time.Duration // how long it has been so far
 	// Waiting tells what the main function and each task wait for, a line each.

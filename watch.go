@@ -2,8 +2,8 @@ package repaint
 
 import "context"
 
-// A contextWatch tells somebody when a context ends, and remembers which one it watches,
-// because the next Await most often has the same.
+// A contextWatch reports the end of a context, and remembers the context, because the next Await
+// most often has the same one.
 type contextWatch struct {
 	scope *scope          // the context, if it is one
 	done  <-chan struct{} // its channel, if it isn't

@@ -58,8 +58,8 @@
 //
 // With [WithVirtualClock] time stands still while there is anything to run, and jumps to the next
 // timer when there isn't. A test of an hour's backoff takes microseconds and needs no tolerance.
-// What happens outside has no place on a virtual clock. So while offloaded work is under way time
-// stands still, and while somebody waits for another goroutine it jumps only after 5 ms of silence.
+// Events outside have no place on a virtual clock. So time stands still while offloaded work is
+// under way. While code waits for another goroutine, time jumps only after 5 ms of silence.
 //
 // # Futures and promises
 //

@@ -103,7 +103,7 @@ func (p *Promise[T]) Complete(fn func() (T, error)) {
 		switch r := recover(); {
 		case r != nil:
 			if err := Recovered(r); !p.Reject(err) && p.future.asker != nil {
-				// Who waited has gone, but a panic is never nobody's business.
+				// The waiting code has given up, but a panic is always reported.
 				p.future.asker.Report(&UnobservedError{What: p.future.String(), Err: err})
 			}
 		case !returned:

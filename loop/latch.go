@@ -10,7 +10,7 @@ import (
 // A Latch is the part of a [Future] that doesn't depend on the result's type: whether it is done,
 // and its waiters.
 type Latch struct {
-	loop *Loop // the only one that completes it; nil if anybody may. Set before use
+	loop *Loop // the only loop that completes it; nil if any goroutine may. Set before use
 	// done is set once, under mu, after the result; who has seen it set may read the result without
 	// mu.
 	done atomic.Bool
@@ -25,14 +25,14 @@ type Latch struct {
 	asker *Loop
 
 	mu        sync.Mutex // held for moments; a loop's mu may be taken inside, no other latch's
-	watched   bool       // the loop knows of somebody outside who waits
+	watched   bool       // the loop knows that code outside waits
 	cancelled bool       // the canceler has been called
 	// Of a request, see AskedBy. asked, its number among those of the asker, is set before use, and
 	// 0 for what is none.
 	underWay bool
 	answered bool // the outcome is there, and it's for the asker to publish it
 	asked    uint32
-	// first is the head of a circular list, in the order of subscription; nil if nobody waits.
+	// first is the head of a circular list, in the order of subscription, or nil without waiters.
 	first    *Waiter
 	canceler Canceler
 	name     *string
@@ -179,7 +179,7 @@ func (c *Latch) Subscribe(w *Waiter) bool {
 	}
 	if c.loop != nil && c.loop != w.loop && !c.watched {
 		if !c.loop.watch(c) {
-			c.finish(ErrClosed) // nobody is left to complete it
+			c.finish(ErrClosed) // nothing is left that could complete it
 			return false
 		}
 		c.watched = true
@@ -235,8 +235,7 @@ func (c *Latch) fail(err error) bool {
 // only when the Runnable is on its way.
 //
 // What a loop with a chooser has asked for is completed in two steps: the first gives the outcome
-// to the loop, the second, publish, is the loop's. In between nobody can see it, and nobody can
-// change it.
+// to the loop, the second, publish, is the loop's. In between no other code can see or change it.
 func (c *Latch) finish(err error) {
 	if c.asked != 0 && !c.answered {
 		c.err = err

@@ -52,11 +52,11 @@ type Loop struct {
 
 	poller *poller // of descriptors; nil until there is one
 
-	// wake has room for one signal. It is sent by whoever clears asleep.
+	// wake has room for one signal. The goroutine that clears asleep sends it.
 	wake    chan struct{}
 	sleeper *time.Timer
-	// bed is what the loop will sleep in, or does. Whoever has cleared asleep may read it, too,
-	// until the signal is sent.
+	// bed is the Sleeper in which the loop sleeps or will sleep. The goroutine that has cleared
+	// asleep may also read it, until it has sent the signal.
 	bed Sleeper
 
 	mu       sync.Mutex // held for moments, never while callbacks run; the offloader's may be taken inside
@@ -71,7 +71,7 @@ type Loop struct {
 	// ever if the loop closed without telling them. The number gives them an order.
 	watched map[*Latch]uint64
 	watches uint64
-	// failures are those that nobody had looked at when last seen.
+	// failures has the failures that no code had looked at when last checked.
 	failures []*UnobservedError
 }
 

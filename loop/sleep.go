@@ -143,7 +143,7 @@ func (l *Loop) wokenWithin(wait time.Duration) bool {
 	return l.wakened()
 }
 
-// wakened ends a sleep, and reports whether somebody has woken the loop.
+// wakened ends a sleep, and reports whether the loop was woken.
 func (l *Loop) wakened() bool {
 	l.mu.Lock()
 	woken := !l.asleep

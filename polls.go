@@ -146,8 +146,8 @@ func (l *pollList) tidy() {
 
 // afterFunc is context.AfterFunc. With a virtual clock, however, fn is called by the loop, when
 // nothing is ready and before time goes on: so what a context's end leads to has its place in the
-// order of things. The runner may be nil. It must be called from the runner's loop, but what it returns
-// may be called from anywhere.
+// order of things. The runner may be nil. It must be called from the runner's loop, but what it
+// returns may be called from anywhere.
 func (h *runner) afterFunc(ctx context.Context, fn func()) (stop func() bool) {
 	if h == nil || !h.loop.Virtual() {
 		return context.AfterFunc(ctx, fn)

@@ -65,8 +65,8 @@ type runner struct {
 	stubborn   []string         // tasks that had to be killed
 }
 
-// here returns the runner of the calling goroutine, and its current greenlet, or nil if it isn't in a
-// loop.
+// here returns the runner of the calling goroutine, and its current greenlet, or nil if it isn't in
+// a loop.
 func here() (*runner, *greenlet.Greenlet) {
 	g := greenlet.Lookup()
 	if g == nil {

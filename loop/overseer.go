@@ -6,12 +6,14 @@ import (
 	"time"
 )
 
-// Without debug mode a loop that is held for seconds is reported once. One timer looks after all loops of the program. It is
-// set only while one of them is awake, so neither an idle loop nor one that has been reported hides from the runtime that
-// all goroutines are asleep. A loop pays an atomic load for each round, and a counter under a lock that it has anyway.
+// Without debug mode a loop that is held for seconds is reported once. One timer looks after all
+// loops of the program. It is set only while one of them is awake, so neither an idle loop nor one
+// that has been reported hides from the runtime that all goroutines are asleep. A loop pays an
+// atomic load for each round, and a counter under a lock that it has anyway.
 
 var (
-	// holdPatience is how long a loop may be held without debug mode, and overseeEvery how often the overseer looks.
+	// holdPatience is how long a loop may be held without debug mode, and overseeEvery how often
+	// the overseer looks.
 	holdPatience = 5 * time.Second // a variable only for tests
 	overseeEvery = time.Second     // a variable only for tests
 )
@@ -39,8 +41,8 @@ func init() {
 	overseer.timer.Stop()
 }
 
-// Attend has the overseer look after the loop, until it sleeps or is closed. [Loop.Drive] does so by itself. It is meant for
-// a bridge, whose tasks begin without it.
+// Attend has the overseer look after the loop, until it sleeps or is closed. [Loop.Drive] does so
+// by itself. It is meant for a bridge, whose tasks begin without it.
 func (l *Loop) Attend() {
 	o := &l.overseen
 	if l.post != nil || l.watchdog != nil || o.reported.Load() || o.listed.Load() {

@@ -36,6 +36,7 @@ func TestConformance(t *testing.T) {
 			"savepoints":  noSavepoints,
 			"isolation":   noIsolation,
 			"concurrency": noIsolation,
+			"commits":     noSavepoints,
 			"late calls":  noSavepoints,
 			"statements/a function that takes a Querier runs alone, on a connection and in a transaction": noSavepoints,
 			"transactions/with AutoBegin a transaction is a savepoint":                                    noSavepoints,

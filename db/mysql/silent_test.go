@@ -16,7 +16,7 @@ func TestNetworkIsSilentFromAnyMessageOn(t *testing.T) {
 	srv := testserver.MariaDB(t, testserver.Config("max_connections=500"))
 	for name, open := range map[string]func(ctx context.Context, at testserver.Target, opts ...db.Option) (*db.Engine, func() error, error){
 		"URL": func(ctx context.Context, at testserver.Target, opts ...db.Option) (*db.Engine, func() error, error) {
-			e, err := db.Open(ctx, at.URL()+"?cancel_timeout=300ms", opts...)
+			e, err := db.Open(ctx, at.URL()+"?cancel_timeout=100ms", opts...)
 			return e, nil, err
 		},
 		"OpenDB": func(ctx context.Context, at testserver.Target, opts ...db.Option) (*db.Engine, func() error, error) {

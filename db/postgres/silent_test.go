@@ -15,7 +15,7 @@ func TestNetworkIsSilentFromAnyMessageOn(t *testing.T) {
 		At:     dbtest.TrustingPostgres(t),
 		Frames: faultproxy.Postgres,
 		Open: func(ctx context.Context, at testserver.Target, opts ...db.Option) (*db.Engine, func() error, error) {
-			e, err := db.Open(ctx, at.URL()+"&cancel_timeout=400ms", opts...)
+			e, err := db.Open(ctx, at.URL()+"&cancel_timeout=100ms", opts...)
 			return e, nil, err
 		},
 	}.Test(t)

@@ -154,7 +154,7 @@ func TestCancelAtEachStage(t *testing.T) {
 		}
 		end := hold()
 		behind, cancelBehind := insert(ctx, 1)
-		until(t, ctx, "the one behind", func() bool { return db.Stats().InFlight == 2 })
+		until(t, ctx, "the one behind", func() bool { return db.written() == 2 })
 		queued, cancelQueued := insert(ctx, 2)
 		until(t, ctx, "the one in the queue", func() bool { return db.Stats().Queued == 1 })
 		last, cancelLast := insert(ctx, 3)
@@ -184,9 +184,9 @@ func TestAbandonedStatementIsCancelledWhenItRuns(t *testing.T) {
 		unlock := lock(t, ctx, target)
 		defer unlock()
 		first := c.start(ctx, waits(db))
-		until(t, ctx, "the first", func() bool { return db.Stats().InFlight == 1 })
+		until(t, ctx, "the first", func() bool { return db.written() == 1 })
 		second := c.start(limited, func(ctx context.Context) error { _, err := db.Exec(ctx, "select pg_sleep(100)"); return err })
-		until(t, ctx, "the second", func() bool { return db.Stats().InFlight == 2 })
+		until(t, ctx, "the second", func() bool { return db.written() == 2 })
 		cancel()
 		require.ErrorIs(t, second(), context.Canceled)
 		unlock()
@@ -217,7 +217,7 @@ func TestStatementHitByAnothersCancelIsRepeated(t *testing.T) {
 		unlock := lock(t, ctx, target)
 		defer unlock()
 		first := c.start(limited, waits(db))
-		until(t, ctx, "the first", func() bool { return db.Stats().InFlight == 1 })
+		until(t, ctx, "the first", func() bool { return db.written() == 1 })
 		var others []func() error
 		for i := range 4 {
 			others = append(others, c.start(ctx, func(ctx context.Context) error {
@@ -225,7 +225,7 @@ func TestStatementHitByAnothersCancelIsRepeated(t *testing.T) {
 				return err
 			}))
 		}
-		until(t, ctx, "the others", func() bool { return db.Stats().InFlight == 5 })
+		until(t, ctx, "the others", func() bool { return db.written() == 5 })
 		cancel()
 		require.ErrorIs(t, first(), context.Canceled)
 		unlock()

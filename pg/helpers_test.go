@@ -86,6 +86,35 @@ func until(t testing.TB, ctx context.Context, what string, condition func() bool
 	}
 }
 
+// writtenOut returns how many statements are on the connections and not answered, all of whose bytes have been written; -1
+// while some haven't. Only then can the server have them, or the network lose them: Stats.InFlight counts what is
+// about to be sent, too.
+func (s *line) writtenOut() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.conns {
+		if c.written != c.queued {
+			return -1
+		}
+	}
+	return s.inFlight()
+}
+
+// written is writtenOut of the lanes.
+func (db *DB) written() int { return db.lanes.writtenOut() }
+
+// sessionsWritten is writtenOut of the sessions.
+func (db *DB) sessionsWritten() (n int) {
+	for _, s := range db.pool.list() {
+		one := s.writtenOut()
+		if one < 0 {
+			return -1
+		}
+		n += one
+	}
+	return n
+}
+
 // open opens a DB on a database of the test's own, which is closed when the test ends.
 func open(t testing.TB, options string) (*DB, testserver.Target) {
 	t.Helper()

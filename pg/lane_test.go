@@ -296,7 +296,7 @@ func TestQueueLimit(t *testing.T) {
 		for range 3 {
 			ends = append(ends, c.start(ctx, waits(db)))
 		}
-		until(t, ctx, "the queue", func() bool { st := db.Stats(); return st.InFlight == 1 && st.Queued == 2 })
+		until(t, ctx, "the queue", func() bool { return db.written() == 1 && db.Stats().Queued == 2 })
 		_, err := db.Exec(ctx, "select 1")
 		require.ErrorIs(t, err, ErrQueueFull)
 		unlock()

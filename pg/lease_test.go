@@ -421,7 +421,7 @@ func TestStatementDoesNotOutliveItsOwnerOverANetwork(t *testing.T) {
 				return call.do(ctx)
 			})
 			// As soon as the question for the types is on its way, if that is seen in time.
-			until(t, ctx, "the question", func() bool { return inFlight(&tx.s) > 0 || over.Load() })
+			until(t, ctx, "the question", func() bool { return tx.s.writtenOut() > 0 || over.Load() })
 			require.NoError(t, tx.Rollback(ctx))
 			next := beginTx(t, ctx, db)
 			if err := wait(); err == nil {
@@ -434,12 +434,6 @@ func TestStatementDoesNotOutliveItsOwnerOverANetwork(t *testing.T) {
 		require.Less(t, ran, 50, "none of them came too late, so nothing was tested")
 		require.Zero(t, count(t, ctx, db, "t"))
 	})
-}
-
-func inFlight(s *lease) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.inFlight()
 }
 
 // In a loop statements are sent when the tick ends. What was asked for before the end of its owner,

@@ -197,12 +197,12 @@ func TestCopyEndsBeforeTheServerAsksForData(t *testing.T) {
 				}))
 				return err
 			})
-			until(t, ctx, "the COPY to be sent", func() bool { return inFlight(&tx.s) == 2 }) // and a question for the types
+			until(t, ctx, "the COPY to be sent", func() bool { return tx.s.writtenOut() == 2 }) // and a question for the types
 			rolledBack := func() error { return nil }
 			switch how {
 			case "rollback":
 				rolledBack = c.start(ctx, tx.Rollback)
-				until(t, ctx, "the rollback to be sent", func() bool { return inFlight(&tx.s) == 3 })
+				until(t, ctx, "the rollback to be sent", func() bool { return tx.s.writtenOut() == 3 })
 			case "release":
 				s.Release()
 			case "context":

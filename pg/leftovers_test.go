@@ -49,7 +49,7 @@ func TestAStrangersSettingIsNobodysResult(t *testing.T) {
 				unlock := lock(t, ctx, target)
 				defer unlock()
 				wait := c.start(ctx, waits(db))
-				until(t, ctx, "the lock", func() bool { return db.Stats().InFlight == 1 })
+				until(t, ctx, "the lock", func() bool { return db.written() == 1 })
 				ends := []func() error{
 					wait,
 					c.start(ctx, func(ctx context.Context) error {
@@ -57,7 +57,7 @@ func TestAStrangersSettingIsNobodysResult(t *testing.T) {
 						return err
 					}),
 				}
-				until(t, ctx, "the change", func() bool { return db.Stats().InFlight == 2 })
+				until(t, ctx, "the change", func() bool { return db.written() == 2 })
 				for i := range 3 {
 					ends = append(ends, c.start(ctx, func(ctx context.Context) error {
 						got, err := only(db.Query(ctx, setting.probe))
@@ -67,7 +67,7 @@ func TestAStrangersSettingIsNobodysResult(t *testing.T) {
 						return err
 					}))
 				}
-				until(t, ctx, "the others", func() bool { return db.Stats().InFlight == 5 })
+				until(t, ctx, "the others", func() bool { return db.written() == 5 })
 				unlock()
 				require.NoError(t, ends[0]())
 				require.NoError(t, ends[1]())
@@ -167,7 +167,7 @@ func TestWhatWasSentAfterAStrangersSetting(t *testing.T) {
 		} {
 			ends = append(ends, c.start(ctx, s.run))
 			wants = append(wants, s.want)
-			until(t, ctx, "it was sent", func() bool { return db.Stats().InFlight == i+1 })
+			until(t, ctx, "it was sent", func() bool { return db.written() == i+1 })
 		}
 		unlock()
 		for i, end := range ends {
@@ -189,13 +189,13 @@ func TestAStrangersApplicationNameCostsALaneOnly(t *testing.T) {
 		unlock := lock(t, ctx, target)
 		defer unlock()
 		ends := []func() error{c.start(ctx, waits(db))}
-		until(t, ctx, "the lock", func() bool { return db.Stats().InFlight == 1 })
+		until(t, ctx, "the lock", func() bool { return db.written() == 1 })
 		for _, sql := range []string{"select change('application_name', 'x')", "insert into t values (1)", "insert into t values (2)"} {
 			ends = append(ends, c.start(ctx, func(ctx context.Context) error {
 				_, err := db.Exec(ctx, sql)
 				return err
 			}))
-			until(t, ctx, "it was sent", func() bool { return db.Stats().InFlight == len(ends) })
+			until(t, ctx, "it was sent", func() bool { return db.written() == len(ends) })
 		}
 		unlock()
 		for _, end := range ends {

@@ -46,7 +46,7 @@ func TestTerminatedBackend(t *testing.T) {
 				return err
 			}))
 		}
-		until(t, ctx, "the others", func() bool { return db.Stats().InFlight == 6 })
+		until(t, ctx, "the others", func() bool { return db.written() == 6 })
 		target.MustQuery(t, "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(40)%' and pid <> pg_backend_pid()")
 		err = first()
 		require.ErrorIs(t, err, ErrConnLost)
@@ -206,7 +206,7 @@ func TestCloseWaits(t *testing.T) {
 				return err
 			})
 		})
-		until(t, ctx, "both", func() bool { return db.Stats().InFlight == 1 && begun.Load() })
+		until(t, ctx, "both", func() bool { return db.written() == 1 && begun.Load() })
 		closing := c.start(ctx, db.Close)
 		until(t, ctx, "the closing", func() bool {
 			db.pool.mu.Lock()
@@ -248,7 +248,7 @@ func TestCloseForces(t *testing.T) {
 			c.start(ctx, func(ctx context.Context) error { _, err := s.Exec(ctx, "select pg_sleep(60)"); return err }),
 			c.start(ctx, func(ctx context.Context) error { _, err := db.Begin(ctx); return err }))
 		running(t, ctx, target, "pg_sleep(60)")
-		until(t, ctx, "all", func() bool { st := db.Stats(); return st.InFlight == 2 && st.Queued == 2 && st.Waiting == 1 })
+		until(t, ctx, "all", func() bool { st := db.Stats(); return db.written() == 2 && st.Queued == 2 && st.Waiting == 1 })
 		limited, cancel := context.WithTimeout(ctx, 30*time.Millisecond)
 		defer cancel()
 		require.ErrorIs(t, db.Close(limited), context.DeadlineExceeded)

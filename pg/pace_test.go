@@ -76,7 +76,7 @@ func TestSpareLanesAreClosed(t *testing.T) {
 		for range few + 3 {
 			waitAll = append(waitAll, c.start(ctx, waits(db)))
 		}
-		until(t, ctx, "all lanes", func() bool { return db.Stats().InFlight == few+3 })
+		until(t, ctx, "all lanes", func() bool { return db.written() == few+3 })
 		unlock()
 		for _, wait := range waitAll {
 			require.NoError(t, wait())

@@ -29,11 +29,11 @@ func TestCallAfterAFailedBatchFindsItsStatement(t *testing.T) {
 		unlock := lock(t, ctx, target)
 		defer unlock()
 		first := c.start(ctx, waits(db))
-		until(t, ctx, "the first", func() bool { return db.Stats().InFlight == 1 })
+		until(t, ctx, "the first", func() bool { return db.written() == 1 })
 		second := c.start(ctx, failing)
-		until(t, ctx, "the batch", func() bool { return db.Stats().InFlight == 2 })
+		until(t, ctx, "the batch", func() bool { return db.written() == 2 })
 		third := c.start(ctx, func(ctx context.Context) error { _, err := db.Exec(ctx, call, 2); return err })
-		until(t, ctx, "the call", func() bool { return db.Stats().InFlight == 3 })
+		until(t, ctx, "the call", func() bool { return db.written() == 3 })
 		unlock()
 		require.NoError(t, first())
 		require.ErrorContains(t, second(), "22012")
@@ -95,7 +95,7 @@ func TestIdleTimeoutsOfTheServer(t *testing.T) {
 		}
 		first := c.start(ctx, func(ctx context.Context) error { return insert(ctx, db, 1) })
 		second := c.start(ctx, func(ctx context.Context) error { _, err := db.Exec(ctx, "call add(2)"); return err })
-		until(t, ctx, "both", func() bool { return db.Stats().InFlight == 2 })
+		until(t, ctx, "both", func() bool { return db.written() == 2 })
 		proxy.Resume()
 		require.NoError(t, first())
 		require.NoError(t, second())
@@ -103,7 +103,7 @@ func TestIdleTimeoutsOfTheServer(t *testing.T) {
 
 		noEffect := func(code string, do func(ctx context.Context) error) {
 			done := c.start(ctx, do)
-			until(t, ctx, "the statement", func() bool { return db.sessionsInFlight() > 0 })
+			until(t, ctx, "the statement", func() bool { return db.sessionsWritten() > 0 })
 			proxy.Resume()
 			err := done()
 			var lost *LostError
@@ -146,16 +146,6 @@ func TestIdleTimeoutsOfTheServer(t *testing.T) {
 	})
 }
 
-// sessionsInFlight is Stats.InFlight for the sessions.
-func (db *DB) sessionsInFlight() (n int) {
-	for _, s := range db.pool.list() {
-		s.mu.Lock()
-		n += s.inFlight()
-		s.mu.Unlock()
-	}
-	return n
-}
-
 // The text of a COMMIT may have been applied when the connection is lost, in a transaction of Begin
 // as well; what is behind it is in no transaction any more.
 func TestCommitAsATextMayHaveBeenApplied(t *testing.T) {
@@ -174,7 +164,7 @@ func TestCommitAsATextMayHaveBeenApplied(t *testing.T) {
 				waits = append(waits, c.start(ctx, func(ctx context.Context) error { _, err := tx.Exec(ctx, sql); return err }))
 				// What hasn't been written can't have been applied.
 				until(t, ctx, sql, func() bool {
-					return db.sessionsInFlight() == len(waits) && proxy.Stats().ToServer > before
+					return db.sessionsWritten() == len(waits) && proxy.Stats().ToServer > before
 				})
 			}
 			proxy.Cut()

@@ -207,7 +207,7 @@ func TestRenewGivenUp(t *testing.T) {
 		unlock := lock(t, ctx, target)
 		defer unlock()
 		wait := c.start(ctx, func(ctx context.Context) error { _, err := s.Exec(ctx, waitSQL); return err })
-		until(t, ctx, "the statement", func() bool { return db.sessionsInFlight() > 0 })
+		until(t, ctx, "the statement", func() bool { return db.sessionsWritten() > 0 })
 		limited, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
 		defer cancel()
 		_, err = s.Renew(limited)

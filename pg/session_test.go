@@ -193,7 +193,7 @@ func TestAsync(t *testing.T) {
 		l.Close()
 
 		slow := red.Exec(ctx, "select pg_sleep(30)")
-		until(t, ctx, "the statement", func() bool { return db.Stats().InFlight > 0 })
+		until(t, ctx, "the statement", func() bool { return db.written() > 0 })
 		enough := errors.New("enough")
 		require.True(t, slow.Cancel(enough))
 		_, err = repaint.Await(ctx, slow)

@@ -65,6 +65,9 @@ func (l *Loop) Poll(fd uintptr, p Pollable) (*Polled, error) {
 	return l.poller.add(int(fd), p)
 }
 
+// Polling reports whether the loop waits for descriptors. It must be called from the loop.
+func (l *Loop) Polling() bool { return l.poller.len() > 0 }
+
 // A Polled is a descriptor's place in a loop.
 type Polled struct {
 	poller *poller

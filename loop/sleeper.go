@@ -22,7 +22,7 @@ type Sleeper interface {
 // Sleeper already, for a guest, which doesn't sleep, with a virtual clock, whose time is not that
 // of a network, and if the loop has descriptors of its own to wait for ([Loop.Poll]).
 func (l *Loop) SleepIn(s Sleeper) bool {
-	if l.bed != nil || l.post != nil || l.clock.virtual || !l.driving || l.poller.len() > 0 {
+	if l.bed != nil || l.post != nil || l.clock.virtual || !l.driving || l.Polling() {
 		return false
 	}
 	l.bed = s

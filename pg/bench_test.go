@@ -247,26 +247,31 @@ func BenchmarkOneInAThousandIsSlow(b *testing.B) {
 	}
 }
 
-// BenchmarkTransaction is a transaction of two point selects, and BenchmarkSession a point select
-// in a session that is acquired for it: what taking and giving back a session costs.
+// BenchmarkTransaction is a transaction of three statements, of which one changes a row.
 func BenchmarkTransaction(b *testing.B) {
 	target := worldDatabase(b)
-	for _, inLoop := range []bool{false, true} {
-		b.Run(fmt.Sprint("loop=", inLoop), func(b *testing.B) {
-			db := openAt(b, target.SocketURL())
-			b.ReportAllocs()
-			measure(b, inLoop, 1, func(ctx context.Context, i int) error {
-				return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
-					if err := selectPoint(ctx, tx, i); err != nil {
-						return err
-					}
-					return selectPoint(ctx, tx, i+1)
+	for _, callers := range []int{1, 32, 256} {
+		for _, inLoop := range []bool{false, true} {
+			b.Run(fmt.Sprintf("callers=%d/loop=%v", callers, inLoop), func(b *testing.B) {
+				db := openAt(b, target.SocketURL())
+				b.ReportAllocs()
+				measure(b, inLoop, callers, func(ctx context.Context, i int) error {
+					return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+						if err := selectPoint(ctx, tx, i); err != nil {
+							return err
+						}
+						if _, err := tx.Exec(ctx, "update world set number = number + 1 where id = $1", 1+i%10_000); err != nil {
+							return err
+						}
+						return selectPoint(ctx, tx, i)
+					})
 				})
 			})
-		})
+		}
 	}
 }
 
+// BenchmarkSession is a point select in a session that is acquired for it: what taking and giving back a session costs.
 func BenchmarkSession(b *testing.B) {
 	target := worldDatabase(b)
 	for _, inLoop := range []bool{false, true} {

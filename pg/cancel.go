@@ -34,6 +34,7 @@ func (s *line) abandon(g *segment) (finished bool) {
 	case stateSent:
 		c := g.conn
 		if c.unput(g) {
+			c.takeFromLoop()
 			s.stats.Dropped++
 			g.state = stateFinished
 			break

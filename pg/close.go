@@ -73,6 +73,7 @@ func (s *line) end(now bool) {
 
 // hangUp closes the socket. With TLS that can take a while, so a goroutine does it.
 func (c *conn) hangUp() {
+	c.leaveLoop()
 	if !c.line.db.spawn(func() { _ = c.w.net.Close() }) {
 		_ = c.w.net.Close()
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,7 +27,7 @@ import (
 //     skipped.
 type conn struct {
 	line *line
-	mu   *sync.Mutex // the line's
+	mu   *mutex // the line's
 	w    *wire
 
 	// These belong to whoever has the reading role. It is passed on under the mutex.
@@ -45,6 +44,11 @@ type conn struct {
 	waits atomic.Bool
 
 	heard atomic.Uint64 // how often something has come
+
+	place      atomic.Pointer[place] // in a loop; nil if it has none
+	broken     error                 // belongs to who has the role: why there is nothing more to read
+	unpollable bool                  // no loop can wait for it. Guarded by the mutex, as is recalled
+	recalled   bool                  // the loop that reads is to give the role away
 
 	// These belong to whoever set writing.
 	attempt attempt
@@ -93,6 +97,7 @@ type conn struct {
 //	caller    the one whose segment is until, a plain goroutine, reads until it has its answer
 //	          or, if that is a stream, whenever it needs more rows; in between it keeps the role, and parked is set
 //	resident  the connection's own goroutine reads until nothing is expected any more
+//	looped    a loop reads whenever something has come, see place
 //
 // Whoever has the role and leaves passes it to the resident if something is still expected. So
 // while something is expected there is a reader, or one who reads rows holds it back.
@@ -102,6 +107,7 @@ const (
 	nobody role = iota
 	caller
 	resident
+	looped
 )
 
 // newConn takes a connection over. Its reside must be called next.
@@ -145,6 +151,7 @@ func (c *conn) put(s *segment) error {
 		}
 		return err
 	}
+	c.joinedBy(s.waitsIn())
 	n := uint64(len(c.out) - before)
 	s.state, s.conn = stateSent, c
 	if s.promise != nil {
@@ -228,13 +235,11 @@ func (c *conn) unput(s *segment) bool {
 
 // ensureReader gives the reading role to the resident if something is expected and nobody reads. It
 // needs the mutex.
-func (c *conn) ensureReader() {
-	if c.role == nobody && c.sent.len() > 0 && c.dead == nil {
-		c.giveToResident()
-	}
-}
+func (c *conn) ensureReader() { c.readBy(nil) }
 
 func (c *conn) giveToResident() {
+	c.recalled = false
+	c.leaveLoop()
 	c.role, c.until = resident, nil
 	c.wake <- struct{}{}
 }
@@ -376,6 +381,7 @@ const maxLosses = 3
 // lost ends the connection. Only the reader calls it. What certainly had no effect goes elsewhere;
 // the others are told.
 func (c *conn) lost(reason error) {
+	c.leaveLoop()
 	_ = c.w.net.Close() // whatever that says
 	c.mu.Lock()
 	if c.line.forced {
@@ -440,6 +446,7 @@ func (c *conn) retire() {
 	if !c.writing {
 		_, _ = c.attempt.write([]byte{'X', 0, 0, 0, 4}) // out of politeness
 	}
+	c.takeFromLoop()
 	if c.role == nobody {
 		c.giveToResident() // who notices the end
 	}

@@ -80,6 +80,9 @@ func (f *framer) next() (kind byte, body []byte, err error) {
 	return kind, body, nil
 }
 
+// back takes back the last message that next has returned, so that it is the next one again.
+func (f *framer) back(body []byte) { f.from -= frameHeader + len(body) }
+
 // have sees to it that n bytes are in the buffer.
 func (f *framer) have(n int) error {
 	for f.to-f.from < n {

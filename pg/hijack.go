@@ -18,6 +18,8 @@ import (
 type wire struct {
 	net    net.Conn
 	raw    syscall.RawConn // for writing without ever blocking; nil with TLS, and where it doesn't exist
+	glance *glance         // for reading without ever blocking; nil where that doesn't exist
+	direct bool            // the glance reads what net does; or else what TLS does
 	cancel canceller
 	shadow *pgconn.PgConn // what hooks are given; it must not be used for anything that reads or writes
 	host   string
@@ -40,7 +42,7 @@ type canceller interface {
 // part, in which a network can become silent.
 func connect(ctx context.Context, at *attempts) (*wire, error) {
 	config := at.config
-	pc, err := pgconn.ConnectConfig(ctx, at.noting())
+	pc, err := pgconn.ConnectConfig(ctx, withSockets(at.noting()))
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +77,16 @@ func connect(ctx context.Context, at *attempts) (*wire, error) {
 	if direct, ok := w.net.(syscall.Conn); ok && hijacked.TLSConfig == nil {
 		w.raw, _ = direct.SyscallConn() // without it, writing is left to another goroutine
 	}
+	w.glance, w.direct = glanceAt(w.net)
 	return w, nil
+}
+
+// read is a read that waits, or a glance.
+func (w *wire) read(p []byte) (int, error) {
+	if w.direct && w.glance.looks() {
+		return w.glance.read(p)
+	}
+	return w.net.Read(p)
 }
 
 // hostOf names the server that was reached, which is one of several hosts.

@@ -2,7 +2,8 @@ package pg
 
 import (
 	"slices"
-	"sync"
+
+	"github.com/seed1239206e/repaint/loop"
 )
 
 // A line takes segments and gives them to connections. It is what the lanes of a DB and the
@@ -16,8 +17,8 @@ type line struct {
 	depth int // of each connection; 0: adapting
 	descs *descriptions
 
-	mu         sync.Mutex // held for moments. Nothing that blocks is done with it
-	trip       trip       // to the server and back
+	mu         mutex // held for moments. Nothing that blocks is done with it
+	trip       trip  // to the server and back
 	conns      []*conn
 	connecting int
 	queue      fifo     // also has segments that were dropped since: their state isn't queued
@@ -94,12 +95,12 @@ func (s *line) submit(g *segment) (read, to *conn, buf []byte, err error) {
 	return read, to, to.startWrite(), nil
 }
 
-// place takes a segment whose waiter doesn't read. Writing is left to the caller. It needs the
-// mutex.
-func (s *line) place(g *segment) error {
+// place takes a segment whose waiter doesn't read; its loop does, if it can. Writing is left to the
+// caller. It needs the mutex.
+func (s *line) place(l *loop.Loop, g *segment) error {
 	c, err := s.accept(g)
 	if c != nil {
-		c.ensureReader()
+		c.readBy(l)
 	}
 	return err
 }
@@ -130,6 +131,9 @@ func (s *line) accept(g *segment) (*conn, error) {
 	s.stats.Waited++
 	s.accepted(g)
 	s.enqueue(g)
+	for _, c := range s.conns { // on one of these there will be room for it
+		c.joinedBy(g.waitsIn())
+	}
 	g.awaitReady()
 	s.of.waits()
 	return nil, nil
@@ -295,6 +299,9 @@ func (s *line) whenIdle(fn func()) {
 // addIdle is whenIdle with the mutex, which it releases.
 func (s *line) addIdle(fn func()) {
 	s.idle = append(s.idle, fn)
+	for _, c := range s.conns {
+		c.joinedBy(nil)
+	}
 	fns := s.idleNow()
 	s.mu.Unlock()
 	for _, fn := range fns {

@@ -20,7 +20,8 @@ var errYield = errors.New("pg: the reader has what it waited for")
 // off; that's the moment for writing what has been queued meanwhile, and for asking whether to go
 // on.
 func (c *conn) Read(p []byte) (int, error) {
-	if c.answered > 0 && c.more {
+	looks := c.w.glance.looks()
+	if c.answered > 0 && c.more && !looks {
 		// Those who have just got their answers may have more to ask: let them put it, so that it
 		// is one write.
 		runtime.Gosched()
@@ -40,7 +41,7 @@ func (c *conn) Read(p []byte) (int, error) {
 		stop = c.sent.len() == 0 && !c.watching && c.failed == nil
 	}
 	buf := c.takeOut()
-	c.waits.Store(!stop)
+	c.waits.Store(!stop && !looks)
 	c.mu.Unlock()
 	c.write(buf)
 	if stop {
@@ -50,7 +51,7 @@ func (c *conn) Read(p []byte) (int, error) {
 		st.awaitRoom()
 		defer st.takeBack()
 	}
-	n, err := c.w.net.Read(p)
+	n, err := c.w.read(p)
 	c.waits.Store(false)
 	if n > 0 {
 		c.heard.Add(1)
@@ -81,12 +82,13 @@ func (c *conn) passOn() {
 	c.arm()
 }
 
-// unpark gives the role of one who holds it without reading to the resident. It needs the mutex.
+// unpark gives the role of one who holds it without reading, or of a loop, to the resident. It needs the mutex.
 func (c *conn) unpark() {
 	if c.parked {
 		c.parked = false
 		c.giveToResident()
 	}
+	c.takeFromLoop()
 }
 
 // reside is the goroutine of the resident reader.
@@ -109,15 +111,16 @@ type ending interface{ Err() error }
 // ended.
 func (c *conn) read(ctx ending, until *segment) {
 	for {
-		kind, body, err := c.frames.next()
+		kind, body, err := c.next()
 		switch {
+		case err == nil && c.calls(kind) && inSleep(ctx):
+			c.frames.back(body)
+			c.mu.Lock()
+			c.giveToResident()
+			c.mu.Unlock()
+			return
 		case err == nil:
-			if kind == messageOfRow {
-				err = c.handleRow(body)
-			} else {
-				err = c.handle(kind, body)
-			}
-			if err != nil {
+			if err = c.take(kind, body); err != nil {
 				c.lost(err)
 				return
 			}
@@ -141,15 +144,35 @@ func (c *conn) read(ctx ending, until *segment) {
 	}
 }
 
+// next returns the next message, for a reader that may wait for it.
+func (c *conn) next() (kind byte, body []byte, err error) {
+	if c.broken != nil {
+		return 0, nil, c.broken
+	}
+	return c.frames.next()
+}
+
+// take handles a message.
+func (c *conn) take(kind byte, body []byte) error {
+	if kind == messageOfRow {
+		return c.handleRow(body)
+	}
+	return c.handle(kind, body)
+}
+
 // interrupted passes the role on if this reader is to stop.
 func (c *conn) interrupted(ctx ending, until *segment) bool {
 	c.mu.Lock()
 	failed := c.failed
 	stop := until != nil && ctx.Err() != nil && failed == nil
-	if stop {
+	sleeper, asleep := ctx.(awake)
+	if stop && !asleep {
 		c.passOn()
 	}
 	c.mu.Unlock()
+	if stop && asleep {
+		c.enterOrPass(sleeper.loop)
+	}
 	if failed != nil {
 		c.lost(failed)
 		return true

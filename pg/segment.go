@@ -78,7 +78,7 @@ type segment struct {
 
 	// Who is told, at most one of them. All nil: the waiter reads the connection itself.
 	ready   chan struct{} // with room for one
-	promise *loop.Promise[struct{}]
+	promise *taskPromise
 	then    func()
 
 	oneStep  [1]step // for steps
@@ -94,6 +94,21 @@ const (
 	stateSent
 	stateFinished
 )
+
+// A taskPromise is for a task, which waits for the segment and does nothing else. It is apart from the segment so that a plain
+// goroutine's segment is as small as it can be.
+type taskPromise struct {
+	loop.Promise[struct{}]
+	loop *loop.Loop
+}
+
+// waitsIn returns the loop whose task waits, nil if that is somebody else.
+func (g *segment) waitsIn() *loop.Loop {
+	if g.promise == nil {
+		return nil
+	}
+	return g.promise.loop
+}
 
 // A step is one statement of a segment.
 type step struct {

@@ -41,6 +41,7 @@ func (s *lease) doBlocking(ctx context.Context, g *segment) error {
 		to.write(buf)
 	}
 	if read != nil {
+		read.leaveLoop()
 		// The shortest way: nobody else is reading, so this goroutine reads its answer itself.
 		read.readFor(ctx, g)
 		s.mu.Lock()
@@ -68,7 +69,7 @@ func (s *lease) doBlocking(ctx context.Context, g *segment) error {
 // doInLoop is do for a loop's task or main function. What the loop's callers submit is sent when
 // the tick ends.
 func (s *lease) doInLoop(ctx context.Context, l *loop.Loop, g *segment) error {
-	g.promise = new(loop.Promise[struct{}])
+	g.promise = &taskPromise{loop: l}
 	g.promise.Bind(nil, (*awaited)(g))
 	g.promise.AskedBy(l)
 	g.promise.UnderWay(true)
@@ -105,8 +106,8 @@ type toWrite struct {
 	buf  []byte
 }
 
-// submitAll is submit for several, whose waiters are tasks.
-func (s *line) submitAll(list []*segment) {
+// submitAll is submit for several, whose waiters are tasks of the loop.
+func (s *line) submitAll(l *loop.Loop, list []*segment) {
 	var told []*segment
 	var room [16]toWrite
 	writes := room[:0]
@@ -115,7 +116,7 @@ func (s *line) submitAll(list []*segment) {
 		if g.state != stateCollected {
 			continue // given up
 		}
-		if err := s.place(g); err != nil {
+		if err := s.place(l, g); err != nil {
 			g.err, g.state = err, stateFinished
 			told = append(told, g)
 		}

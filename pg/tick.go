@@ -20,6 +20,7 @@ type collector struct {
 
 	// These belong to the loop.
 	list    []*segment
+	owned   int // how many of them are for sessions
 	waiting int
 	flushes bool // it will be run at the end of the tick
 
@@ -48,6 +49,9 @@ func (db *DB) collect(l *loop.Loop, g *segment) *collector {
 	k.list = append(k.list, g)
 	if o := g.lease.session(); o != nil {
 		o.collected.Add(1)
+		if k.owned++; k.owned == ownedAtOnce {
+			k.sendOwned()
+		}
 	}
 	if !k.flushes {
 		k.flushes = true
@@ -89,31 +93,58 @@ func (db *DB) flush(l *loop.Loop, s *owned) {
 		return true
 	})
 	s.collected.Add(-int32(len(now)))
-	s.submitAll(now)
+	k.owned -= len(now)
+	s.submitAll(l, now)
+}
+
+// ownedAtOnce is how many segments for sessions wait for the tick's end. Each has a connection for itself, as a rule, so there is no
+// write to be saved. If all of many waited, the servers would have nothing to do while the loop is at the tick, and the loop
+// nothing while they are at work.
+const ownedAtOnce = 4
+
+// sendOwned submits what was collected for sessions.
+func (k *collector) sendOwned() {
+	var owned []*segment
+	k.list = slices.DeleteFunc(k.list, func(g *segment) bool {
+		o := g.lease.session()
+		if o == nil {
+			return false
+		}
+		o.collected.Add(-1)
+		owned = append(owned, g)
+		return true
+	})
+	k.owned = 0
+	k.send(owned)
+}
+
+// send submits segments, those of one line that stand side by side in one step.
+func (k *collector) send(list []*segment) {
+	for len(list) > 0 {
+		s := list[0].lease.line
+		n := 1
+		for n < len(list) && list[n].lease.line == s {
+			n++
+		}
+		s.submitAll(k.loop, list[:n])
+		list = list[n:]
+	}
 }
 
 // RunInLoop is called at the tick's end. It submits what was collected, with one write for each
 // connection.
 func (k *collector) RunInLoop() {
-	k.flushes = false
+	k.flushes, k.owned = false, 0
 	k.list = slices.DeleteFunc(k.list, func(g *segment) bool {
 		if o := g.lease.session(); o != nil {
 			o.collected.Add(-1)
 		}
 		return g.state != stateCollected // given up
 	})
-	if len(k.list) == 1 && k.waiting == 1 {
+	if len(k.list) == 1 && k.waiting == 1 && !k.loop.Polling() {
 		k.submitOne(k.list[0])
 	} else {
-		for list := k.list; len(list) > 0; {
-			s := list[0].lease.line
-			n := 1
-			for n < len(list) && list[n].lease.line == s {
-				n++
-			}
-			s.submitAll(list[:n])
-			list = list[n:]
-		}
+		k.send(k.list)
 	}
 	clear(k.list)
 	k.list = k.list[:0]
@@ -151,7 +182,7 @@ func (k *collector) Sleep(d time.Duration) {
 		}
 		defer func() { _ = c.w.net.SetReadDeadline(time.Time{}) }()
 	}
-	c.read(awake{}, k.until)
+	c.read(awake{k.loop}, k.until)
 }
 
 // untilInterrupted is a time for which no deadline is worth its while.
@@ -159,9 +190,15 @@ const untilInterrupted = time.Hour
 
 // awake has the loop stop reading whatever interrupts it: its own timer, somebody who wakes it, or
 // a reader before it.
-type awake struct{}
+type awake struct{ loop *loop.Loop }
 
 func (awake) Err() error { return errAwake }
+
+// inSleep reports whether the reader is a loop that sleeps in the read.
+func inSleep(ctx ending) bool {
+	_, ok := ctx.(awake)
+	return ok
+}
 
 var errAwake = errors.New("pg: the loop has something to do")
 
@@ -178,10 +215,7 @@ func (k *collector) Interrupt() {
 	_ = c.w.net.SetReadDeadline(longAgo)
 }
 
-// Rise implements loop.Sleeper. The resident reads on.
+// Rise implements loop.Sleeper. The loop reads when something has come.
 func (k *collector) Rise() {
-	c := k.conn
-	c.mu.Lock()
-	c.passOn()
-	c.mu.Unlock()
+	k.conn.enterOrPass(k.loop)
 }

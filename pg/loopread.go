@@ -1,0 +1,204 @@
+package pg
+
+import (
+	"errors"
+
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// A loop reads the connections on which only its own tasks wait: a session that a task owns, or a lane for whose answers nobody
+// else waits. It waits for all of them in one place (loop.Poll), so an answer wakes no other goroutine, and answers that have
+// come at the same time resume their tasks in one tick.
+//
+// The role is the loop's (looped) only while each segment on the list is one of its tasks'. When another party joins, a
+// goroutine, another loop, the driver itself, or when a task stops waiting, the role is recalled: the resident has it from
+// then on, as a loop may be busy for long, or end. It's the loop's again when nothing is expected and a task sends something.
+//
+// In a loop with a virtual clock, or one that chooses what is next, the resident reads: such a loop waits for what is under way
+// in ways of its own, and takes answers in the order of the requests.
+
+// A place is a connection in a loop that reads it, or has read it last.
+type place struct {
+	conn   *conn
+	loop   *loop.Loop
+	polled *loop.Polled
+}
+
+// readBy sees to it that there is a reader, if something is expected: the loop, if it can be. The loop is that of the caller,
+// or nil. It needs the mutex.
+func (c *conn) readBy(l *loop.Loop) {
+	switch {
+	case c.sent.len() == 0 || c.dead != nil:
+	case c.role == looped:
+		c.joinedBy(l)
+	case c.role != nobody:
+	case l == nil || !c.enter(l):
+		c.giveToResident()
+	}
+}
+
+// enter gives the role to the loop, which must be the caller's, and reports whether it could. It needs the mutex, and nobody
+// must have the role but the caller.
+func (c *conn) enter(l *loop.Loop) bool {
+	if c.failed != nil || c.line.forced || l.Virtual() || l.Chooser() != nil || !c.settleIn(l) {
+		return false
+	}
+	for i := range c.sent.len() {
+		if c.sent.at(i).waitsIn() != l {
+			return false
+		}
+	}
+	c.role, c.until, c.recalled = looped, nil, false
+	c.waits.Store(true) // until the loop reads, nobody can rely on its writing
+	return true
+}
+
+// enterOrPass gives the role, which a sleeping loop has had, to the same loop that is awake, or away.
+func (c *conn) enterOrPass(l *loop.Loop) {
+	c.mu.Lock()
+	entered := c.enter(l)
+	if !entered {
+		c.passOn()
+	}
+	c.mu.Unlock()
+	if entered {
+		l.Schedule(c.place.Load()) // something may have come that wasn't read. Not with the mutex, which Interrupt needs
+	}
+}
+
+// settleIn gives the connection a place in the loop, and reports whether it has one.
+func (c *conn) settleIn(l *loop.Loop) bool {
+	p := c.place.Load()
+	if p != nil && p.loop == l && !p.polled.Gone() {
+		return true
+	}
+	if c.w.glance == nil || c.unpollable {
+		return false
+	}
+	c.leaveLoop()
+	p = &place{conn: c, loop: l}
+	var err error
+	if e := c.w.glance.raw.Control(func(fd uintptr) { p.polled, err = l.Poll(fd, p) }); e != nil {
+		return false
+	}
+	if err != nil {
+		c.unpollable = !errors.Is(err, loop.ErrClosed)
+		return false
+	}
+	c.place.Store(p)
+	return true
+}
+
+// leaveLoop takes the connection from the loop that has read it, before its descriptor is closed, or because others use it now
+// and what comes would wake that loop in vain. Any goroutine may call it.
+func (c *conn) leaveLoop() {
+	if p := c.place.Swap(nil); p != nil {
+		p.polled.Remove()
+	}
+}
+
+// joinedBy takes the role from a loop that has it, if that isn't l, which may be nil: another party waits for what comes. It needs
+// the mutex.
+func (c *conn) joinedBy(l *loop.Loop) {
+	if p := c.place.Load(); c.role == looped && (p == nil || p.loop != l) {
+		c.takeFromLoop()
+	}
+}
+
+// takeFromLoop takes the role from a loop, if a loop has it. If that is reading just now it passes the role on when it has done so.
+// It needs the mutex.
+func (c *conn) takeFromLoop() {
+	switch {
+	case c.role != looped:
+	case !c.waits.Load():
+		c.recalled = true
+	case c.sent.len() == 0 && c.failed == nil:
+		c.role = nobody
+		c.arm()
+	default:
+		c.giveToResident()
+	}
+}
+
+// Ready implements loop.Pollable.
+func (p *place) Ready(r loop.Readiness) {
+	if r&loop.Readable != 0 {
+		p.RunInLoop()
+	}
+}
+
+// RunInLoop reads what has come, if the loop has the role.
+func (p *place) RunInLoop() {
+	c := p.conn
+	c.mu.Lock()
+	reads := c.role == looped && c.place.Load() == p && c.waits.Load()
+	if reads {
+		c.waits.Store(false)
+	}
+	c.mu.Unlock()
+	if reads {
+		c.readInLoop(p)
+	}
+}
+
+// readsAtOnce is how many times a loop reads from a connection before others have their turn.
+const readsAtOnce = 8
+
+// takeAll handles the messages that have come. It returns why it has stopped.
+func (c *conn) takeAll() error {
+	for {
+		kind, body, err := c.frames.next()
+		if err == nil && c.calls(kind) {
+			c.frames.back(body)
+			err = errHook
+		}
+		if err == nil {
+			err = c.take(kind, body)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// errHook says that a message is for a function of the application, which isn't called in a loop: it may block, or end its goroutine.
+var errHook = errors.New("pg: a hook is to be called")
+
+// calls reports whether a message of this kind makes the reader call a function of the application.
+func (c *conn) calls(kind byte) bool {
+	hooks := c.line.db.config.Conn
+	return kind == 'N' && hooks.OnNotice != nil || kind == 'A' && hooks.OnNotification != nil
+}
+
+// readInLoop handles what has come. It doesn't block.
+func (c *conn) readInLoop(p *place) {
+	c.w.glance.left = readsAtOnce
+	err := c.takeAll()
+	exhausted := c.w.glance.left == 0
+	c.w.glance.left = -1
+	goesOn := false
+	var buf []byte
+	c.mu.Lock()
+	switch {
+	case err == errYield:
+		c.passOn()
+	case err == errHook:
+		c.giveToResident()
+	case err != errNothing: // closing a connection may block
+		c.broken = err
+		c.giveToResident()
+	default:
+		buf = c.takeOut()
+		c.waits.Store(true)
+		if c.recalled || c.failed != nil {
+			c.takeFromLoop()
+		} else {
+			goesOn = exhausted
+		}
+	}
+	c.mu.Unlock()
+	c.write(buf)
+	if goesOn {
+		p.loop.Schedule(p)
+	}
+}

@@ -146,7 +146,19 @@ func (t *attempts) calling() string {
 	return "a function of the configuration"
 }
 
-// noting returns the configuration, with functions that note what they are called for.
+// within returns a context by which the functions of [attempts.noting] know that they are called for
+// the connecting itself. pgconn dials again later, in a goroutine of its own, to cancel a statement of
+// a connection that it closes; that is noted nowhere.
+func (t *attempts) within(ctx context.Context) context.Context {
+	return context.WithValue(ctx, attemptsKey{}, t)
+}
+
+func (t *attempts) own(ctx context.Context) bool { return ctx.Value(attemptsKey{}) == t }
+
+type attemptsKey struct{}
+
+// noting returns the configuration, with functions that note what they are called for under a context
+// of [attempts.within].
 func (t *attempts) noting() *pgconn.Config {
 	from := t.config
 	config := *from
@@ -160,6 +172,9 @@ func (t *attempts) noting() *pgconn.Config {
 		return found, err
 	}
 	config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if !t.own(ctx) {
+			return from.DialFunc(ctx, network, addr)
+		}
 		t.dials = append(t.dials, ConnectAttempt{Address: addr, Stage: ConnectDial})
 		t.calls = "DialFunc"
 		socket, err := from.DialFunc(ctx, network, addr)
@@ -171,6 +186,12 @@ func (t *attempts) noting() *pgconn.Config {
 		return socket, err
 	}
 	config.AfterNetConnect = func(ctx context.Context, config *pgconn.Config, socket net.Conn) (_ net.Conn, err error) {
+		if !t.own(ctx) {
+			if from.AfterNetConnect == nil {
+				return socket, nil
+			}
+			return from.AfterNetConnect(ctx, config, socket)
+		}
 		if from.AfterNetConnect != nil {
 			t.calls = "AfterNetConnect"
 			socket, err = from.AfterNetConnect(ctx, config, socket)

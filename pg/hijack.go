@@ -42,7 +42,7 @@ type canceller interface {
 // part, in which a network can become silent.
 func connect(ctx context.Context, at *attempts) (*wire, error) {
 	config := at.config
-	pc, err := pgconn.ConnectConfig(ctx, withSockets(at.noting()))
+	pc, err := pgconn.ConnectConfig(at.within(ctx), withSockets(at.noting()))
 	if err != nil {
 		return nil, err
 	}

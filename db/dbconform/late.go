@@ -168,7 +168,7 @@ var late = []test{
 	}},
 	{"Events.Connect can't keep the connection", func(c *run) {
 		table := c.items(1)
-		c.sharesDatabase(table)
+		open := c.onTheDatabaseOf(table)
 		leave := map[string]func(conn *db.Conn){}
 		value := newSlow(2)
 		var wait func() error
@@ -196,7 +196,7 @@ var late = []test{
 			if what == "a stream" && !c.can("Stream") {
 				continue
 			}
-			_, err := c.Open(c.T, c.ctx, db.PoolSize(1), db.OnEvents(db.Events{Connect: func(ctx context.Context, conn *db.Conn) error {
+			_, err := open(db.PoolSize(1), db.OnEvents(db.Events{Connect: func(ctx context.Context, conn *db.Conn) error {
 				leave(conn)
 				return nil
 			}}))
@@ -262,13 +262,18 @@ func tooLate(call func() error) (err error) {
 	return call()
 }
 
-// sharesDatabase skips the case unless other Engines see the case's table.
-func (c *run) sharesDatabase(table string) {
+// onTheDatabaseOf returns a function that opens another Engine on the database that has the case's table. It skips the
+// case if there can be none.
+func (c *run) onTheDatabaseOf(table string) func(opts ...db.Option) (*db.Engine, error) {
 	c.Helper()
+	if c.can("Impatient") {
+		return func(opts ...db.Option) (*db.Engine, error) { return c.Impatient(c.T, c.ctx, c.engine(), opts...) }
+	}
 	if _, err := c.another().Query(c.ctx, "select * from "+table); err != nil {
 		c.is(err, db.ErrUndefinedTable)
 		c.Skip("each Engine has a database of its own")
 	}
+	return func(opts ...db.Option) (*db.Engine, error) { return c.Open(c.T, c.ctx, opts...) }
 }
 
 // isEnded fails the case unless an error says that what was called is over.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/explore"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -63,7 +64,7 @@ func (p *pool) dial(ctx context.Context, old *physical) (*physical, error) {
 			go p.putBack(context.Background(), c)
 		}
 	}()
-	_, err := repaint.Await(ctx, d.start())
+	_, err := repaint.Await(ctx, d.start(ctx))
 	returned = true
 	if err == loop.ErrGoexit {
 		runtime.Goexit()
@@ -80,13 +81,27 @@ func (p *pool) dial(ctx context.Context, old *physical) (*physical, error) {
 	return c, nil
 }
 
-// start runs the dialing on another goroutine.
-func (d *dialing) start() *loop.Future[struct{}] {
+// start runs the dialing on another goroutine. In a loop that explores schedules it waits for its
+// end on the spot: making a connection is no step of a schedule, and nothing goes on meanwhile.
+func (d *dialing) start(ctx context.Context) *loop.Future[struct{}] {
 	promise := loop.NewPromise[struct{}](nil)
 	promise.Future().SetName("a connection that is being made")
-	promise.AskedBy(repaint.CurrentLoop())
-	promise.UnderWay(true)
-	go promise.Complete(d.run)
+	l := repaint.CurrentLoop()
+	if explore.Of(l) == nil {
+		promise.AskedBy(l)
+		promise.UnderWay(true)
+		go promise.Complete(d.run)
+		return promise.Future()
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		promise.Complete(d.run)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
 	return promise.Future()
 }
 

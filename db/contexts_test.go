@@ -4,107 +4,16 @@ import (
 	"context"
 	"errors"
 	"runtime"
-	"sync"
+	"slices"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1239206e/repaint/db"
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
+	"github.com/seed1239206e/repaint/internal/contexttest"
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
-
-// contextKey is the tests' own.
-type contextKey struct{}
-
-// ownContext is a context that isn't made by package context.
-type ownContext struct {
-	context.Context
-	done chan struct{}
-	mu   sync.Mutex
-	err  error
-}
-
-func (c *ownContext) Done() <-chan struct{} { return c.done }
-
-func (c *ownContext) Err() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
-}
-
-func (c *ownContext) end() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err == nil {
-		c.err = context.Canceled
-		close(c.done)
-	}
-}
-
-var errWhy = errors.New("the reason of the end")
-
-// makes are the makes of contexts. end ends one; nil if it ends by itself, or never.
-var makes = []struct {
-	name string
-	make func(parent context.Context) (ctx context.Context, end func())
-	want []error // what errors.Is finds; none if the wait goes on until it is granted
-}{
-	{"Background", func(context.Context) (context.Context, func()) { return context.Background(), nil }, nil},
-	{"the caller's", func(p context.Context) (context.Context, func()) { return p, nil }, nil},
-	{"a value", func(p context.Context) (context.Context, func()) { return context.WithValue(p, contextKey{}, 1), nil }, nil},
-	{"WithoutCancel of one that has ended", func(p context.Context) (context.Context, func()) {
-		ctx, cancel := context.WithCancel(p)
-		cancel()
-		return context.WithoutCancel(ctx), nil
-	}, nil},
-	{"cancelled before", func(p context.Context) (context.Context, func()) {
-		ctx, cancel := context.WithCancel(p)
-		cancel()
-		return ctx, nil
-	}, []error{context.Canceled}},
-	{"WithCancel", func(p context.Context) (context.Context, func()) { return context.WithCancel(p) }, []error{context.Canceled}},
-	{"WithCancelCause", func(p context.Context) (context.Context, func()) {
-		ctx, cancel := context.WithCancelCause(p)
-		return ctx, func() { cancel(errWhy) }
-	}, []error{context.Canceled, errWhy}},
-	{"a value in WithCancel", func(p context.Context) (context.Context, func()) {
-		ctx, cancel := context.WithCancel(p)
-		return context.WithValue(ctx, contextKey{}, 1), cancel
-	}, []error{context.Canceled}},
-	{"independent of the caller's", func(context.Context) (context.Context, func()) { return context.WithCancel(context.Background()) }, []error{context.Canceled}},
-	{"joined by AfterFunc", func(p context.Context) (context.Context, func()) {
-		other, end := context.WithCancel(context.Background())
-		ctx, cancel := context.WithCancel(p)
-		context.AfterFunc(other, cancel)
-		return ctx, end
-	}, []error{context.Canceled}},
-	{"another package's", func(p context.Context) (context.Context, func()) {
-		ctx := &ownContext{Context: p, done: make(chan struct{})}
-		return ctx, ctx.end
-	}, []error{context.Canceled}},
-	{"below another package's", func(p context.Context) (context.Context, func()) {
-		above := &ownContext{Context: p, done: make(chan struct{})}
-		ctx, cancel := context.WithCancel(above)
-		return ctx, func() { above.end(); cancel() }
-	}, []error{context.Canceled}},
-	{"WithTimeout", func(p context.Context) (context.Context, func()) {
-		ctx, cancel := context.WithTimeout(p, time.Millisecond)
-		context.AfterFunc(ctx, cancel)
-		return ctx, nil
-	}, []error{context.DeadlineExceeded, db.ErrTimeout}},
-	{"WithTimeoutCause", func(p context.Context) (context.Context, func()) {
-		ctx, cancel := context.WithTimeoutCause(p, time.Millisecond, errWhy)
-		context.AfterFunc(ctx, cancel)
-		return ctx, nil
-	}, []error{context.DeadlineExceeded, errWhy}},
-	{"a deadline that has passed", func(p context.Context) (context.Context, func()) {
-		ctx, cancel := context.WithDeadline(p, time.Now().Add(-time.Second))
-		context.AfterFunc(ctx, cancel)
-		return ctx, nil
-	}, []error{context.DeadlineExceeded, db.ErrTimeout}},
-}
 
 // poolWaits are what waits for the one connection, or for the turn to write.
 var poolWaits = map[string]func(ctx context.Context, e *db.Engine) error{
@@ -139,7 +48,7 @@ func TestContextsOfEveryMakeInWaitsForAConnection(t *testing.T) {
 			dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 				e := dbtest.Open(t, ctx, url, db.PoolSize(1), db.MaxOverflow(0))
 				dbtest.Exec(t, ctx, e, "create table if not exists waits (n integer)")
-				for _, m := range makes {
+				for _, m := range contexttest.Makes {
 					for wait, call := range poolWaits {
 						tx, err := e.BeginTx(ctx)
 						require.NoError(t, err)
@@ -148,7 +57,7 @@ func TestContextsOfEveryMakeInWaitsForAConnection(t *testing.T) {
 						waited := false
 						err = c.Together(ctx, 2, func(ctx context.Context, i int) error {
 							if i == 0 {
-								inner, end := m.make(ctx)
+								inner, end := m.New(ctx)
 								if end != nil {
 									before := e.Stats().Waiting
 									go func() {
@@ -160,28 +69,32 @@ func TestContextsOfEveryMakeInWaitsForAConnection(t *testing.T) {
 								}
 								err := call(inner, e)
 								waited = true
-								for _, want := range m.want {
+								wanted := m.Want
+								if slices.Contains(wanted, context.DeadlineExceeded) {
+									wanted = append(slices.Clip(wanted), db.ErrTimeout)
+								}
+								for _, want := range wanted {
 									if !errors.Is(err, want) {
-										t.Errorf("%s, %s: %v isn't %v", m.name, wait, err, want)
+										t.Errorf("%s, %s: %v isn't %v", m.Name, wait, err, want)
 									}
 								}
-								if m.want != nil {
+								if m.Want != nil {
 									return nil
 								}
 								return err
 							}
-							if m.want == nil {
+							if m.Want == nil {
 								dbtest.UntilWaiting(ctx, e, 1)
 								return tx.Rollback(ctx)
 							}
 							return nil
 						})
-						require.NoError(t, err, "%s, %s", m.name, wait)
+						require.NoError(t, err, "%s, %s", m.Name, wait)
 						require.True(t, waited)
-						if m.want != nil {
+						if m.Want != nil {
 							require.NoError(t, tx.Rollback(ctx))
 						}
-						require.Zero(t, e.Stats().Waiting, "%s, %s", m.name, wait)
+						require.Zero(t, e.Stats().Waiting, "%s, %s", m.Name, wait)
 						dbtest.Exec(t, ctx, e, "delete from waits") // all of it works again
 					}
 				}

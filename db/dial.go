@@ -49,6 +49,14 @@ const (
 // dial makes a connection for a place that the caller has, in which there may be an old one. If it
 // fails, the place is given up.
 func (p *pool) dial(ctx context.Context, old *physical) (*physical, error) {
+	if why := loop.ContextError(ctx); why != nil { // it has had no caller from the beginning
+		if old != nil {
+			p.putBack(ctx, old)
+		} else {
+			p.vacate(false)
+		}
+		return nil, p.unreachable(ctx, why)
+	}
 	p.mu.Lock()
 	p.last++
 	d := &dialing{p: p, old: old, c: &physical{generation: p.generation, id: p.last, raw: p.setUp != nil}}

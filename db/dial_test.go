@@ -192,6 +192,27 @@ func TestConnectingWithoutACallerIsLimited(t *testing.T) {
 	})
 }
 
+// A context that had ended before makes no connection, which would only outlive the call.
+func TestAContextThatHasEndedConnectsNowhere(t *testing.T) {
+	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
+		f := newSlowFake()
+		e := dbtest.Open(t, ctx, f.Register(), db.PoolSize(2), db.MaxOverflow(0))
+		held, err := e.Connect(ctx)
+		require.NoError(t, err)
+		ended, end := context.WithCancelCause(ctx)
+		end(errNotNow)
+		_, err = e.Exec(ended, "x")
+		require.ErrorIs(t, err, errNotNow)
+		_, err = e.Connect(ended)
+		require.ErrorIs(t, err, errNotNow)
+		_, err = db.Open(ended, f.Register())
+		require.ErrorIs(t, err, errNotNow)
+		require.EqualValues(t, 1, f.asked.Load(), "connections that were asked for")
+		require.NoError(t, held.Close())
+		require.Zero(t, e.Stats().InUse)
+	})
+}
+
 func TestACancelledOpenLeavesNothingBehind(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		f := newSlowFake()

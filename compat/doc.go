@@ -1,5 +1,5 @@
 // Package compat runs code that was written for others on repaint: for GORM, sqlx, bun and plain database/sql. It is a
-// module of its own, so that what it needs is nobody else's dependency.
+// module of its own, so that users of repaint don't depend on these libraries.
 //
 // Each store is the same small application, in the words of its library, which knows nothing of repaint. It is used by
 // many goroutines, and by many tasks of one loop.

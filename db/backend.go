@@ -81,7 +81,7 @@ var (
 	// ErrDisconnected: the connection to the database is lost or unusable.
 	ErrDisconnected = backend.ErrDisconnected
 
-	// ErrUnknownOutcome: nobody knows whether a transaction was committed, or a statement
+	// ErrUnknownOutcome: it isn't known whether a transaction was committed, or a statement
 	// outside of a transaction was applied, because its answer never came: the connection
 	// was lost, or the context ended and the database didn't answer any more. So it must
 	// not be repeated blindly. It stands beside the condition that tells why, such as

@@ -156,7 +156,7 @@ func callValuer(v driver.Valuer) (driver.Value, error) {
 	return v.Value()
 }
 
-// byDefault converts an argument that nobody else has a say in.
+// byDefault converts an argument for which the driver has no converter.
 func byDefault(arg *driver.NamedValue, d *hooks) error {
 	switch v := arg.Value.(type) {
 	case nil, int64, float64, bool, string:

@@ -21,7 +21,7 @@ type Conn struct {
 
 	d    *hooks
 	conn driver.Conn
-	// statements has those prepared on the connection, each in nobody's use.
+	// statements has those prepared on the connection, none of them in use.
 	statements statementsOf
 	// spare has been prepared for the next call, and isn't to be kept; nil if there is none.
 	spare     driver.Stmt
@@ -285,7 +285,7 @@ func (c *Conn) describe(rows driver.Rows, call *backend.Call) columnConverters {
 const largestRoom = 1 << 14
 
 // fetch copies rows into the call. They are collected in room that the connection
-// keeps, because nobody knows how many there will be.
+// keeps, because their number isn't known beforehand.
 func (c *Conn) fetch(ctx context.Context, rows driver.Rows, call *backend.Call, convert columnConverters) error {
 	n := len(call.Columns)
 	room, used := c.room, 0

@@ -132,7 +132,7 @@ func (c *Conn) texts(ctx context.Context, text string) ([][]string, error) {
 	return rows, nil
 }
 
-// execute has fn called by the explorer.
+// execute lets the explorer call fn.
 func (c *Conn) execute(ctx context.Context, text string, args []driver.NamedValue, fn func(ctx context.Context) (string, error)) error {
 	s := explore.Statement{
 		Text:    text,

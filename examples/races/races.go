@@ -1,5 +1,6 @@
-// Package races has the races that web shops have, each as a few lines of ordinary code on a database, once wrong and once
-// right. Its test explores them with repainttest: it finds a schedule in which the wrong one is wrong, and none for the right one.
+// Package races has the races that programs have which share a database, each as a few lines of
+// ordinary code, once wrong and once right. Its test explores them with repainttest: it finds a
+// schedule in which the wrong one is wrong, and none for the right one.
 package races
 
 import (
@@ -145,22 +146,5 @@ func RegisterRight(ctx context.Context, e *db.Engine, name string) error {
 	if errors.Is(err, db.ErrUnique) {
 		return ErrTaken
 	}
-	return err
-}
-
-// ClaimWrong takes the next job of a queue, which another worker may have taken since it looked.
-func ClaimWrong(ctx context.Context, e *db.Engine, worker string) error {
-	id, err := db.Scalar[int](ctx, e, "select id from job where worker is null order by id limit 1")
-	if err != nil {
-		return err
-	}
-	_, err = e.Exec(ctx, "update job set worker = :w, runs = runs + 1 where id = :id", db.Named("w", worker), db.Named("id", id))
-	return err
-}
-
-// ClaimRight locks the job that it takes, and passes over those that others have locked.
-func ClaimRight(ctx context.Context, e *db.Engine, worker string) error {
-	_, err := e.Exec(ctx, "update job set worker = :w, runs = runs + 1 where id ="+
-		" (select id from job where worker is null order by id limit 1 for update skip locked)", db.Named("w", worker))
 	return err
 }

@@ -35,7 +35,7 @@ type Guest struct {
 // loop.
 func Attach(ctx context.Context, on Host, opts ...loop.Option) (*Guest, error) {
 	family, isNew := greenlet.Enter()
-	if outer, _ := family.Value().(*runner); outer != nil {
+	if outer, _ := family.Scheduler().Value().(*runner); outer != nil {
 		return nil, fmt.Errorf("%w: Attach was called in a goroutine that has a loop already, by Run or by another Attach: detach that one first", ErrOtherLoop)
 	}
 	h := &runner{family: family, guest: true, driver: greenlet.Lookup()}
@@ -86,7 +86,7 @@ func (g *Guest) RunInLoop() {
 	}
 	h.whenEmpty = nil
 	h.close()
-	h.family.SetValue(nil)
+	h.family.Scheduler().SetValue(nil)
 	var err error
 	if h.stubborn != nil {
 		err = &notJoined{h.stubborn}

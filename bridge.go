@@ -28,7 +28,7 @@ func (t *task) start(ctx context.Context, h *runner, me *greenlet.Greenlet, self
 	t.prev.next, t.next.prev = t, t
 	h.count++
 	if h.lastTask == 1 {
-		h.loop.Attend() // the task may block before the loop is driven
+		h.loop.Bridge().Attend() // the task may block before the loop is driven
 	}
 	t.scope.init(ctx, t, h)
 	if h.explorer != nil {
@@ -36,7 +36,7 @@ func (t *task) start(ctx context.Context, h *runner, me *greenlet.Greenlet, self
 	}
 	t.greenlet = h.carrier(me)
 	h.run(t, me, t.greenlet, self)
-	if h.guest && !h.loop.Driving() {
+	if h.guest && !h.loop.Bridge().Driving() {
 		h.loop.Schedule(nothing{}) // for a tick's end, at which drivers write what the task has asked for
 	}
 }
@@ -118,7 +118,7 @@ func (t *task) subscribe(c *loop.Latch) (done bool, err error) {
 		return true, nil
 	}
 	if c.Outside(t.runner.loop) {
-		t.runner.loop.Hold()
+		t.runner.loop.Bridge().Hold()
 	}
 	return false, nil
 }
@@ -126,7 +126,7 @@ func (t *task) subscribe(c *loop.Latch) (done bool, err error) {
 func (t *task) awaited(c *loop.Latch) {
 	t.unwound()
 	if c.Outside(t.runner.loop) {
-		t.runner.loop.Release()
+		t.runner.loop.Bridge().Release()
 	}
 	if !c.Done() {
 		c.Unsubscribe(&t.waiter)
@@ -245,7 +245,7 @@ func (h *runner) drive(ctx context.Context, call string, g *greenlet.Greenlet, c
 	}
 	outside := c.Outside(h.loop)
 	if outside {
-		h.loop.Hold()
+		h.loop.Bridge().Hold()
 	}
 	h.watch.over(ctx, &h.scope, h, h)
 	h.mainWaits, h.mainCtx, h.driver = c, ctx, g
@@ -254,7 +254,7 @@ func (h *runner) drive(ctx context.Context, call string, g *greenlet.Greenlet, c
 			c.Unsubscribe(&h.mainWaiter)
 		}
 		if outside {
-			h.loop.Release()
+			h.loop.Bridge().Release()
 		}
 		h.mainWaits, h.mainCtx = nil, nil
 	}()

@@ -14,10 +14,10 @@ func (h *runner) carrier(parent *greenlet.Greenlet) *greenlet.Greenlet {
 		g := h.idle[n]
 		h.idle[n] = nil
 		h.idle = h.idle[:n]
-		h.legacy = greenlet.OwnLegacy()
+		h.legacy = h.family.Scheduler().OwnLegacy()
 		return g
 	}
-	return greenlet.NewHeld(carry, parent)
+	return h.family.Scheduler().NewHeld(carry, parent)
 }
 
 // keep notes the carrier of an ended task as idle, unless the carrier has to end with its task. It
@@ -26,11 +26,11 @@ func (h *runner) carrier(parent *greenlet.Greenlet) *greenlet.Greenlet {
 //
 //go:noinline
 func (h *runner) keep(t *task) bool {
-	if t.killed || t.parental || h.over || len(h.idle) == maxIdle || !t.greenlet.Reusable() {
+	if t.killed || t.parental || h.over || len(h.idle) == maxIdle || !h.family.Scheduler().Reusable(t.greenlet) {
 		return false
 	}
 	h.idle = append(h.idle, t.greenlet)
-	greenlet.ForgetLegacy()
+	h.family.Scheduler().ForgetLegacy()
 	return true
 }
 

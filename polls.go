@@ -35,7 +35,7 @@ func (p *polls) add(ctx context.Context, fn func(), l *loop.Loop) (stop func() b
 		list = &p.usual
 	}
 	c := &polledContext{list: list, fn: fn}
-	c.unwake = context.AfterFunc(ctx, l.Wake)
+	c.unwake = context.AfterFunc(ctx, l.Bridge().Wake)
 	list.all = append(list.all, polled{ctx.Done(), ctx, c})
 	return c.stop
 }
@@ -66,7 +66,7 @@ func (p *polls) look() {
 func (p *polls) wake(l *loop.Loop) (stops []func() bool) {
 	for _, list := range []*pollList{&p.usual, &p.foreign} {
 		for _, c := range list.all {
-			stops = append(stops, context.AfterFunc(c.ctx, l.Wake))
+			stops = append(stops, context.AfterFunc(c.ctx, l.Bridge().Wake))
 		}
 	}
 	return stops
@@ -169,7 +169,7 @@ func (h *runner) startPolling() {
 		}
 	}
 	if virtual {
-		h.loop.OnIdle(h.poll)
+		h.loop.Bridge().OnIdle(h.poll)
 	}
 }
 

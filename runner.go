@@ -72,7 +72,7 @@ func here() (*runner, *greenlet.Greenlet) {
 	if g == nil {
 		return nil, nil
 	}
-	h, _ := g.Family().Value().(*runner)
+	h, _ := g.Family().Scheduler().Value().(*runner)
 	return h, g
 }
 
@@ -108,11 +108,11 @@ func InGreenlet() bool {
 func Run(ctx context.Context, main func(ctx context.Context) error, opts ...loop.Option) (err error) {
 	family, isNew := greenlet.Enter()
 	h := &runner{loop: loop.New(opts...), family: family}
-	h.outer, _ = family.Value().(*runner)
+	h.outer, _ = family.Scheduler().Value().(*runner)
 	h.prepare(ctx)
 	h.mainWaiter.Notify(h.loop, h.lookAgain())
 	defer func() {
-		family.SetValue(h.outer)
+		family.Scheduler().SetValue(h.outer)
 		if isNew {
 			err = both(err, family.Close())
 		}
@@ -131,13 +131,13 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...loop
 func (h *runner) prepare(ctx context.Context) {
 	h.tasks.next, h.tasks.prev = &h.tasks, &h.tasks
 	h.lock = greenlet.CurrentThreadLock()
-	h.family.SetValue(h)
+	h.family.Scheduler().SetValue(h)
 	h.startPolling()
 	h.debug = h.loop.Debugging()
-	h.loop.Watch(h)
+	h.loop.Bridge().Watch(h)
 	h.explorer = explore.Of(h.loop)
 	h.notes = h.debug || h.explorer != nil
-	h.loop.Expect(h)
+	h.loop.Bridge().Expect(h)
 	enlist(h)
 	h.scope.init(ctx, h, h)
 }
@@ -213,7 +213,7 @@ var joinPatience = 10 * time.Second // a variable only for tests
 func (h *runner) end() {
 	defer func() {
 		if h.returned {
-			h.panicked = h.loop.UnobservedPanic()
+			h.panicked = h.loop.Bridge().UnobservedPanic()
 		}
 		h.close()
 	}()
@@ -262,7 +262,7 @@ func (h *runner) killLeft() {
 }
 
 // inCallback reports that the caller, which is no task, isn't the main function either.
-func (h *runner) inCallback() bool { return h.guest || h.loop.Driving() }
+func (h *runner) inCallback() bool { return h.guest || h.loop.Bridge().Driving() }
 
 // checkOuter refuses to wait for a future of a loop that stands still until this Run returns.
 func (h *runner) checkOuter(c *loop.Latch) error {

@@ -22,11 +22,11 @@ import "github.com/seed1239206e/repaint/greenlet"
 //
 //go:noinline
 func (h *runner) successor() *task {
-	if !h.family.Unhindered() {
+	if !h.family.Scheduler().Unhindered() {
 		return nil
 	}
 	for {
-		r := h.loop.Peek()
+		r := h.loop.Bridge().Peek()
 		next, _ := r.(*task)
 		y, yields := r.(*yielding)
 		if yields {
@@ -35,7 +35,7 @@ func (h *runner) successor() *task {
 		if next == nil || next.greenlet.Parent() != h.driver {
 			return nil
 		}
-		h.loop.Take()
+		h.loop.Bridge().Take()
 		if yields {
 			y.turns++
 		}

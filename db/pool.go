@@ -262,7 +262,7 @@ func (p *pool) reset(ctx context.Context, c *physical) (clean, gone bool) {
 // abandon takes back a connection whose user was killed while a call ran on it,
 // and returns at once; then runs when nothing uses the connection any more.
 func (p *pool) abandon(c *physical, then func()) {
-	done := repaint.CurrentLoop().Busy()
+	done := repaint.CurrentLoop().Bridge().Busy()
 	go func() {
 		defer done()
 		defer then()

@@ -273,7 +273,7 @@ func BenchmarkPython(b *testing.B) {
 func BenchmarkSuspended(b *testing.B) {
 	const n = 100_000
 	b.Run("greenlet", func(b *testing.B) { suspendMany(b, n, greenlet.New) })
-	b.Run("held", func(b *testing.B) { suspendMany(b, n, newHeld) })
+	b.Run("held", func(b *testing.B) { suspendMany(b, n, heldHere) })
 	b.Run("iter.Pull", func(b *testing.B) {
 		for range b.N {
 			stops := make([]func(), n)
@@ -297,8 +297,8 @@ func BenchmarkSuspended(b *testing.B) {
 	})
 }
 
-func newHeld(run func(any) (any, error), _ ...greenlet.Option) *greenlet.Greenlet {
-	return greenlet.NewHeld(run, greenlet.Current())
+func heldHere(run func(any) (any, error), _ ...greenlet.Option) *greenlet.Greenlet {
+	return newHeld(run, greenlet.Current())
 }
 
 func suspendMany(b *testing.B, n int, create func(func(any) (any, error), ...greenlet.Option) *greenlet.Greenlet) {

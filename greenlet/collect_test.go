@@ -64,7 +64,7 @@ func TestUnstartedAndHeldGreenletsAreNotKilled(t *testing.T) {
 	f := root.Family()
 	func() {
 		greenlet.New(func(any) (any, error) { t.Error("must not run"); return nil, nil })
-		_, _ = greenlet.NewHeld(func(any) (any, error) { return root.Switch(nil) }, root).Switch(nil)
+		_, _ = newHeld(func(any) (any, error) { return root.Switch(nil) }, root).Switch(nil)
 	}()
 	for range 5 {
 		runtime.GC()

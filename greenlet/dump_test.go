@@ -22,7 +22,7 @@ func TestDumpShowsTheTree(t *testing.T) {
 		return nil, nil
 	}, greenlet.Name("parent"), greenlet.Parent(idle))
 	_, _ = parent.Switch(nil)
-	child := greenlet.NewHeld(func(any) (any, error) { return root.Switch(nil) }, parent)
+	child := newHeld(func(any) (any, error) { return root.Switch(nil) }, parent)
 	_, _ = child.Switch(nil)
 
 	dump = root.Family().Dump()

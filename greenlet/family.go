@@ -231,21 +231,6 @@ func (f *Family) Len() int { return f.count }
 // called from the family.
 func (f *Family) Switches() uint64 { return f.switches }
 
-// Unhindered reports whether the caller, which must be of the family, can give control to any of its suspended greenlets in the
-// ordinary way, so that [Greenlet.Switch] can't fail: nothing traces the family, the collector has found nothing to kill,
-// and the caller's goroutine isn't locked to a thread. It is for schedulers.
-func (f *Family) Unhindered() bool { return f.running.Load() == ticket() && !f.attention.Load() }
-
-// Value returns the value that [Family.SetValue] set last. It must be called from the family.
-func (f *Family) Value() any { return f.value }
-
-// SetValue stores one value with the family. It is meant for the scheduler that drives the family's
-// greenlets, so that it can find itself from any of them. It must be called from the family.
-func (f *Family) SetValue(v any) {
-	f.value = v
-	f.running.Store(f.current.goid)
-}
-
 // String names the family for errors: "family 3 (root in goroutine 17)".
 func (f *Family) String() string {
 	return fmt.Sprintf("family %d (root in goroutine %d)", f.id, f.goid)

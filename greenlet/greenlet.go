@@ -133,28 +133,6 @@ func New(run func(arg any) (any, error), opts ...Option) *Greenlet {
 	return g
 }
 
-// NewHeld is [New] for schedulers, which keep track of their greenlets themselves. The greenlet
-// isn't killed when it is suspended and unreachable, so creating it and suspending it for the first
-// time cost less. The parent must not be nil.
-func NewHeld(run func(arg any) (any, error), parent *Greenlet) *Greenlet {
-	h := new(held)
-	h.core.id, h.core.run = lastID.Add(1), run
-	h.core.parent, h.core.fam = parent, parent.fam
-	h.core.watched, h.core.held = true, true
-	h.Greenlet.core = &h.core
-	if recordCreation.Load() {
-		h.core.extra().created = callerOfNew()
-	}
-	return &h.Greenlet
-}
-
-// A held keeps the handle and the state in one allocation, because the family needn't know when the
-// handle alone becomes unreachable.
-type held struct {
-	Greenlet
-	core
-}
-
 // Current returns the greenlet that the calling goroutine runs. It never returns nil: in a
 // goroutine that has no greenlets yet, it makes a new family and returns its root. Any goroutine
 // may call it.
@@ -181,14 +159,9 @@ func currentSlowly() *Greenlet {
 	return newFamily(id).current
 }
 
-// Reusable reports whether only the scheduler that made g with [NewHeld] can know g: g hasn't
-// called [Current] or created a greenlet, and no tracer has seen it. If so, g's function can run
-// another job instead of ending, and no other code can mistake the new job for the old one. See
-// [Legacy] for what else reuse needs. Reusable must be called by g.
-func (g *Greenlet) Reusable() bool { return !g.known && !g.fam.attention.Load() && canForget() }
-
-// Lookup is like [Current], but returns nil where Current would make a family. It is for
-// schedulers, which must keep the result to themselves: see [Greenlet.Reusable].
+// Lookup is like [Current], but returns nil where Current would make a family. Current also marks
+// the greenlet as known to other code, so that no scheduler reuses it, and Lookup doesn't: its
+// result may stand for another job later, see [Scheduler.Reusable]. Any goroutine may call it.
 func Lookup() *Greenlet {
 	if o := owners.find(goid()); o != nil {
 		if f := o.family(); f != nil {

@@ -395,7 +395,7 @@ func TestReusableIsAGreenletThatOnlyItsSchedulerKnows(t *testing.T) {
 			remove()
 		},
 	} {
-		g := greenlet.NewHeld(func(any) (any, error) {
+		g := newHeld(func(any) (any, error) {
 			use()
 			_, _ = root.Switch(nil)
 			return nil, nil
@@ -406,6 +406,6 @@ func TestReusableIsAGreenletThatOnlyItsSchedulerKnows(t *testing.T) {
 			_, err = g.Switch(nil) // it goes on where the tracer interrupted it
 			require.NoError(t, err)
 		}
-		require.Equal(t, name == "nothing" || name == "lookup", g.Reusable(), name)
+		require.Equal(t, name == "nothing" || name == "lookup", g.Family().Scheduler().Reusable(g), name)
 	}
 }

@@ -82,3 +82,8 @@ func collectReports(t *testing.T) *[]error {
 	t.Cleanup(func() { greenlet.SetReporter(old) })
 	return reports
 }
+
+// newHeld is what the scheduler of the parent's family makes.
+func newHeld(run func(arg any) (any, error), parent *greenlet.Greenlet) *greenlet.Greenlet {
+	return parent.Family().Scheduler().NewHeld(run, parent)
+}

@@ -165,7 +165,7 @@ func TestCurrentIsTheGreenletItselfHoweverItIsKilled(t *testing.T) {
 	}
 	ordinary := func(run greenletFunc, _ *greenlet.Greenlet) *greenlet.Greenlet { return greenlet.New(run) }
 	for name, create := range map[string]func(greenletFunc, *greenlet.Greenlet) *greenlet.Greenlet{
-		"New": ordinary, "NewHeld": greenlet.NewHeld,
+		"New": ordinary, "NewHeld": newHeld,
 	} {
 		t.Run(name+" and Kill", func(t *testing.T) {
 			inFamily(t)

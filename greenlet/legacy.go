@@ -24,28 +24,25 @@ var strictFIPS = fips140.Enforced()
 // A Legacy is what a goroutine passes on to a goroutine that it starts: its labels for CPU
 // profiles.
 //
-// It is for schedulers whose greenlets run one job after another (see [Greenlet.Reusable]). A job
+// It is for schedulers whose greenlets run one job after another (see [Scheduler.Reusable]). A job
 // must find what it would find in a new greenlet, so between two jobs the greenlet calls
-// [ForgetLegacy] and then [Legacy.Inherit]. Labels are passed on only where the package can read
-// goroutine descriptors: see the package documentation.
+// [Scheduler.ForgetLegacy] and then [Legacy.Inherit]. Labels are passed on only where the package
+// can read goroutine descriptors: see the package documentation.
 type Legacy struct {
 	labels unsafe.Pointer // as the runtime keeps them; nil if there are none, or if they can't be read
 }
 
-// OwnLegacy returns what the calling goroutine would pass on to a goroutine that it starts now.
-func OwnLegacy() Legacy { return Legacy{ownLabels()} }
+func ownLegacy() Legacy { return Legacy{ownLabels()} }
 
 // Inherit gives the calling goroutine the legacy of another one. The caller must have called
-// [ForgetLegacy].
+// [Scheduler.ForgetLegacy].
 func (l Legacy) Inherit() {
 	if l.labels != nil {
 		setOwnLabels(l.labels)
 	}
 }
 
-// ForgetLegacy clears what the calling goroutine has inherited or set since it started: its profile
-// labels and debug.SetPanicOnFault.
-func ForgetLegacy() {
+func forgetLegacy() {
 	debug.SetPanicOnFault(false)
 	clearOwnLabels()
 }

@@ -50,7 +50,7 @@ func (f *Family) start(g *Greenlet) {
 	var w *worker
 	if canForget() {
 		if w = f.pool.get(lock); w != nil {
-			f.legacy = OwnLegacy()
+			f.legacy = ownLegacy()
 		}
 	}
 	if w == nil {
@@ -110,7 +110,7 @@ func (w *worker) enter(yield func(struct{}) bool) {
 //
 //go:noinline
 func (w *worker) visit() {
-	ForgetLegacy()
+	forgetLegacy()
 	w.at = w.owner.lazy.Value().hop()
 	w.at.flip()
 }
@@ -151,7 +151,7 @@ func (w *worker) begin() bool {
 //go:noinline
 func (w *worker) conclude() bool {
 	f := w.job.fam
-	ForgetLegacy()
+	forgetLegacy()
 	to := f.finish(w, false)
 	w.owner.fam = nil
 	if w.mayEnd(to) && w.mustEnd(f, to) {

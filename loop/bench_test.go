@@ -66,7 +66,7 @@ func BenchmarkPost(b *testing.B) {
 	b.Run("loop", func(b *testing.B) {
 		b.ReportAllocs()
 		l := open(b)
-		l.Hold()
+		l.Bridge().Hold()
 		called, ended := 0, false
 		came := make(chan struct{}, 1)
 		fn := func() {

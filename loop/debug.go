@@ -94,8 +94,9 @@ type Holder interface {
 
 // Watch makes the loop ask h which task holds it up. In debug mode the loop also watches the code
 // that calls [Loop.Drive], from now until Close. Of a guest ([NewGuest]) it watches only the
-// guest's own ticks. Watch is meant for a bridge, on which tasks run.
-func (l *Loop) Watch(h Holder) {
+// guest's own ticks.
+func (b *Bridge) Watch(h Holder) {
+	l := b.loop()
 	l.holder = h
 	if w := l.watchdog; w != nil {
 		w.holder = h

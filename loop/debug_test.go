@@ -87,7 +87,7 @@ func TestBridgeTellsWhatHoldsTheLoopAlsoOutsideOfDrive(t *testing.T) {
 	leakcheck.Test(t)
 	r := newReports()
 	l := open(t, loop.WithDebug(time.Millisecond), loop.WithReport(r.add))
-	l.Watch(namedHolder{"task 7", "its stack"})
+	l.Bridge().Watch(namedHolder{"task 7", "its stack"})
 	require.ErrorContains(t, r.next(t), "task 7 has been holding the loop")
 	require.ErrorContains(t, r.all()[0], "its stack")
 	// After a callback it's the caller's turn again.

@@ -42,8 +42,8 @@
 // "From the loop" means: from a callback or hook, or from the code that calls Drive, while Drive
 // isn't running.
 //
-//	from any goroutine     Post, Schedule, Wake, Report; Offload; all of Future, Promise and Latch but OnDone
-//	from the loop          everything else: timers, hooks, Hold, OnDone, Stats, Close
+//	from any goroutine     Post, Schedule, Report; Offload; all of Future, Promise and Latch but OnDone
+//	from the loop          everything else: timers, hooks, descriptors, OnDone, Stats, Close
 //	not from a callback    Drive, which returns ErrReentrant
 //	not from a loop        Wait of a future, which would stop the loop
 //
@@ -79,7 +79,7 @@
 //
 // Binding is a statement, not a lock: another goroutine can complete a bound promise. But by then
 // the loop may have reported a deadlock that wasn't one. If in doubt, bind to no loop. Code that
-// waits for something outside without a future calls [Loop.Hold] and [Loop.Release].
+// waits for something outside without a future calls [Bridge.Hold] and [Bridge.Release].
 //
 // # Cancellation
 //
@@ -128,7 +128,7 @@
 //
 // # What it isn't
 //
-// There is no I/O here: no sockets are polled. A driver has goroutines that read, as usual in Go,
-// and they Post. There are no tasks, and nothing waits: packages greenlet and repaint have that.
-// And a loop doesn't make programs faster by parallelism. It uses one core, and gives order.
+// The loop reads and writes nothing itself. It tells a driver which of its descriptors are ready
+// ([Loop.Poll]); a driver that has goroutines for its I/O, as usual in Go, posts from them. There
+// are no tasks, and nothing waits: packages greenlet and repaint have that. And a loop doesn't make programs faster by parallelism. It uses one core, and gives order.
 package loop

@@ -51,7 +51,7 @@ func ExampleHolder() {
 	reported := make(chan error, 1)
 	l := loop.New(loop.WithDebug(time.Millisecond), loop.WithReport(func(err error) { reported <- err }))
 	defer l.Close()
-	l.Watch(&bridge{current: "task 7"})
+	l.Bridge().Watch(&bridge{current: "task 7"})
 	var held *loop.HeldError
 	errors.As(<-reported, &held)
 	fmt.Println(held.Holder)

@@ -38,7 +38,7 @@ func ExamplePollable() {
 		fmt.Println(err)
 		return
 	}
-	l.Hold() // somebody outside will write
+	l.Bridge().Hold() // somebody outside will write
 	go func() { _, _ = syscall.Write(fds[1], []byte("hello")) }()
 	if err := l.Drive(func() bool { return r.got != "" }); err != nil {
 		fmt.Println(err)

@@ -41,8 +41,8 @@ func ExampleSleeper() {
 		fmt.Println(message)
 		done = true
 	}}
-	l.Hold()
-	l.OnTickEnd(func() { l.SleepIn(m) })
+	l.Bridge().Hold()
+	l.OnTickEnd(func() { l.Bridge().SleepIn(m) })
 	_ = l.Drive(func() bool { return done })
 	// Output: hello
 }

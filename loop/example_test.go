@@ -57,14 +57,14 @@ func ExampleLoop_Post() {
 	var lines []string // needs no lock: only callbacks touch it
 	closed := false
 
-	l.Hold()
+	l.Bridge().Hold()
 	go func() {
 		for line := range strings.Lines("one\ntwo\n") {
 			l.Post(func() { lines = append(lines, strings.TrimSpace(line)) })
 		}
 		l.Post(func() {
 			closed = true
-			l.Release()
+			l.Bridge().Release()
 		})
 	}()
 

@@ -18,7 +18,7 @@ func (fn expecter) LoopExpects() time.Duration { return fn() }
 func TestExpecterIsAskedBeforeADeadlockIsReported(t *testing.T) {
 	inEachClock(t, func(t *testing.T, l *loop.Loop) {
 		asked := 0
-		l.Expect(expecter(func() time.Duration { asked++; return 0 }))
+		l.Bridge().Expect(expecter(func() time.Duration { asked++; return 0 }))
 		fired := false
 		l.CallLater(time.Millisecond, func() { fired = true })
 		require.NoError(t, l.Drive(func() bool { return fired }))
@@ -32,7 +32,7 @@ func TestExpecterIsAskedAgainWhenItsTimeIsOver(t *testing.T) {
 	inEachClock(t, func(t *testing.T, l *loop.Loop) {
 		began := time.Now()
 		waits := []time.Duration{time.Millisecond, time.Millisecond, 0}
-		l.Expect(expecter(func() time.Duration {
+		l.Bridge().Expect(expecter(func() time.Duration {
 			wait := waits[0]
 			waits = waits[1:]
 			return wait
@@ -46,22 +46,22 @@ func TestExpecterIsAskedAgainWhenItsTimeIsOver(t *testing.T) {
 func TestWhatIsScheduledEndsTheWaitForWhatAnExpecterExpects(t *testing.T) {
 	inEachClock(t, func(t *testing.T, l *loop.Loop) {
 		called := false
-		l.Expect(expecter(func() time.Duration {
+		l.Bridge().Expect(expecter(func() time.Duration {
 			go l.Post(func() { called = true })
 			return time.Hour
 		}))
 		require.NoError(t, l.Drive(func() bool { return called }))
-		l.Expect(expecter(func() time.Duration {
+		l.Bridge().Expect(expecter(func() time.Duration {
 			l.CallSoon(func() { called = false })
 			return 0
 		}))
 		require.NoError(t, l.Drive(func() bool { return !called }), "it is what has become ready that counts")
-		l.Expect(expecter(func() time.Duration {
-			go l.Wake()
+		l.Bridge().Expect(expecter(func() time.Duration {
+			go l.Bridge().Wake()
 			return time.Hour
 		}))
 		looks := 0
-		l.OnIdle(func() {
+		l.Bridge().OnIdle(func() {
 			if looks++; looks == 2 {
 				l.CallSoon(func() { called = true })
 			}
@@ -74,9 +74,9 @@ func TestPanicOfAnExpecterPassesThroughDrive(t *testing.T) {
 	l := loop.New()
 	defer l.Close()
 	boom := errors.New("boom")
-	l.Expect(expecter(func() time.Duration { panic(boom) }))
+	l.Bridge().Expect(expecter(func() time.Duration { panic(boom) }))
 	require.PanicsWithValue(t, boom, func() { _ = l.Drive(never) })
-	l.Expect(expecter(func() time.Duration { return 0 }))
+	l.Bridge().Expect(expecter(func() time.Duration { return 0 }))
 	require.ErrorIs(t, l.Drive(never), loop.ErrDeadlock)
 }
 

@@ -130,7 +130,7 @@ func TestDebugModeWatchesAGuestsTicksOnly(t *testing.T) {
 	h := newHostLoop()
 	r := newReports()
 	l := loop.NewGuest(h.post, loop.WithDebug(time.Millisecond), loop.WithReport(r.add))
-	l.Watch(namedHolder{"task 7", "its stack"})
+	l.Bridge().Watch(namedHolder{"task 7", "its stack"})
 	time.Sleep(20 * time.Millisecond) // the watched thing: that time goes by
 	require.Empty(t, r.all())
 	until := make(chan struct{})

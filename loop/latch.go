@@ -59,7 +59,7 @@ func (c *Latch) OnDone(l *Loop, fn func()) {
 	s := &subscription{fn: fn}
 	s.waiter.Notify(l, s)
 	if c.Outside(l) {
-		l.Hold()
+		l.Bridge().Hold()
 		s.held = l
 	}
 	if !c.Subscribe(&s.waiter) {
@@ -75,7 +75,7 @@ type subscription struct {
 
 func (s *subscription) RunInLoop() {
 	if s.held != nil {
-		s.held.Release()
+		s.held.Bridge().Release()
 	}
 	s.fn()
 }

@@ -63,7 +63,7 @@ type Loop struct {
 	ready    []Runnable
 	asleep   bool
 	turns    uint64 // how often the loop has looked what is ready
-	nudged   bool   // by Wake, since the loop last looked
+	nudged   bool   // by nudge, since the loop last looked
 	minds    bool   // while asleep: wants to know when nothing offloaded runs any more
 	closed   bool
 	requests requests
@@ -184,7 +184,7 @@ func (l *Loop) OnTickEnd(fn func()) (remove func()) {
 func (l *Loop) CallAtTickEnd(r Runnable) {
 	l.ends = append(l.ends, r)
 	if l.post != nil && !l.driving {
-		l.Wake() // the host hasn't been asked for a tick
+		l.nudge() // the host hasn't been asked for a tick
 	}
 }
 
@@ -199,15 +199,8 @@ type hook struct{ fn func() }
 // In a loop that is never idle fn is never called; see [Loop.CallWhenIdleSoon].
 func (l *Loop) CallWhenIdle(fn func()) { l.idle = append(l.idle, idleCall{run: callback(fn)}) }
 
-// OnIdle makes the loop call fn each time that nothing is ready, before the functions of
-// [Loop.CallWhenIdle] and before the loop sleeps, and also every 64 ticks, in case the loop is
-// never idle. Callbacks that fn schedules run first. OnIdle is for a bridge. There is one such
-// function, the last that was set.
-func (l *Loop) OnIdle(fn func()) { l.onIdle = fn }
-
-// Wake makes a sleeping loop check again whether it is idle, and call its function of
-// [Loop.OnIdle]. Any goroutine may call it.
-func (l *Loop) Wake() {
+// nudge is [Bridge.Wake].
+func (l *Loop) nudge() {
 	l.mu.Lock()
 	wake := l.asleep
 	l.asleep = false
@@ -224,26 +217,11 @@ func (l *Loop) Now() time.Time { return l.clock.base.Add(l.clock.elapsed()) }
 // Virtual reports whether the clock is virtual. Any goroutine may call it.
 func (l *Loop) Virtual() bool { return l.clock.virtual }
 
-// Hold says that something outside will call in, though the loop can't see what: until
-// [Loop.Release], silence isn't taken for a deadlock.
-func (l *Loop) Hold() { l.holds++ }
-
-// Release undoes one [Loop.Hold]. It panics if there is none.
-func (l *Loop) Release() {
-	if l.holds == 0 {
-		panic("loop: Release without Hold")
-	}
-	l.holds--
-}
-
-// Driving reports whether the loop is running callbacks, so that the caller must be one of them.
-func (l *Loop) Driving() bool { return l.driving }
-
 // Drive runs the loop, tick after tick, until the condition holds. It is evaluated before each
-// tick, also by [Loop.Peek].
+// tick, also by [Bridge.Peek].
 //
 // Errors: [ErrDeadlock] if nothing is ready, no timer is set, nothing offloaded is under way, and
-// nothing outside is known that might call in ([Loop.Hold], [Loop.Expect]), so that the condition
+// nothing outside is known that might call in ([Bridge.Hold], [Bridge.Expect]), so that the condition
 // could never change; [ErrReentrant] if it is called by a callback; [ErrClosed]. The loop can be
 // driven on after an error other than ErrClosed.
 //
@@ -356,7 +334,7 @@ func (l *Loop) gather() error {
 	}
 	for {
 		if !l.overseen.listed.Load() {
-			l.Attend()
+			l.attend()
 		}
 		if l.draws && l.post == nil {
 			l.hearAnswers()

@@ -70,7 +70,7 @@ func TestPostsOfEachGoroutineKeepTheirOrder(t *testing.T) {
 	leakcheck.Test(t)
 	const goroutines, posts = 8, 2000
 	l := open(t)
-	l.Hold()
+	l.Bridge().Hold()
 	var came [goroutines]int
 	ended := 0
 	var wg sync.WaitGroup
@@ -95,7 +95,7 @@ func TestPostsOfEachGoroutineKeepTheirOrder(t *testing.T) {
 
 func TestPostFromManyGoroutinesWakesTheLoopOnce(t *testing.T) {
 	l := open(t)
-	l.Hold()
+	l.Bridge().Hold()
 	for range 100 {
 		l.Post(func() {})
 	}
@@ -124,15 +124,15 @@ func TestDriveEndsWithTheTickInWhichItsConditionCameToHold(t *testing.T) {
 
 func TestCallbackCantDriveItsOwnLoop(t *testing.T) {
 	l := open(t)
-	require.False(t, l.Driving())
+	require.False(t, l.Bridge().Driving())
 	var inner error
 	l.CallSoon(func() {
-		require.True(t, l.Driving())
+		require.True(t, l.Bridge().Driving())
 		inner = l.Drive(never)
 	})
 	runDry(t, l)
 	require.ErrorIs(t, inner, loop.ErrReentrant)
-	require.False(t, l.Driving())
+	require.False(t, l.Bridge().Driving())
 }
 
 func TestCallbackCanDriveAnotherLoop(t *testing.T) {
@@ -157,7 +157,7 @@ func TestPanicOfACallbackPassesThroughDriveAndLosesNothing(t *testing.T) {
 	l.CallSoon(d.notes("behind"))
 	l.CallLater(0, d.notes("timer"))
 	require.PanicsWithValue(t, cause, func() { _ = l.Drive(never) })
-	require.False(t, l.Driving())
+	require.False(t, l.Bridge().Driving())
 	l.CallSoon(d.notes("later"))
 	require.Equal(t, diary{"before"}, d)
 	runDry(t, l)
@@ -194,7 +194,7 @@ func TestGoexitOfACallbackEndsDriveAndLosesNothing(t *testing.T) {
 func TestPanicOfTheConditionLeavesTheLoopUsable(t *testing.T) {
 	l := open(t)
 	require.Panics(t, func() { _ = l.Drive(func() bool { panic("oops") }) })
-	require.False(t, l.Driving())
+	require.False(t, l.Bridge().Driving())
 	runDry(t, l)
 }
 
@@ -314,9 +314,9 @@ func TestPanicOfAHookLeavesTheHooksBehindItToTheNextDrive(t *testing.T) {
 
 func TestReleaseWithoutHoldPanics(t *testing.T) {
 	l := open(t)
-	l.Hold()
-	l.Release()
-	require.PanicsWithValue(t, "loop: Release without Hold", l.Release)
+	l.Bridge().Hold()
+	l.Bridge().Release()
+	require.PanicsWithValue(t, "loop: Release without Hold", l.Bridge().Release)
 }
 
 func TestClosedLoopRunsNothing(t *testing.T) {

@@ -42,8 +42,10 @@ func init() {
 }
 
 // Attend has the overseer look after the loop, until it sleeps or is closed. [Loop.Drive] does so
-// by itself. It is meant for a bridge, whose tasks begin without it.
-func (l *Loop) Attend() {
+// by itself, but a task may begin before the loop is driven.
+func (b *Bridge) Attend() { b.loop().attend() }
+
+func (l *Loop) attend() {
 	o := &l.overseen
 	if l.post != nil || l.watchdog != nil || o.reported.Load() || o.listed.Load() {
 		return
@@ -62,7 +64,7 @@ func (l *Loop) Attend() {
 	}
 }
 
-// unattend ends Attend.
+// unattend ends attend.
 func (l *Loop) unattend() {
 	if !l.overseen.listed.Load() {
 		return

@@ -18,7 +18,7 @@ func TestALoopThatIsHeldIsReportedOnceAlsoWithoutDebugMode(t *testing.T) {
 	loop.SetHoldPatience(t, 20*time.Millisecond)
 	reports := make(chan error, 2)
 	l := open(t, loop.WithReport(func(err error) { reports <- err }))
-	l.Watch(someone{"its stack"})
+	l.Bridge().Watch(someone{"its stack"})
 	var e *loop.HeldError
 	l.CallSoon(func() { require.ErrorAs(t, <-reports, &e) }) // it holds the loop until there is a report
 	l.CallSoon(func() { time.Sleep(100 * time.Millisecond) })
@@ -53,7 +53,7 @@ func TestNoTimerIsLeftWhenNoLoopRuns(t *testing.T) {
 func TestAnIdleLoopHidesNoDeadlockOfTheProgram(t *testing.T) {
 	loop.SetHoldPatience(t, 20*time.Millisecond)
 	l := open(t)
-	l.Hold()
+	l.Bridge().Hold()
 	done := false
 	go func() {
 		for loop.IsAttended() { // until the overseer has seen that the loop sleeps

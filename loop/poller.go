@@ -47,7 +47,7 @@ var ErrNoPoller = fmt.Errorf("loop: no poller on this system: %w", errors.ErrUns
 // forgets it when the loop is closed.
 //
 // A descriptor in the loop doesn't keep the loop from reporting a deadlock: code that waits for it
-// awaits a promise that isn't bound to the loop, or calls [Loop.Hold]. With a virtual clock, or a
+// awaits a promise that isn't bound to the loop, or calls [Bridge.Hold]. With a virtual clock, or a
 // seed, descriptors that are ready at the same time come in the order in which they were added.
 //
 // Errors: [ErrNoPoller], [ErrClosed], or that of the kernel. Poll must be called from the loop.

@@ -84,7 +84,7 @@ func send(t testing.TB, fd int) {
 // held returns a loop with the real clock that expects something from outside.
 func held(t testing.TB, opts ...loop.Option) *loop.Loop {
 	l := open(t, opts...)
-	l.Hold()
+	l.Bridge().Hold()
 	return l
 }
 
@@ -313,7 +313,7 @@ func TestTimersOfALoopThatSleepsInItsPoller(t *testing.T) {
 		require.GreaterOrEqual(t, time.Since(begun), 5*time.Millisecond)
 	}
 	require.ErrorIs(t, l.Drive(never), loop.ErrDeadlock, "a descriptor isn't something that is expected")
-	l.Hold()
+	l.Bridge().Hold()
 	sleeps := l.Stats().Sleeps
 	done := false
 	l.CallLater(20*time.Millisecond, func() { done = true })
@@ -331,7 +331,7 @@ func TestReadyDescriptorsComeInTheOrderOfTheirRegistration(t *testing.T) {
 			var first []int
 			for try := range 5 {
 				l := loop.New(opt)
-				l.Hold()
+				l.Bridge().Hold()
 				const n = 20
 				var order []int
 				peers := make([]int, n)
@@ -368,7 +368,7 @@ func TestAVirtualClockStandsStillForADescriptorThatIsReady(t *testing.T) {
 	descriptors(t)
 	a, b := closedPair(t)
 	l := virtual(t)
-	l.Hold()
+	l.Bridge().Hold()
 	var d diary
 	_, err := l.Poll(uintptr(a), pollable(func(r loop.Readiness) {
 		if r&loop.Readable != 0 {
@@ -428,13 +428,13 @@ func TestASleeperGivesWayToThePoller(t *testing.T) {
 	bed := newBed(0, nil)
 	received := 0
 	l.CallSoon(func() {
-		require.True(t, l.SleepIn(bed))
+		require.True(t, l.Bridge().SleepIn(bed))
 		_, err := l.Poll(uintptr(a), pollable(func(loop.Readiness) {
 			n, _ := drain(a)
 			received += n
 		}))
 		require.NoError(t, err)
-		require.False(t, l.SleepIn(newBed(0, nil)), "the loop has descriptors of its own")
+		require.False(t, l.Bridge().SleepIn(newBed(0, nil)), "the loop has descriptors of its own")
 	})
 	go func() { send(t, b) }()
 	require.NoError(t, l.Drive(func() bool { return received == 1 }))

@@ -102,7 +102,8 @@ func (e *UnobservedError) send(report func(error)) {
 // UnobservedPanic returns the first panic of a task or callback of the loop that no code has looked
 // at, or nil if there is none. The caller must raise it again, because it won't be reported when
 // the loop is closed. Any goroutine may call it.
-func (l *Loop) UnobservedPanic() *PanicError {
+func (b *Bridge) UnobservedPanic() *PanicError {
+	l := b.loop()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range l.failures {

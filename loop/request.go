@@ -60,7 +60,8 @@ func (p *Promise[T]) UnderWay(now bool) bool {
 // Busy says that something outside works for the loop, though nothing awaits it: a connection is
 // made ready for its next user, say. It counts as a request that is under way until done is called,
 // by any goroutine, once. Busy must be called from the loop, which may be nil.
-func (l *Loop) Busy() (done func()) {
+func (b *Bridge) Busy() (done func()) {
+	l := b.loop()
 	if l == nil || !l.heeds() {
 		return nothing
 	}
@@ -72,7 +73,7 @@ func nothing() {}
 
 // A Prober knows of requests that are under way but won't be answered before the loop goes on:
 // statements that wait, in the database, for a lock that a transaction of one of the loop's tasks
-// has. See [Loop.Probe].
+// has. See [Bridge.Probe].
 type Prober interface {
 	// StuckRequests returns how many of the loop's requests that are under way are known to be
 	// stuck in this way. It is called from the loop, which it may block for a moment, in which it
@@ -84,7 +85,8 @@ type Prober interface {
 // probers return is as many requests as are under way, the loop goes on without the answers: a
 // virtual clock jumps, and a chooser chooses. It asks again before the next such step. Probe, and
 // the function that it returns, must be called from the loop.
-func (l *Loop) Probe(p Prober) (remove func()) {
+func (b *Bridge) Probe(p Prober) (remove func()) {
+	l := b.loop()
 	at := &probing{p}
 	l.probers = append(l.probers, at)
 	return func() {

@@ -202,7 +202,7 @@ func TestProbersSayWhichRequestsAreStuck(t *testing.T) {
 				l := virtual(t, opts...)
 				p, q := request(l), request(l)
 				stuck := &stuckRequests{n: 1} // of two
-				remove := l.Probe(stuck)
+				remove := l.Bridge().Probe(stuck)
 				var d diary
 				l.CallLater(time.Hour, d.notes("timer"))
 				q.Future().OnDone(l, d.notes("answer"))

@@ -52,9 +52,9 @@ type Expecter interface {
 	LoopExpects() time.Duration
 }
 
-// Expect makes the loop ask e before [Loop.Drive] returns [ErrDeadlock]. It is for a bridge, which
-// knows the contexts with which its tasks wait. There is one such Expecter, the last that was set.
-func (l *Loop) Expect(e Expecter) { l.expects = e }
+// Expect makes the loop ask e before [Loop.Drive] returns [ErrDeadlock]: a bridge knows the contexts
+// with which its tasks wait. There is one such Expecter, the last that was set.
+func (b *Bridge) Expect(e Expecter) { b.expects = e }
 
 // hope sleeps as long as the Expecter says. The error is what there is to return if it expects
 // nothing.

@@ -21,7 +21,7 @@ func TestPostWakesASleepingLoop(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := open(t)
-				l.Hold()
+				l.Bridge().Hold()
 				if d > 0 {
 					l.CallLater(d, func() { t.Error("the timer came first") })
 				}
@@ -60,7 +60,7 @@ func TestNoPostIsLostWhileTheLoopFallsAsleep(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			const goroutines, posts = 3, 3000
 			l := open(t)
-			l.Hold()
+			l.Bridge().Hold()
 			if ticking {
 				random := rand.New(rand.NewPCG(1, 2))
 				var timer *loop.Timer
@@ -89,7 +89,7 @@ func TestNoPostIsLostAtTheMomentOfFallingAsleep(t *testing.T) {
 	leakcheck.Test(t)
 	const posts = 20_000
 	l := open(t)
-	l.Hold()
+	l.Bridge().Hold()
 	l.CallLater(time.Hour, func() {}) // to look at it takes the loop some time
 	l.OnTickEnd(spinner(1))
 	var came atomic.Int64
@@ -146,8 +146,8 @@ func TestDeadlockIsSilenceThatNobodyWillBreak(t *testing.T) {
 		"what is ready runs first": {func(l *loop.Loop) { l.CallSoon(func() {}) }, true},
 		"a stopped timer":          {func(l *loop.Loop) { l.CallLater(1, func() {}).Stop() }, true},
 		"a hook":                   {func(l *loop.Loop) { l.OnTickEnd(func() {}) }, true},
-		"a hold":                   {func(l *loop.Loop) { l.Hold() }, false},
-		"a hold that was released": {func(l *loop.Loop) { l.Hold(); l.Hold(); l.Release(); l.Release() }, true},
+		"a hold":                   {func(l *loop.Loop) { l.Bridge().Hold() }, false},
+		"a hold that was released": {func(l *loop.Loop) { l.Bridge().Hold(); l.Bridge().Hold(); l.Bridge().Release(); l.Bridge().Release() }, true},
 		"a promise of the loop":    {func(l *loop.Loop) { loop.NewPromise[int](l).Future().OnDone(l, func() {}) }, true},
 		"a promise of nobody":      {func(l *loop.Loop) { loop.NewPromise[int](nil).Future().OnDone(l, func() {}) }, false},
 		"a promise of another loop": {func(l *loop.Loop) {

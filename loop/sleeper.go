@@ -4,7 +4,7 @@ import "time"
 
 // A Sleeper is an operation that a loop can wait in when it has nothing to do, instead of waiting
 // for another goroutine to wake it. Usually it is a read from the network whose result the loop
-// awaits. That saves the hand-over from a goroutine that would read otherwise. See [Loop.SleepIn].
+// awaits. That saves the hand-over from a goroutine that would read otherwise. See [Bridge.SleepIn].
 type Sleeper interface {
 	// Sleep waits until something has been scheduled in the loop, d has passed, or Interrupt has
 	// been called, even before Sleep. It may return too early.
@@ -21,7 +21,8 @@ type Sleeper interface {
 // the goroutine that drives the loop, unless SleepIn returns false: as it does if there is another
 // Sleeper already, for a guest, which doesn't sleep, with a virtual clock, whose time is not that
 // of a network, and if the loop has descriptors of its own to wait for ([Loop.Poll]).
-func (l *Loop) SleepIn(s Sleeper) bool {
+func (b *Bridge) SleepIn(s Sleeper) bool {
+	l := b.loop()
 	if l.bed != nil || l.post != nil || l.clock.virtual || !l.driving || l.Polling() {
 		return false
 	}

@@ -49,13 +49,13 @@ func TestALoopSleepsInASleeperUntilItHasSomethingForIt(t *testing.T) {
 	leakcheck.Test(t)
 	synctest.Test(t, func(t *testing.T) {
 		l := open(t)
-		l.Hold()
+		l.Bridge().Hold()
 		came, start := false, time.Now()
 		b := newBed(time.Second, func() { l.Post(func() { came = true }) })
 		l.CallSoon(func() {
 			l.CallAtTickEnd(runnable(func() {
-				require.True(t, l.SleepIn(b))
-				require.False(t, l.SleepIn(newBed(0, nil)), "there is room for one")
+				require.True(t, l.Bridge().SleepIn(b))
+				require.False(t, l.Bridge().SleepIn(newBed(0, nil)), "there is room for one")
 			}))
 		})
 		require.NoError(t, l.Drive(func() bool { return came }))
@@ -82,10 +82,10 @@ func TestASleeperIsInterruptedByWhoeverWakesTheLoop(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := open(t)
-				l.Hold()
+				l.Bridge().Hold()
 				came := false
 				b := newBed(0, nil)
-				remove := l.OnTickEnd(func() { l.SleepIn(b) })
+				remove := l.OnTickEnd(func() { l.Bridge().SleepIn(b) })
 				wake(l, func() {
 					came = true
 					remove()
@@ -114,7 +114,7 @@ func TestASleeperRisesIfTheLoopDoesNotSleep(t *testing.T) {
 			done := false
 			l.CallSoon(func() {
 				l.CallAtTickEnd(runnable(func() {
-					require.True(t, l.SleepIn(b))
+					require.True(t, l.Bridge().SleepIn(b))
 					then(l, &done)
 				}))
 			})
@@ -130,12 +130,12 @@ func TestASleeperRisesIfTheLoopDoesNotSleep(t *testing.T) {
 func TestSomeLoopsDoNotSleepInAnything(t *testing.T) {
 	b := newBed(0, nil)
 	l := virtual(t)
-	l.CallSoon(func() { require.False(t, l.SleepIn(b)) })
+	l.CallSoon(func() { require.False(t, l.Bridge().SleepIn(b)) })
 	runDry(t, l)
 	var posted []func()
 	guest := loop.NewGuest(func(fn func()) { posted = append(posted, fn) })
 	defer guest.Close()
-	guest.CallSoon(func() { require.False(t, guest.SleepIn(b)) })
+	guest.CallSoon(func() { require.False(t, guest.Bridge().SleepIn(b)) })
 	for len(posted) > 0 {
 		fn := posted[0]
 		posted = posted[1:]

@@ -1,14 +1,15 @@
 package loop
 
 // Peek returns what the loop runs next, nil if the loop itself has something to do before. It is
-// for a bridge, and for what the loop is running at the moment: a task that is about to wait gives
+// for what the loop is running at the moment: a task that is about to wait gives
 // control to the next one itself, instead of giving it to the loop, which would.
 //
 // If this tick has nothing left, and nothing is to be done between it and the next one but to
 // evaluate the condition of [Loop.Drive], then Peek does so and begins the next tick. With a seed,
 // in debug mode and while something is to be called at the tick's end, Peek returns nil; and so it
 // does in a guest when the tick is over.
-func (l *Loop) Peek() Runnable {
+func (b *Bridge) Peek() Runnable {
+	l := b.loop()
 	if l.lottery != nil || l.watchdog != nil || !l.begun {
 		return nil
 	}
@@ -19,7 +20,8 @@ func (l *Loop) Peek() Runnable {
 }
 
 // Take takes what Peek has returned out of the queue. It counts as run.
-func (l *Loop) Take() {
+func (b *Bridge) Take() {
+	l := b.loop()
 	l.batch[l.next] = nil
 	l.next++
 	l.rolled = false

@@ -22,12 +22,12 @@ func (b *baton) RunInLoop() {
 	if b.then != nil {
 		b.then()
 	}
-	next, ok := b.loop.Peek().(*baton)
+	next, ok := b.loop.Bridge().Peek().(*baton)
 	if !ok {
 		b.d.note("(driver)")
 		return
 	}
-	b.loop.Take()
+	b.loop.Bridge().Take()
 	next.RunInLoop()
 }
 
@@ -95,7 +95,7 @@ func TestTheConditionOfDriveHoldsUpWhatWouldFollow(t *testing.T) {
 	l.Schedule(&baton{l, "a", &d, func() { l.Schedule(&baton{l, "b", &d, nil}) }})
 	require.NoError(t, l.Drive(func() bool { return len(d) > 0 }))
 	require.Equal(t, diary{"a", "(driver)"}, d)
-	require.Nil(t, l.Peek(), "the loop isn't driven")
+	require.Nil(t, l.Bridge().Peek(), "the loop isn't driven")
 	require.ErrorIs(t, l.Drive(never), loop.ErrDeadlock)
 	require.Equal(t, diary{"a", "(driver)", "b", "(driver)"}, d)
 }
@@ -104,7 +104,7 @@ func TestTheConditionOfDriveHoldsUpWhatWouldFollow(t *testing.T) {
 func TestALoopIsntForgottenByThoseThatFollowEachOther(t *testing.T) {
 	l := open(t)
 	looked, turns := 0, 0
-	l.OnIdle(func() { looked++ })
+	l.Bridge().OnIdle(func() { looked++ })
 	var d diary
 	b := &baton{loop: l, d: &d}
 	b.then = func() {

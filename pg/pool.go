@@ -245,7 +245,7 @@ func (p *pool) recycle(own *lease, thorough bool) {
 		return
 	}
 	p.ready(1)
-	done := repaint.CurrentLoop().Busy()
+	done := repaint.CurrentLoop().Bridge().Busy()
 	late := time.AfterFunc(recycleTimeout, s.cancel)
 	s.restore(thorough, func(clean bool) {
 		p.back(s, late.Stop() && clean) // or else it is being closed by now

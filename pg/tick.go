@@ -167,7 +167,7 @@ func (k *collector) submitOne(g *segment) {
 	}
 	k.conn, k.until = read, g
 	k.woken.Store(false)
-	if !k.loop.SleepIn(k) {
+	if !k.loop.Bridge().SleepIn(k) {
 		k.Rise()
 	}
 }

@@ -23,6 +23,9 @@ func TestImportsPointOneWay(t *testing.T) {
 		{"coop", ". greenlet loop internal/cache internal/callsite internal/explore internal/nonblock", false},
 		{"db/backend", "sqltext internal/redact", false},
 		{"db/backend/sqlbackend", ". greenlet loop sqltext db/backend internal/cache internal/callsite internal/explore internal/nonblock internal/redact", false},
+		{"db/internal/fields", "", false},
+		{"db/internal/telling", "", false},
+		{"db/internal/scanning", "sqltext db/backend db/internal/fields db/internal/telling internal/redact", false},
 		{"internal/thirdparty", ". greenlet loop sqltext db/backend internal/cache internal/callsite internal/explore internal/nonblock internal/redact db/backend/sqlbackend", true},
 		{"repainttest", ". greenlet loop internal/callsite internal/explore internal/nonblock", false},
 	} {

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/seed1239206e/repaint/db/internal/fields"
 )
 
 // Named gives the parameter :name its value. sql.Named does the same.
@@ -153,7 +155,7 @@ func lookUp(arg any, name string) (value any, ok bool, err error) {
 	if v, err = structOf(v); err != nil {
 		return nil, false, err
 	}
-	index, err := structFields(v.Type()).find(v.Type(), name)
+	index, err := fields.Of(v.Type()).Find(name)
 	if index == nil || err != nil {
 		return nil, false, err
 	}
@@ -169,7 +171,7 @@ func structOf(v reflect.Value) (reflect.Value, error) {
 	for s.Kind() == reflect.Pointer && !s.IsNil() {
 		s = s.Elem()
 	}
-	if !s.IsValid() || !isRowType(s.Type()) {
+	if !s.IsValid() || !fields.IsRow(s.Type()) {
 		what := "nil"
 		if v.IsValid() {
 			what = fmt.Sprintf("a value of type %s", v.Type())

@@ -2,10 +2,8 @@ package db
 
 import (
 	"context"
-	"database/sql/driver"
-	"reflect"
 
-	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/internal/scanning"
 )
 
 // Querier is what Engine, Conn and Tx have in common. A function that takes one
@@ -37,16 +35,16 @@ func All[T any](ctx context.Context, q Querier, query string, args ...any) ([]T,
 	if err != nil {
 		return nil, err
 	}
-	scan, err := scannerFor[T](&rows.call)
+	scan, err := scanning.For[T](rows.call.columns())
 	if err != nil {
-		return nil, rows.call.explain(err)
+		return nil, rows.call.scanned(err)
 	}
 	all := make([]T, rows.call.Count())
 	for i := range all {
 		rows.Next()
 		row, _ := rows.row("scan")
 		if err := scan(row, &all[i]); err != nil {
-			return nil, rows.call.explain(err)
+			return nil, rows.call.scanned(err)
 		}
 	}
 	return all, nil
@@ -62,7 +60,7 @@ func One[T any](ctx context.Context, q Querier, query string, args ...any) (T, e
 		return v, err
 	}
 	err = rows.one(func() error {
-		scan, err := scannerFor[T](&rows.call)
+		scan, err := scanning.For[T](rows.call.columns())
 		if err != nil {
 			return err
 		}
@@ -81,10 +79,11 @@ func Scalar[T any](ctx context.Context, q Querier, query string, args ...any) (T
 		return v, err
 	}
 	err = rows.one(func() error {
-		if err := oneColumn(rows.call.Columns, "Scalar"); err != nil {
+		columns := rows.call.columns()
+		if err := columns.One("Scalar"); err != nil {
 			return err
 		}
-		return rows.call.scanRow(rows.call.Values, []any{&v})
+		return columns.Row(rows.call.Values, []any{&v})
 	})
 	return v, err
 }
@@ -109,40 +108,5 @@ func (r *Rows) one(scan func() error) error {
 		return r.call.explain(&Error{Op: "query", Fault: Fault{Condition: ErrMultipleRows,
 			Hint: "use All, or QueryRow for the first one only"}})
 	}
-	return r.call.explain(scan())
-}
-
-// scannerFor returns a function that copies a row to a T.
-func scannerFor[T any](c *call) (func(row []driver.Value, dest *T) error, error) {
-	t := reflect.TypeFor[T]()
-	switch {
-	case isRowType(t):
-		plan, err := planStruct(t, c.Columns)
-		return func(row []driver.Value, dest *T) error {
-			return plan.scan(c, reflect.ValueOf(dest).Elem(), row)
-		}, err
-	case t.Kind() == reflect.Pointer && isRowType(t.Elem()):
-		plan, err := planStruct(t.Elem(), c.Columns)
-		return func(row []driver.Value, dest *T) error {
-			p := reflect.New(t.Elem())
-			if err := plan.scan(c, p.Elem(), row); err != nil {
-				return err
-			}
-			reflect.ValueOf(dest).Elem().Set(p)
-			return nil
-		}, err
-	}
-	return func(row []driver.Value, dest *T) error {
-		if err := c.assign(0, dest, row[0]); err != nil {
-			return badColumn(c.Columns[0], 0, row[0], dest, err)
-		}
-		return nil
-	}, oneColumn(c.Columns, t.String())
-}
-
-func oneColumn(columns []backend.Column, what string) error {
-	if len(columns) == 1 {
-		return nil
-	}
-	return fail("scan", ErrScan, "the row has %d columns (%s), %s takes one", len(columns), columnNames(columns), what)
+	return r.call.scanned(scan())
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/internal/telling"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -381,7 +382,7 @@ func (c *Conn) start(tx *Tx, op, what string) error {
 // inUse returns the error for a call while another one runs. The lock is held, or the Conn is running.
 func (c *Conn) inUse(op string) error {
 	err := fail(op, ErrInUse, "another task is using the connection: %s, called at %s; this call is at %s",
-		short(c.running, 100), c.place, here())
+		telling.Short(c.running, 100), c.place, here())
 	err.Hint = "give each task its own Conn or Tx, or let it use the Engine"
 	return err
 }
@@ -450,7 +451,7 @@ func (c *Conn) takeBack() error {
 	running, tx := c.running, c.tx
 	if running != "" {
 		c.state = connClosing
-		err := misuse("connect", "Events.Connect has returned while its Conn is in use: %s, called at %s", short(running, 100), c.place)
+		err := misuse("connect", "Events.Connect has returned while its Conn is in use: %s, called at %s", telling.Short(running, 100), c.place)
 		c.mu.Unlock()
 		return err
 	}

@@ -1,5 +1,7 @@
 package db
 
+import "github.com/seed1239206e/repaint/db/internal/telling"
+
 // ConnOption is an option of one Conn, for [Engine.Connect].
 type ConnOption interface{ conn(*connConfig) }
 
@@ -13,7 +15,7 @@ type ConnSetting interface {
 // connConfig is what the options of a Conn set.
 type connConfig struct {
 	tx      TxOptions // the default of its transactions
-	telling telling
+	telling telling.Level
 	begin   bool   // AutoBegin
 	token   string // LogToken
 
@@ -29,13 +31,15 @@ func (s connSetting) engine(c *config)   { s(&c.conn) }
 // database and its driver as they are. Without it they tell names and Go types, and what a message
 // quotes is left out, unless it is a part of the statement or a name: it may be a value.
 // errors.As finds what the driver returned in any case.
-func ShowParameters() ConnSetting { return connSetting(func(c *connConfig) { c.telling = tellValues }) }
+func ShowParameters() ConnSetting {
+	return connSetting(func(c *connConfig) { c.telling = telling.Values })
+}
 
 // HideParameters keeps parameters out of errors, events and logs altogether, their names and types
 // as well. Where the database or its driver may have put values into a message, the condition, the
 // code and the place are told in its stead; errors.As still finds what they returned.
 func HideParameters() ConnSetting {
-	return connSetting(func(c *connConfig) { c.telling = tellNothing })
+	return connSetting(func(c *connConfig) { c.telling = telling.Nothing })
 }
 
 // LogToken names what the statements of a Conn, or Engine, are part of. Events and

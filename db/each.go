@@ -3,6 +3,8 @@ package db
 import (
 	"context"
 	"iter"
+
+	"github.com/seed1239206e/repaint/db/internal/scanning"
 )
 
 // Get returns the value of the named column in the current row.
@@ -12,23 +14,12 @@ func Get[T any](r *Rows, column string) (T, error) {
 	if err != nil {
 		return v, err
 	}
-	found := -1
-	for i, c := range r.call.Columns {
-		if c.Name != column {
-			continue
-		}
-		if found >= 0 {
-			return v, r.call.explain(fail("get", ErrScan, "there are two columns %q; name them apart with AS", column))
-		}
-		found = i
+	columns := r.call.columns()
+	i, err := columns.Find(column)
+	if err != nil {
+		return v, r.call.explain(fail("get", ErrScan, "%w", err))
 	}
-	if found < 0 {
-		return v, r.call.explain(fail("get", ErrScan, "there is no column %q; there are %s", column, columnNames(r.call.Columns)))
-	}
-	if err := r.call.assign(found, &v, row[found]); err != nil {
-		return v, r.call.explain(badColumn(r.call.Columns[found], found, row[found], &v, err))
-	}
-	return v, nil
+	return v, r.call.scanned(columns.Value(i, row[i], &v))
 }
 
 // Map returns the current row as a map from the names of its columns to their
@@ -59,17 +50,17 @@ func Each[T any](rows *Rows) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		defer rows.Close() // whatever ends the loop
 		var none T
-		scan, err := scannerFor[T](&rows.call)
+		scan, err := scanning.For[T](rows.call.columns())
 		if err != nil {
 			_ = rows.Close() // the first error says more
-			yield(none, rows.call.explain(err))
+			yield(none, rows.call.scanned(err))
 			return
 		}
 		for rows.Next() {
 			row, err := rows.row("scan")
 			var v T
 			if err == nil {
-				err = rows.call.explain(scan(row, &v))
+				err = rows.call.scanned(scan(row, &v))
 			}
 			if err != nil {
 				_ = rows.Close()
@@ -129,10 +120,10 @@ func First[T any](ctx context.Context, q Querier, query string, args ...any) (T,
 	if !rows.Next() {
 		return v, noRows(&rows.call)
 	}
-	scan, err := scannerFor[T](&rows.call)
+	scan, err := scanning.For[T](rows.call.columns())
 	if err == nil {
-		var row, _ = rows.row("scan")
+		row, _ := rows.row("scan")
 		err = scan(row, &v)
 	}
-	return v, rows.call.explain(err)
+	return v, rows.call.scanned(err)
 }

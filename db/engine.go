@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/internal/telling"
 	"github.com/seed1239206e/repaint/internal/explore"
 	"github.com/seed1239206e/repaint/loop"
 )
@@ -643,7 +644,7 @@ func (e *Engine) unreachable(ctx context.Context, err error) error {
 
 func (e *Engine) describe(err *Error, call *call) {
 	err.Statement = call.Statement.Source
-	if call.tells() != tellNothing {
+	if call.tells() != telling.Nothing {
 		err.Params = call.st.named(call.Args)
 	}
 	err.telling = call.tells()

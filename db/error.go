@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/seed1239206e/repaint/db/internal/telling"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -29,7 +29,7 @@ type Error struct {
 	Err error // what the driver returned; may be nil
 
 	seen    bool // by Events.Error
-	telling telling
+	telling telling.Level
 }
 
 // Error says it in one line: long statements are cut, the fields have them whole. Of parameters it
@@ -45,7 +45,7 @@ func (e *Error) Error() string {
 	}
 	switch {
 	case e.Err != nil:
-		b.WriteString(": " + oneLine(e.Err.Error()))
+		b.WriteString(": " + telling.OneLine(e.Err.Error()))
 	case e.Condition != nil:
 		b.WriteString(": " + strings.TrimPrefix(e.Condition.Error(), "db: "))
 	}
@@ -53,9 +53,9 @@ func (e *Error) Error() string {
 		b.WriteString("; " + e.Hint)
 	}
 	if e.Statement != "" {
-		fmt.Fprintf(&b, " [SQL: %s]", short(e.Statement, 300))
+		fmt.Fprintf(&b, " [SQL: %s]", telling.Short(e.Statement, 300))
 	}
-	return b.String() + paramsText(e.Params, e.telling)
+	return b.String() + telling.Params(e.Params, e.telling)
 }
 
 // GoString is Error as a Go literal, so that no way to print the error shows more than that.
@@ -106,47 +106,4 @@ func ofContext(ctx context.Context, err error) (error, bool) {
 		return why, true
 	}
 	return err, false
-}
-
-// oneLine joins the lines of a text.
-func oneLine(text string) string {
-	if !strings.Contains(text, "\n") {
-		return text
-	}
-	var b strings.Builder
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if line == "" {
-			continue
-		}
-		switch {
-		case b.Len() == 0:
-		case strings.HasSuffix(b.String(), ":"):
-			b.WriteString(" ")
-		default:
-			b.WriteString("; ")
-		}
-		b.WriteString(line)
-	}
-	return b.String()
-}
-
-// short returns text on one line, cut to about n bytes.
-func short(text string, n int) string {
-	var b strings.Builder
-	for word := range strings.FieldsSeq(text) {
-		if b.Len() > 0 {
-			b.WriteByte(' ')
-		}
-		if b.Len()+len(word) > n {
-			rest := max(0, n-b.Len())
-			for rest > 0 && !utf8.RuneStart(word[rest]) {
-				rest--
-			}
-			b.WriteString(word[:rest] + "…")
-			break
-		}
-		b.WriteString(word)
-	}
-	return b.String()
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint/db/internal/telling"
 )
 
 func TestAnErrorIsItsConditionTheWiderOneAndTheDrivers(t *testing.T) {
@@ -45,7 +47,7 @@ func TestAnErrorSaysWhatOnWhatWithWhatAndWhatToDo(t *testing.T) {
 	asJSON, jsonErr := json.Marshal(map[string]any{"err": err})
 	require.NoError(t, jsonErr)
 	require.NotContains(t, string(asJSON), `"it"`)
-	err.telling = tellValues
+	err.telling = telling.Values
 	require.Equal(t, `db: exec on sqlite: it is there already; try another [SQL: insert into t values (:a, :b)] `+
 		`[a="it", b=NULL, c=3 bytes, d=1.5, e=2026-01-02T03:04:05Z, f="long long long long long long long long long long long long …"]`, err.Error())
 
@@ -58,57 +60,8 @@ func TestAnErrorSaysWhatOnWhatWithWhatAndWhatToDo(t *testing.T) {
 		err.Params = append(err.Params, Named("x", 1))
 	}
 	require.Contains(t, err.Error(), "x int, and 80 more]")
-	err.telling = tellValues
+	err.telling = telling.Values
 	require.Contains(t, err.Error(), "x=1, and 80 more]")
-}
-
-// friend has what is told of values: names in pointers, and pointers in lists and structs.
-type friend struct {
-	Name  *string
-	Knows []*friend
-	At    *time.Time
-	data  []byte
-}
-
-func TestValuesAreToldWithoutPointersAndTypesWithoutValues(t *testing.T) {
-	ada, at := "ada", time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	name := &ada
-	itself := &friend{Name: name}
-	itself.Knows = []*friend{itself}
-	for _, c := range []struct {
-		v            any
-		typ, valueOf string
-	}{
-		{nil, "nil", "NULL"},
-		{7, "int", "7"},
-		{name, "*string", `"ada"`},
-		{&name, "**string", `"ada"`},
-		{(*string)(nil), "*string", "NULL"},
-		{&at, "*time.Time", "2026-01-02T03:04:05Z"},
-		{[]any{1, 2}, "[]int", "[1 2]"},
-		{[]any{1, "x"}, "[]any", "[1 x]"},
-		{[]any{name, (*string)(nil)}, "[]*string", "[ada NULL]"},
-		{[]any{}, "[]interface {}", "[]"},
-		{friend{name, []*friend{{}}, nil, []byte("xy")}, "db.friend", "{ada [{NULL [] NULL 0 bytes}] NULL 2 bytes}"},
-		{struct{ At *time.Time }{&at}, "struct { At *time.Time }", "{2026-01-02 03:04:05 +0000 UTC}"},
-		{map[string]*string{"k": name}, "map[string]*string", "map[k:ada]"},
-		{make(chan int), "chan int", "chan int"},
-		{sql.Null[string]{V: "x", Valid: true}, "sql.Null[string]", "{x true}"},
-		{errors.New("as it says"), "*errors.errorString", "as it says"},
-	} {
-		require.Equal(t, c.typ, paramText(c.v, tellTypes))
-		require.Equal(t, c.valueOf, paramText(c.v, tellValues))
-	}
-	require.NotContains(t, paramText(itself, tellValues), "0x", "a value that refers to itself")
-	require.Empty(t, paramText(7, tellNothing))
-}
-
-func TestShortNeverCutsACharacter(t *testing.T) {
-	for n := range 40 {
-		got := short("ab äöüß €uro 日本語のテキスト", n)
-		require.True(t, strings.ToValidUTF8(got, "") == got, got)
-		require.LessOrEqual(t, len(got), n+len(" …"))
-	}
 }
 
 func TestAContextsErrorHasItsCause(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/internal/telling"
 )
 
 // Events are functions that an Engine calls when something happens; those that
@@ -65,12 +66,12 @@ type Execution struct {
 	// Data is for the functions themselves.
 	Data any
 
-	telling telling
+	telling telling.Level
 }
 
 // String tells the statement, and its parameters as errors do.
 func (x Execution) String() string {
-	text := x.Op + " [SQL: " + short(x.Statement, 300) + "]" + paramsText(x.Params, x.telling)
+	text := x.Op + " [SQL: " + telling.Short(x.Statement, 300) + "]" + telling.Params(x.Params, x.telling)
 	if x.Err != nil {
 		text += ": " + x.Err.Error()
 	}
@@ -178,7 +179,7 @@ func (e *Engine) freeToSetUp(p *pool) bool {
 // observe calls the functions for an execution around it.
 func (e *Engine) observe(ctx context.Context, op string, call *call, inTx bool, run func() error) error {
 	x := &Execution{Op: op, Statement: call.Statement.Source, Token: call.conf.token, InTx: inTx}
-	if x.telling = call.tells(); x.telling != tellNothing {
+	if x.telling = call.tells(); x.telling != telling.Nothing {
 		x.Params = call.st.named(call.Args)
 	}
 	start := time.Now()

@@ -1,14 +1,14 @@
 package db
 
 import (
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/internal/scanning"
+	"github.com/seed1239206e/repaint/db/internal/telling"
 	"github.com/seed1239206e/repaint/internal/redact"
 )
 
@@ -17,19 +17,10 @@ import (
 // duplicate key, a number that is none. What they quote is taken out of these, see package redact.
 // With HideParameters a message that may have values gives way to what is known apart from it.
 
-// telling is how much errors, events and logs tell of parameters.
-type telling uint8
-
-const (
-	tellTypes   telling = iota // names and types
-	tellValues                 // names and values
-	tellNothing                // nothing, not even names
-)
-
 // tells returns how much is told of the call's parameters.
-func (c *call) tells() telling {
+func (c *call) tells() telling.Level {
 	if c == nil || c.conf == nil {
-		return tellTypes
+		return telling.Types
 	}
 	return c.conf.telling
 }
@@ -57,8 +48,8 @@ func (e *Error) conceal(c *call) {
 	}
 	hasParams := len(c.Statement.Params) > 0
 	switch how := c.tells(); {
-	case how == tellValues:
-	case hasParams && (how == tellNothing || e.Raised):
+	case how == telling.Values:
+	case hasParams && (how == telling.Nothing || e.Raised):
 		e.veil(c.Statement.Source)
 	default:
 		e.redact([]string{c.Statement.Source, c.Statement.Text}, c.Args)
@@ -66,11 +57,11 @@ func (e *Error) conceal(c *call) {
 }
 
 // concealCommit is conceal for what a commit says about all the statements before it.
-func (e *Error) concealCommit(how telling) {
+func (e *Error) concealCommit(how telling.Level) {
 	switch how {
-	case tellTypes:
+	case telling.Types:
 		e.redact(nil, nil)
-	case tellNothing:
+	case telling.Nothing:
 		e.veil("")
 	}
 }
@@ -118,13 +109,13 @@ func (e *Error) veil(source string) {
 }
 
 // ofArgument returns the Error for an argument that can't be sent.
-func ofArgument(e *backend.ArgumentError, how telling) *Error {
+func ofArgument(e *backend.ArgumentError, how telling.Level) *Error {
 	err := fmt.Errorf("%s: %w", e.Where(), e.Err)
 	switch {
 	case e.Plain:
-	case how == tellNothing:
+	case how == telling.Nothing:
 		err = &concealed{e.Where() + ", can't be sent", e.Err}
-	case how == tellTypes: // what a Valuer of the application says is its own choice
+	case how == telling.Types: // what a Valuer of the application says is its own choice
 		if shown := e.Redacted(); shown != e.Err.Error() {
 			err = &concealed{e.Where() + ": " + shown, e.Err}
 		}
@@ -132,24 +123,13 @@ func ofArgument(e *backend.ArgumentError, how telling) *Error {
 	return &Error{Op: "bind", Fault: Fault{Condition: e.Condition}, Err: err}
 }
 
-// misfit is that a column's value doesn't fit where it is to go.
-type misfit struct {
-	where string
-	why   error
-	value driver.Value
-}
-
-func (m *misfit) Error() string { return m.where + ": " + m.why.Error() }
-func (m *misfit) Unwrap() error { return m.why }
-
-// numbers are those values that the package's own reasons tell without quotes.
-var numbers = regexp.MustCompile(`\b(integer|float|time|number) [-+]?[0-9][^ :,]*`)
-
-// concealed returns the misfit without the value.
-func (m *misfit) concealed(how telling) error {
-	if how == tellNothing {
-		return &concealed{m.where + ": the value doesn't fit", m.why}
+// concealMisfit returns the misfit as the option allows: without the value, or without the reason.
+func concealMisfit(m *scanning.Misfit, how telling.Level) error {
+	switch how {
+	case telling.Values:
+		return m
+	case telling.Nothing:
+		return &concealed{m.Where + ": the value doesn't fit", m.Why}
 	}
-	text := numbers.ReplaceAllString(m.why.Error(), "$1 …")
-	return &concealed{m.where + ": " + redact.Message{Text: text, Values: []any{m.value}}.String(), m.why}
+	return &concealed{m.Redacted(), m.Why}
 }

@@ -4,13 +4,10 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
-	"strings"
-	"time"
 
-	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/internal/scanning"
 )
 
 // JSON is a value that the database keeps as JSON: in a column for it (json, jsonb) or,
@@ -49,15 +46,11 @@ func (j *JSON[T]) Scan(src any) error {
 		j.V = v
 		return nil
 	}
-	text, err := textOfJSON(src)
+	err := scanning.JSON(src, &v)
 	if err == nil {
-		err = json.Unmarshal(text, &v)
+		j.V = v
 	}
-	if err != nil {
-		return fmt.Errorf("%s as JSON: %w", valueName(src), err)
-	}
-	j.V = v
-	return nil
+	return err
 }
 
 // Value implements driver.Valuer.
@@ -91,78 +84,4 @@ func canBeNil(t reflect.Type) bool {
 		return true
 	}
 	return false
-}
-
-// isJSON reports whether a column of the given type has nothing but JSON.
-func isJSON(typ string) bool { return typ == "JSON" || typ == "JSONB" }
-
-// mayBeJSON reports whether JSON may be in a column of the given type, so that a variable for
-// which there is no other way gets it from there.
-func mayBeJSON(d Dialect, typ string) bool {
-	k, ok := d.(backend.JSONKeeper)
-	return ok && k.KeepsJSON(typ)
-}
-
-var unmarshalerType = reflect.TypeFor[json.Unmarshaler]()
-
-// readsJSON reports whether a variable of type t gets what a column of JSON means. Text and
-// bytes get the JSON itself.
-func readsJSON(t reflect.Type) bool {
-	return needsJSON(t) || t == timeType || reflect.PointerTo(t).Implements(unmarshalerType) && !reflect.PointerTo(t).Implements(scannerType)
-}
-
-// needsJSON reports whether nothing but JSON can fill a variable of type t from text.
-func needsJSON(t reflect.Type) bool {
-	if t == timeType || reflect.PointerTo(t).Implements(scannerType) {
-		return false
-	}
-	switch t.Kind() {
-	case reflect.Map, reflect.Struct, reflect.Array:
-		return true
-	case reflect.Slice:
-		return !isBytes(t)
-	case reflect.Pointer:
-		return needsJSON(t.Elem())
-	}
-	return false
-}
-
-// fills reports whether a column of the given type is read as JSON for a variable of type t.
-func fills(d Dialect, typ string, t reflect.Type) bool {
-	return isJSON(typ) && readsJSON(t) || needsJSON(t) && mayBeJSON(d, typ)
-}
-
-// assignJSON copies what a text of JSON means to v.
-func assignJSON(v reflect.Value, src any) error {
-	text, err := textOfJSON(src)
-	if err != nil {
-		return err
-	}
-	fresh := reflect.New(v.Type()) // or else what v had before would be mixed with it
-	if err := json.Unmarshal(text, fresh.Interface()); err != nil {
-		return fmt.Errorf("%s as JSON: %w", valueName(src), err)
-	}
-	v.Set(fresh.Elem())
-	return nil
-}
-
-// textOfJSON returns the JSON that a column has. SQLite keeps a number as one, whatever it
-// was given as.
-func textOfJSON(src any) ([]byte, error) {
-	switch src := src.(type) {
-	case string:
-		return []byte(src), nil
-	case []byte:
-		return src, nil
-	case int64, uint64, float64, bool:
-		return json.Marshal(src)
-	case time.Time:
-		return nil, errors.New("a time is no JSON")
-	}
-	return nil, fmt.Errorf("a value of type %s is no JSON", valueName(src))
-}
-
-func isJSONNull(src any) bool {
-	text, err := textOfJSON(src)
-	return err == nil && strings.TrimSpace(string(text)) == "null"
 }

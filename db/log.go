@@ -3,6 +3,8 @@ package db
 import (
 	"context"
 	"log/slog"
+
+	"github.com/seed1239206e/repaint/db/internal/telling"
 )
 
 // Log has statements and the steps of transactions written to a logger: at the
@@ -34,7 +36,7 @@ func Log(l *slog.Logger) Option {
 				return
 			}
 			attrs := tokenAttr(nil, x.Token)
-			attrs = append(attrs, slog.String("sql", short(x.Statement, 1000)), slog.Duration("took", x.Duration))
+			attrs = append(attrs, slog.String("sql", telling.Short(x.Statement, 1000)), slog.Duration("took", x.Duration))
 			if x.Op == "exec" {
 				attrs = append(attrs, slog.Int64("affected", x.Affected))
 			} else {
@@ -43,7 +45,7 @@ func Log(l *slog.Logger) Option {
 			if len(x.Params) > 0 {
 				group := make([]any, 0, len(x.Params))
 				for _, p := range x.Params {
-					group = append(group, slog.String(p.Name, paramText(p.Value, x.telling)))
+					group = append(group, slog.String(p.Name, telling.Param(p.Value, x.telling)))
 				}
 				attrs = append(attrs, slog.Group("params", group...))
 			}

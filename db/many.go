@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/internal/scanning"
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
@@ -47,15 +48,15 @@ func QueryMany[T, A any](ctx context.Context, q Querier, query string, rows []A)
 	err := many(ctx, q, query, true, len(rows), func(i int) any { return rows[i] }, func(c *call) error {
 		var err error
 		if scan == nil {
-			if scan, err = scannerFor[T](c); err != nil {
-				return c.explain(err)
+			if scan, err = scanning.For[T](c.columns()); err != nil {
+				return c.scanned(err)
 			}
 		}
 		n := len(c.Columns)
 		for i := range c.Count() {
 			var v T
 			if err := scan(c.Values[i*n:(i+1)*n], &v); err != nil {
-				return c.explain(err)
+				return c.scanned(err)
 			}
 			results = append(results, v)
 		}

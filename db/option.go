@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/internal/telling"
 	"github.com/seed1239206e/repaint/internal/suggest"
 )
 
@@ -110,8 +111,8 @@ var ownOptions = map[string]func(c *config, value string) error{
 	"teardown_timeout": timeOption(func(c *config) *time.Duration { return &c.cleanup }),
 	"hide_parameters": func(c *config, value string) error {
 		on, err := backend.ParseBool(value)
-		if c.conn.telling = tellValues; on {
-			c.conn.telling = tellNothing
+		if c.conn.telling = telling.Values; on {
+			c.conn.telling = telling.Nothing
 		}
 		return err
 	},

@@ -2,9 +2,8 @@ package db
 
 import (
 	"database/sql/driver"
-	"fmt"
 
-	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/internal/scanning"
 )
 
 // Rows is the result of a query. It is complete when Query returns: reading it
@@ -60,7 +59,7 @@ func (r *Rows) Scan(dest ...any) error {
 	if err != nil {
 		return err
 	}
-	return r.call.explain(r.call.scanRow(row, dest))
+	return r.call.scanned(r.call.columns().Row(row, dest))
 }
 
 // ScanStruct copies the row's columns to the fields of the struct that dest
@@ -70,7 +69,7 @@ func (r *Rows) ScanStruct(dest any) error {
 	if err != nil {
 		return err
 	}
-	return r.call.explain(r.call.scanStruct(row, dest))
+	return r.call.scanned(r.call.columns().Struct(row, dest))
 }
 
 // Values returns the row as it is: int64, float64, bool, string, []byte,
@@ -82,7 +81,7 @@ func (r *Rows) Values() ([]any, error) {
 	}
 	values := make([]any, len(row))
 	for i, v := range row {
-		values[i] = natural(r.call.Columns[i].Type, v)
+		values[i] = scanning.Natural(r.call.Columns[i].Type, v)
 	}
 	return values, nil
 }
@@ -145,7 +144,7 @@ func (r *Row) Scan(dest ...any) error {
 	if r.call.Count() == 0 {
 		return noRows(&r.call)
 	}
-	return r.call.explain(r.call.scanRow(r.call.Values[:len(r.call.Columns)], dest))
+	return r.call.scanned(r.call.columns().Row(r.call.Values[:len(r.call.Columns)], dest))
 }
 
 // Err returns the query's error without scanning. It is nil if the query found
@@ -165,10 +164,24 @@ func (c *call) explain(err error) error {
 	if e.Statement == "" && c.Statement != nil {
 		e.Statement = c.Statement.Source
 	}
-	if m, ok := e.Err.(*misfit); ok && c.tells() != tellValues {
-		e.Err = m.concealed(c.tells())
-	}
 	return err
+}
+
+// columns returns the columns of the result, which know how its values become variables.
+func (c *call) columns() scanning.Columns {
+	return scanning.Columns{Dialect: c.conf.dialect, All: c.Columns}
+}
+
+// scanned makes an error of package scanning one of this package: it names the statement, and shows
+// no more of the value than the options allow.
+func (c *call) scanned(err error) error {
+	if err == nil {
+		return nil
+	}
+	if m, ok := err.(*scanning.Misfit); ok {
+		err = concealMisfit(m, c.tells())
+	}
+	return c.explain(&Error{Op: "scan", Fault: Fault{Condition: ErrScan}, Err: err})
 }
 
 // Result is what a statement did. It is a value, which any number of goroutines can read.
@@ -189,56 +202,4 @@ func (r Result) LastInsertID() (int64, error) {
 		return 0, misuse("last insert id", `this database doesn't tell it; use "insert … returning id" with QueryRow`)
 	}
 	return r.lastID, nil
-}
-
-// scanRow copies one row to the destinations.
-func (c *call) scanRow(row []driver.Value, dest []any) error {
-	if len(dest) != len(row) {
-		return fail("scan", ErrScan, "the row has %d columns (%s), Scan was given %d destinations",
-			len(row), columnNames(c.Columns), len(dest))
-	}
-	for i, v := range row {
-		if err := c.assign(i, dest[i], v); err != nil {
-			return badColumn(c.Columns[i], i, row[i], dest[i], err)
-		}
-	}
-	return nil
-}
-
-// assign copies a value of column i to what dest points to.
-func (c *call) assign(i int, dest any, v driver.Value) error {
-	var d Dialect
-	if c.conf != nil {
-		d = c.conf.dialect
-	}
-	return assign(d, c.Columns[i].Type, dest, v)
-}
-
-func badColumn(c backend.Column, i int, value driver.Value, dest any, err error) error {
-	typ := ""
-	if c.Type != "" {
-		typ = " of type " + c.Type
-	}
-	where := fmt.Sprintf("column %d, %q%s, into %s", i+1, c.Name, typ, pointee(dest))
-	return &Error{Op: "scan", Fault: Fault{Condition: ErrScan}, Err: &misfit{where, err, value}}
-}
-
-func columnNames(columns []backend.Column) string {
-	text := ""
-	for i, c := range columns {
-		if i > 0 {
-			text += ", "
-		}
-		text += c.Name
-	}
-	return short(text, 200)
-}
-
-// pointee names the type of the variable that dest points to.
-func pointee(dest any) string {
-	name := fmt.Sprintf("%T", dest)
-	if len(name) > 1 && name[0] == '*' {
-		return name[1:]
-	}
-	return name
 }

@@ -217,28 +217,6 @@ func TestParametersAndArgumentsMustMatch(t *testing.T) {
 	}
 }
 
-func TestShallowFieldsWinAndPointersToThemselvesEnd(t *testing.T) {
-	type Inner struct{ A, B int }
-	type Outer struct {
-		Inner
-		A string
-	}
-	type Loop struct {
-		*Loop
-		C int
-	}
-	st, err := parseStatement(question, ":a, :b", false)
-	require.NoError(t, err)
-	got, err := st.bind(nil, []any{Outer{Inner{1, 2}, "x"}})
-	require.NoError(t, err)
-	require.Equal(t, []any{"x", 2}, got)
-	st, err = parseStatement(question, ":c", false)
-	require.NoError(t, err)
-	got, err = st.bind(nil, []any{Loop{C: 3}})
-	require.NoError(t, err)
-	require.Equal(t, []any{3}, got)
-}
-
 func TestAListThatMayEndItsParenthesesIsKnown(t *testing.T) {
 	for text, ends := range map[string]bool{
 		"": false, "select 1 from (select 1) as x where 1 != 1": false, "null) || '{}'::bool[] @> ('{t}'::bool[]": true, ")": true,

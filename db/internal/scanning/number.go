@@ -1,4 +1,4 @@
-package db
+package scanning
 
 import (
 	"errors"
@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+
+	"github.com/seed1239206e/repaint/db/internal/telling"
 )
 
 // assignNumber converts src to a number. What a variable can't hold is an error, never
@@ -185,11 +187,11 @@ func holds(text string, bits int) bool {
 func isDigits(text string) bool { return strings.Trim(text, "0123456789") == "" }
 
 func outOfRange(src any) error {
-	return fmt.Errorf("%s %s: value out of range", valueName(src), shortValue(src))
+	return fmt.Errorf("%s %s: value out of range", valueName(src), telling.Value(src))
 }
 
 func hasFraction(src any) error {
-	return fmt.Errorf("%s %s: it is no integer", valueName(src), shortValue(src))
+	return fmt.Errorf("%s %s: it is no integer", valueName(src), telling.Value(src))
 }
 
 // inexact is the error for a number that would become another one.
@@ -206,5 +208,5 @@ func shortNumber(v any) string {
 	if f, ok := v.(float64); ok {
 		return strconv.FormatFloat(f, 'f', -1, 64)
 	}
-	return shortValue(v)
+	return telling.Value(v)
 }

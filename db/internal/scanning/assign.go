@@ -1,4 +1,4 @@
-package db
+package scanning
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/internal/telling"
 )
 
 // assign copies a column's value to what dest points to; typ is the column's type, d the
@@ -22,7 +23,7 @@ import (
 // and 1; and what database/sql calls a Null takes what its value takes.
 //
 // What is assigned is the caller's own: it shares no memory with src.
-func assign(d Dialect, typ string, dest, src any) error {
+func assign(d backend.Dialect, typ string, dest, src any) error {
 	switch p := dest.(type) {
 	case *int64:
 		if s, ok := src.(int64); ok && p != nil {
@@ -56,7 +57,7 @@ func assign(d Dialect, typ string, dest, src any) error {
 		}
 	case *any:
 		if p != nil {
-			*p = natural(typ, src)
+			*p = Natural(typ, src)
 			return nil
 		}
 	}
@@ -74,7 +75,7 @@ func assign(d Dialect, typ string, dest, src any) error {
 }
 
 // assignOwn assigns to a variable of the dialect's own, or returns driver.ErrSkip.
-func assignOwn(d Dialect, typ string, dest, src any) error {
+func assignOwn(d backend.Dialect, typ string, dest, src any) error {
 	if own, ok := d.(backend.ValueScanner); ok {
 		return own.ScanValue(dest, typ, src)
 	}
@@ -82,7 +83,7 @@ func assignOwn(d Dialect, typ string, dest, src any) error {
 }
 
 // assignTo converts src to the type of v, to which dest points.
-func assignTo(d Dialect, typ string, v reflect.Value, dest, src any) error {
+func assignTo(d backend.Dialect, typ string, v reflect.Value, dest, src any) error {
 	if scanner, ok := dest.(sql.Scanner); ok {
 		if value, valid, ok := nullOf(v); ok {
 			return assignNull(d, typ, value, valid, src)
@@ -139,7 +140,7 @@ func nullOf(v reflect.Value) (value, valid reflect.Value, ok bool) {
 
 // assignNull has the value of a Null converted as one outside of it: database/sql itself
 // would put an integer into a float that can't hold it.
-func assignNull(d Dialect, typ string, value, valid reflect.Value, src any) error {
+func assignNull(d backend.Dialect, typ string, value, valid reflect.Value, src any) error {
 	value.SetZero()
 	valid.SetBool(false)
 	if src == nil {
@@ -153,7 +154,7 @@ func assignNull(d Dialect, typ string, value, valid reflect.Value, src any) erro
 }
 
 // assignPointer makes the variable that v then points to; for NULL there is none.
-func assignPointer(d Dialect, typ string, v reflect.Value, src any) error {
+func assignPointer(d backend.Dialect, typ string, v reflect.Value, src any) error {
 	if src == nil || fills(d, typ, v.Type().Elem()) && isJSONNull(src) {
 		v.SetZero()
 		return nil
@@ -199,12 +200,12 @@ func isBytes(t reflect.Type) bool {
 }
 
 // assignOther assigns to what is no basic type.
-func assignOther(d Dialect, typ string, v reflect.Value, dest, src any) error {
+func assignOther(d backend.Dialect, typ string, v reflect.Value, dest, src any) error {
 	if err := assignOwn(d, typ, dest, src); err != driver.ErrSkip {
 		return err
 	}
 	if s := reflect.ValueOf(src); s.Type().AssignableTo(v.Type()) {
-		v.Set(reflect.ValueOf(natural(typ, src)))
+		v.Set(reflect.ValueOf(Natural(typ, src)))
 		return nil
 	}
 	if list, ok := src.([]any); ok && v.Kind() == reflect.Slice {
@@ -220,7 +221,7 @@ func assignOther(d Dialect, typ string, v reflect.Value, dest, src any) error {
 }
 
 // assignList copies an array of the database to a slice.
-func assignList(d Dialect, typ string, v reflect.Value, list []any) error {
+func assignList(d backend.Dialect, typ string, v reflect.Value, list []any) error {
 	s := reflect.MakeSlice(v.Type(), len(list), len(list))
 	for i, element := range list {
 		if err := assign(d, typ, s.Index(i).Addr().Interface(), element); err != nil {
@@ -235,7 +236,7 @@ func assignList(d Dialect, typ string, v reflect.Value, list []any) error {
 func convert[T any](src any) (T, error) {
 	var n sql.Null[T]
 	if err := n.Scan(src); err != nil {
-		return n.V, fmt.Errorf("%s %s: %w", valueName(src), shortValue(src), lastCause(err))
+		return n.V, fmt.Errorf("%s %s: %w", valueName(src), telling.Value(src), lastCause(err))
 	}
 	return n.V, nil
 }
@@ -267,9 +268,9 @@ func valueName(v any) string {
 	return fmt.Sprintf("%T", v)
 }
 
-// natural is the value that a column has in an any: one of the caller's own, so that
+// Natural is the value that a column has in an any: one of the caller's own, so that
 // changing it changes no other.
-func natural(typ string, v any) any {
+func Natural(typ string, v any) any {
 	switch v := v.(type) {
 	case int64:
 		if (typ == "BOOLEAN" || typ == "BOOL") && v&^1 == 0 {
@@ -280,7 +281,7 @@ func natural(typ string, v any) any {
 	case []any:
 		list := make([]any, len(v))
 		for i := range v {
-			list[i] = natural("", v[i])
+			list[i] = Natural("", v[i])
 		}
 		return list
 	}

@@ -1,4 +1,5 @@
-package db
+// Package fields finds the field of a struct that a column or a parameter is for, by its name.
+package fields
 
 import (
 	"database/sql"
@@ -10,8 +11,9 @@ import (
 	"time"
 )
 
-// fields maps the names of columns and parameters to the fields of a struct.
-type fields struct {
+// Fields maps the names of columns and parameters to the fields of a struct.
+type Fields struct {
+	of    reflect.Type
 	exact map[string]field // by db tag
 	loose map[string]field // fields without a tag, by looseName
 }
@@ -22,23 +24,22 @@ type field struct {
 	twice bool // another field of the same depth has this name
 }
 
-var fieldsOf sync.Map // reflect.Type → *fields
+var known sync.Map // reflect.Type → *Fields
 
-// structFields returns the fields of a struct type: a field with the tag
-// `db:"name"` has exactly that name, `db:"-"` has none, and one without a tag
-// has its Go name in any mixture of case and underscores. The fields of an
-// embedded struct count as the struct's own; as in Go the shallower one wins.
-func structFields(t reflect.Type) *fields {
-	if f, ok := fieldsOf.Load(t); ok {
-		return f.(*fields)
+// Of returns the fields of a struct type: a field with the tag `db:"name"` has exactly that name,
+// `db:"-"` has none, and one without a tag has its Go name in any mixture of case and underscores.
+// The fields of an embedded struct count as the struct's own; as in Go the shallower one wins.
+func Of(t reflect.Type) *Fields {
+	if f, ok := known.Load(t); ok {
+		return f.(*Fields)
 	}
-	f := &fields{exact: map[string]field{}, loose: map[string]field{}}
+	f := &Fields{of: t, exact: map[string]field{}, loose: map[string]field{}}
 	f.collect(t, nil, map[reflect.Type]bool{})
-	actual, _ := fieldsOf.LoadOrStore(t, f)
-	return actual.(*fields)
+	actual, _ := known.LoadOrStore(t, f)
+	return actual.(*Fields)
 }
 
-func (f *fields) collect(t reflect.Type, at []int, above map[reflect.Type]bool) {
+func (f *Fields) collect(t reflect.Type, at []int, above map[reflect.Type]bool) {
 	if above[t] {
 		return // a type that embeds a pointer to itself
 	}
@@ -85,8 +86,8 @@ func add(m map[string]field, name string, index []int) {
 	}
 }
 
-// find returns the field of that name; index is nil if there is none.
-func (f *fields) find(t reflect.Type, name string) (index []int, err error) {
+// Find returns the field of that name; index is nil if there is none.
+func (f *Fields) Find(name string) (index []int, err error) {
 	got, ok := f.exact[name]
 	if !ok {
 		got, ok = f.loose[looseName(name)]
@@ -95,7 +96,7 @@ func (f *fields) find(t reflect.Type, name string) (index []int, err error) {
 	case !ok:
 		return nil, nil
 	case got.twice:
-		return nil, fmt.Errorf("%s has two fields for %q; tell them apart by their db tags", t, name)
+		return nil, fmt.Errorf("%s has two fields for %q; tell them apart by their db tags", f.of, name)
 	}
 	return got.index, nil
 }
@@ -111,8 +112,8 @@ var (
 	timeType    = reflect.TypeFor[time.Time]()
 )
 
-// isValueType tells whether a struct type, or pointer to one, is one value for
-// the database rather than a row of them.
+// isValueType reports whether a struct type, or a pointer to one, is one value for the database
+// rather than a row of them.
 func isValueType(t reflect.Type) bool {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -121,5 +122,5 @@ func isValueType(t reflect.Type) bool {
 	return t == timeType || p.Implements(scannerType) || p.Implements(valuerType)
 }
 
-// isRowType tells whether t is a struct whose fields take the columns of a row.
-func isRowType(t reflect.Type) bool { return t.Kind() == reflect.Struct && !isValueType(t) }
+// IsRow reports whether t is a struct whose fields take the columns of a row.
+func IsRow(t reflect.Type) bool { return t.Kind() == reflect.Struct && !isValueType(t) }

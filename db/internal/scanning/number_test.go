@@ -1,4 +1,4 @@
-package db
+package scanning
 
 import (
 	"database/sql"

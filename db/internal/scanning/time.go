@@ -1,4 +1,4 @@
-package db
+package scanning
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/seed1239206e/repaint/db/internal/telling"
 )
 
 // timeLayouts are the forms in which databases that have no type for it keep a
@@ -27,14 +29,14 @@ func parseTime(text string) (time.Time, error) {
 			return t.UTC(), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("text %s is no time", shortValue(text))
+	return time.Time{}, fmt.Errorf("text %s is no time", telling.Value(text))
 }
 
 // parseClock reads a time of day, or a length of time, as databases write it:
 // hh:mm:ss.ffffff, perhaps with more hours and a sign, and perhaps with a number of
 // days before, each of 24 hours: 2 days -01:00:00. Months have no length.
 func parseClock(text string) (time.Duration, error) {
-	bad := fmt.Errorf("text %s is no time such as 12:34:56", shortValue(text))
+	bad := fmt.Errorf("text %s is no time such as 12:34:56", telling.Value(text))
 	count, rest, ok := strings.Cut(text, " day")
 	if !ok {
 		return parseHours(text, bad)

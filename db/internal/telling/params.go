@@ -1,4 +1,4 @@
-package db
+package telling
 
 import (
 	"database/sql"
@@ -8,17 +8,26 @@ import (
 	"time"
 )
 
+// Level is how much errors, events and logs tell of parameters.
+type Level uint8
+
+const (
+	Types   Level = iota // names and types
+	Values               // names and values
+	Nothing              // nothing, not even names
+)
+
 // mostParams is how many parameters a text tells of.
 const mostParams = 20
 
-// paramsText tells the parameters behind a statement: [id int, name string], or with their
-// values [id=7, name="ada"].
-func paramsText(params []sql.NamedArg, how telling) string {
+// Params writes the parameters of a statement as they stand after it: [id int, name string], or
+// with their values [id=7, name="ada"].
+func Params(params []sql.NamedArg, how Level) string {
 	if len(params) == 0 {
 		return ""
 	}
 	between := " "
-	if how == tellValues {
+	if how == Values {
 		between = "="
 	}
 	var b strings.Builder
@@ -30,17 +39,17 @@ func paramsText(params []sql.NamedArg, how telling) string {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		b.WriteString(p.Name + between + paramText(p.Value, how))
+		b.WriteString(p.Name + between + Param(p.Value, how))
 	}
 	return " [" + b.String() + "]"
 }
 
-// paramText tells a parameter's type, or its value.
-func paramText(v any, how telling) string {
+// Param writes the type of a parameter, or its value.
+func Param(v any, how Level) string {
 	switch how {
-	case tellValues:
-		return shortValue(v)
-	case tellNothing:
+	case Values:
+		return Value(v)
+	case Nothing:
 		return ""
 	}
 	return typeName(v)
@@ -68,13 +77,13 @@ func typeOf(v any) string {
 	return reflect.TypeOf(v).String()
 }
 
-// shortValue tells a value in a few words: what pointers point to, and not where.
-func shortValue(v any) string {
+// Value writes a value in a few words: what pointers point to, and not where.
+func Value(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return "NULL"
 	case string:
-		return fmt.Sprintf("%q", short(v, 60))
+		return fmt.Sprintf("%q", Short(v, 60))
 	case []byte:
 		return fmt.Sprintf("%d bytes", len(v))
 	case time.Time:
@@ -86,15 +95,15 @@ func shortValue(v any) string {
 			return "NULL"
 		}
 		if target := r.Elem().Interface(); !printsItself(v) || printsItself(target) {
-			return shortValue(target)
+			return Value(target)
 		}
 	}
 	var b strings.Builder
 	writeValue(&b, r, 0)
-	return short(b.String(), 60)
+	return Short(b.String(), 60)
 }
 
-// printsItself tells whether a value has a method for that.
+// printsItself reports whether a value has a method for that.
 func printsItself(v any) bool {
 	switch v.(type) {
 	case fmt.Stringer, error, fmt.Formatter:

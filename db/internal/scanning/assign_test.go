@@ -1,4 +1,4 @@
-package db
+package scanning
 
 import (
 	"database/sql"
@@ -10,8 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint/db/backend"
 )
 
 type (
@@ -33,8 +34,7 @@ func (s *scanned) Scan(v any) error {
 
 var noon = time.Date(2026, 3, 4, 12, 0, 0, 5000, time.UTC)
 
-// rowOf is a call whose rows have the given columns.
-func rowOf(columns ...backend.Column) *call { return &call{Call: backend.Call{Columns: columns}} }
+func columnsOf(columns ...backend.Column) Columns { return Columns{All: columns} }
 
 func pointerTo[T any](v T) *T { return &v }
 
@@ -129,8 +129,8 @@ func TestValuesThatDontFitSayWhatAndWhere(t *testing.T) {
 		{"x", new(int), `into int: text "x": invalid syntax`},
 		{"x", new(bool), `into bool: text "x"`},
 		{"x", new(time.Time), `text "x" is no time`},
-		{"x", new(other), `into db.other: a value of type text can't be stored there; implement sql.Scanner or use db.JSON`},
-		{"bad", new(scanned), `into db.scanned: mine`},
+		{"x", new(other), `into scanning.other: a value of type text can't be stored there; implement sql.Scanner or use db.JSON`},
+		{"bad", new(scanned), `into scanning.scanned: mine`},
 		{int64(1), new([]int), `into []int: a value of type integer can't be stored there; implement sql.Scanner or use db.JSON`},
 		{nil, new(int), `into int: the value is NULL; use *int or sql.Null[int]`},
 		{nil, new(string), `into string: the value is NULL; use *string or sql.Null[string]`},
@@ -140,53 +140,18 @@ func TestValuesThatDontFitSayWhatAndWhere(t *testing.T) {
 		{int64(1), (*int)(nil), `the destination is a nil pointer`},
 		{nil, (*any)(nil), `the destination is a nil pointer`},
 	} {
-		err := rowOf(backend.Column{Name: "c", Type: "T"}).scanRow([]driver.Value{c.from}, []any{c.dest})
-		require.ErrorIs(t, err, ErrScan, "%v into %T", c.from, c.dest)
+		err := columnsOf(backend.Column{Name: "c", Type: "T"}).Row([]driver.Value{c.from}, []any{c.dest})
 		require.ErrorContains(t, err, c.want, "%v into %T", c.from, c.dest)
 	}
-	err := rowOf(backend.Column{Name: "a"}, backend.Column{Name: "b"}).scanRow([]driver.Value{1, 2}, []any{new(int)})
+	err := columnsOf(backend.Column{Name: "a"}, backend.Column{Name: "b"}).Row([]driver.Value{1, 2}, []any{new(int)})
 	require.ErrorContains(t, err, "the row has 2 columns (a, b), Scan was given 1 destinations")
 }
 
 func TestBytesThatWereScannedAreTheCallers(t *testing.T) {
 	row := []driver.Value{[]byte("abc")}
 	var first, second []byte
-	require.NoError(t, rowOf(backend.Column{}).scanRow(row, []any{&first}))
+	require.NoError(t, columnsOf(backend.Column{}).Row(row, []any{&first}))
 	first[0] = 'X'
-	require.NoError(t, rowOf(backend.Column{}).scanRow(row, []any{&second}))
+	require.NoError(t, columnsOf(backend.Column{}).Row(row, []any{&second}))
 	require.Equal(t, "abc", string(second))
-}
-
-func TestStructsAreFilledByName(t *testing.T) {
-	all := rowOf(backend.Column{Name: "id"}, backend.Column{Name: "full_name"}, backend.Column{Name: "city"}, backend.Column{Name: "street"})
-	var p person
-	require.NoError(t, all.scanStruct([]driver.Value{int64(1), "n", "c", "s"}, &p))
-	require.Equal(t, person{ID: 1, FullName: "n", embedded: embedded{"c"}, Address: &Address{"s"}}, p)
-
-	for _, c := range []struct {
-		columns []Column
-		row     []driver.Value
-		want    string
-	}{
-		{[]backend.Column{{Name: "nope"}}, []driver.Value{1}, `the column "nope" has no field in db.person`},
-		{[]backend.Column{{Name: "Skipped"}}, []driver.Value{1}, `no field`},
-		{[]backend.Column{{Name: "hidden"}}, []driver.Value{1}, `no field`},
-		{[]backend.Column{{Name: "id"}, {Name: "id"}}, []driver.Value{1, 2}, `the columns 1 ("id") and 2 ("id") are for the same field`},
-		{[]backend.Column{{Name: "id"}}, []driver.Value{nil}, `column 1, "id", into field ID (int) of db.person: the value is NULL`},
-	} {
-		err := rowOf(c.columns...).scanStruct(c.row, &p)
-		require.ErrorIs(t, err, ErrScan)
-		require.ErrorContains(t, err, c.want)
-	}
-	require.ErrorContains(t, all.scanStruct(nil, p), "takes a pointer to a struct, not a db.person")
-	require.ErrorContains(t, all.scanStruct(nil, (*person)(nil)), "takes a pointer to a struct")
-}
-
-func FuzzParseTime(f *testing.F) {
-	f.Add("2026-03-04 12:00:00.000005+00:00")
-	f.Fuzz(func(t *testing.T, text string) {
-		if got, err := parseTime(text); err == nil {
-			require.Equal(t, time.UTC, got.Location())
-		}
-	})
 }

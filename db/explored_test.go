@@ -2,6 +2,7 @@ package db_test
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"testing"
 
@@ -35,10 +36,10 @@ func openAccounts(t *testing.T, url string) *db.Engine {
 	return e
 }
 
-// refill gives ada and bob 100 each.
+// refill gives ada, bob and cyd 100 each.
 func refill(t *testing.T, ctx context.Context, e *db.Engine) {
 	t.Helper()
-	for _, text := range []string{"delete from account", "insert into account values ('ada', 100), ('bob', 100)"} {
+	for _, text := range []string{"delete from account", "insert into account values ('ada', 100), ('bob', 100), ('cyd', 100)"} {
 		_, err := e.Exec(ctx, text)
 		require.NoError(t, err)
 	}
@@ -118,6 +119,52 @@ func TestTransactionsThatLockAreExploredWithoutAFault(t *testing.T) {
 				require.Equal(t, 40, balanceOf(t, ctx, e, "ada"))
 				require.Equal(t, 101, balanceOf(t, ctx, e, "bob"))
 			}, repainttest.CheckRepeats())
+		})
+	}
+}
+
+// transfer moves 10 between two accounts. It locks the two rows in the order of its arguments.
+func transfer(e *db.Engine, from, to string) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			_, err := tx.Exec(ctx, "update account set balance = balance - 10 where name = :name", db.Named("name", from))
+			if err == nil {
+				_, err = tx.Exec(ctx, "update account set balance = balance + 10 where name = :name", db.Named("name", to))
+			}
+			return err
+		})
+	}
+}
+
+func TestDeadlocksOfADatabaseEndWithTheSameVictim(t *testing.T) {
+	for _, name := range []string{"PostgreSQL", "MariaDB"} {
+		t.Run(name, func(t *testing.T) {
+			e := openAccounts(t, explorable[name](t))
+			for n, all := range map[int][]func(context.Context) error{
+				2: {transfer(e, "ada", "bob"), transfer(e, "bob", "ada")},
+				3: {transfer(e, "ada", "bob"), transfer(e, "bob", "cyd"), transfer(e, "cyd", "ada")},
+			} {
+				deadlocks := 0
+				repainttest.Explore(t, 40, func(t *testing.T, ctx context.Context) {
+					refill(t, ctx, e)
+					failed := 0
+					g := repaint.NewGroup(ctx)
+					for _, fn := range all {
+						g.Go(func(ctx context.Context) error {
+							err := fn(ctx)
+							if errors.Is(err, db.ErrDeadlock) {
+								failed++
+								return nil
+							}
+							return err
+						})
+					}
+					require.NoError(t, g.Wait())
+					require.LessOrEqual(t, failed, 1, "of the tasks of one circle")
+					deadlocks += failed
+				}, repainttest.CheckRepeats(), repainttest.RoundRobin())
+				require.Positive(t, deadlocks, n)
+			}
 		})
 	}
 }

@@ -32,8 +32,9 @@ import (
 // scheduled. If the limit of the pool (SetMaxOpenConns) is lower than the number of tasks, the loop
 // blocks, because database/sql blocks the goroutine. All rows of a query are read in its step.
 //
-// The server alone decides some things, which a schedule can't repeat. On PostgreSQL these are
-// which of two transactions is the victim of a deadlock, because that depends on real time, and
+// On PostgreSQL the victim of a deadlock is the transaction whose statement closes the circle, if
+// the user is a superuser: for that statement Explore sets deadlock_timeout. For other users it is
+// who looks first, by the server's timer, and may differ from run to run. The server alone decides
 // which of three transactions that wait for the same row goes on first.
 func Driver(c driver.Connector) driver.Connector { return &connector{inner: c} }
 
@@ -70,8 +71,7 @@ func (c *connector) identify(ctx context.Context, conn *conn) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.known {
-		on := func(ctx context.Context, query string) ([][]string, error) { return texts(ctx, conn.Conn, query) }
-		c.about, c.known = explore.Recognize(ctx, on, c.ask), true
+		c.about, c.known = explore.Recognize(ctx, conn.texts, c.ask), true
 	}
 	if c.about.Number == "" {
 		return nil
@@ -144,10 +144,18 @@ func (c *conn) step(ctx context.Context, text string, args []driver.NamedValue, 
 	s := explore.Statement{Text: text, Args: showArgs(args), Server: c.c.about.Server, Session: c.session}
 	if !c.c.about.Lite {
 		s.Break, s.Raise = c.sever, c.raiser()
+		if _, ok := s.Server.(*explore.Postgres); ok {
+			s.Hasten = explore.Hastener(c.texts)
+		}
 	} else {
 		s.Busy, s.Patience = isBusy, time.Duration(c.patience)*time.Millisecond
 	}
 	return e.Execute(ctx, s, fn)
+}
+
+// texts returns the rows of a query on the connection itself.
+func (c *conn) texts(ctx context.Context, query string) ([][]string, error) {
+	return texts(ctx, c.Conn, query)
 }
 
 // sever loses the connection.

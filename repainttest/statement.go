@@ -29,6 +29,8 @@ type call struct {
 	fault   Fault                   // that it meets with; or ""
 
 	waits atomic.Bool   // for a lock: the loop may be asleep
+	seen  time.Time     // when it was first seen to wait, on the real clock
+	hasty atomic.Bool   // its session looks for a deadlock as soon as it waits
 	done  chan struct{} // closed when there is an answer
 	// The fields below are set before done is closed.
 	result string
@@ -58,6 +60,9 @@ func (r *recorder) Execute(ctx context.Context, s explore.Statement, do func(ctx
 		}
 	}
 	c := &call{Statement: s, r: r, task: task, ctx: ctx, do: do, fault: fault}
+	if s.Hasten != nil && r.waitedFor(user{s.Server, s.Session}) {
+		c.do = c.hastened(do)
+	}
 	r.calls = append(r.calls, c)
 	r.users[user{s.Server, s.Session}] = task
 	c.send()
@@ -109,7 +114,7 @@ func (c *call) await() {
 
 // send executes the statement in a goroutine.
 func (c *call) send() {
-	c.done, c.parked = make(chan struct{}), false
+	c.done, c.parked, c.seen = make(chan struct{}), false, time.Time{}
 	done := c.done
 	go func() {
 		defer func() {
@@ -163,6 +168,10 @@ const (
 	guessTime = 200 * time.Millisecond
 	// foreignTime is how long to wait for a lock that no session known to the schedule has.
 	foreignTime = 2 * time.Second
+	// hasteTime is how long a session that waits may take to look for a deadlock, after 1 ms.
+	hasteTime = 50 * time.Millisecond
+	// probeTime is how long a server may take to answer a question of the exploration's own.
+	probeTime = 10 * time.Second
 )
 
 // settle blocks the loop until each statement is answered or known to wait for a lock. Statements
@@ -255,7 +264,7 @@ func (r *recorder) stuck(open []*call, lasted time.Duration) bool {
 	}
 	r.blockers = map[user][]int64{}
 	for server, sessions := range byServer {
-		ctx, done := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, done := context.WithTimeout(context.Background(), probeTime)
 		waiting, err := server.Waiting(ctx, sessions)
 		done()
 		if err != nil {
@@ -277,7 +286,16 @@ func (r *recorder) stuck(open []*call, lasted time.Duration) bool {
 			r.askHolders(server, s)
 		}
 	}
-	return true
+	return !slices.ContainsFunc(open, (*call).looksYet)
+}
+
+// looksYet reports whether the session may not have looked for a deadlock yet, though it waits. It
+// would see the circle that the next step closes.
+func (c *call) looksYet() bool {
+	if c.seen.IsZero() {
+		c.seen = time.Now()
+	}
+	return c.hasty.Load() && time.Since(c.seen) < hasteTime
 }
 
 // askHolders asks a slow server which sessions a session waits for, if that will be shown.
@@ -286,7 +304,7 @@ func (r *recorder) askHolders(server explore.Server, session int64) {
 	if !slow || !r.detailed {
 		return
 	}
-	ctx, done := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, done := context.WithTimeout(context.Background(), probeTime)
 	defer done()
 	holders, err := teller.Holders(ctx, []int64{session})
 	if err != nil {
@@ -321,6 +339,29 @@ func (r *recorder) foreign(server explore.Server, blockers []int64) bool {
 		_, known := r.users[user{server, s}]
 		return known
 	})
+}
+
+// waitedFor reports whether a statement waits for a lock of the session. Only then can a deadlock
+// come from what the session does next.
+func (r *recorder) waitedFor(u user) bool {
+	return slices.ContainsFunc(r.calls, func(c *call) bool {
+		return c.waits.Load() && c.Server == u.server && slices.Contains(r.blockers[user{c.Server, c.Session}], u.session)
+	})
+}
+
+// hastened returns do for a session that looks for a deadlock as soon as it waits.
+func (c *call) hastened(do func(ctx context.Context) (string, error)) func(ctx context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		if undo := c.Hasten(ctx); undo != nil {
+			c.hasty.Store(true)
+			defer func() {
+				ctx, done := context.WithTimeout(context.WithoutCancel(ctx), probeTime)
+				defer done()
+				undo(ctx)
+			}()
+		}
+		return do(ctx)
+	}
 }
 
 // A user identifies a session of a server. A recorder may know the task that uses it.

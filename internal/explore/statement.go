@@ -25,6 +25,10 @@ type Statement struct {
 	// It is nil if that can't be had.
 	Raise func(ctx context.Context, state string) error
 
+	// Hasten has the session look for a deadlock as soon as its next statement waits, until undo is
+	// called. It is nil if the database does so anyway; undo is nil if the session may not.
+	Hasten func(ctx context.Context) (undo func(ctx context.Context))
+
 	// Busy reports whether an error says that the statement has had no effect because of a lock, and can be sent again. It is
 	// for databases whose clients wait by trying again and again; nil for others.
 	Busy func(err error) bool

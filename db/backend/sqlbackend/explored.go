@@ -143,6 +143,15 @@ func (c *Conn) execute(ctx context.Context, text string, args []driver.NamedValu
 	}
 	if !c.step.about.about.Lite {
 		s.Break, s.Raise = func() { _ = c.conn.Close() }, c.raise // it is lost
+		if _, ok := s.Server.(*explore.Postgres); ok {
+			s.Hasten = explore.Hastener(func(ctx context.Context, text string) (rows [][]string, err error) {
+				err = c.aside(func() error {
+					rows, err = c.texts(ctx, text)
+					return err
+				})
+				return rows, err
+			})
+		}
 	}
 	return c.step.explorer.Execute(ctx, s, fn)
 }

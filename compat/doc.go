@@ -2,7 +2,7 @@
 // module of its own, so that users of repaint don't depend on these libraries.
 //
 // Each store is the same small application, in the words of its library, which knows nothing of repaint. It is used by
-// many goroutines, and by many tasks of one loop.
+// many goroutines, and by many tasks of one loop. The races of races.go are found by repainttest.
 package compat
 
 import "context"

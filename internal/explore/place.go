@@ -39,7 +39,7 @@ func packageOf(function string) string {
 // program itself.
 func machinery(pkg string) bool {
 	switch {
-	case strings.HasSuffix(pkg, "_test"), strings.HasPrefix(pkg, module+"/examples/"):
+	case strings.HasSuffix(pkg, "_test"), strings.HasPrefix(pkg, module+"/examples/"), strings.HasPrefix(pkg, module+"/compat"):
 		return false
 	case pkg == module, strings.HasPrefix(pkg, module+"/"):
 		return true

@@ -23,6 +23,7 @@ func TestMachineryIsWhatProgramsWaitBy(t *testing.T) {
 		"github.com/seed1239206e/repaint/examples/races.Buy":     false,
 		"github.com/seed1239206e/repaint/repainttest_test.tasks": false,
 		"github.com/seed1239206e/repaintshop.Buy":                false,
+		"github.com/seed1239206e/repaint/compat.gormWithdraw":    false,
 		"database/sql.(*DB).Exec":                                true,
 		"gorm.io/gorm.(*DB).Create":                              true,
 		"example.org/shop.Buy[go.shape.int]":                     false,

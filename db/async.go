@@ -4,12 +4,13 @@ import (
 	"context"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/red"
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// AsyncEngine is the red face of an Engine: each method returns at once, with a
-// future, and is a task that calls the blue method. It can be used in a loop only;
-// elsewhere futures fail with repaint.ErrNoLoop. Cancelling a future cancels the call.
+// AsyncEngine is the red face of an Engine: each method returns at once, with a future. The blue
+// method runs as a task in a loop, and elsewhere in a goroutine of its own. Cancelling the future
+// cancels the call.
 type AsyncEngine struct{ e *Engine }
 
 // Async returns the Engine's red face.
@@ -24,9 +25,9 @@ func (tx *Tx) Async() AsyncTx { return AsyncTx{tx} }
 // Sync returns the blue Engine.
 func (a AsyncEngine) Sync() *Engine { return a.e }
 
-// RunSync runs blue code with a connection of its own, as a task.
+// RunSync runs blue code with a connection of its own, as a task or in a goroutine.
 func RunSync[T any](ctx context.Context, a AsyncEngine, fn func(ctx context.Context, conn *Conn) (T, error), opts ...ConnOption) *loop.Future[T] {
-	return red(ctx, func(ctx context.Context) (T, error) {
+	return red.Call(ctx, func(ctx context.Context) (T, error) {
 		conn, err := a.e.Connect(ctx, opts...)
 		if err != nil {
 			var none T
@@ -37,26 +38,21 @@ func RunSync[T any](ctx context.Context, a AsyncEngine, fn func(ctx context.Cont
 	})
 }
 
-// red runs blue code as a task.
-func red[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) *loop.Future[T] {
-	return repaint.Spawn(ctx, fn).AsFuture()
-}
-
-// redDone is red for what returns nothing but an error.
+// redDone is red.Call for what returns nothing but an error.
 func redDone(ctx context.Context, fn func(ctx context.Context) error) *loop.Future[struct{}] {
-	return red(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) })
+	return red.Call(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) })
 }
 
 func redExec(ctx context.Context, q Querier, query string, args []any) *loop.Future[Result] {
-	return red(ctx, func(ctx context.Context) (Result, error) { return q.Exec(ctx, query, args...) })
+	return red.Call(ctx, func(ctx context.Context) (Result, error) { return q.Exec(ctx, query, args...) })
 }
 
 func redQuery(ctx context.Context, q Querier, query string, args []any) *loop.Future[*Rows] {
-	return red(ctx, func(ctx context.Context) (*Rows, error) { return q.Query(ctx, query, args...) })
+	return red.Call(ctx, func(ctx context.Context) (*Rows, error) { return q.Query(ctx, query, args...) })
 }
 
 func redQueryRow(ctx context.Context, q Querier, query string, args []any) *loop.Future[*Row] {
-	return red(ctx, func(ctx context.Context) (*Row, error) {
+	return red.Call(ctx, func(ctx context.Context) (*Row, error) {
 		row := q.QueryRow(ctx, query, args...)
 		return row, row.Err()
 	})
@@ -71,7 +67,7 @@ type txBeginner interface {
 }
 
 func redBeginTx(ctx context.Context, q txBeginner, opts []TxOption) *loop.Future[AsyncTx] {
-	return red(ctx, func(ctx context.Context) (AsyncTx, error) {
+	return red.Call(ctx, func(ctx context.Context) (AsyncTx, error) {
 		tx, err := q.BeginTx(ctx, opts...)
 		return AsyncTx{tx}, err
 	})
@@ -83,7 +79,7 @@ type rowStreamer interface {
 
 // redStream gives the stream the caller's context: that of the task ends with it.
 func redStream(ctx context.Context, q rowStreamer, query string, args []any) *loop.Future[AsyncRows] {
-	return red(ctx, func(context.Context) (AsyncRows, error) {
+	return red.Call(ctx, func(context.Context) (AsyncRows, error) {
 		rows, err := q.Stream(ctx, query, args...)
 		return AsyncRows{rows}, err
 	})
@@ -121,7 +117,7 @@ func (a AsyncEngine) BeginTx(ctx context.Context, opts ...TxOption) *loop.Future
 
 // Connect is [Engine.Connect] as a future.
 func (a AsyncEngine) Connect(ctx context.Context, opts ...ConnOption) *loop.Future[AsyncConn] {
-	return red(ctx, func(ctx context.Context) (AsyncConn, error) {
+	return red.Call(ctx, func(ctx context.Context) (AsyncConn, error) {
 		c, err := a.e.Connect(ctx, opts...)
 		return AsyncConn{c}, err
 	})
@@ -242,7 +238,7 @@ func (a AsyncRows) Next(ctx context.Context) *loop.Future[bool] {
 		p.Resolve(a.r.Next())
 		return p.Future()
 	}
-	return red(ctx, func(context.Context) (bool, error) { return a.r.Next(), a.r.Err() })
+	return red.Call(ctx, func(context.Context) (bool, error) { return a.r.Next(), a.r.Err() })
 }
 
 // Close is [Rows.Close] as a future. The end of ctx doesn't keep it from closing.

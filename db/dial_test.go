@@ -93,7 +93,7 @@ func TestAConnectionIsMadeThoughItsCallerGivesUp(t *testing.T) {
 		_, err := e.Exec(ctx, "y")
 		require.NoError(t, err)
 		require.EqualValues(t, 2, f.Connects.Load(), "the next caller has it")
-		require.Zero(t, e.Stats().ConnectErrs)
+		require.Zero(t, e.Stats().ConnectErrors)
 	})
 }
 
@@ -137,7 +137,7 @@ func TestTheNextWaiterConnectsItselfIfThatFails(t *testing.T) {
 		f.wait(ctx, t) // that of next
 		f.go_ <- struct{}{}
 		require.NoError(t, next())
-		require.EqualValues(t, 1, e.Stats().ConnectErrs)
+		require.EqualValues(t, 1, e.Stats().ConnectErrors)
 	})
 }
 

@@ -99,7 +99,7 @@ func TestStatsCountWhatHappened(t *testing.T) {
 		require.NoError(t, err)
 		_, err = e.Exec(ctx, "x")
 		require.NoError(t, err)
-		require.Equal(t, db.Stats{Open: 2, Idle: 1, InUse: 1, MaxOpen: 3, Acquired: 3, Connects: 2, Statements: 1}, e.Stats())
+		require.Equal(t, db.Stats{Open: 2, Idle: 1, InUse: 1, MaxOpen: 3, Acquired: 3, Connects: 2, CachedStatements: 1}, e.Stats())
 		require.NoError(t, conn.Close())
 	})
 }

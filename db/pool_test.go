@@ -163,7 +163,7 @@ func TestAWaiterIsWokenWhenAnothersConnectFails(t *testing.T) {
 		for _, wait := range waits {
 			require.ErrorIs(t, wait(), down)
 		}
-		require.Equal(t, int64(5), e.Stats().ConnectErrs)
+		require.Equal(t, int64(5), e.Stats().ConnectErrors)
 		require.Zero(t, e.Stats().Open)
 		f.OnConnect = nil
 		_, err := e.Exec(ctx, "x")

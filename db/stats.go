@@ -14,13 +14,13 @@ type Stats struct {
 	MaxOpen int
 	Waiting int // callers who wait for a connection or for their turn to write
 
-	Acquired    int64         // connections given out; one that goes straight on to the next statement counts once
-	Waits       int64         // callers who had to wait, and no longer do
-	WaitTime    time.Duration // of all of them together
-	Timeouts    int64         // of them gave up after the pool's timeout
-	Connects    int64         // connections made
-	ConnectErrs int64         // connections that couldn't be made
-	Discarded   int64         // connections closed because they were lost or in an unknown state
+	Acquired      int64         // connections given out; one that goes straight on to the next statement counts once
+	Waits         int64         // callers who had to wait, and no longer do
+	WaitTime      time.Duration // of all of them together
+	Timeouts      int64         // of them gave up after the pool's timeout
+	Connects      int64         // connections made
+	ConnectErrors int64         // connections that couldn't be made
+	Discarded     int64         // connections closed because they were lost or in an unknown state
 
 	// Lanes are the connections that carry the Engine's own statements, each those of many callers. They
 	// aren't the pool's, so nothing above counts them. Only PostgreSQL has them.
@@ -28,7 +28,7 @@ type Stats struct {
 
 	Leaked int64 // connections of a Conn or Tx that was forgotten instead of closed
 
-	Statements int // parsed statements kept
+	CachedStatements int // parsed statements that are kept
 }
 
 // Lanes are figures about the connections that carry the Engine's own statements.
@@ -36,7 +36,7 @@ type Lanes = backend.Lanes
 
 // Stats returns a snapshot of the Engine's connections.
 func (e *Engine) Stats() Stats {
-	s := Stats{Statements: e.statements.Len(), Leaked: e.leaks.count()}
+	s := Stats{CachedStatements: e.statements.Len(), Leaked: e.leaks.count()}
 	e.pool.addTo(&s)
 	if e.writers != e.pool {
 		e.writers.addTo(&s)
@@ -60,7 +60,7 @@ func (p *pool) addTo(s *Stats) {
 	s.MaxOpen += p.max
 	s.Acquired += p.acquired
 	s.Connects += p.connects
-	s.ConnectErrs += p.failures
+	s.ConnectErrors += p.failures
 	s.Discarded += p.discarded
 }
 

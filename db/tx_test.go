@@ -550,7 +550,7 @@ func TestATransactionThatWouldntEndCostsItsConnection(t *testing.T) {
 				return err
 			})
 			require.ErrorIs(t, err, no)
-			require.Equal(t, db.Stats{MaxOpen: 15, Acquired: 2, Connects: 1, Discarded: 1, Statements: 1}, e.Stats())
+			require.Equal(t, db.Stats{MaxOpen: 15, Acquired: 2, Connects: 1, Discarded: 1, CachedStatements: 1}, e.Stats())
 
 			conn, err := e.Connect(ctx)
 			require.NoError(t, err)

@@ -276,7 +276,7 @@ func TestCopyOccupiesItsSessionAndEndsWithIt(t *testing.T) {
 			require.NoError(t, tx.Rollback(ctx))
 			return []any{1}, nil
 		}))
-		require.ErrorIs(t, inside, ErrBusy)
+		require.ErrorIs(t, inside, ErrInUse)
 		require.Error(t, err)
 		require.Zero(t, count(t, ctx, db, "t"))
 	})

@@ -78,7 +78,7 @@
 //
 // [DB.Stream], [Session.Stream] and [Tx.Stream] return rows as they come, in bounded memory: if
 // they aren't read, the server waits. Such rows own a session, or occupy the one that they belong
-// to, until they have been read to the end or closed: everything else there fails with [ErrBusy],
+// to, until they have been read to the end or closed: everything else there fails with [ErrInUse],
 // but for Rollback and Release, which end them. Closing them early cancels the statement; in a
 // transaction, which a cancel would end, the rest is read and thrown away. In a plain goroutine the
 // caller reads the connection itself. In a loop the driver reads ahead, a quarter of a megabyte at
@@ -176,7 +176,7 @@
 // and pgconn.Timeout know all of them. That of a batch is a [*BatchError], too, which says which
 // statement it was. In it errors.As finds the server's *pgconn.PgError, whose message may quote
 // values that the text leaves out (see Config.ShowParameters), and errors.Is the conditions
-// [ErrConnLost], [ErrClosed], [ErrQueueFull], [ErrRefusedOnLane], [ErrBusy], [ErrResultTooLarge],
+// [ErrConnLost], [ErrClosed], [ErrQueueFull], [ErrRefusedOnLane], [ErrInUse], [ErrResultTooLarge],
 // [ErrProtocol], and the context's cause.
 //
 // A function of the application that panics while the driver calls it makes that the error, or the

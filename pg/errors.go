@@ -28,10 +28,15 @@ var (
 	// given up.
 	ErrProtocol = errors.New("pg: the server doesn't keep to the protocol")
 
-	// ErrBusy says that the session, or transaction, has an open stream or a COPY under way, so
+	// ErrInUse says that the session, or transaction, has an open stream or a COPY under way, so
 	// that nothing else can be executed on it; or that a session has a transaction, so that another
 	// one can't be begun.
-	ErrBusy = errors.New("pg: the session is busy")
+	ErrInUse = errors.New("pg: the session is in use")
+
+	// ErrBusy is [ErrInUse], as db calls it.
+	//
+	// Deprecated: use ErrInUse. In db, ErrBusy is a lock of the database that isn't free.
+	ErrBusy = ErrInUse
 
 	// ErrResultTooLarge says that a result has more bytes than are kept in memory: see
 	// Config.ResultLimit. The statement was executed.

@@ -39,7 +39,7 @@ func TestOccupantIsTheOwners(t *testing.T) {
 		_, err = cursor.Fetch(ctx, 1)
 		require.ErrorIs(t, err, pgx.ErrTxClosed)
 		require.ErrorIs(t, cursor.Close(ctx), pgx.ErrTxClosed)
-		require.ErrorIs(t, next.Ping(ctx), ErrBusy)
+		require.ErrorIs(t, next.Ping(ctx), ErrInUse)
 		n := 1
 		for rows.Next() {
 			n++
@@ -68,7 +68,7 @@ func TestSourceOfACopyOutlivesItsOwner(t *testing.T) {
 				return err
 			})
 			source.awaitAsked(t, ctx)
-			require.ErrorIs(t, tx.Commit(ctx), ErrBusy)
+			require.ErrorIs(t, tx.Commit(ctx), ErrInUse)
 			if release {
 				s.Release()
 			} else {

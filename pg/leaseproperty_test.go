@@ -125,7 +125,7 @@ func (o *ownership) insert(ctx context.Context, r *rand.Rand, q user, in *scope,
 		if i.fate = fateAfter(kind, err); i.fate == 0 {
 			o.problems = append(o.problems, fmt.Errorf("%s: %w", kind, err))
 		}
-		if slow && err != nil && i.fate == never && !errors.Is(err, ErrBusy) {
+		if slow && err != nil && i.fate == never && !errors.Is(err, ErrInUse) {
 			o.refused++
 		}
 		if xid != 0 {
@@ -191,7 +191,7 @@ func fateAfter(kind string, err error) fate {
 			return perhaps
 		}
 		return never
-	case errors.Is(err, pgx.ErrTxClosed), errors.Is(err, ErrBusy):
+	case errors.Is(err, pgx.ErrTxClosed), errors.Is(err, ErrInUse):
 		return never
 	case errors.Is(err, ErrClosed):
 		if kind == "stream" && strings.Contains(err.Error(), "before the rows had been read") {
@@ -264,7 +264,7 @@ func (o *ownership) transaction(ctx context.Context, r *rand.Rand, tx *Tx, in *s
 	case how < 4 && begun:
 		if err = tx.Commit(ctx); err == nil {
 			fate = certain
-		} else if errors.Is(err, ErrBusy) {
+		} else if errors.Is(err, ErrInUse) {
 			err = tx.Rollback(ctx)
 		}
 	case how == 4:

@@ -67,7 +67,7 @@ type submitter interface {
 type counters struct {
 	Statements, Writes, Retries, Reprepared, StrayCancels uint64
 	Cancels, Abandoned, Dropped, Connects, Lost, Poisoned uint64
-	ConnectErrors, Waited, Silent                         uint64
+	ConnectErrors, Waits, Silent                          uint64
 }
 
 // inFlight returns how many segments are under way. It needs the mutex.
@@ -128,7 +128,7 @@ func (s *line) accept(g *segment) (*conn, error) {
 	if err := s.of.mayWait(); err != nil {
 		return nil, err
 	}
-	s.stats.Waited++
+	s.stats.Waits++
 	s.accepted(g)
 	s.enqueue(g)
 	for _, c := range s.conns { // on one of these there will be room for it

@@ -140,7 +140,7 @@ func (s *Session) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults 
 }
 
 // Begin starts a transaction in the session. It ends before the session is released, or is rolled
-// back then. There can be one at a time: while it is open another is refused with [ErrBusy]. Begin
+// back then. There can be one at a time: while it is open another is refused with [ErrInUse]. Begin
 // of the transaction makes a savepoint.
 func (s *Session) Begin(ctx context.Context) (pgx.Tx, error) { return s.BeginTx(ctx, pgx.TxOptions{}) }
 
@@ -173,7 +173,7 @@ func (s *Session) beginTx(options pgx.TxOptions) (*Tx, error) {
 	}
 }
 
-var errOneTx = fmt.Errorf("%w: a transaction is open on it; end that one first, or make a savepoint with its Begin", ErrBusy)
+var errOneTx = fmt.Errorf("%w: a transaction is open on it; end that one first, or make a savepoint with its Begin", ErrInUse)
 
 // Ping asks the server for a sign of life.
 func (s *Session) Ping(ctx context.Context) error {

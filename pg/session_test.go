@@ -160,6 +160,8 @@ func TestAsync(t *testing.T) {
 		row, err := repaint.Await(ctx, red.QueryRow(ctx, "select id from t where id = $1", 2))
 		require.NoError(t, err)
 		require.ErrorIs(t, row.Scan(new(int)), pgx.ErrNoRows)
+		_, err = repaint.Await(ctx, red.QueryRow(ctx, "select id/0 from t"))
+		require.ErrorContains(t, err, "22012")
 		b := new(pgx.Batch)
 		b.Queue("insert into t values (2)")
 		br, err := repaint.Await(ctx, red.SendBatch(ctx, b))

@@ -162,11 +162,11 @@ func TestSecondTransactionOfASessionIsRefused(t *testing.T) {
 		defer s.Release()
 		refused := func() {
 			_, err := s.Begin(ctx)
-			require.ErrorIs(t, err, ErrBusy)
+			require.ErrorIs(t, err, ErrInUse)
 			require.ErrorContains(t, err, "savepoint")
 			b := &pgx.Batch{}
 			b.BeginTx(pgx.TxOptions{})
-			require.ErrorIs(t, s.SendBatch(ctx, b).Close(), ErrBusy)
+			require.ErrorIs(t, s.SendBatch(ctx, b).Close(), ErrInUse)
 		}
 		tx, err := s.Begin(ctx)
 		require.NoError(t, err)

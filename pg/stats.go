@@ -28,7 +28,7 @@ type Stats struct {
 
 	// Statements on lanes. A batch counts as one, and so does a question for a statement's types.
 	Statements   uint64 // submitted
-	Waited       uint64 // of these, those that had to wait for a lane
+	Waits        uint64 // of these, those that had to wait for a lane
 	Writes       uint64 // system calls that wrote to a lane; Statements/Writes is how many share one
 	Dropped      uint64 // given up by their callers before they were sent
 	Abandoned    uint64 // given up by their callers after they were sent
@@ -60,7 +60,7 @@ func (db *DB) Stats() Stats {
 		Queued:        s.queuedNow,
 		Statements:    n.Statements,
 		Writes:        n.Writes,
-		Waited:        n.Waited,
+		Waits:         n.Waits,
 		Dropped:       n.Dropped,
 		Abandoned:     n.Abandoned,
 		Cancels:       n.Cancels,

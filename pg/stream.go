@@ -30,7 +30,7 @@ func (db *DB) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 }
 
 // Stream is [DB.Stream] in the session. Until the rows have been read or closed, everything else on
-// the session fails with [ErrBusy]. Closing them early has the server cancel the statement; in a
+// the session fails with [ErrInUse]. Closing them early has the server cancel the statement; in a
 // transaction, which that would end, the rest is read and thrown away instead.
 func (s *Session) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	q := &query{text: sql, args: args}
@@ -41,7 +41,7 @@ func (s *Session) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows
 }
 
 // Stream is [DB.Stream] in the transaction. Until the rows have been read or closed, everything
-// else in it fails with [ErrBusy], but for Rollback, which closes them. When they are closed early,
+// else in it fails with [ErrInUse], but for Rollback, which closes them. When they are closed early,
 // what is left is read and thrown away.
 func (tx *Tx) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	q := &query{text: sql, args: args}
@@ -141,7 +141,7 @@ const (
 
 var errEvicted = fmt.Errorf("%w: the session or transaction was ended before the rows had been read", ErrClosed)
 
-var errOccupied = fmt.Errorf("%w: a stream or COPY is open on it, which must be read to the end or closed before", ErrBusy)
+var errOccupied = fmt.Errorf("%w: a stream or COPY is open on it, which must be read to the end or closed before", ErrInUse)
 
 // delivered reports whether a row has come, so that the statement can't be repeated without anybody
 // noticing.

@@ -10,6 +10,7 @@ import (
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/db/internal/telling"
+	"github.com/seed1239206e/repaint/internal/cache"
 	"github.com/seed1239206e/repaint/internal/explore"
 	"github.com/seed1239206e/repaint/loop"
 )
@@ -36,6 +37,9 @@ type Engine struct {
 	pool       *pool
 	writers    *pool // one connection, for whoever has the gate; else the pool
 	leaks      leaks
+
+	natives *nativeCache // for SQL
+	door    sqlDoor
 }
 
 // Open opens a database: it makes a first connection, so that a wrong URL, an
@@ -94,6 +98,7 @@ func open(ctx context.Context, d Dialect, u *URL, conf config, connector backend
 		numbered:   d.Placeholder(1) != d.Placeholder(2),
 		maxParams:  limits.MaxParams,
 		statements: newStatementCache(conf.statementCache),
+		natives:    cache.NewSecondChance[nativeText, *nativeStatement](conf.statementCache),
 	}
 	if !limits.Local {
 		e.cleanup = conf.cleanup
@@ -306,6 +311,7 @@ func (e *Engine) Close(ctx context.Context) error {
 		defer cancel()
 	}
 	why := fail("use the engine", ErrClosed, "the Engine for %s is closed", e.url)
+	e.door.close()
 	e.gate.close(why)
 	out := e.shut(ctx, why)
 	var unfinished error

@@ -31,9 +31,21 @@ type rowStream struct {
 // rows have been read or are closed; the caller must see to one of the two. See
 // [Conn.Stream].
 func (e *Engine) Stream(ctx context.Context, query string, args ...any) (*Rows, error) {
+	r := &Rows{}
+	r.call.Rows = true
+	if err := e.prepare(ctx, &r.call, &e.conf.conn, query, args); err != nil {
+		return nil, err
+	}
+	if err := e.streamRows(ctx, r); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (e *Engine) streamRows(ctx context.Context, r *Rows) error {
 	c, err := e.Connect(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	opened := false
 	defer func() {
@@ -41,9 +53,9 @@ func (e *Engine) Stream(ctx context.Context, query string, args ...any) (*Rows, 
 			_ = c.Close() // there is a better error
 		}
 	}()
-	rows, err := c.stream(ctx, nil, true, query, args)
+	err = c.streamRows(ctx, nil, true, r)
 	opened = err == nil
-	return rows, err
+	return err
 }
 
 // Stream runs a query and returns its rows before they have all come: they are
@@ -51,29 +63,38 @@ func (e *Engine) Stream(ctx context.Context, query string, args ...any) (*Rows, 
 // than memory. Until they have been read to the end, or closed, the Conn can do
 // nothing else. ctx holds until then. In a loop only the fetching of a piece waits.
 func (c *Conn) Stream(ctx context.Context, query string, args ...any) (*Rows, error) {
-	return c.stream(ctx, nil, false, query, args)
+	return c.stream(ctx, nil, query, args)
 }
 
 // Stream runs a query in the transaction and returns its rows before they have all
 // come, see [Conn.Stream]. The transaction can't end before them.
 func (tx *Tx) Stream(ctx context.Context, query string, args ...any) (*Rows, error) {
-	return tx.conn.stream(ctx, tx, false, query, args)
+	return tx.conn.stream(ctx, tx, query, args)
 }
 
-func (c *Conn) stream(ctx context.Context, tx *Tx, owns bool, query string, args []any) (*Rows, error) {
+func (c *Conn) stream(ctx context.Context, tx *Tx, query string, args []any) (*Rows, error) {
 	r := &Rows{}
 	r.call.Rows = true
 	if err := c.e.prepare(ctx, &r.call, &c.conf, query, args); err != nil {
 		return nil, err
 	}
+	if err := c.streamRows(ctx, tx, false, r); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// streamRows opens the stream for a statement that has been prepared. owns tells that the Conn was
+// checked out for it, and ends with it.
+func (c *Conn) streamRows(ctx context.Context, tx *Tx, owns bool, r *Rows) error {
 	if owns { // it comes for this statement alone, as to an Exec of the Engine
 		if err := r.call.st.refuseLost("stream"); err != nil {
-			return nil, c.e.fail(ctx, "stream", &r.call, err)
+			return c.e.fail(ctx, "stream", &r.call, err)
 		}
 	}
 	tx, err := c.auto(ctx, tx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	opened := false
 	defer func() {
@@ -87,11 +108,8 @@ func (c *Conn) stream(ctx context.Context, tx *Tx, owns bool, query string, args
 	} else {
 		err = open()
 	}
-	if err != nil {
-		return nil, err
-	}
-	opened = true
-	return r, nil
+	opened = err == nil
+	return err
 }
 
 func (c *Conn) openStream(ctx context.Context, tx *Tx, owns bool, r *Rows) error {

@@ -83,9 +83,12 @@ func (tx *Tx) BeginTx(ctx context.Context, opts ...TxOption) (*Tx, error) {
 // commit is on its way it is no longer cancelled, but waited for until ctx has ended
 // and [TeardownTimeout] has passed. After that, as after a lost connection, nobody knows
 // whether it was done: that is [ErrUnknownOutcome].
-func (tx *Tx) Commit(ctx context.Context) error {
+func (tx *Tx) Commit(ctx context.Context) error { return tx.commit(ctx, false) }
+
+// commit is Commit; nested has it take what is nested in the transaction along.
+func (tx *Tx) commit(ctx context.Context, nested bool) error {
 	c := tx.conn
-	why, err := c.startEnd(tx, "commit", false)
+	why, err := c.startEnd(tx, "commit", nested)
 	if err != nil {
 		return err
 	}
@@ -336,7 +339,7 @@ func (tx *Tx) nextSavepoint() string {
 }
 
 // startEnd takes the Conn to end tx. It returns why tx can only be rolled back,
-// if so. Rollback may end those nested in it too.
+// if so. nested has it end those nested in it too, of which each may be why.
 func (c *Conn) startEnd(tx *Tx, op string, nested bool) (why, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -349,8 +352,10 @@ func (c *Conn) startEnd(tx *Tx, op string, nested bool) (why, err error) {
 		return nil, misuse(op, "a nested transaction is open; end it first")
 	}
 	c.running, c.place = op, place{}
-	if tx.state != txOpen {
-		why = tx.over(op)
+	for t := c.tx; t != nil && t != tx.parent && why == nil; t = t.parent {
+		if t.state != txOpen {
+			why = t.over(op)
+		}
 	}
 	return why, nil
 }

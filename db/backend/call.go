@@ -2,6 +2,7 @@ package backend
 
 import (
 	"database/sql/driver"
+	"reflect"
 	"sync/atomic"
 )
 
@@ -33,12 +34,18 @@ type Call struct {
 	Bound []driver.NamedValue
 	// Checked: Bound is what a prepared statement of the driver has made of Args.
 	Checked bool
+	// Native: the call is one of database/sql, see db.Engine.SQL. Text is as its caller wrote it,
+	// with the database's own placeholders; Args are the caller's, a sql.NamedArg where one has a
+	// name. Values and Types are to be those that callers of database/sql know of the database's
+	// driver. A Session that ignores it has them get the values of package db.
+	Native bool
 
 	Columns  []Column       // must not be changed; see Describe
 	Values   []driver.Value // row after row; the Session doesn't touch them again. See Room
 	Affected int64          // rows changed
 	LastID   int64          // of the last row inserted, where the database has that
 	HasID    bool
+	Types    []ColumnType // of a Native call: what the driver says about Columns; else nil
 
 	// Room for a few values and arguments, so that they cost no allocation of their own.
 	values [4]driver.Value
@@ -49,6 +56,16 @@ type Call struct {
 type Column struct {
 	Name string
 	Type string // the database's name of the type, in upper case; "" if unknown
+}
+
+// ColumnType is what a driver of database/sql says about a column of a result.
+type ColumnType struct {
+	Scan                    reflect.Type // nil if unknown
+	Length                  int64
+	Precision, Scale        int64
+	Nullable                bool
+	HasLength               bool // whether Length is known, …
+	HasPrecision, KnowsNull bool
 }
 
 // Count returns the number of rows.

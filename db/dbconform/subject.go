@@ -156,6 +156,7 @@ var areas = []area{
 	{"concurrency", concurrency},
 	{"events", observing},
 	{"hiding", hiding},
+	{"database-sql", sqlDoor},
 	{"late calls", late},
 	{"closing", closing},
 }

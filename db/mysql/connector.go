@@ -64,6 +64,7 @@ var (
 	_ sqlbackend.TxWatcher       = sqlDriver{}
 	_ sqlbackend.ArgConverter    = sqlDriver{}
 	_ sqlbackend.ColumnConverter = sqlDriver{}
+	_ sqlbackend.SQLConverter    = sqlDriver{}
 	_ sqlbackend.Emulator        = sqlDriver{}
 )
 

@@ -123,6 +123,39 @@ func (v values) Column(typ string) func(driver.Value) (driver.Value, error) {
 	return nil
 }
 
+// SQLConvert is Convert, except that a duration is a number of nanoseconds, which it is for every
+// caller of database/sql.
+func (v values) SQLConvert(arg any) (driver.Value, error) {
+	if d, ok := arg.(time.Duration); ok {
+		return int64(d), nil
+	}
+	return v.Convert(arg)
+}
+
+// SQLColumn has dates and times arrive as time.Time, as with the driver's parseTime=true, one with
+// zeros in the date as the zero time. An integer beyond an int64 is a uint64, which the driver makes of
+// it only where the statement isn't prepared. Other values are the driver's.
+func (v values) SQLColumn(typ string) func(driver.Value) (driver.Value, error) {
+	switch typ {
+	case "DATE", "DATETIME", "TIMESTAMP":
+		return func(value driver.Value) (driver.Value, error) {
+			parsed, err := v.parse(value)
+			if _, isText := parsed.(string); isText {
+				return time.Time{}, err
+			}
+			return parsed, err
+		}
+	case "UNSIGNED BIGINT":
+		return func(value driver.Value) (driver.Value, error) {
+			if b, ok := value.([]byte); ok {
+				return strconv.ParseUint(string(b), 10, 64)
+			}
+			return value, nil
+		}
+	}
+	return nil
+}
+
 // parse reads a date or a time. One with zeros in the date is no time.Time, and
 // stays text: scanning it into one is an error.
 func (v values) parse(value driver.Value) (driver.Value, error) {

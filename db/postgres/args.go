@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -12,12 +13,16 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/internal/pgvalues"
 	"github.com/seed1239206e/repaint/pg"
 )
 
 // arguments returns what is sent for a call's arguments. It calls methods of theirs. The call
 // keeps those that it was given, which errors tell.
 func arguments(call *backend.Call) ([]any, error) {
+	if call.Native {
+		return nativeArguments(call), nil
+	}
 	args := call.Args
 	for i, v := range call.Args {
 		switch v.(type) {
@@ -34,6 +39,20 @@ func arguments(call *backend.Call) ([]any, error) {
 		args[i] = converted
 	}
 	return args, nil
+}
+
+// nativeArguments returns what is sent for a call of database/sql: what pgx's package stdlib would
+// send.
+func nativeArguments(call *backend.Call) []any {
+	args := make([]any, 1, len(call.Args)+1)
+	args[0] = pgvalues.Formats
+	for _, v := range call.Args {
+		if named, ok := v.(sql.NamedArg); ok {
+			v = named.Value
+		}
+		args = append(args, v)
+	}
+	return args
 }
 
 // refuse returns the error for an argument, with a reason that doesn't show its value.

@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/internal/pgvalues"
 	"github.com/seed1239206e/repaint/pg"
 )
 
@@ -25,9 +26,12 @@ type reader struct {
 	decoder
 	rows   pgx.Rows
 	fields []pgconn.FieldDescription
+	native []pgvalues.Decoder // for a call of database/sql; else nil
 }
 
-func newReader(rows pgx.Rows) *reader { return &reader{decoder{rows}, rows, rows.FieldDescriptions()} }
+func newReader(rows pgx.Rows) *reader {
+	return &reader{decoder: decoder{rows}, rows: rows, fields: rows.FieldDescriptions()}
+}
 
 // decoder decodes values, with a map of types that is asked for when it is needed.
 type decoder struct {
@@ -48,6 +52,10 @@ var names = sync.OnceValue(func() map[uint32]string {
 })
 
 func (r *reader) describe(call *backend.Call) {
+	if call.Native {
+		r.describeNative(call)
+		return
+	}
 	known := names()
 	call.Describe(len(r.fields), func(i int) backend.Column {
 		return backend.Column{Name: r.fields[i].Name, Type: known[r.fields[i].DataTypeOID]}
@@ -58,7 +66,7 @@ func (r *reader) describe(call *backend.Call) {
 func (r *reader) row(values []driver.Value) ([]driver.Value, error) {
 	add := func(i int, raw []byte) error {
 		f := &r.fields[i]
-		v, err := r.value(f.DataTypeOID, f.Format, raw)
+		v, err := r.valueOf(i, raw)
 		if err != nil {
 			return fmt.Errorf("column %d, %q, of type %s: %w", i+1, f.Name, names()[f.DataTypeOID], err)
 		}
@@ -74,6 +82,38 @@ func (r *reader) row(values []driver.Value) ([]driver.Value, error) {
 		}
 	}
 	return values, nil
+}
+
+// describeNative has values and types be those of pgx's package stdlib.
+func (r *reader) describeNative(call *backend.Call) {
+	m := r.types.TypeMap()
+	call.Describe(len(r.fields), func(i int) backend.Column {
+		return backend.Column{Name: r.fields[i].Name, Type: pgvalues.TypeName(m, &r.fields[i])}
+	})
+	r.native = make([]pgvalues.Decoder, len(r.fields))
+	call.Types = make([]backend.ColumnType, len(r.fields))
+	for i := range r.fields {
+		f, t := &r.fields[i], &call.Types[i]
+		r.native[i] = pgvalues.DecoderOf(m, f)
+		t.Scan = pgvalues.ScanType(f)
+		t.Length, t.HasLength = pgvalues.Length(f)
+		t.Precision, t.Scale, t.HasPrecision = pgvalues.PrecisionScale(f)
+	}
+}
+
+// valueOf decodes a value of column i.
+func (r *reader) valueOf(i int, raw []byte) (driver.Value, error) {
+	switch {
+	case r.native == nil:
+		return r.value(r.fields[i].DataTypeOID, r.fields[i].Format, raw)
+	case raw == nil:
+		return nil, nil
+	}
+	v, err := r.native[i](raw)
+	if b, ok := v.([]byte); ok {
+		v = append([]byte{}, b...)
+	}
+	return v, err
 }
 
 // value decodes one value. The memory of raw is used again for the next row.

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/pgvalues"
 	"github.com/seed1239206e/repaint/pg"
 )
 
@@ -144,7 +145,7 @@ func (c *Conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 		if streamed(ctx) {
 			run = q.Stream
 		}
-		got, err := run(ctx, query, values(args, formats)...)
+		got, err := run(ctx, query, values(args, pgvalues.Formats)...)
 		if err != nil {
 			if got != nil {
 				got.Close()

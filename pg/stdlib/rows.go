@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 
+	"github.com/seed1239206e/repaint/internal/pgvalues"
 	"github.com/seed1239206e/repaint/pg"
 )
 
@@ -29,8 +28,8 @@ func streamed(ctx context.Context) bool { return ctx.Value(streamKey{}) != nil }
 type rowsOf struct {
 	rows    *pg.Rows
 	columns []string
-	decode  []decoder // for each column; made with the first row
-	ahead   bool      // Next has been called, with the result more
+	decode  []pgvalues.Decoder // for each column; made with the first row
+	ahead   bool               // Next has been called, with the result more
 	more    bool
 }
 
@@ -99,9 +98,9 @@ func (r *rowsOf) value(i int, src []byte) (driver.Value, error) {
 	}
 	if r.decode == nil {
 		fields := r.fields()
-		r.decode = make([]decoder, len(fields))
+		r.decode = make([]pgvalues.Decoder, len(fields))
 		for i := range fields {
-			r.decode[i] = decoderOf(r.rows.TypeMap(), &fields[i])
+			r.decode[i] = pgvalues.DecoderOf(r.rows.TypeMap(), &fields[i])
 		}
 	}
 	v, err := r.decode[i](src)
@@ -109,71 +108,4 @@ func (r *rowsOf) value(i int, src []byte) (driver.Value, error) {
 		return nil, fmt.Errorf("pg/stdlib: column %d, %q: %w", i+1, r.fields()[i].Name, err)
 	}
 	return v, nil
-}
-
-// A decoder makes a driver.Value of a column's bytes, which aren't nil.
-type decoder func(src []byte) (driver.Value, error)
-
-// formats asks for the binary format of those types that have a driver.Value of their own. The others come as text.
-var formats = pgx.QueryResultFormatsByOID{}
-
-func init() {
-	for _, oid := range []uint32{
-		pgtype.BoolOID, pgtype.ByteaOID,
-		pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID, pgtype.OIDOID, pgtype.XIDOID, pgtype.CIDOID,
-		pgtype.Float4OID, pgtype.Float8OID,
-		pgtype.DateOID, pgtype.TimestampOID, pgtype.TimestamptzOID,
-	} {
-		formats[oid] = pgx.BinaryFormatCode
-	}
-}
-
-func decoderOf(m *pgtype.Map, f *pgconn.FieldDescription) decoder {
-	switch f.DataTypeOID {
-	case pgtype.BoolOID:
-		return through(m, f, func(b bool) (driver.Value, error) { return b, nil })
-	case pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID:
-		return through(m, f, func(n int64) (driver.Value, error) { return n, nil })
-	case pgtype.Float4OID:
-		return through(m, f, func(n float32) (driver.Value, error) { return float64(n), nil })
-	case pgtype.Float8OID:
-		return through(m, f, func(n float64) (driver.Value, error) { return n, nil })
-	case pgtype.OIDOID, pgtype.XIDOID, pgtype.CIDOID:
-		return through(m, f, func(n uint32) (driver.Value, error) { return int64(n), nil })
-	case pgtype.DateOID:
-		return through(m, f, pgtype.Date.Value)
-	case pgtype.TimestampOID:
-		return through(m, f, pgtype.Timestamp.Value)
-	case pgtype.TimestamptzOID:
-		return through(m, f, pgtype.Timestamptz.Value)
-	case pgtype.ByteaOID:
-		if f.Format == pgx.TextFormatCode {
-			return through(m, f, func(b []byte) (driver.Value, error) { return b, nil })
-		}
-		return asBytes
-	case pgtype.JSONOID, pgtype.JSONBOID, pgtype.XMLOID:
-		if f.Format == pgx.TextFormatCode {
-			return asBytes
-		}
-		return through(m, f, func(b []byte) (driver.Value, error) { return b, nil })
-	}
-	if f.Format == pgx.TextFormatCode {
-		return asString
-	}
-	return through(m, f, func(s string) (driver.Value, error) { return s, nil })
-}
-
-func asBytes(src []byte) (driver.Value, error)  { return src, nil }
-func asString(src []byte) (driver.Value, error) { return string(src), nil }
-
-// through decodes by way of a T.
-func through[T any](m *pgtype.Map, f *pgconn.FieldDescription, value func(T) (driver.Value, error)) decoder {
-	to := new(T)
-	plan := m.PlanScan(f.DataTypeOID, f.Format, to)
-	return func(src []byte) (driver.Value, error) {
-		if err := plan.Scan(src, to); err != nil {
-			return nil, err
-		}
-		return value(*to)
-	}
 }

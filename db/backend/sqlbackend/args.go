@@ -2,6 +2,7 @@ package sqlbackend
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"fmt"
 	"reflect"
@@ -68,9 +69,13 @@ func statementChecks(stmt driver.Stmt) bool {
 
 // convertArgs converts the call's arguments. It calls methods of the caller's values.
 func convertArgs(c *backend.Call, k argChecker, d *hooks) error {
+	d = d.of(c)
 	args := c.RoomForArgs(len(c.Args))
 	for i, v := range c.Args {
 		arg := driver.NamedValue{Ordinal: len(args) + 1, Value: v}
+		if named, ok := v.(sql.NamedArg); ok && c.Native {
+			arg.Name, arg.Value = named.Name, named.Value
+		}
 		switch err := k.convert(&arg, d); {
 		case err == nil:
 			args = append(args, arg)
@@ -229,7 +234,7 @@ func (c *connector) Convert(call *backend.Call) (ok bool, err error) {
 	switch {
 	case len(call.Args) == 0 || call.Bound != nil:
 		return true, nil
-	case c.d.Convert != nil || c.asked() == asksNobody:
+	case c.d.of(call).Convert != nil || c.asked() == asksNobody:
 		return true, convertArgs(call, argChecker{want: -1}, &c.d)
 	case c.d.emulates(call.Statement):
 		return false, nil
@@ -283,7 +288,7 @@ func (a arguments) of(c *Conn, stmt driver.Stmt) ([]driver.NamedValue, error) {
 		ready = a.call.Bound
 	}
 	switch {
-	case c.d.Convert != nil:
+	case c.d.of(a.call).Convert != nil:
 		return ready, nil
 	case a.call != nil:
 		if len(a.call.Args) == 0 || a.call.Checked || ready != nil && (stmt == nil || !statementChecks(stmt)) {

@@ -266,12 +266,16 @@ func (c *Conn) describe(rows driver.Rows, call *backend.Call) columnConverters {
 		}
 		return backend.Column{Name: names[i], Type: typed.ColumnTypeDatabaseTypeName(i)}
 	})
-	if typed == nil || c.d.Column == nil {
+	if call.Native {
+		call.Types = typesOf(rows, len(names))
+	}
+	column := c.d.of(call).Column
+	if typed == nil || column == nil {
 		return nil
 	}
 	var all columnConverters
 	for i := range names {
-		if convert := c.d.Column(call.Columns[i].Type); convert != nil {
+		if convert := column(call.Columns[i].Type); convert != nil {
 			if all == nil {
 				all = make(columnConverters, len(names))
 			}
@@ -279,6 +283,31 @@ func (c *Conn) describe(rows driver.Rows, call *backend.Call) columnConverters {
 		}
 	}
 	return all
+}
+
+// typesOf returns what the driver says about columns.
+func typesOf(rows driver.Rows, n int) []backend.ColumnType {
+	types := make([]backend.ColumnType, n)
+	scans, _ := rows.(driver.RowsColumnTypeScanType)
+	lengths, _ := rows.(driver.RowsColumnTypeLength)
+	nulls, _ := rows.(driver.RowsColumnTypeNullable)
+	decimals, _ := rows.(driver.RowsColumnTypePrecisionScale)
+	for i := range types {
+		t := &types[i]
+		if scans != nil {
+			t.Scan = scans.ColumnTypeScanType(i)
+		}
+		if lengths != nil {
+			t.Length, t.HasLength = lengths.ColumnTypeLength(i)
+		}
+		if nulls != nil {
+			t.Nullable, t.KnowsNull = nulls.ColumnTypeNullable(i)
+		}
+		if decimals != nil {
+			t.Precision, t.Scale, t.HasPrecision = decimals.ColumnTypePrecisionScale(i)
+		}
+	}
+	return types
 }
 
 // largestRoom bounds how many values a connection keeps room for.
@@ -329,7 +358,7 @@ func (c *Conn) fetch(ctx context.Context, rows driver.Rows, call *backend.Call, 
 }
 
 // own makes values independent of the driver, which may use its memory for the
-// next row, and the same with every driver.
+// next row, and, but for a Native call, the same with every driver.
 func (all columnConverters) own(call *backend.Call, row []driver.Value) error {
 	for i, v := range row {
 		if all != nil && v != nil && all[i] != nil {
@@ -343,7 +372,9 @@ func (all columnConverters) own(call *backend.Call, row []driver.Value) error {
 		case []byte:
 			row[i] = append([]byte{}, v...) // empty isn't NULL
 		case time.Time:
-			row[i] = v.UTC()
+			if !call.Native {
+				row[i] = v.UTC()
+			}
 		}
 	}
 	return nil

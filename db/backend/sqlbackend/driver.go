@@ -15,7 +15,7 @@ import (
 //	func (sqlDriver) Facts() sqlbackend.Facts { return sqlbackend.Facts{SendsText: true} }
 //
 // A Driver may also be a [Resetter], [AccessSetter], [TxWatcher], [TxReporter], [Interrupter],
-// [Aborter], [OpenReporter], [ArgConverter], [ColumnConverter], [Emulator] and [Closer]. Without one of these,
+// [Aborter], [OpenReporter], [ArgConverter], [ColumnConverter], [SQLConverter], [Emulator] and [Closer]. Without one of these,
 // package sqlbackend goes another way, which its comment tells.
 //
 // The methods are called where blocking is allowed, and several at a time for different connections.
@@ -189,6 +189,17 @@ type ColumnConverter interface {
 	// Column returns how to convert the values of a column of the given type, none of which is
 	// nil. A nil result leaves them as they are.
 	Column(typ string) func(v driver.Value) (driver.Value, error)
+}
+
+// SQLConverter is a [Driver] that converts for calls of database/sql, see db.Engine.SQL, whose callers
+// expect what they know of the driver. Without it, these get the driver's own values, and their
+// arguments are converted by the driver's connection and statements and by Arg.
+type SQLConverter interface {
+	Driver
+	// SQLConvert is Convert for these calls.
+	SQLConvert(v any) (driver.Value, error)
+	// SQLColumn is Column for these calls.
+	SQLColumn(typ string) func(v driver.Value) (driver.Value, error)
 }
 
 // Emulator is a [Driver] of a database that hasn't got every statement which changes rows and

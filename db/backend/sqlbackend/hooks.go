@@ -43,6 +43,16 @@ type hooks struct {
 	EndsUnseen     bool
 	Emulate        func(c *Conn, call *backend.Call) (func(ctx context.Context) error, error)
 	OnClose        func() error
+
+	native *hooks // these, with what is different for calls of database/sql; nil if nothing is
+}
+
+// of returns the hooks for a call, which may be nil.
+func (h *hooks) of(c *backend.Call) *hooks {
+	if c != nil && c.Native && h.native != nil {
+		return h.native
+	}
+	return h
 }
 
 // emulates reports whether the driver may have a statement run by means of others.
@@ -93,6 +103,12 @@ func hooksOf(d Driver) hooks {
 	if d, ok := d.(Closer); ok {
 		h.OnClose = d.Close
 	}
+	native := h
+	native.Convert, native.Column = nil, nil
+	if d, ok := d.(SQLConverter); ok {
+		native.Convert, native.Column = d.SQLConvert, d.SQLColumn
+	}
+	h.native = &native
 	return h
 }
 

@@ -1,0 +1,245 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+)
+
+// VirtualConn is a virtual connection of the sql.DB that [Engine.SQL] returns. (*sql.Conn).Raw shows it, to
+// reach what database/sql has no words for:
+//
+//	err := conn.Raw(func(c any) error {
+//		own, err := c.(*db.VirtualConn).Conn(ctx)
+//		…
+//		return own.Raw(ctx, func(ctx context.Context, c any) error { … })
+//	})
+//
+// Its methods must not be called outside of Raw: database/sql guards it.
+type VirtualConn struct {
+	e    *Engine
+	conn *Conn // that it owns, until database/sql puts the connection back; nil if there is none
+
+	tx     *Tx             // nil outside of a transaction
+	txCtx  context.Context // what that was begun with; Commit has no other
+	marks  []sqlMark       // its savepoints
+	closed bool
+}
+
+var (
+	_ driver.Conn               = (*VirtualConn)(nil)
+	_ driver.ConnBeginTx        = (*VirtualConn)(nil)
+	_ driver.ConnPrepareContext = (*VirtualConn)(nil)
+	_ driver.ExecerContext      = (*VirtualConn)(nil)
+	_ driver.QueryerContext     = (*VirtualConn)(nil)
+	_ driver.Pinger             = (*VirtualConn)(nil)
+	_ driver.NamedValueChecker  = (*VirtualConn)(nil)
+	_ driver.SessionResetter    = (*VirtualConn)(nil)
+	_ driver.Validator          = (*VirtualConn)(nil)
+)
+
+// Engine returns the Engine whose connections it uses.
+func (c *VirtualConn) Engine() *Engine { return c.e }
+
+// Conn returns the connection that it owns. If it has none it checks one out, which it keeps until the
+// sql.Conn is closed. In a transaction it is refused: use [VirtualConn.Tx]. The caller must not close it.
+func (c *VirtualConn) Conn(ctx context.Context) (*Conn, error) {
+	switch {
+	case c.closed:
+		return nil, driver.ErrBadConn
+	case c.tx != nil:
+		return nil, c.e.fail(ctx, "connect", nil, misuse("connect", "the connection is the transaction's; use Tx of the VirtualConn"))
+	case c.conn == nil:
+		conn, err := c.e.Connect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		c.conn = conn
+	}
+	return c.conn, nil
+}
+
+// Tx returns the transaction that is open, or the savepoint in it that was set last; nil if there is
+// none. It must be ended through database/sql.
+func (c *VirtualConn) Tx() *Tx {
+	if n := len(c.marks); n > 0 {
+		return c.marks[n-1].tx
+	}
+	return c.tx
+}
+
+// ExecContext implements driver.ExecerContext.
+func (c *VirtualConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	var call call
+	st, err := c.prepare(ctx, &call, query, args)
+	switch {
+	case err != nil:
+		return nil, err
+	case st == nil: // an empty text
+		return sqlResult{}, nil
+	case st.savepoint.op != "":
+		return sqlResult{}, c.mark(ctx, st.savepoint)
+	}
+	if err := c.do(ctx, "exec", &call); err != nil {
+		return nil, err
+	}
+	return sqlResult{call.result()}, nil
+}
+
+// QueryContext implements driver.QueryerContext.
+func (c *VirtualConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	r := &Rows{}
+	r.call.Rows = true
+	st, err := c.prepare(ctx, &r.call, query, args)
+	switch {
+	case err != nil:
+		return nil, err
+	case st == nil:
+	case st.savepoint.op != "":
+		err = c.mark(ctx, st.savepoint)
+	case streamsSQL(ctx):
+		err = c.stream(ctx, r)
+	default:
+		err = c.do(ctx, "query", &r.call)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return sqlRows{r}, nil
+}
+
+// prepare puts a text of a caller of database/sql into the call. The statement is nil for an empty text.
+func (c *VirtualConn) prepare(ctx context.Context, call *call, query string, args []driver.NamedValue) (*nativeStatement, error) {
+	if c.closed {
+		return nil, driver.ErrBadConn
+	}
+	st, err := c.e.native(query, len(args))
+	if err == nil && st != nil {
+		err = st.refuse(c.e.dialect, call.Rows)
+	}
+	if err != nil || st == nil {
+		return nil, c.e.events.fail(ctx, err)
+	}
+	conf := &c.e.conf.conn
+	call.Native, call.conf, call.ReadOnly = true, conf, conf.tx.ReadOnly
+	call.use(&st.statement)
+	if call.Args = call.argRoom[:0]; len(args) > len(call.argRoom) {
+		call.Args = make([]any, 0, len(args))
+	}
+	for _, arg := range args {
+		v := arg.Value
+		if arg.Name != "" {
+			v = sql.NamedArg{Name: arg.Name, Value: v}
+		}
+		call.Args = append(call.Args, v)
+	}
+	if st.tells != "" && c.conn == nil && c.tx == nil {
+		err := misuse("prepare", "%s tells of an earlier statement of its connection, and there was none", st.tells)
+		err.Hint = "use the Result of that statement, or RETURNING; or run both in a transaction"
+		return nil, c.e.fail(ctx, "prepare", call, err)
+	}
+	return st, nil
+}
+
+// do runs a statement where it belongs.
+func (c *VirtualConn) do(ctx context.Context, op string, call *call) error {
+	if tx := c.Tx(); tx != nil {
+		return tx.conn.do(ctx, tx, op, call)
+	}
+	conn, err := c.owned(ctx, call.st)
+	switch {
+	case err != nil:
+		return err
+	case conn == nil:
+		return c.e.once(ctx, op, call)
+	}
+	return conn.do(ctx, nil, op, call)
+}
+
+// owned returns the connection that it owns; one that it owns from now on, if the statement leaves
+// something behind; else nil. What code leaves that the text doesn't show can be there only if others
+// don't share the connection.
+func (c *VirtualConn) owned(ctx context.Context, st *statement) (*Conn, error) {
+	if c.conn == nil && !st.Session && (!st.Obscure || c.e.shared != nil) {
+		return nil, nil
+	}
+	return c.Conn(ctx)
+}
+
+// stream is do for a query whose rows come as they are read.
+func (c *VirtualConn) stream(ctx context.Context, r *Rows) error {
+	if tx := c.Tx(); tx != nil {
+		return tx.conn.streamRows(ctx, tx, false, r)
+	}
+	conn, err := c.owned(ctx, r.call.st)
+	switch {
+	case err != nil:
+		return err
+	case conn == nil:
+		return c.e.streamRows(ctx, r)
+	}
+	return conn.streamRows(ctx, nil, false, r)
+}
+
+// CheckNamedValue accepts every value: the driver under the Engine is asked when the statement is
+// executed.
+func (c *VirtualConn) CheckNamedValue(*driver.NamedValue) error { return nil }
+
+// Ping implements driver.Pinger. It asks the database.
+func (c *VirtualConn) Ping(ctx context.Context) error {
+	_, err := c.ExecContext(ctx, "select 1", nil)
+	return err
+}
+
+// Prepare implements driver.Conn. database/sql calls PrepareContext instead.
+func (c *VirtualConn) Prepare(query string) (driver.Stmt, error) {
+	return c.PrepareContext(context.Background(), query)
+}
+
+// PrepareContext implements driver.ConnPrepareContext. It asks the database nothing.
+func (c *VirtualConn) PrepareContext(_ context.Context, query string) (driver.Stmt, error) {
+	if c.closed {
+		return nil, driver.ErrBadConn
+	}
+	return &sqlStmt{c, query}, nil
+}
+
+// ResetSession implements driver.SessionResetter. database/sql calls it before it lends the connection
+// again.
+func (c *VirtualConn) ResetSession(context.Context) error {
+	if c.closed {
+		return driver.ErrBadConn
+	}
+	return nil
+}
+
+// IsValid implements driver.Validator. database/sql calls it when it gets the connection back, so what
+// the connection owns is released then. A transaction that is still open makes it invalid, and ends
+// with it.
+func (c *VirtualConn) IsValid() bool {
+	if c.tx != nil || c.closed {
+		return false
+	}
+	c.release()
+	return true
+}
+
+func (c *VirtualConn) release() {
+	if c.conn != nil {
+		_ = c.conn.Close() // it never fails when nothing runs on it
+		c.conn = nil
+	}
+}
+
+// Close implements driver.Conn. An open transaction is rolled back.
+func (c *VirtualConn) Close() (err error) {
+	if c.closed {
+		return nil
+	}
+	if c.tx != nil {
+		err = sqlTx{c}.Rollback()
+	}
+	c.closed = true
+	c.release()
+	return err
+}

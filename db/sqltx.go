@@ -1,0 +1,107 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"slices"
+)
+
+// Begin implements driver.Conn. database/sql calls BeginTx instead.
+func (c *VirtualConn) Begin() (driver.Tx, error) {
+	return c.BeginTx(context.Background(), driver.TxOptions{})
+}
+
+// BeginTx implements driver.ConnBeginTx.
+func (c *VirtualConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	if c.closed {
+		return nil, driver.ErrBadConn
+	}
+	begin := c.e.BeginTx
+	if c.conn != nil {
+		begin = c.conn.BeginTx
+	}
+	tx, err := begin(ctx, setting(func(o *TxOptions) {
+		o.ReadOnly = o.ReadOnly || opts.ReadOnly
+		if level := sql.IsolationLevel(opts.Isolation); level != sql.LevelDefault {
+			o.Isolation = level
+		}
+	}))
+	if err != nil {
+		return nil, err
+	}
+	c.tx, c.txCtx = tx, ctx
+	return sqlTx{c}, nil
+}
+
+// sqlTx is the transaction that is open on a connection.
+type sqlTx struct{ c *VirtualConn }
+
+// Commit goes on for as long as [Tx.Commit] says, by the context that the transaction was begun with.
+func (t sqlTx) Commit() error {
+	tx, ctx := t.c.leaveTx()
+	if tx == nil {
+		return sql.ErrTxDone
+	}
+	return tx.commit(ctx, true)
+}
+
+// Rollback isn't cancelled: database/sql also calls it because the transaction's context has ended.
+func (t sqlTx) Rollback() error {
+	tx, ctx := t.c.leaveTx()
+	if tx == nil {
+		return sql.ErrTxDone
+	}
+	return tx.Rollback(ctx)
+}
+
+func (c *VirtualConn) leaveTx() (*Tx, context.Context) {
+	tx, ctx := c.tx, c.txCtx
+	c.tx, c.txCtx, c.marks = nil, nil, nil
+	return tx, ctx
+}
+
+// sqlMark is a savepoint that was set by a text.
+type sqlMark struct {
+	name string
+	tx   *Tx
+}
+
+// mark executes a text about a savepoint. The database gets to know it by another name.
+func (c *VirtualConn) mark(ctx context.Context, s savepointText) error {
+	if c.tx == nil {
+		err := misuse(s.op, "there is no transaction")
+		err.Hint = "begin one with BeginTx"
+		return c.e.fail(ctx, s.op, nil, err)
+	}
+	if s.op == opSavepoint {
+		return c.pushMark(ctx, s.name)
+	}
+	at := -1
+	for i, m := range slices.Backward(c.marks) {
+		if m.name == s.name {
+			at = i
+			break
+		}
+	}
+	if at < 0 {
+		return c.e.fail(ctx, s.op, nil, fail(s.op, ErrUndefined, "there is no savepoint %q", s.name))
+	}
+	tx := c.marks[at].tx
+	c.marks = c.marks[:at]
+	if s.op == opRelease {
+		return tx.commit(ctx, true)
+	}
+	if err := tx.Rollback(ctx); err != nil {
+		return err
+	}
+	return c.pushMark(ctx, s.name) // it is still there after ROLLBACK TO
+}
+
+func (c *VirtualConn) pushMark(ctx context.Context, name string) error {
+	tx, err := c.Tx().BeginTx(ctx)
+	if err == nil {
+		c.marks = append(c.marks, sqlMark{name, tx})
+	}
+	return err
+}

@@ -112,26 +112,33 @@ func (c *call) await() {
 	}
 }
 
-// send executes the statement in a goroutine.
+// send executes the statement: in a goroutine of its own, unless it's known not to wait for long.
 func (c *call) send() {
 	c.done, c.parked, c.seen = make(chan struct{}), false, time.Time{}
-	done := c.done
-	go func() {
-		defer func() {
-			if p := recover(); p != nil {
-				c.err = fmt.Errorf("the driver panicked: %v", p)
-			}
-			close(done)
-			select {
-			case c.r.news <- struct{}{}:
-			default:
-			}
-			if c.waits.Load() {
-				c.r.loop.Schedule((*answers)(c.r))
-			}
-		}()
-		c.result, c.err = c.do(c.ctx)
+	if _, local := c.Server.(explore.Local); local {
+		c.execute(c.done)
+		return
+	}
+	go func(done chan struct{}) {
+		c.execute(done)
+		select {
+		case c.r.news <- struct{}{}:
+		default:
+		}
+		if c.waits.Load() {
+			c.r.loop.Schedule((*answers)(c.r))
+		}
+	}(c.done)
+}
+
+func (c *call) execute(done chan struct{}) {
+	defer close(done)
+	defer func() {
+		if p := recover(); p != nil {
+			c.err = fmt.Errorf("the driver panicked: %v", p)
+		}
 	}()
+	c.result, c.err = c.do(c.ctx)
 }
 
 func (c *call) answered() bool {

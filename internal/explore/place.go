@@ -5,6 +5,7 @@ import (
 	"path"
 	"runtime"
 	"strings"
+	"sync"
 )
 
 // module is the import path of this module.
@@ -14,16 +15,29 @@ const module = "github.com/seed1239206e/repaint"
 // innermost function that belongs neither to this module nor to a database library.
 func Place() string {
 	var pcs [64]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
-	for {
-		frame, more := frames.Next()
-		if frame.File != "" && (strings.HasSuffix(frame.File, "_test.go") || !machinery(packageOf(frame.Function))) {
-			return fmt.Sprintf("%s:%d", path.Base(frame.File), frame.Line)
+	for _, pc := range pcs[:runtime.Callers(2, pcs[:])] {
+		place, known := places.Load(pc)
+		if !known {
+			place, _ = places.LoadOrStore(pc, placeOf(pc))
 		}
-		if !more {
-			return ""
+		if place != "" {
+			return place.(string)
 		}
 	}
+	return ""
+}
+
+// places has what placeOf has returned. Each step of a schedule asks.
+var places sync.Map
+
+// placeOf returns the file and line of a return address, or "" if it's in a part that isn't the
+// program's.
+func placeOf(pc uintptr) string {
+	frame, _ := runtime.CallersFrames([]uintptr{pc}).Next()
+	if frame.File == "" || !strings.HasSuffix(frame.File, "_test.go") && machinery(packageOf(frame.Function)) {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", path.Base(frame.File), frame.Line)
 }
 
 // packageOf returns the import path of a function's package.

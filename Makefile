@@ -21,7 +21,7 @@ SOURCES = find . -name '*.go' -not -path './.*' -not -path '*/testdata/*' -print
 export GO GOFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help test check fmt-check vet vet-portable staticcheck race plain portable slowpath arm64 nested bench examples fmt install-servers
+.PHONY: help test check fmt-check vet vet-portable staticcheck race plain portable slowpath arm64 nested test-pages bench examples fmt install-servers
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -74,6 +74,9 @@ nested: ## vet and test of the modules in subdirectories
 		( cd "$$module" && $(GO) vet ./... && $(GO) test $(TEST_FLAGS) ./... ); \
 	done
 
+test-pages: ## what a browser shows of the pages (needs Chromium); SHOTS=DIR keeps pictures of them
+	cd internal/pagetest && $(GO) vet . && $(GO) test $(TEST_FLAGS) -count=1 . $(if $(SHOTS),-args -shots=$(abspath $(SHOTS)))
+
 bench: ## benchmarks, with peers beside them; BENCH=regexp selects
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 	@set -e; for module in $(wildcard bench); do ( cd "$$module" && $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./... ); done
@@ -86,5 +89,5 @@ examples: ## run the examples, one after the other
 fmt: ## format all Go files
 	@$(SOURCES) | xargs -0 -r $(GOFMT) -w
 
-install-servers: ## PostgreSQL, PgBouncer and MariaDB from Debian's packages, for the database tests
+install-servers: ## PostgreSQL, PgBouncer, MariaDB, Chromium from Debian's packages, for the tests
 	@scripts/install-servers.sh

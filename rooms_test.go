@@ -27,7 +27,7 @@ func TestImportsPointOneWay(t *testing.T) {
 		{"db/internal/telling", "", false},
 		{"db/internal/scanning", "sqltext db/backend db/internal/fields db/internal/telling internal/redact", false},
 		{"internal/thirdparty", ". greenlet loop sqltext db/backend internal/cache internal/callsite internal/explore internal/nonblock internal/redact db/backend/sqlbackend", true},
-		{"repainttest", ". greenlet loop internal/callsite internal/explore internal/nonblock", false},
+		{"repainttest", ". greenlet loop internal/callsite internal/explore internal/nonblock internal/webpage", false},
 	} {
 		out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "./"+room.dir).CombinedOutput()
 		require.NoError(t, err, string(out))

@@ -336,7 +336,7 @@ func (c *Conn) run(ctx context.Context, tx *Tx, op string, call *call) error {
 			}
 		}
 		if !ran {
-			err = c.c.session.Do(ctx, &call.Call)
+			err = c.c.session.Do(call.discreet(ctx), &call.Call)
 		}
 		c.c.mark(call.st)
 		if err == nil {

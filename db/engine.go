@@ -557,7 +557,7 @@ func (e *Engine) on(ctx context.Context, p *pool, held pass, c *physical, call *
 
 // do runs the statement on a connection outside of any transaction.
 func (e *Engine) do(ctx context.Context, p *pool, c *physical, call *call) error {
-	err := c.session.Do(ctx, &call.Call)
+	err := c.session.Do(call.discreet(ctx), &call.Call)
 	c.mark(call.st)
 	if err != nil {
 		e.examine(p, c, err)

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/db/internal/scanning"
 	"github.com/seed1239206e/repaint/db/internal/telling"
+	"github.com/seed1239206e/repaint/internal/explore"
 	"github.com/seed1239206e/repaint/internal/redact"
 )
 
@@ -23,6 +25,15 @@ func (c *call) tells() telling.Level {
 		return telling.Types
 	}
 	return c.conf.telling
+}
+
+// discreet returns a context with which a schedule of package repainttest doesn't show the call's
+// values, if nothing may.
+func (c *call) discreet(ctx context.Context) context.Context {
+	if c.tells() == telling.Nothing && explores() {
+		return explore.Conceal(ctx)
+	}
+	return ctx
 }
 
 // concealed stands for an error whose text may show values. errors.Is and errors.As find

@@ -138,7 +138,7 @@ func (c *Conn) openStream(ctx context.Context, tx *Tx, owns bool, r *Rows) error
 		from, ok := c.c.session.(backend.Streamer)
 		if !ok {
 			err = fail("stream", ErrUnsupported, "connections of %s don't stream; use Query", c.e.dialect.Name())
-		} else if s.cursor, err = from.Stream(ctx, &r.call.Call); err != nil {
+		} else if s.cursor, err = from.Stream(r.call.discreet(ctx), &r.call.Call); err != nil {
 			err = c.after(ctx, tx, r.call.Statement.Writes, err, c.e.wrap(ctx, "stream", &r.call, err))
 		}
 		c.c.mark(r.call.st)

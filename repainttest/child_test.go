@@ -128,6 +128,12 @@ var children = map[string]func(t *testing.T){
 	"lost update": func(t *testing.T) {
 		repainttest.Explore(t, 200, lostUpdate(4))
 	},
+	"lost update, with a page": func(t *testing.T) {
+		repainttest.Explore(t, 200, lostUpdate(1), repainttest.Page("lost.HTML"))
+	},
+	"no choice, with a page": func(t *testing.T) {
+		repainttest.Explore(t, 10, func(t *testing.T, ctx context.Context) { require.NoError(t, yields(ctx, 3)) }, repainttest.Page("none.html"))
+	},
 	"lost update, changed": func(t *testing.T) {
 		repainttest.Explore(t, 200, func(t *testing.T, ctx context.Context) {
 			require.NoError(t, yields(ctx, 2))

@@ -47,7 +47,9 @@ const mainTask = explore.Main
 //
 //	REPAINT_SCHEDULE='1 2*3' go test -run '^TestTransfers$'
 //
-// With that variable Explore runs only that schedule: one step of task 1, and three of task 2. From
+// [Page] or [PageVariable] has Explore write that schedule as an HTML page, too.
+//
+// With REPAINT_SCHEDULE Explore runs only that schedule: one step of task 1, and three of task 2. From
 // there on each task goes on for as long as it can. Task 1 is the first that the main function
 // spawns, and 1.2 the second that task 1 spawns. A step is what a task does from one wait to the
 // next. So a schedule survives most changes of the code. If it doesn't fit the program any more,
@@ -104,6 +106,11 @@ func (x *exploration) repeat(text string) {
 	r.detailed = true
 	ok := x.subtest("schedule="+s.String(), r, 0)
 	x.t.Logf("the schedule:\n%s", r.picture())
+	how := "passes"
+	if !ok {
+		how = "fails"
+	}
+	x.show(r, "The test "+how+" in this schedule, which was repeated.", x.command(s))
 	if misfit := follow.verdict(); misfit != "" {
 		x.t.Errorf("the schedule %q doesn't fit the program any more: %s. The rest ran as it came. If this run passed, that is no proof of anything: explore anew, without %s",
 			s, misfit, ScheduleVariable)
@@ -123,6 +130,7 @@ func (x *exploration) repeatSeed(text string) {
 	r := x.recorder(strategy)
 	if !x.subtest(fmt.Sprintf("seed=%d", seed), r, steps, seed) {
 		x.t.Logf("the schedule:\n%s\nto repeat this schedule: %s", r.picture(), x.command(r.needed()))
+		x.show(r, fmt.Sprintf("The test fails in this schedule, which is that of seed %d.", seed), x.command(r.needed()))
 	}
 }
 
@@ -274,6 +282,7 @@ func (x *exploration) failed(found *recorder, origin string) {
 	}
 	x.warn()
 	x.t.Errorf("%s failed; %s:\n%s\nto repeat exactly this: %s\n%s", origin, how, best.picture(), x.command(s), where)
+	x.show(best, fmt.Sprintf("The test fails in this schedule: %s failed; %s.", origin, how), x.command(s))
 }
 
 // command returns the command that repeats a schedule.

@@ -18,6 +18,7 @@ type settings struct {
 	shrink     time.Duration
 	faults     []Fault
 	faultLimit int
+	page       string
 }
 
 // Choose implements [loop.Chooser]. The loop never runs.

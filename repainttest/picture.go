@@ -23,6 +23,7 @@ type row struct {
 	number string
 	task   string
 	text   string
+	events []event // of which the text is
 }
 
 // picture draws what a recorder has recorded.
@@ -145,9 +146,10 @@ func (r *recorder) rows() []row {
 			}
 			if last := len(all) - 1; last >= first && all[last].task == e.task {
 				all[last].text += "; " + e.String()
+				all[last].events = append(all[last].events, e)
 				continue
 			}
-			all = append(all, row{"", e.task, e.String()})
+			all = append(all, row{"", e.task, e.String(), []event{e}})
 		}
 		if n == 0 {
 			continue
@@ -158,7 +160,7 @@ func (r *recorder) rows() []row {
 			if s.task == explore.Main {
 				text = "ends"
 			}
-			all = append(all, row{number, s.task, text})
+			all = append(all, row{number, s.task, text, nil})
 			continue
 		}
 		all[first+own].number = number

@@ -72,7 +72,11 @@ type event struct {
 	what  string // it waits for; or the statement
 	place string // where it waits, or sends it
 
-	args, result, fault string // of a statement
+	// Of a statement.
+	args, result, fault string
+	failed              bool     // the result is an error
+	session             user     // that executes it
+	holders             []string // the tasks for whose locks it waits, if it does
 }
 
 type eventKind byte

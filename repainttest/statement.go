@@ -27,6 +27,7 @@ type call struct {
 	parked  bool                    // it was busy, and is to be sent again
 	over    bool                    // the answer has been seen
 	fault   Fault                   // that it meets with; or ""
+	hidden  bool                    // its values aren't to be shown
 
 	waits atomic.Bool   // for a lock: the loop may be asleep
 	seen  time.Time     // when it was first seen to wait, on the real clock
@@ -59,7 +60,7 @@ func (r *recorder) Execute(ctx context.Context, s explore.Statement, do func(ctx
 			do, fault = plain, ""
 		}
 	}
-	c := &call{Statement: s, r: r, task: task, ctx: ctx, do: do, fault: fault}
+	c := &call{Statement: s, r: r, task: task, ctx: ctx, do: do, fault: fault, hidden: explore.Conceals(ctx)}
 	if s.Hasten != nil && r.waitedFor(user{s.Server, s.Session}) {
 		c.do = c.hastened(do)
 	}
@@ -71,7 +72,11 @@ func (r *recorder) Execute(ctx context.Context, s explore.Statement, do func(ctx
 		r.note(c.event(explore.Place()))
 	} else {
 		e := c.event(explore.Place())
-		e.result = "waits for " + r.holders(c)
+		e.holders = r.holders(c)
+		e.result = waitsForLock
+		if e.holders != nil {
+			e.result += " of " + list(e.holders)
+		}
 		r.note(e)
 		c.await()
 	}
@@ -377,18 +382,15 @@ type user struct {
 	session int64
 }
 
-// holders names the tasks for whose locks a call waits.
-func (r *recorder) holders(c *call) string {
+// holders returns the tasks for whose locks a call waits, or nil if they aren't known.
+func (r *recorder) holders(c *call) []string {
 	tasks := map[string]bool{}
 	for _, s := range r.blockers[user{c.Server, c.Session}] {
 		if task, ok := r.users[user{c.Server, s}]; ok {
 			tasks[task] = true
 		}
 	}
-	if len(tasks) == 0 {
-		return "a lock"
-	}
-	return "a lock of " + list(slices.Sorted(maps.Keys(tasks)))
+	return slices.Sorted(maps.Keys(tasks))
 }
 
 // doubt notes, once, why the exploration may not be what it says.
@@ -400,18 +402,33 @@ func (r *recorder) doubt(why string) {
 	}
 }
 
+// waitsForLock is the result of a statement that waits for a lock, up to whose lock it is.
+const waitsForLock = "waits for a lock"
+
+// hidden stands for values that aren't to be shown.
+const hidden = "hidden"
+
 // addresses are those of connections, which are others in each run.
 var addresses = regexp.MustCompile(`(\d+\.\d+\.\d+\.\d+|\[[0-9a-f:]+\]):\d+`)
 
 // event returns what the schedule shows of the statement.
 func (c *call) event(place string) event {
-	e := event{task: c.task, kind: sends, what: strings.Join(strings.Fields(c.Text), " "), args: c.Args, place: place}
+	e := event{task: c.task, kind: sends, what: strings.Join(strings.Fields(c.Text), " "), args: c.Args, place: place, session: user{c.Server, c.Session}}
 	if c.fault != "" {
 		e.fault = "(fault: " + string(c.fault) + ") "
 	}
+	if c.hidden && e.args != "" {
+		e.args = hidden
+	}
 	switch {
 	case !c.over && !c.answered():
+	case c.err != nil && c.hidden:
+		e.failed = true
+		e.result = "error: " + hidden
+	case c.hidden:
+		e.result = hidden
 	case c.err != nil:
+		e.failed = true
 		e.result = "error: " + addresses.ReplaceAllString(c.err.Error(), "…")
 	default:
 		e.result = c.result

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs everything that must pass, all of it even if something fails, and ends with a summary.
 #
-# Database tests need PostgreSQL, PgBouncer and MariaDB, the race detector a C compiler, and arm64's assembly an emulator. What is missing is installed from Debian's
+# Database tests need PostgreSQL, PgBouncer and MariaDB, the race detector a C compiler, arm64's assembly an emulator,
+# and the tests of pages a browser. What is missing is installed from Debian's
 # packages if that is possible without asking (as root, or with a sudo that wants no password); then a database test
 # that skips is a failure. REPAINT_NO_INSTALL=1 leaves the machine as it is.
 set -euo pipefail
@@ -50,6 +51,10 @@ fi
 
 if scripts/install-servers.sh --check peers >/dev/null; then
   export REPAINT_REQUIRE_PEERS=1
+fi
+
+if scripts/install-servers.sh --check browser >/dev/null; then
+  export REPAINT_REQUIRE_BROWSER=1
 fi
 
 step check "$make" --no-print-directory check

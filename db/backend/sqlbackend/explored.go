@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 
@@ -133,7 +134,7 @@ func (c *Conn) texts(ctx context.Context, text string) ([][]string, error) {
 }
 
 // execute lets the explorer call fn.
-func (c *Conn) execute(ctx context.Context, text string, args []driver.NamedValue, fn func(ctx context.Context) (string, error)) error {
+func (c *Conn) execute(ctx context.Context, text string, args arguments, fn func(ctx context.Context) (string, error)) error {
 	s := explore.Statement{
 		Text:    text,
 		Args:    showArgs(args),
@@ -171,7 +172,7 @@ func (c *Conn) raise(ctx context.Context, state string) error {
 
 // execStep is exec as a step.
 func (c *Conn) execStep(ctx context.Context, text string, args arguments, keep bool) (result driver.Result, err error) {
-	err = c.execute(ctx, text, args.given, func(ctx context.Context) (string, error) {
+	err = c.execute(ctx, text, args, func(ctx context.Context) (string, error) {
 		var err error
 		if result, err = c.execNow(ctx, text, args, keep); err != nil || result == nil {
 			return "done", err
@@ -187,7 +188,7 @@ func (c *Conn) execStep(ctx context.Context, text string, args arguments, keep b
 
 // queryStep is query as a step.
 func (c *Conn) queryStep(ctx context.Context, call *backend.Call, args arguments) error {
-	return c.execute(ctx, call.Statement.Text, args.given, func(ctx context.Context) (string, error) {
+	return c.execute(ctx, call.Statement.Text, args, func(ctx context.Context) (string, error) {
 		if err := c.queryNow(ctx, call, args); err != nil {
 			return "", err
 		}
@@ -204,7 +205,7 @@ func (c *Conn) queryStep(ctx context.Context, call *backend.Call, args arguments
 
 // rowsStep is rows as a step. The rows are read later.
 func (c *Conn) rowsStep(ctx context.Context, st *backend.Statement, args arguments) (rows driver.Rows, done func() error, err error) {
-	err = c.execute(ctx, st.Text, args.given, func(ctx context.Context) (string, error) {
+	err = c.execute(ctx, st.Text, args, func(ctx context.Context) (string, error) {
 		var err error
 		rows, done, err = c.rowsNow(ctx, st, args)
 		return "a stream", err
@@ -212,12 +213,33 @@ func (c *Conn) rowsStep(ctx context.Context, st *backend.Statement, args argumen
 	return rows, done, err
 }
 
-func showArgs(args []driver.NamedValue) string {
+// showArgs returns the arguments as they are to be shown.
+func showArgs(args arguments) string {
 	var all []string
-	for _, a := range args {
+	if args.call != nil {
+		for _, v := range args.call.Args {
+			all = append(all, explore.Short(showArg(v)))
+		}
+	}
+	for _, a := range args.given {
 		all = append(all, explore.Short(show(a.Value)))
 	}
 	return strings.Join(all, ", ")
+}
+
+// showArg is show for an argument as the program has given it. It calls no Valuer: that may do
+// anything, and will be called when the argument is sent.
+func showArg(v any) string {
+	if _, ok := v.(driver.Valuer); ok {
+		return fmt.Sprintf("%T", v)
+	}
+	if p := reflect.ValueOf(v); p.Kind() == reflect.Pointer {
+		if p.IsNil() {
+			return "null"
+		}
+		return showArg(p.Elem().Interface())
+	}
+	return show(v)
 }
 
 func show(v any) string {

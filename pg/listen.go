@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,18 +36,18 @@ func (db *DB) Notify(ctx context.Context, channel, payload string) error {
 //
 // It may be used by several goroutines or tasks at once: each notification goes to one of them.
 type Listener struct {
-	db       *DB
-	channels []string
+	db *DB
 
 	ctx context.Context // ends with the listener
 	end context.CancelCauseFunc
 
-	mu     sync.Mutex // held for moments
-	queue  []Notification
-	lost   bool // the queue was full; what came was thrown away
-	waiter *loop.Promise[struct{}]
-	conn   *lease // nil while there is none
-	broken chan struct{}
+	mu       sync.Mutex // held for moments
+	channels []string   // a connection that is opened from now on listens on these; changed by making a new slice
+	queue    []Notification
+	lost     bool // the queue was full; what came was thrown away
+	waiter   *loop.Promise[struct{}]
+	conn     *lease // nil while there is none
+	broken   chan struct{}
 }
 
 // listenQueue is how many notifications are kept for a listener that doesn't take them.
@@ -55,6 +56,9 @@ const listenQueue = 100_000
 // heartbeat is how often a listener's connection is asked for a sign of life, since one on which
 // only silence comes may be dead; and how long the answer may take.
 var heartbeat = 30 * time.Second // a variable only for tests
+
+// listenLimit is how long a new connection may take to accept the channels.
+const listenLimit = 30 * time.Second
 
 // Listen listens on channels. When it returns the server knows, so nothing that is sent from then
 // on is missed. The context is for that only. The listener must be closed; the DB's Close does
@@ -66,7 +70,7 @@ func (db *DB) Listen(ctx context.Context, channels ...string) (*Listener, error)
 	if len(channels) == 0 {
 		return nil, errors.New("pg: listening: there must be at least one channel")
 	}
-	l := &Listener{db: db, channels: channels}
+	l := &Listener{db: db, channels: slices.Clone(channels)}
 	l.ctx, l.end = context.WithCancelCause(db.ctx)
 	first := loop.NewPromise[struct{}](nil)
 	first.Future().SetName("a connection that listens")
@@ -85,6 +89,77 @@ func (db *DB) Listen(ctx context.Context, channels ...string) (*Listener, error)
 		return nil, &callError{"listening", false, err}
 	}
 	return l, nil
+}
+
+// Listen adds channels. When it returns without an error the server knows; or the connection has
+// broken, and the one that is opened then listens on them, too, after which Next says Missed.
+func (l *Listener) Listen(ctx context.Context, channels ...string) error {
+	return l.change(ctx, "listening", "listen ", true, channels)
+}
+
+// Unlisten removes channels. When it returns without an error nothing more comes from them, but for
+// what has come already. A listener without channels keeps its connection until it is closed.
+func (l *Listener) Unlisten(ctx context.Context, channels ...string) error {
+	return l.change(ctx, "unlistening", "unlisten ", false, channels)
+}
+
+// change tells the connection, if there is one, with a statement for each channel. A connection that
+// is made later learns the list: connect reads it after it has published the connection here, so one
+// of the two tells the server.
+func (l *Listener) change(ctx context.Context, what, verb string, on bool, channels []string) error {
+	if ctx.Err() != nil {
+		return &callError{what, true, context.Cause(ctx)}
+	}
+	for _, name := range channels {
+		conn, changed, err := l.set(name, on)
+		if err != nil {
+			return &callError{what, true, err}
+		}
+		if conn == nil {
+			continue
+		}
+		_, err = conn.executor().exec(ctx, &query{text: verb + pgx.Identifier{name}.Sanitize()})
+		var lost *LostError
+		if err == nil || errors.As(err, &lost) || errors.Is(err, ErrClosed) && l.ctx.Err() == nil {
+			continue // the next connection makes up for a lost one
+		}
+		if changed {
+			l.set(name, !on)
+		}
+		return &callError{what, false, fmt.Errorf("channel %q: %w", name, err)}
+	}
+	return nil
+}
+
+// set adds a channel to the list, or removes it, and returns the connection that has to be told.
+func (l *Listener) set(name string, on bool) (conn *lease, changed bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ctx.Err() != nil {
+		return nil, false, fmt.Errorf("%w: the listener", ErrClosed)
+	}
+	switch i := slices.Index(l.channels, name); {
+	case i < 0 && on:
+		l.channels, changed = append(slices.Clone(l.channels), name), true
+	case i >= 0 && !on:
+		l.channels, changed = slices.Delete(slices.Clone(l.channels), i, i+1), true
+	}
+	return l.conn, changed, nil
+}
+
+// Ping asks the listener's connection for a sign of life. While there is none, since it has broken,
+// the error says so; the listener opens another one by itself.
+func (l *Listener) Ping(ctx context.Context) error {
+	l.mu.Lock()
+	conn, ended := l.conn, l.ctx.Err() != nil
+	l.mu.Unlock()
+	switch {
+	case ended:
+		return fmt.Errorf("%w: the listener", ErrClosed)
+	case conn == nil:
+		return errors.New("pg: ping: the listener's connection has broken, and another one is being opened")
+	}
+	return conn.executor().ping(ctx)
 }
 
 // Next waits for the next notification. Its error is the context's, or ErrClosed.
@@ -224,9 +299,12 @@ func (l *Listener) connect() error {
 		close(broken)
 		return ErrClosed
 	}
-	ctx, cancel := context.WithTimeout(l.ctx, heartbeat)
+	ctx, cancel := context.WithTimeout(l.ctx, listenLimit)
 	defer cancel()
-	for _, channel := range l.channels {
+	l.mu.Lock()
+	channels := l.channels
+	l.mu.Unlock()
+	for _, channel := range channels {
 		if _, err := s.executor().exec(ctx, &query{text: "listen " + pgx.Identifier{channel}.Sanitize()}); err != nil {
 			l.drop()
 			return err

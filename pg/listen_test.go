@@ -131,3 +131,71 @@ func TestListenerQueueIsBounded(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, n.Missed)
 }
+
+func TestListenerChangesItsChannels(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, _ := open(t, "")
+		l, err := db.Listen(ctx, "one")
+		require.NoError(t, err)
+		defer l.Close()
+		next := func(want ...string) {
+			t.Helper()
+			for _, channel := range []string{"one", `T"wo`, "three"} {
+				require.NoError(t, db.Notify(ctx, channel, "for "+channel))
+			}
+			for _, channel := range want {
+				n, err := l.Next(ctx)
+				require.NoError(t, err)
+				require.Equal(t, "for "+channel, n.Payload)
+			}
+		}
+		next("one")
+		require.NoError(t, l.Listen(ctx, `T"wo`, "three", "one"), "one channel a second time")
+		next("one", `T"wo`, "three")
+		require.NoError(t, l.Unlisten(ctx, "one", "never"))
+		next(`T"wo`, "three")
+		require.NoError(t, l.Unlisten(ctx, "three", `T"wo`))
+		next()
+		require.NoError(t, l.Listen(ctx, "three"))
+		next("three")
+		require.NoError(t, l.Ping(ctx))
+
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		require.ErrorIs(t, l.Listen(ended, "one"), context.Canceled)
+		next("three")
+
+		l.Close()
+		require.ErrorIs(t, l.Listen(ctx, "one"), ErrClosed)
+		require.ErrorIs(t, l.Unlisten(ctx, "three"), ErrClosed)
+		require.ErrorIs(t, l.Ping(ctx), ErrClosed)
+	})
+}
+
+// A connection that takes the place of a lost one listens on what was added and not on what was removed, also where that
+// was done while there was no connection.
+func TestListenersNextConnectionKnowsTheChannels(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, proxy, target := proxied(t, "")
+		l, err := db.Listen(ctx, "one", "two")
+		require.NoError(t, err)
+		defer l.Close()
+		require.NoError(t, l.Listen(ctx, "three"))
+		proxy.Refuse()
+		proxy.Cut()
+		until(t, ctx, "the loss", func() bool { l.mu.Lock(); defer l.mu.Unlock(); return l.conn == nil })
+		require.ErrorContains(t, l.Ping(ctx), "has broken")
+		require.NoError(t, l.Listen(ctx, "four"))
+		require.NoError(t, l.Unlisten(ctx, "one"))
+		proxy.Admit()
+		n, err := l.Next(ctx)
+		require.NoError(t, err)
+		require.True(t, n.Missed)
+		target.MustQuery(t, "select pg_notify(c, '') from unnest('{one,two,three,four}'::text[]) c")
+		for _, want := range []string{"two", "three", "four"} {
+			n, err := l.Next(ctx)
+			require.NoError(t, err)
+			require.Equal(t, want, n.Channel)
+		}
+	})
+}

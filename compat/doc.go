@@ -1,18 +1,24 @@
-// Package compat runs code that was written for others on repaint: for GORM, sqlx, bun and plain database/sql. It is a
-// module of its own, so that users of repaint don't depend on these libraries.
+// Package compat runs code that was written for others on repaint: for GORM, bun, ent, sqlx, sqlc, scany, squirrel and plain
+// database/sql. It is a module of its own, so that users of repaint don't depend on these libraries.
 //
-// Each store is the same small application, in the words of its library, which knows nothing of repaint. It is used by
-// many goroutines, and by many tasks of one loop. The races of races.go are found by repainttest.
+// Each store is the same small application, in the words of its library, which knows nothing of repaint. Many goroutines
+// use it, and many tasks of one loop. The tools that change schemas (goose, golang-migrate) have tests of their own, and
+// package riverrepaint is a driver for River. The races of races.go are found by repainttest.
 package compat
 
-import "context"
+import (
+	"context"
+	"database/sql"
+
+	"github.com/seed1239206e/repaint/pg"
+)
 
 // A Store keeps authors and their posts.
 type Store interface {
 	// Migrate makes the tables.
 	Migrate(ctx context.Context) error
-	// Register inserts an author and the posts in one transaction. If the name is taken, nothing is inserted.
-	Register(ctx context.Context, name string, tags []string, titles ...string) (id int64, err error)
+	// Register inserts an author with all posts, in one transaction. If the name is taken, nothing is inserted.
+	Register(ctx context.Context, a Author) (id int64, err error)
 	// Author reads an author with the posts, in the order of their titles.
 	Author(ctx context.Context, id int64) (Author, error)
 	// Rename changes the author's name.
@@ -23,9 +29,32 @@ type Store interface {
 	Delete(ctx context.Context, id int64) error
 }
 
-// An Author is what Store.Author reads.
+// An Author is what a Store keeps.
 type Author struct {
 	Name   string
 	Tags   []string // stored as JSON
-	Titles []string
+	Scores []int64  // stored as an array, where there are arrays
+	Posts  []Post
 }
+
+// A Post is one of an author's.
+type Post struct {
+	Title string
+	Slug  string // made by the store, from the title: by a hook, where the library has them
+}
+
+func slug(title string) string { return "post-" + title }
+
+// Doors are the ways to one database.
+type Doors struct {
+	SQL     *sql.DB
+	PG      *pg.DB // nil, but for PostgreSQL
+	Dialect string // postgres, mysql or sqlite
+}
+
+// Schema makes the tables in PostgreSQL, for stores that don't make them from Go types.
+const Schema = `
+create table authors (id bigserial primary key, name text unique not null, tags jsonb not null, scores bigint[] not null);
+create table posts (id bigserial primary key, author_id bigint not null references authors on delete cascade,
+	title text not null, slug text not null);
+create index on posts (author_id)`

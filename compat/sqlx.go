@@ -2,73 +2,62 @@ package compat
 
 import (
 	"context"
-	"database/sql"
-	"encoding/json"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 )
-
-// schema is for those that don't make their tables themselves.
-const schema = `
-create table authors (id bigserial primary key, name text unique not null, tags jsonb not null);
-create table posts (id bigserial primary key, author_id bigint not null references authors on delete cascade, title text not null);
-create index on posts (author_id)`
 
 type sqlxStore struct{ db *sqlx.DB }
 
 // Sqlx returns a store that uses sqlx.
-func Sqlx(db *sql.DB) (Store, error) { return sqlxStore{sqlx.NewDb(db, "postgres")}, nil }
+func Sqlx(d Doors) (Store, error) { return sqlxStore{sqlx.NewDb(d.SQL, "postgres")}, nil }
 
 func (s sqlxStore) Migrate(ctx context.Context) error {
-	_, err := s.db.ExecContext(ctx, schema)
+	_, err := s.db.ExecContext(ctx, Schema)
 	return err
 }
 
-func (s sqlxStore) Register(ctx context.Context, name string, tags []string, titles ...string) (id int64, err error) {
+func (s sqlxStore) Register(ctx context.Context, a Author) (id int64, err error) {
 	tx, err := s.db.BeginTxx(ctx, nil)
 	if err != nil {
 		return 0, err
 	}
 	defer tx.Rollback()
-	text, err := json.Marshal(tags)
+	err = tx.GetContext(ctx, &id, "insert into authors (name, tags, scores) values ($1, $2, $3) returning id",
+		a.Name, asJSON(a.Tags), pq.Array(a.Scores))
 	if err != nil {
 		return 0, err
 	}
-	if err := tx.GetContext(ctx, &id, "insert into authors (name, tags) values ($1, $2) returning id", name, text); err != nil {
-		return 0, err
-	}
-	type post struct {
+	type row struct {
 		AuthorID int64 `db:"author_id"`
-		Title    string
+		Post
 	}
-	posts := make([]post, len(titles))
-	for i, t := range titles {
-		posts[i] = post{id, t}
+	rows := make([]row, len(a.Posts))
+	for i, p := range a.Posts {
+		rows[i] = row{id, Post{p.Title, slug(p.Title)}}
 	}
-	if _, err := tx.NamedExecContext(ctx, "insert into posts (author_id, title) values (:author_id, :title)", posts); err != nil {
+	if _, err := tx.NamedExecContext(ctx, "insert into posts (author_id, title, slug) values (:author_id, :title, :slug)", rows); err != nil {
 		return 0, err
 	}
 	return id, tx.Commit()
 }
 
 func (s sqlxStore) Author(ctx context.Context, id int64) (Author, error) {
-	var a struct {
-		Name string
-		Tags []byte
+	var row struct {
+		Name   string
+		Tags   jsonOf
+		Scores pq.Int64Array
 	}
-	if err := s.db.GetContext(ctx, &a, "select name, tags from authors where id = $1", id); err != nil {
+	if err := s.db.GetContext(ctx, &row, "select name, tags, scores from authors where id = $1", id); err != nil {
 		return Author{}, err
 	}
-	found := Author{Name: a.Name}
-	if err := json.Unmarshal(a.Tags, &found.Tags); err != nil {
-		return Author{}, err
-	}
-	query, args, err := sqlx.In("select title from posts where author_id in (?) order by title", []int64{id})
+	a := Author{Name: row.Name, Tags: row.Tags, Scores: row.Scores}
+	query, args, err := sqlx.In("select title, slug from posts where author_id in (?) order by title", []int64{id})
 	if err != nil {
 		return Author{}, err
 	}
-	err = s.db.SelectContext(ctx, &found.Titles, s.db.Rebind(query), args...)
-	return found, err
+	err = s.db.SelectContext(ctx, &a.Posts, s.db.Rebind(query), args...)
+	return a, err
 }
 
 func (s sqlxStore) Rename(ctx context.Context, id int64, name string) error {

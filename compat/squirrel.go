@@ -3,25 +3,25 @@ package compat
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 
 	sq "github.com/Masterminds/squirrel"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 type squirrelStore struct{ db *sql.DB }
 
 // Squirrel returns a store that uses database/sql, with texts that squirrel builds.
-func Squirrel(db *sql.DB) (Store, error) { return squirrelStore{db}, nil }
+func Squirrel(d Doors) (Store, error) { return squirrelStore{d.SQL}, nil }
 
 var builder = sq.StatementBuilder.PlaceholderFormat(sq.Dollar)
 
 func (s squirrelStore) Migrate(ctx context.Context) error {
-	_, err := s.db.ExecContext(ctx, schema)
+	_, err := s.db.ExecContext(ctx, Schema)
 	return err
 }
 
-func (s squirrelStore) Register(ctx context.Context, name string, tags []string, titles ...string) (id int64, err error) {
+func (s squirrelStore) Register(ctx context.Context, a Author) (id int64, err error) {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return 0, err
@@ -31,22 +31,19 @@ func (s squirrelStore) Register(ctx context.Context, name string, tags []string,
 			err = errors.Join(err, tx.Rollback())
 		}
 	}()
-	text, err := json.Marshal(tags)
-	if err != nil {
-		return 0, err
-	}
-	err = builder.Insert("authors").Columns("name", "tags").Values(name, text).Suffix("returning id").
+	// The slices are arguments as they are: the driver encodes them.
+	err = builder.Insert("authors").Columns("name", "tags", "scores").Values(a.Name, a.Tags, a.Scores).Suffix("returning id").
 		RunWith(tx).QueryRowContext(ctx).Scan(&id)
 	if err != nil {
 		return 0, err
 	}
-	posts, err := tx.PrepareContext(ctx, "insert into posts (author_id, title) values ($1, $2)")
+	posts, err := tx.PrepareContext(ctx, "insert into posts (author_id, title, slug) values ($1, $2, $3)")
 	if err != nil {
 		return 0, err
 	}
 	defer posts.Close()
-	for _, t := range titles {
-		if _, err := posts.ExecContext(ctx, id, t); err != nil {
+	for _, p := range a.Posts {
+		if _, err := posts.ExecContext(ctx, id, p.Title, slug(p.Title)); err != nil {
 			return 0, err
 		}
 	}
@@ -54,25 +51,23 @@ func (s squirrelStore) Register(ctx context.Context, name string, tags []string,
 }
 
 func (s squirrelStore) Author(ctx context.Context, id int64) (a Author, err error) {
-	var tags []byte
-	err = builder.Select("name", "tags").From("authors").Where(sq.Eq{"id": id}).RunWith(s.db).QueryRowContext(ctx).Scan(&a.Name, &tags)
+	types := pgtype.NewMap()
+	err = builder.Select("name", "tags", "scores").From("authors").Where(sq.Eq{"id": id}).RunWith(s.db).QueryRowContext(ctx).
+		Scan(&a.Name, (*jsonOf)(&a.Tags), types.SQLScanner(&a.Scores))
 	if err != nil {
 		return a, err
 	}
-	if err := json.Unmarshal(tags, &a.Tags); err != nil {
-		return a, err
-	}
-	rows, err := builder.Select("title").From("posts").Where(sq.Eq{"author_id": id}).OrderBy("title").RunWith(s.db).QueryContext(ctx)
+	rows, err := builder.Select("title", "slug").From("posts").Where(sq.Eq{"author_id": []int64{id}}).OrderBy("title").RunWith(s.db).QueryContext(ctx)
 	if err != nil {
 		return a, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var t string
-		if err := rows.Scan(&t); err != nil {
+		var p Post
+		if err := rows.Scan(&p.Title, &p.Slug); err != nil {
 			return a, err
 		}
-		a.Titles = append(a.Titles, t)
+		a.Posts = append(a.Posts, p)
 	}
 	return a, rows.Err()
 }

@@ -2,8 +2,8 @@ package compat
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
+	"io"
 	"sync"
 	"testing"
 	"time"
@@ -20,11 +20,18 @@ import (
 
 func TestMain(m *testing.M) { testserver.Main(m) }
 
-var stores = map[string]func(*sql.DB) (Store, error){
+type opener = func(Doors) (Store, error)
+
+var stores = map[string]opener{
 	"gorm":               Gorm,
 	"gorm that prepares": GormThatPrepares,
-	"sqlx":               Sqlx,
 	"bun":                Bun,
+	"ent":                Ent,
+	"sqlx":               Sqlx,
+	"sqlc for pgx":       SqlcPgx,
+	"sqlc":               SqlcSQL,
+	"pgxscan":            Pgxscan,
+	"sqlscan":            Sqlscan,
 	"squirrel":           Squirrel,
 }
 
@@ -36,75 +43,102 @@ func TestStores(t *testing.T) {
 			if name != "gorm that prepares" { // its cache has a goroutine that GORM never ends
 				leakcheck.Test(t)
 			}
-			t.Run("goroutines", func(t *testing.T) {
-				use(t, open, func(ctx context.Context, s Store) {
-					var wg sync.WaitGroup
-					for i := range 100 {
-						wg.Go(func() { visit(t, ctx, s, i) })
-					}
-					wg.Wait()
-				})
-			})
-			t.Run("tasks", func(t *testing.T) {
-				use(t, open, func(ctx context.Context, s Store) {
-					assert.NoError(t, repaint.Run(ctx, func(ctx context.Context) error {
-						g := repaint.NewGroup(ctx)
-						for i := range 500 {
-							g.Go(func(ctx context.Context) error { visit(t, ctx, s, i); return nil })
-						}
-						return g.Wait()
-					}))
-				})
-			})
+			testStore(t, open, postgresDoors)
 		})
 	}
 }
 
-// use opens a store, has it used, and looks at what is left.
-func use(t *testing.T, open func(*sql.DB) (Store, error), users func(ctx context.Context, s Store)) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
+// postgresDoors opens a database that a test has for itself.
+func postgresDoors(t *testing.T) Doors {
 	under, err := pg.Open(testserver.Postgres(t).Database(t).URL())
 	require.NoError(t, err)
-	defer func() { assert.NoError(t, under.Close(ctx)) }()
 	db := stdlib.OpenDB(under)
-	defer db.Close()
-	s, err := open(db)
+	t.Cleanup(func() {
+		assert.NoError(t, db.Close())
+		assert.Eventually(t, func() bool {
+			stats := under.Stats()
+			return stats.Sessions == stats.IdleSessions
+		}, time.Minute, time.Millisecond, "every session comes back")
+		assert.NoError(t, under.Close(context.Background()))
+	})
+	return Doors{SQL: db, PG: under, Dialect: "postgres"}
+}
+
+// testStore has a store used by goroutines, and by tasks.
+func testStore(t *testing.T, open opener, doors func(*testing.T) Doors) {
+	t.Run("goroutines", func(t *testing.T) {
+		use(t, open, doors(t), func(ctx context.Context, s Store) {
+			var wg sync.WaitGroup
+			for i := range 100 {
+				wg.Go(func() { visit(t, ctx, s, i) })
+			}
+			wg.Wait()
+		})
+	})
+	t.Run("tasks", func(t *testing.T) {
+		use(t, open, doors(t), func(ctx context.Context, s Store) {
+			assert.NoError(t, repaint.Run(ctx, func(ctx context.Context) error {
+				g := repaint.NewGroup(ctx)
+				for i := range 500 {
+					g.Go(func(ctx context.Context) error { visit(t, ctx, s, i); return nil })
+				}
+				return g.Wait()
+			}))
+		})
+	})
+}
+
+// use opens a store, has it used, and looks at what is left.
+func use(t *testing.T, open opener, d Doors, users func(ctx context.Context, s Store)) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	s, err := open(d)
 	require.NoError(t, err)
 	require.NoError(t, s.Migrate(ctx))
+	if s, ok := s.(io.Closer); ok {
+		defer func() { assert.NoError(t, s.Close()) }()
+	}
 
 	users(ctx, s)
 
 	odd, err := s.Tagged(ctx, "odd")
 	require.NoError(t, err)
 	assert.Zero(t, odd, "authors with an odd number are deleted")
+	even, err := s.Tagged(ctx, "even")
+	require.NoError(t, err)
+	assert.NotZero(t, even)
 	var authors, posts int
-	require.NoError(t, db.QueryRowContext(ctx, "select (select count(*) from authors), (select count(*) from posts)").Scan(&authors, &posts))
-	assert.NotZero(t, authors)
+	require.NoError(t, d.SQL.QueryRowContext(ctx, "select (select count(*) from authors), (select count(*) from posts)").Scan(&authors, &posts))
+	assert.Equal(t, even, authors)
 	assert.Equal(t, 2*authors, posts)
-	stats := under.Stats()
-	assert.Equal(t, stats.Sessions, stats.IdleSessions, "every session has come back")
 }
 
 // visit is what one user does.
 func visit(t *testing.T, ctx context.Context, s Store, i int) {
-	name := fmt.Sprintf("author %d", i)
-	tag := []string{"even", "odd"}[i%2]
-	id, err := s.Register(ctx, name, []string{tag, "all"}, "b", "a")
+	want := Author{
+		Name:   fmt.Sprintf("author %d", i),
+		Tags:   []string{[]string{"even", "odd"}[i%2], "all"},
+		Scores: []int64{int64(i), -1},
+	}
+	given := want
+	given.Posts = []Post{{Title: "b"}, {Title: "a"}}
+	want.Posts = []Post{{"a", "post-a"}, {"b", "post-b"}}
+	id, err := s.Register(ctx, given)
 	if !assert.NoError(t, err) {
 		return
 	}
-	_, err = s.Register(ctx, name, []string{"twice"}, "c")
+	_, err = s.Register(ctx, given)
 	if !assert.Error(t, err, "the name is taken") {
 		return
 	}
 	a, err := s.Author(ctx, id)
 	assert.NoError(t, err)
-	assert.Equal(t, Author{Name: name, Tags: []string{tag, "all"}, Titles: []string{"a", "b"}}, a)
-	assert.NoError(t, s.Rename(ctx, id, "renamed "+name))
+	assert.Equal(t, want, a)
+	want.Name = "renamed " + want.Name
+	assert.NoError(t, s.Rename(ctx, id, want.Name))
 	a, err = s.Author(ctx, id)
 	assert.NoError(t, err)
-	assert.Equal(t, "renamed "+name, a.Name)
+	assert.Equal(t, want, a)
 	if i%2 == 1 {
 		assert.NoError(t, s.Delete(ctx, id))
 		_, err = s.Author(ctx, id)

@@ -1,0 +1,77 @@
+package compat
+
+import (
+	"context"
+
+	entsql "entgo.io/ent/dialect/sql"
+	"github.com/lib/pq"
+
+	"github.com/seed1239206e/repaint/compat/internal/entstore"
+	"github.com/seed1239206e/repaint/compat/internal/entstore/author"
+	"github.com/seed1239206e/repaint/compat/internal/entstore/post"
+	_ "github.com/seed1239206e/repaint/compat/internal/entstore/runtime" // the schema's hooks
+
+	entdialect "entgo.io/ent/dialect"
+)
+
+type entStore struct {
+	client  *entstore.Client
+	dialect string
+}
+
+// Ent returns a store that uses the code that ent has generated. Its slugs are made by a hook of the schema.
+func Ent(d Doors) (Store, error) {
+	name := map[string]string{"sqlite": entdialect.SQLite}[d.Dialect]
+	if name == "" {
+		name = d.Dialect
+	}
+	return entStore{entstore.NewClient(entstore.Driver(entsql.OpenDB(name, d.SQL))), name}, nil
+}
+
+func (s entStore) Migrate(ctx context.Context) error { return s.client.Schema.Create(ctx) }
+
+func (s entStore) Register(ctx context.Context, a Author) (id int64, err error) {
+	tx, err := s.client.Tx(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer tx.Rollback()
+	made, err := tx.Author.Create().SetName(a.Name).SetTags(a.Tags).SetScores(pq.Int64Array(a.Scores)).Save(ctx)
+	if err != nil {
+		return 0, err
+	}
+	_, err = tx.Post.MapCreateBulk(a.Posts, func(c *entstore.PostCreate, i int) {
+		c.SetTitle(a.Posts[i].Title).SetAuthor(made)
+	}).Save(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return made.ID, tx.Commit()
+}
+
+func (s entStore) Author(ctx context.Context, id int64) (Author, error) {
+	got, err := s.client.Author.Query().Where(author.ID(id)).
+		WithPosts(func(q *entstore.PostQuery) { q.Order(post.ByTitle()) }).Only(ctx)
+	if err != nil {
+		return Author{}, err
+	}
+	a := Author{Name: got.Name, Tags: got.Tags, Scores: got.Scores}
+	for _, p := range got.Edges.Posts {
+		a.Posts = append(a.Posts, Post{p.Title, p.Slug})
+	}
+	return a, nil
+}
+
+func (s entStore) Rename(ctx context.Context, id int64, name string) error {
+	return s.client.Author.UpdateOneID(id).SetName(name).Exec(ctx)
+}
+
+func (s entStore) Tagged(ctx context.Context, tag string) (int, error) {
+	return s.client.Author.Query().Where(func(sel *entsql.Selector) {
+		sel.Where(hasTag(s.dialect, sel.C(author.FieldTags), tag))
+	}).Count(ctx)
+}
+
+func (s entStore) Delete(ctx context.Context, id int64) error {
+	return s.client.Author.DeleteOneID(id).Exec(ctx)
+}

@@ -43,6 +43,35 @@ type Config struct {
 	// ErrQueueFull. 0 means any number.
 	QueueLimit int
 
+	// MinLanes and MinSessions are how many connections of each kind are kept open, from the
+	// beginning. MinIdleSessions is how many sessions are kept ready for the next owners, as far as
+	// Sessions allows that. A connection that breaks, or can't be opened, is made up for at the next
+	// look, see HealthCheckPeriod.
+	MinLanes, MinSessions, MinIdleSessions int
+	// MaxConnLifetime is the age at which a connection is replaced, and MaxConnLifetimeJitter the
+	// most that is added to that at random, so that not all of them are replaced at once. A session
+	// is closed once it has no owner. A lane gets nothing more when another one has taken its
+	// place, and is closed when it has answered what it has; so there is one more connection for
+	// that moment. If no other one can be opened, the lane goes on, and that is tried again. 0
+	// keeps connections as long as they work. Listeners, and sessions of Dial, aren't concerned.
+	MaxConnLifetime, MaxConnLifetimeJitter time.Duration
+	// MaxConnIdleTime is how long a lane or a session without an owner may have nothing to do until
+	// it is closed, as far as MinLanes, MinSessions and MinIdleSessions allow that. With 0, lanes
+	// beyond the first few are closed after a minute, and nothing else is.
+	MaxConnIdleTime time.Duration
+	// HealthCheckPeriod is how often connections that have nothing to do are asked for a sign of
+	// life; one that gives none within CancelTimeout is closed. 0 asks only when another connection
+	// has become suspicious. Lifetimes, idle times and minimums are looked at as often, or else
+	// once a minute, or more often if they are short.
+	HealthCheckPeriod time.Duration
+
+	// BeforeConnect, if it isn't nil, is called before each connection is opened, with a copy of
+	// Conn that it may change for this one connection: for passwords that rotate and tokens that
+	// expire. It has the type of pgxpool's hook, so what was made for that fits; of the
+	// pgx.ConnConfig only the embedded pgconn.Config is used. The context ends after
+	// Conn.ConnectTimeout. An error is that of a [ConnectError], whose stage is ConnectBefore.
+	BeforeConnect func(context.Context, *pgx.ConnConfig) error
+
 	// CancelTimeout is how long the server may take to answer what it answers at once if all is
 	// well: a request to cancel a statement, and what the driver does by itself to roll back and
 	// reset. If nothing is heard for that long the connection is closed, and its place is free for
@@ -125,10 +154,25 @@ var execModes = []struct {
 //	statement_cache_capacity  prepared statements for each connection; default 512, 0 for none
 //	default_query_exec_mode   cache_statement, cache_describe, describe_exec, exec or simple_protocol
 //
+//	pool_min_lanes                 how many lanes are kept open; default 0
+//	pool_min_sessions              how many sessions are kept open; default 0
+//	pool_min_idle_conns            how many sessions are kept ready for the next owners; default 0
+//	pool_max_conn_lifetime         the age at which a connection is replaced, such as 1h; default 0, never
+//	pool_max_conn_lifetime_jitter  the most that is added to it at random; default 0
+//	pool_max_conn_idle_time        how long a connection may have nothing to do until it is closed; default 0, see MaxConnIdleTime
+//	pool_health_check_period       how often idle connections are asked for a sign of life; default 0, see HealthCheckPeriod
+//
+// Two more of pgxpool's are divided between lanes and sessions, half of each, with one session more
+// if the number is odd. If pool_lanes or pool_sessions is given too, the other gets the rest:
+//
+//	pool_max_conns  is pool_lanes and pool_sessions; with pipeline=off, where there are no lanes, pool_sessions. At least 2 with lanes
+//	pool_min_conns  is pool_min_lanes and pool_min_sessions, as far as these limits allow
+//
+// pgxpool's pool_ping_timeout is refused: cancel_timeout does that.
+//
 // What else there is must be a setting of the server, with which each connection begins:
 // statement_timeout, search_path, application_name, anything with a dot in its name. An option that
-// is none is an error; those of pgxpool, such as pool_max_conns, are, too. A setting that isn't
-// known here can be written as options=-c name=value.
+// is none is an error. A setting that isn't known here can be written as options=-c name=value.
 //
 // Without connect_timeout an attempt to connect to a host may take 10 seconds. A password never
 // appears in the errors.
@@ -151,8 +195,6 @@ func ParseConfig(conn string) (*Config, error) {
 		pc.ConnectTimeout = defaultConnectTimeout
 	}
 	o := options{from: pc.RuntimeParams}
-	o.number("pool_lanes", 1, 10_000, &c.Lanes)
-	o.number("pool_sessions", 1, 10_000, &c.Sessions)
 	o.number("pool_queue", 0, 1<<30, &c.QueueLimit)
 	o.number("pipeline_depth", 0, maxDepth, &c.Depth)
 	o.duration("cancel_timeout", &c.CancelTimeout)
@@ -161,6 +203,7 @@ func ParseConfig(conn string) (*Config, error) {
 	if o.choice("pipeline", "on", "off") == "off" {
 		c.Pipeline = false
 	}
+	o.pool(c)
 	c.ShowParameters = o.choice("show_parameters", "on", "off") == "on"
 	var names []string
 	for _, m := range execModes {
@@ -202,6 +245,7 @@ func (c Config) String() string {
 	if !c.Pipeline {
 		q.Set("pipeline", "off")
 	}
+	c.showPool(q)
 	if c.Depth > 0 {
 		q.Set("pipeline_depth", strconv.Itoa(c.Depth))
 	}
@@ -236,17 +280,19 @@ func (o *options) complain(format string, args ...any) {
 	o.errs = append(o.errs, fmt.Errorf(format, args...))
 }
 
-func (o *options) number(key string, least, most int, into *int) {
+// number reports whether the option is there, and was right.
+func (o *options) number(key string, least, most int, into *int) bool {
 	text, ok := o.take(key)
 	if !ok {
-		return
+		return false
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < least || n > most {
 		o.complain("%s=%s: allowed are numbers from %d to %d", key, text, least, most)
-		return
+		return false
 	}
 	*into = n
+	return true
 }
 
 func (o *options) duration(key string, into *time.Duration) {

@@ -88,6 +88,9 @@ type conn struct {
 	quiet   int64  // when the timer last found something done; on the clock of nanotime
 	silence silence
 
+	expires int64 // a lane: when it is to be replaced, on the clock of nanotime; 0 is never
+	rest    rest  // a lane
+
 	pace pace
 }
 
@@ -126,6 +129,7 @@ func newConn(s *line, w *wire) *conn {
 	s.trip.inFlight = s.inFlight
 	c.pace.init(s.depth, &s.trip)
 	c.quiet = nanotime()
+	c.expires = s.db.config.expiry()
 	c.timer = time.AfterFunc(time.Hour, c.onTimer)
 	c.timer.Stop()
 	return c

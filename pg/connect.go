@@ -21,6 +21,7 @@ type ConnectStage string
 // The stages of connecting, in their order. A stage whose function the configuration doesn't have
 // is part of the one before it.
 const (
+	ConnectBefore   ConnectStage = "running BeforeConnect"
 	ConnectLookup   ConnectStage = "looking up the host"
 	ConnectDial     ConnectStage = "dialing"
 	ConnectTLS      ConnectStage = "negotiating TLS"
@@ -49,11 +50,15 @@ type ConnectError struct {
 }
 
 func (e *ConnectError) Error() string {
-	var b strings.Builder
-	b.WriteString("pg: connecting to " + e.Host)
+	to := e.Host
 	if e.Database != "" {
-		b.WriteString("/" + e.Database)
+		to += "/" + e.Database
 	}
+	return "pg: connecting to " + to + ": " + e.text()
+}
+
+// text is the error without what is connected to.
+func (e *ConnectError) text() string {
 	var shown []string
 	for _, a := range e.Attempts {
 		if text := e.attempt(a); !slices.Contains(shown, text) { // the same address is tried with TLS and without
@@ -63,9 +68,15 @@ func (e *ConnectError) Error() string {
 	if len(shown) == 0 {
 		shown = append(shown, e.Err.Error())
 	}
-	b.WriteString(": " + strings.Join(shown, "; "))
-	return b.String()
+	return strings.Join(shown, "; ")
 }
+
+// reasons is the error for one that names already what is connected to.
+func (e *ConnectError) reasons() error { return &reasons{e} }
+
+type reasons struct{ *ConnectError }
+
+func (e *reasons) Error() string { return e.text() }
 
 func (e *ConnectError) attempt(a ConnectAttempt) string {
 	cause := a.Err
@@ -89,12 +100,15 @@ func (e *ConnectError) Unwrap() error { return e.Err }
 func (db *DB) connect(ctx context.Context) (*wire, error) {
 	at := &attempts{config: db.config.Conn}
 	w, err := aside(func() (*wire, error) {
+		if err := at.before(ctx, db.config); err != nil {
+			return nil, err
+		}
 		t, ok := db.config.Tracer.(pgx.ConnectTracer)
 		if !ok {
 			return connect(ctx, at)
 		}
 		at.calls = "TraceConnectStart"
-		ctx := t.TraceConnectStart(ctx, pgx.TraceConnectStartData{ConnConfig: &pgx.ConnConfig{Config: *db.config.Conn}})
+		ctx := t.TraceConnectStart(ctx, pgx.TraceConnectStartData{ConnConfig: &pgx.ConnConfig{Config: *at.config}})
 		at.calls = ""
 		w, err := connect(ctx, at)
 		if err != nil {
@@ -137,6 +151,33 @@ type attempts struct {
 	dialed  []net.Conn
 	calls   string // the function of the application that is being called
 }
+
+// before calls BeforeConnect, which may change the configuration for this connection.
+func (t *attempts) before(ctx context.Context, c *Config) error {
+	if c.BeforeConnect == nil {
+		return nil
+	}
+	if limit := c.Conn.ConnectTimeout; limit > 0 {
+		var end context.CancelFunc
+		ctx, end = context.WithTimeout(ctx, limit)
+		defer end()
+	}
+	own := &pgx.ConnConfig{Config: *c.Conn.Copy()}
+	t.calls = "BeforeConnect"
+	err := c.BeforeConnect(ctx, own)
+	t.calls = ""
+	if err == nil && own.DialFunc == nil { // or else pgconn panics
+		err = errReplaced
+	}
+	if err != nil {
+		t.lookups = append(t.lookups, ConnectAttempt{hosts(c.Conn), ConnectBefore, err})
+		return err
+	}
+	t.config = &own.Config
+	return nil
+}
+
+var errReplaced = errors.New("it has replaced the configuration by one that isn't of ParseConfig")
 
 // calling names the function of the application that is being called.
 func (t *attempts) calling() string {
@@ -264,10 +305,25 @@ func (t *attempts) failed(err error) error {
 	return e
 }
 
-// connecting is the error of a caller who gives up while a connection is being opened.
-func (db *DB) connecting(err error) error {
+// connecting is the error of a caller who gives up while a connection is being opened. last is why
+// the last attempt has failed; it may be nil.
+func (db *DB) connecting(err, last error) error {
+	if failed := (*ConnectError)(nil); errors.As(last, &failed) {
+		last = failed.reasons()
+	}
+	if last != nil {
+		err = &gaveUp{err, last}
+	}
 	return &ConnectError{Host: hosts(db.config.Conn), Database: db.config.Conn.Database, Err: err}
 }
+
+// gaveUp is the end of a context that also says why the last attempt to connect has failed.
+type gaveUp struct{ error, last error }
+
+func (e *gaveUp) Error() string {
+	return e.error.Error() + "; the last attempt failed: " + e.last.Error()
+}
+func (e *gaveUp) Unwrap() []error { return []error{e.error, e.last} }
 
 // eachOf returns pgconn's errors, one for each host that couldn't be looked up, and then one for
 // each address that was tried; nil if it gives another error.

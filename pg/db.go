@@ -41,7 +41,8 @@ type DB struct {
 }
 
 // Open reads the connection string, as [ParseConfig] does, and returns the database. It doesn't
-// connect: that happens when the first statement comes. [DB.Ping] tells whether it can be reached.
+// wait for a connection: one is opened when the first statement comes, or, if a minimum is
+// configured, after Open has returned. [DB.Ping] tells whether the database can be reached.
 func Open(conn string) (*DB, error) {
 	config, err := ParseConfig(conn)
 	if err != nil {
@@ -56,8 +57,8 @@ func OpenConfig(config *Config) (*DB, error) {
 	if config == nil || config.Conn == nil {
 		return nil, errors.New("pg: the configuration must come from ParseConfig")
 	}
-	if config.Lanes < 1 || config.Sessions < 1 {
-		return nil, fmt.Errorf("pg: %d lanes and %d sessions: there must be at least one of each", config.Lanes, config.Sessions)
+	if err := config.checkPool(); err != nil {
+		return nil, fmt.Errorf("pg: %w", err)
 	}
 	if config.CancelTimeout <= 0 {
 		return nil, fmt.Errorf("pg: CancelTimeout is %v: it must be above 0", config.CancelTimeout)
@@ -72,6 +73,7 @@ func OpenConfig(config *Config) (*DB, error) {
 	few := min(config.Lanes, max(fewLanes, runtime.GOMAXPROCS(0)))
 	db.lanes.grant(&newLanes(db, config.Lanes, few, config.Depth, newDescriptions(2*config.StatementCache)).line)
 	db.pool = &pool{db: db, most: config.Sessions, all: map[*owned]struct{}{}}
+	db.startUpkeep()
 	return db, nil
 }
 

@@ -15,7 +15,7 @@ import (
 // If the context ends before the connection is there, that is closed when it comes.
 func (db *DB) Dial(ctx context.Context) (*Session, error) {
 	if err := loop.ContextError(ctx); err != nil {
-		return nil, db.connecting(err)
+		return nil, db.connecting(err, nil)
 	}
 	opened := loop.NewPromise[*owned](nil)
 	opened.Future().SetName("a connection to the database")
@@ -24,7 +24,7 @@ func (db *DB) Dial(ctx context.Context) (*Session, error) {
 		opened.UnderWay(true)
 	}
 	if !db.spawn(func() { db.pool.dial(opened) }) {
-		return nil, db.connecting(ErrClosed)
+		return nil, db.connecting(ErrClosed, nil)
 	}
 	taken := false
 	defer func() { // also if its greenlet is being unwound
@@ -40,7 +40,7 @@ func (db *DB) Dial(ctx context.Context) (*Session, error) {
 	s, err := repaint.Await(ctx, opened.Future())
 	switch {
 	case err != nil && isEnd(err):
-		return nil, db.connecting(err)
+		return nil, db.connecting(err, nil)
 	case err != nil:
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (p *pool) dial(opened *loop.Promise[*owned]) {
 	p.setUp(s, w, func(alive bool) {
 		switch {
 		case !alive:
-			opened.Reject(p.db.connecting(ErrClosed))
+			opened.Reject(p.db.connecting(ErrClosed, nil))
 		case !opened.Resolve(s):
 			p.back(s, false)
 		}

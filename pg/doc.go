@@ -146,8 +146,21 @@
 // something, Rollback, Release, the Close of a session, a cursor, rows or the DB, takes no longer
 // than that, whatever its context says.
 //
-// Lanes are opened again with growing pauses, all hosts of the connection string in turn. A
-// statement waits for that; it fails if an attempt fails and no lane is left.
+// Lanes and sessions are opened again with growing pauses, all hosts of the connection string in
+// turn. A statement waits for that; it fails if an attempt fails and no lane is left. A caller who
+// waits for a session fails with the attempt that it waits for.
+//
+// # The lives of connections
+//
+// By default a connection is used as long as it works. Config.MaxConnLifetime has it replaced at an
+// age, [DB.Reset] at once; neither is noticed by callers. MaxConnIdleTime closes what has nothing
+// to do, MinLanes, MinSessions and MinIdleSessions keep connections ready, HealthCheckPeriod finds
+// those that the network has swallowed before a caller does, and BeforeConnect knows a password
+// that changes. [ParseConfig] says how pgxpool's options for these are understood, and [Stats] what
+// became of the figures of pgxpool's Stat.
+//
+// A connection is opened by a goroutine of the DB's own, in the time of connect_timeout, whatever
+// the context of the caller says who needs it. If that caller gives up, it goes to the next.
 //
 // # PgBouncer
 //

@@ -19,7 +19,7 @@ type ExhaustedError struct {
 	InUse   int      // sessions that have an owner
 	Most    int      // pool_sessions
 	Waiting int      // other callers that wait
-	Holders []Holder // the owners that have had theirs for the longest time. They are known in debug mode only
+	Holders []Holder // the owners, those that have had theirs for the longest time first. They are known in debug mode only
 	Err     error    // why the wait ended
 }
 
@@ -48,11 +48,31 @@ func held(all []Holder) string {
 		return " (REPAINT_DEBUG=1 shows where they were taken)"
 	}
 	var each []string
+	count := map[string]int{}
 	for _, h := range all {
-		each = append(each, fmt.Sprintf("%s %v ago", h.Place, time.Since(h.Since).Round(time.Millisecond)))
+		count[h.Place]++
 	}
-	return ", taken at " + strings.Join(each, ", at ")
+	for _, h := range all {
+		n := count[h.Place]
+		if n == 0 {
+			continue // it was named with an older one
+		}
+		delete(count, h.Place)
+		if len(each) == mostPlaces {
+			each = append(each, "and elsewhere")
+			break
+		}
+		text := fmt.Sprintf("at %s %v ago", h.Place, time.Since(h.Since).Round(time.Millisecond))
+		if n > 1 {
+			text += fmt.Sprintf(" (the oldest of %d)", n)
+		}
+		each = append(each, text)
+	}
+	return ", taken " + strings.Join(each, ", ")
 }
+
+// mostPlaces is how many places an error names.
+const mostPlaces = 5
 
 // A taking is where and when a session was given to its owner.
 type taking struct {
@@ -78,28 +98,26 @@ func (p *pool) note(s *owned) {
 	p.taken[s] = t
 }
 
-// mostHolders is how many holders an error names.
-const mostHolders = 3
-
-// holders returns those that have had their sessions for the longest time. It needs the mutex.
-func (p *pool) holders(most int) []Holder {
+// holders returns the owners, those that have had their sessions for the longest time first. It
+// needs the mutex.
+func (p *pool) holders() []Holder {
 	all := make([]*taking, 0, len(p.taken))
 	for _, t := range p.taken {
 		all = append(all, t)
 	}
 	slices.SortFunc(all, func(a, b *taking) int { return a.since.Compare(b.since) })
-	var first []Holder
-	for _, t := range all[:min(most, len(all))] {
-		first = append(first, Holder{outside(t.pcs[:t.n]), t.since})
+	holders := make([]Holder, len(all))
+	for i, t := range all {
+		holders[i] = Holder{outside(t.pcs[:t.n]), t.since}
 	}
-	return first
+	return holders
 }
 
 // held is holders for all, without the mutex.
 func (p *pool) held() []Holder {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.holders(len(p.taken))
+	return p.holders()
 }
 
 // thisModule is the prefix of the names of this module's functions.
@@ -132,7 +150,7 @@ func (p *pool) inVain(err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.all)-p.dialed < p.most {
-		return p.db.connecting(err)
+		return p.db.connecting(err, p.pauses.why)
 	}
-	return &ExhaustedError{InUse: len(p.all) - p.dialed - len(p.idle), Most: p.most, Waiting: len(p.waiters) - 1, Holders: p.holders(mostHolders), Err: err}
+	return &ExhaustedError{InUse: len(p.all) - p.dialed - len(p.idle), Most: p.most, Waiting: len(p.waiters) - 1, Holders: p.holders(), Err: err}
 }

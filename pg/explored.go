@@ -226,8 +226,12 @@ func (db *DB) ask(ctx context.Context, text string) ([][]string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.conn == nil {
-		var err error
-		if a.conn, err = pgconn.ConnectConfig(ctx, db.config.Conn); err != nil {
+		at := &attempts{config: db.config.Conn}
+		err := at.before(ctx, db.config)
+		if err == nil {
+			a.conn, err = pgconn.ConnectConfig(ctx, at.config)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -10,6 +10,13 @@ const lookEvery = 100 * time.Millisecond
 // closed.
 var spareIdle = time.Minute // a variable only for tests
 
+func (db *DB) spareIdle() int64 {
+	if limit := db.config.MaxConnIdleTime; limit > 0 {
+		return int64(limit)
+	}
+	return int64(spareIdle)
+}
+
 // arm sees to it that the connection is looked at. It needs the mutex.
 func (c *conn) arm() {
 	if !c.armed && c.dead == nil {
@@ -34,7 +41,8 @@ func (c *conn) onTimer() {
 		c.quiet = nanotime()
 	}
 	switch {
-	case first == nil && spare && nanotime()-c.quiet > spareIdle.Nanoseconds():
+	case first == nil && spare && nanotime()-c.quiet > c.line.db.spareIdle():
+		c.line.stats.IdleClosed++
 		c.retire()
 	case first == nil && spare && c.role != nobody:
 		c.arm()

@@ -3,7 +3,6 @@ package pg
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 )
@@ -16,10 +15,11 @@ type lanes struct {
 	few  int // of these, so many are opened freely, and preferred
 
 	// Guarded by the mutex.
-	backoff   time.Duration
-	notBefore time.Time // the next attempt to connect
-	timer     *time.Timer
-	watching  bool // the timer is set
+	pauses     pauses // between attempts to connect
+	generation int    // one of an older one is replaced
+	renewing   bool   // one is being opened to take the place of another, and isn't counted by connecting
+	timer      *time.Timer
+	watching   bool // the timer is set
 }
 
 func newLanes(db *DB, most, few, depth int, descs *descriptions) *lanes {
@@ -32,7 +32,7 @@ func (s *lanes) refusesNow(*segment) error { return nil }
 
 func (s *lanes) mayWait() error {
 	if most := s.db.config.QueueLimit; most > 0 && s.queuedNow >= most {
-		return ErrQueueFull
+		return fmt.Errorf("%w: all %d lanes are busy, and %d wait (pool_queue): look for slow statements, or raise pool_lanes=%d", ErrQueueFull, len(s.conns), s.queuedNow, s.most)
 	}
 	return nil
 }
@@ -132,28 +132,28 @@ func (s *lanes) grow() {
 	if s.connecting > 0 && s.connecting >= s.queuedNow+1 {
 		return
 	}
-	wait := time.Until(s.notBefore)
+	wait := s.pauses.wait()
 	if wait > 0 && s.connecting > 0 {
 		return
 	}
-	s.connecting++
-	if !s.db.spawn(func() { s.openLane(wait) }) {
-		s.connecting--
-	}
+	s.connect(wait)
 	s.heedAll()
 }
 
-// openLane connects, after a pause if the last attempt failed.
-func (s *lanes) openLane(wait time.Duration) {
-	if wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-s.db.ctx.Done():
-		}
+// connect opens another lane, and reports whether it has begun to. It needs the mutex.
+func (s *lanes) connect(wait time.Duration) bool {
+	s.connecting++
+	generation := s.generation
+	if s.db.spawn(func() { s.openLane(wait, generation) }) {
+		return true
 	}
-	w, err := s.db.connect(s.db.ctx)
+	s.connecting--
+	return false
+}
+
+// openLane connects, after a pause if the last attempt failed.
+func (s *lanes) openLane(wait time.Duration, generation int) {
+	w, err := s.db.connectAfter(wait)
 	s.mu.Lock()
 	s.connecting--
 	if err == nil && s.forced {
@@ -171,25 +171,34 @@ func (s *lanes) openLane(wait time.Duration) {
 		}
 		return
 	}
-	c := s.add(w)
+	c := s.addLane(w, generation)
 	if c != nil {
-		s.pull(c)
-		c.ensureReader()
+		s.fill()
 	}
 	s.heedAll()
 	s.finishUp(c)
 }
 
-const (
-	firstBackoff = 20 * time.Millisecond
-	maxBackoff   = time.Second
-)
+// addLane makes a wire a lane, and gives it something to do. It needs the mutex.
+func (s *lanes) addLane(w *wire, generation int) *conn {
+	c := s.add(w)
+	if c == nil {
+		return nil
+	}
+	if generation != s.generation {
+		c.expires = longPast
+		s.renew(nanotime())
+	}
+	s.pull(c)
+	c.ensureReader()
+	return c
+}
 
 // connectFailed notes a failed attempt. If there is no lane left, and none on its way, those who
 // wait have waited in vain.
 func (s *lanes) connectFailed(err error) (told []*segment) {
 	s.stats.ConnectErrors++
-	s.pause()
+	s.pauses.failed(err)
 	if len(s.conns) > 0 || s.connecting > 0 {
 		s.heedAll()
 		return nil
@@ -200,17 +209,11 @@ func (s *lanes) connectFailed(err error) (told []*segment) {
 	return s.failQueue(err)
 }
 
-// pause puts off the next attempt to connect, the longer the more have failed in a row.
-func (s *lanes) pause() {
-	s.backoff = min(max(2*s.backoff, firstBackoff), maxBackoff)
-	s.notBefore = time.Now().Add(s.backoff/2 + rand.N(s.backoff/2+1))
-}
-
 func (s *lanes) connLost(c *conn) (told []*segment) {
 	if c.served == 0 {
-		s.pause() // a connection that was of no use is as good as none
+		s.pauses.failed(c.dead) // a connection that was of no use is as good as none
 	} else {
-		s.backoff, s.notBefore = 0, time.Time{}
+		s.pauses.ended()
 	}
 	if s.forced {
 		return s.failQueue(ErrClosed)
@@ -234,7 +237,9 @@ func (s *lanes) spread() {
 	s.grow()
 }
 
-func (s *lanes) spare(c *conn) bool { return slices.Index(s.conns, c) >= s.few }
+func (s *lanes) spare(c *conn) bool {
+	return slices.Index(s.conns, c) >= max(s.few, s.db.config.MinLanes)
+}
 
 func (s *lanes) answered(c *conn, g *segment, status byte) error {
 	if status == 'I' {
@@ -256,9 +261,9 @@ func (s *lanes) succeeded(_ *conn, g *segment) {
 func (s *lanes) crowded(err error) error {
 	switch {
 	case len(s.conns) == 0:
-		return s.db.connecting(err)
+		return s.db.connecting(err, s.pauses.why)
 	case len(s.conns) < s.most:
 		return err
 	}
-	return fmt.Errorf("%w; all %d lanes are busy, and %d statements wait: look for slow statements, or raise pool_lanes", err, s.most, s.queuedNow)
+	return fmt.Errorf("%w; all %d lanes are busy, and %d statements wait: look for slow statements, or raise pool_lanes=%[2]d", err, s.most, s.queuedNow)
 }

@@ -2,6 +2,7 @@ package pg
 
 import (
 	"slices"
+	"time"
 
 	"github.com/seed1239206e/repaint/loop"
 )
@@ -68,6 +69,8 @@ type counters struct {
 	Statements, Writes, Retries, Reprepared, StrayCancels uint64
 	Cancels, Abandoned, Dropped, Connects, Lost, Poisoned uint64
 	ConnectErrors, Waits, Silent                          uint64
+	LifetimeClosed, IdleClosed                            uint64
+	WaitTime                                              time.Duration
 }
 
 // inFlight returns how many segments are under way. It needs the mutex.
@@ -204,10 +207,13 @@ func (s *line) pull(c *conn) {
 		if g == nil {
 			return
 		}
+		since := g.since
 		if err := c.put(g); err != nil {
 			g.err, g.state = err, stateFinished
 			s.db.spawn(g.tell) // this is no place for it
+			continue
 		}
+		s.stats.WaitTime += time.Duration(g.since - since)
 	}
 }
 

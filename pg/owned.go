@@ -11,6 +11,11 @@ type owned struct {
 	driver lease // the driver's own, while the session is made ready for the next owner
 	dialed bool  // the pool doesn't count it. Set before it is one
 
+	// Guarded by the pool's mutex.
+	generation int
+	expires    int64 // when it is to be replaced, on the clock of nanotime; 0 is never
+	since      int64 // when the upkeep first saw it without an owner; 0 if it hasn't yet
+
 	// Guarded by the mutex.
 	tainted   bool     // a statement has left something behind
 	worn      bool     // and it can't be undone

@@ -30,10 +30,13 @@ type pool struct {
 	heeded     bool // a loop has had to know what one of the waiters waits for
 	waiters    []*loop.Promise[*owned]
 	closing    bool
-	waits      uint64
-	opens      uint64
+	generation int    // that of an older one is outworn
+	pauses     pauses // between attempts to connect
 	returned   []func()
 	taken      map[*owned]*taking // those that have an owner, and where it took them; in debug mode
+
+	acquires, waits, givenUp, opens, connectErrors, lifetimeClosed, idleClosed uint64
+	waited                                                                     time.Duration
 }
 
 // acquire makes a connection the lease's, whose owner must give it back with recycle.
@@ -55,12 +58,18 @@ func (p *pool) take(ctx context.Context) (*owned, error) {
 		p.mu.Unlock()
 		return nil, ErrClosed
 	}
+	p.acquires++
 	if n := len(p.idle); n > 0 && len(p.waiters) == 0 {
 		s := p.idle[n-1]
 		p.idle = p.idle[:n-1]
+		s.since = 0
+		if p.db.config.MinIdleSessions > 0 {
+			p.fill()
+		}
 		p.mu.Unlock()
 		return s, nil
 	}
+	began := nanotime()
 	w := loop.NewPromise[*owned](nil)
 	w.Future().SetName("a session of the database")
 	if explorer() == nil { // or else it is waited for on the spot, as far as it is on its way
@@ -74,6 +83,7 @@ func (p *pool) take(ctx context.Context) (*owned, error) {
 	p.mu.Unlock()
 	killed := true
 	defer func() {
+		p.noteWait(nanotime() - began)
 		if killed { // its greenlet is being unwound
 			p.giveUp(w, context.Canceled)
 		}
@@ -91,6 +101,12 @@ func (p *pool) take(ctx context.Context) (*owned, error) {
 	return s, nil
 }
 
+func (p *pool) noteWait(took int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waited += time.Duration(took)
+}
+
 // giveUp is for one who waits no longer.
 func (p *pool) giveUp(w *loop.Promise[*owned], why error) {
 	if w.Future().Cancel(why); w.Future().Err() == nil { // it had come all the same
@@ -100,6 +116,7 @@ func (p *pool) giveUp(w *loop.Promise[*owned], why error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.givenUp++
 	p.waiters = slices.DeleteFunc(p.waiters, func(o *loop.Promise[*owned]) bool { return o == w })
 	p.heed()
 }
@@ -125,18 +142,32 @@ func (p *pool) ready(change int) {
 
 // grow connects for those who wait, as far as there may be more. It needs the mutex.
 func (p *pool) grow() {
-	for p.connecting < len(p.waiters) && len(p.all)-p.dialed+p.connecting < p.most {
-		p.connecting++
-		if !p.db.spawn(p.open) {
-			p.connecting--
+	for p.connecting < len(p.waiters) && p.places() < p.most {
+		if !p.connect() {
 			return
 		}
 	}
 }
 
-// open connects, for whoever waits longest by then.
-func (p *pool) open() {
-	w, err := p.db.connect(p.db.ctx)
+// places returns how many connections there are, or are being made. It needs the mutex.
+func (p *pool) places() int { return len(p.all) - p.dialed + p.connecting }
+
+// connect opens another connection, and reports whether it has begun to. It needs the mutex.
+func (p *pool) connect() bool {
+	p.connecting++
+	wait, generation := p.pauses.wait(), p.generation
+	if p.db.spawn(func() { p.open(wait, generation) }) {
+		return true
+	}
+	p.connecting--
+	return false
+}
+
+// open connects, after a pause if the last attempt failed, for whoever waits longest by then. If it
+// fails, that one has waited in vain; and so have all if there is no connection, and none on its
+// way.
+func (p *pool) open(wait time.Duration, generation int) {
+	w, err := p.db.connectAfter(wait)
 	s := newOwned(p.db, p.db.config.StatementCache)
 	p.mu.Lock()
 	p.connecting--
@@ -148,11 +179,16 @@ func (p *pool) open() {
 	if err == nil {
 		p.all[s] = struct{}{}
 		p.opens++
+		p.pauses.ended()
+		s.generation, s.expires = generation, p.db.config.expiry()
 	} else {
+		p.connectErrors++
+		p.pauses.failed(err)
 		if p.closing {
 			err = ErrClosed
 		}
-		for len(p.waiters) > 0 && !p.shift().Reject(err) {
+		alone := p.places() == 0
+		for len(p.waiters) > 0 && (!p.shift().Reject(err) || alone) {
 		}
 		p.grow() // the others try for themselves
 	}
@@ -196,22 +232,37 @@ func (p *pool) shift() *loop.Promise[*owned] {
 	return w
 }
 
-// deliver gives a connection that is ready to whoever waits longest, or makes it idle.
+// deliver gives a connection that is ready to whoever waits longest, or makes it idle. One that is
+// outworn is closed instead.
 func (p *pool) deliver(s *owned) {
+	if !p.pass(s) {
+		s.quit()
+		p.lost(s)
+	}
+}
+
+// pass is deliver for a connection that isn't outworn, and reports false otherwise.
+func (p *pool) pass(s *owned) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if _, alive := p.all[s]; !alive {
-		return
+		return true
+	}
+	if (s.generation != p.generation || s.expires != 0) && p.isOutworn(s, nanotime()) {
+		p.lifetimeClosed++
+		return false
 	}
 	delete(p.taken, s)
 	for len(p.waiters) > 0 {
 		if p.shift().Resolve(s) {
+			s.since = 0
 			p.heed()
-			return
+			return true
 		}
 	}
 	p.idle = append(p.idle, s)
 	p.checkReturned()
+	return true
 }
 
 // lost forgets a connection that has broken, wherever it was, so that there can be another one.
@@ -226,6 +277,9 @@ func (p *pool) lost(s *owned) {
 	p.idle = slices.DeleteFunc(p.idle, func(o *owned) bool { return o == s })
 	p.grow()
 	p.checkReturned()
+	if p.db.config.MinSessions+p.db.config.MinIdleSessions > 0 {
+		p.fill()
+	}
 }
 
 // recycleTimeout is how long what is under way on a connection may take, after its owner has gone,

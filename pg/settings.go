@@ -15,26 +15,19 @@ import (
 // ownOptions are those that ParseConfig describes.
 var ownOptions = []string{
 	"pool_lanes", "pool_sessions", "pool_queue", "pipeline", "pipeline_depth", "result_limit", "statement_cache_capacity", "default_query_exec_mode",
-	"cancel_timeout", "show_parameters",
+	"cancel_timeout", "show_parameters", "pool_min_lanes", "pool_min_sessions", "pool_min_idle_conns", "pool_max_conn_lifetime",
+	"pool_max_conn_lifetime_jitter", "pool_max_conn_idle_time", "pool_health_check_period", "pool_max_conns", "pool_min_conns",
 }
 
 // foreign are options of other clients, and what to do instead.
 var foreign = map[string]string{
-	"pool_max_conns": "it is pgxpool's: write pool_lanes for the connections that carry the statements of all callers, " +
-		"and pool_sessions for those that have an owner, such as a transaction",
-	"pool_min_conns":                "it is pgxpool's: leave it out, connections are opened as they are needed",
-	"pool_min_idle_conns":           "it is pgxpool's: leave it out, connections are opened as they are needed",
-	"pool_max_conn_lifetime":        "it is pgxpool's: leave it out, a connection is used as long as it works",
-	"pool_max_conn_lifetime_jitter": "it is pgxpool's: leave it out, a connection is used as long as it works",
-	"pool_max_conn_idle_time":       "it is pgxpool's: leave it out, lanes beyond the first few are closed when they have had nothing to do for a minute",
-	"pool_health_check_period":      "it is pgxpool's: leave it out, and see cancel_timeout, after which a connection that doesn't answer is given up",
-	"pool_ping_timeout":             "it is pgxpool's: leave it out, and see cancel_timeout, after which a connection that doesn't answer is given up",
-	"pool_size":                     "it is package db's: write pool_lanes and pool_sessions",
-	"max_overflow":                  "it is package db's: write pool_lanes and pool_sessions",
-	"pool_timeout":                  "it is package db's: a call waits as long as its context allows",
-	"description_cache_capacity":    "it is pgx's: write statement_cache_capacity",
-	"prefer_simple_protocol":        "write default_query_exec_mode=simple_protocol, or exec, which takes arguments",
-	"binary_parameters":             "it is lib/pq's: write default_query_exec_mode=exec",
+	"pool_ping_timeout":          "it is pgxpool's: leave it out, and see cancel_timeout, after which a connection that doesn't answer is given up",
+	"pool_size":                  "it is package db's: write pool_lanes and pool_sessions",
+	"max_overflow":               "it is package db's: write pool_lanes and pool_sessions",
+	"pool_timeout":               "it is package db's: a call waits as long as its context allows",
+	"description_cache_capacity": "it is pgx's: write statement_cache_capacity",
+	"prefer_simple_protocol":     "write default_query_exec_mode=simple_protocol, or exec, which takes arguments",
+	"binary_parameters":          "it is lib/pq's: write default_query_exec_mode=exec",
 }
 
 // libpq has options that pgconn, which connects, doesn't.

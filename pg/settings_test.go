@@ -12,10 +12,9 @@ import (
 
 func TestOptionsThatThereArentAreRefusedAtOpen(t *testing.T) {
 	for name, advice := range map[string]string{
-		"pool_max_conns": "pool_sessions", "pool_min_conns": "leave it out", "pool_min_idle_conns": "leave it out", "pool_max_conn_lifetime": "leave it out",
-		"pool_max_conn_lifetime_jitter": "leave it out", "pool_max_conn_idle_time": "leave it out", "pool_health_check_period": "cancel_timeout", "pool_ping_timeout": "cancel_timeout",
-		"pool_size": "pool_lanes", "description_cache_capacity": "statement_cache_capacity", "gssencmode": "libpq's", "keepalives": "libpq's",
-		"pool_lane": "is pool_lanes meant", "poolSessions": "is pool_sessions meant", "sslmod": "is sslmode meant", "serach_path": "is search_path meant",
+		"pool_ping_timeout": "cancel_timeout",
+		"pool_size":         "pool_lanes", "description_cache_capacity": "statement_cache_capacity", "gssencmode": "libpq's", "keepalives": "libpq's",
+		"pool_lane": "is pool_lanes meant", "pool_min_con": "is pool_min_conns meant", "poolSessions": "is pool_sessions meant", "sslmod": "is sslmode meant", "serach_path": "is search_path meant",
 		"no_such_option": "options=-c no_such_option", "max_connections": "options=-c",
 	} {
 		for _, conn := range []string{"postgres://u@localhost/d?" + name + "=10", "postgres://u@localhost/d?pool_lanes=2&" + name + "=10", "host=localhost " + name + "=10"} {
@@ -24,8 +23,8 @@ func TestOptionsThatThereArentAreRefusedAtOpen(t *testing.T) {
 			require.ErrorContains(t, err, advice, conn)
 		}
 	}
-	_, err := Open("postgres://u@localhost/d?pool_max_conns=1&pool_min_conns=2&nothing=3")
-	for _, name := range []string{"pool_max_conns", "pool_min_conns", "nothing"} {
+	_, err := Open("postgres://u@localhost/d?pool_size=1&pool_timeout=2&nothing=3")
+	for _, name := range []string{"pool_size", "pool_timeout", "nothing"} {
 		require.ErrorContains(t, err, name, "all are told")
 	}
 	_, err = Open("postgres://u:a@h?ecret=1@localhost/d")

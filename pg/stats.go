@@ -1,9 +1,11 @@
 package pg
 
+import "time"
+
 // Stats are figures about a DB: some of this moment, and counters from its beginning, so the
 // difference of two readings is what happened in between. Those of statements are of the lanes;
-// what runs on sessions isn't counted, but for the sessions themselves. There is no unit of time
-// among them: each is a number.
+// what runs on sessions isn't counted, but for the sessions themselves. Each is a number without a
+// unit, but for WaitTime and SessionWaitTime, which are times.
 //
 // Worth an alert, or a line on a dashboard:
 //
@@ -15,10 +17,25 @@ package pg
 //	Poisoned      grows: statements leave something behind on lanes, each time at the cost of a lane: they need a session
 //	Abandoned     grows: callers give up on statements that were sent, so deadlines are shorter than statements
 //	Dropped       grows: callers give up before their statement was sent, so deadlines are shorter than the wait in the queue
+//
+// What pgxpool's Stat calls otherwise:
+//
+//	AcquireCount, AcquireDuration, EmptyAcquireWaitTime  SessionAcquires, and SessionWaitTime for both times
+//	EmptyAcquireCount, CanceledAcquireCount              SessionWaits, SessionGiveUps
+//	AcquiredConns, IdleConns                             Sessions - IdleSessions, IdleSessions
+//	ConstructingConns, TotalConns                        Connecting + SessionsConnecting, and Lanes + RetiringLanes + Sessions with these
+//	MaxConns                                             MaxLanes + MaxSessions
+//	NewConnsCount                                        Connects + SessionOpens
+//	MaxLifetimeDestroyCount, MaxIdleDestroyCount         LifetimeClosed, IdleClosed
 type Stats struct {
 	// Of this moment.
-	Lanes        int // open connections that are shared; at most pool_lanes
-	Connecting   int // lanes that are being opened
+	Lanes              int // open connections that are shared; at most pool_lanes
+	MaxLanes           int // pool_lanes
+	RetiringLanes      int // those that have been replaced, and are closed when they have answered what they have
+	Connecting         int // lanes that are being opened
+	MaxSessions        int // pool_sessions
+	SessionsConnecting int // sessions that are being opened
+
 	InFlight     int // statements that are on a lane: sent, or about to be, and not answered
 	Queued       int // statements that wait for a lane
 	Depth        int // the largest number of statements that one lane may carry at present; it adapts to the network
@@ -27,15 +44,16 @@ type Stats struct {
 	Waiting      int // callers who wait for a session
 
 	// Statements on lanes. A batch counts as one, and so does a question for a statement's types.
-	Statements   uint64 // submitted
-	Waits        uint64 // of these, those that had to wait for a lane
-	Writes       uint64 // system calls that wrote to a lane; Statements/Writes is how many share one
-	Dropped      uint64 // given up by their callers before they were sent
-	Abandoned    uint64 // given up by their callers after they were sent
-	Cancels      uint64 // requests to the server to cancel a statement, each on a connection of its own
-	StrayCancels uint64 // statements that were hit by the cancel of another, and sent again
-	Retries      uint64 // statements that were sent again, for any reason, because they certainly had no effect
-	Reprepared   uint64 // statements that were prepared anew since the schema had changed
+	Statements   uint64        // submitted
+	Waits        uint64        // of these, those that had to wait for a lane
+	WaitTime     time.Duration // for which those have waited that have been given a lane, in all
+	Writes       uint64        // system calls that wrote to a lane; Statements/Writes is how many share one
+	Dropped      uint64        // given up by their callers before they were sent
+	Abandoned    uint64        // given up by their callers after they were sent
+	Cancels      uint64        // requests to the server to cancel a statement, each on a connection of its own
+	StrayCancels uint64        // statements that were hit by the cancel of another, and sent again
+	Retries      uint64        // statements that were sent again, for any reason, because they certainly had no effect
+	Reprepared   uint64        // statements that were prepared anew since the schema had changed
 
 	// Lanes.
 	Connects      uint64 // opened
@@ -45,8 +63,16 @@ type Stats struct {
 	Poisoned      uint64 // closed since a statement had left something behind
 
 	// Sessions.
-	SessionOpens uint64 // opened
-	SessionWaits uint64 // callers who had to wait for one
+	SessionAcquires      uint64        // callers who asked for one
+	SessionOpens         uint64        // opened
+	SessionConnectErrors uint64        // attempts that failed
+	SessionWaits         uint64        // callers who had to wait for one
+	SessionGiveUps       uint64        // of these, those that have got none, because their context ended or none could be opened
+	SessionWaitTime      time.Duration // for which callers have waited, in all
+
+	// Lanes and sessions.
+	LifetimeClosed uint64 // closed at the end of their lifetime, or by Reset
+	IdleClosed     uint64 // closed since they had had nothing to do for long
 }
 
 // Stats returns the figures. It is cheap enough to be called every second.
@@ -55,12 +81,15 @@ func (db *DB) Stats() Stats {
 	s.mu.Lock()
 	n := s.stats
 	st := Stats{
-		Lanes:         len(s.conns),
+		Lanes:         s.of.(*lanes).open(),
+		MaxLanes:      db.config.Lanes,
+		MaxSessions:   db.config.Sessions,
 		Connecting:    s.connecting,
 		Queued:        s.queuedNow,
 		Statements:    n.Statements,
 		Writes:        n.Writes,
 		Waits:         n.Waits,
+		WaitTime:      n.WaitTime,
 		Dropped:       n.Dropped,
 		Abandoned:     n.Abandoned,
 		Cancels:       n.Cancels,
@@ -73,6 +102,7 @@ func (db *DB) Stats() Stats {
 		Silent:        n.Silent,
 		Poisoned:      n.Poisoned,
 	}
+	st.RetiringLanes = len(s.conns) - st.Lanes
 	for _, c := range s.conns {
 		st.InFlight += c.sent.len()
 		st.Depth = max(st.Depth, c.pace.depth)
@@ -82,6 +112,8 @@ func (db *DB) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	st.Sessions, st.IdleSessions, st.Waiting, st.SessionWaits = len(p.all), len(p.idle), len(p.waiters), p.waits
-	st.SessionOpens = p.opens
+	st.SessionsConnecting, st.SessionAcquires, st.SessionOpens, st.SessionConnectErrors = p.connecting, p.acquires, p.opens, p.connectErrors
+	st.SessionGiveUps, st.SessionWaitTime = p.givenUp, p.waited
+	st.LifetimeClosed, st.IdleClosed = n.LifetimeClosed+p.lifetimeClosed, n.IdleClosed+p.idleClosed
 	return st
 }

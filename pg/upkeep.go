@@ -1,0 +1,265 @@
+package pg
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// startUpkeep starts the goroutine that replaces connections at the end of their lifetime, closes
+// those that have had nothing to do for long, makes up for missing ones, and asks for signs of
+// life. Without an option that asks for any of that there is none.
+func (db *DB) startUpkeep() {
+	c := db.config
+	if c.MaxConnLifetime+c.MaxConnIdleTime+c.HealthCheckPeriod == 0 && c.MinLanes+c.MinSessions+c.MinIdleSessions == 0 {
+		return
+	}
+	db.spawn(db.upkeep)
+}
+
+func (db *DB) upkeep() {
+	db.keepUp()
+	looks := time.NewTicker(db.config.upkeepPeriod())
+	defer looks.Stop()
+	asked := nanotime()
+	for {
+		select {
+		case <-looks.C:
+		case <-db.ctx.Done():
+			return
+		}
+		db.keepUp()
+		if every := db.config.HealthCheckPeriod; every > 0 && nanotime()-asked >= int64(every) {
+			asked = nanotime()
+			db.doubt()
+		}
+	}
+}
+
+func (db *DB) keepUp() {
+	db.lanes.of.(*lanes).keepUp()
+	db.pool.keepUp()
+}
+
+// upkeepPeriod is how often connections are looked at: often enough that a short time isn't missed
+// by much.
+func (c *Config) upkeepPeriod() time.Duration {
+	period := time.Minute
+	if c.HealthCheckPeriod > 0 {
+		period = c.HealthCheckPeriod
+	}
+	for _, limit := range []time.Duration{c.MaxConnLifetime, c.MaxConnIdleTime} {
+		if limit > 0 {
+			period = min(period, limit/4)
+		}
+	}
+	return max(period, 10*time.Millisecond)
+}
+
+// expiry returns when a connection that is opened now is to be replaced, on the clock of nanotime;
+// 0 is never.
+func (c *Config) expiry() int64 {
+	if c.MaxConnLifetime == 0 {
+		return 0
+	}
+	return nanotime() + int64(c.MaxConnLifetime) + rand.N(int64(c.MaxConnLifetimeJitter)+1)
+}
+
+// Reset has every connection replaced as soon as it is free, in the way of Config.MaxConnLifetime,
+// after a failover, say, or a change of what each connection is set up with. It returns at once.
+// What is under way goes on: lanes answer what they have, and sessions and transactions keep their
+// connection until they end. Listeners aren't concerned.
+func (db *DB) Reset() {
+	s := db.lanes.of.(*lanes)
+	s.mu.Lock()
+	s.generation++
+	for _, c := range s.conns {
+		c.expires = longPast
+	}
+	s.mu.Unlock()
+	p := db.pool
+	p.mu.Lock()
+	p.generation++
+	p.mu.Unlock()
+	db.keepUp()
+}
+
+// longPast is an expiry that has passed.
+const longPast = -1
+
+// rest is since when a lane has had nothing to do, as far as the upkeep has seen.
+type rest struct {
+	served uint64
+	since  int64
+}
+
+// keepUp replaces and closes lanes, and opens missing ones.
+func (s *lanes) keepUp() {
+	now := nanotime()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.conns {
+		if c.sent.len() > 0 || c.served != c.rest.served || c.rest.since == 0 {
+			c.rest = rest{c.served, now}
+		}
+	}
+	s.closeIdle(now)
+	s.renew(now)
+	s.fill()
+}
+
+// closeIdle closes lanes that have had nothing to do for long. It needs the mutex.
+func (s *lanes) closeIdle(now int64) {
+	limit := s.db.config.MaxConnIdleTime
+	if limit == 0 || s.closing {
+		return
+	}
+	for _, c := range s.serving() {
+		if s.open() > s.db.config.MinLanes && c.sent.len() == 0 && now-c.rest.since >= int64(limit) {
+			s.stats.IdleClosed++
+			c.retire()
+		}
+	}
+}
+
+// serving returns the lanes that take statements, or soon will again. It needs the mutex.
+func (s *lanes) serving() (all []*conn) {
+	for _, c := range s.conns {
+		if c.serves() {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// open counts them.
+func (s *lanes) open() (n int) {
+	for _, c := range s.conns {
+		if c.serves() {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *conn) serves() bool { return !c.retiring && c.dead == nil && c.failed == nil }
+
+// renew replaces the lanes whose lifetime has ended. A new one is opened first, one at a time; so
+// there is one more than the limit for a moment, and callers notice nothing. While that room is
+// taken, by an old lane that has a long statement, lanes that others can stand in for are closed
+// first. It needs the mutex.
+func (s *lanes) renew(now int64) {
+	if s.closing {
+		return
+	}
+	for _, c := range s.serving() {
+		switch {
+		case c.expires == 0 || now < c.expires:
+		case s.spare(c) && c.sent.len() == 0:
+			s.stats.LifetimeClosed++
+			c.retire()
+		case s.renewing:
+			return
+		case len(s.conns)+s.connecting <= s.most:
+			s.replace(c)
+			return
+		case s.open() > 1:
+			s.stats.LifetimeClosed++
+			c.retire()
+		}
+	}
+}
+
+// replace opens a connection for the place of a lane. It needs the mutex.
+func (s *lanes) replace(c *conn) {
+	s.renewing = true
+	wait, generation := s.pauses.wait(), s.generation
+	if !s.db.spawn(func() { s.openInstead(c, wait, generation) }) {
+		s.renewing = false
+	}
+}
+
+func (s *lanes) openInstead(old *conn, wait time.Duration, generation int) {
+	w, err := s.db.connectAfter(wait)
+	s.mu.Lock()
+	s.renewing = false
+	var c *conn
+	switch {
+	case err == nil && (s.closing || !old.serves() && len(s.conns)+s.connecting >= s.most):
+		_ = w.net.Close() // it isn't needed any more
+	case err != nil:
+		s.stats.ConnectErrors++
+		s.pauses.failed(err) // the old one goes on; the next look tries again
+	default:
+		if c = s.addLane(w, generation); c != nil {
+			if old.serves() {
+				s.stats.LifetimeClosed++
+				old.retire()
+			}
+			s.renew(nanotime())
+		}
+	}
+	s.finishUp(c)
+}
+
+// fill opens lanes up to the minimum. It needs the mutex.
+func (s *lanes) fill() {
+	for !s.closing && s.connecting < maxConnecting && s.open()+s.connecting < s.db.config.MinLanes && len(s.conns)+s.connecting < s.most {
+		if !s.connect(s.pauses.wait()) {
+			return
+		}
+	}
+}
+
+// keepUp closes sessions that have no owner, and have had none for long or are too old, and opens
+// missing ones.
+func (p *pool) keepUp() {
+	now := nanotime()
+	limit := p.db.config.MaxConnIdleTime
+	var outworn []*owned
+	p.mu.Lock()
+	if p.closing {
+		p.mu.Unlock()
+		return
+	}
+	kept := make([]*owned, 0, len(p.idle))
+	for i, s := range p.idle { // the first ones have been idle for longest
+		if s.since == 0 {
+			s.since = now
+		}
+		least := min(len(p.all)-p.dialed-len(outworn)-p.db.config.MinSessions, len(kept)+len(p.idle)-i-p.db.config.MinIdleSessions)
+		switch {
+		case p.isOutworn(s, now):
+			p.lifetimeClosed++
+			outworn = append(outworn, s)
+		case limit > 0 && now-s.since >= int64(limit) && least > 0:
+			p.idleClosed++
+			outworn = append(outworn, s)
+		default:
+			kept = append(kept, s)
+		}
+	}
+	p.idle = kept
+	p.mu.Unlock()
+	for _, s := range outworn {
+		s.quit()
+		p.lost(s)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fill()
+}
+
+// isOutworn reports whether a session is to be replaced. It needs the mutex.
+func (p *pool) isOutworn(s *owned, now int64) bool {
+	return !s.dialed && (s.generation != p.generation || s.expires != 0 && now >= s.expires)
+}
+
+// fill connects up to the minimums. It needs the mutex.
+func (p *pool) fill() {
+	c := p.db.config
+	for !p.closing && p.places() < p.most && (p.places() < c.MinSessions || len(p.idle)+p.connecting-len(p.waiters) < c.MinIdleSessions) {
+		if !p.connect() {
+			return
+		}
+	}
+}

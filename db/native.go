@@ -16,6 +16,8 @@ type nativeStatement struct {
 	savepoint savepointText
 	// tells names what tells of an earlier statement of the connection; "" if there is nothing.
 	tells string
+	// inputs is how many arguments it takes; -1 is unknown.
+	inputs int
 }
 
 // savepointText is what a text does with a savepoint; op is "" if it does nothing with one.
@@ -79,6 +81,7 @@ func parseNative(d Dialect, text string, args int) (*nativeStatement, error) {
 			st.tells = tellsOfEarlier(words)
 		}
 	}
+	st.inputs = inputsOf(rules, st.Text)
 	for i := range args {
 		st.Params = append(st.Params, strconv.Itoa(i+1))
 	}
@@ -89,7 +92,9 @@ func parseNative(d Dialect, text string, args int) (*nativeStatement, error) {
 // refuse returns the error for what can't be done, whatever the connection is.
 func (st *nativeStatement) refuse(d Dialect, rows bool) error {
 	var err *Error
-	switch {
+	switch n := len(st.Params); {
+	case st.inputs >= 0 && st.inputs != n:
+		err = fail("bind", ErrParameter, "the statement takes %d arguments, and there are %d", st.inputs, n)
 	case st.savepoint.op != "":
 		return nil
 	case st.TxControl:
@@ -103,6 +108,30 @@ func (st *nativeStatement) refuse(d Dialect, rows bool) error {
 	}
 	err.Statement, err.Dialect = st.Source, d.Name()
 	return err
+}
+
+// inputsOf counts the arguments that a text takes, by its placeholders: ? and ?, or $1 and $2. Where they
+// have names, the database counts.
+func inputsOf(rules *sqltext.Rules, text string) (n int) {
+	for t := range rules.Tokens(text, 0, len(text)) {
+		switch t.Kind {
+		case sqltext.Param:
+			return -1
+		case sqltext.Native:
+		default:
+			continue
+		}
+		if text[t.Start:t.End] == "?" {
+			n++
+			continue
+		}
+		number, err := strconv.Atoi(text[t.Start+1 : t.End])
+		if err != nil || text[t.Start] != '$' {
+			return -1
+		}
+		n = max(n, number)
+	}
+	return n
 }
 
 // wordsOf returns the tokens of a statement, white space and comments aside: words in lower case, names

@@ -152,6 +152,8 @@ func TestNamedArgumentsOfSQL(t *testing.T) {
 	var sum int
 	require.NoError(t, e.SQL().QueryRow("select :a + @b + $c", sql.Named("a", 1), sql.Named("b", 2), sql.Named("c", 4)).Scan(&sum))
 	require.Equal(t, 7, sum)
+	require.NoError(t, e.SQL().QueryRow("select :a + :a", sql.Named("a", 1)).Scan(&sum))
+	require.Equal(t, 2, sum)
 }
 
 // An executor is a sql.DB or a sql.Tx.

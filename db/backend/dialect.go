@@ -11,7 +11,7 @@ import (
 // Dialect is what differs between databases. To add a database, implement it and [Register] it. A
 // database that has a database/sql driver gets its Connector from package sqlbackend.
 //
-// A Dialect may also be a [SQLDialect], [ListWriter], [StateReader], [ValueScanner], [JSONKeeper]
+// A Dialect may also be a [SQLDialect], [ListWriter], [StateReader], [ValueScanner], [JSONKeeper], [Upserter]
 // and [Adviser].
 type Dialect interface {
 	// Name is the dialect's name in URLs: "sqlite".

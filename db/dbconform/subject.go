@@ -149,6 +149,7 @@ var areas = []area{
 	{"locks", locks},
 	{"permissions", permissions},
 	{"many", many},
+	{"upserts", upserts},
 	{"cancelling", cancelling},
 	{"outcomes", outcomes},
 	{"silence", silence},

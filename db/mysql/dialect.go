@@ -74,3 +74,6 @@ func (Dialect) Traits(text string, statements []sqltext.Statement) backend.Trait
 func (Dialect) Lost(text string, statements []sqltext.Statement) string {
 	return backend.LostOf(sqltext.MySQL, text, statements)
 }
+
+// Upsert writes INSERT … ON DUPLICATE KEY UPDATE.
+func (Dialect) Upsert(u *backend.Upsert) (string, error) { return u.OnDuplicateKey(), nil }

@@ -100,3 +100,6 @@ func setsAccess(text string, st sqltext.Statement) bool {
 func (Dialect) Lost(text string, statements []sqltext.Statement) string {
 	return backend.LostOf(sqltext.PostgreSQL, text, statements)
 }
+
+// Upsert writes INSERT … ON CONFLICT.
+func (Dialect) Upsert(u *backend.Upsert) (string, error) { return u.OnConflict(), nil }

@@ -58,3 +58,6 @@ func (Dialect) Traits(text string, statements []sqltext.Statement) backend.Trait
 func (Dialect) Lost(text string, statements []sqltext.Statement) string {
 	return backend.LostOf(sqltext.SQLite, text, statements)
 }
+
+// Upsert writes INSERT … ON CONFLICT.
+func (Dialect) Upsert(u *backend.Upsert) (string, error) { return u.OnConflict(), nil }

@@ -44,6 +44,11 @@ func TestConformance(t *testing.T) {
 			"events/transactions and savepoints":                                                          noSavepoints,
 			"events/errors are heard once, and can be rewritten":                                          noSavepoints,
 			"many/as a part of a transaction":                                                             noSavepoints,
+			"upserts/many rows, as a part of a transaction":                                               noSavepoints,
+			"upserts/many callers count, and lose nothing":                                                noIsolation,
+			"database-sql/savepoints as texts":                                                            noSavepoints,
+			"database-sql/an error in a savepoint counts in the commit":                                   noSavepoints,
+			"database-sql/many callers at once":                                                           noIsolation,
 			"read-only/reading goes on as it does elsewhere":                                              noSavepoints,
 			"pool/a temporary table is its connection's":                                                  "tables in memory can't be temporary",
 

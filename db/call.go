@@ -1,18 +1,21 @@
 package db
 
-import "github.com/seed1239206e/repaint/db/backend"
+import (
+	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/internal/statements"
+)
 
 // call is a statement on its way to a session, with what package db itself knows of it.
 type call struct {
 	backend.Call
-	st   *statement  // what Call.Statement is a part of
-	conf *connConfig // of the Engine or Conn that runs it
+	st   *statements.Statement // what Call.Statement is a part of
+	conf *connConfig           // of the Engine or Conn that runs it
 
 	argRoom [4]any // for a few arguments, so that they cost no allocation of their own
 }
 
 // use makes st the call's statement.
-func (c *call) use(st *statement) { c.st, c.Statement = st, &st.Statement }
+func (c *call) use(st *statements.Statement) { c.st, c.Statement = st, &st.Statement }
 
 // forget lets go of the arguments, which needn't live as long as the rows.
 func (c *call) forget() {

@@ -9,8 +9,8 @@ import (
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/internal/statements"
 	"github.com/seed1239206e/repaint/db/internal/telling"
-	"github.com/seed1239206e/repaint/internal/cache"
 	"github.com/seed1239206e/repaint/internal/explore"
 	"github.com/seed1239206e/repaint/loop"
 )
@@ -21,16 +21,15 @@ import (
 // Its own Exec, Query and QueryRow run one statement. They
 // commit by themselves; so do those of a [Conn] outside of a transaction.
 type Engine struct {
-	url       *URL
-	dialect   Dialect
-	numbered  bool // the dialect's placeholders have numbers
-	maxParams int  // of one statement; 0 is no limit
-	conf      config
+	url      *URL
+	dialect  Dialect
+	language statements.Language
+	conf     config
 
 	connector  backend.Connector
 	converter  backend.Converter // the connector, if its calls block; see serve
 	shared     backend.Shared    // the connector, if it can do without a connection; else nil
-	statements statementCache
+	statements statements.Cache
 	cleanup    time.Duration // for what ends something; 0 is no limit
 	gate       *gate         // nil where the database arbitrates between writers
 	events     events
@@ -38,7 +37,7 @@ type Engine struct {
 	writers    *pool // one connection, for whoever has the gate; else the pool
 	leaks      leaks
 
-	natives *nativeCache // for SQL
+	natives statements.NativeCache // for SQL
 	door    sqlDoor
 }
 
@@ -95,10 +94,9 @@ func open(ctx context.Context, d Dialect, u *URL, conf config, connector backend
 	size, max := conf.places(limits)
 	e := &Engine{
 		url: u, dialect: d, conf: conf, connector: connector,
-		numbered:   d.Placeholder(1) != d.Placeholder(2),
-		maxParams:  limits.MaxParams,
-		statements: newStatementCache(conf.statementCache),
-		natives:    cache.NewSecondChance[nativeText, *nativeStatement](conf.statementCache),
+		language:   statements.LanguageOf(d, limits.MaxParams),
+		statements: statements.NewCache(conf.statementCache),
+		natives:    statements.NewNativeCache(conf.statementCache),
 	}
 	if !limits.Local {
 		e.cleanup = conf.cleanup
@@ -346,19 +344,29 @@ func (e *Engine) prepareCall(c *call, conf *connConfig, query string, args []any
 	if err := e.prepareText(c, query); err != nil {
 		return err
 	}
-	var err error
-	if c.Args, err = c.st.bind(c.argRoom[:], args); err != nil {
+	st, values, err := e.bind(c.st, c.argRoom[:], args)
+	if err != nil {
 		return err
 	}
-	if c.st.pieces != nil {
-		st, args, err := c.st.expand(e.dialect, e.numbered, e.maxParams, c.Args)
-		if err != nil {
-			return err
-		}
-		c.use(st)
-		c.Args = args
-	}
+	c.use(st)
+	c.Args = values
 	return nil
+}
+
+// bind returns the statement and the values for the arguments, which may have lists. The values are
+// in room if that is large enough.
+func (e *Engine) bind(st *statements.Statement, room, args []any) (*statements.Statement, []any, error) {
+	values, err := st.Bind(room, args)
+	form := st
+	if err == nil {
+		form, values, err = e.language.Expand(st, values)
+	}
+	if err != nil {
+		wrong := fail("bind", ErrParameter, "%w", err)
+		wrong.Statement = st.Source
+		return nil, nil, wrong
+	}
+	return form, values, nil
 }
 
 // prepareText puts a statement into the call.
@@ -366,27 +374,27 @@ func (e *Engine) prepareText(c *call, query string) error {
 	st, known := e.statements.Get(query)
 	if !known {
 		var err error
-		if st, err = parseStatement(e.dialect, query, e.numbered); err != nil {
-			return err
+		if st, err = e.language.Parse(query); err != nil {
+			return e.refuse(query, fail("parse", ErrSyntax, "%w", err))
 		}
-		e.statements.put(st)
+		e.statements.Put(st)
 	}
 	c.use(st)
 	switch {
 	case st.TxControl:
-		err := misuse("prepare", "a transaction is begun with Begin and ended with its Tx, not by a statement")
-		err.Statement, err.Dialect = query, e.dialect.Name()
-		return err
+		return e.refuse(query, misuse("prepare", "a transaction is begun with Begin and ended with its Tx, not by a statement"))
 	case st.Refused != "":
-		err := fail("prepare", ErrUnsupported, "%s", st.Refused)
-		err.Statement, err.Dialect = query, e.dialect.Name()
-		return err
+		return e.refuse(query, fail("prepare", ErrUnsupported, "%s", st.Refused))
 	case st.Script && c.Rows:
-		err := misuse("query", "a script of several statements has no single result; use Exec")
-		err.Statement, err.Dialect = query, e.dialect.Name()
-		return err
+		return e.refuse(query, misuse("query", "a script of several statements has no single result; use Exec"))
 	}
 	return nil
+}
+
+// refuse completes the error for a statement that isn't sent.
+func (e *Engine) refuse(query string, err *Error) error {
+	err.Statement, err.Dialect = query, e.dialect.Name()
+	return err
 }
 
 // checkOut gets a connection of p and the pass that goes with it, in the order that gate has.
@@ -434,7 +442,7 @@ func (e *Engine) once(ctx context.Context, op string, call *call) error {
 func (e *Engine) onceCall(ctx context.Context, op string, call *call) error {
 	err := loop.ContextError(ctx)
 	if err == nil {
-		err = call.st.refuseLost(op)
+		err = refuseLost(op, call.st)
 	}
 	if err == nil && e.conf.conn.tx.ReadOnly && call.Statement.Writes {
 		err = fail(op, ErrReadOnly, "the Engine was opened as read-only")
@@ -453,11 +461,11 @@ func (e *Engine) onceCall(ctx context.Context, op string, call *call) error {
 }
 
 // refuseLost refuses what would do nothing on a connection that is given up after it.
-func (st *statement) refuseLost(op string) error {
-	if st.lost == "" {
+func refuseLost(op string, st *statements.Statement) error {
+	if st.Lost == "" {
 		return nil
 	}
-	err := misuse(op, "%s does nothing here: what it leaves ends with its connection, which the Engine doesn't keep", st.lost)
+	err := misuse(op, "%s does nothing here: what it leaves ends with its connection, which the Engine doesn't keep", st.Lost)
 	err.Hint = "use a Conn, from Connect, or a transaction; or Events.Connect for all connections"
 	return err
 }
@@ -518,7 +526,7 @@ func turn(ctx context.Context, text string) error {
 func explores() bool { return explore.Of(repaint.CurrentLoop()) != nil }
 
 // idle returns an idle connection for a statement that may begin at once, or nil.
-func (e *Engine) idle(st *statement) (p *pool, held pass, c *physical) {
+func (e *Engine) idle(st *statements.Statement) (p *pool, held pass, c *physical) {
 	held, ok := e.gate.tryEnter(st.Writes, st.Source)
 	if !ok {
 		return nil, noPass, nil
@@ -531,7 +539,7 @@ func (e *Engine) idle(st *statement) (p *pool, held pass, c *physical) {
 }
 
 // poolFor returns the pool that has the connection for a statement.
-func (e *Engine) poolFor(st *statement) *pool {
+func (e *Engine) poolFor(st *statements.Statement) *pool {
 	if st.Writes {
 		return e.writers
 	}
@@ -651,7 +659,7 @@ func (e *Engine) unreachable(ctx context.Context, err error) error {
 func (e *Engine) describe(err *Error, call *call) {
 	err.Statement = call.Statement.Source
 	if call.tells() != telling.Nothing {
-		err.Params = call.st.named(call.Args)
+		err.Params = call.st.Named(call.Args)
 	}
 	err.telling = call.tells()
 }

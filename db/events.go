@@ -180,7 +180,7 @@ func (e *Engine) freeToSetUp(p *pool) bool {
 func (e *Engine) observe(ctx context.Context, op string, call *call, inTx bool, run func() error) error {
 	x := &Execution{Op: op, Statement: call.Statement.Source, Token: call.conf.token, InTx: inTx}
 	if x.telling = call.tells(); x.telling != telling.Nothing {
-		x.Params = call.st.named(call.Args)
+		x.Params = call.st.Named(call.Args)
 	}
 	start := time.Now()
 	for i := range e.events.all {

@@ -4,11 +4,10 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
-	"strings"
 
 	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/db/internal/scanning"
-	"github.com/seed1239206e/repaint/sqltext"
+	"github.com/seed1239206e/repaint/db/internal/statements"
 )
 
 // How much goes into one statement of many rows.
@@ -83,7 +82,7 @@ func many(ctx context.Context, q Querier, query string, wantRows bool, n int, ro
 	}
 	st := probe.st
 	m := &manyRun{e: e, st: st, wantRows: wantRows, row: row, n: n, took: took}
-	m.tuple = st.tupleOf(e.dialect)
+	m.tuple = e.language.Tuple(st)
 	if n == 0 {
 		return nil
 	}
@@ -101,25 +100,25 @@ func (tx *Tx) engine() *Engine    { return tx.conn.e }
 
 type manyRun struct {
 	e        *Engine
-	st       *statement
-	tuple    *tuple
+	st       *statements.Statement
+	tuple    *statements.Tuple
 	wantRows bool
 	n        int
 	row      func(i int) any
 	took     func(c *call) error
 }
 
-// bind returns the values of row i.
-func (m *manyRun) bind(i int) ([]any, error) {
+// bind returns the statement and the values for row i.
+func (m *manyRun) bind(i int) (*statements.Statement, []any, error) {
 	args := []any{m.row(i)}
 	if list, ok := args[0].([]any); ok {
 		args = list
 	}
-	values, err := m.st.bind(nil, args)
+	st, values, err := m.e.bind(m.st, nil, args)
 	if err != nil {
-		return nil, fmt.Errorf("row %d: %w", i, err)
+		return nil, nil, fmt.Errorf("row %d: %w", i, err)
 	}
-	return values, nil
+	return st, values, nil
 }
 
 // together sends the rows in statements that have many of them.
@@ -127,17 +126,17 @@ func (m *manyRun) together(ctx context.Context, tx *Tx) error {
 	limit := manyRows
 	if per := len(m.st.Params); per > 0 {
 		most := manyParams
-		if m.e.maxParams > 0 {
-			most = min(most, m.e.maxParams)
+		if n := m.e.language.MaxParams; n > 0 {
+			most = min(most, n)
 		}
 		limit = max(1, min(limit, most/per))
 	}
-	full := m.tuple.form(m.e, limit)
+	full := m.tuple.Form(limit)
 	for from := 0; from < m.n; {
 		args := make([]any, 0, min(limit, m.n-from)*len(m.st.Params))
 		to, bytes := from, 0
 		for ; to < m.n && to-from < limit && (to == from || bytes < manyBytes); to++ {
-			values, err := m.bind(to)
+			_, values, err := m.bind(to)
 			if err != nil {
 				return m.e.fail(ctx, "bind", nil, err)
 			}
@@ -148,7 +147,7 @@ func (m *manyRun) together(ctx context.Context, tx *Tx) error {
 		}
 		form := full
 		if to-from != limit {
-			form = m.tuple.form(m.e, to-from)
+			form = m.tuple.Form(to - from)
 			form.Plan = false // it won't come again
 		}
 		call := tx.conn.newCall(form, args, m.wantRows)
@@ -191,15 +190,9 @@ func (m *manyRun) apart(ctx context.Context, tx *Tx) error {
 	for from := 0; from < m.n; from += manyCalls {
 		calls := make([]*call, 0, min(manyCalls, m.n-from))
 		for i := from; i < min(from+manyCalls, m.n); i++ {
-			values, err := m.bind(i)
+			st, values, err := m.bind(i)
 			if err != nil {
 				return m.e.fail(ctx, "bind", nil, err)
-			}
-			st := m.st
-			if st.pieces != nil {
-				if st, values, err = st.expand(m.e.dialect, m.e.numbered, m.e.maxParams, values); err != nil {
-					return m.e.fail(ctx, "bind", nil, err)
-				}
 			}
 			calls = append(calls, tx.conn.newCall(st, values, m.wantRows))
 		}
@@ -262,7 +255,7 @@ func (c *Conn) doBatch(ctx context.Context, tx *Tx, op string, first int, s back
 }
 
 // newCall returns a call of the Conn for a statement whose arguments are bound.
-func (c *Conn) newCall(st *statement, args []any, rows bool) *call {
+func (c *Conn) newCall(st *statements.Statement, args []any, rows bool) *call {
 	made := &call{conf: &c.conf}
 	made.use(st)
 	made.Args, made.Rows, made.ReadOnly = args, rows, c.conf.tx.ReadOnly
@@ -278,97 +271,4 @@ func sizeOf(v any) int {
 		return len(v)
 	}
 	return 8
-}
-
-// tuple is an INSERT whose one row of VALUES has all its parameters.
-type tuple struct {
-	st         *statement
-	head, tail string
-	row        []piece
-}
-
-// tupleOf reads the statement as a tuple, or returns nil if it is none.
-func (st *statement) tupleOf(d Dialect) *tuple {
-	if !st.Changes || st.Script || len(st.Params) == 0 || st.pieces != nil {
-		return nil
-	}
-	rules := d.Rules()
-	parts := rules.Split(st.Source)
-	if v := parts[0].Verb; v != "insert" && v != "replace" {
-		return nil
-	}
-	start, end := span(rules, st.Source, parts)
-	depth, open, behind := 0, -1, -1
-	values := false // the last word was VALUES, in no parentheses
-	for t := rules.Next(st.Source, start); t.Kind != sqltext.End && t.Start < end; t = rules.Next(st.Source, t.End) {
-		if t.Kind.Blank() {
-			continue
-		}
-		switch t.Kind {
-		case sqltext.Open:
-			if depth++; values && depth == 1 && open < 0 {
-				open = t.Start
-			}
-		case sqltext.Close:
-			if depth--; depth == 0 && open >= 0 && behind < 0 {
-				behind = t.End
-			}
-		case sqltext.Param:
-			if open < 0 || behind >= 0 {
-				return nil // it would have to be the same for all rows
-			}
-		case sqltext.Other:
-			if depth == 0 && behind >= 0 && st.Source[t.Start:t.End] == "," && strings.TrimSpace(st.Source[behind:t.Start]) == "" {
-				return nil // several rows already
-			}
-		}
-		values = depth == 0 && t.Kind == sqltext.Word && strings.EqualFold(st.Source[t.Start:t.End], "values")
-	}
-	if behind < 0 {
-		return nil
-	}
-	var pieces [3][]piece
-	for i, at := range [][2]int{{start, open}, {open, behind}, {behind, end}} {
-		part := st.as()
-		var err error
-		if pieces[i], err = part.read(d, rules, at[0], at[1]); err != nil {
-			return nil // parseStatement has seen it all before
-		}
-	}
-	t := &tuple{st: st, row: pieces[1]}
-	for _, p := range pieces[0] {
-		t.head += p.text
-	}
-	for _, p := range pieces[2] {
-		t.tail += p.text
-	}
-	return t
-}
-
-// form returns the statement with n rows.
-func (t *tuple) form(e *Engine, n int) *statement {
-	form := t.st.as()
-	var b strings.Builder
-	b.WriteString(t.head)
-	number := make([]int, len(t.st.names))
-	for i := range n {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		clear(number)
-		for _, p := range t.row {
-			switch {
-			case p.text != "":
-				b.WriteString(p.text)
-				continue
-			case !e.numbered || number[p.name] == 0:
-				form.Params = append(form.Params, t.st.names[p.name])
-				number[p.name] = len(form.Params)
-			}
-			b.WriteString(e.dialect.Placeholder(number[p.name]))
-		}
-	}
-	b.WriteString(t.tail)
-	form.Text = b.String()
-	return form
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/internal/statements"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -66,7 +67,7 @@ func (c *physical) isQuiet(status Status) bool {
 }
 
 // mark notes what a statement may leave behind.
-func (c *physical) mark(st *statement) {
+func (c *physical) mark(st *statements.Statement) {
 	c.dirty, c.obscure = c.dirty || st.Session, c.obscure || st.Obscure
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+
+	"github.com/seed1239206e/repaint/db/internal/statements"
 )
 
 // VirtualConn is a virtual connection of the sql.DB that [Engine.SQL] returns. (*sql.Conn).Raw shows it, to
@@ -77,8 +79,8 @@ func (c *VirtualConn) ExecContext(ctx context.Context, query string, args []driv
 		return nil, err
 	case st == nil: // an empty text
 		return sqlResult{}, nil
-	case st.savepoint.op != "":
-		return sqlResult{}, c.mark(ctx, st.savepoint)
+	case st.Savepoint.Op != "":
+		return sqlResult{}, c.mark(ctx, st.Savepoint)
 	}
 	if err := c.do(ctx, "exec", &call); err != nil {
 		return nil, err
@@ -95,8 +97,8 @@ func (c *VirtualConn) QueryContext(ctx context.Context, query string, args []dri
 	case err != nil:
 		return nil, err
 	case st == nil:
-	case st.savepoint.op != "":
-		err = c.mark(ctx, st.savepoint)
+	case st.Savepoint.Op != "":
+		err = c.mark(ctx, st.Savepoint)
 	case streamsSQL(ctx):
 		err = c.stream(ctx, r)
 	default:
@@ -109,20 +111,20 @@ func (c *VirtualConn) QueryContext(ctx context.Context, query string, args []dri
 }
 
 // prepare puts a text of a caller of database/sql into the call. The statement is nil for an empty text.
-func (c *VirtualConn) prepare(ctx context.Context, call *call, query string, args []driver.NamedValue) (*nativeStatement, error) {
+func (c *VirtualConn) prepare(ctx context.Context, call *call, query string, args []driver.NamedValue) (*statements.Native, error) {
 	if c.closed {
 		return nil, driver.ErrBadConn
 	}
 	st, err := c.e.native(query, len(args))
 	if err == nil && st != nil {
-		err = st.refuse(c.e.dialect, call.Rows)
+		err = c.e.refuseNative(st, call.Rows)
 	}
 	if err != nil || st == nil {
 		return nil, c.e.events.fail(ctx, err)
 	}
 	conf := &c.e.conf.conn
 	call.Native, call.conf, call.ReadOnly = true, conf, conf.tx.ReadOnly
-	call.use(&st.statement)
+	call.use(&st.Statement)
 	if call.Args = call.argRoom[:0]; len(args) > len(call.argRoom) {
 		call.Args = make([]any, 0, len(args))
 	}
@@ -133,8 +135,8 @@ func (c *VirtualConn) prepare(ctx context.Context, call *call, query string, arg
 		}
 		call.Args = append(call.Args, v)
 	}
-	if st.tells != "" && c.conn == nil && c.tx == nil {
-		err := misuse("prepare", "%s tells of an earlier statement of its connection, and there was none", st.tells)
+	if st.Tells != "" && c.conn == nil && c.tx == nil {
+		err := misuse("prepare", "%s tells of an earlier statement of its connection, and there was none", st.Tells)
 		err.Hint = "use the Result of that statement, or RETURNING; or run both in a transaction"
 		return nil, c.e.fail(ctx, "prepare", call, err)
 	}
@@ -159,7 +161,7 @@ func (c *VirtualConn) do(ctx context.Context, op string, call *call) error {
 // owned returns the connection that it owns; one that it owns from now on, if the statement leaves
 // something behind; else nil. What code leaves that the text doesn't show can be there only if others
 // don't share the connection.
-func (c *VirtualConn) owned(ctx context.Context, st *statement) (*Conn, error) {
+func (c *VirtualConn) owned(ctx context.Context, st *statements.Statement) (*Conn, error) {
 	if c.conn == nil && !st.Session && (!st.Obscure || c.e.shared != nil) {
 		return nil, nil
 	}

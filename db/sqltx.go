@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"slices"
+
+	"github.com/seed1239206e/repaint/db/internal/statements"
 )
 
 // Begin implements driver.Conn. database/sql calls BeginTx instead.
@@ -68,34 +70,34 @@ type sqlMark struct {
 }
 
 // mark executes a text about a savepoint. The database gets to know it by another name.
-func (c *VirtualConn) mark(ctx context.Context, s savepointText) error {
+func (c *VirtualConn) mark(ctx context.Context, s statements.Savepoint) error {
 	if c.tx == nil {
-		err := misuse(s.op, "there is no transaction")
+		err := misuse(s.Op, "there is no transaction")
 		err.Hint = "begin one with BeginTx"
-		return c.e.fail(ctx, s.op, nil, err)
+		return c.e.fail(ctx, s.Op, nil, err)
 	}
-	if s.op == opSavepoint {
-		return c.pushMark(ctx, s.name)
+	if s.Op == statements.OpSavepoint {
+		return c.pushMark(ctx, s.Name)
 	}
 	at := -1
 	for i, m := range slices.Backward(c.marks) {
-		if m.name == s.name {
+		if m.name == s.Name {
 			at = i
 			break
 		}
 	}
 	if at < 0 {
-		return c.e.fail(ctx, s.op, nil, fail(s.op, ErrUndefined, "there is no savepoint %q", s.name))
+		return c.e.fail(ctx, s.Op, nil, fail(s.Op, ErrUndefined, "there is no savepoint %q", s.Name))
 	}
 	tx := c.marks[at].tx
 	c.marks = c.marks[:at]
-	if s.op == opRelease {
+	if s.Op == statements.OpRelease {
 		return tx.commit(ctx, true)
 	}
 	if err := tx.Rollback(ctx); err != nil {
 		return err
 	}
-	return c.pushMark(ctx, s.name) // it is still there after ROLLBACK TO
+	return c.pushMark(ctx, s.Name) // it is still there after ROLLBACK TO
 }
 
 func (c *VirtualConn) pushMark(ctx context.Context, name string) error {

@@ -88,7 +88,7 @@ func (c *Conn) stream(ctx context.Context, tx *Tx, query string, args []any) (*R
 // checked out for it, and ends with it.
 func (c *Conn) streamRows(ctx context.Context, tx *Tx, owns bool, r *Rows) error {
 	if owns { // it comes for this statement alone, as to an Exec of the Engine
-		if err := r.call.st.refuseLost("stream"); err != nil {
+		if err := refuseLost("stream", r.call.st); err != nil {
 			return c.e.fail(ctx, "stream", &r.call, err)
 		}
 	}

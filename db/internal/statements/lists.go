@@ -1,4 +1,4 @@
-package db
+package statements
 
 import (
 	"database/sql/driver"
@@ -23,8 +23,8 @@ import (
 
 // emptyList returns what stands for a list without elements. The zero rows of a
 // subquery are understood by every database.
-func emptyList(d Dialect, columns int, not bool) string {
-	if w, ok := d.(backend.ListWriter); ok {
+func (l Language) emptyList(columns int, not bool) string {
+	if w, ok := l.Dialect.(backend.ListWriter); ok {
 		return w.EmptyList(columns, not)
 	}
 	return "select null" + strings.Repeat(", null", columns-1) + " where 1 = 0"
@@ -77,15 +77,19 @@ func roundLength(n int) int {
 // forms are the statements that a statement with lists has been expanded to.
 type forms struct {
 	mu  sync.Mutex
-	all map[string]*statement
+	all map[string]*Statement
 }
 
 // longestForms bounds how many of them are kept.
 const longestForms = 64
 
-// expand returns the statement and values for arguments of which some are lists:
+// Expand returns the statement and values for arguments of which some are lists:
 // the same ones if none is.
-func (st *statement) expand(d Dialect, numbered bool, most int, values []any) (*statement, []any, error) {
+func (l Language) Expand(st *Statement, values []any) (*Statement, []any, error) {
+	if st.pieces == nil {
+		return st, values, nil
+	}
+	most := l.MaxParams
 	shapes := make([]shape, len(st.names))
 	lists := make([][]any, len(st.names))
 	found := false
@@ -96,13 +100,13 @@ func (st *statement) expand(d Dialect, numbered bool, most int, values []any) (*
 			continue
 		}
 		if st.isAlsoScalar(i) {
-			return nil, nil, st.badArgs("the parameter :%s is a list, but not all its places are IN (:%s); give the other ones another name", name, name)
+			return nil, nil, fmt.Errorf("the parameter :%s is a list, but not all its places are IN (:%s); give the other ones another name", name, name)
 		}
 		found = true
 		shapes[i] = shape{isList: true, count: len(list)}
 		flat, width, err := flatten(list)
 		if err != nil {
-			return nil, nil, st.badArgs("the parameter :%s: %w", name, err)
+			return nil, nil, fmt.Errorf("the parameter :%s: %w", name, err)
 		}
 		lists[i], shapes[i].width = flat, width
 	}
@@ -120,9 +124,9 @@ func (st *statement) expand(d Dialect, numbered bool, most int, values []any) (*
 			lists[i] = append(lists[i], last[:per:per]...)
 		}
 	}
-	form := st.form(d, numbered, shapes)
+	form := l.form(st, shapes)
 	if most > 0 && len(form.Params) > most {
-		return nil, nil, st.badArgs("the statement would have %d parameters, and %s takes at most %d; split the list", len(form.Params), d.Name(), most)
+		return nil, nil, fmt.Errorf("the statement would have %d parameters, and %s takes at most %d; split the list", len(form.Params), l.Name(), most)
 	}
 	all := make([]any, 0, len(form.Params))
 	taken := make([]bool, len(st.names))
@@ -131,7 +135,7 @@ func (st *statement) expand(d Dialect, numbered bool, most int, values []any) (*
 		case p.text != "":
 		case shapes[p.name].isList:
 			all = append(all, lists[p.name]...)
-		case numbered && taken[p.name]:
+		case l.numbered && taken[p.name]:
 		default:
 			taken[p.name] = true
 			all = append(all, values[paramIndex(st, st.names[p.name])])
@@ -141,7 +145,7 @@ func (st *statement) expand(d Dialect, numbered bool, most int, values []any) (*
 }
 
 // form returns the statement with lists of the given shapes.
-func (st *statement) form(d Dialect, numbered bool, shapes []shape) *statement {
+func (l Language) form(st *Statement, shapes []shape) *Statement {
 	key := fmt.Sprint(shapes)
 	f := st.forms
 	f.mu.Lock()
@@ -150,20 +154,20 @@ func (st *statement) form(d Dialect, numbered bool, shapes []shape) *statement {
 		return known
 	}
 	form := st.as()
-	form.render(d, st.pieces, numbered, shapes)
+	form.render(l, st.pieces, shapes)
 	for i, s := range shapes {
 		if s.isList {
 			form.lists = append(form.lists, st.names[i])
 		}
 	}
 	if f.all == nil || len(f.all) >= longestForms {
-		f.all = map[string]*statement{}
+		f.all = map[string]*Statement{}
 	}
 	f.all[key] = form
 	return form
 }
 
-func paramIndex(st *statement, name string) int {
+func paramIndex(st *Statement, name string) int {
 	for i, p := range st.Params {
 		if p == name {
 			return i
@@ -172,7 +176,7 @@ func paramIndex(st *statement, name string) int {
 	return -1
 }
 
-func (st *statement) takesList(name int) bool {
+func (st *Statement) takesList(name int) bool {
 	for _, p := range st.pieces {
 		if p.text == "" && p.name == name && p.list {
 			return true
@@ -181,7 +185,7 @@ func (st *statement) takesList(name int) bool {
 	return false
 }
 
-func (st *statement) isAlsoScalar(name int) bool {
+func (st *Statement) isAlsoScalar(name int) bool {
 	for _, p := range st.pieces {
 		if p.text == "" && p.name == name && !p.list {
 			return true

@@ -1,4 +1,4 @@
-package db
+package statements
 
 import (
 	"database/sql"
@@ -10,17 +10,14 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/fields"
 )
 
-// Named gives the parameter :name its value. sql.Named does the same.
-func Named(name string, value any) sql.NamedArg { return sql.Named(name, value) }
-
-// bind returns the value of each of the statement's Params. Arguments are any
+// Bind returns the value of each of the statement's Params. Arguments are any
 // number of named values, maps with string keys, and structs; the first one
 // that has the parameter's name gives the value. Every parameter must get one,
 // and every named value and map key must belong to a parameter; only structs
 // may have more fields than there are parameters.
 //
 // The values are in room if that is large enough.
-func (st *statement) bind(room []any, args []any) ([]any, error) {
+func (st *Statement) Bind(room []any, args []any) ([]any, error) {
 	if len(args) == 0 && len(st.Params) == 0 {
 		return nil, nil
 	}
@@ -37,7 +34,7 @@ func (st *statement) bind(room []any, args []any) ([]any, error) {
 		for _, arg := range args {
 			v, ok, err := lookUp(arg, name)
 			if err != nil {
-				return nil, st.badArgs("%w", err)
+				return nil, err
 			}
 			if ok {
 				values[i], found = v, true
@@ -48,7 +45,7 @@ func (st *statement) bind(room []any, args []any) ([]any, error) {
 			if err := st.checkUnused(args); err != nil {
 				return nil, err // names the misspelt argument, which says more
 			}
-			return nil, st.badArgs("the parameter :%s has no argument; %s", name, describe(args))
+			return nil, fmt.Errorf("the parameter :%s has no argument; %s", name, describe(args))
 		}
 	}
 	return values, st.checkUnused(args)
@@ -57,7 +54,7 @@ func (st *statement) bind(room []any, args []any) ([]any, error) {
 // bindNamed handles the usual call, one named value for each parameter, without
 // comparing each with each. It reports false for every other call: right or
 // wrong, the long way decides.
-func (st *statement) bindNamed(values, args []any) bool {
+func (st *Statement) bindNamed(values, args []any) bool {
 	if len(args) != len(st.names) || len(st.Params) != len(st.names) {
 		return false
 	}
@@ -81,8 +78,8 @@ func (st *statement) bindNamed(values, args []any) bool {
 }
 
 // checkUnused returns an error for an argument that is no parameter, or is none
-// of the kinds that bind knows.
-func (st *statement) checkUnused(args []any) error {
+// of the kinds that Bind knows.
+func (st *Statement) checkUnused(args []any) error {
 	for i, arg := range args {
 		switch arg := arg.(type) {
 		case sql.NamedArg:
@@ -91,7 +88,7 @@ func (st *statement) checkUnused(args []any) error {
 			}
 			for _, before := range args[:i] {
 				if before, ok := before.(sql.NamedArg); ok && before.Name == arg.Name {
-					return st.badArgs("the parameter :%s has two arguments", arg.Name)
+					return fmt.Errorf("the parameter :%s has two arguments", arg.Name)
 				}
 			}
 		case map[string]any:
@@ -111,14 +108,14 @@ func (st *statement) checkUnused(args []any) error {
 				continue
 			}
 			if _, err := structOf(v); err != nil {
-				return st.badArgs("%w", err)
+				return err
 			}
 		}
 	}
 	return nil
 }
 
-func (st *statement) unused(name string) error {
+func (st *Statement) unused(name string) error {
 	has := "no parameters"
 	if len(st.names) > 0 {
 		has = "only :" + strings.Join(st.names, ", :")
@@ -127,13 +124,7 @@ func (st *statement) unused(name string) error {
 	if strings.Contains(st.Source, ":"+name) {
 		why = "; it isn't one in literals, names and comments, nor right behind a letter or digit"
 	}
-	return st.badArgs("the argument %q is no parameter of the statement, which has %s%s", name, has, why)
-}
-
-func (st *statement) badArgs(format string, args ...any) error {
-	err := fail("bind", ErrParameter, format, args...)
-	err.Statement = st.Source
-	return err
+	return fmt.Errorf("the argument %q is no parameter of the statement, which has %s%s", name, has, why)
 }
 
 // lookUp finds a parameter in one argument.
@@ -203,8 +194,8 @@ func describe(args []any) string {
 	return "there are " + strings.Join(names, ", ")
 }
 
-// named pairs the statement's parameters with their values, for errors.
-func (st *statement) named(values []any) []sql.NamedArg {
+// Named pairs the statement's parameters with their values, for errors.
+func (st *Statement) Named(values []any) []sql.NamedArg {
 	if len(values) != len(st.Params) {
 		return nil
 	}

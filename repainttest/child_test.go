@@ -219,6 +219,11 @@ var children = map[string]func(t *testing.T){
 				}))
 		})
 	},
+	"broken reset": func(t *testing.T) {
+		repainttest.Explore(t, 100, func(t *testing.T, ctx context.Context) {
+			t.Error("it ran")
+		}, repainttest.Fresh(func(context.Context) error { return errors.New("the disk is full") }))
+	},
 	"own chooser": func(t *testing.T) {
 		repainttest.Explore(t, 100, figure5, seeded)
 	},

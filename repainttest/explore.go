@@ -222,6 +222,9 @@ func (x *exploration) subtest(name string, r *recorder, steps int, seed ...uint6
 func (x *exploration) run(t *testing.T, r *recorder, steps int, seed ...uint64) {
 	t.Helper()
 	r.begin(append(seed, 0)[0], steps)
+	if !x.refresh(t, r) {
+		return
+	}
 	began := time.Now()
 	defer r.watch(t)()
 	defer func() {

@@ -87,3 +87,10 @@ func TestExploreRunsManyOrdersOnAVirtualClock(t *testing.T) {
 	require.Greater(t, len(orders), 12, "of 24")
 	require.Less(t, time.Since(begun), time.Hour)
 }
+
+func TestScheduleDoesNotRunIfItsResetFails(t *testing.T) {
+	out, passed := child(t, "broken reset", t.TempDir())
+	require.False(t, passed)
+	require.Contains(t, out, "the reset of Fresh failed, so the schedule didn't run: the disk is full")
+	require.NotContains(t, out, "it ran")
+}

@@ -1,6 +1,7 @@
 package repainttest
 
 import (
+	"context"
 	"time"
 
 	"github.com/seed1239206e/repaint/loop"
@@ -19,6 +20,7 @@ type settings struct {
 	faults     []Fault
 	faultLimit int
 	page       string
+	resets     []func(ctx context.Context) error
 }
 
 // Choose implements [loop.Chooser]. The loop never runs.

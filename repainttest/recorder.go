@@ -54,6 +54,8 @@ type recorder struct {
 
 	progress atomic.Int64 // steps made, for the watch over a loop that is held
 	took     time.Duration
+
+	resetTook time.Duration
 }
 
 // A step is what happened from one choice to the next. The first step is the program's beginning,

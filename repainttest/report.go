@@ -17,6 +17,7 @@ type report struct {
 	by        map[string]int // by strategy
 	distinct  map[string]bool
 	took      time.Duration
+	resets    time.Duration
 	most      int // steps of a schedule
 	pairs     map[pair]order
 	doubts    []string // why schedules may not repeat
@@ -45,6 +46,7 @@ func (p *report) add(r *recorder) {
 	p.by[r.strategy.String()]++
 	p.distinct[r.schedule().String()] = true
 	p.took += r.took
+	p.resets += r.resetTook
 	p.most = max(p.most, len(r.steps)-1)
 	p.addPairs(r)
 }
@@ -108,7 +110,10 @@ func (p *report) String() string {
 	}
 	slices.Sort(by)
 	fmt.Fprintf(&b, "explored %s (%s), %d of them distinct, of up to %s, in %v each",
-		explore.Count(p.schedules, "schedule"), strings.Join(by, ", "), len(p.distinct), explore.Count(p.most, "step"), (p.took / time.Duration(max(p.schedules, 1))).Round(time.Microsecond))
+		explore.Count(p.schedules, "schedule"), strings.Join(by, ", "), len(p.distinct), explore.Count(p.most, "step"), p.each(p.took))
+	if p.resets > 0 {
+		fmt.Fprintf(&b, ", and %v for a fresh database", p.each(p.resets))
+	}
 	var one []string
 	for key, o := range p.pairs {
 		switch {
@@ -130,6 +135,11 @@ func (p *report) String() string {
 		}
 	}
 	return b.String()
+}
+
+// each returns the share of one schedule.
+func (p *report) each(all time.Duration) time.Duration {
+	return (all / time.Duration(max(p.schedules, 1))).Round(time.Microsecond)
 }
 
 // running has the reports of the explorations under way, by the names of their tests.

@@ -34,7 +34,7 @@ func (l lite) Driver() driver.Driver                        { return new(sqlite.
 // databases are those that Driver knows, each with a fresh database for the test.
 var databases = map[string]func(t *testing.T) driver.Connector{
 	"SQLite": func(t *testing.T) driver.Connector {
-		return lite{"file:" + filepath.Join(t.TempDir(), "bank.db") + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(wal)&_pragma=synchronous(off)&_txlock=immediate"}
+		return lite{"file:" + filepath.Join(t.TempDir(), "bank.db") + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(wal)&_pragma=synchronous(off)&_pragma=foreign_keys(on)&_txlock=immediate"}
 	},
 	"PostgreSQL": func(t *testing.T) driver.Connector {
 		config, err := pgx.ParseConfig(testserver.Postgres(t).Database(t).URL())

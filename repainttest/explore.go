@@ -105,7 +105,7 @@ func (x *exploration) repeat(text string) {
 	r := x.recorder(follow)
 	r.detailed = true
 	ok := x.subtest("schedule="+s.String(), r, 0)
-	x.t.Logf("the schedule:\n%s", r.picture())
+	x.t.Logf("the schedule:\n%s", r.picture(pictureWidth))
 	how := "passes"
 	if !ok {
 		how = "fails"
@@ -129,7 +129,7 @@ func (x *exploration) repeatSeed(text string) {
 	strategy, steps := x.bySeed(seed)
 	r := x.recorder(strategy)
 	if !x.subtest(fmt.Sprintf("seed=%d", seed), r, steps, seed) {
-		x.t.Logf("the schedule:\n%s\nto repeat this schedule: %s", r.picture(), x.command(r.needed()))
+		x.t.Logf("the schedule:\n%s\nto repeat this schedule: %s", r.picture(pictureWidth), x.command(r.needed()))
 		x.show(r, fmt.Sprintf("The test fails in this schedule, which is that of seed %d.", seed), x.command(r.needed()))
 	}
 }
@@ -226,7 +226,7 @@ func (x *exploration) run(t *testing.T, r *recorder, steps int, seed ...uint64) 
 		return
 	}
 	began := time.Now()
-	defer r.watch(t)()
+	defer r.watch(t.Name())()
 	defer func() {
 		r.took = time.Since(began)
 		r.end()
@@ -273,7 +273,7 @@ func (x *exploration) failed(found *recorder, origin string) {
 		how = fmt.Sprintf("shrunk from %s with %s to %s with %d, in %s and %v",
 			explore.Count(len(found.steps)-1, "step"), explore.Count(found.switches(), "switch"), explore.Count(len(best.steps)-1, "step"), best.switches(), explore.Count(runs, "run"), time.Since(began).Round(time.Millisecond))
 	}
-	kept, err := keep(x.t.Name(), s, x.t.Name()+" fails in this schedule:\n"+best.picture())
+	kept, err := keep(x.t.Name(), s, x.t.Name()+" fails in this schedule:\n"+best.picture(pictureWidth))
 	var where string
 	switch {
 	case err != nil:
@@ -284,7 +284,7 @@ func (x *exploration) failed(found *recorder, origin string) {
 		where = fmt.Sprintf("to have it run first from now on, keep it in a file: %s", keptAs(x.t.Name(), s))
 	}
 	x.warn()
-	x.t.Errorf("%s failed; %s:\n%s\nto repeat exactly this: %s\n%s", origin, how, best.picture(), x.command(s), where)
+	x.t.Errorf("%s failed; %s:\n%s\nto repeat exactly this: %s\n%s", origin, how, best.picture(pictureWidth), x.command(s), where)
 	x.show(best, fmt.Sprintf("The test fails in this schedule: %s failed; %s.", origin, how), x.command(s))
 }
 

@@ -113,7 +113,7 @@ func (s *sweep) one(strategy strategy, counts bool) *recorder {
 	r := x.recorder(strategy)
 	x.run(s.t, r, 0)
 	if s.t.Failed() {
-		s.t.Fatalf("the schedule:\n%s", r.picture())
+		s.t.Fatalf("the schedule:\n%s", r.picture(pictureWidth))
 	}
 	if counts {
 		s.sum.Schedules++

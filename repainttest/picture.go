@@ -12,8 +12,9 @@ import (
 // The picture of a schedule has a column for each task and a row for each step.
 
 const (
-	pictureWidth = 132 // of all columns, if they can be that narrow
+	pictureWidth = 137 // if the columns can be that narrow
 	columnWidth  = 24  // at least
+	narrowest    = 12  // at least, where less than pictureWidth is asked for
 	mostRows     = 200 // shown of a schedule
 	numberWidth  = 5
 )
@@ -26,8 +27,9 @@ type row struct {
 	events []event // of which the text is
 }
 
-// picture draws what a recorder has recorded.
-func (r *recorder) picture() string {
+// picture draws what a recorder has recorded, in lines of that width if the columns can be that
+// narrow.
+func (r *recorder) picture(most int) string {
 	rows := r.rows()
 	quiet := r.quiet()
 	rows = slices.DeleteFunc(rows, func(r row) bool { return slices.Contains(quiet, r.task) })
@@ -37,7 +39,11 @@ func (r *recorder) picture() string {
 		rows = rows[:mostRows]
 	}
 	columns := r.columns(rows)
-	width := max(columnWidth, pictureWidth/max(len(columns), 1)-3)
+	least := columnWidth
+	if most < pictureWidth {
+		least = narrowest
+	}
+	width := max(least, (most-numberWidth)/max(len(columns), 1)-3)
 	for i, c := range columns {
 		longest := utf8.RuneCountInString(c.title)
 		for _, row := range rows {

@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"testing"
 	"time"
 )
 
@@ -15,10 +14,10 @@ var heldTime = 10 * time.Second // a variable only for tests
 // heldReport is where long steps are reported.
 var heldReport io.Writer = os.Stderr // a variable only for tests
 
-// watch reports steps that take long, until stop is called. A task that blocks its goroutine, on a
+// watch reports steps that take long, until stop is called. The name is
+// that of what runs. A task that blocks its goroutine, on a
 // channel or a mutex, stops all others, so the test would never end and never say why.
-func (r *recorder) watch(t *testing.T) (stop func()) {
-	t.Helper()
+func (r *recorder) watch(name string) (stop func()) {
 	done, over := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(over)
@@ -37,7 +36,7 @@ func (r *recorder) watch(t *testing.T) (stop func()) {
 				fmt.Fprintf(heldReport, "%s: a step hasn't ended for %v of real time, step %d. "+
 					"A task that blocks its goroutine, by a channel, a mutex or a system call, stops all others: "+
 					"wait with repaint.Await, with package coop, or within repaint.Block. All goroutines:\n%s\n",
-					t.Name(), heldTime, now, stacks())
+					name, heldTime, now, stacks())
 				return
 			}
 			last = now

@@ -1,0 +1,134 @@
+package repainttest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/loop"
+	"github.com/seed1239206e/repaint/repainttest"
+)
+
+var errOverdrawn = errors.New("overdrawn")
+
+// withdrawals is a program in which each of some tasks looks at a balance, waits, and takes 60.
+func withdrawals(tasks int) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		balance := 100
+		group := repaint.NewGroup(ctx)
+		for range tasks {
+			group.Go(func(ctx context.Context) error {
+				seen := balance
+				if err := repaint.Sleep(ctx, 0); err != nil {
+					return err
+				}
+				if seen >= 60 {
+					balance -= 60
+				}
+				return nil
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+		if balance < 0 {
+			return errOverdrawn
+		}
+		return nil
+	}
+}
+
+func TestSearchFindsAndReplaysARace(t *testing.T) {
+	ctx := t.Context()
+	found, tried, err := repainttest.Search(ctx, 100, 7, withdrawals(2))
+	require.NoError(t, err)
+	require.NotNil(t, found)
+	require.ErrorIs(t, found.Err, errOverdrawn)
+	require.Equal(t, tried, found.Tried)
+	for range 3 {
+		again, err := repainttest.Replay(ctx, found.Schedule, withdrawals(2))
+		require.NoError(t, err)
+		require.ErrorIs(t, again.Err, errOverdrawn)
+		require.Equal(t, found.Table(76), again.Table(76))
+	}
+	same, _, err := repainttest.Search(ctx, 100, 7, withdrawals(2))
+	require.NoError(t, err)
+	require.Equal(t, []any{found.Tried, found.Schedule}, []any{same.Tried, same.Schedule}, "the seed repeats the search")
+	for _, width := range []int{50, 76, 132} {
+		for line := range strings.Lines(found.Table(width)) {
+			require.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")), width)
+		}
+	}
+}
+
+func TestSearchOfAProgramWithoutARace(t *testing.T) {
+	found, tried, err := repainttest.Search(t.Context(), 1000, 7, withdrawals(1))
+	require.NoError(t, err)
+	require.Nil(t, found)
+	require.Equal(t, 1, tried, "there is no choice")
+}
+
+func TestSearchTakesAPanicForAFailure(t *testing.T) {
+	found, _, err := repainttest.Search(t.Context(), 10, 7, func(context.Context) error { panic("no") })
+	require.NoError(t, err)
+	var p *loop.PanicError
+	require.ErrorAs(t, found.Err, &p)
+	require.Equal(t, "no", p.Value)
+}
+
+func TestSearchEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	runs := 0
+	_, tried, err := repainttest.Search(ctx, 1000, 7, func(ctx context.Context) error {
+		if runs++; runs == 3 {
+			cancel()
+		}
+		_, err := repaint.Gather(ctx, sleepTwice, sleepTwice, sleepTwice)
+		return err // the run goes on to its end
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, 3, tried)
+}
+
+func sleepTwice(ctx context.Context) (int, error) {
+	for range 2 {
+		if err := repaint.Sleep(ctx, time.Second); err != nil {
+			return 0, err
+		}
+	}
+	return 0, nil
+}
+
+func TestReplayOfWhatDoesntFit(t *testing.T) {
+	ctx := t.Context()
+	_, err := repainttest.Replay(ctx, "no schedule", withdrawals(2))
+	require.ErrorContains(t, err, `"no schedule" is no schedule`)
+	found, err := repainttest.Replay(ctx, "9*2 1", withdrawals(2))
+	require.ErrorContains(t, err, "doesn't fit the program")
+	require.NotNil(t, found)
+	_, err = repainttest.Replay(ctx, "1", withdrawals(2), loop.WithSeed(1))
+	require.ErrorContains(t, err, "leave it out")
+	_, _, err = repainttest.Search(ctx, 1, 1, withdrawals(2), loop.WithSeed(1))
+	require.ErrorContains(t, err, "leave it out")
+}
+
+func ExampleSearch() {
+	found, _, err := repainttest.Search(context.Background(), 100, 1, withdrawals(2))
+	if err != nil || found == nil {
+		fmt.Println("nothing found:", err)
+		return
+	}
+	fmt.Println(found.Err)
+	again, _ := repainttest.Replay(context.Background(), found.Schedule, withdrawals(2))
+	fmt.Println(again.Err)
+	// Output:
+	// overdrawn
+	// overdrawn
+}

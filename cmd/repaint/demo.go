@@ -8,13 +8,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sync"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db"
 )
 
@@ -22,216 +21,195 @@ func demoCommand(stdout, stderr io.Writer) *cli.Command {
 	d := &demo{out: stdout, errOut: stderr}
 	return &cli.Command{
 		Name:  "demo",
-		Usage: "insert and select, blocking on goroutines and as greenlets in one loop",
-		Description: "Each request runs one function of plain sequential code: it inserts a random value, gets\n" +
-			"the new row's id, selects the value back and compares. First all requests run blocking,\n" +
-			"on goroutines. Then the same function runs for each again, in greenlets of one event loop.\n" +
-			"A request is correct if the right value came back both times.\n\n" +
-			"The demo makes a table of its own and drops it at the end.",
+		Usage: "show what repaint does, in three acts",
+		Description: "1. Many requests at once read a page and then its author: on goroutines, as\n" +
+			"   greenlets with the same function, and with a Loader.\n" +
+			"2. Two withdrawals race. The schedule that pays out twice is found and shown.\n" +
+			"3. A loop says what its tasks wait for.\n\n" +
+			"The demo makes tables of its own and drops them at the end.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{
-				Name:        "url",
-				Usage:       "the `DATABASE`, such as sqlite:///file.db, sqlite:// for one in memory, postgres://user:password@host/name or mysql://user:password@host/name",
-				DefaultText: "an SQLite file in a temporary directory",
-				Destination: &d.url,
-			},
+			d.urlFlag(),
 			&cli.IntFlag{
 				Name:        "requests",
-				Usage:       "run `N` requests in each colour",
+				Usage:       "make `N` requests in each way of act 1",
 				Value:       1000,
 				Destination: &d.requests,
 			},
 			&cli.IntFlag{
 				Name:        "tasks",
-				Usage:       "share the requests among `N` goroutines, and then among `N` greenlets",
-				DefaultText: "one for each request",
+				Usage:       "have `N` goroutines, and then greenlets, share the requests",
+				DefaultText: "one for each request, 1000 at most",
 				Destination: &d.tasks,
 			},
+			&cli.DurationFlag{
+				Name:        "delay",
+				Usage:       "put a network with this `TIME` of round trip in front of the server, such as 1ms",
+				Destination: &d.delay,
+			},
 		},
+		Commands:     []*cli.Command{raceCommand(stdout, stderr)},
 		OnUsageError: usageError,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {
 				return &usage{fmt.Errorf("demo takes no arguments, but got %q; see repaint demo --help", cmd.Args().First())}
 			}
 			if !cmd.IsSet("tasks") {
-				d.tasks = d.requests
+				d.tasks = max(1, min(d.requests, 1000))
 			}
-			if d.requests < 1 || d.tasks < 1 {
+			switch {
+			case d.requests < 1 || d.tasks < 1:
 				return &usage{errors.New("--requests and --tasks must be at least 1")}
+			case d.delay < 0 || d.delay > time.Second:
+				return &usage{fmt.Errorf("--delay is %v, but must be from 0 to 1s", d.delay)}
 			}
 			return d.run(ctx)
 		},
 	}
 }
 
-// A demo runs the same requests in both colours.
+// urlFlag is the flag of the commands that use a database.
+func (d *demo) urlFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: "url",
+		Usage: "the `DATABASE`: sqlite:///file.db, sqlite:// for one in memory,\n" +
+			"postgres://user:password@host/name or mysql://user:password@host/name",
+		DefaultText: "an SQLite file in a temporary directory",
+		Sources:     cli.EnvVars("DATABASE_URL"),
+		Destination: &d.url,
+	}
+}
+
+// A demo has a database of its own and shows things on it.
 type demo struct {
 	out, errOut io.Writer
 	url         string
 	requests    int
 	tasks       int
+	delay       time.Duration
 
-	engine *db.Engine
-	table  string
-	// request is the function that the demo shows. Tests replace it.
-	request func(ctx context.Context, q db.Querier, table, data string) error
+	engine     *db.Engine
+	prefix     string       // of the names of tables; empty if the database is the demo's own
+	statements atomic.Int64 // that have been executed
+	correct    int          // requests of act 1, in each way
+
+	// request is what act 1 runs. Tests replace it.
+	request func(ctx context.Context, p *pages, id int64) error
 }
 
-func (d *demo) run(ctx context.Context) (err error) {
-	if d.request == nil {
-		d.request = addAndSelect
+// run shows the three acts.
+func (d *demo) run(ctx context.Context) error {
+	begun := false
+	err := d.with(ctx, func(ctx context.Context) error {
+		begun = true
+		if err := d.showPages(ctx); err != nil {
+			return err
+		}
+		if err := d.showRace(ctx, 0); err != nil {
+			return err
+		}
+		return d.showWaiting(ctx)
+	})
+	if !begun {
+		return err
 	}
-	url := d.url
-	if url == "" {
+	var status exitStatus
+	if err != nil && !errors.As(err, &status) {
+		d.complain(err)
+		err = exitStatus(exitFailed)
+	}
+	d.conclude(ctx)
+	return err
+}
+
+// endTime is how long the clean-up may take after an interrupt.
+const endTime = 700 * time.Millisecond
+
+// with opens the database and calls fn.
+func (d *demo) with(ctx context.Context, fn func(ctx context.Context) error) (err error) {
+	u, err := d.database()
+	if err != nil {
+		return err
+	}
+	if u == nil {
 		dir, err := os.MkdirTemp("", "repaint-demo-")
 		if err != nil {
 			return fmt.Errorf("make a temporary directory for the database: %w", err)
 		}
 		defer os.RemoveAll(dir)
-		url = "sqlite:///" + filepath.ToSlash(filepath.Join(dir, "demo.db"))
-	}
-	if d.engine, err = db.Open(ctx, url); err != nil {
-		return err
-	}
-	// The clean-up must also work after Ctrl-C, but not last forever.
-	cleanUp, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	defer func() {
-		time.AfterFunc(10*time.Second, cancel)
-		if e := d.engine.Close(cleanUp); err == nil {
-			err = e
+		if u, err = db.ParseURL("sqlite:///" + filepath.ToSlash(filepath.Join(dir, "demo.db"))); err != nil {
+			return err
 		}
-	}()
-	d.table = "repaint_demo_" + rand.Text()[:8]
-	if _, err := d.engine.Exec(ctx, "create table "+d.table+" (id "+key(d.engine.Dialect().Name())+", data varchar(64) not null)"); err != nil {
-		return err
-	}
-	defer func() {
-		if _, e := d.engine.Exec(cleanUp, "drop table "+d.table); err == nil {
-			err = e
-		}
-	}()
-
-	fmt.Fprintf(d.out, "database: %s\n", d.engine.URL())
-	// Otherwise the first colour would pay for opening connections and, in a file, for the growth
-	// of SQLite's log. An error here will come again where it counts.
-	for range min(d.requests, 1000) {
-		_ = addAndSelect(ctx, d.engine, d.table, rand.Text())
-	}
-	first, firstErr := d.colour(ctx, "goroutines", func(ctx context.Context, work func(context.Context) error) (repaint.Stats, error) {
-		return repaint.Stats{}, work(ctx)
-	})
-	second, secondErr := d.colour(ctx, "greenlets", func(ctx context.Context, work func(context.Context) error) (stats repaint.Stats, err error) {
-		err = repaint.Run(ctx, func(ctx context.Context) error {
-			defer func() { stats = repaint.CurrentStats() }()
-			return work(ctx)
-		})
-		return stats, err
-	})
-	return d.report(ctx, first, second, errors.Join(firstErr, secondErr))
-}
-
-// key returns the definition of a column whose values the database generates.
-func key(dialect string) string {
-	switch dialect {
-	case "mysql", "mariadb":
-		return "bigint auto_increment primary key"
-	case "postgres", "postgresql":
-		return "bigint generated always as identity primary key"
-	}
-	return "integer primary key"
-}
-
-// An outcome has the results of the requests in one colour.
-type outcome struct {
-	colour  string
-	begun   bool
-	correct []bool // by request
-	took    time.Duration
-	stats   repaint.Stats // zero for goroutines
-}
-
-// colour runs all requests in the surroundings that the caller provides.
-func (d *demo) colour(ctx context.Context, name string, surroundings func(context.Context, func(context.Context) error) (repaint.Stats, error)) (outcome, error) {
-	o := outcome{colour: name, correct: make([]bool, d.requests)}
-	if ctx.Err() != nil {
-		return o, nil
-	}
-	o.begun = true
-	bar := newBar(d.out, d.errOut, name, d.requests)
-	start := time.Now()
-	var err error
-	o.stats, err = surroundings(ctx, func(ctx context.Context) error { return d.work(ctx, o, bar) })
-	o.took = time.Since(start)
-	bar.finish()
-	if ctx.Err() != nil {
-		// Errors that the interrupt caused aren't worth reporting.
-		err = nil
-	}
-	return o, err
-}
-
-// work is blue code: it knows nothing about the colour that it runs in.
-func (d *demo) work(ctx context.Context, o outcome, bar *bar) error {
-	var next atomic.Int64
-	var failed failures
-	group := repaint.NewGroup(ctx)
-	for range min(d.tasks, d.requests) {
-		group.Go(func(ctx context.Context) error {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= d.requests || ctx.Err() != nil {
-					return nil
-				}
-				if err := d.request(ctx, d.engine, d.table, rand.Text()); err != nil {
-					failed.add(fmt.Errorf("request %d (%s): %w", i+1, o.colour, err))
-				} else {
-					o.correct[i] = true
-				}
-				bar.add()
-			}
-		})
-	}
-	return errors.Join(group.Wait(), failed.err())
-}
-
-// addAndSelect is one request.
-func addAndSelect(ctx context.Context, q db.Querier, table, data string) error {
-	id, err := db.Scalar[int64](ctx, q, "insert into "+table+" (data) values (:data) returning id", db.Named("data", data))
-	if err != nil {
-		return err
-	}
-	got, err := db.Scalar[string](ctx, q, "select data from "+table+" where id = :id", db.Named("id", id))
-	if err != nil {
-		return err
-	}
-	if got != data {
-		return fmt.Errorf("wrong value: inserted %q as id %d, but selected %q", data, id, got)
-	}
-	return nil
-}
-
-// failures keeps the first few errors and counts the others. Any goroutine may use it.
-type failures struct {
-	mu    sync.Mutex
-	first []error
-	more  int
-}
-
-func (f *failures) add(err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(f.first) < 5 {
-		f.first = append(f.first, err)
+		fmt.Fprintln(d.out, "database: an SQLite file in a temporary directory")
 	} else {
-		f.more++
+		fmt.Fprintln(d.out, fit("database: "+u.String(), d.width()))
+		d.prefix = "repaint_demo_" + strings.ToLower(rand.Text()[:8]) + "_"
 	}
+	if d.delay > 0 {
+		link, err := delayed(u, d.delay)
+		if err != nil {
+			return err
+		}
+		defer link.close()
+		fmt.Fprintf(d.out, "network: %v for each round trip, made by a proxy\n", d.delay)
+	}
+	count := db.Events{AfterExecute: func(context.Context, *db.Execution) { d.statements.Add(1) }}
+	d.engine, err = db.OpenURL(ctx, u, db.PoolSize(connections), db.MaxOverflow(0), db.PoolTimeout(0), db.OnEvents(count))
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	defer func() {
+		end, cancel := ending(ctx)
+		defer cancel()
+		if e := d.engine.Close(end); err == nil && ctx.Err() == nil {
+			err = e
+		}
+	}()
+	return fn(ctx)
 }
 
-func (f *failures) err() error {
-	errs := f.first
-	if f.more > 0 {
-		errs = append(errs, fmt.Errorf("and %d more", f.more))
+// connections is how many of them the demo uses at most.
+const connections = 16
+
+// database returns the user's URL, or nil for a file of the demo's own.
+func (d *demo) database() (*db.URL, error) {
+	if d.url == "" {
+		if d.delay > 0 {
+			return nil, errNoServer
+		}
+		return nil, nil
 	}
-	return errors.Join(errs...)
+	return db.ParseURL(d.url)
+}
+
+// ending returns the context for what must be done even after an interrupt, but in a short time
+// then.
+func ending(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(endTime, cancel) })
+	return end, func() { stop(); cancel() }
+}
+
+// withTables makes tables, calls fn and drops them. Each table is its name and its columns.
+func (d *demo) withTables(ctx context.Context, tables [][2]string, fn func() error) (err error) {
+	for _, t := range tables {
+		if _, err := d.engine.Exec(ctx, "create table "+d.prefix+t[0]+" ("+t[1]+")"); err != nil {
+			return interrupted(ctx, err)
+		}
+		defer func() {
+			end, cancel := ending(ctx)
+			defer cancel()
+			if _, e := d.engine.Exec(end, "drop table "+d.prefix+t[0]); err == nil {
+				err = e
+			}
+		}()
+	}
+	return fn()
+}
+
+// interrupted returns the status of an interrupt instead of the error that it has caused.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return exitStatus(exitInterrupted)
+	}
+	return err
 }

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/urfave/cli/v3"
@@ -39,6 +41,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Usage: "one blue function, in both colours",
 		Description: "repaint changes a function's colour without touching its source: plain sequential\n" +
 			"database code runs on goroutines, and unchanged as greenlets of an event loop.",
+		Version:   version(),
 		Commands:  []*cli.Command{demoCommand(stdout, stderr)},
 		Writer:    stdout,
 		ErrWriter: stderr,
@@ -66,6 +69,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// version returns the module's version, and the revision if the program was built from a
+// repository.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && v == "(devel)" {
+			v += " " + s.Value
+		}
+	}
+	return v + " " + runtime.Version()
 }
 
 // An exitStatus ends the program after it has printed everything.

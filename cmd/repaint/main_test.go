@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -33,24 +36,90 @@ func lastLine(text string) string {
 
 func TestDemo(t *testing.T) {
 	for name, args := range map[string][]string{
-		"by default": nil,
-		"in memory":  {"--url", "sqlite://"},
-		"in a file":  {"--url", "sqlite:///" + filepath.ToSlash(filepath.Join(t.TempDir(), "some.db"))},
-		"few tasks":  {"--tasks", "3"},
-		"more tasks": {"--tasks", "3000"},
+		"by default":    nil,
+		"in memory":     {"--url", "sqlite://"},
+		"in a file":     {"--url", "sqlite:///" + filepath.ToSlash(filepath.Join(t.TempDir(), "some.db"))},
+		"few tasks":     {"--tasks", "3"},
+		"more tasks":    {"--tasks", "3000"},
+		"many requests": {"--requests", "3000", "--tasks", "100"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, out, errOut := command(t, append([]string{"demo", "--requests", "200"}, args...)...)
 			require.Zero(t, status, errOut)
 			require.Empty(t, errOut, "no progress bar where there is no terminal")
-			require.Equal(t, "demo: 200 of 200 correct", lastLine(out))
-			require.Regexp(t, `(?m)^ +goroutines +200 +200 +\d+\.\d+ +\d+ +- +- +-$`, out)
-			require.Regexp(t, `(?m)^ +greenlets +200 +200 +\d+\.\d+ +\d+ +\d+ +\d+ +\d+$`, out)
+			n := 200
+			if name == "many requests" {
+				n = 3000
+			}
+			require.Equal(t, fmt.Sprintf("demo: %d of %d correct", n, n), lastLine(out))
+			require.Regexp(t, fmt.Sprintf(`(?m)^   goroutines +\d+ +\d+(\.\d+)?[µm]s +%d$`, 2*n), out)
+			require.Regexp(t, fmt.Sprintf(`(?m)^   greenlets +\d+ +\d+(\.\d+)?[µm]s +%d$`, 2*n), out)
+			require.Regexp(t, `(?m)^   greenlets, Loader +#+ \d+\.\d x$`, out)
+			fits(t, out, 76)
 		})
 	}
 	_, out, _ := command(t, "demo")
 	require.Equal(t, "demo: 1000 of 1000 correct", lastLine(out))
-	require.Regexp(t, `greenlets .* 1000$`, regexp.MustCompile(`(?m)^ +greenlets.*$`).FindString(out), "all wait at once")
+	require.Regexp(t, `(?m)^   greenlets, Loader +\d+ +\d+(\.\d+)?µs +2$`, out, "two statements for all pages")
+	require.Contains(t, out, "until one paid out twice")
+	require.Contains(t, out, `task 2 (page 7) waits for a coop.Mutex named "cache"`)
+}
+
+// fits checks that no line is longer than that.
+func fits(t *testing.T, text string, width int) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		require.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")), width, line)
+	}
+}
+
+func TestDemoOfTheRace(t *testing.T) {
+	status, out, errOut := command(t, "demo", "race", "--seed", "5")
+	require.Zero(t, status, errOut)
+	_, again, _ := command(t, "demo", "race", "--seed", "5")
+	require.Equal(t, out, again, "the seed repeats it")
+	require.Contains(t, out, "repaint demo race --seed 5")
+	fits(t, out, 76)
+
+	schedule := regexp.MustCompile(`--schedule '(.*)'`).FindStringSubmatch(out)[1]
+	status, one, errOut := command(t, "demo", "race", "--schedule", schedule)
+	require.Zero(t, status, errOut)
+	require.Contains(t, one, "the account had 100, and 120 were paid out")
+	status, one, errOut = command(t, "demo", "race", "--schedule", "1")
+	require.Zero(t, status, errOut)
+	require.Contains(t, one, "nothing goes wrong")
+	status, _, errOut = command(t, "demo", "race", "--schedule", "in any order")
+	require.Equal(t, exitFailed, status)
+	require.Contains(t, errOut, `"in any order" is no schedule`)
+	require.Equal(t, 1, strings.Count(errOut, "\n"), errOut)
+}
+
+func TestDatabaseURLIsRead(t *testing.T) {
+	t.Setenv("DATABASE_URL", "nosuch://host")
+	status, _, errOut := command(t, "demo")
+	require.Equal(t, exitFailed, status)
+	require.Contains(t, errOut, "nosuch")
+	status, out, errOut := command(t, "demo", "--requests", "10", "--url", "sqlite://")
+	require.Zero(t, status, errOut)
+	require.Contains(t, out, "database: sqlite://")
+}
+
+func TestDemoWithADelay(t *testing.T) {
+	at := testserver.Postgres(t).Database(t)
+	status, out, errOut := command(t, "demo", "--requests", "100", "--url", at.URL(), "--delay", "4ms")
+	require.Zero(t, status, errOut)
+	require.Equal(t, "demo: 100 of 100 correct", lastLine(out))
+	require.Contains(t, out, "network: 4ms")
+	ms := regexp.MustCompile(`(?m)^   pool, goroutines +\d+ +(\S+)`).FindStringSubmatch(out)
+	took, err := time.ParseDuration(ms[1])
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, took, 8*time.Millisecond/connections, "each request waits for two answers, in as many connections")
+}
+
+func TestVersion(t *testing.T) {
+	status, out, _ := command(t, "--version")
+	require.Zero(t, status)
+	require.Regexp(t, `^repaint version \S.* go1\.`, out)
 }
 
 func TestDemoOnMariaDB(t *testing.T) {
@@ -68,6 +137,9 @@ func TestDemoOnPostgreSQL(t *testing.T) {
 	require.Zero(t, status, errOut)
 	require.Equal(t, "demo: 200 of 200 correct", lastLine(out))
 	require.Contains(t, out, "database: postgres://"+at.User+":***@")
+	for _, way := range []string{"pool, goroutines", "pipelined, goroutines", "pipelined, greenlets", "pipelined, Loader"} {
+		require.Contains(t, out, way)
+	}
 	require.Equal(t, "0", at.MustQuery(t, "select count(*) from pg_tables where schemaname = 'public'"))
 }
 
@@ -95,6 +167,12 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"demo", "--requests", "0"}, exitUsage, "at least 1"},
 		{[]string{"demo", "--tasks", "-1"}, exitUsage, "at least 1"},
 		{[]string{"demo", "--tasks", "many"}, exitUsage, "many"},
+		{[]string{"demo", "--delay", "1ms"}, exitUsage, "--url"},
+		{[]string{"demo", "--delay", "1ms", "--url", "sqlite://"}, exitUsage, "needs a server"},
+		{[]string{"demo", "--delay", "1h", "--url", "postgres://h/d"}, exitUsage, "1h0m0s"},
+		{[]string{"demo", "--delay", "soon"}, exitUsage, "soon"},
+		{[]string{"demo", "race", "--seed", "-1"}, exitUsage, "-1"},
+		{[]string{"demo", "race", "extra"}, exitUsage, "extra"},
 		{[]string{"demo", "--bogus"}, exitUsage, "repaint demo --help"},
 		{[]string{"demo", "extra"}, exitUsage, "extra"},
 		{[]string{"dmeo"}, exitUsage, "dmeo"},
@@ -103,6 +181,7 @@ func TestUsageErrors(t *testing.T) {
 			status, out, errOut := command(t, c.args...)
 			require.Equal(t, c.status, status, out)
 			require.Contains(t, errOut, c.says)
+			require.Equal(t, 1, strings.Count(errOut, "\n"), "one line: %s", errOut)
 			require.NotContains(t, errOut+out, "secret")
 			require.NotContains(t, out, "correct")
 		})
@@ -121,7 +200,7 @@ func TestHelp(t *testing.T) {
 }
 
 // inject runs the demo with another request.
-func inject(ctx context.Context, t *testing.T, request func(ctx context.Context, q db.Querier, table, data string) error) (stdout, stderr string, err error) {
+func inject(ctx context.Context, t *testing.T, request func(ctx context.Context, p *pages, id int64) error) (stdout, stderr string, err error) {
 	t.Helper()
 	leakcheck.Test(t)
 	var out, errOut strings.Builder
@@ -132,30 +211,31 @@ func inject(ctx context.Context, t *testing.T, request func(ctx context.Context,
 
 func TestAWrongValueNamesTheRequest(t *testing.T) {
 	n := 0
-	out, errOut, err := inject(t.Context(), t, func(ctx context.Context, q db.Querier, table, data string) error {
+	out, errOut, err := inject(t.Context(), t, func(ctx context.Context, p *pages, id int64) error {
 		if !repaint.InGreenlet() {
 			return nil
 		}
 		if n++; n == 17 {
-			_, err := q.Exec(ctx, "create trigger spoil after insert on "+table+" begin update "+table+" set data = 'spoilt' where id = new.id; end")
-			if err != nil {
-				return err
-			}
-			defer q.Exec(ctx, "drop trigger spoil")
-			return addAndSelect(ctx, q, table, data)
+			spoilt := *p
+			spoilt.author = func(context.Context, int64) (author, error) { return author{1, "spoilt"}, nil }
+			return show(ctx, &spoilt, id)
 		}
-		return nil
+		return show(ctx, p, id)
 	})
 	require.Equal(t, exitStatus(exitFailed), err)
-	require.Contains(t, errOut, "demo: request 17 (greenlets): wrong value: inserted")
-	require.Contains(t, errOut, `selected "spoilt"`)
+	require.Contains(t, errOut, `demo: request 17 (greenlets): wrong author of page 17: got "spoilt", want "author 18"`)
 	require.Equal(t, "demo: 49 of 50 correct", lastLine(out))
 }
 
 func TestErrorsNameTheRequests(t *testing.T) {
-	out, errOut, err := inject(t.Context(), t, func(context.Context, db.Querier, string, string) error { return errors.New("boom") })
+	out, errOut, err := inject(t.Context(), t, func(context.Context, *pages, int64) error {
+		if repaint.InGreenlet() {
+			return errors.New("boom")
+		}
+		return nil
+	})
 	require.Equal(t, exitStatus(exitFailed), err)
-	require.Regexp(t, `demo: request \d+ \(goroutines\): boom`, errOut)
+	require.Regexp(t, `demo: request \d+ \(greenlets\): boom`, errOut)
 	require.Contains(t, errOut, "and 45 more", "the rest is counted")
 	require.Equal(t, "demo: 0 of 50 correct", lastLine(out))
 }
@@ -164,18 +244,20 @@ func TestInterruptEndsWithWhatWasDone(t *testing.T) {
 	for _, inLoop := range []bool{false, true} {
 		ctx, interrupt := context.WithCancel(t.Context())
 		var done atomic.Int32
-		out, errOut, err := inject(ctx, t, func(ctx context.Context, q db.Querier, table, data string) error {
+		began := time.Now()
+		out, errOut, err := inject(ctx, t, func(ctx context.Context, p *pages, id int64) error {
 			if repaint.InGreenlet() != inLoop {
 				return nil
 			}
-			if done.Add(1) == 10 {
+			if done.Add(1) == 60 { // the first 50 of the goroutines are for warming up
 				interrupt()
 			}
-			return addAndSelect(ctx, q, table, data)
+			return show(ctx, p, id)
 		})
 		require.Equal(t, exitStatus(exitInterrupted), err)
 		require.Empty(t, errOut)
-		require.Regexp(t, `^demo: interrupted, ([6-9]|1\d) of 50 correct so far$`, lastLine(out))
+		require.Regexp(t, `^demo: interrupted, \d+ of 50 correct so far$`, lastLine(out))
 		require.Contains(t, out, "goroutines")
+		require.Less(t, time.Since(began), 10*time.Second)
 	}
 }

@@ -6,66 +6,184 @@ import (
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 )
 
-// report prints the table and the verdict. Its error carries the exit status.
-func (d *demo) report(ctx context.Context, first, second outcome, failed error) error {
-	// After an interrupt before the second colour only the first one counts.
-	correct := 0
+const (
+	wide   = 76 // columns that the demo uses at most
+	narrow = 40 // columns that it needs
+)
+
+// width returns how many columns there are.
+func (d *demo) width() int {
+	if f, ok := d.out.(*os.File); ok {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+			return max(narrow, min(w, wide))
+		}
+	}
+	return wide
+}
+
+// heading begins an act.
+func (d *demo) heading(act int, text string) {
+	fmt.Fprintln(d.out)
+	for i, line := range wrap(fmt.Sprintf("%d. %s", act, text), d.width()) {
+		if i > 0 {
+			line = "   " + line
+		}
+		if isTerminal(d.out) && os.Getenv("NO_COLOR") == "" {
+			line = "\x1b[1m" + line + "\x1b[0m"
+		}
+		fmt.Fprintln(d.out, line)
+	}
+}
+
+// say prints a paragraph of an act.
+func (d *demo) say(format string, args ...any) {
+	for i, line := range wrap(fmt.Sprintf(format, args...), d.width()-5) {
+		if i > 0 {
+			line = "  " + line
+		}
+		fmt.Fprintln(d.out, "   "+line)
+	}
+}
+
+// wrap breaks a text into lines, between words where it can.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}
+
+// fit cuts a text that is too long for its line.
+func fit(text string, width int) string {
+	if utf8.RuneCountInString(text) <= width {
+		return text
+	}
+	return string([]rune(text)[:width-1]) + "…"
+}
+
+// counted returns "1 request", "2 requests".
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprint(n, " ", what)
+}
+
+// verdict prints act 1's table, and the number of requests that were right in each way. Its error
+// carries the exit status.
+func (d *demo) verdict(ctx context.Context, outcomes []outcome, failed error) error {
+	d.correct = 0
 	for i := range d.requests {
-		if first.correct[i] && (second.correct[i] || !second.begun) {
-			correct++
+		right := len(outcomes) > 0
+		for _, o := range outcomes {
+			// After an interrupt only the ways count that were begun.
+			right = right && (o.correct[i] || !o.begun)
+		}
+		if right {
+			d.correct++
 		}
 	}
-	d.printTable(first, second)
-	if failed != nil {
-		for line := range strings.Lines(failed.Error()) {
-			fmt.Fprintln(d.errOut, "demo:", strings.TrimSuffix(line, "\n"))
-		}
-	}
+	d.printTable(outcomes)
 	if ctx.Err() != nil {
-		fmt.Fprintf(d.out, "demo: interrupted, %d of %d correct so far\n", correct, d.requests)
-		return exitStatus(exitInterrupted)
+		return d.interrupt()
 	}
-	fmt.Fprintf(d.out, "demo: %d of %d correct\n", correct, d.requests)
-	if failed != nil || correct != d.requests {
+	if failed != nil {
+		d.complain(failed)
+	}
+	if failed != nil || d.correct != d.requests {
 		return exitStatus(exitFailed)
 	}
 	return nil
 }
 
-func (d *demo) printTable(outcomes ...outcome) {
-	w := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	row := func(cells ...any) {
-		for _, c := range cells {
-			fmt.Fprintf(w, "%v\t", c)
-		}
-		fmt.Fprintln(w)
+func (d *demo) complain(err error) {
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintln(d.errOut, "demo:", strings.TrimSuffix(line, "\n"))
 	}
-	row("", "requests", "correct", "seconds", "requests/s", "switches", "loop ticks", "most waiting")
-	for _, o := range outcomes {
-		correct := 0
+}
+
+// interrupt is the end after an interrupt.
+func (d *demo) interrupt() error { return exitStatus(exitInterrupted) }
+
+// conclude prints the last line.
+func (d *demo) conclude(ctx context.Context) {
+	fmt.Fprintln(d.out)
+	if ctx.Err() != nil {
+		fmt.Fprintf(d.out, "demo: interrupted, %d of %d correct so far\n", d.correct, d.requests)
+		return
+	}
+	fmt.Fprintf(d.out, "demo: %d of %d correct\n", d.correct, d.requests)
+}
+
+// printTable has a row and a bar for each way.
+func (d *demo) printTable(outcomes []outcome) {
+	longest, fastest := 0, 0.0
+	rate := func(o outcome) float64 {
+		if !o.begun || o.took <= 0 {
+			return 0
+		}
+		n := 0
 		for _, ok := range o.correct {
 			if ok {
-				correct++
+				n++
 			}
 		}
-		perSecond := "-"
-		if o.took > 0 {
-			perSecond = fmt.Sprintf("%.0f", float64(correct)/o.took.Seconds())
-		}
-		switches, ticks, most := any("-"), any("-"), any("-")
-		if o.stats.Ticks > 0 {
-			switches, ticks, most = o.stats.Switches, o.stats.Ticks, o.stats.MaxWaiting
-		}
-		row(o.colour, len(o.correct), correct, fmt.Sprintf("%.3f", o.took.Seconds()), perSecond, switches, ticks, most)
+		return float64(n) / o.took.Seconds()
 	}
-	_ = w.Flush()
+	for _, o := range outcomes {
+		longest, fastest = max(longest, len(o.way.name)), max(fastest, rate(o))
+	}
+	roomy := d.width() >= longest+45
+	head := fmt.Sprintf("   %*s  %8s  %9s", longest, "", "requests", "time of a")
+	below := fmt.Sprintf("   %*s  %8s  %9s", longest, "", "a second", "request")
+	if roomy {
+		head, below = head+"  statements", below+"            "
+	}
+	fmt.Fprintln(d.out, head)
+	fmt.Fprintln(d.out, strings.TrimRight(below, " "))
+	for _, o := range outcomes {
+		r := rate(o)
+		line := fmt.Sprintf("   %-*s  %8.0f", longest, o.way.name, r)
+		switch {
+		case !o.begun:
+			line = fmt.Sprintf("   %-*s  %8s", longest, o.way.name, "-")
+		case r > 0:
+			line += fmt.Sprintf("  %9v", time.Duration(float64(time.Second)/r).Round(10*time.Nanosecond))
+			if roomy {
+				line += fmt.Sprintf("  %10d", o.statements)
+			}
+		}
+		fmt.Fprintln(d.out, line)
+	}
+	if fastest == 0 {
+		return
+	}
+	room := d.width() - 3 - longest - 2 - 7
+	for _, o := range outcomes {
+		r := rate(o)
+		bar := strings.Repeat("#", max(1, int(r/fastest*float64(room)+0.5)))
+		times := ""
+		if first := rate(outcomes[0]); first > 0 && r > 0 {
+			times = fmt.Sprintf(" %.1f x", r/first)
+		}
+		fmt.Fprintf(d.out, "   %-*s  %s%s\n", longest, o.way.name, bar, times)
+	}
 }
 
 // A bar shows progress on a terminal. A nil bar shows nothing.
@@ -79,7 +197,7 @@ func newBar(out, errOut io.Writer, name string, steps int) *bar {
 	return &bar{progressbar.NewOptions(steps,
 		progressbar.OptionSetWriter(errOut),
 		progressbar.OptionSetDescription(fmt.Sprintf("%-10s", name)),
-		progressbar.OptionShowCount(),
+		progressbar.OptionSetWidth(10),
 		progressbar.OptionThrottle(50*time.Millisecond),
 		progressbar.OptionClearOnFinish(),
 	)}

@@ -106,23 +106,8 @@ func (c *Conn) onQuerier(ctx context.Context, fn func(querier) error) error {
 			err = fn(c.querier())
 		}
 	}
-	return repeatable(err)
+	return asDriver(err)
 }
-
-// repeatable marks an error after which database/sql may repeat the call on another connection: the statement's
-// connection broke before it could have had an effect.
-func repeatable(err error) error {
-	var lost *pg.LostError
-	if err == nil || !errors.As(err, &lost) || lost.MaybeApplied {
-		return err
-	}
-	return &badConn{err}
-}
-
-// A badConn is driver.ErrBadConn that still says what happened.
-type badConn struct{ error }
-
-func (e *badConn) Unwrap() []error { return []error{e.error, driver.ErrBadConn} }
 
 // ExecContext implements driver.ExecerContext.
 func (c *Conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
@@ -237,7 +222,7 @@ func (c *Conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 		tx, err = c.db.BeginTx(ctx, options)
 	}
 	if err != nil {
-		return nil, repeatable(err)
+		return nil, asDriver(err)
 	}
 	c.tx, c.txCtx = tx.(*pg.Tx), ctx
 	return txOf{c}, nil

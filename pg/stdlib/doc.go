@@ -7,8 +7,9 @@
 //
 //	db := stdlib.OpenDB(pgDB)
 //
-// Values, errors and placeholders ($1, $2) are those of pgx's package stdlib. Errors are of package pg: errors.As finds
-// the server's *pgconn.PgError, errors.Is the context's cause.
+// Values, errors and placeholders ($1, $2) are those of pgx's package stdlib. What the server says of a statement is its
+// *pgconn.PgError itself, unless the message has a value in it, which isn't shown; other errors are of package pg.
+// errors.As finds the *pgconn.PgError in all of them, errors.Is the context's cause.
 //
 // # Connections
 //

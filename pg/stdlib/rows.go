@@ -57,7 +57,7 @@ func (r *rowsOf) Columns() []string {
 
 func (r *rowsOf) Close() error {
 	r.rows.Close()
-	return repeatable(r.rows.Err())
+	return asDriver(r.rows.Err())
 }
 
 // Next implements driver.Rows. The bytes that it gives are valid until the next call, which is what database/sql expects.
@@ -86,7 +86,7 @@ func (r *rowsOf) advance() error {
 	case r.more:
 		return nil
 	case r.rows.Err() != nil:
-		return r.rows.Err()
+		return asDriver(r.rows.Err())
 	}
 	return io.EOF
 }

@@ -18,7 +18,7 @@ func (t txOf) Commit() error {
 	}
 	err := c.tx.Commit(c.txCtx)
 	c.tx, c.txCtx = nil, nil
-	return err
+	return asDriver(err)
 }
 
 func (t txOf) Rollback() error {

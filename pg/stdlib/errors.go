@@ -1,0 +1,45 @@
+package stdlib
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/seed1239206e/repaint/pg"
+)
+
+// asDriver makes of an error of package pg what callers of database/sql get.
+//
+// A connection that broke before the statement could have had an effect is a driver.ErrBadConn, so that database/sql
+// repeats the call on another one. What the server has said of a statement is the *pgconn.PgError itself, as in pgx's
+// package stdlib: code that was written for that asserts the type, GORM's TranslateError for one. Everything else stays
+// what it is, since it says more than the server did: what was lost, which context ended, or why the message isn't shown.
+func asDriver(err error) error {
+	if err == nil {
+		return nil
+	}
+	var lost *pg.LostError
+	if errors.As(err, &lost) {
+		if lost.MaybeApplied {
+			return err
+		}
+		return &badConn{err}
+	}
+	var connect *pg.ConnectError
+	var server *pgconn.PgError
+	switch {
+	case !errors.As(err, &server), errors.As(err, &connect),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded),
+		!strings.HasSuffix(err.Error(), server.Error()): // a part of it might be secret
+		return err
+	}
+	return server
+}
+
+// A badConn is driver.ErrBadConn that still says what happened.
+type badConn struct{ error }
+
+func (e *badConn) Unwrap() []error { return []error{e.error, driver.ErrBadConn} }

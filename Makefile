@@ -82,8 +82,8 @@ bench: ## benchmarks, with peers beside them; BENCH=regexp selects
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 	@set -e; for module in $(wildcard bench); do ( cd "$$module" && $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./... ); done
 
-examples: ## run the examples, one after the other
-	@set -e; for main in $(sort $(wildcard examples/*/main.go)); do \
+examples: ## run the examples, one after the other; without the services, which don't end
+	@set -e; for main in $(filter-out examples/service-%,$(sort $(wildcard examples/*/main.go))); do \
 		dir=$${main%/main.go}; printf '\n== %s\n' "$$dir"; $(GO) run "./$$dir"; \
 	done
 

@@ -2,6 +2,8 @@ package compat
 
 import (
 	"context"
+	"database/sql"
+	"strings"
 
 	entsql "entgo.io/ent/dialect/sql"
 	"github.com/lib/pq"
@@ -15,6 +17,7 @@ import (
 )
 
 type entStore struct {
+	db      *sql.DB
 	client  *entstore.Client
 	dialect string
 }
@@ -25,10 +28,26 @@ func Ent(d Doors) (Store, error) {
 	if name == "" {
 		name = d.Dialect
 	}
-	return entStore{entstore.NewClient(entstore.Driver(entsql.OpenDB(name, d.SQL))), name}, nil
+	return entStore{d.SQL, entstore.NewClient(entstore.Driver(entsql.OpenDB(name, d.SQL))), name}, nil
 }
 
-func (s entStore) Migrate(ctx context.Context) error { return s.client.Schema.Create(ctx) }
+// Migrate makes the tables in a transaction, where there is such a thing. MySQL would commit it with the first table, which
+// package db refuses, so the texts are run one by one there.
+func (s entStore) Migrate(ctx context.Context) error {
+	if s.dialect != entdialect.MySQL {
+		return s.client.Schema.Create(ctx)
+	}
+	var texts strings.Builder
+	if err := s.client.Schema.WriteTo(ctx, &texts); err != nil {
+		return err
+	}
+	for text := range strings.SplitSeq(texts.String(), ";\n") {
+		if _, err := s.db.ExecContext(ctx, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 func (s entStore) Register(ctx context.Context, a Author) (id int64, err error) {
 	tx, err := s.client.Tx(ctx)

@@ -11,8 +11,8 @@ import (
 // Dialect is what differs between databases. To add a database, implement it and [Register] it. A
 // database that has a database/sql driver gets its Connector from package sqlbackend.
 //
-// A Dialect may also be a [SQLDialect], [ListWriter], [StateReader], [ValueScanner], [JSONKeeper], [Upserter]
-// and [Adviser].
+// A Dialect may also be a [SQLDialect], [ListWriter], [StateReader], [ValueScanner], [JSONKeeper],
+// [Upserter], [Inspector] and [Adviser].
 type Dialect interface {
 	// Name is the dialect's name in URLs: "sqlite".
 	Name() string

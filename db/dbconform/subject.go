@@ -150,6 +150,7 @@ var areas = []area{
 	{"permissions", permissions},
 	{"many", many},
 	{"upserts", upserts},
+	{"inspecting", inspecting},
 	{"cancelling", cancelling},
 	{"outcomes", outcomes},
 	{"silence", silence},

@@ -49,6 +49,9 @@ func TestConformance(t *testing.T) {
 			"database-sql/savepoints as texts":                                                            noSavepoints,
 			"database-sql/an error in a savepoint counts in the commit":                                   noSavepoints,
 			"database-sql/many callers at once":                                                           noIsolation,
+			"inspecting/generated columns":                                                                "its information_schema doesn't tell their expressions",
+			"inspecting/indexes":                                                                          "it refuses an index on an expression without a number",
+			"inspecting/views":                                                                            "its information_schema has no views in a database's name",
 			"read-only/reading goes on as it does elsewhere":                                              noSavepoints,
 			"pool/a temporary table is its connection's":                                                  "tables in memory can't be temporary",
 

@@ -222,7 +222,8 @@ func (x *exploration) subtest(name string, r *recorder, steps int, seed ...uint6
 func (x *exploration) run(t *testing.T, r *recorder, steps int, seed ...uint64) {
 	t.Helper()
 	r.begin(append(seed, 0)[0], steps)
-	if !x.refresh(t, r) {
+	if err := x.settings.refresh(t.Context(), r); err != nil {
+		t.Error(err)
 		return
 	}
 	began := time.Now()

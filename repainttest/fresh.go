@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/seed1239206e/repaint/internal/explore"
@@ -26,24 +25,22 @@ func Fresh(reset func(ctx context.Context) error) Option {
 // resetTime is how long a reset may take.
 const resetTime = time.Minute
 
-// refresh calls what gives the schedule a fresh database, and reports whether that went well.
-func (x *exploration) refresh(t *testing.T, r *recorder) bool {
-	t.Helper()
-	if x.settings.resets == nil {
-		return true
+// refresh calls what gives the schedule a fresh database.
+func (s *settings) refresh(ctx context.Context, r *recorder) error {
+	if s.resets == nil {
+		return nil
 	}
 	began := time.Now()
 	defer func() { r.resetTook = time.Since(began) }()
-	for _, reset := range x.settings.resets {
-		ctx, done := context.WithTimeout(t.Context(), resetTime)
+	for _, reset := range s.resets {
+		ctx, done := context.WithTimeout(ctx, resetTime)
 		err := reset(ctx)
 		done()
 		if err != nil {
-			t.Errorf("the reset of Fresh failed, so the schedule didn't run: %v", err)
-			return false
+			return fmt.Errorf("the reset of Fresh failed, so the schedule didn't run: %w", err)
 		}
 	}
-	return true
+	return nil
 }
 
 // A Query executes a statement without arguments and returns the rows that it has, as text. With a

@@ -31,6 +31,9 @@ type row struct {
 // narrow.
 func (r *recorder) picture(most int) string {
 	rows := r.rows()
+	if most < pictureWidth {
+		rows = slices.DeleteFunc(rows, r.goesWithoutSaying)
+	}
 	quiet := r.quiet()
 	rows = slices.DeleteFunc(rows, func(r row) bool { return slices.Contains(quiet, r.task) })
 	left := 0
@@ -80,6 +83,26 @@ func (r *recorder) picture(most int) string {
 		fmt.Fprintf(&b, "not shown: %s, which weren't overtaken\n", list(quiet))
 	}
 	return b.String()
+}
+
+// goesWithoutSaying reports whether a row needn't be shown where there is little room: a task begins before any step, or the
+// main function does nothing but wait for its tasks and end.
+func (r *recorder) goesWithoutSaying(row row) bool {
+	if row.task != explore.Main {
+		return row.number == "" && row.text == "begins"
+	}
+	own := 0
+	for n, s := range r.steps {
+		if n > 0 && s.task == explore.Main {
+			own++
+		}
+		for _, e := range s.events {
+			if e.task == explore.Main && e.kind == sends {
+				return false
+			}
+		}
+	}
+	return own <= 1 && len(r.tasks) > 1
 }
 
 // fewTasks are always shown.

@@ -27,8 +27,23 @@ type Finding struct {
 }
 
 // Table draws the schedule with a column for each task and a row for each step. No line is longer
-// than width, in characters, unless there are so many tasks that their columns get too narrow.
+// than width, in characters, unless there are so many tasks that their columns get too narrow. In
+// less than 137 characters, rows that go without saying are left out: a task begins, and the main
+// function only waits for its tasks.
 func (f *Finding) Table(width int) string { return f.recorded.picture(width) }
+
+// WritePage writes the schedule as an HTML page, see [Page]. The title names the program, and command
+// repeats the schedule; the page shows both.
+func (f *Finding) WritePage(path, title, command string) error {
+	how := "The program doesn't fail in this schedule."
+	if f.Err != nil {
+		how = fmt.Sprintf("The program fails in this schedule: %v.", f.Err)
+	}
+	if err := f.recorded.writePage(path, title, how, command); err != nil {
+		return fmt.Errorf("repainttest: writing the page of a schedule: %w", err)
+	}
+	return nil
+}
 
 // Search is [Explore] for a program that isn't a test: a command that shows a race, say. main fails
 // by an error or a panic. Search runs it up to n times, each time under another schedule, and
@@ -36,9 +51,9 @@ func (f *Finding) Table(width int) string { return f.recorded.picture(width) }
 // of schedules that ran; fewer than n are all that there are. The same seed tries the same
 // schedules, if nothing else in main is a matter of chance.
 //
-// Search reads and writes no files or environment variables, and [Sometimes] isn't for it. It
-// returns an error if ctx ends before a failure is found; a schedule that runs is ended first. main
-// gets ctx's values.
+// Search reads and writes no files or environment variables; [Page], [CheckRepeats] and [Sometimes]
+// do nothing here. It returns an error if a reset of [Fresh] fails, or if ctx ends before a failure
+// is found; a schedule that runs is ended first. main gets ctx's values.
 func Search(ctx context.Context, n int, seed uint64, main func(ctx context.Context) error, opts ...Option) (found *Finding, tried int, err error) {
 	s, err := newSearch(ctx, main, opts)
 	if err != nil {
@@ -52,7 +67,10 @@ func Search(ctx context.Context, n int, seed uint64, main func(ctx context.Conte
 		}
 		r := s.recorder(s.settings.strategies[chance.IntN(len(s.settings.strategies))])
 		r.tree = &explored
-		failure := s.run(r, most, chance.Uint64())
+		failure, err := s.run(r, most, chance.Uint64())
+		if err != nil {
+			return nil, tried, err
+		}
 		most = max(most, len(r.steps)-1)
 		tried++
 		if failure == nil {
@@ -61,13 +79,17 @@ func Search(ctx context.Context, n int, seed uint64, main func(ctx context.Conte
 		found = &Finding{Err: failure, Tried: tried, recorded: r}
 		if s.settings.shrink > 0 {
 			found.recorded, found.Runs = shrink(r, s.settings.shrink, func(at schedule) (*recorder, bool) {
+				if ctx.Err() != nil {
+					return found.recorded, false
+				}
 				r := s.recorder(&replay{schedule: at})
-				return r, ctx.Err() == nil && s.run(r, 0, 0) != nil
+				failure, _ := s.run(r, 0, 0)
+				return r, failure != nil
 			})
 		}
 		best := found.recorded.needed()
 		found.Schedule = best.String()
-		if r, failure := s.repeat(best); failure != nil { // with the places of all statements
+		if r, failure, _ := s.repeat(best); failure != nil { // the error may be another one now
 			found.recorded, found.Err = r, failure
 		}
 		return found, tried, nil
@@ -91,7 +113,9 @@ func Replay(ctx context.Context, text string, main func(ctx context.Context) err
 	r := s.recorder(follow)
 	r.detailed = true
 	found := &Finding{Tried: 1, Schedule: at.String(), recorded: r}
-	found.Err = s.run(r, 0, 0)
+	if found.Err, err = s.run(r, 0, 0); err != nil {
+		return nil, err
+	}
 	if misfit := follow.verdict(); misfit != "" {
 		return found, fmt.Errorf("repainttest: the schedule %q doesn't fit the program: %s", at, misfit)
 	}
@@ -119,15 +143,19 @@ func (s *search) recorder(how strategy) *recorder {
 }
 
 // repeat runs the schedule in all detail.
-func (s *search) repeat(at schedule) (*recorder, error) {
-	r := s.recorder(&replay{schedule: at})
+func (s *search) repeat(at schedule) (r *recorder, failure, err error) {
+	r = s.recorder(&replay{schedule: at})
 	r.detailed = true
-	return r, s.run(r, 0, 0)
+	failure, err = s.run(r, 0, 0)
+	return r, failure, err
 }
 
-// run runs one schedule, and returns how the program failed in it.
-func (s *search) run(r *recorder, steps int, seed uint64) (failure error) {
+// run runs one schedule, and returns how the program failed in it, and why it couldn't run.
+func (s *search) run(r *recorder, steps int, seed uint64) (failure, err error) {
 	r.begin(seed, steps)
+	if err := s.settings.refresh(s.ctx, r); err != nil {
+		return nil, fmt.Errorf("repainttest: %w", err)
+	}
 	defer r.watch("the program that is searched for a race")()
 	began := time.Now()
 	defer func() {
@@ -138,5 +166,5 @@ func (s *search) run(r *recorder, steps int, seed uint64) (failure error) {
 		}
 	}()
 	all := append([]loop.Option{loop.WithVirtualClock(Epoch)}, s.opts...)
-	return repaint.Run(s.ctx, s.main, append(all, loop.WithChooser(r))...)
+	return repaint.Run(s.ctx, s.main, append(all, loop.WithChooser(r))...), nil
 }

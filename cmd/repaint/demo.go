@@ -86,6 +86,7 @@ type demo struct {
 	requests    int
 	tasks       int
 	delay       time.Duration
+	page        string // where act 2's schedule goes; empty for nowhere
 
 	engine     *db.Engine
 	prefix     string       // of the names of tables; empty if the database is the demo's own

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -82,8 +83,12 @@ func TestDemoOfTheRace(t *testing.T) {
 	fits(t, out, 76)
 
 	schedule := regexp.MustCompile(`--schedule '(.*)'`).FindStringSubmatch(out)[1]
-	status, one, errOut := command(t, "demo", "race", "--schedule", schedule)
+	page := filepath.Join(t.TempDir(), "page.html")
+	status, one, errOut := command(t, "demo", "race", "--schedule", schedule, "--page", page)
 	require.Zero(t, status, errOut)
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "select balance from account")
 	require.Contains(t, one, "the account had 100, and 120 were paid out")
 	status, one, errOut = command(t, "demo", "race", "--schedule", "1")
 	require.Zero(t, status, errOut)

@@ -29,6 +29,7 @@ func raceCommand(stdout, stderr io.Writer) *cli.Command {
 			d.urlFlag(),
 			&cli.Uint64Flag{Name: "seed", Usage: "search from this `NUMBER`", Destination: &seed},
 			&cli.StringFlag{Name: "schedule", Usage: "repeat this `SCHEDULE`", Destination: &schedule},
+			&cli.StringFlag{Name: "page", Usage: "write the schedule as an HTML page to this `FILE`", Destination: &d.page},
 		},
 		OnUsageError: usageError,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
@@ -64,12 +65,15 @@ func withdraw(ctx context.Context, q db.Querier, table string) (paid bool, err e
 	return err == nil, err
 }
 
+// refill is what each schedule begins with.
+func (d *demo) refill(ctx context.Context) error {
+	_, err := d.engine.Exec(ctx, fmt.Sprintf("update %saccount set balance = %d", d.prefix, deposit))
+	return err
+}
+
 // withdrawals is the program whose schedules are tried.
 func (d *demo) withdrawals(ctx context.Context) error {
 	table := d.prefix + "account"
-	if _, err := d.engine.Exec(ctx, fmt.Sprintf("update %s set balance = %d", table, deposit)); err != nil {
-		return err
-	}
 	one := func(ctx context.Context) (bool, error) { return withdraw(ctx, d.engine, table) }
 	paid, err := repaint.Gather(ctx, one, one)
 	if err != nil {
@@ -94,7 +98,7 @@ func (d *demo) withAccount(ctx context.Context, fn func() error) error {
 func (d *demo) showRace(ctx context.Context, seed uint64) error {
 	d.heading(2, fmt.Sprintf("an account has %d, and two withdraw %d at once", deposit, amount))
 	return d.withAccount(ctx, func() error {
-		found, tried, err := repainttest.Search(ctx, mostSchedules, seed, d.withdrawals)
+		found, tried, err := repainttest.Search(ctx, mostSchedules, seed, d.withdrawals, repainttest.Fresh(d.refill))
 		switch {
 		case ctx.Err() != nil:
 			return d.interrupt()
@@ -106,7 +110,9 @@ func (d *demo) showRace(ctx context.Context, seed uint64) error {
 			return fmt.Errorf("schedule %d of the withdrawals failed: %w", tried, found.Err)
 		}
 		d.say("Each reads the balance, decides, and writes. %s of two tasks ran until one paid out twice:", counted(tried, "schedule"))
-		d.table(found)
+		if err := d.table(found); err != nil {
+			return err
+		}
 		d.say("to repeat it: repaint demo race --schedule '%s'%s", found.Schedule, d.sameURL())
 		d.say("to search again: repaint demo race --seed %d%s", seed, d.sameURL())
 		return nil
@@ -117,11 +123,13 @@ func (d *demo) showRace(ctx context.Context, seed uint64) error {
 func (d *demo) repeatRace(ctx context.Context, schedule string) error {
 	d.heading(2, fmt.Sprintf("an account has %d, and two withdraw %d at once", deposit, amount))
 	return d.withAccount(ctx, func() error {
-		found, err := repainttest.Replay(ctx, schedule, d.withdrawals)
+		found, err := repainttest.Replay(ctx, schedule, d.withdrawals, repainttest.Fresh(d.refill))
 		if err != nil {
 			return err
 		}
-		d.table(found)
+		if err := d.table(found); err != nil {
+			return err
+		}
 		if found.Err == nil {
 			d.say("in this schedule nothing goes wrong")
 			return nil
@@ -139,9 +147,14 @@ func (d *demo) sameURL() string {
 	return " --url …"
 }
 
-// table prints a schedule without the prefix of the demo's tables.
-func (d *demo) table(found *repainttest.Finding) {
+// table prints a schedule, and writes its page if one is wanted.
+func (d *demo) table(found *repainttest.Finding) error {
 	for line := range strings.Lines(found.Table(d.width() - 1)) {
 		fmt.Fprint(d.out, " ", line)
 	}
+	if d.page == "" {
+		return nil
+	}
+	command := fmt.Sprintf("repaint demo race --schedule '%s'%s", found.Schedule, d.sameURL())
+	return found.WritePage(d.page, "Two withdrawals", command)
 }

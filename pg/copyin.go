@@ -82,7 +82,11 @@ func (s executor) copyReader(ctx context.Context, start opening, r io.Reader, sq
 	if !classify(sql).effects.Any(sqltext.CopiesIn) {
 		return pgconn.CommandTag{}, q.failed(StageCheck, fmt.Errorf("%w: it isn't a COPY … FROM STDIN", ErrUnsupported))
 	}
-	err := s.copyIn(ctx, start, q, nil, func(ctx context.Context, buf []byte) ([]byte, bool, error) {
+	r, err := gatheredBytes(ctx, r)
+	if err != nil {
+		return pgconn.CommandTag{}, q.failed(StageRead, err)
+	}
+	err = s.copyIn(ctx, start, q, nil, func(ctx context.Context, buf []byte) ([]byte, bool, error) {
 		n, err := repaint.Block(ctx, func(context.Context) (int, error) { return r.Read(buf[len(buf):cap(buf)]) })
 		if err == io.EOF {
 			return buf[:len(buf)+n], true, nil
@@ -113,6 +117,7 @@ func (s executor) copySource(ctx context.Context, start opening, table pgx.Ident
 			t.TraceCopyFromEnd(ctx, nil, end)
 		}()
 	}
+	rows = gathered(rows)
 	for attempt := 1; ; attempt++ {
 		types, err := s.columnTypes(fmt.Sprintf("select %s from %s", list, table.Sanitize()), s.tx)
 		if err != nil {

@@ -27,6 +27,7 @@ type DB struct {
 	codecs  sync.Pool
 	cancels cancelBudget
 	asking  asking
+	hearing hearing
 	types   atomic.Pointer[typeDefs] // that were loaded; nil if none were
 
 	mu             sync.Mutex // held for moments; a loop's hook list isn't touched inside

@@ -1,14 +1,17 @@
 package pg
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/seed1239206e/repaint"
@@ -17,7 +20,8 @@ import (
 
 // In a loop that explores schedules each statement is a step: it is sent when the schedule comes to it, by a goroutine of the explorer's,
 // and nothing else goes on until it is answered or waits for a lock. So there are no lanes, BEGIN travels alone, and what a session
-// does between two owners is waited for on the spot.
+// does between two owners is waited for on the spot. A COPY is one step, whose data is gathered before. The beginning of a stream is
+// one, and what follows is waited for on the spot. After each step listeners have what it has notified.
 
 // explorer returns what explores the schedules of the calling goroutine's loop, nil if nothing does.
 func explorer() explore.Explorer { return explore.Of(repaint.CurrentLoop()) }
@@ -62,11 +66,18 @@ func (s *lease) doStep(ctx context.Context, e explore.Explorer, g *segment) erro
 		},
 		Hasten: explore.Hastener(s.aside),
 	}, func(ctx context.Context) (string, error) {
-		if failed = s.doBlocking(ctx, g); failed != nil {
+		if failed = s.doPlainly(ctx, g); failed != nil {
 			return "", failed
+		}
+		if g.stream.delivered() {
+			return "a stream", nil
 		}
 		return g.show(s.db)
 	})
+	s.db.hear(ctx)
+	if g.stream.delivered() { // the rest belongs to who reads its rows
+		return failed
+	}
 	var raised *pgconn.PgError
 	switch lost := (*LostError)(nil); {
 	case g.state != stateNew:
@@ -79,6 +90,77 @@ func (s *lease) doStep(ctx context.Context, e explore.Explorer, g *segment) erro
 		return nil
 	}
 	return err // it wasn't its turn yet when the context ended
+}
+
+// hear waits until the listeners that tasks have made have got what has been notified. A server
+// sends that before it answers.
+func (db *DB) hear(ctx context.Context) {
+	h := &db.hearing
+	h.mu.Lock()
+	h.all = slices.DeleteFunc(h.all, func(l *Listener) bool { return l.ctx.Err() != nil })
+	all := slices.Clone(h.all)
+	h.mu.Unlock()
+	for _, l := range all {
+		_ = l.Ping(context.WithoutCancel(ctx)) // one whose connection has broken hears nothing
+	}
+}
+
+// A hearing has the listeners that tasks of loops that explore have made.
+type hearing struct {
+	mu  sync.Mutex // held for moments
+	all []*Listener
+}
+
+// heard notes a listener, in a loop that explores.
+func (db *DB) heard(l *Listener) {
+	if explorer() == nil {
+		return
+	}
+	db.hearing.mu.Lock()
+	defer db.hearing.mu.Unlock()
+	db.hearing.all = append(db.hearing.all, l)
+}
+
+// gathered returns a source with all rows of a COPY, in a loop that explores: the COPY is a step, in
+// which the task doesn't run that the rows come from.
+func gathered(rows pgx.CopyFromSource) pgx.CopyFromSource {
+	if explorer() == nil {
+		return rows
+	}
+	g := &gatheredRows{}
+	for g.err == nil && rows.Next() {
+		var values []any
+		if values, g.err = rows.Values(); g.err == nil {
+			g.rows = append(g.rows, slices.Clone(values))
+		}
+	}
+	if g.err == nil {
+		g.err = rows.Err()
+	}
+	return g
+}
+
+type gatheredRows struct {
+	rows [][]any // from next on those that are left
+	next int
+	err  error // after them
+}
+
+func (g *gatheredRows) Next() bool {
+	g.next++
+	return g.next <= len(g.rows)
+}
+
+func (g *gatheredRows) Values() ([]any, error) { return g.rows[g.next-1], nil }
+func (g *gatheredRows) Err() error             { return g.err }
+
+// gatheredBytes is gathered for a reader.
+func gatheredBytes(ctx context.Context, r io.Reader) (io.Reader, error) {
+	if explorer() == nil {
+		return r, nil
+	}
+	all, err := repaint.Block(ctx, func(context.Context) ([]byte, error) { return io.ReadAll(r) })
+	return bytes.NewReader(all), err
 }
 
 // sever loses the connection, as a fault of the schedule.

@@ -88,6 +88,7 @@ func (db *DB) Listen(ctx context.Context, channels ...string) (*Listener, error)
 		l.end(ErrClosed)
 		return nil, &callError{"listening", false, err}
 	}
+	db.heard(l)
 	return l, nil
 }
 

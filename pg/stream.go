@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/explore"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -313,6 +314,10 @@ func (st *stream) wait() error {
 			return nil
 		}
 	}
+	if explorer() != nil {
+		waitWhile(func() bool { return !st.ready() && st.ctx.Err() == nil })
+		return loop.ContextError(st.ctx)
+	}
 	p := loop.NewPromise[struct{}](nil)
 	p.Future().SetName("rows of " + shorten(st.g.sql))
 	p.AskedBy(repaint.CurrentLoop())
@@ -353,7 +358,8 @@ func (st *stream) isClosed() bool {
 // takeRole makes the caller the reader of the connection, which it returns, if it is a goroutine
 // that may be.
 func (st *stream) takeRole() *conn {
-	inLoop := repaint.CurrentLoop() != nil
+	l := repaint.CurrentLoop()
+	inLoop := l != nil && explore.Of(l) == nil // in one that explores, rows are waited for on the spot
 	s, g := st.line, st.g
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -16,17 +16,23 @@ func (s *lease) do(ctx context.Context, g *segment) error {
 		return loop.ContextError(ctx)
 	}
 	g.lease = s
-	if g.stream != nil {
-		return s.doStream(ctx, g)
+	l := repaint.CurrentLoop()
+	if e := explore.Of(l); e != nil {
+		return s.doStep(ctx, e, g)
 	}
-	if g.copyIn != nil {
-		return s.doCopy(ctx, g)
-	}
-	if l := repaint.CurrentLoop(); l != nil {
-		if e := explore.Of(l); e != nil {
-			return s.doStep(ctx, e, g)
-		}
+	if l != nil && g.stream == nil && g.copyIn == nil {
 		return s.doInLoop(ctx, l, g)
+	}
+	return s.doPlainly(ctx, g)
+}
+
+// doPlainly is do for a plain goroutine, and for what finds out by itself where it is.
+func (s *lease) doPlainly(ctx context.Context, g *segment) error {
+	switch {
+	case g.stream != nil:
+		return s.doStream(ctx, g)
+	case g.copyIn != nil:
+		return s.doCopy(ctx, g)
 	}
 	return s.doBlocking(ctx, g)
 }

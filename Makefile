@@ -21,7 +21,7 @@ SOURCES = find . -name '*.go' -not -path './.*' -not -path '*/testdata/*' -print
 export GO GOFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help test check fmt-check vet vet-portable staticcheck race plain portable slowpath arm64 nested test-pages bench examples fmt install-servers
+.PHONY: help replays test check fmt-check vet vet-portable staticcheck race plain portable slowpath arm64 nested test-pages bench examples fmt install-servers
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -77,6 +77,9 @@ nested: ## vet and test of the modules in subdirectories
 
 test-pages: ## what a browser shows of the pages (needs Chromium); SHOTS=DIR keeps pictures of them
 	cd internal/pagetest && $(GO) vet . && $(GO) test $(TEST_FLAGS) -count=1 . $(if $(SHOTS),-args -shots=$(abspath $(SHOTS)))
+
+replays: ## a seed of repainttest.Explore a hundred times on each database, under the race detector
+	CGO_ENABLED=1 REPAINT_REPLAYS=100 $(GO) test -race -timeout 30m -count=1 -run TestReplaysOfASeedAreIdentical ./db
 
 bench: ## benchmarks, with peers beside them; BENCH=regexp selects
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...

@@ -224,6 +224,9 @@ var children = map[string]func(t *testing.T){
 			t.Error("it ran")
 		}, repainttest.Fresh(func(context.Context) error { return errors.New("the disk is full") }))
 	},
+	"no schedules": func(t *testing.T) {
+		repainttest.Explore(t, 0, figure5)
+	},
 	"own chooser": func(t *testing.T) {
 		repainttest.Explore(t, 100, figure5, seeded)
 	},

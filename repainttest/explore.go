@@ -68,6 +68,9 @@ func Explore(t *testing.T, n int, main func(t *testing.T, ctx context.Context), 
 	if x.settings == nil {
 		t.Fatalf("an option of Explore chooses the order of things (loop.WithSeed, loop.WithChooser), which Explore does: leave it out, or repeat one schedule with %s", SeedVariable)
 	}
+	if n < 1 {
+		t.Fatalf("Explore is to run %d schedules, which would test nothing: give it a number from 1 on", n)
+	}
 	defer x.report.enter(t.Name())()
 	switch seed, text := os.Getenv(SeedVariable), os.Getenv(ScheduleVariable); {
 	case text != "":
@@ -195,7 +198,7 @@ func (x *exploration) conclude() {
 		x.t.Logf("the program doesn't depend on the schedule alone: %s. See CheckRepeats", x.tree.differs)
 	case x.tree.done() && x.report.schedules == 1:
 		x.t.Log("there was no choice: at no time could two tasks go on, so there is only one schedule. " +
-			"Explore chooses where tasks wait: in a Sleep, an Await, a lock, a statement")
+			"Explore chooses where tasks wait: in a Sleep, an Await, a lock, a statement" + x.report.unseen())
 	case x.tree.done():
 		x.t.Logf("all %d interleavings explored", x.report.schedules)
 	}

@@ -94,3 +94,9 @@ func TestScheduleDoesNotRunIfItsResetFails(t *testing.T) {
 	require.Contains(t, out, "the reset of Fresh failed, so the schedule didn't run: the disk is full")
 	require.NotContains(t, out, "it ran")
 }
+
+func TestExplorationOfNoSchedulesIsRefused(t *testing.T) {
+	out, passed := child(t, "no schedules", t.TempDir())
+	require.False(t, passed)
+	require.Contains(t, out, "Explore is to run 0 schedules, which would test nothing")
+}

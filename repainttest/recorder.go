@@ -32,18 +32,19 @@ type recorder struct {
 	inControl []string // the task that has control, and those that wait for it because they spawned it
 
 	// Of statements, see statement.go.
-	loop     *loop.Loop
-	news     chan struct{} // has room for one signal: there is an answer
-	calls    []*call       // that aren't answered, in the order in which they were sent
-	urgent   []string      // tasks that go on before the next choice
-	users    map[user]string
-	turned   map[string]bool  // tasks whose next statement has its turn
-	blockers map[user][]int64 // when the servers were last asked
-	turnFor  string           // the statement for which the task that has control is about to wait for its turn, or ""
-	doubting sync.Mutex       // for doubts, which a statement's goroutine may have, too
-	doubts   []string
-	asking   map[string]bool // tasks that wait for the turn of a statement
-	cancels  map[string]func(cause error)
+	loop       *loop.Loop
+	news       chan struct{} // has room for one signal: there is an answer
+	calls      []*call       // that aren't answered, in the order in which they were sent
+	urgent     []string      // tasks that go on before the next choice
+	users      map[user]string
+	turned     map[string]bool  // tasks whose next statement has its turn
+	blockers   map[user][]int64 // when the servers were last asked
+	statements int              // how many have been executed
+	turnFor    string           // the statement for which the task that has control is about to wait for its turn, or ""
+	doubting   sync.Mutex       // for doubts, which a statement's goroutine may have, too
+	doubts     []string
+	asking     map[string]bool // tasks that wait for the turn of a statement
+	cancels    map[string]func(cause error)
 
 	// Of faults, see fault.go. The first two are set before use.
 	faults     []Fault

@@ -19,8 +19,10 @@ type report struct {
 	took      time.Duration
 	resets    time.Duration
 	most      int // steps of a schedule
-	pairs     map[pair]order
-	doubts    []string // why schedules may not repeat
+
+	statements int
+	pairs      map[pair]order
+	doubts     []string // why schedules may not repeat
 
 	mu        sync.Mutex // main may call Sometimes from goroutines of its own
 	sometimes map[string]bool
@@ -48,6 +50,7 @@ func (p *report) add(r *recorder) {
 	p.took += r.took
 	p.resets += r.resetTook
 	p.most = max(p.most, len(r.steps)-1)
+	p.statements += r.statements
 	p.addPairs(r)
 }
 
@@ -135,6 +138,15 @@ func (p *report) String() string {
 		}
 	}
 	return b.String()
+}
+
+// unseen says that there was no statement, and what may be the reason.
+func (p *report) unseen() string {
+	if p.statements > 0 {
+		return ""
+	}
+	return ". No statement was seen. A pool of database/sql has to be opened on repainttest.Driver; db and pg are seen " +
+		"if the tasks' own goroutines call them"
 }
 
 // each returns the share of one schedule.

@@ -65,6 +65,7 @@ func (r *recorder) Execute(ctx context.Context, s explore.Statement, do func(ctx
 		c.do = c.hastened(do)
 	}
 	r.calls = append(r.calls, c)
+	r.statements++
 	r.users[user{s.Server, s.Session}] = task
 	c.send()
 	r.settle(c)
@@ -259,6 +260,9 @@ func (r *recorder) untilStable() {
 	}
 }
 
+// guessed says what follows if it can't be asked who waits.
+const guessed = "So 200 ms without an answer are taken for a wait for a lock, and schedules may not repeat"
+
 // stuck reports whether all of the calls wait for locks that only further steps can set free.
 func (r *recorder) stuck(open []*call, lasted time.Duration) bool {
 	byServer := map[explore.Server][]int64{}
@@ -271,7 +275,7 @@ func (r *recorder) stuck(open []*call, lasted time.Duration) bool {
 		case lasted < guessTime:
 			return false
 		default:
-			r.doubt("the database can't be asked which statements wait for locks, so silence is taken for it: schedules may not repeat")
+			r.doubt("the database can't be asked which statements wait for locks. " + guessed)
 		}
 	}
 	r.blockers = map[user][]int64{}
@@ -280,7 +284,7 @@ func (r *recorder) stuck(open []*call, lasted time.Duration) bool {
 		waiting, err := server.Waiting(ctx, sessions)
 		done()
 		if err != nil {
-			r.doubt(err.Error())
+			r.doubt(err.Error() + ". " + guessed)
 			if lasted < guessTime {
 				return false
 			}

@@ -109,6 +109,7 @@ func TestExhaustiveExplorationIsSaidToBeOne(t *testing.T) {
 	out, passed = child(t, "no choice", t.TempDir())
 	require.True(t, passed, out)
 	require.Contains(t, out, "there was no choice")
+	require.Contains(t, out, "No statement was seen.")
 	require.Equal(t, 1, strings.Count(out, "--- PASS: TestChild/seed="))
 }
 

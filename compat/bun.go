@@ -99,6 +99,11 @@ func (s bunStore) Author(ctx context.Context, id int64) (Author, error) {
 	return a, err
 }
 
+func (s bunStore) AddPost(ctx context.Context, author int64, title string) error {
+	_, err := s.db.NewInsert().Model(&bunPost{AuthorID: author, Title: title}).Exec(ctx)
+	return err
+}
+
 func (s bunStore) Rename(ctx context.Context, id int64, name string) error {
 	_, err := s.db.NewUpdate().Model((*bunAuthor)(nil)).Set("name = ?", name).Where("id = ?", id).Exec(ctx)
 	return err

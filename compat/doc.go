@@ -10,7 +10,8 @@ import (
 	"context"
 	"database/sql"
 
-	"github.com/seed1239206e/repaint/pg"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // A Store keeps authors and their posts.
@@ -21,6 +22,8 @@ type Store interface {
 	Register(ctx context.Context, a Author) (id int64, err error)
 	// Author reads an author with the posts, in the order of their titles.
 	Author(ctx context.Context, id int64) (Author, error)
+	// AddPost inserts one post of an author's.
+	AddPost(ctx context.Context, author int64, title string) error
 	// Rename changes the author's name.
 	Rename(ctx context.Context, id int64, name string) error
 	// Tagged returns how many authors have a tag.
@@ -48,8 +51,18 @@ func slug(title string) string { return "post-" + title }
 // Doors are the ways to one database.
 type Doors struct {
 	SQL     *sql.DB
-	PG      *pg.DB // nil, but for PostgreSQL
+	Pgx     Pgx    // nil, but for PostgreSQL
 	Dialect string // postgres, mysql or sqlite
+}
+
+// Pgx is what code uses that is written for pgx: a pg.DB, or a pgxpool.Pool.
+type Pgx interface {
+	Begin(ctx context.Context) (pgx.Tx, error)
+	CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error)
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
 // Schema makes the tables in PostgreSQL, for stores that don't make them from Go types.

@@ -81,6 +81,10 @@ func (s entStore) Author(ctx context.Context, id int64) (Author, error) {
 	return a, nil
 }
 
+func (s entStore) AddPost(ctx context.Context, author int64, title string) error {
+	return s.client.Post.Create().SetTitle(title).SetAuthorID(author).Exec(ctx)
+}
+
 func (s entStore) Rename(ctx context.Context, id int64, name string) error {
 	return s.client.Author.UpdateOneID(id).SetName(name).Exec(ctx)
 }

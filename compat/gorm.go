@@ -110,6 +110,10 @@ func (s gormStore) Author(ctx context.Context, id int64) (Author, error) {
 	return a, err
 }
 
+func (s gormStore) AddPost(ctx context.Context, author int64, title string) error {
+	return s.db.WithContext(ctx).Create(&gormPost{AuthorID: author, Title: title}).Error
+}
+
 func (s gormStore) Rename(ctx context.Context, id int64, name string) error {
 	return s.db.WithContext(ctx).Model(&gormAuthor{ID: id}).Update("name", name).Error
 }

@@ -16,12 +16,12 @@ type pgxscanStore struct{ d Doors }
 func Pgxscan(d Doors) (Store, error) { return pgxscanStore{d}, nil }
 
 func (s pgxscanStore) Migrate(ctx context.Context) error {
-	_, err := s.d.PG.Exec(ctx, Schema)
+	_, err := s.d.Pgx.Exec(ctx, Schema)
 	return err
 }
 
 func (s pgxscanStore) Register(ctx context.Context, a Author) (id int64, err error) {
-	err = pgx.BeginFunc(ctx, s.d.PG, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, s.d.Pgx, func(tx pgx.Tx) error {
 		err := pgxscan.Get(ctx, tx, &id, "insert into authors (name, tags, scores) values ($1, $2, $3) returning id", a.Name, a.Tags, a.Scores)
 		if err != nil {
 			return err
@@ -34,25 +34,30 @@ func (s pgxscanStore) Register(ctx context.Context, a Author) (id int64, err err
 }
 
 func (s pgxscanStore) Author(ctx context.Context, id int64) (a Author, err error) {
-	if err = pgxscan.Get(ctx, s.d.PG, &a, "select name, tags, scores from authors where id = $1", id); err != nil {
+	if err = pgxscan.Get(ctx, s.d.Pgx, &a, "select name, tags, scores from authors where id = $1", id); err != nil {
 		return a, err
 	}
-	err = pgxscan.Select(ctx, s.d.PG, &a.Posts, "select title, slug from posts where author_id = any($1) order by title", []int64{id})
+	err = pgxscan.Select(ctx, s.d.Pgx, &a.Posts, "select title, slug from posts where author_id = any($1) order by title", []int64{id})
 	return a, err
 }
 
+func (s pgxscanStore) AddPost(ctx context.Context, author int64, title string) error {
+	_, err := s.d.Pgx.Exec(ctx, "insert into posts (author_id, title, slug) values ($1, $2, $3)", author, title, slug(title))
+	return err
+}
+
 func (s pgxscanStore) Rename(ctx context.Context, id int64, name string) error {
-	_, err := s.d.PG.Exec(ctx, "update authors set name = @name where id = @id", pgx.NamedArgs{"id": id, "name": name})
+	_, err := s.d.Pgx.Exec(ctx, "update authors set name = @name where id = @id", pgx.NamedArgs{"id": id, "name": name})
 	return err
 }
 
 func (s pgxscanStore) Tagged(ctx context.Context, tag string) (n int, err error) {
-	err = pgxscan.Get(ctx, s.d.PG, &n, "select count(*) from authors where tags ? $1", tag)
+	err = pgxscan.Get(ctx, s.d.Pgx, &n, "select count(*) from authors where tags ? $1", tag)
 	return n, err
 }
 
 func (s pgxscanStore) Delete(ctx context.Context, id int64) error {
-	_, err := s.d.PG.Exec(ctx, "delete from authors where id = $1", id)
+	_, err := s.d.Pgx.Exec(ctx, "delete from authors where id = $1", id)
 	return err
 }
 
@@ -98,6 +103,11 @@ func (s sqlscanStore) Author(ctx context.Context, id int64) (Author, error) {
 	a := Author{Name: row.Name, Tags: row.Tags, Scores: row.Scores}
 	err := sqlscan.Select(ctx, s.db, &a.Posts, "select title, slug from posts where author_id = any($1) order by title", pq.Array([]int64{id}))
 	return a, err
+}
+
+func (s sqlscanStore) AddPost(ctx context.Context, author int64, title string) error {
+	_, err := s.db.ExecContext(ctx, "insert into posts (author_id, title, slug) values ($1, $2, $3)", author, title, slug(title))
+	return err
 }
 
 func (s sqlscanStore) Rename(ctx context.Context, id int64, name string) error {

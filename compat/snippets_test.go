@@ -3,20 +3,33 @@ package compat
 import (
 	"context"
 	"database/sql"
+	"io/fs"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 
+	"entgo.io/ent/dialect"
+	entsql "entgo.io/ent/dialect/sql"
+	migratepgx "github.com/golang-migrate/migrate/v4/database/pgx/v5"
 	"github.com/jackc/pgx/v5"
 	"github.com/jmoiron/sqlx"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+	"github.com/riverqueue/river"
 	"github.com/stretchr/testify/require"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
+	"gorm.io/driver/mysql"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 
 	"github.com/seed1239206e/repaint"
+	ent "github.com/seed1239206e/repaint/compat/internal/entstore"
+	"github.com/seed1239206e/repaint/compat/internal/sqlc/pgxstore"
+	"github.com/seed1239206e/repaint/compat/internal/sqlc/sqlstore"
+	"github.com/seed1239206e/repaint/compat/riverrepaint"
+	"github.com/seed1239206e/repaint/db"
 	"github.com/seed1239206e/repaint/pg"
 	"github.com/seed1239206e/repaint/pg/stdlib"
 )
@@ -38,11 +51,53 @@ func opened(ctx context.Context, rows [][]any) error {
 	x := sqlx.NewDb(db, "postgres")
 	g, err := gorm.Open(postgres.New(postgres.Config{Conn: db}), &gorm.Config{})
 	b := bun.NewDB(db, pgdialect.New())
-	_, _ = x, b
+	client := ent.NewClient(ent.Driver(entsql.OpenDB(dialect.Postgres, db)))
+	_, _, _ = x, b, client
 	if err != nil {
 		return err
 	}
+	{
+		queries := sqlstore.New(db)
+		_ = queries
+	}
+	{
+		queries := pgxstore.New(shared)
+		_ = queries
+	}
 	return large(ctx, g)
+}
+
+func migrations(db *sql.DB, files fs.FS) error {
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(locker))
+	_ = provider
+	if err != nil {
+		return err
+	}
+	driver, err := migratepgx.WithInstance(db, &migratepgx.Config{})
+	_ = driver
+	return err
+}
+
+func jobs(shared *pg.DB, config *river.Config) error {
+	jobs := riverrepaint.New(shared)
+	client, err := river.NewClient(jobs, config)
+	_ = client
+	return err
+}
+
+func otherDatabases(ctx context.Context) error {
+	engine, err := db.Open(ctx, "mysql://me@db.example/app")
+	if err != nil {
+		return err
+	}
+	sqlDB := engine.SQL()
+	g, err := gorm.Open(mysql.New(mysql.Config{Conn: sqlDB}), &gorm.Config{})
+	_ = g
+	return err
 }
 
 func large(ctx context.Context, g *gorm.DB) error {
@@ -77,7 +132,7 @@ func copied(ctx context.Context, conn *sql.Conn, rows [][]any) (err error) {
 }
 
 func TestTheGuidesCodeCompiles(t *testing.T) {
-	_, _, _, _ = byName, opened, inTasks, copied
+	_, _, _, _, _, _, _ = byName, opened, inTasks, copied, migrations, jobs, otherDatabases
 	unindented := func(text string) string { return regexp.MustCompile(`(?m)^\s+`).ReplaceAllString(text, "") }
 	page, err := os.ReadFile("../docs/coming-from-database-sql.md")
 	require.NoError(t, err)

@@ -16,10 +16,10 @@ type sqlcPgxStore struct {
 }
 
 // SqlcPgx returns a store that uses the code that sqlc has generated for pgx: with a batch in Register.
-func SqlcPgx(d Doors) (Store, error) { return sqlcPgxStore{d, pgxstore.New(d.PG)}, nil }
+func SqlcPgx(d Doors) (Store, error) { return sqlcPgxStore{d, pgxstore.New(d.Pgx)}, nil }
 
 func (s sqlcPgxStore) Migrate(ctx context.Context) error {
-	_, err := s.d.PG.Exec(ctx, Schema)
+	_, err := s.d.Pgx.Exec(ctx, Schema)
 	return err
 }
 
@@ -28,7 +28,7 @@ func (s sqlcPgxStore) Register(ctx context.Context, a Author) (id int64, err err
 	if err != nil {
 		return 0, err
 	}
-	err = pgx.BeginFunc(ctx, s.d.PG, func(tx pgx.Tx) (err error) {
+	err = pgx.BeginFunc(ctx, s.d.Pgx, func(tx pgx.Tx) (err error) {
 		q := s.q.WithTx(tx)
 		id, err = q.AddAuthor(ctx, pgxstore.AddAuthorParams{Name: a.Name, Tags: tags, Scores: a.Scores})
 		if err != nil {
@@ -78,6 +78,10 @@ func (s sqlcPgxStore) Author(ctx context.Context, id int64) (Author, error) {
 	return a, err
 }
 
+func (s sqlcPgxStore) AddPost(ctx context.Context, author int64, title string) error {
+	return s.q.AddOnePost(ctx, pgxstore.AddOnePostParams{AuthorID: author, Title: title, Slug: slug(title)})
+}
+
 func (s sqlcPgxStore) Rename(ctx context.Context, id int64, name string) error {
 	return s.q.Rename(ctx, pgxstore.RenameParams{ID: id, Name: name})
 }
@@ -100,12 +104,16 @@ type sqlcSQLStore struct {
 // SqlcSQL returns a store that uses the code that sqlc has generated for database/sql.
 func SqlcSQL(d Doors) (Store, error) { return &sqlcSQLStore{d, sqlstore.New(d.SQL)}, nil }
 
-// Migrate also prepares all queries, for which the tables must be there.
+// Migrate also prepares the queries, for which the tables must be there.
 func (s *sqlcSQLStore) Migrate(ctx context.Context) error {
-	_, err := s.d.SQL.ExecContext(ctx, Schema)
-	if err != nil {
+	if _, err := s.d.SQL.ExecContext(ctx, Schema); err != nil {
 		return err
 	}
+	return s.Prepare(ctx)
+}
+
+// Prepare prepares all queries.
+func (s *sqlcSQLStore) Prepare(ctx context.Context) (err error) {
 	s.q, err = sqlstore.Prepare(ctx, s.d.SQL)
 	return err
 }
@@ -153,6 +161,10 @@ func (s *sqlcSQLStore) Author(ctx context.Context, id int64) (Author, error) {
 		a.Posts = append(a.Posts, Post(p))
 	}
 	return a, err
+}
+
+func (s *sqlcSQLStore) AddPost(ctx context.Context, author int64, title string) error {
+	return s.q.AddOnePost(ctx, sqlstore.AddOnePostParams{AuthorID: author, Title: title, Slug: slug(title)})
 }
 
 func (s *sqlcSQLStore) Rename(ctx context.Context, id int64, name string) error {

@@ -60,6 +60,11 @@ func (s sqlxStore) Author(ctx context.Context, id int64) (Author, error) {
 	return a, err
 }
 
+func (s sqlxStore) AddPost(ctx context.Context, author int64, title string) error {
+	_, err := s.db.ExecContext(ctx, "insert into posts (author_id, title, slug) values ($1, $2, $3)", author, title, slug(title))
+	return err
+}
+
 func (s sqlxStore) Rename(ctx context.Context, id int64, name string) error {
 	_, err := s.db.NamedExecContext(ctx, "update authors set name = :name where id = :id", map[string]any{"id": id, "name": name})
 	return err

@@ -72,6 +72,11 @@ func (s squirrelStore) Author(ctx context.Context, id int64) (a Author, err erro
 	return a, rows.Err()
 }
 
+func (s squirrelStore) AddPost(ctx context.Context, author int64, title string) error {
+	_, err := builder.Insert("posts").SetMap(map[string]any{"author_id": author, "title": title, "slug": slug(title)}).RunWith(s.db).ExecContext(ctx)
+	return err
+}
+
 func (s squirrelStore) Rename(ctx context.Context, id int64, name string) error {
 	_, err := builder.Update("authors").Set("name", name).Where(sq.Eq{"id": id}).RunWith(s.db).ExecContext(ctx)
 	return err

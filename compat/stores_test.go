@@ -61,7 +61,7 @@ func postgresDoors(t *testing.T) Doors {
 		}, time.Minute, time.Millisecond, "every session comes back")
 		assert.NoError(t, under.Close(context.Background()))
 	})
-	return Doors{SQL: db, PG: under, Dialect: "postgres"}
+	return Doors{SQL: db, Pgx: under, Dialect: "postgres"}
 }
 
 // testStore has a store used by goroutines, and by tasks.
@@ -110,7 +110,7 @@ func use(t *testing.T, open opener, d Doors, users func(ctx context.Context, s S
 	var authors, posts int
 	require.NoError(t, d.SQL.QueryRowContext(ctx, "select (select count(*) from authors), (select count(*) from posts)").Scan(&authors, &posts))
 	assert.Equal(t, even, authors)
-	assert.Equal(t, 2*authors, posts)
+	assert.Equal(t, 3*authors, posts)
 }
 
 // visit is what one user does.
@@ -134,6 +134,8 @@ func visit(t *testing.T, ctx context.Context, s Store, i int) {
 	a, err := s.Author(ctx, id)
 	assert.NoError(t, err)
 	assert.Equal(t, want, a)
+	assert.NoError(t, s.AddPost(ctx, id, "c"))
+	want.Posts = append(want.Posts, Post{"c", "post-c"})
 	want.Name = "renamed " + want.Name
 	assert.NoError(t, s.Rename(ctx, id, want.Name))
 	a, err = s.Author(ctx, id)

@@ -7,6 +7,9 @@ insert into posts (author_id, title, slug) values ($1, $2, $3);
 -- name: AddPost :batchexec
 insert into posts (author_id, title, slug) values ($1, $2, $3);
 
+-- name: AddOnePost :exec
+insert into posts (author_id, title, slug) values ($1, $2, $3);
+
 -- name: AuthorByID :one
 select * from authors where id = $1;
 

@@ -5,6 +5,9 @@ insert into authors (name, tags, scores) values ($1, $2, $3) returning id;
 insert into posts (author_id, title, slug)
 select sqlc.arg(author_id)::bigint, unnest(sqlc.arg(titles)::text[]), unnest(sqlc.arg(slugs)::text[]);
 
+-- name: AddOnePost :exec
+insert into posts (author_id, title, slug) values ($1, $2, $3);
+
 -- name: AuthorByID :one
 select * from authors where id = $1;
 

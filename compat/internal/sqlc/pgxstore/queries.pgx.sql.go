@@ -26,6 +26,21 @@ func (q *Queries) AddAuthor(ctx context.Context, arg AddAuthorParams) (int64, er
 	return id, err
 }
 
+const addOnePost = `-- name: AddOnePost :exec
+insert into posts (author_id, title, slug) values ($1, $2, $3)
+`
+
+type AddOnePostParams struct {
+	AuthorID int64
+	Title    string
+	Slug     string
+}
+
+func (q *Queries) AddOnePost(ctx context.Context, arg AddOnePostParams) error {
+	_, err := q.db.Exec(ctx, addOnePost, arg.AuthorID, arg.Title, arg.Slug)
+	return err
+}
+
 type AddPostsParams struct {
 	AuthorID int64
 	Title    string

@@ -27,6 +27,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.addAuthorStmt, err = db.PrepareContext(ctx, addAuthor); err != nil {
 		return nil, fmt.Errorf("error preparing query AddAuthor: %w", err)
 	}
+	if q.addOnePostStmt, err = db.PrepareContext(ctx, addOnePost); err != nil {
+		return nil, fmt.Errorf("error preparing query AddOnePost: %w", err)
+	}
 	if q.addPostsStmt, err = db.PrepareContext(ctx, addPosts); err != nil {
 		return nil, fmt.Errorf("error preparing query AddPosts: %w", err)
 	}
@@ -53,6 +56,11 @@ func (q *Queries) Close() error {
 	if q.addAuthorStmt != nil {
 		if cerr := q.addAuthorStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing addAuthorStmt: %w", cerr)
+		}
+	}
+	if q.addOnePostStmt != nil {
+		if cerr := q.addOnePostStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing addOnePostStmt: %w", cerr)
 		}
 	}
 	if q.addPostsStmt != nil {
@@ -125,6 +133,7 @@ type Queries struct {
 	db               DBTX
 	tx               *sql.Tx
 	addAuthorStmt    *sql.Stmt
+	addOnePostStmt   *sql.Stmt
 	addPostsStmt     *sql.Stmt
 	authorByIDStmt   *sql.Stmt
 	deleteAuthorStmt *sql.Stmt
@@ -138,6 +147,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		db:               tx,
 		tx:               tx,
 		addAuthorStmt:    q.addAuthorStmt,
+		addOnePostStmt:   q.addOnePostStmt,
 		addPostsStmt:     q.addPostsStmt,
 		authorByIDStmt:   q.authorByIDStmt,
 		deleteAuthorStmt: q.deleteAuthorStmt,

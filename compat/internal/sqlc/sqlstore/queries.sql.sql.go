@@ -29,6 +29,21 @@ func (q *Queries) AddAuthor(ctx context.Context, arg AddAuthorParams) (int64, er
 	return id, err
 }
 
+const addOnePost = `-- name: AddOnePost :exec
+insert into posts (author_id, title, slug) values ($1, $2, $3)
+`
+
+type AddOnePostParams struct {
+	AuthorID int64
+	Title    string
+	Slug     string
+}
+
+func (q *Queries) AddOnePost(ctx context.Context, arg AddOnePostParams) error {
+	_, err := q.exec(ctx, q.addOnePostStmt, addOnePost, arg.AuthorID, arg.Title, arg.Slug)
+	return err
+}
+
 const addPosts = `-- name: AddPosts :exec
 insert into posts (author_id, title, slug)
 select $1::bigint, unnest($2::text[]), unnest($3::text[])

@@ -84,6 +84,7 @@ type conn struct {
 	timer   *time.Timer
 	armed   bool
 	served  uint64 // segments that were answered
+	rested  int64  // when the last of them was answered, and nothing else was under way; on the clock of nanotime
 	seen    uint64 // served, when the timer last looked
 	quiet   int64  // when the timer last found something done; on the clock of nanotime
 	silence silence
@@ -299,6 +300,9 @@ func (c *conn) ready(status byte) error {
 		c.line.heedAll()
 	}
 	more := c.sent.len() > 0
+	if !more {
+		c.rested = nanotime()
+	}
 	c.mu.Unlock()
 	c.answered++
 	c.more = more
@@ -398,35 +402,35 @@ func (c *conn) lost(reason error) {
 	c.role, c.until, c.head, c.parked = nobody, nil, nil, false
 	c.timer.Stop()
 	close(c.ended)
-	_, isPoisoned := reason.(*poisoned)
-	base := c.unsent()
+	sent := c.sent.takeAll()
+	fates := c.fates(sent, reason)
+	repeats := c.line.of.repeats(sent, fates)
+	isOld := c.served > 0 && (backendEnds(c.fatal) || endsAtRest(c.fatal)) // all of them go, and none because of what it was sent
 	var told, again []*segment
-	committed := false // one that ends a transaction is before it
-	for i, s := range c.sent.takeAll() {
-		partly := s.end > base && !s.noRepeat
-		skipped := i > 0 && backendEnds(c.fatal) || endsAtRest(c.fatal) && !s.answered()
-		undone := s.inTx && !s.commits && !committed
-		inVain := s.start >= base || partly || s.harmless || skipped || isPoisoned || undone || s.copyIn != nil && (!s.copyIn.done || s.end > base)
-		committed = committed || s.commits
+	for i, s := range sent {
 		switch {
 		case s.abandoned.Load():
 			s.state = stateFinished
 			if s.promise != nil {
 				s.promise.UnderWay(false)
 			}
-		case inVain && c.line.of.repeats() && s.losses < maxLosses:
-			s.losses++
+		case repeats && fates[i] != unknown && s.losses < maxLosses:
+			if !isOld {
+				s.losses++
+			}
 			again = append(again, s)
 		default:
-			s.err, s.failure, s.state = &LostError{MaybeApplied: !inVain, Err: reason}, nil, stateFinished
+			s.err, s.failure, s.state = &LostError{MaybeApplied: fates[i] == unknown, Err: reason}, nil, stateFinished
 			told = append(told, s)
 		}
 	}
 	c.out, c.spare = nil, nil
 	told = append(told, c.line.connLost(c, again)...)
 	idle := c.line.idleNow()
+	o := c.line.session()
+	over := o != nil && o.onLost != nil && !o.replaceable()
 	c.mu.Unlock()
-	if o := c.line.session(); o != nil && o.onLost != nil {
+	if over {
 		o.onLost()
 	}
 	if hook := (*callbackError)(nil); len(told) == 0 && errors.As(reason, &hook) {
@@ -438,6 +442,39 @@ func (c *conn) lost(reason error) {
 	for _, fn := range idle {
 		fn()
 	}
+}
+
+// aftermath is what has become of a segment whose connection has broken before its answer was complete.
+type aftermath uint8
+
+const (
+	unknown aftermath = iota // it may have been applied
+	undone                   // it may have been executed, and the server has rolled it back
+	unmoved                  // it wasn't executed, or has no effect anyway
+)
+
+// fates finds out what has become of the segments that were sent. It needs the mutex.
+func (c *conn) fates(sent []*segment, reason error) []aftermath {
+	_, isPoisoned := reason.(*poisoned)
+	base := c.unsent()
+	all := make([]aftermath, len(sent))
+	committed := false // one that ends a transaction is before it
+	for i, s := range sent {
+		partly := s.end > base && !s.noRepeat
+		skipped := i > 0 && backendEnds(c.fatal) || endsAtRest(c.fatal) && !s.answered() || endsBefore(c.fatal) && s.simple == "" && !s.answered()
+		switch {
+		case s.copyIn != nil && s.copyIn.begun:
+			if !s.copyIn.done || s.end > base || s.inTx && !committed {
+				all[i] = undone
+			}
+		case s.start >= base || partly || s.harmless || skipped:
+			all[i] = unmoved
+		case isPoisoned || s.inTx && !s.commits && !committed || s.copyIn != nil && (!s.copyIn.done || s.end > base):
+			all[i] = undone
+		}
+		committed = committed || s.commits
+	}
+	return all
 }
 
 // retire closes the connection in order once nothing is expected on it. It needs the mutex.

@@ -46,7 +46,9 @@ func (db *DB) Dial(ctx context.Context) (*Session, error) {
 	}
 	taken = true
 	session := &Session{db: db}
-	session.s.grant(&s.line)
+	if !session.s.take(s) {
+		return nil, db.connecting(s.lostBy(), nil)
+	}
 	db.pool.note(s)
 	return session, nil
 }

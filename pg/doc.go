@@ -134,9 +134,13 @@
 //
 // # When connections break
 //
-// A statement that certainly had no effect is sent on another lane: it wasn't written in full, the
-// server said that it is going while an earlier one ran, or that it went because it had been idle
-// for too long. For the others [LostError] says whether it may have been applied.
+// A statement that was certainly not executed is sent on another lane: it wasn't written in full, the
+// server said that it is going while an earlier one ran or before it looked at this one, or that it
+// went because it had been idle for too long. For the others [LostError] says whether it may have
+// been applied.
+//
+// A session or transaction gets another connection in the same way, as long as nothing has been
+// executed for its owner. After that its loss is that of all it had.
 //
 // A network can also swallow a connection: nothing arrives any more, and no end of it either. If
 // for cancel_timeout, 3 seconds if nothing else is said, nothing is heard of a statement that the

@@ -216,12 +216,27 @@ func backendEnds(e *pgconn.PgError) bool {
 	return false
 }
 
-// endsAtRest reports whether these are the last words of a backend that had nothing to do: it looks
-// at the clock for how long it was idle before it begins with what it is sent next, and never in
-// between. So nothing that it hasn't answered had an effect.
+// endsAtRest reports whether these are the last words of a backend, or of PgBouncer, that had nothing
+// to do: it looks at the clock for how long it was idle before it begins with what it is sent next,
+// and never in between. So nothing that it hasn't answered had an effect.
 func endsAtRest(e *pgconn.PgError) bool {
-	return e != nil && (e.Code == "57P05" || e.Code == "25P03") // idle_session_timeout, idle_in_transaction_session_timeout
+	if e == nil {
+		return false
+	}
+	switch e.Code {
+	case "57P05", "25P03": // idle_session_timeout, idle_in_transaction_session_timeout
+		return true
+	case "08P01":
+		return e.Message == "client_idle_timeout" // PgBouncer's
+	}
+	return false
 }
+
+// endsBefore reports whether these are the last words of a backend that was told to end itself, in
+// its own voice: it names the function that said so, as no pooler does. It says everything in order,
+// so with the extended protocol it has executed nothing of a statement of which it has not even
+// accepted the text or the parameters.
+func endsBefore(e *pgconn.PgError) bool { return backendEnds(e) && e.Routine == "ProcessInterrupts" }
 
 // explain adds what to do to an error of the server that doesn't tell.
 func explain(err error) error {

@@ -46,6 +46,8 @@ const (
 	keptFor      = 100     // nor is a smaller one after so many messages that don't need it
 	frameHeader  = 1 + 4   // the type, and the length of all but that
 	messageOfRow = 'D'
+
+	messageOfError = 'E'
 )
 
 func newFramer(src io.Reader, most int) framer {

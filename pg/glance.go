@@ -54,6 +54,18 @@ func (g *glance) read(p []byte) (int, error) {
 	return g.n, nil
 }
 
+// isOver reports whether the peer has closed the connection, or has begun to say a server's last words, for
+// which it needs to know that what comes now can't be anything else. It reads nothing, and anyone may call it.
+// TLS hides the words.
+func (g *glance) isOver() bool {
+	var first [1]byte
+	n, blocks, failed := 0, true, error(nil)
+	if err := g.raw.Control(func(fd uintptr) { n, blocks, failed = nonblock.Peek(fd, first[:]) }); err != nil {
+		return true
+	}
+	return failed != nil || !blocks && (n == 0 || first[0] == messageOfError)
+}
+
 // errNothing says that nothing more has come yet. crypto/tls keeps what has come of a record if the error is temporary, and
 // returns it as it is.
 var errNothing net.Error = nothingYet{}

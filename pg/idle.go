@@ -1,6 +1,9 @@
 package pg
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // lookEvery is how often a connection is looked at that has nothing to do, or owes the driver an
 // answer.
@@ -24,6 +27,23 @@ func (c *conn) arm() {
 		c.timer.Reset(lookEvery)
 	}
 }
+
+// restful is how long a connection may have had nothing to do without being looked at before it gets a
+// segment.
+const restful = time.Millisecond
+
+// isWell reports whether a connection can get a segment: it looks whether the server has ended it while
+// it had nothing to do. If so the segment goes elsewhere, instead of into a void from which nobody knows
+// what has become of it. It needs the mutex.
+func (c *conn) isWell() bool {
+	if c.sent.len() > 0 || c.w.glance == nil || nanotime()-c.rested < restful.Nanoseconds() || !c.w.glance.isOver() {
+		return true
+	}
+	c.writeFailed(errHungUp)
+	return false
+}
+
+var errHungUp = errors.New("the server has closed it while there was nothing to do")
 
 // onTimer looks at a connection. If it has had nothing to do for a while, the resident reads it, to
 // notice if the server goes. If it owes the driver an answer, see listen: an abandoned statement

@@ -55,6 +55,9 @@ func (s *lanes) pick() *conn {
 		}
 		n := c.sent.len()
 		if n == 0 {
+			if !c.isWell() {
+				continue
+			}
 			return c
 		}
 		if n >= s.room(c) {
@@ -222,7 +225,7 @@ func (s *lanes) connLost(c *conn) (told []*segment) {
 	return nil
 }
 
-func (s *lanes) repeats() bool { return !s.forced }
+func (s *lanes) repeats([]*segment, []aftermath) bool { return !s.forced }
 
 // spread gives what is queued to the other connections, or to a new one.
 func (s *lanes) spread() {

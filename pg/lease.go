@@ -71,6 +71,18 @@ func (s *lease) grant(session *line) {
 	session.mu.Unlock()
 }
 
+// take is grant for a session of the pool, which is as the server has made it. It reports false if the
+// connection has broken in the meantime.
+func (s *lease) take(o *owned) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.conns) == 0 || o.conns[0].dead != nil || o.conns[0].failed != nil || o.conns[0].retiring {
+		return false
+	}
+	s.line, o.owner, o.unused = &o.line, s, !o.unlike
+	return true
+}
+
 // revoke takes the session from its owner, for good. Until it has another one only the driver
 // itself can send anything.
 func (s *lease) revoke() {
@@ -78,7 +90,7 @@ func (s *lease) revoke() {
 	defer s.mu.Unlock()
 	s.standing.Store(leaseOver)
 	o := s.session()
-	o.driver.line = s.line
+	o.driver.line, o.unused = s.line, false
 	s.owner = &o.driver
 }
 

@@ -53,8 +53,8 @@ type submitter interface {
 	// succeeded looks at what a segment has changed.
 	succeeded(c *conn, g *segment)
 	// repeats reports whether another connection can take over what had no effect on one that
-	// broke.
-	repeats() bool
+	// broke. These were sent there, and that has become of them.
+	repeats(sent []*segment, fates []aftermath) bool
 	// connLost notes that a connection is dead. It returns the segments that are to be told that
 	// nothing will come of them.
 	connLost(c *conn) (told []*segment)

@@ -25,6 +25,8 @@ type owned struct {
 	unsettled bool     // what names mean has changed in a transaction, which may take it back
 	occupant  occupant // a stream or a COPY. Meanwhile nothing else is accepted
 	lost      error    // why its connection is gone
+	unused    bool     // nothing that could have an effect has been answered to its owner: see replaceable
+	unlike    bool     // its owner has it set up as no other connection would be
 
 	unread    atomic.Bool  // a stream was closed before its end
 	collected atomic.Int32 // how many segments for it are in the lists of loops' ticks
@@ -57,20 +59,20 @@ func (s *owned) pick() *conn {
 	if s.queuedNow > 0 || len(s.conns) == 0 {
 		return nil
 	}
-	if c := s.conns[0]; c.open() && (c.sent.len() == 0 || c.sent.len() < s.room(c)) {
+	if c := s.conns[0]; c.open() && (c.sent.len() == 0 || c.sent.len() < s.room(c)) && c.isWell() {
 		return c
 	}
 	return nil
 }
 
 func (s *owned) mayWait() error {
-	if len(s.conns) == 0 {
+	if len(s.conns) == 0 && !s.replaceable() {
 		return &LostError{MaybeApplied: false, Err: s.lost}
 	}
 	return nil
 }
 
-func (s *owned) waits() {}
+func (s *owned) waits() { s.replace() }
 
 func (s *owned) took(g *segment) {
 	s.tainted = s.tainted || g.taints
@@ -90,16 +92,21 @@ func (s *owned) refills(*conn) bool { return true }
 
 func (s *owned) connLost(c *conn) (told []*segment) {
 	s.lost = c.dead
+	if s.replaceable() {
+		s.replace()
+		return nil
+	}
 	return s.failQueue(&LostError{MaybeApplied: false, Err: c.dead})
 }
-
-func (s *owned) repeats() bool { return false }
 
 func (s *owned) spare(*conn) bool { return false }
 
 func (s *owned) crowded(err error) error { return err }
 
-func (s *owned) answered(c *conn, _ *segment, status byte) error {
+func (s *owned) answered(c *conn, g *segment, status byte) error {
+	if !g.harmless && g.lease != &s.driver {
+		s.unused = false
+	}
 	if s.unsettled && status == 'I' {
 		s.meaningsChanged(c) // back, maybe
 	}

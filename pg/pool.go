@@ -41,12 +41,16 @@ type pool struct {
 
 // acquire makes a connection the lease's, whose owner must give it back with recycle.
 func (p *pool) acquire(ctx context.Context, own *lease) error {
-	s, err := p.take(ctx)
-	if err == nil {
-		own.grant(&s.line)
-		p.note(s)
+	for {
+		s, err := p.take(ctx)
+		if err != nil {
+			return err
+		}
+		if own.take(s) {
+			p.note(s)
+			return nil
+		}
 	}
-	return err
 }
 
 func (p *pool) take(ctx context.Context) (*owned, error) {

@@ -48,7 +48,10 @@ func (s *Session) Renew(ctx context.Context) (*Session, error) {
 	}
 	taken = true
 	renewed := &Session{db: s.db}
-	renewed.s.grant(s.s.line)
+	if o := s.s.session(); !renewed.s.take(o) {
+		s.db.pool.back(o, false)
+		return nil, &callError{"renewing a session", false, errNotRestored}
+	}
 	return renewed, nil
 }
 
@@ -56,7 +59,8 @@ var errNotRestored = errors.New("what was left behind can't be undone, or the co
 
 // Tidy reports whether nothing is under way on the session, and nothing has been noticed that is
 // left behind: in the texts of the statements, and in what the server says. What a function leaves
-// behind isn't noticed if the server doesn't report it.
+// behind isn't noticed if the server doesn't report it. A session of which Tidy says so is as new: if
+// its connection breaks before the next statement is executed, it gets another one.
 func (s *Session) Tidy() bool {
 	s.s.mu.Lock()
 	defer s.s.mu.Unlock()
@@ -65,7 +69,9 @@ func (s *Session) Tidy() bool {
 		return false
 	}
 	c := s.s.conns[0]
-	return c.open() && c.status == 'I' && c.sent.len() == 0 && len(c.strayed) == 0
+	tidy := c.open() && c.status == 'I' && c.sent.len() == 0 && len(c.strayed) == 0
+	o.unused = o.unused || tidy && !o.unlike
+	return tidy
 }
 
 // Keep makes what the session has now, its role, settings, temporary tables and prepared
@@ -87,6 +93,7 @@ func (s *Session) Keep(ctx context.Context) error {
 	}
 	o := s.s.session()
 	o.private, o.tainted, o.obscure = true, false, false
+	o.unlike, o.unused = true, false
 	return nil
 }
 

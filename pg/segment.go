@@ -174,7 +174,7 @@ func (g *segment) begun() bool {
 
 // answered reports whether something of the answer has come.
 func (g *segment) answered() bool {
-	return g.cur > 0 || g.failure != nil || len(g.steps) > 0 && (g.steps[0].parsed || g.steps[0].bound)
+	return g.cur > 0 || g.failure != nil || len(g.steps) > 0 && (g.steps[0].parsed || g.steps[0].bound || g.steps[0].complete)
 }
 
 // mayLast reports whether a segment that has failed may have left something behind: a statement

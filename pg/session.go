@@ -17,6 +17,11 @@ import (
 // order in which they come. Whether that makes sense, for example in a transaction, is for the
 // owner to know.
 //
+// If the connection breaks before a statement has been executed on it, because the server ends those
+// that are idle for long, or is restarted, the session gets another one, and what had no effect is
+// sent again there. After that its loss is that of all the session had, so every call returns a
+// [LostError].
+//
 // While a transaction is open that was begun with Begin, the session's own statements are in it,
 // too: the server knows of one transaction only. If they are the first ones, BEGIN travels with
 // them.
@@ -181,12 +186,13 @@ func (s *Session) Ping(ctx context.Context) error {
 }
 
 // PID returns the process id of the server's backend, 0 if the connection is lost or isn't the
-// session's any more.
+// session's any more. From then on the session keeps its connection, and is lost with it.
 func (s *Session) PID() uint32 {
 	s.s.mu.Lock()
 	defer s.s.mu.Unlock()
 	if len(s.s.conns) == 0 || s.s.ended() {
 		return 0
 	}
+	s.s.session().unused = false // its owner knows it by that number now
 	return s.s.conns[0].w.pid
 }

@@ -212,6 +212,9 @@ func (s *line) inTransaction() bool {
 	for _, c := range s.conns {
 		return c.status != 'I' || c.sent.len() > 0
 	}
+	if o := s.session(); o != nil && o.replaceable() {
+		return false // it gets another connection, where nothing has begun
+	}
 	return true // lost: the statement itself will tell
 }
 

@@ -12,3 +12,6 @@ func Read(uintptr, []byte) (n int, blocks bool, err error) { return 0, true, nil
 
 // Write reports that it would block.
 func Write(uintptr, []byte) (n int, blocks bool, err error) { return 0, true, nil }
+
+// Peek reports that it would block.
+func Peek(uintptr, []byte) (n int, blocks bool, err error) { return 0, true, nil }

@@ -23,6 +23,14 @@ func Write(fd uintptr, buf []byte) (n int, blocks bool, err error) {
 	return once("write", syscall.Write, fd, buf)
 }
 
+// Peek is Read of a socket, which leaves the bytes where they are.
+func Peek(fd uintptr, buf []byte) (n int, blocks bool, err error) {
+	return once("recvfrom", func(fd int, buf []byte) (int, error) {
+		n, _, err := syscall.Recvfrom(fd, buf, syscall.MSG_PEEK)
+		return n, err
+	}, fd, buf)
+}
+
 func once(name string, call func(fd int, buf []byte) (int, error), fd uintptr, buf []byte) (int, bool, error) {
 	for {
 		n, err := call(int(fd), buf)

@@ -1,0 +1,83 @@
+package pg
+
+import "fmt"
+
+// A server ends connections that are idle for long, or all of them when it is restarted, and it can
+// do so in the moment before an owner's first statement. As long as nothing has been executed for the
+// owner, one connection is as good as another. So the session stays the owner's, with the lease, the
+// transaction that is about to begin and the segments, and gets another connection.
+
+// replaceable reports whether the session may have another connection in place of one that breaks. It
+// needs the mutex.
+func (s *owned) replaceable() bool { return s.unused && !s.closing }
+
+// repeats is all or nothing, since what is sent on a session may rely on what was sent before. What
+// the server may have executed isn't repeated, though it was rolled back: not everything that a
+// statement does is.
+func (s *owned) repeats(sent []*segment, fates []aftermath) bool {
+	can := s.unused && !s.closing
+	for i, g := range sent {
+		can = can && fates[i] == unmoved && g.losses < maxLosses && (g.harmless || !g.abandoned.Load())
+	}
+	s.unused = can
+	return can
+}
+
+// replace makes another connection if the session has none, and segments wait for it. It needs the
+// mutex.
+func (s *owned) replace() {
+	if len(s.conns) > 0 || s.connecting > 0 || s.queuedNow == 0 || !s.replaceable() {
+		return
+	}
+	s.connecting++
+	if !s.db.spawn(s.reconnect) {
+		s.connecting--
+	}
+	s.heedAll()
+}
+
+// reconnect makes another connection for what waits on the session.
+func (s *owned) reconnect() {
+	w, err := s.db.connect(s.db.ctx)
+	s.mu.Lock()
+	s.connecting--
+	var c *conn
+	switch {
+	case err == nil && !s.closing:
+		c = s.add(w)
+	case err == nil:
+		_ = w.net.Close() // whatever that says
+	}
+	if c != nil {
+		s.pull(c)
+		c.ensureReader()
+		s.heedAll()
+		s.finishUp(c)
+		return
+	}
+	if s.closing || err == nil {
+		err = ErrClosed
+	}
+	s.unused = false
+	s.lost = fmt.Errorf("%w; and there is no other connection: %w", s.lost, err)
+	told := s.failQueue(&LostError{MaybeApplied: false, Err: s.lost})
+	idle := s.idleNow()
+	s.mu.Unlock()
+	s.onLost()
+	for _, g := range told {
+		g.tell()
+	}
+	for _, fn := range idle {
+		fn()
+	}
+}
+
+// lostBy returns why the session has no connection.
+func (s *owned) lostBy() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lost == nil {
+		return ErrClosed
+	}
+	return s.lost
+}

@@ -1,0 +1,335 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/testserver"
+)
+
+// A use is a way to insert a row with what is executed first on a connection.
+type use struct {
+	name string
+	do   func(ctx context.Context, db *DB, pause func(), id int) error
+}
+
+const insertSQL = "insert into t values ($1)"
+
+// uses are all of them. pause is where time passes between having a connection and using it.
+var uses = []use{
+	{"exec", func(ctx context.Context, db *DB, _ func(), id int) error {
+		_, err := db.Exec(ctx, insertSQL, id)
+		return err
+	}},
+	{"query", func(ctx context.Context, db *DB, _ func(), id int) error {
+		return db.QueryRow(ctx, "insert into t values ($1) returning id", id).Scan(&id)
+	}},
+	{"batch", func(ctx context.Context, db *DB, _ func(), id int) error {
+		b := &pgx.Batch{}
+		b.Queue("select 1")
+		b.Queue(insertSQL, id)
+		return db.SendBatch(ctx, b).Close()
+	}},
+	{"begin", func(ctx context.Context, db *DB, pause func(), id int) error {
+		return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+			pause()
+			_, err := tx.Exec(ctx, insertSQL, id)
+			return err
+		})
+	}},
+	{"begin with options, script", func(ctx context.Context, db *DB, pause func(), id int) error {
+		return pgx.BeginTxFunc(ctx, db, pgx.TxOptions{IsoLevel: pgx.Serializable}, func(tx pgx.Tx) error {
+			pause()
+			_, err := tx.Exec(ctx, fmt.Sprintf("select 1; insert into t values (%d)", id))
+			return err
+		})
+	}},
+	{"savepoint", func(ctx context.Context, db *DB, pause func(), id int) error {
+		return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+			pause()
+			return pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
+				_, err := tx.Exec(ctx, insertSQL, id)
+				return err
+			})
+		})
+	}},
+	{"batch that begins", func(ctx context.Context, db *DB, _ func(), id int) error {
+		b := &pgx.Batch{}
+		b.BeginTx(pgx.TxOptions{})
+		b.Queue(insertSQL, id)
+		br := db.SendBatch(ctx, b)
+		if err := br.Close(); err != nil {
+			return errors.Join(err, br.Tx().Rollback(ctx))
+		}
+		return br.Tx().Commit(ctx)
+	}},
+	{"session", func(ctx context.Context, db *DB, pause func(), id int) error {
+		s, err := db.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer s.Release()
+		pause()
+		_, err = s.Exec(ctx, insertSQL, id)
+		return err
+	}},
+	{"transaction of a session", func(ctx context.Context, db *DB, pause func(), id int) error {
+		s, err := db.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer s.Release()
+		return pgx.BeginFunc(ctx, s, func(tx pgx.Tx) error {
+			pause()
+			_, err := tx.Exec(ctx, insertSQL, id)
+			return err
+		})
+	}},
+	{"dialed session", func(ctx context.Context, db *DB, pause func(), id int) error {
+		s, err := db.Dial(ctx)
+		if err != nil {
+			return err
+		}
+		defer s.Release()
+		pause()
+		_, err = s.Exec(ctx, insertSQL, id)
+		return err
+	}},
+	{"copy", func(ctx context.Context, db *DB, _ func(), id int) error {
+		_, err := db.CopyFrom(ctx, pgx.Identifier{"t"}, []string{"id"}, pgx.CopyFromRows([][]any{{id}}))
+		return err
+	}},
+	{"copy in a transaction", func(ctx context.Context, db *DB, pause func(), id int) error {
+		return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+			pause()
+			_, err := tx.CopyFrom(ctx, pgx.Identifier{"t"}, []string{"id"}, pgx.CopyFromRows([][]any{{id}}))
+			return err
+		})
+	}},
+	{"stream", func(ctx context.Context, db *DB, _ func(), id int) error {
+		rows, err := db.Stream(ctx, "insert into t values ($1) returning id", id)
+		if err != nil {
+			return err
+		}
+		_, err = pgx.CollectRows(rows, pgx.RowTo[int])
+		return err
+	}},
+}
+
+// each has the uses insert a row each, so many times at once, and requires that none fails and each row
+// is there once.
+func each(t *testing.T, ctx context.Context, c colour, db *DB, target testserver.Target, rounds, at int, before func(round int), pause func()) {
+	n := at * len(uses)
+	for round := range rounds {
+		before(round)
+		errs := c.together(ctx, n, func(ctx context.Context, i int) error {
+			pause()
+			return uses[i%len(uses)].do(ctx, db, pause, round*n+i)
+		})
+		for i, err := range errs {
+			require.NoError(t, err, "round %d, %s", round, uses[i%len(uses)].name)
+		}
+	}
+	require.Equal(t, fmt.Sprintf("%d\n%d", rounds*n, rounds*n), target.MustQuery(t, "select count(*) from t union all select count(distinct id) from t"))
+}
+
+// connects returns how many connections there have been.
+func connects(db *DB) int {
+	n := db.Stats().Connects + db.Stats().SessionOpens
+	for _, s := range db.pool.list() {
+		s.mu.Lock()
+		n += s.stats.Connects - 1
+		s.mu.Unlock()
+	}
+	return int(n)
+}
+
+// The server ends connections that are idle for so long, and callers use theirs at about that moment:
+// none of them notices.
+func TestIdleSessionTimeoutAtTheMomentOfUse(t *testing.T) {
+	const idle = 300 * time.Millisecond
+	for _, options := range []string{"", "&pipeline=off"} {
+		t.Run("pipeline"+options, func(t *testing.T) {
+			bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+				target := testserver.Postgres(t).Database(t)
+				target.MustQuery(t, "create table t (id int)")
+				db := openAt(t, target.URL()+options+fmt.Sprintf("&pool_sessions=15&idle_session_timeout=%d", idle.Milliseconds()))
+				pause := func() { // this is what is tried, and nothing is waited for
+					_ = repaint.Sleep(ctx, idle*9/10+rand.N(idle/5))
+				}
+				each(t, ctx, c, db, target, 4, 1, func(int) {}, pause)
+				require.Greater(t, connects(db), 15, "connections that were lost have been replaced")
+			})
+		})
+	}
+}
+
+// An administrator ends all connections, just before they are used.
+func TestTerminatedBackendsAtTheMomentOfUse(t *testing.T) {
+	for _, options := range []string{"", "&pipeline=off"} {
+		t.Run("pipeline"+options, func(t *testing.T) {
+			bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+				target := testserver.Postgres(t).Database(t)
+				target.MustQuery(t, "create table t (id int)")
+				db := openAt(t, target.URL()+options+"&pool_sessions=30&application_name=ends")
+				killer, err := openAt(t, target.URL()).Acquire(ctx)
+				require.NoError(t, err)
+				defer killer.Release()
+				before := func(int) {
+					_, err := killer.Exec(ctx, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ends' and datname = current_database()")
+					require.NoError(t, err)
+				}
+				each(t, ctx, c, db, target, 4, 1, before, func() {})
+				require.Greater(t, connects(db), 15, "connections that were lost have been replaced")
+			})
+		})
+	}
+}
+
+// PgBouncer ends clients that are idle.
+func TestPgBouncersIdleTimeoutAtTheMomentOfUse(t *testing.T) {
+	srv := testserver.Postgres(t)
+	bouncer := testserver.PgBouncer(t, srv.Target, "transaction", "default_pool_size=20", "client_idle_timeout=1", "server_idle_timeout=1")
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		target := srv.Database(t)
+		target.MustQuery(t, "create table t (id int)")
+		db := openAt(t, through(target, bouncer).URL()+"&default_query_exec_mode=exec&pool_sessions=40")
+		idle := func() { _ = repaint.Sleep(ctx, 600*time.Millisecond+rand.N(time.Second)) }
+		each(t, ctx, c, db, target, 2, 2, func(int) { idle() }, func() {})
+	})
+}
+
+// A connection is closed without a word while it has nothing to do, and used at once. Nobody can know
+// then what has become of a statement that was sent, so it isn't sent there.
+func TestClosedWithoutAWordAtTheMomentOfUse(t *testing.T) {
+	for _, options := range []string{"", "&pipeline=off"} {
+		t.Run("pipeline"+options, func(t *testing.T) {
+			bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+				db, proxy, target := proxied(t, options+"&pool_sessions=30")
+				target.MustQuery(t, "create table t (id int)")
+				before := func(int) {
+					until(t, ctx, "connections that are being made", func() bool {
+						db.pool.mu.Lock()
+						connecting := db.pool.connecting
+						db.pool.mu.Unlock()
+						return connecting == 0 && db.Stats().Connecting == 0
+					})
+					_ = repaint.Sleep(ctx, 2*restful) // what has just been answered isn't looked at
+					proxy.Cut()
+				}
+				each(t, ctx, c, db, target, 4, 1, before, func() {})
+				require.Greater(t, connects(db), 15, "connections that were lost have been replaced")
+			})
+		})
+	}
+}
+
+// What a session has goes with its connection: once something was executed there it isn't replaced, nor
+// when its owner knows the connection by its number, or has set it up.
+func TestASessionThatHasSomethingIsLostWithItsConnection(t *testing.T) {
+	for name, use := range map[string]func(ctx context.Context, s *Session) error{
+		"a statement":   func(ctx context.Context, s *Session) error { _, err := s.Exec(ctx, "set timezone = 'UTC'"); return err },
+		"a query":       func(ctx context.Context, s *Session) error { return s.QueryRow(ctx, "select 1").Scan(new(int)) },
+		"its number":    func(_ context.Context, s *Session) error { s.PID(); return nil },
+		"its own setup": func(ctx context.Context, s *Session) error { return s.Keep(ctx) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+				db, target := open(t, "&application_name=ends")
+				s, err := db.Acquire(ctx)
+				require.NoError(t, err)
+				defer s.Release()
+				require.NoError(t, use(ctx, s))
+				target.MustQuery(t, "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'ends'")
+				_, err = s.Exec(ctx, "select 1")
+				var lost *LostError
+				require.ErrorAs(t, err, &lost)
+				until(t, ctx, "the loss", func() bool { return db.Stats().Sessions == 0 })
+				_, err = s.Exec(ctx, "select 1")
+				require.ErrorAs(t, err, &lost)
+				require.False(t, lost.MaybeApplied)
+			})
+		})
+	}
+}
+
+// A session whose connection can't be replaced says why, and its place in the pool is free.
+func TestASessionWithoutAnotherConnection(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, proxy, _ := proxied(t, "&pool_sessions=1&pool_lanes=1")
+		s, err := db.Acquire(ctx)
+		require.NoError(t, err)
+		proxy.Refuse()
+		proxy.Cut()
+		_, err = s.Exec(ctx, "select 1")
+		var lost *LostError
+		require.ErrorAs(t, err, &lost)
+		require.False(t, lost.MaybeApplied)
+		require.ErrorContains(t, err, "no other connection")
+		s.Release()
+		proxy.Admit()
+		s, err = db.Acquire(ctx)
+		require.NoError(t, err)
+		_, err = s.Exec(ctx, "select 1")
+		require.NoError(t, err)
+		s.Release()
+	})
+}
+
+// Statements that wait for another connection can be given up, and their transaction has not begun then.
+func TestGivingUpWhileAnotherConnectionIsMade(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, proxy, target := proxied(t, "&pool_sessions=1&pool_lanes=1")
+		target.MustQuery(t, "create table t (id int)")
+		tx, err := db.Begin(ctx)
+		require.NoError(t, err)
+		proxy.Cut()
+		proxy.Stall()
+		hasty, cancel := context.WithCancel(ctx)
+		wait := c.start(ctx, func(context.Context) error { _, err := tx.Exec(hasty, insertSQL, 1); return err })
+		until(t, ctx, "the statement that waits", func() bool {
+			s := db.pool.list()[0]
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.connecting > 0 && s.queuedNow > 0
+		})
+		cancel()
+		require.ErrorIs(t, wait(), context.Canceled)
+		proxy.Resume()
+		_, err = tx.Exec(ctx, insertSQL, 2)
+		require.NoError(t, err)
+		require.Equal(t, "0", target.MustQuery(t, "select count(*) from t"), "it is in a transaction")
+		require.NoError(t, tx.Commit(ctx))
+		require.Equal(t, "2", target.MustQuery(t, "select id from t"))
+	})
+}
+
+// After the first statement nothing is sent again, whatever the server says.
+func TestATransactionThatHasBegunIsNotMovedToAnotherConnection(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		target := testserver.Postgres(t).Database(t)
+		target.MustQuery(t, "create table t (id int)")
+		db := openAt(t, target.URL()+"&"+url.Values{"idle_in_transaction_session_timeout": {"20"}}.Encode())
+		tx, err := db.Begin(ctx)
+		require.NoError(t, err)
+		_, err = tx.Exec(ctx, insertSQL, 1)
+		require.NoError(t, err)
+		until(t, ctx, "the end of the backend", func() bool {
+			return target.MustQuery(t, "select count(*) from pg_stat_activity where state like 'idle in%' and datname = current_database()") == "0"
+		})
+		_, err = tx.Exec(ctx, insertSQL, 2)
+		require.ErrorIs(t, err, ErrConnLost)
+		require.ErrorIs(t, tx.Commit(ctx), ErrConnLost)
+		require.Equal(t, "0", target.MustQuery(t, "select count(*) from t"))
+
+	})
+}

@@ -27,6 +27,7 @@ func TestImportsPointOneWay(t *testing.T) {
 		{"db/internal/telling", "", false},
 		{"db/internal/scanning", "sqltext db/backend db/internal/fields db/internal/telling internal/redact", false},
 		{"db/internal/statements", "sqltext db/backend db/internal/fields internal/cache internal/redact", false},
+		{"db/internal/turns", ". greenlet loop sqltext db/backend internal/callsite internal/explore internal/nonblock internal/redact", false},
 		{"internal/thirdparty", ". greenlet loop sqltext db/backend internal/cache internal/callsite internal/explore internal/nonblock internal/redact db/backend/sqlbackend", true},
 		{"repainttest", ". greenlet loop internal/callsite internal/explore internal/nonblock internal/webpage", false},
 	} {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/db/internal/telling"
+	"github.com/seed1239206e/repaint/db/internal/turns"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -23,7 +24,7 @@ import (
 // is free again, see also [ReportLeaks].
 type Conn struct {
 	e    *Engine
-	p    *pool
+	p    *turns.Pool
 	conf connConfig
 	free bool // it doesn't wait at the gate, see Engine.freeToSetUp
 	// setsUp: it is Events.Connect's. Its connection belongs to whoever connects, who also ends it.
@@ -55,9 +56,9 @@ const (
 // checkout is what a Conn has to give back. The collector's watch over the Conn
 // refers to it, so it must not refer to the Conn.
 type checkout struct {
-	c    *physical // nil in a Conn that is unbound or closed
-	held pass      // the gate's, while a transaction needs it
-	leak *leak     // nil if nobody wants to know
+	c    *turns.Conn // nil in a Conn that is unbound or closed
+	held turns.Pass  // the gate's, while a transaction needs it
+	leak *leak       // nil if nobody wants to know
 	gone runtime.Cleanup
 }
 
@@ -66,25 +67,25 @@ func (e *Engine) Connect(ctx context.Context, opts ...ConnOption) (*Conn, error)
 	if err := loop.ContextError(ctx); err != nil {
 		return nil, e.fail(ctx, "connect", nil, err)
 	}
-	c := e.newConn(e.pool)
+	c := e.newConn(e.turns.Pool)
 	for _, opt := range opts {
 		opt.conn(&c.conf)
 	}
 	if err := checkIsolation("connect", c.conf.tx); err != nil {
 		return nil, e.fail(ctx, "connect", nil, err)
 	}
-	physical, err := e.pool.acquire(ctx)
+	physical, err := e.turns.Pool.Acquire(ctx)
 	if err != nil {
 		return nil, e.fail(ctx, "connect", nil, err)
 	}
-	physical.lent = true
+	physical.Lent = true
 	c.c, c.state = physical, connOpen
 	c.watch(1)
 	return c, nil
 }
 
 // newConn returns an unbound Conn.
-func (e *Engine) newConn(p *pool) *Conn {
+func (e *Engine) newConn(p *turns.Pool) *Conn {
 	return &Conn{e: e, p: p, conf: e.conf.conn, checkout: &checkout{}}
 }
 
@@ -99,13 +100,13 @@ func (c *Conn) watch(skip int) {
 }
 
 // collected gives back what a Conn had that the garbage collector has found.
-func (e *Engine) collected(p *pool, out *checkout) {
+func (e *Engine) collected(p *turns.Pool, out *checkout) {
 	e.leaks.collected(out.leak, e.conf.onLeak)
 	if out.c == nil {
-		e.gate.leave(out.held)
+		e.turns.Gate.Leave(out.held)
 		return
 	}
-	p.abandon(out.c, func() { e.gate.leave(out.held) })
+	e.turns.Abandon(p, out.c, out.held)
 }
 
 // Exec runs a statement, or a script without parameters. A script is no
@@ -174,7 +175,7 @@ func (c *Conn) Invalidate() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.c != nil {
-		c.c.spent = true
+		c.c.Spent = true
 	}
 }
 
@@ -282,7 +283,7 @@ func (c *Conn) doCall(ctx context.Context, tx *Tx, op string, call *call) error 
 	if err := c.start(tx, op, call.Statement.Source); err != nil {
 		return c.e.fail(ctx, op, call, err)
 	}
-	held := noPass
+	held := turns.NoPass
 	killed := true
 	defer func() {
 		c.end(ctx, killed, held)
@@ -301,27 +302,27 @@ func (c *Conn) doCall(ctx context.Context, tx *Tx, op string, call *call) error 
 
 // enter checks whether the statement may run, and waits for its turn if it is in
 // no transaction. The Conn is running.
-func (c *Conn) enter(ctx context.Context, tx *Tx, op string, call *call) (pass, error) {
+func (c *Conn) enter(ctx context.Context, tx *Tx, op string, call *call) (turns.Pass, error) {
 	st := call.Statement
 	if err := loop.ContextError(ctx); err != nil {
-		return noPass, err
+		return turns.NoPass, err
 	}
 	switch {
 	case tx == nil && c.conf.tx.ReadOnly && st.Writes:
-		return noPass, fail(op, ErrReadOnly, "the Conn was opened as read-only")
+		return turns.NoPass, fail(op, ErrReadOnly, "the Conn was opened as read-only")
 	case tx == nil && c.free:
-		return noPass, nil
+		return turns.NoPass, nil
 	case tx == nil:
 		if err := turn(ctx, st.Text); err != nil {
-			return noPass, err
+			return turns.NoPass, err
 		}
-		return c.e.gate.enter(ctx, st.Writes, true, st.Source)
+		return c.e.turns.Gate.Enter(ctx, st.Writes, true, st.Source)
 	case tx.opts.ReadOnly && st.Writes:
-		return noPass, fail(op, ErrReadOnly, "the transaction was begun as read-only")
+		return turns.NoPass, fail(op, ErrReadOnly, "the transaction was begun as read-only")
 	case st.EndsTx:
-		return noPass, misuse(op, "%s would commit the transaction before it runs this; run it outside of a transaction", c.e.dialect.Name())
+		return turns.NoPass, misuse(op, "%s would commit the transaction before it runs this; run it outside of a transaction", c.e.dialect.Name())
 	}
-	return noPass, nil
+	return turns.NoPass, nil
 }
 
 // run runs the statement, and before it what begins the transaction, if that has
@@ -336,9 +337,9 @@ func (c *Conn) run(ctx context.Context, tx *Tx, op string, call *call) error {
 			}
 		}
 		if !ran {
-			err = c.c.session.Do(call.discreet(ctx), &call.Call)
+			err = c.c.Session.Do(call.discreet(ctx), &call.Call)
 		}
-		c.c.mark(call.st)
+		c.c.Mark(call.st.Traits)
 		if err == nil {
 			return nil
 		}
@@ -362,7 +363,7 @@ func (c *Conn) start(tx *Tx, op, what string) error {
 		return tx.over(op)
 	case c.state >= connClosing:
 		return fail(op, ErrClosed, "the Conn is closed")
-	case c.c != nil && c.c.bad:
+	case c.c != nil && c.c.Bad:
 		return fail(op, ErrDisconnected, "the connection was lost; close the Conn and Connect again")
 	case tx == nil && c.tx != nil:
 		return misuse(op, "a transaction is open on the Conn; use its Tx until it has ended")
@@ -389,12 +390,12 @@ func (c *Conn) inUse(op string) error {
 
 // end ends a call. If it was left, by a panic, runtime.Goexit or because the caller's greenlet is
 // killed, while nobody knows what the session is doing, the Conn is lost.
-func (c *Conn) end(ctx context.Context, killed bool, held pass) {
+func (c *Conn) end(ctx context.Context, killed bool, held turns.Pass) {
 	if killed && !c.isQuiet() {
 		c.lose(held)
 		return
 	}
-	c.e.gate.leave(held)
+	c.e.turns.Gate.Leave(held)
 	c.mu.Lock()
 	closing := c.state == connClosing
 	if !closing {
@@ -416,7 +417,7 @@ func (c *Conn) isQuiet() bool {
 	if c.tx != nil && c.tx.begun() {
 		status = backend.InTx
 	}
-	return c.c.isQuiet(status)
+	return c.c.IsQuiet(status)
 }
 
 // finish rolls back what is open and gives the connection back. The Conn is
@@ -425,7 +426,7 @@ func (c *Conn) finish(ctx context.Context) {
 	killed := true
 	defer func() {
 		if killed {
-			c.lose(noPass)
+			c.lose(turns.NoPass)
 		}
 	}()
 	lost := false
@@ -433,14 +434,14 @@ func (c *Conn) finish(ctx context.Context) {
 		var done context.CancelFunc
 		ctx, done = backend.Ending(ctx, c.e.cleanup)
 		defer done()
-		lost = c.c.session.Rollback(ctx) != nil
+		lost = c.c.Session.Rollback(ctx) != nil
 	}
 	killed = false
 	physical, held := c.leave()
-	defer c.e.gate.leave(held)
+	defer c.e.turns.Gate.Leave(held)
 	if physical != nil && !c.setsUp {
-		physical.bad = physical.bad || lost
-		c.p.release(ctx, physical)
+		physical.Bad = physical.Bad || lost
+		c.p.Release(ctx, physical)
 	}
 }
 
@@ -464,32 +465,32 @@ func (c *Conn) takeBack() error {
 }
 
 // lose gives up a connection on which a call may still be running.
-func (c *Conn) lose(held pass) {
+func (c *Conn) lose(held turns.Pass) {
 	physical, mine := c.leave()
 	leave := func() {
-		c.e.gate.leave(held)
-		c.e.gate.leave(mine)
+		c.e.turns.Gate.Leave(held)
+		c.e.turns.Gate.Leave(mine)
 	}
 	switch {
 	case physical == nil:
 		leave()
 	case c.setsUp:
-		physical.bad = true
+		physical.Bad = true
 		leave()
 	default:
-		c.p.abandon(physical, leave)
+		c.p.Abandon(physical, leave)
 	}
 }
 
 // leave ends the Conn's life and returns what it had.
-func (c *Conn) leave() (*physical, pass) {
+func (c *Conn) leave() (*turns.Conn, turns.Pass) {
 	c.gone.Stop()
 	c.e.leaks.forget(c.leak)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	physical, held := c.c, c.held
 	c.tx.close(errConnClosed)
-	c.c, c.tx, c.held, c.running, c.state = nil, nil, noPass, "", connClosed
+	c.c, c.tx, c.held, c.running, c.state = nil, nil, turns.NoPass, "", connClosed
 	return physical, held
 }
 
@@ -503,13 +504,13 @@ func (c *Conn) after(ctx context.Context, tx *Tx, wrote bool, err, wrapped error
 		c.e.examine(c.p, c.c, err)
 		return wrapped
 	}
-	status := c.c.session.Status()
+	status := c.c.Session.Status()
 	_, cancelled := ofContext(ctx, err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case status == Broken:
-		c.c.bad = true
+		c.c.Bad = true
 		fallthrough
 	case status == Idle:
 		for t := tx; t != nil; t = t.parent {

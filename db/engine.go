@@ -11,6 +11,7 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/db/internal/statements"
 	"github.com/seed1239206e/repaint/db/internal/telling"
+	"github.com/seed1239206e/repaint/db/internal/turns"
 	"github.com/seed1239206e/repaint/internal/explore"
 	"github.com/seed1239206e/repaint/loop"
 )
@@ -31,10 +32,8 @@ type Engine struct {
 	shared     backend.Shared    // the connector, if it can do without a connection; else nil
 	statements statements.Cache
 	cleanup    time.Duration // for what ends something; 0 is no limit
-	gate       *gate         // nil where the database arbitrates between writers
 	events     events
-	pool       *pool
-	writers    *pool // one connection, for whoever has the gate; else the pool
+	turns      turns.Turns
 	leaks      leaks
 
 	natives statements.NativeCache // for SQL
@@ -105,12 +104,12 @@ func open(ctx context.Context, d Dialect, u *URL, conf config, connector backend
 		c.LimitEndings(e.cleanup)
 	}
 	e.events.add(conf.events)
-	e.pool = e.newPool(size, max)
-	e.writers = e.pool
+	e.turns.Pool = e.newPool(size, max)
+	e.turns.Writers = e.turns.Pool
 	// With one connection for everything the pool itself is the gate.
 	if limits.OneWriter && limits.MaxConns != 1 {
-		e.gate = newGate(limits.WriterExcludesReaders, conf.poolTimeout)
-		e.writers = e.newPool(1, 1)
+		e.turns.Gate = turns.NewGate(limits.WriterExcludesReaders, conf.poolTimeout, e.turnTimeout)
+		e.turns.Writers = e.newPool(1, 1)
 	}
 
 	if s, ok := connector.(backend.Shared); ok && e.shares() {
@@ -122,12 +121,12 @@ func open(ctx context.Context, d Dialect, u *URL, conf config, connector backend
 			e.giveUp()
 		}
 	}()
-	first := e.writers
-	c, err := first.acquire(ctx)
+	first := e.turns.Writers
+	c, err := first.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	first.release(ctx, c)
+	first.Release(ctx, c)
 	if c, ok := connector.(backend.Converter); ok {
 		e.converter = c
 	}
@@ -146,7 +145,7 @@ func (e *Engine) giveUp() {
 		return
 	}
 	go func() {
-		ctx, done := context.WithTimeout(context.Background(), orphanTime)
+		ctx, done := context.WithTimeout(context.Background(), turns.OrphanTime)
 		defer done()
 		e.shut(ctx, why)
 		_ = e.connector.Close()
@@ -157,11 +156,7 @@ func (e *Engine) giveUp() {
 func (e *Engine) shut(ctx context.Context, why error) (out int) {
 	ending, done := backend.Ending(ctx, e.cleanup)
 	defer done()
-	out = e.pool.close(ctx, ending, why)
-	if e.writers != e.pool {
-		out += e.writers.close(ctx, ending, why)
-	}
-	return out
+	return e.turns.Close(ctx, ending, why)
 }
 
 // shares tells whether statements may go where others' do, too: not if connections
@@ -172,37 +167,47 @@ func (e *Engine) shares() bool {
 			return false
 		}
 	}
-	return e.gate == nil
+	return e.turns.Gate == nil
 }
 
-func (e *Engine) newPool(size, max int) *pool {
-	p := &pool{size: size, max: max, lifetime: e.conf.maxLifetime, ping: e.conf.prePing, cleanup: e.cleanup}
-	p.timeout = e.conf.poolTimeout
-	p.dials, p.stopDials = context.WithCancelCause(context.Background())
-	p.connect = func(ctx context.Context, c *physical) (err error) {
-		c.session, err = e.connector.Connect(ctx)
-		return err
+func (e *Engine) newPool(size, max int) *turns.Pool {
+	conf := turns.PoolConfig{
+		Size: size, Max: max, Timeout: e.conf.poolTimeout, Lifetime: e.conf.maxLifetime, Cleanup: e.cleanup, Ping: e.conf.prePing,
+		Connect: e.connector.Connect, Unreachable: e.unreachable, TimedOut: e.poolTimeout,
+		Given: e.events.given, Back: e.events.back,
 	}
-	p.unreachable = e.unreachable
+	var p *turns.Pool
 	if e.events.connects {
-		p.setUp = func(ctx context.Context, c *physical) error {
+		conf.SetUp = func(ctx context.Context, c *turns.Conn) error {
 			if err := e.events.connected(ctx, e, p, c); err != nil {
 				return e.unreachable(ctx, err)
 			}
 			return nil
 		}
 	}
-	p.given, p.back = e.events.given, e.events.back
+	p = turns.NewPool(conf)
 	return p
+}
+
+// poolTimeout returns the error of a caller that has waited too long for a connection.
+func (e *Engine) poolTimeout(places, waiting int) error {
+	err := fail("connect", ErrPoolTimeout, "waited %v for a connection: all %d are in use, and %d more callers wait",
+		e.conf.poolTimeout, places, waiting)
+	err.Hint = "close every Conn, don't ask for a second one while holding the first, or raise pool_size or pool_timeout"
+	return err
+}
+
+// turnTimeout returns the error of a caller that has waited too long for its turn to read or write.
+func (e *Engine) turnTimeout(holder string, waiting int) error {
+	err := fail("wait", ErrBusy, "waited %v for the turn to read or write: %s, and %d more wait", e.conf.poolTimeout, holder, waiting)
+	err.Hint = "inside a transaction use its Tx, not the Engine; keep transactions short, or raise pool_timeout"
+	return err
 }
 
 // Invalidate has every connection that exists now replaced before its next use,
 // those in use when they come back: after a failover, say, or a changed password.
 func (e *Engine) Invalidate() {
-	e.pool.invalidate()
-	if e.writers != e.pool {
-		e.writers.invalidate()
-	}
+	e.turns.Invalidate()
 }
 
 // URL returns what the Engine was opened with. It prints without the password.
@@ -278,11 +283,8 @@ func (e *Engine) BeginTx(ctx context.Context, opts ...TxOption) (*Tx, error) {
 
 func (e *Engine) beginTx(ctx context.Context, opts []TxOption) (*Tx, error) {
 	o := e.conf.conn.txOptions(opts)
-	p := e.writers
-	if o.ReadOnly {
-		p = e.pool
-	}
-	if err := p.isClosed(); err != nil {
+	p := e.turns.PoolFor(!o.ReadOnly)
+	if err := p.Closed(); err != nil {
 		return nil, e.fail(ctx, "begin", nil, err)
 	}
 	tx, err := e.newConn(p).begin(ctx, nil, o)
@@ -310,7 +312,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	why := fail("use the engine", ErrClosed, "the Engine for %s is closed", e.url)
 	e.door.close()
-	e.gate.close(why)
+	e.turns.Gate.Close(why)
 	out := e.shut(ctx, why)
 	var unfinished error
 	if s, ok := e.connector.(backend.Shared); ok {
@@ -397,40 +399,6 @@ func (e *Engine) refuse(query string, err *Error) error {
 	return err
 }
 
-// checkOut gets a connection of p and the pass that goes with it, in the order that gate has.
-func (e *Engine) checkOut(ctx context.Context, p *pool, write bool, what string) (c *physical, held pass, err error) {
-	if e.reserved(p) {
-		held, err = e.gate.enter(ctx, true, false, what)
-		if err != nil {
-			return nil, noPass, err
-		}
-		defer func() {
-			if c == nil { // also if the caller is killed while it waits
-				e.gate.leave(held)
-				held = noPass
-			}
-		}()
-		c, err = p.acquire(ctx)
-		return c, held, err
-	}
-	got, err := p.acquire(ctx)
-	if err != nil {
-		return nil, noPass, err
-	}
-	defer func() {
-		if c == nil {
-			p.release(ctx, got)
-		}
-	}()
-	if held, err = e.gate.enter(ctx, write, true, what); err == nil {
-		c = got
-	}
-	return c, held, err
-}
-
-// reserved tells whether the connection of p is for who has the pass to write.
-func (e *Engine) reserved(p *pool) bool { return e.gate != nil && p == e.writers }
-
 // once runs a statement on a connection of its own.
 func (e *Engine) once(ctx context.Context, op string, call *call) error {
 	if e.events.execution {
@@ -478,7 +446,7 @@ func (e *Engine) attempt(ctx context.Context, call *call) error {
 		return err
 	}
 	if e.shared != nil && !st.Session {
-		if err := e.pool.isClosed(); err != nil {
+		if err := e.turns.Pool.Closed(); err != nil {
 			return err
 		}
 		if err := e.shared.Once(ctx, &call.Call); err != driver.ErrSkip {
@@ -492,15 +460,15 @@ func (e *Engine) attempt(ctx context.Context, call *call) error {
 		}
 	}
 	if !converted || explores() {
-		p := e.poolFor(st)
-		c, held, err := e.checkOut(ctx, p, st.Writes, st.Source)
+		p := e.turns.PoolFor(st.Writes)
+		c, held, err := e.turns.CheckOut(ctx, p, st.Writes, st.Source)
 		if err != nil {
 			return err
 		}
 		return e.on(ctx, p, held, c, call)
 	}
 	if !repaint.InGreenlet() {
-		if p, held, c := e.idle(st); c != nil {
+		if p, held, c := e.turns.Idle(st.Writes, st.Source); c != nil {
 			return e.on(ctx, p, held, c, call)
 		}
 	}
@@ -525,48 +493,20 @@ func turn(ctx context.Context, text string) error {
 // explores reports whether the caller is in a loop that explores schedules.
 func explores() bool { return explore.Of(repaint.CurrentLoop()) != nil }
 
-// idle returns an idle connection for a statement that may begin at once, or nil.
-func (e *Engine) idle(st *statements.Statement) (p *pool, held pass, c *physical) {
-	held, ok := e.gate.tryEnter(st.Writes, st.Source)
-	if !ok {
-		return nil, noPass, nil
-	}
-	p = e.poolFor(st)
-	if c = p.takeIdle(); c == nil {
-		e.gate.leave(held)
-	}
-	return p, held, c
-}
-
-// poolFor returns the pool that has the connection for a statement.
-func (e *Engine) poolFor(st *statements.Statement) *pool {
-	if st.Writes {
-		return e.writers
-	}
-	return e.pool
-}
-
 // on runs the statement on the connection c of p, and gives that and the pass back. If the
 // caller is killed while it runs, that happens when the database is done with it.
-func (e *Engine) on(ctx context.Context, p *pool, held pass, c *physical, call *call) error {
+func (e *Engine) on(ctx context.Context, p *turns.Pool, held turns.Pass, c *turns.Conn, call *call) error {
 	killed := true
-	defer func() {
-		if killed && !c.isQuiet(backend.Idle) {
-			p.abandon(c, func() { e.gate.leave(held) })
-			return
-		}
-		defer e.gate.leave(held)
-		p.release(ctx, c)
-	}()
+	defer func() { e.turns.GiveBack(ctx, p, held, c, killed && !c.IsQuiet(backend.Idle)) }()
 	err := e.do(ctx, p, c, call)
 	killed = false
 	return err
 }
 
 // do runs the statement on a connection outside of any transaction.
-func (e *Engine) do(ctx context.Context, p *pool, c *physical, call *call) error {
-	err := c.session.Do(call.discreet(ctx), &call.Call)
-	c.mark(call.st)
+func (e *Engine) do(ctx context.Context, p *turns.Pool, c *turns.Conn, call *call) error {
+	err := c.Session.Do(call.discreet(ctx), &call.Call)
+	c.Mark(call.st.Traits)
 	if err != nil {
 		e.examine(p, c, err)
 	}
@@ -574,16 +514,16 @@ func (e *Engine) do(ctx context.Context, p *pool, c *physical, call *call) error
 }
 
 // examine marks a connection that is of no use after an error.
-func (e *Engine) examine(p *pool, c *physical, err error) {
-	switch c.session.Status() {
+func (e *Engine) examine(p *turns.Pool, c *turns.Conn, err error) {
+	switch c.Session.Status() {
 	case Broken:
-		c.bad = true
+		c.Bad = true
 		if e.dialect.Fault(err).Condition == ErrDisconnected {
-			p.invalidate()
+			p.Invalidate()
 		}
 	case backend.InTx, FailedTx:
 		// Outside of a Tx there is none: someone begun it behind our back.
-		c.bad = true
+		c.Bad = true
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/db/internal/telling"
+	"github.com/seed1239206e/repaint/db/internal/turns"
 )
 
 // Events are functions that an Engine calls when something happens; those that
@@ -100,7 +101,7 @@ type events struct {
 	execution   bool
 	tx          bool
 	errors      bool
-	given, back func(ctx context.Context, c *physical)
+	given, back func(ctx context.Context, c *turns.Conn)
 }
 
 func (ev *events) add(all []Events) {
@@ -114,14 +115,14 @@ func (ev *events) add(all []Events) {
 			ev.given = ev.checkout
 		}
 		if x.Checkin != nil {
-			ev.back = func(ctx context.Context, c *physical) { checkin(ctx, ev.all, c) }
+			ev.back = func(ctx context.Context, c *turns.Conn) { checkin(ctx, ev.all, c) }
 		}
 	}
 }
 
 // checkout tells that a connection is given out. If a function panics it isn't, and those that were
 // told of it before are told that it is back.
-func (ev *events) checkout(ctx context.Context, c *physical) {
+func (ev *events) checkout(ctx context.Context, c *turns.Conn) {
 	told := 0
 	defer func() {
 		if told < len(ev.all) {
@@ -130,21 +131,21 @@ func (ev *events) checkout(ctx context.Context, c *physical) {
 	}()
 	for ; told < len(ev.all); told++ {
 		if fn := ev.all[told].Checkout; fn != nil {
-			fn(ctx, ConnInfo{c.id})
+			fn(ctx, ConnInfo{c.ID})
 		}
 	}
 }
 
-func checkin(ctx context.Context, told []Events, c *physical) {
+func checkin(ctx context.Context, told []Events, c *turns.Conn) {
 	for i := range told {
 		if fn := told[i].Checkin; fn != nil {
-			fn(ctx, ConnInfo{c.id})
+			fn(ctx, ConnInfo{c.ID})
 		}
 	}
 }
 
 // connected has a new connection set up. If that fails, the caller closes it.
-func (ev *events) connected(ctx context.Context, e *Engine, p *pool, c *physical) (err error) {
+func (ev *events) connected(ctx context.Context, e *Engine, p *turns.Pool, c *turns.Conn) (err error) {
 	for _, x := range ev.all {
 		if x.Connect == nil {
 			continue
@@ -155,11 +156,11 @@ func (ev *events) connected(ctx context.Context, e *Engine, p *pool, c *physical
 		if left := conn.takeBack(); err == nil {
 			err = left
 		}
-		c.dirty, c.obscure = false, false // it is how all are set up
-		if s, ok := c.session.(backend.Resetter); ok && err == nil && !c.bad {
+		c.Dirty, c.Obscure = false, false // it is how all are set up
+		if s, ok := c.Session.(backend.Resetter); ok && err == nil && !c.Bad {
 			err = s.Keep(ctx)
 		}
-		if err == nil && c.bad {
+		if err == nil && c.Bad {
 			err = fail("connect", ErrDisconnected, "the connection was lost while it was set up")
 		}
 		if err != nil {
@@ -172,8 +173,8 @@ func (ev *events) connected(ctx context.Context, e *Engine, p *pool, c *physical
 // freeToSetUp tells whether a new connection of p is set up without waiting at the gate: because
 // who it is for has the pass to write, or because reading goes on beside a writer, which a new
 // reader's settings, though they count as writes, must not wait for.
-func (e *Engine) freeToSetUp(p *pool) bool {
-	return e.gate == nil || !e.gate.exclusive || e.reserved(p)
+func (e *Engine) freeToSetUp(p *turns.Pool) bool {
+	return !e.turns.Gate.Exclusive() || e.turns.Reserved(p)
 }
 
 // observe calls the functions for an execution around it.

@@ -8,6 +8,7 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/db/internal/scanning"
 	"github.com/seed1239206e/repaint/db/internal/statements"
+	"github.com/seed1239206e/repaint/db/internal/turns"
 )
 
 // How much goes into one statement of many rows.
@@ -215,7 +216,7 @@ func (m *manyRun) apart(ctx context.Context, tx *Tx) error {
 func (c *Conn) doMany(ctx context.Context, tx *Tx, op string, first int, calls []*call) error {
 	for i, call := range calls {
 		if i == 1 && tx.begun() {
-			if batch, ok := c.c.session.(backend.Batcher); ok && !c.e.events.execution {
+			if batch, ok := c.c.Session.(backend.Batcher); ok && !c.e.events.execution {
 				return c.doBatch(ctx, tx, op, first+1, batch, calls[1:])
 			}
 		}
@@ -233,7 +234,7 @@ func (c *Conn) doBatch(ctx context.Context, tx *Tx, op string, first int, s back
 	}
 	killed := true
 	defer func() {
-		c.end(ctx, killed, noPass)
+		c.end(ctx, killed, turns.NoPass)
 	}()
 	_, err := c.enter(ctx, tx, op, call)
 	failed := 0

@@ -43,7 +43,12 @@ func outside(pcs []uintptr) string {
 	}
 }
 
-// thisPackage is the prefix of the names of this package's functions.
-const thisPackage = "github.com/seed1239206e/repaint/db."
+// The prefixes of the names of this package's functions, and of those of its internal packages.
+const (
+	thisPackage = "github.com/seed1239206e/repaint/db."
+	itsParts    = "github.com/seed1239206e/repaint/db/internal/turns."
+)
 
-func isOurs(function string) bool { return strings.HasPrefix(function, thisPackage) }
+func isOurs(function string) bool {
+	return strings.HasPrefix(function, thisPackage) || strings.HasPrefix(function, itsParts)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/internal/turns"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -43,7 +44,7 @@ func (c *Conn) raw(ctx context.Context, tx *Tx, fn func(ctx context.Context, con
 	if err := c.start(tx, "raw", "Raw"); err != nil {
 		return c.e.fail(ctx, "raw", nil, err)
 	}
-	held, killed := noPass, true
+	held, killed := turns.NoPass, true
 	defer func() {
 		c.end(ctx, killed, held)
 	}()
@@ -51,13 +52,13 @@ func (c *Conn) raw(ctx context.Context, tx *Tx, fn func(ctx context.Context, con
 	switch {
 	case err != nil:
 	case tx == nil && !c.free:
-		held, err = c.e.gate.enter(ctx, true, true, "Raw")
+		held, err = c.e.turns.Gate.Enter(ctx, true, true, "Raw")
 	case tx != nil && !tx.begun():
 		err = c.bind(ctx, tx.root())
 	}
 	if err == nil {
-		if s, ok := c.c.session.(backend.Lender); ok {
-			c.c.dirty = true
+		if s, ok := c.c.Session.(backend.Lender); ok {
+			c.c.Dirty = true
 			if err = s.Raw(ctx, c.conf.tx.ReadOnly, fn); err != nil {
 				err = c.after(ctx, tx, true, err, err)
 			}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/internal/turns"
 )
 
 // Stats is a snapshot of an Engine. Counters count from its opening.
@@ -37,38 +38,28 @@ type Lanes = backend.Lanes
 // Stats returns a snapshot of the Engine's connections.
 func (e *Engine) Stats() Stats {
 	s := Stats{CachedStatements: e.statements.Len(), Leaked: e.leaks.count()}
-	e.pool.addTo(&s)
-	if e.writers != e.pool {
-		e.writers.addTo(&s)
+	s.add(e.turns.Pool.Stats())
+	if e.turns.Writers != e.turns.Pool {
+		s.add(e.turns.Writers.Stats())
 	}
-	if e.gate != nil {
-		e.gate.addTo(&s)
-	}
+	s.add(e.turns.Gate.Stats())
 	if c, ok := e.shared.(backend.LaneCounter); ok {
 		s.Lanes = c.Lanes()
 	}
 	return s
 }
 
-func (p *pool) addTo(s *Stats) {
-	p.queue.addTo(s)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s.Open += p.places - p.orphans
-	s.Idle += len(p.idle)
-	s.InUse += p.places - len(p.idle) - p.orphans
-	s.MaxOpen += p.max
-	s.Acquired += p.acquired
-	s.Connects += p.connects
-	s.ConnectErrors += p.failures
-	s.Discarded += p.discarded
-}
-
-func (q *queue) addTo(s *Stats) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	s.Waiting += q.length
-	s.Waits += q.waits
-	s.WaitTime += q.waited
-	s.Timeouts += q.timeouts
+func (s *Stats) add(t turns.Stats) {
+	s.Open += t.Open
+	s.Idle += t.Idle
+	s.InUse += t.InUse
+	s.MaxOpen += t.MaxOpen
+	s.Waiting += t.Waiting
+	s.Acquired += t.Acquired
+	s.Waits += t.Waits
+	s.WaitTime += t.WaitTime
+	s.Timeouts += t.Timeouts
+	s.Connects += t.Connects
+	s.ConnectErrors += t.ConnectErrors
+	s.Discarded += t.Discarded
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/internal/turns"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -125,7 +126,7 @@ func (c *Conn) openStream(ctx context.Context, tx *Tx, owns bool, r *Rows) error
 		if !killed || c.isQuiet() {
 			s.unpass()
 		}
-		c.end(ctx, killed, noPass)
+		c.end(ctx, killed, turns.NoPass)
 	}()
 	held, err := c.enter(ctx, tx, "stream", &r.call)
 	if tx == nil {
@@ -135,13 +136,13 @@ func (c *Conn) openStream(ctx context.Context, tx *Tx, owns bool, r *Rows) error
 		err = c.bind(ctx, tx.root())
 	}
 	if err == nil {
-		from, ok := c.c.session.(backend.Streamer)
+		from, ok := c.c.Session.(backend.Streamer)
 		if !ok {
 			err = fail("stream", ErrUnsupported, "connections of %s don't stream; use Query", c.e.dialect.Name())
 		} else if s.cursor, err = from.Stream(r.call.discreet(ctx), &r.call.Call); err != nil {
 			err = c.after(ctx, tx, r.call.Statement.Writes, err, c.e.wrap(ctx, "stream", &r.call, err))
 		}
-		c.c.mark(r.call.st)
+		c.c.Mark(r.call.st.Traits)
 	}
 	killed = false
 	if err != nil {
@@ -162,7 +163,7 @@ func (r *Rows) refill() bool {
 	defer func() {
 		if killed {
 			r.stream = nil
-			s.conn.lose(noPass)
+			s.conn.lose(turns.NoPass)
 		}
 	}()
 	var err error
@@ -199,7 +200,7 @@ func (s *rowStream) end() error {
 	killed := true
 	defer func() {
 		if killed {
-			s.conn.lose(noPass)
+			s.conn.lose(turns.NoPass)
 		}
 	}()
 	ctx, done := backend.Ending(s.ctx, s.conn.e.cleanup)
@@ -214,7 +215,7 @@ func (s *rowStream) end() error {
 	}
 	killed = false
 	s.unpass()
-	s.conn.end(ctx, false, noPass)
+	s.conn.end(ctx, false, turns.NoPass)
 	if s.owns {
 		_ = s.conn.close(ctx) // it never fails when nothing runs on it
 	}

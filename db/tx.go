@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/internal/turns"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -173,7 +174,7 @@ func (tx *Tx) abort(ctx context.Context) {
 	c := tx.conn
 	c.mu.Lock()
 	if c.c != nil {
-		c.c.bad = true
+		c.c.Bad = true
 	}
 	for t := c.tx; t != nil; t = t.parent {
 		t.state, t.why = txFailed, err
@@ -208,7 +209,7 @@ func (c *Conn) beginUntold(ctx context.Context, parent *Tx, o TxOptions) (tx *Tx
 	}
 	killed := true
 	defer func() {
-		c.end(ctx, killed, noPass)
+		c.end(ctx, killed, turns.NoPass)
 	}()
 	if err = loop.ContextError(ctx); err == nil {
 		tx, err = c.beginRunning(ctx, parent, o)
@@ -232,7 +233,7 @@ func (c *Conn) beginRunning(ctx context.Context, parent *Tx, o TxOptions) (*Tx, 
 				return nil, err
 			}
 		}
-		if err := c.c.session.Savepoint(ctx, tx.savepoint); err != nil {
+		if err := c.c.Session.Savepoint(ctx, tx.savepoint); err != nil {
 			return nil, c.after(ctx, parent, false, err, c.e.wrap(ctx, "begin", nil, err))
 		}
 	}
@@ -257,7 +258,7 @@ func (tx *Tx) begun() bool { return tx.root().started }
 // connection for that, and can have it all done in one go, it runs the statement too.
 func (c *Conn) first(ctx context.Context, tx *Tx, call *call) (ran bool, err error) {
 	e := c.e
-	if c.c == nil && c.held == noPass && e.offloads() {
+	if c.c == nil && c.held == turns.NoPass && e.offloads() {
 		if converted, err := e.converter.Convert(&call.Call); err != nil {
 			return false, err
 		} else if converted {
@@ -275,17 +276,17 @@ func (c *Conn) first(ctx context.Context, tx *Tx, call *call) (ran bool, err err
 func (c *Conn) bind(ctx context.Context, tx *Tx) (err error) {
 	switch {
 	case c.c == nil:
-		physical, held, err := c.e.checkOut(ctx, c.p, !tx.opts.ReadOnly, aTransaction)
+		physical, held, err := c.e.turns.CheckOut(ctx, c.p, !tx.opts.ReadOnly, aTransaction)
 		if err != nil {
 			return err
 		}
 		c.take(physical, held)
-	case c.held == noPass && !c.free:
-		if c.held, err = c.e.gate.enter(ctx, !tx.opts.ReadOnly, true, aTransaction); err != nil {
+	case c.held == turns.NoPass && !c.free:
+		if c.held, err = c.e.turns.Gate.Enter(ctx, !tx.opts.ReadOnly, true, aTransaction); err != nil {
 			return err
 		}
 	}
-	if err := c.c.session.Begin(ctx, tx.opts); err != nil {
+	if err := c.c.Session.Begin(ctx, tx.opts); err != nil {
 		// What it has it keeps until it is ended, the connection and so the pass.
 		return c.after(ctx, tx, false, err, c.e.wrap(ctx, "begin", nil, err))
 	}
@@ -297,7 +298,7 @@ func (c *Conn) bind(ctx context.Context, tx *Tx) (err error) {
 const aTransaction = "a transaction"
 
 // take makes a connection the Conn's.
-func (c *Conn) take(physical *physical, held pass) {
+func (c *Conn) take(physical *turns.Conn, held turns.Pass) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.c, c.held = physical, held
@@ -318,14 +319,14 @@ func (c *Conn) unbind(ctx context.Context, tx *Tx) {
 	tx.started = false
 	c.mu.Unlock()
 	defer c.unpass()
-	physical.bad = true
-	c.p.release(ctx, physical)
+	physical.Bad = true
+	c.p.Release(ctx, physical)
 }
 
 func (c *Conn) unpass() {
 	held := c.held
-	c.held = noPass
-	c.e.gate.leave(held)
+	c.held = turns.NoPass
+	c.e.turns.Gate.Leave(held)
 }
 
 // nextSavepoint returns the name for a savepoint in tx. Depth is enough to make
@@ -373,7 +374,7 @@ func (c *Conn) endTx(ctx context.Context, tx *Tx, how ending) error {
 	killed := true
 	defer func() {
 		if killed {
-			c.lose(noPass)
+			c.lose(turns.NoPass)
 		}
 	}()
 	c.mu.Lock()
@@ -385,7 +386,7 @@ func (c *Conn) endTx(ctx context.Context, tx *Tx, how ending) error {
 		defer done()
 		if tx.parent == nil && tx.owns && c.e.offloads() {
 			err = c.e.serveEnd(inner, c, tx, how)
-		} else if err = how.do(inner, c.c.session, tx); err != nil {
+		} else if err = how.do(inner, c.c.Session, tx); err != nil {
 			c.afterEnd(inner, tx, err)
 		}
 		if inner.Err() != nil {
@@ -405,7 +406,7 @@ func (c *Conn) noLonger() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.c != nil {
-		c.c.bad = true
+		c.c.Bad = true
 	}
 }
 
@@ -420,9 +421,9 @@ func (c *Conn) ended(ctx context.Context, tx *Tx) {
 	if tx.owns {
 		c.state = connClosing
 	}
-	held := noPass
+	held := turns.NoPass
 	if tx.parent == nil && c.state != connClosing { // or else it goes after the connection
-		held, c.held = c.held, noPass
+		held, c.held = c.held, turns.NoPass
 	}
 	c.mu.Unlock()
 	c.end(ctx, false, held)
@@ -451,7 +452,7 @@ func (how ending) do(ctx context.Context, s backend.Session, tx *Tx) error {
 
 // afterEnd looks what a failed end has left behind.
 func (c *Conn) afterEnd(ctx context.Context, tx *Tx, err error) {
-	status := c.c.session.Status()
+	status := c.c.Session.Status()
 	if ctx.Err() != nil {
 		status = backend.Broken // the database has not answered in time, so nobody waits for it any longer
 	}
@@ -459,12 +460,12 @@ func (c *Conn) afterEnd(ctx context.Context, tx *Tx, err error) {
 	defer c.mu.Unlock()
 	switch {
 	case status == Broken:
-		c.c.bad = true
+		c.c.Bad = true
 		for t := tx.parent; t != nil; t = t.parent {
 			t.state, t.why = txLost, err
 		}
 	case tx.parent == nil && status != Idle:
-		c.c.bad = true // it wouldn't end: closing the connection ends it
+		c.c.Bad = true // it wouldn't end: closing the connection ends it
 	case status == Idle:
 		for t := tx.parent; t != nil; t = t.parent {
 			t.state, t.why = txLost, err

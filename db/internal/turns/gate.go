@@ -1,57 +1,62 @@
-package db
+package turns
 
 import (
 	"context"
 	"time"
 )
 
-// gate lets one writer at a time through, and with it the readers or not; in
+// Gate lets one writer at a time through, and with it the readers or not; in
 // the order of arrival. It stands before databases that would otherwise make
 // their clients poll for their one lock, as SQLite does. A nil gate is open.
 //
 // Connections and passes are taken in one order, so that those who wait for the one never keep up
 // those who wait for the other:
 //
-//	a connection of Engine.pool  →  a pass of the gate  →  the connection of Engine.writers
+//	a connection of Turns.Pool  →  a pass of the Gate  →  the connection of Turns.Writers
 //
 // So a pass is taken with a connection of the pool in hand, or else the connection of the writers
 // follows it, which only who has the pass to write ever takes, and gives back before the pass.
-type gate struct {
+type Gate struct {
 	queue
 	exclusive bool // readers have to pass as well: the writer excludes them
+	late      func(holder string, waiting int) error
 
+	// Guarded by mu. While writing is true, readers is 0. The first waiter is one that can't be let in.
 	readers int
 	writing bool
 	holder  string // what writes, for messages
 	closed  error
 }
 
-// pass is what somebody holds of a gate.
-type pass uint8
+// Pass is what a caller holds of a Gate.
+type Pass uint8
 
 const (
-	noPass pass = iota
-	readPass
-	writePass
+	NoPass Pass = iota
+	ReadPass
+	WritePass
 )
 
-// enter waits until what may begin. The caller must leave with the pass it gets.
+// Exclusive reports whether a writer excludes readers.
+func (g *Gate) Exclusive() bool { return g != nil && g.exclusive }
+
+// Enter waits until what may begin. The caller must leave with the pass it gets.
 // Who has a connection already is let in after the gate was closed, too, because
 // its closing waits for that connection.
-func (g *gate) enter(ctx context.Context, write, hasConn bool, what string) (pass, error) {
+func (g *Gate) Enter(ctx context.Context, write, hasConn bool, what string) (Pass, error) {
 	return g.enterFor(nil, ctx, write, hasConn, what)
 }
 
-// enterFor is enter for a goroutine in the middle of a job.
-func (g *gate) enterFor(j *job, ctx context.Context, write, hasConn bool, what string) (pass, error) {
+// enterFor is Enter for a goroutine in the middle of a job.
+func (g *Gate) enterFor(j *Job, ctx context.Context, write, hasConn bool, what string) (Pass, error) {
 	if g == nil || !write && !g.exclusive {
-		return noPass, nil
+		return NoPass, nil
 	}
 	g.mu.Lock()
 	if g.closed != nil && !hasConn {
 		err := g.closed
 		g.mu.Unlock()
-		return noPass, err
+		return NoPass, err
 	}
 	if g.head != nil || !g.admits(!write) {
 		w := &waiter{shared: !write, behalf: j}
@@ -61,60 +66,60 @@ func (g *gate) enterFor(j *job, ctx context.Context, write, hasConn bool, what s
 			if j != nil { // it goes on, though not to what it has waited for
 				j.promise.UnderWay(true)
 			}
-			return noPass, err
+			return NoPass, err
 		}
 		if !write {
-			return readPass, nil
+			return ReadPass, nil
 		}
 		g.mu.Lock()
 	} else {
 		g.admit(!write)
 	}
-	p := readPass
+	p := ReadPass
 	if write {
-		p, g.holder = writePass, what
+		p, g.holder = WritePass, what
 	}
 	g.mu.Unlock()
 	return p, nil
 }
 
-// tryEnter is enter for those who won't wait.
-func (g *gate) tryEnter(write bool, what string) (pass, bool) {
+// TryEnter is Enter for those who won't wait.
+func (g *Gate) TryEnter(write bool, what string) (Pass, bool) {
 	if g == nil || !write && !g.exclusive {
-		return noPass, true
+		return NoPass, true
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed != nil || g.head != nil || !g.admits(!write) {
-		return noPass, false
+		return NoPass, false
 	}
 	g.admit(!write)
 	if write {
 		g.holder = what
-		return writePass, true
+		return WritePass, true
 	}
-	return readPass, true
+	return ReadPass, true
 }
 
 // writes notes what the writer does.
-func (g *gate) writes(what string) {
+func (g *Gate) writes(what string) {
 	g.mu.Lock()
 	g.holder = what
 	g.mu.Unlock()
 }
 
-// leave gives a pass back.
-func (g *gate) leave(p pass) {
-	if p == noPass {
+// Leave gives a pass back.
+func (g *Gate) Leave(p Pass) {
+	if p == NoPass {
 		return
 	}
 	g.mu.Lock()
-	g.dismiss(p == readPass)
+	g.dismiss(p == ReadPass)
 	g.handOn()
 }
 
 // handOn lets in whoever is next. The lock is held, and released.
-func (g *gate) handOn() {
+func (g *Gate) handOn() {
 	for w := g.head; w != nil && g.admits(w.shared); w = g.head {
 		g.admit(w.shared)
 		if !g.grant(w) {
@@ -124,26 +129,24 @@ func (g *gate) handOn() {
 	g.mu.Unlock()
 }
 
-func (g *gate) takeBack(w *waiter) {
+func (g *Gate) takeBack(w *waiter) {
 	g.dismiss(w.shared)
 	g.handOn()
 }
 
-func (g *gate) timedOut(*waiter) error {
+func (g *Gate) timedOut() error {
 	holder := "readers have the database"
 	if g.writing {
 		holder = "the writer is " + g.holder
 	}
-	err := fail("wait", ErrBusy, "waited %v for the turn to read or write: %s, and %d more wait", g.timeout, holder, g.length)
-	err.Hint = "inside a transaction use its Tx, not the Engine; keep transactions short, or raise pool_timeout"
-	return err
+	return g.late(holder, g.length)
 }
 
-func (g *gate) admits(shared bool) bool {
+func (g *Gate) admits(shared bool) bool {
 	return !g.writing && (shared || g.readers == 0)
 }
 
-func (g *gate) admit(shared bool) {
+func (g *Gate) admit(shared bool) {
 	if shared {
 		g.readers++
 	} else {
@@ -151,7 +154,7 @@ func (g *gate) admit(shared bool) {
 	}
 }
 
-func (g *gate) dismiss(shared bool) {
+func (g *Gate) dismiss(shared bool) {
 	if shared {
 		g.readers--
 	} else {
@@ -159,8 +162,8 @@ func (g *gate) dismiss(shared bool) {
 	}
 }
 
-// close refuses whoever waits, and who comes later without a connection.
-func (g *gate) close(err error) {
+// Close refuses whoever waits, and who comes later without a connection.
+func (g *Gate) Close(err error) {
 	if g == nil {
 		return
 	}
@@ -169,6 +172,8 @@ func (g *gate) close(err error) {
 	g.refuseAll(err)
 }
 
-func newGate(exclusive bool, timeout time.Duration) *gate {
-	return &gate{exclusive: exclusive, queue: queue{timeout: timeout}}
+// NewGate returns a Gate. exclusive tells that a writer excludes readers. late returns the error of a
+// caller that has waited for longer than timeout: who has the Gate, and how many others wait.
+func NewGate(exclusive bool, timeout time.Duration, late func(holder string, waiting int) error) *Gate {
+	return &Gate{exclusive: exclusive, late: late, queue: queue{timeout: timeout}}
 }

@@ -1,4 +1,4 @@
-package db
+package turns
 
 import (
 	"context"
@@ -47,11 +47,11 @@ type waiter struct {
 	promise    loop.Promise[struct{}]
 	state      waiterState
 	since      time.Time
-	err        error     // why it was refused
-	conn       *physical // of a pool: what it got; nil is the place for a new one
-	shared     bool      // of a gate: what it wants
-	job        *job      // what to do with it when it is granted; nil wakes the waiter
-	behalf     *job      // of a job's goroutine that waits in the middle of it; may be nil
+	err        error // why it was refused
+	conn       *Conn // of a pool: what it got; nil is the place for a new one
+	shared     bool  // of a gate: what it wants
+	job        *Job  // what to do with it when it is granted; nil wakes the waiter
+	behalf     *Job  // of a job's goroutine that waits in the middle of it; may be nil
 	prev, next *waiter
 }
 
@@ -61,8 +61,8 @@ type owner interface {
 	// releases it.
 	takeBack(w *waiter)
 	// timedOut is called with the lock and returns the error for a waiter
-	// that waited too long.
-	timedOut(w *waiter) error
+	// that has waited too long.
+	timedOut() error
 }
 
 // join appends a waiter. The lock is held.
@@ -199,7 +199,7 @@ func (q *queue) expire(o owner) {
 		}
 		q.remove(w)
 		q.timeouts++
-		w.state, w.err = refused, o.timedOut(w)
+		w.state, w.err = refused, o.timedOut()
 		q.mu.Unlock()
 		w.refuse(w.err)
 		q.mu.Lock()

@@ -1,4 +1,4 @@
-package db
+package turns
 
 import (
 	"context"
@@ -25,8 +25,8 @@ func waitIn(q *queue, o owner, shared bool) *waiter {
 }
 
 func TestAConnectionGrantedTooLateGoesToTheNextOrBackToThePool(t *testing.T) {
-	for _, c := range []*physical{{}, nil} { // a connection, or the place for one
-		p := &pool{size: 1, max: 1, places: 1}
+	for _, c := range []*Conn{{}, nil} { // a connection, or the place for one
+		p := &Pool{PoolConfig: PoolConfig{Size: 1, Max: 1}, places: 1}
 		late, next := waitIn(&p.queue, p, false), waitIn(&p.queue, p, false)
 		p.mu.Lock()
 		p.handOn(c)
@@ -41,7 +41,7 @@ func TestAConnectionGrantedTooLateGoesToTheNextOrBackToThePool(t *testing.T) {
 		p.handOn(c)
 		require.ErrorIs(t, p.wait(ended(), p, late), context.Canceled)
 		if c != nil {
-			require.Equal(t, []*physical{c}, p.idle)
+			require.Equal(t, []*Conn{c}, p.idle)
 		} else {
 			require.Zero(t, p.places)
 		}
@@ -49,10 +49,10 @@ func TestAConnectionGrantedTooLateGoesToTheNextOrBackToThePool(t *testing.T) {
 }
 
 func TestAWaiterThatLeftIsPassedOver(t *testing.T) {
-	p := &pool{size: 1, max: 1, places: 1}
+	p := &Pool{PoolConfig: PoolConfig{Size: 1, Max: 1}, places: 1}
 	gone, next := waitIn(&p.queue, p, false), waitIn(&p.queue, p, false)
 	gone.promise.Reject(context.Canceled) // its Await was cancelled, but it hasn't run since
-	c := &physical{}
+	c := &Conn{}
 	p.mu.Lock()
 	p.handOn(c)
 	require.Equal(t, left, gone.state)
@@ -62,12 +62,12 @@ func TestAWaiterThatLeftIsPassedOver(t *testing.T) {
 }
 
 func TestATurnGrantedTooLateGoesToTheNext(t *testing.T) {
-	g := newGate(true, 0)
-	held, err := g.enter(context.Background(), true, false, "first")
+	g := NewGate(true, 0, nil)
+	held, err := g.Enter(context.Background(), true, false, "first")
 	require.NoError(t, err)
 	writer, reader := waitIn(&g.queue, g, false), waitIn(&g.queue, g, true)
 	last := waitIn(&g.queue, g, false)
-	g.leave(held)
+	g.Leave(held)
 	require.Equal(t, granted, writer.state)
 	require.Equal(t, waiting, reader.state)
 	require.ErrorIs(t, g.wait(ended(), g, writer), context.Canceled)
@@ -75,15 +75,15 @@ func TestATurnGrantedTooLateGoesToTheNext(t *testing.T) {
 	require.Equal(t, waiting, last.state, "a writer waits for the reader")
 	require.ErrorIs(t, g.wait(ended(), g, reader), context.Canceled)
 	require.NoError(t, g.wait(context.Background(), g, last))
-	g.leave(writePass)
+	g.Leave(WritePass)
 	require.Zero(t, g.readers)
 	require.False(t, g.writing)
 }
 
 func TestAJobThatWasDoneTooEarlyIsDone(t *testing.T) {
 	// It was done before its caller waited for it, and before the caller's context ended.
-	c := &physical{}
-	j := &job{ctx: ended(), got: c}
+	c := &Conn{}
+	j := &Job{ctx: ended(), got: c}
 	j.promise.Bind(nil, j)
 	j.promise.Resolve(struct{}{})
 	require.NoError(t, j.wait())
@@ -91,25 +91,25 @@ func TestAJobThatWasDoneTooEarlyIsDone(t *testing.T) {
 }
 
 func TestReadersPassTogetherAndAWriterAlone(t *testing.T) {
-	g := newGate(true, 0)
+	g := NewGate(true, 0, nil)
 	ctx := context.Background()
-	one, err := g.enter(ctx, false, false, "")
+	one, err := g.Enter(ctx, false, false, "")
 	require.NoError(t, err)
-	two, err := g.enter(ctx, false, false, "")
+	two, err := g.Enter(ctx, false, false, "")
 	require.NoError(t, err)
 	writer := waitIn(&g.queue, g, false)
 	behind := waitIn(&g.queue, g, true)
-	_, ok := g.tryEnter(false, "")
+	_, ok := g.TryEnter(false, "")
 	require.False(t, ok, "a reader that comes later doesn't overtake the writer")
-	g.leave(one)
+	g.Leave(one)
 	require.Equal(t, waiting, writer.state)
-	g.leave(two)
+	g.Leave(two)
 	require.Equal(t, granted, writer.state)
 	require.Equal(t, waiting, behind.state)
-	g.leave(writePass)
+	g.Leave(WritePass)
 	require.Equal(t, granted, behind.state)
-	g.leave(readPass)
-	held, ok := g.tryEnter(true, "w")
+	g.Leave(ReadPass)
+	held, ok := g.TryEnter(true, "w")
 	require.True(t, ok)
-	g.leave(held)
+	g.Leave(held)
 }

@@ -1,4 +1,4 @@
-package db
+package turns
 
 import (
 	"context"
@@ -11,23 +11,23 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// orphanTime is how long the making of a connection may go on when its caller has gone, if the
+// OrphanTime is how long the making of a connection may go on when its caller has gone, if the
 // dialect's connect_timeout doesn't end it before. It is what dialects have by default.
-const orphanTime = 10 * time.Second
+const OrphanTime = 10 * time.Second
 
 var errOrphan = errors.New("connecting has taken too long, and its caller has gone")
 
 // dialing is the making of a connection. It runs apart from its caller, with a context of its own,
-// which Engine.Close ends. If the caller gives up, the connection is made all the same: it goes to
+// which Pool.Close ends. If the caller gives up, the connection is made all the same: it goes to
 // the next who waits, or is idle. The pool's lock decides to which side the result belongs:
 //
 //	dialing → made      the caller takes the connection
 //	dialing → failed    the caller takes the error; the place has been given up
 //	dialing → orphaned  the caller has gone: the dialing hands its connection on, or gives up the place
 type dialing struct {
-	p      *pool
-	old    *physical // is closed before; nil if there is none
-	c      *physical
+	p      *Pool
+	old    *Conn // is closed before; nil if there is none
+	c      *Conn
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
@@ -48,18 +48,18 @@ const (
 
 // dial makes a connection for a place that the caller has, in which there may be an old one. If it
 // fails, the place is given up.
-func (p *pool) dial(ctx context.Context, old *physical) (*physical, error) {
+func (p *Pool) dial(ctx context.Context, old *Conn) (*Conn, error) {
 	if why := loop.ContextError(ctx); why != nil { // it has had no caller from the beginning
 		if old != nil {
 			p.putBack(ctx, old)
 		} else {
 			p.vacate(false)
 		}
-		return nil, p.unreachable(ctx, why)
+		return nil, p.Unreachable(ctx, why)
 	}
 	p.mu.Lock()
 	p.last++
-	d := &dialing{p: p, old: old, c: &physical{generation: p.generation, id: p.last, raw: p.setUp != nil}}
+	d := &dialing{p: p, old: old, c: &Conn{generation: p.generation, ID: p.last, raw: p.SetUp != nil}}
 	p.mu.Unlock()
 	d.ctx, d.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	returned := false
@@ -82,9 +82,9 @@ func (p *pool) dial(ctx context.Context, old *physical) (*physical, error) {
 	switch {
 	case c != nil && why != nil:
 		p.putBack(ctx, c)
-		return nil, p.unreachable(ctx, why)
+		return nil, p.Unreachable(ctx, why)
 	case err != nil:
-		return nil, p.unreachable(ctx, err)
+		return nil, p.Unreachable(ctx, err)
 	}
 	return c, nil
 }
@@ -126,8 +126,9 @@ func (d *dialing) run() (struct{}, error) {
 	if d.old != nil {
 		p.end(d.ctx, d.old)
 	}
-	err := p.connect(d.ctx, d.c)
-	if closed := p.isClosed(); closed != nil {
+	session, err := p.Connect(d.ctx)
+	d.c.Session = session
+	if closed := p.Closed(); closed != nil {
 		if err == nil {
 			p.end(d.ctx, d.c)
 		}
@@ -154,7 +155,7 @@ func (d *dialing) fail(err error) {
 // finish gives the connection to the caller, or hands it on.
 func (d *dialing) finish() {
 	p := d.p
-	if p.lifetime > 0 {
+	if p.Lifetime > 0 {
 		d.c.made = time.Now()
 	}
 	p.mu.Lock()
@@ -163,13 +164,13 @@ func (d *dialing) finish() {
 		p.mu.Unlock()
 		return
 	}
-	if p.closed != nil || p.isStale(d.c) || p.head == nil && p.places > p.size {
+	if p.closed != nil || p.isStale(d.c) || p.head == nil && p.places > p.Size {
 		p.mu.Unlock()
 		defer p.vacate(false)
 		p.end(d.ctx, d.c)
 		return
 	}
-	if p.ping >= 0 {
+	if p.Ping >= 0 {
 		d.c.used = time.Now()
 	}
 	p.handOn(d.c)
@@ -188,7 +189,7 @@ func (d *dialing) end(state dialState) (orphaned bool) {
 
 // leave ends the caller's part. It returns the result, or, if the dialing goes on without the
 // caller, why.
-func (d *dialing) leave(why error) (*physical, error) {
+func (d *dialing) leave(why error) (*Conn, error) {
 	d.p.mu.Lock()
 	defer d.p.mu.Unlock()
 	switch d.state {
@@ -199,19 +200,19 @@ func (d *dialing) leave(why error) (*physical, error) {
 	}
 	d.state = dialOrphaned
 	d.p.orphans++
-	d.limit = time.AfterFunc(orphanTime, func() { d.cancel(errOrphan) })
+	d.limit = time.AfterFunc(OrphanTime, func() { d.cancel(errOrphan) })
 	return nil, why
 }
 
-// makeReady has a new connection set up, see Events.Connect. If that fails, the place is given up.
-func (p *pool) makeReady(ctx context.Context, c *physical) error {
+// makeReady has a new connection set up, see PoolConfig.SetUp. If that fails, the place is given up.
+func (p *Pool) makeReady(ctx context.Context, c *Conn) error {
 	killed := true
 	defer func() {
 		if killed {
-			p.abandon(c, func() {})
+			p.Abandon(c, func() {})
 		}
 	}()
-	err := p.setUp(ctx, c)
+	err := p.SetUp(ctx, c)
 	killed = false
 	if err != nil {
 		p.end(ctx, c)

@@ -1,0 +1,101 @@
+package turns
+
+import "context"
+
+// Turns are the connections of an engine, and the turn to write.
+type Turns struct {
+	Pool    *Pool
+	Writers *Pool // one connection, for the one that has the pass to write; else the Pool
+	Gate    *Gate // nil where the database arbitrates between writers
+}
+
+// PoolFor returns the pool that has the connection for what writes, or only reads.
+func (t *Turns) PoolFor(writes bool) *Pool {
+	if writes {
+		return t.Writers
+	}
+	return t.Pool
+}
+
+// Reserved reports whether the connection of p is for the one that has the pass to write.
+func (t *Turns) Reserved(p *Pool) bool { return t.Gate != nil && p == t.Writers }
+
+// CheckOut gets a connection of p and the pass that goes with it, in the order that Gate has. what
+// names the caller in messages.
+func (t *Turns) CheckOut(ctx context.Context, p *Pool, write bool, what string) (c *Conn, held Pass, err error) {
+	if t.Reserved(p) {
+		held, err = t.Gate.Enter(ctx, true, false, what)
+		if err != nil {
+			return nil, NoPass, err
+		}
+		defer func() {
+			if c == nil { // also if the caller is killed while it waits
+				t.Gate.Leave(held)
+				held = NoPass
+			}
+		}()
+		c, err = p.Acquire(ctx)
+		return c, held, err
+	}
+	got, err := p.Acquire(ctx)
+	if err != nil {
+		return nil, NoPass, err
+	}
+	defer func() {
+		if c == nil {
+			p.Release(ctx, got)
+		}
+	}()
+	if held, err = t.Gate.Enter(ctx, write, true, what); err == nil {
+		c = got
+	}
+	return c, held, err
+}
+
+// Idle returns an idle connection, its pool and the pass that goes with it for what may begin at
+// once, or nil.
+func (t *Turns) Idle(write bool, what string) (p *Pool, held Pass, c *Conn) {
+	held, ok := t.Gate.TryEnter(write, what)
+	if !ok {
+		return nil, NoPass, nil
+	}
+	p = t.PoolFor(write)
+	if c = p.TakeIdle(); c == nil {
+		t.Gate.Leave(held)
+	}
+	return p, held, c
+}
+
+// GiveBack gives a connection of p and the pass back. killed tells that the user was left in the
+// middle of a call: then that happens when the database is done with it.
+func (t *Turns) GiveBack(ctx context.Context, p *Pool, held Pass, c *Conn, killed bool) {
+	if killed {
+		t.Abandon(p, c, held)
+		return
+	}
+	defer t.Gate.Leave(held)
+	p.Release(ctx, c)
+}
+
+// Abandon takes back a connection of p on which a call may still be running, and after it the pass.
+func (t *Turns) Abandon(p *Pool, c *Conn, held Pass) {
+	p.Abandon(c, func() { t.Gate.Leave(held) })
+}
+
+// Close refuses new callers and those that wait, and waits for the connections in use until ctx
+// ends. It returns how many are still out. ending is for closing the idle ones.
+func (t *Turns) Close(ctx, ending context.Context, why error) (out int) {
+	out = t.Pool.Close(ctx, ending, why)
+	if t.Writers != t.Pool {
+		out += t.Writers.Close(ctx, ending, why)
+	}
+	return out
+}
+
+// Invalidate has every connection that exists now replaced before its next use.
+func (t *Turns) Invalidate() {
+	t.Pool.Invalidate()
+	if t.Writers != t.Pool {
+		t.Writers.Invalidate()
+	}
+}

@@ -3,23 +3,89 @@ package repaint_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-func TestTheReadmesFirstExampleIsTheOneThatRuns(t *testing.T) {
+// readmeBlocks returns the README's blocks of code of a language, and without one.
+func readmeBlocks(t *testing.T) (code, other []string) {
+	t.Helper()
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
-	program, err := os.ReadFile("examples/hello/main.go")
-	require.NoError(t, err)
-	_, rest, ok := strings.Cut(string(readme), "```go\n")
-	require.True(t, ok)
-	shown, _, ok := strings.Cut(rest, "```")
-	require.True(t, ok)
-	require.Equal(t, string(program), shown)
+	for _, b := range regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$").FindAllStringSubmatch(string(readme), -1) {
+		if b[1] == "go" {
+			code = append(code, b[2])
+		} else {
+			other = append(other, b[2])
+		}
+	}
+	return code, other
+}
 
+func TestTheReadmesCodeRuns(t *testing.T) {
+	var sources strings.Builder
+	files, err := filepath.Glob("examples/readme/*.go")
+	require.NoError(t, err)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		sources.Write(text)
+	}
+	code, other := readmeBlocks(t)
+	require.Len(t, code, 4)
+	for _, b := range code {
+		require.Contains(t, sources.String(), b)
+	}
+	for _, b := range other {
+		switch {
+		case strings.HasPrefix(b, "select ") || strings.HasPrefix(b, "task 1"):
+			output := "\t// Output:\n\t// " + strings.ReplaceAll(strings.TrimSuffix(b, "\n"), "\n", "\n\t// ") + "\n"
+			require.Contains(t, sources.String(), output)
+		case strings.HasPrefix(strings.TrimSpace(b), "1 |"):
+			requireRace(t, b)
+		}
+	}
+}
+
+// requireRace checks that the test of the README fails as shown there, but for the column of the
+// main function, which is left out.
+func requireRace(t *testing.T, shown string) {
+	t.Helper()
+	out, err := exec.Command("go", "test", "-count=1", "-tags=readme", "-run=^TestWithdraw$", "./examples/readme").CombinedOutput()
+	require.Error(t, err, string(out))
+	for line := range strings.Lines(shown) {
+		if !strings.Contains(line, "|") {
+			require.Contains(t, string(out), strings.TrimSpace(line))
+			continue
+		}
+		var row strings.Builder
+		for i, cell := range strings.Split(line, "|") {
+			if i > 0 {
+				row.WriteString(`\|.*`)
+			}
+			row.WriteString(regexp.QuoteMeta(strings.TrimSpace(cell)) + " *")
+		}
+		require.Regexp(t, row.String(), string(out))
+	}
+}
+
+func TestTheReadmesLinksLeadSomewhere(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	prose := regexp.MustCompile("(?ms)^```.*?^```$").ReplaceAllString(string(readme), "")
+	for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(prose, -1) {
+		if !strings.HasPrefix(link[1], "https://") {
+			_, err := os.Stat(link[1])
+			require.NoError(t, err)
+		}
+	}
+}
+
+func TestTheExampleHelloRuns(t *testing.T) {
 	out, err := exec.Command("go", "run", "./examples/hello").CombinedOutput()
 	require.NoError(t, err, string(out))
 	require.Equal(t, "visitor 1\nvisitor 1001\n", string(out))

@@ -26,7 +26,8 @@ import (
 //
 // Its methods must not be called outside of Raw: database/sql guards it.
 type Conn struct {
-	db *pg.DB
+	db     *pg.DB
+	simple bool // statements have the simple protocol, unless they say otherwise
 
 	// session is nil, but for a connection that owns one: from a statement that needs it until database/sql puts the
 	// connection back.
@@ -113,7 +114,7 @@ func (c *Conn) onQuerier(ctx context.Context, fn func(querier) error) error {
 func (c *Conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	var tag pgconn.CommandTag
 	err := c.onQuerier(ctx, func(q querier) (err error) {
-		tag, err = q.Exec(ctx, query, values(args, nil)...)
+		tag, err = q.Exec(ctx, query, c.values(args, nil)...)
 		return err
 	})
 	if err != nil {
@@ -130,7 +131,7 @@ func (c *Conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 		if streamed(ctx) {
 			run = q.Stream
 		}
-		got, err := run(ctx, query, values(args, pgvalues.Formats)...)
+		got, err := run(ctx, query, c.values(args, pgvalues.Formats)...)
 		if err != nil {
 			if got != nil {
 				got.Close()
@@ -147,10 +148,23 @@ func (c *Conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 }
 
 // values makes arguments of pg's calls. They follow the option, unless that is nil.
-func values(args []driver.NamedValue, option any) []any {
-	vs := make([]any, 0, len(args)+1)
+//
+// Arguments and the simple protocol, which package pg refuses together, become the mode exec, which takes one round trip
+// and prepares nothing, too. GORM's migrator asks for it so, and connection strings that were written for pgx.
+func (c *Conn) values(args []driver.NamedValue, option any) []any {
+	vs := make([]any, 0, len(args)+2)
 	if option != nil {
 		vs = append(vs, option)
+	}
+	if len(args) == 0 {
+		return vs
+	}
+	mode, given := args[0].Value.(pgx.QueryExecMode)
+	switch {
+	case given && mode == pgx.QueryExecModeSimpleProtocol && len(args) > 1:
+		vs, args = append(vs, pgx.QueryExecModeExec), args[1:]
+	case !given && c.simple:
+		vs = append(vs, pgx.QueryExecModeExec)
 	}
 	for _, a := range args {
 		vs = append(vs, a.Value)

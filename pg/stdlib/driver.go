@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/seed1239206e/repaint/pg"
 )
 
@@ -32,7 +34,7 @@ func OpenDB(db *pg.DB) *sql.DB {
 
 // Connector returns a connector for [sql.OpenDB], for code that wraps connectors. [OpenDB] is the short form.
 // Closing a sql.DB that uses it doesn't close the pg.DB.
-func Connector(db *pg.DB) driver.Connector { return &connector{db: db} }
+func Connector(db *pg.DB) driver.Connector { return newConnector(db) }
 
 // Driver is the database/sql driver. sql.Open makes a [pg.DB] of its own for each sql.DB, which ends with it.
 // Its methods may be called from any goroutine.
@@ -66,11 +68,18 @@ func (d *Driver) OpenConnector(name string) (driver.Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &connector{db: db, driver: d, owns: true}, nil
+	c := newConnector(db)
+	c.driver, c.owns = d, true
+	return c, nil
+}
+
+func newConnector(db *pg.DB) *connector {
+	return &connector{db: db, simple: db.Config().ExecMode == pgx.QueryExecModeSimpleProtocol}
 }
 
 type connector struct {
 	db     *pg.DB
+	simple bool // its mode is the simple protocol
 	driver *Driver
 	owns   bool // the DB ends with the connector
 }
@@ -79,7 +88,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
-	return &Conn{db: c.db}, nil
+	return &Conn{db: c.db, simple: c.simple}, nil
 }
 
 func (c *connector) Driver() driver.Driver {

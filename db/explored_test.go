@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -198,5 +199,29 @@ func TestFaultsFindARetryOfWhatWasCommitted(t *testing.T) {
 			require.Zero(t, wrong(repainttest.LostBefore, repainttest.SerializationFailure, repainttest.Deadlock), "had no effect, and was repeated")
 			require.Equal(t, 2, wrong(repainttest.LostAfter), "only a commit, in one schedule that runs twice")
 		})
+	}
+}
+
+func TestALockOfAnotherEngineOfSQLiteIsInTheSchedule(t *testing.T) {
+	url := "sqlite:///" + filepath.Join(t.TempDir(), "shared.db") + "?busy_timeout=20s"
+	one := openAccounts(t, url)
+	two, err := db.Open(t.Context(), url)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, two.Close(context.Background())) })
+	began, schedules := time.Now(), 0
+	repainttest.Explore(t, 100, func(t *testing.T, ctx context.Context) {
+		schedules++
+		require.NoError(t, together(ctx, withdrawInTx(one, ""), withdrawInTx(two, "")))
+		require.Equal(t, 40, balanceOf(t, ctx, one, "ada"))
+	}, repainttest.CheckRepeats(), repainttest.Fresh(func(ctx context.Context) error {
+		refill(t, ctx, one)
+		return nil
+	}))
+	require.Greater(t, schedules, 2*2, "some with a wait, each twice")
+	require.Less(t, time.Since(began), 20*time.Second, "no schedule waits in real time")
+	for _, e := range []*db.Engine{one, two} {
+		patience, err := db.Scalar[int](t.Context(), e, "pragma busy_timeout")
+		require.NoError(t, err)
+		require.Equal(t, 20_000, patience, "a plain goroutine waits in the driver again")
 	}
 }

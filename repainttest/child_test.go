@@ -224,6 +224,20 @@ var children = map[string]func(t *testing.T){
 			t.Error("it ran")
 		}, repainttest.Fresh(func(context.Context) error { return errors.New("the disk is full") }))
 	},
+	// Each task waits at two places. Both come to the first one when they are spawned.
+	"pairs": func(t *testing.T) {
+		repainttest.Explore(t, 100, func(t *testing.T, ctx context.Context) {
+			require.NoError(t, tasks(ctx,
+				func(ctx context.Context) error {
+					first := repaint.Sleep(ctx, 0)
+					return errors.Join(first, repaint.Sleep(ctx, 0))
+				},
+				func(ctx context.Context) error {
+					first := repaint.Sleep(ctx, 0)
+					return errors.Join(first, repaint.Sleep(ctx, 0))
+				}))
+		})
+	},
 	"no schedules": func(t *testing.T) {
 		repainttest.Explore(t, 0, figure5)
 	},

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/internal/explore"
@@ -59,7 +58,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn := &conn{Conn: inner, c: c, session: -c.sessions.Add(1), patience: -1}
+	conn := &conn{Conn: inner, c: c, session: -c.sessions.Add(1)}
 	if err := c.identify(ctx, conn); err != nil {
 		return nil, errors.Join(err, inner.Close())
 	}
@@ -120,12 +119,10 @@ func (c *connector) Close() error {
 // A conn is a connection whose statements are steps.
 type conn struct {
 	driver.Conn
-	c       *connector
-	session int64
-	// patience is SQLite's busy_timeout in milliseconds, -1 if the connection has its own. While it explores, the schedule
-	// waits in its place.
-	patience int64
-	lost     bool // as a fault
+	c        *connector
+	session  int64
+	patience explore.Patience // of SQLite
+	lost     bool             // as a fault
 }
 
 // Unwrap returns the driver's connection, for sql.Conn.Raw.
@@ -134,8 +131,10 @@ func (c *conn) Unwrap() driver.Conn { return c.Conn }
 // step runs fn as a step, if there is a schedule.
 func (c *conn) step(ctx context.Context, text string, args []driver.NamedValue, fn func(ctx context.Context) (string, error)) error {
 	e := explore.Of(repaint.CurrentLoop())
-	if err := c.setPatience(ctx, e != nil); err != nil {
-		return err
+	if c.c.about.Lite {
+		if err := c.patience.Take(ctx, e != nil, c.texts); err != nil {
+			return err
+		}
 	}
 	if e == nil {
 		_, err := fn(ctx)
@@ -148,9 +147,17 @@ func (c *conn) step(ctx context.Context, text string, args []driver.NamedValue, 
 			s.Hasten = explore.Hastener(c.texts)
 		}
 	} else {
-		s.Busy, s.Patience = isBusy, time.Duration(c.patience)*time.Millisecond
+		c.patience.Has(&s)
 	}
 	return e.Execute(ctx, s, fn)
+}
+
+// show describes the result of a statement.
+func (c *conn) show(text string, r driver.Result, err error) (string, error) {
+	if c.c.about.Lite && !explore.ChangesRows(text) {
+		return "done", err
+	}
+	return showResult(r, err)
 }
 
 // texts returns the rows of a query on the connection itself.
@@ -186,25 +193,6 @@ func (c *conn) raiser() func(ctx context.Context, state string) error {
 	}
 }
 
-// setPatience makes the schedule wait for SQLite's locks, or lets the connection do it again.
-func (c *conn) setPatience(ctx context.Context, explores bool) error {
-	if !c.c.about.Lite || explores == (c.patience >= 0) {
-		return nil
-	}
-	if !explores {
-		_, err := texts(ctx, c.Conn, fmt.Sprintf("pragma busy_timeout=%d", c.patience))
-		c.patience = -1
-		return err
-	}
-	rows, err := texts(ctx, c.Conn, "pragma busy_timeout")
-	if err == nil {
-		if _, err = fmt.Sscan(rows[0][0], &c.patience); err == nil {
-			_, err = texts(ctx, c.Conn, "pragma busy_timeout=0")
-		}
-	}
-	return err
-}
-
 func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
 	inner, err := prepare(ctx, c.Conn, query)
 	if err != nil {
@@ -225,7 +213,7 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	err = c.step(ctx, query, args, func(ctx context.Context) (string, error) {
 		var err error
 		result, err = inner.ExecContext(ctx, query, args)
-		return showResult(result, err)
+		return c.show(query, result, err)
 	})
 	return result, err
 }
@@ -338,7 +326,7 @@ func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (resul
 	err = s.c.step(ctx, s.query, args, func(ctx context.Context) (string, error) {
 		var err error
 		result, err = execStmt(ctx, s.Stmt, args)
-		return showResult(result, err)
+		return s.c.show(s.query, result, err)
 	})
 	return result, err
 }

@@ -286,15 +286,3 @@ func showValue(v driver.Value) string {
 	}
 	return fmt.Sprint(v)
 }
-
-// isBusy reports whether SQLite says that another connection has a lock that it may give up. It
-// returns false if the transaction has to begin anew (SQLITE_BUSY_SNAPSHOT).
-func isBusy(err error) bool {
-	const busy, recovery = 5, 5 | 1<<8
-	var code interface{ Code() int }
-	if errors.As(err, &code) {
-		return code.Code() == busy || code.Code() == recovery
-	}
-	text := err.Error()
-	return strings.Contains(text, "database is locked") && !strings.Contains(text, "517") && !strings.Contains(text, "SNAPSHOT")
-}

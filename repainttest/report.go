@@ -3,7 +3,9 @@ package repainttest
 import (
 	"github.com/seed1239206e/repaint/internal/explore"
 
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -32,8 +34,10 @@ type report struct {
 // A pair is two places of different tasks, or two statements, in alphabetical order.
 type pair struct{ a, b string }
 
-// An order says in which orders the steps of a pair have come in the schedules so far.
-type order struct{ forth, back bool }
+// An order says in how many schedules the steps of a pair have come in each order.
+type order struct{ forth, back int }
+
+func (o order) rarer() int { return min(o.forth, o.back) }
 
 // mostLabels is the number of places whose pairs are counted.
 const mostLabels = 100
@@ -66,6 +70,13 @@ func (p *report) doubt(all ...string) {
 // addPairs records for each two places of different tasks which came before the other.
 func (p *report) addPairs(r *recorder) {
 	seen := map[string][]string{} // by which tasks each place has been passed, two at most
+	came := map[pair]order{}      // in this schedule
+	defer func() {
+		for key, o := range came {
+			all := p.pairs[key]
+			p.pairs[key] = order{all.forth + o.forth, all.back + o.back}
+		}
+	}()
 	for _, s := range r.steps {
 		for _, e := range s.events {
 			label := e.label()
@@ -80,9 +91,13 @@ func (p *report) addPairs(r *recorder) {
 				if label < before {
 					key, forth = pair{label, before}, false
 				}
-				o := p.pairs[key]
-				o.forth, o.back = o.forth || forth, o.back || !forth
-				p.pairs[key] = o
+				o := came[key]
+				if forth {
+					o.forth = 1
+				} else {
+					o.back = 1
+				}
+				came[key] = o
 			}
 			if tasks := seen[label]; len(tasks) < 2 && !slices.Contains(tasks, e.task) && (len(tasks) > 0 || len(seen) < mostLabels) {
 				seen[label] = append(tasks, e.task)
@@ -117,27 +132,35 @@ func (p *report) String() string {
 	if p.resets > 0 {
 		fmt.Fprintf(&b, ", and %v for a fresh database", p.each(p.resets))
 	}
-	var one []string
-	for key, o := range p.pairs {
-		switch {
-		case !o.back:
-			one = append(one, fmt.Sprintf("%s before %s", key.a, key.b))
-		case !o.forth:
-			one = append(one, fmt.Sprintf("%s before %s", key.b, key.a))
-		}
-	}
-	if len(p.pairs) > 0 {
-		fmt.Fprintf(&b, "\n%d of %d pairs of steps of different tasks came in both orders", len(p.pairs)-len(one), len(p.pairs))
-	}
-	if len(one) > 0 {
-		slices.Sort(one)
-		const most = 8
-		fmt.Fprintf(&b, "; only in one order came:\n\t%s", strings.Join(one[:min(len(one), most)], "\n\t"))
-		if len(one) > most {
-			fmt.Fprintf(&b, "\n\tand %d more", len(one)-most)
-		}
-	}
+	p.writePairs(&b)
 	return b.String()
+}
+
+// mostPairs is how many pairs are listed.
+const mostPairs = 8
+
+// writePairs says how often pairs came in each order, the rarest first.
+func (p *report) writePairs(b *strings.Builder) {
+	if len(p.pairs) == 0 {
+		return
+	}
+	keys := slices.SortedFunc(maps.Keys(p.pairs), func(x, y pair) int {
+		return cmp.Or(cmp.Compare(p.pairs[x].rarer(), p.pairs[y].rarer()), cmp.Compare(x.a, y.a), cmp.Compare(x.b, y.b))
+	})
+	both := 0
+	for _, o := range p.pairs {
+		if o.rarer() > 0 {
+			both++
+		}
+	}
+	fmt.Fprintf(b, "\n%d of %d pairs of steps of different tasks came in both orders; in how many schedules, the rarest first:", both, len(keys))
+	for _, key := range keys[:min(len(keys), mostPairs)] {
+		o := p.pairs[key]
+		fmt.Fprintf(b, "\n\t%s before %s in %d, after it in %d", key.a, key.b, o.forth, o.back)
+	}
+	if len(keys) > mostPairs {
+		fmt.Fprintf(b, "\n\tand %d more", len(keys)-mostPairs)
+	}
 }
 
 // unseen says that there was no statement, and what may be the reason.

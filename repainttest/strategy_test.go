@@ -2,6 +2,7 @@ package repainttest_test
 
 import (
 	"context"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -111,6 +112,14 @@ func TestExhaustiveExplorationIsSaidToBeOne(t *testing.T) {
 	require.Contains(t, out, "there was no choice")
 	require.Contains(t, out, "No statement was seen.")
 	require.Equal(t, 1, strings.Count(out, "--- PASS: TestChild/seed="))
+}
+
+func TestOrdersOfPairsAreCounted(t *testing.T) {
+	out, passed := child(t, "pairs", t.TempDir())
+	require.True(t, passed, out)
+	require.Contains(t, out, "1 of 4 pairs of steps of different tasks came in both orders; in how many schedules, the rarest first:")
+	require.Len(t, regexp.MustCompile(`child_test.go:\d+ before child_test.go:\d+ in (6, after it in 0|0, after it in 6)\n`).FindAllString(out, -1), 3)
+	require.Regexp(t, `child_test.go:\d+ before child_test.go:\d+ in 3, after it in 3\n`, out)
 }
 
 func TestChoosersOfTheCallerAreRefused(t *testing.T) {

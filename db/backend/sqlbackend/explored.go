@@ -23,7 +23,8 @@ type stepping struct {
 	explorer explore.Explorer // nil: what is executed is no step
 	ends     context.Context  // of the call that runs
 	about    *explored
-	number   int64 // of the session, 0 before it is known
+	number   int64            // of the session, 0 before it is known
+	patience explore.Patience // of SQLite
 }
 
 // explored is what exploring has to know of a database. It belongs to its connector.
@@ -45,10 +46,20 @@ func (s *session) exploring(ctx context.Context, e explore.Explorer, fn func(ctx
 		if err := s.identify(ctx); err != nil {
 			return err
 		}
+		if s.conn.step.about.about.Lite {
+			if err := s.conn.step.patience.Take(ctx, true, s.conn.texts); err != nil {
+				return err
+			}
+		}
 		s.conn.step.explorer, s.conn.step.ends = e, ctx
 		defer func() { s.conn.step.explorer, s.conn.step.ends = nil, nil }()
 		return s.interruptible(ctx, fn)
 	})
+}
+
+// unexplored lets a connection to SQLite that has explored wait for locks itself again.
+func (s *session) unexplored(ctx context.Context) error {
+	return s.conn.step.patience.Take(ctx, false, s.conn.texts)
 }
 
 // aside calls fn, whose statements are no steps, because they aren't the program's.
@@ -153,6 +164,8 @@ func (c *Conn) execute(ctx context.Context, text string, args arguments, fn func
 				return rows, err
 			})
 		}
+	} else {
+		c.step.patience.Has(&s)
 	}
 	return c.step.explorer.Execute(ctx, s, fn)
 }
@@ -174,7 +187,7 @@ func (c *Conn) raise(ctx context.Context, state string) error {
 func (c *Conn) execStep(ctx context.Context, text string, args arguments, keep bool) (result driver.Result, err error) {
 	err = c.execute(ctx, text, args, func(ctx context.Context) (string, error) {
 		var err error
-		if result, err = c.execNow(ctx, text, args, keep); err != nil || result == nil {
+		if result, err = c.execNow(ctx, text, args, keep); err != nil || result == nil || c.step.about.about.Lite && !explore.ChangesRows(text) {
 			return "done", err
 		}
 		n, err := result.RowsAffected()

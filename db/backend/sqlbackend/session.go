@@ -360,7 +360,12 @@ func (s *session) block(ctx context.Context, fn func(ctx context.Context) error)
 		if s.closed {
 			return driver.ErrBadConn
 		}
-		return s.use(func() error { return s.interruptible(ctx, fn) })
+		return s.use(func() error {
+			if err := s.unexplored(ctx); err != nil {
+				return err
+			}
+			return s.interruptible(ctx, fn)
+		})
 	})
 	s.calling = false
 	return err

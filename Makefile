@@ -21,7 +21,7 @@ SOURCES = find . -name '*.go' -not -path './.*' -not -path '*/testdata/*' -print
 export GO GOFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help replays test check fmt-check vet vet-portable staticcheck race plain portable slowpath arm64 nested test-pages bench examples fmt install-servers
+.PHONY: help replays test check fmt-check vet vet-portable staticcheck race plain portable slowpath arm64 nested test-pages stills bench examples fmt install-servers
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -80,6 +80,9 @@ test-pages: ## what a browser shows of the pages (needs Chromium); SHOTS=DIR kee
 
 replays: ## a seed of repainttest.Explore a hundred times on each database, under the race detector
 	CGO_ENABLED=1 REPAINT_REPLAYS=100 $(GO) test -race -timeout 30m -count=1 -run TestReplaysOfASeedAreIdentical ./db
+
+stills: ## the pictures in docs/images, from real runs (needs Chromium)
+	cd internal/pagetest && $(GO) test -count=1 -run TestStills . -args -stills=$(abspath docs/images)
 
 bench: ## benchmarks, with peers beside them; BENCH=regexp selects
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...

@@ -142,7 +142,7 @@ func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) er
 	}
 	t.hasWaited = true
 	t.waitsFor, t.at = w, g
-	if t.runner.notes {
+	if t.runner.notes || loop.Tracing() {
 		t.note(w)
 	}
 	// It can be resumed for a reason that has passed: one that was on its way when another came
@@ -183,6 +183,9 @@ func (t *task) resumed() {
 		t.unwatch()
 	}
 	t.wake()
+	if loop.Tracing() {
+		t.trace(loop.TaskResumes, "")
+	}
 }
 
 // wake takes the task off those that are suspended. It reports false if the loop has done so, in
@@ -249,7 +252,13 @@ func (h *runner) drive(ctx context.Context, call string, g *greenlet.Greenlet, c
 	}
 	h.watch.over(ctx, &h.scope, h, h)
 	h.mainWaits, h.mainCtx, h.driver = c, ctx, g
+	if loop.Tracing() {
+		h.trace(loop.TaskWaits, c.String())
+	}
 	defer func() {
+		if loop.Tracing() {
+			h.trace(loop.TaskResumes, "")
+		}
 		if !c.Done() {
 			c.Unsubscribe(&h.mainWaiter)
 		}

@@ -110,6 +110,10 @@ func (h *runner) sleepInTurn(ctx context.Context, g *greenlet.Greenlet, d time.D
 		what = "its next turn"
 	}
 	h.explorer.TaskWaits(explore.Main, what, explore.Place())
+	if loop.Tracing() {
+		h.trace(loop.TaskWaits, what)
+		defer h.trace(loop.TaskResumes, "")
+	}
 	h.watch.over(ctx, &h.scope, h, h)
 	h.driver = g
 	err := h.loop.Drive(h.inTurn(func() bool { return over() || ctx.Err() != nil || h.stray != nil }))

@@ -29,6 +29,7 @@ func TestImportsPointOneWay(t *testing.T) {
 		{"db/internal/statements", "sqltext db/backend db/internal/fields internal/cache internal/redact", false},
 		{"db/internal/turns", ". greenlet loop sqltext db/backend internal/callsite internal/explore internal/nonblock internal/redact", false},
 		{"internal/thirdparty", ". greenlet loop sqltext db/backend internal/cache internal/callsite internal/explore internal/nonblock internal/redact db/backend/sqlbackend", true},
+		{"trace", ". greenlet loop internal/callsite internal/explore internal/nonblock internal/webpage", false},
 		{"repainttest", ". greenlet loop internal/callsite internal/explore internal/nonblock internal/webpage", false},
 	} {
 		out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "./"+room.dir).CombinedOutput()

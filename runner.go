@@ -188,6 +188,13 @@ func both(one, two error) error {
 // scopeEnded has the driver look at its condition.
 func (h *runner) scopeEnded() { h.loop.Schedule(h.lookAgain()) }
 
+// trace tells the loop's tracers about the main function.
+//
+//go:noinline
+func (h *runner) trace(kind loop.TraceKind, text string) {
+	loop.Trace(loop.TraceEvent{Kind: kind, Loop: h.loop, Text: text})
+}
+
 // nothing is scheduled to make the driver look at its condition.
 type nothing struct{}
 

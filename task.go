@@ -143,6 +143,9 @@ func (t *Task[T]) CancelFuture(cause error) { t.scope.cancel(context.Canceled, c
 func (t *Task[T]) run() (self *task) {
 	self = &t.task
 	defer t.end()
+	if loop.Tracing() {
+		t.trace(loop.TaskBegins, t.String())
+	}
 	v, err := t.fn(&t.scope)
 	t.returned = true
 	t.settle(v, err)
@@ -253,6 +256,9 @@ func (t *task) leave() {
 		t.more.watch.stop()
 		t.tellEnd()
 	}
+	if loop.Tracing() {
+		t.trace(loop.TaskEnds, "")
+	}
 	t.scope.release()
 	t.prev.next, t.next.prev = t.next, t.prev
 	if t.runner.count--; t.runner.count == 0 && t.runner.whenEmpty != nil {
@@ -260,12 +266,22 @@ func (t *task) leave() {
 	}
 }
 
-// note records when a wait begins, and tells the explorer about it.
+// note records when a wait begins, and tells the explorer and the tracers about it.
 //
 //go:noinline
 func (t *task) note(w waitable) {
 	t.details().since = t.runner.loop.Now()
 	t.tellWait(w)
+	if loop.Tracing() {
+		t.trace(loop.TaskWaits, w.String())
+	}
+}
+
+// trace tells the loop's tracers about the task.
+//
+//go:noinline
+func (t *task) trace(kind loop.TraceKind, text string) {
+	loop.Trace(loop.TraceEvent{Kind: kind, Loop: t.runner.loop, ID: t.id, Text: text})
 }
 
 //go:noinline

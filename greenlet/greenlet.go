@@ -329,6 +329,10 @@ func (g *Greenlet) Dead() bool { return g.is(dead) }
 // Started reports whether g has been switched to or thrown into, even if it has ended since.
 func (g *Greenlet) Started() bool { return !g.is(unstarted) }
 
+// ID returns the greenlet's number. No other greenlet of the program has or gets it. Any goroutine
+// may call it.
+func (g *Greenlet) ID() uint64 { return g.id }
+
 // Active reports whether g has started and not ended, so that it runs or is suspended.
 func (g *Greenlet) Active() bool { return g.is(active) }
 

@@ -259,6 +259,9 @@ func (l *Loop) tick() error {
 			}
 			l.begun = true
 			l.stats.Ticks++
+			if Tracing() {
+				l.trace(TickBegins)
+			}
 			if l.watchdog != nil {
 				l.watchdog.tick = time.Now()
 			}
@@ -300,6 +303,9 @@ func (l *Loop) tick() error {
 	l.ends, l.ended = l.ends[:0], 0
 	if l.watchdog != nil {
 		l.watchdog.ticked()
+	}
+	if Tracing() {
+		l.trace(TickEnds)
 	}
 	return nil
 }
@@ -407,6 +413,7 @@ func (l *Loop) takeReady() bool {
 // a closed loop does nothing.
 func (l *Loop) Close() {
 	l.mu.Lock()
+	again := l.closed
 	l.closed = true
 	watched := l.watched
 	l.ready, l.watched = nil, nil
@@ -437,6 +444,9 @@ func (l *Loop) Close() {
 	}
 	if l.poller != nil {
 		l.poller.close()
+	}
+	if !again && Tracing() {
+		l.trace(LoopCloses)
 	}
 	if l.watchdog != nil && l.watchdog.holder != nil {
 		l.watchdog.holder = nil

@@ -112,6 +112,10 @@ func (l *Loop) patience() (time.Duration, error) {
 // in time.
 func (l *Loop) wokenWithin(wait time.Duration) bool {
 	l.stats.Sleeps++
+	if Tracing() {
+		l.trace(SleepBegins)
+		defer l.trace(SleepEnds)
+	}
 	if l.watchdog != nil {
 		l.watchdog.rest()
 		defer l.watchdog.turn()

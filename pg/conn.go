@@ -166,6 +166,9 @@ func (c *conn) put(s *segment) error {
 	c.queued += n
 	c.pace.sending(s, c.sent.len())
 	c.sent.push(s)
+	if loop.Tracing() {
+		c.traceSent(s)
+	}
 	c.watching = false
 	if s.soon {
 		c.arm()
@@ -229,6 +232,9 @@ func (c *conn) unput(s *segment) bool {
 	c.out = slices.Delete(c.out, int(s.start-base), int(s.end-base))
 	c.queued -= n
 	s.conn = nil
+	if loop.Tracing() {
+		c.traceEnd(s, takenBack)
+	}
 	found := c.sent.remove(s)
 	for i := found; i < c.sent.len(); i++ {
 		later := c.sent.at(i)
@@ -262,6 +268,9 @@ func (c *conn) ready(status byte) error {
 		return err
 	}
 	c.sent.pop()
+	if loop.Tracing() {
+		c.traceEnd(s, "")
+	}
 	held := c.held == s
 	if held {
 		c.held = nil
@@ -408,6 +417,9 @@ func (c *conn) lost(reason error) {
 	isOld := c.served > 0 && (backendEnds(c.fatal) || endsAtRest(c.fatal)) // all of them go, and none because of what it was sent
 	var told, again []*segment
 	for i, s := range sent {
+		if loop.Tracing() {
+			c.traceEnd(s, "the connection was lost")
+		}
 		switch {
 		case s.abandoned.Load():
 			s.state = stateFinished

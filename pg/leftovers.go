@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/seed1239206e/repaint/loop"
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
@@ -144,6 +145,9 @@ func (s *lanes) recall(c *conn) {
 	c.out, c.queued = c.out[:back[0].start-base], back[0].start
 	var again []*segment
 	for _, g := range back {
+		if loop.Tracing() {
+			c.traceEnd(g, takenBack)
+		}
 		c.pace.forget(g)
 		if g.abandoned.Load() {
 			g.state = stateFinished

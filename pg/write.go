@@ -4,6 +4,7 @@ import (
 	"syscall"
 
 	"github.com/seed1239206e/repaint/internal/nonblock"
+	"github.com/seed1239206e/repaint/loop"
 )
 
 // spareMost is the largest buffer that is kept for the next write.
@@ -66,6 +67,9 @@ func (c *conn) wrote(buf []byte, n int, err error) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.line.stats.Writes++
+	if loop.Tracing() {
+		c.traceFlush(n)
+	}
 	c.written += uint64(n)
 	c.writing = false
 	if k := c.copying; k != nil && c.queued-c.written < copyWindow {

@@ -1,0 +1,48 @@
+package pg
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/seed1239206e/repaint/loop"
+)
+
+// For the tracers of package loop each connection is a track: a lane or a session, with the number
+// of its process on the server. A statement is there from the moment when it is put into the
+// connection's buffer until its answer has come.
+
+// track names the connection.
+func (c *conn) track() string {
+	kind := "lane"
+	if c.line.session() != nil {
+		kind = "session"
+	}
+	return fmt.Sprintf("%s %d", kind, c.w.pid)
+}
+
+// numberOf returns a number that no other segment under way has.
+func numberOf(g *segment) uint64 { return uint64(reflect.ValueOf(g).Pointer()) }
+
+func (c *conn) traceSent(g *segment) {
+	text := g.sql
+	if len(g.steps) > 0 && g.steps[len(g.steps)-1].describes {
+		text = "describe " + text
+	}
+	loop.Trace(loop.TraceEvent{Kind: loop.StatementSent, Track: c.track(), ID: numberOf(g), Text: text})
+}
+
+// takenBack is how a statement ends on a connection before any of it has been sent.
+const takenBack = "taken back before it was sent"
+
+// traceEnd tells that a statement isn't under way any more. Of an error of the server it tells only
+// the SQLSTATE: the message may have values.
+func (c *conn) traceEnd(g *segment, how string) {
+	if how == "" && g.failure != nil {
+		how = "error " + g.failure.Code
+	}
+	loop.Trace(loop.TraceEvent{Kind: loop.StatementEnds, Track: c.track(), ID: numberOf(g), Text: how})
+}
+
+func (c *conn) traceFlush(n int) {
+	loop.Trace(loop.TraceEvent{Kind: loop.Flush, Track: c.track(), N: n})
+}

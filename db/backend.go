@@ -74,6 +74,9 @@ var (
 	ErrBusy = backend.ErrBusy
 	//   ErrLockTimeout: a lock of a row, a table or, with SQLite, the file wasn't.
 	ErrLockTimeout = backend.ErrLockTimeout
+	// ErrDiskFull: there is no room for what was to be written: on the disk, or in a table or
+	// database whose size is limited.
+	ErrDiskFull = backend.ErrDiskFull
 	// ErrTimeout: a deadline passed, of the context, the server or the pool.
 	ErrTimeout = backend.ErrTimeout
 	//   ErrPoolTimeout: no connection of the pool was free in time.

@@ -23,8 +23,7 @@ type Upsert = backend.Upsert
 // Update and Add it leaves it alone. It is all or nothing, as [ExecMany] is. PostgreSQL refuses two
 // rows with the same key in one call; the others take one after the other.
 //
-// MySQL and MariaDB count a row that was changed twice in RowsAffected, and one that has the new
-// values already not at all.
+// In RowsAffected MySQL and MariaDB count a row twice that was changed.
 func ExecUpsert[A any](ctx context.Context, q Querier, u Upsert, rows []A) (Result, error) {
 	text, err := upsertText(ctx, q, &u)
 	if err == nil && len(u.Returning) > 0 {

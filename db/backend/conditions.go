@@ -51,6 +51,9 @@ var (
 	ErrBusy error = &condition{text: "database busy"}
 	//   ErrLockTimeout: a lock of a row, a table or, with SQLite, the file wasn't.
 	ErrLockTimeout error = &condition{text: "lock not free in time", is: ErrBusy}
+	// ErrDiskFull: there is no room for what was to be written: on the disk, or in a table or
+	// database whose size is limited.
+	ErrDiskFull error = &condition{text: "disk full"}
 	// ErrTimeout: a deadline passed, of the context, the server or the pool.
 	ErrTimeout error = &condition{text: "timed out"}
 	//   ErrPoolTimeout: no connection of the pool was free in time.

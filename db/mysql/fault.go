@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"strings"
 
 	mysql "github.com/go-sql-driver/mysql"
@@ -26,6 +27,8 @@ var conditions = map[uint16]error{
 	1213: backend.ErrDeadlock, 1614: backend.ErrDeadlock, 3058: backend.ErrDeadlock,
 	1020: backend.ErrSerialization, 3101: backend.ErrSerialization,
 	1205: backend.ErrLockTimeout, 3572: backend.ErrLockTimeout,
+
+	1021: backend.ErrDiskFull, 1114: backend.ErrDiskFull,
 
 	1064: backend.ErrSyntax, 1065: backend.ErrSyntax, 1149: backend.ErrSyntax,
 	1051: backend.ErrUndefinedTable, 1109: backend.ErrUndefinedTable, 1146: backend.ErrUndefinedTable, 1932: backend.ErrUndefinedTable, 4091: backend.ErrUndefinedTable,
@@ -66,8 +69,17 @@ func condition(e *mysql.MySQLError) error {
 	if word, ok := theirs[e.Number]; ok && !strings.Contains(strings.ToLower(e.Message), word) {
 		return nil
 	}
+	switch e.Number {
+	case 3, 1026, 1030: // "Error writing file …", "Got error … from storage engine", with the system's number
+		if noSpace.MatchString(e.Message) {
+			return backend.ErrDiskFull
+		}
+	}
 	return conditions[e.Number]
 }
+
+// noSpace finds ENOSPC in a message.
+var noSpace = regexp.MustCompile(`(?i)\b(errno: |errcode: |error )28\b`)
 
 // Fault reads a driver's error.
 func (Dialect) Fault(err error) backend.Fault {

@@ -56,6 +56,12 @@ func TestErrorNumbersOfBothServers(t *testing.T) {
 		{1366, "22007", "Incorrect integer value: 'x' for column `app`.`p`.`i` at row 1", db.ErrData, "p i "},
 
 		// Both
+		{1021, "HY000", "Disk full (/tmp); waiting for someone to free some space...", db.ErrDiskFull, "  "},
+		{1114, "HY000", "The table 't' is full", db.ErrDiskFull, "  "},
+		{1026, "HY000", `Error writing file './app/t.MYD' (Errcode: 28 "No space left on device")`, db.ErrDiskFull, "  "},
+		{3, "HY000", `Error writing file './app/t.MYD' (errno: 28 - No space left on device)`, db.ErrDiskFull, "  "},
+		{1030, "HY000", `Got error 28 "No space left on device" from storage engine InnoDB`, db.ErrDiskFull, "  "},
+		{1030, "HY000", `Got error 280 "Something else" from storage engine InnoDB`, nil, "  "},
 		{1205, "HY000", "Lock wait timeout exceeded; try restarting transaction", db.ErrLockTimeout, "  "},
 		{1213, "40001", "Deadlock found when trying to get lock; try restarting transaction", db.ErrDeadlock, "  "},
 		{1048, "23000", "Column 'n' cannot be null", db.ErrNotNull, " n "},

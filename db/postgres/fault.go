@@ -31,6 +31,7 @@ var conditions = map[string]error{
 	"40003": backend.ErrUnknownOutcome, "08007": backend.ErrUnknownOutcome,
 	"55P03": backend.ErrLockTimeout,
 	"55006": backend.ErrBusy,
+	"53100": backend.ErrDiskFull,
 
 	"42601": backend.ErrSyntax, "42000": backend.ErrSyntax,
 	"42P01": backend.ErrUndefinedTable,

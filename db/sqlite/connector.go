@@ -41,7 +41,7 @@ func (Dialect) Connector(u *backend.URL) (backend.Connector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
-	inMemory := u.Database == "" || u.Database == ":memory:"
+	inMemory := isMemory(u)
 	name := fileName(u.Database, o)
 	if inMemory {
 		name = memoryName()
@@ -86,8 +86,14 @@ func fileName(path string, o options) string {
 	if o.mode != "" {
 		u.RawQuery = "mode=" + o.mode
 	}
+	if o.immutable {
+		u.RawQuery += "&immutable=1"
+	}
 	return u.String()
 }
+
+// isMemory reports whether a URL is that of a database in memory.
+func isMemory(u *backend.URL) bool { return u.Database == "" || u.Database == ":memory:" }
 
 // memoryName returns a name for a database in memory that all connections of
 // this process can open by it.

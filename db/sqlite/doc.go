@@ -30,6 +30,8 @@
 //	mmap_size=0         bytes
 //	temp_store=default  default, file or memory
 //	mode=rwc            ro, rw or rwc: read only, or whether to create the file
+//	immutable=off       on: the file can't change, not even by other programs, as on
+//	                    a read-only disk; so SQLite takes no locks. It means mode=ro
 //
 // synchronous=normal is several times as fast for small transactions. A crash of
 // the machine can then undo the last of them, but never damages the file.
@@ -66,8 +68,8 @@
 //
 // # What it is not
 //
-// It has no API of its own for backups,
-// custom functions or the like; register those with the driver before opening.
+// It has no API of its own for custom functions or the like; register those with the
+// driver before opening. [Backup] copies a database that is in use.
 // ATTACH, temporary tables and changed PRAGMAs last as long as the Conn that
 // made them, and no longer: its connection isn't given to anybody else.
 package sqlite

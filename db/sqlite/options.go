@@ -18,6 +18,7 @@ type options struct {
 	mustJournal bool   // it was asked for, so it isn't only a wish
 	pragmas     []string
 	mode        string
+	immutable   bool
 }
 
 func defaultOptions() options {
@@ -26,7 +27,7 @@ func defaultOptions() options {
 
 // Options returns the names of the URL's options.
 func (Dialect) Options() []string {
-	return []string{"busy_timeout", "journal_mode", "foreign_keys", "synchronous", "cache_size", "mmap_size", "temp_store", "mode"}
+	return []string{"busy_timeout", "journal_mode", "foreign_keys", "synchronous", "cache_size", "mmap_size", "temp_store", "mode", "immutable"}
 }
 
 var errBad = errors.New("not a value of this option")
@@ -93,6 +94,22 @@ func readOptions(u *backend.URL) (options, error) {
 			return fail(name, errBad, "a whole number")
 		}
 		o.pragmas = append(o.pragmas, fmt.Sprintf("%s=%d", name, n))
+	}
+	if u.Options.Has("immutable") {
+		if o.immutable, err = backend.ParseBool(u.Option("immutable")); err != nil {
+			return fail("immutable", err)
+		}
+		switch {
+		case !o.immutable:
+		case o.mode != "" && o.mode != "ro":
+			return fail("immutable", errors.New("a file that doesn't change can't be written, as mode="+o.mode+" asks for"))
+		case o.mustJournal:
+			return fail("immutable", errors.New("a file that doesn't change needs no journal_mode"))
+		case isMemory(u):
+			return fail("immutable", errors.New("a database in memory has no file"))
+		default:
+			o.mode = "ro"
+		}
 	}
 	if o.mode == "ro" && !o.mustJournal {
 		o.journalMode = "" // setting it would write

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/seed1239206e/repaint/db/internal/scanning"
 )
@@ -109,4 +110,51 @@ func (r *Rows) one(scan func() error) error {
 			Hint: "use All, or QueryRow for the first one only"}})
 	}
 	return r.call.scanned(scan())
+}
+
+// Map returns the rows of a query, which have two columns, as a map from the first to the second. Two
+// rows with the same first value are ErrMultipleRows.
+func Map[K comparable, V any](ctx context.Context, q Querier, query string, args ...any) (map[K]V, error) {
+	rows, err := queryMax(ctx, q, 0, query, args)
+	if err != nil {
+		return nil, err
+	}
+	columns := rows.call.columns()
+	if n := len(columns.All); n != 2 {
+		return nil, rows.call.scanned(fmt.Errorf("the row has %d columns (%s), Map takes two", n, columns.Names()))
+	}
+	all := make(map[K]V, rows.call.Count())
+	for rows.Next() {
+		var key K
+		var value V
+		if err := rows.Scan(&key, &value); err != nil {
+			return nil, err
+		}
+		if _, twice := all[key]; twice {
+			return nil, rows.call.explain(&Error{Op: "query", Fault: Fault{Condition: ErrMultipleRows,
+				Hint: fmt.Sprintf("column %q isn't unique; use All", columns.All[0].Name)}})
+		}
+		all[key] = value
+	}
+	return all, rows.Err()
+}
+
+// ExecOne runs a statement that changes one row. It returns ErrNoRows if it has changed none, and
+// ErrMultipleRows if it has changed more: these stay changed, outside of a transaction that is rolled
+// back. A row counts that an UPDATE has left with the values that it had.
+func ExecOne(ctx context.Context, q Querier, query string, args ...any) error {
+	result, err := q.Exec(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	var wrong error
+	switch n := result.RowsAffected(); {
+	case n == 0:
+		wrong = ErrNoRows
+	case n > 1:
+		wrong = ErrMultipleRows
+	default:
+		return nil
+	}
+	return &Error{Op: "exec", Statement: query, Fault: Fault{Condition: wrong}}
 }

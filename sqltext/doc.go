@@ -31,6 +31,8 @@
 //
 //	select * from users where email = :email
 //
+// Its name goes on after a dot that a letter or an underscore follows: :author.id is one parameter.
+//
 // A colon begins no parameter inside a literal, a quoted name or a comment, as part of the cast
 // operator (total::text; but :total::text is a parameter and a cast), directly after a word or a
 // number (numbers[1:n]), or after a backslash: \: means a plain colon.

@@ -64,7 +64,7 @@ const (
 	Name                  // a quoted name, quotes included
 	Word                  // a keyword or a name without quotes
 	Number                // starts with a digit, or with a dot and a digit
-	Param                 // :name
+	Param                 // :name, and :name.name
 	Native                // a placeholder of the database itself, such as ? or $1
 	Colon                 // \: which stands for a plain colon
 	Semicolon             // ;
@@ -227,7 +227,11 @@ func (r *Rules) colon(text string, pos int) (Kind, int) {
 		}
 		return Other, end
 	}
-	return Param, paramName(text, end)
+	end = paramName(text, end)
+	for follows(text, end, '.') && end+1 < len(text) && isWordStart(text[end+1]) {
+		end = paramName(text, end+1)
+	}
+	return Param, end
 }
 
 func (r *Rules) native(c byte) bool {

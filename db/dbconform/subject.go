@@ -151,6 +151,7 @@ var areas = []area{
 	{"many", many},
 	{"upserts", upserts},
 	{"inspecting", inspecting},
+	{"nesting", nesting},
 	{"cancelling", cancelling},
 	{"outcomes", outcomes},
 	{"silence", silence},

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ type Fields struct {
 	of    reflect.Type
 	exact map[string]field // by db tag
 	loose map[string]field // fields without a tag, by looseName
+	inner map[string]field // embedded structs without a tag, by looseName
 }
 
 type field struct {
@@ -28,39 +30,43 @@ var known sync.Map // reflect.Type → *Fields
 
 // Of returns the fields of a struct type: a field with the tag `db:"name"` has exactly that name,
 // `db:"-"` has none, and one without a tag has its Go name in any mixture of case and underscores.
-// The fields of an embedded struct count as the struct's own; as in Go the shallower one wins.
+// The fields of an embedded struct count as the struct's own; as in Go the shallower one wins. So do
+// those of a struct with the tag `db:"author_,prefix"`, their names with that before them.
 func Of(t reflect.Type) *Fields {
 	if f, ok := known.Load(t); ok {
 		return f.(*Fields)
 	}
-	f := &Fields{of: t, exact: map[string]field{}, loose: map[string]field{}}
-	f.collect(t, nil, map[reflect.Type]bool{})
+	f := &Fields{of: t, exact: map[string]field{}, loose: map[string]field{}, inner: map[string]field{}}
+	f.collect(t, "", nil, map[reflect.Type]bool{})
 	actual, _ := known.LoadOrStore(t, f)
 	return actual.(*Fields)
 }
 
-func (f *Fields) collect(t reflect.Type, at []int, above map[reflect.Type]bool) {
+func (f *Fields) collect(t reflect.Type, prefix string, at []int, above map[reflect.Type]bool) {
 	if above[t] {
-		return // a type that embeds a pointer to itself
+		return // a type that has a pointer to itself
 	}
 	above[t] = true
 	defer delete(above, t)
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		tag, hasTag := sf.Tag.Lookup("db")
-		name, _, _ := strings.Cut(tag, ",")
+		name, option, _ := strings.Cut(tag, ",")
 		if name == "-" {
 			continue
 		}
 		index := append(at[:len(at):len(at)], i)
-		if sf.Anonymous && name == "" {
+		if own := option == "prefix"; own || sf.Anonymous && name == "" {
 			inner := sf.Type
 			if inner.Kind() == reflect.Pointer {
 				inner = inner.Elem()
 			}
 			// A pointer to an unexported struct can't be filled by reflection.
-			if inner.Kind() == reflect.Struct && !isValueType(sf.Type) && (sf.IsExported() || sf.Type.Kind() == reflect.Struct) {
-				f.collect(inner, index, above)
+			if inner.Kind() == reflect.Struct && !isValueType(sf.Type) && (sf.IsExported() || sf.Anonymous && sf.Type.Kind() == reflect.Struct) {
+				if sf.Anonymous {
+					add(f.inner, looseName(prefix+sf.Name), index)
+				}
+				f.collect(inner, prefix+name, index, above)
 				continue
 			}
 		}
@@ -68,9 +74,9 @@ func (f *Fields) collect(t reflect.Type, at []int, above map[reflect.Type]bool) 
 			continue
 		}
 		if hasTag && name != "" {
-			add(f.exact, name, index)
+			add(f.exact, prefix+name, index)
 		} else {
-			add(f.loose, looseName(sf.Name), index)
+			add(f.loose, looseName(prefix+sf.Name), index)
 		}
 	}
 }
@@ -86,16 +92,51 @@ func add(m map[string]field, name string, index []int) {
 	}
 }
 
-// Find returns the field of that name; index is nil if there is none.
+// Find returns the field of that name; index is nil if there is none. "author.id" is the field id of
+// the struct that the field author is or points to, if no field has all of that for its name.
 func (f *Fields) Find(name string) (index []int, err error) {
 	got, ok := f.exact[name]
 	if !ok {
 		got, ok = f.loose[looseName(name)]
 	}
-	switch {
-	case !ok:
+	if !ok {
+		outer, rest, nested := strings.Cut(name, ".")
+		if !nested {
+			return nil, nil
+		}
+		return f.nested(outer, rest)
+	}
+	return f.index(got, name)
+}
+
+// nested finds a field of a struct that is a field.
+func (f *Fields) nested(outer, name string) (index []int, err error) {
+	if index, err = f.Find(outer); index == nil && err == nil {
+		got, ok := f.inner[looseName(outer)]
+		if !ok {
+			return nil, nil
+		}
+		index, err = f.index(got, outer)
+	}
+	if err != nil {
+		return nil, err
+	}
+	t := f.of.FieldByIndex(index).Type
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if !IsRow(t) {
 		return nil, nil
-	case got.twice:
+	}
+	within, err := Of(t).Find(name)
+	if within == nil || err != nil {
+		return nil, err
+	}
+	return slices.Concat(index, within), nil
+}
+
+func (f *Fields) index(got field, name string) ([]int, error) {
+	if got.twice {
 		return nil, fmt.Errorf("%s has two fields for %q; tell them apart by their db tags", f.of, name)
 	}
 	return got.index, nil

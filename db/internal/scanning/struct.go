@@ -9,13 +9,23 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/fields"
 )
 
-// structPlan has the field for each column.
-type structPlan [][]int
+// structPlan says where the columns of a row go.
+type structPlan struct {
+	fields   [][]int    // for each column
+	optional []optional // outer ones before those in them
+}
+
+// optional is a pointer to a struct in which there are columns. If all of them are NULL, as of an outer
+// join that has found nothing, it is nil.
+type optional struct {
+	index   []int // of the field with the pointer
+	columns []int
+}
 
 // planStruct fails if a column has no field in t, or two columns have the same.
-func (c Columns) planStruct(t reflect.Type) (structPlan, error) {
+func (c Columns) planStruct(t reflect.Type) (*structPlan, error) {
 	all := fields.Of(t)
-	plan := make(structPlan, len(c.All))
+	plan := &structPlan{fields: make([][]int, len(c.All))}
 	for i, column := range c.All {
 		index, err := all.Find(column.Name)
 		if err != nil {
@@ -24,19 +34,57 @@ func (c Columns) planStruct(t reflect.Type) (structPlan, error) {
 		if index == nil {
 			return nil, fmt.Errorf("the column %q has no field in %s; add one, or don't select it", column.Name, t)
 		}
-		for j, other := range plan[:i] {
+		for j, other := range plan.fields[:i] {
 			if slices.Equal(other, index) {
 				return nil, fmt.Errorf("the columns %d (%q) and %d (%q) are for the same field of %s; name them apart with AS",
 					j+1, c.All[j].Name, i+1, column.Name, t)
 			}
 		}
-		plan[i] = index
+		plan.fields[i] = index
+		for n := 1; n < len(index); n++ {
+			if t.FieldByIndex(index[:n]).Type.Kind() == reflect.Pointer {
+				plan.optionally(index[:n], i)
+			}
+		}
 	}
+	slices.SortStableFunc(plan.optional, func(a, b optional) int { return len(a.index) - len(b.index) })
 	return plan, nil
 }
 
-func (p structPlan) scan(c Columns, v reflect.Value, row []driver.Value) error {
-	for i, index := range p {
+// optionally notes a pointer on the way to a column's field.
+func (p *structPlan) optionally(index []int, column int) {
+	for i := range p.optional {
+		if o := &p.optional[i]; slices.Equal(o.index, index) {
+			o.columns = append(o.columns, column)
+			return
+		}
+	}
+	p.optional = append(p.optional, optional{index, []int{column}})
+}
+
+func (p *structPlan) scan(c Columns, v reflect.Value, row []driver.Value) error {
+	var skipped []bool // the columns in a struct that isn't there
+	for _, o := range p.optional {
+		if skipped != nil && skipped[o.columns[0]] {
+			continue // nor is the struct around it
+		}
+		pointer := fieldAt(v, o.index)
+		if slices.ContainsFunc(o.columns, func(i int) bool { return row[i] != nil }) {
+			pointer.Set(reflect.New(pointer.Type().Elem())) // one that other rows don't share
+			continue
+		}
+		pointer.SetZero()
+		if skipped == nil {
+			skipped = make([]bool, len(row))
+		}
+		for _, i := range o.columns {
+			skipped[i] = true
+		}
+	}
+	for i, index := range p.fields {
+		if skipped != nil && skipped[i] {
+			continue
+		}
 		f := fieldAt(v, index)
 		if err := c.assign(i, row[i], f.Addr().Interface()); err != nil {
 			field := v.Type().FieldByIndex(index)
@@ -47,13 +95,10 @@ func (p structPlan) scan(c Columns, v reflect.Value, row []driver.Value) error {
 	return nil
 }
 
-// fieldAt is FieldByIndex that makes the structs of embedded nil pointers.
+// fieldAt is FieldByIndex; it doesn't go through nil pointers, which the plan has set.
 func fieldAt(v reflect.Value, index []int) reflect.Value {
 	for _, i := range index {
 		if v.Kind() == reflect.Pointer {
-			if v.IsNil() {
-				v.Set(reflect.New(v.Type().Elem()))
-			}
 			v = v.Elem()
 		}
 		v = v.Field(i)

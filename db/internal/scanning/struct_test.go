@@ -48,3 +48,46 @@ func TestStructsAreFilledByName(t *testing.T) {
 	require.ErrorContains(t, all.Struct(nil, p), "takes a pointer to a struct, not a scanning.person")
 	require.ErrorContains(t, all.Struct(nil, (*person)(nil)), "takes a pointer to a struct")
 }
+
+type author struct {
+	ID   int
+	Home *Address
+}
+
+type post struct {
+	Title  string
+	Author author
+	Editor *author `db:"ed"`
+	Other  *author `db:"other_,prefix"`
+	*Address
+}
+
+func named(names ...string) Columns {
+	all := make([]backend.Column, len(names))
+	for i, name := range names {
+		all[i].Name = name
+	}
+	return columnsOf(all...)
+}
+
+func TestStructsInStructs(t *testing.T) {
+	all := named("title", "author.id", "author.home.street", "ed.id", "other_id", "other_home.street", "address.street")
+	var p post
+	require.NoError(t, all.Struct([]driver.Value{"t", int64(1), "s", int64(2), int64(3), nil, "n"}, &p))
+	require.Equal(t, post{
+		Title: "t", Author: author{1, &Address{"s"}}, Editor: &author{ID: 2}, Other: &author{ID: 3}, Address: &Address{"n"},
+	}, p)
+
+	// The next row shares nothing with this one, and what an outer join has not found is nil.
+	before := p
+	require.NoError(t, all.Struct([]driver.Value{"u", int64(9), nil, int64(8), nil, nil, nil}, &p))
+	require.Equal(t, 2, before.Editor.ID)
+	require.Equal(t, post{Title: "u", Author: author{9, nil}, Editor: &author{ID: 8}}, p)
+
+	require.ErrorContains(t, all.Struct([]driver.Value{"u", nil, nil, nil, nil, nil, nil}, &p), "column 2, \"author.id\", into field ID (int) of scanning.post: the value is NULL")
+	require.ErrorContains(t, all.Struct([]driver.Value{"u", int64(9), nil, nil, nil, "s", nil}, &p), "\"other_id\"")
+	for _, name := range []string{"author.nothing", "nothing.id", "title.id", "author.id."} {
+		require.ErrorContains(t, named(name).Struct([]driver.Value{nil}, &p), "has no field", name)
+	}
+	require.ErrorContains(t, named("author.id", "Author.ID").Struct([]driver.Value{int64(1), int64(1)}, &p), "are for the same field")
+}

@@ -14,7 +14,8 @@ import (
 // number of named values, maps with string keys, and structs; the first one
 // that has the parameter's name gives the value. Every parameter must get one,
 // and every named value and map key must belong to a parameter; only structs
-// may have more fields than there are parameters.
+// may have more fields than there are parameters. A parameter :author.id is the
+// value id in the value author, if nothing has all of that for its name.
 //
 // The values are in room if that is large enough.
 func (st *Statement) Bind(room []any, args []any) ([]any, error) {
@@ -83,7 +84,7 @@ func (st *Statement) checkUnused(args []any) error {
 	for i, arg := range args {
 		switch arg := arg.(type) {
 		case sql.NamedArg:
-			if !slices.Contains(st.names, arg.Name) {
+			if !st.uses(arg.Name) {
 				return st.unused(arg.Name)
 			}
 			for _, before := range args[:i] {
@@ -93,7 +94,7 @@ func (st *Statement) checkUnused(args []any) error {
 			}
 		case map[string]any:
 			for name := range arg {
-				if !slices.Contains(st.names, name) {
+				if !st.uses(name) {
 					return st.unused(name)
 				}
 			}
@@ -101,7 +102,7 @@ func (st *Statement) checkUnused(args []any) error {
 			v := reflect.ValueOf(arg)
 			if v.Kind() == reflect.Map && v.Type().Key().Kind() == reflect.String {
 				for _, key := range v.MapKeys() {
-					if !slices.Contains(st.names, key.String()) {
+					if !st.uses(key.String()) {
 						return st.unused(key.String())
 					}
 				}
@@ -113,6 +114,13 @@ func (st *Statement) checkUnused(args []any) error {
 		}
 	}
 	return nil
+}
+
+// uses reports whether a parameter has the name, or is of a value within what has it.
+func (st *Statement) uses(name string) bool {
+	return slices.ContainsFunc(st.names, func(param string) bool {
+		return param == name || len(param) > len(name) && param[len(name)] == '.' && strings.HasPrefix(param, name)
+	})
 }
 
 func (st *Statement) unused(name string) error {
@@ -127,12 +135,53 @@ func (st *Statement) unused(name string) error {
 	return fmt.Errorf("the argument %q is no parameter of the statement, which has %s%s", name, has, why)
 }
 
-// lookUp finds a parameter in one argument.
+// lookUp finds a parameter in one argument. The name may be that of a value in a value: "author.id".
 func lookUp(arg any, name string) (value any, ok bool, err error) {
-	switch arg := arg.(type) {
-	case sql.NamedArg:
+	if arg, ok := arg.(sql.NamedArg); ok {
+		if rest, nested := strings.CutPrefix(name, arg.Name+"."); nested {
+			return within(arg.Value, rest)
+		}
 		return arg.Value, arg.Name == name, nil
-	case map[string]any:
+	}
+	if value, ok, err = lookUpWhole(arg, name); ok || err != nil {
+		return value, ok, err
+	}
+	outer, rest, nested := strings.Cut(name, ".")
+	if !nested {
+		return nil, false, nil
+	}
+	if value, ok, err = lookUpWhole(arg, outer); !ok || err != nil {
+		return nil, false, err
+	}
+	return within(value, rest)
+}
+
+// within finds a parameter in a value that may be a map or a struct. If that is nil, so is the parameter.
+func within(arg any, name string) (value any, ok bool, err error) {
+	v := reflect.ValueOf(arg)
+	for v.Kind() == reflect.Pointer && !v.IsNil() {
+		v = v.Elem()
+	}
+	switch {
+	case !v.IsValid():
+		return nil, true, nil
+	case v.Kind() == reflect.Pointer:
+		return nil, fields.IsRow(v.Type().Elem()), nil
+	case hasNames(v.Type()):
+		return lookUp(v.Interface(), name)
+	}
+	return nil, false, nil
+}
+
+// hasNames reports whether a type has values with names: a map or a struct.
+func hasNames(t reflect.Type) bool {
+	return t.Kind() == reflect.Map && t.Key().Kind() == reflect.String || fields.IsRow(t)
+}
+
+// lookUpWhole is lookUp for a name as a whole, in a map or struct. In a struct it may be that of a field
+// in a field.
+func lookUpWhole(arg any, name string) (value any, ok bool, err error) {
+	if arg, ok := arg.(map[string]any); ok {
 		value, ok = arg[name]
 		return value, ok, nil
 	}
@@ -151,7 +200,7 @@ func lookUp(arg any, name string) (value any, ok bool, err error) {
 		return nil, false, err
 	}
 	if v, err = v.FieldByIndexErr(index); err != nil {
-		return nil, true, nil // the field of an embedded nil pointer: NULL
+		return nil, true, nil // the field of a nil pointer: NULL
 	}
 	return v.Interface(), true, nil
 }
@@ -167,7 +216,7 @@ func structOf(v reflect.Value) (reflect.Value, error) {
 		if v.IsValid() {
 			what = fmt.Sprintf("a value of type %s", v.Type())
 		}
-		return s, fmt.Errorf("%s can't tell which parameter it is for; pass db.Named(name, value), a map or a struct", what)
+		return s, fmt.Errorf("%s can't tell which parameter it is for; pass db.Named(name, value), a map such as db.Args{name: value}, or a struct", what)
 	}
 	return s, nil
 }

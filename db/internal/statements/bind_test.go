@@ -53,6 +53,56 @@ func TestArgumentsAreFoundByName(t *testing.T) {
 	}
 }
 
+func TestArgumentsInArguments(t *testing.T) {
+	type address struct{ Street string }
+	type author struct {
+		ID   int
+		Home *address
+		More map[string]any
+	}
+	type post struct {
+		Title  string
+		Author author
+		Editor *author `db:"ed"`
+		Other  author  `db:"other_,prefix"`
+		*Address
+	}
+	p := post{Author: author{1, &address{"a"}, map[string]any{"x": 3}}, Other: author{ID: 9}}
+	for _, c := range []struct {
+		source string
+		args   []any
+		want   []any
+	}{
+		{":author.id, :author.home.street, :Author.Home.Street", []any{p}, []any{1, "a", "a"}},
+		{":ed.id, :ed.home.street, :other.home.street", []any{map[string]any{"ed": p.Editor, "other": &p.Other}}, []any{nil, nil, nil}},
+		{":ed.id, :ed.home.street, :other_id, :address.street", []any{p}, []any{nil, nil, 9, nil}},
+		{":author.more.x", []any{&p}, []any{3}},
+		{":p.author.id, :q", []any{sql.Named("p", &p), sql.Named("q", 2)}, []any{1, 2}},
+		{":p.author.id", []any{map[string]*post{"p": &p}}, []any{1}},
+		{":a.b, :a.c.d", []any{map[string]any{"a.b": 1, "a": map[string]any{"b": 2, "c": map[string]int{"d": 4}}}}, []any{1, 4}},
+		{":a.b, :a", []any{sql.Named("a", map[string]int{"b": 1})}, []any{1, map[string]int{"b": 1}}},
+		{":a.b", []any{map[string]any{"a": nil}}, []any{nil}},
+	} {
+		st, err := LanguageOf(question, 0).Parse(c.source)
+		require.NoError(t, err)
+		got, err := st.Bind(nil, c.args)
+		require.NoError(t, err, "%s with %v", c.source, c.args)
+		require.Equal(t, c.want, got, "%s with %v", c.source, c.args)
+	}
+	for source, arg := range map[string]any{
+		":author.nothing": p,
+		":title.length":   p,
+		":a.b.c":          map[string]any{"a": map[string]int{"b": 1}},
+		":a.b":            map[string]any{"a": 7},
+		":author.id":      map[string]any{"author": p.Author, "autor": 1},
+	} {
+		st, err := LanguageOf(question, 0).Parse(source)
+		require.NoError(t, err)
+		_, err = st.Bind(nil, []any{arg})
+		require.Error(t, err, source)
+	}
+}
+
 func TestParametersAndArgumentsMustMatch(t *testing.T) {
 	for _, c := range []struct {
 		source string

@@ -46,6 +46,11 @@ func demoCommand(stdout, stderr io.Writer) *cli.Command {
 				Usage:       "put a network with this `TIME` of round trip in front of the server, such as 1ms",
 				Destination: &d.delay,
 			},
+			&cli.StringFlag{
+				Name:        "trace",
+				Usage:       "write a timeline of some greenlets of act 1 to this HTML `FILE`",
+				Destination: &d.trace,
+			},
 		},
 		Commands:     []*cli.Command{raceCommand(stdout, stderr)},
 		OnUsageError: usageError,
@@ -86,7 +91,8 @@ type demo struct {
 	requests    int
 	tasks       int
 	delay       time.Duration
-	page        string // where act 2's schedule goes; empty for nowhere
+	trace       string // where a timeline of act 1 goes; empty for nowhere
+	page        string // where act 2's schedule goes
 
 	engine     *db.Engine
 	prefix     string       // of the names of tables; empty if the database is the demo's own

@@ -99,6 +99,19 @@ func TestDemoOfTheRace(t *testing.T) {
 	require.Equal(t, 1, strings.Count(errOut, "\n"), errOut)
 }
 
+func TestDemoWritesATimeline(t *testing.T) {
+	page := filepath.Join(t.TempDir(), "page.html")
+	status, out, errOut := command(t, "demo", "--requests", "20", "--trace", page)
+	require.Zero(t, status, errOut)
+	require.Contains(t, strings.Join(strings.Fields(out), " "), "a timeline of some of the greenlets:")
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "<html")
+	status, _, errOut = command(t, "demo", "--requests", "20", "--trace", filepath.Join(t.TempDir(), "no", "such", "page.html"))
+	require.Equal(t, exitFailed, status)
+	require.Contains(t, errOut, "write the timeline")
+}
+
 func TestDatabaseURLIsRead(t *testing.T) {
 	t.Setenv("DATABASE_URL", "nosuch://host")
 	status, _, errOut := command(t, "demo")

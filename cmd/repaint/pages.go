@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/coop"
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/trace"
 )
 
 // Act 1: many requests at once, each of which reads a page and then the page's author.
@@ -156,7 +158,7 @@ func (d *demo) showPages(ctx context.Context) error {
 			outcomes = append(outcomes, o)
 			failed = append(failed, err)
 		}
-		return nil
+		return d.traceSome(ctx)
 	})
 	failed = append(failed, err)
 	return d.verdict(ctx, outcomes, errors.Join(failed...))
@@ -188,6 +190,34 @@ func (d *demo) fill(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// mostTraced is how many requests a timeline has, of each way that runs in a loop.
+const mostTraced = 200
+
+// traceSome writes the timeline, if one is wanted. It makes requests of its own, because a trace
+// takes time.
+func (d *demo) traceSome(ctx context.Context) error {
+	if d.trace == "" || ctx.Err() != nil {
+		return nil
+	}
+	t := trace.Start()
+	defer t.Stop()
+	for _, w := range d.ways() {
+		if !w.inLoop {
+			continue
+		}
+		failed, err := d.make(ctx, &outcome{way: w, correct: make([]bool, min(d.requests, mostTraced))}, nil)
+		if err := errors.Join(err, failed.err()); err != nil {
+			return err
+		}
+	}
+	t.Stop()
+	file, err := os.Create(d.trace)
+	if err != nil {
+		return fmt.Errorf("write the timeline: %w", err)
+	}
+	return errors.Join(t.WriteHTML(file), file.Close())
 }
 
 // pass makes all requests in one way.

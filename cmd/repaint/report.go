@@ -100,6 +100,9 @@ func (d *demo) verdict(ctx context.Context, outcomes []outcome, failed error) er
 		}
 	}
 	d.printTable(outcomes)
+	if d.trace != "" && failed == nil && ctx.Err() == nil {
+		d.say("a timeline of some of the greenlets: %s", d.trace)
+	}
 	if ctx.Err() != nil {
 		return d.interrupt()
 	}

@@ -61,7 +61,7 @@ func (g *glance) isOver() bool {
 	var first [1]byte
 	n, blocks, failed := 0, true, error(nil)
 	if err := g.raw.Control(func(fd uintptr) { n, blocks, failed = nonblock.Peek(fd, first[:]) }); err != nil {
-		return true
+		return false // it was closed on this side, which knows why
 	}
 	return failed != nil || !blocks && (n == 0 || first[0] == messageOfError)
 }

@@ -426,6 +426,8 @@ func (c *call) event(place string) event {
 	}
 	switch {
 	case !c.over && !c.answered():
+	case c.err != nil && c.fault == LostBefore:
+		e.result = "error: the connection was lost" // in the driver's words, which depend on what it noticed first
 	case c.err != nil && c.hidden:
 		e.failed = true
 		e.result = "error: " + hidden

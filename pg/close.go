@@ -58,6 +58,11 @@ func (s *line) end(now bool) {
 	}
 	idle := s.idleNow()
 	s.mu.Unlock()
+	for _, c := range conns {
+		if t := c.tunnel.Load(); t != nil {
+			t.fail(ErrClosed) // the reader may be waiting for room in it
+		}
+	}
 	if now {
 		for _, c := range conns {
 			c.hangUp() // the reader notices

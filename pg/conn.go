@@ -45,10 +45,11 @@ type conn struct {
 
 	heard atomic.Uint64 // how often something has come
 
-	place      atomic.Pointer[place] // in a loop; nil if it has none
-	broken     error                 // belongs to who has the role: why there is nothing more to read
-	unpollable bool                  // no loop can wait for it. Guarded by the mutex, as is recalled
-	recalled   bool                  // the loop that reads is to give the role away
+	tunnel     atomic.Pointer[tunnel] // what comes is passed to it while the connection is lent; nil otherwise
+	place      atomic.Pointer[place]  // in a loop; nil if it has none
+	broken     error                  // belongs to who has the role: why there is nothing more to read
+	unpollable bool                   // no loop can wait for it. Guarded by the mutex, as is recalled
+	recalled   bool                   // the loop that reads is to give the role away
 
 	// These belong to whoever set writing.
 	attempt attempt
@@ -411,6 +412,7 @@ func (c *conn) lost(reason error) {
 	c.role, c.until, c.head, c.parked = nobody, nil, nil, false
 	c.timer.Stop()
 	close(c.ended)
+	lent := c.tunnel.Swap(nil)
 	sent := c.sent.takeAll()
 	fates := c.fates(sent, reason)
 	repeats := c.line.of.repeats(sent, fates)
@@ -442,6 +444,9 @@ func (c *conn) lost(reason error) {
 	o := c.line.session()
 	over := o != nil && o.onLost != nil && !o.replaceable()
 	c.mu.Unlock()
+	if lent != nil {
+		lent.fail(&LostError{MaybeApplied: true, Err: reason})
+	}
 	if over {
 		o.onLost()
 	}

@@ -209,6 +209,7 @@
 // # What it isn't
 //
 // TLS, authentication, hosts and type conversion are pgx's. The simple protocol is for texts
-// without arguments. There is no pgx.Conn: what returns one returns nil. pgx's API for large
-// objects isn't supported, but the server's functions for them can be called.
+// without arguments. Statements of this package run on no pgx.Conn: what returns one returns nil.
+// Code that wants one, for large objects, logical replication or types of extensions, is lent a
+// session's connection as one: [Session.Pgx], [DB.Pgx], [DB.RegisterTypes].
 package pg

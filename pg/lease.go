@@ -92,6 +92,7 @@ func (s *lease) revoke() {
 	o := s.session()
 	o.driver.line, o.unused = s.line, false
 	s.owner = &o.driver
+	o.pgx = lentConn{}
 }
 
 // root returns the session's own lease.

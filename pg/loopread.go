@@ -112,7 +112,7 @@ func (c *conn) takeFromLoop() {
 	case c.role != looped:
 	case !c.waits.Load():
 		c.recalled = true
-	case c.sent.len() == 0 && c.failed == nil:
+	case c.sent.len() == 0 && c.failed == nil && c.tunnel.Load() == nil:
 		c.role = nobody
 		c.arm()
 	default:

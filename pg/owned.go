@@ -23,7 +23,8 @@ type owned struct {
 	kept      string   // how it is to be set up, if not as the server has it
 	private   bool     // its owner has done that, so that it isn't given to another one
 	unsettled bool     // what names mean has changed in a transaction, which may take it back
-	occupant  occupant // a stream or a COPY. Meanwhile nothing else is accepted
+	occupant  occupant // a stream, a COPY, or a pgx.Conn that is lent. Meanwhile nothing else is accepted
+	pgx       lentConn // what was lent to this owner; empty if nothing was
 	lost      error    // why its connection is gone
 	unused    bool     // nothing that could have an effect has been answered to its owner: see replaceable
 	unlike    bool     // its owner has it set up as no other connection would be

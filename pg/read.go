@@ -68,7 +68,7 @@ func (c *conn) passOn() {
 		return
 	}
 	c.until = nil
-	if c.sent.len() > 0 || c.failed != nil {
+	if c.sent.len() > 0 || c.failed != nil || c.tunnel.Load() != nil {
 		c.giveToResident()
 		return
 	}
@@ -196,6 +196,9 @@ func (c *conn) readFor(ctx context.Context, s *segment) {
 
 // handle takes a message that is no row.
 func (c *conn) handle(kind byte, body []byte) error {
+	if t := c.tunnel.Load(); t != nil {
+		return c.handleLent(t, kind, body)
+	}
 	msg, err := c.frames.decode(kind, body)
 	if err != nil {
 		return err
@@ -239,9 +242,35 @@ func (c *conn) handle(kind byte, body []byte) error {
 	return c.head.receive(msg)
 }
 
+// handleLent takes a message of a connection that is lent.
+func (c *conn) handleLent(t *tunnel, kind byte, body []byte) error {
+	var ends error
+	switch kind {
+	case 'S', 'E':
+		msg, err := c.frames.decode(kind, body)
+		if err != nil {
+			return err
+		}
+		switch m := msg.(type) {
+		case *pgproto3.ParameterStatus:
+			c.noteSetting(m)
+		case *pgproto3.ErrorResponse:
+			if e := pgconn.ErrorResponseToPgError(m); isFatal(e) {
+				c.fatal, ends = e, e
+			}
+		}
+	}
+	t.pass(kind, body)
+	return ends
+}
+
 // handleRow takes a row: the body of a DataRow.
 func (c *conn) handleRow(body []byte) error {
 	if !c.expects() {
+		if t := c.tunnel.Load(); t != nil {
+			t.pass(messageOfRow, body)
+			return nil
+		}
 		return fmt.Errorf("%w: a row came unasked", ErrProtocol)
 	}
 	return c.head.receiveRow(body)

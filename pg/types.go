@@ -24,6 +24,13 @@ import (
 // Call it again if a type has changed, or was made anew. An unknown name is the server's error,
 // 42704, and changes nothing. It may be called from any goroutine and task.
 func (db *DB) LoadTypes(ctx context.Context, names ...string) error {
+	return db.loadTypes(ctx, names, nil)
+}
+
+// codecsOf are the codecs of types by their OID.
+type codecsOf map[uint32]pgtype.Codec
+
+func (db *DB) loadTypes(ctx context.Context, names []string, codecs codecsOf) error {
 	rows, err := db.Query(ctx, loadTypesSQL, names)
 	if err != nil {
 		return &callError{"loading types", false, err}
@@ -39,6 +46,7 @@ func (db *DB) LoadTypes(ctx context.Context, names ...string) error {
 		maps.Copy(all.byOID, before.byOID)
 	}
 	for _, d := range found {
+		d.Known = codecs[d.OID]
 		all.byOID[d.OID] = d
 	}
 	if err := all.register(db.newMap()); err != nil { // a rehearsal
@@ -97,6 +105,8 @@ type typeDef struct {
 	FieldTypes []uint32
 	IsText     bool // a base type that is read as text is
 	InBinary   bool // and its binary form is text, too
+
+	Known pgtype.Codec `db:"-"` // of a base type that has been registered; nil if none has
 }
 
 // typeDefs are the types that have been loaded. They are replaced, never changed.
@@ -164,6 +174,9 @@ func (d *typeDefs) codec(m *pgtype.Map, def typeDef, done map[uint32]*pgtype.Typ
 			return &pgtype.RangeCodec{ElementType: of}, nil
 		}
 		return &pgtype.MultirangeCodec{ElementType: of}, nil
+	}
+	if def.Known != nil {
+		return def.Known, nil
 	}
 	if t, ok := m.TypeForName(def.Name); ok {
 		return t.Codec, nil

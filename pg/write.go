@@ -64,6 +64,14 @@ func (c *conn) writeRest(buf []byte, n int) {
 
 // wrote notes that n bytes of a buffer have been written, and returns the next one if there is one.
 func (c *conn) wrote(buf []byte, n int, err error) []byte {
+	next := c.noteWritten(buf, n, err)
+	if t := c.tunnel.Load(); t != nil {
+		t.wrote()
+	}
+	return next
+}
+
+func (c *conn) noteWritten(buf []byte, n int, err error) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.line.stats.Writes++

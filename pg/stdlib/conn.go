@@ -32,7 +32,9 @@ type Conn struct {
 	// session is nil, but for a connection that owns one: from a statement that needs it until database/sql puts the
 	// connection back.
 	session *pg.Session
-	tx      *pg.Tx          // nil outside of a transaction
+	lent    *pgx.Conn                   // the session's, if it is lent; nil otherwise
+	back    func(context.Context) error // ends that
+	tx      *pg.Tx                      // nil outside of a transaction
 	txCtx   context.Context // what the transaction was begun with; Commit has no other
 
 	owned  *connector // that ends with the connection; only after Driver.Open
@@ -57,6 +59,13 @@ func (c *Conn) DB() *pg.DB { return c.db }
 // Session returns the session that the connection owns. If it has none it acquires one, which it keeps until the sql.Conn
 // is closed. In a transaction it is refused: use [Conn.Tx]. The caller must not release it.
 func (c *Conn) Session(ctx context.Context) (*pg.Session, error) {
+	if err := c.takeBack(ctx); err != nil {
+		return nil, err
+	}
+	return c.own(ctx)
+}
+
+func (c *Conn) own(ctx context.Context) (*pg.Session, error) {
 	switch {
 	case c.closed:
 		return nil, errClosed
@@ -70,6 +79,47 @@ func (c *Conn) Session(ctx context.Context) (*pg.Session, error) {
 		c.session = s
 	}
 	return c.session, nil
+}
+
+// Pgx lends the connection as a *pgx.Conn, until the next call on the sql.Conn or the end of that: for code that wants one,
+// such as pgvector's RegisterTypes. The conn is that of the connection's session, which is acquired if there is none, and is
+// the same each time, with the types that have been registered in it. See pg.Session.Pgx for the rules. In a transaction of
+// database/sql's it is refused with pg.ErrInUse.
+func (c *Conn) Pgx(ctx context.Context) (*pgx.Conn, error) {
+	switch {
+	case c.lent != nil:
+		return c.lent, nil
+	case c.tx != nil:
+		return nil, fmt.Errorf("pg/stdlib: lending a pgx.Conn: %w: a transaction is open on the connection, end it first", pg.ErrInUse)
+	}
+	s, err := c.own(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if c.lent, c.back, err = s.LendPgx(ctx); err != nil {
+		return nil, err
+	}
+	return c.lent, nil
+}
+
+// Conn is [Conn.Pgx] as pgx's stdlib has it, so that code for that moves over: func(c any) error { … c.(*stdlib.Conn).Conn() … }.
+// It is nil where Pgx returns an error.
+func (c *Conn) Conn() *pgx.Conn {
+	conn, err := c.Pgx(context.Background())
+	if err != nil {
+		return nil
+	}
+	return conn
+}
+
+// takeBack ends the lending of a pgx.Conn.
+func (c *Conn) takeBack(ctx context.Context) error {
+	if c.lent == nil {
+		return nil
+	}
+	back := c.back
+	c.lent, c.back = nil, nil
+	return back(ctx)
 }
 
 // Tx returns the transaction that is open on the connection, or nil. It must be ended through database/sql.
@@ -100,6 +150,9 @@ func (c *Conn) querier() querier {
 func (c *Conn) onQuerier(ctx context.Context, fn func(querier) error) error {
 	if c.closed {
 		return errClosed
+	}
+	if err := c.takeBack(ctx); err != nil {
+		return err
 	}
 	err := fn(c.querier())
 	if c.session == nil && c.tx == nil && errors.Is(err, pg.ErrRefusedOnLane) {
@@ -229,6 +282,9 @@ func (c *Conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	case c.closed:
 		return nil, errClosed
 	}
+	if err := c.takeBack(ctx); err != nil {
+		return nil, err
+	}
 	var tx pgx.Tx
 	if c.session != nil {
 		tx, err = c.session.BeginTx(ctx, options)
@@ -282,6 +338,7 @@ func (c *Conn) IsValid() bool {
 
 func (c *Conn) release() {
 	if c.session != nil {
+		_ = c.takeBack(context.Background()) // if it fails the connection is closed
 		c.session.Release()
 		c.session = nil
 	}

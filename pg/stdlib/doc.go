@@ -20,7 +20,7 @@
 //   - in a transaction, from Begin to Commit or Rollback;
 //   - after a statement that leaves something behind on its connection, such as SET, LISTEN, CREATE TEMP TABLE or
 //     pg_advisory_lock: from that statement on, until the sql.Conn is closed. What was left behind ends with it;
-//   - after [Conn.Session].
+//   - after [Conn.Session], [Conn.Pgx] and [Conn.Conn].
 //
 // So a sql.Conn is what such statements need; through a sql.DB they have no effect on later statements. That is different
 // from pgx's stdlib, where a SET lasts on one of the pool's connections.

@@ -44,12 +44,51 @@ func snippet(ctx context.Context, engine *db.Engine, url string, users []User) e
 `
 
 func TestSnippetsOfTheDatabaseGuideCompile(t *testing.T) {
-	text, err := os.ReadFile("docs/guide-db.md")
+	compileSnippets(t, "docs/guide-db.md", 9, aroundSnippets, "./db/...")
+}
+
+// The same for pages about pg, where the database is called conn or db.
+const aroundSnippetsOfPg = `package guide
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/seed1239206e/repaint/pg"
+	%s
+)
+
+type User struct { ID int; Name string }
+
+func newToken(ctx context.Context) (string, error)                { return "", nil }
+func registerVector(ctx context.Context, conn *pgx.Conn) error     { return nil }
+func reconcile(ctx context.Context, err error) error              { return err }
+
+func snippet(ctx context.Context, conn, db *pg.DB, url string, users []User) error {
+	{
+%s
+	}
+	return nil
+}
+`
+
+func TestSnippetsAboutPgCompile(t *testing.T) {
+	compileSnippets(t, "docs/guide-pg.md", 14, aroundSnippetsOfPg)
+	compileSnippets(t, "docs/coming-from-pgx.md", 3, aroundSnippetsOfPg)
+}
+
+// compileSnippets compiles each piece of Go code of a page, of which there are at least so many.
+func compileSnippets(t *testing.T, page string, least int, around string, packages ...string) {
+	text, err := os.ReadFile(page)
 	require.NoError(t, err)
-	imports := compiledPackages(t, "context", "errors", "fmt", "log/slog", "github.com/jackc/pgx/v5", ".", "./db/...", "./pg")
+	imports := compiledPackages(t, append(packages, "context", "errors", "fmt", "log/slog", "time", "github.com/jackc/pgx/v5", ".", "./pg")...)
 
 	snippets := strings.Split(string(text), "```go\n")[1:]
-	require.Greater(t, len(snippets), 8, "they weren't found")
+	require.GreaterOrEqual(t, len(snippets), least, "they weren't found")
 	for _, s := range snippets {
 		s, _, _ = strings.Cut(s, "```")
 		more := ""
@@ -57,9 +96,9 @@ func TestSnippetsOfTheDatabaseGuideCompile(t *testing.T) {
 			more, s, _ = strings.Cut(rest, "\n)\n")
 			more = strings.Replace(more, `"github.com/seed1239206e/repaint/db"`, "", 1) // it is there
 		}
-		program := fmt.Sprintf(aroundSnippets, more, s)
+		program := fmt.Sprintf(around, more, s)
 		files := token.NewFileSet()
-		file, err := parser.ParseFile(files, "guide-db.md", program, 0)
+		file, err := parser.ParseFile(files, page, program, 0)
 		require.NoError(t, err, s)
 		config := types.Config{Importer: importer.ForCompiler(files, "gc", imports), Error: func(err error) {
 			var e types.Error

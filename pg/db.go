@@ -181,7 +181,13 @@ func (s executor) ping(ctx context.Context) error {
 // Begin starts a transaction with the server's defaults. See [DB.BeginTx].
 func (db *DB) Begin(ctx context.Context) (pgx.Tx, error) { return db.BeginTx(ctx, pgx.TxOptions{}) }
 
-// BeginTx starts a transaction, which is a [*Tx], on a session of its own, waiting for one if all
+// NewTx is [DB.BeginTx] with the concrete result, which also has Stream, CopyTo, cursors and what
+// else pgx.Tx hasn't.
+func (db *DB) NewTx(ctx context.Context, options pgx.TxOptions) (*Tx, error) {
+	return db.beginTx(ctx, options)
+}
+
+// BeginTx starts a transaction, which is a [*Tx] (see [DB.NewTx]), on a session of its own, waiting for one if all
 // are in use. The server hears of it with the transaction's first statement. The context is for the
 // wait only: a transaction isn't rolled back when it ends.
 func (db *DB) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {

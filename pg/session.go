@@ -149,6 +149,11 @@ func (s *Session) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults 
 // of the transaction makes a savepoint.
 func (s *Session) Begin(ctx context.Context) (pgx.Tx, error) { return s.BeginTx(ctx, pgx.TxOptions{}) }
 
+// NewTx is [DB.NewTx] in the session.
+func (s *Session) NewTx(_ context.Context, options pgx.TxOptions) (*Tx, error) {
+	return s.beginTx(options)
+}
+
 // BeginTx is Begin with options.
 func (s *Session) BeginTx(_ context.Context, options pgx.TxOptions) (pgx.Tx, error) {
 	tx, err := s.beginTx(options)

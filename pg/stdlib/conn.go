@@ -285,16 +285,16 @@ func (c *Conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	if err := c.takeBack(ctx); err != nil {
 		return nil, err
 	}
-	var tx pgx.Tx
+	var tx *pg.Tx
 	if c.session != nil {
-		tx, err = c.session.BeginTx(ctx, options)
+		tx, err = c.session.NewTx(ctx, options)
 	} else {
-		tx, err = c.db.BeginTx(ctx, options)
+		tx, err = c.db.NewTx(ctx, options)
 	}
 	if err != nil {
 		return nil, asDriver(err)
 	}
-	c.tx, c.txCtx = tx.(*pg.Tx), ctx
+	c.tx, c.txCtx = tx, ctx
 	return txOf{c}, nil
 }
 

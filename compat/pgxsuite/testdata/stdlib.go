@@ -1,0 +1,99 @@
+// Package stdlib stands in for pgx's package of this path while pgx's own tests run: what they open
+// is repaint's driver.
+package stdlib
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/seed1239206e/repaint/pg"
+	"github.com/seed1239206e/repaint/pg/stdlib"
+)
+
+func init() {
+	sql.Register("pgx", &stdlib.Driver{})
+	sql.Register("pgx/v5", &stdlib.Driver{})
+}
+
+// Conn is repaint's.
+type Conn = stdlib.Conn
+
+// OptionOpenDB is an option that the tests give, none of which repaint's driver has.
+type OptionOpenDB func()
+
+// OpenDB opens a database with what the tests set in pgx's configuration.
+func OpenDB(config pgx.ConnConfig, _ ...OptionOpenDB) *sql.DB {
+	own, err := pg.ParseConfig(config.ConnString())
+	if err != nil {
+		panic(err)
+	}
+	own.ExecMode = config.DefaultQueryExecMode
+	if own.ExecMode == pgx.QueryExecModeSimpleProtocol { // which takes no arguments here
+		own.ExecMode = pgx.QueryExecModeExec
+	}
+	schema := fmt.Sprintf("test_%d", schemas.Add(1))
+	own.Conn.RuntimeParams["search_path"] = schema
+	db, err := pg.OpenConfig(own)
+	if err == nil {
+		_, err = db.Exec(context.Background(), "create schema "+schema)
+	}
+	if err != nil {
+		panic(err)
+	}
+	return sql.OpenDB(&connector{stdlib.Connector(db), db})
+}
+
+var schemas atomic.Int64
+
+// A connector ends its pg.DB with the sql.DB. Some tests leave connections open, so nothing is waited for.
+type connector struct {
+	driver.Connector
+	db *pg.DB
+}
+
+func (c *connector) Close() error {
+	ctx, end := context.WithCancel(context.Background())
+	end()
+	_ = c.db.Close(ctx) // that something was under way
+	return nil
+}
+
+// What follows is there for the tests to compile. Those that call it are skipped.
+
+func unsupported() OptionOpenDB { panic("repaint's driver hasn't this") }
+
+func OptionBeforeConnect(func(context.Context, *pgx.ConnConfig) error) OptionOpenDB {
+	return unsupported()
+}
+func OptionAfterConnect(func(context.Context, *pgx.Conn) error) OptionOpenDB { return unsupported() }
+func OptionResetSession(func(context.Context, *pgx.Conn) error) OptionOpenDB { return unsupported() }
+func OptionShouldPing(func(context.Context, ShouldPingParams) bool) OptionOpenDB {
+	return unsupported()
+}
+func RandomizeHostOrderFunc(context.Context, *pgx.ConnConfig) error { panic("unsupported") }
+func OpenDBFromPool(*pgxpool.Pool, ...OptionOpenDB) *sql.DB         { panic("unsupported") }
+func GetDefaultDriver() driver.Driver                               { return &stdlib.Driver{} }
+
+// ShouldPingParams is pgx's.
+type ShouldPingParams struct {
+	Conn         *pgx.Conn
+	IdleDuration time.Duration
+}
+
+var registered sync.Map
+
+func RegisterConnConfig(c *pgx.ConnConfig) string {
+	name := fmt.Sprintf("config%p", c)
+	registered.Store(name, c)
+	return name
+}
+
+func UnregisterConnConfig(name string) { registered.Delete(name) }

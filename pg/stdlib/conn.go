@@ -35,7 +35,7 @@ type Conn struct {
 	lent    *pgx.Conn                   // the session's, if it is lent; nil otherwise
 	back    func(context.Context) error // ends that
 	tx      *pg.Tx                      // nil outside of a transaction
-	txCtx   context.Context // what the transaction was begun with; Commit has no other
+	txCtx   context.Context             // what the transaction was begun with; Commit has no other
 
 	owned  *connector // that ends with the connection; only after Driver.Open
 	closed bool

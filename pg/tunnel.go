@@ -33,10 +33,12 @@ type tunnel struct {
 	lent     bool       // or else nothing goes through
 	failed   error      // why nothing will any more
 	buf      []byte     // what has come, and hasn't been read
-	waiter   *loop.Promise[struct{}]
 	deadline time.Time
-	timer    *time.Timer // wakes the waiter at the deadline
-	started  bool        // the first message, which the server doesn't see, has been written
+	timer    *time.Timer // wakes who waits, at the deadline
+
+	// Who reads, and who writes: pgconn reads in another goroutine while a write takes long.
+	reads, writes *loop.Promise[struct{}]
+	started       bool // the first message, which the server doesn't see, has been written
 
 	ask    []byte // the beginning of the message that is being written: as much as tells what it is
 	left   int    // bytes of it that are to come
@@ -105,9 +107,11 @@ func (t *tunnel) add(kind byte, body []byte) bool {
 
 // wake needs the mutex.
 func (t *tunnel) wake() {
-	if w := t.waiter; w != nil {
-		t.waiter = nil
-		w.Resolve(struct{}{})
+	for _, w := range []**loop.Promise[struct{}]{&t.reads, &t.writes} {
+		if *w != nil {
+			(*w).Resolve(struct{}{})
+			*w = nil
+		}
 	}
 	t.poke()
 }
@@ -180,7 +184,7 @@ func (t *tunnel) Read(p []byte) (int, error) {
 		w.Future().SetName("an answer for a lent pgx.Conn")
 		w.AskedBy(repaint.CurrentLoop())
 		w.UnderWay(true)
-		t.waiter = w
+		t.reads = w
 		t.mu.Unlock()
 		if _, err := repaint.Await(context.Background(), w.Future()); err != nil {
 			return 0, err
@@ -260,7 +264,7 @@ func (c *conn) writeLent(t *tunnel, p []byte) (int, error) {
 		w.Future().SetName("room to write for a lent pgx.Conn")
 		w.AskedBy(repaint.CurrentLoop())
 		w.UnderWay(true)
-		t.waiter = w
+		t.writes = w
 		t.mu.Unlock()
 		if !c.writes() {
 			break

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,6 +26,8 @@ import (
 // Deadlines and Close work as on c, and affect all waiting callers. Deadlines are in real time,
 // even in a loop with a virtual clock. A task whose context ends goes on waiting, as a goroutine
 // would: a client ends a wait by a deadline or by Close, and may do so from a goroutine of its own.
+//
+// A task that moves much data without having to wait lets the others have their turn every 64 KiB.
 //
 // In a client's own goroutines I/O blocks as usual. If the task then waits for such a goroutine, on
 // a channel or a mutex, its loop stands still meanwhile. For example, pgx reads in another
@@ -62,8 +65,9 @@ type netConn struct {
 
 	mu     sync.Mutex // held for moments
 	closed bool
-	places []place // the loops that wait for the descriptor
+	places []place // the loops that wait for the descriptor: that which used it last, and those in which a half waits
 
+	placed  atomic.Bool // there are places, for callers without the mutex
 	talk    talk
 	end     string // its entry in ends, "" if it has none
 	dropped runtime.Cleanup
@@ -82,6 +86,7 @@ func (c *netConn) Read(p []byte) (int, error) {
 	defer c.reading.leave()
 	h, _ := here()
 	if h == nil || len(p) == 0 && c.raw != nil {
+		c.outside()
 		n, err := c.Conn.Read(p)
 		c.talk.heard(n)
 		return n, err
@@ -106,6 +111,7 @@ func (c *netConn) Write(p []byte) (written int, err error) {
 	h, _ := here()
 	c.talk.said()
 	if h == nil || len(p) == 0 && c.raw != nil {
+		c.outside()
 		return c.Conn.Write(p)
 	}
 	if c.raw == nil {
@@ -131,6 +137,7 @@ func (c *netConn) Close() error {
 		at.polled.Remove()
 	}
 	c.places = nil
+	c.placed.Store(false)
 	c.reading.wake()
 	c.writing.wake()
 	c.mu.Unlock()
@@ -189,6 +196,17 @@ func (c *netConn) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
+// PollsHere reports whether a caller that waits for a cooperative connection is suspended here, and
+// the loop waits for the connection itself. It does so in a task, and in the main function of a
+// [Run], if the system has a poller. It doesn't in a plain goroutine, which blocks, nor in a loop
+// with a virtual clock, a seed or a chooser: the order of what happens there is to be known, so
+// a client's whole call is better made by [Block]. In a loop's callback nothing can be waited for.
+func PollsHere() bool {
+	h, _ := here()
+	return h != nil && nonblock.Supported && (h.current != nil || !h.inCallback()) &&
+		!h.loop.Virtual() && h.loop.Chooser() == nil && h.loop.CanPoll()
+}
+
 // Ready implements [loop.Pollable].
 func (c *netConn) Ready(r loop.Readiness) {
 	c.mu.Lock()
@@ -201,27 +219,57 @@ func (c *netConn) Ready(r loop.Readiness) {
 	}
 }
 
-// register has a loop tell when the descriptor is ready. It reports false if that loop can't, or if
-// the connection is closed.
-func (c *netConn) register(l *loop.Loop) bool {
+// register has a loop tell when the descriptor is ready, until f is left. It reports false if that
+// loop can't, or if the connection is closed.
+func (c *netConn) register(f *half, l *loop.Loop) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		return false
 	}
-	for _, at := range c.places {
-		if at.loop == l {
-			return true
-		}
+	f.loop = l
+	if len(c.places) == 1 && c.places[0].loop == l {
+		return true
 	}
-	c.places = slices.DeleteFunc(c.places, func(at place) bool { return at.polled.Gone() })
+	if c.leaveLoops(l) {
+		return true
+	}
 	var polled *loop.Polled
 	var err error
 	if e := c.raw.Control(func(fd uintptr) { polled, err = l.Poll(fd, c) }); e != nil || err != nil {
 		return false
 	}
 	c.places = append(c.places, place{l, polled})
+	c.placed.Store(true)
 	return true
+}
+
+// leaveLoops has no loop but l, and those in which a half waits, told of the descriptor any more.
+// Otherwise each answer would wake every loop that has ever used the connection. It reports whether
+// l is told. It needs the mutex.
+func (c *netConn) leaveLoops(l *loop.Loop) (told bool) {
+	c.places = slices.DeleteFunc(c.places, func(at place) bool {
+		if at.polled.Gone() {
+			return true
+		}
+		told = told || at.loop == l
+		if at.loop == l || at.loop == c.reading.loop || at.loop == c.writing.loop {
+			return false
+		}
+		at.polled.Remove()
+		return true
+	})
+	c.placed.Store(len(c.places) > 0)
+	return told
+}
+
+// outside is called before a plain goroutine uses the connection.
+func (c *netConn) outside() {
+	if c.placed.Load() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.leaveLoops(nil)
+	}
 }
 
 // A half is one direction of a connection. One caller at a time has it, even while that caller
@@ -236,9 +284,11 @@ type half struct {
 	n      int
 	blocks bool
 	err    error
+	moved  int // bytes since the caller last waited
 
 	// These are guarded by the connection's mutex.
 	busy     bool
+	loop     *loop.Loop                // in which the one who has the half waits, or has waited
 	line     []*loop.Promise[struct{}] // those who wait for their turn
 	waiting  *loop.Promise[struct{}]   // the one who has the half waits for the descriptor
 	deadline time.Time
@@ -292,7 +342,7 @@ func (f *half) giveUp(turn *loop.Promise[struct{}]) {
 func (f *half) leave() {
 	f.conn.mu.Lock()
 	defer f.conn.mu.Unlock()
-	f.buf = nil
+	f.buf, f.loop = nil, nil
 	if len(f.line) == 0 {
 		f.busy = false
 		return
@@ -302,8 +352,18 @@ func (f *half) leave() {
 	next.Resolve(struct{}{})
 }
 
+// fairShare is how many bytes one direction moves before the other tasks get a turn, though it could
+// go on.
+const fairShare = 64 << 10
+
 // do makes attempts until one succeeds or fails, and waits in the loop between them.
 func (f *half) do(h *runner, p []byte) (int, error) {
+	if f.moved >= fairShare {
+		f.moved = 0
+		if !h.loop.Virtual() && h.loop.Chooser() == nil { // there it would depend on the network's mood who is next
+			_ = Sleep(context.Background(), 0) // fails only where nothing can wait
+		}
+	}
 	for {
 		if err := f.over(); err != nil {
 			return 0, f.failed(err)
@@ -316,10 +376,12 @@ func (f *half) do(h *runner, p []byte) (int, error) {
 		case f.err != nil:
 			return 0, f.failed(f.err)
 		case !f.blocks:
+			f.moved += f.n
 			return f.n, nil
-		case !f.conn.register(h.loop):
+		case !f.conn.register(f, h.loop):
 			return f.elsewhere(h, p)
 		}
+		f.moved = 0
 		if err := f.wait(); err != nil {
 			return 0, err
 		}

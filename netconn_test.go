@@ -14,6 +14,7 @@ import (
 	"math/big"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -521,4 +522,117 @@ func BenchmarkExchange(b *testing.B) {
 			})
 		}
 	}
+}
+
+func TestWhereALoopWaitsForAConnectionItself(t *testing.T) {
+	leakcheck.Test(t)
+	require.False(t, repaint.PollsHere())
+	in := func(opts ...loop.Option) (main, task, callback bool) {
+		require.NoError(t, repaint.Run(t.Context(), func(ctx context.Context) error {
+			main = repaint.PollsHere()
+			_, err := repaint.Await(ctx, repaint.Spawn(ctx, func(context.Context) (any, error) {
+				task = repaint.PollsHere()
+				return nil, nil
+			}))
+			done := loop.NewPromise[any](nil)
+			repaint.CurrentLoop().CallSoon(func() {
+				callback = repaint.PollsHere()
+				done.Resolve(nil)
+			})
+			if err == nil {
+				_, err = repaint.Await(ctx, done.Future())
+			}
+			return err
+		}, opts...))
+		return main, task, callback
+	}
+	main, task, callback := in()
+	polls := runtime.GOOS == "linux" || runtime.GOOS == "darwin" || runtime.GOOS == "freebsd"
+	require.Equal(t, polls, main)
+	require.Equal(t, polls, task)
+	require.False(t, callback)
+	for _, opt := range []loop.Option{loop.WithVirtualClock(time.Unix(0, 0)), loop.WithSeed(1)} {
+		main, task, callback = in(opt)
+		require.False(t, main || task || callback)
+	}
+}
+
+// Each answer would otherwise wake all loops that have ever used the connection.
+func TestOnlyTheLastLoopIsToldOfAConnection(t *testing.T) {
+	leakcheck.Test(t)
+	ours, theirs := connected(t, "tcp")
+	copied := make(chan struct{})
+	go func() {
+		defer close(copied)
+		_, _ = io.Copy(theirs, theirs)
+	}()
+	exchange := func() {
+		_, err := ours.Write([]byte("x"))
+		require.NoError(t, err)
+		_, err = io.ReadFull(ours, make([]byte, 1))
+		require.NoError(t, err)
+	}
+	require.NoError(t, repaint.Run(t.Context(), func(ctx context.Context) error {
+		exchange()
+		require.Equal(t, 1, repaint.CurrentStats().Polled)
+		require.NoError(t, repaint.Run(context.Background(), func(context.Context) error { // in a task's or main's stack
+			exchange()
+			require.Equal(t, 1, repaint.CurrentStats().Polled)
+			return nil
+		}))
+		require.Zero(t, repaint.CurrentStats().Polled)
+		exchange()
+		require.Equal(t, 1, repaint.CurrentStats().Polled)
+		_, err := repaint.Block(ctx, func(context.Context) (any, error) { // a plain goroutine
+			exchange()
+			return nil, nil
+		})
+		require.Zero(t, repaint.CurrentStats().Polled)
+		return err
+	}))
+	require.NoError(t, ours.Close())
+	require.NoError(t, theirs.Close())
+	<-copied
+}
+
+func TestATaskWithMuchToReadLetsOthersGoOn(t *testing.T) {
+	leakcheck.Test(t)
+	ours, theirs := connected(t, "tcp")
+	const size = 4 << 20
+	sent := make(chan error, 1)
+	go func() {
+		_, err := theirs.Write(make([]byte, size))
+		sent <- err
+	}()
+	require.NoError(t, repaint.Run(t.Context(), func(ctx context.Context) error {
+		turns, most := 0, 0
+		other, stop := context.WithCancel(ctx)
+		defer stop()
+		repaint.Spawn(other, func(ctx context.Context) (any, error) {
+			for repaint.Sleep(ctx, 0) == nil {
+				turns++
+			}
+			return nil, nil
+		})
+		_, err := repaint.Await(ctx, repaint.Spawn(ctx, func(context.Context) (any, error) {
+			buf, alone, before := make([]byte, 16<<10), 0, turns
+			for read := 0; read < size; {
+				n, err := ours.Read(buf)
+				if err != nil {
+					return nil, err
+				}
+				if turns != before {
+					alone, before = 0, turns
+				}
+				read, alone = read+n, alone+n
+				most = max(most, alone)
+			}
+			return nil, nil
+		}))
+		require.LessOrEqual(t, most, 80<<10)
+		return err
+	}))
+	require.NoError(t, <-sent)
+	require.NoError(t, ours.Close())
+	require.NoError(t, theirs.Close())
 }

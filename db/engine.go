@@ -29,6 +29,7 @@ type Engine struct {
 
 	connector  backend.Connector
 	converter  backend.Converter // the connector, if its calls block; see serve
+	suspender  backend.Suspender // the connector, if its calls may suspend instead
 	shared     backend.Shared    // the connector, if it can do without a connection; else nil
 	statements statements.Cache
 	cleanup    time.Duration // for what ends something; 0 is no limit
@@ -130,6 +131,7 @@ func open(ctx context.Context, d Dialect, u *URL, conf config, connector backend
 	if c, ok := connector.(backend.Converter); ok {
 		e.converter = c
 	}
+	e.suspender, _ = connector.(backend.Suspender)
 	opened = true
 	return e, nil
 }
@@ -459,7 +461,7 @@ func (e *Engine) attempt(ctx context.Context, call *call) error {
 			return err
 		}
 	}
-	if !converted || explores() {
+	if !converted || explores() || e.suspends() {
 		p := e.turns.PoolFor(st.Writes)
 		c, held, err := e.turns.CheckOut(ctx, p, st.Writes, st.Source)
 		if err != nil {
@@ -478,8 +480,11 @@ func (e *Engine) attempt(ctx context.Context, call *call) error {
 // offloads reports whether what the caller asks for becomes a job, because the driver would block its loop. In a loop that
 // explores schedules it doesn't: there nothing goes on meanwhile.
 func (e *Engine) offloads() bool {
-	return e.converter != nil && repaint.InGreenlet() && !explores()
+	return e.converter != nil && repaint.InGreenlet() && !explores() && !e.suspends()
 }
+
+// suspends reports whether a call of the driver suspends only the caller.
+func (e *Engine) suspends() bool { return e.suspender != nil && e.suspender.Suspends() }
 
 // turn waits, in a loop that explores schedules, until the schedule comes to a statement. It comes before what the statement
 // needs is waited for: who has that holds others up.

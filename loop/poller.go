@@ -52,17 +52,29 @@ var ErrNoPoller = fmt.Errorf("loop: no poller on this system: %w", errors.ErrUns
 //
 // Errors: [ErrNoPoller], [ErrClosed], or that of the kernel. Poll must be called from the loop.
 func (l *Loop) Poll(fd uintptr, p Pollable) (*Polled, error) {
-	if l.poller == nil {
-		poller, err := newPoller(l)
-		if err != nil {
-			return nil, err
-		}
-		l.poller = poller
-		if l.post != nil {
-			go poller.serve()
-		}
+	if err := l.makePoller(); err != nil {
+		return nil, err
 	}
 	return l.poller.add(int(fd), p)
+}
+
+// CanPoll reports whether [Loop.Poll] can work: the system has a poller, and a descriptor for it was
+// to be had. It must be called from the loop.
+func (l *Loop) CanPoll() bool { return l.poller != nil || l.makePoller() == nil }
+
+func (l *Loop) makePoller() error {
+	if l.poller != nil {
+		return nil
+	}
+	poller, err := newPoller(l)
+	if err != nil {
+		return err
+	}
+	l.poller = poller
+	if l.post != nil {
+		go poller.serve()
+	}
+	return nil
 }
 
 // Polling reports whether the loop waits for descriptors. It must be called from the loop.

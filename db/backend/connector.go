@@ -74,6 +74,14 @@ type Converter interface {
 	Convert(c *Call) (ok bool, err error)
 }
 
+// Suspender is a [Converter] whose Sessions don't block their goroutine everywhere.
+type Suspender interface {
+	Converter
+	// Suspends reports whether here, in the caller's loop, the calls of Sessions suspend only the
+	// calling task. They aren't queued then, but made by their caller.
+	Suspends() bool
+}
+
 // Exposer is a [Connector] that shows what it is built on.
 type Exposer interface {
 	Connector

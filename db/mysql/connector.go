@@ -81,6 +81,7 @@ func (d sqlDriver) Facts() sqlbackend.Facts {
 		// does, the driver's Exec waits for rows that don't come.
 		QueriesRows: true,
 		IDsFromOne:  true,
+		Suspends:    true,
 	}
 }
 
@@ -173,7 +174,7 @@ type wireKey struct{}
 // dial opens the network connection and tells the connector about it, whose
 // context comes here through the driver.
 func dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	var d net.Dialer
+	var d sqlbackend.Dialer
 	c, err := d.DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err

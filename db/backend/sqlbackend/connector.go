@@ -44,11 +44,15 @@ var (
 	_ backend.Converter = (*connector)(nil)
 	_ backend.Exposer   = (*connector)(nil)
 	_ backend.Limited   = (*connector)(nil)
+	_ backend.Suspender = (*connector)(nil)
 )
 
 func (c *connector) asked() asks { return asks(c.asks.Load()) }
 
 func (c *connector) Limits() backend.Limits { return c.d.Limits }
+
+// Suspends reports whether the calls of sessions suspend only the calling task.
+func (c *connector) Suspends() bool { return c.d.Suspends && c.d.DB == nil && repaint.PollsHere() }
 
 func (c *connector) LimitEndings(d time.Duration) { c.cleanup = d }
 
@@ -69,11 +73,10 @@ func (c *connector) Connect(ctx context.Context) (backend.Session, error) {
 		}
 	}()
 	err := block(ctx, func(ctx context.Context) error {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.closed {
-			return driver.ErrBadConn
+		if err := s.enter(); err != nil {
+			return err
 		}
+		defer s.turn.Unlock()
 		err := s.ofContext(ctx, s.open(ctx))
 		if err != nil {
 			_ = s.shutLocked()

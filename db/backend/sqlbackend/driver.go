@@ -68,6 +68,12 @@ type Facts struct {
 	// transaction, too, may end that, and the database doesn't tell. So a savepoint before it must be
 	// there after it.
 	EndsUnseen bool
+	// Suspends: the driver does its I/O in its caller's goroutine, on connections of a [Dialer], and
+	// blocks in no other way. In a loop that waits for them itself ([repaint.PollsHere]) its calls are
+	// made where the caller is, and suspend that task. The Driver's methods are called there, too,
+	// but for Init, and what is given to db.Conn.Raw. It has no effect with [NewDB], because
+	// database/sql has locks that would be held meanwhile.
+	Suspends bool
 }
 
 // Defaults are the methods of a [Driver] about which there is nothing special to say. To be

@@ -37,11 +37,10 @@ type explored struct {
 
 // exploring calls fn as block does, in a loop that explores.
 func (s *session) exploring(ctx context.Context, e explore.Explorer, fn func(ctx context.Context) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return driver.ErrBadConn
+	if err := s.enter(); err != nil {
+		return err
 	}
+	defer s.turn.Unlock()
 	return s.use(func() error {
 		if err := s.identify(ctx); err != nil {
 			return err

@@ -41,6 +41,7 @@ type hooks struct {
 	QueriesRows    bool
 	IDsFromOne     bool
 	EndsUnseen     bool
+	Suspends       bool
 	Emulate        func(c *Conn, call *backend.Call) (func(ctx context.Context) error, error)
 	OnClose        func() error
 
@@ -64,7 +65,7 @@ func hooksOf(d Driver) hooks {
 	f := d.Facts()
 	h := hooks{
 		Limits: f.Limits, KeepStatements: f.KeepStatements, TextArgs: f.TextArgs, SendsText: f.SendsText,
-		OneStatement: f.OneStatement, QueriesRows: f.QueriesRows, IDsFromOne: f.IDsFromOne, ReadOnlyTx: f.ReadOnlyTx, EndsUnseen: f.EndsUnseen,
+		OneStatement: f.OneStatement, QueriesRows: f.QueriesRows, IDsFromOne: f.IDsFromOne, ReadOnlyTx: f.ReadOnlyTx, EndsUnseen: f.EndsUnseen, Suspends: f.Suspends,
 		Init: d.Init, BeginText: d.BeginText, FailsTx: d.FailsTx, Recover: d.Recover, Lost: d.Lost, Stale: d.Stale, Arg: d.Arg,
 	}
 	if d, ok := d.(Resetter); ok {

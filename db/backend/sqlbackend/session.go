@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/coop"
 	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/loop"
 )
@@ -22,12 +23,13 @@ type session struct {
 	c    *connector
 	pool *sql.Conn // with hooks.DB: what keeps the connection ours
 
-	// mu is held while the driver is called, in whichever goroutine that is.
-	// So nothing is ever closed under a call, not even under one whose caller
-	// was killed. What follows belongs to the caller of the running call.
-	mu     sync.Mutex
+	// turn is held while the driver is called, in whichever goroutine that is. So nothing is ever
+	// closed under a call. If a loop waits for the driver itself, a suspended task holds it. What
+	// follows belongs to the caller of the running call.
+	turn   coop.Mutex
 	conn   Conn
 	closed bool
+	left   <-chan struct{} // of an interrupt that the call has not waited for, because its greenlet was unwound: closed when that is over
 
 	// stop cancels the contexts of what the driver does; nil if there is nothing that abort may have
 	// to end. It has a lock of its own, because abort is called beside a call.
@@ -313,18 +315,34 @@ func (s *session) stoppable(ctx context.Context) (_ context.Context, done func()
 	}
 }
 
+// enter waits for the turn to call the driver. It fails if the connection is closed.
+func (s *session) enter() error {
+	if err := s.turn.Lock(context.Background()); err != nil {
+		return err
+	}
+	if s.closed {
+		s.turn.Unlock()
+		return driver.ErrBadConn
+	}
+	return nil
+}
+
 // shut closes the connection. It blocks.
 func (s *session) shut() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if err := s.enter(); err == driver.ErrBadConn {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer s.turn.Unlock()
 	return s.shutLocked()
 }
 
 func (s *session) shutLocked() error {
-	if s.closed {
-		return nil
-	}
 	s.closed = true
+	if s.left != nil {
+		<-s.left
+	}
 	if s.pool == nil {
 		if s.conn.conn == nil {
 			return nil
@@ -354,12 +372,20 @@ func (s *session) block(ctx context.Context, fn func(ctx context.Context) error)
 		defer func() { s.calling = false }()
 		return s.exploring(ctx, e, fn)
 	}
+	if s.c.Suspends() {
+		return s.suspending(ctx, fn)
+	}
+	return s.apart(ctx, fn)
+}
+
+// apart is block for what may block in other ways than the driver does.
+func (s *session) apart(ctx context.Context, fn func(ctx context.Context) error) error {
+	s.calling = true
 	err := block(ctx, func(ctx context.Context) error {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.closed {
-			return driver.ErrBadConn
+		if err := s.enter(); err != nil {
+			return err
 		}
+		defer s.turn.Unlock()
 		return s.use(func() error {
 			if err := s.unexplored(ctx); err != nil {
 				return err
@@ -368,6 +394,37 @@ func (s *session) block(ctx context.Context, fn func(ctx context.Context) error)
 		})
 	})
 	s.calling = false
+	return err
+}
+
+// suspending is block in a loop that waits for the driver itself. If the caller's greenlet is
+// unwound meanwhile, the driver is, too, in the middle of an answer. So the connection is of no use
+// any more.
+func (s *session) suspending(ctx context.Context, fn func(ctx context.Context) error) error {
+	err := loop.ContextError(ctx)
+	if err == nil {
+		err = s.enter()
+	}
+	if err == nil {
+		err = s.suspended(ctx, fn)
+	}
+	s.calling = false
+	return err
+}
+
+func (s *session) suspended(ctx context.Context, fn func(ctx context.Context) error) error {
+	returned := false
+	defer func() {
+		if !returned {
+			s.status = backend.Broken
+		}
+		s.turn.Unlock()
+	}()
+	err := s.unexplored(ctx)
+	if err == nil {
+		err = s.interruptible(ctx, fn)
+	}
+	returned = true
 	return err
 }
 
@@ -386,8 +443,8 @@ func (s *session) interruptible(ctx context.Context, fn func(ctx context.Context
 	stop := context.AfterFunc(ctx, i.run)
 	returned := false
 	defer func() {
-		if !returned && !stop() { // a panic of the driver or the dialect
-			i.end()
+		if !returned && !stop() { // a panic of the driver or the dialect, or the greenlet is unwound
+			i.leave()
 		}
 	}()
 	err := fn(i.lasting)
@@ -417,11 +474,12 @@ func (s *session) abortable(ctx context.Context, fn func(ctx context.Context) er
 	inner, done := s.stoppable(ctx)
 	defer done()
 	stop := context.AfterFunc(ctx, s.abort)
-	err := fn(inner)
-	if !stop() {
-		s.status = backend.Broken
-	}
-	return err
+	defer func() {
+		if !stop() {
+			s.status = backend.Broken
+		}
+	}()
+	return fn(inner)
 }
 
 // soon calls fn, which undoes or finds out something after an error, for a limited time.
@@ -491,6 +549,25 @@ func (i *interruption) run() {
 // end reports whether the call was interrupted, or was about to be, and waits until
 // nothing of that is under way any more. It raises a panic of run.
 func (i *interruption) end() bool {
+	if !i.finish() {
+		return false
+	}
+	waited := block(context.Background(), func(context.Context) error {
+		<-i.done
+		return nil
+	})
+	if waited != nil { // it may go on, where nothing can wait for it
+		i.leave()
+		return true
+	}
+	if i.panicked != nil {
+		panic(i.panicked)
+	}
+	return true
+}
+
+// finish has the interrupt end. It reports whether there is one.
+func (i *interruption) finish() bool {
 	i.mu.Lock()
 	i.over = true
 	cancel := i.cancel
@@ -499,11 +576,15 @@ func (i *interruption) end() bool {
 		return false
 	}
 	cancel()
-	<-i.done
-	if i.panicked != nil {
-		panic(i.panicked)
-	}
 	return true
+}
+
+// leave is end for a caller that can't wait. The connection is closed next, and that waits.
+func (i *interruption) leave() {
+	if i.finish() {
+		i.s.left = i.done
+	}
+	i.s.status = backend.Broken
 }
 
 // use calls fn while the connection is ours in the eyes of database/sql too.
@@ -717,7 +798,11 @@ func (s *session) execSoon(ctx context.Context, text string) error {
 
 // Raw calls fn with the driver's connection, where blocking is allowed.
 func (s *session) Raw(ctx context.Context, readOnly bool, fn func(ctx context.Context, conn any) error) error {
-	return s.block(ctx, func(ctx context.Context) error {
+	run := s.apart
+	if explorer() != nil {
+		run = s.block
+	}
+	return run(ctx, func(ctx context.Context) error {
 		err := s.readyFor(ctx, readOnly)
 		if err == nil {
 			s.dirty = true

@@ -181,8 +181,8 @@ func (k *cursor) close(ctx context.Context) (err error) {
 	go i.run()
 	returned := false
 	defer func() {
-		if !returned { // a panic of the driver
-			i.end()
+		if !returned { // a panic of the driver, or the greenlet is unwound
+			i.leave()
 		}
 	}()
 	err = k.end()

@@ -572,17 +572,19 @@ func TestOnlyTheLastLoopIsToldOfAConnection(t *testing.T) {
 		_, err = io.ReadFull(ours, make([]byte, 1))
 		require.NoError(t, err)
 	}
-	require.NoError(t, repaint.Run(t.Context(), func(ctx context.Context) error {
-		exchange()
-		require.Equal(t, 1, repaint.CurrentStats().Polled)
-		require.NoError(t, repaint.Run(context.Background(), func(context.Context) error { // in a task's or main's stack
+	waited := func() { // the first answers may be there before they are waited for
+		for repaint.CurrentStats().Polled == 0 {
 			exchange()
-			require.Equal(t, 1, repaint.CurrentStats().Polled)
+		}
+	}
+	require.NoError(t, repaint.Run(t.Context(), func(ctx context.Context) error {
+		waited()
+		require.NoError(t, repaint.Run(context.Background(), func(context.Context) error { // meanwhile the outer one stands still
+			waited()
 			return nil
 		}))
 		require.Zero(t, repaint.CurrentStats().Polled)
-		exchange()
-		require.Equal(t, 1, repaint.CurrentStats().Polled)
+		waited()
 		_, err := repaint.Block(ctx, func(context.Context) (any, error) { // a plain goroutine
 			exchange()
 			return nil, nil

@@ -22,3 +22,7 @@ func (c *call) forget() {
 	c.Forget()
 	c.argRoom = [4]any{}
 }
+
+func (c *call) result() Result {
+	return Result{affected: c.Affected, lastID: c.LastID, hasID: c.HasID}
+}

@@ -7,28 +7,6 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/scanning"
 )
 
-// Querier is what Engine, Conn and Tx have in common. A function that takes one
-// can be called with any of them: alone, on a connection, or as part of its
-// caller's transaction. Rows of a Querier are buffered.
-type Querier interface {
-	// Exec runs a statement, or a script without parameters, that returns no rows.
-	Exec(ctx context.Context, query string, args ...any) (Result, error)
-	// Query runs a statement and returns all its rows.
-	Query(ctx context.Context, query string, args ...any) (*Rows, error)
-	// QueryRow runs a statement for its first row. Errors come from Row.Scan.
-	QueryRow(ctx context.Context, query string, args ...any) *Row
-	// Begin runs fn in a transaction, or in a savepoint where there is a
-	// transaction, and commits it; it rolls back if fn returns an error,
-	// panics or exits its goroutine.
-	Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error
-}
-
-var (
-	_ Querier = (*Engine)(nil)
-	_ Querier = (*Conn)(nil)
-	_ Querier = (*Tx)(nil)
-)
-
 // All returns every row of a query as a T. If T is a struct, or a pointer to
 // one, the columns go to its fields by name; otherwise there must be one column.
 func All[T any](ctx context.Context, q Querier, query string, args ...any) ([]T, error) {
@@ -89,17 +67,6 @@ func Scalar[T any](ctx context.Context, q Querier, query string, args ...any) (T
 	return v, err
 }
 
-// queryMax fetches at most max rows where the Querier can do that; of a type
-// from elsewhere it takes them all.
-func queryMax(ctx context.Context, q Querier, max int, query string, args []any) (*Rows, error) {
-	if q, ok := q.(interface {
-		queryMax(ctx context.Context, max int, query string, args []any) (*Rows, error)
-	}); ok {
-		return q.queryMax(ctx, max, query, args)
-	}
-	return q.Query(ctx, query, args...)
-}
-
 // one calls scan if there is exactly one row.
 func (r *Rows) one(scan func() error) error {
 	switch n := r.call.Count(); {
@@ -110,6 +77,26 @@ func (r *Rows) one(scan func() error) error {
 			Hint: "use All, or QueryRow for the first one only"}})
 	}
 	return r.call.scanned(scan())
+}
+
+// First returns the first row of a query as a T, see [All], or ErrNoRows. Further
+// rows it ignores.
+func First[T any](ctx context.Context, q Querier, query string, args ...any) (T, error) {
+	var v T
+	rows, err := queryMax(ctx, q, 1, query, args)
+	if err != nil {
+		return v, err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return v, noRows(&rows.call)
+	}
+	scan, err := scanning.For[T](rows.call.columns())
+	if err == nil {
+		row, _ := rows.row("scan")
+		err = scan(row, &v)
+	}
+	return v, rows.call.scanned(err)
 }
 
 // Map returns the rows of a query, which have two columns, as a map from the first to the second. Two

@@ -1,40 +1,10 @@
 package db
 
 import (
-	"context"
 	"iter"
 
 	"github.com/seed1239206e/repaint/db/internal/scanning"
 )
-
-// Get returns the value of the named column in the current row.
-func Get[T any](r *Rows, column string) (T, error) {
-	var v T
-	row, err := r.row("get")
-	if err != nil {
-		return v, err
-	}
-	columns := r.call.columns()
-	i, err := columns.Find(column)
-	if err != nil {
-		return v, r.call.explain(fail("get", ErrScan, "%w", err))
-	}
-	return v, r.call.scanned(columns.Value(i, row[i], &v))
-}
-
-// Map returns the current row as a map from the names of its columns to their
-// values, as [Rows.Values] has them. Of columns with the same name the last one holds.
-func (r *Rows) Map() (map[string]any, error) {
-	values, err := r.Values()
-	if err != nil {
-		return nil, err
-	}
-	m := make(map[string]any, len(values))
-	for i, v := range values {
-		m[r.call.Columns[i].Name] = v
-	}
-	return m, nil
-}
 
 // Each returns an iterator over the rows that are left, each as a T, see [All]. It
 // closes the rows when it ends, also if the loop is left early, or by a panic. An error ends it:
@@ -106,24 +76,4 @@ func Partitions[T any](rows *Rows, n int) iter.Seq2[[]T, error] {
 			yield(part, nil)
 		}
 	}
-}
-
-// First returns the first row of a query as a T, see [All], or ErrNoRows. Further
-// rows it ignores.
-func First[T any](ctx context.Context, q Querier, query string, args ...any) (T, error) {
-	var v T
-	rows, err := queryMax(ctx, q, 1, query, args)
-	if err != nil {
-		return v, err
-	}
-	defer rows.Close()
-	if !rows.Next() {
-		return v, noRows(&rows.call)
-	}
-	scan, err := scanning.For[T](rows.call.columns())
-	if err == nil {
-		row, _ := rows.row("scan")
-		err = scan(row, &v)
-	}
-	return v, rows.call.scanned(err)
 }

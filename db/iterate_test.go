@@ -117,7 +117,7 @@ func TestAStreamHoldsItsConnectionUntilItEnds(t *testing.T) {
 			require.True(t, rows.Next())
 			_, err = tx.Exec(ctx, "select 1")
 			require.ErrorIs(t, err, db.ErrInUse)
-			require.ErrorContains(t, err, "each_test.go", "it says where")
+			require.ErrorContains(t, err, "iterate_test.go", "it says where")
 			require.ErrorIs(t, tx.Commit(ctx), db.ErrInUse)
 			require.NoError(t, rows.Close())
 			require.NoError(t, rows.Close())

@@ -86,6 +86,35 @@ func (r *Rows) Values() ([]any, error) {
 	return values, nil
 }
 
+// Get returns the value of the named column in the current row.
+func Get[T any](r *Rows, column string) (T, error) {
+	var v T
+	row, err := r.row("get")
+	if err != nil {
+		return v, err
+	}
+	columns := r.call.columns()
+	i, err := columns.Find(column)
+	if err != nil {
+		return v, r.call.explain(fail("get", ErrScan, "%w", err))
+	}
+	return v, r.call.scanned(columns.Value(i, row[i], &v))
+}
+
+// Map returns the current row as a map from the names of its columns to their
+// values, as [Rows.Values] has them. Of columns with the same name the last one holds.
+func (r *Rows) Map() (map[string]any, error) {
+	values, err := r.Values()
+	if err != nil {
+		return nil, err
+	}
+	m := make(map[string]any, len(values))
+	for i, v := range values {
+		m[r.call.Columns[i].Name] = v
+	}
+	return m, nil
+}
+
 // Columns returns the names of the columns; the caller must not change them.
 func (r *Rows) Columns() []string {
 	if r.names == nil {

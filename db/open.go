@@ -1,0 +1,169 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/db/backend"
+	"github.com/seed1239206e/repaint/db/internal/statements"
+	"github.com/seed1239206e/repaint/db/internal/turns"
+)
+
+// Open opens a database: it makes a first connection, so that a wrong URL, an
+// unreachable server or a file that can't be opened is an error here. See [URL]
+// for how one is written; the dialect's package must be imported.
+func Open(ctx context.Context, url string, opts ...Option) (*Engine, error) {
+	u, err := ParseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	return OpenURL(ctx, u, opts...)
+}
+
+// OpenURL is Open for a URL that has been read already.
+func OpenURL(ctx context.Context, u *URL, opts ...Option) (*Engine, error) {
+	d, err := dialectOf(u.Dialect)
+	if err != nil {
+		return nil, err
+	}
+	conf, err := configure(d, u.Options, opts)
+	if err != nil {
+		return nil, err
+	}
+	connector, err := d.Connector(u)
+	if err != nil {
+		return nil, fail("open", ErrMisuse, "%w", err)
+	}
+	return open(ctx, d, u, conf, connector)
+}
+
+// OpenDB opens an Engine on a database of database/sql, whose driver must be one
+// for the dialect's database. The Engine has its own pool; it holds connections
+// of db for as long as it keeps them, within db's SetMaxOpenConns, and doesn't
+// close db.
+func OpenDB(ctx context.Context, d SQLDialect, db *sql.DB, opts ...Option) (*Engine, error) {
+	conf, err := configure(d, nil, opts)
+	if err != nil {
+		return nil, err
+	}
+	connector, err := repaint.Block(ctx, func(ctx context.Context) (backend.Connector, error) {
+		return d.ConnectorDB(ctx, db)
+	})
+	if err != nil {
+		err, _ = ofContext(ctx, err)
+		return nil, err
+	}
+	return open(ctx, d, &URL{Dialect: d.Name(), Driver: "database/sql"}, conf, connector)
+}
+
+func open(ctx context.Context, d Dialect, u *URL, conf config, connector backend.Connector) (*Engine, error) {
+	limits := connector.Limits()
+	conf.conn.dialect = d
+	size, max := conf.places(limits)
+	e := &Engine{
+		url: u, dialect: d, conf: conf, connector: connector,
+		language:   statements.LanguageOf(d, limits.MaxParams),
+		statements: statements.NewCache(conf.statementCache),
+		natives:    statements.NewNativeCache(conf.statementCache),
+	}
+	if !limits.Local {
+		e.cleanup = conf.cleanup
+	}
+	if c, ok := connector.(backend.Limited); ok {
+		c.LimitEndings(e.cleanup)
+	}
+	e.events.add(conf.events)
+	e.turns.Pool = e.newPool(size, max)
+	e.turns.Writers = e.turns.Pool
+	// With one connection for everything the pool itself is the gate.
+	if limits.OneWriter && limits.MaxConns != 1 {
+		e.turns.Gate = turns.NewGate(limits.WriterExcludesReaders, conf.poolTimeout, e.turnTimeout)
+		e.turns.Writers = e.newPool(1, 1)
+	}
+
+	if s, ok := connector.(backend.Shared); ok && e.shares() {
+		e.shared = s
+	}
+	opened := false
+	defer func() {
+		if !opened {
+			e.giveUp()
+		}
+	}()
+	first := e.turns.Writers
+	c, err := first.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	first.Release(ctx, c)
+	if c, ok := connector.(backend.Converter); ok {
+		e.converter = c
+	}
+	e.suspender, _ = connector.(backend.Suspender)
+	opened = true
+	return e, nil
+}
+
+// giveUp closes an Engine that couldn't be opened. A first connection that is still being made is
+// waited for apart from the caller.
+func (e *Engine) giveUp() {
+	why := fail("open", ErrClosed, "opening %s was given up", e.url)
+	ended, end := context.WithCancel(context.Background())
+	end()
+	if e.shut(ended, why) == 0 {
+		_ = e.connector.Close() // there is a better error
+		return
+	}
+	go func() {
+		ctx, done := context.WithTimeout(context.Background(), turns.OrphanTime)
+		defer done()
+		e.shut(ctx, why)
+		_ = e.connector.Close()
+	}()
+}
+
+// shares tells whether statements may go where others' do, too: not if connections
+// are set up by an event, because the shared ones wouldn't be.
+func (e *Engine) shares() bool {
+	for _, x := range e.conf.events {
+		if x.Connect != nil {
+			return false
+		}
+	}
+	return e.turns.Gate == nil
+}
+
+func (e *Engine) newPool(size, max int) *turns.Pool {
+	conf := turns.PoolConfig{
+		Size: size, Max: max, Timeout: e.conf.poolTimeout, Lifetime: e.conf.maxLifetime, Cleanup: e.cleanup, Ping: e.conf.prePing,
+		Connect: e.connector.Connect, Unreachable: e.unreachable, TimedOut: e.poolTimeout,
+		Given: e.events.given, Back: e.events.back,
+	}
+	var p *turns.Pool
+	if e.events.connects {
+		conf.SetUp = func(ctx context.Context, c *turns.Conn) error {
+			if err := e.events.connected(ctx, e, p, c); err != nil {
+				return e.unreachable(ctx, err)
+			}
+			return nil
+		}
+	}
+	p = turns.NewPool(conf)
+	return p
+}
+
+// poolTimeout returns the error of a caller that has waited too long for a connection.
+func (e *Engine) poolTimeout(places, waiting int) error {
+	err := fail("connect", ErrPoolTimeout, "waited %v for a connection: all %d are in use, and %d more callers wait",
+		e.conf.poolTimeout, places, waiting)
+	err.Hint = "close every Conn, don't ask for a second one while holding the first, or raise pool_size or pool_timeout"
+	return err
+}
+
+// turnTimeout returns the error of a caller that has waited too long for its turn to read or write.
+func (e *Engine) turnTimeout(holder string, waiting int) error {
+	err := fail("wait", ErrBusy, "waited %v for the turn to read or write: %s, and %d more wait", e.conf.poolTimeout, holder, waiting)
+	err.Hint = "inside a transaction use its Tx, not the Engine; keep transactions short, or raise pool_timeout"
+	return err
+}

@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql/driver"
 	"errors"
 	"runtime"
 	"sync"
@@ -33,6 +32,7 @@ type Conn struct {
 
 	mu      sync.Mutex // guards what follows and the checkout; never held across a call to the session
 	state   connState
+	fresh   bool   // nothing has been done on its connection, see exchanged. It belongs to the running call
 	running string // what a call is doing just now; "" if there is none
 	place   place  // where that call was made
 	tx      *Tx    // the innermost open one
@@ -79,7 +79,7 @@ func (e *Engine) Connect(ctx context.Context, opts ...ConnOption) (*Conn, error)
 		return nil, e.fail(ctx, "connect", nil, err)
 	}
 	physical.Lent = true
-	c.c, c.state = physical, connOpen
+	c.c, c.state, c.fresh = physical, connOpen, true
 	c.watch(1)
 	return c, nil
 }
@@ -340,13 +340,12 @@ func (c *Conn) run(ctx context.Context, tx *Tx, op string, call *call) error {
 			err = c.c.Session.Do(call.discreet(ctx), &call.Call)
 		}
 		c.c.Mark(call.st.Traits)
+		again, err := c.exchanged(ctx, tx, attempt, err)
+		if again {
+			continue
+		}
 		if err == nil {
 			return nil
-		}
-		// ErrBadConn means that nothing reached the database.
-		if first && tx.root().owns && attempt < 2 && errors.Is(err, driver.ErrBadConn) {
-			c.unbind(ctx, tx.root())
-			continue
 		}
 		return c.after(ctx, tx, call.Statement.Writes, err, c.e.wrap(ctx, op, call, err))
 	}
@@ -363,7 +362,7 @@ func (c *Conn) start(tx *Tx, op, what string) error {
 		return tx.over(op)
 	case c.state >= connClosing:
 		return fail(op, ErrClosed, "the Conn is closed")
-	case c.c != nil && c.c.Bad:
+	case c.c != nil && c.c.Bad, c.c == nil && c.state == connOpen:
 		return fail(op, ErrDisconnected, "the connection was lost; close the Conn and Connect again")
 	case tx == nil && c.tx != nil:
 		return misuse(op, "a transaction is open on the Conn; use its Tx until it has ended")
@@ -500,6 +499,9 @@ var errConnClosed = errors.New("its connection was closed")
 // the caller. In a transaction that is more than the error: the database may have
 // rolled it back, or nobody knows whether the statement took effect.
 func (c *Conn) after(ctx context.Context, tx *Tx, wrote bool, err, wrapped error) error {
+	if c.c == nil { // it has none, see exchanged
+		return wrapped
+	}
 	if tx == nil {
 		c.e.examine(c.p, c.c, err)
 		return wrapped

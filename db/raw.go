@@ -53,20 +53,32 @@ func (c *Conn) raw(ctx context.Context, tx *Tx, fn func(ctx context.Context, con
 	case err != nil:
 	case tx == nil && !c.free:
 		held, err = c.e.turns.Gate.Enter(ctx, true, true, "Raw")
-	case tx != nil && !tx.begun():
-		err = c.bind(ctx, tx.root())
 	}
+	used, lent := false, false
 	if err == nil {
-		if s, ok := c.c.Session.(backend.Lender); ok {
-			c.c.Dirty = true
-			if err = s.Raw(ctx, c.conf.tx.ReadOnly, fn); err != nil {
-				err = c.after(ctx, tx, true, err, err)
-			}
-			killed = false
-			return err
-		}
-		err = fail("raw", ErrUnsupported, "%s does not expose its connection", c.e.dialect.Name())
+		used, err = c.use(ctx, tx, func() error { return c.lend(ctx, &lent, fn) })
 	}
 	killed = false
+	switch {
+	case err == nil:
+		return nil
+	case lent:
+		return c.after(ctx, tx, true, err, err) // it is fn's
+	case used:
+		err = c.after(ctx, tx, false, err, c.e.wrap(ctx, "raw", nil, err))
+	}
 	return c.e.fail(ctx, "raw", nil, err)
+}
+
+// lend calls fn with the driver's connection, after it has set lent. The Conn is running.
+func (c *Conn) lend(ctx context.Context, lent *bool, fn func(ctx context.Context, conn any) error) error {
+	s, ok := c.c.Session.(backend.Lender)
+	if !ok {
+		return fail("raw", ErrUnsupported, "%s does not expose its connection", c.e.dialect.Name())
+	}
+	c.c.Dirty = true
+	return s.Raw(ctx, c.conf.tx.ReadOnly, func(ctx context.Context, conn any) error {
+		*lent, c.fresh = true, false // fn isn't called again, whatever its error says
+		return fn(ctx, conn)
+	})
 }

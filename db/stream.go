@@ -132,17 +132,11 @@ func (c *Conn) openStream(ctx context.Context, tx *Tx, owns bool, r *Rows) error
 	if tx == nil {
 		c.held = held // so that it comes back with the Conn, whatever happens
 	}
-	if err == nil && tx != nil && !tx.begun() {
-		err = c.bind(ctx, tx.root())
-	}
 	if err == nil {
-		from, ok := c.c.Session.(backend.Streamer)
-		if !ok {
-			err = fail("stream", ErrUnsupported, "connections of %s don't stream; use Query", c.e.dialect.Name())
-		} else if s.cursor, err = from.Stream(r.call.discreet(ctx), &r.call.Call); err != nil {
+		var used bool
+		if used, err = c.use(ctx, tx, func() error { return s.open(ctx, &r.call) }); err != nil && used {
 			err = c.after(ctx, tx, r.call.Statement.Writes, err, c.e.wrap(ctx, "stream", &r.call, err))
 		}
-		c.c.Mark(r.call.st.Traits)
 	}
 	killed = false
 	if err != nil {
@@ -150,6 +144,18 @@ func (c *Conn) openStream(ctx context.Context, tx *Tx, owns bool, r *Rows) error
 	}
 	r.stream, opened = s, true
 	return nil
+}
+
+// open has the session begin the stream. The Conn is running.
+func (s *rowStream) open(ctx context.Context, call *call) (err error) {
+	c := s.conn
+	c.c.Mark(call.st.Traits)
+	from, ok := c.c.Session.(backend.Streamer)
+	if !ok {
+		return fail("stream", ErrUnsupported, "connections of %s don't stream; use Query", c.e.dialect.Name())
+	}
+	s.cursor, err = from.Stream(call.discreet(ctx), &call.Call)
+	return err
 }
 
 // refill fetches the next piece in place of the last one. It reports whether there

@@ -228,13 +228,12 @@ func (c *Conn) beginRunning(ctx context.Context, parent *Tx, o TxOptions) (*Tx, 
 	if parent != nil {
 		tx.opts.ReadOnly = o.ReadOnly || parent.opts.ReadOnly
 		tx.savepoint = parent.nextSavepoint()
-		if !parent.begun() {
-			if err := c.bind(ctx, parent.root()); err != nil {
-				return nil, err
-			}
-		}
-		if err := c.c.Session.Savepoint(ctx, tx.savepoint); err != nil {
+		used, err := c.use(ctx, parent, func() error { return c.c.Session.Savepoint(ctx, tx.savepoint) })
+		switch {
+		case err != nil && used:
 			return nil, c.after(ctx, parent, false, err, c.e.wrap(ctx, "begin", nil, err))
+		case err != nil:
+			return nil, err
 		}
 	}
 	c.mu.Lock()
@@ -301,26 +300,10 @@ const aTransaction = "a transaction"
 func (c *Conn) take(physical *turns.Conn, held turns.Pass) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.c, c.held = physical, held
+	c.c, c.held, c.fresh = physical, held, true
 	if c.state == connUnbound { // or else it is closing
 		c.state = connOpen
 	}
-}
-
-// unbind gives back a connection that turned out to be lost before anything was
-// done on it.
-func (c *Conn) unbind(ctx context.Context, tx *Tx) {
-	c.mu.Lock()
-	physical := c.c
-	c.c = nil
-	if c.state == connOpen {
-		c.state = connUnbound
-	}
-	tx.started = false
-	c.mu.Unlock()
-	defer c.unpass()
-	physical.Bad = true
-	c.p.Release(ctx, physical)
 }
 
 func (c *Conn) unpass() {

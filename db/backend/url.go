@@ -30,6 +30,9 @@ type URL struct {
 // Host is a server's address in a [URL]. Port is empty if none was given.
 type Host struct{ Name, Port string }
 
+// memory is what SQLite calls a database in memory.
+const memory = ":memory:"
+
 // hidden is what stands for a secret in printed URLs.
 const hidden = "***"
 
@@ -41,7 +44,7 @@ func ParseURL(text string) (*URL, error) {
 	var hasDriver bool
 	u.Dialect, u.Driver, hasDriver = strings.Cut(scheme, "+")
 	if !ok || !isName(u.Dialect) || hasDriver && !isName(u.Driver) {
-		return nil, errors.New(`db: a database URL begins with its dialect and "://", as in sqlite:///file.db or postgres://user@host/name`)
+		return nil, errors.New(`db: a database URL begins with its dialect and "://", as in sqlite:///file.db, sqlite:// for memory, mysql://user@host:3306/name or postgres://user@host/name`)
 	}
 	fail := func(part string, err error) (*URL, error) {
 		return nil, fmt.Errorf("db: the %s of the %s URL can't be read: %w", part, u.Dialect, unquoteCause(err))
@@ -49,6 +52,9 @@ func ParseURL(text string) (*URL, error) {
 
 	rest, query, _ := strings.Cut(rest, "?")
 	authority, path, _ := strings.Cut(rest, "/")
+	if authority == memory && path == "" { // as many write it; it looks like a port
+		authority, path = "", memory
+	}
 	// The last @ ends the user information, so a password may contain one.
 	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
 		user, password, _ := strings.Cut(authority[:at], ":")
@@ -172,6 +178,9 @@ func (h Host) String() string {
 
 func parseHost(text string) (Host, error) {
 	var h Host
+	if strings.Contains(text, "(") {
+		return h, errors.New("hosts are written host:port, without tcp( ) or unix( ) around them")
+	}
 	name, port := text, ""
 	if rest, ok := strings.CutPrefix(text, "["); ok {
 		if name, port, ok = strings.Cut(rest, "]"); !ok {
@@ -185,7 +194,7 @@ func parseHost(text string) (Host, error) {
 		name, port, _ = strings.Cut(text, ":")
 	}
 	if strings.Trim(port, "0123456789") != "" {
-		return h, errors.New("a port is a number")
+		return h, errors.New("a port is a number; the name of a file begins after the third slash")
 	}
 	name, err := url.PathUnescape(name)
 	return Host{name, port}, err

@@ -14,6 +14,8 @@ func TestURLParts(t *testing.T) {
 	for text, want := range map[string]backend.URL{
 		"sqlite://":                   {Dialect: "sqlite"},
 		"sqlite:///:memory:":          {Dialect: "sqlite", Database: ":memory:"},
+		"sqlite://:memory:":           {Dialect: "sqlite", Database: ":memory:"},
+		"sqlite://:memory:?mode=rwc":  {Dialect: "sqlite", Database: ":memory:", Options: url.Values{"mode": {"rwc"}}},
 		"sqlite:///rel/file.db":       {Dialect: "sqlite", Database: "rel/file.db"},
 		"sqlite:////abs/file.db":      {Dialect: "sqlite", Database: "/abs/file.db"},
 		"sqlite:///a%3Fb%25.db?x=%26": {Dialect: "sqlite", Database: "a?b%.db", Options: url.Values{"x": {"&"}}},
@@ -73,4 +75,22 @@ func FuzzURL(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, u, again)
 	})
+}
+
+// What other libraries take for the name of a database isn't a URL, or not one that can be meant: the error says what to write.
+func TestErrorsOfAURLSayWhatToWrite(t *testing.T) {
+	for text, want := range map[string]string{
+		"sqlite::memory:":                     "sqlite:// for memory",
+		"file::memory:?cache=shared":          "sqlite:// for memory",
+		":memory:":                            "sqlite:// for memory",
+		"app.db":                              "sqlite:///file.db",
+		`sqlite://C:\data\app.db`:             "third slash",
+		"user:pw@tcp(localhost:3306)/app":     "mysql://user@host:3306/name",
+		"mysql://u:pw@tcp(localhost:3306)/a":  "without tcp( )",
+		"mysql://u:pw@unix(/run/my.sock:1)/a": "tcp( )",
+		"host=localhost user=app dbname=app":  "postgres://user@host/name",
+	} {
+		_, err := backend.ParseURL(text)
+		require.ErrorContains(t, err, want, text)
+	}
 }

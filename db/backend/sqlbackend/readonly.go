@@ -24,10 +24,11 @@ func (s *session) readyFor(ctx context.Context, readOnly bool) error {
 	if err != nil || !alone {
 		return err
 	}
+	to := asMade
 	if readOnly {
-		return s.setAccess(ctx, reading)
+		to = reading
 	}
-	return s.setAccess(ctx, asMade)
+	return s.unreached(ctx, s.setAccess(ctx, to))
 }
 
 // accessOfTx returns what the connection has to be told before a transaction begins. One that reads
@@ -57,10 +58,10 @@ func (s *session) guarded(ctx context.Context, readOnly bool, fn func() error) e
 	if !s.needsGuard(readOnly) {
 		return fn()
 	}
-	if err := s.texts(ctx, s.d.BeginText(backend.TxOptions{ReadOnly: true})...); err != nil {
-		return err
-	}
-	err := fn()
+	err := s.texts(ctx, s.d.BeginText(backend.TxOptions{ReadOnly: true})...)
+	if err == nil {
+		err = fn()
+	} // or else it may have begun all the same
 	return s.endGuard(ctx, err)
 }
 
@@ -99,7 +100,7 @@ func (s *session) guardedRows(ctx context.Context, c *backend.Call) (rows driver
 		return s.conn.rows(ctx, c.Statement, arguments{call: c})
 	}
 	if err := s.texts(ctx, s.d.BeginText(backend.TxOptions{ReadOnly: true})...); err != nil {
-		return nil, nil, err
+		return nil, nil, s.endGuard(ctx, err)
 	}
 	rows, close, err := s.conn.rows(ctx, c.Statement, arguments{call: c})
 	if err != nil {

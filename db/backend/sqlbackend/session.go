@@ -39,6 +39,7 @@ type session struct {
 	status    backend.Status
 	dirty     bool     // a statement may have left something behind in the connection
 	pending   []string // the statements that begin the transaction, not sent yet
+	halfway   bool     // some of them were, and hold for the next transaction
 	access    access
 	wanted    access // by the transaction that is pending
 }

@@ -2,19 +2,10 @@ package sqlbackend
 
 import (
 	"context"
-	"database/sql/driver"
-	"errors"
 	"strings"
 
 	"github.com/seed1239206e/repaint/db/backend"
 )
-
-// Begin puts the statement off until there is something to do.
-func (s *session) Begin(_ context.Context, opts backend.TxOptions) error {
-	s.status, s.pending = backend.InTx, s.d.BeginText(opts)
-	s.wanted = s.accessOfTx(opts.ReadOnly)
-	return nil
-}
 
 func (s *session) Commit(ctx context.Context) error {
 	return s.endTx(ctx, "commit")
@@ -29,6 +20,12 @@ func (s *session) Rollback(ctx context.Context) error {
 
 func (s *session) endTx(ctx context.Context, text string) error {
 	if len(s.pending) > 0 { // nothing was done in it
+		if s.halfway {
+			return s.block(ctx, func(ctx context.Context) error {
+				s.dropTx(ctx)
+				return nil
+			})
+		}
 		s.pending, s.status = nil, backend.Idle
 		return nil
 	}
@@ -89,46 +86,4 @@ func (s *session) control(ctx context.Context, texts ...string) error {
 		}
 		return err
 	})
-}
-
-// ready makes sure that the connection can take a statement, and begins the
-// transaction that is pending.
-func (s *session) ready(ctx context.Context) error {
-	if s.status == backend.Idle {
-		if r, ok := s.conn.conn.(driver.SessionResetter); ok {
-			if err := r.ResetSession(ctx); err != nil {
-				if errors.Is(err, driver.ErrBadConn) {
-					s.status = backend.Broken
-				}
-				return err
-			}
-		}
-	}
-	if len(s.pending) == 0 {
-		return nil
-	}
-	if err := s.setAccess(ctx, s.wanted); err != nil {
-		return err
-	}
-	var err error
-	for _, text := range s.pending {
-		if _, err = s.conn.exec(ctx, text, arguments{}, !s.d.SendsText); err != nil {
-			break
-		}
-	}
-	if err == nil {
-		s.pending = nil
-		return nil
-	}
-	// A driver can report that the context has ended though the transaction
-	// has begun.
-	if (s.d.TxOpen != nil || s.d.TxState != nil) && s.stillInTx(ctx, err) {
-		if s.execSoon(ctx, "rollback") != nil {
-			s.status = backend.Broken
-		}
-	}
-	if ctx.Err() == nil {
-		s.pending, s.status = nil, backend.Idle
-	} // or else it was only this statement's context: the next one begins it
-	return err
 }

@@ -190,6 +190,25 @@ func (p *Pool) isIdleLong(c *Conn) bool {
 	return p.Ping >= 0 && !c.used.IsZero() && time.Since(c.used) >= p.Ping
 }
 
+// Exchange returns a new connection in the place of one that is dead. If there is none, the place is
+// given up.
+func (p *Pool) Exchange(ctx context.Context, dead *Conn) (*Conn, error) {
+	told := p.Back == nil
+	defer func() {
+		if !told { // the function has panicked, or exited
+			p.putBack(ctx, dead)
+		}
+	}()
+	if !told {
+		p.Back(ctx, dead)
+		told = true
+	}
+	p.mu.Lock()
+	p.discarded++
+	p.mu.Unlock()
+	return p.fresh(ctx, dead)
+}
+
 // Release takes a connection back, also if the function that is told of it panics.
 func (p *Pool) Release(ctx context.Context, c *Conn) {
 	if p.Back != nil {

@@ -318,7 +318,7 @@ func TestBlockThatCouldNotBeginIsDropped(t *testing.T) {
 		close(gate)
 		_, err = repaint.Await(ctx, busy)
 		return err
-	}, loop.WithOffloadLimit(1)))
+	}, loop.OffloadLimit(1)))
 }
 
 func TestGoexitInBlockGoesOnInTheCaller(t *testing.T) {

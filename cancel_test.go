@@ -296,7 +296,7 @@ func TestAResultThatCameJustBeforeTheCancelIsNotLost(t *testing.T) {
 }
 
 func TestCancelFromElsewhereReachesARunWithinAVirtualClock(t *testing.T) {
-	for _, opts := range [][]loop.Option{nil, {loop.WithVirtualClock(time.Unix(0, 0))}} {
+	for _, opts := range [][]loop.Option{nil, {loop.VirtualClock(time.Unix(0, 0))}} {
 		virtually(t, func(ctx context.Context) {
 			ordinary, cancel := context.WithCancelCause(ctx)
 			defer cancel(nil)

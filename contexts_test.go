@@ -277,7 +277,7 @@ func (a try) inEachPlace(check func(place string, err error), opts ...loop.Optio
 
 var clocks = map[string][]loop.Option{
 	"real":    nil,
-	"virtual": {loop.WithVirtualClock(time.Unix(0, 0))},
+	"virtual": {loop.VirtualClock(time.Unix(0, 0))},
 }
 
 // Whatever the context is, whatever waits with it, and whatever ends it: the wait ends with it, and nobody sees a deadlock.

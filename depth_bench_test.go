@@ -93,7 +93,7 @@ func BenchmarkSleepersWithContexts(b *testing.B) {
 						})
 					}
 					return g.Wait()
-				}, loop.WithVirtualClock(time.Unix(0, 0)))
+				}, loop.VirtualClock(time.Unix(0, 0)))
 				if err != nil {
 					b.Fatal(err)
 				}

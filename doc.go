@@ -40,7 +40,7 @@
 // # Failures
 //
 // A panic in a task is raised in the code that awaits the task, or by Run if no code does. The
-// error of a task that no code awaits is reported ([loop.WithReport]). A runtime.Goexit, which
+// error of a task that no code awaits is reported ([loop.ReportTo]). A runtime.Goexit, which
 // t.FailNow calls, ends the goroutine that called Run, in order, so tests may fail in tasks. If all
 // tasks wait for each other, the main function's wait returns a [*DeadlockError] that says what
 // each task waits for. A call that blocks without Block, for example on a channel, stops the whole
@@ -48,7 +48,7 @@
 // waits, once a second task wants that mutex.
 //
 // Debug mode reports code that holds up the loop, with its stack: run the program with
-// REPAINT_DEBUG=1, or the loop with [loop.WithDebug]. [DumpTasks] writes what each task waits for
+// REPAINT_DEBUG=1, or the loop with [loop.Debug]. [DumpTasks] writes what each task waits for
 // and where it was spawned. [DumpOnSignal] does so when a signal comes.
 //
 // # Foreign loops

@@ -16,7 +16,7 @@ import (
 )
 
 // DumpTasks writes what the tasks of the calling goroutine's loop are doing: for each task its
-// name, where it was spawned, what it waits for, since when (in debug mode, see [loop.WithDebug])
+// name, where it was spawned, what it waits for, since when (in debug mode, see [loop.Debug])
 // and its stack. It writes at most the first thousand tasks. It is the counterpart of gevent's
 // print_run_info. It stops the program for a moment, as runtime.Stack of all goroutines does.
 //

@@ -52,7 +52,7 @@ func TestDumpTellsOfEachTaskItsNameOriginWaitAndStack(t *testing.T) {
 		}
 		require.Equal(t, 3, strings.Count(dump, "spawned in github.com/seed1239206e/repaint_test.TestDumpTells"), dump)
 		return nil
-	}, loop.WithVirtualClock(time.Unix(0, 0)), loop.WithDebug(time.Hour))
+	}, loop.VirtualClock(time.Unix(0, 0)), loop.Debug(time.Hour))
 	require.NoError(t, err)
 	require.ErrorIs(t, repaint.DumpTasks(os.Stdout), repaint.ErrNoLoop)
 }
@@ -134,7 +134,7 @@ func TestSignalDumpsAllLoopsAlsoOneThatIsHeld(t *testing.T) {
 				return 0, nil
 			}, repaint.Named("blocker"))
 			return nil
-		}, loop.WithDebug(time.Hour))
+		}, loop.Debug(time.Hour))
 	})
 	<-running
 	<-running
@@ -180,7 +180,7 @@ func TestTaskThatHoldsTheLoopIsReportedByName(t *testing.T) {
 				return 0, nil
 			}, repaint.Named("holder")))
 			return err
-		}, loop.WithDebug(20*time.Millisecond), loop.WithReport(func(err error) { reported <- err }))
+		}, loop.Debug(20*time.Millisecond), loop.ReportTo(func(err error) { reported <- err }))
 		require.NoError(t, err)
 		var held *loop.HeldError
 		require.ErrorAs(t, <-reported, &held)
@@ -215,7 +215,7 @@ func TestLockThatIsKeptAcrossAnAwaitIsReported(t *testing.T) {
 			defer close(blocked)
 			_, err := repaint.Gather(ctx, library, library)
 			return err
-		}, loop.WithDebug(20*time.Millisecond), loop.WithReport(func(err error) { reported <- err }))
+		}, loop.Debug(20*time.Millisecond), loop.ReportTo(func(err error) { reported <- err }))
 	}()
 	var held *loop.HeldError
 	require.ErrorAs(t, <-reported, &held)

@@ -46,7 +46,7 @@ func Example() {
 		}
 		fmt.Println("took", l.Now().Sub(start))
 		return nil
-	}, loop.WithVirtualClock(time.Unix(0, 0)))
+	}, loop.VirtualClock(time.Unix(0, 0)))
 	// Output:
 	// the sky and the colour of the sky
 	// the sea and the colour of the sea
@@ -142,7 +142,7 @@ func ExampleSleep() {
 		}
 		fmt.Println("slept for", repaint.CurrentLoop().Now().Sub(start))
 		return nil
-	}, loop.WithVirtualClock(time.Unix(0, 0)))
+	}, loop.VirtualClock(time.Unix(0, 0)))
 	// Output: slept for 24h0m0s
 }
 

@@ -39,7 +39,7 @@ func ExampleAsCompleted() {
 			fmt.Println(d, err)
 		}
 		return nil
-	}, loop.WithVirtualClock(time.Unix(0, 0)))
+	}, loop.VirtualClock(time.Unix(0, 0)))
 	// Output:
 	// 1s <nil>
 	// 2s <nil>
@@ -67,7 +67,7 @@ func ExampleWithTimeout() {
 		defer cancel()
 		fmt.Println(repaint.Sleep(ctx, 24*time.Hour)) // on this clock that takes no time
 		return nil
-	}, loop.WithVirtualClock(time.Unix(0, 0)))
+	}, loop.VirtualClock(time.Unix(0, 0)))
 	// Output: context deadline exceeded
 }
 
@@ -189,7 +189,7 @@ func ExampleDumpOnSignal() {
 
 func ExampleStubbornError() {
 	_ = repaint.Run(context.Background(), func(ctx context.Context) error { return nil },
-		loop.WithReport(func(err error) {
+		loop.ReportTo(func(err error) {
 			var stubborn *repaint.StubbornError
 			if errors.As(err, &stubborn) {
 				fmt.Println(stubborn.Tasks, "have overlooked for", stubborn.For, "that they are cancelled")

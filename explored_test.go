@@ -45,7 +45,7 @@ func TestExplorerIsToldOfTasksAndChoosesAmongThemAndTheMainFunction(t *testing.T
 			return err
 		}
 		return repaint.Sleep(ctx, time.Hour)
-	}, loop.WithChooser(e), loop.WithVirtualClock(time.Now()))
+	}, loop.ChooseBy(e), loop.VirtualClock(time.Now()))
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"begins 1 first", "waits 1 its next turn explored_test.go",
@@ -88,7 +88,7 @@ func TestMainFunctionOfAnExploringLoopCanBeOvertaken(t *testing.T) {
 		_, err := repaint.Await(ctx, first)
 		order += "m"
 		return err
-	}, loop.WithChooser(new(mainLast)))
+	}, loop.ChooseBy(new(mainLast)))
 	require.NoError(t, err)
 	require.Equal(t, "tttm", order)
 }
@@ -98,6 +98,6 @@ func TestMainFunctionOfAnExploringLoopHearsOfItsContextsEnd(t *testing.T) {
 		ctx, cancel := context.WithCancel(ctx)
 		repaint.Spawn(ctx, func(context.Context) (int, error) { cancel(); return 0, nil })
 		return repaint.Sleep(ctx, time.Hour)
-	}, loop.WithChooser(new(mainLast)), loop.WithVirtualClock(time.Now()))
+	}, loop.ChooseBy(new(mainLast)), loop.VirtualClock(time.Now()))
 	require.ErrorIs(t, err, context.Canceled)
 }

@@ -259,7 +259,7 @@ func (g *Group) fail(err error) (first bool) {
 //
 // If the group's context ends, the context of its functions ends too, and Wait still waits for
 // them. If a function hasn't ended 10 seconds later, a [*StubbornError] is reported, see
-// [loop.WithReport]: a function that ignores its context can hang the group, but not silently.
+// [loop.ReportTo]: a function that ignores its context can hang the group, but not silently.
 func (g *Group) Wait() error {
 	for stuck := false; ; stuck = true {
 		f := g.end()

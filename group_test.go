@@ -271,7 +271,7 @@ func TestGroupThatCanNotEndIsReported(t *testing.T) {
 		})
 		g.Go(func(ctx context.Context) error { return errBoom })
 		return g.Wait()
-	}, loop.WithReport(func(err error) {
+	}, loop.ReportTo(func(err error) {
 		reported <- err
 		release.Resolve(1)
 	}))
@@ -374,7 +374,7 @@ func TestFailureOfAGroupThatNothingWaitsForIsReported(t *testing.T) {
 			g.Go(func(context.Context) error { return errBoom })
 		}
 		return nil
-	}, loop.WithReport(r.add)))
+	}, loop.ReportTo(r.add)))
 	require.Len(t, r.all(), 1)
 	require.ErrorIs(t, r.all()[0], errBoom)
 }

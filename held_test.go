@@ -23,14 +23,14 @@ func TestATaskThatBlocksItsLoopIsReported(t *testing.T) {
 			return 0, nil
 		}))
 		return err
-	}, loop.WithDebug(0), loop.WithReport(func(err error) { reports <- err })))
+	}, loop.Debug(0), loop.ReportTo(func(err error) { reports <- err })))
 	require.NoError(t, repaint.Run(context.Background(), func(ctx context.Context) error {
 		repaint.Spawn(ctx, func(context.Context) (int, error) { // before the loop is driven
 			blocks(t, reports)
 			return 0, nil
 		})
 		return nil
-	}, loop.WithReport(func(err error) { reports <- err })))
+	}, loop.ReportTo(func(err error) { reports <- err })))
 }
 
 // blocks is called in a task, and holds its loop until that is reported.
@@ -58,7 +58,7 @@ func TestAWaitInACoroutineOfIterPullIsReported(t *testing.T) {
 		v, err := repaint.Await(ctx, task)
 		require.Equal(t, 7, v)
 		return err
-	}, loop.WithReport(func(err error) {
+	}, loop.ReportTo(func(err error) {
 		reports <- err
 		answer.Resolve(7)
 	})))

@@ -513,7 +513,7 @@ func BenchmarkExchange(b *testing.B) {
 				b.ResetTimer()
 				var err error
 				if colour == "tasks" {
-					err = repaint.Run(b.Context(), many, loop.WithOffloadLimit(1))
+					err = repaint.Run(b.Context(), many, loop.OffloadLimit(1))
 				} else {
 					err = many(b.Context())
 				}
@@ -551,7 +551,7 @@ func TestWhereALoopWaitsForAConnectionItself(t *testing.T) {
 	require.Equal(t, polls, main)
 	require.Equal(t, polls, task)
 	require.False(t, callback)
-	for _, opt := range []loop.Option{loop.WithVirtualClock(time.Unix(0, 0)), loop.WithSeed(1)} {
+	for _, opt := range []loop.Option{loop.VirtualClock(time.Unix(0, 0)), loop.Seed(1)} {
 		main, task, callback = in(opt)
 		require.False(t, main || task || callback)
 	}

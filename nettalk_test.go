@@ -139,7 +139,7 @@ func TestReportsOfAStoppedClockSayWhatIsWaitedFor(t *testing.T) {
 				return 0, nil
 			})
 			return err
-		}, loop.WithVirtualClock(time.Unix(0, 0)), loop.WithReport(func(err error) { report = err })))
+		}, loop.VirtualClock(time.Unix(0, 0)), loop.ReportTo(func(err error) { report = err })))
 		require.ErrorContains(t, report, "the main function waits for offloaded work")
 	})
 }

@@ -210,7 +210,7 @@ func stackOf(fn func()) uint64 {
 
 // However many timeouts there are one within the other, a scope knows the first.
 func TestOfNestedTimeoutsAScopeKnowsTheFirst(t *testing.T) {
-	for name, opts := range map[string][]loop.Option{"real": nil, "virtual": {loop.WithVirtualClock(time.Unix(0, 0))}} {
+	for name, opts := range map[string][]loop.Option{"real": nil, "virtual": {loop.VirtualClock(time.Unix(0, 0))}} {
 		t.Run(name, func(t *testing.T) {
 			require.NoError(t, Run(t.Context(), func(ctx context.Context) error {
 				h, _ := here()
@@ -251,7 +251,7 @@ func TestTheEarliestDeadlineCountsAcrossClocks(t *testing.T) {
 			_, err := Await(inner, loop.NewPromise[int](nil).Future())
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			return nil
-		}, loop.WithVirtualClock(time.Unix(0, 0)))
+		}, loop.VirtualClock(time.Unix(0, 0)))
 	}))
 }
 

@@ -12,7 +12,7 @@ import (
 // A StandstillError is reported, not returned: for a while nothing in a loop has been able to go
 // on, and nothing will unless a context ends that only code outside the loop can end. It may be a
 // deadlock, or a program that waits for a signal. The loop can't know, so it goes on waiting. See
-// [loop.WithReport]. errors.Is(err, loop.ErrDeadlock) is true for it.
+// [loop.ReportTo]. errors.Is(err, loop.ErrDeadlock) is true for it.
 type StandstillError struct {
 	For time.Duration // how long it has been so far
 	// Waiting tells what the main function and each task wait for, a line each.

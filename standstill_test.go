@@ -71,7 +71,7 @@ func TestAStandstillThatOthersCanEndIsReportedOnce(t *testing.T) {
 					require.ErrorIs(t, err, context.Canceled)
 				}
 				return nil
-			}, append(opts, loop.WithReport(func(err error) { reports <- err }))...))
+			}, append(opts, loop.ReportTo(func(err error) { reports <- err }))...))
 			err := <-reports
 			require.Empty(t, reports)
 			var still *repaint.StandstillError
@@ -94,7 +94,7 @@ func TestAWaitForADeadlineIsNoStandstill(t *testing.T) {
 		defer cancel()
 		require.ErrorIs(t, coop.NewEvent().Wait(c), context.DeadlineExceeded)
 		return nil
-	}, loop.WithReport(func(err error) { t.Error(err) })))
+	}, loop.ReportTo(func(err error) { t.Error(err) })))
 }
 
 // What a task still has to do when Run ends may wait for a context of its own.

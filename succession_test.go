@@ -68,8 +68,8 @@ func TestWhereTheDriverIsNeededItGetsControl(t *testing.T) {
 		return s.Switches
 	}
 	const all = 2 * tasks * (each + 1)
-	t.Run("seed", func(t *testing.T) { require.GreaterOrEqual(t, switches(t, loop.WithSeed(1)), uint64(all)) })
-	t.Run("debug mode", func(t *testing.T) { require.GreaterOrEqual(t, switches(t, loop.WithDebug(time.Hour)), uint64(all)) })
+	t.Run("seed", func(t *testing.T) { require.GreaterOrEqual(t, switches(t, loop.Seed(1)), uint64(all)) })
+	t.Run("debug mode", func(t *testing.T) { require.GreaterOrEqual(t, switches(t, loop.Debug(time.Hour)), uint64(all)) })
 	t.Run("tracer", func(t *testing.T) {
 		defer greenlet.AddTracer(func(greenlet.Event, *greenlet.Greenlet, *greenlet.Greenlet) {})()
 		require.GreaterOrEqual(t, switches(t), uint64(all))

@@ -71,7 +71,7 @@ func TestFailureOfATaskThatNothingAwaitsIsReportedOnce(t *testing.T) {
 			require.NoError(t, repaint.Run(t.Context(), func(ctx context.Context) error {
 				spawn(ctx)
 				return repaint.Sleep(ctx, time.Millisecond)
-			}, loop.WithReport(r.add)))
+			}, loop.ReportTo(r.add)))
 			require.Len(t, r.all(), 1)
 			require.ErrorIs(t, r.all()[0], errBoom)
 			require.ErrorContains(t, r.all()[0], "task 1 (failing)")
@@ -90,7 +90,7 @@ func TestFailureIsReportedAsSoonAsNothingCanLookAtItAnyMore(t *testing.T) {
 			require.NoError(t, repaint.Sleep(ctx, time.Millisecond))
 		}
 		return nil
-	}, loop.WithReport(r.add)))
+	}, loop.ReportTo(r.add)))
 	require.Len(t, r.all(), 1, "not again at the end")
 }
 
@@ -145,7 +145,7 @@ func TestFailureThatSomethingLooksAtIsNotReported(t *testing.T) {
 			require.NoError(t, repaint.Run(t.Context(), func(ctx context.Context) error {
 				main(ctx)
 				return repaint.Sleep(ctx, time.Millisecond)
-			}, loop.WithReport(r.add)))
+			}, loop.ReportTo(r.add)))
 			runtime.GC()
 			require.Empty(t, r.all())
 		})
@@ -161,7 +161,7 @@ func TestFailureOfAnOffloadThatNothingAwaitsIsReported(t *testing.T) {
 			require.NoError(t, repaint.Sleep(ctx, time.Millisecond))
 		}
 		return nil
-	}, loop.WithReport(r.add)))
+	}, loop.ReportTo(r.add)))
 	require.Len(t, r.all(), 1)
 	require.ErrorContains(t, r.all()[0], "offloaded work failed")
 }
@@ -212,7 +212,7 @@ func TestPanicThatMainDoesNotReturnForIsReported(t *testing.T) {
 		_ = repaint.Run(t.Context(), func(ctx context.Context) error {
 			repaint.Spawn(ctx, func(context.Context) (int, error) { return panics(), nil })
 			panic("main's own")
-		}, loop.WithReport(func(err error) { reported = append(reported, err) }))
+		}, loop.ReportTo(func(err error) { reported = append(reported, err) }))
 	})
 	require.Len(t, reported, 1)
 	require.ErrorIs(t, reported[0], errBoom)

@@ -13,7 +13,7 @@ import (
 
 // inLoop runs a main function in a loop whose clock is virtual, so that the examples take no time.
 func inLoop(main func(ctx context.Context) error) {
-	err := repaint.Run(context.Background(), main, loop.WithVirtualClock(time.Unix(0, 0).UTC()))
+	err := repaint.Run(context.Background(), main, loop.VirtualClock(time.Unix(0, 0).UTC()))
 	if err != nil {
 		fmt.Println("Run:", err)
 	}
@@ -78,7 +78,7 @@ func ExampleLoader_LoadFuture() {
 			values[n] = n * n
 		}
 		return values, nil
-	}, coop.WithCache(), coop.MaxBatch(100))
+	}, coop.Cached(), coop.MaxBatch(100))
 	inLoop(func(ctx context.Context) error {
 		three, four := squares.LoadFuture(ctx, 3), squares.LoadFuture(ctx, 4)
 		for _, f := range []*loop.Future[int]{three, four} {

@@ -30,7 +30,7 @@ func run(ctx context.Context, main func(ctx context.Context)) error {
 	return repaint.Run(ctx, func(ctx context.Context) error {
 		main(ctx)
 		return nil
-	}, loop.WithVirtualClock(time.Unix(0, 0)))
+	}, loop.VirtualClock(time.Unix(0, 0)))
 }
 
 // inBothColours runs a test in a plain goroutine and in a task of a loop with a virtual clock.

@@ -57,7 +57,7 @@ func TestCallersThatGiveUpLeaveNothingToReport(t *testing.T) {
 		m.Unlock()
 		require.NoError(t, j.end(ctx))
 		return repaint.Sleep(ctx, time.Hour)
-	}, loop.WithVirtualClock(time.Unix(0, 0)), loop.WithDebug(time.Hour), loop.WithReport(reports.note))
+	}, loop.VirtualClock(time.Unix(0, 0)), loop.Debug(time.Hour), loop.ReportTo(reports.note))
 	require.NoError(t, err)
 	require.Empty(t, reports.read())
 }

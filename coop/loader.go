@@ -76,9 +76,9 @@ func MaxBatch(n int) LoaderOption {
 	return loaderOption(func(s *loaderSetup) { s.maxBatch = n })
 }
 
-// WithCache makes the loader keep all values that it loads, for its whole life. It doesn't keep
-// errors. WithCache is meant for loaders that live as long as a request.
-func WithCache() LoaderOption { return loaderOption(func(s *loaderSetup) { s.caching = true }) }
+// Cached makes the loader keep all values that it loads, for its whole life. It doesn't keep
+// errors. Cached is meant for loaders that live as long as a request.
+func Cached() LoaderOption { return loaderOption(func(s *loaderSetup) { s.caching = true }) }
 
 // NewLoader returns a loader that calls batch. The keys that batch gets are all different, and in
 // the order in which callers asked for them.
@@ -197,7 +197,7 @@ func (l *Loader[K, V]) LoadFuture(ctx context.Context, key K) *loop.Future[V] {
 }
 
 // Prime gives a key a value, which Load returns from then on until the key is cleared. It also
-// works without [WithCache]. Callers that already wait for the key get the value that is being
+// works without [Cached]. Callers that already wait for the key get the value that is being
 // loaded.
 func (l *Loader[K, V]) Prime(key K, value V) {
 	l.mu.Lock()

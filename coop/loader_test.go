@@ -326,7 +326,7 @@ func TestLoaderOutlivesItsLoops(t *testing.T) {
 func TestOneLoaderForSeveralLoopsAndGoroutines(t *testing.T) {
 	leakcheck.Test(t)
 	var s squarer
-	l := coop.NewLoader(s.square, coop.WithCache())
+	l := coop.NewLoader(s.square, coop.Cached())
 	work := func(ctx context.Context) error {
 		g := repaint.NewGroup(ctx)
 		for i := range 100 {
@@ -357,8 +357,8 @@ func TestOneLoaderForSeveralLoopsAndGoroutines(t *testing.T) {
 func TestLoaderIsServedWhileOthersAreAlwaysReady(t *testing.T) {
 	for name, opts := range map[string][]loop.Option{
 		"real":            nil,
-		"virtual":         {loop.WithVirtualClock(time.Unix(0, 0))},
-		"virtual, seeded": {loop.WithVirtualClock(time.Unix(0, 0)), loop.WithSeed(1)},
+		"virtual":         {loop.VirtualClock(time.Unix(0, 0))},
+		"virtual, seeded": {loop.VirtualClock(time.Unix(0, 0)), loop.Seed(1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			leakcheck.Test(t)

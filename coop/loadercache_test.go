@@ -15,7 +15,7 @@ func TestCacheAndPrimeAndClear(t *testing.T) {
 			var s squarer
 			opts := []coop.LoaderOption{}
 			if cached {
-				opts = append(opts, coop.WithCache())
+				opts = append(opts, coop.Cached())
 			}
 			l := coop.NewLoader(s.square, opts...)
 			batches := func(n int) {
@@ -72,7 +72,7 @@ func TestClearWhileAKeyIsLoadedLoadsItAnew(t *testing.T) {
 				v := version
 				begun.Set()
 				return map[int]int{1: v}, gate.Wait(ctx)
-			}, coop.WithCache())
+			}, coop.Cached())
 			var old int
 			j := begin(ctx, func(ctx context.Context) (err error) { old, err = l.Load(ctx, 1); return err })
 			require.NoError(t, begun.Wait(ctx))

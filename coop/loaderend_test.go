@@ -147,7 +147,7 @@ func TestErrorsOfSingleKeysLeaveTheOthers(t *testing.T) {
 
 func TestOtherErrorsFailAllKeys(t *testing.T) {
 	inBothColours(t, func(t *testing.T, ctx context.Context) {
-		l := coop.NewLoader(func(ctx context.Context, keys []int) (map[int]int, error) { return map[int]int{1: 1}, errBoom }, coop.WithCache())
+		l := coop.NewLoader(func(ctx context.Context, keys []int) (map[int]int, error) { return map[int]int{1: 1}, errBoom }, coop.Cached())
 		for range 2 {
 			_, err := l.Load(ctx, 1)
 			require.Equal(t, errBoom, err, "and aren't cached")

@@ -410,7 +410,7 @@ func perform(t require.TestingT, ctx context.Context, program func(ctx context.C
 	}
 	var opts []loop.Option
 	if stage == virtualLoop {
-		opts = append(opts, loop.WithVirtualClock(time.Unix(0, 0)))
+		opts = append(opts, loop.VirtualClock(time.Unix(0, 0)))
 	}
 	require.NoError(t, repaint.Run(ctx, func(ctx context.Context) error {
 		program(ctx, p)

@@ -59,7 +59,7 @@ func redQueryRow(ctx context.Context, q Querier, query string, args []any) *loop
 }
 
 func redBegin(ctx context.Context, q Querier, fn func(ctx context.Context, tx *Tx) error, opts []TxOption) *loop.Future[struct{}] {
-	return redDone(ctx, func(ctx context.Context) error { return q.Begin(ctx, fn, opts...) })
+	return redDone(ctx, func(ctx context.Context) error { return q.InTx(ctx, fn, opts...) })
 }
 
 type txBeginner interface {
@@ -105,8 +105,8 @@ func (a AsyncEngine) Stream(ctx context.Context, query string, args ...any) *loo
 	return redStream(ctx, a.e, query, args)
 }
 
-// Begin is [Engine.Begin] as a future. fn is blue code.
-func (a AsyncEngine) Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) *loop.Future[struct{}] {
+// InTx is [Engine.InTx] as a future. fn is blue code.
+func (a AsyncEngine) InTx(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) *loop.Future[struct{}] {
 	return redBegin(ctx, a.e, fn, opts)
 }
 
@@ -154,8 +154,8 @@ func (a AsyncConn) Stream(ctx context.Context, query string, args ...any) *loop.
 	return redStream(ctx, a.c, query, args)
 }
 
-// Begin is [Conn.Begin] as a future. fn is blue code.
-func (a AsyncConn) Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) *loop.Future[struct{}] {
+// InTx is [Conn.InTx] as a future. fn is blue code.
+func (a AsyncConn) InTx(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) *loop.Future[struct{}] {
 	return redBegin(ctx, a.c, fn, opts)
 }
 
@@ -205,8 +205,8 @@ func (a AsyncTx) Stream(ctx context.Context, query string, args ...any) *loop.Fu
 	return redStream(ctx, a.tx, query, args)
 }
 
-// Begin is [Tx.Begin] as a future. fn is blue code.
-func (a AsyncTx) Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) *loop.Future[struct{}] {
+// InTx is [Tx.InTx] as a future. fn is blue code.
+func (a AsyncTx) InTx(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) *loop.Future[struct{}] {
 	return redBegin(ctx, a.tx, fn, opts)
 }
 

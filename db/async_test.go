@@ -41,10 +41,10 @@ func TestTheRedFaceDoesWhatTheBlueOneDoes(t *testing.T) {
 		for _, f := range futures {
 			require.EqualValues(t, 1, awaited(t, ctx, f).RowsAffected())
 		}
-		awaited(t, ctx, red.Begin(ctx, insert))
+		awaited(t, ctx, red.InTx(ctx, insert))
 		tx := awaited(t, ctx, red.BeginTx(ctx))
 		awaited(t, ctx, tx.Exec(ctx, insertItem, value("x")))
-		awaited(t, ctx, tx.Begin(ctx, insert))
+		awaited(t, ctx, tx.InTx(ctx, insert))
 		inner := awaited(t, ctx, tx.BeginTx(ctx))
 		awaited(t, ctx, inner.Exec(ctx, insertItem, value("x")))
 		awaited(t, ctx, inner.Rollback(ctx))
@@ -55,7 +55,7 @@ func TestTheRedFaceDoesWhatTheBlueOneDoes(t *testing.T) {
 
 		conn := awaited(t, ctx, red.Connect(ctx, db.AutoBegin()))
 		awaited(t, ctx, conn.Exec(ctx, insertItem, value("x")))
-		awaited(t, ctx, conn.Begin(ctx, insert))
+		awaited(t, ctx, conn.InTx(ctx, insert))
 		awaited(t, ctx, conn.Rollback(ctx))
 		awaited(t, ctx, conn.Exec(ctx, insertItem, value("x")))
 		awaited(t, ctx, awaited(t, ctx, conn.BeginTx(ctx)).Rollback(ctx))

@@ -13,7 +13,7 @@ import (
 )
 
 // Conn is one connection, checked out of an Engine's pool. Statements that it
-// runs itself commit by themselves; [Conn.Begin] and [Conn.BeginTx] begin
+// runs itself commit by themselves; [Conn.InTx] and [Conn.BeginTx] begin
 // transactions. While one is open, only its Tx may be used. With [AutoBegin]
 // nothing lasts until [Conn.Commit].
 //
@@ -129,10 +129,10 @@ func (c *Conn) queryMax(ctx context.Context, max int, query string, args []any) 
 	return c.query(ctx, nil, max, query, args)
 }
 
-// Begin runs fn in a transaction and commits it. If fn returns an error, panics
-// or exits its goroutine, the transaction is rolled back; Begin returns fn's
+// InTx runs fn in a transaction and commits it. If fn returns an error, panics
+// or exits its goroutine, the transaction is rolled back; InTx returns fn's
 // error as it is. With AutoBegin it is a savepoint in what the next Commit commits.
-func (c *Conn) Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
+func (c *Conn) InTx(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
 	tx, err := c.BeginTx(ctx, opts...)
 	if err != nil {
 		return err
@@ -141,7 +141,7 @@ func (c *Conn) Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx) e
 }
 
 // BeginTx begins a transaction, which the caller must end with Commit or
-// Rollback. [Conn.Begin] does that by itself.
+// Rollback. [Conn.InTx] does that by itself.
 func (c *Conn) BeginTx(ctx context.Context, opts ...TxOption) (*Tx, error) {
 	parent, err := c.auto(ctx, nil)
 	if err != nil {

@@ -36,7 +36,7 @@ func TestCloseMayBeRepeatedAndUseAfterItIsAnError(t *testing.T) {
 		require.ErrorContains(t, err, "the Conn is closed")
 		_, err = conn.BeginTx(ctx)
 		require.ErrorIs(t, err, db.ErrClosed)
-		require.ErrorIs(t, conn.Begin(ctx, nil), db.ErrClosed)
+		require.ErrorIs(t, conn.InTx(ctx, nil), db.ErrClosed)
 		require.Zero(t, e.Stats().InUse, "it was given back once")
 	})
 }

@@ -32,8 +32,8 @@ func TestAutoBeginCommitsAsYouGo(t *testing.T) {
 		requireItems(t, ctx, e, 1)
 
 		mine := errors.New("mine")
-		require.ErrorIs(t, conn.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { add(tx); return mine }), mine)
-		require.NoError(t, conn.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { add(tx); return nil }))
+		require.ErrorIs(t, conn.InTx(ctx, func(ctx context.Context, tx *db.Tx) error { add(tx); return mine }), mine)
+		require.NoError(t, conn.InTx(ctx, func(ctx context.Context, tx *db.Tx) error { add(tx); return nil }))
 		requireItems(t, ctx, conn, 2)
 		nested, err := conn.BeginTx(ctx)
 		require.NoError(t, err)
@@ -65,7 +65,7 @@ func TestSavepointsNestToAnyDepth(t *testing.T) {
 		odd := errors.New("odd")
 		var down func(ctx context.Context, q db.Querier, depth int) error
 		down = func(ctx context.Context, q db.Querier, depth int) error {
-			return q.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			return q.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				if _, err := tx.Exec(ctx, insertItem, value("x")); err != nil {
 					return err
 				}
@@ -97,11 +97,11 @@ func TestSettingsOfTransactionConnAndEngine(t *testing.T) {
 				_, err := tx.Exec(ctx, insertItem, value("x"))
 				return err
 			}
-			require.ErrorIs(t, ro.Begin(ctx, insert), db.ErrReadOnly)
-			require.NoError(t, ro.Begin(ctx, insert, db.ReadWrite()))
+			require.ErrorIs(t, ro.InTx(ctx, insert), db.ErrReadOnly)
+			require.NoError(t, ro.InTx(ctx, insert, db.ReadWrite()))
 			conn, err := ro.Connect(ctx, db.ReadWrite())
 			require.NoError(t, err)
-			require.NoError(t, conn.Begin(ctx, insert))
+			require.NoError(t, conn.InTx(ctx, insert))
 			require.NoError(t, conn.Close())
 			requireItems(t, ctx, ro, 2)
 		}
@@ -130,7 +130,7 @@ func TestIsolationIsAskedForInEachTransactionAndStaysNowhere(t *testing.T) {
 		}}
 		e := dbtest.Open(t, ctx, f.Register()+"?isolation=repeatable_read&read_only=on", db.PoolSize(1), db.MaxOverflow(0))
 		begin := func(q db.Querier, opts ...db.TxOption) {
-			require.NoError(t, q.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			require.NoError(t, q.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Exec(ctx, "x")
 				return err
 			}, opts...))

@@ -30,7 +30,7 @@ var poolWaits = map[string]func(ctx context.Context, e *db.Engine) error{
 		return err
 	},
 	"Begin": func(ctx context.Context, e *db.Engine) error {
-		return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Exec(ctx, "insert into waits values (1)")
 			return err
 		})

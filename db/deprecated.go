@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/db/backend/sqlbackend"
+	"github.com/seed1239206e/repaint/loop"
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
@@ -136,3 +137,52 @@ func ParseBool(value string) (bool, error) { return backend.ParseBool(value) }
 //
 // Deprecated: use [backend.ParseDuration].
 func ParseDuration(value string) (time.Duration, error) { return backend.ParseDuration(value) }
+
+// Begin is [Engine.InTx].
+//
+// Deprecated: use InTx.
+func (e *Engine) Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
+	return e.InTx(ctx, fn, opts...)
+}
+
+// Begin is [Conn.InTx].
+//
+// Deprecated: use InTx.
+func (c *Conn) Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
+	return c.InTx(ctx, fn, opts...)
+}
+
+// Begin is [Tx.InTx].
+//
+// Deprecated: use InTx.
+func (tx *Tx) Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
+	return tx.InTx(ctx, fn, opts...)
+}
+
+// Begin is [AsyncEngine.InTx].
+//
+// Deprecated: use InTx.
+func (a AsyncEngine) Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) *loop.Future[struct{}] {
+	return a.InTx(ctx, fn, opts...)
+}
+
+// Begin is [AsyncConn.InTx].
+//
+// Deprecated: use InTx.
+func (a AsyncConn) Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) *loop.Future[struct{}] {
+	return a.InTx(ctx, fn, opts...)
+}
+
+// Begin is [AsyncTx.InTx].
+//
+// Deprecated: use InTx.
+func (a AsyncTx) Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) *loop.Future[struct{}] {
+	return a.InTx(ctx, fn, opts...)
+}
+
+// Begin is [RetryPolicy.InTx].
+//
+// Deprecated: use InTx.
+func (p RetryPolicy) Begin(ctx context.Context, q Querier, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
+	return p.InTx(ctx, q, fn, opts...)
+}

@@ -23,11 +23,11 @@
 //
 // # Transactions
 //
-// Statements of an Engine or Conn commit by themselves. Begin runs a function in
+// Statements of an Engine or Conn commit by themselves. InTx runs a function in
 // a transaction and commits it; if the function returns an error, panics or
-// exits, everything is rolled back. Begin in a transaction makes a savepoint.
+// exits, everything is rolled back. InTx in a transaction makes a savepoint.
 //
-//	err := engine.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+//	err := engine.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 //		_, err := tx.Exec(ctx, "update accounts set balance = balance - 10 where id = :id", db.Named("id", 7))
 //		…
 //	})

@@ -87,10 +87,10 @@ func (e *Engine) queryMax(ctx context.Context, max int, query string, args []any
 	return r, nil
 }
 
-// Begin runs fn in a transaction, on a connection of its own, and commits it. If
+// InTx runs fn in a transaction, on a connection of its own, and commits it. If
 // fn returns an error, panics or exits its goroutine, the transaction is rolled
-// back; Begin returns fn's error as it is.
-func (e *Engine) Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
+// back; InTx returns fn's error as it is.
+func (e *Engine) InTx(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
 	tx, err := e.beginTx(ctx, opts)
 	if err != nil {
 		return err
@@ -99,7 +99,7 @@ func (e *Engine) Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx)
 }
 
 // BeginTx begins a transaction on a connection of its own, which the caller must
-// end with Commit or Rollback. [Engine.Begin] does that by itself.
+// end with Commit or Rollback. [Engine.InTx] does that by itself.
 //
 // Nothing is waited for until the first statement, neither for a connection nor,
 // where only one can write at a time, for the turn to write.

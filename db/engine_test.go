@@ -70,7 +70,7 @@ func TestOneEngineServesLoopsAndGoroutinesAtTheSameTime(t *testing.T) {
 					if err := addAndSelect(ctx, e, fmt.Sprint(i, k)); err != nil {
 						return err
 					}
-					if err := e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+					if err := e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 						return addAndSelect(ctx, tx, fmt.Sprint(i, k))
 					}); err != nil {
 						return err
@@ -111,7 +111,7 @@ func TestAnEndedContextStartsNothing(t *testing.T) {
 		require.ErrorIs(t, err, why)
 		_, err = e.Connect(own)
 		require.ErrorIs(t, err, why)
-		require.ErrorIs(t, e.Begin(own, nil), why)
+		require.ErrorIs(t, e.InTx(own, nil), why)
 		require.ErrorIs(t, e.QueryRow(own, countItems).Scan(nil), why)
 		require.Equal(t, acquired, e.Stats().Acquired)
 		requireItems(t, ctx, e, 0)
@@ -201,7 +201,7 @@ func TestAPanicInTheDriverLosesOnlyItsConnection(t *testing.T) {
 		_, err := e.Exec(ctx, "fine")
 		require.NoError(t, err)
 		require.Panics(t, func() {
-			_ = e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			_ = e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Exec(ctx, "panic")
 				return err
 			})

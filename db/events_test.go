@@ -79,8 +79,8 @@ func TestEventsTellWhatHappens(t *testing.T) {
 				require.Equal(t, "checkout; checkin; exec "+insertItem+" [{{} value a}] rows=0 affected=1 true tx=false", j.took())
 				conn, err := e.Connect(ctx, db.LogToken("T "), db.HideParameters())
 				require.NoError(t, err)
-				require.NoError(t, conn.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
-					return tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+				require.NoError(t, conn.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
+					return tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 						_, err := tx.Query(ctx, "select value from items where id > :i", db.Named("i", 0))
 						return err
 					})
@@ -145,7 +145,7 @@ func TestErrorsCanBeRewritten(t *testing.T) {
 	dbtest.Everywhere(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		dbtest.Exec(t, ctx, e, "create table u(v integer primary key)", "insert into u values (1)")
 		n = 0
-		err := e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		err := e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Exec(ctx, "insert into u values (1)")
 			return err
 		})
@@ -171,7 +171,7 @@ func TestLogHasStatementsAndStepsAndOfParametersWhatErrorsHave(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		out.Reset()
 		e := dbtest.Open(t, ctx, "sqlite://", db.Log(logger), db.LogToken("import"))
-		_ = e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		_ = e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Query(ctx, "select :x", db.Named("x", "some"))
 			require.NoError(t, err)
 			_, err = tx.Exec(ctx, "nonsense")

@@ -14,7 +14,7 @@ func ExampleTx_Raw() {
 	engine := newEngine(ctx)
 	defer engine.Close(ctx)
 
-	err := engine.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+	err := engine.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		return tx.Raw(ctx, func(ctx context.Context, conn any) error {
 			_, err := conn.(driver.ExecerContext).ExecContext(ctx, "insert into users(name) values ('raw')", nil)
 			return err

@@ -69,12 +69,12 @@ func ExampleEngine() {
 	// <nil>
 }
 
-func ExampleEngine_Begin() {
+func ExampleEngine_InTx() {
 	ctx := context.Background()
 	engine := newEngine(ctx)
 	defer engine.Close(ctx)
 
-	err := engine.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+	err := engine.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		if _, err := tx.Exec(ctx, "insert into users(name) values ('ada')"); err != nil {
 			return err
 		}
@@ -118,15 +118,15 @@ func ExampleConn() {
 	// Output: [1] <nil>
 }
 
-func ExampleTx_Begin() {
+func ExampleTx_InTx() {
 	ctx := context.Background()
 	engine := newEngine(ctx)
 	defer engine.Close(ctx)
 
-	err := engine.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+	err := engine.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		for _, name := range []string{"ada", "grace", "ada"} {
 			// A savepoint: one that fails doesn't spoil the others.
-			err := tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			err := tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Exec(ctx, "insert into users(name) values (:name)", db.Named("name", name))
 				return err
 			})
@@ -149,7 +149,7 @@ func ExampleReadOnly() {
 	ctx := context.Background()
 	engine := newEngine(ctx)
 	defer engine.Close(ctx)
-	err := engine.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+	err := engine.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		_, err := tx.Exec(ctx, "delete from users")
 		return err
 	}, db.ReadOnly())
@@ -168,7 +168,7 @@ func ExampleQuerier() {
 		return err
 	}
 	fmt.Println(add(ctx, engine, "ada"))
-	fmt.Println(engine.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+	fmt.Println(engine.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		return errors.Join(add(ctx, tx, "grace"), add(ctx, tx, "barbara"))
 	}))
 	// Output:

@@ -37,7 +37,7 @@ func ExampleIsolation() {
 		return
 	}
 	defer engine.Close(ctx)
-	err = engine.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+	err = engine.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		return nil
 	}, db.Isolation(db.Serializable)) // this one
 	fmt.Println(err)
@@ -65,7 +65,7 @@ func ExampleRetryPolicy() {
 	engine := newEngine(ctx)
 	defer engine.Close(ctx)
 	attempt := 0
-	err := policy.Begin(ctx, engine, func(ctx context.Context, tx *db.Tx) error {
+	err := policy.InTx(ctx, engine, func(ctx context.Context, tx *db.Tx) error {
 		if attempt++; attempt == 1 {
 			return fmt.Errorf("an optimistic lock: %w", db.ErrSerialization)
 		}

@@ -43,7 +43,7 @@ func TestSchedulesOfTwoTasksWithFourStatements(t *testing.T) {
 // rewrite writes what it has read, in a transaction of four statements.
 func rewrite(e *db.Engine) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
-		return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			n, err := db.Scalar[int](ctx, tx, "select balance from account where name = 'ada'")
 			if err != nil {
 				return err

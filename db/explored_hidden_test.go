@@ -42,7 +42,7 @@ func TestScheduleOfValues(t *testing.T) {
 		}
 		require.NoError(t, insert(ctx, e))
 		require.Error(t, insert(ctx, e), "the name is there already")
-		require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := db.Scalar[string](ctx, tx, "select name from account where balance = :balance", db.Named("balance", 98765))
 			return err
 		}))

@@ -88,7 +88,7 @@ func transcript(t *testing.T, e *db.Engine) string {
 					see(i, "update", result.RowsAffected(), err)
 					return nil
 				}
-				err := e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+				err := e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 					n, err := db.Scalar[int](ctx, tx, "select balance from account where name = :name", db.Named("name", name))
 					see(i, "select", n, err)
 					if err != nil {

@@ -65,7 +65,7 @@ func together(ctx context.Context, fns ...func(ctx context.Context) error) error
 // withdrawInTx takes 60 from ada, if she has that. lock is how the row is locked when it is read.
 func withdrawInTx(e *db.Engine, lock string) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
-		return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			n, err := db.Scalar[int](ctx, tx, "select balance from account where name = 'ada'"+lock)
 			if err != nil || n < 60 {
 				return err
@@ -127,7 +127,7 @@ func TestTransactionsThatLockAreExploredWithoutAFault(t *testing.T) {
 // transfer moves 10 between two accounts. It locks the two rows in the order of its arguments.
 func transfer(e *db.Engine, from, to string) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
-		return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Exec(ctx, "update account set balance = balance - 10 where name = :name", db.Named("name", from))
 			if err == nil {
 				_, err = tx.Exec(ctx, "update account set balance = balance + 10 where name = :name", db.Named("name", to))
@@ -180,7 +180,7 @@ func TestFaultsFindARetryOfWhatWasCommitted(t *testing.T) {
 					refill(t, ctx, e)
 					require.NoError(t, together(ctx, func(ctx context.Context) (err error) {
 						for range 3 {
-							err = e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+							err = e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 								_, err := tx.Exec(ctx, "update account set balance = balance - 10 where name = 'ada'")
 								return err
 							})

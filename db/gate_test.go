@@ -23,14 +23,14 @@ func TestAConnThatWritesIsntKeptWaitingByThoseWhoWaitForItsConnection(t *testing
 			return err
 		},
 		"read-only transaction": func(ctx context.Context, e *db.Engine) error {
-			return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Query(ctx, "select * from items")
 				return err
 			}, db.ReadOnly())
 		},
 		"savepoint in a read-only transaction": func(ctx context.Context, e *db.Engine) error {
-			return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
-				return tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
+				return tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 					_, err := tx.Query(ctx, "select * from items")
 					return err
 				})
@@ -190,9 +190,9 @@ func (g *gateCaller) once(ctx context.Context) error {
 		}
 		return conn.Commit(ctx)
 	case 2:
-		return g.e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { return g.several(ctx, tx) })
+		return g.e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error { return g.several(ctx, tx) })
 	case 3:
-		return g.e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		return g.e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			if _, err := tx.Query(ctx, gateRead); err != nil {
 				return err
 			}
@@ -241,7 +241,7 @@ func (g *gateCaller) statement(ctx context.Context, q streamer) error {
 		_, err := q.Exec(ctx, gateWrite)
 		return err
 	case 4:
-		return q.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		return q.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			g.pause(ctx)
 			_, err := tx.Exec(ctx, gateWrite)
 			return err

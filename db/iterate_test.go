@@ -111,7 +111,7 @@ func TestAStreamHoldsItsConnectionUntilItEnds(t *testing.T) {
 		conn, err := e.Connect(ctx)
 		require.NoError(t, err)
 		defer conn.Close()
-		require.NoError(t, conn.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(t, conn.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			rows, err := tx.Stream(ctx, allItems)
 			require.NoError(t, err)
 			require.True(t, rows.Next())

@@ -25,7 +25,7 @@ func TestAKilledGreenletsStatementEndsBeforeAnotherBegins(t *testing.T) {
 			return err
 		},
 		"transaction": func(ctx context.Context, e *db.Engine) error {
-			return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Exec(ctx, "write slowly")
 				return err
 			})
@@ -118,7 +118,7 @@ func TestAGreenletKilledInABlockRollsBack(t *testing.T) {
 		dbtest.Exec(t, ctx, e, items)
 		var g *greenlet.Greenlet
 		victim := repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
-			return 0, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			return 0, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				dbtest.Exec(t, ctx, tx, "insert into items(value) values ('a')")
 				g = greenlet.Current()
 				_, err := repaint.Await(ctx, loop.NewPromise[int](nil).Future())

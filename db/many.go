@@ -87,7 +87,7 @@ func many(ctx context.Context, q Querier, query string, wantRows bool, n int, ro
 	if n == 0 {
 		return nil
 	}
-	return q.Begin(ctx, func(ctx context.Context, tx *Tx) error {
+	return q.InTx(ctx, func(ctx context.Context, tx *Tx) error {
 		if m.tuple != nil {
 			return m.together(ctx, tx)
 		}

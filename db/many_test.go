@@ -70,7 +70,7 @@ func TestManyRowsAreAllOrNothing(t *testing.T) {
 			return n
 		}
 		require.Equal(t, 2500, count(e))
-		require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := db.ExecMany(ctx, tx, insert, append(ids(2500, 2600), ids(7, 8)...))
 			require.ErrorIs(t, err, db.ErrUnique)
 			require.Equal(t, 2500, count(tx), "in a transaction it is a savepoint")

@@ -114,7 +114,7 @@ func TestWhatACallersFunctionPanicsWithReachesItAndNothingIsLost(t *testing.T) {
 		wrong = "select nope from items"
 	)
 	inTx := func(do func(ctx context.Context, tx *db.Tx) error) func(ctx context.Context, e *db.Engine) error {
-		return func(ctx context.Context, e *db.Engine) error { return e.Begin(ctx, do) }
+		return func(ctx context.Context, e *db.Engine) error { return e.InTx(ctx, do) }
 	}
 	onConn := func(do func(ctx context.Context, c *db.Conn) error) func(ctx context.Context, e *db.Engine) error {
 		return func(ctx context.Context, e *db.Engine) error {
@@ -162,13 +162,13 @@ func TestWhatACallersFunctionPanicsWithReachesItAndNothingIsLost(t *testing.T) {
 			if _, err := tx.Exec(ctx, write); err != nil {
 				return err
 			}
-			return tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			return tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Query(ctx, read)
 				return err
 			})
 		}),
 		"read-only tx": func(ctx context.Context, e *db.Engine) error {
-			return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Query(ctx, read)
 				return err
 			}, db.ReadOnly())
@@ -181,7 +181,7 @@ func TestWhatACallersFunctionPanicsWithReachesItAndNothingIsLost(t *testing.T) {
 			if _, err := c.Exec(ctx, write); err != nil {
 				return err
 			}
-			return c.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			return c.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Exec(ctx, write)
 				return err
 			})
@@ -341,16 +341,16 @@ func TestAPanicInAFunctionOfATransactionRollsItBack(t *testing.T) {
 				return nil
 			}
 			for name, call := range map[string]func(ctx context.Context) error{
-				"begin": func(ctx context.Context) error { return e.Begin(ctx, body) },
+				"begin": func(ctx context.Context) error { return e.InTx(ctx, body) },
 				"savepoint": func(ctx context.Context) error {
-					return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { return tx.Begin(ctx, body) })
+					return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error { return tx.InTx(ctx, body) })
 				},
 				"retry": func(ctx context.Context) error { return db.Retry(ctx, e, body) },
 				"retrying": func(ctx context.Context) error {
-					return db.RetryPolicy{Retrying: func(int, error) { leaves() }}.Begin(ctx, e, func(context.Context, *db.Tx) error { return db.ErrConflict })
+					return db.RetryPolicy{Retrying: func(int, error) { leaves() }}.InTx(ctx, e, func(context.Context, *db.Tx) error { return db.ErrConflict })
 				},
 				"raw": func(ctx context.Context) error {
-					return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+					return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 						return tx.Raw(ctx, func(context.Context, any) error { leaves(); return nil })
 					})
 				},
@@ -359,7 +359,7 @@ func TestAPanicInAFunctionOfATransactionRollsItBack(t *testing.T) {
 						leaves()
 					}
 					_, err := repaint.Await(ctx, db.RunSync(ctx, e.Async(), func(ctx context.Context, conn *db.Conn) (int, error) {
-						return 0, conn.Begin(ctx, body)
+						return 0, conn.InTx(ctx, body)
 					}))
 					if errors.Is(err, loop.ErrGoexit) { // the call is a task, and its future says so
 						runtime.Goexit()
@@ -429,7 +429,7 @@ func TestALoopOverRowsThatIsLeftGivesTheConnectionBack(t *testing.T) {
 				}), name)
 				requireAllThere(t, ctx, e, name)
 				// On a Conn or Tx the next statement is possible at once.
-				require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+				require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 					rows, err := tx.Stream(ctx, "select value from items")
 					require.NoError(t, err)
 					require.Equal(t, ending, unwound(ctx, c, func(context.Context) { loop(rows) }), name)

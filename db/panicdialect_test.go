@@ -64,7 +64,7 @@ func TestAPanicOfADialectCostsNoPlaceInThePool(t *testing.T) {
 						return err
 					},
 					"tx": func(ctx context.Context) error {
-						return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+						return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 							_, err := tx.Exec(ctx, "fail :v", db.Named("v", "x"))
 							return err
 						})

@@ -373,7 +373,7 @@ func TestPoolKeepsItsLawsUnderRandomUse(t *testing.T) {
 						_ = conn.Close()
 					}
 				case 2:
-					err = e.Begin(own, func(ctx context.Context, tx *db.Tx) error {
+					err = e.InTx(own, func(ctx context.Context, tx *db.Tx) error {
 						_, err := tx.Exec(ctx, "z")
 						return err
 					})

@@ -12,9 +12,14 @@ type Querier interface {
 	Query(ctx context.Context, query string, args ...any) (*Rows, error)
 	// QueryRow runs a statement for its first row. Errors come from Row.Scan.
 	QueryRow(ctx context.Context, query string, args ...any) *Row
-	// Begin runs fn in a transaction, or in a savepoint where there is a
+	// InTx runs fn in a transaction, or in a savepoint where there is a
 	// transaction, and commits it; it rolls back if fn returns an error,
 	// panics or exits its goroutine.
+	InTx(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error
+
+	// Begin is InTx.
+	//
+	// Deprecated: use InTx.
 	Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error
 }
 

@@ -34,12 +34,12 @@ func TestRawIsTheDriversConnection(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, conn.Raw(ctx, insert))
 		require.Equal(t, 1, count(conn))
-		require.NoError(t, conn.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(t, conn.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			require.ErrorIs(t, conn.Raw(ctx, insert), db.ErrMisuse)
 			return tx.Raw(ctx, insert)
 		}))
 		gone := errors.New("gone")
-		require.ErrorIs(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.ErrorIs(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			require.NoError(t, tx.Raw(ctx, insert))
 			require.Equal(t, 3, count(tx))
 			require.ErrorIs(t, tx.Raw(ctx, func(context.Context, any) error { return gone }), gone)
@@ -96,16 +96,16 @@ func TestRawOfWhatOnlyReadsCantWrite(t *testing.T) {
 			require.NoError(t, err)
 			refused(conn.Raw(ctx, insert))
 			require.NoError(t, conn.Close())
-			refused(e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { return tx.Raw(ctx, insert) }, db.ReadOnly()))
+			refused(e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error { return tx.Raw(ctx, insert) }, db.ReadOnly()))
 			conn, err = e.Connect(ctx)
 			require.NoError(t, err)
-			refused(conn.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			refused(conn.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Query(ctx, "select * from items")
 				require.NoError(t, err)
 				return tx.Raw(ctx, insert)
 			}, db.ReadOnly()))
 			dbtest.Exec(t, ctx, conn, "insert into items(value) values ('written')") // the connection's next user may
-			require.NoError(t, conn.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			require.NoError(t, conn.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				dbtest.Exec(t, ctx, tx, "delete from items")
 				return nil
 			}))
@@ -123,13 +123,13 @@ func TestAnEngineThatOnlyReadsReadsAFile(t *testing.T) {
 		requireItems(t, ctx, e, 1)
 		_, err := e.Exec(ctx, "delete from items")
 		require.ErrorIs(t, err, db.ErrReadOnly)
-		require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			dbtest.Exec(t, ctx, tx, "insert into items(value) values ('b')")
 			return nil
 		}, db.ReadWrite()))
 		require.NoError(t, c.Together(ctx, 20, func(ctx context.Context, i int) error {
 			if i%4 == 0 {
-				return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+				return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 					_, err := tx.Exec(ctx, "insert into items(value) values ('c')")
 					return err
 				}, db.ReadWrite())

@@ -126,7 +126,7 @@ func (b blog) exists(ctx context.Context, email string) (bool, error) {
 }
 
 func (b blog) removeArticle(ctx context.Context, id int) error {
-	return b.q.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+	return b.q.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		if _, err := tx.Exec(ctx, "delete from remarks where article = :id", db.Args{"id": id}); err != nil {
 			return err
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/seed1239206e/repaint"
 )
 
-// Retry runs fn in a transaction and commits it, as Begin does, and does so again
+// Retry runs fn in a transaction and commits it, as InTx does, and does so again
 // if it failed with [ErrConflict]: after a serialization failure or a deadlock. fn
 // must be fit for running several times. See [RetryPolicy] for how often and when.
 //
@@ -19,7 +19,7 @@ import (
 // q is an Engine or a Conn: a part of a transaction can't be run again, because the
 // whole of it has to.
 func Retry(ctx context.Context, q Querier, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
-	return RetryPolicy{}.Begin(ctx, q, fn, opts...)
+	return RetryPolicy{}.InTx(ctx, q, fn, opts...)
 }
 
 // RetryPolicy says how often to retry, and how long to wait before. The zero value
@@ -36,9 +36,9 @@ type RetryPolicy struct {
 	Retrying func(attempt int, err error)
 }
 
-// Begin is [Retry] by this policy. Each wait is random, between nothing and its
+// InTx is [Retry] by this policy. Each wait is random, between nothing and its
 // limit, so that those who were in each other's way don't meet again.
-func (p RetryPolicy) Begin(ctx context.Context, q Querier, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
+func (p RetryPolicy) InTx(ctx context.Context, q Querier, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
 	if p.Attempts <= 0 {
 		p.Attempts = 10
 	}
@@ -58,7 +58,7 @@ func (p RetryPolicy) Begin(ctx context.Context, q Querier, fn func(ctx context.C
 	}
 	limit := min(p.Wait, p.MaxWait)
 	for attempt := 1; ; attempt++ {
-		err := q.Begin(ctx, fn, opts...)
+		err := q.InTx(ctx, fn, opts...)
 		if err == nil || attempt >= p.Attempts || !p.repeats(err) || ctx.Err() != nil {
 			return err
 		}

@@ -35,7 +35,7 @@ func TestRetryRunsAConflictAgain(t *testing.T) {
 		runs = 0
 		require.ErrorIs(t, db.Retry(ctx, e, func(context.Context, *db.Tx) error { runs++; return mine }), mine)
 		require.Equal(t, 1, runs)
-		err := e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		err := e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			return db.Retry(ctx, tx, func(context.Context, *db.Tx) error { return nil })
 		})
 		require.ErrorIs(t, err, db.ErrMisuse)
@@ -54,7 +54,7 @@ func TestRetryGetsEverybodyThroughDeadlocks(t *testing.T) {
 		const n = 20
 		policy := db.RetryPolicy{Attempts: 100}
 		require.NoError(t, c.Together(ctx, n, func(ctx context.Context, i int) error {
-			return policy.Begin(ctx, e, func(ctx context.Context, tx *db.Tx) error {
+			return policy.InTx(ctx, e, func(ctx context.Context, tx *db.Tx) error {
 				for k := range 2 {
 					if _, err := tx.Exec(ctx, "update items set value = value + 1 where id = :id", db.Named("id", (i+k)%2+1)); err != nil {
 						return err
@@ -83,15 +83,15 @@ func TestRetryWaitsLongerEachTimeAndGivesUp(t *testing.T) {
 			require.ErrorIs(t, err, db.ErrDeadlock)
 			attempts = append(attempts, n)
 		}}
-		err = policy.Begin(ctx, e, func(context.Context, *db.Tx) error { return conflict })
+		err = policy.InTx(ctx, e, func(context.Context, *db.Tx) error { return conflict })
 		require.ErrorIs(t, err, db.ErrDeadlock)
 		require.Equal(t, []int{1, 2, 3, 4}, attempts)
 		took := repaint.CurrentLoop().Now().Sub(start)
 		require.LessOrEqual(t, took, (1+2+3+3)*time.Second)
 
 		own, cancel := context.WithCancel(ctx)
-		err = policy.Begin(own, e, func(context.Context, *db.Tx) error { cancel(); return conflict })
+		err = policy.InTx(own, e, func(context.Context, *db.Tx) error { cancel(); return conflict })
 		require.ErrorIs(t, err, db.ErrDeadlock, "a context that has ended isn't waited with")
 		return e.Close(ctx)
-	}, loop.WithVirtualClock(time.Unix(0, 0))))
+	}, loop.VirtualClock(time.Unix(0, 0))))
 }

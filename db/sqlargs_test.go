@@ -255,7 +255,7 @@ func TestTheMethodsOfArgumentsAreCalledWhereTheCallerIs(t *testing.T) {
 						}
 						require.NoError(t, err)
 						require.Equal(t, in, called, "%+v %s", a, text)
-						require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+						require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 							called = !in
 							_, err := tx.Exec(ctx, text, v)
 							return err

@@ -217,7 +217,7 @@ func block(t *testing.T, name string) {
 				return 0, err
 			})
 		})
-	}, loop.WithDebug(100*time.Millisecond), loop.WithReport(func(err error) {
+	}, loop.Debug(100*time.Millisecond), loop.ReportTo(func(err error) {
 		var held *loop.HeldError
 		if errors.As(err, &held) && strings.Contains(held.Stack, "database/sql.") {
 			fmt.Println("held in database/sql")

@@ -229,7 +229,7 @@ func TestADriversPanicIsTheCallersAndCostsOneConnection(t *testing.T) {
 		for _, text := range []string{"read panic", "write panic"} {
 			requirePanic(t, "mine", func() { _, _ = e.Exec(ctx, text) })
 			requirePanic(t, "mine", func() {
-				_ = e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+				_ = e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 					_, err := tx.Exec(ctx, text)
 					return err
 				})

@@ -12,7 +12,7 @@ import (
 )
 
 // Tx is a transaction, or a savepoint in one. It must be ended with Commit or
-// Rollback; the function form, Begin, does that by itself. As with a Conn, one
+// Rollback; the function form, InTx, does that by itself. As with a Conn, one
 // task at a time can use it.
 type Tx struct {
 	conn      *Conn
@@ -61,10 +61,10 @@ func (tx *Tx) queryMax(ctx context.Context, max int, query string, args []any) (
 	return tx.conn.query(ctx, tx, max, query, args)
 }
 
-// Begin runs fn in a savepoint and releases it. If fn returns an error, panics
+// InTx runs fn in a savepoint and releases it. If fn returns an error, panics
 // or exits its goroutine, what it did is rolled back, and the transaction can go
-// on; Begin returns fn's error as it is.
-func (tx *Tx) Begin(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
+// on; InTx returns fn's error as it is.
+func (tx *Tx) InTx(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
 	nested, err := tx.BeginTx(ctx, opts...)
 	if err != nil {
 		return err

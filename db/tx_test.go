@@ -36,14 +36,14 @@ func requireItems(t *testing.T, ctx context.Context, q db.Querier, want int, why
 func TestBeginCommitsWhatFnDidAndRollsBackIfItFails(t *testing.T) {
 	dbtest.Databases(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		dbtest.Exec(t, ctx, e, items)
-		require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Exec(ctx, insertItem, value("a"))
 			return err
 		}))
 		requireItems(t, ctx, e, 1)
 
 		mine := errors.New("mine")
-		err := e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		err := e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Exec(ctx, insertItem, value("b"))
 			require.NoError(t, err)
 			requireItems(t, ctx, tx, 2)
@@ -59,7 +59,7 @@ func TestBeginRollsBackOnPanicAndGoexit(t *testing.T) {
 	dbtest.Databases(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		dbtest.Exec(t, ctx, e, items)
 		require.PanicsWithValue(t, "mine", func() {
-			_ = e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			_ = e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				dbtest.Exec(t, ctx, tx, "insert into items(value) values ('a')")
 				panic("mine")
 			})
@@ -73,7 +73,7 @@ func TestBeginRollsBackOnPanicAndGoexit(t *testing.T) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			_ = e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			_ = e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				dbtest.Exec(t, ctx, tx, "insert into items(value) values ('a')")
 				exitGoroutine()
 				return nil
@@ -89,17 +89,17 @@ func TestNestedTransactionsAreSavepoints(t *testing.T) {
 	dbtest.Databases(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		dbtest.Exec(t, ctx, e, items)
 		mine := errors.New("mine")
-		require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			dbtest.Exec(t, ctx, tx, "insert into items(value) values ('outer')")
-			err := tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			err := tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				dbtest.Exec(t, ctx, tx, "insert into items(value) values ('lost')")
-				return tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+				return tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 					dbtest.Exec(t, ctx, tx, "insert into items(value) values ('lost too')")
 					return mine
 				})
 			})
 			require.ErrorIs(t, err, mine)
-			return tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			return tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				dbtest.Exec(t, ctx, tx, "insert into items(value) values ('inner')")
 				return nil
 			})
@@ -167,7 +167,7 @@ func TestFnMayEndItsTransactionItself(t *testing.T) {
 			func(tx *db.Tx) error { return tx.Rollback(ctx) },
 			func(tx *db.Tx) error { return tx.Commit(ctx) },
 		} {
-			require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				dbtest.Exec(t, ctx, tx, "insert into items(value) values ('a')")
 				return end(tx)
 			}))
@@ -204,7 +204,7 @@ func TestAContextThatEndsInATransactionLeavesNothingHalfDone(t *testing.T) {
 			},
 		} {
 			own, cancel := context.WithCancelCause(ctx)
-			err := e.Begin(own, func(ctx context.Context, tx *db.Tx) error {
+			err := e.InTx(own, func(ctx context.Context, tx *db.Tx) error {
 				dbtest.Exec(t, ctx, tx, "insert into items(value) values ('a')")
 				return run(ctx, func() { cancel(why) }, tx)
 			})
@@ -224,7 +224,7 @@ func TestACancelledWriteCanOnlyBeRolledBack(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		f := &dbtest.Fake{}
 		e := dbtest.Open(t, ctx, f.Register())
-		require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			short, cancel := context.WithCancel(ctx)
 			f.OnDo = func(context.Context, *dbtest.FakeSession, *backend.Call) error { cancel(); return short.Err() }
 			_, err := tx.Query(short, "read")
@@ -255,16 +255,16 @@ func TestACancelledWriteCanOnlyBeRolledBack(t *testing.T) {
 func TestAnErrorLeavesATransactionUsableUnlessTheDatabaseRolledItBack(t *testing.T) {
 	dbtest.Databases(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		dbtest.Exec(t, ctx, e, "create table u(v integer unique)", "insert into u values (1)")
-		require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Exec(ctx, "insert into u values (1)")
 			require.ErrorIs(t, err, db.ErrUnique)
 			_, err = tx.Exec(ctx, "insert into u values (2)")
 			return err
 		}))
 
-		err := e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		err := e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			dbtest.Exec(t, ctx, tx, "insert into u values (3)")
-			return tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			return tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Exec(ctx, "insert or rollback into u values (1)")
 				require.ErrorIs(t, err, db.ErrUnique)
 				// Without a transaction this would commit by itself.
@@ -288,7 +288,7 @@ func TestAFailedCommitRollsBackAndLeavesTheConnUsable(t *testing.T) {
 		conn, err := e.Connect(ctx)
 		require.NoError(t, err)
 		defer conn.Close()
-		err = conn.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		err = conn.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Exec(ctx, "insert into b values (1)")
 			return err
 		})
@@ -305,10 +305,10 @@ func TestAFailedCommitRollsBackAndLeavesTheConnUsable(t *testing.T) {
 func TestAReadOnlyTransactionRefusesToWrite(t *testing.T) {
 	dbtest.Databases(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		dbtest.Exec(t, ctx, e, items)
-		require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Exec(ctx, "insert into items(value) values ('a')")
 			require.ErrorIs(t, err, db.ErrReadOnly)
-			err = tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			err = tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Exec(ctx, "delete from items")
 				return err
 			})
@@ -325,7 +325,7 @@ func TestTransactionsThatReadAndThenWriteNeverConflict(t *testing.T) {
 		dbtest.Exec(t, ctx, e, "create table counter(n integer)", "insert into counter values (0)")
 		const n = 300
 		require.NoError(t, c.Together(ctx, n, func(ctx context.Context, i int) error {
-			return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				was, err := db.Scalar[int](ctx, tx, "select n from counter")
 				if err != nil {
 					return err
@@ -344,10 +344,10 @@ func TestReadersDontWaitForTheWriterOfAFile(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		e := dbtest.Open(t, ctx, dbtest.File(t))
 		dbtest.Exec(t, ctx, e, items, "insert into items(value) values ('a')")
-		require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			dbtest.Exec(t, ctx, tx, "insert into items(value) values ('b')")
 			requireItems(t, ctx, e, 1, "a reader sees what is committed")
-			return e.Begin(ctx, func(ctx context.Context, reader *db.Tx) error {
+			return e.InTx(ctx, func(ctx context.Context, reader *db.Tx) error {
 				requireItems(t, ctx, reader, 1)
 				requireItems(t, ctx, tx, 2)
 				return nil
@@ -366,7 +366,7 @@ func TestWritersWaitInLineAndTheirTimeoutNamesTheHolder(t *testing.T) {
 			}
 			e := dbtest.Open(t, ctx, url, db.PoolTimeout(30e6))
 			dbtest.Exec(t, ctx, e, items)
-			require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				require.NoError(t, addAndSelect(ctx, e, "before"), "a transaction that has done nothing keeps nobody waiting")
 				dbtest.Exec(t, ctx, tx, "select 1")
 				_, err := e.Exec(ctx, insertItem, value("a"))
@@ -386,7 +386,7 @@ func TestTwoTasksCantUseOneTransactionAtTheSameTime(t *testing.T) {
 		dbtest.Exec(t, ctx, e, items)
 		own, cancel := context.WithCancel(ctx)
 		defer cancel()
-		err := e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		err := e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			var running atomic.Bool
 			other := c.Go(ctx, func(ctx context.Context) error {
 				running.Store(true)
@@ -420,7 +420,7 @@ func TestATransactionWhoseTaskIsStillRunningIsRolledBack(t *testing.T) {
 		own, cancel := context.WithCancel(ctx)
 		defer cancel()
 		var forgotten func() error
-		err := e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		err := e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			dbtest.Exec(t, ctx, tx, "insert into items(value) values ('a')")
 			forgotten = c.Go(own, func(context.Context) error { return endlessQuery(own, tx) })
 			for {
@@ -453,13 +453,13 @@ func TestTxRunsOnTheSessionAsItShould(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		f := &dbtest.Fake{}
 		e := dbtest.Open(t, ctx, f.Register(), db.PoolSize(1))
-		require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			dbtest.Exec(t, ctx, tx, "one")
-			_ = tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			_ = tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				dbtest.Exec(t, ctx, tx, "two")
-				return tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { return fmt.Errorf("no") })
+				return tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error { return fmt.Errorf("no") })
 			})
-			return tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { return nil })
+			return tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error { return nil })
 		}))
 		require.Equal(t, []string{
 			"begin", "one",
@@ -507,9 +507,9 @@ func TestBeginTellsTheTruthUnderRandomCancellation(t *testing.T) {
 				})
 				defer wait()
 			}
-			err := e.Begin(own, func(ctx context.Context, tx *db.Tx) error {
+			err := e.InTx(own, func(ctx context.Context, tx *db.Tx) error {
 				for part := range 2 {
-					err := tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+					err := tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 						_, err := tx.Exec(ctx, "insert into done(part) values (:part)", db.Named("part", 2*i+part))
 						return err
 					})
@@ -545,7 +545,7 @@ func TestATransactionThatWouldntEndCostsItsConnection(t *testing.T) {
 		for _, status := range []backend.Status{backend.InTx, backend.FailedTx, backend.Broken} {
 			f := &dbtest.Fake{OnEnd: func(_ string, s *dbtest.FakeSession) error { s.State = status; return no }}
 			e := dbtest.Open(t, ctx, f.Register())
-			err := e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			err := e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Exec(ctx, "x")
 				return err
 			})
@@ -576,8 +576,8 @@ func TestASavepointThatWouldntEndSpoilsWhatIsAroundIt(t *testing.T) {
 			}}
 			e := dbtest.Open(t, ctx, f.Register())
 			for _, inner := range []error{nil, errors.New("inner")} {
-				err := e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
-					err := tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { return inner })
+				err := e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
+					err := tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error { return inner })
 					require.Error(t, err)
 					_, err = tx.Exec(ctx, "x")
 					require.ErrorIs(t, err, db.ErrTxFailed)

@@ -19,7 +19,7 @@ type TxOption interface{ tx(*TxOptions) }
 
 // Setting is an option of a transaction that can also be given to
 // [Engine.Connect], for all transactions of the Conn, and to [Open], for all of
-// the Engine. What is given to Begin holds against Connect, and that against Open.
+// the Engine. What is given to InTx holds against Connect, and that against Open.
 type Setting interface {
 	TxOption
 	ConnOption

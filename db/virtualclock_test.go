@@ -41,7 +41,7 @@ func onAVirtualClock(t *testing.T, test func(t *testing.T, ctx context.Context, 
 			require.NoError(t, repaint.Run(context.Background(), func(ctx context.Context) error {
 				test(t, ctx, url)
 				return nil
-			}, append(opts, loop.WithVirtualClock(time.Unix(0, 0)))...))
+			}, append(opts, loop.VirtualClock(time.Unix(0, 0)))...))
 		})
 	}
 }
@@ -68,7 +68,7 @@ func TestAVirtualClockStandsStillForStatements(t *testing.T) {
 		require.NoError(t, err)
 		one(conn)
 		require.NoError(t, conn.Close())
-		require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			one(tx) // with BEGIN
 			one(tx)
 			return nil
@@ -124,7 +124,7 @@ func TestAWaitForTheTurnToWritePassesInVirtualTime(t *testing.T) {
 			defer e.Close(ctx)
 			dbtest.Items(t, ctx, e, e)
 			writer := repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
-				return 0, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+				return 0, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 					dbtest.Exec(t, ctx, tx, "insert into items(value) values ('x')")
 					return repaint.Sleep(ctx, time.Hour)
 				})
@@ -149,7 +149,7 @@ func TestAWaitForTheTurnToWritePassesInVirtualTime(t *testing.T) {
 			require.GreaterOrEqual(t, elapsed(), time.Hour)
 			_, err = repaint.Await(ctx, writer)
 			return err
-		}, loop.WithVirtualClock(time.Unix(0, 0))))
+		}, loop.VirtualClock(time.Unix(0, 0))))
 	}
 }
 
@@ -193,7 +193,7 @@ func TestOneSeedGivesOneOrderOfStatements(t *testing.T) {
 							}
 							order = append(order, fmt.Sprint(id, ".", step, "=", n))
 						}
-						return 0, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+						return 0, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 							n, err := db.Scalar[int](ctx, tx, "select count(*) from seen")
 							order = append(order, fmt.Sprint(id, "=", n))
 							return err
@@ -208,7 +208,7 @@ func TestOneSeedGivesOneOrderOfStatements(t *testing.T) {
 					orders[name] = make(map[string]int)
 				}
 				orders[name][strings.Join(order, " ")]++
-			}, loop.WithSeed(seed))
+			}, loop.Seed(seed))
 		}
 		for name, all := range orders {
 			require.Len(t, all, 1, "%s, seed %d", name, seed)

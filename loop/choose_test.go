@@ -33,7 +33,7 @@ func (o owned) LoopOwner() string { return o.owner }
 
 func TestChooserDecidesWhatRunsNext(t *testing.T) {
 	c := new(latest)
-	l := virtual(t, loop.WithChooser(c))
+	l := virtual(t, loop.ChooseBy(c))
 	require.Same(t, c, l.Chooser())
 	var d diary
 	for _, name := range []string{"a", "b"} {
@@ -49,7 +49,7 @@ func TestChooserDecidesWhatRunsNext(t *testing.T) {
 
 func TestChooserIsNotAskedAboutStoppedTimers(t *testing.T) {
 	c := new(latest)
-	l := virtual(t, loop.WithChooser(c))
+	l := virtual(t, loop.ChooseBy(c))
 	var timers [3]*loop.Timer
 	for i := range timers {
 		timers[i] = l.CallLater(time.Second, func() {

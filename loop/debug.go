@@ -16,7 +16,7 @@ import (
 // reported.
 const DefaultHoldLimit = 100 * time.Millisecond
 
-// WithDebug turns debug mode on, which costs some speed. Without it a loop that is held up for 5
+// Debug turns debug mode on, which costs some speed. Without it a loop that is held up for 5
 // seconds is reported once, with the stack of the goroutine that has control if there is a bridge.
 // In debug mode:
 //
@@ -32,7 +32,7 @@ const DefaultHoldLimit = 100 * time.Millisecond
 // option. It takes the booleans of strconv.ParseBool, such as 1 and false, and positive durations
 // of time.ParseDuration, such as 250ms, which turn it on with that limit. Any other text leaves it
 // off and is logged, once. It is the counterpart of PYTHONASYNCIODEBUG.
-func WithDebug(limit time.Duration) Option {
+func Debug(limit time.Duration) Option {
 	if limit <= 0 {
 		limit = DefaultHoldLimit
 	}

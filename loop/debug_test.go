@@ -41,7 +41,7 @@ func TestWhatHoldsTheLoopIsReportedOnceWhileItHoldsIt(t *testing.T) {
 			leakcheck.Test(t)
 			until := make(chan struct{})
 			r := newReports()
-			l := open(t, loop.WithDebug(time.Millisecond), loop.WithReport(r.add))
+			l := open(t, loop.Debug(time.Millisecond), loop.ReportTo(r.add))
 			over := false
 			l.CallSoon(func() { hold(until) })
 			l.CallSoon(func() { over = true })
@@ -66,7 +66,7 @@ func TestWhatHoldsTheLoopIsReportedOnceWhileItHoldsIt(t *testing.T) {
 func TestSleepingLoopAndPausedLoopHoldNothing(t *testing.T) {
 	leakcheck.Test(t)
 	r := newReports()
-	l := open(t, loop.WithDebug(time.Millisecond), loop.WithReport(r.add))
+	l := open(t, loop.Debug(time.Millisecond), loop.ReportTo(r.add))
 	over := false
 	l.CallLater(30*time.Millisecond, func() { over = true })
 	require.NoError(t, l.Drive(func() bool { return over }))
@@ -86,7 +86,7 @@ func (h namedHolder) LoopHolder() (string, string) { return h.name, h.stack }
 func TestBridgeTellsWhatHoldsTheLoopAlsoOutsideOfDrive(t *testing.T) {
 	leakcheck.Test(t)
 	r := newReports()
-	l := open(t, loop.WithDebug(time.Millisecond), loop.WithReport(r.add))
+	l := open(t, loop.Debug(time.Millisecond), loop.ReportTo(r.add))
 	l.Bridge().Watch(namedHolder{"task 7", "its stack"})
 	require.ErrorContains(t, r.next(t), "task 7 has been holding the loop")
 	require.ErrorContains(t, r.all()[0], "its stack")
@@ -101,7 +101,7 @@ func TestBridgeTellsWhatHoldsTheLoopAlsoOutsideOfDrive(t *testing.T) {
 func TestDebugModeIsTurnedOnByTheEnvironment(t *testing.T) {
 	if os.Getenv("REPAINT_DEBUG_TEST") != "" {
 		loop.New().Close()
-		l := loop.New(loop.WithReport(func(err error) {
+		l := loop.New(loop.ReportTo(func(err error) {
 			var held *loop.HeldError
 			if errors.As(err, &held) {
 				println("limit", held.Limit.String())
@@ -142,7 +142,7 @@ func withDebugVariable(t *testing.T, value string) string {
 }
 
 func TestStatsShowWhatThereIsAtTheMoment(t *testing.T) {
-	l := open(t, loop.WithOffloadLimit(1))
+	l := open(t, loop.OffloadLimit(1))
 	proceed := make(chan struct{})
 	for range 3 {
 		loop.Offload(l, func() (int, error) { <-proceed; return 0, nil })

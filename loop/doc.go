@@ -56,7 +56,7 @@
 // it returns true, the call isn't made, even if the timer was due in this very tick. Timers run in
 // the order of their times, and timers with equal times in the order in which they were set.
 //
-// With [WithVirtualClock] time stands still while there is anything to run, and jumps to the next
+// With [VirtualClock] time stands still while there is anything to run, and jumps to the next
 // timer when there isn't. A test of an hour's backoff takes microseconds and needs no tolerance.
 // Events outside have no place on a virtual clock. So time stands still while offloaded work is
 // under way. While code waits for another goroutine, time jumps only after 5 ms of silence.
@@ -102,17 +102,17 @@
 // # Failures
 //
 // An error goes to the code that drives the loop or has the future. Other errors are reported to
-// the function that [WithReport] sets, and otherwise logged. That includes each panic, and the
+// the function that [ReportTo] sets, and otherwise logged. That includes each panic, and the
 // error of a function that runs on its own, an [Offload] or a task, if no code looks at it
-// ([UnobservedError]). In debug mode, by [WithDebug] or REPAINT_DEBUG=1, the errors of all futures
+// ([UnobservedError]). In debug mode, by [Debug] or REPAINT_DEBUG=1, the errors of all futures
 // are reported too. So is code that holds up the loop for too long, with its stack and while it
 // still does ([HeldError]): a callback that computes, or one that waits for a mutex that only the
 // loop's next callback would unlock.
 //
 // # Chance
 //
-// [WithSeed] replaces the order of requests by a random one, the same for the same seed. With a
-// virtual clock a test can run a thousand schedules, and repeat each of them. [WithChooser] uses
+// [Seed] replaces the order of requests by a random one, the same for the same seed. With a
+// virtual clock a test can run a thousand schedules, and repeat each of them. [ChooseBy] uses
 // the caller's [Chooser] instead of chance.
 //
 // # On foreign loops

@@ -10,7 +10,7 @@ import (
 )
 
 func ExampleUnobservedError() {
-	l := loop.New(loop.WithReport(func(err error) {
+	l := loop.New(loop.ReportTo(func(err error) {
 		var unobserved *loop.UnobservedError
 		if errors.As(err, &unobserved) {
 			fmt.Printf("%s: %v\n", unobserved.What, errors.Unwrap(unobserved.Err))
@@ -25,7 +25,7 @@ func ExampleUnobservedError() {
 
 func ExampleHeldError() {
 	answer := make(chan struct{})
-	l := loop.New(loop.WithDebug(10*time.Millisecond), loop.WithReport(func(err error) {
+	l := loop.New(loop.Debug(10*time.Millisecond), loop.ReportTo(func(err error) {
 		var held *loop.HeldError
 		if errors.As(err, &held) {
 			fmt.Println("held:", strings.Contains(held.Stack, "ExampleHeldError"))
@@ -49,7 +49,7 @@ func (b *bridge) LoopHolder() (name, stack string) { return b.current, "" }
 
 func ExampleHolder() {
 	reported := make(chan error, 1)
-	l := loop.New(loop.WithDebug(time.Millisecond), loop.WithReport(func(err error) { reported <- err }))
+	l := loop.New(loop.Debug(time.Millisecond), loop.ReportTo(func(err error) { reported <- err }))
 	defer l.Close()
 	l.Bridge().Watch(&bridge{current: "task 7"})
 	var held *loop.HeldError
@@ -88,9 +88,9 @@ func ExampleNewGuest() {
 	// Output: called by the host
 }
 
-func ExampleWithSeed() {
+func ExampleSeed() {
 	order := func(seed uint64) (order string) {
-		l := loop.New(loop.WithSeed(seed))
+		l := loop.New(loop.Seed(seed))
 		defer l.Close()
 		for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
 			l.CallSoon(func() { order += name })

@@ -110,9 +110,9 @@ func ExampleLoop_OnTickEnd() {
 }
 
 // On a virtual clock hours pass in no time.
-func ExampleWithVirtualClock() {
+func ExampleVirtualClock() {
 	start := time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
-	l := loop.New(loop.WithVirtualClock(start))
+	l := loop.New(loop.VirtualClock(start))
 	defer l.Close()
 
 	attempts := 0
@@ -134,8 +134,8 @@ func ExampleWithVirtualClock() {
 }
 
 // With a limit of one, offloaded functions run one after the other.
-func ExampleWithOffloadLimit() {
-	l := loop.New(loop.WithOffloadLimit(1))
+func ExampleOffloadLimit() {
+	l := loop.New(loop.OffloadLimit(1))
 	defer l.Close()
 	left := 3
 	for i := range left {
@@ -154,7 +154,7 @@ func ExampleWithOffloadLimit() {
 
 // A timer can be stopped as long as its function hasn't been called, also in the tick in which it is due.
 func ExampleTimer() {
-	l := loop.New(loop.WithVirtualClock(time.Time{}))
+	l := loop.New(loop.VirtualClock(time.Time{}))
 	defer l.Close()
 	var timeout *loop.Timer
 	l.CallLater(time.Second, func() {
@@ -172,7 +172,7 @@ func ExampleTimer() {
 
 // A timer that sets itself again is a ticker.
 func ExampleTimer_Reset() {
-	l := loop.New(loop.WithVirtualClock(time.Time{}))
+	l := loop.New(loop.VirtualClock(time.Time{}))
 	defer l.Close()
 	ticks := 0
 	var ticker *loop.Timer
@@ -346,7 +346,7 @@ func ExamplePanicError() {
 }
 
 func ExampleLoop_Stats() {
-	l := loop.New(loop.WithVirtualClock(time.Time{}))
+	l := loop.New(loop.VirtualClock(time.Time{}))
 	defer l.Close()
 	for range 100 {
 		l.CallSoon(func() {})

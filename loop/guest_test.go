@@ -122,14 +122,14 @@ func TestGuestRefusesAHostThatCallsItWithinACallback(t *testing.T) {
 }
 
 func TestGuestHasNoVirtualClock(t *testing.T) {
-	require.Panics(t, func() { loop.NewGuest(func(func()) {}, loop.WithVirtualClock(epoch)) })
+	require.Panics(t, func() { loop.NewGuest(func(func()) {}, loop.VirtualClock(epoch)) })
 }
 
 func TestDebugModeWatchesAGuestsTicksOnly(t *testing.T) {
 	leakcheck.Test(t)
 	h := newHostLoop()
 	r := newReports()
-	l := loop.NewGuest(h.post, loop.WithDebug(time.Millisecond), loop.WithReport(r.add))
+	l := loop.NewGuest(h.post, loop.Debug(time.Millisecond), loop.ReportTo(r.add))
 	l.Bridge().Watch(namedHolder{"task 7", "its stack"})
 	time.Sleep(20 * time.Millisecond) // the watched thing: that time goes by
 	require.Empty(t, r.all())

@@ -14,7 +14,7 @@ var epoch = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 // virtual returns a loop with a virtual clock.
 func virtual(t testing.TB, opts ...loop.Option) *loop.Loop {
-	l := loop.New(append(opts, loop.WithVirtualClock(epoch))...)
+	l := loop.New(append(opts, loop.VirtualClock(epoch))...)
 	t.Cleanup(l.Close)
 	return l
 }

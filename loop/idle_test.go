@@ -40,8 +40,8 @@ func TestCallWhenIdleSoonComesInALoopThatIsNeverIdle(t *testing.T) {
 	for name, l := range map[string]*loop.Loop{
 		"real":            open(t),
 		"virtual":         virtual(t),
-		"real, seeded":    open(t, loop.WithSeed(1)),
-		"virtual, seeded": virtual(t, loop.WithSeed(1)),
+		"real, seeded":    open(t, loop.Seed(1)),
+		"virtual, seeded": virtual(t, loop.Seed(1)),
 	} {
 		for _, busy := range []int{1, 100} {
 			var all []*busybody

@@ -44,7 +44,7 @@ type Loop struct {
 	holder   Holder          // says what holds the loop; may be nil; set before use
 	overseen overseen        // without debug mode
 	report   func(error)
-	lottery  *lottery // chooses what comes next; nil without WithChooser and WithSeed
+	lottery  *lottery // chooses what comes next; nil without ChooseBy and Seed
 	draws    bool     // there is one; set before use
 	probers  []*probing
 
@@ -89,7 +89,7 @@ func (fn callback) RunInLoop() { fn() }
 // An Option configures a loop that [New] or [NewGuest] makes.
 type Option func(*Loop)
 
-// WithVirtualClock makes the loop's time start at the given moment, and stand still while there is
+// VirtualClock makes the loop's time start at the given moment, and stand still while there is
 // anything to run. When everything is idle, the time jumps to the next timer. So an hour passes in
 // no time, and always in the same order.
 //
@@ -99,12 +99,12 @@ type Option func(*Loop)
 // another goroutine may complete, it jumps only after nothing has happened for 5 ms of real time:
 // the loop can't know whether that completion or the timer is what the program waits for. The
 // deadline of an ordinary context is real time: it comes after all timers of the clock.
-func WithVirtualClock(start time.Time) Option {
+func VirtualClock(start time.Time) Option {
 	return func(l *Loop) { l.clock = clock{base: start, virtual: true} }
 }
 
-// WithOffloadLimit sets how many offloaded functions may run at once. The default is 64.
-func WithOffloadLimit(n int) Option {
+// OffloadLimit sets how many offloaded functions may run at once. The default is 64.
+func OffloadLimit(n int) Option {
 	return func(l *Loop) { l.offload.limit = max(n, 1) }
 }
 
@@ -113,7 +113,7 @@ func New(opts ...Option) *Loop {
 	l := &Loop{wake: make(chan struct{}, 1)}
 	l.offload.loop, l.offload.limit = l, 64
 	if limit := debugFromEnvironment(); limit > 0 {
-		WithDebug(limit)(l)
+		Debug(limit)(l)
 	}
 	for _, o := range opts {
 		o(l)

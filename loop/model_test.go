@@ -203,7 +203,7 @@ type realWorld struct {
 	turn int
 }
 
-func newRealWorld() *realWorld { return &realWorld{Loop: loop.New(loop.WithVirtualClock(epoch))} }
+func newRealWorld() *realWorld { return &realWorld{Loop: loop.New(loop.VirtualClock(epoch))} }
 
 func (w *realWorld) somewhere(fn func()) {
 	if w.turn++; w.turn%2 == 0 {

@@ -9,14 +9,14 @@ import (
 )
 
 // Offload runs fn, which may block, in another goroutine, and returns a future for its result. The
-// number of functions that run at once is limited, see [WithOffloadLimit]; further functions wait
+// number of functions that run at once is limited, see [OffloadLimit]; further functions wait
 // their turn. So an offloaded function must never wait for another one. It is asyncio's
 // run_in_executor.
 //
 // Cancelling the future drops fn if it hasn't begun. If fn has begun, it is abandoned: the future
 // is done at once, while fn goes on and its result is lost. A panic in fn fails the future with a
 // [*PanicError], and a runtime.Goexit with [ErrGoexit]. A failure that no code looks at is
-// reported, see [WithReport].
+// reported, see [ReportTo].
 //
 // While fn is under way the loop expects to be called from outside, even if no code waits for the
 // future: fn may call [Loop.Post]. Any goroutine may call Offload.

@@ -64,7 +64,7 @@ func TestOffloadedFunctionThatExitsFailsItsFutureAndHarmsNoOther(t *testing.T) {
 	leakcheck.Test(t)
 	for name, offload := range offloads {
 		t.Run(name, func(t *testing.T) {
-			l := open(t, loop.WithOffloadLimit(1))
+			l := open(t, loop.OffloadLimit(1))
 			began := make(chan struct{})
 			first := offload(l, func() (int, error) {
 				<-began
@@ -95,7 +95,7 @@ func TestOffloadRunsNoMoreThanItsLimitAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const jobs = 10
-				l := open(t, loop.WithOffloadLimit(c.limit))
+				l := open(t, loop.OffloadLimit(c.limit))
 				proceed := make(chan struct{})
 				var running atomic.Int32
 				for range jobs {
@@ -138,7 +138,7 @@ func TestOffloadLimitIs64ByDefault(t *testing.T) {
 
 func TestOffloadedFunctionsBeginInTheirOrder(t *testing.T) {
 	leakcheck.Test(t)
-	l := open(t, loop.WithOffloadLimit(1))
+	l := open(t, loop.OffloadLimit(1))
 	var order []int
 	var last *loop.Future[int]
 	for i := range 100 {
@@ -156,7 +156,7 @@ func TestOffloadedFunctionsBeginInTheirOrder(t *testing.T) {
 // cancelled offloads a function that begins and one that has to wait for its turn, and cancels both.
 // The first one returns 1 when proceed is called; after that nothing is left to run.
 func cancelled(t *testing.T, offload func(*loop.Loop, func() (int, error)) *loop.Future[int]) (begun, waiting *loop.Future[int], proceed func()) {
-	l := open(t, loop.WithOffloadLimit(1))
+	l := open(t, loop.OffloadLimit(1))
 	began, returned := make(chan struct{}), make(chan struct{})
 	begun = offload(l, func() (int, error) {
 		close(began)
@@ -221,7 +221,7 @@ func TestJoinedFunctionEitherRunsOrIsCancelled(t *testing.T) {
 func TestAbandonedFunctionStillTakesItsPlace(t *testing.T) {
 	leakcheck.Test(t)
 	synctest.Test(t, func(t *testing.T) {
-		l := open(t, loop.WithOffloadLimit(1))
+		l := open(t, loop.OffloadLimit(1))
 		proceed := make(chan struct{})
 		abandoned := loop.Offload(l, func() (int, error) { <-proceed; return 0, nil })
 		synctest.Wait()
@@ -237,7 +237,7 @@ func TestAbandonedFunctionStillTakesItsPlace(t *testing.T) {
 
 func TestOffloadGoroutinesEndWhenThereIsNothingToDo(t *testing.T) {
 	leakcheck.Test(t)
-	l := open(t, loop.WithOffloadLimit(4))
+	l := open(t, loop.OffloadLimit(4))
 	for range 3 {
 		var last *loop.Future[int]
 		for range 50 {
@@ -250,7 +250,7 @@ func TestOffloadGoroutinesEndWhenThereIsNothingToDo(t *testing.T) {
 
 func TestCloseLetsOffloadedFunctionsGoOn(t *testing.T) {
 	leakcheck.Test(t)
-	l := loop.New(loop.WithOffloadLimit(1))
+	l := loop.New(loop.OffloadLimit(1))
 	proceed := make(chan struct{})
 	begun := loop.Offload(l, func() (int, error) { <-proceed; return 1, nil })
 	waiting := loop.Offload(l, func() (int, error) { return 2, nil })
@@ -277,7 +277,7 @@ func TestOffloadMayBeCalledFromAnyGoroutine(t *testing.T) {
 
 func TestOffloadedFunctionHasNoLabelsOfAnother(t *testing.T) {
 	leakcheck.Test(t)
-	l := open(t, loop.WithOffloadLimit(1))
+	l := open(t, loop.OffloadLimit(1))
 	labelled := func(value string) bool {
 		var b bytes.Buffer
 		require.NoError(t, pprof.Lookup("goroutine").WriteTo(&b, 1))

@@ -17,7 +17,7 @@ func (s someone) LoopHolder() (name, stack string) { return "someone", s.stack }
 func TestALoopThatIsHeldIsReportedOnceAlsoWithoutDebugMode(t *testing.T) {
 	loop.SetHoldPatience(t, 20*time.Millisecond)
 	reports := make(chan error, 2)
-	l := open(t, loop.WithReport(func(err error) { reports <- err }))
+	l := open(t, loop.ReportTo(func(err error) { reports <- err }))
 	l.Bridge().Watch(someone{"its stack"})
 	var e *loop.HeldError
 	l.CallSoon(func() { require.ErrorAs(t, <-reports, &e) }) // it holds the loop until there is a report
@@ -33,7 +33,7 @@ func TestALoopThatIsHeldIsReportedOnceAlsoWithoutDebugMode(t *testing.T) {
 func TestALoopThatSleepsOrGoesOnIsNotHeld(t *testing.T) {
 	loop.SetHoldPatience(t, 400*time.Millisecond)
 	var reports []error
-	l := open(t, loop.WithReport(func(err error) { reports = append(reports, err) }))
+	l := open(t, loop.ReportTo(func(err error) { reports = append(reports, err) }))
 	slept := false
 	l.CallLater(time.Second, func() { slept = true })
 	require.NoError(t, l.Drive(func() bool { return slept }))

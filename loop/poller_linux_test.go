@@ -323,8 +323,8 @@ func TestTimersOfALoopThatSleepsInItsPoller(t *testing.T) {
 
 func TestReadyDescriptorsComeInTheOrderOfTheirRegistration(t *testing.T) {
 	for name, opt := range map[string]loop.Option{
-		"with a virtual clock": loop.WithVirtualClock(epoch),
-		"with a seed":          loop.WithSeed(7),
+		"with a virtual clock": loop.VirtualClock(epoch),
+		"with a seed":          loop.Seed(7),
 	} {
 		t.Run(name, func(t *testing.T) {
 			descriptors(t)

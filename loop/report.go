@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// WithReport sets the function that gets errors which no code receives otherwise:
+// ReportTo sets the function that gets errors which no code receives otherwise:
 //
 //   - an [*UnobservedError]: a future failed, and no code has looked at its error or still can;
 //   - a [*HeldError], in debug mode: code holds up the loop, so that nothing else can run;
@@ -19,9 +19,9 @@ import (
 //
 // Any goroutines may call fn, several at a time, even after the loop has been closed. fn must not
 // wait for the loop. Without it reports go to slog.Default.
-func WithReport(fn func(err error)) Option { return func(l *Loop) { l.report = fn } }
+func ReportTo(fn func(err error)) Option { return func(l *Loop) { l.report = fn } }
 
-// Report passes an error to the function that [WithReport] has set. Any goroutine may call it.
+// Report passes an error to the function that [ReportTo] has set. Any goroutine may call it.
 func (l *Loop) Report(err error) {
 	if l.report != nil {
 		l.report(err)
@@ -30,7 +30,7 @@ func (l *Loop) Report(err error) {
 	LogReport(err)
 }
 
-// LogReport handles a report as a loop without [WithReport] does: it logs the error by
+// LogReport handles a report as a loop without [ReportTo] does: it logs the error by
 // slog.Default.
 func LogReport(err error) { slog.Error(err.Error()) }
 
@@ -39,7 +39,7 @@ func LogReport(err error) { slog.Error(err.Error()) }
 // asyncio's "exception was never retrieved".
 //
 // It is reported once for each function that runs on its own: a task, or an [Offload]. For other
-// futures a panic is always reported, and other errors are in debug mode ([WithDebug]). A cancel,
+// futures a panic is always reported, and other errors are in debug mode ([Debug]). A cancel,
 // or the end of the loop, isn't reported.
 type UnobservedError struct {
 	What string // failed

@@ -56,7 +56,7 @@ func (r *reports) next(t *testing.T) error {
 func TestFailureThatNobodyCanLookAtAnyMoreIsReported(t *testing.T) {
 	leakcheck.Test(t)
 	r := newReports()
-	l := open(t, loop.WithDebug(time.Minute), loop.WithReport(r.add))
+	l := open(t, loop.Debug(time.Minute), loop.ReportTo(r.add))
 	func() {
 		p := loop.NewPromise[int](l)
 		p.Future().SetName("the answer")
@@ -80,7 +80,7 @@ func TestFailureThatSomebodyHasLookedAtIsNotReported(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newReports()
-			l := loop.New(loop.WithDebug(time.Minute), loop.WithReport(r.add))
+			l := loop.New(loop.Debug(time.Minute), loop.ReportTo(r.add))
 			p := loop.NewPromise[int](l)
 			if name != "Wait" {
 				look(p.Future()) // too early to count
@@ -100,7 +100,7 @@ func TestFailureThatSomebodyHasLookedAtIsNotReported(t *testing.T) {
 
 func TestCancelledFuturesAndClosedLoopsAreNotReported(t *testing.T) {
 	r := newReports()
-	l := loop.New(loop.WithDebug(0), loop.WithReport(r.add))
+	l := loop.New(loop.Debug(0), loop.ReportTo(r.add))
 	loop.NewPromise[int](l).Future().Cancel(nil)
 	f := loop.NewPromise[int](l).Future()
 	other := open(t)
@@ -112,7 +112,7 @@ func TestCancelledFuturesAndClosedLoopsAreNotReported(t *testing.T) {
 
 func TestWithoutDebugModeOnlyPanicsAreReported(t *testing.T) {
 	r := newReports()
-	l := loop.New(loop.WithReport(r.add))
+	l := loop.New(loop.ReportTo(r.add))
 	loop.NewPromise[int](l).Reject(errTest)
 	require.Nil(t, l.Bridge().UnobservedPanic())
 	loop.NewPromise[int](l).Complete(func() (int, error) { panic(errTest) })
@@ -127,7 +127,7 @@ func TestPanicOfAnOffloadedFunctionThatNobodyAwaitsIsReported(t *testing.T) {
 	for name, offload := range offloads {
 		t.Run(name, func(t *testing.T) {
 			r := newReports()
-			l := open(t, loop.WithReport(r.add))
+			l := open(t, loop.ReportTo(r.add))
 			offload(l, func() (int, error) { panic(errTest) })
 			require.ErrorIs(t, r.next(t), errTest)
 		})
@@ -136,7 +136,7 @@ func TestPanicOfAnOffloadedFunctionThatNobodyAwaitsIsReported(t *testing.T) {
 
 func TestPanicOfAnAbandonedOffloadedFunctionIsReported(t *testing.T) {
 	r := newReports()
-	l := open(t, loop.WithReport(r.add))
+	l := open(t, loop.ReportTo(r.add))
 	begun, proceed := make(chan struct{}), make(chan struct{})
 	f := loop.Offload(l, func() (int, error) {
 		close(begun)
@@ -162,7 +162,7 @@ func TestReportsGoToTheLogByDefault(t *testing.T) {
 }
 
 func TestObservedFailuresAreForgotten(t *testing.T) {
-	l := open(t, loop.WithDebug(0), loop.WithReport(func(error) {}))
+	l := open(t, loop.Debug(0), loop.ReportTo(func(error) {}))
 	leakcheck.Repeat(t, func() {
 		for range 100 {
 			p := loop.NewPromise[int](l)

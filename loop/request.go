@@ -319,7 +319,7 @@ func (l *Loop) takePolled() *Polled {
 // A StoppedClockError is reported, not returned: a virtual clock has had to stand still for long,
 // in real time, because something that the loop has asked for outside hasn't answered. It may be
 // slow. But if it waits for what one of the loop's tasks will do later on this clock, say for the
-// end of a transaction that sleeps, neither will go on. See [WithReport].
+// end of a transaction that sleeps, neither will go on. See [ReportTo].
 type StoppedClockError struct {
 	For time.Duration // how long it has been so far, in real time
 	At  time.Time     // of the virtual clock

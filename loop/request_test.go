@@ -81,7 +81,7 @@ func TestARequestThatWaitsForItsTurnHoldsNoTime(t *testing.T) {
 func TestAClockThatStandsStillForLongIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var reports []error
-		l := virtual(t, loop.WithReport(func(err error) { reports = append(reports, err) }))
+		l := virtual(t, loop.ReportTo(func(err error) { reports = append(reports, err) }))
 		p := request(l)
 		rung := false
 		l.CallLater(time.Hour, func() { rung = true })
@@ -128,7 +128,7 @@ func (first) Choose([]loop.Runnable) int { return 0 }
 
 func TestAChooserHearsAnswersInTheOrderOfTheRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := virtual(t, loop.WithChooser(first{}))
+		l := virtual(t, loop.ChooseBy(first{}))
 		var d diary
 		var all []*loop.Promise[int]
 		l.CallSoon(func() {
@@ -156,7 +156,7 @@ func TestAChooserHearsAnswersInTheOrderOfTheRequests(t *testing.T) {
 
 func TestAChooserGoesOnWithoutAnAnswerThatDoesNotCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := virtual(t, loop.WithChooser(first{}))
+		l := virtual(t, loop.ChooseBy(first{}))
 		p := request(l)
 		var d diary
 		p.Future().OnDone(l, d.notes("answer"))
@@ -169,7 +169,7 @@ func TestAChooserGoesOnWithoutAnAnswerThatDoesNotCome(t *testing.T) {
 
 func TestAnAnswerThatTheLoopHasNotTakenCountsForACancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := virtual(t, loop.WithChooser(first{}))
+		l := virtual(t, loop.ChooseBy(first{}))
 		p := request(l)
 		require.True(t, p.Resolve(7))
 		require.False(t, p.Future().Cancel(nil))
@@ -181,7 +181,7 @@ func TestAnAnswerThatTheLoopHasNotTakenCountsForACancel(t *testing.T) {
 }
 
 func TestCloseCompletesWhatWasAnswered(t *testing.T) {
-	l := virtual(t, loop.WithChooser(first{}))
+	l := virtual(t, loop.ChooseBy(first{}))
 	before, after := request(l), request(l)
 	before.Resolve(1)
 	l.Close()
@@ -196,7 +196,7 @@ type stuckRequests struct{ n, asked int }
 func (s *stuckRequests) StuckRequests() int { s.asked++; return s.n }
 
 func TestProbersSayWhichRequestsAreStuck(t *testing.T) {
-	for name, opts := range map[string][]loop.Option{"virtual clock": nil, "chooser": {loop.WithChooser(first{})}} {
+	for name, opts := range map[string][]loop.Option{"virtual clock": nil, "chooser": {loop.ChooseBy(first{})}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := virtual(t, opts...)

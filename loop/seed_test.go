@@ -36,8 +36,8 @@ func TestSameSeedGivesTheSameOrderAndOthersGiveOthers(t *testing.T) {
 	require.Equal(t, fifo, jumble(t))
 	different := map[string]bool{}
 	for seed := range uint64(20) {
-		order := jumble(t, loop.WithSeed(seed))
-		require.Equal(t, order, jumble(t, loop.WithSeed(seed)))
+		order := jumble(t, loop.Seed(seed))
+		require.Equal(t, order, jumble(t, loop.Seed(seed)))
 		require.ElementsMatch(t, fifo, order, "each runs once")
 		require.Equal(t, "idle", order[4*6], "only when nothing is ready")
 		different[order[0]+order[1]+order[2]+order[3]] = true
@@ -48,7 +48,7 @@ func TestSameSeedGivesTheSameOrderAndOthersGiveOthers(t *testing.T) {
 func TestSeededLoopCanRunAChainToItsEndBeforeAnother(t *testing.T) {
 	// With ticks this would never be seen: there each chain makes one step in a round.
 	for seed := range uint64(1000) {
-		order := jumble(t, loop.WithSeed(seed))
+		order := jumble(t, loop.Seed(seed))
 		ended := map[byte]bool{}
 		begun := map[byte]bool{}
 		for _, step := range order[:4*6] {
@@ -66,7 +66,7 @@ func TestSeededLoopCanRunAChainToItsEndBeforeAnother(t *testing.T) {
 
 func TestStoppedTimersDoNotRunInASeededLoop(t *testing.T) {
 	for seed := range uint64(50) {
-		l := virtual(t, loop.WithSeed(seed))
+		l := virtual(t, loop.Seed(seed))
 		ran := 0
 		var timers [3]*loop.Timer
 		for i := range timers {
@@ -83,7 +83,7 @@ func TestStoppedTimersDoNotRunInASeededLoop(t *testing.T) {
 }
 
 func TestClosingASeededLoopStopsDueTimers(t *testing.T) {
-	l := virtual(t, loop.WithSeed(1))
+	l := virtual(t, loop.Seed(1))
 	var timers [3]*loop.Timer
 	for i := range timers {
 		timers[i] = l.CallLater(time.Second, func() { l.Close() })

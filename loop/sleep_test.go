@@ -237,7 +237,7 @@ func TestHooksRunBeforeADeadlockIsReported(t *testing.T) {
 
 func TestOffloadedWorkThatNobodyAwaitsMayStillCallIn(t *testing.T) {
 	leakcheck.Test(t)
-	for name, opts := range map[string][]loop.Option{"real clock": nil, "virtual clock": {loop.WithVirtualClock(epoch)}} {
+	for name, opts := range map[string][]loop.Option{"real clock": nil, "virtual clock": {loop.VirtualClock(epoch)}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := open(t, opts...)
@@ -258,7 +258,7 @@ func TestDeadlockIsNoticedWhenTheLastOffloadedWorkEnds(t *testing.T) {
 	for name, abandon := range map[string]bool{"not awaited": false, "abandoned": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := open(t, loop.WithOffloadLimit(1))
+				l := open(t, loop.OffloadLimit(1))
 				began := make(chan struct{})
 				f := loop.Offload(l, func() (int, error) {
 					close(began)

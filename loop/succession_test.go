@@ -62,12 +62,12 @@ func TestNothingIsTakenWhereTheLoopHasSomethingElseToDo(t *testing.T) {
 			diary{"a", "b", "c", "(driver)", "timer"}},
 		"a call when idle": {nil, func(l *loop.Loop, d *diary) { l.CallWhenIdle(d.notes("idle")) },
 			diary{"a", "b", "(driver)", "c", "(driver)", "idle"}},
-		"a seed":     {loop.WithSeed(2), nil, nil},
-		"debug mode": {loop.WithDebug(time.Hour), nil, diary{"a", "(driver)", "b", "(driver)", "c", "(driver)"}},
+		"a seed":     {loop.Seed(2), nil, nil},
+		"debug mode": {loop.Debug(time.Hour), nil, diary{"a", "(driver)", "b", "(driver)", "c", "(driver)"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			opts := []loop.Option{loop.WithVirtualClock(epoch)}
+			opts := []loop.Option{loop.VirtualClock(epoch)}
 			if c.opt != nil {
 				opts = append(opts, c.opt)
 			}

@@ -76,7 +76,7 @@ func TestHoldersInALoopInDebugMode(t *testing.T) {
 			return err
 		}, options...)
 	}
-	require.ErrorContains(t, run(loop.WithDebug(time.Minute)), "exhausted_test.go:")
+	require.ErrorContains(t, run(loop.Debug(time.Minute)), "exhausted_test.go:")
 	err := run()
 	require.ErrorContains(t, err, "1 of 1 sessions are in use (REPAINT_DEBUG=1 shows where they were taken)")
 	require.NotContains(t, err.Error(), "exhausted_test.go:")

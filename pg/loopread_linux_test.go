@@ -329,7 +329,7 @@ type called func()
 func (fn called) RunInLoop() { fn() }
 
 func TestWithAVirtualClockOrASeedTheResidentReads(t *testing.T) {
-	for name, opt := range map[string]loop.Option{"virtual clock": loop.WithVirtualClock(time.Unix(0, 0)), "seed": loop.WithSeed(3)} {
+	for name, opt := range map[string]loop.Option{"virtual clock": loop.VirtualClock(time.Unix(0, 0)), "seed": loop.Seed(3)} {
 		t.Run(name, func(t *testing.T) {
 			testserver.Postgres(t)
 			leakcheck.Test(t)

@@ -24,7 +24,7 @@ func onAVirtualClock(t *testing.T, options string, test func(t *testing.T, ctx c
 	require.NoError(t, repaint.Run(context.Background(), func(ctx context.Context) error {
 		test(t, ctx, db)
 		return nil
-	}, loop.WithVirtualClock(time.Unix(0, 0))))
+	}, loop.VirtualClock(time.Unix(0, 0))))
 }
 
 func elapsed() time.Duration { return repaint.CurrentLoop().Now().Sub(time.Unix(0, 0)) }

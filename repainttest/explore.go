@@ -34,7 +34,7 @@ const mainTask = explore.Main
 
 // Explore runs a test as the main function of a [repaint.Run], up to n times, each time with
 // another schedule. It chooses which task goes on whenever there is a choice, and uses a virtual
-// clock ([loop.WithVirtualClock]). Each run is a subtest, and no schedule runs twice. If there are
+// clock ([loop.VirtualClock]). Each run is a subtest, and no schedule runs twice. If there are
 // fewer than n schedules, Explore ends when all have run, and says so.
 //
 // Options set the strategy: [Uniform], [PCT], [RoundRobin], [Exhaustive]. Several strategies take
@@ -66,7 +66,7 @@ func Explore(t *testing.T, n int, main func(t *testing.T, ctx context.Context), 
 	t.Helper()
 	x := &exploration{t: t, main: main, opts: opts, settings: read(opts), report: newReport()}
 	if x.settings == nil {
-		t.Fatalf("an option of Explore chooses the order of things (loop.WithSeed, loop.WithChooser), which Explore does: leave it out, or repeat one schedule with %s", SeedVariable)
+		t.Fatalf("an option of Explore chooses the order of things (loop.Seed, loop.ChooseBy), which Explore does: leave it out, or repeat one schedule with %s", SeedVariable)
 	}
 	if n < 1 {
 		t.Fatalf("Explore is to run %d schedules, which would test nothing: give it a number from 1 on", n)
@@ -239,11 +239,11 @@ func (x *exploration) run(t *testing.T, r *recorder, steps int, seed ...uint64) 
 			t.Errorf("Run panicked: %v\n%s", p, debug.Stack())
 		}
 	}()
-	all := append([]loop.Option{loop.WithVirtualClock(Epoch)}, x.opts...)
+	all := append([]loop.Option{loop.VirtualClock(Epoch)}, x.opts...)
 	err := repaint.Run(context.Background(), func(ctx context.Context) error {
 		x.main(t, ctx)
 		return nil
-	}, append(all, loop.WithChooser(r))...)
+	}, append(all, loop.ChooseBy(r))...)
 	if err != nil {
 		t.Errorf("Run returned an error: %v", err)
 	}

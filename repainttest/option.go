@@ -40,7 +40,7 @@ func setting(fn func(*settings)) Option {
 // read returns the settings of the options, or nil if one of them sets another chooser.
 func read(opts []Option) *settings {
 	s := &settings{shrink: shrinkTime, faultLimit: 1}
-	l := loop.New(append([]Option{loop.WithChooser(s)}, opts...)...)
+	l := loop.New(append([]Option{loop.ChooseBy(s)}, opts...)...)
 	if l.Chooser() != loop.Chooser(s) {
 		return nil
 	}

@@ -133,7 +133,7 @@ type search struct {
 func newSearch(ctx context.Context, main func(ctx context.Context) error, opts []Option) (*search, error) {
 	s := &search{context.WithoutCancel(ctx), main, opts, read(opts)}
 	if s.settings == nil {
-		return nil, errors.New("repainttest: an option chooses the order of things (loop.WithSeed, loop.WithChooser), which a search does itself: leave it out")
+		return nil, errors.New("repainttest: an option chooses the order of things (loop.Seed, loop.ChooseBy), which a search does itself: leave it out")
 	}
 	return s, nil
 }
@@ -165,6 +165,6 @@ func (s *search) run(r *recorder, steps int, seed uint64) (failure, err error) {
 			failure = loop.Recovered(p)
 		}
 	}()
-	all := append([]loop.Option{loop.WithVirtualClock(Epoch)}, s.opts...)
-	return repaint.Run(s.ctx, s.main, append(all, loop.WithChooser(r))...), nil
+	all := append([]loop.Option{loop.VirtualClock(Epoch)}, s.opts...)
+	return repaint.Run(s.ctx, s.main, append(all, loop.ChooseBy(r))...), nil
 }

@@ -113,9 +113,9 @@ func TestReplayOfWhatDoesntFit(t *testing.T) {
 	found, err := repainttest.Replay(ctx, "9*2 1", withdrawals(2))
 	require.ErrorContains(t, err, "doesn't fit the program")
 	require.NotNil(t, found)
-	_, err = repainttest.Replay(ctx, "1", withdrawals(2), loop.WithSeed(1))
+	_, err = repainttest.Replay(ctx, "1", withdrawals(2), loop.Seed(1))
 	require.ErrorContains(t, err, "leave it out")
-	_, _, err = repainttest.Search(ctx, 1, 1, withdrawals(2), loop.WithSeed(1))
+	_, _, err = repainttest.Search(ctx, 1, 1, withdrawals(2), loop.Seed(1))
 	require.ErrorContains(t, err, "leave it out")
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/seed1239206e/repaint/repainttest"
 )
 
-var seeded = loop.WithSeed(1)
+var seeded = loop.Seed(1)
 
 func TestPCTFindsWhereATaskStandsStillAndUniformDoesNot(t *testing.T) {
 	// By chance alone each schedule fails with a probability of 2^-20, so 500 do with 0.0005.

@@ -31,7 +31,7 @@ func (s dbSide) insertAndSelect(ctx context.Context, i int) error {
 }
 
 func (s dbSide) transaction(ctx context.Context, i int) error {
-	return s.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+	return s.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		number, err := db.Scalar[int64](ctx, tx, "select number from world where id = :id", db.Named("id", id(i)))
 		if err != nil {
 			return err

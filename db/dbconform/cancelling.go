@@ -134,7 +134,7 @@ var cancelling = []test{
 	{"Begin rolls back when its context ends", func(c *run) {
 		table := c.items(0)
 		ctx, cancel := context.WithCancelCause(c.ctx)
-		err := c.engine().Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		err := c.engine().InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			c.insert(tx, table, 1)
 			cancel(errNoLonger)
 			_, err := tx.Exec(ctx, "select 1")

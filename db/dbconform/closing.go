@@ -22,7 +22,7 @@ var closing = []test{
 		c.is(err, db.ErrClosed)
 		_, err = e.Connect(c.ctx)
 		c.is(err, db.ErrClosed)
-		c.is(e.Begin(c.ctx, func(context.Context, *db.Tx) error { return nil }), db.ErrClosed)
+		c.is(e.InTx(c.ctx, func(context.Context, *db.Tx) error { return nil }), db.ErrClosed)
 		_, err = e.Stream(c.ctx, "select 1")
 		c.is(err, db.ErrClosed)
 		require.Zero(c, e.Stats().Open)

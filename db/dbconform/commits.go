@@ -123,7 +123,7 @@ var commits = []test{
 					return err
 				},
 				"savepoint": func(ctx context.Context, tx *db.Tx) error {
-					return tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+					return tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 						_, err := tx.Exec(ctx, "call "+name+"()")
 						return err
 					})

@@ -48,7 +48,7 @@ var concurrency = []test{
 		table := c.items(1)
 		c.exec(c.engine(), "update "+table+" set value = ''")
 		require.NoError(c, c.together(40, func(ctx context.Context, i int) error {
-			return c.engine().Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			return c.engine().InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				if _, err := tx.Exec(ctx, "update "+table+" set id = id + 1"); err != nil {
 					return err
 				}

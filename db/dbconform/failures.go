@@ -66,7 +66,7 @@ var failures = []test{
 	}},
 	{"no write where only reading is allowed", func(c *run) {
 		table := c.items(1)
-		err := c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		err := c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Exec(ctx, "delete from "+table)
 			return err
 		}, db.ReadOnly())
@@ -140,7 +140,7 @@ var failures = []test{
 		_, err = conn.Exec(c.ctx, text)
 		c.is(err, db.ErrUndefinedTable)
 		c.close(conn)
-		err = c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		err = c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			return tx.QueryRow(ctx, text).Err()
 		})
 		c.is(err, db.ErrUndefinedTable)

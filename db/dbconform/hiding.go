@@ -124,7 +124,7 @@ func tellsNoValue(c *run, hidden bool) {
 			teller{"select * from " + table + " where n in (:n)", []any{named("n", []any{1, badValue{}})}})
 	}
 	run := func(q db.Querier, query string, args []any) error {
-		err := q.Begin(c.ctx, func(ctx context.Context, q *db.Tx) error { // a savepoint in a transaction
+		err := q.InTx(c.ctx, func(ctx context.Context, q *db.Tx) error { // a savepoint in a transaction
 			_, err := q.Exec(ctx, query, args...)
 			return err
 		})
@@ -147,7 +147,7 @@ func tellsNoValue(c *run, hidden bool) {
 		check(e.QueryRow(c.ctx, h.query, h.args...).Scan(new(int)))
 		check(run(e, h.query, h.args))
 		check(run(conn, h.query, h.args))
-		check(e.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		check(e.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			check(run(tx, h.query, h.args))
 			_, err := db.One[struct{ Value int }](ctx, tx, h.query, h.args...)
 			check(err)

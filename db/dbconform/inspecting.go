@@ -176,7 +176,7 @@ var inspecting = []test{
 		c.needs("DDLInTx")
 		c.inspector()
 		table := c.items(0)
-		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			c.exec(tx, "alter table "+table+" add column more integer")
 			all, err := db.Inspect(tx).All(ctx, "")
 			require.NoError(c, err)

@@ -17,23 +17,23 @@ var isolation = []test{
 		defer c.close(conn)
 		nothing := func(context.Context, *db.Tx) error { return nil }
 		for _, level := range []db.IsolationLevel{sql.LevelLinearizable, sql.LevelWriteCommitted, 99, -1} {
-			c.is(c.engine().Begin(c.ctx, nothing, db.Isolation(level)), db.ErrUnsupported)
+			c.is(c.engine().InTx(c.ctx, nothing, db.Isolation(level)), db.ErrUnsupported)
 			_, err := c.engine().BeginTx(c.ctx, db.Isolation(level))
 			c.is(err, db.ErrUnsupported)
-			c.is(conn.Begin(c.ctx, nothing, db.Isolation(level)), db.ErrUnsupported)
+			c.is(conn.InTx(c.ctx, nothing, db.Isolation(level)), db.ErrUnsupported)
 			_, err = c.engine().Connect(c.ctx, db.Isolation(level))
 			c.is(err, db.ErrUnsupported)
 			_, err = c.Open(c.T, c.ctx, db.Isolation(level))
 			require.ErrorIs(c, err, db.ErrUnsupported)
 		}
 		for _, level := range []db.IsolationLevel{db.DefaultIsolation, db.ReadUncommitted, db.ReadCommitted, db.RepeatableRead, sql.LevelSnapshot, db.Serializable} {
-			require.NoError(c, conn.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error { return tx.QueryRow(ctx, "select 1").Err() }, db.Isolation(level)))
+			require.NoError(c, conn.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error { return tx.QueryRow(ctx, "select 1").Err() }, db.Isolation(level)))
 		}
 	}},
 	{"every level can be asked for", func(c *run) {
 		table := c.items(3)
 		for _, level := range []db.IsolationLevel{db.DefaultIsolation, db.ReadUncommitted, db.ReadCommitted, db.RepeatableRead, db.Serializable} {
-			require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+			require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 				require.Equal(c, 3, c.count(tx, table))
 				c.exec(tx, "update "+table+" set value = 'x' where id = 1")
 				return nil
@@ -42,7 +42,7 @@ var isolation = []test{
 	}},
 	{"a level with reading only", func(c *run) {
 		table := c.items(3)
-		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			require.Equal(c, 3, c.count(tx, table))
 			return nil
 		}, db.Isolation(db.RepeatableRead), db.ReadOnly()))
@@ -53,7 +53,7 @@ var isolation = []test{
 		conn := c.conn(c.engine(), db.Isolation(db.RepeatableRead))
 		defer c.close(conn)
 		for _, q := range []db.Querier{c.engine(), conn} {
-			require.NoError(c, q.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+			require.NoError(c, q.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 				require.Equal(c, 3, c.count(tx, table))
 				return nil
 			}))
@@ -63,7 +63,7 @@ var isolation = []test{
 		c.unless("OneConn")
 		c.needs("ParallelWrites")
 		table := c.items(3)
-		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			require.Equal(c, 3, c.count(tx, table))
 			c.insert(c.engine(), table, 4)
 			require.Equal(c, 3, c.count(tx, table))
@@ -75,7 +75,7 @@ var isolation = []test{
 		c.unless("OneConn")
 		c.needs("ParallelWrites")
 		table := c.items(3)
-		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			require.Equal(c, 3, c.count(tx, table))
 			c.insert(c.engine(), table, 4)
 			require.Equal(c, 4, c.count(tx, table))
@@ -97,7 +97,7 @@ var isolation = []test{
 		c.exec(c.engine(), "update "+table+" set value = '0'")
 		var tries atomic.Int64
 		require.NoError(c, c.together(4, func(ctx context.Context, i int) error {
-			return db.RetryPolicy{Attempts: 100}.Begin(ctx, c.engine(), func(ctx context.Context, tx *db.Tx) error {
+			return db.RetryPolicy{Attempts: 100}.InTx(ctx, c.engine(), func(ctx context.Context, tx *db.Tx) error {
 				tries.Add(1)
 				n, err := db.Scalar[int](ctx, tx, "select value from "+table)
 				if err != nil {
@@ -122,7 +122,7 @@ var isolation = []test{
 		}
 		var errs [2]error
 		require.NoError(c, c.together(2, func(ctx context.Context, i int) error {
-			errs[i] = c.engine().Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			errs[i] = c.engine().InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				err := update(ctx, tx, i+1)
 				both[i].give()
 				if err == nil {
@@ -164,7 +164,7 @@ var isolation = []test{
 		c.finds(table, "value = 'x'", []int{1, 2})
 	}},
 	{"a part of a transaction can't be retried", func(c *run) {
-		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			c.is(db.Retry(ctx, tx, func(context.Context, *db.Tx) error { return nil }), db.ErrMisuse)
 			return nil
 		}))
@@ -176,7 +176,7 @@ func (c *run) crossing(table string, opts ...db.TxOption) []error {
 	both := [2]signal{newSignal(), newSignal()}
 	var errs [2]error
 	_ = c.together(2, func(ctx context.Context, i int) error {
-		errs[i] = c.engine().Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		errs[i] = c.engine().InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := db.Scalar[string](ctx, tx, "select value from "+table+" where id = :id", named("id", 2-i))
 			both[i].give()
 			if err == nil {

@@ -85,7 +85,7 @@ var late = []test{
 			_ = wait() // it has run in its own transaction, or not at all
 			_ = end()
 			c.close(conn)
-			require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error { return nil }))
+			require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error { return nil }))
 			require.Zero(c, c.count(c.engine(), table), name)
 			require.Zero(c, c.engine().Stats().InUse, name)
 		}
@@ -94,7 +94,7 @@ var late = []test{
 		table := c.alone(0)
 		value := newSlow(1)
 		var wait func() error
-		err := c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		err := c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			wait = c.start(c.ctx, func(ctx context.Context) error {
 				_, err := tx.Exec(ctx, "insert into "+table+" (id, value) values (:id, 'x')", named("id", value))
 				return err
@@ -319,7 +319,7 @@ func (c *run) callsOf(q db.Querier, table string) map[string]func() error {
 		"Exec":     func() error { _, err := q.Exec(c.ctx, "delete from "+table); return err },
 		"Query":    func() error { _, err := q.Query(c.ctx, "select * from "+table); return err },
 		"QueryRow": func() error { return q.QueryRow(c.ctx, "select count(*) from "+table).Err() },
-		"Begin":    func() error { return q.Begin(c.ctx, func(context.Context, *db.Tx) error { return nil }) },
+		"Begin":    func() error { return q.InTx(c.ctx, func(context.Context, *db.Tx) error { return nil }) },
 		"ExecMany": func() error {
 			_, err := db.ExecMany(c.ctx, q, "insert into "+table+" (id, value) values (:id, :value)", []item{itemOf(98), itemOf(99)})
 			return err

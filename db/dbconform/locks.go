@@ -39,7 +39,7 @@ var locks = []test{
 		}
 		require.NoError(c, tx.Rollback(c.ctx))
 		require.NoError(c, holder.Rollback(c.ctx))
-		require.NoError(c, other.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, other.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Exec(ctx, "update "+table+" set value = 'theirs' where id = 1")
 			return err
 		}))
@@ -49,10 +49,10 @@ var locks = []test{
 		c.needs("Impatient")
 		c.needs("ParallelWrites") // or else the transaction couldn't have begun
 		table, holder, other := c.locked()
-		require.NoError(c, other.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, other.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Exec(ctx, "update "+table+" set value = 'before' where id = 2")
 			require.NoError(c, err)
-			err = tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			err = tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Exec(ctx, "update "+table+" set value = 'theirs' where id = 1")
 				return err
 			})

@@ -33,7 +33,7 @@ var many = []test{
 	}},
 	{"as a part of a transaction", func(c *run) {
 		table := c.items(0)
-		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			c.insert(tx, table, 1)
 			_, err := db.ExecMany(ctx, tx, "insert into "+table+" (id, value) values (:id, :value)", itemsTo(10))
 			c.is(err, db.ErrUnique)

@@ -71,7 +71,7 @@ var nesting = []test{
 		require.NoError(c, db.ExecOne(c.ctx, c.engine(), update, db.Args{"value": "x", "from": 3}))
 		require.NoError(c, db.ExecOne(c.ctx, c.engine(), update, db.Args{"value": "x", "from": 3}), "it has these values already")
 		c.is(db.ExecOne(c.ctx, c.engine(), update, db.Args{"value": "x", "from": 4}), db.ErrNoRows)
-		err := c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		err := c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			return db.ExecOne(ctx, tx, update, db.Args{"value": "y", "from": 1})
 		})
 		require.Contains(c, c.is(err, db.ErrMultipleRows).Statement, "update "+table)

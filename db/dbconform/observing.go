@@ -91,18 +91,18 @@ var observing = []test{
 			}
 		}
 		e := c.engine(db.OnEvents(db.Events{Begin: on("begin"), Savepoint: on("savepoint"), Commit: on("commit"), Rollback: on("rollback")}))
-		require.NoError(c, e.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, e.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			c.exec(tx, "select 1")
-			return tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { return nil })
+			return tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error { return nil })
 		}))
 		require.Equal(c, []string{"begin", "savepoint", "commit", "commit"}, h.take())
-		require.ErrorIs(c, e.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error { return errOfTheCase }), errOfTheCase)
+		require.ErrorIs(c, e.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error { return errOfTheCase }), errOfTheCase)
 		require.Equal(c, []string{"begin", "rollback"}, h.take())
 	}},
 	{"statements in a transaction say so", func(c *run) {
 		var in []bool
 		e := c.engine(db.OnEvents(db.Events{AfterExecute: func(_ context.Context, x *db.Execution) { in = append(in, x.InTx) }}))
-		require.NoError(c, e.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, e.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			c.exec(tx, "select 1")
 			return nil
 		}))
@@ -158,7 +158,7 @@ var observing = []test{
 		_, err = e.Exec(c.ctx, "selec")
 		c.is(err, db.ErrSyntax)
 		require.Equal(c, 2, n)
-		err = e.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		err = e.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Exec(ctx, "select * from dbconform_nothing")
 			return err
 		})

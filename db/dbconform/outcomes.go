@@ -87,7 +87,7 @@ var outcomes = []test{
 			e, network := c.network()
 			rounds := 0
 			retry := c.start(c.ctx, func(ctx context.Context) error {
-				return policy.Begin(ctx, e, func(ctx context.Context, tx *db.Tx) error {
+				return policy.InTx(ctx, e, func(ctx context.Context, tx *db.Tx) error {
 					if rounds++; rounds == 2 {
 						return nil
 					}

@@ -184,7 +184,7 @@ func (o *owners) own(ctx context.Context, r *rand.Rand) error {
 		var wait func() error
 		var kept *db.Tx
 		value := newSlow(0)
-		err := o.e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		err := o.e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			kept = tx
 			o.fill(ctx, r, tx, in, 1)
 			wait = o.start(context.WithoutCancel(ctx), func(ctx context.Context) error {

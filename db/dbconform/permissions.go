@@ -62,8 +62,8 @@ var permissions = []test{
 	{"in a transaction it is an error as any other", func(c *run) {
 		c.needs("Reader")
 		table := c.items(2)
-		require.NoError(c, c.reader().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
-			err := tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, c.reader().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+			err := tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Exec(ctx, "delete from "+table)
 				c.is(err, db.ErrPermission)
 				_, again := db.Scalar[int](ctx, tx, "select count(*) from "+table)

@@ -42,11 +42,11 @@ func (u unseen) refused(ctx context.Context, q db.Querier) {
 			return err
 		},
 		func() error {
-			return q.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { _, err := tx.Exec(ctx, u.query); return err })
+			return q.InTx(ctx, func(ctx context.Context, tx *db.Tx) error { _, err := tx.Exec(ctx, u.query); return err })
 		},
 		func() error {
-			return q.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
-				return tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { _, err := tx.Query(ctx, u.query); return err })
+			return q.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
+				return tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error { _, err := tx.Query(ctx, u.query); return err })
 			})
 		},
 	}
@@ -65,7 +65,7 @@ func (u unseen) refused(ctx context.Context, q db.Querier) {
 		if tx, ok := q.(*db.Tx); ok { // after an error it may be of no more use
 			call := call
 			outer := q
-			require.ErrorIs(c, tx.Begin(ctx, func(_ context.Context, inner *db.Tx) error {
+			require.ErrorIs(c, tx.InTx(ctx, func(_ context.Context, inner *db.Tx) error {
 				q = inner
 				defer func() { q = outer }()
 				return call()
@@ -103,10 +103,10 @@ var readOnly = []test{
 			c.close(conn)
 			u.none(e)
 			// Who may write does so on the same connection.
-			require.NoError(c, e.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error { u.written(ctx, tx); return nil }, db.ReadWrite()))
+			require.NoError(c, e.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error { u.written(ctx, tx); return nil }, db.ReadWrite()))
 			conn = c.conn(e, db.ReadWrite())
 			u.written(c.ctx, conn)
-			require.NoError(c, conn.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error { u.refused(ctx, tx); return nil }, db.ReadOnly()))
+			require.NoError(c, conn.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error { u.refused(ctx, tx); return nil }, db.ReadOnly()))
 			u.written(c.ctx, conn)
 			c.close(conn)
 		}
@@ -118,7 +118,7 @@ var readOnly = []test{
 			conn := c.conn(e, db.ReadOnly())
 			u.refused(c.ctx, conn)
 			u.none(conn)
-			require.NoError(c, conn.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error { u.written(ctx, tx); return nil }, db.ReadWrite()))
+			require.NoError(c, conn.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error { u.written(ctx, tx); return nil }, db.ReadWrite()))
 			u.refused(c.ctx, conn)
 			c.close(conn)
 			u.written(c.ctx, e)
@@ -135,7 +135,7 @@ var readOnly = []test{
 	{"a transaction that only reads calls no function that writes", func(c *run) {
 		u := writesUnseen(c)
 		e := c.engine()
-		require.NoError(c, e.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error { u.refused(ctx, tx); return nil }, db.ReadOnly()))
+		require.NoError(c, e.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error { u.refused(ctx, tx); return nil }, db.ReadOnly()))
 		u.none(e)
 		u.written(c.ctx, e)
 	}},
@@ -162,7 +162,7 @@ var readOnly = []test{
 				_, err = conn.Query(c.ctx, u.query)
 				require.ErrorIs(c, err, db.ErrReadOnly, text)
 				c.close(conn)
-				require.Error(c, e.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+				require.Error(c, e.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 					_ = say(tx)
 					_, err := tx.Query(ctx, u.query)
 					return err
@@ -199,7 +199,7 @@ var readOnly = []test{
 		}
 		read(conn)
 		read(conn)
-		require.Error(c, conn.Begin(c.ctx, func(_ context.Context, tx *db.Tx) error { read(tx); return errOwn }))
+		require.Error(c, conn.InTx(c.ctx, func(_ context.Context, tx *db.Tx) error { read(tx); return errOwn }))
 		c.close(conn)
 		c.insert(c.engine(), table, 4)
 	}},

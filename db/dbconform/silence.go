@@ -19,7 +19,7 @@ var silence = []test{
 	}},
 	{"Begin returns by its deadline, and what it takes to roll back", func(c *run) {
 		c.swallows(func(e *db.Engine, table string, swallow func()) {
-			require.Error(c, e.Begin(c.soon(), func(ctx context.Context, tx *db.Tx) error {
+			require.Error(c, e.InTx(c.soon(), func(ctx context.Context, tx *db.Tx) error {
 				c.insert(tx, table, 2)
 				swallow()
 				return c.tryInsert(ctx, tx, table, 3)
@@ -42,9 +42,9 @@ var silence = []test{
 	}},
 	{"a savepoint's end is limited, and that of what is around it", func(c *run) {
 		c.swallows(func(e *db.Engine, table string, swallow func()) {
-			require.Error(c, e.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+			require.Error(c, e.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 				c.insert(tx, table, 2)
-				return tx.Begin(ctx, func(context.Context, *db.Tx) error {
+				return tx.InTx(ctx, func(context.Context, *db.Tx) error {
 					swallow()
 					return errOfTheCase
 				})

@@ -262,7 +262,7 @@ var sqlDoor = []test{
 		require.NoError(c, err)
 		require.Equal(c, 1, e.Stats().InUse)
 		begun := c.start(c.ctx, func(ctx context.Context) error {
-			return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Exec(ctx, "update "+table+" set value = 'y'")
 				return err
 			})

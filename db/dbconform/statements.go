@@ -264,10 +264,10 @@ var statements = []test{
 		require.NoError(c, blue(c.ctx, c.engine(), 1))
 		conn := c.conn(c.engine())
 		require.NoError(c, blue(c.ctx, conn, 2))
-		require.NoError(c, conn.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error { return blue(ctx, tx, 3) }))
+		require.NoError(c, conn.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error { return blue(ctx, tx, 3) }))
 		c.close(conn)
-		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
-			return tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { return blue(ctx, tx, 4) })
+		require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+			return tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error { return blue(ctx, tx, 4) })
 		}))
 		require.Equal(c, 4, c.count(c.engine(), table))
 	}},
@@ -290,7 +290,7 @@ func (c *run) everywhere(fn func(q db.Querier)) {
 	fn(c.engine())
 	conn := c.conn(c.engine())
 	fn(conn)
-	require.NoError(c, conn.Begin(c.ctx, func(_ context.Context, tx *db.Tx) error {
+	require.NoError(c, conn.InTx(c.ctx, func(_ context.Context, tx *db.Tx) error {
 		fn(tx)
 		return nil
 	}))

@@ -78,7 +78,7 @@ var streams = []test{
 	{"a stream in a transaction sees what it did", func(c *run) {
 		c.needs("Stream")
 		table := c.items(100)
-		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			c.insert(tx, table, 101)
 			rows, err := tx.Stream(ctx, "select * from "+table)
 			require.NoError(c, err)

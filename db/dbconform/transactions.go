@@ -15,7 +15,7 @@ var errOfTheCase = errors.New("an error of the case")
 var transactions = []test{
 	{"what is committed lasts", func(c *run) {
 		table := c.items(0)
-		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			c.insert(tx, table, 1)
 			c.insert(tx, table, 2)
 			require.Equal(c, 2, c.count(tx, table))
@@ -25,7 +25,7 @@ var transactions = []test{
 	}},
 	{"an error rolls back and comes out as it is", func(c *run) {
 		table := c.items(0)
-		err := c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		err := c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			c.insert(tx, table, 1)
 			return errOfTheCase
 		})
@@ -35,7 +35,7 @@ var transactions = []test{
 	{"a panic rolls back and goes on", func(c *run) {
 		table := c.items(0)
 		require.PanicsWithValue(c, "a panic of the case", func() {
-			_ = c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+			_ = c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 				c.insert(tx, table, 1)
 				panic("a panic of the case")
 			})
@@ -86,11 +86,11 @@ var transactions = []test{
 	}},
 	{"fn may end the transaction itself", func(c *run) {
 		table := c.items(0)
-		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			c.insert(tx, table, 1)
 			return tx.Rollback(ctx)
 		}))
-		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			c.insert(tx, table, 2)
 			return tx.Commit(ctx)
 		}))
@@ -101,7 +101,7 @@ var transactions = []test{
 		conn := c.conn(c.engine())
 		defer c.close(conn)
 		for i := range 4 {
-			err := conn.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+			err := conn.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 				c.insert(tx, table, i)
 				if i%2 == 1 {
 					return errOfTheCase
@@ -181,7 +181,7 @@ var transactions = []test{
 		table := c.items(1)
 		e := c.engine()
 		for range 3 {
-			err := e.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+			err := e.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Exec(ctx, "insert into "+table+" values (1, 'x')")
 				return err
 			})
@@ -192,7 +192,7 @@ var transactions = []test{
 	}},
 	{"an argument that can't be sent doesn't fail the transaction", func(c *run) {
 		table := c.items(0)
-		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			c.insert(tx, table, 1)
 			_, err := tx.Exec(ctx, "insert into "+table+" values (:id, 'x')", named("id", func() {}))
 			c.is(err, db.ErrParameter)
@@ -205,7 +205,7 @@ var transactions = []test{
 	}},
 	{"reading in a read-only transaction", func(c *run) {
 		table := c.items(3)
-		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			require.Equal(c, 3, c.count(tx, table))
 			_, err := tx.Exec(ctx, "delete from "+table)
 			c.is(err, db.ErrReadOnly)
@@ -217,12 +217,12 @@ var transactions = []test{
 		table := c.items(1)
 		conn := c.conn(c.engine(), db.ReadOnly())
 		defer c.close(conn)
-		err := conn.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		err := conn.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Exec(ctx, "delete from "+table)
 			return err
 		})
 		c.is(err, db.ErrReadOnly)
-		require.NoError(c, conn.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, conn.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			c.exec(tx, "delete from "+table)
 			return nil
 		}, db.ReadWrite()))
@@ -232,7 +232,7 @@ var transactions = []test{
 		table := c.items(1)
 		const made = "dbconform_made"
 		c.exec(c.engine(), "drop table if exists "+made)
-		err := c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		err := c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			c.insert(tx, table, 2)
 			_, err := tx.Exec(ctx, "create table "+made+" (id integer)")
 			if !c.can("DDLInTx") {
@@ -265,11 +265,11 @@ var transactions = []test{
 		table := c.items(0)
 		conn := c.conn(c.engine(), db.AutoBegin())
 		c.insert(conn, table, 1)
-		require.ErrorIs(c, conn.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.ErrorIs(c, conn.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			c.insert(tx, table, 2)
 			return errOfTheCase
 		}), errOfTheCase)
-		require.NoError(c, conn.Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, conn.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			c.insert(tx, table, 3)
 			return nil
 		}))
@@ -287,7 +287,7 @@ var transactions = []test{
 		c.unless("OneConn")
 		c.needs("ParallelWrites")
 		table := c.items(0)
-		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			c.insert(tx, table, 1)
 			require.Zero(c, c.count(c.engine(), table))
 			return nil
@@ -300,7 +300,7 @@ var transactions = []test{
 		require.NoError(c, err)
 		c.insert(first, table, 1)
 		second := func(ctx context.Context) error {
-			return c.engine().Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			return c.engine().InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Exec(ctx, "insert into "+table+" values (2, 'x')")
 				return err
 			})
@@ -346,9 +346,9 @@ var transactions = []test{
 var savepoints = []test{
 	{"a savepoint that is released is part of the transaction", func(c *run) {
 		table := c.items(0)
-		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			c.insert(tx, table, 1)
-			return tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			return tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				c.insert(tx, table, 2)
 				return nil
 			})
@@ -357,9 +357,9 @@ var savepoints = []test{
 	}},
 	{"a savepoint that fails takes back what is in it", func(c *run) {
 		table := c.items(0)
-		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			c.insert(tx, table, 1)
-			require.ErrorIs(c, tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			require.ErrorIs(c, tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				c.insert(tx, table, 2)
 				return errOfTheCase
 			}), errOfTheCase)
@@ -370,9 +370,9 @@ var savepoints = []test{
 	}},
 	{"an error of the database in a savepoint", func(c *run) {
 		table := c.items(1)
-		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			c.insert(tx, table, 2)
-			err := tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			err := tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				c.insert(tx, table, 3)
 				_, err := tx.Exec(ctx, "insert into "+table+" values (1, 'x')")
 				return err
@@ -385,9 +385,9 @@ var savepoints = []test{
 	}},
 	{"a panic in a savepoint", func(c *run) {
 		table := c.items(0)
-		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			require.PanicsWithValue(c, "a panic of the case", func() {
-				_ = tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+				_ = tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 					c.insert(tx, table, 1)
 					panic("a panic of the case")
 				})
@@ -401,7 +401,7 @@ var savepoints = []test{
 		table := c.items(0)
 		var nest func(ctx context.Context, q db.Querier, depth int) error
 		nest = func(ctx context.Context, q db.Querier, depth int) error {
-			return q.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			return q.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				c.insert(tx, table, depth)
 				if depth < 12 {
 					if err := nest(ctx, tx, depth+1); depth != 8 && err != nil {
@@ -419,9 +419,9 @@ var savepoints = []test{
 	}},
 	{"one after the other", func(c *run) {
 		table := c.items(0)
-		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			for i := range 6 {
-				err := tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+				err := tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 					c.insert(tx, table, i)
 					if i%3 == 0 {
 						return errOfTheCase
@@ -440,12 +440,12 @@ var savepoints = []test{
 	}},
 	{"as the first thing in a transaction", func(c *run) {
 		table := c.items(0)
-		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
-			require.ErrorIs(c, tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+			require.ErrorIs(c, tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				c.insert(tx, table, 1)
 				return errOfTheCase
 			}), errOfTheCase)
-			require.NoError(c, tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { return nil }))
+			require.NoError(c, tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error { return nil }))
 			c.insert(tx, table, 2)
 			return nil
 		}))
@@ -483,8 +483,8 @@ var savepoints = []test{
 	}},
 	{"a savepoint is as read-only as its transaction", func(c *run) {
 		table := c.items(1)
-		err := c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
-			return tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		err := c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+			return tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Exec(ctx, "delete from "+table)
 				return err
 			}, db.ReadWrite())

@@ -74,7 +74,7 @@ var upserts = []test{
 		for i := range rows {
 			rows[i] = counted{i + 1, fmt.Sprint(i), 1}
 		}
-		require.NoError(c, c.engine().Begin(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := db.ExecUpsert(ctx, tx, u, rows)
 			return err
 		}))

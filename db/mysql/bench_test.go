@@ -128,7 +128,7 @@ func BenchmarkTransaction(b *testing.B) {
 		}
 	}, func(e *db.Engine) work {
 		return func(ctx context.Context, i int) error {
-			return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Exec(ctx, "update items set value = :v where id = :id", db.Named("v", i), db.Named("id", i%1000+1))
 				return err
 			})

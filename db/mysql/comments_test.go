@@ -52,7 +52,7 @@ func TestCommentsThatAreExecuted(t *testing.T) {
 		conn, err := e.Connect(ctx)
 		require.NoError(t, err)
 		runs(conn)
-		require.NoError(t, conn.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(t, conn.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			runs(tx)
 			return nil
 		}))

@@ -194,7 +194,7 @@ func TestReturningThatCantBeEmulated(t *testing.T) {
 				if how == "engine" {
 					err = run(e)
 				} else {
-					require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+					require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 						err = run(tx)
 						_, after := db.Scalar[int](ctx, tx, "select 1") // the transaction goes on
 						return after
@@ -224,7 +224,7 @@ func TestAnEmulatedReturningIsAllOrNothing(t *testing.T) {
 		for _, text := range []string{"insert into t(n) values (30) returning nope", "update t set n = n + 1 returning nope", "update t set n = 1 where false returning nope", "delete from t returning nope"} {
 			_, err := conn.Query(ctx, text)
 			require.ErrorIs(t, err, db.ErrUndefinedColumn, text)
-			require.NoError(t, conn.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			require.NoError(t, conn.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Query(ctx, text)
 				require.ErrorIs(t, err, db.ErrUndefinedColumn)
 				n, err := db.Scalar[int](ctx, tx, "select sum(n) from t")
@@ -310,7 +310,7 @@ func TestAnEmulatedReturningThatIsCancelled(t *testing.T) {
 			ended, cancel := context.WithTimeout(ctx, 50e6)
 			_, err = e.Exec(ended, text)
 			require.ErrorIs(t, err, db.ErrTimeout, text)
-			require.ErrorIs(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			require.ErrorIs(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				ended, cancel := context.WithTimeout(ctx, 50e6)
 				defer cancel()
 				_, err := tx.Exec(ctx, "insert into t(id, n) values (50, 50)")

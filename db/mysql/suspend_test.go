@@ -35,7 +35,7 @@ var uses = map[string]func(ctx context.Context, e *db.Engine, query string) (str
 		return db.Scalar[string](ctx, e, query)
 	},
 	"transaction": func(ctx context.Context, e *db.Engine, query string) (v string, err error) {
-		err = e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		err = e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			v, err = db.Scalar[string](ctx, tx, query)
 			return err
 		})
@@ -283,7 +283,7 @@ func TestACallbacksStatementLeavesTheConnection(t *testing.T) {
 func TestCallsAreOffloadedWhereTheLoopDoesntWaitItself(t *testing.T) {
 	url := testserver.MariaDB(t).Database(t).URL()
 	for name, opt := range map[string]loop.Option{
-		"virtual clock": loop.WithVirtualClock(time.Unix(0, 0)), "seed": loop.WithSeed(1),
+		"virtual clock": loop.VirtualClock(time.Unix(0, 0)), "seed": loop.Seed(1),
 	} {
 		t.Run(name, func(t *testing.T) {
 			leakcheck.Test(t)

@@ -213,7 +213,7 @@ func TestALockThatIsntFreeInTimeCostsTheStatementOnly(t *testing.T) {
 		require.NoError(t, err)
 		defer holder.Rollback(ctx)
 		dbtest.Exec(t, ctx, holder, "update items set value = 'b' where id = 1")
-		require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			dbtest.Exec(t, ctx, tx, "insert into items(value) values ('c')")
 			_, err := tx.Query(ctx, "select * from items where id = 1 for update nowait")
 			require.ErrorIs(t, err, db.ErrLockTimeout)
@@ -233,7 +233,7 @@ func TestIsolationIsTheTransactionsOwn(t *testing.T) {
 		dbtest.Exec(t, ctx, e, "insert into items(value) values ('a')")
 		seen := func(level db.TxOption) int {
 			before, after := 0, 0
-			require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
+			require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
 				before, err = db.Scalar[int](ctx, tx, "select count(*) from items")
 				require.NoError(t, err)
 				dbtest.Exec(t, ctx, e, "insert into items(value) values ('b')")
@@ -246,7 +246,7 @@ func TestIsolationIsTheTransactionsOwn(t *testing.T) {
 		require.Equal(t, 0, seen(db.Isolation(db.RepeatableRead)))
 		require.Equal(t, 1, seen(db.Isolation(db.ReadUncommitted)))
 		require.Equal(t, 0, seen(db.Isolation(db.DefaultIsolation)), "what the last one had is gone")
-		err := e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		err := e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Query(ctx, "call writer()")
 			return err
 		}, db.ReadOnly())
@@ -257,14 +257,14 @@ func TestIsolationIsTheTransactionsOwn(t *testing.T) {
 func TestWhatWouldCommitATransactionIsRefusedInOne(t *testing.T) {
 	onMariaDB(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		for _, text := range []string{"create table t(a int)", "truncate t", "alter table t add b int", "lock tables t write", "grant all on *.* to x", "rename table t to u"} {
-			err := e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			err := e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Exec(ctx, text)
 				return err
 			})
 			require.ErrorIs(t, err, db.ErrMisuse, text)
 			require.ErrorContains(t, err, "would commit the transaction")
 		}
-		require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Exec(ctx, "create temporary table t(a int)")
 			return err
 		}))
@@ -369,7 +369,7 @@ func TestOpenDBTakesADatabaseOfDatabaseSQL(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "2024-07-01 01:02:03.000004", text)
 		require.NoError(t, c.Together(ctx, 20, func(ctx context.Context, i int) error {
-			return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := db.Scalar[int](ctx, tx, "select :i", db.Named("i", i))
 				return err
 			})

@@ -85,7 +85,7 @@ func TestACommitHidesParametersToo(t *testing.T) {
 			}
 			conn, err := e.Connect(ctx, opts...)
 			require.NoError(t, err)
-			err = conn.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			err = conn.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Exec(ctx, "insert into late values (:v)", db.Named("v", "xyzzy"))
 				return err
 			})

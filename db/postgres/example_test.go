@@ -69,7 +69,7 @@ func Example_copy() {
 		log.Fatal(err)
 	}
 	defer engine.Close(ctx)
-	err = engine.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+	err = engine.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		if _, err := tx.Exec(ctx, "delete from prices"); err != nil {
 			return err
 		}

@@ -25,7 +25,7 @@ func TestBehindPgBouncer(t *testing.T) {
 		if err != nil || !got.Equal(at) {
 			return fmt.Errorf("insert: %v %w", got, err)
 		}
-		return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			if _, err := tx.Exec(ctx, "update t set at = at + interval '1 day' where id = :id", db.Named("id", i)); err != nil {
 				return err
 			}

@@ -159,7 +159,7 @@ func TestAnErrorAtCommitRollsBack(t *testing.T) {
 		conn, err := e.Connect(ctx)
 		require.NoError(t, err)
 		for range 3 {
-			err = conn.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			err = conn.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				dbtest.Exec(t, ctx, tx, "insert into children values (1)")
 				return nil
 			})
@@ -180,7 +180,7 @@ func TestTransactionsAreBegunAsAskedFor(t *testing.T) {
 			"repeatable read on off":   {db.Isolation(db.RepeatableRead), db.ReadOnly()},
 			"serializable on on":       {db.Isolation(db.Serializable), db.ReadOnly(), db.Deferrable()},
 		} {
-			require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				require.Equal(t, want, scalar[string](t, ctx, tx, show))
 				return nil
 			}, opts...))
@@ -193,7 +193,7 @@ func TestAReadOnlyTransactionHoldsForWhatCantBeSeenInTheText(t *testing.T) {
 	onPostgres(t, "", func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		dbtest.Exec(t, ctx, e, "create table items (id int)",
 			"create function add() returns int language sql as $$ insert into items values (1) returning id $$")
-		err := e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		err := e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			return tx.QueryRow(ctx, "select add()").Err()
 		}, db.ReadOnly())
 		require.ErrorIs(t, err, db.ErrReadOnly)

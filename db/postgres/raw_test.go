@@ -42,14 +42,14 @@ func TestWhatTheDriverCanDoBeyond(t *testing.T) {
 			require.Equal(t, 4, count(tx))
 			return err
 		}
-		require.ErrorIs(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { return errors.Join(copyAndInsert(ctx, tx), gone) }), gone)
+		require.ErrorIs(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error { return errors.Join(copyAndInsert(ctx, tx), gone) }), gone)
 		require.Zero(t, count(e))
-		require.NoError(t, e.Begin(ctx, copyAndInsert))
+		require.NoError(t, e.InTx(ctx, copyAndInsert))
 		require.Equal(t, 4, count(e))
 
 		// An error of the server makes the transaction fail, up to the savepoint.
-		require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
-			err := tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
+			err := tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				err := tx.Raw(ctx, func(ctx context.Context, conn any) error {
 					_, err := conn.(pgx.Tx).CopyFrom(ctx, pgx.Identifier{"items"}, []string{"id", "value"}, rows(4))
 					return err
@@ -148,7 +148,7 @@ func TestRawOfWhatOnlyReadsCantWrite(t *testing.T) {
 			}))
 			require.NoError(t, conn.Close())
 			for _, text := range []string{"select 1", "set transaction read write", "set local transaction_read_only = off"} {
-				refused(e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+				refused(e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 					return tx.Raw(ctx, func(ctx context.Context, conn any) error {
 						sub, err := conn.(pgx.Tx).Begin(ctx)
 						require.NoError(t, err)

@@ -26,7 +26,7 @@ const backupPages = 256
 // others run.
 func Backup(ctx context.Context, e *db.Engine, file string, progress func(copied, pages int)) error {
 	part := file + ".part"
-	err := e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+	err := e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		// A first read decides which moment it is.
 		if _, err := db.Scalar[int](ctx, tx, "select count(*) from sqlite_master"); err != nil {
 			return err

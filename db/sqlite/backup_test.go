@@ -115,7 +115,7 @@ func TestAFullDatabaseIsADiskFull(t *testing.T) {
 		var own *db.Error
 		require.ErrorAs(t, err, &own)
 		require.Equal(t, "SQLITE_FULL (13)", own.Code)
-		err = conn.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		err = conn.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Exec(ctx, "insert into t values (zeroblob(1000000))")
 			return err
 		})

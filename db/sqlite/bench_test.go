@@ -162,7 +162,7 @@ var transaction = workload{
 	},
 	ours: func(e *db.Engine) op {
 		return func(ctx context.Context, i int) error {
-			return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Exec(ctx, "update items set score = score + 1 where id = :id", db.Named("id", i%1000+1))
 				return err
 			})

@@ -25,11 +25,11 @@ var uses = []func(ctx context.Context, c *db.Conn, i int) error{
 		return err
 	},
 	func(ctx context.Context, c *db.Conn, i int) error {
-		return c.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		return c.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			if _, err := tx.Exec(ctx, "delete from t"); err != nil {
 				return err
 			}
-			return tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			return tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Exec(ctx, "insert into t values (2)")
 				return err
 			})

@@ -102,7 +102,7 @@ func TestOptionsReachEveryConnection(t *testing.T) {
 	ctx := context.Background()
 	pragmas := func(url string, opts ...db.Option) (got []string) {
 		e := dbtest.Open(t, ctx, url, opts...)
-		require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { // the writer's connection
+		require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error { // the writer's connection
 			for _, q := range []db.Querier{e, tx} {
 				all := ""
 				for _, name := range []string{"foreign_keys", "busy_timeout", "journal_mode", "synchronous", "cache_size", "temp_store"} {
@@ -323,7 +323,7 @@ func TestALockOfAnotherProcessIsWaitedForAndThenReported(t *testing.T) {
 		_, err := e.Exec(ctx, "insert into t values (1)")
 		require.ErrorIs(t, err, db.ErrBusy)
 		require.ErrorContains(t, err, "raise busy_timeout")
-		err = e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		err = e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Exec(ctx, "insert into t values (1)")
 			return err
 		})
@@ -353,7 +353,7 @@ func TestWaitingForALockEndsWithTheContext(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		short, cancel = context.WithTimeout(ctx, 20*time.Millisecond)
 		defer cancel()
-		err = e.Begin(short, func(ctx context.Context, tx *db.Tx) error {
+		err = e.InTx(short, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Exec(ctx, "insert into t values (1)")
 			return err
 		})
@@ -410,7 +410,7 @@ func TestOpenDBTakesADatabaseOfDatabaseSQL(t *testing.T) {
 				dbtest.Exec(t, ctx, e, "drop table if exists t", "create table t(id integer primary key, v text)")
 				require.True(t, scalar[bool](t, ctx, e, "pragma foreign_keys"))
 				require.NoError(t, colour.Together(ctx, 100, func(ctx context.Context, i int) error {
-					return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+					return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 						var id int
 						if err := tx.QueryRow(ctx, "insert into t(v) values (:v) returning id", db.Named("v", i)).Scan(&id); err != nil {
 							return err
@@ -452,13 +452,13 @@ func TestWritersTakeTurnsInTheOrderTheyCame(t *testing.T) {
 		dbtest.Exec(t, ctx, e, "create table t(id integer primary key, v integer)")
 		const n = 30
 		var waits []func() error
-		require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			dbtest.Exec(t, ctx, tx, "select 1")
 			for i := range n {
 				waits = append(waits, c.Go(context.WithoutCancel(ctx), func(ctx context.Context) error {
 					const insert = "insert into t(v) values (:v)"
 					if i%3 == 0 { // statements and transactions stand in one line
-						return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+						return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 							_, err := tx.Exec(ctx, insert, db.Named("v", i))
 							return err
 						})

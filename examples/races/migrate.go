@@ -14,7 +14,7 @@ func MigrateWrong(ctx context.Context, e *db.Engine) error {
 	if err != nil || version >= 1 {
 		return err
 	}
-	return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+	return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		if err := lockMigrations(ctx, tx); err != nil {
 			return err
 		}
@@ -24,7 +24,7 @@ func MigrateWrong(ctx context.Context, e *db.Engine) error {
 
 // MigrateRight takes the lock before it looks.
 func MigrateRight(ctx context.Context, e *db.Engine) error {
-	return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+	return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		if err := lockMigrations(ctx, tx); err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ var ErrLastOnCall = errors.New("the last doctor on call")
 // LeaveWrong lets a doctor go home if another stays on call. Two who leave at once both go: each sees
 // the other, and writes a row of their own. That is write skew, and repeatable read has it too.
 func LeaveWrong(ctx context.Context, e *db.Engine, doctor string) error {
-	return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+	return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		doctors, err := db.Scalar[int](ctx, tx, "select count(*) from doctor where on_call")
 		if err != nil {
 			return err
@@ -24,7 +24,7 @@ func LeaveWrong(ctx context.Context, e *db.Engine, doctor string) error {
 
 // LeaveRight locks the rows on which it decides.
 func LeaveRight(ctx context.Context, e *db.Engine, doctor string) error {
-	return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+	return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		doctors, err := db.All[string](ctx, tx, "select name from doctor where on_call order by name for update")
 		if err != nil {
 			return err

@@ -52,7 +52,7 @@ const nextJob = "select id from work where not done order by id limit 1"
 // drain does jobs until next finds none.
 func drain(ctx context.Context, e *db.Engine, do Job, next func(ctx context.Context, tx *db.Tx) (int, error)) error {
 	for {
-		err := e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		err := e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			id, err := next(ctx, tx)
 			if err != nil {
 				return err

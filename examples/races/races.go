@@ -41,7 +41,7 @@ var ErrUsed = errors.New("the voucher has been used")
 // RedeemWrong redeems a voucher, and twice if two come at once: that it does so in a transaction changes nothing, because
 // neither reading locks what the other is about to insert.
 func RedeemWrong(ctx context.Context, e *db.Engine, voucher string) error {
-	return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+	return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		used, err := db.Scalar[int](ctx, tx, "select count(*) from redemption where voucher = :v", db.Named("v", voucher))
 		if err != nil {
 			return err
@@ -56,7 +56,7 @@ func RedeemWrong(ctx context.Context, e *db.Engine, voucher string) error {
 
 // RedeemRight locks the voucher first.
 func RedeemRight(ctx context.Context, e *db.Engine, voucher string) error {
-	return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+	return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		if _, err := db.Scalar[string](ctx, tx, "select code from voucher where code = :v for update", db.Named("v", voucher)); err != nil {
 			return err
 		}
@@ -74,7 +74,7 @@ func RedeemRight(ctx context.Context, e *db.Engine, voucher string) error {
 
 // WithdrawWrong loses an update: the balance that it writes may be old.
 func WithdrawWrong(ctx context.Context, e *db.Engine, amount int) error {
-	return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+	return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		balance, err := db.Scalar[int](ctx, tx, "select balance from account")
 		if err != nil {
 			return err
@@ -86,7 +86,7 @@ func WithdrawWrong(ctx context.Context, e *db.Engine, amount int) error {
 
 // WithdrawRight locks the row that it will write.
 func WithdrawRight(ctx context.Context, e *db.Engine, amount int) error {
-	return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+	return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		balance, err := db.Scalar[int](ctx, tx, "select balance from account for update")
 		if err != nil {
 			return err
@@ -98,7 +98,7 @@ func WithdrawRight(ctx context.Context, e *db.Engine, amount int) error {
 
 // CheckoutWrong charges a total that may not be that of what it orders: the cart can change in between.
 func CheckoutWrong(ctx context.Context, e *db.Engine) error {
-	return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+	return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		total, err := db.Scalar[int](ctx, tx, "select coalesce(sum(price), 0) from cart")
 		if err != nil {
 			return err

@@ -9,7 +9,7 @@ import (
 // TransferWrong moves money between two accounts. Two transfers in opposite directions can lock
 // each other out: each has one row and wants the other's. The database ends one of them.
 func TransferWrong(ctx context.Context, e *db.Engine, from, to string, amount int) error {
-	return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+	return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		if err := add(ctx, tx, from, -amount); err != nil {
 			return err
 		}
@@ -19,7 +19,7 @@ func TransferWrong(ctx context.Context, e *db.Engine, from, to string, amount in
 
 // TransferRight changes the two rows in the order of their names, which is the same for all.
 func TransferRight(ctx context.Context, e *db.Engine, from, to string, amount int) error {
-	return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+	return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		first, second, sum := from, to, -amount
 		if to < from {
 			first, second, sum = to, from, amount

@@ -23,7 +23,7 @@ func run(t *testing.T, failures int, fn func(ctx context.Context, out *strings.B
 		err := fn(ctx, &out, &driver{out: &out, failures: failures})
 		took = l.Now().Sub(start)
 		return err
-	}, loop.WithVirtualClock(time.Unix(0, 0)))
+	}, loop.VirtualClock(time.Unix(0, 0)))
 	return out.String(), took, err
 }
 

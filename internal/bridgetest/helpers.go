@@ -25,7 +25,7 @@ func Virtually(t *testing.T, main func(ctx context.Context)) {
 	err := repaint.Run(context.Background(), func(ctx context.Context) error {
 		main(ctx)
 		return nil
-	}, loop.WithVirtualClock(time.Unix(0, 0)))
+	}, loop.VirtualClock(time.Unix(0, 0)))
 	require.NoError(t, err)
 }
 

@@ -368,9 +368,9 @@ func (p *program) run(parent context.Context, seed uint64, strikes int, immediat
 		known: make(map[error]time.Time), strikes: strikes,
 	}
 	main := &actor{id: -1}
-	options := []loop.Option{loop.WithVirtualClock(time.Unix(0, 0)), loop.WithReport(func(err error) { w.fault(main, "report: %v", err) })}
+	options := []loop.Option{loop.VirtualClock(time.Unix(0, 0)), loop.ReportTo(func(err error) { w.fault(main, "report: %v", err) })}
 	if seed > 0 {
-		options = append(options, loop.WithSeed(seed))
+		options = append(options, loop.Seed(seed))
 	}
 	err := repaint.Run(parent, func(ctx context.Context) error {
 		w.loop = repaint.CurrentLoop()

@@ -172,7 +172,7 @@ func TestCancelOfWhatWaitsToBeOffloadedDropsIt(t *testing.T) {
 		v, err := repaint.Await(ctx, busy)
 		require.Equal(t, 1, v)
 		return err
-	}, loop.WithOffloadLimit(1)))
+	}, loop.OffloadLimit(1)))
 }
 
 func TestCancelOfATaskInTheTickInWhichItEnds(t *testing.T) {

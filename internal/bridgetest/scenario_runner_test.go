@@ -61,7 +61,7 @@ func TestMainsOwnPanicIsMoreThanATasks(t *testing.T) {
 		_ = repaint.Run(t.Context(), func(ctx context.Context) error {
 			Spawn(ctx, func(context.Context) error { Panics(); return nil })
 			panic("main")
-		}, loop.WithReport(func(error) {}))
+		}, loop.ReportTo(func(error) {}))
 	})
 }
 
@@ -84,7 +84,7 @@ func TestTasksThatSpawnFurtherOnesWhileRunEndsAreJoinedToo(t *testing.T) {
 		}
 		Spawn(ctx, descend(5))
 		return nil
-	}, loop.WithVirtualClock(time.Unix(0, 0))))
+	}, loop.VirtualClock(time.Unix(0, 0))))
 	require.Equal(t, 63, begun)
 	require.Equal(t, 63, ended)
 }
@@ -136,7 +136,7 @@ func TestNestedRunsComeBackToTheirOuterLoopHoweverTheyEnd(t *testing.T) {
 						return nil
 					}))
 					return err
-				}, loop.WithVirtualClock(time.Unix(0, 0)))
+				}, loop.VirtualClock(time.Unix(0, 0)))
 			})
 			require.ErrorIs(t, p, ErrBoom)
 			require.Same(t, here, repaint.CurrentLoop())
@@ -163,7 +163,7 @@ func TestARunInACallbackStandsAlone(t *testing.T) {
 			err := repaint.Run(ctx, func(ctx context.Context) (err error) {
 				got, err = repaint.Gather(ctx, Sleeper(1, 1), Sleeper(2, 0))
 				return err
-			}, loop.WithVirtualClock(time.Unix(0, 0)))
+			}, loop.VirtualClock(time.Unix(0, 0)))
 			done.Settle(got, err)
 		})
 		got, err := repaint.Await(ctx, done.Future())

@@ -317,7 +317,7 @@ func TestAnOrdinaryTimeoutCountsRealTimeAlsoOnAVirtualClock(t *testing.T) {
 	err := repaint.Run(ctx, func(ctx context.Context) error {
 		_, err := repaint.Await(ctx, loop.NewPromise[int](nil).Future())
 		return err
-	}, loop.WithVirtualClock(time.Unix(0, 0)))
+	}, loop.VirtualClock(time.Unix(0, 0)))
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
 

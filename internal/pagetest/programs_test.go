@@ -63,7 +63,7 @@ func withdraw(t *testing.T) {
 	_, err = engine.Exec(ctx, "create table account (owner text primary key, balance int not null)")
 	require.NoError(t, err)
 	withdraw := func(ctx context.Context) error {
-		return engine.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		return engine.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			balance, err := db.Scalar[int](ctx, tx, "select balance from account where owner = 'ada'")
 			if err != nil {
 				return err

@@ -64,25 +64,25 @@ var allEnds = []anEnd{
 		return err
 	}},
 	{"Begin", true, func(ctx context.Context, e *db.Engine, pause func(), id int) error {
-		return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			pause()
 			return insertEnd(ctx, tx, id)
 		})
 	}},
 	{"Begin with a level", true, func(ctx context.Context, e *db.Engine, pause func(), id int) error {
-		return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			pause()
 			return insertEnd(ctx, tx, id)
 		}, db.Isolation(db.ReadCommitted))
 	}},
 	{"a savepoint first", true, func(ctx context.Context, e *db.Engine, pause func(), id int) error {
-		return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			pause()
-			return tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { return insertEnd(ctx, tx, id) })
+			return tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error { return insertEnd(ctx, tx, id) })
 		})
 	}},
 	{"a stream in a transaction", true, func(ctx context.Context, e *db.Engine, pause func(), id int) error {
-		return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			pause()
 			rows, err := tx.Stream(ctx, "select 1")
 			if err != nil {
@@ -106,7 +106,7 @@ var allEnds = []anEnd{
 		return insertEnd(ctx, c, id)
 	})},
 	{"a transaction of a Conn", true, onConn(func(ctx context.Context, c *db.Conn, id int) error {
-		return c.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { return insertEnd(ctx, tx, id) })
+		return c.InTx(ctx, func(ctx context.Context, tx *db.Tx) error { return insertEnd(ctx, tx, id) })
 	})},
 	{"AutoBegin", true, onConn(func(ctx context.Context, c *db.Conn, id int) error {
 		if err := insertEnd(ctx, c, id); err != nil {
@@ -115,7 +115,7 @@ var allEnds = []anEnd{
 		return c.Commit(ctx)
 	}, db.AutoBegin())},
 	{"Raw in a transaction", true, onConn(func(ctx context.Context, c *db.Conn, id int) error {
-		return c.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		return c.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			if err := tx.Raw(ctx, func(context.Context, any) error { return nil }); err != nil {
 				return err
 			}

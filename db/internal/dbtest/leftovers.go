@@ -62,7 +62,7 @@ func PostgresLeftovers(t *testing.T, ctx context.Context, e *db.Engine, reports 
 		require.NoError(t, conn.Close())
 		clean("Conn: " + text)
 
-		require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Exec(ctx, text)
 			return err
 		}), text)
@@ -95,7 +95,7 @@ func CheckLeftovers(t *testing.T, ctx context.Context, e *db.Engine, section str
 		return errors.Join(fn(ctx, c), c.Close())
 	}
 	tx := func(ctx context.Context, fn func(ctx context.Context, q db.Querier) error) error {
-		return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { return fn(ctx, tx) })
+		return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error { return fn(ctx, tx) })
 	}
 	engine := func(ctx context.Context, fn func(ctx context.Context, q db.Querier) error) error { return fn(ctx, e) }
 	seen := func() (both [2]string) {

@@ -50,7 +50,7 @@ func CheckRedefined(t *testing.T, ctx context.Context, e *db.Engine, cases []Red
 			require.NoError(t, err)
 			check(ctx, conn)
 			require.NoError(t, conn.Close())
-			require.NoError(t, e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+			require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				check(ctx, tx)
 				return nil
 			}))

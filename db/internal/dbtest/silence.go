@@ -60,22 +60,22 @@ var silentCalls = map[string]struct {
 		return err
 	}},
 	"Begin, commit": {do: func(ctx context.Context, _ *Silent, e *db.Engine) error {
-		return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Exec(ctx, silentInsert, db.Named("id", 1))
 			return err
 		})
 	}},
 	"Begin, roll back": {do: func(ctx context.Context, _ *Silent, e *db.Engine) error {
-		return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Exec(ctx, silentInsert, db.Named("id", 1))
 			return errors.Join(err, errUndo)
 		})
 	}},
 	"savepoints": {do: func(ctx context.Context, _ *Silent, e *db.Engine) error {
-		return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Exec(ctx, silentInsert, db.Named("id", 1))
-			one := tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { return nil })
-			other := tx.Begin(ctx, func(ctx context.Context, tx *db.Tx) error { return errUndo })
+			one := tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error { return nil })
+			other := tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error { return errUndo })
 			return errors.Join(err, one, other)
 		})
 	}},
@@ -140,7 +140,7 @@ var silentCalls = map[string]struct {
 		return errors.Join(err, conn.Close())
 	}},
 	"Stream in a transaction, left early": {do: func(ctx context.Context, _ *Silent, e *db.Engine) error {
-		return e.Begin(ctx, func(ctx context.Context, tx *db.Tx) error {
+		return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 			return errors.Join(silentStream(ctx, tx, 1), errUndo)
 		})
 	}},
@@ -249,7 +249,7 @@ func silentWorks(ctx context.Context, e *db.Engine, patience time.Duration) erro
 		limited, end := context.WithTimeout(ctx, patience)
 		_, err := e.Exec(limited, silentInsert, db.Named("id", 0))
 		if err == nil {
-			err = e.Begin(limited, func(ctx context.Context, tx *db.Tx) error {
+			err = e.InTx(limited, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Exec(ctx, silentInsert, db.Named("id", 0))
 				return err
 			})

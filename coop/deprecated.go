@@ -1,0 +1,6 @@
+package coop
+
+// WithCache is [Cached].
+//
+// Deprecated: use Cached.
+func WithCache() LoaderOption { return Cached() }

@@ -221,7 +221,8 @@ var waits = map[string]func(ctx context.Context) error{
 	},
 }
 
-// outsideWaits are waits for something that isn't the loop's, for which no deadlock is ever reported.
+// outsideWaits are waits for something that isn't the loop's, for which no deadlock is ever
+// reported.
 var outsideWaits = map[string]func(ctx context.Context) error{
 	"Await of the outside": func(ctx context.Context) error {
 		_, err := repaint.Await(ctx, loop.NewPromise[int](nil).Future())
@@ -256,7 +257,8 @@ type try struct {
 	wait        func(ctx context.Context) error
 }
 
-// inEachPlace tries in the main function of a Run and in a task for which that function waits, and checks the error.
+// inEachPlace tries in the main function of a Run and in a task for which that function waits, and
+// checks the error.
 func (a try) inEachPlace(check func(place string, err error), opts ...loop.Option) error {
 	return repaint.Run(context.Background(), func(ctx context.Context) error {
 		c := a.makeContext(ctx)
@@ -280,7 +282,8 @@ var clocks = map[string][]loop.Option{
 	"virtual": {loop.VirtualClock(time.Unix(0, 0))},
 }
 
-// Whatever the context is, whatever waits with it, and whatever ends it: the wait ends with it, and nobody sees a deadlock.
+// Whatever the context is, whatever waits with it, and whatever ends it: the wait ends with it, and
+// nobody sees a deadlock.
 func TestEachContextEndsEachWait(t *testing.T) {
 	ends := map[string]func(end func()){
 		"who awaits":                 func(end func()) { end() },

@@ -19,7 +19,8 @@ func footprint() uint64 {
 	return m.HeapInuse + m.StackInuse
 }
 
-// BenchmarkTasksThatSpawnThemselves reports what a level costs of tasks each of which spawns the next one.
+// BenchmarkTasksThatSpawnThemselves reports what a level costs of tasks each of which spawns the
+// next one.
 func BenchmarkTasksThatSpawnThemselves(b *testing.B) {
 	for _, depth := range []int{100, 1000, 10_000} {
 		b.Run(fmt.Sprintf("depth=%d", depth), func(b *testing.B) {
@@ -77,7 +78,8 @@ func BenchmarkWaitWithinTimeouts(b *testing.B) {
 	}
 }
 
-// BenchmarkSleepersWithContexts is a sleep on a virtual clock of each of so many tasks, each with a context of its own.
+// BenchmarkSleepersWithContexts is a sleep on a virtual clock of each of so many tasks, each with a
+// context of its own.
 func BenchmarkSleepersWithContexts(b *testing.B) {
 	for _, n := range []int{1000, 10_000} {
 		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {

@@ -193,8 +193,8 @@ func TestTaskThatHoldsTheLoopIsReportedByName(t *testing.T) {
 	}
 }
 
-// A library that keeps a lock while it waits is harmless among goroutines. Among tasks of one loop the second one that wants
-// the lock blocks the loop, and with it the one that has the lock.
+// A library that keeps a lock while it waits is harmless among goroutines. Among tasks of one loop
+// the second one that wants the lock blocks the loop, and with it the one that has the lock.
 func TestLockThatIsKeptAcrossAnAwaitIsReported(t *testing.T) {
 	leakcheck.Test(t)
 	reported := make(chan error, 1)

@@ -11,7 +11,8 @@ import (
 	"github.com/seed1239206e/repaint"
 )
 
-// Three tasks of one loop talk to a server, each in ordinary blocking code, and none of them needs a goroutine of its own.
+// Three tasks of one loop talk to a server, each in ordinary blocking code, and none of them needs
+// a goroutine of its own.
 func ExampleDialer() {
 	server, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -315,7 +315,8 @@ func TestWaitMayBeCalledAgain(t *testing.T) {
 	})
 }
 
-// As trio's nursery.start: the wait for a function to be ready ends if it fails before, or another one does.
+// As trio's nursery.start: the wait for a function to be ready ends if it fails before, or another
+// one does.
 func TestWaitForAFunctionToBeReadyEndsWhenItsGroupFails(t *testing.T) {
 	inBothColours(t, func(t *testing.T, ctx context.Context) {
 		for name, fails := range map[string]func(context.Context) error{

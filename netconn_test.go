@@ -55,7 +55,8 @@ func connected(t testing.TB, network string) (ours, theirs net.Conn) {
 	return ours, theirs
 }
 
-// onEachNetwork runs a test in both colours for each kind of connection: those that wait in the loop's poller, and one that can't.
+// onEachNetwork runs a test in both colours for each kind of connection: those that wait in the
+// loop's poller, and one that can't.
 func onEachNetwork(t *testing.T, test func(t *testing.T, ctx context.Context, ours, theirs net.Conn)) {
 	for _, network := range []string{"tcp", "unix", "pipe"} {
 		t.Run(network, func(t *testing.T) {
@@ -391,7 +392,8 @@ func TestAConnectionIsAdoptedOnce(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF)
 }
 
-// A record that comes in pieces must be put together, wherever it is cut and whatever runs in between.
+// A record that comes in pieces must be put together, wherever it is cut and whatever runs in
+// between.
 func TestTLSOverAConnectionWhoseRecordsAreCutAtEveryByte(t *testing.T) {
 	config, roots := certificate(t)
 	inBothColours(t, func(t *testing.T, ctx context.Context) {

@@ -28,7 +28,7 @@ const crowd = 256
 // crowded reports whether there are so many that it's worth while to have few.
 func (p *polls) crowded() bool { return p != nil && len(p.usual.all) >= crowd }
 
-// add has fn called by look when the context has ended. Its end wakes a loop that sleeps.
+// add makes look call fn when the context has ended. Its end wakes a loop that sleeps.
 func (p *polls) add(ctx context.Context, fn func(), l *loop.Loop) (stop func() bool) {
 	list := &p.foreign
 	if known(ctx) {

@@ -9,7 +9,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// Of many contexts none is looked at as long as the program has made no goroutine, in which package context tells of an end.
+// Of many contexts none is looked at as long as the program has made no goroutine, in which package
+// context tells of an end.
 func TestManyContextsAreLookedAtOnlyIfThereMayBeSomethingToSee(t *testing.T) {
 	l := loop.New()
 	defer l.Close()

@@ -84,7 +84,8 @@ func TestTheKeyOfPackageContextIsFound(t *testing.T) {
 	require.Equal(t, ctx, ctx.Value(cancelKey))
 }
 
-// Whoever cancels sees, when that returns, that all below have ended, also if others have cancelled at the same time.
+// Whoever cancels sees, when that returns, that all below have ended, also if others have cancelled
+// at the same time.
 func TestAllBelowHaveEndedWhenACancelReturns(t *testing.T) {
 	for range 300 {
 		const depth, width = 20, 3
@@ -193,7 +194,8 @@ func TestScopesMayBeVeryDeep(t *testing.T) {
 
 type scopeKeyOfTest struct{}
 
-// stackOf returns by how much all stacks together have grown while fn ran in a goroutine of its own.
+// stackOf returns by how much all stacks together have grown while fn ran in a goroutine of its
+// own.
 func stackOf(fn func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.GC()
@@ -255,7 +257,8 @@ func TestTheEarliestDeadlineCountsAcrossClocks(t *testing.T) {
 	}))
 }
 
-// The loop that a timeout belongs to stands still while another one runs within it, and can't see to it.
+// The loop that a timeout belongs to stands still while another one runs within it, and can't see
+// to it.
 func TestTimeoutOfALoopEndsWaitsInARunWithinIt(t *testing.T) {
 	require.NoError(t, Run(t.Context(), func(ctx context.Context) error {
 		ctx, cancel := WithTimeout(ctx, 10*time.Millisecond)

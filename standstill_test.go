@@ -33,7 +33,8 @@ func TestTheEndOfRunsOwnContextIsNoDeadlock(t *testing.T) {
 	}
 }
 
-// A program that can only be told to stop is in a deadlock all the same, which its main function hears of after a while.
+// A program that can only be told to stop is in a deadlock all the same, which its main function
+// hears of after a while.
 func TestOnlyTheEndOfRunsOwnContextIsWaitedForNotForEver(t *testing.T) {
 	repaint.SetRunPatience(t, 10*time.Millisecond)
 	for clock, opts := range clocks {

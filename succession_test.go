@@ -15,7 +15,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// turns has so many tasks take so many turns each, and returns the figures of what happened meanwhile.
+// turns has so many tasks take so many turns each, and returns the figures of what happened
+// meanwhile.
 func turns(t *testing.T, ctx context.Context, tasks, each int) repaint.Stats {
 	t.Helper()
 	gate := loop.NewPromise[int](repaint.CurrentLoop())
@@ -184,7 +185,8 @@ func TestTheMainFunctionGoesOnBetweenTwoTicksOfTasks(t *testing.T) {
 	})
 }
 
-// A task that has locked its thread can't give control to another one. It is told so, and the others lose nothing.
+// A task that has locked its thread can't give control to another one. It is told so, and the
+// others lose nothing.
 func TestATaskThatLocksItsThreadTakesNobodysTurn(t *testing.T) {
 	virtually(t, func(ctx context.Context) {
 		if !ownLockIsSeen() {

@@ -18,15 +18,16 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// The runtime's smallest stack is 2 KiB, and a task that needs more has twice as much. So what is on the way from a
-// goroutine's first function to the switch counts for each of a million tasks.
+// The runtime's smallest stack is 2 KiB, and a task that needs more has twice as much. So what is
+// on the way from a goroutine's first function to the switch counts for each of a million tasks.
 func TestAWaitingTaskFitsIntoTheSmallestStack(t *testing.T) {
 	if raceDetector {
 		t.Skip("with the race detector frames are of other sizes")
 	}
 	const inside = "REPAINT_TEST_STACKS"
 	if os.Getenv(inside) == "" {
-		// A process of its own, which begins with the smallest stack for each goroutine, whatever ran before.
+		// A process of its own, which begins with the smallest stack for each goroutine, whatever
+		// ran before.
 		self := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
 		self.Env = append(os.Environ(), inside+"=1", "GODEBUG=adaptivestackstart=0")
 		out, err := self.CombinedOutput()

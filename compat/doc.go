@@ -1,9 +1,11 @@
-// Package compat runs code that was written for others on repaint: for GORM, bun, ent, sqlx, sqlc, scany, squirrel and plain
-// database/sql. It is a module of its own, so that users of repaint don't depend on these libraries.
+// Package compat runs code that was written for others on repaint: for GORM, bun, ent, sqlx, sqlc,
+// scany, squirrel and plain database/sql. It is a module of its own, so that users of repaint don't
+// depend on these libraries.
 //
-// Each store is the same small application, in the words of its library, which knows nothing of repaint. Many goroutines
-// use it, and many tasks of one loop. The tools that change schemas (goose, golang-migrate) have tests of their own, and
-// package riverrepaint is a driver for River. The races of races.go are found by repainttest.
+// Each store is the same small application, in the words of its library, which knows nothing of
+// repaint. Many goroutines use it, and many tasks of one loop. The tools that change schemas
+// (goose, golang-migrate) have tests of their own, and package riverrepaint is a driver for River.
+// The races of races.go are found by repainttest.
 package compat
 
 import (
@@ -18,7 +20,8 @@ import (
 type Store interface {
 	// Migrate makes the tables.
 	Migrate(ctx context.Context) error
-	// Register inserts an author with all posts, in one transaction. If the name is taken, nothing is inserted.
+	// Register inserts an author with all posts, in one transaction. If the name is taken, nothing
+	// is inserted.
 	Register(ctx context.Context, a Author) (id int64, err error)
 	// Author reads an author with the posts, in the order of their titles.
 	Author(ctx context.Context, id int64) (Author, error)

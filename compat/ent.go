@@ -22,7 +22,8 @@ type entStore struct {
 	dialect string
 }
 
-// Ent returns a store that uses the code that ent has generated. Its slugs are made by a hook of the schema.
+// Ent returns a store that uses the code that ent has generated. Its slugs are made by a hook of
+// the schema.
 func Ent(d Doors) (Store, error) {
 	name := map[string]string{"sqlite": entdialect.SQLite}[d.Dialect]
 	if name == "" {
@@ -31,8 +32,8 @@ func Ent(d Doors) (Store, error) {
 	return entStore{d.SQL, entstore.NewClient(entstore.Driver(entsql.OpenDB(name, d.SQL))), name}, nil
 }
 
-// Migrate makes the tables in a transaction, where there is such a thing. MySQL would commit it with the first table, which
-// package db refuses, so the texts are run one by one there.
+// Migrate makes the tables in a transaction, where there is such a thing. MySQL would commit it
+// with the first table, which package db refuses, so the texts are run one by one there.
 func (s entStore) Migrate(ctx context.Context) error {
 	if s.dialect != entdialect.MySQL {
 		return s.client.Schema.Create(ctx)

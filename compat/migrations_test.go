@@ -38,7 +38,8 @@ var steps = []struct{ up, down string }{
 // noTransaction can't be done in a transaction.
 const noTransaction = "create index concurrently posts_title on posts (title)"
 
-// Several programs that start at the same time migrate one database: goose locks it, with an advisory lock on a sql.Conn.
+// Several programs that start at the same time migrate one database: goose locks it, with an
+// advisory lock on a sql.Conn.
 func TestGoose(t *testing.T) {
 	files := fstest.MapFS{}
 	for i, s := range steps {
@@ -85,7 +86,8 @@ func TestGoose(t *testing.T) {
 	})
 }
 
-// golang-migrate has a driver for pgx and one for lib/pq. Both take an *sql.DB, and lock it with an advisory lock.
+// golang-migrate has a driver for pgx and one for lib/pq. Both take an *sql.DB, and lock it with an
+// advisory lock.
 func TestGolangMigrate(t *testing.T) {
 	files := fstest.MapFS{}
 	for i, s := range steps {

@@ -34,7 +34,8 @@ import (
 	"github.com/seed1239206e/repaint/pg/stdlib"
 )
 
-// The code of docs/coming-from-database-sql.md is the code of these functions, so that the compiler has seen it.
+// The code of docs/coming-from-database-sql.md is the code of these functions, so that the compiler
+// has seen it.
 
 func byName() (*sql.DB, error) {
 	db, err := sql.Open("repaint", "postgres://me@db.example/app?pool_lanes=8&pool_sessions=16")

@@ -28,7 +28,7 @@ var (
 	errEmpty = errors.New("coop: the queue is empty")
 
 	// errGivenUp is the cause with which a run's context ends when all its callers have given up.
-	errGivenUp = errors.New("coop: nobody waits for the result any more")
+	errGivenUp = errors.New("coop: no caller waits for the result any more")
 
 	// errLost: the end of the loop ended a run for which a caller elsewhere still waits.
 	errLost = errors.New("coop: the loop in which the function ran has ended")

@@ -70,7 +70,7 @@ func TestBatchHasTheValuesOfTheFirstCallerAndEndsWithTheLast(t *testing.T) {
 		two.cancel(errBoom)
 		require.ErrorIs(t, two.end(ctx), errBoom)
 		err, _ := repaint.Await(ctx, cause.Future())
-		require.ErrorContains(t, err, "nobody waits")
+		require.ErrorContains(t, err, "no caller waits")
 
 		// A caller that comes now neither joins the batch that was given up nor waits for it.
 		_, err = l.Load(ctx, 1)

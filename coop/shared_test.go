@@ -124,7 +124,7 @@ func TestRunEndsWhenAllHaveGivenUp(t *testing.T) {
 		require.ErrorIs(t, two.end(ctx), errBoom)
 		cause, err := repaint.Await(ctx, ended.Future())
 		require.NoError(t, err)
-		require.ErrorContains(t, cause, "nobody waits")
+		require.ErrorContains(t, cause, "no caller waits")
 		require.Zero(t, s.Waiting(1))
 
 		// A caller that comes now begins anew.

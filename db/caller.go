@@ -9,7 +9,7 @@ import (
 )
 
 // place is where a call was made: a few return addresses, from which the line of
-// the program is found when somebody asks.
+// the program is found when it is asked for.
 type place struct {
 	pcs [8]uintptr
 	n   int

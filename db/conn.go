@@ -26,7 +26,7 @@ type Conn struct {
 	p    *turns.Pool
 	conf connConfig
 	free bool // it doesn't wait at the gate, see Engine.freeToSetUp
-	// setsUp: it is Events.Connect's. Its connection belongs to whoever connects, who also ends it.
+	// setsUp: it is Events.Connect's. Its connection belongs to the caller that connects, which also ends it.
 	setsUp bool
 	*checkout
 
@@ -58,7 +58,7 @@ const (
 type checkout struct {
 	c    *turns.Conn // nil in a Conn that is unbound or closed
 	held turns.Pass  // the gate's, while a transaction needs it
-	leak *leak       // nil if nobody wants to know
+	leak *leak       // nil without ReportLeaks
 	gone runtime.Cleanup
 }
 
@@ -373,7 +373,7 @@ func (c *Conn) start(tx *Tx, op, what string) error {
 		what = op
 	}
 	c.running = what
-	if c.state != connUnbound || op != "begin" { // or else nobody else knows of the Conn yet
+	if c.state != connUnbound || op != "begin" { // or else no other code knows of the Conn yet
 		c.place.note()
 	}
 	return nil
@@ -388,7 +388,7 @@ func (c *Conn) inUse(op string) error {
 }
 
 // end ends a call. If it was left, by a panic, runtime.Goexit or because the caller's greenlet is
-// killed, while nobody knows what the session is doing, the Conn is lost.
+// killed, while it isn't known what the session is doing, the Conn is lost.
 func (c *Conn) end(ctx context.Context, killed bool, held turns.Pass) {
 	if killed && !c.isQuiet() {
 		c.lose(held)
@@ -420,7 +420,7 @@ func (c *Conn) isQuiet() bool {
 }
 
 // finish rolls back what is open and gives the connection back. The Conn is
-// running: nobody else touches it.
+// running: no other call touches it.
 func (c *Conn) finish(ctx context.Context) {
 	killed := true
 	defer func() {
@@ -497,7 +497,7 @@ var errConnClosed = errors.New("its connection was closed")
 
 // after looks what an error has left behind, and returns it as it was wrapped for
 // the caller. In a transaction that is more than the error: the database may have
-// rolled it back, or nobody knows whether the statement took effect.
+// rolled it back, or it isn't known whether the statement took effect.
 func (c *Conn) after(ctx context.Context, tx *Tx, wrote bool, err, wrapped error) error {
 	if c.c == nil { // it has none, see exchanged
 		return wrapped

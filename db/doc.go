@@ -35,7 +35,7 @@
 // BeginTx, Commit and Rollback are the same by hand. While a transaction is open
 // on a Conn, or a savepoint in a transaction, only the innermost Tx can be used.
 // BEGIN, COMMIT and their like aren't accepted as statements. A transaction begins
-// with its first statement: until then it waits for nothing and keeps nobody waiting.
+// with its first statement: until then it waits for nothing and keeps no other caller waiting.
 //
 // [ReadOnly] and [Isolation] are options of a transaction, of a Conn for all of its
 // own, and of the Engine. With [AutoBegin] the statements of a Conn make a
@@ -94,8 +94,8 @@
 //
 //	if errors.Is(err, db.ErrUnique) { … }
 //
-// The text of an error has the names and Go types of parameters, not their values, nor those that
-// a database quotes in its message. [ShowParameters] shows them; a program finds them in the fields.
+// The text of an error has the names and Go types of parameters, not their values, nor those that a
+// database quotes in its message. [ShowParameters] shows them; a program finds them in the fields.
 //
 // When a context ends, errors.Is finds context.Canceled or DeadlineExceeded and
 // the context's cause. A write that was cancelled on its way may have taken effect or
@@ -104,15 +104,14 @@
 //
 // # Connections
 //
-// Waiters for a connection are served in the order they came. A waiter that gives
-// up leaves the line; what had been handed to it goes to the next. A connection that is
-// being made when its caller gives up is made all the same, and goes to the next. If
-// connecting fails, the slot goes to the next waiter. A connection that was lost, whose state nobody knows, or that has
-// settings of its last user, is replaced. What a Conn has left behind that no text shows is
-// undone, where the dialect can; docs/leftovers.md tells what isn't. A query that was
-// cancelled costs no connection.
-// PoolSize, MaxOverflow, PoolTimeout, MaxLifetime, PrePing and ReportLeaks are
-// options of Open. A Conn or Tx that is forgotten is found by the garbage collector.
+// Waiters for a connection are served in the order they came. A waiter that gives up leaves the
+// line; what had been handed to it goes to the next. A connection that is being made when its
+// caller gives up is made all the same, and goes to the next. If connecting fails, the slot goes to
+// the next waiter. A connection that was lost, whose state isn't known, or that has settings of
+// its last user, is replaced. What a Conn has left behind that no text shows is undone, where the
+// dialect can; docs/leftovers.md tells what isn't. A query that was cancelled costs no connection.
+// PoolSize, MaxOverflow, PoolTimeout, MaxLifetime, PrePing and ReportLeaks are options of Open. A
+// Conn or Tx that is forgotten is found by the garbage collector.
 //
 // One task at a time uses a Conn or Tx. Who tries nevertheless gets [ErrInUse],
 // which names the places of both calls; the Engine can be used by all.

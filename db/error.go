@@ -14,7 +14,7 @@ import (
 )
 
 // lookFirst is the hint of an error with an unknown outcome.
-const lookFirst = "nobody knows whether it was applied: look before you repeat it"
+const lookFirst = "it may have been applied or not: look before you repeat it"
 
 // Error is an error of the database or on the way to it: what was attempted,
 // what came back. errors.Is finds its condition as well as the driver's error,

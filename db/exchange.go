@@ -57,7 +57,7 @@ func (c *Conn) exchanged(ctx context.Context, tx *Tx, attempt int, err error) (a
 		return true, nil
 	}
 	// The place in the pool stays the Conn's: if it had to wait for another one, that could be for a user
-	// who waits for the Conn.
+	// that waits for the Conn.
 	physical, err := c.p.Exchange(ctx, old)
 	if err != nil {
 		return false, err

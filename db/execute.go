@@ -89,8 +89,8 @@ func (e *Engine) attempt(ctx context.Context, call *call) error {
 	return e.serve(ctx, call)
 }
 
-// offloads reports whether what the caller asks for becomes a job, because the driver would block its loop. In a loop that
-// explores schedules it doesn't: there nothing goes on meanwhile.
+// offloads reports whether what the caller asks for becomes a job, because the driver would block
+// its loop. In a loop that explores schedules it doesn't: there nothing goes on meanwhile.
 func (e *Engine) offloads() bool {
 	return e.converter != nil && repaint.InGreenlet() && !explores() && !e.suspends()
 }
@@ -98,8 +98,8 @@ func (e *Engine) offloads() bool {
 // suspends reports whether a call of the driver suspends only the caller.
 func (e *Engine) suspends() bool { return e.suspender != nil && e.suspender.Suspends() }
 
-// turn waits, in a loop that explores schedules, until the schedule comes to a statement. It comes before what the statement
-// needs is waited for: who has that holds others up.
+// turn waits, in a loop that explores schedules, until the schedule comes to a statement. It comes
+// before what the statement needs is waited for: who has that holds others up.
 func turn(ctx context.Context, text string) error {
 	if e := explore.Of(repaint.CurrentLoop()); e != nil {
 		return e.Turn(ctx, text)

@@ -12,7 +12,7 @@ import (
 // altogether, see [ReportLeaks].
 type Leak struct {
 	Since     time.Time // when it was checked out
-	Collected bool      // the garbage collector has found it: nobody can close it any more
+	Collected bool      // the garbage collector has found it: no code can close it any more
 	stack     []uintptr
 }
 

@@ -182,7 +182,7 @@ func (m *manyRun) check(c *call, want, from, to int) error {
 	if c.Count() > want {
 		condition = ErrMultipleRows
 	}
-	return c.explain(fail("query", condition, "the rows %d to %d came to %d results, so nobody knows which is whose", from, to, c.Count()))
+	return c.explain(fail("query", condition, "got %d results for the rows %d to %d, but want one each", c.Count(), from, to))
 }
 
 // apart runs the statement for each row by itself, many of them in one go where the

@@ -161,8 +161,8 @@ type executor interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-// blockers are the ways in which database/sql blocks a loop. Each runs in a process of its own, because nothing can go
-// on afterwards.
+// blockers are the ways in which database/sql blocks a loop. Each runs in a process of its own,
+// because nothing can go on afterwards.
 var blockers = map[string]func(ctx context.Context, d *sql.DB, slow func(executor)) error{
 	"two tasks use one transaction": func(ctx context.Context, d *sql.DB, slow func(executor)) error {
 		tx, err := d.BeginTx(ctx, nil)

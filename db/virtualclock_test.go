@@ -26,7 +26,8 @@ var slow = map[string]string{
 	"mariadb":  "select 1 + sleep(0.03) as one",
 }
 
-// onAVirtualClock runs a test in a loop with a virtual clock, on each database; with further options of the loop.
+// onAVirtualClock runs a test in a loop with a virtual clock, on each database; with further
+// options of the loop.
 func onAVirtualClock(t *testing.T, test func(t *testing.T, ctx context.Context, url string), opts ...loop.Option) {
 	urls := map[string]func(t *testing.T) string{
 		"memory":   func(*testing.T) string { return "sqlite://" },

@@ -9,7 +9,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A call in the loop, beside the ordinary way to have something run by another goroutine: a channel of functions.
+// A call in the loop, beside the ordinary way to have something run by another goroutine: a channel
+// of functions.
 func BenchmarkCallSoon(b *testing.B) {
 	b.Run("loop", func(b *testing.B) {
 		b.ReportAllocs()
@@ -235,7 +236,8 @@ func BenchmarkNewAndClose(b *testing.B) {
 	}
 }
 
-// BenchmarkTimerRun is a timer's life, from its setting to its call, when so many others are pending.
+// BenchmarkTimerRun is a timer's life, from its setting to its call, when so many others are
+// pending.
 func BenchmarkTimerRun(b *testing.B) {
 	for _, n := range []int{1000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

@@ -130,5 +130,6 @@
 //
 // The loop reads and writes nothing itself. It tells a driver which of its descriptors are ready
 // ([Loop.Poll]); a driver that has goroutines for its I/O, as usual in Go, posts from them. There
-// are no tasks, and nothing waits: packages greenlet and repaint have that. And a loop doesn't make programs faster by parallelism. It uses one core, and gives order.
+// are no tasks, and nothing waits: packages greenlet and repaint have that. And a loop doesn't make
+// programs faster by parallelism. It uses one core, and gives order.
 package loop

@@ -6,7 +6,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A connection waits again and again, always with the same Waiter, and is its own callback: no closure is made for it.
+// A connection waits again and again, always with the same Waiter, and is its own callback: no
+// closure is made for it.
 type connection struct {
 	loop   *loop.Loop
 	waiter loop.Waiter

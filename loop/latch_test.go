@@ -496,7 +496,8 @@ func TestWaitLosesNoResultToAContextThatEndsAtTheSameTime(t *testing.T) {
 	require.Equal(t, 7, v)
 }
 
-// A meanwhile is a context that has ended when its channel is looked at, and does something before it tells why.
+// A meanwhile is a context that has ended when its channel is looked at, and does something before
+// it tells why.
 type meanwhile struct {
 	context.Context
 	done   chan struct{}

@@ -17,7 +17,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// descriptors makes the test fail if it leaves descriptors open. The runtime opens its own at the first use of a poller.
+// descriptors makes the test fail if it leaves descriptors open. The runtime opens its own at the
+// first use of a poller.
 func descriptors(t *testing.T) {
 	t.Helper()
 	a, b := pair(t)
@@ -60,7 +61,8 @@ type pollable func(r loop.Readiness)
 
 func (fn pollable) Ready(r loop.Readiness) { fn(r) }
 
-// drain reads until there is nothing, and returns how much there was and whether the other end is closed.
+// drain reads until there is nothing, and returns how much there was and whether the other end is
+// closed.
 func drain(fd int) (n int, end bool) {
 	buf := make([]byte, 4096)
 	for {

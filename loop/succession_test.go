@@ -9,7 +9,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// baton is a Runnable that passes control on as a bridge's task does: it takes what is next from the queue, and says so.
+// baton is a Runnable that passes control on as a bridge's task does: it takes what is next from
+// the queue, and says so.
 type baton struct {
 	loop *loop.Loop
 	name string
@@ -100,7 +101,8 @@ func TestTheConditionOfDriveHoldsUpWhatWouldFollow(t *testing.T) {
 	require.Equal(t, diary{"a", "(driver)", "b", "(driver)"}, d)
 }
 
-// A loop in which one thing always follows the other still looks at its descriptors and is idle from time to time.
+// A loop in which one thing always follows the other still looks at its descriptors and is idle
+// from time to time.
 func TestALoopIsntForgottenByThoseThatFollowEachOther(t *testing.T) {
 	l := open(t)
 	looked, turns := 0, 0

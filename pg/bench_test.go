@@ -271,7 +271,8 @@ func BenchmarkTransaction(b *testing.B) {
 	}
 }
 
-// BenchmarkSession is a point select in a session that is acquired for it: what taking and giving back a session costs.
+// BenchmarkSession is a point select in a session that is acquired for it: what taking and giving
+// back a session costs.
 func BenchmarkSession(b *testing.B) {
 	target := worldDatabase(b)
 	for _, inLoop := range []bool{false, true} {

@@ -45,8 +45,8 @@ type Config struct {
 
 	// MinLanes and MinSessions are how many connections of each kind are kept open, from the
 	// beginning. MinIdleSessions is how many sessions are kept ready for the next owners, as far as
-	// Sessions allows that. A connection that breaks, or can't be opened, is made up for at the next
-	// look, see HealthCheckPeriod.
+	// Sessions allows that. A connection that breaks, or can't be opened, is made up for at the
+	// next look, see HealthCheckPeriod.
 	MinLanes, MinSessions, MinIdleSessions int
 	// MaxConnLifetime is the age at which a connection is replaced, and MaxConnLifetimeJitter the
 	// most that is added to that at random, so that not all of them are replaced at once. A session

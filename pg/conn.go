@@ -461,7 +461,8 @@ func (c *conn) lost(reason error) {
 	}
 }
 
-// aftermath is what has become of a segment whose connection has broken before its answer was complete.
+// aftermath is what has become of a segment whose connection has broken before its answer was
+// complete.
 type aftermath uint8
 
 const (

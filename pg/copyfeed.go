@@ -181,7 +181,7 @@ func (k *copyIn) feed(ctx context.Context, produce func(ctx context.Context, buf
 	}
 }
 
-// isOver reports that nobody wants further data.
+// isOver reports that no more data are wanted.
 func (k *copyIn) isOver() bool {
 	k.s.mu.Lock()
 	defer k.s.mu.Unlock()
@@ -251,7 +251,7 @@ func (k *copyIn) finish() {
 	k.poke()
 }
 
-// poke has the one who waits look again. It needs the mutex.
+// poke makes the waiting goroutine or task look again. It needs the mutex.
 func (k *copyIn) poke() {
 	if k.waiter != nil {
 		k.waiter.Resolve(struct{}{})

@@ -141,7 +141,7 @@ func (s executor) copySource(ctx context.Context, start opening, table pgx.Ident
 
 // columnTypes makes the segment that asks for the types of a table's columns. It goes before each
 // COPY, in the same write, and costs no round trip. They aren't kept for the next one: binary data
-// of another type than that of the column isn't always refused, and somebody may have changed it
+// of another type than that of the column isn't always refused, and another session may have changed it
 // meanwhile.
 func (s executor) columnTypes(sql string, inTx bool) (*segment, error) {
 	g := &segment{lease: s.lease, sql: sql, harmless: true, inTx: inTx, then: func() {}}
@@ -150,7 +150,7 @@ func (s executor) columnTypes(sql string, inTx bool) (*segment, error) {
 	return g, err
 }
 
-// outcome returns the server's error to a segment that nobody waits for, if it has one, and whether
+// outcome returns the server's error to a segment without a waiter, if it has one, and whether
 // it should be sent again.
 func (s *line) outcome(g *segment) (failure error, again bool) {
 	s.mu.Lock()

@@ -187,9 +187,9 @@ func (db *DB) NewTx(ctx context.Context, options pgx.TxOptions) (*Tx, error) {
 	return db.beginTx(ctx, options)
 }
 
-// BeginTx starts a transaction, which is a [*Tx] (see [DB.NewTx]), on a session of its own, waiting for one if all
-// are in use. The server hears of it with the transaction's first statement. The context is for the
-// wait only: a transaction isn't rolled back when it ends.
+// BeginTx starts a transaction, which is a [*Tx] (see [DB.NewTx]), on a session of its own, waiting
+// for one if all are in use. The server hears of it with the transaction's first statement. The
+// context is for the wait only: a transaction isn't rolled back when it ends.
 func (db *DB) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
 	tx, err := db.beginTx(ctx, options)
 	if err != nil {

@@ -14,7 +14,7 @@
 // A lane is a connection that carries the statements of many callers. Nobody waits for another's
 // round trip: what is called while the server is at work is written at once, behind what was
 // written before. In a loop the statements of a tick are one write for each lane; in goroutines
-// those who come while somebody writes join the next write.
+// those who come during a write join the next one.
 //
 // Statements wait in one queue and are put on a lane only when that has room, which is when it
 // carries fewer than a number that adapts to the network, 8 at first. So one slow statement delays
@@ -25,7 +25,7 @@
 // business. A group that is to be one transaction, and one round trip, is a batch: [DB.SendBatch].
 //
 // Each text is prepared on each lane when it is first used there, under a name that is derived from
-// it. If the schema changes, statements are prepared anew and sent again, which nobody notices.
+// it. If the schema changes, statements are prepared anew and sent again, and callers don't notice.
 // FETCH, MOVE, EXECUTE, SHOW and EXPLAIN aren't prepared: what they show can be made anew, under
 // the same name. Their values come as text. On a session nothing is used that was prepared before a
 // statement after which texts may mean something else, such as SET TIME ZONE: the server has
@@ -134,10 +134,10 @@
 //
 // # When connections break
 //
-// A statement that was certainly not executed is sent on another lane: it wasn't written in full, the
-// server said that it is going while an earlier one ran or before it looked at this one, or that it
-// went because it had been idle for too long. For the others [LostError] says whether it may have
-// been applied.
+// A statement that was certainly not executed is sent on another lane: it wasn't written in full,
+// the server said that it is going while an earlier one ran or before it looked at this one, or
+// that it went because it had been idle for too long. For the others [LostError] says whether it
+// may have been applied.
 //
 // A session or transaction gets another connection in the same way, as long as nothing has been
 // executed for its owner. After that its loss is that of all it had.
@@ -181,7 +181,7 @@
 //
 // In the default mode, cache_statement, one-shot statements are prepared again where they are
 // missing, at the cost of a round trip; in a transaction that isn't possible, and the error, 26000,
-// says what to set. Sessions are of little use in this mode: what they set stays with whoever gets
+// says what to set. Sessions are of little use in this mode: what they set stays with the client that gets
 // the server connection next, and LISTEN doesn't work.
 //
 // Cancellation is the same in both modes. If PgBouncer loses the server, that is a [LostError].

@@ -60,7 +60,7 @@ type StatementError struct {
 	Host  string // where; empty if the statement had not been sent anywhere
 	Err   error
 
-	// MaybeApplied is true if nobody knows whether the statement was applied: the connection broke,
+	// MaybeApplied is true if the statement may have been applied: the connection broke,
 	// or the context ended, when it had been sent. In a transaction that concerns only what
 	// commits, since the server rolls the rest back.
 	MaybeApplied bool

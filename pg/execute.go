@@ -130,7 +130,7 @@ func (s executor) recognise(q *query) {
 
 // dontKeep has a statement of a batch executed without being prepared, because it stands behind one
 // that gives texts another meaning. As it was prepared before, it would have the old one; and as it
-// were prepared now, it would have that of the batch for whoever executes it next.
+// were prepared now, it would have that of the batch for the next caller that executes it.
 func (q *query) dontKeep() {
 	switch {
 	case q.mode != pgx.QueryExecModeCacheStatement:
@@ -352,7 +352,7 @@ func (s executor) beginAlone(ctx context.Context, of *query) error {
 	return err
 }
 
-// exec runs a statement whose rows nobody wants.
+// exec runs a statement whose rows aren't wanted.
 func (s executor) exec(ctx context.Context, q *query) (pgconn.CommandTag, error) {
 	q.isExec = true
 	if err := s.run(ctx, q); err != nil {

@@ -18,18 +18,22 @@ import (
 	"github.com/seed1239206e/repaint/internal/explore"
 )
 
-// In a loop that explores schedules each statement is a step: it is sent when the schedule comes to it, by a goroutine of the explorer's,
-// and nothing else goes on until it is answered or waits for a lock. So there are no lanes, BEGIN travels alone, and what a session
-// does between two owners is waited for on the spot. A COPY is one step, whose data is gathered before. The beginning of a stream is
-// one, and what follows is waited for on the spot. After each step listeners have what it has notified.
+// In a loop that explores schedules each statement is a step: it is sent when the schedule comes to
+// it, by a goroutine of the explorer's, and nothing else goes on until it is answered or waits for
+// a lock. So there are no lanes, BEGIN travels alone, and what a session does between two owners is
+// waited for on the spot. A COPY is one step, whose data is gathered before. The beginning of a
+// stream is one, and what follows is waited for on the spot. After each step listeners have what it
+// has notified.
 
-// explorer returns what explores the schedules of the calling goroutine's loop, nil if nothing does.
+// explorer returns what explores the schedules of the calling goroutine's loop, nil if nothing
+// does.
 func explorer() explore.Explorer { return explore.Of(repaint.CurrentLoop()) }
 
 // pipelines reports whether the caller's statements ride on lanes.
 func (db *DB) pipelines() bool { return db.config.Pipeline && explorer() == nil }
 
-// argsKey is under which a context has the arguments of the statement that is executed, to be shown.
+// argsKey is under which a context has the arguments of the statement that is executed, to be
+// shown.
 type argsKey struct{}
 
 // shown returns a context that has a query's arguments, in a loop that explores.
@@ -121,8 +125,8 @@ func (db *DB) heard(l *Listener) {
 	db.hearing.all = append(db.hearing.all, l)
 }
 
-// gathered returns a source with all rows of a COPY, in a loop that explores: the COPY is a step, in
-// which the task doesn't run that the rows come from.
+// gathered returns a source with all rows of a COPY, in a loop that explores: the COPY is a step,
+// in which the task doesn't run that the rows come from.
 func gathered(rows pgx.CopyFromSource) pgx.CopyFromSource {
 	if explorer() == nil {
 		return rows
@@ -255,7 +259,8 @@ func (st *step) showRow(db *DB) string {
 	return strings.Join(all, ", ")
 }
 
-// untilReturned waits, in a loop that explores, until the connections are ready again that have been given back.
+// untilReturned waits, in a loop that explores, until the connections are ready again that have
+// been given back.
 func (p *pool) untilReturned() {
 	p.waitWhile(func() bool { return p.readying > 0 })
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/nonblock"
 )
 
-// A glance reads from a socket what is there, without waiting. It belongs to who has the reading role.
+// A glance reads from a socket what is there, without waiting. It belongs to who has the reading
+// role.
 type glance struct {
 	raw    syscall.RawConn
 	fn     func(fd uintptr)
@@ -54,9 +55,9 @@ func (g *glance) read(p []byte) (int, error) {
 	return g.n, nil
 }
 
-// isOver reports whether the peer has closed the connection, or has begun to say a server's last words, for
-// which it needs to know that what comes now can't be anything else. It reads nothing, and anyone may call it.
-// TLS hides the words.
+// isOver reports whether the peer has closed the connection, or has begun to say a server's last
+// words, for which it needs to know that what comes now can't be anything else. It reads nothing,
+// and anyone may call it. TLS hides the words.
 func (g *glance) isOver() bool {
 	var first [1]byte
 	n, blocks, failed := 0, true, error(nil)
@@ -66,8 +67,8 @@ func (g *glance) isOver() bool {
 	return failed != nil || !blocks && (n == 0 || first[0] == messageOfError)
 }
 
-// errNothing says that nothing more has come yet. crypto/tls keeps what has come of a record if the error is temporary, and
-// returns it as it is.
+// errNothing says that nothing more has come yet. crypto/tls keeps what has come of a record if the
+// error is temporary, and returns it as it is.
 var errNothing net.Error = nothingYet{}
 
 type nothingYet struct{}
@@ -120,7 +121,8 @@ func throughSockets(dial pgconn.DialFunc) pgconn.DialFunc {
 	}
 }
 
-// rawOf returns what gives access to the descriptor of a connection, nil if there is none that can be read without waiting.
+// rawOf returns what gives access to the descriptor of a connection, nil if there is none that can
+// be read without waiting.
 func rawOf(c net.Conn) syscall.RawConn {
 	s, ok := c.(syscall.Conn)
 	if !ok || !nonblock.Supported {
@@ -133,8 +135,8 @@ func rawOf(c net.Conn) syscall.RawConn {
 	return raw
 }
 
-// glanceAt returns a glance for a connection, nil if it can only be read by waiting. With TLS it is that of the socket
-// underneath, through which reads of c go.
+// glanceAt returns a glance for a connection, nil if it can only be read by waiting. With TLS it is
+// that of the socket underneath, through which reads of c go.
 func glanceAt(c net.Conn) (g *glance, direct bool) {
 	switch c := c.(type) {
 	case *socket:

@@ -98,7 +98,8 @@ func look(c io.Reader, g *glance) ([]byte, error) {
 	}
 }
 
-// crypto/tls keeps what has come of a record when a read says that there is nothing more yet, wherever that is.
+// crypto/tls keeps what has come of a record when a read says that there is nothing more yet,
+// wherever that is.
 func TestRecordsOfTLSCutAtEveryByte(t *testing.T) {
 	for name, version := range map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13} {
 		t.Run(name, func(t *testing.T) {

@@ -86,9 +86,9 @@ func until(t testing.TB, ctx context.Context, what string, condition func() bool
 	}
 }
 
-// writtenOut returns how many statements are on the connections and not answered, all of whose bytes have been written; -1
-// while some haven't. Only then can the server have them, or the network lose them: Stats.InFlight counts what is
-// about to be sent, too.
+// writtenOut returns how many statements are on the connections and not answered, all of whose
+// bytes have been written; -1 while some haven't. Only then can the server have them, or the
+// network lose them: Stats.InFlight counts what is about to be sent, too.
 func (s *line) writtenOut() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -33,7 +33,7 @@ func (c *conn) arm() {
 const restful = time.Millisecond
 
 // isWell reports whether a connection can get a segment: it looks whether the server has ended it while
-// it had nothing to do. If so the segment goes elsewhere, instead of into a void from which nobody knows
+// it had nothing to do. If so the segment goes elsewhere, instead of into a void from which it isn't known
 // what has become of it. It needs the mutex.
 func (c *conn) isWell() bool {
 	if c.sent.len() > 0 || c.w.glance == nil || nanotime()-c.rested < restful.Nanoseconds() || !c.w.glance.isOver() {

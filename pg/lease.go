@@ -135,7 +135,7 @@ func (s *line) refuses(g *segment) error {
 		return g.lease.late()
 	}
 	if g.begins != nil && !g.begins.admits(false) {
-		return errTxOver // nobody would end it
+		return errTxOver // no caller would end it
 	}
 	return nil
 }
@@ -180,7 +180,7 @@ func (s *lease) undone() {
 	s.done = false
 }
 
-// drop ends the lease of a savepoint that nobody has got.
+// drop ends the lease of a savepoint that no caller has.
 func (s *lease) drop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 
 // What a statement leaves behind on its connection shows in its text (classify), in its command
 // tag, and in what the server reports of its settings. On a session it is undone when that is
-// released. A lane on which something is left is closed; and what ran on it meanwhile is nobody's
+// released. A lane on which something is left is closed; and what ran on it meanwhile is no caller's
 // result.
 
 // effects are what the server's command tags say of the statements of a segment, whatever their
@@ -119,8 +119,8 @@ func (s *lanes) noteState(c *conn, g *segment) {
 	s.recall(c)
 }
 
-// disown takes care that nobody relies on what a segment has done, or has returned, under a setting
-// that wasn't its caller's. What had no effect is sent again; of the others nobody knows what it
+// disown takes care that no caller relies on what a segment has done, or has returned, under a setting
+// that wasn't its caller's. What had no effect is sent again; of the others it isn't known what it
 // means.
 func (c *conn) disown(s *segment) {
 	if s.harmless || s.failure != nil && !s.mayLast() {

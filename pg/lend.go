@@ -24,9 +24,9 @@ import (
 // When fn has returned the connection is checked. A transaction that it has left open is rolled
 // back, which is an error. If something is under way, or unread, or the conn was closed, the
 // session's connection is closed; that is an error that says so, unless fn has returned one, and
-// the session's next calls fail with [ErrClosed]. Settings, LISTENs and whatever else fn leaves behind is the
-// session's, as if the session itself had done it: it is undone when the session is released. Used
-// after fn has returned, the conn fails.
+// the session's next calls fail with [ErrClosed]. Settings, LISTENs and whatever else fn leaves
+// behind is the session's, as if the session itself had done it: it is undone when the session is
+// released. Used after fn has returned, the conn fails.
 //
 // While a transaction of the session's is open, Pgx is refused with ErrInUse; fn can begin one of
 // its own.

@@ -142,7 +142,7 @@ func (s *line) accept(g *segment) (*conn, error) {
 	return nil, nil
 }
 
-// awaitReady sees to it that whoever waits for the segment can be told.
+// awaitReady makes sure that the segment's waiter can be told.
 func (g *segment) awaitReady() {
 	if g.ready == nil && g.promise == nil && g.then == nil {
 		g.ready = make(chan struct{}, 1)
@@ -260,7 +260,7 @@ func (s *line) queueAgain(again []*segment) {
 	waiting := s.queue.takeAll()
 	for _, g := range again {
 		g.forgetAnswer()
-		g.awaitReady() // whoever read the connection for it doesn't any more
+		g.awaitReady() // the goroutine that read the connection for it doesn't any more
 		s.stats.Retries++
 		s.enqueue(g)
 	}

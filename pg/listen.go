@@ -15,7 +15,7 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A Notification is what somebody has sent with NOTIFY; or, if Missed is set, the news that the
+// A Notification is what a session has sent with NOTIFY; or, if Missed is set, the news that the
 // connection had broken and is there again: what was sent in between is lost, so whatever the
 // notifications are about should be looked at anew.
 type Notification struct {

@@ -172,8 +172,8 @@ func TestListenerChangesItsChannels(t *testing.T) {
 	})
 }
 
-// A connection that takes the place of a lost one listens on what was added and not on what was removed, also where that
-// was done while there was no connection.
+// A connection that takes the place of a lost one listens on what was added and not on what was
+// removed, also where that was done while there was no connection.
 func TestListenersNextConnectionKnowsTheChannels(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, proxy, target := proxied(t, "")

@@ -6,16 +6,18 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A loop reads the connections on which only its own tasks wait: a session that a task owns, or a lane for whose answers nobody
-// else waits. It waits for all of them in one place (loop.Poll), so an answer wakes no other goroutine, and answers that have
-// come at the same time resume their tasks in one tick.
+// A loop reads the connections on which only its own tasks wait: a session that a task owns, or a
+// lane on which no other loop and no goroutine waits. It waits for all of them in one place (loop.Poll), so
+// an answer wakes no other goroutine, and answers that have come at the same time resume their
+// tasks in one tick.
 //
-// The role is the loop's (looped) only while each segment on the list is one of its tasks'. When another party joins, a
-// goroutine, another loop, the driver itself, or when a task stops waiting, the role is recalled: the resident has it from
-// then on, as a loop may be busy for long, or end. It's the loop's again when nothing is expected and a task sends something.
+// The role is the loop's (looped) only while each segment on the list is one of its tasks'. When
+// another party joins, a goroutine, another loop, the driver itself, or when a task stops waiting,
+// the role is recalled: the resident has it from then on, as a loop may be busy for long, or end.
+// It's the loop's again when nothing is expected and a task sends something.
 //
-// In a loop with a virtual clock, or one that chooses what is next, the resident reads: such a loop waits for what is under way
-// in ways of its own, and takes answers in the order of the requests.
+// In a loop with a virtual clock, or one that chooses what is next, the resident reads: such a loop
+// waits for what is under way in ways of its own, and takes answers in the order of the requests.
 
 // A place is a connection in a loop that reads it, or has read it last.
 type place struct {
@@ -24,8 +26,8 @@ type place struct {
 	polled *loop.Polled
 }
 
-// readBy sees to it that there is a reader, if something is expected: the loop, if it can be. The loop is that of the caller,
-// or nil. It needs the mutex.
+// readBy sees to it that there is a reader, if something is expected: the loop, if it can be. The
+// loop is that of the caller, or nil. It needs the mutex.
 func (c *conn) readBy(l *loop.Loop) {
 	switch {
 	case c.sent.len() == 0 || c.dead != nil:
@@ -37,8 +39,8 @@ func (c *conn) readBy(l *loop.Loop) {
 	}
 }
 
-// enter gives the role to the loop, which must be the caller's, and reports whether it could. It needs the mutex, and nobody
-// must have the role but the caller.
+// enter gives the role to the loop, which must be the caller's, and reports whether it could. It
+// needs the mutex, and only the caller may have the role.
 func (c *conn) enter(l *loop.Loop) bool {
 	if c.failed != nil || c.line.forced || l.Virtual() || l.Chooser() != nil || !c.settleIn(l) {
 		return false
@@ -49,11 +51,12 @@ func (c *conn) enter(l *loop.Loop) bool {
 		}
 	}
 	c.role, c.until, c.recalled = looped, nil, false
-	c.waits.Store(true) // until the loop reads, nobody can rely on its writing
+	c.waits.Store(true) // until the loop reads, its writing can't be relied on
 	return true
 }
 
-// enterOrPass gives the role, which a sleeping loop has had, to the same loop that is awake, or away.
+// enterOrPass gives the role, which a sleeping loop has had, to the same loop that is awake, or
+// away.
 func (c *conn) enterOrPass(l *loop.Loop) {
 	c.mu.Lock()
 	entered := c.enter(l)
@@ -89,24 +92,25 @@ func (c *conn) settleIn(l *loop.Loop) bool {
 	return true
 }
 
-// leaveLoop takes the connection from the loop that has read it, before its descriptor is closed, or because others use it now
-// and what comes would wake that loop in vain. Any goroutine may call it.
+// leaveLoop takes the connection from the loop that has read it, before its descriptor is closed,
+// or because others use it now and what comes would wake that loop in vain. Any goroutine may call
+// it.
 func (c *conn) leaveLoop() {
 	if p := c.place.Swap(nil); p != nil {
 		p.polled.Remove()
 	}
 }
 
-// joinedBy takes the role from a loop that has it, if that isn't l, which may be nil: another party waits for what comes. It needs
-// the mutex.
+// joinedBy takes the role from a loop that has it, if that isn't l, which may be nil: another party
+// waits for what comes. It needs the mutex.
 func (c *conn) joinedBy(l *loop.Loop) {
 	if p := c.place.Load(); c.role == looped && (p == nil || p.loop != l) {
 		c.takeFromLoop()
 	}
 }
 
-// takeFromLoop takes the role from a loop, if a loop has it. If that is reading just now it passes the role on when it has done so.
-// It needs the mutex.
+// takeFromLoop takes the role from a loop, if a loop has it. If that is reading just now it passes
+// the role on when it has done so. It needs the mutex.
 func (c *conn) takeFromLoop() {
 	switch {
 	case c.role != looped:
@@ -161,7 +165,8 @@ func (c *conn) takeAll() error {
 	}
 }
 
-// errHook says that a message is for a function of the application, which isn't called in a loop: it may block, or end its goroutine.
+// errHook says that a message is for a function of the application, which isn't called in a loop:
+// it may block, or end its goroutine.
 var errHook = errors.New("pg: a hook is to be called")
 
 // calls reports whether a message of this kind makes the reader call a function of the application.

@@ -171,7 +171,8 @@ func TestTheReadingRolePassesOnWhenAnotherPartyJoins(t *testing.T) {
 	}
 }
 
-// finishWhile lets the server answer, and has the loop stand still until the one who has joined has its answer.
+// finishWhile lets the server answer, and has the loop stand still until the one who has joined has
+// its answer.
 func (h *locked) finishWhile(t *testing.T, ctx context.Context, joined <-chan error) {
 	t.Helper()
 	h.unlock[0]()
@@ -243,7 +244,8 @@ func TestHooksAreNotCalledInALoop(t *testing.T) {
 	require.False(t, <-inLoop)
 }
 
-// Answers that have come at the same time resume their tasks in one tick, and what these send is one write for each connection.
+// Answers that have come at the same time resume their tasks in one tick, and what these send is
+// one write for each connection.
 func TestAnswersThatCameTogetherAreOneTickAndOneWrite(t *testing.T) {
 	const n = 5
 	for name, lane := range map[string]bool{"on a lane": true, "on a session each": false} {
@@ -310,7 +312,8 @@ func TestAnswersThatCameTogetherAreOneTickAndOneWrite(t *testing.T) {
 	}
 }
 
-// awaitAnswers blocks until so many answers can be read from the scheduler's only connection. It doesn't read them.
+// awaitAnswers blocks until so many answers can be read from the scheduler's only connection. It
+// doesn't read them.
 func awaitAnswers(t *testing.T, s *line, n int) {
 	t.Helper()
 	buf := make([]byte, 64<<10)
@@ -361,7 +364,8 @@ func TestWithAVirtualClockOrASeedTheResidentReads(t *testing.T) {
 	}
 }
 
-// A result that is much larger than what a loop reads at once doesn't keep the others waiting, and comes whole.
+// A result that is much larger than what a loop reads at once doesn't keep the others waiting, and
+// comes whole.
 func TestALargeResultInALoop(t *testing.T) {
 	inALoop(t, "&pool_lanes=2", func(ctx context.Context, db *DB) {
 		g := repaint.NewGroup(ctx)

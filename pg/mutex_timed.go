@@ -28,7 +28,8 @@ func (m *mutex) Unlock() {
 	m.mu.Unlock()
 }
 
-// interruption is for how long nothing holds the mutex by itself: the system had given the processor to another process.
+// interruption is for how long nothing holds the mutex by itself: the system had given the
+// processor to another process.
 const interruption = 500 * time.Microsecond
 
 // times returns the figures so far, without what looking at the clock takes.
@@ -38,8 +39,8 @@ func (m *mutex) times() (locks int64, held time.Duration) {
 	return m.locks, m.held - time.Duration(m.locks)*clockTime
 }
 
-// clockTime is what a look at the clock adds to the time that a mutex is held: the least of many tries, as others may have had
-// the processor during some.
+// clockTime is what a look at the clock adds to the time that a mutex is held: the least of many
+// tries, as others may have had the processor during some.
 var clockTime = func() time.Duration {
 	const n = 1000
 	least := time.Hour

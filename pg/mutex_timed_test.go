@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// BenchmarkMutex tells for how long a point select holds the mutex of all lanes, and so how many of them that allows a second,
-// on however many processors:
+// BenchmarkMutex tells for how long a point select holds the mutex of all lanes, and so how many of
+// them that allows a second, on however many processors:
 //
 //	go test -tags mutextimes -run '^$' -bench Mutex ./pg
 func BenchmarkMutex(b *testing.B) {

@@ -111,7 +111,7 @@ func (p *pool) noteWait(took int64) {
 	p.waited += time.Duration(took)
 }
 
-// giveUp is for one who waits no longer.
+// giveUp is for a caller that waits no longer.
 func (p *pool) giveUp(w *loop.Promise[*owned], why error) {
 	if w.Future().Cancel(why); w.Future().Err() == nil { // it had come all the same
 		if s, _ := w.Future().Result(); s != nil {
@@ -167,7 +167,7 @@ func (p *pool) connect() bool {
 	return false
 }
 
-// open connects, after a pause if the last attempt failed, for whoever waits longest by then. If it
+// open connects, after a pause if the last attempt failed, for the caller that waits longest by then. If it
 // fails, that one has waited in vain; and so have all if there is no connection, and none on its
 // way.
 func (p *pool) open(wait time.Duration, generation int) {
@@ -236,7 +236,7 @@ func (p *pool) shift() *loop.Promise[*owned] {
 	return w
 }
 
-// deliver gives a connection that is ready to whoever waits longest, or makes it idle. One that is
+// deliver gives a connection that is ready to the caller that waits longest, or makes it idle. One that is
 // outworn is closed instead.
 func (p *pool) deliver(s *owned) {
 	if !p.pass(s) {
@@ -312,7 +312,7 @@ func (p *pool) recycle(own *lease, thorough bool) {
 	})
 }
 
-// back delivers a connection that nobody owns, if it is clean, and closes it otherwise.
+// back delivers a connection without an owner, if it is clean, and closes it otherwise.
 func (p *pool) back(s *owned, clean bool) {
 	s.mu.Lock()
 	private := s.private

@@ -62,7 +62,7 @@ func (c *conn) Read(p []byte) (int, error) {
 // passOn gives the reading role away. It needs the mutex. Who reads the rows of a stream keeps it
 // until then.
 func (c *conn) passOn() {
-	c.waits.Store(true) // until somebody reads, nobody can rely on the reader's writing
+	c.waits.Store(true) // until there is a reader, its writing can't be relied on
 	if g := c.until; g != nil && g.stream != nil && g.state == stateSent && !g.abandoned.Load() && c.failed == nil && !c.line.forced {
 		c.parked = true
 		return
@@ -82,7 +82,8 @@ func (c *conn) passOn() {
 	c.arm()
 }
 
-// unpark gives the role of one who holds it without reading, or of a loop, to the resident. It needs the mutex.
+// unpark gives the role of one who holds it without reading, or of a loop, to the resident. It
+// needs the mutex.
 func (c *conn) unpark() {
 	if c.parked {
 		c.parked = false

@@ -54,7 +54,7 @@ func (s *rowStore) recycle() {
 	*s = rowStore{}
 }
 
-// An arrivingRow is a row in the memory of whoever reads the connection: the body of a DataRow, or
+// An arrivingRow is a row in the memory of the connection's reader: the body of a DataRow, or
 // a value alone.
 type arrivingRow struct {
 	bytes []byte

@@ -23,8 +23,8 @@ import (
 //	sent       on a connection's list; the bytes in its buffer or gone   under the line's mutex
 //	finished   off all lists; the outcome is there                       nobody; the waiter reads it
 //
-// While it is sent, its answer (cur, the steps' answers, failure) belongs to whoever reads the
-// connection. From then on it belongs to the waiter, who has been told; or to nobody if the waiter
+// While it is sent, its answer (cur, the steps' answers, failure) belongs to the connection's
+// reader. From then on it belongs to the waiter, which has been told; or to none if the waiter
 // has gone, which is when abandoned is set.
 type segment struct {
 	lease *lease // of who sends it
@@ -34,7 +34,7 @@ type segment struct {
 	simple    string // if not empty, this is a Query message, and there is one step for all its results
 	steps     []step
 	hidden    int16                           // so many steps stand before what the caller asked for, and have no effect of their own
-	discard   bool                            // nobody wants the rows
+	discard   bool                            // the rows aren't wanted
 	noRepeat  bool                            // one of its steps can commit by itself; see mayLast
 	harmless  bool                            // has no effect, so it may be repeated whatever happened
 	commits   bool                            // ends a transaction
@@ -64,7 +64,7 @@ type segment struct {
 	start, end uint64 // its place in all that was ever put into the connection's buffer
 	since      int64  // when it was queued; or sent, if it measures the round trip. On the clock of nanotime
 
-	abandoned atomic.Bool // nobody waits
+	abandoned atomic.Bool // the caller waits no longer
 
 	// The answer.
 	again   bool // it certainly had no effect, and the reason has been taken note of: send it again
@@ -95,14 +95,14 @@ const (
 	stateFinished
 )
 
-// A taskPromise is for a task, which waits for the segment and does nothing else. It is apart from the segment so that a plain
-// goroutine's segment is as small as it can be.
+// A taskPromise is for a task, which waits for the segment and does nothing else. It is apart from
+// the segment so that a plain goroutine's segment is as small as it can be.
 type taskPromise struct {
 	loop.Promise[struct{}]
 	loop *loop.Loop
 }
 
-// waitsIn returns the loop whose task waits, nil if that is somebody else.
+// waitsIn returns the loop whose task waits, nil if a goroutine waits.
 func (g *segment) waitsIn() *loop.Loop {
 	if g.promise == nil {
 		return nil
@@ -303,16 +303,16 @@ func tagOf(b []byte) pgconn.CommandTag {
 	return pgconn.NewCommandTag(string(b))
 }
 
-// keep takes a row, as far as anybody wants it.
+// keep takes a row, as far as it is wanted.
 func (g *segment) keep(st *step, row arrivingRow) {
 	switch {
 	case g.stream != nil:
-		if g.cur == len(g.steps)-1 { // what is before it has rows that nobody has asked for
+		if g.cur == len(g.steps)-1 { // what is before it has rows that no caller has asked for
 			g.stream.add(row)
 		}
 	case g.discard || g.abandoned.Load():
 	case g.tooLarge(row):
-		st.rows = rowStore{} // nobody will see them
+		st.rows = rowStore{} // no caller will see them
 	default:
 		st.rows.add(row)
 	}

@@ -108,7 +108,7 @@ func (s *Session) start(ctx context.Context, q *query) error {
 		if err := tx.start(ctx, q); err != nil && !errors.Is(err, pgx.ErrTxClosed) {
 			return err
 		}
-		q.inTx = false // nobody can say: it may end before the query is sent
+		q.inTx = false // it can't be known: it may end before the query is sent
 	}
 	return nil
 }

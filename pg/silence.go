@@ -13,7 +13,7 @@ import (
 // heard of what is owed to the driver itself:
 //
 //	an abandoned statement                 the server was asked to cancel it
-//	rolling back, resetting, closing       nobody else is waited for
+//	rolling back, resetting, closing       no other caller is waited for
 //	a sign of life                         asked for when another connection has become suspicious
 //
 // Whoever waits for something else on that connection gets a LostError.

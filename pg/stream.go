@@ -14,7 +14,7 @@ import (
 )
 
 // Stream runs a statement and returns its rows as they come, in bounded memory, however many there
-// are: the server waits while nobody reads them. It takes a session, which the rows own until they
+// are: the server waits while they aren't read. It takes a session, which the rows own until they
 // have been read to the end or are closed. So they must be; then what is left is cancelled. An
 // error before the first row is Stream's, a later one that of the rows.
 //
@@ -60,7 +60,7 @@ func (s executor) streamRows(ctx context.Context, q *query, release func(), run 
 	r.db, r.q, r.stream = s.db, q, st
 	killed := true
 	defer func() {
-		if killed { // its greenlet is being unwound, so nobody will close the rows
+		if killed { // its greenlet is being unwound, so it won't close the rows
 			st.close()
 		}
 	}()
@@ -109,7 +109,7 @@ func (r *Rows) nextOfStream() bool {
 //
 //	open      rows come, and are read
 //	finished  all have come, or an error; the segment's outcome belongs to who reads the rows
-//	closed    nobody reads any more; what still comes is thrown away
+//	closed    the rows aren't read any more; what still comes is thrown away
 type stream struct {
 	line    *owned
 	g       *segment
@@ -144,7 +144,7 @@ var errEvicted = fmt.Errorf("%w: the session or transaction was ended before the
 
 var errOccupied = fmt.Errorf("%w: a stream or COPY is open on it, which must be read to the end or closed before", ErrInUse)
 
-// delivered reports whether a row has come, so that the statement can't be repeated without anybody
+// delivered reports whether a row has come, so that the statement can't be repeated without the caller
 // noticing.
 func (st *stream) delivered() bool { return st != nil && st.any.Load() }
 
@@ -166,7 +166,7 @@ func (st *stream) add(row arrivingRow) {
 	st.any.Store(true)
 }
 
-// memory returns a piece of memory for the next rows, nil if nobody wants them.
+// memory returns a piece of memory for the next rows, nil if they aren't wanted.
 func (st *stream) memory(size int) []byte {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -202,7 +202,7 @@ func (st *stream) publish() {
 	}
 }
 
-// takeBack goes on with the piece that was published last if nobody has taken it and there is room
+// takeBack goes on with the piece that was published last if it hasn't been taken and there is room
 // in it: where rows come slowly, pieces would fill the window that are almost empty.
 func (st *stream) takeBack() {
 	st.mu.Lock()
@@ -305,7 +305,7 @@ func (st *stream) next() (rowStore, error) {
 // wait returns when there are rows, or the segment is finished, or with an error when the context
 // ends.
 //
-// In a plain goroutine the caller reads the connection itself, if nobody else does. Otherwise the
+// In a plain goroutine the caller reads the connection itself, if it has no other reader. Otherwise the
 // resident reads ahead.
 func (st *stream) wait() error {
 	if c := st.takeRole(); c != nil {
@@ -402,7 +402,7 @@ func (st *stream) close() {
 	}
 }
 
-// evict says that nobody reads any more. If the statement is still being executed it is cancelled;
+// evict says that the rows aren't read any more. If the statement is still being executed it is cancelled;
 // in a transaction it goes on, since a cancel would end the transaction, unless the context has
 // ended.
 func (st *stream) evict() {

@@ -48,7 +48,7 @@ func (s *lease) doBlocking(ctx context.Context, g *segment) error {
 	}
 	if read != nil {
 		read.leaveLoop()
-		// The shortest way: nobody else is reading, so this goroutine reads its answer itself.
+		// The shortest way: there is no other reader, so this goroutine reads its answer itself.
 		read.readFor(ctx, g)
 		s.mu.Lock()
 		finished := g.state == stateFinished
@@ -141,7 +141,7 @@ func (s *line) submitAll(l *loop.Loop, list []*segment) {
 	}
 }
 
-// fire submits a statement that nobody waits for, and calls then, not in the caller's stack.
+// fire submits a statement without a waiter, and calls then, not in the caller's stack.
 func (s *lease) fire(g *segment, then func(error)) {
 	s.ask(g, func(_ string, err error) { then(err) })
 }

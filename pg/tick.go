@@ -9,10 +9,10 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A collector has what was submitted in a tick of a loop. It is there while anybody in the loop
+// A collector has what was submitted in a tick of a loop. It is there while any task in the loop
 // waits for something.
 //
-// If it's one alone who waits, and the loop has nothing else to do, the loop reads the connection
+// If one task alone waits, and the loop has nothing else to do, the loop reads the connection
 // itself instead of sleeping until the resident reader wakes it: the collector is its loop.Sleeper.
 type collector struct {
 	db   *DB
@@ -24,14 +24,14 @@ type collector struct {
 	waiting int
 	flushes bool // it will be run at the end of the tick
 
-	// What the loop reads. It changes only while the loop is awake, when nobody interrupts it.
+	// What the loop reads. It changes only while the loop is awake, and isn't interrupted.
 	conn  *conn
 	until *segment
 	woken atomic.Bool // by Interrupt
 }
 
 // collect adds a segment to those that are submitted at the end of the loop's tick. It is called
-// from the loop. The collector's leave must be called when nobody waits for the segment any more.
+// from the loop. The collector's leave must be called when no task waits for the segment any more.
 func (db *DB) collect(l *loop.Loop, g *segment) *collector {
 	g.state = stateCollected
 	db.mu.Lock()
@@ -60,7 +60,7 @@ func (db *DB) collect(l *loop.Loop, g *segment) *collector {
 	return k
 }
 
-// leave is called from the loop when somebody no longer waits. With the last one the collector
+// leave is called from the loop when a task no longer waits. With the last one the collector
 // goes, too.
 func (k *collector) leave() {
 	if k.waiting--; k.waiting > 0 {
@@ -97,9 +97,9 @@ func (db *DB) flush(l *loop.Loop, s *owned) {
 	s.submitAll(l, now)
 }
 
-// ownedAtOnce is how many segments for sessions wait for the tick's end. Each has a connection for itself, as a rule, so there is no
-// write to be saved. If all of many waited, the servers would have nothing to do while the loop is at the tick, and the loop
-// nothing while they are at work.
+// ownedAtOnce is how many segments for sessions wait for the tick's end. Each has a connection for
+// itself, as a rule, so there is no write to be saved. If all of many waited, the servers would
+// have nothing to do while the loop is at the tick, and the loop nothing while they are at work.
 const ownedAtOnce = 4
 
 // sendOwned submits what was collected for sessions.
@@ -163,7 +163,7 @@ func (k *collector) submitOne(g *segment) {
 		to.write(buf)
 	}
 	if read == nil {
-		return // somebody else does, or will
+		return // another reader does, or will
 	}
 	k.conn, k.until = read, g
 	k.woken.Store(false)
@@ -188,7 +188,7 @@ func (k *collector) Sleep(d time.Duration) {
 // untilInterrupted is a time for which no deadline is worth its while.
 const untilInterrupted = time.Hour
 
-// awake has the loop stop reading whatever interrupts it: its own timer, somebody who wakes it, or
+// awake has the loop stop reading whatever interrupts it: its own timer, a goroutine that wakes it, or
 // a reader before it.
 type awake struct{ loop *loop.Loop }
 

@@ -34,7 +34,7 @@ type tunnel struct {
 	failed   error      // why nothing will any more
 	buf      []byte     // what has come, and hasn't been read
 	deadline time.Time
-	timer    *time.Timer // wakes who waits, at the deadline
+	timer    *time.Timer // wakes the waiters at the deadline
 
 	// Who reads, and who writes: pgconn reads in another goroutine while a write takes long.
 	reads, writes *loop.Promise[struct{}]
@@ -46,7 +46,7 @@ type tunnel struct {
 	ready  bool   // nothing but what comes unasked has come since the last one
 	status byte   // that it has told
 
-	room chan struct{} // has room for one; wakes who waits for room, to look again
+	room chan struct{} // has room for one; wakes the writer that waits for room
 }
 
 // tunnelWindow is how many bytes may wait to be read, or to be written, before the other side
@@ -116,7 +116,7 @@ func (t *tunnel) wake() {
 	t.poke()
 }
 
-// wrote has who waits for room to write look again.
+// wrote makes the writer that waits for room look again.
 func (t *tunnel) wrote() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

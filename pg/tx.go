@@ -40,7 +40,7 @@ type Tx struct {
 
 	mu    sync.Mutex // held for moments; the line's may be taken inside
 	state txState
-	first *loop.Promise[struct{}] // done when the starting state ends; nil if nobody waits for that
+	first *loop.Promise[struct{}] // done when the starting state ends; nil without a waiter
 }
 
 type txState uint8

@@ -11,7 +11,7 @@ import (
 const spareMost = 64 << 10
 
 // startWrite takes the buffer, for the caller to give it to write. It returns nil if there is
-// nothing to write, or if somebody else will write it: who is writing now, or the reader, if it is
+// nothing to write, or if another will write it: the present writer, or the reader, if it is
 // about to. It needs the mutex.
 func (c *conn) startWrite() []byte {
 	if c.role != nobody && !c.waits.Load() {

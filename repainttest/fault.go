@@ -18,8 +18,8 @@ type Fault string
 const (
 	// LostBefore: the connection is lost before the server has got the statement.
 	LostBefore Fault = "before"
-	// LostAfter: the connection is lost after the server has executed the statement, and before the answer. After a commit the program can't
-	// know what has become of it.
+	// LostAfter: the connection is lost after the server has executed the statement, and before the
+	// answer. After a commit the program can't know what has become of it.
 	LostAfter Fault = "after"
 	// SerializationFailure: the database ends the transaction, because it can't be serialized.
 	SerializationFailure Fault = "serialization"
@@ -34,11 +34,12 @@ const (
 // slowTime is how long a slow answer takes.
 const slowTime = time.Hour
 
-// Faults has the schedules decide, too, which statement meets with one of the faults: in each schedule one at most, or as
-// many as [FaultLimit] says. Without kinds it is all of them.
+// Faults has the schedules decide, too, which statement meets with one of the faults: in each
+// schedule one at most, or as many as [FaultLimit] says. Without kinds it is all of them.
 //
-// In the text of a schedule "1!after" is a step of task 1 whose statement meets with LostAfter. SQLite has no network and
-// detects no deadlocks: of the faults it knows Slow and Cancelled. In the main function there is no Cancelled.
+// In the text of a schedule "1!after" is a step of task 1 whose statement meets with LostAfter.
+// SQLite has no network and detects no deadlocks: of the faults it knows Slow and Cancelled. In the
+// main function there is no Cancelled.
 func Faults(kinds ...Fault) Option {
 	if len(kinds) == 0 {
 		kinds = []Fault{LostBefore, LostAfter, SerializationFailure, Deadlock, Slow, Cancelled}
@@ -52,7 +53,8 @@ func FaultLimit(n int) Option { return setting(func(s *settings) { s.faultLimit 
 // faultMark stands between a task and the fault that its statement meets with.
 const faultMark = "!"
 
-// withFaults returns the alternatives, and those tasks once more, for each fault, that are to send a statement.
+// withFaults returns the alternatives, and those tasks once more, for each fault, that are to send
+// a statement.
 func (r *recorder) withFaults(all []string) []string {
 	if len(r.faults) == 0 || r.faulty >= r.faultLimit {
 		return all
@@ -117,7 +119,8 @@ func (r *recorder) meets(task string, f Fault, s explore.Statement, do func(ctx 
 	return nil
 }
 
-// delay has a slow answer take its time. If the context ends before it comes, it is lost with the connection.
+// delay has a slow answer take its time. If the context ends before it comes, it is lost with the
+// connection.
 func (c *call) delay(ctx context.Context) {
 	err := repaint.Sleep(ctx, slowTime)
 	if err == nil {
@@ -132,7 +135,8 @@ func (c *call) delay(ctx context.Context) {
 // goneTime is how long a server may take to notice that a connection is lost.
 const goneTime = 10 * time.Second
 
-// sever loses the connection of a statement, and waits until the server has noticed, because until then it has the locks.
+// sever loses the connection of a statement, and waits until the server has noticed, because until
+// then it has the locks.
 func (r *recorder) sever(s explore.Statement) {
 	s.Break()
 	if s.Server == nil {

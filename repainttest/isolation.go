@@ -26,14 +26,17 @@ type IsolationResult struct {
 	Aborted   int // schedules in which a transaction was
 }
 
-// Isolations runs the same test at each of the levels, in up to n orders of the tasks' steps, and logs a table of what came of
-// it. Without levels these are read committed, repeatable read and serializable.
+// Isolations runs the same test at each of the levels, in up to n orders of the tasks' steps, and
+// logs a table of what came of it. Without levels these are read committed, repeatable read and
+// serializable.
 //
-// The orders are those of the steps, not of what becomes of them: with two transactions of four statements there are always 70. A
-// task whose turn it is while it waits for a lock makes that step as soon as it can. So the levels can be compared.
-// If there are more than n orders, n of them are drawn by chance.
+// The orders are those of the steps, not of what becomes of them: with two transactions of four
+// statements there are always 70. A task whose turn it is while it waits for a lock makes that step
+// as soon as it can. So the levels can be compared. If there are more than n orders, n of them are
+// drawn by chance.
 //
-// main runs the transactions at the given level as tasks, checks, and sets the Outcome. A failure of t ends all.
+// main runs the transactions at the given level as tasks, checks, and sets the Outcome. A failure
+// of t ends all.
 func Isolations(t *testing.T, n int, main func(t *testing.T, ctx context.Context, level sql.IsolationLevel, o *Outcome), levels ...sql.IsolationLevel) []IsolationResult {
 	t.Helper()
 	if len(levels) == 0 {
@@ -79,8 +82,8 @@ func (s *sweep) run(n int) IsolationResult {
 	return s.sum
 }
 
-// steps returns the steps of all tasks, sorted: of each as many as it makes at most when it comes first, or after others that
-// aren't interrupted.
+// steps returns the steps of all tasks, sorted: of each as many as it makes at most when it comes
+// first, or after others that aren't interrupted.
 func (s *sweep) steps() []string {
 	most := map[string]int{}
 	count := func(first string) {
@@ -144,8 +147,8 @@ func table(all []IsolationResult) string {
 	return b.String()
 }
 
-// orders returns how many orders of the steps there are, where those of one task keep theirs; -1 if they are too many to count.
-// The steps are sorted.
+// orders returns how many orders of the steps there are, where those of one task keep theirs; -1 if
+// they are too many to count. The steps are sorted.
 func orders(steps []string) int {
 	const most = 1 << 40
 	all := 1
@@ -182,7 +185,8 @@ func nextPermutation(all []string) bool {
 	return true
 }
 
-// inOrder has the tasks make their steps in an order. A task that can't when it's its turn does as soon as it can.
+// inOrder has the tasks make their steps in an order. A task that can't when it's its turn does as
+// soon as it can.
 type inOrder struct {
 	order []string
 	first string // makes all its steps before the order begins; or ""

@@ -85,8 +85,8 @@ func (r *recorder) picture(most int) string {
 	return b.String()
 }
 
-// goesWithoutSaying reports whether a row needn't be shown where there is little room: a task begins before any step, or the
-// main function does nothing but wait for its tasks and end.
+// goesWithoutSaying reports whether a row needn't be shown where there is little room: a task
+// begins before any step, or the main function does nothing but wait for its tasks and end.
 func (r *recorder) goesWithoutSaying(row row) bool {
 	if row.task != explore.Main {
 		return row.number == "" && row.text == "begins"

@@ -260,7 +260,7 @@ func (r *recorder) untilStable() {
 	}
 }
 
-// guessed says what follows if it can't be asked who waits.
+// guessed says what follows if the database can't say which sessions wait.
 const guessed = "So 200 ms without an answer are taken for a wait for a lock, and schedules may not repeat"
 
 // stuck reports whether all of the calls wait for locks that only further steps can set free.

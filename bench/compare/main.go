@@ -1,8 +1,10 @@
-// Compare runs the workloads of bench/loop and those of bench/peers, in turns, and prints the medians as a Markdown table.
+// Compare runs the workloads of bench/loop and those of bench/peers, in turns, and prints the
+// medians as a Markdown table.
 //
 //	cd bench && go run ./compare
 //
-// The peers in Python need Debian's packages python3, python3-sqlalchemy and python3-gevent. What is missing is said, and left out.
+// The peers in Python need Debian's packages python3, python3-sqlalchemy and python3-gevent. What
+// is missing is said, and left out.
 package main
 
 import (
@@ -128,7 +130,7 @@ func compare(out, progress io.Writer, rounds int, length time.Duration, python s
 			}
 			notes = append(notes, read(&f, c.name, string(text))...)
 		}
-		slices.Reverse(contestants) // so that nobody always comes after the same one
+		slices.Reverse(contestants) // so that no contestant always comes after the same one
 	}
 	slices.Sort(notes)
 	table(out, &f, slices.Compact(notes), missing, rounds)

@@ -40,7 +40,8 @@ type place struct {
 	remove func() error
 }
 
-// A kind is a database of its kind. open makes a place that has all tables, or says how to make them.
+// A kind is a database of its kind. open makes a place that has all tables, or says how to make
+// them.
 type kind struct {
 	name string
 	open func() (*place, error)
@@ -103,7 +104,8 @@ var mariaSchema = []string{
 
 var memories atomic.Int64
 
-// openMemory makes one that all connections of a pool would see; but a second one that writes would fail at once, where it has to wait.
+// openMemory makes one that all connections of a pool would see; but a second one that writes would
+// fail at once, where it has to wait.
 func openMemory() (*place, error) {
 	dsn := fmt.Sprintf("file:/bench-%d?vfs=memdb&_pragma=foreign_keys(1)", memories.Add(1))
 	return &place{
@@ -113,7 +115,8 @@ func openMemory() (*place, error) {
 	}, nil
 }
 
-// openFile makes a file with the settings that package sqlite has, but for synchronous: it isn't the disk that is measured.
+// openFile makes a file with the settings that package sqlite has, but for synchronous: it isn't
+// the disk that is measured.
 func openFile() (*place, error) {
 	dir, err := os.MkdirTemp("", "repaint-bench-")
 	if err != nil {

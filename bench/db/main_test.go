@@ -25,7 +25,8 @@ var (
 	found      = sync.OnceValues(contestants) // looking for Python takes a while
 )
 
-// Every workload gives the right answers with every contestant on every database, and its table has a row for each that takes part.
+// Every workload gives the right answers with every contestant on every database, and its table has
+// a row for each that takes part.
 func TestEveryContestantDoesEveryWorkload(t *testing.T) {
 	all, missing := found()
 	p := comparison{

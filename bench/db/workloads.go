@@ -5,7 +5,8 @@ import (
 	"fmt"
 )
 
-// A side is a library on a driver, and how it is used there. Its methods may be called by all callers at once; i is another number each time.
+// A side is a library on a driver, and how it is used there. Its methods may be called by all
+// callers at once; i is another number each time.
 type side interface {
 	// point reads a row by its key.
 	point(ctx context.Context, i int) error
@@ -27,7 +28,8 @@ type workload struct {
 	name    string
 	callers []int
 	do      func(s side, ctx context.Context, i int) error
-	// byCall has the contestants make single calls in turns, instead of each for a while: for small differences.
+	// byCall has the contestants make single calls in turns, instead of each for a while: for small
+	// differences.
 	byCall bool
 	empty  bool   // the table bulk before each round
 	python string // what peer.py calls it

@@ -1,11 +1,13 @@
-// Doors compares the same code on repaint and on pgx, in turns: the stores of module compat, which are programs for GORM, bun, sqlx, ent and sqlc. It prints a table of
-// medians for each case, and whether the goals are met.
+// Doors compares the same code on repaint and on pgx, in turns: the stores of module compat, which
+// are programs for GORM, bun, sqlx, ent and sqlc. It prints a table of medians for each case, and
+// whether the goals are met.
 //
 //	cd bench/doors && go run . -goals              everything that goals are about: some 2 minutes
 //	cd bench/doors && go run . -only 'gorm.*256'   the cases whose name matches this regular expression
 //
-// It starts a private PostgreSQL from the system's binaries. Each side may have 16 connections: on repaint 4 lanes and 12 sessions. The network is the loopback, and the same
-// with half a millisecond more in each direction.
+// It starts a private PostgreSQL from the system's binaries. Each side may have 16 connections: on
+// repaint 4 lanes and 12 sessions. The network is the loopback, and the same with half a
+// millisecond more in each direction.
 package main
 
 import (

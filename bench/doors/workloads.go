@@ -14,7 +14,8 @@ import (
 type library struct {
 	name string
 	open func(compat.Doors) (compat.Store, error)
-	// inline says that it writes arguments into the text, so that there are as many texts as calls. It runs without prepared statements.
+	// inline says that it writes arguments into the text, so that there are as many texts as calls.
+	// It runs without prepared statements.
 	inline bool
 }
 

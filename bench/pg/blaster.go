@@ -15,15 +15,17 @@ import (
 	"github.com/seed1239206e/repaint/bench/internal/measure"
 )
 
-// A blast is a statement for the blaster, with arguments for its i-th use, and how many rows it must give.
+// A blast is a statement for the blaster, with arguments for its i-th use, and how many rows it
+// must give.
 type blast struct {
 	text string
 	args func(i int) []int
 	rows int
 }
 
-// blaster writes messages that it has encoded before, and counts the answers without looking into them, over plain connections: what is left is the
-// server's time, and the kernel's. So it is the limit for any driver.
+// blaster writes messages that it has encoded before, and counts the answers without looking into
+// them, over plain connections: what is left is the server's time, and the kernel's. So it is the
+// limit for any driver.
 type blaster struct {
 	blast
 	conns []*blastConn
@@ -32,7 +34,8 @@ type blaster struct {
 // variants is how many different arguments are encoded beforehand.
 const variants = 1000
 
-// openBlaster opens connections that together have as many statements under way as there are callers.
+// openBlaster opens connections that together have as many statements under way as there are
+// callers.
 func openBlaster(ctx context.Context, url string, b blast, callers, connections int) (*blaster, error) {
 	bl := &blaster{blast: b}
 	for k := range connections {
@@ -95,7 +98,8 @@ func (bl *blaster) close(context.Context) error {
 	return errors.Join(errs...)
 }
 
-// A blastConn is a connection with up to window statements under way. They are written in bursts of half as many.
+// A blastConn is a connection with up to window statements under way. They are written in bursts of
+// half as many.
 type blastConn struct {
 	net     net.Conn
 	window  int
@@ -143,7 +147,8 @@ func openBlastConn(ctx context.Context, url string, b blast, window int) (*blast
 	return c, nil
 }
 
-// encode returns the messages that execute the statement with integers, and ask for results in binary.
+// encode returns the messages that execute the statement with integers, and ask for results in
+// binary.
 func encode(args []int) ([]byte, error) {
 	bind := &pgproto3.Bind{PreparedStatement: "blast", ParameterFormatCodes: []int16{1}, ResultFormatCodes: []int16{1}}
 	for _, a := range args {
@@ -159,7 +164,8 @@ func encode(args []int) ([]byte, error) {
 	return text, nil
 }
 
-// run writes and reads until the time has come and everything is answered. One statement is executed at least.
+// run writes and reads until the time has come and everything is answered. One statement is
+// executed at least.
 func (c *blastConn) run(ctx context.Context, until time.Time) error {
 	c.calls, c.rows, c.commands = c.calls[:0], 0, 0
 	deadline, ok := ctx.Deadline()
@@ -183,7 +189,8 @@ func (c *blastConn) run(ctx context.Context, until time.Time) error {
 	}
 }
 
-// burst fills the window, if it is half empty. What it writes is small enough for the sockets' buffers, so that it can't wait for the server to be read from.
+// burst fills the window, if it is half empty. What it writes is small enough for the sockets'
+// buffers, so that it can't wait for the server to be read from.
 func (c *blastConn) burst(now time.Time) error {
 	if c.flying > c.window/2 {
 		return nil

@@ -18,7 +18,8 @@ import (
 // A contestant is a driver, and how its callers run, or another client.
 type contestant struct {
 	name string
-	// takesPart says whether it can do the workload with so many callers, and whether that is worth the time.
+	// takesPart says whether it can do the workload with so many callers, and whether that is worth
+	// the time.
 	takesPart func(w workload, callers int) bool
 	// open opens it for one case, in which it is then measured in each round.
 	open func(ctx context.Context, server testserver.Target, w workload, callers int) (entrant, error)
@@ -162,7 +163,8 @@ func bencher(program string, unit int) func(context.Context, testserver.Target, 
 //go:embed peer.py
 var peer string
 
-// A scripted peer is a process that is told what to do. In each round it opens a pool, of a connection for each caller, 16 at most.
+// A scripted peer is a process that is told what to do. In each round it opens a pool, of a
+// connection for each caller, 16 at most.
 type scripted struct {
 	process  *python.Process
 	question question

@@ -30,7 +30,8 @@ func smoke() comparison {
 	return comparison{p, slices.Clone(workloads), []time.Duration{100 * time.Microsecond}}
 }
 
-// Every workload gives the right answers with every contestant, and its table has a row for each that takes part.
+// Every workload gives the right answers with every contestant, and its table has a row for each
+// that takes part.
 func TestEveryContestantDoesEveryWorkload(t *testing.T) {
 	all, missing := found()
 	p := smoke()
@@ -63,7 +64,8 @@ func TestEveryContestantDoesEveryWorkload(t *testing.T) {
 	plan.Present(t, missing) // the others have passed
 }
 
-// Every case that a goal is about can be measured, and every contestant that it names takes part there.
+// Every case that a goal is about can be measured, and every contestant that it names takes part
+// there.
 func TestGoalsAreAboutWhatIsMeasured(t *testing.T) {
 	all, missing := found()
 	plan.Present(t, missing)

@@ -35,7 +35,8 @@ type burst struct {
 	took, cpu time.Duration // connecting counts only for the latter
 }
 
-// findPgbench prefers the program itself to Debian's wrapper, which is in PATH and takes CPU time of its own.
+// findPgbench prefers the program itself to Debian's wrapper, which is in PATH and takes CPU time
+// of its own.
 func findPgbench() (string, error) {
 	places, err := filepath.Glob("/usr/lib/postgresql/*/bin/pgbench")
 	if err != nil {
@@ -68,7 +69,8 @@ func openPgbench(ctx context.Context, program string, server testserver.Target, 
 	return p, nil
 }
 
-// inPipeline repeats the script in a pipeline. That is one transaction: rows come in the order of their ids, so that there are no deadlocks.
+// inPipeline repeats the script in a pipeline. That is one transaction: rows come in the order of
+// their ids, so that there are no deadlocks.
 func inPipeline(script string, unit int) string {
 	if unit == 1 {
 		return strings.ReplaceAll(script, "ID", "random(1, 10000)")
@@ -81,8 +83,8 @@ func inPipeline(script string, unit int) string {
 	return all + "\\endpipeline\n"
 }
 
-// measure runs as many transactions as take about so long, at a rate that others had. The first of each client, which prepares the statements,
-// doesn't count: what one takes was measured before.
+// measure runs as many transactions as take about so long, at a rate that others had. The first of
+// each client, which prepares the statements, doesn't count: what one takes was measured before.
 func (p *pgbench) measure(ctx context.Context, length time.Duration, rate float64) (measure.Sample, error) {
 	ctx, cancel := limited(ctx, length)
 	defer cancel()
@@ -128,7 +130,8 @@ func (p *pgbench) run(ctx context.Context, each int) (burst, error) {
 	return burst{each, took, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, err
 }
 
-// readPgbench returns how long all transactions took, without connecting. That there are so many it checks.
+// readPgbench returns how long all transactions took, without connecting. That there are so many it
+// checks.
 func readPgbench(out string, transactions int) (time.Duration, error) {
 	rate, done := pgbenchRate.FindStringSubmatch(out), pgbenchDone.FindStringSubmatch(out)
 	if rate == nil || done == nil {

@@ -16,7 +16,8 @@ type database interface {
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
-// A workload is what each caller does again and again; i is another number each time. Contestants for which it has nothing don't take part.
+// A workload is what each caller does again and again; i is another number each time. Contestants
+// for which it has nothing don't take part.
 type workload struct {
 	name    string
 	callers []int

@@ -43,7 +43,8 @@ func TestPgxStdlib(t *testing.T) {
 		require.NoError(t, os.Remove(filepath.Join(pgx, "stdlib", name)))
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(pgx, "stdlib", "sql.go"), ours, 0o600))
-	// Through a sql.DB of repaint's a temporary table has no owner, so they are ordinary ones here, in a schema of each sql.DB's.
+	// Through a sql.DB of repaint's a temporary table has no owner, so they are ordinary ones here,
+	// in a schema of each sql.DB's.
 	tests := filepath.Join(pgx, "stdlib", "sql_test.go")
 	text, err := os.ReadFile(tests)
 	require.NoError(t, err)

@@ -1,10 +1,12 @@
-// Package riverrepaint is a driver with which River, a queue of jobs in PostgreSQL, runs on package pg.
+// Package riverrepaint is a driver with which River, a queue of jobs in PostgreSQL, runs on package
+// pg.
 //
 //	client, err := river.NewClient(riverrepaint.New(db), &river.Config{…})
 //
-// Statements travel on the pg.DB's connections, through River's own driver for database/sql and package pg/stdlib, so
-// InsertTx and the like take an *sql.Tx of [Driver.SQL]. What River hears of new jobs by LISTEN, which the driver for
-// database/sql can't do, comes by a listener of package pg: one connection for each client.
+// Statements travel on the pg.DB's connections, through River's own driver for database/sql and
+// package pg/stdlib, so InsertTx and the like take an *sql.Tx of [Driver.SQL]. What River hears of
+// new jobs by LISTEN, which the driver for database/sql can't do, comes by a listener of package
+// pg: one connection for each client.
 package riverrepaint
 
 import (
@@ -51,9 +53,9 @@ func (d *Driver) GetListener(params *riverdriver.GetListenenerParams) riverdrive
 	return &listener{db: d.pg, schema: params.Schema}
 }
 
-// listener is a pg.Listener in River's words. A pg.Listener opens another connection by itself when it loses one, but River
-// wants to know: it fetches the jobs of which it may not have heard. So the loss is an error here, after which River closes
-// the listener and connects it again.
+// listener is a pg.Listener in River's words. A pg.Listener opens another connection by itself when
+// it loses one, but River wants to know: it fetches the jobs of which it may not have heard. So the
+// loss is an error here, after which River closes the listener and connects it again.
 type listener struct {
 	db         *pg.DB
 	afterwards string // SetAfterConnectExec

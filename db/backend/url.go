@@ -37,7 +37,7 @@ const memory = ":memory:"
 const hidden = "***"
 
 // ParseURL reads a URL. Its errors never show the URL itself: where it can't be
-// read, nobody knows where in it the password is.
+// read, it isn't known where in it the password is.
 func ParseURL(text string) (*URL, error) {
 	scheme, rest, ok := strings.Cut(text, "://")
 	u := &URL{}

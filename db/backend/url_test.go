@@ -77,7 +77,8 @@ func FuzzURL(f *testing.F) {
 	})
 }
 
-// What other libraries take for the name of a database isn't a URL, or not one that can be meant: the error says what to write.
+// What other libraries take for the name of a database isn't a URL, or not one that can be meant:
+// the error says what to write.
 func TestErrorsOfAURLSayWhatToWrite(t *testing.T) {
 	for text, want := range map[string]string{
 		"sqlite::memory:":                     "sqlite:// for memory",

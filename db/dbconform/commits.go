@@ -153,8 +153,9 @@ var commits = []test{
 	}},
 }
 
-// whole holds a transaction in which fn has done something, whatever that was, to being committed as a whole, or else to
-// an error and nothing: where that is followed by another statement, and where it isn't.
+// whole holds a transaction in which fn has done something, whatever that was, to being committed
+// as a whole, or else to an error and nothing: where that is followed by another statement, and
+// where it isn't.
 func (c *run) whole(fn func(ctx context.Context, tx *db.Tx, table string)) {
 	c.Helper()
 	for _, more := range []bool{true, false} {

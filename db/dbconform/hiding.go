@@ -17,7 +17,8 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// Values that would be recognised wherever they were told. Databases cut long ones and put several together.
+// Values that would be recognised wherever they were told. Databases cut long ones and put several
+// together.
 const (
 	secretText   = "xyzzy1"
 	secretNumber = 98765

@@ -10,8 +10,8 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// late has the cases about calls that come when what they are for has ended, or ends while they are on their way. They must not reach whoever has the
-// connection next.
+// late has the cases about calls that come when what they are for has ended, or ends while they are
+// on their way. They must not reach the connection's next owner.
 var late = []test{
 	{"a call on a transaction that has ended hits nobody", func(c *run) {
 		table := c.alone(0)
@@ -244,15 +244,16 @@ var late = []test{
 	meeting,
 }
 
-// alone opens the case's engine with one connection for everything, or two where one is for the writer, and makes a table
-// of so many items.
+// alone opens the case's engine with one connection for everything, or two where one is for the
+// writer, and makes a table of so many items.
 func (c *run) alone(items int) string {
 	c.Helper()
 	c.engine(db.PoolSize(1))
 	return c.items(items)
 }
 
-// tooLate calls a driver's connection that is closed. Some drivers panic then, which is an error, too.
+// tooLate calls a driver's connection that is closed. Some drivers panic then, which is an error,
+// too.
 func tooLate(call func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -262,8 +263,8 @@ func tooLate(call func() error) (err error) {
 	return call()
 }
 
-// onTheDatabaseOf returns a function that opens another Engine on the database that has the case's table. It skips the
-// case if there can be none.
+// onTheDatabaseOf returns a function that opens another Engine on the database that has the case's
+// table. It skips the case if there can be none.
 func (c *run) onTheDatabaseOf(table string) func(opts ...db.Option) (*db.Engine, error) {
 	c.Helper()
 	if c.can("Impatient") {
@@ -327,7 +328,8 @@ func (c *run) callsOf(q db.Querier, table string) map[string]func() error {
 	}
 }
 
-// slow is an argument that takes its time: it says that it was asked for its value, and gives that when it is allowed to.
+// slow is an argument that takes its time: it says that it was asked for its value, and gives that
+// when it is allowed to.
 type slow struct {
 	value       int64
 	asked, open signal

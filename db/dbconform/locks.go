@@ -94,7 +94,8 @@ var locks = []test{
 	}},
 }
 
-// locked makes a table of three items, the first of which a transaction has changed, and opens an impatient engine.
+// locked makes a table of three items, the first of which a transaction has changed, and opens an
+// impatient engine.
 func (c *run) locked() (table string, holder *db.Tx, impatient *db.Engine) {
 	c.Helper()
 	table = c.items(3)

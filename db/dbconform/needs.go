@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// A ledger notes which parts of a Subject cases have made use of, so that a part which is declared, and that no case
-// exercises, doesn't pass unseen.
+// A ledger notes which parts of a Subject cases have made use of, so that a part which is declared,
+// and that no case exercises, doesn't pass unseen.
 //
 // A part is a field of Subject or Capabilities whose zero value says that it isn't there.
 type ledger struct {
@@ -36,7 +36,8 @@ func newLedger(s *Subject) *ledger {
 // always are the fields that aren't optional, or that go with others.
 var always = map[string]bool{"Open": true, "Lacks": true, "Precision": true, "ShowSettings": true}
 
-// optional are the parts without which cases skip, where no clear error can be expected in their stead.
+// optional are the parts without which cases skip, where no clear error can be expected in their
+// stead.
 var optional = []string{"URL", "Cut", "Impatient", "Reader", "Network", "SlowQuery", "Settings"}
 
 // declared checks that each optional part is there, or is said to be missing and why.
@@ -102,7 +103,8 @@ func (l *ledger) unused() []string {
 	return list
 }
 
-// exercised fails if something that the Subject declares was used by no case. Where only some cases ran, that can't be told.
+// exercised fails if something that the Subject declares was used by no case. Where only some cases
+// ran, that can't be told.
 func (l *ledger) exercised(t *testing.T, all int) {
 	if l.ran < all {
 		t.Skipf("only %d of %d cases ran", l.ran, all)

@@ -10,7 +10,7 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// outcomes are about errors after which nobody knows whether something was applied.
+// outcomes are about errors after which it isn't known whether something was applied.
 var outcomes = []test{
 	{"a commit whose answer is lost has an unknown outcome", func(c *run) {
 		c.needs("Network")
@@ -126,7 +126,7 @@ func (c *run) tryInsert(ctx context.Context, q db.Querier, table string, id int)
 	return err
 }
 
-// unknown fails the case unless err says that nobody knows whether it was applied, and why.
+// unknown fails the case unless err says that it may have been applied, and why.
 func (c *run) unknown(err, why error) {
 	c.Helper()
 	c.is(err, db.ErrUnknownOutcome)

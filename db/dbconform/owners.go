@@ -12,8 +12,9 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// owners is a run of random transactions, savepoints and Conns on few connections, some of whose statements take their time for an argument, are cancelled, overlap
-// with the end of what they are in, or come too late. It notes of each row what must have become of it.
+// owners is a run of random transactions, savepoints and Conns on few connections, some of whose
+// statements take their time for an argument, are cancelled, overlap with the end of what they are
+// in, or come too late. It notes of each row what must have become of it.
 type owners struct {
 	*run
 	table string
@@ -23,7 +24,8 @@ type owners struct {
 	errs []error
 }
 
-// fate is what is known of a row: whether it must be there. What is in something else has the greater fate of both.
+// fate is what is known of a row: whether it must be there. What is in something else has the
+// greater fate of both.
 type fate uint8
 
 const (
@@ -32,7 +34,8 @@ const (
 	never
 )
 
-// An ownedRow is one that was inserted, or would have been, in a transaction or savepoint, or in none.
+// An ownedRow is one that was inserted, or would have been, in a transaction or savepoint, or in
+// none.
 type ownedRow struct {
 	in   *ownerScope
 	fate fate
@@ -89,8 +92,9 @@ func (o *owners) insert(ctx context.Context, q db.Querier, in *ownerScope, value
 	return err
 }
 
-// overlap begins an insert that takes its time, has end called meanwhile, which must say that the owner is in use, and lets it go on.
-// It reports whether end has ended the owner all the same: it may if the insert was refused.
+// overlap begins an insert that takes its time, has end called meanwhile, which must say that the
+// owner is in use, and lets it go on. It reports whether end has ended the owner all the same: it
+// may if the insert was refused.
 func (o *owners) overlap(ctx context.Context, q db.Querier, in *ownerScope, end func() error) (ended bool) {
 	value := newSlow(0)
 	wait := o.start(ctx, func(ctx context.Context) error {

@@ -9,7 +9,8 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// Arguments are values of columns, because some databases can't tell the type of a parameter that stands alone.
+// Arguments are values of columns, because some databases can't tell the type of a parameter that
+// stands alone.
 
 var parameters = []test{
 	{"by name", func(c *run) {

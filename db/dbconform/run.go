@@ -31,7 +31,8 @@ type run struct {
 	unlock []func(ctx context.Context) // before the tables are dropped
 }
 
-// caseTimeout is how long a case may take. None waits for time to pass, so it is reached only if something hangs.
+// caseTimeout is how long a case may take. None waits for time to pass, so it is reached only if
+// something hangs.
 const caseTimeout = time.Minute
 
 // colours are the ways to run a case: in a plain goroutine, and in a task of a loop.
@@ -72,7 +73,8 @@ func (c *run) do(fn func(c *run)) {
 	fn(c)
 }
 
-// end drops what the case has made, and closes its engines, all of whose connections must be back by now.
+// end drops what the case has made, and closes its engines, all of whose connections must be back
+// by now.
 func (c *run) end() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), 10*time.Second)
 	defer cancel()

@@ -273,8 +273,8 @@ var statements = []test{
 	}},
 }
 
-// unsupported checks that an error says so if a capability isn't there, or that there is none if it is. It reports true if the
-// case has nothing more to do.
+// unsupported checks that an error says so if a capability isn't there, or that there is none if it
+// is. It reports true if the case has nothing more to do.
 func (c *run) unsupported(part string, err error) bool {
 	c.Helper()
 	if c.can(part) {

@@ -11,47 +11,55 @@ import (
 
 // Subject is a dialect, or a driver under one, together with a database, for [Run].
 type Subject struct {
-	// Open opens an Engine, for one case. All may be on the same database, or each on a new one; the names of the suite's
-	// tables begin with dbconform_, and it drops them. The suite closes the Engine. Servers must run before Run is
-	// called, because a case fails that leaves goroutines behind.
+	// Open opens an Engine, for one case. All may be on the same database, or each on a new one;
+	// the names of the suite's tables begin with dbconform_, and it drops them. The suite closes
+	// the Engine. Servers must run before Run is called, because a case fails that leaves
+	// goroutines behind.
 	Open func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, error)
 
 	// URL is that of a database, for the cases that are about URLs; empty if Open doesn't use one.
 	URL string
 
-	// Cut ends, from outside, what is between a Conn or Tx and the server, as a broken network or an administrator does. When it
-	// returns they can't be used any more. Nil if there is nothing to cut.
+	// Cut ends, from outside, what is between a Conn or Tx and the server, as a broken network or
+	// an administrator does. When it returns they can't be used any more. Nil if there is nothing
+	// to cut.
 	Cut func(t testing.TB, ctx context.Context, q db.Querier)
 
-	// Impatient opens another Engine on the database of e, which Open has opened, with a timeout for locks: a statement that waits
-	// for one gives up soon. Nil if nobody else can be in that database.
+	// Impatient opens another Engine on the database of e, which Open has opened, with a timeout
+	// for locks: a statement that waits for one gives up soon. Nil if no other user can be in that
+	// database.
 	Impatient func(t testing.TB, ctx context.Context, e *db.Engine, opts ...db.Option) (*db.Engine, error)
 
-	// Reader opens an Engine on the database for a user who may select from the suite's tables and do nothing else there. The
-	// user's password is ReaderPassword; the suite also tries another one. Nil if the database has no users.
+	// Reader opens an Engine on the database for a user who may select from the suite's tables and
+	// do nothing else there. The user's password is ReaderPassword; the suite also tries another
+	// one. Nil if the database has no users.
 	Reader func(t testing.TB, ctx context.Context, password string, opts ...db.Option) (*db.Engine, error)
 
-	// Network opens an Engine on the same database, through a network that the suite can break. Nil if there is no network.
+	// Network opens an Engine on the same database, through a network that the suite can break. Nil
+	// if there is no network.
 	Network func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, Network, error)
 
-	// Lacks says, for each of URL, Cut, Impatient, Reader, Network, SlowQuery and Settings that isn't set, why there is none. Cases that
-	// need it skip with that reason. Run refuses a Subject in which one is neither set nor listed here.
+	// Lacks says, for each of URL, Cut, Impatient, Reader, Network, SlowQuery and Settings that
+	// isn't set, why there is none. Cases that need it skip with that reason. Run refuses a Subject
+	// in which one is neither set nor listed here.
 	//
-	// A database that only resembles another one can also lack what a case, named area/rule, or a whole area is about.
+	// A database that only resembles another one can also lack what a case, named area/rule, or a
+	// whole area is about.
 	Lacks map[string]string
 
 	Types
 	Capabilities
 }
 
-// Network is what lies between an Engine and its database. Its methods may be called from any goroutine.
+// Network is what lies between an Engine and its database. Its methods may be called from any
+// goroutine.
 type Network interface {
 	// Deafen holds up what the database answers from now on. What it is sent arrives.
 	Deafen()
 	// Cut breaks all connections, and what was held up is lost. Those that are opened later work.
 	Cut()
-	// Swallow makes the connections that are open silent for good: nothing that is sent arrives, and no end of them either. Those
-	// that are opened later work.
+	// Swallow makes the connections that are open silent for good: nothing that is sent arrives,
+	// and no end of them either. Those that are opened later work.
 	Swallow()
 }
 
@@ -76,8 +84,8 @@ type Types struct {
 	JSON     string
 }
 
-// Capabilities says what a database, with its driver, can do. Where a field is false the suite expects a clear error instead, or
-// what its comment says.
+// Capabilities says what a database, with its driver, can do. Where a field is false the suite
+// expects a clear error instead, or what its comment says.
 type Capabilities struct {
 	Returning       bool // INSERT … RETURNING and DELETE … RETURNING; or else db.ErrUnsupported
 	UpdateReturning bool // UPDATE … RETURNING, likewise
@@ -101,23 +109,27 @@ type Capabilities struct {
 	SlowQuery string
 	// CancelKeepsConn: when the context of a statement ends, its connection can still be used.
 	CancelKeepsConn bool
-	// OwnText is a query for one value, the text of the statement that is being executed, as it came to the server. Empty if
-	// that can't be asked for.
+	// OwnText is a query for one value, the text of the statement that is being executed, as it
+	// came to the server. Empty if that can't be asked for.
 	OwnText string
-	// Writer returns a statement that makes a function, so named, which inserts the row (1, 'x') into a table with the columns id and
-	// value, and returns 1. Nil if a query can call no function that writes. All Engines must be on the same database then.
+	// Writer returns a statement that makes a function, so named, which inserts the row (1, 'x')
+	// into a table with the columns id and value, and returns 1. Nil if a query can call no
+	// function that writes. All Engines must be on the same database then.
 	Writer func(function, table string) string
-	// FailsLate is a query of one column that has several hundred rows, less than a thousand, and then fails. Empty if there is none.
+	// FailsLate is a query of one column that has several hundred rows, less than a thousand, and
+	// then fails. Empty if there is none.
 	FailsLate string
-	// Procedure returns a statement that makes a procedure, so named, which does nothing but "commit" or "rollback". Nil if there are
-	// none that can. All Engines must be on the same database then.
+	// Procedure returns a statement that makes a procedure, so named, which does nothing but
+	// "commit" or "rollback". Nil if there are none that can. All Engines must be on the same
+	// database then.
 	Procedure func(name, does string) string
 	// Precision is that of times: nanoseconds, microseconds.
 	Precision time.Duration
 	// OneConn: there is a single connection for everything.
 	OneConn bool
-	// Settings is a statement that changes something about its connection, which ShowSettings, a query for one value, shows as
-	// something else than in a new one. Empty if a connection has nothing of the kind.
+	// Settings is a statement that changes something about its connection, which ShowSettings, a
+	// query for one value, shows as something else than in a new one. Empty if a connection has
+	// nothing of the kind.
 	Settings, ShowSettings string
 }
 
@@ -164,9 +176,10 @@ var areas = []area{
 	{"closing", closing},
 }
 
-// Run holds a dialect to what package db promises. Each case is a subtest named area/rule/colour, in the colours "goroutine" and
-// "task", and fails if it leaves a goroutine, a greenlet or a connection behind. A case that the Subject can't run skips and says
-// why. A last subtest fails if the Subject declares something that no case has exercised.
+// Run holds a dialect to what package db promises. Each case is a subtest named area/rule/colour,
+// in the colours "goroutine" and "task", and fails if it leaves a goroutine, a greenlet or a
+// connection behind. A case that the Subject can't run skips and says why. A last subtest fails if
+// the Subject declares something that no case has exercised.
 func Run(t *testing.T, s Subject) {
 	t.Helper()
 	if s.Open == nil || s.Key == "" || s.Precision == 0 {

@@ -545,7 +545,8 @@ func stored[T any](c *run, typ string, value any) T {
 	return got
 }
 
-// roundTrip writes values into one table and reads them again, on the shared connections and on one of the case's own.
+// roundTrip writes values into one table and reads them again, on the shared connections and on one
+// of the case's own.
 func roundTrip[T any](c *run, typ string, values ...T) {
 	c.Helper()
 	table := c.table("id integer", "v "+typ)

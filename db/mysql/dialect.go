@@ -40,8 +40,9 @@ func (d Dialect) Name() string {
 // Placeholder returns "?".
 func (Dialect) Placeholder(int) string { return "?" }
 
-// EmptyList returns what stands in the parentheses of an IN without elements. MySQL before 5.7 finds something in a select from dual
-// that has no rows, and takes an outer value for the NULL of such a select.
+// EmptyList returns what stands in the parentheses of an IN without elements. MySQL before 5.7
+// finds something in a select from dual that has no rows, and takes an outer value for the NULL of
+// such a select.
 func (Dialect) EmptyList(columns int, _ bool) string {
 	return "select 1" + strings.Repeat(", 1", columns-1) + " from (select 1) as empty_list where 1 != 1"
 }

@@ -196,7 +196,7 @@ func (e *emulation) keysOfRows(columns []column) (find func(ctx context.Context,
 			case key.made:
 				made++
 			case !key.plain || key.integer == 0:
-				return nil, cannot("the key %s is given as %s, of which nobody can tell what it will be", "give it as an integer, or leave it out", c.name, e.at(row[i]))
+				return nil, cannot("the key %s is given as %s, whose value isn't known before the statement runs", "give it as an integer, or leave it out", c.name, e.at(row[i]))
 			}
 		}
 		switch made {

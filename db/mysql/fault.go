@@ -180,7 +180,7 @@ func (sqlDriver) Lost(err error) bool {
 	return broken(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// unreachable tells whether nobody answered at an address.
+// unreachable tells whether no server answered at an address.
 func unreachable(err error) bool {
 	var e *mysql.MySQLError
 	return !errors.As(err, &e) || e.Number == 1040 || condition(e) == backend.ErrDisconnected

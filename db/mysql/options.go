@@ -126,7 +126,7 @@ func addresses(u *backend.URL, c *driver.Config, tlsMode string) ([]*driver.Conf
 		}
 		c.Net, c.Addr = "unix", socket
 		if tlsMode == "preferred" {
-			c.TLS, c.AllowFallbackToPlaintext = nil, false // nobody listens in there
+			c.TLS, c.AllowFallbackToPlaintext = nil, false // a socket of this machine needs none
 		}
 		return []*driver.Config{c}, nil
 	}

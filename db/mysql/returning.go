@@ -164,7 +164,7 @@ func (r *returning) readInsert() error {
 	i := 1
 	for r.is(i, "low_priority", "high_priority", "delayed", "into", "ignore") {
 		if r.is(i, "ignore") {
-			return cannot("with IGNORE nobody can tell which rows were inserted", "leave IGNORE out, or insert one row at a time with Exec and look at RowsAffected")
+			return cannot("with IGNORE it can't be known which rows were inserted", "leave IGNORE out, or insert one row at a time with Exec and look at RowsAffected")
 		}
 		i++
 	}
@@ -203,7 +203,7 @@ func (r *returning) readInsert() error {
 		}
 	}
 	if i < r.before.to {
-		return cannot("with ON DUPLICATE KEY UPDATE nobody can tell which rows it was about",
+		return cannot("with ON DUPLICATE KEY UPDATE it can't be known which rows were meant",
 			"run it with Exec, for one row with … ON DUPLICATE KEY UPDATE id = last_insert_id(id), and select that row in the same transaction")
 	}
 	for _, row := range r.rows {
@@ -218,7 +218,7 @@ func (r *returning) readChange() error {
 	i := 1
 	for r.is(i, "low_priority", "quick", "ignore") {
 		if r.is(i, "ignore") {
-			return cannot("with IGNORE nobody can tell which rows were changed", "leave IGNORE out")
+			return cannot("with IGNORE it can't be known which rows were changed", "leave IGNORE out")
 		}
 		i++
 	}

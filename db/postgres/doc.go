@@ -25,13 +25,13 @@
 //
 // # Lanes and connections
 //
-// Single statements of the Engine's own need no connection from the pool. They
-// travel on pg's lanes, together with those of everybody else, and wait for
-// nobody's round trip. A Conn, a Tx and a stream have a connection of their own; it is to them
-// that pool_size and the like apply. Statements that leave something behind, such as SET, LISTEN and CREATE
-// TEMPORARY TABLE, would do nothing there, and are refused, but in a script that goes on after them; on a Conn it is closed with that. What
-// can't be seen in the text, as set_config and session-level advisory locks, belongs
-// on a Conn, and is to be undone by who did it.
+// Single statements of the Engine's own need no connection from the pool. They travel on pg's
+// lanes, together with those of everybody else, and wait for nobody's round trip. A Conn, a Tx and
+// a stream have a connection of their own; it is to them that pool_size and the like apply.
+// Statements that leave something behind, such as SET, LISTEN and CREATE TEMPORARY TABLE, would do
+// nothing there, and are refused, but in a script that goes on after them; on a Conn it is closed
+// with that. What can't be seen in the text, as set_config and session-level advisory locks,
+// belongs on a Conn, and is to be undone by who did it.
 //
 // Behind a PgBouncer in transaction mode, set default_query_exec_mode=exec; see the
 // documentation of pg.
@@ -63,19 +63,21 @@
 //	string           ranges, multiranges, records and composites, as the server writes them: [1,10), (1,a)
 //	[]any            arrays
 //
-// A column of json or jsonb goes into maps, structs and slices, see db.JSON. The types of pgtype that take more than
-// one value are variables, too: pgtype.Range, Multirange, Array and CompositeFields; the first three are also arguments.
+// A column of json or jsonb goes into maps, structs and slices, see db.JSON. The types of pgtype
+// that take more than one value are variables, too: pgtype.Range, Multirange, Array and
+// CompositeFields; the first three are also arguments.
 //
-// An interval can be scanned into a time.Duration if it has no months; its days have
-// 24 hours. A time.Duration as an argument is an interval. An array can be scanned into a slice of whatever its elements can be
-// scanned into, and slices are arguments for arrays. Times are sent in UTC, cut to microseconds; those that the server can't store, and in a column of text years
-// beyond 0 to 9999, are an error. Infinite ones are text.
+// An interval can be scanned into a time.Duration if it has no months; its days have 24 hours. A
+// time.Duration as an argument is an interval. An array can be scanned into a slice of whatever its
+// elements can be scanned into, and slices are arguments for arrays. Times are sent in UTC, cut to
+// microseconds; those that the server can't store, and in a column of text years beyond 0 to 9999,
+// are an error. Infinite ones are text.
 //
 // The type of each parameter is the one that the server finds for it; where it can't, as in
 // "select :a", it takes text. Write cast(:a as integer) then.
 //
 // # What it is not
 //
-// COPY and notifications are package pg's: Tx.Raw has a pgx.Tx, Conn.Raw a *pg.Session, and the Engine's
-// Driver is the *pg.DB, see the examples.
+// COPY and notifications are package pg's: Tx.Raw has a pgx.Tx, Conn.Raw a *pg.Session, and the
+// Engine's Driver is the *pg.DB, see the examples.
 package postgres

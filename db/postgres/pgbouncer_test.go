@@ -15,7 +15,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// Behind a PgBouncer in transaction mode the exec mode does for everything that keeps no state on its connection.
+// Behind a PgBouncer in transaction mode the exec mode does for everything that keeps no state on
+// its connection.
 func TestBehindPgBouncer(t *testing.T) {
 	server := testserver.Postgres(t)
 	bouncer := testserver.PgBouncer(t, server.Target, "transaction", "default_pool_size=3")

@@ -38,8 +38,8 @@ func BuyRight(ctx context.Context, e *db.Engine, item string) error {
 // ErrUsed says that a voucher has been redeemed before.
 var ErrUsed = errors.New("the voucher has been used")
 
-// RedeemWrong redeems a voucher, and twice if two come at once: that it does so in a transaction changes nothing, because
-// neither reading locks what the other is about to insert.
+// RedeemWrong redeems a voucher, and twice if two come at once: that it does so in a transaction
+// changes nothing, because neither reading locks what the other is about to insert.
 func RedeemWrong(ctx context.Context, e *db.Engine, voucher string) error {
 	return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		used, err := db.Scalar[int](ctx, tx, "select count(*) from redemption where voucher = :v", db.Named("v", voucher))
@@ -96,7 +96,8 @@ func WithdrawRight(ctx context.Context, e *db.Engine, amount int) error {
 	})
 }
 
-// CheckoutWrong charges a total that may not be that of what it orders: the cart can change in between.
+// CheckoutWrong charges a total that may not be that of what it orders: the cart can change in
+// between.
 func CheckoutWrong(ctx context.Context, e *db.Engine) error {
 	return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		total, err := db.Scalar[int](ctx, tx, "select coalesce(sum(price), 0) from cart")

@@ -1,4 +1,5 @@
-// Service-http is a small web service with users, posts and comments in PostgreSQL, over package pg.
+// Service-http is a small web service with users, posts and comments in PostgreSQL, over package
+// pg.
 //
 //	DATABASE_URL=postgres://me@localhost/app go run ./examples/service-http -addr localhost:8080
 //
@@ -9,8 +10,9 @@
 //	GET  /posts/{id}
 //	GET  /healthz
 //
-// Each request has a goroutine, as always with net/http. A request that reads many things runs them as tasks of a loop of
-// its own, so the code reads one thing after the other, and a Loader makes one statement of what they ask for.
+// Each request has a goroutine, as always with net/http. A request that reads many things runs them
+// as tasks of a loop of its own, so the code reads one thing after the other, and a Loader makes
+// one statement of what they ask for.
 package main
 
 import (
@@ -48,11 +50,12 @@ func main() {
 	}
 }
 
-// shutdownLimit is how long requests and statements that are under way may go on when the service ends.
+// shutdownLimit is how long requests and statements that are under way may go on when the service
+// ends.
 const shutdownLimit = 10 * time.Second
 
-// serve runs the service until the context ends. Then it takes no more requests, waits for those that are under way, and
-// closes the database.
+// serve runs the service until the context ends. Then it takes no more requests, waits for those
+// that are under way, and closes the database.
 func serve(ctx context.Context, l net.Listener, url string) (err error) {
 	db, err := pg.Open(url)
 	if err != nil {

@@ -101,8 +101,8 @@ func (s *store) newest(ctx context.Context, limit int) ([]post, error) {
 	return s.posts(ctx, "select id, user_id, title, text from posts order by id desc limit $1", limit)
 }
 
-// posts completes each post in a task of its own. However many posts there are, that takes two more statements: one for all
-// comments, and one for all authors, of the posts and of the comments.
+// posts completes each post in a task of its own. However many posts there are, that takes two more
+// statements: one for all comments, and one for all authors, of the posts and of the comments.
 func (s *store) posts(ctx context.Context, query string, args ...any) (posts []post, err error) {
 	err = repaint.Run(ctx, func(ctx context.Context) error {
 		rows, _ := s.db.Query(ctx, query, args...)

@@ -42,7 +42,8 @@ type queue struct {
 	pause    time.Duration // firstPause, but for tests
 }
 
-// work does jobs until the context ends. Then it takes no more, and gives those that are under way time to end.
+// work does jobs until the context ends. Then it takes no more, and gives those that are under way
+// time to end.
 func work(ctx context.Context, url string, workers int, handlers map[string]handler) (err error) {
 	db, err := pg.Open(url)
 	if err != nil {
@@ -73,10 +74,11 @@ func (q *queue) migrate(ctx context.Context) error {
 	})
 }
 
-// run is a loop with a task for each worker, one that listens, and one that knows when the next job is due. The tasks share
-// an event, which needs no lock.
+// run is a loop with a task for each worker, one that listens, and one that knows when the next job
+// is due. The tasks share an event, which needs no lock.
 func (q *queue) run(ctx context.Context, workers int) error {
-	// The loop doesn't end with the context, so that jobs can end. Its tasks look at the context where they wait for a job.
+	// The loop doesn't end with the context, so that jobs can end. Its tasks look at the context
+	// where they wait for a job.
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(endLimit, cancel) })()
@@ -145,7 +147,8 @@ func (q *queue) wait(ctx context.Context, news *coop.Event) error {
 	return nil
 }
 
-// next does one job that is due, and reports whether there was one. Jobs that others are doing are locked, and skipped.
+// next does one job that is due, and reports whether there was one. Jobs that others are doing are
+// locked, and skipped.
 func (q *queue) next(ctx context.Context) (did bool, err error) {
 	ctx, cancel := repaint.WithTimeout(ctx, jobLimit)
 	defer cancel()

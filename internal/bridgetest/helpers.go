@@ -1,5 +1,6 @@
-// Package bridgetest tests what the bridge promises to programs: whole scenarios, random programs, and drivers that know
-// nothing of it. It exports what these tests share with those of package repaint.
+// Package bridgetest tests what the bridge promises to programs: whole scenarios, random programs,
+// and drivers that know nothing of it. It exports what these tests share with those of package
+// repaint.
 package bridgetest
 
 import (
@@ -68,7 +69,8 @@ func Recovered(fn func()) (p *loop.PanicError) {
 // Key is the key of a context's value.
 type Key struct{}
 
-// Sleeper returns a function that returns v after some milliseconds, unless its context ends before.
+// Sleeper returns a function that returns v after some milliseconds, unless its context ends
+// before.
 func Sleeper(v int, ms int) func(ctx context.Context) (int, error) {
 	return func(ctx context.Context) (int, error) {
 		return v, repaint.Sleep(ctx, time.Duration(ms)*time.Millisecond)

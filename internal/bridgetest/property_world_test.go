@@ -66,8 +66,8 @@ func (w *world) founded(err error) bool {
 		strings.HasPrefix(err.Error(), "repaint: another function of the group panicked")
 }
 
-// excused checks what a wait has returned. If it's an error, the context must have ended, and for a reason.
-// Error or not, nobody waits on when the context has ended.
+// excused checks what a wait has returned. If it's an error, the context must have ended, and for a
+// reason. Error or not, nobody waits on when the context has ended.
 func (w *world) excused(ctx context.Context, a *actor, begun time.Time, err error) {
 	cause := context.Cause(ctx)
 	at, ended := w.known[cause]
@@ -359,8 +359,8 @@ func (w *world) many(ctx context.Context, a *actor, s step) (err error) {
 	return err
 }
 
-// run runs the program in a loop, under a seed; 0 is the order of an ordinary loop.
-// At wait number strikes a cancel comes: immediate, or a turn later. It returns the trace, and what was wrong.
+// run runs the program in a loop, under a seed; 0 is the order of an ordinary loop. At wait number
+// strikes a cancel comes: immediate, or a turn later. It returns the trace, and what was wrong.
 func (p *program) run(parent context.Context, seed uint64, strikes int, immediate bool) (trace string, wrong []string) {
 	n := len(p.actors)
 	w := &world{

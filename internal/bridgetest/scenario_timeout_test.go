@@ -129,8 +129,8 @@ func TestAShieldedWaitOutlivesTheTimeout(t *testing.T) {
 	})
 }
 
-// inTheSameTick arranges that at one moment both the timeout of a context and something else happen, in either order,
-// and returns the context. It must be called in a task.
+// inTheSameTick arranges that at one moment both the timeout of a context and something else
+// happen, in either order, and returns the context. It must be called in a task.
 func inTheSameTick(ctx context.Context, timeoutFirst bool, other func()) (limited context.Context, cancel context.CancelFunc) {
 	l := repaint.CurrentLoop()
 	at := l.Now().Add(time.Hour)

@@ -24,13 +24,15 @@ type Explorer interface {
 	// TaskEnds says that a task's function has returned or has ended in another way.
 	TaskEnds(id string)
 
-	// Turn waits until the schedule comes to the next statement of the calling task. Execute doesn't wait then, once. It is for
-	// what has to be got before the statement can be executed: a connection, or a place in a line.
+	// Turn waits until the schedule comes to the next statement of the calling task. Execute
+	// doesn't wait then, once. It is for what has to be got before the statement can be executed: a
+	// connection, or a place in a line.
 	Turn(ctx context.Context, text string) error
 
-	// Execute sends a statement of the calling task, or main function, when the schedule comes to it: it calls do in
-	// another goroutine. Nothing else goes on until there is the answer, or the server says that the statement
-	// waits for a lock. do returns what is to be shown of the result; its error is returned.
+	// Execute sends a statement of the calling task, or main function, when the schedule comes to
+	// it: it calls do in another goroutine. Nothing else goes on until there is the answer, or the
+	// server says that the statement waits for a lock. do returns what is to be shown of the
+	// result; its error is returned.
 	Execute(ctx context.Context, s Statement, do func(ctx context.Context) (result string, err error)) error
 }
 

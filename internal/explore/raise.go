@@ -7,8 +7,8 @@ func RaisePostgres(state string) string {
 	return fmt.Sprintf("do $fault$begin raise sqlstate '%s' using message = '%s'; end$fault$", state, meanings[state])
 }
 
-// RaiseMySQL is a statement by which MySQL and MariaDB report an error. They would have rolled back the transaction, which
-// has to follow.
+// RaiseMySQL is a statement by which MySQL and MariaDB report an error. They would have rolled back
+// the transaction, which has to follow.
 func RaiseMySQL(state string) string {
 	number := 1213 // a serialization failure is a deadlock there
 	return fmt.Sprintf("signal sqlstate '%s' set mysql_errno = %d, message_text = '%s'", "40001", number, meanings[state])

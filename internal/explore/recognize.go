@@ -12,7 +12,8 @@ type Database struct {
 	Lite   bool   // it is SQLite, whose clients do the waiting
 }
 
-// Recognize finds out what a database is by what it understands on a connection. ask is how its server will be asked.
+// Recognize finds out what a database is by what it understands on a connection. ask is how its
+// server will be asked.
 func Recognize(ctx context.Context, on, ask Query) Database {
 	understands := func(query string) (string, bool) {
 		rows, err := on(ctx, query)
@@ -39,7 +40,8 @@ func Recognize(ctx context.Context, on, ask Query) Database {
 	return Database{}
 }
 
-// Local is the server of databases whose clients do the waiting themselves: none of their statements waits for long.
+// Local is the server of databases whose clients do the waiting themselves: none of their
+// statements waits for long.
 type Local struct{}
 
 // Waiting implements [Server].

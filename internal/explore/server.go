@@ -47,8 +47,8 @@ func (m *MySQL) Waiting(ctx context.Context, sessions []int64) (map[int64][]int6
 
 // MariaDB is a MariaDB server. It needs the PROCESS privilege.
 //
-// Its tables of lock waits are copies that may be 100 ms old, and that get no younger while they are read. So its monitor says who
-// waits, and the tables only, where there is time, for whom.
+// Its tables of lock waits are copies that may be 100 ms old, and that get no younger while they
+// are read. So its monitor says who waits, and the tables only, where there is time, for whom.
 type MariaDB struct{ Query Query }
 
 var (
@@ -87,7 +87,8 @@ func (m *MariaDB) Waiting(ctx context.Context, sessions []int64) (map[int64][]in
 	return waiting, nil
 }
 
-// cacheTime is for how long the tables of InnoDB in information_schema are copies, and it begins anew with each look at them.
+// cacheTime is for how long the tables of InnoDB in information_schema are copies, and it begins
+// anew with each look at them.
 const cacheTime = 110 * time.Millisecond
 
 // Holders implements [Teller].

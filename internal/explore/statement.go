@@ -10,7 +10,8 @@ type Statement struct {
 	Text string
 	Args string // as they are to be shown, or ""
 
-	// Server can be asked whether the statement waits for a lock, by the number of its session. It is nil if nothing can.
+	// Server can be asked whether the statement waits for a lock, by the number of its session. It
+	// is nil if nothing can.
 	Server  Server
 	Session int64
 
@@ -19,30 +20,35 @@ type Statement struct {
 
 	// Break ends the connection as a network does that has failed; nil if there is no network.
 	Break func()
-	// Lost is the error of a statement that was executed on a connection which is lost before the answer; nil stands for any.
+	// Lost is the error of a statement that was executed on a connection which is lost before the
+	// answer; nil stands for any.
 	Lost error
-	// Raise has the database report an error with an SQLSTATE, and do what it does with such an error: the transaction is over.
-	// It is nil if that can't be had.
+	// Raise has the database report an error with an SQLSTATE, and do what it does with such an
+	// error: the transaction is over. It is nil if that can't be had.
 	Raise func(ctx context.Context, state string) error
 
 	// Hasten has the session look for a deadlock as soon as its next statement waits, until undo is
 	// called. It is nil if the database does so anyway; undo is nil if the session may not.
 	Hasten func(ctx context.Context) (undo func(ctx context.Context))
 
-	// Busy reports whether an error says that the statement has had no effect because of a lock, and can be sent again. It is
-	// for databases whose clients wait by trying again and again; nil for others.
+	// Busy reports whether an error says that the statement has had no effect because of a lock,
+	// and can be sent again. It is for databases whose clients wait by trying again and again; nil
+	// for others.
 	Busy func(err error) bool
-	// Patience is for how long, on the loop's clock, the statement is to be sent again after such an error.
+	// Patience is for how long, on the loop's clock, the statement is to be sent again after such
+	// an error.
 	Patience time.Duration
 }
 
 // A Server knows which of its sessions wait for locks.
 type Server interface {
-	// Waiting returns those of the sessions that wait for a lock, each with the sessions that it waits for, as far as these are known.
-	// It is called while nothing else uses the server but what waits.
+	// Waiting returns those of the sessions that wait for a lock, each with the sessions that it
+	// waits for, as far as these are known. It is called while nothing else uses the server but
+	// what waits.
 	Waiting(ctx context.Context, sessions []int64) (map[int64][]int64, error)
 
-	// Gone reports whether the server has noticed that a session's connection was lost, and taken back what it had open.
+	// Gone reports whether the server has noticed that a session's connection was lost, and taken
+	// back what it had open.
 	Gone(ctx context.Context, session int64) (bool, error)
 }
 
@@ -52,5 +58,6 @@ type Teller interface {
 	Holders(ctx context.Context, sessions []int64) (map[int64][]int64, error)
 }
 
-// A Query sends a statement without arguments on a connection of its own, and returns the rows as text.
+// A Query sends a statement without arguments on a connection of its own, and returns the rows as
+// text.
 type Query func(ctx context.Context, text string) (rows [][]string, err error)

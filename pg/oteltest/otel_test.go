@@ -20,7 +20,8 @@ import (
 
 func TestMain(m *testing.M) { testserver.Main(m) }
 
-// The adapter that was made for pgx records a span for each query, batch, COPY, preparation and connection, below that of the caller, in a goroutine and in a task.
+// The adapter that was made for pgx records a span for each query, batch, COPY, preparation and
+// connection, below that of the caller, in a goroutine and in a task.
 func TestSpans(t *testing.T) {
 	srv := testserver.Postgres(t)
 	t.Run("goroutine", func(t *testing.T) {

@@ -15,7 +15,8 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
-// Conn is a virtual connection. (*sql.Conn).Raw shows it, to reach what database/sql has no words for:
+// Conn is a virtual connection. (*sql.Conn).Raw shows it, to reach what database/sql has no words
+// for:
 //
 //	err := conn.Raw(func(c any) error {
 //		session, err := c.(*stdlib.Conn).Session(ctx)
@@ -29,8 +30,8 @@ type Conn struct {
 	db     *pg.DB
 	simple bool // statements have the simple protocol, unless they say otherwise
 
-	// session is nil, but for a connection that owns one: from a statement that needs it until database/sql puts the
-	// connection back.
+	// session is nil, but for a connection that owns one: from a statement that needs it until
+	// database/sql puts the connection back.
 	session *pg.Session
 	lent    *pgx.Conn                   // the session's, if it is lent; nil otherwise
 	back    func(context.Context) error // ends that
@@ -56,8 +57,9 @@ var (
 // DB returns the pg.DB whose connections this one uses.
 func (c *Conn) DB() *pg.DB { return c.db }
 
-// Session returns the session that the connection owns. If it has none it acquires one, which it keeps until the sql.Conn
-// is closed. In a transaction it is refused: use [Conn.Tx]. The caller must not release it.
+// Session returns the session that the connection owns. If it has none it acquires one, which it
+// keeps until the sql.Conn is closed. In a transaction it is refused: use [Conn.Tx]. The caller
+// must not release it.
 func (c *Conn) Session(ctx context.Context) (*pg.Session, error) {
 	if err := c.takeBack(ctx); err != nil {
 		return nil, err
@@ -81,10 +83,11 @@ func (c *Conn) own(ctx context.Context) (*pg.Session, error) {
 	return c.session, nil
 }
 
-// Pgx lends the connection as a *pgx.Conn, until the next call on the sql.Conn or the end of that: for code that wants one,
-// such as pgvector's RegisterTypes. The conn is that of the connection's session, which is acquired if there is none, and is
-// the same each time, with the types that have been registered in it. See pg.Session.Pgx for the rules. In a transaction of
-// database/sql's it is refused with pg.ErrInUse.
+// Pgx lends the connection as a *pgx.Conn, until the next call on the sql.Conn or the end of that:
+// for code that wants one, such as pgvector's RegisterTypes. The conn is that of the connection's
+// session, which is acquired if there is none, and is the same each time, with the types that have
+// been registered in it. See pg.Session.Pgx for the rules. In a transaction of database/sql's it is
+// refused with pg.ErrInUse.
 func (c *Conn) Pgx(ctx context.Context) (*pgx.Conn, error) {
 	switch {
 	case c.lent != nil:
@@ -102,8 +105,8 @@ func (c *Conn) Pgx(ctx context.Context) (*pgx.Conn, error) {
 	return c.lent, nil
 }
 
-// Conn is [Conn.Pgx] as pgx's stdlib has it, so that code for that moves over: func(c any) error { … c.(*stdlib.Conn).Conn() … }.
-// It is nil where Pgx returns an error.
+// Conn is [Conn.Pgx] as pgx's stdlib has it, so that code for that moves over: func(c any) error {
+// … c.(*stdlib.Conn).Conn() … }. It is nil where Pgx returns an error.
 func (c *Conn) Conn() *pgx.Conn {
 	conn, err := c.Pgx(context.Background())
 	if err != nil {
@@ -122,7 +125,8 @@ func (c *Conn) takeBack(ctx context.Context) error {
 	return back(ctx)
 }
 
-// Tx returns the transaction that is open on the connection, or nil. It must be ended through database/sql.
+// Tx returns the transaction that is open on the connection, or nil. It must be ended through
+// database/sql.
 func (c *Conn) Tx() *pg.Tx { return c.tx }
 
 var errClosed = fmt.Errorf("pg/stdlib: the connection is closed: %w", driver.ErrBadConn)
@@ -145,8 +149,8 @@ func (c *Conn) querier() querier {
 	return onLane{c.db}
 }
 
-// onQuerier calls fn with what the connection's statements go through. A statement that a lane refuses gets a session,
-// which the connection keeps.
+// onQuerier calls fn with what the connection's statements go through. A statement that a lane
+// refuses gets a session, which the connection keeps.
 func (c *Conn) onQuerier(ctx context.Context, fn func(querier) error) error {
 	if c.closed {
 		return errClosed
@@ -202,8 +206,9 @@ func (c *Conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 
 // values makes arguments of pg's calls. They follow the option, unless that is nil.
 //
-// Arguments and the simple protocol, which package pg refuses together, become the mode exec, which takes one round trip
-// and prepares nothing, too. GORM's migrator asks for it so, and connection strings that were written for pgx.
+// Arguments and the simple protocol, which package pg refuses together, become the mode exec, which
+// takes one round trip and prepares nothing, too. GORM's migrator asks for it so, and connection
+// strings that were written for pgx.
 func (c *Conn) values(args []driver.NamedValue, option any) []any {
 	vs := make([]any, 0, len(args)+2)
 	if option != nil {
@@ -225,7 +230,8 @@ func (c *Conn) values(args []driver.NamedValue, option any) []any {
 	return vs
 }
 
-// CheckNamedValue accepts every value: package pg encodes what pgx can, and calls driver.Valuers itself.
+// CheckNamedValue accepts every value: package pg encodes what pgx can, and calls driver.Valuers
+// itself.
 func (c *Conn) CheckNamedValue(*driver.NamedValue) error { return nil }
 
 // Ping implements driver.Pinger.
@@ -247,9 +253,10 @@ func (c *Conn) Prepare(query string) (driver.Stmt, error) {
 	return c.PrepareContext(context.Background(), query)
 }
 
-// PrepareContext implements driver.ConnPrepareContext. In a task it doesn't ask the server: libraries that keep prepared
-// statements, such as GORM, guard their making with mutexes and channels, which would block the loop. There the first
-// execution reports what is wrong with the text.
+// PrepareContext implements driver.ConnPrepareContext. In a task it doesn't ask the server:
+// libraries that keep prepared statements, such as GORM, guard their making with mutexes and
+// channels, which would block the loop. There the first execution reports what is wrong with the
+// text.
 func (c *Conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
 	switch {
 	case c.closed:
@@ -318,7 +325,8 @@ func txOptions(opts driver.TxOptions) (o pgx.TxOptions, err error) {
 	return o, nil
 }
 
-// ResetSession implements driver.SessionResetter. database/sql calls it before it lends the connection again.
+// ResetSession implements driver.SessionResetter. database/sql calls it before it lends the
+// connection again.
 func (c *Conn) ResetSession(context.Context) error {
 	if c.closed {
 		return errClosed
@@ -326,8 +334,9 @@ func (c *Conn) ResetSession(context.Context) error {
 	return nil
 }
 
-// IsValid implements driver.Validator. database/sql calls it when it gets the connection back, so what the connection owns
-// is released then. A transaction that is still open makes it invalid, and ends with it.
+// IsValid implements driver.Validator. database/sql calls it when it gets the connection back, so
+// what the connection owns is released then. A transaction that is still open makes it invalid, and
+// ends with it.
 func (c *Conn) IsValid() bool {
 	if c.tx != nil || c.closed {
 		return false

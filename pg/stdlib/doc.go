@@ -1,5 +1,5 @@
-// Package stdlib is a database/sql driver over package pg. GORM, sqlx, bun, ent, goose and whatever else speaks
-// database/sql runs on it unchanged.
+// Package stdlib is a database/sql driver over package pg. GORM, sqlx, bun, ent, goose and whatever
+// else speaks database/sql runs on it unchanged.
 //
 //	db, err := sql.Open("repaint", "postgres://me@db.example/app")
 //
@@ -7,47 +7,54 @@
 //
 //	db := stdlib.OpenDB(pgDB)
 //
-// Values, errors and placeholders ($1, $2) are those of pgx's package stdlib. What the server says of a statement is its
-// *pgconn.PgError itself, unless the message has a value in it, which isn't shown; other errors are of package pg.
-// errors.As finds the *pgconn.PgError in all of them, errors.Is the context's cause.
+// Values, errors and placeholders ($1, $2) are those of pgx's package stdlib. What the server says
+// of a statement is its *pgconn.PgError itself, unless the message has a value in it, which isn't
+// shown; other errors are of package pg. errors.As finds the *pgconn.PgError in all of them,
+// errors.Is the context's cause.
 //
 // # Connections
 //
-// A connection of database/sql is virtual here. Its statements travel on the lanes of the pg.DB, beside the statements of
-// all other callers, so 256 callers share a few connections to the server, and none waits for another's round trip.
-// A virtual connection owns a session, which is a connection to the server that no other caller uses, only
+// A connection of database/sql is virtual here. Its statements travel on the lanes of the pg.DB,
+// beside the statements of all other callers, so 256 callers share a few connections to the server,
+// and none waits for another's round trip. A virtual connection owns a session, which is a
+// connection to the server that no other caller uses, only
 //
 //   - in a transaction, from Begin to Commit or Rollback;
-//   - after a statement that leaves something behind on its connection, such as SET, LISTEN, CREATE TEMP TABLE or
-//     pg_advisory_lock: from that statement on, until the sql.Conn is closed. What was left behind ends with it;
+//   - after a statement that leaves something behind on its connection, such as SET, LISTEN, CREATE
+//     TEMP TABLE or pg_advisory_lock: from that statement on, until the sql.Conn is closed. What
+//     was left behind ends with it;
 //   - after [Conn.Session], [Conn.Pgx] and [Conn.Conn].
 //
-// So a sql.Conn is what such statements need; through a sql.DB they have no effect on later statements. That is different
-// from pgx's stdlib, where a SET lasts on one of the pool's connections.
+// So a sql.Conn is what such statements need; through a sql.DB they have no effect on later
+// statements. That is different from pgx's stdlib, where a SET lasts on one of the pool's
+// connections.
 //
-// The limits are the pg.DB's: pool_lanes and pool_sessions. [OpenDB] leaves sql.DB.SetMaxOpenConns at 0, no limit, which
-// is right: a limit there would only make callers wait for a virtual connection. SetConnMaxLifetime and SetConnMaxIdleTime
-// have nothing to close.
+// The limits are the pg.DB's: pool_lanes and pool_sessions. [OpenDB] leaves sql.DB.SetMaxOpenConns
+// at 0, no limit, which is right: a limit there would only make callers wait for a virtual
+// connection. SetConnMaxLifetime and SetConnMaxIdleTime have nothing to close.
 //
 // # Statements
 //
-// A prepared statement is a text whose parameters the server has described. It belongs to no connection: it is executed on
-// the lanes like any other text, and package pg prepares every text by itself. Preparing it once more costs a round trip
-// and saves none. In a task Prepare returns at once, and the first execution reports what is wrong with the text.
+// A prepared statement is a text whose parameters the server has described. It belongs to no
+// connection: it is executed on the lanes like any other text, and package pg prepares every text
+// by itself. Preparing it once more costs a round trip and saves none. In a task Prepare returns at
+// once, and the first execution reports what is wrong with the text.
 //
 // # Results
 //
-// The rows of a result are in memory when Query returns, up to result_limit bytes (128 MiB by default); beyond it the error
-// is pg.ErrResultTooLarge. So rows that are open occupy no connection, and a transaction may be used while they are read.
-// Under a context made by [Stream] rows come as they are read, in bounded memory, from a session of their own.
+// The rows of a result are in memory when Query returns, up to result_limit bytes (128 MiB by
+// default); beyond it the error is pg.ErrResultTooLarge. So rows that are open occupy no
+// connection, and a transaction may be used while they are read. Under a context made by [Stream]
+// rows come as they are read, in bounded memory, from a session of their own.
 //
 // # Loops
 //
-// In a task of package repaint a call suspends only that task. But database/sql guards a connection with a mutex while a
-// statement runs on it, and a mutex blocks the whole loop when a second task asks for it. So two tasks of a loop must not
-// use one sql.Tx or one sql.Conn at the same time; nor must one commit while another has a statement under way there. Such
-// a loop stands still, and is reported as one that is held. Give each task a transaction of its own, or use package db or
-// pg, which refuse or queue such calls. For the same reason don't limit the number of open connections: a task that waits
-// for one in database/sql blocks its loop. Rows, statements and the sql.DB itself have no such paths: tasks may share the
-// DB and its statements.
+// In a task of package repaint a call suspends only that task. But database/sql guards a connection
+// with a mutex while a statement runs on it, and a mutex blocks the whole loop when a second task
+// asks for it. So two tasks of a loop must not use one sql.Tx or one sql.Conn at the same time; nor
+// must one commit while another has a statement under way there. Such a loop stands still, and is
+// reported as one that is held. Give each task a transaction of its own, or use package db or pg,
+// which refuse or queue such calls. For the same reason don't limit the number of open connections:
+// a task that waits for one in database/sql blocks its loop. Rows, statements and the sql.DB itself
+// have no such paths: tasks may share the DB and its statements.
 package stdlib

@@ -21,23 +21,25 @@ func init() { sql.Register(Name, &Driver{}) }
 // closeLimit is how long Close waits for what is under way.
 const closeLimit = 5 * time.Second
 
-// idle is how many virtual connections a sql.DB of [OpenDB] keeps. They cost a few hundred bytes each.
+// idle is how many virtual connections a sql.DB of [OpenDB] keeps. They cost a few hundred bytes
+// each.
 const idle = 1024
 
 // OpenDB returns a sql.DB that uses the connections of a pg.DB. Closing it doesn't close the pg.DB.
-// It keeps up to 1024 idle virtual connections and has no limit of open ones; the limits are the pg.DB's.
+// It keeps up to 1024 idle virtual connections and has no limit of open ones; the limits are the
+// pg.DB's.
 func OpenDB(db *pg.DB) *sql.DB {
 	d := sql.OpenDB(Connector(db))
 	d.SetMaxIdleConns(idle)
 	return d
 }
 
-// Connector returns a connector for [sql.OpenDB], for code that wraps connectors. [OpenDB] is the short form.
-// Closing a sql.DB that uses it doesn't close the pg.DB.
+// Connector returns a connector for [sql.OpenDB], for code that wraps connectors. [OpenDB] is the
+// short form. Closing a sql.DB that uses it doesn't close the pg.DB.
 func Connector(db *pg.DB) driver.Connector { return newConnector(db) }
 
-// Driver is the database/sql driver. sql.Open makes a [pg.DB] of its own for each sql.DB, which ends with it.
-// Its methods may be called from any goroutine.
+// Driver is the database/sql driver. sql.Open makes a [pg.DB] of its own for each sql.DB, which
+// ends with it. Its methods may be called from any goroutine.
 type Driver struct{}
 
 // Open implements driver.Driver. database/sql calls OpenConnector instead.
@@ -54,8 +56,8 @@ func (d *Driver) Open(name string) (driver.Conn, error) {
 	return conn, nil
 }
 
-// OpenConnector reads a connection string, which is what pg.ParseConfig takes or a name that [RegisterConfig] returned.
-// Nothing is connected before the first statement.
+// OpenConnector reads a connection string, which is what pg.ParseConfig takes or a name that
+// [RegisterConfig] returned. Nothing is connected before the first statement.
 func (d *Driver) OpenConnector(name string) (driver.Connector, error) {
 	config := registered(name)
 	if config == nil {
@@ -114,9 +116,10 @@ var registry struct {
 	next    int
 }
 
-// RegisterConfig makes a configuration known under a name, which it returns, for sql.Open(stdlib.Name, name). It is for
-// what a connection string can't say, such as tracers and types, where code insists on calling sql.Open.
-// Elsewhere [OpenDB] is simpler. It may be called from any goroutine.
+// RegisterConfig makes a configuration known under a name, which it returns, for
+// sql.Open(stdlib.Name, name). It is for what a connection string can't say, such as tracers and
+// types, where code insists on calling sql.Open. Elsewhere [OpenDB] is simpler. It may be called
+// from any goroutine.
 func RegisterConfig(config *pg.Config) (name string) {
 	registry.Lock()
 	defer registry.Unlock()

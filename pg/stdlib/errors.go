@@ -13,10 +13,11 @@ import (
 
 // asDriver makes of an error of package pg what callers of database/sql get.
 //
-// A connection that broke before the statement could have had an effect is a driver.ErrBadConn, so that database/sql
-// repeats the call on another one. What the server has said of a statement is the *pgconn.PgError itself, as in pgx's
-// package stdlib: code that was written for that asserts the type, GORM's TranslateError for one. Everything else stays
-// what it is, since it says more than the server did: what was lost, which context ended, or why the message isn't shown.
+// A connection that broke before the statement could have had an effect is a driver.ErrBadConn, so
+// that database/sql repeats the call on another one. What the server has said of a statement is the
+// *pgconn.PgError itself, as in pgx's package stdlib: code that was written for that asserts the
+// type, GORM's TranslateError for one. Everything else stays what it is, since it says more than
+// the server did: what was lost, which context ended, or why the message isn't shown.
 func asDriver(err error) error {
 	if err == nil {
 		return nil

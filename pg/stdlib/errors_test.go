@@ -65,8 +65,8 @@ func TestServersErrorsAreThemselves(t *testing.T) {
 	})
 }
 
-// Errors that say more than the server did stay what they are: with a value in the server's message that isn't shown, and
-// with a context that has ended.
+// Errors that say more than the server did stay what they are: with a value in the server's message
+// that isn't shown, and with a context that has ended.
 func TestOtherErrorsStay(t *testing.T) {
 	bothColours(t, func(t *testing.T, db *door) {
 		ctx := db.ctx

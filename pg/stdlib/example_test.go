@@ -15,7 +15,8 @@ import (
 	"github.com/seed1239206e/repaint/pg/stdlib"
 )
 
-// url is where the examples find their database. They need a server, so TestExamples runs them where there is one.
+// url is where the examples find their database. They need a server, so TestExamples runs them
+// where there is one.
 var url string
 
 func TestExamples(t *testing.T) {

@@ -15,11 +15,12 @@ import (
 
 var _ driver.RowsColumnScanner = (*rowsOf)(nil)
 
-// NextRow implements driver.RowsColumnScanner, with which arrays, ranges and the like are scanned into Go values directly.
+// NextRow implements driver.RowsColumnScanner, with which arrays, ranges and the like are scanned
+// into Go values directly.
 func (r *rowsOf) NextRow() error { return r.advance() }
 
-// ScanColumn gives database/sql's own destinations what it makes of the column's driver.Value, as before Go 1.27. The
-// others, such as slices and pgtype.Range, are scanned by pgx.
+// ScanColumn gives database/sql's own destinations what it makes of the column's driver.Value, as
+// before Go 1.27. The others, such as slices and pgtype.Range, are scanned by pgx.
 func (r *rowsOf) ScanColumn(ctx driver.ScanContext, i int, dest any) error {
 	v := reflect.ValueOf(dest)
 	if v.Kind() == reflect.Pointer && v.IsNil() || dest == nil {
@@ -49,8 +50,9 @@ func ofDatabaseSQL(t reflect.Type) bool {
 	return is
 }
 
-// readByDatabaseSQL reports whether database/sql can fill what a value of the type points to, through any number of
-// pointers. It decides before a scan: one that was tried and failed might have called the caller's code.
+// readByDatabaseSQL reports whether database/sql can fill what a value of the type points to,
+// through any number of pointers. It decides before a scan: one that was tried and failed might
+// have called the caller's code.
 func readByDatabaseSQL(t reflect.Type) bool {
 	for depth := 0; ; depth++ {
 		switch {

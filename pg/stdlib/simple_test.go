@@ -9,8 +9,8 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
-// Arguments may be given with the simple protocol, which code for pgx asks for: GORM's migrator in the call, others in the
-// connection string.
+// Arguments may be given with the simple protocol, which code for pgx asks for: GORM's migrator in
+// the call, others in the connection string.
 func TestArgumentsWithTheSimpleProtocol(t *testing.T) {
 	use := func(t *testing.T, d *door, mode ...any) {
 		d.exec(t, "create table t (id int, name text)")

@@ -9,8 +9,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// Run calls fn in a goroutine of its own, which a failure ends, then what was registered with Cleanup, and ends the servers.
-// It returns the first failure. A missing server is one, too.
+// Run calls fn in a goroutine of its own, which a failure ends, then what was registered with
+// Cleanup, and ends the servers. It returns the first failure. A missing server is one, too.
 func Run(fn func(tb testing.TB)) error {
 	h := new(host)
 	done := make(chan struct{})

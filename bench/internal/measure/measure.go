@@ -27,8 +27,8 @@ type Op func(ctx context.Context, i int) error
 // longest is how much longer than planned a measurement may take before its context ends.
 const longest = 2 * time.Minute
 
-// Run has the callers do op for a time, after a short one to warm up. Each of them does it once at least.
-// CPU time and allocations are those of the whole process.
+// Run has the callers do op for a time, after a short one to warm up. Each of them does it once at
+// least. CPU time and allocations are those of the whole process.
 func (c Callers) Run(ctx context.Context, length time.Duration, op Op) (Sample, error) {
 	ctx, cancel := context.WithTimeout(ctx, length+longest)
 	defer cancel()
@@ -49,7 +49,8 @@ type run struct {
 	err           error
 }
 
-// drive makes room for so many calls of each caller beforehand, so that noting them allocates nothing.
+// drive makes room for so many calls of each caller beforehand, so that noting them allocates
+// nothing.
 func (c Callers) drive(ctx context.Context, length time.Duration, room int, op Op) run {
 	var next atomic.Int64
 	each := make([][]time.Duration, c.N)
@@ -116,7 +117,8 @@ func (r run) sample(unit int) Sample {
 	return s
 }
 
-// Count has one caller do op so many times in a row. The Sample has only what that took of CPU time and memory.
+// Count has one caller do op so many times in a row. The Sample has only what that took of CPU time
+// and memory.
 func Count(ctx context.Context, times int, op Op) (Sample, error) {
 	before := usage()
 	for i := range times {

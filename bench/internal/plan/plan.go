@@ -1,4 +1,5 @@
-// Package plan is what commands that compare have in common: their flags, and the order in which they measure.
+// Package plan is what commands that compare have in common: their flags, and the order in which
+// they measure.
 package plan
 
 import (
@@ -28,7 +29,8 @@ type Plan struct {
 	JSON   string         // a file, or ""
 }
 
-// Main is that of a command: it reads the flags, and calls run with what stands in for a test. It exits with 1 after an error.
+// Main is that of a command: it reads the flags, and calls run with what stands in for a test. It
+// exits with 1 after an error.
 func Main(name string, run func(ctx context.Context, tb testing.TB, out io.Writer, p Plan) error) {
 	p, err := parse(flag.CommandLine, os.Args[1:])
 	if err == nil {
@@ -85,7 +87,8 @@ type Entrant struct {
 	Measure func() (measure.Sample, error)
 }
 
-// Compare measures all in turns: in every other round in the other direction, so that nobody always comes after the same one.
+// Compare measures all in turns: in every other round in the other direction, so that nobody always
+// comes after the same one.
 func (p Plan) Compare(r *report.Results, c report.Case, all []Entrant) error {
 	all = slices.Clone(all)
 	for range p.Rounds {

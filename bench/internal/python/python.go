@@ -1,4 +1,5 @@
-// Package python runs peers that are written in Python: one process each, which is asked in JSON and answers in JSON, line by line.
+// Package python runs peers that are written in Python: one process each, which is asked in JSON
+// and answers in JSON, line by line.
 package python
 
 import (
@@ -18,10 +19,12 @@ import (
 // ErrMissing says that no interpreter has the modules.
 var ErrMissing = errors.New("no Python that can import them")
 
-// interpreters are tried in turn: what comes first in PATH needn't be the one that has the system's packages.
+// interpreters are tried in turn: what comes first in PATH needn't be the one that has the system's
+// packages.
 var interpreters = []string{"python3", "/usr/bin/python3"}
 
-// Find returns the first interpreter that can import the modules, which are separated by commas. The error says which of Debian's packages have them.
+// Find returns the first interpreter that can import the modules, which are separated by commas.
+// The error says which of Debian's packages have them.
 func Find(modules, packages string) (string, error) {
 	for _, name := range interpreters {
 		if exec.Command(name, "-c", "import "+modules).Run() == nil {
@@ -31,7 +34,8 @@ func Find(modules, packages string) (string, error) {
 	return "", fmt.Errorf("%s: %w (Debian: apt-get install %s)", modules, ErrMissing, packages)
 }
 
-// Answering stands before the script of a peer that measures calls: it has drive, cpu, figures and serve.
+// Answering stands before the script of a peer that measures calls: it has drive, cpu, figures and
+// serve.
 //
 //go:embed answering.py
 var Answering string
@@ -70,7 +74,8 @@ func Start(ctx context.Context, interpreter, script string, args ...string) (*Pr
 	return p, nil
 }
 
-// Call asks, and fills in the answer. An answer that is {"error": …} is an error. After any other error the process can only be closed.
+// Call asks, and fills in the answer. An answer that is {"error": …} is an error. After any other
+// error the process can only be closed.
 func (p *Process) Call(ctx context.Context, question, answer any) error {
 	text, err := json.Marshal(question)
 	if err != nil {

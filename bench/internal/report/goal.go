@@ -48,13 +48,15 @@ func Goals(out io.Writer, goals []Goal) {
 	}
 }
 
-// Ratio is a goal about a figure of two contestants in a case: that of ours, by its whole name, divided by that of the peer, which is the best of
-// those whose name begins so. It is the median of the rounds' ratios: what has changed from round to round drops out of it.
+// Ratio is a goal about a figure of two contestants in a case: that of ours, by its whole name,
+// divided by that of the peer, which is the best of those whose name begins so. It is the median of
+// the rounds' ratios: what has changed from round to round drops out of it.
 func (r *Results) Ratio(text string, c Case, ours, peer string, of Column, limit float64, most bool) Goal {
 	return r.compare(Goal{Text: text + ": " + ours, Limit: limit, Most: most, Cases: []Case{c}}, ours, peer, of, "÷", func(a, b float64) float64 { return a / b })
 }
 
-// Difference is a goal about how much more of a figure ours has than the peer, for each of so many parts of a call. It may be the limit at most.
+// Difference is a goal about how much more of a figure ours has than the peer, for each of so many
+// parts of a call. It may be the limit at most.
 func (r *Results) Difference(text string, c Case, ours, peer string, of Column, parts int, limit float64) Goal {
 	return r.compare(Goal{Text: text + ": " + ours, Limit: limit, Most: true, Cases: []Case{c}}, ours, peer, of, "−", func(a, b float64) float64 { return (a - b) / float64(parts) })
 }

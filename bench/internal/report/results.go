@@ -1,4 +1,5 @@
-// Package report keeps what was measured, and prints it: as tables, as goals that are met or missed, as JSON.
+// Package report keeps what was measured, and prints it: as tables, as goals that are met or
+// missed, as JSON.
 package report
 
 import (
@@ -74,7 +75,8 @@ func (r *Results) Of(c Case) []*Record {
 	return slices.DeleteFunc(slices.Clone(r.Records), func(x *Record) bool { return x.Case != c })
 }
 
-// Best returns the contestant with the best median rate of those whose name begins so, or nil if none was measured.
+// Best returns the contestant with the best median rate of those whose name begins so, or nil if
+// none was measured.
 func (r *Results) Best(c Case, prefix string) *Record {
 	var best *Record
 	for _, x := range r.Of(c) {

@@ -17,7 +17,7 @@ import (
 //
 //	neither connection nor statements have a say   the caller converts, before there is a connection
 //	the connection has, the statement has not      the caller converts, with the connection
-//	the statement has, or nobody knows yet         values without methods: who executes converts;
+//	the statement has, or it isn't known yet       values without methods: the executing code converts;
 //	                                               others: the statement is prepared, then the caller converts
 
 // asks is who has a say in the arguments of a driver.
@@ -39,7 +39,8 @@ type argChecker struct {
 	want    int // how many arguments the statement has; -1 is unknown
 }
 
-// columnConverter is what database/sql calls driver.ColumnConverter. It is deprecated for drivers, but old ones have it.
+// columnConverter is what database/sql calls driver.ColumnConverter. It is deprecated for drivers,
+// but old ones have it.
 type columnConverter interface {
 	ColumnConverter(i int) driver.ValueConverter
 }

@@ -107,8 +107,8 @@ func (c *connector) Close() error {
 	return block(context.Background(), func(context.Context) error { return c.d.OnClose() })
 }
 
-// block calls fn, which blocks, as [repaint.Block] does; and on the spot in a loop that explores schedules, where nothing
-// goes on meanwhile.
+// block calls fn, which blocks, as [repaint.Block] does; and on the spot in a loop that explores
+// schedules, where nothing goes on meanwhile.
 func block(ctx context.Context, fn func(ctx context.Context) error) error {
 	if explorer() != nil {
 		return fn(ctx)

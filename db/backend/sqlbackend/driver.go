@@ -15,10 +15,11 @@ import (
 //	func (sqlDriver) Facts() sqlbackend.Facts { return sqlbackend.Facts{SendsText: true} }
 //
 // A Driver may also be a [Resetter], [AccessSetter], [TxWatcher], [TxReporter], [Interrupter],
-// [Aborter], [OpenReporter], [ArgConverter], [ColumnConverter], [SQLConverter], [Emulator] and [Closer]. Without one of these,
-// package sqlbackend goes another way, which its comment tells.
+// [Aborter], [OpenReporter], [ArgConverter], [ColumnConverter], [SQLConverter], [Emulator] and
+// [Closer]. Without one of these, package sqlbackend goes another way, which its comment tells.
 //
-// The methods are called where blocking is allowed, and several at a time for different connections.
+// The methods are called where blocking is allowed, and several at a time for different
+// connections.
 type Driver interface {
 	// Facts returns what doesn't change. It is asked once.
 	Facts() Facts
@@ -64,15 +65,15 @@ type Facts struct {
 	IDsFromOne bool
 	// ReadOnlyTx: a transaction only reads if its connection does; see [AccessSetter].
 	ReadOnlyTx bool
-	// EndsUnseen: a statement that may commit by itself ([backend.Traits].EndsItself) is executed in a
-	// transaction, too, may end that, and the database doesn't tell. So a savepoint before it must be
-	// there after it.
+	// EndsUnseen: a statement that may commit by itself ([backend.Traits].EndsItself) is executed
+	// in a transaction, too, may end that, and the database doesn't tell. So a savepoint before it
+	// must be there after it.
 	EndsUnseen bool
-	// Suspends: the driver does its I/O in its caller's goroutine, on connections of a [Dialer], and
-	// blocks in no other way. In a loop that waits for them itself ([repaint.PollsHere]) its calls are
-	// made where the caller is, and suspend that task. The Driver's methods are called there, too,
-	// but for Init, and what is given to db.Conn.Raw. It has no effect with [NewDB], because
-	// database/sql has locks that would be held meanwhile.
+	// Suspends: the driver does its I/O in its caller's goroutine, on connections of a [Dialer],
+	// and blocks in no other way. In a loop that waits for them itself ([repaint.PollsHere]) its
+	// calls are made where the caller is, and suspend that task. The Driver's methods are called
+	// there, too, but for Init, and what is given to db.Conn.Raw. It has no effect with [NewDB],
+	// because database/sql has locks that would be held meanwhile.
 	Suspends bool
 }
 
@@ -134,9 +135,10 @@ type TxWatcher interface {
 	TxOpen(ctx context.Context, c *Conn, err error) bool
 }
 
-// TxReporter is a [Driver] whose driver knows how a connection stands with regard to transactions, by the
-// database's last answer. Where the "commit" of a failed transaction rolls back, and is no error, only that
-// makes it one. Without it, an error that hasn't been seen isn't known to have ended the transaction.
+// TxReporter is a [Driver] whose driver knows how a connection stands with regard to transactions,
+// by the database's last answer. Where the "commit" of a failed transaction rolls back, and is no
+// error, only that makes it one. Without it, an error that hasn't been seen isn't known to have
+// ended the transaction.
 type TxReporter interface {
 	Driver
 	// TxState returns Idle, InTx or FailedTx, without asking the database. It is called before a
@@ -144,8 +146,9 @@ type TxReporter interface {
 	TxState(c *Conn) backend.Status
 }
 
-// InterruptReader is a [Driver] whose connections have an error of their own for what was interrupted
-// because the call's context had ended. Without it, the driver must return the context's error.
+// InterruptReader is a [Driver] whose connections have an error of their own for what was
+// interrupted because the call's context had ended. Without it, the driver must return the
+// context's error.
 type InterruptReader interface {
 	Driver
 	// Interrupted reports whether a driver's error is that of an interrupt.
@@ -153,8 +156,8 @@ type InterruptReader interface {
 }
 
 // Interrupter is a [Driver] that can stop what a connection is doing when the call's context has
-// ended. The driver gets contexts that don't end then. Without it, the driver must notice the end of
-// a context.
+// ended. The driver gets contexts that don't end then. Without it, the driver must notice the end
+// of a context.
 type Interrupter interface {
 	InterruptReader
 	// Interrupt stops what the connection is doing. It is called on a goroutine of its own, and
@@ -171,9 +174,9 @@ type Aborter interface {
 	Abort(c *Conn)
 }
 
-// OpenReporter is a [Driver] whose driver.ErrBadConn can't be relied on: about a connection that was
-// open before, it is taken to mean that the answer never came. Without it, driver.ErrBadConn means
-// that nothing was sent.
+// OpenReporter is a [Driver] whose driver.ErrBadConn can't be relied on: about a connection that
+// was open before, it is taken to mean that the answer never came. Without it, driver.ErrBadConn
+// means that nothing was sent.
 type OpenReporter interface {
 	Driver
 	// Open reports whether a connection is open as far as the driver knows.
@@ -197,9 +200,9 @@ type ColumnConverter interface {
 	Column(typ string) func(v driver.Value) (driver.Value, error)
 }
 
-// SQLConverter is a [Driver] that converts for calls of database/sql, see db.Engine.SQL, whose callers
-// expect what they know of the driver. Without it, these get the driver's own values, and their
-// arguments are converted by the driver's connection and statements and by Arg.
+// SQLConverter is a [Driver] that converts for calls of database/sql, see db.Engine.SQL, whose
+// callers expect what they know of the driver. Without it, these get the driver's own values, and
+// their arguments are converted by the driver's connection and statements and by Arg.
 type SQLConverter interface {
 	Driver
 	// SQLConvert is Convert for these calls.

@@ -14,9 +14,10 @@ import (
 	"github.com/seed1239206e/repaint/internal/explore"
 )
 
-// In a loop that explores schedules each statement is a step: it is executed when the schedule comes to it, and nothing else goes on
-// until it is answered or waits for a lock. So nothing is offloaded: the calls of a session are made where their caller
-// is, and only the statements elsewhere, by the explorer.
+// In a loop that explores schedules each statement is a step: it is executed when the schedule
+// comes to it, and nothing else goes on until it is answered or waits for a lock. So nothing is
+// offloaded: the calls of a session are made where their caller is, and only the statements
+// elsewhere, by the explorer.
 
 // A stepping is how a connection explores.
 type stepping struct {

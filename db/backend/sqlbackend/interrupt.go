@@ -9,7 +9,7 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// block has fn called with the driver's connection, where blocking is allowed.
+// block calls fn with the driver's connection, where blocking is allowed.
 func (s *session) block(ctx context.Context, fn func(ctx context.Context) error) error {
 	s.calling = true
 	if e := explorer(); e != nil {
@@ -139,8 +139,9 @@ func (s *session) soon(ctx context.Context, fn func(ctx context.Context) error) 
 	return s.abortable(ctx, fn)
 }
 
-// afterInterrupt brings the connection back to its senses if the driver's context has ended: the driver may have
-// interrupted what had ended already, and then the connection bears the mark of that, or the next statement does.
+// afterInterrupt brings the connection back to its senses if the driver's context has ended: the
+// driver may have interrupted what had ended already, and then the connection bears the mark of
+// that, or the next statement does.
 func (s *session) afterInterrupt(ctx context.Context) {
 	if ctx.Err() != nil && s.d.Interrupt == nil && !s.recovered {
 		s.recover(ctx)

@@ -13,7 +13,7 @@ type access uint8
 const (
 	asMade  access = iota // nothing
 	reading               // to refuse it
-	unsure                // nobody knows: telling it was interrupted
+	unsure                // it isn't known: telling it was interrupted
 )
 
 // readyFor is ready, and tells the connection what it needs to be told for a call outside of a

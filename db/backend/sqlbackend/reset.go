@@ -19,7 +19,7 @@ func (s resettable) Reset(ctx context.Context, thorough bool) error {
 	defer done()
 	err := s.block(ctx, func(ctx context.Context) error { return s.conn.aside(func() error { return s.d.Reset(ctx, &s.conn) }) })
 	if err != nil {
-		s.dirty = true // so that nobody else gets it from the sql.DB either
+		s.dirty = true // so that no other caller gets it from the sql.DB either
 	}
 	return err
 }

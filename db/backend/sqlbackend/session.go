@@ -104,7 +104,7 @@ func (s *session) Do(ctx context.Context, c *backend.Call) error {
 
 // mark calls fn, which sends a statement or a commit. If its fate is its own, because it is in no
 // transaction that is rolled back with the connection, an error is marked after which
-// nobody knows it.
+// it isn't known.
 func (s *session) mark(alone bool, fn func() error) error {
 	if !alone || s.d.Lost == nil {
 		return fn()

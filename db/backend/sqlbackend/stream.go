@@ -145,7 +145,7 @@ func (k *cursor) read(ctx context.Context, c *backend.Call, max int) error {
 const firstRows = 64
 
 // enough is how many rows are read and dropped before a query is interrupted that
-// nobody wants the rest of.
+// the rest of isn't wanted.
 const enough = 1000
 
 // Close ends the query. On a driver that would read what is left, that is

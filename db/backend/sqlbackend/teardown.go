@@ -115,7 +115,7 @@ func (s *session) shutLocked() error {
 	}
 	err := s.pool.Raw(func(any) error {
 		if s.status != backend.Idle || s.dirty || s.access != asMade {
-			return driver.ErrBadConn // so that nobody else gets it
+			return driver.ErrBadConn // so that no other caller gets it
 		}
 		s.conn.closeStatements()
 		return nil

@@ -8,8 +8,8 @@ import (
 
 // How a transaction of a blocking driver stands.
 
-// committable returns why the transaction can't be committed, if the driver knows: the database would only roll back
-// what is left of it, and call that a success.
+// committable returns why the transaction can't be committed, if the driver knows: the database
+// would only roll back what is left of it, and call that a success.
 func (s *session) committable() error {
 	if s.d.TxState == nil {
 		return nil
@@ -54,7 +54,8 @@ func (s *session) stillInTx(ctx context.Context, err error) bool {
 // aroundCode is the name of the savepoint before a statement that runs code.
 const aroundCode = "repaint_code"
 
-// watched calls run, which runs a statement in a transaction, and fails if that has ended the transaction.
+// watched calls run, which runs a statement in a transaction, and fails if that has ended the
+// transaction.
 func (s *session) watched(ctx context.Context, run func() error) error {
 	if err := s.texts(ctx, "savepoint "+aroundCode); err != nil {
 		return err

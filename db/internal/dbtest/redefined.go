@@ -9,16 +9,16 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// Redefined is a text that shows a number after the statements of First, and a text after those of Then.
-// Its result is another though the text is the same.
+// Redefined is a text that shows a number after the statements of First, and a text after those of
+// Then. Its result is another though the text is the same.
 type Redefined struct {
 	Query       string
 	First, Then []string
 	Undo        []string
 }
 
-// CheckRedefined tests that a text is always read as what it shows now: on a Conn and in a transaction, where
-// it was prepared before.
+// CheckRedefined tests that a text is always read as what it shows now: on a Conn and in a
+// transaction, where it was prepared before.
 func CheckRedefined(t *testing.T, ctx context.Context, e *db.Engine, cases []Redefined) {
 	t.Helper()
 	for _, c := range cases {

@@ -144,7 +144,7 @@ func toFloat(src any, bits int) (float64, error) {
 }
 
 // exactFloat is the bound up to which a float64 counts in steps of at most one, so that its
-// whole part is a number that somebody may have counted. Beyond it is an approximation
+// whole part is a number that may have been counted. Beyond it is an approximation
 // already.
 const exactFloat = 1 << 53
 

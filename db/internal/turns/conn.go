@@ -10,14 +10,14 @@ import (
 type Conn struct {
 	Session    backend.Session
 	ID         int64     // connections of a pool count from 1
-	made       time.Time // zero unless somebody wants to know
+	made       time.Time // zero unless it is asked for
 	used       time.Time // when it came back last; likewise
 	generation uint64
 	raw        bool // it isn't set up yet, see makeReady
 	Dirty      bool // it may have settings or temporary objects of its last user
 	Obscure    bool // the same, but the texts don't show it
 	Lent       bool // its user had it for its own, from Connect to Close
-	Bad        bool // it is lost, or nobody knows its state
+	Bad        bool // it is lost, or its state isn't known
 	Spent      bool // it is to be replaced all the same
 }
 

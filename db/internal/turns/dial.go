@@ -19,7 +19,7 @@ var errOrphan = errors.New("connecting has taken too long, and its caller has go
 
 // dialing is the making of a connection. It runs apart from its caller, with a context of its own,
 // which Pool.Close ends. If the caller gives up, the connection is made all the same: it goes to
-// the next who waits, or is idle. The pool's lock decides to which side the result belongs:
+// the next waiter, or is idle. The pool's lock decides to which side the result belongs:
 //
 //	dialing → made      the caller takes the connection
 //	dialing → failed    the caller takes the error; the place has been given up

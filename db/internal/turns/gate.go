@@ -118,7 +118,7 @@ func (g *Gate) Leave(p Pass) {
 	g.handOn()
 }
 
-// handOn lets in whoever is next. The lock is held, and released.
+// handOn lets in the next waiter. The lock is held, and released.
 func (g *Gate) handOn() {
 	for w := g.head; w != nil && g.admits(w.shared); w = g.head {
 		g.admit(w.shared)
@@ -162,7 +162,7 @@ func (g *Gate) dismiss(shared bool) {
 	}
 }
 
-// Close refuses whoever waits, and who comes later without a connection.
+// Close refuses the waiters, and callers that come later without a connection.
 func (g *Gate) Close(err error) {
 	if g == nil {
 		return

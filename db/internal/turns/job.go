@@ -26,10 +26,10 @@ type Keeper interface {
 }
 
 // Job is work for a blocking driver that a caller has to wait for. The caller isn't woken to run
-// when its turn comes: a goroutine that has a connection runs the job, and then at once the next one
-// that waits for this connection or for its turn to write, while their callers stay suspended. So
-// the way back to the callers, through their loops or the scheduler, isn't part of the time in which
-// a connection, or the one writer, is busy; and a loop is told of many results in one go.
+// when its turn comes: a goroutine that has a connection runs the job, and then at once the next
+// one that waits for this connection or for its turn to write, while their callers stay suspended.
+// So the way back to the callers, through their loops or the scheduler, isn't part of the time in
+// which a connection, or the one writer, is busy; and a loop is told of many results in one go.
 //
 // A job has one of three lives:
 //
@@ -44,9 +44,9 @@ type Job struct {
 	Writes bool   // whether what it does, or begins, may write
 	What   string // names it in messages
 
-	// One goroutine at a time has the job: its caller's until it waits in a line or is started, then
-	// the one that serves it until the promise is completed, then its caller's again. So what follows
-	// needs no lock.
+	// One goroutine at a time has the job: its caller's until it waits in a line or is started,
+	// then the one that serves it until the promise is completed, then its caller's again. So what
+	// follows needs no lock.
 	ctx    context.Context
 	work   Work
 	keeper Keeper // the work, if it keeps its connection; else nil
@@ -60,8 +60,8 @@ type Job struct {
 	taken atomic.Bool // by the first of two: the job, to leave got; a killed caller, to refuse it
 }
 
-// Serve has w run as a job, and waits for its end: also when ctx ends, for until then the work may be
-// going on. If w is a Keeper, its connection is the caller's afterwards, unless none was got.
+// Serve has w run as a job, and waits for its end: also when ctx ends, for until then the work may
+// be going on. If w is a Keeper, its connection is the caller's afterwards, unless none was got.
 func (j *Job) Serve(ctx context.Context, w Work) error {
 	j.ctx, j.work = ctx, w
 	k, keeps := w.(Keeper)
@@ -89,7 +89,8 @@ func (j *Job) Serve(ctx context.Context, w Work) error {
 	return j.err
 }
 
-// ServeOn has w run as a job on a connection that the caller has, and gives that back, with the pass.
+// ServeOn has w run as a job on a connection that the caller has, and gives that back, with the
+// pass.
 func (j *Job) ServeOn(ctx context.Context, w Work, c *Conn, held Pass) error {
 	j.ctx, j.work, j.given, j.held = ctx, w, true, held
 	j.ask()
@@ -124,8 +125,8 @@ func (j *Job) ask() {
 	j.promise.AskedBy(repaint.CurrentLoop())
 }
 
-// starts notes that a goroutine runs the job, or is about to. Whoever starts it calls starts before anything else that
-// the job's loop can notice.
+// starts notes that a goroutine runs the job, or is about to. Whoever starts it calls starts before
+// anything else that the job's loop can notice.
 func (j *Job) starts() {
 	j.state = granted
 	j.promise.UnderWay(true)

@@ -296,7 +296,7 @@ func (p *Pool) end(ctx context.Context, c *Conn) {
 	_ = c.Session.Close(ctx)
 }
 
-// vacate gives up a place; the first who waits gets it.
+// vacate gives up a place; the first waiter gets it.
 func (p *Pool) vacate(failed bool) {
 	p.mu.Lock()
 	if failed {
@@ -305,7 +305,7 @@ func (p *Pool) vacate(failed bool) {
 	p.handOn(nil)
 }
 
-// handOn gives a connection, or a place if c is nil, to the first who waits. The
+// handOn gives a connection, or a place if c is nil, to the first waiter. The
 // lock is held, and released.
 func (p *Pool) handOn(c *Conn) {
 	for w := p.head; w != nil; w = p.head {
@@ -389,7 +389,7 @@ func (p *Pool) Close(ctx, ending context.Context, why error) (out int) {
 	return p.places
 }
 
-// endAll closes connections that nobody has any more, and gives up their places: all of them, even
+// endAll closes connections without an owner, and gives up their places: all of them, even
 // if one's session panics.
 func (p *Pool) endAll(ctx context.Context, all []*Conn) {
 	if len(all) == 0 {

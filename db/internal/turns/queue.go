@@ -25,7 +25,7 @@ type queue struct {
 
 	timeout time.Duration // the longest wait; 0 is forever
 	// One timer serves all: everybody waits equally long, so they time out in
-	// the order of the line. It is set while somebody waits.
+	// the order of the line. It is set while there are waiters.
 	timer *time.Timer
 	armed bool
 
@@ -133,7 +133,7 @@ func (q *queue) leave(o owner, w *waiter) error {
 
 // grant gives the first waiter what it waits for; the lock is held, and w is the
 // head. It returns false, with the lock held again, if the waiter turned out to
-// be gone and nobody has what it was given.
+// be gone, and what it was given would be lost.
 func (q *queue) grant(w *waiter) bool {
 	q.remove(w)
 	w.state = granted

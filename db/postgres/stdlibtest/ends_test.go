@@ -15,7 +15,8 @@ import (
 
 const endAll = "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
 
-// After a single statement pgx doesn't tell whether it was executed; a transaction begins on another connection.
+// After a single statement pgx doesn't tell whether it was executed; a transaction begins on
+// another connection.
 func TestTransactionsOnConnectionsThatEndAtTheMomentOfUse(t *testing.T) {
 	target := testserver.Postgres(t).Database(t)
 	dbtest.Ends{

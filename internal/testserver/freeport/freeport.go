@@ -1,7 +1,8 @@
 // Package freeport finds TCP ports on 127.0.0.1 that a test server can close and open again.
 //
-// Asking the kernel for port 0 gives a port of its ephemeral range, where any outgoing connection of the machine may
-// take it while the server is down between Stop and Start. Ports from here lie below that range on every common system.
+// Asking the kernel for port 0 gives a port of its ephemeral range, where any outgoing connection
+// of the machine may take it while the server is down between Stop and Start. Ports from here lie
+// below that range on every common system.
 package freeport
 
 import (
@@ -31,8 +32,8 @@ func Listen() (net.Listener, error) {
 		lowest, highest, last)
 }
 
-// Pick returns a port that was free a moment ago. Another process may still be faster: a server that finds it taken
-// should be given another one.
+// Pick returns a port that was free a moment ago. Another process may still be faster: a server
+// that finds it taken should be given another one.
 func Pick() (int, error) {
 	l, err := Listen()
 	if err != nil {

@@ -111,13 +111,13 @@ func TestFailedJobsAreTriedAgain(t *testing.T) {
 		require.NoError(t, db.QueryRow(ctx, "insert into jobs (kind, payload) values ($1, $2) returning id", c.kind, c.payload).Scan(&id))
 		pause := time.Hour
 		for i := range c.tries {
-			did, err := q.next(ctx)
+			did, err := q.next(ctx, ctx)
 			require.NoError(t, err)
 			require.True(t, did)
 			if i == c.tries-1 {
 				break
 			}
-			did, err = q.next(ctx)
+			did, err = q.next(ctx, ctx)
 			require.NoError(t, err)
 			require.False(t, did, "it isn't due")
 			var wait float64

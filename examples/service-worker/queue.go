@@ -103,7 +103,7 @@ func (q *queue) run(ctx context.Context, workers int) error {
 			g.Go(func(running context.Context) error {
 				for ctx.Err() == nil {
 					news.Clear()
-					did, err := q.next(running)
+					did, err := q.next(running, ctx)
 					switch {
 					case err != nil:
 						log.Printf("the queue: %v", err)
@@ -148,11 +148,15 @@ func (q *queue) wait(ctx context.Context, news *coop.Event) error {
 }
 
 // next does one job that is due, and reports whether there was one. Jobs that others are doing are
-// locked, and skipped.
-func (q *queue) next(ctx context.Context) (did bool, err error) {
+// locked, and skipped. It begins none when the program is to end, which it may learn while it waits
+// for a connection.
+func (q *queue) next(ctx, program context.Context) (did bool, err error) {
 	ctx, cancel := repaint.WithTimeout(ctx, jobLimit)
 	defer cancel()
 	err = pgx.BeginFunc(ctx, q.db, func(tx pgx.Tx) error {
+		if program.Err() != nil {
+			return nil
+		}
 		var id int64
 		var kind string
 		var payload json.RawMessage

@@ -85,6 +85,7 @@ type conn struct {
 	timer   *time.Timer
 	armed   bool
 	served  uint64 // segments that were answered
+	signs   uint64 // of these, signs of life
 	rested  int64  // when the last of them was answered, and nothing else was under way; on the clock of nanotime
 	seen    uint64 // served, when the timer last looked
 	quiet   int64  // when the timer last found something done; on the clock of nanotime
@@ -275,6 +276,9 @@ func (c *conn) ready(status byte) error {
 	held := c.held == s
 	if held {
 		c.held = nil
+		if s.isSign() {
+			c.signs++
+		}
 	}
 	c.head = nil // the next one may be taken back until its answer begins
 	if s.last && s.commits && c.status == 'I' && s.failure == nil {

@@ -94,6 +94,13 @@ func (db *DB) doubt() {
 	db.pool.doubt()
 }
 
+// signOfLife is the text of what the lanes are asked. It is about a connection, so it isn't sent
+// again on another one.
+const signOfLife = "-- a sign of life"
+
+// isSign reports whether the segment is a sign of life.
+func (g *segment) isSign() bool { return g.sql == signOfLife }
+
 // doubt is for the lanes, whose lease never ends; so what is asked need not be accepted, and goes
 // to the connection that it is about.
 func (s *lease) doubt() {
@@ -104,7 +111,7 @@ func (s *lease) doubt() {
 		if !c.open() || c.sent.len() > 0 {
 			continue
 		}
-		g := &segment{sql: "-- a sign of life", simple: ";", harmless: true, soon: true, lease: s, then: func() {}}
+		g := &segment{sql: signOfLife, simple: ";", harmless: true, soon: true, losses: maxLosses, lease: s, then: func() {}}
 		g.steps = append(g.oneStep[:0], step{})
 		if c.put(g) != nil {
 			continue
@@ -129,7 +136,7 @@ func (p *pool) doubt() {
 	p.readying += len(idle)
 	p.mu.Unlock()
 	for _, s := range idle {
-		s.driver.fire(&segment{sql: ";"}, func(err error) {
+		s.driver.fire(&segment{sql: ";", losses: maxLosses}, func(err error) {
 			if err != nil {
 				s.force()
 				p.ready(-1)

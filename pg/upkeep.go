@@ -86,10 +86,16 @@ func (db *DB) Reset() {
 // longPast is an expiry that has passed.
 const longPast = -1
 
-// rest is since when a lane has had nothing to do, as far as the upkeep has seen.
+// rest is since when a lane has had nothing to do, as far as the upkeep has seen. Signs of life
+// don't count.
 type rest struct {
 	served uint64
 	since  int64
+}
+
+// works reports whether anything is under way on a lane but a sign of life. It needs the mutex.
+func (c *conn) works() bool {
+	return c.sent.len() > 1 || c.sent.len() == 1 && !c.sent.at(0).isSign()
 }
 
 // keepUp replaces and closes lanes, and opens missing ones.
@@ -98,8 +104,8 @@ func (s *lanes) keepUp() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.conns {
-		if c.sent.len() > 0 || c.served != c.rest.served || c.rest.since == 0 {
-			c.rest = rest{c.served, now}
+		if served := c.served - c.signs; c.works() || served != c.rest.served || c.rest.since == 0 {
+			c.rest = rest{served, now}
 		}
 	}
 	s.closeIdle(now)
@@ -114,7 +120,7 @@ func (s *lanes) closeIdle(now int64) {
 		return
 	}
 	for _, c := range s.serving() {
-		if s.open() > s.db.config.MinLanes && c.sent.len() == 0 && now-c.rest.since >= int64(limit) {
+		if s.open() > s.db.config.MinLanes && !c.works() && now-c.rest.since >= int64(limit) {
 			s.stats.IdleClosed++
 			c.retire()
 		}

@@ -73,16 +73,40 @@ func requireRace(t *testing.T, shown string) {
 	}
 }
 
-func TestTheReadmesLinksLeadSomewhere(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
+func TestLinksInDocumentsLeadSomewhere(t *testing.T) {
+	files, err := filepath.Glob("docs/*.md")
 	require.NoError(t, err)
-	prose := regexp.MustCompile("(?ms)^```.*?^```$").ReplaceAllString(string(readme), "")
-	for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(prose, -1) {
-		if !strings.HasPrefix(link[1], "https://") {
-			_, err := os.Stat(link[1])
-			require.NoError(t, err)
+	for _, file := range append(files, "README.md", "CONTRIBUTING.md") {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		prose := regexp.MustCompile("(?ms)^```.*?^```$|`[^`\n]*`").ReplaceAllString(string(text), "")
+		for _, link := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(prose, -1) {
+			if strings.HasPrefix(link[1], "https://") {
+				continue
+			}
+			path, anchor, _ := strings.Cut(link[1], "#")
+			if path = filepath.Join(filepath.Dir(file), path); strings.HasPrefix(link[1], "#") {
+				path = file
+			}
+			_, err := os.Stat(path)
+			require.NoError(t, err, "%s links to %s", file, link[1])
+			if anchor != "" {
+				require.Contains(t, anchors(t, path), anchor, "%s links to %s", file, link[1])
+			}
 		}
 	}
+}
+
+// anchors returns what the headings of a document can be linked by.
+func anchors(t *testing.T, file string) (all []string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	for _, h := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(string(text), -1) {
+		kept := regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(h[1]), "")
+		all = append(all, strings.ReplaceAll(kept, " ", "-"))
+	}
+	return all
 }
 
 func TestTheExampleHelloRuns(t *testing.T) {

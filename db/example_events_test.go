@@ -32,8 +32,9 @@ func ExampleOnEvents() {
 	_, err = engine.Exec(ctx, "delete from users")
 	fmt.Println(err)
 	// Output:
-	// report: select true 1 report: delete from users 0 run the migrations first: db: exec on
-	// sqlite: SQL logic error: no such table: users (1) [SQL: delete from users]
+	// report: select true 1
+	// report: delete from users 0
+	// run the migrations first: db: exec on sqlite: SQL logic error: no such table: users (1) [SQL: delete from users]
 }
 
 func ExampleEvents_connect() {

@@ -279,9 +279,10 @@ func ExampleNamed() {
 	_, err := engine.Exec(ctx, query, db.Named("first", "ada"), db.Named("lats", "lovelace"))
 	fmt.Println(err)
 	// Output:
-	// ada lovelace <nil> grace hopper <nil> barbara liskov <nil> db: bind: the argument "lats" is
-	// no parameter of the statement, which has only :first, :last [SQL: select :first || ' ' ||
-	// :last]
+	// ada lovelace <nil>
+	// grace hopper <nil>
+	// barbara liskov <nil>
+	// db: bind: the argument "lats" is no parameter of the statement, which has only :first, :last [SQL: select :first || ' ' || :last]
 }
 
 func ExampleError() {
@@ -295,9 +296,9 @@ func ExampleError() {
 	fmt.Println(e.Table, e.Column, e.Code)
 	fmt.Println(e)
 	// Output:
-	// true true users name SQLITE_CONSTRAINT_UNIQUE (2067) db: exec on sqlite: constraint failed:
-	// UNIQUE constraint failed: users.name (2067) [SQL: insert into users(name) values (:name)]
-	// [name string]
+	// true true
+	// users name SQLITE_CONSTRAINT_UNIQUE (2067)
+	// db: exec on sqlite: constraint failed: UNIQUE constraint failed: users.name (2067) [SQL: insert into users(name) values (:name)] [name string]
 }
 
 func ExampleURL() {

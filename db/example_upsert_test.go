@@ -40,9 +40,8 @@ func ExampleExecUpsert() {
 	text, err := db.UpsertText(engine.Dialect(), u)
 	fmt.Println(text, err)
 	// Output:
-	// [{/ 3 bob} {/help 1 bob}] <nil> insert into "visits" ("page", "n", "last") values (:page, :n,
-	// :last) on conflict ("page") do update set "last" = excluded."last", "n" = "visits"."n" +
-	// excluded."n" <nil>
+	// [{/ 3 bob} {/help 1 bob}] <nil>
+	// insert into "visits" ("page", "n", "last") values (:page, :n, :last) on conflict ("page") do update set "last" = excluded."last", "n" = "visits"."n" + excluded."n" <nil>
 }
 
 func ExampleEngine_SQL() {

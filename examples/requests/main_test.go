@@ -31,10 +31,14 @@ func TestOutput(t *testing.T) {
 				return requests(ctx, &out, url, 100, 1000)
 			})
 			require.NoError(t, err)
-			require.Equal(t, `100 requests one after another: all correct
-1000 tasks at once: all correct, up to 1000 of them waiting
+			most := "1000"
+			if name == "mariadb" {
+				most = `\d{1,4}` // a task that finds its answer there already hasn't waited
+			}
+			require.Regexp(t, `^100 requests one after another: all correct
+1000 tasks at once: all correct, up to `+most+` of them waiting
 1100 values in the table
-`, out.String())
+$`, out.String())
 		})
 	}
 }

@@ -283,7 +283,7 @@ var clocks = map[string][]loop.Option{
 }
 
 // Whatever the context is, whatever waits with it, and whatever ends it: the wait ends with it, and
-// nobody sees a deadlock.
+// no deadlock is seen.
 func TestEachContextEndsEachWait(t *testing.T) {
 	ends := map[string]func(end func()){
 		"who awaits":                 func(end func()) { end() },

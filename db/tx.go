@@ -82,7 +82,7 @@ func (tx *Tx) BeginTx(ctx context.Context, opts ...TxOption) (*Tx, error) {
 // it. If it fails nothing of it is done, and the transaction has ended all the
 // same. If ctx has ended already, Commit rolls back and returns that; once the
 // commit is on its way it is no longer cancelled, but waited for until ctx has ended
-// and [TeardownTimeout] has passed. After that, as after a lost connection, nobody knows
+// and [TeardownTimeout] has passed. After that, as after a lost connection, it isn't known
 // whether it was done: that is [ErrUnknownOutcome].
 func (tx *Tx) Commit(ctx context.Context) error { return tx.commit(ctx, false) }
 

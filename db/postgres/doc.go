@@ -26,7 +26,7 @@
 // # Lanes and connections
 //
 // Single statements of the Engine's own need no connection from the pool. They travel on pg's
-// lanes, together with those of everybody else, and wait for nobody's round trip. A Conn, a Tx and
+// lanes, together with those of all other callers, and none waits for another's round trip. A Conn, a Tx and
 // a stream have a connection of their own; it is to them that pool_size and the like apply.
 // Statements that leave something behind, such as SET, LISTEN and CREATE TEMPORARY TABLE, would do
 // nothing there, and are refused, but in a script that goes on after them; on a Conn it is closed

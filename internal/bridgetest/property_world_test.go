@@ -67,7 +67,7 @@ func (w *world) founded(err error) bool {
 }
 
 // excused checks what a wait has returned. If it's an error, the context must have ended, and for a
-// reason. Error or not, nobody waits on when the context has ended.
+// reason. Error or not, no task waits on when the context has ended.
 func (w *world) excused(ctx context.Context, a *actor, begun time.Time, err error) {
 	cause := context.Cause(ctx)
 	at, ended := w.known[cause]

@@ -87,8 +87,8 @@ type Entrant struct {
 	Measure func() (measure.Sample, error)
 }
 
-// Compare measures all in turns: in every other round in the other direction, so that nobody always
-// comes after the same one.
+// Compare measures all in turns: in every other round in the other direction, so that no
+// contestant always comes after the same one.
 func (p Plan) Compare(r *report.Results, c report.Case, all []Entrant) error {
 	all = slices.Clone(all)
 	for range p.Rounds {

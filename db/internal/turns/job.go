@@ -125,8 +125,8 @@ func (j *Job) ask() {
 	j.promise.AskedBy(repaint.CurrentLoop())
 }
 
-// starts notes that a goroutine runs the job, or is about to. Whoever starts it calls starts before
-// anything else that the job's loop can notice.
+// starts notes that a goroutine runs the job, or is about to. The code that starts it calls starts
+// before anything else that the job's loop can notice.
 func (j *Job) starts() {
 	j.state = granted
 	j.promise.UnderWay(true)

@@ -37,13 +37,13 @@ func TestScheduleOfValues(t *testing.T) {
 		require.NoError(t, err)
 		name := "xyzzy"
 		insert := func(ctx context.Context, q db.Querier) error {
-			_, err := q.Exec(ctx, "insert into account values (:name, :balance)", db.Named("name", &name), db.Named("balance", 98765))
+			_, err := q.Exec(ctx, "insert into account values (:name, :balance)", db.Named("name", &name), db.Named("balance", 1987654321))
 			return err
 		}
 		require.NoError(t, insert(ctx, e))
 		require.Error(t, insert(ctx, e), "the name is there already")
 		require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
-			_, err := db.Scalar[string](ctx, tx, "select name from account where balance = :balance", db.Named("balance", 98765))
+			_, err := db.Scalar[string](ctx, tx, "select name from account where balance = :balance", db.Named("balance", 1987654321))
 			return err
 		}))
 		rows, err := e.Stream(ctx, "select balance from account where name = :name", db.Named("name", name))
@@ -72,12 +72,12 @@ func TestValuesInSchedules(t *testing.T) {
 			}
 			printed, page := show("")
 			for _, text := range []string{printed, page} {
-				require.Contains(t, text, "[xyzzy, 98765]")
+				require.Contains(t, text, "[xyzzy, 1987654321]")
 			}
 			printed, page = show("1")
 			for _, text := range []string{printed, page} {
 				require.NotContains(t, text, "xyzzy")
-				require.NotContains(t, text, "98765")
+				require.NotContains(t, text, "1987654321")
 				require.Contains(t, text, "[hidden]")
 				require.Contains(t, text, "error: hidden")
 				require.Contains(t, text, "insert into account", "only the values are hidden")

@@ -83,18 +83,22 @@ func TestConnectErrors(t *testing.T) {
 				}
 				db, err := OpenConfig(config)
 				require.NoError(t, err)
-				for what, call := range map[string]func() error{
-					`waiting for a connection for "select 1"`: func() error { _, err := db.Exec(ctx, "select 1"); return err },
-					`waiting for a connection for "begin"`:    func() error { _, err := db.Begin(ctx); return err },
-					"waiting for a session":                   func() error { _, err := db.Acquire(ctx); return err },
-					"listening":                               func() error { _, err := db.Listen(ctx, "news"); return err },
-				} {
-					err := call()
+				calls := []struct {
+					what string
+					do   func(ctx context.Context) error
+				}{
+					{`waiting for a connection for "select 1"`, func(ctx context.Context) error { _, err := db.Exec(ctx, "select 1"); return err }},
+					{`waiting for a connection for "begin"`, func(ctx context.Context) error { _, err := db.Begin(ctx); return err }},
+					{"waiting for a session", func(ctx context.Context) error { _, err := db.Acquire(ctx); return err }},
+					{"listening", func(ctx context.Context) error { _, err := db.Listen(ctx, "news"); return err }},
+				}
+				errs := c.together(ctx, len(calls), func(ctx context.Context, i int) error { return calls[i].do(ctx) })
+				for i, err := range errs {
 					var e *ConnectError
 					require.ErrorAs(t, err, &e)
 					require.Equal(t, one.stage, e.Attempts[len(e.Attempts)-1].Stage)
 					require.ErrorContains(t, e, one.text)
-					require.ErrorContains(t, err, "pg: "+what+": connecting to ")
+					require.ErrorContains(t, err, "pg: "+calls[i].what+": connecting to ")
 					require.True(t, pgconn.SafeToRetry(err), "nothing was sent")
 					require.Equal(t, one.is == context.DeadlineExceeded, pgconn.Timeout(err))
 					if one.is != nil {

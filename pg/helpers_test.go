@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -74,7 +75,11 @@ func (c colour) start(ctx context.Context, fn func(ctx context.Context) error) (
 		}
 	}
 	done := make(chan error, 1)
-	go func() { done <- fn(ctx) }()
+	go func() {
+		err := errors.New("the goroutine was ended, by FailNow or Goexit")
+		defer func() { done <- err }()
+		err = fn(ctx)
+	}()
 	return func() error { return <-done }
 }
 

@@ -12,8 +12,6 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-const endAll = "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
-
 func TestConnectionsThatEndAtTheMomentOfUse(t *testing.T) {
 	target := testserver.Postgres(t).Database(t)
 	for name, url := range map[string]string{"pg": target.URL(), "pipeline=off": target.URL() + "&pipeline=off"} {
@@ -25,7 +23,7 @@ func TestConnectionsThatEndAtTheMomentOfUse(t *testing.T) {
 					require.NoError(t, err)
 					return e
 				},
-				All: func(t testing.TB) { target.MustQuery(t, endAll) },
+				All: func(t testing.TB) { target.MustQuery(t, dbtest.EndBackends) },
 			}.Test(t)
 		})
 	}

@@ -3,6 +3,7 @@ package dbtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -67,7 +68,7 @@ func (c Colour) Together(ctx context.Context, n int, fn func(ctx context.Context
 	}
 	errs := make(chan error, n)
 	for i := range n {
-		go func() { errs <- fn(ctx, i) }()
+		go send(errs, func() error { return fn(ctx, i) })
 	}
 	var first error
 	for range n {
@@ -88,8 +89,16 @@ func (c Colour) Go(ctx context.Context, fn func(ctx context.Context) error) (wai
 		}
 	}
 	done := make(chan error, 1)
-	go func() { done <- fn(ctx) }()
+	go send(done, func() error { return fn(ctx) })
 	return func() error { return <-done }
+}
+
+// send sends fn's error, also when FailNow of a test ends the goroutine: what waits for it goes on, and
+// the test says why.
+func send(to chan<- error, fn func() error) {
+	err := errors.New("dbtest: the goroutine was ended, by FailNow or Goexit")
+	defer func() { to <- err }()
+	err = fn()
 }
 
 // Databases runs a test on a new database in memory and on one in a file, in

@@ -26,6 +26,18 @@ type Ends struct {
 	OnlyTx bool
 }
 
+// EndBackends is PostgreSQL's end of all other connections to the database. It waits by itself:
+// pg_terminate_backend with a timeout looks only every 100 ms.
+const EndBackends = `do $$
+	declare
+		ended int[] := array(select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid());
+	begin
+		perform pg_terminate_backend(pid) from unnest(ended) pid;
+		while exists (select from pg_stat_activity where pid = any(ended)) loop
+			perform pg_sleep(0.002), pg_stat_clear_snapshot();
+		end loop;
+	end $$`
+
 // anEnd is a way to insert a row by what is done first on a connection. pause is where that may end.
 type anEnd struct {
 	name string

@@ -13,8 +13,6 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-const endAll = "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
-
 // After a single statement pgx doesn't tell whether it was executed; a transaction begins on
 // another connection.
 func TestTransactionsOnConnectionsThatEndAtTheMomentOfUse(t *testing.T) {
@@ -29,7 +27,7 @@ func TestTransactionsOnConnectionsThatEndAtTheMomentOfUse(t *testing.T) {
 			require.NoError(t, err)
 			return e
 		},
-		All:    func(t testing.TB) { target.MustQuery(t, endAll) },
+		All:    func(t testing.TB) { target.MustQuery(t, dbtest.EndBackends) },
 		OnlyTx: true,
 	}.Test(t)
 }

@@ -17,7 +17,8 @@ import (
 // An explored is the part of a task, or of the main function, that a loop needs which explores.
 type explored struct {
 	id       string
-	children int // tasks that it has spawned
+	children int  // tasks that it has spawned
+	failed   bool // its function has returned an error
 }
 
 // begins gives a task its name.
@@ -47,7 +48,7 @@ func (t *task) tellWait(w waitable) {
 // tellEnd tells the explorer, if there is one, that the task has ended.
 func (t *task) tellEnd() {
 	if e := t.runner.explorer; e != nil {
-		e.TaskEnds(t.more.explored.id)
+		e.TaskEnds(t.more.explored.id, t.more.explored.failed || !t.returned)
 	}
 }
 

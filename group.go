@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed1239206e/repaint/internal/callsite"
+	"github.com/seed1239206e/repaint/internal/explore"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -302,7 +303,7 @@ func (g *Group) end() *loop.Future[struct{}] {
 			l = g.runner.loop
 		}
 		g.ended = loop.NewPromise[struct{}](l)
-		g.ended.Future().SetName("the functions of a group")
+		g.ended.Future().SetName(explore.GroupWait)
 	}
 	return g.ended.Future()
 }

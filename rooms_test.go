@@ -30,7 +30,7 @@ func TestImportsPointOneWay(t *testing.T) {
 		{"db/internal/turns", ". greenlet loop sqltext db/backend internal/callsite internal/explore internal/nonblock internal/redact", false},
 		{"internal/thirdparty", ". coop greenlet loop sqltext db/backend internal/cache internal/callsite internal/explore internal/nonblock internal/redact db/backend/sqlbackend", true},
 		{"trace", ". greenlet loop internal/callsite internal/explore internal/nonblock internal/webpage", false},
-		{"repainttest", ". greenlet loop internal/callsite internal/explore internal/nonblock internal/webpage", false},
+		{"repainttest", ". greenlet loop internal/callsite internal/explore internal/nonblock internal/webpage sqltext", false},
 	} {
 		out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "./"+room.dir).CombinedOutput()
 		require.NoError(t, err, string(out))

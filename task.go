@@ -163,6 +163,9 @@ func (t *Task[T]) settle(v T, err error) {
 	if alone && err != nil && !t.scope.endedWith(err) {
 		t.promise.ReportFailure()
 	}
+	if err != nil && t.more != nil {
+		t.more.explored.failed = true
+	}
 	t.promise.Settle(v, err)
 }
 

@@ -58,6 +58,7 @@ func (s *lease) doStep(ctx context.Context, e explore.Explorer, g *segment) erro
 	err := e.Execute(ctx, explore.Statement{
 		Text:    g.sql,
 		Args:    args,
+		Partial: len(g.steps) > 1 || g.stream != nil,
 		Server:  s.db.server(),
 		Session: s.backend(),
 		Break:   s.sever,

@@ -71,6 +71,7 @@ func Explore(t *testing.T, n int, main func(t *testing.T, ctx context.Context), 
 	if n < 1 {
 		t.Fatalf("Explore is to run %d schedules, which would test nothing: give it a number from 1 on", n)
 	}
+	x.tree = x.settings.newTree()
 	defer x.report.enter(t.Name())()
 	switch seed, text := os.Getenv(SeedVariable), os.Getenv(ScheduleVariable); {
 	case text != "":
@@ -88,7 +89,7 @@ type exploration struct {
 	main     func(t *testing.T, ctx context.Context)
 	opts     []Option
 	settings *settings
-	tree     tree
+	tree     *tree
 	report   *report
 }
 
@@ -170,7 +171,7 @@ func (x *exploration) explore(n int) {
 		seed := newSeed(x.report.most)
 		strategy, steps := x.bySeed(seed)
 		r := x.recorder(strategy)
-		r.tree = &x.tree
+		r.tree = x.tree
 		ok := x.subtest(fmt.Sprintf("seed=%d", seed), r, steps, seed)
 		x.report.add(r)
 		switch {
@@ -200,7 +201,9 @@ func (x *exploration) conclude() {
 		x.t.Log("there was no choice: at no time could two tasks go on, so there is only one schedule. " +
 			"Explore chooses where tasks wait: in a Sleep, an Await, a lock, a statement" + x.report.unseen())
 	case x.tree.done():
-		x.t.Logf("all %d interleavings explored", x.report.schedules)
+		x.t.Log(x.tree.said(x.report.schedules))
+	case x.tree.reduction != nil && x.tree.broken != "":
+		x.t.Logf("what Reduced takes for granted doesn't hold: %s", x.tree.broken)
 	}
 	if never := x.report.never(); never != nil {
 		x.t.Errorf("in none of %d schedules it held that %s", x.report.schedules, strings.Join(never, ", nor that "))

@@ -21,6 +21,7 @@ type settings struct {
 	faultLimit int
 	page       string
 	resets     []func(ctx context.Context) error
+	schema     *Schema // see Reduced; or nil
 }
 
 // Choose implements [loop.Chooser]. The loop never runs.
@@ -44,7 +45,11 @@ func read(opts []Option) *settings {
 	if l.Chooser() != loop.Chooser(s) {
 		return nil
 	}
-	if s.strategies == nil {
+	switch {
+	case s.strategies != nil:
+	case s.schema != nil:
+		s.strategies = []strategy{exhaustive{}}
+	default:
 		s.strategies = portfolio()
 	}
 	return s

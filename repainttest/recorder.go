@@ -57,6 +57,9 @@ type recorder struct {
 	took     time.Duration
 
 	resetTook time.Duration
+
+	touch     touch
+	mainWaits string // for what the main function has waited last
 }
 
 // A step is what happened from one choice to the next. The first step is the program's beginning,
@@ -75,9 +78,10 @@ type event struct {
 	what  string // it waits for; or the statement
 	place string // where it waits, or sends it
 
+	failed bool // the result of the statement, or of the task, is an error
+
 	// Of a statement.
 	args, result, fault string
-	failed              bool     // the result is an error
 	session             user     // that executes it
 	holders             []string // the tasks for whose locks it waits, if it does
 }
@@ -115,6 +119,9 @@ func (r *recorder) begin(seed uint64, steps int) {
 	r.strategy.begin(seed, steps)
 	if r.tree != nil {
 		r.tree.begin()
+		if r.tree.reduction != nil {
+			r.touch = touch{schema: r.tree.schema, sessions: map[user]*session{}}
+		}
 	}
 	r.steps = []step{{}}
 	r.current = explore.Main
@@ -125,9 +132,13 @@ func (r *recorder) begin(seed uint64, steps int) {
 
 // end is called when the program has ended.
 func (r *recorder) end() {
-	if r.tree != nil {
-		r.tree.end()
+	if r.tree == nil {
+		return
 	}
+	if r.tree.reduction != nil {
+		r.tree.learn(r.effect(nil))
+	}
+	r.tree.end()
 }
 
 // Choose implements [loop.Chooser].
@@ -135,6 +146,10 @@ func (r *recorder) Choose(ready []loop.Runnable) int {
 	all := r.alternatives(ready)
 	if i := r.first(); i >= 0 {
 		return i
+	}
+	if r.touch.schema != nil {
+		r.tree.learn(r.effect(all))
+		r.touch.step, r.touch.before = r.touch.step[:0], slices.Clone(all)
 	}
 	p := point{step: len(r.steps) - 1, current: r.current, ready: all, status: r.status}
 	p.ready = r.withFaults(p.ready)
@@ -233,6 +248,9 @@ func (r *recorder) alternatives(ready []loop.Runnable) []string {
 	}
 	if i := slices.Index(all, r.current); i >= 0 && len(all) > 1 && r.streak >= fairness {
 		all = slices.Delete(all, i, i+1)
+		if r.touch.schema != nil {
+			r.tree.breaks(fmt.Sprintf("task %s made %d steps in a row, and had to give way", r.current, fairness))
+		}
 	}
 	return all
 }
@@ -240,7 +258,7 @@ func (r *recorder) alternatives(ready []loop.Runnable) []string {
 // choose asks the strategy, and asks again if the choice would lead to an explored schedule.
 func (r *recorder) choose(p point) int {
 	first := r.strategy.choose(p)
-	if len(p.ready) == 1 || r.tree == nil {
+	if r.tree == nil || len(p.ready) == 1 && r.tree.reduction == nil {
 		return first
 	}
 	open := r.tree.open(p)
@@ -267,6 +285,9 @@ func (r *recorder) TaskBegins(t explore.Task) {
 // TaskWaits implements [explore.Explorer].
 func (r *recorder) TaskWaits(id, waitsFor, place string) {
 	e := event{task: id, kind: waits, what: waitsFor, place: place}
+	if id == mainTask {
+		r.mainWaits = waitsFor
+	}
 	if r.turnFor != "" {
 		e.kind, e.what, r.turnFor = asks, r.turnFor, ""
 		r.asking[id] = true
@@ -276,8 +297,8 @@ func (r *recorder) TaskWaits(id, waitsFor, place string) {
 }
 
 // TaskEnds implements [explore.Explorer].
-func (r *recorder) TaskEnds(id string) {
-	r.note(event{task: id, kind: ends})
+func (r *recorder) TaskEnds(id string, failed bool) {
+	r.note(event{task: id, kind: ends, failed: failed})
 	r.yields(id)
 }
 

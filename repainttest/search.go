@@ -59,14 +59,18 @@ func Search(ctx context.Context, n int, seed uint64, main func(ctx context.Conte
 	if err != nil {
 		return nil, 0, err
 	}
-	var explored tree
+	return s.find(ctx, n, seed)
+}
+
+// find runs the program up to n times, until it fails.
+func (s *search) find(ctx context.Context, n int, seed uint64) (found *Finding, tried int, err error) {
 	most := 0
-	for chance := rand.New(rand.NewPCG(seed, 0)); tried < n && !explored.done(); {
+	for chance := rand.New(rand.NewPCG(seed, 0)); tried < n && !s.tree.done(); {
 		if ctx.Err() != nil {
 			return nil, tried, loop.ContextError(ctx)
 		}
 		r := s.recorder(s.settings.strategies[chance.IntN(len(s.settings.strategies))])
-		r.tree = &explored
+		r.tree = s.tree
 		failure, err := s.run(r, most, chance.Uint64())
 		if err != nil {
 			return nil, tried, err
@@ -128,13 +132,15 @@ type search struct {
 	main     func(ctx context.Context) error
 	opts     []Option
 	settings *settings
+	tree     *tree
 }
 
 func newSearch(ctx context.Context, main func(ctx context.Context) error, opts []Option) (*search, error) {
-	s := &search{context.WithoutCancel(ctx), main, opts, read(opts)}
+	s := &search{ctx: context.WithoutCancel(ctx), main: main, opts: opts, settings: read(opts)}
 	if s.settings == nil {
 		return nil, errors.New("repainttest: an option chooses the order of things (loop.Seed, loop.ChooseBy), which a search does itself: leave it out")
 	}
+	s.tree = s.settings.newTree()
 	return s, nil
 }
 

@@ -64,6 +64,7 @@ func (r *recorder) Execute(ctx context.Context, s explore.Statement, do func(ctx
 	if s.Hasten != nil && r.waitedFor(user{s.Server, s.Session}) {
 		c.do = c.hastened(do)
 	}
+	r.touches(s)
 	r.calls = append(r.calls, c)
 	r.statements++
 	r.users[user{s.Server, s.Session}] = task
@@ -79,7 +80,11 @@ func (r *recorder) Execute(ctx context.Context, s explore.Statement, do func(ctx
 			e.result += " of " + list(e.holders)
 		}
 		r.note(e)
+		r.touchesAll()
 		c.await()
+	}
+	if c.err != nil {
+		r.touch.failed(user{s.Server, s.Session})
 	}
 	if fault == Slow {
 		c.delay(ctx)

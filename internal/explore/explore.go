@@ -21,8 +21,9 @@ type Explorer interface {
 	// program.
 	TaskWaits(id, waitsFor, place string)
 
-	// TaskEnds says that a task's function has returned or has ended in another way.
-	TaskEnds(id string)
+	// TaskEnds says that a task's function has returned, or has failed: by an error or in another
+	// way.
+	TaskEnds(id string, failed bool)
 
 	// Turn waits until the schedule comes to the next statement of the calling task. Execute
 	// doesn't wait then, once. It is for what has to be got before the statement can be executed: a
@@ -38,6 +39,9 @@ type Explorer interface {
 
 // Main is the ID of the main function.
 const Main = "main"
+
+// GroupWait is what a task waits for that waits for all functions of a group.
+const GroupWait = "the functions of a group"
 
 // A Task is a task of a loop that explores.
 type Task struct {

@@ -9,6 +9,8 @@ import (
 type Statement struct {
 	Text string
 	Args string // as they are to be shown, or ""
+	// Partial says that more is executed than the text says.
+	Partial bool
 
 	// Server can be asked whether the statement waits for a lock, by the number of its session. It
 	// is nil if nothing can.

@@ -66,3 +66,38 @@ func TestEmptiedSaysWhatFailed(t *testing.T) {
 	require.ErrorContains(t, reset(t.Context()), "emptying the database by insert into gone values (1): ")
 	require.ErrorContains(t, reset(t.Context()), "no such table")
 }
+
+func TestReducedFollowsForeignKeysOfEachDatabase(t *testing.T) {
+	for name, connector := range databases {
+		t.Run(name, func(t *testing.T) {
+			b := openBank(t, connector(t))
+			for _, text := range shop[name] {
+				_, err := b.pool.ExecContext(t.Context(), text)
+				require.NoError(t, err)
+			}
+			ask := repainttest.Texts(b.pool)
+			reset, err := repainttest.Emptied(t.Context(), ask, "insert into shop values (1, 'lamps')", "insert into account values ('ada', 100)")
+			require.NoError(t, err)
+			schema, err := repainttest.ReadSchema(t.Context(), ask)
+			require.NoError(t, err)
+			explored := func(other string) (schedules int) {
+				twice := func(text string) func(ctx context.Context) error {
+					return func(ctx context.Context) error {
+						_, err := b.pool.ExecContext(ctx, text)
+						if err == nil {
+							_, err = b.pool.ExecContext(ctx, text)
+						}
+						return err
+					}
+				}
+				repainttest.Explore(t, 20, func(t *testing.T, ctx context.Context) {
+					schedules++
+					require.NoError(t, tasks(ctx, twice("insert into a_line (shop) values (1)"), twice(other)))
+				}, repainttest.Fresh(reset), repainttest.Reduced(schema))
+				return schedules
+			}
+			require.Equal(t, 3, explored("update account set balance = balance + 1"), "one, and two in which all that is left was done")
+			require.Equal(t, 6, explored("update shop set name = 'shades'"), "all")
+		})
+	}
+}

@@ -77,7 +77,7 @@ func snippet(ctx context.Context, conn, db *pg.DB, url string, users []User) err
 `
 
 func TestSnippetsAboutPgCompile(t *testing.T) {
-	compileSnippets(t, "docs/guide-pg.md", 14, aroundSnippetsOfPg)
+	compileSnippets(t, "docs/guide-pg.md", 15, aroundSnippetsOfPg)
 	compileSnippets(t, "docs/coming-from-pgx.md", 3, aroundSnippetsOfPg)
 }
 

@@ -50,8 +50,12 @@ func (e *Engine) Dialect() Dialect { return e.dialect }
 // for that time, or on PostgreSQL, where nothing keeps it from that, on one that carries the
 // statements of others, too. A script is no transaction: what precedes a failing statement stays done.
 func (e *Engine) Exec(ctx context.Context, query string, args ...any) (Result, error) {
+	return e.exec(ctx, &e.conf.conn, query, args)
+}
+
+func (e *Engine) exec(ctx context.Context, conf *connConfig, query string, args []any) (Result, error) {
 	var call call
-	if err := e.prepare(ctx, &call, &e.conf.conn, query, args); err != nil {
+	if err := e.prepare(ctx, &call, conf, query, args); err != nil {
 		return Result{}, err
 	}
 	if err := e.once(ctx, "exec", &call); err != nil {
@@ -67,18 +71,26 @@ func (e *Engine) Query(ctx context.Context, query string, args ...any) (*Rows, e
 
 // QueryRow runs a statement by itself, see [Engine.Exec], for its first row.
 func (e *Engine) QueryRow(ctx context.Context, query string, args ...any) *Row {
+	return e.queryRow(ctx, &e.conf.conn, query, args)
+}
+
+func (e *Engine) queryRow(ctx context.Context, conf *connConfig, query string, args []any) *Row {
 	r := &Row{}
 	r.call.Rows, r.call.MaxRows = true, 1
-	if r.err = e.prepare(ctx, &r.call, &e.conf.conn, query, args); r.err == nil {
+	if r.err = e.prepare(ctx, &r.call, conf, query, args); r.err == nil {
 		r.err = e.once(ctx, "query", &r.call)
 	}
 	return r
 }
 
 func (e *Engine) queryMax(ctx context.Context, max int, query string, args []any) (*Rows, error) {
+	return e.query(ctx, &e.conf.conn, max, query, args)
+}
+
+func (e *Engine) query(ctx context.Context, conf *connConfig, max int, query string, args []any) (*Rows, error) {
 	r := &Rows{}
 	r.call.Rows, r.call.MaxRows = true, max
-	if err := e.prepare(ctx, &r.call, &e.conf.conn, query, args); err != nil {
+	if err := e.prepare(ctx, &r.call, conf, query, args); err != nil {
 		return nil, err
 	}
 	if err := e.once(ctx, "query", &r.call); err != nil {

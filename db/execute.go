@@ -26,8 +26,8 @@ func (e *Engine) onceCall(ctx context.Context, op string, call *call) error {
 	if err == nil {
 		err = refuseLost(op, call.st)
 	}
-	if err == nil && e.conf.conn.tx.ReadOnly && call.Statement.Writes {
-		err = fail(op, ErrReadOnly, "the Engine was opened as read-only")
+	if err == nil && call.ReadOnly && call.Statement.Writes {
+		err = fail(op, ErrReadOnly, "%s", e.whyReadOnly())
 	}
 	for attempt := 0; err == nil; attempt++ {
 		if err = e.attempt(ctx, call); err == nil {
@@ -40,6 +40,14 @@ func (e *Engine) onceCall(ctx context.Context, op string, call *call) error {
 		}
 	}
 	return e.fail(ctx, op, call, err)
+}
+
+// whyReadOnly says why one of the Engine's own statements may only read.
+func (e *Engine) whyReadOnly() string {
+	if e.conf.conn.tx.ReadOnly {
+		return "the Engine was opened as read-only"
+	}
+	return "a Reader only reads"
 }
 
 // refuseLost refuses what would do nothing on a connection that is given up after it.

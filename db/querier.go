@@ -2,7 +2,7 @@ package db
 
 import "context"
 
-// Querier is what Engine, Conn and Tx have in common. A function that takes one
+// Querier is what Engine, Conn and Tx, and an Engine's Reader, have in common. A function that takes one
 // can be called with any of them: alone, on a connection, or as part of its
 // caller's transaction. Rows of a Querier are buffered.
 type Querier interface {

@@ -32,19 +32,27 @@ type rowStream struct {
 // rows have been read or are closed; the caller must see to one of the two. See
 // [Conn.Stream].
 func (e *Engine) Stream(ctx context.Context, query string, args ...any) (*Rows, error) {
+	return e.stream(ctx, &e.conf.conn, query, args)
+}
+
+func (e *Engine) stream(ctx context.Context, conf *connConfig, query string, args []any) (*Rows, error) {
 	r := &Rows{}
 	r.call.Rows = true
-	if err := e.prepare(ctx, &r.call, &e.conf.conn, query, args); err != nil {
+	if err := e.prepare(ctx, &r.call, conf, query, args); err != nil {
 		return nil, err
 	}
-	if err := e.streamRows(ctx, r); err != nil {
+	var opts []ConnOption
+	if conf.tx.ReadOnly {
+		opts = append(opts, ReadOnly())
+	}
+	if err := e.streamRows(ctx, r, opts...); err != nil {
 		return nil, err
 	}
 	return r, nil
 }
 
-func (e *Engine) streamRows(ctx context.Context, r *Rows) error {
-	c, err := e.Connect(ctx)
+func (e *Engine) streamRows(ctx context.Context, r *Rows, opts ...ConnOption) error {
+	c, err := e.Connect(ctx, opts...)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,11 @@ import (
 // batch runs the statements of a batch as one segment: with one Sync, so as one transaction if
 // there is no other. within, if it isn't nil, is how what belongs to a transaction is run.
 func (s executor) batch(ctx context.Context, b *pgx.Batch, within inside) *batchResults {
+	return s.batchOf(ctx, b, within, asItIs)
+}
+
+// batchOf is batch with an access.
+func (s executor) batchOf(ctx context.Context, b *pgx.Batch, within inside, may access) *batchResults {
 	br := &batchResults{b: b}
 	if len(b.QueuedQueries) == 0 {
 		return br
@@ -32,8 +37,8 @@ func (s executor) batch(ctx context.Context, b *pgx.Batch, within inside) *batch
 			br.fail(i, items[i].failed(StagePrepare, err))
 			return br
 		}
-		if items[i].limit > 0 {
-			br.fail(i, items[i].failed(StageLimit, fmt.Errorf("%w: a Timeout in a batch", ErrUnsupported)))
+		if items[i].limit > 0 || items[i].access == readOnly {
+			br.fail(i, items[i].failed(StageLimit, fmt.Errorf("%w: a Timeout or pgx.ReadOnly in a batch: use pgx.TxOptions, or a Reader", ErrUnsupported)))
 			return br
 		}
 		queued.SQL, queued.Arguments = items[i].text, items[i].args
@@ -42,6 +47,7 @@ func (s executor) batch(ctx context.Context, b *pgx.Batch, within inside) *batch
 	whole := &query{text: items[0].text}
 	whole.shows = s.db.config.ShowParameters
 	whole.sql = whole.text
+	whole.access = may
 	tracer, traced := s.db.config.Tracer.(pgx.BatchTracer)
 	if traced {
 		ctx = tracer.TraceBatchStart(ctx, nil, pgx.TraceBatchStartData{Batch: b})
@@ -67,6 +73,15 @@ func (s executor) batch(ctx context.Context, b *pgx.Batch, within inside) *batch
 }
 
 func (s executor) runBatch(ctx context.Context, br *batchResults, whole *query) error {
+	reader := whole.access == ofReader
+	whole.harmless = reader && s.session() == nil
+	switch {
+	case !reader:
+	case s.session() != nil:
+		whole.access = readOnly
+	default: // the connection only reads
+		whole.access = asItIs
+	}
 	for i, q := range br.items {
 		s.resolveName(q)
 		s.recognise(q)
@@ -78,6 +93,12 @@ func (s executor) runBatch(ctx context.Context, br *batchResults, whole *query) 
 		}
 		if err := s.check(&whole.segment, q.what); err != nil {
 			return br.fail(i, q.failed(StageCheck, err))
+		}
+		if reader {
+			if err := readerRefuses(q.what); err != nil {
+				return br.fail(i, q.failed(StageCheck, err))
+			}
+			whole.harmless = whole.harmless && q.what.onlyReads()
 		}
 		if q.desc != nil && len(q.args) == 0 && q.what.effects.Any(sqltext.ControlsTx) {
 			q.desc, q.mode = nil, pgx.QueryExecModeExec // it has no result to be described
@@ -100,7 +121,7 @@ func (s executor) runBatch(ctx context.Context, br *batchResults, whole *query) 
 		if err := s.do(ctx, &whole.segment); err != nil {
 			return whole.gaveUp(err)
 		}
-		hidden := len(whole.steps) - len(br.items) // BEGIN
+		hidden := len(whole.steps) - len(br.items) // BEGIN, or what makes it read-only
 		switch {
 		case whole.again && (attempt < maxAttempts || whole.stray) && ctx.Err() == nil:
 			whole.reset()
@@ -160,7 +181,7 @@ func (s executor) describeAll(ctx context.Context, br *batchResults, inTx bool) 
 		}
 		one := s.db.codec()
 		for k, i := range which {
-			br.items[i].desc.shape.Store(newShape(one.types, g.steps[k].params, g.steps[k].fields))
+			br.items[i].desc.agreed(newShape(one.types, g.steps[k].params, g.steps[k].fields))
 		}
 		s.db.release(one)
 	}
@@ -168,13 +189,22 @@ func (s executor) describeAll(ctx context.Context, br *batchResults, inTx bool) 
 
 // buildBatch makes the steps. If one can't be made it returns which, and why.
 func (s executor) buildBatch(ctx context.Context, items []*query, whole *query) (int, error) {
-	whole.steps = make([]step, 0, len(items)+1)
+	whole.steps = make([]step, 0, len(items)+2)
 	if whole.begin != "" {
 		st, err := s.plainStep(whole.begin)
 		if err != nil {
 			return 0, err
 		}
 		whole.steps = append(whole.steps, st)
+	}
+	whole.hidden = 0
+	for _, limit := range whole.limits() {
+		st, err := s.plainStep(limit)
+		if err != nil {
+			return 0, err
+		}
+		whole.steps = append(whole.steps, st)
+		whole.hidden++
 	}
 	for i, q := range items {
 		st, stage, err := s.step(ctx, q)

@@ -14,6 +14,7 @@ func afterWriteFailed() time.Time { return time.Now().Add(time.Second) }
 //	sent, but not yet written   taken out of the buffer
 //	behind others               left alone; its answer is thrown away
 //	being executed              the server is asked to cancel it
+//	in a group with others      left alone if these wait still; if the group takes long the server is asked to cancel what it executes of it
 //
 // The connection stays. Until the server has both answered and closed the connection over which it
 // was asked, nothing more is put on it, so that the cancel hits no other statement but those that
@@ -42,7 +43,7 @@ func (s *line) abandon(g *segment) (finished bool) {
 		s.stats.Abandoned++
 		g.abandoned.Store(true)
 		c.unpark()
-		if c.sent.first() == g {
+		if c.mayBeCancelled(g) {
 			c.startCancel(g)
 		}
 		c.arm()
@@ -108,7 +109,7 @@ func (c *conn) cancel(g *segment) {
 	asked, err := c.w.cancel.cancel(ctx, func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return c.sent.first() == g || c.dead != nil // then it hits nobody else
+		return c.mayRun(g) || c.dead != nil // then it hits no caller outside of its group
 	})
 	c.mu.Lock()
 	c.cancels--

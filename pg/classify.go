@@ -5,8 +5,8 @@ import "github.com/seed1239206e/repaint/sqltext"
 // verdict is what a text's statements do, taken together.
 type verdict struct {
 	effects    sqltext.Effects
+	statements int32
 	cause      string // what makes the gravest of them so
-	statements int
 }
 
 // ofTx are the effects of what begins or ends a transaction, or is about one.

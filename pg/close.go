@@ -134,20 +134,25 @@ const forceTime = 5 * time.Second
 // then: what didn't end by itself fails with an error for which errors.Is(err, ErrClosed) holds,
 // and Close returns the context's error. When it returns nothing of the DB is running any more.
 func (db *DB) Close(ctx context.Context) error {
-	db.lanes.stop()
+	for _, s := range db.allLanes() {
+		s.stop()
+	}
 	db.pool.stop()
 	db.endAsking()
 	quiet := loop.NewPromise[struct{}](nil)
 	quiet.Future().SetName("the end of what the database has under way")
 	quiet.AskedBy(repaint.CurrentLoop())
-	db.lanes.whenIdle(func() { db.pool.whenReturned(func() { quiet.Resolve(struct{}{}) }) })
+	db.lanes.line.whenIdle(func() {
+		db.readers.line.whenIdle(func() { db.pool.whenReturned(func() { quiet.Resolve(struct{}{}) }) })
+	})
 	_, err := repaint.Await(ctx, quiet.Future())
 	if err != nil {
 		err = fmt.Errorf("pg: closing: %s: %w", db.left(), err)
-		all := append(db.pool.list(), db.lanes.line)
+		all := append(db.pool.list(), db.lanes.line, db.readers.line)
 		_ = db.endAll(context.WithoutCancel(ctx), all) // it closes them in any case
 	} else {
 		db.lanes.quit()
+		db.readers.quit()
 		db.pool.quit()
 	}
 	db.end(ErrClosed)
@@ -194,6 +199,7 @@ func (db *DB) left() string {
 		}
 	}
 	count(db.lanes.line)
+	count(db.readers.line)
 	for _, s := range db.pool.owned() {
 		count(&s.line)
 	}

@@ -43,6 +43,12 @@ type Config struct {
 	// ErrQueueFull. 0 means any number.
 	QueueLimit int
 
+	// ReaderLanes is how many connections a Reader has, at most, which are opened as they are needed; 0
+	// is as many as Lanes. They are more than those, and than Sessions.
+	ReaderLanes int
+	// ReaderGroup is how many statements of a Reader share a Sync, at most; with 1 none does.
+	ReaderGroup int
+
 	// MinLanes and MinSessions are how many connections of each kind are kept open, from the
 	// beginning. MinIdleSessions is how many sessions are kept ready for the next owners, as far as
 	// Sessions allows that. A connection that breaks, or can't be opened, is made up for at the
@@ -119,6 +125,8 @@ const (
 	defaultLanes    = 16
 	defaultSessions = 16
 	defaultCache    = 512
+	defaultGroup    = 8
+	maxGroup        = 128
 	defaultLimit    = 128 << 20
 
 	defaultCancelTimeout  = 3 * time.Second
@@ -145,6 +153,8 @@ var execModes = []struct {
 //
 //	pool_lanes                how many connections carry the statements of all callers; default 16
 //	pool_sessions             how many connections can have an owner; default 16
+//	pool_reader_lanes         how many connections a Reader has; default as many as pool_lanes
+//	reader_group              how many statements of a Reader share a Sync, at most; default 8, with 1 none does
 //	pool_queue                how many statements may wait for a lane; default 0, any number
 //	pipeline                  on, or off: then it is an ordinary pool; default on
 //	cancel_timeout            how long the server may take to answer a cancel request, and what the driver itself asks, until the connection is given up; default 3s
@@ -185,6 +195,7 @@ func ParseConfig(conn string) (*Config, error) {
 		Conn:           pc,
 		Lanes:          defaultLanes,
 		Sessions:       defaultSessions,
+		ReaderGroup:    defaultGroup,
 		Pipeline:       true,
 		ResultLimit:    defaultLimit,
 		CancelTimeout:  defaultCancelTimeout,
@@ -197,6 +208,8 @@ func ParseConfig(conn string) (*Config, error) {
 	o := options{from: pc.RuntimeParams}
 	o.number("pool_queue", 0, 1<<30, &c.QueueLimit)
 	o.number("pipeline_depth", 0, maxDepth, &c.Depth)
+	o.number("reader_group", 1, maxGroup, &c.ReaderGroup)
+	o.number("pool_reader_lanes", 1, mostConns, &c.ReaderLanes)
 	o.duration("cancel_timeout", &c.CancelTimeout)
 	o.number("result_limit", 0, math.MaxInt, &c.ResultLimit)
 	o.number("statement_cache_capacity", 0, 1<<20, &c.StatementCache)
@@ -246,6 +259,12 @@ func (c Config) String() string {
 		q.Set("pipeline", "off")
 	}
 	c.showPool(q)
+	if c.ReaderLanes > 0 {
+		q.Set("pool_reader_lanes", strconv.Itoa(c.ReaderLanes))
+	}
+	if c.ReaderGroup != defaultGroup {
+		q.Set("reader_group", strconv.Itoa(c.ReaderGroup))
+	}
 	if c.Depth > 0 {
 		q.Set("pipeline_depth", strconv.Itoa(c.Depth))
 	}

@@ -45,6 +45,10 @@ type conn struct {
 
 	heard atomic.Uint64 // how often something has come
 
+	// passed is how many of the first group are known to be answered. The reader sets it, with the
+	// mutex if it makes it less.
+	passed atomic.Int32
+
 	tunnel     atomic.Pointer[tunnel] // what comes is passed to it while the connection is lent; nil otherwise
 	place      atomic.Pointer[place]  // in a loop; nil if it has none
 	broken     error                  // belongs to who has the role: why there is nothing more to read
@@ -159,6 +163,9 @@ func (c *conn) put(s *segment) error {
 		return err
 	}
 	c.joinedBy(s.waitsIn())
+	if last := c.joinedTo(s, before); last != nil {
+		before = c.join(last, s, before)
+	}
 	n := uint64(len(c.out) - before)
 	s.state, s.conn = stateSent, c
 	if s.promise != nil {
@@ -230,6 +237,8 @@ func (c *conn) unput(s *segment) bool {
 		return false
 	}
 	c.pace.forget(s)
+	kept := c.part(s)
+	s.end -= kept
 	n := s.end - s.start
 	c.out = slices.Delete(c.out, int(s.start-base), int(s.end-base))
 	c.queued -= n
@@ -257,56 +266,63 @@ func (c *conn) giveToResident() {
 	c.wake <- struct{}{}
 }
 
-// ready ends the answer to the first segment.
+// ready ends the answer to the first segment, or to the first group.
 func (c *conn) ready(status byte) error {
 	c.mu.Lock()
-	s := c.sent.first()
-	if s == nil {
+	first := c.sent.first()
+	if first == nil {
 		c.mu.Unlock()
 		return fmt.Errorf("%w: ReadyForQuery came unasked", ErrProtocol)
 	}
-	if err := s.ended(); err != nil {
+	last, err := first.endsWith()
+	if err != nil {
 		c.mu.Unlock()
 		return err
 	}
-	c.sent.pop()
-	if loop.Tracing() {
-		c.traceEnd(s, "")
-	}
-	held := c.held == s
-	if held {
-		c.held = nil
-		if s.isSign() {
-			c.signs++
-		}
-	}
+	undo(first, last)
 	c.head = nil // the next one may be taken back until its answer begins
-	if s.last && s.commits && c.status == 'I' && s.failure == nil {
-		s.err = errEndedItself // the server only warns
-	}
-	if s.begins != nil && s.steps[0].complete {
-		s.begins.done = true
-	}
+	c.passed.Store(0)
+	before := c.status
 	c.status = status
-	c.served++
-	c.pace.answered(s)
-	if s.failure != nil {
-		s.addFailure()
-		c.noteFailure(s)
-	} else {
-		c.noteSuccess(s)
+	c.line.stats.Syncs++
+	var fault error
+	var again []*segment
+	held, executed, tail := false, true, first // of those that are told
+	for s := first; s != nil; {
+		next := s.next
+		c.sent.pop()
+		if c.held == s {
+			held, c.held = true, nil
+			if s.isSign() {
+				c.signs++
+			}
+		}
+		switch {
+		case executed:
+			if err := c.settled(s, before); err != nil {
+				fault = err
+			}
+			tail.next, tail, executed = s, s, s != last
+		case c.skip(s):
+			again = append(again, s)
+		default:
+			tail.next, tail = s, s
+		}
+		s = next
 	}
-	if most := c.line.db.config.ResultLimit; most > 0 && s.size > most && s.failure == nil {
-		s.err = resultTooLarge(most)
+	tail.next = nil
+	if again != nil {
+		c.line.queueAgain(again)
 	}
-	fault := c.line.of.answered(c, s, status)
-	s.state = stateFinished
 	var idle []func()
 	if fault == nil {
 		if c.retiring {
 			c.retire()
 		} else {
 			c.line.pull(c)
+		}
+		if again != nil {
+			c.line.of.(*lanes).spread()
 		}
 		idle = c.line.idleNow()
 	}
@@ -318,9 +334,14 @@ func (c *conn) ready(status byte) error {
 		c.rested = nanotime()
 	}
 	c.mu.Unlock()
-	c.answered++
 	c.more = more
-	s.tell()
+	for s := first; s != nil; {
+		next := s.next
+		s.next = nil
+		c.answered++
+		s.tell() // and then it may be sent again
+		s = next
+	}
 	for _, fn := range idle {
 		fn()
 	}
@@ -328,6 +349,34 @@ func (c *conn) ready(status byte) error {
 		return &poisoned{fault}
 	}
 	return nil
+}
+
+// settled notes what became of a segment that was executed. before is the status before it. An error
+// ends the connection. It needs the mutex.
+func (c *conn) settled(s *segment, before byte) error {
+	if loop.Tracing() {
+		c.traceEnd(s, "")
+	}
+	if s.last && s.commits && before == 'I' && s.failure == nil {
+		s.err = errEndedItself // the server only warns
+	}
+	if s.begins != nil && s.steps[0].complete {
+		s.begins.done = true
+	}
+	c.served++
+	c.pace.answered(s)
+	if s.failure != nil {
+		s.addFailure()
+		c.noteFailure(s)
+	} else {
+		c.noteSuccess(s)
+	}
+	if most := c.line.db.config.ResultLimit; most > 0 && s.size > most && s.failure == nil {
+		s.err = resultTooLarge(most)
+	}
+	fault := c.line.of.answered(c, s, c.status)
+	s.state = stateFinished
+	return fault
 }
 
 // poisoned is the reason why a lane is closed on which a statement has left a transaction open.
@@ -366,6 +415,8 @@ func (c *conn) noteFailure(s *segment) {
 			s.again, s.stray = true, true
 			c.line.stats.StrayCancels++
 		}
+	case s.deadlocked() && repeatable:
+		s.again, s.stray = true, true
 	case s.cur < len(s.steps) && s.steps[s.cur].desc != nil && stale(s.failure, s.steps[s.cur].bound):
 		for i := range s.steps {
 			if d := s.steps[i].desc; d != nil {

@@ -97,8 +97,8 @@ func (e *ConnectError) attempt(a ConnectAttempt) string {
 func (e *ConnectError) Unwrap() error { return e.Err }
 
 // connect opens a connection, and tells the tracer.
-func (db *DB) connect(ctx context.Context) (*wire, error) {
-	at := &attempts{config: db.config.Conn}
+func (db *DB) connect(ctx context.Context, what purpose) (*wire, error) {
+	at := &attempts{config: db.config.Conn, purpose: what}
 	w, err := aside(func() (*wire, error) {
 		if err := at.before(ctx, db.config); err != nil {
 			return nil, err
@@ -146,6 +146,7 @@ func aside[T any](fn func() (T, error)) (T, error) {
 // attempts notes how a connection is opened. It belongs to the goroutine that does.
 type attempts struct {
 	config  *pgconn.Config
+	purpose purpose
 	lookups []ConnectAttempt // that failed
 	dials   []ConnectAttempt
 	dialed  []net.Conn
@@ -155,6 +156,7 @@ type attempts struct {
 // before calls BeforeConnect, which may change the configuration for this connection.
 func (t *attempts) before(ctx context.Context, c *Config) error {
 	if c.BeforeConnect == nil {
+		t.config = t.purpose.target(t.config)
 		return nil
 	}
 	if limit := c.Conn.ConnectTimeout; limit > 0 {
@@ -173,7 +175,7 @@ func (t *attempts) before(ctx context.Context, c *Config) error {
 		t.lookups = append(t.lookups, ConnectAttempt{hosts(c.Conn), ConnectBefore, err})
 		return err
 	}
-	t.config = &own.Config
+	t.config = t.purpose.target(&own.Config)
 	return nil
 }
 
@@ -288,6 +290,7 @@ func (t *attempts) failed(err error) error {
 	if known := (*ConnectError)(nil); errors.As(err, &known) {
 		return err
 	}
+	err = t.purpose.explain(err)
 	e := &ConnectError{Host: hosts(t.config), Database: t.config.Database, Err: err, limit: t.config.ConnectTimeout}
 	e.Attempts = append(e.Attempts, t.lookups...)
 	all := eachOf(err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -23,6 +22,7 @@ type DB struct {
 	ctx     context.Context // ends when the DB is closed by force, or has been closed
 	end     context.CancelCauseFunc
 	lanes   lease
+	readers lease // of the lanes of Readers
 	pool    *pool
 	codecs  sync.Pool
 	cancels cancelBudget
@@ -71,12 +71,16 @@ func OpenConfig(config *Config) (*DB, error) {
 	}
 	db.ctx, db.end = context.WithCancelCause(base)
 	db.codecs.New = db.newCodec
-	few := min(config.Lanes, max(fewLanes, runtime.GOMAXPROCS(0)))
-	db.lanes.grant(&newLanes(db, config.Lanes, few, config.Depth, newDescriptions(2*config.StatementCache)).line)
+	descs := newDescriptions(2 * config.StatementCache)
+	db.lanes.grant(&newLanes(db, descs).line)
+	db.readers.grant(&newReaders(db, descs).line)
 	db.pool = &pool{db: db, most: config.Sessions, all: map[*owned]struct{}{}}
 	db.startUpkeep()
 	return db, nil
 }
+
+// allLanes returns those of all callers, and those of Readers.
+func (db *DB) allLanes() [2]*lanes { return [2]*lanes{db.lanes.of.(*lanes), db.readers.of.(*lanes)} }
 
 // fewLanes is how many lanes are opened as soon as there is anything for them to do at once.
 const fewLanes = 4

@@ -31,6 +31,13 @@
 // statement after which texts may mean something else, such as SET TIME ZONE: the server has
 // evaluated what it could.
 //
+// # Readers
+//
+// [DB.Reader] is a view that only reads, on lanes of its own, on which the server refuses what writes.
+// There the queries of strangers that are put into one write share one Sync, reader_group of them at
+// most, so the server begins and ends one transaction for all. That is what it mostly does for a short
+// query. [Reader] says why no caller can tell, and what is refused.
+//
 // # Sessions
 //
 // A session is a connection that one caller owns: from Begin to Commit or Rollback, or from

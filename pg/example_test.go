@@ -115,6 +115,39 @@ func ExampleDB_SendBatch() {
 }
 
 // What leaves a state behind needs a session.
+// What only reads shares the server's transactions with others, and notices nothing of them.
+func ExampleDB_Reader() {
+	withDB(func(ctx context.Context, db *pg.DB) error {
+		reader := db.Reader()
+		return repaint.Run(ctx, func(ctx context.Context) error {
+			g := repaint.NewGroup(ctx)
+			halves := make([]int, 100)
+			for i := range halves {
+				g.Go(func(ctx context.Context) error {
+					err := reader.QueryRow(ctx, "select 100 / $1::int", i).Scan(&halves[i])
+					var failed *pgconn.PgError
+					if i == 0 && errors.As(err, &failed) {
+						fmt.Println(failed.Message)
+						return nil
+					}
+					return err
+				})
+			}
+			if err := g.Wait(); err != nil {
+				return err
+			}
+			fmt.Println(halves[1], halves[2], halves[50])
+			_, err := reader.Exec(ctx, "create table t (id int)")
+			var refused *pgconn.PgError
+			fmt.Println(errors.As(err, &refused) && refused.Code == "25006")
+			return nil
+		})
+	})
+	// Prints: division by zero
+	// 100 50 2
+	// true
+}
+
 func ExampleDB_Acquire() {
 	withDB(func(ctx context.Context, db *pg.DB) error {
 		_, err := db.Exec(ctx, "set statement_timeout to '3s'")

@@ -25,6 +25,7 @@ func TestExamples(t *testing.T) {
 		"ExampleDB_Query":         ExampleDB_Query,
 		"ExampleDB_Begin":         ExampleDB_Begin,
 		"ExampleDB_SendBatch":     ExampleDB_SendBatch,
+		"ExampleDB_Reader":        ExampleDB_Reader,
 		"ExampleDB_Acquire":       ExampleDB_Acquire,
 		"ExampleDB_Async":         ExampleDB_Async,
 		"ExampleDB_Exec_deadline": ExampleDB_Exec_deadline,

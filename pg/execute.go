@@ -70,6 +70,11 @@ func (s executor) execute(ctx context.Context, q *query) error {
 	if err := s.check(&q.segment, q.what); err != nil {
 		return q.failed(StageCheck, err)
 	}
+	if q.access == ofReader {
+		if err := s.forReader(q); err != nil {
+			return q.failed(StageCheck, err)
+		}
+	}
 	q.noRepeat = q.what.effects.Any(sqltext.CommitsItself | ofTx)
 	q.commits = q.commits || q.what.effects.Any(sqltext.Commits)
 	q.redefines = q.what.effects.Any(sqltext.Redefines)
@@ -191,7 +196,7 @@ func (s executor) build(ctx context.Context, q *query) (stage Stage, err error) 
 			ErrUnsupported)
 	}
 	if q.isExec && len(q.args) == 0 && q.what.statements != 1 || q.mode == pgx.QueryExecModeSimpleProtocol {
-		if q.limit > 0 || q.reads {
+		if q.limit > 0 || q.access == readOnly {
 			return StageLimit, fmt.Errorf("%w: a Timeout or pgx.ReadOnly for the simple protocol, or for several statements", ErrUnsupported)
 		}
 		if q.begin != "" {
@@ -243,7 +248,7 @@ func (s executor) step(ctx context.Context, q *query) (st step, stage Stage, err
 			if sh, err = s.describe(ctx, q.text, q.inTx); err != nil {
 				return st, StagePrepare, err
 			}
-			q.desc.shape.Store(sh)
+			sh = q.desc.agreed(sh)
 			q.fresh = true
 		}
 	case q.mode == pgx.QueryExecModeDescribeExec:
@@ -330,7 +335,7 @@ func (q *query) limits() []string {
 		ms := max(time.Duration(q.limit).Milliseconds(), 1)
 		all = append(all, fmt.Sprintf("select set_config('statement_timeout', '%d', true)", ms))
 	}
-	if q.reads {
+	if q.access == readOnly {
 		all = append(all, "select set_config('transaction_read_only', 'on', true)")
 	}
 	return all

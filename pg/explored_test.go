@@ -187,3 +187,35 @@ func TestNotificationsArriveInTheStepThatSendsThem(t *testing.T) {
 	}, repainttest.CheckRepeats())
 	require.Len(t, orders, 2)
 }
+
+// A Reader's statement is one step, which reads only.
+func TestAReaderTakesItsTurn(t *testing.T) {
+	db := openExplored(t)
+	r := db.Reader()
+	_, err := db.Exec(t.Context(), "create function writes() returns int language sql as 'insert into number values (1) returning n'")
+	require.NoError(t, err)
+	seen := map[int]bool{}
+	repainttest.Explore(t, 100, func(t *testing.T, ctx context.Context) {
+		g := repaint.NewGroup(ctx)
+		g.Go(func(ctx context.Context) error {
+			_, err := db.Exec(ctx, "insert into number values (7)")
+			return err
+		})
+		g.Go(func(ctx context.Context) error {
+			var n int
+			err := r.QueryRow(ctx, "select count(*) from number").Scan(&n)
+			seen[n] = true
+			return err
+		})
+		require.NoError(t, g.Wait())
+		_, err := r.Exec(ctx, "select writes()")
+		require.ErrorContains(t, err, "25006")
+		_, err = r.Query(ctx, "select set_config('transaction_read_only', 'off', true)")
+		require.ErrorIs(t, err, pg.ErrRefusedOnLane)
+		var b pgx.Batch
+		b.Queue("select count(*) from number")
+		b.Queue("select writes()")
+		require.ErrorContains(t, r.SendBatch(ctx, &b).Close(), "25006")
+	}, without(db, "true"))
+	require.Len(t, seen, 2, "the schedules come to both orders")
+}

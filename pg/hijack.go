@@ -26,6 +26,7 @@ type wire struct {
 	pid    uint32
 
 	settings map[string]string // that the server has reported; with the connection's mutex
+	shares   bool              // statements of several callers may be one transaction
 }
 
 // A canceller asks the server to cancel what a connection is doing. It returns when the server has
@@ -52,6 +53,11 @@ func connect(ctx context.Context, at *attempts) (*wire, error) {
 		ctx, end = context.WithTimeout(ctx, config.ConnectTimeout)
 		defer end()
 	}
+	shares, err := at.purpose.check(ctx, pc)
+	if err != nil {
+		_ = pc.Conn().Close()
+		return nil, err
+	}
 	if err := pc.SyncConn(ctx); err != nil {
 		_ = pc.Conn().Close()
 		return nil, &LostError{MaybeApplied: false, Err: err}
@@ -73,7 +79,7 @@ func connect(ctx context.Context, at *attempts) (*wire, error) {
 		_ = hijacked.Conn.Close()
 		return nil, err
 	}
-	w := &wire{net: hijacked.Conn, cancel: &pgCanceller{pgConn}, shadow: pgConn, host: hostOf(hijacked), pid: hijacked.PID, settings: hijacked.ParameterStatuses}
+	w := &wire{net: hijacked.Conn, cancel: &pgCanceller{pgConn}, shadow: pgConn, host: hostOf(hijacked), pid: hijacked.PID, settings: hijacked.ParameterStatuses, shares: shares}
 	if direct, ok := w.net.(syscall.Conn); ok && hijacked.TLSConfig == nil {
 		w.raw, _ = direct.SyscallConn() // without it, writing is left to another goroutine
 	}

@@ -78,8 +78,8 @@ func (c *conn) onTimer() {
 		c.seen = c.served
 		c.arm()
 	case first != nil:
-		if c.owed(first) {
-			c.listen(first)
+		if g := c.awaited(); g != nil {
+			c.listen(g)
 		} else {
 			c.silence = silence{}
 		}

@@ -3,16 +3,22 @@ package pg
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 )
 
-// lanes are the connections that carry the statements of all callers of a DB. More of them are
-// opened if need be. Nothing may be left behind on them.
+// lanes are the connections that carry the statements of all callers of a DB, or of its Readers. More
+// of them are opened if need be. Nothing may be left behind on them.
 type lanes struct {
 	line
-	most int // connections
-	few  int // of these, so many are opened freely, and preferred
+	purpose purpose
+	most    int           // connections
+	few     int           // of these, so many are opened freely, and preferred
+	least   int           // so many are kept open
+	group   int           // how many statements share a Sync, at most
+	wait    time.Duration // how long a statement may wait until there is another lane
+	option  string        // which says how many connections there may be
 
 	// Guarded by the mutex.
 	pauses     pauses // between attempts to connect
@@ -22,17 +28,36 @@ type lanes struct {
 	watching   bool // the timer is set
 }
 
-func newLanes(db *DB, most, few, depth int, descs *descriptions) *lanes {
-	s := &lanes{line: line{db: db, depth: depth, descs: descs}, most: most, few: few}
+// newLanes returns lanes that aren't connected.
+func newLanes(db *DB, descs *descriptions) *lanes {
+	c := db.config
+	s := &lanes{line: line{db: db, depth: c.Depth, descs: descs}, most: c.Lanes, least: c.MinLanes, group: 1, wait: longWait, option: "pool_lanes"}
 	s.of = s
+	s.setFew()
 	return s
 }
+
+// newReaders returns those for Readers. They use the same descriptions, as a text means the same there.
+func newReaders(db *DB, descs *descriptions) *lanes {
+	s := newLanes(db, descs)
+	s.purpose, s.least, s.group = forReads, 0, db.config.ReaderGroup
+	s.option = "pool_reader_lanes"
+	if s.most = db.config.ReaderLanes; s.most == 0 {
+		s.most = db.config.Lanes
+	}
+	s.setFew()
+	s.wait *= time.Duration(max(s.group/2, 1)) // as one lane carries so many more
+	s.trip.first = 2 * s.group                 // so that the server has a group while another one is answered
+	return s
+}
+
+func (s *lanes) setFew() { s.few = min(s.most, max(fewLanes, runtime.GOMAXPROCS(0))) }
 
 func (s *lanes) refusesNow(*segment) error { return nil }
 
 func (s *lanes) mayWait() error {
 	if most := s.db.config.QueueLimit; most > 0 && s.queuedNow >= most {
-		return fmt.Errorf("%w: all %d lanes are busy, and %d wait (pool_queue): look for slow statements, or raise pool_lanes=%d", ErrQueueFull, len(s.conns), s.queuedNow, s.most)
+		return fmt.Errorf("%w: all %d lanes are busy, and %d wait (pool_queue): look for slow statements, or raise %s=%d", ErrQueueFull, len(s.conns), s.queuedNow, s.option, s.most)
 	}
 	return nil
 }
@@ -75,6 +100,15 @@ func (s *lanes) pick() *conn {
 
 func (s *lanes) room(c *conn) int { return c.pace.depth }
 
+// shares is half of what a lane carries at most, so that there are two groups; and so it becomes less
+// after slow statements.
+func (s *lanes) shares(c *conn) int {
+	if !c.w.shares {
+		return 1
+	}
+	return min(s.group, c.pace.depth/2)
+}
+
 // refills has a lane filled again when it is half empty, so that several segments are one write.
 // Until then the server has the other half.
 func (s *lanes) refills(c *conn) bool { return c.sent.len() <= c.pace.depth/2 }
@@ -98,10 +132,10 @@ func (s *lanes) watch() {
 	}
 	s.watching = true
 	if s.timer == nil {
-		s.timer = time.AfterFunc(longWait, s.onTimer)
+		s.timer = time.AfterFunc(s.wait, s.onTimer)
 		return
 	}
-	s.timer.Reset(longWait)
+	s.timer.Reset(s.wait)
 }
 
 // onTimer opens a lane if there is one that waits for long.
@@ -121,7 +155,7 @@ func (s *lanes) waitsLong() bool {
 	if g == nil {
 		return false
 	}
-	patience := max(int64(longWait), 4*s.trip.shortest) // far away, a wait of some round trips is none
+	patience := max(int64(s.wait), 4*s.trip.shortest) // far away, a wait of some round trips is none
 	return nanotime()-g.since > patience
 }
 
@@ -156,7 +190,7 @@ func (s *lanes) connect(wait time.Duration) bool {
 
 // openLane connects, after a pause if the last attempt failed.
 func (s *lanes) openLane(wait time.Duration, generation int) {
-	w, err := s.db.connectAfter(wait)
+	w, err := s.db.connectAfter(wait, s.purpose)
 	s.mu.Lock()
 	s.connecting--
 	if err == nil && s.forced {
@@ -241,7 +275,7 @@ func (s *lanes) spread() {
 }
 
 func (s *lanes) spare(c *conn) bool {
-	return slices.Index(s.conns, c) >= max(s.few, s.db.config.MinLanes)
+	return slices.Index(s.conns, c) >= max(s.few, s.least)
 }
 
 func (s *lanes) answered(c *conn, g *segment, status byte) error {
@@ -268,5 +302,5 @@ func (s *lanes) crowded(err error) error {
 	case len(s.conns) < s.most:
 		return err
 	}
-	return fmt.Errorf("%w; all %d lanes are busy, and %d statements wait: look for slow statements, or raise pool_lanes=%[2]d", err, s.most, s.queuedNow)
+	return fmt.Errorf("%w; all %d lanes are busy, and %d statements wait: look for slow statements, or raise %[4]s=%[2]d", err, s.most, s.queuedNow, s.option)
 }

@@ -116,6 +116,9 @@ func (s *lanes) noteState(c *conn, g *segment) {
 	case left && g.effects&effectSetting != 0:
 		c.altered = fmt.Errorf("a statement that was sent before it on the same lane has changed a setting for those after it")
 	}
+	if c.altered != nil && g.isShared() { // it may have come after that statement
+		c.disown(g)
+	}
 	s.recall(c)
 }
 

@@ -46,6 +46,8 @@ type submitter interface {
 	took(g *segment)
 	// room returns how many segments a connection carries at once.
 	room(c *conn) int
+	// shares returns how many segments may share a Sync on a connection, at most.
+	shares(c *conn) int
 	// refills reports whether a connection should get segments out of the queue.
 	refills(c *conn) bool
 	// answered looks at what an answer has left behind. An error ends the connection.
@@ -69,7 +71,7 @@ type counters struct {
 	Statements, Writes, Retries, Reprepared, StrayCancels uint64
 	Cancels, Abandoned, Dropped, Connects, Lost, Poisoned uint64
 	ConnectErrors, Waits, Silent                          uint64
-	LifetimeClosed, IdleClosed                            uint64
+	LifetimeClosed, IdleClosed, Syncs, Skipped            uint64
 	WaitTime                                              time.Duration
 }
 

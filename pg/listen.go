@@ -280,7 +280,7 @@ func (l *Listener) sleep(d time.Duration) bool {
 
 // connect opens a connection that listens.
 func (l *Listener) connect() error {
-	w, err := l.db.connect(l.ctx)
+	w, err := l.db.connect(l.ctx, forAll)
 	if err != nil {
 		return err
 	}

@@ -89,6 +89,8 @@ func (s *owned) room(*conn) int {
 	return 1
 }
 
+func (s *owned) shares(*conn) int { return 1 }
+
 func (s *owned) refills(*conn) bool { return true }
 
 func (s *owned) connLost(c *conn) (told []*segment) {

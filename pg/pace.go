@@ -36,7 +36,10 @@ type trip struct {
 	slow     int64      // when a statement was last seen that took much longer than that; 0: never
 	answers  int        // of all connections
 	inFlight func() int // of all connections, at the moment
+	first    int        // the depth where the way is short; 0: the usual one
 }
+
+func (t *trip) firstDepth() int { return max(t.first, firstDepth) }
 
 func (t *trip) took(d, now int64) {
 	switch {
@@ -63,7 +66,7 @@ func (t *trip) depth(answered float64, now int64) int {
 	if t.slow != 0 && now-t.slow < slowFor {
 		return max(leastDepth, int(answered))
 	}
-	return firstDepth + int(2*answered)
+	return t.firstDepth() + int(2*answered)
 }
 
 const (
@@ -81,7 +84,7 @@ const (
 )
 
 func (p *pace) init(fixed int, trip *trip) {
-	p.depth, p.fixed, p.trip = firstDepth, fixed > 0, trip
+	p.depth, p.fixed, p.trip = trip.firstDepth(), fixed > 0, trip
 	if p.fixed {
 		p.depth = fixed
 	}

@@ -171,7 +171,7 @@ func (p *pool) connect() bool {
 // fails, that one has waited in vain; and so have all if there is no connection, and none on its
 // way.
 func (p *pool) open(wait time.Duration, generation int) {
-	w, err := p.db.connectAfter(wait)
+	w, err := p.db.connectAfter(wait, forAll)
 	s := newOwned(p.db, p.db.config.StatementCache)
 	p.mu.Lock()
 	p.connecting--

@@ -100,6 +100,10 @@ func (c *Config) checkPool() error {
 	switch {
 	case c.Lanes < 1 || c.Sessions < 1:
 		return fmt.Errorf("%d lanes and %d sessions: there must be at least one of each", c.Lanes, c.Sessions)
+	case c.ReaderLanes < 0:
+		return errors.New("ReaderLanes can't be negative")
+	case c.ReaderGroup < 1 || c.ReaderGroup > maxGroup:
+		return fmt.Errorf("reader_group=%d: allowed are numbers from 1 to %d", c.ReaderGroup, maxGroup)
 	case c.MinLanes < 0 || c.MinSessions < 0 || c.MinIdleSessions < 0:
 		return errors.New("MinLanes, MinSessions and MinIdleSessions can't be negative")
 	case c.MinLanes > c.Lanes:

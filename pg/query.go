@@ -27,10 +27,19 @@ type query struct {
 	isExec bool
 	fresh  bool   // the types have just been asked for
 	local  bool   // what it leaves behind ends with its transaction
-	reads  bool   // the server refuses what writes
+	access access // whether the server is to refuse what writes
 	inner  string // but not what this does, for which it declares a cursor
 	limit  Timeout
 }
+
+// An access says what a statement may do.
+type access uint8
+
+const (
+	asItIs   access = iota // what the connection may
+	readOnly               // only read: the server refuses what writes, for which there is a hidden step
+	ofReader               // it is a Reader's; see [executor.forReader], which makes it one of the others
+)
 
 // parseOptions takes what stands before the arguments and isn't one: pgx's way of giving options.
 func (q *query) parseOptions(ctx context.Context) error {
@@ -48,7 +57,7 @@ func (q *query) parseOptions(ctx context.Context) error {
 			if o != pgx.ReadOnly {
 				return fmt.Errorf("%w: the access mode %q for a statement: only pgx.ReadOnly can be asked for", ErrUnsupported, o)
 			}
-			q.reads = true
+			q.access = max(q.access, readOnly)
 		case pgx.QueryRewriter:
 			text, args, err := o.RewriteQuery(ctx, nil, q.text, q.args[1:])
 			if err != nil {

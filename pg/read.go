@@ -279,10 +279,12 @@ func (c *conn) handleRow(body []byte) error {
 
 // expects sets head to the segment that is being answered, and reports whether there is one.
 func (c *conn) expects() bool {
-	if c.head == nil {
-		c.mu.Lock()
-		c.head = c.sent.first()
-		c.mu.Unlock()
+	if c.head != nil {
+		c.step()
+		return true
 	}
+	c.mu.Lock()
+	c.head = c.sent.first()
+	c.mu.Unlock()
 	return c.head != nil
 }

@@ -38,7 +38,7 @@ func (s *owned) replace() {
 
 // reconnect makes another connection for what waits on the session.
 func (s *owned) reconnect() {
-	w, err := s.db.connect(s.db.ctx)
+	w, err := s.db.connect(s.db.ctx, forAll)
 	s.mu.Lock()
 	s.connecting--
 	var c *conn

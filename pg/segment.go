@@ -47,6 +47,7 @@ type segment struct {
 	inTx      bool                            // belongs to a transaction of several segments
 	shows     bool                            // its error may have values: Config.ShowParameters
 	copyOut   bool                            // it is a COPY to the client, whose messages are the rows of the stream
+	joins     bool                            // it may share its Sync with others
 	begins    *lease                          // whose BEGIN it has, which must still be held; nil if it has none
 	copyIn    *copyIn                         // it is a COPY from the client
 	feed      func(ctx context.Context) error // puts the data of a copyIn
@@ -54,15 +55,18 @@ type segment struct {
 	opens     *lease                          // of the savepoint that it makes; may be nil
 
 	// Guarded by the line's mutex.
+	alone      bool  // it joins no others any more, as it was sent before
+	place      uint8 // in its group, from 0; see joinedTo
 	state      segmentState
-	parses     bool   // its bytes change what the connection has prepared
-	unread     bool   // its stream was closed, and the rest is read and thrown away
-	exposed    bool   // a cancel of ours for another segment may hit it
-	cancelled  bool   // a cancel of ours was for it
-	losses     int8   // connections that broke under it
-	conn       *conn  // that it was sent on
-	start, end uint64 // its place in all that was ever put into the connection's buffer
-	since      int64  // when it was queued; or sent, if it measures the round trip. On the clock of nanotime
+	parses     bool     // its bytes change what the connection has prepared
+	unread     bool     // its stream was closed, and the rest is read and thrown away
+	exposed    bool     // a cancel of ours for another segment may hit it
+	cancelled  bool     // a cancel of ours was for it
+	losses     int8     // connections that broke under it
+	conn       *conn    // that it was sent on
+	next       *segment // the one after it in its group; nil if the Sync is its own, or it's the last. Doesn't change once its bytes are taken
+	start, end uint64   // its place in all that was ever put into the connection's buffer
+	since      int64    // when it was queued; or sent, if it measures the round trip. On the clock of nanotime
 
 	abandoned atomic.Bool // the caller waits no longer
 
@@ -140,6 +144,7 @@ func (g *segment) reset() {
 // forgetAnswer makes a segment one that has not been sent. Its waiter goes on waiting.
 func (g *segment) forgetAnswer() {
 	g.state, g.conn = stateNew, nil
+	g.next, g.place, g.alone = nil, 0, true
 	g.parses, g.unread, g.exposed, g.cancelled = false, false, false, false
 	g.cur, g.failure, g.err, g.again, g.stray, g.stale, g.size, g.effects = 0, nil, nil, false, false, false, 0, 0
 	for i := range g.steps {

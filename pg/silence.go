@@ -91,6 +91,7 @@ func (c *conn) giveUp(why error) {
 // suspicious: what swallows one swallows others, too. Until it comes they get no statements.
 func (db *DB) doubt() {
 	db.lanes.doubt()
+	db.readers.doubt()
 	db.pool.doubt()
 }
 

@@ -48,6 +48,8 @@ type Stats struct {
 	Waits        uint64        // of these, those that had to wait for a lane
 	WaitTime     time.Duration // for which those have waited that have been given a lane, in all
 	Writes       uint64        // system calls that wrote to a lane; Statements/Writes is how many share one
+	Syncs        uint64        // answered; one for each statement, but for those of a Reader, which share them
+	Skipped      uint64        // statements of a Reader that weren't executed because one that shared their Sync had failed; they were sent again
 	Dropped      uint64        // given up by their callers before they were sent
 	Abandoned    uint64        // given up by their callers after they were sent
 	Cancels      uint64        // requests to the server to cancel a statement, each on a connection of its own
@@ -77,13 +79,28 @@ type Stats struct {
 
 // Stats returns the figures. It is cheap enough to be called every second.
 func (db *DB) Stats() Stats {
-	s := &db.lanes
+	st := db.lanes.laneStats()
+	p := db.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	st.MaxSessions = db.config.Sessions
+	st.Sessions, st.IdleSessions, st.Waiting, st.SessionWaits = len(p.all), len(p.idle), len(p.waiters), p.waits
+	st.SessionsConnecting, st.SessionAcquires, st.SessionOpens, st.SessionConnectErrors = p.connecting, p.acquires, p.opens, p.connectErrors
+	st.SessionGiveUps, st.SessionWaitTime = p.givenUp, p.waited
+	st.LifetimeClosed += p.lifetimeClosed
+	st.IdleClosed += p.idleClosed
+	return st
+}
+
+// laneStats returns the figures of lanes.
+func (s *lease) laneStats() Stats {
+	all := s.of.(*lanes)
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	n := s.stats
 	st := Stats{
-		Lanes:         s.of.(*lanes).open(),
-		MaxLanes:      db.config.Lanes,
-		MaxSessions:   db.config.Sessions,
+		Lanes:         all.open(),
+		MaxLanes:      all.most,
 		Connecting:    s.connecting,
 		Queued:        s.queuedNow,
 		Statements:    n.Statements,
@@ -101,19 +118,16 @@ func (db *DB) Stats() Stats {
 		Lost:          n.Lost,
 		Silent:        n.Silent,
 		Poisoned:      n.Poisoned,
+		Syncs:         n.Syncs,
+		Skipped:       n.Skipped,
+
+		LifetimeClosed: n.LifetimeClosed,
+		IdleClosed:     n.IdleClosed,
 	}
 	st.RetiringLanes = len(s.conns) - st.Lanes
 	for _, c := range s.conns {
 		st.InFlight += c.sent.len()
 		st.Depth = max(st.Depth, c.pace.depth)
 	}
-	s.mu.Unlock()
-	p := db.pool
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	st.Sessions, st.IdleSessions, st.Waiting, st.SessionWaits = len(p.all), len(p.idle), len(p.waiters), p.waits
-	st.SessionsConnecting, st.SessionAcquires, st.SessionOpens, st.SessionConnectErrors = p.connecting, p.acquires, p.opens, p.connectErrors
-	st.SessionGiveUps, st.SessionWaitTime = p.givenUp, p.waited
-	st.LifetimeClosed, st.IdleClosed = n.LifetimeClosed+p.lifetimeClosed, n.IdleClosed+p.idleClosed
 	return st
 }

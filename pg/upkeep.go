@@ -36,7 +36,9 @@ func (db *DB) upkeep() {
 }
 
 func (db *DB) keepUp() {
-	db.lanes.of.(*lanes).keepUp()
+	for _, s := range db.allLanes() {
+		s.keepUp()
+	}
 	db.pool.keepUp()
 }
 
@@ -69,18 +71,24 @@ func (c *Config) expiry() int64 {
 // What is under way goes on: lanes answer what they have, and sessions and transactions keep their
 // connection until they end. Listeners aren't concerned.
 func (db *DB) Reset() {
-	s := db.lanes.of.(*lanes)
-	s.mu.Lock()
-	s.generation++
-	for _, c := range s.conns {
-		c.expires = longPast
+	for _, s := range db.allLanes() {
+		s.outdate()
 	}
-	s.mu.Unlock()
 	p := db.pool
 	p.mu.Lock()
 	p.generation++
 	p.mu.Unlock()
 	db.keepUp()
+}
+
+// outdate has every lane replaced at the next look.
+func (s *lanes) outdate() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.generation++
+	for _, c := range s.conns {
+		c.expires = longPast
+	}
 }
 
 // longPast is an expiry that has passed.
@@ -120,7 +128,7 @@ func (s *lanes) closeIdle(now int64) {
 		return
 	}
 	for _, c := range s.serving() {
-		if s.open() > s.db.config.MinLanes && !c.works() && now-c.rest.since >= int64(limit) {
+		if s.open() > s.least && !c.works() && now-c.rest.since >= int64(limit) {
 			s.stats.IdleClosed++
 			c.retire()
 		}
@@ -185,7 +193,7 @@ func (s *lanes) replace(c *conn) {
 }
 
 func (s *lanes) openInstead(old *conn, wait time.Duration, generation int) {
-	w, err := s.db.connectAfter(wait)
+	w, err := s.db.connectAfter(wait, s.purpose)
 	s.mu.Lock()
 	s.renewing = false
 	var c *conn
@@ -209,7 +217,7 @@ func (s *lanes) openInstead(old *conn, wait time.Duration, generation int) {
 
 // fill opens lanes up to the minimum. It needs the mutex.
 func (s *lanes) fill() {
-	for !s.closing && s.connecting < maxConnecting && s.open()+s.connecting < s.db.config.MinLanes && len(s.conns)+s.connecting < s.most {
+	for !s.closing && s.connecting < maxConnecting && s.open()+s.connecting < s.least && len(s.conns)+s.connecting < s.most {
 		if !s.connect(s.pauses.wait()) {
 			return
 		}

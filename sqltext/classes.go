@@ -65,6 +65,14 @@ const (
 	CopiesIn
 	// CopiesOut: the server then sends data, in a protocol of its own.
 	CopiesOut
+	// Sets: it changes a setting, if only for its transaction: SET, RESET, SET LOCAL, set_config. Only
+	// PostgreSQL's statements are looked at for that.
+	Sets
+	// CallsCode: it calls a function of which isn't known that it only computes: one that isn't the
+	// database's own, or one like pg_advisory_xact_lock. So it may do more than its other effects
+	// say. What the text doesn't show, in a view, say, doesn't count. Only PostgreSQL's statements
+	// are looked at for that.
+	CallsCode
 	// OnlyState: its only purpose is what it leaves on the connection or does to its transaction.
 	// So it does nothing where neither is kept.
 	OnlyState

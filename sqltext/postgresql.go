@@ -20,7 +20,7 @@ var postgresVerbs = map[string]Effects{
 	"begin": ControlsTx, "start": ControlsTx, "commit": ControlsTx | Commits, "end": ControlsTx | Commits, "rollback": ControlsTx,
 	"abort": ControlsTx, "savepoint": ControlsTx, "release": ControlsTx,
 
-	"set": LeavesState, "reset": LeavesState, "discard": LeavesState, "load": LeavesState | Sticks,
+	"set": LeavesState | Sets, "reset": LeavesState | Sets, "discard": LeavesState | Sets, "load": LeavesState | Sticks,
 	"listen": LeavesState, "unlisten": LeavesState, "deallocate": LeavesState,
 	"prepare": LeavesState | Writes, "execute": LeavesState | Writes | ReturnsRows | Varies,
 	"declare": LeavesState, "close": LeavesState, "fetch": LeavesState | ReturnsRows | Varies, "move": LeavesState | Varies,
@@ -72,7 +72,7 @@ func postgres(r *reader) Verdict {
 		r.next()
 		if r.explained() {
 			inner := postgres(r)
-			v.add(inner.Effects&(Writes|LeavesState|Sticks|Redefines), inner.Cause)
+			v.add(inner.Effects&(Writes|LeavesState|Sticks|Redefines|Sets|CallsCode), inner.Cause)
 		}
 	case "create":
 		v.postgresCreate(r)
@@ -123,7 +123,7 @@ func postgresQuery(r *reader, verb string) Verdict {
 			// A part of WITH: AS (INSERT …
 			writes = writes || with && r.before[0].kind == Open && r.before[1].is("as", "materialized")
 			if r.is("update") && r.settings() {
-				v.add(LeavesState|Redefines, "UPDATE pg_settings")
+				v.add(LeavesState|Redefines|Sets, "UPDATE pg_settings")
 			}
 		case r.is("into") && !r.after("insert", "merge"):
 			into = true
@@ -191,10 +191,22 @@ func (r *reader) inTempSchema() bool {
 // postgresCall looks at the call whose opening parenthesis the reader is at.
 func (v *Verdict) postgresCall(r *reader) {
 	v.leaves(r, postgresFunctions, "pg_catalog")
-	if schema, name, ok := r.called(); ok && name.means("set_config") && schema.means("", "pg_catalog") { // also for the transaction
+	schema, name, ok := r.called()
+	if !ok {
+		return
+	}
+	own := schema.means("", "pg_catalog")
+	if own && name.means("set_config") { // also for the transaction
+		v.Effects |= Sets
 		if setting, constant := r.constant(1, "setting_name"); !constant || redefines(strings.ToLower(setting)) {
 			v.Effects |= Redefines
 		}
+	}
+	if r.before[1].is("as") {
+		return // an alias and its columns
+	}
+	if _, computes := lookUp(postgresComputes, name); !own || !computes {
+		v.Effects |= CallsCode
 	}
 }
 
@@ -262,7 +274,7 @@ func (v *Verdict) postgresSet(r *reader, verb string) {
 	switch r.next(); {
 	case verb == "reset":
 	case r.is("local"):
-		*v = Verdict{Effects: ForTx, Cause: "SET LOCAL"}
+		*v = Verdict{Effects: ForTx | Sets, Cause: "SET LOCAL"}
 		r.next()
 	case r.is("constraints"):
 		*v = Verdict{Effects: ForTx, Cause: "SET CONSTRAINTS"}

@@ -212,7 +212,7 @@ func (s seen) means(names ...string) bool {
 }
 
 // lookUp looks up a name without allocating.
-func lookUp(functions map[string]function, name seen) (f function, ok bool) {
+func lookUp[F any](functions map[string]F, name seen) (f F, ok bool) {
 	if name.kind != Word {
 		f, ok = functions[nameOf(name.kind, name.tok)]
 		return f, ok

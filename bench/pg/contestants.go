@@ -32,17 +32,19 @@ type entrant interface {
 }
 
 const (
-	oursGoroutines = "pg, goroutines"
-	oursLoop       = "pg, one loop"
-	oursBatch      = "pg SendBatch of 16"
-	ofPgxpool      = "pgxpool of " // and its size
-	ofPgxBatch     = "pgx SendBatch of 16"
-	ofBlaster      = "wire blaster, " // and its connections
-	ofPgbench      = "pgbench"
-	ofPipeline     = "pgbench, \\startpipeline of 16"
-	ofAsyncpg      = "asyncpg"
-	ofUnreset      = "asyncpg, no reset"
-	ofSQLAlchemy   = "SQLAlchemy async"
+	oursGoroutines   = "pg, goroutines"
+	oursLoop         = "pg, one loop"
+	readerGoroutines = "pg Reader, goroutines"
+	readerLoop       = "pg Reader, one loop"
+	oursBatch        = "pg SendBatch of 16"
+	ofPgxpool        = "pgxpool of " // and its size
+	ofPgxBatch       = "pgx SendBatch of 16"
+	ofBlaster        = "wire blaster, " // and its connections
+	ofPgbench        = "pgbench"
+	ofPipeline       = "pgbench, \\startpipeline of 16"
+	ofAsyncpg        = "asyncpg"
+	ofUnreset        = "asyncpg, no reset"
+	ofSQLAlchemy     = "SQLAlchemy async"
 )
 
 // contestants returns all that are there, in the order of the tables, and what is missing.
@@ -55,10 +57,13 @@ func contestants() (all []contestant, missing []string) {
 		})
 	}
 	always := func(workload, int) bool { return true }
+	reads := func(w workload, _ int) bool { return w.reads }
 	batched := func(w workload, callers int) bool { return w.batch != nil && callers >= 2*batchSize }
 	all = append(all,
 		contestant{oursGoroutines, always, driver(lanes, measure.Callers{})},
 		contestant{oursLoop, always, driver(lanes, measure.Callers{Loop: true})},
+		contestant{readerGoroutines, reads, driver(reader, measure.Callers{})},
+		contestant{readerLoop, reads, driver(reader, measure.Callers{Loop: true})},
 		contestant{ofPgxBatch, batched, driver(pool(16), measure.Callers{Unit: batchSize})},
 		contestant{oursBatch, batched, driver(lanes, measure.Callers{Unit: batchSize})})
 	for _, connections := range []int{4, 16} {
@@ -145,6 +150,15 @@ func lanes(_ context.Context, url string) (database, func() int, func(context.Co
 		return nil, nil, nil, err
 	}
 	return db, func() int { return db.Stats().Lanes }, db.Close, nil
+}
+
+func reader(_ context.Context, url string) (database, func() int, func(context.Context) error, error) {
+	db, err := pg.Open(url)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	r := db.Reader()
+	return r, func() int { return r.Stats().Lanes }, db.Close, nil
 }
 
 // limited gives what isn't measured by Callers a deadline, too.

@@ -25,6 +25,7 @@ type workload struct {
 	batch   func(ctx context.Context, db database, i int) error // batchSize times the same in one batch, or in two
 	blast   blast
 	script  string // for pgbench: its numbers, an empty line, and what it does with them; ID is that of a row
+	reads   bool   // whether a Reader can do it
 	chain   bool   // whether pgbench can do many of them in a pipeline
 	python  string // what peer.py calls it
 }
@@ -44,7 +45,7 @@ const (
 
 var workloads = []workload{
 	{
-		name: "point select", callers: []int{1, 32, 256}, do: point, batch: pointBatch,
+		name: "point select", callers: []int{1, 32, 256}, do: point, batch: pointBatch, reads: true,
 		blast:  blast{text: pointText, args: func(i int) []int { return []int{id(i)} }, rows: 1},
 		script: "\\set id ID\n\nselect id, number from world where id = :id;\n", chain: true, python: "point",
 	},
@@ -53,7 +54,7 @@ var workloads = []workload{
 		script: "\\set number random(1, 10000)\n\ninsert into written (number) values (:number) returning id \\gset\nselect number from written where id = :id;\n", python: "insert",
 	},
 	{
-		name: "1 of 1000 sleeps 50 ms", callers: []int{1, 32, 256}, do: mostlyPoint,
+		name: "1 of 1000 sleeps 50 ms", callers: []int{1, 32, 256}, do: mostlyPoint, reads: true,
 		script: "\\set id ID\n\\set slow random(1, 1000) = 1\n\n\\if :slow\nselect 1 from pg_sleep(0.05);\n\\else\nselect id, number from world where id = :id;\n\\endif\n",
 	},
 	{
@@ -62,12 +63,12 @@ var workloads = []workload{
 		script: "\\set id ID\n\\set number random(1, 10000)\n\nupdate world set number = :number where id = :id;\n", chain: true,
 	},
 	{
-		name: "100 rows", callers: []int{1, 32, 256}, do: many(100), chain: true,
+		name: "100 rows", callers: []int{1, 32, 256}, do: many(100), chain: true, reads: true,
 		blast:  blast{text: manyText, args: func(int) []int { return []int{100} }, rows: 100},
 		script: "\\set id 100\n\nselect id, number from world where id <= :id;\n",
 	},
 	{
-		name: "10,000 rows", callers: []int{1, 32, 256}, do: many(10_000),
+		name: "10,000 rows", callers: []int{1, 32, 256}, do: many(10_000), reads: true,
 		blast:  blast{text: manyText, args: func(int) []int { return []int{10_000} }, rows: 10_000},
 		script: "\\set id 10000\n\nselect id, number from world where id <= :id;\n",
 	},

@@ -139,6 +139,21 @@ var readOnly = []test{
 		u.none(e)
 		u.written(c.ctx, e)
 	}},
+	{"a Reader calls no function that writes, and its Engine does", func(c *run) {
+		u := writesUnseen(c)
+		e := c.another(db.PoolSize(1), db.MaxOverflow(0))
+		for range 2 {
+			u.refused(c.ctx, e.Reader())
+			require.ErrorIs(c, e.Reader().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
+				_, err := tx.Exec(ctx, u.query)
+				return err
+			}, db.ReadWrite()), db.ErrReadOnly)
+			_, err := e.Reader().Exec(c.ctx, "delete from "+u.table)
+			c.is(err, db.ErrReadOnly)
+			u.none(e.Reader())
+			u.written(c.ctx, e)
+		}
+	}},
 	{"nothing that is said on it makes a Conn that only reads write", func(c *run) {
 		u := writesUnseen(c)
 		e := c.another(db.ReadOnly(), db.PoolSize(1), db.MaxOverflow(0))
@@ -151,6 +166,13 @@ var readOnly = []test{
 			fmt.Sprintf("set transaction read write; %s", u.query),
 		} {
 			for _, say := range []func(q db.Querier) error{
+				func(q db.Querier) error {
+					if q != db.Querier(e) {
+						return nil
+					}
+					_, err := e.Reader().Exec(c.ctx, text)
+					return err
+				},
 				func(q db.Querier) error { _, err := q.Exec(c.ctx, text); return err },
 				func(q db.Querier) error { _, err := q.Query(c.ctx, text); return err },
 			} {
@@ -201,6 +223,7 @@ var readOnly = []test{
 		read(conn)
 		require.Error(c, conn.InTx(c.ctx, func(_ context.Context, tx *db.Tx) error { read(tx); return errOwn }))
 		c.close(conn)
+		read(c.engine().Reader())
 		c.insert(c.engine(), table, 4)
 	}},
 }

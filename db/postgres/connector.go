@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -40,6 +41,10 @@ func (d Dialect) Connector(u *backend.URL) (backend.Connector, error) {
 type connector struct {
 	pool *pg.DB
 
+	// readerless is set when connections for a Reader can't be had: what is to read only goes on the
+	// lanes then, each statement as a read-only transaction.
+	readerless atomic.Bool
+
 	closing sync.Once
 	closed  chan struct{} // closed when the pool is; err is how that went
 	err     error
@@ -60,8 +65,8 @@ func (c *connector) Connect(ctx context.Context) (backend.Session, error) {
 	return &session{own: s}, nil
 }
 
-// Once runs a statement on a lane, unless pg says that it would leave something
-// behind there.
+// Once runs a statement on a lane, unless pg says that it would leave something behind there. What is
+// to read only goes on those of a Reader.
 func (c *connector) Once(ctx context.Context, call *backend.Call) error {
 	if call.Statement.Script || !c.pool.Config().Pipeline || explore.Of(repaint.CurrentLoop()) != nil {
 		return driver.ErrSkip
@@ -70,19 +75,36 @@ func (c *connector) Once(ctx context.Context, call *backend.Call) error {
 	if err != nil {
 		return err
 	}
-	if err = execute(ctx, c.pool, call, alone(call, args)); errors.Is(err, pg.ErrRefusedOnLane) {
+	if call.ReadOnly && !c.readerless.Load() {
+		err = execute(ctx, c.pool.Reader(), call, args)
+		var connecting *pg.ConnectError
+		if !errors.As(err, &connecting) || !errors.Is(err, pg.ErrUnsupported) {
+			return skipRefused(err)
+		}
+		c.readerless.Store(true)
+	}
+	return skipRefused(execute(ctx, c.pool, call, alone(call, args)))
+}
+
+// skipRefused says that a statement needs a connection of its own if pg has refused it on a shared one.
+func skipRefused(err error) error {
+	if errors.Is(err, pg.ErrRefusedOnLane) {
 		return driver.ErrSkip
 	}
 	return err
 }
 
-// Lanes tells about pg's lanes.
+// Lanes tells about pg's lanes, with those of its Reader once they are used.
 func (c *connector) Lanes() backend.Lanes {
 	if !c.pool.Config().Pipeline {
 		return backend.Lanes{}
 	}
 	s := c.pool.Stats()
-	return backend.Lanes{Open: s.Lanes, Max: c.pool.Config().Lanes, Running: s.InFlight, Waiting: s.Queued}
+	all := backend.Lanes{Open: s.Lanes, Max: s.MaxLanes, Running: s.InFlight, Waiting: s.Queued}
+	if r := c.pool.Reader().Stats(); r.Connects > 0 {
+		all.Open, all.Max, all.Running, all.Waiting = all.Open+r.Lanes, all.Max+r.MaxLanes, all.Running+r.InFlight, all.Waiting+r.Queued
+	}
+	return all
 }
 
 // Finish begins to close the pool. That goes on when ctx has ended, until the last

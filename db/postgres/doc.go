@@ -20,8 +20,8 @@
 // Options, beside those of package db, are those of libpq (sslmode, sslrootcert,
 // target_session_attrs, connect_timeout, application_name, …), the settings search_path,
 // statement_timeout, lock_timeout, timezone and some more, and pg's own: pool_lanes,
-// pool_queue, cancel_timeout, pipeline, pipeline_depth, result_limit, statement_cache_capacity,
-// default_query_exec_mode. Other settings are given as options=-c name=value.
+// pool_queue, pool_reader_lanes, reader_group, cancel_timeout, pipeline, pipeline_depth, result_limit,
+// statement_cache_capacity, default_query_exec_mode. Other settings are given as options=-c name=value.
 //
 // # Lanes and connections
 //

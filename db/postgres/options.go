@@ -13,7 +13,8 @@ import (
 // options are those of the URL that go to package pg: its own, those of libpq, and
 // settings of the server that each connection begins with.
 var options = []string{
-	"pool_lanes", "pool_queue", "cancel_timeout", "pipeline", "pipeline_depth", "result_limit", "statement_cache_capacity", "default_query_exec_mode",
+	"pool_lanes", "pool_reader_lanes", "reader_group", "pool_queue",
+	"cancel_timeout", "pipeline", "pipeline_depth", "result_limit", "statement_cache_capacity", "default_query_exec_mode",
 
 	"host", "port", "user", "password", "dbname", "passfile", "service", "servicefile", "connect_timeout", "target_session_attrs",
 	"sslmode", "sslcert", "sslkey", "sslpassword", "sslrootcert", "sslsni", "sslnegotiation", "channel_binding", "require_auth",

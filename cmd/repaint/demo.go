@@ -15,6 +15,8 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/internal/link"
+	"github.com/seed1239206e/repaint/internal/terminal"
 )
 
 func demoCommand(stdout, stderr io.Writer) *cli.Command {
@@ -28,7 +30,7 @@ func demoCommand(stdout, stderr io.Writer) *cli.Command {
 			"3. A loop says what its tasks wait for.\n\n" +
 			"The demo makes tables of its own and drops them at the end.",
 		Flags: []cli.Flag{
-			d.urlFlag(),
+			databaseFlag(&d.url),
 			&cli.IntFlag{
 				Name:        "requests",
 				Usage:       "make `N` requests in each way of act 1",
@@ -72,15 +74,15 @@ func demoCommand(stdout, stderr io.Writer) *cli.Command {
 	}
 }
 
-// urlFlag is the flag of the commands that use a database.
-func (d *demo) urlFlag() cli.Flag {
+// databaseFlag is the flag of the commands that use a database.
+func databaseFlag(url *string) cli.Flag {
 	return &cli.StringFlag{
 		Name: "url",
 		Usage: "the `DATABASE`: sqlite:///file.db, sqlite:// for one in memory,\n" +
 			"postgres://user:password@host/name or mysql://user:password@host/name",
 		DefaultText: "an SQLite file in a temporary directory",
 		Sources:     cli.EnvVars("DATABASE_URL"),
-		Destination: &d.url,
+		Destination: url,
 	}
 }
 
@@ -148,15 +150,15 @@ func (d *demo) with(ctx context.Context, fn func(ctx context.Context) error) (er
 		}
 		fmt.Fprintln(d.out, "database: an SQLite file in a temporary directory")
 	} else {
-		fmt.Fprintln(d.out, fit("database: "+u.String(), d.width()))
+		fmt.Fprintln(d.out, terminal.Fit("database: "+u.String(), d.width()))
 		d.prefix = "repaint_demo_" + strings.ToLower(rand.Text()[:8]) + "_"
 	}
 	if d.delay > 0 {
-		link, err := delayed(u, d.delay)
+		slow, err := link.New(u, d.delay)
 		if err != nil {
 			return err
 		}
-		defer link.close()
+		defer slow.Close()
 		fmt.Fprintf(d.out, "network: %v for each round trip, made by a proxy\n", d.delay)
 	}
 	count := db.Events{AfterExecute: func(context.Context, *db.Execution) { d.statements.Add(1) }}
@@ -181,7 +183,7 @@ const connections = 16
 func (d *demo) database() (*db.URL, error) {
 	if d.url == "" {
 		if d.delay > 0 {
-			return nil, errNoServer
+			return nil, link.ErrNoServer
 		}
 		return nil, nil
 	}

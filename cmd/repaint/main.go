@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v3"
@@ -17,6 +18,8 @@ import (
 	_ "github.com/seed1239206e/repaint/db/mysql"
 	_ "github.com/seed1239206e/repaint/db/postgres"
 	_ "github.com/seed1239206e/repaint/db/sqlite"
+	"github.com/seed1239206e/repaint/internal/gauge"
+	"github.com/seed1239206e/repaint/internal/link"
 )
 
 func main() {
@@ -42,7 +45,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Description: "repaint changes a function's colour without touching its source: plain sequential\n" +
 			"database code runs on goroutines, and unchanged as greenlets of an event loop.",
 		Version:   version(),
-		Commands:  []*cli.Command{demoCommand(stdout, stderr)},
+		Commands:  []*cli.Command{demoCommand(stdout, stderr), benchCommand(stdout, stderr)},
 		Writer:    stdout,
 		ErrWriter: stderr,
 		// The code below decides the status.
@@ -63,12 +66,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.As(err, &status):
 		return int(status)
 	}
-	fmt.Fprintln(stderr, "repaint:", err)
+	fmt.Fprintln(stderr, "repaint:", oneLine(err))
 	var u *usage
-	if errors.As(err, &u) {
+	if errors.As(err, &u) || errors.Is(err, link.ErrUsage) || errors.Is(err, gauge.ErrUsage) {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// oneLine returns an error's text without line breaks, which those of drivers may have.
+func oneLine(err error) string {
+	return strings.Join(strings.Fields(err.Error()), " ")
 }
 
 // version returns the module's version, and the revision if the program was built from a

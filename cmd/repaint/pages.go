@@ -13,6 +13,7 @@ import (
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/coop"
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/internal/terminal"
 	"github.com/seed1239206e/repaint/trace"
 )
 
@@ -143,7 +144,7 @@ type outcome struct {
 
 // showPages shows act 1, and returns an error if a request failed.
 func (d *demo) showPages(ctx context.Context) error {
-	d.heading(1, fmt.Sprintf("%s, each reads a page and then its author", counted(d.requests, "request")))
+	d.heading(1, fmt.Sprintf("%s, each reads a page and then its author", terminal.Counted(d.requests, "request")))
 	var outcomes []outcome
 	var failed []error
 	err := d.withTables(ctx, [][2]string{
@@ -227,11 +228,11 @@ func (d *demo) pass(ctx context.Context, w way) (outcome, error) {
 		return o, nil
 	}
 	o.begun = true
-	bar := newBar(d.out, d.errOut, w.name, d.requests)
+	bar := terminal.NewBar(d.out, d.errOut, w.name, d.requests)
 	before, start := d.statements.Load(), time.Now()
 	failed, err := d.make(ctx, &o, bar)
 	o.took, o.statements = time.Since(start), d.statements.Load()-before
-	bar.finish()
+	bar.Finish()
 	if ctx.Err() != nil {
 		return o, nil // errors that the interrupt caused aren't worth a report
 	}
@@ -239,7 +240,7 @@ func (d *demo) pass(ctx context.Context, w way) (outcome, error) {
 }
 
 // make has tasks or goroutines share the requests.
-func (d *demo) make(ctx context.Context, o *outcome, bar *bar) (*failures, error) {
+func (d *demo) make(ctx context.Context, o *outcome, bar *terminal.Bar) (*failures, error) {
 	var failed failures
 	work := func(ctx context.Context) error {
 		var next atomic.Int64
@@ -256,7 +257,7 @@ func (d *demo) make(ctx context.Context, o *outcome, bar *bar) (*failures, error
 					} else {
 						o.correct[i] = true
 					}
-					bar.add()
+					bar.Add()
 				}
 			})
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/internal/terminal"
 	"github.com/seed1239206e/repaint/repainttest"
 )
 
@@ -26,7 +27,7 @@ func raceCommand(stdout, stderr io.Writer) *cli.Command {
 		Description: "The same --seed tries the same schedules in the same order. --schedule runs one\n" +
 			"schedule only, such as the one that a search has found.",
 		Flags: []cli.Flag{
-			d.urlFlag(),
+			databaseFlag(&d.url),
 			&cli.Uint64Flag{Name: "seed", Usage: "search from this `NUMBER`", Destination: &seed},
 			&cli.StringFlag{Name: "schedule", Usage: "repeat this `SCHEDULE`", Destination: &schedule},
 			&cli.StringFlag{Name: "page", Usage: "write the schedule as an HTML page to this `FILE`", Destination: &d.page},
@@ -109,7 +110,7 @@ func (d *demo) showRace(ctx context.Context, seed uint64) error {
 		case !errors.Is(found.Err, errPaidTwice):
 			return fmt.Errorf("schedule %d of the withdrawals failed: %w", tried, found.Err)
 		}
-		d.say("Each reads the balance, decides, and writes. %s of two tasks ran until one paid out twice:", counted(tried, "schedule"))
+		d.say("Each reads the balance, decides, and writes. %s of two tasks ran until one paid out twice:", terminal.Counted(tried, "schedule"))
 		if err := d.table(found); err != nil {
 			return err
 		}

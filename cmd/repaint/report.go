@@ -3,86 +3,34 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"time"
-	"unicode/utf8"
 
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
-)
-
-const (
-	wide   = 76 // columns that the demo uses at most
-	narrow = 40 // columns that it needs
+	"github.com/seed1239206e/repaint/internal/terminal"
 )
 
 // width returns how many columns there are.
-func (d *demo) width() int {
-	if f, ok := d.out.(*os.File); ok {
-		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
-			return max(narrow, min(w, wide))
-		}
-	}
-	return wide
-}
+func (d *demo) width() int { return terminal.Width(d.out) }
 
 // heading begins an act.
 func (d *demo) heading(act int, text string) {
 	fmt.Fprintln(d.out)
-	for i, line := range wrap(fmt.Sprintf("%d. %s", act, text), d.width()) {
+	for i, line := range terminal.Wrap(fmt.Sprintf("%d. %s", act, text), d.width()) {
 		if i > 0 {
 			line = "   " + line
 		}
-		if isTerminal(d.out) && os.Getenv("NO_COLOR") == "" {
-			line = "\x1b[1m" + line + "\x1b[0m"
-		}
-		fmt.Fprintln(d.out, line)
+		fmt.Fprintln(d.out, terminal.Bold(d.out, line))
 	}
 }
 
 // say prints a paragraph of an act.
 func (d *demo) say(format string, args ...any) {
-	for i, line := range wrap(fmt.Sprintf(format, args...), d.width()-5) {
+	for i, line := range terminal.Wrap(fmt.Sprintf(format, args...), d.width()-5) {
 		if i > 0 {
 			line = "  " + line
 		}
 		fmt.Fprintln(d.out, "   "+line)
 	}
-}
-
-// wrap breaks a text into lines, between words where it can.
-func wrap(text string, width int) []string {
-	var lines []string
-	line := ""
-	for _, word := range strings.Fields(text) {
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
-			lines = append(lines, line)
-			line = ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-	}
-	return append(lines, line)
-}
-
-// fit cuts a text that is too long for its line.
-func fit(text string, width int) string {
-	if utf8.RuneCountInString(text) <= width {
-		return text
-	}
-	return string([]rune(text)[:width-1]) + "…"
-}
-
-// counted returns "1 request", "2 requests".
-func counted(n int, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return fmt.Sprint(n, " ", what)
 }
 
 // verdict prints act 1's table, and the number of requests that were right in each way. Its error
@@ -186,41 +134,5 @@ func (d *demo) printTable(outcomes []outcome) {
 			times = fmt.Sprintf(" %.1f x", r/first)
 		}
 		fmt.Fprintf(d.out, "   %-*s  %s%s\n", longest, o.way.name, bar, times)
-	}
-}
-
-// A bar shows progress on a terminal. A nil bar shows nothing.
-type bar struct{ *progressbar.ProgressBar }
-
-// newBar returns a bar if both outputs are terminals.
-func newBar(out, errOut io.Writer, name string, steps int) *bar {
-	if !isTerminal(out) || !isTerminal(errOut) {
-		return nil
-	}
-	return &bar{progressbar.NewOptions(steps,
-		progressbar.OptionSetWriter(errOut),
-		progressbar.OptionSetDescription(fmt.Sprintf("%-10s", name)),
-		progressbar.OptionSetWidth(10),
-		progressbar.OptionThrottle(50*time.Millisecond),
-		progressbar.OptionClearOnFinish(),
-	)}
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// The bar fails only if writing to the terminal does, so there is nowhere to report its errors.
-
-func (b *bar) add() {
-	if b != nil {
-		_ = b.Add(1)
-	}
-}
-
-func (b *bar) finish() {
-	if b != nil {
-		_ = b.Clear()
 	}
 }

@@ -1,4 +1,6 @@
-package main
+// Package link makes the way to a database server longer, for demonstrations and measurements: a
+// proxy in this process that delays what passes through it.
+package link
 
 import (
 	"errors"
@@ -11,12 +13,20 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// errNoServer says that --delay needs a server.
-var errNoServer = &usage{errors.New("--delay needs a server: say which by --url postgres://… or mysql://…")}
+// ErrUsage is in errors that say that a URL can't lead through a Link.
+var ErrUsage = errors.New("--delay can't be used")
 
-// A link is a proxy that makes the way to a server longer. Bytes keep flowing, so what is sent at
-// once arrives at once.
-type link struct {
+// ErrNoServer says that a URL has no server, so there is no network to make slower.
+var ErrNoServer = usage("--delay needs a server: say which by --url postgres://… or mysql://…")
+
+type usage string
+
+func (u usage) Error() string        { return string(u) }
+func (u usage) Is(target error) bool { return target == ErrUsage }
+
+// A Link is a proxy that makes the way to a server longer. Bytes keep flowing, so what is sent at
+// once arrives at once. Any goroutine may use it.
+type Link struct {
 	listener net.Listener
 	target   string
 	delay    time.Duration // of each direction
@@ -27,14 +37,15 @@ type link struct {
 	conns  []net.Conn
 }
 
-// delayed puts a link in front of the URL's server, and changes the URL so that it leads there.
-func delayed(u *db.URL, roundTrip time.Duration) (*link, error) {
+// New puts a Link in front of the URL's server, and changes the URL so that it leads there. Each
+// round trip takes so much longer. The errors that are ErrUsage are about the URL.
+func New(u *db.URL, roundTrip time.Duration) (*Link, error) {
 	port, known := map[string]string{"postgres": "5432", "postgresql": "5432", "mysql": "3306", "mariadb": "3306"}[u.Dialect]
 	switch {
 	case !known:
-		return nil, errNoServer
+		return nil, ErrNoServer
 	case len(u.Hosts) > 1:
-		return nil, &usage{errors.New("--delay needs a URL with one host")}
+		return nil, usage("--delay needs a URL with one host")
 	}
 	host := db.Host{Name: "localhost"}
 	if len(u.Hosts) == 1 {
@@ -44,20 +55,20 @@ func delayed(u *db.URL, roundTrip time.Duration) (*link, error) {
 		port = host.Port
 	}
 	if strings.HasPrefix(host.Name, "/") || u.Option("host") != "" || u.Option("socket") != "" {
-		return nil, &usage{errors.New("--delay needs a server on the network, but the URL leads to a socket")}
+		return nil, usage("--delay needs a server on the network, but the URL leads to a socket")
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("start the proxy for --delay: %w", err)
 	}
 	at := listener.Addr().(*net.TCPAddr)
-	l := &link{listener: listener, target: net.JoinHostPort(host.Name, port), delay: roundTrip / 2}
+	l := &Link{listener: listener, target: net.JoinHostPort(host.Name, port), delay: roundTrip / 2}
 	u.Hosts = []db.Host{{Name: at.IP.String(), Port: fmt.Sprint(at.Port)}}
 	l.wg.Go(l.serve)
 	return l, nil
 }
 
-func (l *link) serve() {
+func (l *Link) serve() {
 	for {
 		client, err := l.listener.Accept()
 		if err != nil {
@@ -80,7 +91,7 @@ func (l *link) serve() {
 
 // keep has close close the connections. If that was before, it closes them itself and returns
 // false.
-func (l *link) keep(conns ...net.Conn) bool {
+func (l *Link) keep(conns ...net.Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -100,7 +111,7 @@ type chunk struct {
 }
 
 // forward copies from one connection to the other, and closes both at the end.
-func (l *link) forward(from, to net.Conn) {
+func (l *Link) forward(from, to net.Conn) {
 	late := make(chan chunk, 1024)
 	l.wg.Go(func() {
 		defer to.Close()
@@ -124,8 +135,8 @@ func (l *link) forward(from, to net.Conn) {
 	}
 }
 
-// close ends the link and its connections.
-func (l *link) close() {
+// Close ends the link and its connections, and waits for its goroutines.
+func (l *Link) Close() {
 	_ = l.listener.Close()
 	l.mu.Lock()
 	l.closed = true

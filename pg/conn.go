@@ -95,6 +95,7 @@ type conn struct {
 	quiet   int64  // when the timer last found something done; on the clock of nanotime
 	silence silence
 
+	made    int64 // on the clock of nanotime
 	expires int64 // a lane: when it is to be replaced, on the clock of nanotime; 0 is never
 	rest    rest  // a lane
 
@@ -135,7 +136,8 @@ func newConn(s *line, w *wire) *conn {
 	c.prepared = newPrepared(s.db.config.StatementCache)
 	s.trip.inFlight = s.inFlight
 	c.pace.init(s.depth, &s.trip)
-	c.quiet = nanotime()
+	c.made = nanotime()
+	c.quiet = c.made
 	c.expires = s.db.config.expiry()
 	c.timer = time.AfterFunc(time.Hour, c.onTimer)
 	c.timer.Stop()
@@ -489,7 +491,7 @@ func (c *conn) lost(reason error) {
 			}
 			again = append(again, s)
 		default:
-			s.err, s.failure, s.state = &LostError{MaybeApplied: fates[i] == unknown, Err: reason}, nil, stateFinished
+			s.err, s.failure, s.state = &LostError{MaybeApplied: fates[i] == unknown, RolledBack: fates[i] == undone, Err: reason}, nil, stateFinished
 			told = append(told, s)
 		}
 	}

@@ -125,14 +125,22 @@ func (e *callError) Unwrap() error { return e.err }
 
 // A LostError says that a statement's connection broke. errors.Is(err, ErrConnLost) holds for it.
 type LostError struct {
-	// MaybeApplied is false if the statement certainly had no effect, so that it can be repeated.
+	// MaybeApplied is false if the statement certainly changed no row. It can be repeated then, unless
+	// RolledBack is true.
 	MaybeApplied bool
-	Err          error // why: an error of the network, or the server's last words as *pgconn.PgError
+	// RolledBack is true if the server may have executed the statement, and has rolled it back with
+	// its transaction. Not everything is undone by that: a sequence goes on, for one. So what is
+	// repeated is the transaction, by its owner, and nothing is repeated without being asked for.
+	RolledBack bool
+	Err        error // why: an error of the network, or the server's last words as *pgconn.PgError
 }
 
 func (e *LostError) Error() string {
 	fate := "the statement had no effect"
-	if e.MaybeApplied {
+	switch {
+	case e.RolledBack:
+		fate = "the statement was rolled back, if the server had begun with it"
+	case e.MaybeApplied:
 		fate = "the statement may have been applied"
 	}
 	return fmt.Sprintf("the connection was lost, %s: %v", fate, e.Err)

@@ -95,6 +95,9 @@ func (s *owned) refills(*conn) bool { return true }
 
 func (s *owned) connLost(c *conn) (told []*segment) {
 	s.lost = c.dead
+	if c.served == 0 && !c.retiring && !s.closing && nanotime()-c.made < int64(maxBackoff) {
+		s.db.pool.useless(s, c.dead)
+	}
 	if s.replaceable() {
 		s.replace()
 		return nil

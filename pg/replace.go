@@ -38,7 +38,7 @@ func (s *owned) replace() {
 
 // reconnect makes another connection for what waits on the session.
 func (s *owned) reconnect() {
-	w, err := s.db.connect(s.db.ctx, forAll)
+	w, err := s.db.pool.openInstead(s)
 	s.mu.Lock()
 	s.connecting--
 	var c *conn
@@ -69,6 +69,36 @@ func (s *owned) reconnect() {
 	}
 	for _, fn := range idle {
 		fn()
+	}
+}
+
+// openInstead opens a connection for a session that has lost its own. It is one of the pool's: it waits
+// for the pause that the others wait for, and has the lifetime and generation of a new one.
+func (p *pool) openInstead(s *owned) (*wire, error) {
+	p.mu.Lock()
+	wait, generation := p.pauses.wait(), p.generation
+	p.mu.Unlock()
+	w, err := p.db.connectAfter(wait, forAll)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil {
+		p.connectErrors++
+		p.pauses.failed(err)
+		return nil, err
+	}
+	p.opens++
+	p.pauses.ended()
+	s.generation, s.expires = generation, p.db.config.expiry()
+	return w, nil
+}
+
+// useless notes that a session's connection broke before it was of any use, which is as good as none.
+func (p *pool) useless(s *owned, why error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, mine := p.all[s]               // a listener has pauses of its own
+	if mine && p.pauses.wait() <= 0 { // many that break at once count as one
+		p.pauses.failed(why)
 	}
 }
 

@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/faultproxy"
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
@@ -143,15 +145,7 @@ func each(t *testing.T, ctx context.Context, c colour, db *DB, target testserver
 }
 
 // connects returns how many connections there have been.
-func connects(db *DB) int {
-	n := db.Stats().Connects + db.Stats().SessionOpens
-	for _, s := range db.pool.list() {
-		s.mu.Lock()
-		n += s.stats.Connects - 1
-		s.mu.Unlock()
-	}
-	return int(n)
-}
+func connects(db *DB) int { return int(db.Stats().Connects + db.Stats().SessionOpens) }
 
 // The server ends connections that are idle for so long, and callers use theirs at about that moment:
 // none of them notices.
@@ -331,5 +325,115 @@ func TestATransactionThatHasBegunIsNotMovedToAnotherConnection(t *testing.T) {
 		require.ErrorIs(t, tx.Commit(ctx), ErrConnLost)
 		require.Equal(t, "0", target.MustQuery(t, "select count(*) from t"))
 
+	})
+}
+
+// A connection that takes the place of a lost one is one of the pool's: of its generation and with a
+// lifetime of its own.
+func TestAReplacementIsAsNewAsAnyOther(t *testing.T) {
+	for name, outwear := range map[string]func(db *DB, s *Session){
+		"generation": func(db *DB, _ *Session) { db.Reset() },
+		"lifetime": func(db *DB, s *Session) {
+			db.pool.mu.Lock()
+			defer db.pool.mu.Unlock()
+			s.s.session().expires = longPast
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+				db, target := open(t, "&application_name=ends&pool_sessions=1&pool_max_conn_lifetime=1h")
+				s, err := db.Acquire(ctx)
+				require.NoError(t, err)
+				outwear(db, s)
+				target.MustQuery(t, "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'ends'")
+				var first, second int
+				require.NoError(t, s.QueryRow(ctx, "select pg_backend_pid()").Scan(&first))
+				s.Release()
+				require.NoError(t, pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+					return tx.QueryRow(ctx, "select pg_backend_pid()").Scan(&second)
+				}))
+				require.Equal(t, first, second)
+				require.EqualValues(t, 2, db.Stats().SessionOpens)
+				require.Zero(t, db.Stats().LifetimeClosed)
+			})
+		})
+	}
+}
+
+// Attempts to replace a connection share the pauses of the pool, and make them longer.
+func TestReplacementsPauseAsOthersDo(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, proxy, _ := proxied(t, "&pool_sessions=2&pool_lanes=1")
+		var sessions []*Session
+		for range 2 {
+			s, err := db.Acquire(ctx)
+			require.NoError(t, err)
+			defer s.Release()
+			sessions = append(sessions, s)
+		}
+		proxy.Refuse()
+		proxy.Cut()
+		_, err := sessions[0].Exec(ctx, "select 1")
+		require.ErrorIs(t, err, ErrConnLost)
+		require.EqualValues(t, 1, db.Stats().SessionConnectErrors)
+		db.pool.mu.Lock()
+		require.Error(t, db.pool.pauses.why)
+		require.False(t, db.pool.pauses.notBefore.IsZero())
+		db.pool.pauses.notBefore = time.Now().Add(time.Hour)
+		db.pool.mu.Unlock()
+		proxy.Admit()
+		before := proxy.Stats().Accepted
+		hasty, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+		defer cancel()
+		_, err = sessions[1].Exec(hasty, "select 1")
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, before, proxy.Stats().Accepted, "it pauses")
+	})
+}
+
+// A server that ends each connection before it is of any use isn't asked for the next one at once.
+func TestConnectionsOfNoUseMakePauses(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, proxy, _ := proxied(t, "&pool_sessions=1&pool_lanes=1")
+		s, err := db.Acquire(ctx)
+		require.NoError(t, err)
+		defer s.Release()
+		proxy.Cut()
+		until(t, ctx, "the pause", func() bool {
+			db.pool.mu.Lock()
+			defer db.pool.mu.Unlock()
+			return db.pool.pauses.why != nil
+		})
+		_, err = s.Exec(ctx, "select 1")
+		require.NoError(t, err)
+		require.NoError(t, db.Ping(ctx))
+		db.pool.mu.Lock()
+		defer db.pool.mu.Unlock()
+		require.NoError(t, db.pool.pauses.why, "a success ends it")
+	})
+}
+
+// A first statement that was executed, and rolled back with its connection, isn't sent again: what a
+// sequence has handed out doesn't come back.
+func TestWhatWasExecutedAndRolledBackIsNotSentAgain(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, proxy, target := proxied(t, "&pool_sessions=1&pool_lanes=1")
+		target.MustQuery(t, "create sequence s")
+		tx, err := db.Begin(ctx)
+		require.NoError(t, err)
+		proxy.Stall(faultproxy.ToClient)
+		wait := c.start(ctx, func(ctx context.Context) error { _, err := tx.Exec(ctx, "select nextval('s')"); return err })
+		until(t, ctx, "its execution", func() bool { return target.MustQuery(t, "select is_called from s") == "t" })
+		proxy.Cut()
+		proxy.Resume()
+		err = wait()
+		var lost *LostError
+		require.ErrorAs(t, err, &lost)
+		require.False(t, lost.MaybeApplied)
+		require.True(t, lost.RolledBack)
+		require.ErrorContains(t, err, "rolled back")
+		require.False(t, pgconn.SafeToRetry(err))
+		require.Error(t, tx.Commit(ctx))
+		require.Equal(t, "1", target.MustQuery(t, "select last_value from s"))
 	})
 }

@@ -11,8 +11,9 @@ import (
 
 // pgconn.SafeToRetry and pgconn.Timeout know the errors of this package.
 
-// SafeToRetry reports whether the statement certainly had no effect, as pgconn.SafeToRetry asks.
-func (e *LostError) SafeToRetry() bool { return !e.MaybeApplied }
+// SafeToRetry reports whether the server has certainly not executed the statement, as
+// pgconn.SafeToRetry asks.
+func (e *LostError) SafeToRetry() bool { return !e.MaybeApplied && !e.RolledBack }
 
 // SafeToRetry returns true, as pgconn.SafeToRetry asks: nothing was sent.
 func (e *ConnectError) SafeToRetry() bool { return true }
@@ -20,8 +21,8 @@ func (e *ConnectError) SafeToRetry() bool { return true }
 // SafeToRetry returns true, as pgconn.SafeToRetry asks: nothing was sent.
 func (e *ExhaustedError) SafeToRetry() bool { return true }
 
-// SafeToRetry reports whether the statement certainly had no effect because it wasn't sent, or
-// because its connection broke before it was executed, as pgconn.SafeToRetry asks.
+// SafeToRetry reports whether the statement certainly had no effect: it wasn't sent, or its
+// connection broke before it was executed, as pgconn.SafeToRetry asks.
 func (e *StatementError) SafeToRetry() bool {
 	return e.unsent || pgconn.SafeToRetry(e.Err)
 }

@@ -15,5 +15,6 @@ func TestSafeToRetry(t *testing.T) {
 			require.Equal(t, !applied, pgconn.SafeToRetry(err))
 		}
 	}
+	require.False(t, pgconn.SafeToRetry(&StatementError{Err: &LostError{RolledBack: true, Err: errors.New("broken")}}))
 	require.False(t, pgconn.SafeToRetry(&StatementError{Err: &pgconn.PgError{Code: "23505"}}))
 }

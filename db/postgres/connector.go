@@ -238,7 +238,7 @@ func explain(call *backend.Call, err error) error {
 		err = &brief{st, err}
 	}
 	var lost *pg.LostError
-	if errors.As(err, &lost) && !lost.MaybeApplied {
+	if errors.As(err, &lost) && lost.SafeToRetry() { // what was rolled back was executed
 		return fmt.Errorf("%w: %w", driver.ErrBadConn, err)
 	}
 	return uncertain(err)

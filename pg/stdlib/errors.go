@@ -13,7 +13,7 @@ import (
 
 // asDriver makes of an error of package pg what callers of database/sql get.
 //
-// A connection that broke before the statement could have had an effect is a driver.ErrBadConn, so
+// A connection that broke before the server can have executed the statement is a driver.ErrBadConn, so
 // that database/sql repeats the call on another one. What the server has said of a statement is the
 // *pgconn.PgError itself, as in pgx's package stdlib: code that was written for that asserts the
 // type, GORM's TranslateError for one. Everything else stays what it is, since it says more than
@@ -24,7 +24,7 @@ func asDriver(err error) error {
 	}
 	var lost *pg.LostError
 	if errors.As(err, &lost) {
-		if lost.MaybeApplied {
+		if !lost.SafeToRetry() {
 			return err
 		}
 		return &badConn{err}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/internal/explore"
+	"github.com/seed1239206e/repaint/loop"
 )
 
 // A Fault is something that goes wrong with a statement.
@@ -27,7 +28,8 @@ const (
 	Deadlock Fault = "deadlock"
 	// Slow: the answer takes an hour of the loop's time.
 	Slow Fault = "slow"
-	// Cancelled: the task's context ends when the statement is sent.
+	// Cancelled: the task's context ends before the statement is sent, so the database never gets it.
+	// (If it ended later, chance would decide whether the statement is executed.)
 	Cancelled Fault = "cancelled"
 )
 
@@ -112,7 +114,12 @@ func (r *recorder) meets(task string, f Fault, s explore.Statement, do func(ctx 
 		return func(ctx context.Context) (string, error) { return "", s.Raise(ctx, explore.DeadlockDetected) }
 	case f == Cancelled && r.cancels[task] != nil:
 		r.cancels[task](errFault)
-		return do
+		return func(ctx context.Context) (string, error) {
+			if s.Ends.Err() == nil {
+				return do(ctx) // its context isn't the task's
+			}
+			return "", loop.ContextError(s.Ends)
+		}
 	case f == Slow:
 		return do
 	}

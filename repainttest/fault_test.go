@@ -1,0 +1,39 @@
+package repainttest_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint/repainttest"
+)
+
+func TestCancelledStatementsAreNeverExecuted(t *testing.T) {
+	for name, texts := range map[string][]string{
+		"PostgreSQL": {"begin", "select v from a", "update a set v = 2", "commit"},
+		"SQLite":     {"select v from a", "select v from a", "update a set v = 2", "select v from c"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, reset := openTables(t, name)
+			cancelled := 0
+			repainttest.Explore(t, 100, func(t *testing.T, ctx context.Context) {
+				seen := ""
+				require.NoError(t, tasks(ctx, func(ctx context.Context) error {
+					seen = runTexts(ctx, d, texts)
+					return nil
+				}))
+				v, err := d.value(ctx, "select v from a")
+				require.NoError(t, err)
+				if strings.HasSuffix(seen, "failed") {
+					cancelled++
+				}
+				if name == "PostgreSQL" {
+					require.Equal(t, seen != "1 ", v == "1")
+				}
+			}, reset, repainttest.Faults(repainttest.Cancelled), repainttest.Exhaustive(), repainttest.CheckRepeats())
+			require.GreaterOrEqual(t, cancelled, 2*4, "each statement, and each schedule twice")
+		})
+	}
+}

@@ -109,14 +109,14 @@ func (e *Engine) suspends() bool { return e.suspender != nil && e.suspender.Susp
 // turn waits, in a loop that explores schedules, until the schedule comes to a statement. It comes
 // before what the statement needs is waited for: who has that holds others up.
 func turn(ctx context.Context, text string) error {
-	if e := explore.Of(repaint.CurrentLoop()); e != nil {
+	if e := explore.At(repaint.CurrentLoop); e != nil {
 		return e.Turn(ctx, text)
 	}
 	return nil
 }
 
 // explores reports whether the caller is in a loop that explores schedules.
-func explores() bool { return explore.Of(repaint.CurrentLoop()) != nil }
+func explores() bool { return explore.At(repaint.CurrentLoop) != nil }
 
 // on runs the statement on the connection c of p, and gives that and the pass back. If the
 // caller is killed while it runs, that happens when the database is done with it.

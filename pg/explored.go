@@ -27,7 +27,7 @@ import (
 
 // explorer returns what explores the schedules of the calling goroutine's loop, nil if nothing
 // does.
-func explorer() explore.Explorer { return explore.Of(repaint.CurrentLoop()) }
+func explorer() explore.Explorer { return explore.At(repaint.CurrentLoop) }
 
 // pipelines reports whether the caller's statements ride on lanes.
 func (db *DB) pipelines() bool { return db.config.Pipeline && explorer() == nil }

@@ -130,7 +130,7 @@ func (c *conn) Unwrap() driver.Conn { return c.Conn }
 
 // step runs fn as a step, if there is a schedule.
 func (c *conn) step(ctx context.Context, text string, args []driver.NamedValue, fn func(ctx context.Context) (string, error)) error {
-	e := explore.Of(repaint.CurrentLoop())
+	e := explore.At(repaint.CurrentLoop)
 	if c.c.about.Lite {
 		if err := c.patience.Take(ctx, e != nil, c.texts); err != nil {
 			return err
@@ -228,7 +228,7 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 
 // query runs fn as a step, and reads its rows in it.
 func (c *conn) query(ctx context.Context, query string, args []driver.NamedValue, fn func(ctx context.Context) (driver.Rows, error)) (rows driver.Rows, err error) {
-	explores := explore.Of(repaint.CurrentLoop()) != nil
+	explores := explore.At(repaint.CurrentLoop) != nil
 	err = c.step(ctx, query, args, func(ctx context.Context) (string, error) {
 		inner, err := fn(ctx)
 		if err != nil || !explores {

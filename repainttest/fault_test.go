@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/repainttest"
 )
 
@@ -36,4 +37,20 @@ func TestCancelledStatementsAreNeverExecuted(t *testing.T) {
 			require.GreaterOrEqual(t, cancelled, 2*4, "each statement, and each schedule twice")
 		})
 	}
+}
+
+func TestLocksOfSQLiteAreWaitedForOnTheVirtualClock(t *testing.T) {
+	d, reset := openTables(t, "SQLite")
+	waited := false
+	repainttest.Explore(t, 1000, func(t *testing.T, ctx context.Context) {
+		begun := repaint.CurrentLoop().Now()
+		two := func(ctx context.Context) error {
+			runTexts(ctx, d, []string{"begin", "select v from a", "update a set v = 2", "commit"})
+			return nil
+		}
+		require.NoError(t, tasks(ctx, two, two))
+		waited = waited || repaint.CurrentLoop().Now().After(begun)
+		require.Zero(t, repaint.CurrentLoop().Stats().Sleeps, "the loop has slept in real time")
+	}, reset)
+	require.True(t, waited, "each reads and then wants to write, until its busy_timeout is over")
 }

@@ -124,7 +124,7 @@ func (p postgres) query() repainttest.Query {
 
 // openTables opens a database with the tables a, b and c, each with one row, and returns what sets
 // them back.
-func openTables(t *testing.T, name string, definitions ...string) (d database, reset repainttest.Option) {
+func openTables(t testing.TB, name string, definitions ...string) (d database, reset repainttest.Option) {
 	t.Helper()
 	if name == "PostgreSQL" {
 		db, err := pg.Open(testserver.Postgres(t).Database(t).URL())

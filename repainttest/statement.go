@@ -210,7 +210,11 @@ func (r *recorder) settle(own *call) {
 		case !c.answered() || c.busy():
 			c.parked = c.answered()
 			if c.promise == nil {
-				c.promise = loop.NewPromise[struct{}](nil)
+				var from *loop.Loop // nil: the answer comes from outside of the loop, which waits for it in real time
+				if c.parked {
+					from = r.loop // only a step, or the end of its patience, can help it
+				}
+				c.promise = loop.NewPromise[struct{}](from)
 				c.promise.Future().SetName("a lock of the database")
 			}
 			continue

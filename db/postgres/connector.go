@@ -68,7 +68,7 @@ func (c *connector) Connect(ctx context.Context) (backend.Session, error) {
 // Once runs a statement on a lane, unless pg says that it would leave something behind there. What is
 // to read only goes on those of a Reader.
 func (c *connector) Once(ctx context.Context, call *backend.Call) error {
-	if call.Statement.Script || !c.pool.Config().Pipeline || explore.Of(repaint.CurrentLoop()) != nil {
+	if call.Statement.Script || !c.pool.Config().Pipeline || explore.At(repaint.CurrentLoop) != nil {
 		return driver.ErrSkip
 	}
 	args, err := arguments(call)

@@ -5,6 +5,7 @@ package explore
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/seed1239206e/repaint/loop"
 )
@@ -54,11 +55,28 @@ type Task struct {
 	Cancel func(cause error) // ends its context
 }
 
-// Of returns the explorer of the loop's schedules, or nil if there is none. The loop may be nil.
+// used says that there has been an explorer in this program, so that others are spared the search for
+// one.
+var used atomic.Bool
+
+// Of returns the explorer of the loop's schedules, or nil if there is none. The loop may be nil. The
+// bridge calls it before any task of the loop runs.
 func Of(l *loop.Loop) Explorer {
 	if l == nil {
 		return nil
 	}
 	e, _ := l.Chooser().(Explorer)
+	if e != nil && !used.Load() {
+		used.Store(true)
+	}
 	return e
+}
+
+// At returns the explorer of the loop that current returns. It costs nothing in programs that never
+// explore: there it doesn't ask for the loop.
+func At(current func() *loop.Loop) Explorer {
+	if !used.Load() {
+		return nil
+	}
+	return Of(current())
 }

@@ -266,4 +266,4 @@ func show(v any) string {
 }
 
 // explorer returns what explores the schedules of the calling goroutine's loop.
-func explorer() explore.Explorer { return explore.Of(repaint.CurrentLoop()) }
+func explorer() explore.Explorer { return explore.At(repaint.CurrentLoop) }

@@ -64,11 +64,14 @@ const mainTask = explore.Main
 // main may use t as usual. An error or a panic of Run is a failure too.
 func Explore(t *testing.T, n int, main func(t *testing.T, ctx context.Context), opts ...Option) {
 	t.Helper()
-	x := &exploration{t: t, main: main, opts: opts, settings: read(opts), report: newReport()}
-	if x.settings == nil {
+	settings, err := read(opts)
+	x := &exploration{t: t, main: main, opts: opts, settings: settings, report: newReport()}
+	switch {
+	case err == errChooser:
 		t.Fatalf("an option of Explore chooses the order of things (loop.Seed, loop.ChooseBy), which Explore does: leave it out, or repeat one schedule with %s", SeedVariable)
-	}
-	if n < 1 {
+	case err != nil:
+		t.Fatal(err)
+	case n < 1:
 		t.Fatalf("Explore is to run %d schedules, which would test nothing: give it a number from 1 on", n)
 	}
 	x.tree = x.settings.newTree()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,14 +44,25 @@ const slowTime = time.Hour
 // SQLite has no network and detects no deadlocks: of the faults it knows Slow and Cancelled. In the
 // main function there is no Cancelled.
 func Faults(kinds ...Fault) Option {
+	all := []Fault{LostBefore, LostAfter, SerializationFailure, Deadlock, Slow, Cancelled}
 	if len(kinds) == 0 {
-		kinds = []Fault{LostBefore, LostAfter, SerializationFailure, Deadlock, Slow, Cancelled}
+		kinds = all
+	}
+	for _, k := range kinds {
+		if !slices.Contains(all, k) {
+			return wrongOption("the option Faults has %q, which is no kind of fault: there are %q", k, all)
+		}
 	}
 	return setting(func(s *settings) { s.faults = append(s.faults, kinds...) })
 }
 
 // FaultLimit sets how many faults a schedule may have. The default is 1.
-func FaultLimit(n int) Option { return setting(func(s *settings) { s.faultLimit = n }) }
+func FaultLimit(n int) Option {
+	if n < 0 {
+		return wrongOption("the option FaultLimit allows %d faults in a schedule: give it a number from 0 on", n)
+	}
+	return setting(func(s *settings) { s.faultLimit = n })
+}
 
 // faultMark stands between a task and the fault that its statement meets with.
 const faultMark = "!"

@@ -19,6 +19,9 @@ import (
 //
 // [Emptied] returns such a function for databases that are known.
 func Fresh(reset func(ctx context.Context) error) Option {
+	if reset == nil {
+		return wrongOption("the option Fresh has no function to call: was the error of Emptied looked at?")
+	}
 	return setting(func(s *settings) { s.resets = append(s.resets, reset) })
 }
 

@@ -39,6 +39,9 @@ type IsolationResult struct {
 // of t ends all.
 func Isolations(t *testing.T, n int, main func(t *testing.T, ctx context.Context, level sql.IsolationLevel, o *Outcome), levels ...sql.IsolationLevel) []IsolationResult {
 	t.Helper()
+	if n < 1 {
+		t.Fatalf("Isolations is to run %d schedules, which would test nothing: give it a number from 1 on", n)
+	}
 	if len(levels) == 0 {
 		levels = []sql.IsolationLevel{sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable}
 	}
@@ -110,7 +113,8 @@ func (s *sweep) steps() []string {
 func (s *sweep) one(strategy strategy, counts bool) *recorder {
 	s.t.Helper()
 	var o Outcome
-	x := &exploration{t: s.t, settings: read(nil), report: newReport(), main: func(t *testing.T, ctx context.Context) {
+	settings, _ := read(nil) // no option can be wrong
+	x := &exploration{t: s.t, settings: settings, report: newReport(), main: func(t *testing.T, ctx context.Context) {
 		s.main(t, ctx, s.level, &o)
 	}}
 	r := x.recorder(strategy)

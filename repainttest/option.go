@@ -2,6 +2,8 @@ package repainttest
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/seed1239206e/repaint/loop"
@@ -22,6 +24,7 @@ type settings struct {
 	page       string
 	resets     []func(ctx context.Context) error
 	schema     *Schema // see Reduced; or nil
+	wrong      error   // the first option that makes no sense; or nil
 }
 
 // Choose implements [loop.Chooser]. The loop never runs.
@@ -38,12 +41,21 @@ func setting(fn func(*settings)) Option {
 	}
 }
 
-// read returns the settings of the options, or nil if one of them sets another chooser.
-func read(opts []Option) *settings {
+// wrongOption is an option that makes no sense.
+func wrongOption(format string, args ...any) Option {
+	return setting(func(s *settings) {
+		if s.wrong == nil {
+			s.wrong = fmt.Errorf(format, args...)
+		}
+	})
+}
+
+// read returns the settings of the options. It returns an error if an option makes no sense.
+func read(opts []Option) (*settings, error) {
 	s := &settings{shrink: shrinkTime, faultLimit: 1}
 	l := loop.New(append([]Option{loop.ChooseBy(s)}, opts...)...)
 	if l.Chooser() != loop.Chooser(s) {
-		return nil
+		return nil, errChooser
 	}
 	switch {
 	case s.strategies != nil:
@@ -52,8 +64,11 @@ func read(opts []Option) *settings {
 	default:
 		s.strategies = portfolio()
 	}
-	return s
+	return s, s.wrong
 }
+
+// errChooser is the error of [read] if an option of the loop chooses the order of things.
+var errChooser = errors.New("an option of the loop chooses the order of things")
 
 // CheckRepeats runs each schedule that hasn't failed a second time. If something else happens then,
 // the test fails and shows the first difference. Such differences come from things that a schedule

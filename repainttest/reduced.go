@@ -39,7 +39,12 @@ import (
 //
 // Explore watches the claim as far as it can be seen. If a step goes otherwise after one that it
 // should be independent of, both orders are explored, and the test says that there is no proof.
-func Reduced(schema *Schema) Option { return setting(func(s *settings) { s.schema = schema }) }
+func Reduced(schema *Schema) Option {
+	if schema == nil {
+		return wrongOption("the option Reduced has no schema: was the error of ReadSchema looked at? PlainTables makes one without a database")
+	}
+	return setting(func(s *settings) { s.schema = schema })
+}
 
 // newTree returns the tree of an exploration.
 func (s *settings) newTree() *tree {

@@ -136,9 +136,13 @@ type search struct {
 }
 
 func newSearch(ctx context.Context, main func(ctx context.Context) error, opts []Option) (*search, error) {
-	s := &search{ctx: context.WithoutCancel(ctx), main: main, opts: opts, settings: read(opts)}
-	if s.settings == nil {
+	settings, err := read(opts)
+	s := &search{ctx: context.WithoutCancel(ctx), main: main, opts: opts, settings: settings}
+	switch {
+	case err == errChooser:
 		return nil, errors.New("repainttest: an option chooses the order of things (loop.Seed, loop.ChooseBy), which a search does itself: leave it out")
+	case err != nil:
+		return nil, fmt.Errorf("repainttest: %w", err)
 	}
 	s.tree = s.settings.newTree()
 	return s, nil

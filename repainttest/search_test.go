@@ -2,6 +2,7 @@ package repainttest_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -131,4 +132,32 @@ func ExampleSearch() {
 	// Output:
 	// overdrawn
 	// overdrawn
+}
+
+func TestOptionsThatMakeNoSenseAreSaid(t *testing.T) {
+	for want, o := range map[string]repainttest.Option{
+		`the option Faults has "nonsense", which is no kind of fault: there are ["before"`: repainttest.Faults(repainttest.Slow, "nonsense"),
+		"the option FaultLimit allows -1 faults in a schedule":                             repainttest.FaultLimit(-1),
+		"the option Fresh has no function to call":                                         repainttest.Fresh(nil),
+		"the option Reduced has no schema":                                                 repainttest.Reduced(nil),
+	} {
+		_, _, err := repainttest.Search(t.Context(), 1, 1, withdrawals(2), o)
+		require.ErrorContains(t, err, want)
+	}
+	out, passed := child(t, "wrong option", t.TempDir())
+	require.False(t, passed)
+	require.Contains(t, out, `the option Faults has "nonsense"`)
+	require.NotContains(t, out, "seed=", "nothing ran")
+	out, passed = child(t, "no isolation", t.TempDir())
+	require.False(t, passed)
+	require.Contains(t, out, "Isolations is to run 0 schedules, which would test nothing")
+}
+
+func init() {
+	children["no isolation"] = func(t *testing.T) {
+		repainttest.Isolations(t, 0, func(*testing.T, context.Context, sql.IsolationLevel, *repainttest.Outcome) {})
+	}
+	children["wrong option"] = func(t *testing.T) {
+		repainttest.Explore(t, 1, func(*testing.T, context.Context) {}, repainttest.Faults("nonsense"))
+	}
 }

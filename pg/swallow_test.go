@@ -27,9 +27,9 @@ import (
 const (
 	swallowDeadline = 50 * time.Millisecond  // of an operation
 	swallowPatience = 100 * time.Millisecond // cancel_timeout
-	swallowNext     = 500 * time.Millisecond // of the next operations, which are tried again and again
+	swallowNext     = 500 * time.Millisecond // of the next operations, which are tried again, for twice as long
 	swallowHang     = 15 * time.Second       // what takes longer waits for ever, on however slow a machine
-	swallowAtOnce   = 80
+	swallowAtOnce   = 40
 )
 
 // swallowedCalls are what is done with a deadline. They may fail.
@@ -204,7 +204,11 @@ func swallowed(t *testing.T, c colour, target testserver.Target, connected bool,
 	defer proxy.Close()
 	proxy.Split(faultproxy.Postgres)
 	target.Host, target.Port = proxy.Host(), proxy.Port()
-	config, err := ParseConfig(target.URL() + fmt.Sprintf("&pool_lanes=2&pool_sessions=1&cancel_timeout=%v", swallowPatience))
+	patience := swallowPatience
+	if n < 0 { // however long it takes on a busy machine
+		patience = swallowHang
+	}
+	config, err := ParseConfig(target.URL() + fmt.Sprintf("&pool_lanes=2&pool_sessions=1&cancel_timeout=%v", patience))
 	if err != nil {
 		return 0, err
 	}
@@ -231,7 +235,7 @@ func swallowed(t *testing.T, c colour, target testserver.Target, connected bool,
 			return inTx(ctx, db, func(tx *Tx) error { _, err := tx.Exec(ctx, "select 1"); return err })
 		}
 		worksSoon := func(patience time.Duration) error {
-			for began := time.Now(); ; {
+			for began := time.Now(); ; patience *= 2 { // on a busy machine what works may be slow
 				limited, end := context.WithTimeout(ctx, patience)
 				err := works(limited)
 				end()

@@ -141,13 +141,14 @@ func tellsNoValue(c *run, hidden bool) {
 			fmt.Fprintf(&told, "%v %+v\n", err, err)
 		}
 	}
-	conn := c.conn(e)
 	for _, h := range tellers {
 		_, err := e.Exec(c.ctx, h.query, h.args...)
 		check(err)
 		check(e.QueryRow(c.ctx, h.query, h.args...).Scan(new(int)))
 		check(run(e, h.query, h.args))
+		conn := c.conn(e)
 		check(run(conn, h.query, h.args))
+		c.close(conn)
 		check(e.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			check(run(tx, h.query, h.args))
 			_, err := db.One[struct{ Value int }](ctx, tx, h.query, h.args...)
@@ -169,7 +170,6 @@ func tellsNoValue(c *run, hidden bool) {
 		check(err)
 		told.nothingOf(c, tellsSecret, h.query)
 	}
-	c.close(conn)
 	require.Greater(c, failed, 5*len(tellers), "they didn't fail")
 
 	_, err := e.Query(c.ctx, "select * from "+table+" where n = :n", named("n", badValue{}))

@@ -50,14 +50,16 @@ var isolation = []test{
 	{"for an engine and for a connection", func(c *run) {
 		c.engine(db.Isolation(db.Serializable))
 		table := c.items(3)
-		conn := c.conn(c.engine(), db.Isolation(db.RepeatableRead))
-		defer c.close(conn)
-		for _, q := range []db.Querier{c.engine(), conn} {
+		reads := func(q db.Querier) {
 			require.NoError(c, q.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 				require.Equal(c, 3, c.count(tx, table))
 				return nil
 			}))
 		}
+		reads(c.engine())
+		conn := c.conn(c.engine(), db.Isolation(db.RepeatableRead))
+		defer c.close(conn)
+		reads(conn)
 	}},
 	{"a repeatable read repeats", func(c *run) {
 		c.unless("OneConn")

@@ -220,6 +220,7 @@ var late = []test{
 		c.close(next)
 	}},
 	{"what Raw showed is of no use after its Conn", func(c *run) {
+		c.unless("OneConn") // in which the database may live
 		table := c.alone(0)
 		var kept any
 		conn := c.conn(c.engine())

@@ -223,14 +223,18 @@ var statements = []test{
 		table := c.items(1)
 		conn := c.conn(c.engine())
 		defer c.close(conn)
-		for _, q := range []db.Querier{c.engine(), conn, c.engine()} {
+		shared := db.Querier(c.engine())
+		if c.can("OneConn") {
+			shared = conn
+		}
+		for _, q := range []db.Querier{shared, conn, shared} {
 			for range 3 {
 				_, err := q.Query(c.ctx, "select * from "+table)
 				require.NoError(c, err)
 			}
 		}
-		c.exec(c.engine(), "alter table "+table+" add column more integer default 7")
-		rows, err := c.engine().Query(c.ctx, "select * from "+table)
+		c.exec(shared, "alter table "+table+" add column more integer default 7")
+		rows, err := shared.Query(c.ctx, "select * from "+table)
 		require.NoError(c, err)
 		require.Equal(c, []string{"id", "value", "more"}, rows.Columns())
 		rows, err = conn.Query(c.ctx, "select * from "+table)
@@ -239,7 +243,7 @@ var statements = []test{
 		if !c.can("Stream") {
 			return
 		}
-		c.exec(c.engine(), "alter table "+table+" add column again integer default 8")
+		c.exec(shared, "alter table "+table+" add column again integer default 8")
 		rows, err = conn.Stream(c.ctx, "select * from "+table)
 		require.NoError(c, err)
 		require.True(c, rows.Next(), "%v", rows.Err())

@@ -99,7 +99,6 @@ var transactions = []test{
 	{"transactions follow each other on a Conn", func(c *run) {
 		table := c.items(0)
 		conn := c.conn(c.engine())
-		defer c.close(conn)
 		for i := range 4 {
 			err := conn.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 				c.insert(tx, table, i)
@@ -115,6 +114,7 @@ var transactions = []test{
 			}
 			c.exec(conn, "select 1")
 		}
+		c.close(conn)
 		c.finds(table, "id >= 0", []int{0, 2})
 	}},
 	{"while a transaction is open only it can be used", func(c *run) {

@@ -553,13 +553,15 @@ func roundTrip[T any](c *run, typ string, values ...T) {
 	for i, v := range values {
 		c.exec(c.engine(), "insert into "+table+" values (:id, :v)", named("id", i), named("v", v))
 	}
-	conn := c.conn(c.engine())
-	defer c.close(conn)
-	for _, q := range []db.Querier{c.engine(), conn} {
+	check := func(q db.Querier) {
 		got, err := db.All[T](c.ctx, q, "select v from "+table+" order by id")
 		require.NoError(c, err)
 		require.Equal(c, values, got)
 	}
+	check(c.engine())
+	conn := c.conn(c.engine())
+	defer c.close(conn)
+	check(conn)
 }
 
 // cantStore checks that a column refuses a value.

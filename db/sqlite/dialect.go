@@ -21,7 +21,9 @@ func init() { backend.Register(Dialect{}) }
 // [db.OpenDB]. It sets busy_timeout, foreign_keys and, for a file, the
 // write-ahead log on its connections, as for a URL without options. If the
 // database is in memory, there is one connection for everything, because with
-// most drivers a second one would see another database.
+// most drivers a second one would see another database. Such a database ends with
+// its connection: after Conn.Raw, Conn.Invalidate or the end of a connection's
+// lifetime there is an empty one. A database of the URL sqlite:// doesn't.
 func OpenDB(ctx context.Context, pool *sql.DB, opts ...db.Option) (*db.Engine, error) {
 	return db.OpenDB(ctx, Dialect{}, pool, opts...)
 }

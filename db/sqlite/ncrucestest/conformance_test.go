@@ -16,13 +16,26 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	dbconform.Run(t, dbconform.Subject{
-		Open: func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, error) {
-			pool, err := sql.Open("sqlite3", "file:"+filepath.ToSlash(filepath.Join(t.TempDir(), "test.db")))
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, pool.Close()) })
-			return sqlite.OpenDB(ctx, pool, opts...)
-		},
+	for name, dsn := range map[string]func(t testing.TB) string{
+		"file":   func(t testing.TB) string { return "file:" + filepath.ToSlash(filepath.Join(t.TempDir(), "test.db")) },
+		"memory": func(testing.TB) string { return ":memory:" }, // of which every connection would have its own
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := subject()
+			s.OneConn = name == "memory"
+			s.Open = func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, error) {
+				pool, err := sql.Open("sqlite3", dsn(t))
+				require.NoError(t, err)
+				t.Cleanup(func() { require.NoError(t, pool.Close()) })
+				return sqlite.OpenDB(ctx, pool, opts...)
+			}
+			dbconform.Run(t, s)
+		})
+	}
+}
+
+func subject() dbconform.Subject {
+	return dbconform.Subject{
 		Lacks: map[string]string{
 			"URL":       "the Engine is opened on a *sql.DB",
 			"Cut":       "there is no server",
@@ -48,5 +61,5 @@ func TestConformance(t *testing.T) {
 			Settings:        "pragma cache_size = 123",
 			ShowSettings:    "pragma cache_size",
 		},
-	})
+	}
 }

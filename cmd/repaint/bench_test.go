@@ -86,14 +86,20 @@ func TestBenchOnPostgreSQL(t *testing.T) {
 	_, r := measured(t, "--url", at.URL(), "--callers", "16", "--connections", "4")
 	require.Equal(t, []string{"one row, 16 callers", "100 rows, 16 callers"}, cases(r), "what needs a table needs --allow-writes")
 	for _, c := range r.Cases {
-		require.Subset(t, ways(c), []string{"pgxpool", "repaint, goroutines", "repaint, one loop"})
+		require.Equal(t, []string{"pgxpool", "repaint, goroutines", "repaint, one loop", "Reader, goroutines", "Reader, one loop"}, ways(c))
 		require.LessOrEqual(t, c.Results[0].Median.Connections, 4)
 		require.InDelta(t, 1, c.Results[0].Median.PerWrite, 0.2, "pgxpool writes each statement by itself")
 		require.Positive(t, c.Results[1].Median.PerWrite)
 	}
 	_, r = measured(t, "--url", at.URL(), "--callers", "4", "--allow-writes")
 	require.Equal(t, []string{"one row, 4 callers", "100 rows, 4 callers", "point select, 4 callers", "update, 4 callers", "transaction, 4 callers"}, cases(r))
+	require.Len(t, r.Cases[2].Results, 5)
+	require.Len(t, r.Cases[3].Results, 3, "a Reader doesn't write")
 	require.Equal(t, "0", at.MustQuery(t, "select count(*) from pg_tables where schemaname = 'public'"), "its table is gone")
+	at.MustQuery(t, "create table note (n int); create function add() returns int language sql as 'insert into note values (1) returning n'")
+	out, r := measured(t, "--url", at.URL(), "--callers", "4", "--allow-writes", "--sql", "select add()")
+	require.Len(t, r.Cases[0].Results, 3)
+	require.Contains(t, out, "Reader, one loop is left out:")
 }
 
 func TestBenchOnMariaDB(t *testing.T) {

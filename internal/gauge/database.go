@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/seed1239206e/repaint/sqltext"
@@ -60,21 +61,18 @@ func (d *database) waysFor(w *workload) (ways []*way) {
 }
 
 // try runs each workload once in each way, so that an error ends the program before anything is
-// measured.
+// measured. A way that only reads is left out if it can't do what the others could.
 func (d *database) try(ctx context.Context, workloads []*workload) error {
 	ctx, cancel := context.WithTimeout(ctx, contactTime)
 	defer cancel()
 	for _, w := range workloads {
 		for _, x := range d.waysFor(w) {
-			var err error
-			if x.ready != nil {
-				err = x.ready(w)
-			}
-			if err == nil {
-				err = x.do(ctx, w, 0)
-			}
+			err := x.once(ctx, w)
 			switch {
 			case err == nil:
+			case x.reads && ctx.Err() == nil:
+				d.ways = slices.DeleteFunc(d.ways, func(other *way) bool { return other == x })
+				d.notes = append(d.notes, fmt.Sprintf("%s is left out: %v", x.name, err))
 			case !d.writable && d.refused(err):
 				return usagef("the statement writes, which needs --allow-writes; the database says: %v", err)
 			default:
@@ -83,6 +81,16 @@ func (d *database) try(ctx context.Context, workloads []*workload) error {
 		}
 	}
 	return nil
+}
+
+// once makes one call.
+func (x *way) once(ctx context.Context, w *workload) error {
+	if x.ready != nil {
+		if err := x.ready(w); err != nil {
+			return err
+		}
+	}
+	return x.do(ctx, w, 0)
 }
 
 // makeTables makes the tables of the built-in workloads. drop removes them.

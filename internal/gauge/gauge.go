@@ -129,6 +129,7 @@ func (o *Options) measure(ctx context.Context, d *database, workloads []*workloa
 	if err := d.try(ctx, workloads); err != nil {
 		return r, err
 	}
+	r.Notes = d.notes
 	if o.Opened != nil {
 		n := 0
 		for _, w := range workloads {

@@ -86,16 +86,22 @@ func openPostgres(ctx context.Context, text string, u *db.URL, o *Options, writa
 	if err := pool.QueryRow(ctx, "select 'PostgreSQL ' || current_setting('server_version')").Scan(&d.server); err != nil {
 		return nil, errors.Join(err, d.close(ctx))
 	}
-	ours := func(name string, loop bool) *way {
+	reader := lanes.Reader()
+	ours := func(name string, loop, reads bool) *way {
+		do, stats := pgxCalls(lanes, nil), lanes.Stats
+		if reads {
+			stats = reader.Stats
+			do = func(ctx context.Context, w *workload, i int) error { return pgxSteps(ctx, reader, w, i, nil) }
+		}
 		return &way{
-			name: name, loop: loop, do: pgxCalls(lanes, nil),
+			name: name, loop: loop, reads: reads, do: do,
 			connections: func() int {
-				s := lanes.Stats()
+				s := stats()
 				return s.Lanes + s.RetiringLanes + s.Sessions
 			},
 			// Statements in transactions aren't counted, as they have sessions to themselves.
 			traffic: func() (uint64, uint64) {
-				s := lanes.Stats()
+				s := stats()
 				return s.Statements, s.Writes
 			},
 		}
@@ -106,8 +112,10 @@ func openPostgres(ctx context.Context, text string, u *db.URL, o *Options, writa
 			connections: func() int { return int(pool.Stat().TotalConns()) },
 			traffic:     func() (uint64, uint64) { return sent.statements.Load(), sent.writes.Load() },
 		},
-		ours("repaint, goroutines", false),
-		ours("repaint, one loop", true),
+		ours("repaint, goroutines", false, false),
+		ours("repaint, one loop", true, false),
+		ours("Reader, goroutines", false, true),
+		ours("Reader, one loop", true, true),
 	}
 	return d, nil
 }

@@ -8,8 +8,9 @@
 #   emulator    QEMU's user mode, for the tests of what is written in arm64's assembly
 #   peers       Python's libraries that bench/ compares with
 #   browser     Chromium, for the tests of pages
+#   load        wrk, which makes the load of bench/http
 #
-# Usage: install-servers.sh [--check | --may] [postgresql] [mariadb] [pgbouncer] [compiler] [emulator] [peers] [browser]     (default: all of them)
+# Usage: install-servers.sh [--check | --may] [postgresql] [mariadb] [pgbouncer] [compiler] [emulator] [peers] [browser] [load]     (default: all of them)
 #
 #   --check  install nothing, say what is there; succeeds if all of it is
 #   --may    say nothing; succeeds if this user can install without being asked for a password
@@ -23,7 +24,7 @@ case ${1:-} in
   -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 0 ;;
 esac
 items=("$@")
-[ ${#items[@]} -gt 0 ] || items=(postgresql mariadb pgbouncer compiler emulator peers browser)
+[ ${#items[@]} -gt 0 ] || items=(postgresql mariadb pgbouncer compiler emulator peers browser load)
 
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # Debian's mariadbd is there, and users don't have it in PATH
 
@@ -72,6 +73,7 @@ find_item() {
       done
       return 1
       ;;
+    load) command -v wrk ;;
     browser)
       for program in chromium chromium-browser google-chrome google-chrome-stable; do
         command -v "$program" && return
@@ -95,6 +97,7 @@ packages() {
     pgbouncer) printf 'pgbouncer\n' ;;
     compiler) printf 'gcc libc6-dev\n' ;;
     emulator) printf 'qemu-user\n' ;;
+    load) printf 'wrk\n' ;;
     browser) printf 'chromium fonts-dejavu-core\n' ;;
     peers) printf 'python3 python3-sqlalchemy python3-greenlet python3-asyncpg python3-aiosqlite python3-psycopg2 python3-pymysql\n' ;;
   esac
@@ -134,8 +137,8 @@ is_running() { grep -qsx "$1" /proc/[0-9]*/comm; }
 missing=()
 for item in "${items[@]}"; do
   case $item in
-    postgresql | mariadb | pgbouncer | compiler | emulator | peers | browser) ;;
-    *) say "unknown item $item (there are postgresql, mariadb, pgbouncer, compiler, emulator, peers and browser)" >&2; exit 2 ;;
+    postgresql | mariadb | pgbouncer | compiler | emulator | peers | browser | load) ;;
+    *) say "unknown item $item (there are postgresql, mariadb, pgbouncer, compiler, emulator, peers, browser and load)" >&2; exit 2 ;;
   esac
 done
 for item in "${items[@]}"; do
@@ -155,7 +158,7 @@ esac
 [ ${#missing[@]} -gt 0 ] || exit 0
 if ! may_install; then
   say "can't install ${missing[*]}: that needs apt-get, and root or a sudo without password." >&2
-  say "By hand, on Debian: apt-get install postgresql mariadb-server-core mariadb-client-core pgbouncer gcc libc6-dev qemu-user $(packages peers) $(packages browser)" >&2
+  say "By hand, on Debian: apt-get install postgresql mariadb-server-core mariadb-client-core pgbouncer gcc libc6-dev qemu-user $(packages peers) $(packages browser) $(packages load)" >&2
   exit 1
 fi
 

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/seed1239206e/repaint/internal/testserver"
+)
+
+// A wire makes connections to the database, and counts the Syncs that are written to them.
+type wire struct {
+	mu    sync.Mutex
+	syncs int
+}
+
+func (w *wire) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.syncs
+}
+
+func (w *wire) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return &tapped{Conn: conn, wire: w, head: 0}, nil
+}
+
+// A tapped connection splits what is written into messages.
+type tapped struct {
+	net.Conn
+	wire *wire
+	data []byte // of a message that isn't complete
+	head int    // how many bytes come before the length: none for the first message
+}
+
+// Write counts first: the answer may be there before the connection's Write has returned.
+func (t *tapped) Write(b []byte) (int, error) {
+	t.tap(b)
+	return t.Conn.Write(b)
+}
+
+func (t *tapped) tap(b []byte) {
+	t.wire.mu.Lock()
+	defer t.wire.mu.Unlock()
+	t.data = append(t.data, b...)
+	for len(t.data) >= t.head+4 {
+		length := t.head + int(binary.BigEndian.Uint32(t.data[t.head:]))
+		if len(t.data) < length {
+			return
+		}
+		if t.head == 1 && t.data[0] == 'S' {
+			t.wire.syncs++
+		}
+		t.data, t.head = t.data[length:], 1
+	}
+}
+
+// syncs returns how many Syncs a service sends for a request on each route.
+func (s service) syncs(ctx context.Context, at testserver.Target, routes []string) (counts []float64, err error) {
+	const requests = 20
+	w := new(wire)
+	running, err := s.start(ctx, at.URL(), w.dial)
+	if err != nil {
+		return nil, err
+	}
+	defer running.stop()
+	for _, route := range routes {
+		url := "http://" + running.addr + route
+		if _, err := get(ctx, url); err != nil { // prepares the statements
+			return nil, err
+		}
+		before := w.count()
+		for range requests {
+			if _, err := get(ctx, url); err != nil {
+				return nil, err
+			}
+		}
+		counts = append(counts, float64(w.count()-before)/requests)
+	}
+	return counts, nil
+}
+
+// get returns the body of a successful response.
+func get(ctx context.Context, url string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s: %s", url, response.Status, body)
+	}
+	return body, err
+}
+
+// printSyncs prints what syncs has counted, as a table.
+func printSyncs(ctx context.Context, out io.Writer, at testserver.Target, sides []service) error {
+	fmt.Fprint(out, "\n### Syncs for a request, counted on the wire\n\n|")
+	for _, route := range routes {
+		fmt.Fprintf(out, " | %s", route)
+	}
+	fmt.Fprint(out, " |\n|---|")
+	for range routes {
+		fmt.Fprint(out, "--:|")
+	}
+	fmt.Fprintln(out)
+	for _, s := range sides {
+		counts, err := s.syncs(ctx, at, routes)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		fmt.Fprintf(out, "| %s", s.name)
+		for _, n := range counts {
+			fmt.Fprintf(out, " | %g", n)
+		}
+		fmt.Fprintln(out, " |")
+	}
+	return nil
+}

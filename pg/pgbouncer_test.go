@@ -267,3 +267,52 @@ func TestConnectionBehindPgBouncerIsCut(t *testing.T) {
 		stop(target)
 	})
 }
+
+// PgBouncer can't keep a setting for a client, so it must not be left with one that others would get.
+func TestAReaderThroughPgBouncer(t *testing.T) {
+	srv := testserver.Postgres(t)
+	for _, test := range []struct {
+		ignores  bool // PgBouncer ignores the startup parameter
+		defaults bool // the database has it as its default
+		works    bool
+	}{{false, false, false}, {true, false, false}, {true, true, true}} {
+		t.Run(fmt.Sprint(test), func(t *testing.T) {
+			settings := []string{"default_pool_size=3"}
+			if test.ignores {
+				settings = append(settings, "ignore_startup_parameters=default_transaction_read_only")
+			}
+			bouncer := testserver.PgBouncer(t, srv.Target, "transaction", settings...)
+			bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+				target := srv.Database(t)
+				target.MustQuery(t, "create table t (id int); create function writes() returns int language sql as 'insert into t values (1) returning id'")
+				if test.defaults {
+					target.MustQuery(t, "alter database \""+target.DBName+"\" set default_transaction_read_only = on")
+				}
+				db := openAt(t, through(target, bouncer).URL()+"&default_query_exec_mode=exec")
+				r := db.Reader()
+				for i, err := range c.together(ctx, 100, func(ctx context.Context, i int) error {
+					var got int
+					if err := r.QueryRow(ctx, "select $1::int", i).Scan(&got); err != nil || got != i {
+						return fmt.Errorf("%d, %w", got, err)
+					}
+					return nil
+				}) {
+					if test.works {
+						require.NoError(t, err, i)
+						continue
+					}
+					require.ErrorIs(t, err, ErrUnsupported)
+					require.ErrorContains(t, err, "PgBouncer")
+				}
+				_, err := r.Exec(ctx, "select writes()")
+				if test.works {
+					requireReadOnly(t, err, "select writes()")
+					require.Less(t, r.Stats().Syncs, r.Stats().Statements)
+				} else {
+					_, err = db.Exec(ctx, "select writes()")
+					require.NoError(t, err, "nothing is left behind on PgBouncer's connections")
+				}
+			})
+		})
+	}
+}

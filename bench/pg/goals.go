@@ -20,15 +20,18 @@ var (
 
 	columns = []report.Column{mean, p50, p99, cpu, allocs, bytes, conns}
 	ours    = []string{oursGoroutines, oursLoop}
+	readers = []string{readerGoroutines, readerLoop}
 )
 
-// goals are what the driver is to reach, each in goroutines and in a loop.
+// goals are what the driver is to reach, each in goroutines and in a loop; the last ones are about
+// Readers.
 func goals(r *report.Results) []report.Goal {
 	const far = time.Millisecond
 	var all []report.Goal
+	who := ours
 	add := func(text, workload string, callers int, trip time.Duration, peer string, of report.Column, limit float64, most bool) {
 		c := report.Case{Workload: workload, Callers: callers, RoundTrip: trip}
-		for _, own := range ours {
+		for _, own := range who {
 			all = append(all, r.Ratio(text, c, own, peer, of, limit, most))
 		}
 	}
@@ -50,5 +53,11 @@ func goals(r *report.Results) []report.Goal {
 	}
 	add("insert and select, 40 callers, as many times asyncpg's best", "insert returning, select back", 40, 0, ofAsyncpg, rate, 8, false)
 	add("the same, as many times SQLAlchemy async's best", "insert returning, select back", 40, 0, ofSQLAlchemy, rate, 25, false)
+	who = readers
+	add("a Reader's point select, 256 callers, calls as many times pgxpool's best", "point select", 256, 0, ofPgxpool, rate, 2.5, false)
+	add("the same, as many times the wire blaster's, which has a Sync each", "point select", 256, 0, ofBlaster, rate, 1.2, false)
+	add("the same, client CPU as a part of pgx's", "point select", 256, 0, ofPgxpool, cpu, 0.35, true)
+	add("the same at 1 ms, calls as many times pgxpool's with 16 connections", "point select", 256, far, ofPgxpool+"16", rate, 8, false)
+	add("a Reader with the slow query, 256 callers, p99 as a part of pgxpool's", "1 of 1000 sleeps 50 ms", 256, 0, ofPgxpool, p99, 1, true)
 	return all
 }

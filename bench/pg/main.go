@@ -6,6 +6,7 @@
 //	cd bench && go run ./pg -goals                        what the goals are about, and which of them are met
 //	cd bench && go run ./pg -only 'point select, 256'     the cases whose name matches this regular expression
 //	cd bench && go run ./pg -with 'pgxpool|one loop'      the contestants whose name matches this one
+//	cd bench && go run ./pg -goals -only 'point select, 256|sleeps.*256' -with 'pgxpool|Reader|blaster'   what is said of Readers
 //	cd bench && go run ./pg -json pg.json                 all samples, too, to be read by programs
 //
 // It starts a private PostgreSQL from the system's binaries; a round trip is added by a proxy in

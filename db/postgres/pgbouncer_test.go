@@ -13,6 +13,7 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
 	"github.com/seed1239206e/repaint/internal/leakcheck"
 	"github.com/seed1239206e/repaint/internal/testserver"
+	"github.com/seed1239206e/repaint/pg"
 )
 
 // Behind a PgBouncer in transaction mode the exec mode does for everything that keeps no state on
@@ -67,4 +68,44 @@ func all(ctx context.Context, e *db.Engine, n int, work func(ctx context.Context
 		g.Go(func(ctx context.Context) error { return work(ctx, e, i) })
 	}
 	return g.Wait()
+}
+
+// What is to read only does so there, too, though the connections of a Reader can't be had.
+func TestReadingOnlyBehindPgBouncer(t *testing.T) {
+	server := testserver.Postgres(t)
+	bouncer := testserver.PgBouncer(t, server.Target, "transaction", "default_pool_size=3")
+	target := server.Database(t)
+	target.MustQuery(t, "create table t (id int); create function writes() returns int language sql as 'insert into t values (1) returning id'")
+	target.Host, target.Port = bouncer.Host, bouncer.Port
+	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
+		e := dbtest.Open(t, ctx, target.URL()+"&default_query_exec_mode=exec")
+		for _, q := range []db.Querier{e.Reader(), dbtest.Open(t, ctx, target.URL()+"&default_query_exec_mode=exec&read_only=true")} {
+			for range 3 {
+				n, err := db.Scalar[int](ctx, q, "select count(*) from t")
+				require.NoError(t, err)
+				require.Zero(t, n)
+				_, err = q.Query(ctx, "select writes()")
+				require.ErrorIs(t, err, db.ErrReadOnly)
+			}
+		}
+	})
+}
+
+// The single statements of a Reader, and of an Engine that only reads, share Syncs.
+func TestAReaderHasLanesOfItsOwn(t *testing.T) {
+	target := testserver.Postgres(t).Database(t)
+	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
+		e := dbtest.Open(t, ctx, target.URL()+"&pool_reader_lanes=1")
+		for _, q := range []db.Querier{e.Reader(), dbtest.Open(t, ctx, target.URL()+"&pool_reader_lanes=1&read_only=true")} {
+			var setting string
+			require.NoError(t, q.QueryRow(ctx, "select current_setting('default_transaction_read_only')").Scan(&setting))
+			require.Equal(t, "on", setting)
+			var local string // which a Reader's lane refuses, and a connection of the pool doesn't
+			require.NoError(t, q.QueryRow(ctx, "select set_config('my.own', 'mine', true)").Scan(&local))
+			require.Equal(t, "mine", local)
+		}
+		stats := e.Driver().(*pg.DB).Reader().Stats()
+		require.EqualValues(t, 1, stats.Connects)
+		require.Equal(t, 1, e.Stats().Lanes.Open)
+	})
 }

@@ -23,6 +23,7 @@ type lanes struct {
 	// Guarded by the mutex.
 	pauses     pauses // between attempts to connect
 	generation int    // one of an older one is replaced
+	opened     int64  // when a lane was last opened, on the clock of nanotime
 	renewing   bool   // one is being opened to take the place of another, and isn't counted by connecting
 	timer      *time.Timer
 	watching   bool // the timer is set
@@ -47,7 +48,7 @@ func newReaders(db *DB, descs *descriptions) *lanes {
 	}
 	s.setFew()
 	s.wait *= time.Duration(max(s.group/2, 1)) // as one lane carries so many more
-	s.trip.first = 2 * s.group                 // so that the server has a group while another one is answered
+	s.trip.first = 4 * s.group                 // two groups are one write, and the server has two while others are answered
 	return s
 }
 
@@ -100,7 +101,7 @@ func (s *lanes) pick() *conn {
 
 func (s *lanes) room(c *conn) int { return c.pace.depth }
 
-// shares is half of what a lane carries at most, so that there are two groups; and so it becomes less
+// shares is half of what a lane carries at most, so that there are two groups or more; it becomes less
 // after slow statements.
 func (s *lanes) shares(c *conn) int {
 	if !c.w.shares {
@@ -155,8 +156,12 @@ func (s *lanes) waitsLong() bool {
 	if g == nil {
 		return false
 	}
+	since := g.since
+	if s.group > 1 {
+		since = max(since, s.opened) // what waits for a lane to be opened says nothing about how many are needed
+	}
 	patience := max(int64(s.wait), 4*s.trip.shortest) // far away, a wait of some round trips is none
-	return nanotime()-g.since > patience
+	return nanotime()-since > patience
 }
 
 const maxConnecting = 4
@@ -222,6 +227,7 @@ func (s *lanes) addLane(w *wire, generation int) *conn {
 	if c == nil {
 		return nil
 	}
+	s.opened = nanotime()
 	if generation != s.generation {
 		c.expires = longPast
 		s.renew(nanotime())

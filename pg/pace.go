@@ -14,8 +14,8 @@ const (
 // Where the network is what takes the time, that is more than it carries now, and so it grows;
 // where the server is, it isn't.
 //
-// After a statement that took much longer than a round trip it is no more than needed, so that
-// fewer have to wait for the next one like it.
+// After a statement that took much longer than a round trip it is less, unless these are rare, and no
+// less than needed; so fewer have to wait for the next one like it.
 type pace struct {
 	depth int
 	fixed bool
@@ -35,6 +35,8 @@ type trip struct {
 	grown    int64      // when shortest was last made longer: it grows slowly, so that a change of the network shows
 	slow     int64      // when a statement was last seen that took much longer than that; 0: never
 	answers  int        // of all connections
+	heldAt   int        // how many of these there were then
+	apart    int        // how many answers lie between two such statements, lately
 	inFlight func() int // of all connections, at the moment
 	first    int        // the depth where the way is short; 0: the usual one
 }
@@ -55,16 +57,24 @@ func (t *trip) took(d, now int64) {
 // statement, here or before it, if the others have gone on: if they haven't, it was the server as a
 // whole that stood still, or this program, or the network.
 func (t *trip) held(d, now int64, answers int) {
-	if d > max(slowTrips*t.shortest, slowest) && answers > 2*t.inFlight() {
-		t.slow = now
+	if d <= max(slowTrips*t.shortest, slowest) || answers <= 2*t.inFlight() {
+		return
 	}
+	between := t.answers - t.heldAt
+	if t.slow == 0 {
+		t.apart = between
+	} else {
+		t.apart += (between - t.apart) / 4
+	}
+	t.slow, t.heldAt = now, t.answers
 }
 
 // depth is how many statements a connection should carry of which so many are answered in a round
 // trip.
 func (t *trip) depth(answered float64, now int64) int {
 	if t.slow != 0 && now-t.slow < slowFor {
-		return max(leastDepth, int(answered))
+		// Those that wait for a slow one are to be few among all.
+		return max(leastDepth, int(answered), min(t.firstDepth()+int(2*answered), t.apart/slowShare))
 	}
 	return t.firstDepth() + int(2*answered)
 }
@@ -81,6 +91,10 @@ const (
 	slowTrips = 8
 	slowest   = int64(25 * time.Millisecond)
 	slowFor   = int64(time.Second)
+
+	// slowShare is of how many statements one may wait for a slow one, so that of a hundred all but one
+	// are quick.
+	slowShare = 400
 )
 
 func (p *pace) init(fixed int, trip *trip) {

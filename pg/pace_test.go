@@ -55,6 +55,19 @@ func TestPaceCarriesWhatTheNetworkHolds(t *testing.T) {
 	require.Equal(t, leastDepth, slow.depth(0, 3))
 	require.Equal(t, firstDepth+18, slow.depth(9, 2+slowFor), "it's forgotten")
 
+	// Where slow ones are rare, few wait for them all the same.
+	rare := trip{first: 32, inFlight: func() int { return 10 }, shortest: int64(time.Millisecond)}
+	for i, want := range []int{10_000, 20_000, 30_000, 40_000} {
+		rare.answers = want
+		rare.held(int64(50*time.Millisecond), int64(i+1), 1000)
+		require.Equal(t, 25, rare.depth(0, int64(i+2)))
+	}
+	for range 20 {
+		rare.answers += 1000
+		rare.held(int64(50*time.Millisecond), 5, 1000)
+	}
+	require.Equal(t, leastDepth, rare.depth(0, 6))
+
 	var p pace
 	p.init(5, &trip{inFlight: func() int { return p.depth }})
 	s := new(segment)

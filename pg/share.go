@@ -45,6 +45,9 @@ func (c *conn) join(last, g *segment, offset int) int {
 // part takes a segment out of its group before its bytes are taken out of the buffer. It returns how
 // many of these stay, at the end: the group's Sync. It needs the mutex.
 func (c *conn) part(g *segment) (kept uint64) {
+	if !g.isShared() {
+		return 0
+	}
 	for i := range c.sent.len() {
 		before := c.sent.at(i)
 		if before.next != g {

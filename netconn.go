@@ -203,8 +203,24 @@ func (c *netConn) CloseWrite() error {
 // a client's whole call is better made by [Block]. In a loop's callback nothing can be waited for.
 func PollsHere() bool {
 	h, _ := here()
-	return h != nil && nonblock.Supported && (h.current != nil || !h.inCallback()) &&
-		!h.loop.Virtual() && h.loop.Chooser() == nil && h.loop.CanPoll()
+	return h.isFree() && nonblock.Supported && h.loop.CanPoll()
+}
+
+// MayHold reports whether a call that is known to be short can be made on the spot here, in a loop,
+// instead of by [Block]: which of the two it is changes when other tasks run, so it may depend on how
+// long calls have taken only where the order of what happens isn't to be known. It may in a task, and in
+// the main function of a [Run]. It may not in a loop with a virtual clock, a seed or a chooser, nor in a
+// loop's callback, where Block fails. In a plain goroutine there is no loop to hold, and MayHold reports
+// false.
+func MayHold() bool {
+	h, _ := here()
+	return h.isFree()
+}
+
+// isFree reports whether the caller can wait, in a loop that doesn't fix the order of what happens. The
+// runner may be nil.
+func (h *runner) isFree() bool {
+	return h != nil && (h.current != nil || !h.inCallback()) && !h.loop.Virtual() && h.loop.Chooser() == nil
 }
 
 // Ready implements [loop.Pollable].

@@ -330,7 +330,10 @@ func (c *Conn) enter(ctx context.Context, tx *Tx, op string, call *call) (turns.
 func (c *Conn) run(ctx context.Context, tx *Tx, op string, call *call) error {
 	for attempt := 0; ; attempt++ {
 		ran, first := false, tx != nil && !tx.begun()
-		var err error
+		err := c.e.makeRoom(ctx)
+		if err != nil {
+			return err
+		}
 		if first {
 			if ran, err = c.first(ctx, tx, call); err != nil && !ran {
 				return err

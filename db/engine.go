@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed1239206e/repaint/db/backend"
@@ -23,12 +24,14 @@ type Engine struct {
 	connector  backend.Connector
 	converter  backend.Converter // the connector, if its calls block; see serve
 	suspender  backend.Suspender // the connector, if its calls may suspend instead
+	hasty      backend.Hasty     // the connector, if it makes short calls on the spot
 	shared     backend.Shared    // the connector, if it can do without a connection; else nil
 	statements statements.Cache
 	cleanup    time.Duration // for what ends something; 0 is no limit
 	events     events
 	turns      turns.Turns
 	leaks      leaks
+	jobs       atomic.Int64 // made for loops
 
 	natives statements.NativeCache // for SQL
 	door    sqlDoor

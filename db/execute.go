@@ -60,8 +60,8 @@ func refuseLost(op string, st *statements.Statement) error {
 	return err
 }
 
-// attempt runs the statement: in a plain goroutine on the spot, if there is
-// nothing to wait for. Otherwise, on a driver that blocks, it becomes a job.
+// attempt runs the statement: in a plain goroutine on the spot, if there is nothing to wait for, and in a loop,
+// too, if it is known to be short. Otherwise, on a driver that blocks, it becomes a job.
 func (e *Engine) attempt(ctx context.Context, call *call) error {
 	st := call.st
 	if err := turn(ctx, st.Text); err != nil {
@@ -89,7 +89,10 @@ func (e *Engine) attempt(ctx context.Context, call *call) error {
 		}
 		return e.on(ctx, p, held, c, call)
 	}
-	if !repaint.InGreenlet() {
+	if !repaint.InGreenlet() || e.isShort(st, nil) {
+		if err := e.makeRoom(ctx); err != nil {
+			return err
+		}
 		if p, held, c := e.turns.Idle(st.Writes, st.Source); c != nil {
 			return e.on(ctx, p, held, c, call)
 		}
@@ -101,6 +104,29 @@ func (e *Engine) attempt(ctx context.Context, call *call) error {
 // its loop. In a loop that explores schedules it doesn't: there nothing goes on meanwhile.
 func (e *Engine) offloads() bool {
 	return e.converter != nil && repaint.InGreenlet() && !explores() && !e.suspends()
+}
+
+// isShort reports whether a statement, and the begin of a transaction before it, are known to be short, so that
+// they are made on the spot in a loop.
+func (e *Engine) isShort(st *statements.Statement, begins *TxOptions) bool {
+	return e.hasty != nil && e.hasty.Short(&st.Statement, begins)
+}
+
+// fewCalls is after how many calls on the spot, each of 50 µs at most, a loop lets others run. It is a prime
+// number, so that callers of other loops, which are counted, too, don't take the same one's turn each time.
+const fewCalls = 31
+
+// makeRoom lets the loop's other tasks run after a few calls on the spot. Calls that suspend their task would do
+// so each time, and a task may rely on it: one that asks the database again and again until another one has done
+// something.
+func (e *Engine) makeRoom(ctx context.Context) error {
+	if e.hasty == nil || !repaint.MayHold() {
+		return nil
+	}
+	if n := e.hasty.Calls().Inline; n == 0 || n%fewCalls != 0 {
+		return nil
+	}
+	return repaint.Sleep(ctx, 0)
 }
 
 // suspends reports whether a call of the driver suspends only the caller.

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 
+	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/db/internal/turns"
 	"github.com/seed1239206e/repaint/loop"
@@ -24,8 +25,16 @@ type statementJob struct {
 
 // serve has a statement run as a job.
 func (e *Engine) serve(ctx context.Context, call *call) error {
+	e.countJob()
 	j := &statementJob{Job: e.job(e.turns.PoolFor(call.Statement.Writes), call.Statement.Writes, call.Statement.Source), e: e, call: call}
 	return j.Serve(ctx, j)
+}
+
+// countJob counts a job of a loop.
+func (e *Engine) countJob() {
+	if repaint.CurrentLoop() != nil {
+		e.jobs.Add(1)
+	}
 }
 
 func (e *Engine) job(p *turns.Pool, writes bool, what string) turns.Job {
@@ -52,6 +61,7 @@ type firstJob struct {
 // serveFirst has the begin of a transaction and its first statement run as a job. ran tells whether
 // it came to that; then the connection is the Conn's.
 func (e *Engine) serveFirst(ctx context.Context, c *Conn, tx *Tx, call *call) (ran bool, err error) {
+	e.countJob()
 	j := &firstJob{Job: e.job(c.p, !tx.opts.ReadOnly, aTransaction), conn: c, tx: tx, call: call}
 	err = j.Serve(ctx, j)
 	if j.ran {
@@ -84,6 +94,7 @@ type endJob struct {
 
 // serveEnd has the end of a transaction run as a job, which also gives back the connection.
 func (e *Engine) serveEnd(ctx context.Context, c *Conn, tx *Tx, how ending) error {
+	e.countJob()
 	j := &endJob{Job: e.job(c.p, !tx.opts.ReadOnly, aTransaction), tx: tx, how: how}
 	c.mu.Lock()
 	physical, held := c.c, c.held

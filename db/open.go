@@ -73,6 +73,9 @@ func open(ctx context.Context, d Dialect, u *URL, conf config, connector backend
 	if c, ok := connector.(backend.Limited); ok {
 		c.LimitEndings(e.cleanup)
 	}
+	if e.hasty, _ = connector.(backend.Hasty); e.hasty != nil {
+		e.hasty.CallInline(conf.inline)
+	}
 	e.events.add(conf.events)
 	e.turns.Pool = e.newPool(size, max)
 	e.turns.Writers = e.turns.Pool

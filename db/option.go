@@ -48,13 +48,14 @@ type config struct {
 	conn           connConfig    // the default of every Conn
 	prePing        time.Duration // negative: never
 	cleanup        time.Duration
+	inline         time.Duration
 	events         []Events
 	leakAfter      time.Duration
 	onLeak         func(Leak)
 }
 
 func defaults() config {
-	return config{maxOverflow: -1, poolTimeout: 30 * time.Second, statementCache: 512, prePing: -1, cleanup: 3 * time.Second}
+	return config{maxOverflow: -1, poolTimeout: 30 * time.Second, statementCache: 512, prePing: -1, cleanup: 3 * time.Second, inline: 50 * time.Microsecond}
 }
 
 // PoolSize sets how many connections the engine keeps open for the next user.
@@ -88,6 +89,16 @@ func PrePing(idle time.Duration) Option { return option(func(c *config) { c.preP
 // After that the connection is closed. The default is 3 s. On SQLite, where no network can be
 // silent, nothing is limited.
 func TeardownTimeout(d time.Duration) Option { return option(func(c *config) { c.cleanup = d }) }
+
+// InlineLimit sets how long a call of SQLite may take to be short. In a loop a call that was short several
+// times is made on the spot, though that holds the loop for a moment: the way to another goroutine and back
+// takes longer. Everything else is offloaded, as are calls that meet the lock of another process, and the next
+// ones after a call on the spot that took longer: the longer it took, the more of them. A context that ends
+// during such a call has no effect on it. The default is 50 µs; 0 offloads all calls. In loops with a virtual
+// clock, a seed or a chooser all are, too, and so are those of [OpenDB]. Other databases ignore it.
+//
+// [Stats].Calls says how many calls were made in which way.
+func InlineLimit(d time.Duration) Option { return option(func(c *config) { c.inline = max(d, 0) }) }
 
 // StatementCache sets how many parsed statements the engine keeps. The default
 // is 512; 0 keeps none.

@@ -27,10 +27,17 @@ type Stats struct {
 	// aren't the pool's, so nothing above counts them. Only PostgreSQL has them.
 	Lanes Lanes
 
+	// Calls are those of loops, on a database whose driver blocks. Only SQLite has any that are made in the loop.
+	Calls Calls
+
 	Leaked int64 // connections of a Conn or Tx that was forgotten instead of closed
 
 	CachedStatements int // parsed statements that are kept
 }
+
+// Calls are figures about how the calls of loops were made on a driver that blocks: on the spot, because their
+// last runs were short, or by another goroutine.
+type Calls = backend.Calls
 
 // Lanes are figures about the connections that carry the Engine's own statements.
 type Lanes = backend.Lanes
@@ -46,6 +53,10 @@ func (e *Engine) Stats() Stats {
 	if c, ok := e.shared.(backend.LaneCounter); ok {
 		s.Lanes = c.Lanes()
 	}
+	if e.hasty != nil {
+		s.Calls = e.hasty.Calls()
+	}
+	s.Calls.Offloaded += e.jobs.Load()
 	return s
 }
 

@@ -257,7 +257,7 @@ func (tx *Tx) begun() bool { return tx.root().started }
 // connection for that, and can have it all done in one go, it runs the statement too.
 func (c *Conn) first(ctx context.Context, tx *Tx, call *call) (ran bool, err error) {
 	e := c.e
-	if c.c == nil && c.held == turns.NoPass && e.offloads() {
+	if c.c == nil && c.held == turns.NoPass && e.offloads() && !e.isShort(call.st, &tx.root().opts) {
 		if converted, err := e.converter.Convert(&call.Call); err != nil {
 			return false, err
 		} else if converted {
@@ -367,7 +367,7 @@ func (c *Conn) endTx(ctx context.Context, tx *Tx, how ending) error {
 	if !nothing {
 		inner, done := how.context(ctx, c.e.cleanup)
 		defer done()
-		if tx.parent == nil && tx.owns && c.e.offloads() {
+		if tx.parent == nil && tx.owns && c.e.offloads() && !c.endsSoon(how) {
 			err = c.e.serveEnd(inner, c, tx, how)
 		} else if err = how.do(inner, c.c.Session, tx); err != nil {
 			c.afterEnd(inner, tx, err)
@@ -381,6 +381,12 @@ func (c *Conn) endTx(ctx context.Context, tx *Tx, how ending) error {
 	killed = false
 	c.ended(ctx, tx)
 	return err
+}
+
+// endsSoon reports whether the end of the Conn's transaction is known to be short, so that it is made on the spot.
+func (c *Conn) endsSoon(how ending) bool {
+	s, ok := c.c.Session.(backend.HastyEnder)
+	return ok && s.EndsSoon(how == endCommit)
 }
 
 // noLonger has the connection closed: what ended something there has taken too long. That counts

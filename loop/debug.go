@@ -74,6 +74,7 @@ type HeldError struct {
 	For    time.Duration // how long it has been so far
 	Limit  time.Duration
 	Holder string // the name of the holder, if the loop knows
+	Call   string // the call that it makes on the spot, if it is known: a statement of a database
 	Stack  string // the stack of the goroutine that has control, in the form of runtime.Stack
 }
 
@@ -81,6 +82,10 @@ func (e *HeldError) Error() string {
 	holder := e.Holder
 	if holder == "" {
 		holder = "a callback"
+	}
+	if e.Call != "" {
+		return fmt.Sprintf("loop: %s has been holding the loop for %v (the limit is %v) in a call that was made on the spot because its last runs were short, so nothing else can run: the next ones are offloaded again: %s\n%s",
+			holder, e.For.Round(time.Millisecond), e.Limit, e.Call, e.Stack)
 	}
 	return fmt.Sprintf("loop: %s has been holding the loop for %v (the limit is %v), and nothing else can run in it: let it wait with repaint.Await, or call what blocks with repaint.Block\n%s",
 		holder, e.For.Round(time.Millisecond), e.Limit, e.Stack)
@@ -110,6 +115,14 @@ func (b *Bridge) Watch(h Holder) {
 // Debugging reports whether debug mode is on. Any goroutine may call it.
 func (l *Loop) Debugging() bool { return l.watchdog != nil }
 
+// Doing names a call that the code in control makes on the spot, though it could be offloaded, for the reports of
+// debug mode; "" says that it has returned.
+func (b *Bridge) Doing(call string) {
+	if w := b.watchdog; w != nil {
+		w.call.Store(&call)
+	}
+}
+
 // A watchdog is a goroutine that checks from time to time whether the loop goes on.
 type watchdog struct {
 	loop   *Loop
@@ -120,9 +133,10 @@ type watchdog struct {
 	since atomic.Int64
 	// driver is the number of the goroutine that drives the loop, if there is no holder to ask.
 	driver  atomic.Uint64
-	tick    time.Time     // when the last one began; this and what follows belongs to the loop
-	longest time.Duration // tick
-	starts  int           // nested
+	call    atomic.Pointer[string] // see Bridge.Doing
+	tick    time.Time              // when the last one began; this and what follows belongs to the loop
+	longest time.Duration          // tick
+	starts  int                    // nested
 	stop    chan struct{}
 }
 
@@ -171,6 +185,9 @@ func (w *watchdog) watch(stop <-chan struct{}) {
 			continue
 		}
 		e := &HeldError{For: held, Limit: w.limit}
+		if call := w.call.Load(); call != nil {
+			e.Call = *call
+		}
 		if w.holder != nil {
 			e.Holder, e.Stack = w.holder.LoopHolder()
 		} else {

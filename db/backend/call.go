@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// Statement is a text with :name parameters, read once and rendered for the dialect. It doesn't
+// Statement is a text with :name parameters, read once and rendered for the dialect. What it says doesn't
 // change any more.
 type Statement struct {
 	Source string   // as the caller wrote it
@@ -14,6 +14,9 @@ type Statement struct {
 	Params []string // the name of each argument to send, in order
 	Parts  []string // of a script, its statements as the database wants them
 	Traits
+
+	// Pace is how long the statement takes, as far as a loop has asked for it.
+	Pace Pace
 
 	columns atomic.Pointer[[]Column] // of the last result; see Call.Describe
 }

@@ -82,6 +82,37 @@ type Suspender interface {
 	Suspends() bool
 }
 
+// Hasty is a [Converter] whose Sessions make a call on the spot, where repaint.MayHold allows it, if it is
+// known to be short, so that its caller's loop is held for a moment and no other goroutine is needed. Then the
+// Engine doesn't queue it either, if there is nothing to wait for.
+type Hasty interface {
+	Converter
+	// CallInline sets the time below which a call is short, before the first connection is made; 0 makes none
+	// of them on the spot.
+	CallInline(limit time.Duration)
+	// Short reports whether a statement is known to be short. begins tells that a transaction begins with it.
+	Short(st *Statement, begins *TxOptions) bool
+	// Calls returns the figures of the Sessions' calls.
+	Calls() Calls
+}
+
+// HastyEnder is a [Session] of a [Hasty] connector.
+type HastyEnder interface {
+	Session
+	// EndsSoon reports whether the end of the transaction is known to be short, so that Commit or Rollback
+	// is made on the spot.
+	EndsSoon(commit bool) bool
+}
+
+// Calls are figures about the calls of a driver that blocks which were made for loops.
+type Calls struct {
+	Inline     int64         // made on the spot, in the loop, because they were known to be short
+	InlineTime time.Duration // of all of them together
+	Overlong   int64         // of their statements, begins and ends took longer: the next ones are offloaded again
+	Refused    int64         // of them met another party's lock, and were made again by another goroutine
+	Offloaded  int64         // made by another goroutine
+}
+
 // Exposer is a [Connector] that shows what it is built on.
 type Exposer interface {
 	Connector

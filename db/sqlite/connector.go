@@ -146,6 +146,7 @@ var (
 	_ sqlbackend.TxWatcher    = sqlDriver{}
 
 	_ sqlbackend.InterruptReader = sqlDriver{}
+	_ sqlbackend.LockWaiter      = sqlDriver{}
 )
 
 func newSQLDriver(o options) sqlDriver { return sqlDriver{options: o} }
@@ -201,6 +202,30 @@ func (sqlDriver) Recover(ctx context.Context, c *sqlbackend.Conn) error {
 		}
 	}
 	return err
+}
+
+// WaitForLocks sets the connection's busy_timeout to 0, or back to what it was. In memory there is nothing to
+// set: the Engine lets no connection come upon another one's lock.
+func (d sqlDriver) WaitForLocks(ctx context.Context, c *sqlbackend.Conn, on bool) error {
+	if d.limits.WriterExcludesReaders {
+		return nil
+	}
+	if on {
+		return c.Exec(ctx, fmt.Sprintf("pragma busy_timeout=%v", c.Own))
+	}
+	was, err := c.Value(ctx, "pragma busy_timeout")
+	if err == nil {
+		c.Own = was
+		err = c.Exec(ctx, "pragma busy_timeout=0")
+	}
+	return err
+}
+
+// Locked reports whether SQLite has found a lock of another connection. After SQLITE_BUSY_SNAPSHOT the whole
+// transaction has to begin anew, so that isn't one.
+func (sqlDriver) Locked(err error) bool {
+	c := fault(err).Condition
+	return c == backend.ErrLockTimeout || c == backend.ErrBusy
 }
 
 // timeLayout sorts by time as text, in UTC.

@@ -57,6 +57,11 @@
 // Another process that holds the file's lock is waited for by polling,
 // for busy_timeout; then the error is db.ErrBusy too.
 //
+// # In a loop
+//
+// A call that is known to be short is made in the loop, see [db.InlineLimit]; others are made by another
+// goroutine, so that the loop goes on. A call never waits in the loop for a lock of another process.
+//
 // # Values
 //
 // A time is stored as text in UTC with nanoseconds, which sorts by time, and

@@ -15,6 +15,7 @@ import (
 func (s *session) Begin(_ context.Context, opts backend.TxOptions) error {
 	s.status, s.pending = backend.InTx, s.d.BeginText(opts)
 	s.wanted = s.accessOfTx(opts.ReadOnly)
+	s.haste.reads, s.haste.lengthy = opts.ReadOnly, false
 	return nil
 }
 
@@ -53,11 +54,17 @@ func (s *session) prepare(ctx context.Context) error {
 		return err
 	}
 	var err error
+	pace := s.c.paces.begin(s.haste.reads)
+	began := pace.Begin()
 	for i, text := range s.pending {
 		if _, err = s.conn.exec(ctx, text, arguments{}, !s.d.SendsText); err != nil {
 			s.halfway = s.halfway || i > 0
 			break
 		}
+	}
+	s.timed(pace, began)
+	if err != nil && s.refused(err) {
+		return err // it begins with the next attempt
 	}
 	if err == nil {
 		s.pending, s.halfway = nil, false

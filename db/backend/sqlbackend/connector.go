@@ -38,6 +38,9 @@ type connector struct {
 	asks     atomic.Int32 // an asks, as far as it is known
 	explored explored
 	cleanup  time.Duration // for what ends something; 0 is no limit. Set before it is used
+	inline   time.Duration // below which a call is short; 0 is none. Set before it is used
+	paces    paces
+	calls    calls
 }
 
 var (
@@ -45,6 +48,7 @@ var (
 	_ backend.Exposer   = (*connector)(nil)
 	_ backend.Limited   = (*connector)(nil)
 	_ backend.Suspender = (*connector)(nil)
+	_ backend.Hasty     = (*connector)(nil)
 )
 
 func (c *connector) asked() asks { return asks(c.asks.Load()) }

@@ -15,8 +15,8 @@ import (
 //	func (sqlDriver) Facts() sqlbackend.Facts { return sqlbackend.Facts{SendsText: true} }
 //
 // A Driver may also be a [Resetter], [AccessSetter], [TxWatcher], [TxReporter], [Interrupter],
-// [Aborter], [OpenReporter], [ArgConverter], [ColumnConverter], [SQLConverter], [Emulator] and
-// [Closer]. Without one of these, package sqlbackend goes another way, which its comment tells.
+// [Aborter], [OpenReporter], [ArgConverter], [ColumnConverter], [SQLConverter], [Emulator],
+// [LockWaiter] and [Closer]. Without one of these, package sqlbackend goes another way, which its comment tells.
 //
 // The methods are called where blocking is allowed, and several at a time for different
 // connections.
@@ -219,6 +219,18 @@ type Emulator interface {
 	// returns is called in a transaction, or between savepoints, and puts its outcome into the
 	// call; what it has done is undone if it fails.
 	Emulate(c *Conn, call *backend.Call) (func(ctx context.Context) error, error)
+}
+
+// LockWaiter is a [Driver] of a database in this process, whose calls wait for nothing but the disk and the
+// locks that others have, and that can be told not to wait for locks. So a loop can make calls on the spot
+// that are known to be short. Without it, all calls are offloaded in a loop. It has no effect with [NewDB]:
+// what a connection has been told would be seen by its other users.
+type LockWaiter interface {
+	Driver
+	// WaitForLocks has a connection wait for locks as it was set up to, or fail at once.
+	WaitForLocks(ctx context.Context, c *Conn, on bool) error
+	// Locked reports whether a call has failed because of a lock, had no effect, and can be made again.
+	Locked(err error) bool
 }
 
 // Closer is a [Driver] that holds something itself.

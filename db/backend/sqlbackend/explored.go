@@ -43,6 +43,9 @@ func (s *session) exploring(ctx context.Context, e explore.Explorer, fn func(ctx
 	}
 	defer s.turn.Unlock()
 	return s.use(func() error {
+		if err := s.patient(ctx); err != nil {
+			return err
+		}
 		if err := s.identify(ctx); err != nil {
 			return err
 		}

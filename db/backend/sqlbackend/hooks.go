@@ -43,6 +43,8 @@ type hooks struct {
 	EndsUnseen     bool
 	Suspends       bool
 	Emulate        func(c *Conn, call *backend.Call) (func(ctx context.Context) error, error)
+	WaitForLocks   func(ctx context.Context, c *Conn, on bool) error
+	Locked         func(err error) bool
 	OnClose        func() error
 
 	native *hooks // these, with what is different for calls of database/sql; nil if nothing is
@@ -100,6 +102,9 @@ func hooksOf(d Driver) hooks {
 	}
 	if d, ok := d.(Emulator); ok {
 		h.Emulate = d.Emulate
+	}
+	if d, ok := d.(LockWaiter); ok {
+		h.WaitForLocks, h.Locked = d.WaitForLocks, d.Locked
 	}
 	if d, ok := d.(Closer); ok {
 		h.OnClose = d.Close

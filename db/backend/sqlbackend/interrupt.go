@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/loop"
 )
@@ -25,6 +26,10 @@ func (s *session) block(ctx context.Context, fn func(ctx context.Context) error)
 // apart is block for what may block in other ways than the driver does.
 func (s *session) apart(ctx context.Context, fn func(ctx context.Context) error) error {
 	s.calling = true
+	s.haste.lengthy = true
+	if repaint.CurrentLoop() != nil {
+		s.c.calls.offloaded.Add(1)
+	}
 	err := block(ctx, func(ctx context.Context) error {
 		if err := s.enter(); err != nil {
 			return err
@@ -32,6 +37,9 @@ func (s *session) apart(ctx context.Context, fn func(ctx context.Context) error)
 		defer s.turn.Unlock()
 		return s.use(func() error {
 			if err := s.unexplored(ctx); err != nil {
+				return err
+			}
+			if err := s.patient(ctx); err != nil {
 				return err
 			}
 			return s.interruptible(ctx, fn)

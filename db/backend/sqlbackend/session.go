@@ -42,6 +42,7 @@ type session struct {
 	halfway   bool     // some of them were, and hold for the next transaction
 	access    access
 	wanted    access // by the transaction that is pending
+	haste     haste
 }
 
 // open connects. It blocks, with the lock held. If it fails, the session must be
@@ -89,11 +90,13 @@ func (s *session) Do(ctx context.Context, c *backend.Call) error {
 	if err := s.convert(ctx, c); err != nil {
 		return err
 	}
-	return s.block(ctx, func(ctx context.Context) error {
+	return s.soonest(ctx, s.isShort(c), c.Statement.Text, func(ctx context.Context) error {
 		alone := s.status == backend.Idle
 		err := s.readyFor(ctx, c.ReadOnly)
 		if err == nil {
+			began := c.Statement.Pace.Begin()
 			err = s.mark(alone, func() error { return s.guarded(ctx, c.ReadOnly, func() error { return s.run(ctx, c) }) })
+			s.timed(&c.Statement.Pace, began)
 		}
 		if err != nil {
 			s.examine(ctx, err)

@@ -29,17 +29,23 @@ func (s *session) endTx(ctx context.Context, text string) error {
 		s.pending, s.status = nil, backend.Idle
 		return nil
 	}
-	return s.block(ctx, func(ctx context.Context) error {
-		commit := text == "commit"
+	commit := text == "commit"
+	return s.soonest(ctx, s.EndsSoon(commit), text, func(ctx context.Context) error {
 		var err error
 		if commit {
 			err = s.committable()
 		}
 		if err == nil {
+			pace := s.endPace(commit)
+			began := pace.Begin()
 			err = s.mark(commit, func() error {
 				_, err := s.conn.exec(ctx, text, arguments{}, !s.d.SendsText)
 				return err
 			})
+			s.timed(pace, began)
+		}
+		if err != nil && s.refused(err) {
+			return err // the transaction is as it was
 		}
 		s.conn.statements.undo(true)
 		if err != nil && s.status != backend.Broken && s.stillInTx(ctx, err) {
@@ -69,8 +75,10 @@ func (s *session) RollbackTo(ctx context.Context, name string) error {
 
 // control runs statements of the transaction's own.
 func (s *session) control(ctx context.Context, texts ...string) error {
-	return s.block(ctx, func(ctx context.Context) error {
+	return s.soonest(ctx, s.controlsSoon(), texts[0], func(ctx context.Context) error {
 		err := s.ready(ctx)
+		began := s.c.paces.control.Begin()
+		defer func() { s.timed(&s.c.paces.control, began) }()
 		for _, text := range texts {
 			if err == nil {
 				_, err = s.conn.exec(ctx, text, arguments{}, !s.d.SendsText)

@@ -25,6 +25,7 @@ func (e *lastReady) Choose(ready []loop.Runnable) int {
 func (e *lastReady) TaskBegins(t explore.Task)          { e.note("begins", t.ID, t.Name) }
 func (e *lastReady) TaskEnds(id string, _ bool)         { e.note("ends", id) }
 func (e *lastReady) Turn(context.Context, string) error { return nil }
+func (e *lastReady) Follow(explore.Followed)            {}
 func (e *lastReady) Execute(ctx context.Context, _ explore.Statement, do func(ctx context.Context) (string, error)) error {
 	_, err := do(ctx)
 	return err

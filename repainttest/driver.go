@@ -123,6 +123,7 @@ type conn struct {
 	session  int64
 	patience explore.Patience // of SQLite
 	lost     bool             // as a fault
+	stepping bool             // a statement is under way, or waits for its turn; belongs to the loop
 }
 
 // Unwrap returns the driver's connection, for sql.Conn.Raw.
@@ -149,6 +150,8 @@ func (c *conn) step(ctx context.Context, text string, args []driver.NamedValue, 
 	} else {
 		c.patience.Has(&s)
 	}
+	c.stepping = true
+	defer func() { c.stepping = false }()
 	return e.Execute(ctx, s, fn)
 }
 
@@ -265,7 +268,11 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	if err != nil {
 		return nil, err
 	}
-	return &tx{inner, c, context.WithoutCancel(ctx)}, nil
+	t := &tx{inner, c, context.WithoutCancel(ctx), ctx, make(chan struct{})}
+	if e := explore.At(repaint.CurrentLoop); e != nil && ctx.Done() != nil {
+		e.Follow(t)
+	}
+	return t, nil
 }
 
 func (c *conn) Begin() (driver.Tx, error) { return c.BeginTx(context.Background(), driver.TxOptions{}) }
@@ -301,18 +308,34 @@ func (c *conn) CheckNamedValue(v *driver.NamedValue) error {
 
 // A tx is a transaction whose end is a step. Its context has the values of the context of its
 // beginning but never ends, so that a rollback is always sent.
+//
+// If the context of its beginning ends, database/sql rolls it back on a goroutine of its own, unless
+// the program's own Rollback comes first. Both are the same to the schedule: the rollback is no step,
+// and is over before a task gives up control.
 type tx struct {
 	driver.Tx
-	c   *conn
-	ctx context.Context
+	c    *conn
+	ctx  context.Context
+	ends context.Context
+	over chan struct{}
 }
 
 func (t *tx) Commit() error {
+	defer close(t.over)
 	return t.c.step(t.ctx, "commit", nil, func(context.Context) (string, error) { return "done", t.Tx.Commit() })
 }
 
 func (t *tx) Rollback() error {
+	defer close(t.over)
+	if t.ends.Err() != nil {
+		return t.Tx.Rollback()
+	}
 	return t.c.step(t.ctx, "rollback", nil, func(context.Context) (string, error) { return "done", t.Tx.Rollback() })
+}
+
+// Over implements [explore.Followed].
+func (t *tx) Over() (over <-chan struct{}, due bool) {
+	return t.over, t.ends.Err() != nil && !t.c.stepping
 }
 
 // A stmt is a prepared statement whose executions are steps.

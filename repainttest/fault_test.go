@@ -14,7 +14,7 @@ import (
 func TestCancelledStatementsAreNeverExecuted(t *testing.T) {
 	for name, texts := range map[string][]string{
 		"PostgreSQL": {"begin", "select v from a", "update a set v = 2", "commit"},
-		"SQLite":     {"select v from a", "select v from a", "update a set v = 2", "select v from c"},
+		"SQLite":     {"begin", "select v from a", "update a set v = 2", "commit"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, reset := openTables(t, name)
@@ -30,9 +30,7 @@ func TestCancelledStatementsAreNeverExecuted(t *testing.T) {
 				if strings.HasSuffix(seen, "failed") {
 					cancelled++
 				}
-				if name == "PostgreSQL" {
-					require.Equal(t, seen != "1 ", v == "1")
-				}
+				require.Equal(t, seen != "1 ", v == "1")
 			}, reset, repainttest.Faults(repainttest.Cancelled), repainttest.Exhaustive(), repainttest.CheckRepeats())
 			require.GreaterOrEqual(t, cancelled, 2*4, "each statement, and each schedule twice")
 		})

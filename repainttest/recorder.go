@@ -45,6 +45,7 @@ type recorder struct {
 	doubts     []string
 	asking     map[string]bool // tasks that wait for the turn of a statement
 	cancels    map[string]func(cause error)
+	followed   []explore.Followed // that aren't over
 
 	// Of faults, see fault.go. The first two are set before use.
 	faults     []Fault
@@ -127,7 +128,7 @@ func (r *recorder) begin(seed uint64, steps int) {
 	r.current = explore.Main
 	r.inControl = []string{explore.Main}
 	r.users, r.turned, r.asking = map[user]string{}, map[string]bool{}, map[string]bool{}
-	r.cancels, r.fault, r.faulty = map[string]func(error){}, map[string]Fault{}, 0
+	r.cancels, r.fault, r.faulty, r.followed = map[string]func(error){}, map[string]Fault{}, 0, nil
 }
 
 // end is called when the program has ended.
@@ -293,12 +294,14 @@ func (r *recorder) TaskWaits(id, waitsFor, place string) {
 		r.asking[id] = true
 	}
 	r.note(e)
+	r.follow()
 	r.yields(id)
 }
 
 // TaskEnds implements [explore.Explorer].
 func (r *recorder) TaskEnds(id string, failed bool) {
 	r.note(event{task: id, kind: ends, failed: failed})
+	r.follow()
 	r.yields(id)
 }
 

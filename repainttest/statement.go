@@ -389,6 +389,35 @@ func (c *call) hastened(do func(ctx context.Context) (string, error)) func(ctx c
 	}
 }
 
+// Follow implements [explore.Explorer].
+func (r *recorder) Follow(f explore.Followed) { r.followed = append(r.followed, f) }
+
+// follow waits for what goroutines of libraries are about to end, and for what that sets free.
+func (r *recorder) follow() {
+	waited := false
+	r.followed = slices.DeleteFunc(r.followed, func(f explore.Followed) bool {
+		over, due := f.Over()
+		if due {
+			waited = true
+			select {
+			case <-over:
+			case <-time.After(probeTime):
+				r.doubt(fmt.Sprintf("a transaction whose context had ended wasn't rolled back within %v, so schedules may not repeat", probeTime))
+				return true
+			}
+		}
+		select {
+		case <-over:
+			return true
+		default:
+			return false
+		}
+	})
+	if waited && len(r.calls) > 0 {
+		r.settle(nil)
+	}
+}
+
 // A user identifies a session of a server. A recorder may know the task that uses it.
 type user struct {
 	server  explore.Server

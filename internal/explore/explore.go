@@ -36,6 +36,17 @@ type Explorer interface {
 	// server says that the statement waits for a lock. do returns what is to be shown of the
 	// result; its error is returned.
 	Execute(ctx context.Context, s Statement, do func(ctx context.Context) (result string, err error)) error
+
+	// Follow says that something begins whose end may come from a goroutine that isn't the
+	// program's. When it is due, the calling task gives up control only after it has come.
+	Follow(f Followed)
+}
+
+// A Followed is something that a goroutine of a library ends when its context ends.
+type Followed interface {
+	// Over is closed when it has ended. due reports whether it is about to end, and nothing that the
+	// task does has to come first.
+	Over() (over <-chan struct{}, due bool)
 }
 
 // Main is the ID of the main function.

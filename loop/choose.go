@@ -28,7 +28,8 @@ type Owned interface {
 // ([Promise.UnderWay], [Offload]), and it takes the answers in the order of the requests. So what
 // there is to choose from doesn't depend on how long something takes. If there is no answer for 200
 // ms of real time, the loop takes what is under way for stuck, as a statement is that waits for a
-// lock which a task has, and has c choose; a [Prober] knows better. A guest doesn't wait.
+// lock which a task has, and has c choose; a [Prober] knows better, and so does [Promise.Certain]. A
+// guest doesn't wait.
 func ChooseBy(c Chooser) Option {
 	return func(l *Loop) { l.lottery, l.draws = &lottery{chooser: c}, true }
 }

@@ -30,6 +30,7 @@ type Latch struct {
 	// Of a request, see AskedBy. asked, its number among those of the asker, is set before use, and
 	// 0 for what is none.
 	underWay bool
+	certain  bool // see Promise.Certain
 	answered bool // the outcome is there, and it's for the asker to publish it
 	asked    uint32
 	// first is the head of a circular list, in the order of subscription, or nil without waiters.
@@ -272,7 +273,7 @@ func (c *Latch) finish(err error) {
 	}
 	if c.underWay { // not before the loop has been told
 		c.underWay = false
-		c.asker.countRequest(false)
+		c.asker.countRequest(false, c.certain)
 	}
 	watched, failure := c.watched, c.failure
 	c.mu.Unlock()

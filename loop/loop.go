@@ -343,6 +343,10 @@ func (l *Loop) gather() error {
 			l.attend()
 		}
 		if l.draws && l.post == nil {
+			if len(l.ends) > 0 { // what has been asked for before the tick is sent at its end, not waited for
+				l.rise()
+				return nil
+			}
 			l.hearAnswers()
 		}
 		if !l.takeReady() {

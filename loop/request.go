@@ -52,9 +52,29 @@ func (p *Promise[T]) UnderWay(now bool) bool {
 	defer c.mu.Unlock()
 	if c.underWay != now && !c.answered && !c.done.Load() {
 		c.underWay = now
-		c.asker.countRequest(now)
+		c.asker.countRequest(now, c.certain)
 	}
 	return true
+}
+
+// Certain says whether the answer will come whatever the loop does, as that of a server which is
+// being connected to: no task can hold it up, and a limit ends it. While such a request is under
+// way, a loop with a chooser, or a seed, doesn't lose its patience, however slow the machine is. Any
+// goroutine may call it.
+func (p *Promise[T]) Certain(now bool) {
+	c := &p.future.Latch
+	if c.asked == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.certain == now || c.answered || c.done.Load() {
+		return
+	}
+	if c.underWay {
+		c.asker.countCertain(now)
+	}
+	c.certain = now
 }
 
 // Busy says that something outside works for the loop, though nothing awaits it: a connection is
@@ -65,8 +85,8 @@ func (b *Bridge) Busy() (done func()) {
 	if l == nil || !l.heeds() {
 		return nothing
 	}
-	l.countRequest(true)
-	return func() { l.countRequest(false) }
+	l.countRequest(true, true)
+	return func() { l.countRequest(false, true) }
 }
 
 func nothing() {}
@@ -101,6 +121,7 @@ type probing struct{ Prober }
 type requests struct {
 	last     uint32 // the number of the last one
 	underWay int
+	certain  int      // of these, those that nothing in the loop can hold up
 	answers  []*Latch // which the loop has yet to take; only with a chooser
 }
 
@@ -119,8 +140,11 @@ func (l *Loop) ask(c *Latch) {
 }
 
 // countRequest counts one that is under way, or isn't any more. Any goroutine may call it.
-func (l *Loop) countRequest(begins bool) {
+func (l *Loop) countRequest(begins, certain bool) {
 	l.mu.Lock()
+	if certain {
+		l.requests.count(begins)
+	}
 	if begins {
 		l.requests.underWay++
 		l.mu.Unlock()
@@ -128,6 +152,21 @@ func (l *Loop) countRequest(begins bool) {
 	}
 	l.requests.underWay--
 	l.wakeIfQuiet()
+}
+
+// countCertain counts one that is under way, and whose answer is certain now, or isn't any more.
+func (l *Loop) countCertain(now bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.requests.count(now)
+}
+
+func (r *requests) count(certain bool) {
+	if certain {
+		r.certain++
+	} else {
+		r.certain--
+	}
 }
 
 // answer takes the answer to a request over from the goroutine that has it. It returns false if the
@@ -146,6 +185,9 @@ func (l *Loop) answer(c *Latch) bool {
 	if c.underWay {
 		c.underWay = false
 		l.requests.underWay--
+		if c.certain {
+			l.requests.certain--
+		}
 	}
 	l.wakeIf(true)
 	return true
@@ -217,7 +259,10 @@ func (l *Loop) hearAnswers() {
 			s.begin()
 		}
 		patience := untilWoken
-		if l.nudged || len(l.probers) == 0 {
+		if l.requests.certain > 0 {
+			s.begin() // no silence
+		}
+		if l.nudged || l.requests.certain == 0 && len(l.probers) == 0 {
 			patience = choicePatience // to tell a task that its context has ended, or because nothing better is known
 		}
 		l.asleep, l.minds = true, true

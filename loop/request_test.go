@@ -167,6 +167,68 @@ func TestAChooserGoesOnWithoutAnAnswerThatDoesNotCome(t *testing.T) {
 	})
 }
 
+func TestAChooserWaitsForAnAnswerThatIsCertain(t *testing.T) {
+	for name, late := range map[string]bool{"from the beginning": false, "since it was sent": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := virtual(t, loop.ChooseBy(first{}))
+				p, q := request(l), request(l)
+				if late {
+					p.UnderWay(false)
+				}
+				p.Certain(true)
+				p.UnderWay(true)
+				var d diary
+				p.Future().OnDone(l, d.notes("certain"))
+				q.Future().OnDone(l, d.notes("other"))
+				l.CallSoon(func() { d.notes("chosen")(); q.Resolve(1) }) // the other one has waited for the loop
+				go func() {
+					time.Sleep(time.Minute)
+					p.Resolve(1)
+				}()
+				begin := time.Now()
+				require.NoError(t, l.Drive(func() bool { return len(d) == 3 }))
+				require.Equal(t, time.Minute+200*time.Millisecond, time.Since(begin))
+				require.Contains(t, d, "chosen")
+			})
+		})
+	}
+}
+
+func TestAChooserLosesPatienceWhenNothingIsCertainAnyMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := virtual(t, loop.ChooseBy(first{}))
+		p := request(l)
+		p.Certain(true)
+		p.Certain(false)
+		var d diary
+		p.Future().OnDone(l, d.notes("answer"))
+		l.CallSoon(func() { p.Resolve(1) })
+		begin := time.Now()
+		require.NoError(t, l.Drive(func() bool { return len(d) == 1 }))
+		require.Equal(t, 200*time.Millisecond, time.Since(begin))
+	})
+}
+
+// sends answers a request when it is run.
+type sends struct{ p *loop.Promise[int] }
+
+func (s sends) RunInLoop() { s.p.Resolve(1) }
+
+func TestAChooserWaitsForNothingThatIsSentAtTheTicksEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := virtual(t, loop.ChooseBy(first{}))
+		p := request(l)
+		var d diary
+		p.Future().OnDone(l, d.notes("answer"))
+		l.CallSoon(d.notes("another"))
+		l.CallAtTickEnd(sends{p})
+		begin := time.Now()
+		require.NoError(t, l.Drive(func() bool { return len(d) == 2 }))
+		require.Zero(t, time.Since(begin))
+	})
+}
+
 func TestAnAnswerThatTheLoopHasNotTakenCountsForACancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := virtual(t, loop.ChooseBy(first{}))

@@ -172,6 +172,7 @@ func (c *conn) put(s *segment) error {
 	s.state, s.conn = stateSent, c
 	if s.promise != nil {
 		s.promise.UnderWay(true)
+		s.promise.Certain(false)
 	}
 	s.start, s.end = c.queued, c.queued+n
 	c.queued += n

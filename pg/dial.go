@@ -22,6 +22,7 @@ func (db *DB) Dial(ctx context.Context) (*Session, error) {
 	if explorer() == nil { // or else it is waited for on the spot
 		opened.AskedBy(repaint.CurrentLoop())
 		opened.UnderWay(true)
+		opened.Certain(true)
 	}
 	if !db.spawn(func() { db.pool.dial(opened) }) {
 		return nil, db.connecting(ErrClosed, nil)

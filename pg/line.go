@@ -168,6 +168,7 @@ func (s *line) heed(g *segment) {
 	}
 	outside := s.connecting > 0 || slices.ContainsFunc(s.conns, func(c *conn) bool { return c.cancels > 0 || c.held != nil })
 	if g.promise.UnderWay(outside) {
+		g.promise.Certain(s.connecting > 0)
 		s.heeded = true
 	}
 }

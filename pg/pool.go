@@ -132,7 +132,9 @@ func (p *pool) heed() {
 		return
 	}
 	for i, w := range p.waiters {
-		w.UnderWay(i < p.connecting+p.readying)
+		coming := i < p.connecting+p.readying
+		w.UnderWay(coming)
+		w.Certain(coming)
 	}
 }
 

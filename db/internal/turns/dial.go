@@ -98,6 +98,7 @@ func (d *dialing) start(ctx context.Context) *loop.Future[struct{}] {
 	if explore.Of(l) == nil {
 		promise.AskedBy(l)
 		promise.UnderWay(true)
+		promise.Certain(true)
 		go promise.Complete(d.run)
 		return promise.Future()
 	}

@@ -58,7 +58,14 @@ func (h *runner) run(t *task, me, g *greenlet.Greenlet, arg any) {
 		h.holds.Store(t)
 		defer h.holds.Store(before)
 	}
+	back := false
+	defer func() {
+		if !back { // a Goexit continues here, or the caller is killed: what it defers runs as the caller
+			h.current, h.relays = before, relays
+		}
+	}()
 	_, err := g.Switch(arg)
+	back = true
 	h.current, h.relays = before, relays
 	if before != nil && !t.ended {
 		before.parental = true
@@ -220,6 +227,10 @@ func (t *task) RunInLoop() {
 	}
 }
 
+// drove is called where the loop has been driven, also when that ends by a Goexit, which passes by
+// RunInLoop: the caller has control again, and no task.
+func (h *runner) drove() { h.current, h.relays = nil, false }
+
 // strayed deals with an error that came to the driver without being meant for it.
 func (h *runner) strayed(err error) {
 	err = fmt.Errorf("repaint: an error was thrown into the greenlet that drives the loop: %w", err)
@@ -266,6 +277,7 @@ func (h *runner) drive(ctx context.Context, call string, g *greenlet.Greenlet, c
 			h.loop.Bridge().Release()
 		}
 		h.mainWaits, h.mainCtx = nil, nil
+		h.drove()
 	}()
 	until := func() bool { return c.Done() || ctx.Err() != nil || h.stray != nil }
 	if h.explorer != nil {

@@ -117,6 +117,7 @@ func (h *runner) sleepInTurn(ctx context.Context, g *greenlet.Greenlet, d time.D
 	}
 	h.watch.over(ctx, &h.scope, h, h)
 	h.driver = g
+	defer h.drove()
 	err := h.loop.Drive(h.inTurn(func() bool { return over() || ctx.Err() != nil || h.stray != nil }))
 	switch {
 	case err != nil:

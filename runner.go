@@ -260,6 +260,7 @@ func (h *runner) close() {
 
 // killLeft kills the tasks that didn't end when they were cancelled, the last one first.
 func (h *runner) killLeft() {
+	h.drove()
 	for h.count > 0 {
 		t := h.tasks.prev
 		h.stubborn = append(h.stubborn, h.waits(t))

@@ -2,10 +2,13 @@ package repaint_test
 
 import (
 	"context"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1239206e/repaint"
@@ -214,4 +217,76 @@ func TestStatsCountWhoWaits(t *testing.T) {
 		require.Positive(t, s.Switches)
 	})
 	require.Zero(t, repaint.CurrentStats())
+}
+
+// A Goexit in a task continues in the function that gave it control, past all that follows there. What
+// is deferred runs as the main function, or as the task that has spawned it, and can wait.
+func TestWhatIsDeferredRunsAsItsOwnerAfterAGoexit(t *testing.T) {
+	exit := func(context.Context) (int, error) { runtime.Goexit(); return 0, nil }
+	exitLater := func(ctx context.Context) (int, error) {
+		_ = repaint.Sleep(ctx, 0)
+		runtime.Goexit()
+		return 0, nil
+	}
+	for mode, opts := range map[string][]loop.Option{"plain": nil, "debug": {loop.Debug(time.Minute)}} {
+		for name, main := range map[string]func(ctx context.Context, waits func(inTask bool)){
+			"in Spawn": func(ctx context.Context, waits func(bool)) {
+				defer waits(false)
+				repaint.Spawn(ctx, exit)
+			},
+			"in a wait": func(ctx context.Context, waits func(bool)) {
+				defer waits(false)
+				_, _ = repaint.Await(ctx, repaint.Spawn(ctx, exitLater))
+			},
+			"in a sleep": func(ctx context.Context, waits func(bool)) {
+				defer waits(false)
+				repaint.Spawn(ctx, exitLater)
+				_ = repaint.Sleep(ctx, time.Hour)
+			},
+			"in Spawn of a task": func(ctx context.Context, waits func(bool)) {
+				defer waits(false)
+				_, _ = repaint.Await(ctx, repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
+					defer waits(true)
+					repaint.Spawn(ctx, exit)
+					return 0, nil
+				}))
+			},
+			"in Spawn of a task that was resumed": func(ctx context.Context, waits func(bool)) {
+				defer waits(false)
+				repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
+					defer waits(true)
+					_ = repaint.Sleep(ctx, 0)
+					repaint.Spawn(ctx, exit)
+					return 0, nil
+				})
+				_ = repaint.Sleep(ctx, time.Hour)
+			},
+		} {
+			t.Run(mode+", "+name, func(t *testing.T) {
+				leakcheck.Test(t)
+				seen := 0
+				waits := func(inTask bool) {
+					seen++
+					assert.Equal(t, inTask, repaint.InGreenlet())
+					v, err := repaint.Await(context.Background(), repaint.Spawn(context.Background(), func(ctx context.Context) (int, error) {
+						return 7, repaint.Sleep(ctx, 0)
+					}))
+					assert.NoError(t, err)
+					assert.Equal(t, 7, v)
+					assert.Equal(t, inTask, repaint.InGreenlet())
+				}
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					_ = repaint.Run(context.Background(), func(ctx context.Context) error { main(ctx, waits); return nil }, opts...)
+				}()
+				<-done
+				want := 1
+				if strings.Contains(name, "of a task") {
+					want = 2
+				}
+				assert.Equal(t, want, seen)
+			})
+		}
+	}
 }

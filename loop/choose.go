@@ -27,7 +27,7 @@ type Owned interface {
 // Before each choice the loop waits until nothing that it has asked for outside is under way
 // ([Promise.UnderWay], [Offload]), and it takes the answers in the order of the requests. So what
 // there is to choose from doesn't depend on how long something takes. If there is no answer for 200
-// ms of real time, the loop takes what is under way for stuck, as a statement is that waits for a
+// ms of real time, or for ten times as long as the slowest answer took, up to 2 s, the loop takes what is under way for stuck, as a statement is that waits for a
 // lock which a task has, and has c choose; a [Prober] knows better, and so does [Promise.Certain]. A
 // guest doesn't wait.
 func ChooseBy(c Chooser) Option {

@@ -123,6 +123,8 @@ type requests struct {
 	underWay int
 	certain  int      // of these, those that nothing in the loop can hold up
 	answers  []*Latch // which the loop has yet to take; only with a chooser
+
+	slowest time.Duration // that a loop with a chooser has waited for an answer. It belongs to the loop
 }
 
 // heeds reports whether the loop has to know of its requests.
@@ -221,6 +223,9 @@ const (
 	// choicePatience is how long a loop with a chooser, of which no prober says more, waits for the
 	// next answer.
 	choicePatience = 200 * time.Millisecond
+
+	// mostPatience is what it comes to where answers are slow.
+	mostPatience = 2 * time.Second
 )
 
 // clockPatience is how long a virtual clock stands still, in real time, without a report.
@@ -263,12 +268,15 @@ func (l *Loop) hearAnswers() {
 			s.begin() // no silence
 		}
 		if l.nudged || l.requests.certain == 0 && len(l.probers) == 0 {
-			patience = choicePatience // to tell a task that its context has ended, or because nothing better is known
+			patience = l.requests.patience() // to tell a task that its context has ended, or because nothing better is known
 		}
 		l.asleep, l.minds = true, true
 		l.mu.Unlock()
 		l.layDown()
 		if l.wokenWithin(s.untilProbe(l, patience)) {
+			if patience != untilWoken {
+				l.requests.slowest = max(l.requests.slowest, s.lasts())
+			}
 			continue
 		}
 		if l.stuck() || s.lasts() >= patience {
@@ -276,6 +284,12 @@ func (l *Loop) hearAnswers() {
 		}
 	}
 	l.takeAnswers()
+}
+
+// patience is that of a loop with a chooser. Where answers have been slow, because the machine is
+// busy, the next one may be slower.
+func (r *requests) patience() time.Duration {
+	return max(choicePatience, min(10*r.slowest, mostPatience))
 }
 
 // standStill waits with a virtual clock while something is under way outside. The loop is asleep.

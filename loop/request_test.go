@@ -210,6 +210,30 @@ func TestAChooserLosesPatienceWhenNothingIsCertainAnyMore(t *testing.T) {
 	})
 }
 
+func TestAChooserHasMorePatienceWhereAnswersAreSlow(t *testing.T) {
+	for slow, patience := range map[time.Duration]time.Duration{
+		time.Millisecond: 200 * time.Millisecond, 50 * time.Millisecond: 500 * time.Millisecond, 199 * time.Millisecond: 1990 * time.Millisecond,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := virtual(t, loop.ChooseBy(first{}))
+			p, q := request(l), (*loop.Promise[int])(nil)
+			var d diary
+			p.Future().OnDone(l, func() {
+				q = request(l)
+				q.Future().OnDone(l, d.notes("stuck"))
+				l.CallSoon(func() { q.Resolve(1) })
+			})
+			go func() {
+				time.Sleep(slow)
+				p.Resolve(1)
+			}()
+			begin := time.Now()
+			require.NoError(t, l.Drive(func() bool { return len(d) == 1 }))
+			require.Equal(t, slow+patience, time.Since(begin))
+		})
+	}
+}
+
 // sends answers a request when it is run.
 type sends struct{ p *loop.Promise[int] }
 

@@ -45,7 +45,7 @@ func TestContextsOfEveryMakeInWaitsForAConnection(t *testing.T) {
 	urls := map[string]string{"SQLite in memory": "sqlite://", "SQLite in a file": dbtest.File(t), "MariaDB": testserver.MariaDB(t).Database(t).URL()}
 	for name, url := range urls {
 		t.Run(name, func(t *testing.T) {
-			dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
+			inEachMake := func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 				e := dbtest.Open(t, ctx, url, db.PoolSize(1), db.MaxOverflow(0))
 				dbtest.Exec(t, ctx, e, "create table if not exists waits (n integer)")
 				for _, m := range contexttest.Makes {
@@ -98,7 +98,9 @@ func TestContextsOfEveryMakeInWaitsForAConnection(t *testing.T) {
 						dbtest.Exec(t, ctx, e, "delete from waits") // all of it works again
 					}
 				}
-			})
+			}
+			dbtest.BothColours(t, inEachMake)
+			dbtest.WithVirtualClock(t, inEachMake)
 		})
 	}
 }

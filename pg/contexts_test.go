@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -79,7 +80,7 @@ func holdTheLane(t *testing.T, ctx context.Context, c colour, db *DB) func() err
 }
 
 func TestContextsOfEveryMakeInWaitsForAPlace(t *testing.T) {
-	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+	inEachMake := func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_lanes=1&pool_sessions=1&pipeline_depth=1")
 		for name, w := range waitsForAPlace {
 			for _, m := range contexttest.Makes {
@@ -118,6 +119,28 @@ func TestContextsOfEveryMakeInWaitsForAPlace(t *testing.T) {
 				}
 				require.Zero(t, w.waiting(db), "%s, %s", name, m.Name)
 			}
+		}
+	}
+	bothColours(t, inEachMake)
+	withVirtualClock(t, inEachMake)
+}
+
+// A deadline of a virtual clock ends a wait for a session, for which nothing is under way, as the others
+// do, and at its time.
+func TestAVirtualDeadlineEndsTheWaitForASession(t *testing.T) {
+	withVirtualClock(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, _ := open(t, "&pool_lanes=1&pool_sessions=1")
+		for name, w := range waitsForAPlace {
+			if name == "a statement" { // it waits for another one, for which the clock stands still
+				continue
+			}
+			release := w.hold(t, ctx, c, db)
+			begin := repaint.CurrentLoop().Now()
+			inner, cancel := repaint.WithTimeout(ctx, time.Hour)
+			require.ErrorIs(t, w.call(inner, db), context.DeadlineExceeded, name)
+			cancel()
+			require.Equal(t, time.Hour, repaint.CurrentLoop().Now().Sub(begin), name)
+			require.NoError(t, release())
 		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/internal/leakcheck"
 	"github.com/seed1239206e/repaint/internal/testserver"
+	"github.com/seed1239206e/repaint/loop"
 )
 
 func TestMain(m *testing.M) { testserver.Main(m) }
@@ -29,18 +30,27 @@ func bothColours(t *testing.T, fn func(t *testing.T, ctx context.Context, c colo
 		defer cancel()
 		fn(t, ctx, colour{})
 	})
-	t.Run("loop", func(t *testing.T) {
-		leakcheck.Test(t)
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		require.NoError(t, repaint.Run(ctx, func(ctx context.Context) error {
-			_, err := repaint.Await(ctx, repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
-				fn(t, ctx, colour{loop: true})
-				return 0, nil
-			}))
-			return err
+	t.Run("loop", func(t *testing.T) { inLoop(t, fn) })
+}
+
+// withVirtualClock runs a test in a loop with a virtual clock, as bothColours does.
+func withVirtualClock(t *testing.T, fn func(t *testing.T, ctx context.Context, c colour)) {
+	t.Helper()
+	testserver.Postgres(t)
+	t.Run("loop with a virtual clock", func(t *testing.T) { inLoop(t, fn, loop.VirtualClock(time.Unix(0, 0))) })
+}
+
+func inLoop(t *testing.T, fn func(t *testing.T, ctx context.Context, c colour), opts ...loop.Option) {
+	leakcheck.Test(t)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	require.NoError(t, repaint.Run(ctx, func(ctx context.Context) error {
+		_, err := repaint.Await(ctx, repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
+			fn(t, ctx, colour{loop: true})
+			return 0, nil
 		}))
-	})
+		return err
+	}, opts...))
 }
 
 // together calls fn(0) to fn(n-1) at once, in tasks or in goroutines, and returns the errors.

@@ -17,6 +17,7 @@ import (
 	_ "github.com/seed1239206e/repaint/db/sqlite"
 	"github.com/seed1239206e/repaint/internal/leakcheck"
 	"github.com/seed1239206e/repaint/internal/testserver"
+	"github.com/seed1239206e/repaint/loop"
 )
 
 // A Colour is a way to run blue functions.
@@ -41,18 +42,26 @@ func BothColours(t *testing.T, fn func(t *testing.T, ctx context.Context, c Colo
 		defer cancel()
 		fn(t, ctx, Blocking)
 	})
-	t.Run(InLoop.Name, func(t *testing.T) {
-		leakcheck.Test(t)
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		require.NoError(t, repaint.Run(ctx, func(ctx context.Context) error {
-			_, err := repaint.Await(ctx, repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
-				fn(t, ctx, InLoop)
-				return 0, nil
-			}))
-			return err
+	t.Run(InLoop.Name, func(t *testing.T) { inLoop(t, fn) })
+}
+
+// WithVirtualClock runs a test as a task in a loop with a virtual clock, as BothColours does.
+func WithVirtualClock(t *testing.T, fn func(t *testing.T, ctx context.Context, c Colour)) {
+	t.Helper()
+	t.Run("loop with a virtual clock", func(t *testing.T) { inLoop(t, fn, loop.VirtualClock(time.Unix(0, 0))) })
+}
+
+func inLoop(t *testing.T, fn func(t *testing.T, ctx context.Context, c Colour), opts ...loop.Option) {
+	leakcheck.Test(t)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	require.NoError(t, repaint.Run(ctx, func(ctx context.Context) error {
+		_, err := repaint.Await(ctx, repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
+			fn(t, ctx, InLoop)
+			return 0, nil
 		}))
-	})
+		return err
+	}, opts...))
 }
 
 // Together calls fn(0) to fn(n-1), all at once: in tasks of the loop, or in

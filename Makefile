@@ -21,7 +21,7 @@ SOURCES = find . -name '*.go' -not -path './.*' -not -path '*/testdata/*' -print
 export GO GOFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help replays test check fmt-check vet vet-portable staticcheck race plain portable slowpath arm64 nested test-pages stills bench examples fmt install-servers
+.PHONY: help replays test check fmt-check vet vet-portable staticcheck race plain portable slowpath arm64 nested test-pages stills bench bench-smoke benchmarks examples fmt install-servers
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -84,7 +84,13 @@ replays: ## a seed of repainttest.Explore a hundred times on each database, unde
 stills: ## the pictures in docs/images, from real runs (needs Chromium)
 	cd internal/pagetest && $(GO) test -count=1 -run TestStills . -args -stills=$(abspath docs/images)
 
-bench: ## benchmarks, with peers beside them; BENCH=regexp selects
+bench: ## every table and picture of docs/performance.md and README, in 25 minutes; PARTS='pg http' selects
+	@scripts/bench.sh $(PARTS)
+
+bench-smoke: ## each part of make bench for a moment
+	@scripts/bench.sh --smoke $(PARTS)
+
+benchmarks: ## Go's benchmarks, with peers beside them; BENCH=regexp selects
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 	@set -e; for module in $(wildcard bench); do ( cd "$$module" && $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./... ); done
 

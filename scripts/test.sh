@@ -73,6 +73,14 @@ if [ "$(uname -sm)" = "Linux x86_64" ]; then
   fi
 fi
 step nested "$make" --no-print-directory nested
+if scripts/install-servers.sh --check postgresql mariadb >/dev/null; then
+  REPAINT_RESULTS=$(mktemp -d)
+  export REPAINT_RESULTS
+  step bench "$make" --no-print-directory bench-smoke
+  rm -rf "$REPAINT_RESULTS"
+else
+  skip bench "database servers are missing"
+fi
 
 printf '\n== summary\n'
 printf '%s\n' "${summary[@]}"

@@ -45,8 +45,8 @@ type conn struct {
 
 	heard atomic.Uint64 // how often something has come
 
-	// passed is how many of the first group are known to be answered. The reader sets it, with the
-	// mutex if it makes it less.
+	// passed is how many of the first group are known to be answered. Only the reader changes it, and
+	// takes the mutex to begin anew.
 	passed atomic.Int32
 
 	tunnel     atomic.Pointer[tunnel] // what comes is passed to it while the connection is lent; nil otherwise
@@ -477,6 +477,7 @@ func (c *conn) lost(reason error) {
 	isOld := c.served > 0 && (backendEnds(c.fatal) || endsAtRest(c.fatal)) // all of them go, and none because of what it was sent
 	var told, again []*segment
 	for i, s := range sent {
+		s.next = nil
 		if loop.Tracing() {
 			c.traceEnd(s, "the connection was lost")
 		}

@@ -133,10 +133,10 @@ func (s *lanes) watch() {
 	}
 	s.watching = true
 	if s.timer == nil {
-		s.timer = time.AfterFunc(s.wait, s.onTimer)
+		s.timer = time.AfterFunc(s.patience(nanotime()), s.onTimer)
 		return
 	}
-	s.timer.Reset(s.wait)
+	s.timer.Reset(s.patience(nanotime()))
 }
 
 // onTimer opens a lane if there is one that waits for long.
@@ -156,12 +156,20 @@ func (s *lanes) waitsLong() bool {
 	if g == nil {
 		return false
 	}
-	since := g.since
-	if s.group > 1 {
+	now, since := nanotime(), g.since
+	if s.group > 1 && !s.trip.isHeldOften(now) {
 		since = max(since, s.opened) // what waits for a lane to be opened says nothing about how many are needed
 	}
-	patience := max(int64(s.wait), 4*s.trip.shortest) // far away, a wait of some round trips is none
-	return nanotime()-since > patience
+	patience := max(int64(s.patience(now)), 4*s.trip.shortest) // far away, a wait of some round trips is none
+	return now-since > patience
+}
+
+// patience is shorter where slow statements hold up lanes: then it is others that keep things going.
+func (s *lanes) patience(now int64) time.Duration {
+	if s.trip.isHeldOften(now) {
+		return longWait
+	}
+	return s.wait
 }
 
 const maxConnecting = 4

@@ -69,10 +69,15 @@ func (t *trip) held(d, now int64, answers int) {
 	t.slow, t.heldAt = now, t.answers
 }
 
+// isHeld reports whether a slow statement was seen lately, and isHeldOften whether such ones aren't rare.
+func (t *trip) isHeld(now int64) bool { return t.slow != 0 && now-t.slow < slowFor }
+
+func (t *trip) isHeldOften(now int64) bool { return t.isHeld(now) && t.apart < 2*leastDepth*slowShare }
+
 // depth is how many statements a connection should carry of which so many are answered in a round
 // trip.
 func (t *trip) depth(answered float64, now int64) int {
-	if t.slow != 0 && now-t.slow < slowFor {
+	if t.isHeld(now) {
 		// Those that wait for a slow one are to be few among all.
 		return max(leastDepth, int(answered), min(t.firstDepth()+int(2*answered), t.apart/slowShare))
 	}
@@ -90,7 +95,7 @@ const (
 	// slow is what takes so many round trips, and so long; it is remembered for a while.
 	slowTrips = 8
 	slowest   = int64(25 * time.Millisecond)
-	slowFor   = int64(time.Second)
+	slowFor   = int64(10 * time.Second)
 
 	// slowShare is of how many statements one may wait for a slow one, so that of a hundred all but one
 	// are quick.

@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1239206e/repaint"
@@ -278,4 +280,65 @@ func TestCrossTalkOfReaders(t *testing.T) {
 	require.NotZero(t, st.Skipped)
 	require.Less(t, st.Syncs, st.Statements)
 	require.Equal(t, "0", strings.TrimSpace(target.MustQuery(t, "select count(*) from ledger")))
+}
+
+// What one of a group has read is locked until its end, so another one can be deadlocked that alone would
+// only have waited.
+func TestADeadlockByAGroupIsNoReadersError(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		r := openReaders(t, ctx, "&options=-c%20deadlock_timeout%3D300ms")
+		_, err := r.db.Exec(ctx, "create table a (id int); create table b (id int)")
+		require.NoError(t, err)
+		for _, table := range []string{"a", "b"} { // so that both are prepared
+			require.NoError(t, r.QueryRow(ctx, "select count(*) from "+table).Scan(new(int)))
+		}
+		s, err := r.db.Acquire(ctx)
+		require.NoError(t, err)
+		defer s.Release()
+		_, err = s.Exec(ctx, "set deadlock_timeout = '1min'") // so that it isn't the one that gives way
+		require.NoError(t, err)
+		tx, err := s.Begin(ctx)
+		require.NoError(t, err)
+		_, err = tx.Exec(ctx, "lock table a, b in access exclusive mode")
+		require.NoError(t, err)
+		require.NoError(t, tx.Rollback(ctx))
+		tx, err = s.Begin(ctx)
+		require.NoError(t, err)
+		_, err = tx.Exec(ctx, "lock table b in access exclusive mode")
+		require.NoError(t, err)
+		var locks func() error
+		for _, err := range r.atOnce(t, ctx, c, 2, func() {
+			until(t, ctx, "a is read, and b waited for", func() bool {
+				var n int
+				require.NoError(t, r.db.QueryRow(ctx, "select count(*) from pg_locks where not granted and relation = 'b'::regclass::oid").Scan(&n))
+				return n > 0
+			})
+			locks = c.start(ctx, func(ctx context.Context) error {
+				_, err := tx.Exec(ctx, "lock table a in access exclusive mode")
+				return errors.Join(err, tx.Rollback(ctx))
+			})
+		}, func(ctx context.Context, i int) error {
+			return r.QueryRow(ctx, "select count(*) from "+[]string{"a", "b"}[i]).Scan(new(int))
+		}) {
+			require.NoError(t, err)
+		}
+		require.NoError(t, locks())
+	})
+}
+
+func TestAHookCannotMakeAReaderWrite(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		config, err := ParseConfig(testserver.Postgres(t).Database(t).URL())
+		require.NoError(t, err)
+		config.Conn.AfterConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
+			return conn.Exec(ctx, "set default_transaction_read_only = off").Close()
+		}
+		db, err := OpenConfig(config)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, db.Close(ctx)) }()
+		err = db.Reader().Ping(ctx)
+		require.ErrorIs(t, err, ErrUnsupported)
+		require.ErrorContains(t, err, "AfterConnect")
+		require.NoError(t, db.Ping(ctx))
+	})
 }

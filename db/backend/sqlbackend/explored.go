@@ -33,7 +33,10 @@ type explored struct {
 	mu    sync.Mutex // held while the server is asked
 	known bool
 	about explore.Database
-	probe *session // on which the server is asked; nil before that
+	// sessions counts those that have got a number, which is their own negative one where the
+	// database has none.
+	sessions int64
+	probe    *session // on which the server is asked; nil before that
 }
 
 // exploring calls fn as block does, in a loop that explores.
@@ -84,7 +87,8 @@ func (s *session) identify(ctx context.Context) error {
 	if !k.known {
 		k.about, k.known = explore.Recognize(ctx, s.conn.texts, s.c.ask), true
 	}
-	s.conn.step.about, s.conn.step.number = k, -1
+	k.sessions++
+	s.conn.step.about, s.conn.step.number = k, -k.sessions
 	if k.about.Number == "" {
 		return nil
 	}

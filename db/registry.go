@@ -15,6 +15,17 @@ var ours = map[string]string{
 	"mariadb":    "github.com/seed1239206e/repaint/db/mysql",
 }
 
+// otherNames are what other libraries call databases of our dialects.
+var otherNames = map[string]string{
+	"sqlite3": "sqlite",
+	"pgx":     "postgres",
+	"pgx5":    "postgres",
+	"psql":    "postgres",
+	"pg":      "postgres",
+	"maria":   "mariadb",
+	"mysql2":  "mysql",
+}
+
 // Dialects returns the names of the registered dialects.
 func Dialects() []string { return backend.Dialects() }
 
@@ -31,7 +42,9 @@ func unknownDialect(name string, known []string) error {
 		there = "there are none"
 	}
 	err := fail("open", ErrUnknownDialect, "no dialect is registered as %q; %s", name, there)
-	if path, ok := ours[name]; ok {
+	if own, ok := otherNames[name]; ok {
+		err.Hint = "write " + own + "://"
+	} else if path, ok := ours[name]; ok {
 		err.Hint = `import _ "` + path + `"`
 	} else if len(known) == 0 {
 		err.Hint = `import one, as in import _ "` + ours["sqlite"] + `"`

@@ -239,6 +239,11 @@ func ParseConfig(conn string) (*Config, error) {
 			o.complain("%w", concealName(conn, name, err))
 		}
 	}
+	for _, host := range hostNames(pc) {
+		if strings.Contains(host, "/") && !strings.HasPrefix(host, "/") {
+			o.complain("a host with a slash is the directory of a socket, and begins with one: write host=/%s", host)
+		}
+	}
 	if o.errs != nil {
 		return nil, fmt.Errorf("pg: the connection string: %w", errors.Join(o.errs...))
 	}
@@ -274,6 +279,17 @@ func (c Config) String() string {
 
 // GoString is String: the password isn't shown in any format.
 func (c Config) GoString() string { return c.String() }
+
+// hostNames returns the hosts of a configuration.
+func hostNames(pc *pgconn.Config) []string {
+	all := []string{pc.Host}
+	for _, f := range pc.Fallbacks {
+		if !slices.Contains(all, f.Host) {
+			all = append(all, f.Host)
+		}
+	}
+	return all
+}
 
 // address names a host and port as in a URL.
 func address(host string, port uint16) string {

@@ -45,7 +45,10 @@
 // tasks wait for each other, the main function's wait returns a [*DeadlockError] that says what
 // each task waits for. A call that blocks without Block, for example on a channel, stops the whole
 // loop: that is the price of one goroutine at a time. So does a library that holds a mutex while it
-// waits, once a second task wants that mutex.
+// waits, once a second task wants that mutex. A wait in a function that iter.Pull has made a
+// coroutine of blocks the loop, too: it runs on a goroutine that isn't the loop's, and a goroutine
+// can't tell which one has resumed it, so it can't be refused. The report says what it is. A task of
+// its own may read such an iterator.
 //
 // Debug mode reports code that holds up the loop, with its stack: run the program with
 // REPAINT_DEBUG=1, or the loop with [loop.Debug]. [DumpTasks] writes what each task waits for

@@ -80,6 +80,10 @@ func (e *Engine) Connect(ctx context.Context, opts ...ConnOption) (*Conn, error)
 	}
 	physical.Lent = true
 	c.c, c.state, c.fresh = physical, connOpen, true
+	if e.samples(physical) {
+		c.place.note()
+		noteTaken(physical, c.place)
+	}
 	c.watch(1)
 	return c, nil
 }

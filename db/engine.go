@@ -33,6 +33,9 @@ type Engine struct {
 	leaks      leaks
 	jobs       atomic.Int64 // made for loops
 
+	debug     bool          // REPAINT_DEBUG is set
+	checkouts atomic.Uint64 // connections taken by a Conn or Tx, see noteTaken
+
 	natives statements.NativeCache // for SQL
 	door    sqlDoor
 }
@@ -41,6 +44,17 @@ type Engine struct {
 // those in use when they come back: after a failover, say, or a changed password.
 func (e *Engine) Invalidate() {
 	e.turns.Invalidate()
+}
+
+// Reset has every connection replaced as soon as nobody uses it: idle ones at once, those in use when
+// they come back, and those that carry the Engine's own statements when they have answered what they
+// have. Use it after a failover, say, or a change of what each connection is set up with. It returns
+// at once.
+func (e *Engine) Reset() {
+	e.turns.Reset()
+	if r, ok := e.shared.(backend.Renewer); ok {
+		r.Renew()
+	}
 }
 
 // URL returns what the Engine was opened with. It prints without the password.

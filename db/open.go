@@ -3,11 +3,14 @@ package db
 import (
 	"context"
 	"database/sql"
+	"fmt"
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/db/internal/statements"
 	"github.com/seed1239206e/repaint/db/internal/turns"
+	"github.com/seed1239206e/repaint/internal/holding"
+	"github.com/seed1239206e/repaint/loop"
 )
 
 // Open opens a database: it makes a first connection, so that a wrong URL, an
@@ -31,9 +34,9 @@ func OpenURL(ctx context.Context, u *URL, opts ...Option) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	connector, err := d.Connector(u)
+	connector, err := conf.connectorOf(d, u)
 	if err != nil {
-		return nil, fail("open", ErrMisuse, "%w", err)
+		return nil, err
 	}
 	return open(ctx, d, u, conf, connector)
 }
@@ -46,6 +49,9 @@ func OpenDB(ctx context.Context, d SQLDialect, db *sql.DB, opts ...Option) (*Eng
 	conf, err := configure(d, nil, opts)
 	if err != nil {
 		return nil, err
+	}
+	if conf.pool.before != nil {
+		return nil, misuse("open", "BeforeConnect has no effect on connections that the *sql.DB opens: give its connector such a hook")
 	}
 	connector, err := repaint.Block(ctx, func(ctx context.Context) (backend.Connector, error) {
 		return d.ConnectorDB(ctx, db)
@@ -62,7 +68,8 @@ func open(ctx context.Context, d Dialect, u *URL, conf config, connector backend
 	conf.conn.dialect = d
 	size, max := conf.places(limits)
 	e := &Engine{
-		url: u, dialect: d, conf: conf, connector: connector,
+		debug: loop.New().Debugging(),
+		url:   u, dialect: d, conf: conf, connector: connector,
 		language:   statements.LanguageOf(d, limits.MaxParams),
 		statements: statements.NewCache(conf.statementCache),
 		natives:    statements.NewNativeCache(conf.statementCache),
@@ -104,6 +111,7 @@ func open(ctx context.Context, d Dialect, u *URL, conf config, connector backend
 		e.converter = c
 	}
 	e.suspender, _ = connector.(backend.Suspender)
+	e.turns.StartUpkeep()
 	opened = true
 	return e, nil
 }
@@ -140,9 +148,13 @@ func (e *Engine) shares() bool {
 func (e *Engine) newPool(size, max int) *turns.Pool {
 	conf := turns.PoolConfig{
 		Size: size, Max: max, Timeout: e.conf.poolTimeout, Lifetime: e.conf.maxLifetime, Cleanup: e.cleanup, Ping: e.conf.prePing,
-		Connect: e.connector.Connect, Unreachable: e.unreachable, TimedOut: e.poolTimeout,
-		Given: e.events.given, Back: e.events.back,
+		Jitter: e.conf.pool.jitter, IdleTime: e.conf.pool.idleTime, Health: e.conf.pool.health, Dial: e.conf.pool.dial,
+		Connect: e.connector.Connect, Unreachable: e.unreachable,
+		TimedOut: func(x turns.Exhausted) error { return e.poolTimeout(size, x) },
+		GaveUp:   func(x turns.Exhausted, why error) error { return e.poolGivenUp(size, x, why) },
+		Given:    e.events.given, Back: e.events.back,
 	}
+	conf.Min, conf.MinIdle = e.conf.minimums(size)
 	var p *turns.Pool
 	if e.events.connects {
 		conf.SetUp = func(ctx context.Context, c *turns.Conn) error {
@@ -157,11 +169,25 @@ func (e *Engine) newPool(size, max int) *turns.Pool {
 }
 
 // poolTimeout returns the error of a caller that has waited too long for a connection.
-func (e *Engine) poolTimeout(places, waiting int) error {
-	err := fail("connect", ErrPoolTimeout, "waited %v for a connection: all %d are in use, and %d more callers wait",
-		e.conf.poolTimeout, places, waiting)
+func (e *Engine) poolTimeout(size int, x turns.Exhausted) error {
+	err := fail("connect", ErrPoolTimeout, "waited %v for a connection: all %s", e.conf.poolTimeout, e.inUse(size, x))
 	err.Hint = "close every Conn, don't ask for a second one while holding the first, or raise pool_size or pool_timeout"
 	return err
+}
+
+// poolGivenUp returns the error of a caller whose context has ended while it waited for a connection.
+func (e *Engine) poolGivenUp(size int, x turns.Exhausted, why error) error {
+	return fmt.Errorf("waiting for a connection, of which all %s; close every Conn, or raise pool_size: %w", e.inUse(size, x), why)
+}
+
+// inUse says how many connections are in use, of how many, and where they were taken.
+func (e *Engine) inUse(size int, x turns.Exhausted) string {
+	var holders []holding.One
+	for _, t := range x.Taken {
+		holders = append(holders, holding.One{Place: outside(t.PCs[:t.N]), Since: t.Since})
+	}
+	return fmt.Sprintf("%d are in use, %[1]d of %d (%s)%s, and %d more callers wait",
+		x.InUse, x.Max, poolLimits(size, x.Max), holding.Text(holders, e.debug), x.Waiting)
 }
 
 // turnTimeout returns the error of a caller that has waited too long for its turn to read or write.

@@ -19,7 +19,13 @@ import (
 //	PoolSize            pool_size=5
 //	MaxOverflow         max_overflow=10
 //	PoolTimeout         pool_timeout=30s
-//	MaxLifetime         max_lifetime=1h
+//	MaxLifetime         max_lifetime=1h, or pool_max_conn_lifetime=1h
+//	MaxLifetimeJitter   pool_max_conn_lifetime_jitter=5m
+//	MaxIdleTime         pool_max_conn_idle_time=30m
+//	MinConns            pool_min_conns=2
+//	MinIdleConns        pool_min_idle_conns=1
+//	HealthCheck         pool_health_check_period=1m
+//	ConnectTimeout      connect_timeout=10s
 //	HideParameters      hide_parameters=true
 //	ShowParameters      hide_parameters=false
 //	PrePing             pre_ping=30s
@@ -44,6 +50,7 @@ type config struct {
 	maxOverflow    int
 	poolTimeout    time.Duration
 	maxLifetime    time.Duration
+	pool           poolConfig
 	statementCache int
 	conn           connConfig    // the default of every Conn
 	prePing        time.Duration // negative: never
@@ -113,13 +120,20 @@ func ReportLeaks(after time.Duration, report func(Leak)) Option {
 
 // ownOptions are the URL options of this package.
 var ownOptions = map[string]func(c *config, value string) error{
-	"pool_size":        intOption(1, func(c *config) *int { return &c.poolSize }),
-	"max_overflow":     intOption(0, func(c *config) *int { return &c.maxOverflow }),
-	"statement_cache":  intOption(0, func(c *config) *int { return &c.statementCache }),
-	"pool_timeout":     timeOption(func(c *config) *time.Duration { return &c.poolTimeout }),
-	"max_lifetime":     timeOption(func(c *config) *time.Duration { return &c.maxLifetime }),
-	"pre_ping":         timeOption(func(c *config) *time.Duration { return &c.prePing }),
-	"teardown_timeout": timeOption(func(c *config) *time.Duration { return &c.cleanup }),
+	"pool_size":                     intOption(1, func(c *config) *int { return &c.poolSize }),
+	"max_overflow":                  intOption(0, func(c *config) *int { return &c.maxOverflow }),
+	"statement_cache":               intOption(0, func(c *config) *int { return &c.statementCache }),
+	"pool_timeout":                  timeOption(func(c *config) *time.Duration { return &c.poolTimeout }),
+	"max_lifetime":                  timeOption(func(c *config) *time.Duration { return &c.maxLifetime }),
+	"pre_ping":                      timeOption(func(c *config) *time.Duration { return &c.prePing }),
+	"pool_max_conn_lifetime":        timeOption(func(c *config) *time.Duration { return &c.maxLifetime }),
+	"pool_max_conn_lifetime_jitter": timeOption(func(c *config) *time.Duration { return &c.pool.jitter }),
+	"pool_max_conn_idle_time":       timeOption(func(c *config) *time.Duration { return &c.pool.idleTime }),
+	"pool_health_check_period":      timeOption(func(c *config) *time.Duration { return &c.pool.health }),
+	"pool_min_conns":                intOption(0, func(c *config) *int { return &c.pool.min }),
+	"pool_min_idle_conns":           intOption(0, func(c *config) *int { return &c.pool.minIdle }),
+	"connect_timeout":               timeOption(func(c *config) *time.Duration { return &c.pool.dial }),
+	"teardown_timeout":              timeOption(func(c *config) *time.Duration { return &c.cleanup }),
 	"hide_parameters": func(c *config, value string) error {
 		on, err := backend.ParseBool(value)
 		if c.conn.telling = telling.Values; on {
@@ -147,9 +161,12 @@ var ownOptions = map[string]func(c *config, value string) error{
 func configure(d Dialect, options url.Values, opts []Option) (config, error) {
 	c := defaults()
 	known := d.Options()
+	if options.Has("max_lifetime") && options.Has("pool_max_conn_lifetime") {
+		return c, misuse("open", "max_lifetime and pool_max_conn_lifetime are the same: leave one of them out")
+	}
 	for name := range options {
 		set, own := ownOptions[name]
-		if !own {
+		if !own || slices.Contains(known, name) { // a dialect may have its own connect_timeout
 			if !slices.Contains(known, name) {
 				return c, unknownOption(d, name)
 			}
@@ -168,6 +185,9 @@ func configure(d Dialect, options url.Values, opts []Option) (config, error) {
 	if c.cleanup <= 0 {
 		return c, misuse("open", "teardown_timeout is %v; it must be above 0", c.cleanup)
 	}
+	if err := c.checkPool(); err != nil {
+		return c, err
+	}
 	return c, checkIsolation("open", c.conn.tx)
 }
 
@@ -177,9 +197,12 @@ func unknownOption(d Dialect, name string) error {
 		all = append(all, own)
 	}
 	slices.Sort(all)
+	all = slices.Compact(all)
 	err := fail("open", ErrUnknownOption, "%s has no option %q; there are %s", d.Name(), name, strings.Join(all, ", "))
 	err.Dialect = d.Name()
-	if meant := suggest.Closest(name, all); meant != "" {
+	if k, ok := d.(backend.OptionKnower); ok && k.KnowsOption(name) {
+		err.Hint = k.Advice(name)
+	} else if meant := suggest.Closest(name, all); meant != "" {
 		err.Hint = "is " + meant + " meant?"
 	} else if a, ok := d.(backend.Adviser); ok {
 		err.Hint = a.Advice(name)

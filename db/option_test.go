@@ -30,7 +30,7 @@ func TestOptionsOfTheURLAndOfOpen(t *testing.T) {
 		require.Equal(t, c.most, e.Stats().MaxOpen, c.query)
 	}
 	for query, want := range map[string]string{
-		"?poolsize=2":        `has no option "poolsize"; there are colour, hide_parameters, isolation, max_lifetime, max_overflow, pool_size, pool_timeout, pre_ping, read_only, statement_cache`,
+		"?poolsize=2":        `has no option "poolsize"; there are colour, connect_timeout, hide_parameters, isolation, max_lifetime, max_overflow, pool_health_check_period, pool_max_conn_idle_time, pool_max_conn_lifetime, pool_max_conn_lifetime_jitter, pool_min_conns, pool_min_idle_conns, pool_size, pool_timeout, pre_ping, read_only, statement_cache`,
 		"?pool_size=0":       `the option pool_size: "0" is no number from 1`,
 		"?pool_size=x":       `"x" is no number`,
 		"?max_overflow=-1":   `"-1" is no number from 0`,

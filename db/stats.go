@@ -7,12 +7,14 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/turns"
 )
 
-// Stats is a snapshot of an Engine. Counters count from its opening.
+// Stats is a snapshot of an Engine. Counters count from its opening, so the difference of two
+// snapshots is what happened in between. Each figure is a number of what its comment names, without
+// a unit; WaitTime is a time.
 type Stats struct {
 	Open    int // connections, with those that are being made for a caller
 	Idle    int // of them waiting for a user
 	InUse   int // of them in use
-	MaxOpen int
+	MaxOpen int // connections that there may be: pool_size and max_overflow, and the writer's where only one may write
 	Waiting int // callers who wait for a connection or for their turn to write
 
 	Acquired      int64         // connections given out; one that goes straight on to the next statement counts once
@@ -22,6 +24,9 @@ type Stats struct {
 	Connects      int64         // connections made
 	ConnectErrors int64         // connections that couldn't be made
 	Discarded     int64         // connections closed because they were lost or in an unknown state
+
+	LifetimeClosed int64 // connections closed since their MaxLifetime had passed
+	IdleClosed     int64 // connections closed since nobody had used them for MaxIdleTime
 
 	// Lanes are the connections that carry the Engine's own statements, each those of many callers. They
 	// aren't the pool's, so nothing above counts them. Only PostgreSQL has them.
@@ -73,4 +78,6 @@ func (s *Stats) add(t turns.Stats) {
 	s.Connects += t.Connects
 	s.ConnectErrors += t.ConnectErrors
 	s.Discarded += t.Discarded
+	s.LifetimeClosed += t.LifetimeClosed
+	s.IdleClosed += t.IdleClosed
 }

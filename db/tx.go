@@ -304,6 +304,9 @@ func (c *Conn) take(physical *turns.Conn, held turns.Pass) {
 	if c.state == connUnbound { // or else it is closing
 		c.state = connOpen
 	}
+	if c.e.samples(physical) {
+		noteTaken(physical, c.place)
+	}
 }
 
 func (c *Conn) unpass() {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/internal/callsite"
+	"github.com/seed1239206e/repaint/internal/holding"
 )
 
 // An ExhaustedError says that a caller has waited in vain for a session, because all had an owner.
@@ -44,35 +45,12 @@ func (e *ExhaustedError) Unwrap() error { return e.Err }
 
 // held says where sessions were taken, if that is known.
 func held(all []Holder) string {
-	if len(all) == 0 {
-		return " (REPAINT_DEBUG=1 shows where they were taken)"
+	told := make([]holding.One, len(all))
+	for i, h := range all {
+		told[i] = holding.One(h)
 	}
-	var each []string
-	count := map[string]int{}
-	for _, h := range all {
-		count[h.Place]++
-	}
-	for _, h := range all {
-		n := count[h.Place]
-		if n == 0 {
-			continue // it was named with an older one
-		}
-		delete(count, h.Place)
-		if len(each) == mostPlaces {
-			each = append(each, "and elsewhere")
-			break
-		}
-		text := fmt.Sprintf("at %s %v ago", h.Place, time.Since(h.Since).Round(time.Millisecond))
-		if n > 1 {
-			text += fmt.Sprintf(" (the oldest of %d)", n)
-		}
-		each = append(each, text)
-	}
-	return ", taken " + strings.Join(each, ", ")
+	return holding.Text(told, true)
 }
-
-// mostPlaces is how many places an error names.
-const mostPlaces = 5
 
 // A taking is where and when a session was given to its owner.
 type taking struct {

@@ -56,6 +56,14 @@ type LaneCounter interface {
 	Lanes() Lanes
 }
 
+// Renewer is a [Shared] connector that can replace the connections that carry the Engine's own
+// statements.
+type Renewer interface {
+	Shared
+	// Renew has each of them replaced when it has answered what it has, and returns at once.
+	Renew()
+}
+
 // Lanes are figures about the connections of a [Shared] connector at a moment.
 type Lanes struct {
 	Open    int // connections

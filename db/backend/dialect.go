@@ -12,7 +12,7 @@ import (
 // database that has a database/sql driver gets its Connector from package sqlbackend.
 //
 // A Dialect may also be a [SQLDialect], [ListWriter], [StateReader], [ValueScanner], [JSONKeeper],
-// [Upserter], [Inspector] and [Adviser].
+// [Upserter], [Inspector], [Authenticator] and [Adviser].
 type Dialect interface {
 	// Name is the dialect's name in URLs: "sqlite".
 	Name() string
@@ -75,6 +75,14 @@ type JSONKeeper interface {
 	Dialect
 	// KeepsJSON reports whether a column of the given type may have JSON.
 	KeepsJSON(typ string) bool
+}
+
+// OptionKnower is an [Adviser] whose advice about certain options goes before a guess at what was
+// meant.
+type OptionKnower interface {
+	Adviser
+	// KnowsOption reports whether an option that doesn't exist is one of these.
+	KnowsOption(option string) bool
 }
 
 // Adviser is a [Dialect] that knows options of other programs.

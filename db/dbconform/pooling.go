@@ -138,6 +138,81 @@ var pooling = []test{
 		}
 		require.GreaterOrEqual(c, e.Stats().Connects, before+2)
 	}},
+	{"a connection is replaced at the end of its lifetime, used or not", func(c *run) {
+		e := c.engine(db.MaxLifetime(20*time.Millisecond), db.MaxLifetimeJitter(time.Millisecond))
+		c.close(c.conn(e))
+		c.until("it is closed", func() bool { return e.Stats().LifetimeClosed > 0 && e.Stats().Idle == 0 })
+		c.exec(e, "select 1")
+	}},
+	{"connections that nobody uses are closed", func(c *run) {
+		e := c.engine(db.MaxIdleTime(20 * time.Millisecond))
+		c.close(c.conn(e))
+		c.until("they are closed", func() bool { return e.Stats().IdleClosed > 0 && e.Stats().Open == 0 })
+		c.exec(e, "select 1")
+	}},
+	{"there are warm connections, and idle ones", func(c *run) {
+		e := c.engine(db.PoolSize(3), db.MaxOverflow(0), db.MinConns(2), db.MinIdleConns(1), db.HealthCheck(20*time.Millisecond))
+		if !c.can("OneConn") {
+			c.until("two are open", func() bool { return e.Stats().Idle >= 2 })
+			one, two := c.conn(e), c.conn(e)
+			c.until("one more is idle", func() bool { return e.Stats().Idle >= 1 })
+			c.close(one)
+			c.close(two)
+		}
+		c.exec(e, "select 1")
+	}},
+	{"a health check leaves what is well", func(c *run) {
+		e := c.engine(db.HealthCheck(10*time.Millisecond), db.MaxIdleTime(time.Hour))
+		c.close(c.conn(e))
+		before := e.Stats()
+		for range 3 {
+			conn := c.conn(e)
+			c.exec(conn, "select 1")
+			c.close(conn)
+		}
+		require.Zero(c, e.Stats().Discarded)
+		require.LessOrEqual(c, e.Stats().Connects, before.Connects+1)
+	}},
+	{"after Reset all are replaced", func(c *run) {
+		e := c.engine()
+		used := c.conn(e)
+		c.exec(used, "select 1")
+		before := e.Stats().Connects
+		e.Reset()
+		c.exec(used, "select 1") // it goes on
+		c.close(used)
+		conn := c.conn(e)
+		c.exec(conn, "select 1")
+		c.close(conn)
+		require.Greater(c, e.Stats().Connects, before)
+	}},
+	{"who waits in vain is told what is in use", func(c *run) {
+		e := c.engine(db.PoolSize(1), db.MaxOverflow(0), db.PoolTimeout(time.Millisecond))
+		conn := c.conn(e)
+		_, err := e.Connect(c.ctx)
+		c.is(err, db.ErrPoolTimeout)
+		require.ErrorContains(c, err, "1 of 1 (pool_size=1 and max_overflow=0)")
+		require.ErrorContains(c, err, ".go:") // where it was taken
+		c.close(conn)
+	}},
+	{"who gives up while it waits is told what is in use", func(c *run) {
+		e := c.engine(db.PoolSize(1), db.MaxOverflow(0))
+		conn := c.conn(e)
+		ctx, cancel := context.WithCancel(c.ctx)
+		wait := c.start(ctx, func(ctx context.Context) error {
+			other, err := e.Connect(ctx)
+			if err == nil {
+				return other.Close()
+			}
+			return err
+		})
+		c.until("it waits", func() bool { return e.Stats().Waiting == 1 })
+		cancel()
+		err := wait()
+		require.ErrorIs(c, err, context.Canceled)
+		require.ErrorContains(c, err, "1 of 1 (pool_size=1 and max_overflow=0)")
+		c.close(conn)
+	}},
 	{"a ping finds a connection well", func(c *run) {
 		e := c.engine(db.PrePing(0))
 		for range 3 {

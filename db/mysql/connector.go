@@ -21,6 +21,11 @@ const maxParams = 65535
 
 // Connector opens connections to the servers that the URL names.
 func (d Dialect) Connector(u *backend.URL) (backend.Connector, error) {
+	return d.ConnectorBefore(u, nil)
+}
+
+// ConnectorBefore is Connector with a function that may change each login, if it isn't nil.
+func (d Dialect) ConnectorBefore(u *backend.URL, before func(context.Context, *backend.Login) error) (backend.Connector, error) {
 	if u.Driver != "" {
 		return nil, fmt.Errorf("%s: there is no driver %q; write %[1]s://, or give an open *sql.DB to mysql.OpenDB", d.Name(), u.Driver)
 	}
@@ -31,6 +36,9 @@ func (d Dialect) Connector(u *backend.URL) (backend.Connector, error) {
 	c := &connector{timeout: hosts[0].Timeout}
 	for _, cfg := range hosts {
 		cfg.DialFunc = dial
+		if err := cfg.Apply(changeLogin(before)); err != nil {
+			return nil, fmt.Errorf("%s: %w", d.Name(), err)
+		}
 		one, err := newHost(cfg)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", d.Name(), err)
@@ -39,6 +47,25 @@ func (d Dialect) Connector(u *backend.URL) (backend.Connector, error) {
 	}
 	own := ownDriver{sqlDriver: newSQLDriver(o), killer: killer{grace: o.cancelTimeout}}
 	return sqlbackend.New(own, c), nil
+}
+
+// changeLogin has before change each login, if it isn't nil.
+func changeLogin(before func(context.Context, *backend.Login) error) mysql.Option {
+	if before == nil {
+		return func(*mysql.Config) error { return nil }
+	}
+	return mysql.BeforeConnect(func(ctx context.Context, c *mysql.Config) error {
+		host, port, err := net.SplitHostPort(c.Addr)
+		if err != nil { // a socket
+			host, port = c.Addr, ""
+		}
+		login := backend.Login{Host: host, Port: port, User: c.User, Password: c.Passwd, Database: c.DBName}
+		if err := before(ctx, &login); err != nil {
+			return err
+		}
+		c.User, c.Passwd, c.DBName = login.User, login.Password, login.Database
+		return nil
+	})
 }
 
 // ConnectorDB uses an open database.

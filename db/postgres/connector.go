@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,9 +26,24 @@ const maxParams = 65535
 
 // Connector opens connections to the servers that the URL names.
 func (d Dialect) Connector(u *backend.URL) (backend.Connector, error) {
+	return d.ConnectorBefore(u, nil)
+}
+
+// ConnectorBefore is Connector with a function that may change each login, if it isn't nil.
+func (d Dialect) ConnectorBefore(u *backend.URL, before func(context.Context, *backend.Login) error) (backend.Connector, error) {
 	config, err := configure(d, u)
 	if err != nil {
 		return nil, err
+	}
+	if before != nil {
+		config.BeforeConnect = func(ctx context.Context, c *pgx.ConnConfig) error {
+			login := backend.Login{Host: c.Host, Port: strconv.Itoa(int(c.Port)), User: c.User, Password: c.Password, Database: c.Database}
+			if err := before(ctx, &login); err != nil {
+				return err
+			}
+			c.User, c.Password, c.Database = login.User, login.Password, login.Database
+			return nil
+		}
 	}
 	pool, err := pg.OpenConfig(config)
 	if err != nil {
@@ -53,6 +69,7 @@ type connector struct {
 var (
 	_ backend.LaneCounter = (*connector)(nil)
 	_ backend.Exposer     = (*connector)(nil)
+	_ backend.Renewer     = (*connector)(nil)
 )
 
 func (c *connector) Limits() backend.Limits { return backend.Limits{MaxParams: maxParams} }
@@ -106,6 +123,9 @@ func (c *connector) Lanes() backend.Lanes {
 	}
 	return all
 }
+
+// Renew has the lanes replaced, and those of the Reader.
+func (c *connector) Renew() { c.pool.Reset() }
 
 // Finish begins to close the pool. That goes on when ctx has ended, until the last
 // session is back: who uses one isn't disturbed.

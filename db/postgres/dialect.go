@@ -15,7 +15,11 @@ import (
 // and as "postgresql": the two names mean the same.
 type Dialect struct{ name string }
 
-var _ backend.SQLDialect = Dialect{}
+var (
+	_ backend.SQLDialect    = Dialect{}
+	_ backend.Authenticator = Dialect{}
+	_ backend.OptionKnower  = Dialect{}
+)
 
 func init() {
 	backend.Register(Dialect{})

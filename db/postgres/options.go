@@ -13,7 +13,7 @@ import (
 // options are those of the URL that go to package pg: its own, those of libpq, and
 // settings of the server that each connection begins with.
 var options = []string{
-	"pool_lanes", "pool_reader_lanes", "reader_group", "pool_queue",
+	"pool_lanes", "pool_min_lanes", "pool_reader_lanes", "reader_group", "pool_queue",
 	"cancel_timeout", "pipeline", "pipeline_depth", "result_limit", "statement_cache_capacity", "default_query_exec_mode",
 
 	"host", "port", "user", "password", "dbname", "passfile", "service", "servicefile", "connect_timeout", "target_session_attrs",
@@ -26,6 +26,9 @@ var options = []string{
 	"work_mem", "jit", "plan_cache_mode",
 }
 
+// upkeep are options of package db that hold for lanes as well.
+var upkeep = []string{"pool_max_conn_lifetime", "pool_max_conn_lifetime_jitter", "pool_max_conn_idle_time", "pool_health_check_period"}
+
 // Options returns the names of the URL's options.
 func (Dialect) Options() []string { return slices.Clone(options) }
 
@@ -33,14 +36,9 @@ func (Dialect) Options() []string { return slices.Clone(options) }
 var advice = map[string]string{
 	"pool_max_conns": "it is pgxpool's: write pool_size and max_overflow for the connections of Conns and transactions, " +
 		"and pool_lanes for those that carry the Engine's own statements",
-	"pool_sessions":                 "it is package pg's: write pool_size and max_overflow",
-	"pool_min_conns":                "it is pgxpool's: leave it out, connections are opened as they are needed",
-	"pool_min_idle_conns":           "it is pgxpool's: write pool_size, which is how many connections are kept",
-	"pool_max_conn_lifetime":        "it is pgxpool's: write max_lifetime",
-	"pool_max_conn_lifetime_jitter": "it is pgxpool's: leave it out",
-	"pool_max_conn_idle_time":       "it is pgxpool's: leave it out, connections beyond pool_size are closed when they come back",
-	"pool_health_check_period":      "it is pgxpool's: write pre_ping",
-	"pool_ping_timeout":             "it is pgxpool's: write pre_ping",
+	"pool_sessions":     "it is package pg's: write pool_size and max_overflow",
+	"pool_min_sessions": "it is package pg's: write pool_min_conns",
+	"pool_ping_timeout": "it is pgxpool's: write pre_ping",
 }
 
 // Advice says what to write in place of an option that there isn't. Any setting of the server can
@@ -52,6 +50,9 @@ func (Dialect) Advice(option string) string {
 	return "a setting of the server is written as options=-c " + option + "=…"
 }
 
+// KnowsOption reports whether the option is one of pgxpool's, or of package pg.
+func (Dialect) KnowsOption(option string) bool { return advice[option] != "" }
+
 // configure reads the URL. What is package db's is taken out.
 func configure(d Dialect, u *backend.URL) (*pg.Config, error) {
 	if u.Driver != "" {
@@ -60,7 +61,7 @@ func configure(d Dialect, u *backend.URL) (*pg.Config, error) {
 	own := *u
 	own.Dialect, own.Options = "postgres", url.Values{}
 	for name := range u.Options {
-		if slices.Contains(options, name) {
+		if slices.Contains(options, name) || slices.Contains(upkeep, name) {
 			own.Options.Set(name, u.Option(name))
 		}
 	}

@@ -13,9 +13,8 @@ import (
 
 func TestOptionsOfOthersAreRefusedWithAdvice(t *testing.T) {
 	for option, advice := range map[string]string{
-		"pool_max_conns": "write pool_size", "pool_sessions": "write pool_size", "pool_min_conns": "leave it out", "pool_min_idle_conns": "write pool_size",
-		"pool_max_conn_lifetime": "write max_lifetime", "pool_max_conn_lifetime_jitter": "leave it out", "pool_max_conn_idle_time": "leave it out",
-		"pool_health_check_period": "write pre_ping", "pool_lane": "is pool_lanes meant", "pool_sise": "is pool_size meant", "geqo": "options=-c geqo=",
+		"pool_max_conns": "write pool_size", "pool_sessions": "write pool_size", "pool_min_sessions": "write pool_min_conns",
+		"pool_ping_timeout": "write pre_ping", "pool_lane": "is pool_lanes meant", "pool_sise": "is pool_size meant", "geqo": "options=-c geqo=",
 	} {
 		_, err := db.Open(context.Background(), "postgres://u@localhost/d?"+option+"=1")
 		require.ErrorIs(t, err, db.ErrUnknownOption, option)

@@ -1,6 +1,7 @@
 package turns
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/seed1239206e/repaint/db/backend"
@@ -10,8 +11,8 @@ import (
 type Conn struct {
 	Session    backend.Session
 	ID         int64     // connections of a pool count from 1
-	made       time.Time // zero unless it is asked for
-	used       time.Time // when it came back last; likewise
+	expires    time.Time // when it is to be replaced; zero is never
+	used       time.Time // when it came back last; zero unless it is asked for
 	generation uint64
 	raw        bool // it isn't set up yet, see makeReady
 	Dirty      bool // it may have settings or temporary objects of its last user
@@ -19,6 +20,19 @@ type Conn struct {
 	Lent       bool // its user had it for its own, from Connect to Close
 	Bad        bool // it is lost, or its state isn't known
 	Spent      bool // it is to be replaced all the same
+
+	// Last reports that it was the last one that could be had when it was given out.
+	Last bool
+	// Taken says where its user took it, if that was noted.
+	Taken atomic.Pointer[Taking]
+}
+
+// A Taking is where and when a connection was taken: return addresses, as runtime.CallersFrames takes
+// them.
+type Taking struct {
+	Since time.Time
+	PCs   [8]uintptr
+	N     int
 }
 
 // IsQuiet reports, after a call that was left by a panic, runtime.Goexit or a kill, whether the

@@ -3,10 +3,13 @@ package turns
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"time"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/internal/explore"
 	"github.com/seed1239206e/repaint/loop"
 )
@@ -28,8 +31,10 @@ type dialing struct {
 	p      *Pool
 	old    *Conn // is closed before; nil if there is none
 	c      *Conn
+	prompt bool // it isn't put off by a pause
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	began  time.Time // when it was tried, after a pause
 
 	// guarded by p.mu
 	state dialState
@@ -102,6 +107,7 @@ func (d *dialing) start(ctx context.Context) *loop.Future[struct{}] {
 		go promise.Complete(d.run)
 		return promise.Future()
 	}
+	d.prompt = true
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -127,7 +133,7 @@ func (d *dialing) run() (struct{}, error) {
 	if d.old != nil {
 		p.end(d.ctx, d.old)
 	}
-	session, err := p.Connect(d.ctx)
+	session, err := d.connect()
 	d.c.Session = session
 	if closed := p.Closed(); closed != nil {
 		if err == nil {
@@ -144,12 +150,37 @@ func (d *dialing) run() (struct{}, error) {
 	return struct{}{}, nil
 }
 
+// connect makes the connection, after a pause if the attempts before have failed.
+func (d *dialing) connect() (backend.Session, error) {
+	p, ctx := d.p, d.ctx
+	if !d.prompt {
+		p.mu.Lock()
+		wait := p.pauses.wait()
+		p.mu.Unlock()
+		if err := pause(ctx, wait); err != nil {
+			return nil, err
+		}
+	}
+	d.began = time.Now()
+	if p.Dial <= 0 {
+		return p.Connect(ctx)
+	}
+	ctx, done := context.WithTimeout(ctx, p.Dial)
+	defer done()
+	session, err := p.Connect(ctx)
+	if err != nil && ctx.Err() != nil && d.ctx.Err() == nil {
+		err = fmt.Errorf("it took longer than connect_timeout=%v: %w", p.Dial, errors.Join(context.DeadlineExceeded, err))
+	}
+	return session, err
+}
+
 // fail gives up the place.
 func (d *dialing) fail(err error) {
 	d.p.mu.Lock()
 	d.end(dialFailed)
 	d.err = err
 	d.p.failures++
+	d.p.pauses.failed(d.began, err)
 	d.p.handOn(nil)
 }
 
@@ -157,10 +188,12 @@ func (d *dialing) fail(err error) {
 func (d *dialing) finish() {
 	p := d.p
 	if p.Lifetime > 0 {
-		d.c.made = time.Now()
+		d.c.expires = time.Now().Add(p.Lifetime + rand.N(p.Jitter+1))
 	}
 	p.mu.Lock()
 	p.connects++
+	p.pauses.ended()
+	p.all[d.c] = struct{}{}
 	if !d.end(dialMade) {
 		p.mu.Unlock()
 		return
@@ -171,7 +204,7 @@ func (d *dialing) finish() {
 		p.end(d.ctx, d.c)
 		return
 	}
-	if p.Ping >= 0 {
+	if p.watchesIdle() {
 		d.c.used = time.Now()
 	}
 	p.handOn(d.c)
@@ -199,10 +232,18 @@ func (d *dialing) leave(why error) (*Conn, error) {
 	case dialFailed:
 		return nil, d.err
 	}
+	d.orphan()
+	if last := d.p.pauses.why; last != nil && why != nil {
+		why = fmt.Errorf("%w; the last attempt to connect: %w", why, last)
+	}
+	return nil, why
+}
+
+// orphan makes the dialing one that has no caller. The lock is held.
+func (d *dialing) orphan() {
 	d.state = dialOrphaned
 	d.p.orphans++
 	d.limit = time.AfterFunc(OrphanTime, func() { d.cancel(errOrphan) })
-	return nil, why
 }
 
 // makeReady has a new connection set up, see PoolConfig.SetUp. If that fails, the place is given up.

@@ -22,7 +22,9 @@ type Pool struct {
 	// being made or closed; it is never above Max. While a caller waits, idle is empty.
 	idle       []*Conn // the last one returned is the first one used
 	places     int
-	orphans    int    // of the places: connections being made for no caller, see dialing
+	orphans    int                // of the places: connections being made for no caller, see dialing
+	all        map[*Conn]struct{} // those that are open
+	pauses     pauses
 	generation uint64 // connections of earlier ones are replaced
 	closed     error
 	drained    *loop.Promise[struct{}] // after Close: no place is in use any more
@@ -32,6 +34,8 @@ type Pool struct {
 	connects  int64
 	failures  int64
 	discarded int64
+	outlived  int64 // connections closed at the end of their lifetime
+	unused    int64 // connections closed since they were idle for long
 }
 
 // PoolConfig is what a Pool is made of. Its functions are called without a lock, but for TimedOut.
@@ -40,7 +44,13 @@ type PoolConfig struct {
 	Max      int           // places
 	Timeout  time.Duration // the longest wait; 0 is for ever
 	Lifetime time.Duration // a connection older than this is replaced; 0 is never
+	Jitter   time.Duration // up to this is added to each one's lifetime
+	IdleTime time.Duration // one that was idle for this long is closed; 0 is never
+	Health   time.Duration // how often idle ones are asked whether they are well; 0 is never
+	Min      int           // connections that there are at least; at most Size
+	MinIdle  int           // of them, those that nobody uses; at most Size
 	Cleanup  time.Duration // for closing a connection, resetting or asking it; 0 is no limit
+	Dial     time.Duration // for making a connection; 0 is no limit
 	Ping     time.Duration // one that was idle for this long is asked whether it is well; negative is never
 
 	Connect func(ctx context.Context) (backend.Session, error)
@@ -50,14 +60,15 @@ type PoolConfig struct {
 	Given, Back func(ctx context.Context, c *Conn)
 	// Unreachable wraps the error of a caller that gets no connection.
 	Unreachable func(ctx context.Context, err error) error
-	// TimedOut returns the error of a caller that has waited too long: for one of so many connections,
-	// and with how many others. It is called with the lock.
-	TimedOut func(places, waiting int) error
+	// TimedOut returns the error of a caller that has waited too long, and GaveUp that of a caller
+	// whose context has ended while it waited. They are called with the lock.
+	TimedOut func(x Exhausted) error
+	GaveUp   func(x Exhausted, why error) error
 }
 
 // NewPool returns a Pool without a connection.
 func NewPool(conf PoolConfig) *Pool {
-	p := &Pool{PoolConfig: conf, queue: queue{timeout: conf.Timeout}}
+	p := &Pool{PoolConfig: conf, queue: queue{timeout: conf.Timeout}, all: map[*Conn]struct{}{}}
 	p.dials, p.stopDials = context.WithCancelCause(context.Background())
 	return p
 }
@@ -75,7 +86,7 @@ func (p *Pool) Acquire(ctx context.Context) (*Conn, error) {
 		p.join(p, w)
 		p.mu.Unlock()
 		if err := p.wait(ctx, p, w); err != nil {
-			return nil, err
+			return nil, p.inVain(ctx, err)
 		}
 		return p.fresh(ctx, w.conn)
 	}
@@ -120,6 +131,7 @@ func (p *Pool) fresh(ctx context.Context, c *Conn) (*Conn, error) {
 	p.mu.Lock()
 	p.acquired++
 	usable := c != nil && !p.isStale(c)
+	last := len(p.idle) == 0 && p.places >= p.Max
 	p.mu.Unlock()
 	if usable && p.isIdleLong(c) && !p.answers(ctx, c) {
 		if err := loop.ContextError(ctx); err != nil {
@@ -136,6 +148,7 @@ func (p *Pool) fresh(ctx context.Context, c *Conn) (*Conn, error) {
 			return nil, err
 		}
 	}
+	c.Last = last
 	if c.raw {
 		if err := p.makeReady(ctx, c); err != nil {
 			return nil, err
@@ -221,8 +234,11 @@ func (p *Pool) Release(ctx context.Context, c *Conn) {
 
 // putBack makes a connection the next user's, or closes it.
 func (p *Pool) putBack(ctx context.Context, c *Conn) {
-	if p.Ping >= 0 {
+	if p.watchesIdle() {
 		c.used = time.Now()
+	}
+	if c.Taken.Load() != nil {
+		c.Taken.Store(nil)
 	}
 	p.mu.Lock()
 	if c.Bad {
@@ -290,6 +306,12 @@ func (p *Pool) Abandon(c *Conn, then func()) {
 
 // end closes a connection. Its place stays in use.
 func (p *Pool) end(ctx context.Context, c *Conn) {
+	p.mu.Lock()
+	delete(p.all, c)
+	if p.hasExpired(c) {
+		p.outlived++
+	}
+	p.mu.Unlock()
 	ctx, done := backend.Ending(ctx, p.Cleanup)
 	defer done()
 	// The error is of no use: the connection is gone either way.
@@ -337,7 +359,7 @@ func (p *Pool) handOn(c *Conn) {
 
 func (p *Pool) takeBack(w *waiter) { p.handOn(w.conn) }
 
-func (p *Pool) timedOut() error { return p.TimedOut(p.places, p.length) }
+func (p *Pool) timedOut() error { return p.TimedOut(p.exhausted()) }
 
 // Invalidate makes every connection that exists now be replaced before its next
 // use: one of them was found dead, so the others probably are.
@@ -347,9 +369,12 @@ func (p *Pool) Invalidate() {
 	p.mu.Unlock()
 }
 
-func (p *Pool) isStale(c *Conn) bool {
-	return c.generation != p.generation || p.Lifetime > 0 && time.Since(c.made) > p.Lifetime
-}
+func (p *Pool) isStale(c *Conn) bool { return c.generation != p.generation || p.hasExpired(c) }
+
+func (p *Pool) hasExpired(c *Conn) bool { return !c.expires.IsZero() && time.Now().After(c.expires) }
+
+// watchesIdle reports whether it matters since when a connection is idle.
+func (p *Pool) watchesIdle() bool { return p.Ping >= 0 || p.IdleTime > 0 || p.Health > 0 }
 
 // Closed returns why there are no connections any more.
 func (p *Pool) Closed() error {

@@ -10,6 +10,7 @@ type Stats struct {
 	Acquired, Waits, Timeouts          int64
 	WaitTime                           time.Duration
 	Connects, ConnectErrors, Discarded int64
+	LifetimeClosed, IdleClosed         int64
 }
 
 // Stats returns a snapshot.
@@ -25,6 +26,7 @@ func (p *Pool) Stats() Stats {
 	s.Connects = p.connects
 	s.ConnectErrors = p.failures
 	s.Discarded = p.discarded
+	s.LifetimeClosed, s.IdleClosed = p.outlived, p.unused
 	return s
 }
 

@@ -92,6 +92,22 @@ func (t *Turns) Close(ctx, ending context.Context, why error) (out int) {
 	return out
 }
 
+// StartUpkeep starts that of the pools.
+func (t *Turns) StartUpkeep() {
+	t.Pool.StartUpkeep()
+	if t.Writers != t.Pool {
+		t.Writers.StartUpkeep()
+	}
+}
+
+// Reset has every connection replaced: those in use when they come back, the others now.
+func (t *Turns) Reset() {
+	t.Pool.Reset()
+	if t.Writers != t.Pool {
+		t.Writers.Reset()
+	}
+}
+
 // Invalidate has every connection that exists now replaced before its next use.
 func (t *Turns) Invalidate() {
 	t.Pool.Invalidate()

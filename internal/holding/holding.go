@@ -1,0 +1,61 @@
+// Package holding tells where connections were taken that callers wait for in vain.
+package holding
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// One is a connection that has a user.
+type One struct {
+	Place string // file:line
+	Since time.Time
+}
+
+// mostPlaces is how many places a text names.
+const mostPlaces = 5
+
+// Every is how many connections are taken until one is noted, outside of debug mode. The one that
+// leaves no other free is noted in any case.
+const Every = 8
+
+// Text says where connections were taken, to follow "are in use". known reports whether those are
+// all, or a sample.
+func Text(holders []One, known bool) string {
+	slices.SortStableFunc(holders, func(a, b One) int { return a.Since.Compare(b.Since) })
+	switch {
+	case known && len(holders) > 0:
+		return ", taken " + places(holders)
+	case len(holders) > 0:
+		return " (REPAINT_DEBUG=1 shows where they were taken), some of them " + places(holders)
+	}
+	return " (REPAINT_DEBUG=1 shows where they were taken)"
+}
+
+// places names each place once, with the oldest connection that was taken there.
+func places(holders []One) string {
+	var each []string
+	count := map[string]int{}
+	for _, h := range holders {
+		count[h.Place]++
+	}
+	for _, h := range holders {
+		n := count[h.Place]
+		if n == 0 {
+			continue // it was named with an older one
+		}
+		delete(count, h.Place)
+		if len(each) == mostPlaces {
+			each = append(each, "and elsewhere")
+			break
+		}
+		text := fmt.Sprintf("at %s %v ago", h.Place, time.Since(h.Since).Round(time.Millisecond))
+		if n > 1 {
+			text += fmt.Sprintf(" (the oldest of %d)", n)
+		}
+		each = append(each, text)
+	}
+	return strings.Join(each, ", ")
+}

@@ -35,6 +35,7 @@ import (
 type User struct { ID int; Name string }
 
 func transfer(ctx context.Context, tx *db.Tx) error  { return nil }
+func newToken(ctx context.Context) (string, error) { return "", nil }
 func reconcile(ctx context.Context, err error) error { return err }
 
 func snippet(ctx context.Context, engine *db.Engine, url string, users []User) error {

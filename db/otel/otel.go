@@ -1,0 +1,164 @@
+// Package otel has an Engine of package db record traces and metrics with OpenTelemetry, by its
+// semantic conventions for databases.
+//
+//	watch, err := otel.New("postgres")
+//	engine, err := db.Open(ctx, url, watch.Option())
+//	...
+//	stop, err := watch.Pool(engine, "main")
+//
+// Each statement is a span, a child of its caller's, with db.system.name, db.query.text,
+// db.operation.name, db.collection.name where the text shows it, and after a failure error.type. Its
+// duration goes into the histogram db.client.operation.duration, in seconds. The text is what the
+// caller wrote, with its parameters as :name; literals in it are replaced by ?, since they may be
+// values. Parameters are never recorded.
+//
+// The figures of the pool are
+//
+//	db.client.connection.count             {connection}  by db.client.connection.state: idle or used
+//	db.client.connection.max               {connection}  PoolSize and MaxOverflow together
+//	db.client.connection.pending_requests  {request}     callers that wait for a connection
+//	db.client.connection.timeouts          {timeout}     callers that gave up after PoolTimeout
+//	repaint.db.connection.waits            {request}     callers that had to wait
+//	repaint.db.connection.wait_time        s             for which they waited, all together
+//	repaint.db.connection.opened           {connection}
+//	repaint.db.connection.errors           {error}       connections that couldn't be made
+//	repaint.db.connection.closed           {connection}  by reason: broken, lifetime or idle
+//	repaint.db.lane.count                  {connection}  that carry single statements; PostgreSQL only
+//	repaint.db.lane.pending_requests       {request}     statements that wait for one
+//
+// Prometheus reads them by way of OpenTelemetry's exporter for it. A log of statements in package slog
+// is db.Log, which needs nothing of this package.
+package otel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	otelapi "go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/seed1239206e/repaint/db"
+)
+
+const scope = "github.com/seed1239206e/repaint/db/otel"
+
+// A Watch records what Engines do.
+type Watch struct {
+	system   string
+	tracer   trace.Tracer
+	meter    metric.Meter
+	duration metric.Float64Histogram
+}
+
+// Option sets something of a [Watch].
+type Option func(*config)
+
+type config struct {
+	traces  trace.TracerProvider
+	metrics metric.MeterProvider
+}
+
+// Traces sets where spans go; the default is OpenTelemetry's global provider.
+func Traces(p trace.TracerProvider) Option { return func(c *config) { c.traces = p } }
+
+// Metrics sets where figures go; the default is OpenTelemetry's global provider.
+func Metrics(p metric.MeterProvider) Option { return func(c *config) { c.metrics = p } }
+
+// New returns a Watch for Engines of one database. dialect is the name of the dialect, as in its URL.
+func New(dialect string, opts ...Option) (*Watch, error) {
+	c := config{traces: otelapi.GetTracerProvider(), metrics: otelapi.GetMeterProvider()}
+	for _, set := range opts {
+		set(&c)
+	}
+	w := &Watch{system: systemOf(dialect), tracer: c.traces.Tracer(scope), meter: c.metrics.Meter(scope)}
+	var err error
+	w.duration, err = w.meter.Float64Histogram("db.client.operation.duration", metric.WithUnit("s"),
+		metric.WithDescription("How long statements took, waiting for a connection included"),
+		metric.WithExplicitBucketBoundaries(.001, .005, .01, .05, .1, .5, 1, 5, 10))
+	if err != nil {
+		return nil, fmt.Errorf("otel: the histogram of durations: %w", err)
+	}
+	return w, nil
+}
+
+// systemOf returns the convention's name for a dialect.
+func systemOf(dialect string) string {
+	switch dialect {
+	case "postgres", "postgresql":
+		return "postgresql"
+	}
+	return dialect // sqlite, mysql and mariadb are named alike
+}
+
+// Option is what an Engine is opened with, to be recorded.
+func (w *Watch) Option() db.Option {
+	return db.OnEvents(db.Events{BeforeExecute: w.before, AfterExecute: w.after})
+}
+
+// kept is what a Watch keeps of an Execution while it runs.
+type kept struct {
+	span  trace.Span
+	attrs []attribute.KeyValue
+	other any // what was in Execution.Data before
+}
+
+func (w *Watch) before(ctx context.Context, x *db.Execution) error {
+	q := read(w.system, x.Statement)
+	attrs := []attribute.KeyValue{attribute.String("db.system.name", w.system)}
+	name := w.system
+	if q.operation != "" {
+		attrs = append(attrs, attribute.String("db.operation.name", q.operation))
+		name = q.operation
+	}
+	if q.collection != "" {
+		attrs = append(attrs, attribute.String("db.collection.name", q.collection))
+		name += " " + q.collection
+	}
+	_, span := w.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient),
+		trace.WithAttributes(attrs...), trace.WithAttributes(attribute.String("db.query.text", q.text)))
+	x.Data = &kept{span, attrs, x.Data}
+	return nil
+}
+
+func (w *Watch) after(ctx context.Context, x *db.Execution) {
+	k, ok := x.Data.(*kept)
+	if !ok {
+		return
+	}
+	x.Data = k.other
+	attrs := k.attrs
+	if x.Err != nil {
+		kind := attribute.String("error.type", errorType(x.Err))
+		attrs = append(attrs, kind)
+		k.span.SetAttributes(kind)
+		var known *db.Error
+		if errors.As(x.Err, &known) && known.Code != "" {
+			k.span.SetAttributes(attribute.String("db.response.status_code", known.Code))
+		}
+		k.span.SetStatus(codes.Error, kind.Value.AsString()) // the text of the error has the statement with its literals
+	} else if x.Rows > 0 {
+		k.span.SetAttributes(attribute.Int("db.response.returned_rows", x.Rows))
+	}
+	k.span.End()
+	w.duration.Record(ctx, x.Duration.Seconds(), metric.WithAttributes(attrs...))
+}
+
+// errorType is the code of the database, or the kind of the error.
+func errorType(err error) string {
+	var known *db.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	case errors.Is(err, db.ErrTimeout):
+		return "timeout"
+	case errors.As(err, &known) && known.Code != "":
+		return known.Code
+	case errors.Is(err, db.ErrDisconnected):
+		return "disconnected"
+	}
+	return "_OTHER"
+}

@@ -40,6 +40,7 @@ type StubbornError struct {
 	Tasks []string      // the functions that still run
 }
 
+// Error names what hasn't ended.
 func (e *StubbornError) Error() string {
 	return fmt.Sprintf("%v: a group has been waiting for %v:\n\t%s", ErrNotJoined, e.For, strings.Join(e.Tasks, "\n\t"))
 }
@@ -68,6 +69,7 @@ type DeadlockError struct {
 	Waiting []string
 }
 
+// Error says what each task waits for, in several lines.
 func (e *DeadlockError) Error() string {
 	text := loop.ErrDeadlock.Error()
 	for _, w := range e.Waiting {

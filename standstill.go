@@ -19,6 +19,7 @@ type StandstillError struct {
 	Waiting []string
 }
 
+// Error says for how long nothing has gone on, and what each task waits for.
 func (e *StandstillError) Error() string {
 	return fmt.Sprintf("repaint: nothing in the loop has been able to go on for %v, and only the end of a context can change that:\n\t%s",
 		e.For, strings.Join(e.Waiting, "\n\t"))

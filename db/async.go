@@ -11,6 +11,8 @@ import (
 // AsyncEngine is the red face of an Engine: each method returns at once, with a future. The blue
 // method runs as a task in a loop, and elsewhere in a goroutine of its own. Cancelling the future
 // cancels the call.
+//
+// Any number of goroutines, loops and tasks can use it.
 type AsyncEngine struct{ e *Engine }
 
 // Async returns the Engine's red face.
@@ -129,6 +131,8 @@ func (a AsyncEngine) Close(ctx context.Context) *loop.Future[struct{}] {
 }
 
 // AsyncConn is the red face of a Conn, see [AsyncEngine].
+//
+// One task at a time can use it, as the Conn.
 type AsyncConn struct{ c *Conn }
 
 // Sync returns the blue Conn.
@@ -225,6 +229,8 @@ func (a AsyncTx) Rollback(ctx context.Context) *loop.Future[struct{}] {
 
 // AsyncRows are streamed rows whose next one is a future. What has come is read
 // from the blue Rows, which does no I/O.
+//
+// One task at a time can use them.
 type AsyncRows struct{ r *Rows }
 
 // Sync returns the blue Rows, for Scan and the like.

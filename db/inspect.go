@@ -22,6 +22,8 @@ type (
 // Inspector tells what there is in a database: schemas, tables and views. It asks the database anew
 // each time. Where a method takes a schema, "" is the default one. A schema is what the database calls
 // so on PostgreSQL, a database on MySQL and MariaDB, and an attached database on SQLite.
+//
+// It can be used as its Querier can: of an Engine by any number of goroutines at once.
 type Inspector struct{ q Querier }
 
 // Inspect returns an Inspector that asks through q: an Engine, or a Conn or Tx that sees what is there

@@ -17,6 +17,8 @@ import (
 //
 // It is a [Querier], so [All], [One] and the like, and the functions of a coop.Loader, can use it.
 // Its transactions only read, too.
+//
+// Any number of goroutines and tasks can use it at once.
 type Reader struct {
 	e    *Engine
 	conf connConfig

@@ -48,6 +48,7 @@ type FamilyError struct {
 	Closed     bool // the family was closed by its root
 }
 
+// Error says what was attempted on a greenlet of another family.
 func (e *FamilyError) Error() string {
 	if e.Closed {
 		return fmt.Sprintf("greenlet: cannot %s %s, which belongs to %s, from %s: the family is closed, and isn't the caller's",

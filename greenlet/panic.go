@@ -32,6 +32,7 @@ type Traceback struct {
 	Again bool
 }
 
+// Error has the panic's value and its stack.
 func (e *PanicError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "panic in %s: %v\n\n%s", e.Greenlet, e.Value, e.Stack)

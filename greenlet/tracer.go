@@ -18,6 +18,7 @@ const (
 	Thrown
 )
 
+// String returns the event's name: switch, or throw.
 func (e Event) String() string {
 	if e == Switched {
 		return "switch"

@@ -78,6 +78,7 @@ type HeldError struct {
 	Stack  string // the stack of the goroutine that has control, in the form of runtime.Stack
 }
 
+// Error says for how long the loop has been held up, and by what.
 func (e *HeldError) Error() string {
 	holder := e.Holder
 	if holder == "" {

@@ -35,6 +35,7 @@ type PanicError struct {
 	Stack []byte // the stack at that moment, in the form of debug.Stack
 }
 
+// Error has the panic's value and its stack.
 func (e *PanicError) Error() string {
 	return fmt.Sprintf("panic: %v\n\n%s", e.Value, e.Stack)
 }

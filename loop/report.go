@@ -49,10 +49,12 @@ type UnobservedError struct {
 	reported atomic.Bool
 }
 
+// Error says what has failed, and how.
 func (e *UnobservedError) Error() string {
 	return fmt.Sprintf("loop: %s failed, and nothing has looked at its error: %v", e.What, e.Err)
 }
 
+// Unwrap returns the failure.
 func (e *UnobservedError) Unwrap() error { return e.Err }
 
 // unobserved returns the report of a failure that no code looks at, or nil if it needs none. The

@@ -388,6 +388,7 @@ type StoppedClockError struct {
 	Waiting []string
 }
 
+// Error says for how long the clock has stood still, and what is waited for.
 func (e *StoppedClockError) Error() string {
 	text := fmt.Sprintf("loop: the virtual clock has stood still for %v, %v before its next timer, because what was asked for outside of the loop isn't answered: if that waits for something that a task will do later on this clock, neither can go on",
 		e.For.Round(time.Millisecond), e.Next.Sub(e.At))

@@ -49,6 +49,7 @@ type ConnectError struct {
 	limit time.Duration
 }
 
+// Error says which address was tried, and how far that came. It has no password.
 func (e *ConnectError) Error() string {
 	to := e.Host
 	if e.Database != "" {

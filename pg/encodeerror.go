@@ -23,6 +23,7 @@ type EncodeError struct {
 	Err        error
 }
 
+// Error names the argument by its placeholder, without its value.
 func (e *EncodeError) Error() string { return fmt.Sprintf("argument $%d: %v", e.Arg+1, e.Err) }
 
 // Unwrap returns why.

@@ -87,6 +87,7 @@ const (
 	StageWrite   Stage = "writing what came of"
 )
 
+// Error says at which stage the statement has failed, and quotes its text, shortened.
 func (e *StatementError) Error() string {
 	var b strings.Builder
 	b.WriteString("pg: ")
@@ -135,6 +136,7 @@ type LostError struct {
 	Err        error // why: an error of the network, or the server's last words as *pgconn.PgError
 }
 
+// Error says whether the statement may have been applied.
 func (e *LostError) Error() string {
 	fate := "the statement had no effect"
 	switch {
@@ -159,6 +161,7 @@ type BatchError struct {
 	Err   error
 }
 
+// Error says which statement of the batch has failed, and how.
 func (e *BatchError) Error() string {
 	if e.Count == 1 {
 		return e.Err.Error()

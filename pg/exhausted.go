@@ -30,6 +30,7 @@ type Holder struct {
 	Since time.Time
 }
 
+// Error says how many sessions are in use, and which option to raise.
 func (e *ExhaustedError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "pg: %d of %d sessions are in use%s", e.InUse, e.Most, held(e.Holders))

@@ -36,6 +36,7 @@ func (e *ArgumentError) Redacted() string {
 	return redact.Message{Text: e.Err.Error(), SQL: []string{e.Where()}, Values: []any{e.Value}}.String()
 }
 
+// Error says which argument it is about, without its value.
 func (e *ArgumentError) Error() string { return "db: " + e.Where() + ": " + e.Redacted() }
 
 // GoString keeps the value out of %#v.

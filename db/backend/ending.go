@@ -61,6 +61,7 @@ func isEnding(ctx context.Context) bool {
 // LateError is the cause of the context of an [Ending], or a commit, that has taken too long.
 type LateError struct{ Limit time.Duration }
 
+// Error says how long the database has had.
 func (e *LateError) Error() string {
 	return fmt.Sprintf("the database has not answered within %v, and the connection was closed", e.Limit)
 }

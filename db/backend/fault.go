@@ -32,6 +32,7 @@ type ConditionError struct {
 	Err       error
 }
 
+// Error is that of Err.
 func (e *ConditionError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the condition and what there is to say about it.

@@ -5,7 +5,7 @@ import "github.com/seed1239206e/repaint/sqltext"
 // verdict is what a text's statements do, taken together.
 type verdict struct {
 	effects    sqltext.Effects
-	statements int32
+	statements int
 	cause      string // what makes the gravest of them so
 }
 

@@ -86,7 +86,7 @@ type segment struct {
 	then    func()
 
 	oneStep  [1]step // for steps
-	smallOut [96]byte
+	smallOut [88]byte
 }
 
 type segmentState uint8

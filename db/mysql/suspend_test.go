@@ -160,6 +160,44 @@ func TestAGreenletKilledInADriversCallCostsItsConnection(t *testing.T) {
 	})
 }
 
+// A server goes on with a statement whose connection is closed.
+func TestTheStatementOfAKilledGreenletEndsOnTheServer(t *testing.T) {
+	leakcheck.Test(t)
+	at := testserver.MariaDB(t).Database(t)
+	limited, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	require.NoError(t, repaint.Run(limited, func(ctx context.Context) error {
+		e := dbtest.Open(t, ctx, at.URL())
+		for name, use := range map[string]func(ctx context.Context) error{
+			"engine": func(ctx context.Context) error {
+				_, err := db.Scalar[int](ctx, e, "select sleep(600)")
+				return err
+			},
+			"transaction": func(ctx context.Context) error {
+				return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
+					_, err := db.Scalar[int](ctx, tx, "select sleep(600)")
+					return err
+				})
+			},
+		} {
+			var g *greenlet.Greenlet
+			repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
+				g = greenlet.Current()
+				return 0, use(ctx)
+			})
+			whileSleeping(ctx, t, at, func() {
+				if err := g.Kill(); err != nil { // what it does in the end may take a moment
+					require.ErrorIs(t, err, greenlet.ErrSurvived)
+				}
+			})
+			for running(ctx, t, at) != "0" {
+				require.NoError(t, ctx.Err(), name)
+			}
+		}
+		return nil
+	}))
+}
+
 func TestAContextThatEndsInADriversCallKeepsTheConnection(t *testing.T) {
 	wires(t, func(t *testing.T, url string) {
 		for name, use := range uses {

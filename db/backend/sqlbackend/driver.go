@@ -161,7 +161,8 @@ type InterruptReader interface {
 type Interrupter interface {
 	InterruptReader
 	// Interrupt stops what the connection is doing. It is called on a goroutine of its own, and
-	// returns when until has ended, which the call's own end does.
+	// returns when until has ended, which the call's own end does. If the caller's greenlet is
+	// killed, the connection is closed meanwhile.
 	Interrupt(until context.Context, c *Conn)
 }
 

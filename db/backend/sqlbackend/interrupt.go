@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db/backend"
@@ -95,9 +96,14 @@ func (s *session) interruptible(ctx context.Context, fn func(ctx context.Context
 	stop := context.AfterFunc(ctx, i.run)
 	returned := false
 	defer func() {
-		if !returned && !stop() { // a panic of the driver or the dialect, or the greenlet is unwound
-			i.leave()
+		if returned { // or else it is a panic of the driver or the dialect, or the greenlet is unwound
+			return
 		}
+		if stop() {
+			i.abandon()
+			return
+		}
+		i.leave()
 	}()
 	err := fn(i.lasting)
 	returned = true
@@ -238,6 +244,21 @@ func (i *interruption) leave() {
 		i.s.left = i.done
 	}
 	i.s.status = backend.Broken
+}
+
+// unwoundTime is how long what a call has left behind is interrupted.
+const unwoundTime = 500 * time.Millisecond
+
+// abandon interrupts what is still going on for a call that was left before its context has ended: closing the
+// connection, which comes next, doesn't tell a server that is at work. Neither waits for the other.
+func (i *interruption) abandon() {
+	i.s.status = backend.Broken
+	go func() {
+		until, cancel := context.WithTimeout(i.lasting, unwoundTime)
+		defer cancel()
+		defer func() { _ = recover() }() // of the dialect: the caller has gone
+		i.s.d.Interrupt(until, &i.s.conn)
+	}()
 }
 
 // use calls fn while the connection is ours in the eyes of database/sql too.

@@ -2,6 +2,7 @@ package db
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -192,12 +193,12 @@ func configure(d Dialect, options url.Values, opts []Option) (config, error) {
 }
 
 func unknownOption(d Dialect, name string) error {
-	all := slices.Clone(d.Options())
-	for own := range ownOptions {
-		all = append(all, own)
+	all := slices.Sorted(slices.Values(d.Options())) // first, as they are what differs between databases
+	for _, own := range slices.Sorted(maps.Keys(ownOptions)) {
+		if !slices.Contains(all, own) {
+			all = append(all, own)
+		}
 	}
-	slices.Sort(all)
-	all = slices.Compact(all)
 	err := fail("open", ErrUnknownOption, "%s has no option %q; there are %s", d.Name(), name, strings.Join(all, ", "))
 	err.Dialect = d.Name()
 	if k, ok := d.(backend.OptionKnower); ok && k.KnowsOption(name) {

@@ -182,7 +182,7 @@ func (b *brood[T]) end() {
 type finishers struct {
 	mu      sync.Mutex // held for moments
 	done    []int
-	waiting *loop.Promise[struct{}] // of the one who waits for the next, if it does
+	waiting *loop.Promise[struct{}] // of the task that waits for the next, if one does
 }
 
 func (s *finishers) add(i int) {

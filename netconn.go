@@ -207,18 +207,18 @@ func PollsHere() bool {
 }
 
 // MayHold reports whether a call that is known to be short can be made on the spot here, in a loop,
-// instead of by [Block]: which of the two it is changes when other tasks run, so it may depend on how
-// long calls have taken only where the order of what happens isn't to be known. It may in a task, and in
-// the main function of a [Run]. It may not in a loop with a virtual clock, a seed or a chooser, nor in a
-// loop's callback, where Block fails. In a plain goroutine there is no loop to hold, and MayHold reports
-// false.
+// instead of by [Block]: which of the two it is changes when other tasks run, so it may depend on
+// how long calls have taken only where the order of what happens isn't to be known. It may in a
+// task, and in the main function of a [Run]. It may not in a loop with a virtual clock, a seed or a
+// chooser, nor in a loop's callback, where Block fails. In a plain goroutine there is no loop to
+// hold, and MayHold reports false.
 func MayHold() bool {
 	h, _ := here()
 	return h.isFree()
 }
 
-// isFree reports whether the caller can wait, in a loop that doesn't fix the order of what happens. The
-// runner may be nil.
+// isFree reports whether the caller can wait, in a loop that doesn't fix the order of what happens.
+// The runner may be nil.
 func (h *runner) isFree() bool {
 	return h != nil && (h.current != nil || !h.inCallback()) && !h.loop.Virtual() && h.loop.Chooser() == nil
 }
@@ -294,7 +294,7 @@ type half struct {
 	conn *netConn
 	op   string
 	call func(p []byte) (int, error) // the connection's own
-	once func(fd uintptr)            // makes the attempt, of which the next fields are; they belong to the one who has the half
+	once func(fd uintptr)            // makes the attempt, of which the next fields are; they belong to the caller that has the half
 
 	buf    []byte
 	n      int
@@ -304,11 +304,11 @@ type half struct {
 
 	// These are guarded by the connection's mutex.
 	busy     bool
-	loop     *loop.Loop                // in which the one who has the half waits, or has waited
+	loop     *loop.Loop                // in which the caller that has the half waits, or has waited
 	line     []*loop.Promise[struct{}] // those who wait for their turn
-	waiting  *loop.Promise[struct{}]   // the one who has the half waits for the descriptor
+	waiting  *loop.Promise[struct{}]   // the caller that has the half waits for the descriptor
 	deadline time.Time
-	alarm    *time.Timer // set while one waits who has a deadline
+	alarm    *time.Timer // set while a caller with a deadline waits
 }
 
 func (f *half) init(c *netConn, op string, call func([]byte) (int, error), once func(uintptr, []byte) (int, bool, error)) {
@@ -368,8 +368,8 @@ func (f *half) leave() {
 	next.Resolve(struct{}{})
 }
 
-// fairShare is how many bytes one direction moves before the other tasks get a turn, though it could
-// go on.
+// fairShare is how many bytes one direction moves before the other tasks get a turn, though it
+// could go on.
 const fairShare = 64 << 10
 
 // do makes attempts until one succeeds or fails, and waits in the loop between them.

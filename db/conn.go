@@ -26,7 +26,8 @@ type Conn struct {
 	p    *turns.Pool
 	conf connConfig
 	free bool // it doesn't wait at the gate, see Engine.freeToSetUp
-	// setsUp: it is Events.Connect's. Its connection belongs to the caller that connects, which also ends it.
+	// setsUp: it is Events.Connect's. Its connection belongs to the caller that connects, which
+	// also ends it.
 	setsUp bool
 	*checkout
 
@@ -386,7 +387,8 @@ func (c *Conn) start(tx *Tx, op, what string) error {
 	return nil
 }
 
-// inUse returns the error for a call while another one runs. The lock is held, or the Conn is running.
+// inUse returns the error for a call while another one runs. The lock is held, or the Conn is
+// running.
 func (c *Conn) inUse(op string) error {
 	err := fail(op, ErrInUse, "another task is using the connection: %s, called at %s; this call is at %s",
 		telling.Short(c.running, 100), c.place, here())
@@ -413,8 +415,8 @@ func (c *Conn) end(ctx context.Context, killed bool, held turns.Pass) {
 	}
 }
 
-// isQuiet tells, after a call that was left, whether the session is as the Conn believes it to be. The
-// Conn is running.
+// isQuiet tells, after a call that was left, whether the session is as the Conn believes it to be.
+// The Conn is running.
 func (c *Conn) isQuiet() bool {
 	if c.c == nil {
 		return true
@@ -451,8 +453,8 @@ func (c *Conn) finish(ctx context.Context) {
 	}
 }
 
-// takeBack ends the life of a Conn of Events.Connect. It fails if that has left something going on there:
-// then the connection can't be anybody else's.
+// takeBack ends the life of a Conn of Events.Connect. It fails if that has left something going on
+// there: then the connection can't be another caller's.
 func (c *Conn) takeBack() error {
 	c.mu.Lock()
 	running, tx := c.running, c.tx

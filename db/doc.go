@@ -56,7 +56,7 @@
 // and every Named value and map key a parameter; mistakes are errors that say
 // which name is wrong. Package sqltext tells what is a parameter; \: is a colon.
 //
-// A parameter alone in the parentheses of an IN, or behind it without any, takes a list. Nothing
+// A parameter alone in the parentheses of an IN, or after it without any, takes a list. Nothing
 // is in an empty one, not even NULL:
 //
 //	db.All[User](ctx, engine, "select * from users where id in (:ids)", db.Named("ids", ids))
@@ -113,7 +113,7 @@
 // PoolSize, MaxOverflow, PoolTimeout, MaxLifetime, PrePing and ReportLeaks are options of Open. A
 // Conn or Tx that is forgotten is found by the garbage collector.
 //
-// One task at a time uses a Conn or Tx. Who tries nevertheless gets [ErrInUse],
+// One task at a time uses a Conn or Tx. A call during another one gets [ErrInUse],
 // which names the places of both calls; the Engine can be used by all.
 //
 // [OnEvents] registers functions for what happens, [Log] writes it to a logger.
@@ -123,7 +123,8 @@
 //
 // # What it is not
 //
-// It is no ORM and builds no SQL. It knows no schemas, and retries nothing that
-// wasn't asked for. Drivers that block are called on other goroutines from a
-// loop: the loop doesn't stand still, but nothing gets faster by that.
+// It is no ORM. It builds no SQL but [UpsertText]'s, makes no schema, and retries nothing that
+// wasn't asked for. [Inspect] reads what a schema is; [Engine.SQL] is the door for libraries on
+// database/sql, ORMs among them. Drivers that block are called on other goroutines from a loop: the
+// loop doesn't stand still, but nothing gets faster by that.
 package db

@@ -15,7 +15,7 @@ import (
 // are nil it doesn't. They run where the caller is, so that in a greenlet they may
 // wait as their caller may. [OnEvents] registers them.
 type Events struct {
-	// Connect is called with a new connection before anybody else has it, to set
+	// Connect is called with a new connection before any caller has it, to set
 	// it up: what it sets stays. An error refuses the connection; so does a call, a
 	// stream or a transaction that is still going on there when it returns. After
 	// that the Conn is of no use.

@@ -60,8 +60,9 @@ func refuseLost(op string, st *statements.Statement) error {
 	return err
 }
 
-// attempt runs the statement: in a plain goroutine on the spot, if there is nothing to wait for, and in a loop,
-// too, if it is known to be short. Otherwise, on a driver that blocks, it becomes a job.
+// attempt runs the statement: in a plain goroutine on the spot, if there is nothing to wait for,
+// and in a loop, too, if it is known to be short. Otherwise, on a driver that blocks, it becomes a
+// job.
 func (e *Engine) attempt(ctx context.Context, call *call) error {
 	st := call.st
 	if err := turn(ctx, st.Text); err != nil {
@@ -106,19 +107,20 @@ func (e *Engine) offloads() bool {
 	return e.converter != nil && repaint.InGreenlet() && !explores() && !e.suspends()
 }
 
-// isShort reports whether a statement, and the begin of a transaction before it, are known to be short, so that
-// they are made on the spot in a loop.
+// isShort reports whether a statement, and the begin of a transaction before it, are known to be
+// short, so that they are made on the spot in a loop.
 func (e *Engine) isShort(st *statements.Statement, begins *TxOptions) bool {
 	return e.hasty != nil && e.hasty.Short(&st.Statement, begins)
 }
 
-// fewCalls is after how many calls on the spot, each of 50 µs at most, a loop lets others run. It is a prime
-// number, so that callers of other loops, which are counted, too, don't take the same one's turn each time.
+// fewCalls is after how many calls on the spot, each of 50 µs at most, a loop lets others run. It
+// is a prime number, so that callers of other loops, which are counted, too, don't take the same
+// one's turn each time.
 const fewCalls = 31
 
-// makeRoom lets the loop's other tasks run after a few calls on the spot. Calls that suspend their task would do
-// so each time, and a task may rely on it: one that asks the database again and again until another one has done
-// something.
+// makeRoom lets the loop's other tasks run after a few calls on the spot. Calls that suspend their
+// task would do so each time, and a task may rely on it: one that asks the database again and again
+// until another one has done something.
 func (e *Engine) makeRoom(ctx context.Context) error {
 	if e.hasty == nil || !repaint.MayHold() {
 		return nil
@@ -133,7 +135,7 @@ func (e *Engine) makeRoom(ctx context.Context) error {
 func (e *Engine) suspends() bool { return e.suspender != nil && e.suspender.Suspends() }
 
 // turn waits, in a loop that explores schedules, until the schedule comes to a statement. It comes
-// before what the statement needs is waited for: who has that holds others up.
+// before what the statement needs is waited for: a caller that has that holds others up.
 func turn(ctx context.Context, text string) error {
 	if e := explore.At(repaint.CurrentLoop); e != nil {
 		return e.Turn(ctx, text)
@@ -173,7 +175,8 @@ func (e *Engine) examine(p *turns.Pool, c *turns.Conn, err error) {
 			p.Invalidate()
 		}
 	case backend.InTx, FailedTx:
-		// Outside of a Tx there is none: someone begun it behind our back.
+		// Outside of a Tx there should be none: a statement has begun one that its text doesn't
+		// show.
 		c.Bad = true
 	}
 }

@@ -25,7 +25,7 @@ func (e *Engine) Driver() any {
 // loop that is another goroutine, so it can't wait for tasks there.
 //
 // Until fn returns the Conn can do nothing else. The connection must not be kept. Since
-// nobody knows what fn leaves behind in it, it isn't given to anybody else after the Conn.
+// what fn leaves behind in it can't be known, it isn't given to another caller after the Conn.
 // Raw returns fn's error as it is.
 func (c *Conn) Raw(ctx context.Context, fn func(ctx context.Context, conn any) error) error {
 	return c.raw(ctx, nil, fn)

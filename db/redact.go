@@ -37,7 +37,7 @@ func (c *call) discreet(ctx context.Context) context.Context {
 }
 
 // concealed stands for an error whose text may show values. errors.Is and errors.As find
-// the error, for who asks for it; nobody who only prints does.
+// the error for a program that asks for it; printing doesn't.
 type concealed struct {
 	text string
 	err  error

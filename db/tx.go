@@ -191,7 +191,7 @@ func (c *Conn) begin(ctx context.Context, parent *Tx, o TxOptions) (*Tx, error) 
 	}
 	told := false
 	defer func() {
-		if !told { // an event's function has panicked, so nobody will end the transaction
+		if !told { // an event's function has panicked, so the caller has no transaction to end
 			tx.abort(ctx)
 		}
 	}()
@@ -222,7 +222,7 @@ func (c *Conn) beginUntold(ctx context.Context, parent *Tx, o TxOptions) (tx *Tx
 }
 
 // beginRunning makes the Tx. A transaction itself only begins with its first
-// statement: until then it keeps nobody waiting.
+// statement: until then it keeps no other caller waiting.
 func (c *Conn) beginRunning(ctx context.Context, parent *Tx, o TxOptions) (*Tx, error) {
 	tx := &Tx{conn: c, parent: parent, opts: o}
 	if parent != nil {
@@ -386,7 +386,8 @@ func (c *Conn) endTx(ctx context.Context, tx *Tx, how ending) error {
 	return err
 }
 
-// endsSoon reports whether the end of the Conn's transaction is known to be short, so that it is made on the spot.
+// endsSoon reports whether the end of the Conn's transaction is known to be short, so that it is
+// made on the spot.
 func (c *Conn) endsSoon(how ending) bool {
 	s, ok := c.c.Session.(backend.HastyEnder)
 	return ok && s.EndsSoon(how == endCommit)
@@ -446,7 +447,7 @@ func (how ending) do(ctx context.Context, s backend.Session, tx *Tx) error {
 func (c *Conn) afterEnd(ctx context.Context, tx *Tx, err error) {
 	status := c.c.Session.Status()
 	if ctx.Err() != nil {
-		status = backend.Broken // the database has not answered in time, so nobody waits for it any longer
+		status = backend.Broken // the database has not answered in time, and isn't waited for any longer
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -45,13 +45,13 @@ func ReadWrite() Setting { return setting(func(o *TxOptions) { o.ReadOnly = fals
 func Deferrable() Setting { return setting(func(o *TxOptions) { o.Deferrable = true }) }
 
 // Isolation sets the isolation level. It is asked for at the beginning of each
-// transaction, so nothing of it stays in a connection that goes on to somebody else.
+// transaction, so nothing of it stays in a connection that goes on to another caller.
 func Isolation(level IsolationLevel) Setting {
 	return setting(func(o *TxOptions) { o.Isolation = level })
 }
 
-// checkIsolation refuses an isolation level that no database here has. One that isn't known would otherwise
-// become the database's default, which is weaker, in silence.
+// checkIsolation refuses an isolation level that no database here has. One that isn't known would
+// otherwise become the database's default, which is weaker, in silence.
 func checkIsolation(op string, o TxOptions) error {
 	switch o.Isolation {
 	case DefaultIsolation, ReadUncommitted, ReadCommitted, RepeatableRead, Serializable, sql.LevelSnapshot:

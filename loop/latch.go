@@ -11,8 +11,8 @@ import (
 // and its waiters.
 type Latch struct {
 	loop *Loop // the only loop that completes it; nil if any goroutine may. Set before use
-	// done is set once, under mu, after the result; who has seen it set may read the result without
-	// mu.
+	// done is set once, under mu, after the result; a goroutine that has seen it set may read the
+	// result without mu.
 	done atomic.Bool
 	// matters says that a failure is reported also without debug mode. Set before the future is
 	// done.

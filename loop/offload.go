@@ -85,7 +85,7 @@ func (o *offloader) add(job func()) {
 func (o *offloader) work(job func()) {
 	returned := false
 	defer func() {
-		// A job may end its goroutine by Goexit. Those behind it must not notice.
+		// A job may end its goroutine by Goexit. Those after it must not notice.
 		if !returned {
 			if job := o.next(); job != nil {
 				go o.work(job)

@@ -22,7 +22,7 @@ const (
 	isDue             // in the loop's batch, and not called yet
 )
 
-// CallLater has fn called once d has passed. A d that isn't positive means the next tick.
+// CallLater calls fn once d has passed. A d that isn't positive means the next tick.
 //
 // Timers are called in the order of their moments, and for equal moments in the order in which they
 // were set; in each tick they come after what was scheduled by then.

@@ -43,7 +43,7 @@ var errBatchInTx = errors.New("pg: Batch.BeginTx in a transaction: make a savepo
 func (tx *Tx) beginWith(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	returned := false
 	defer func() {
-		if !returned { // by a panic, or its greenlet is being unwound: nobody gets the transaction
+		if !returned { // by a panic, or its greenlet is being unwound: no caller gets the transaction
 			ended, end := context.WithCancel(context.WithoutCancel(ctx))
 			end()
 			_ = tx.Rollback(ended) // which doesn't wait

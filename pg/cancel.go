@@ -7,7 +7,7 @@ import (
 
 func afterWriteFailed() time.Time { return time.Now().Add(time.Second) }
 
-// abandon says that nobody waits for the segment any more. It returns true if the segment was
+// abandon says that its caller waits for the segment no longer. It returns true if the segment was
 // finished before: then its outcome counts.
 //
 //	queued                      dropped
@@ -59,7 +59,7 @@ func (s *line) abandon(g *segment) (finished bool) {
 	return false
 }
 
-// abandonUnread abandons what nobody reads any more, now that the transaction that it is in is
+// abandonUnread abandons what isn't read any more, now that the transaction that it is in is
 // rolled back anyway.
 func (s *owned) abandonUnread() {
 	if !s.unread.Swap(false) {

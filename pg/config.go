@@ -24,8 +24,8 @@ import (
 type Config struct {
 	// Conn is the part that pgx's pgconn knows: hosts, TLS, the password, hooks such as
 	// ValidateConnect and AfterConnect, the handlers OnNotice and OnNotification. These two are
-	// called by whoever reads the connection: they must be quick, and must not use the database,
-	// nor the connection that they are given for anything but telling it from others.
+	// called by the goroutine that reads the connection: they must be quick, and must not use the
+	// database, nor the connection that they are given for anything but telling it from others.
 	Conn *pgconn.Config
 
 	// Lanes is how many connections carry the statements of all callers, at most. They are opened
@@ -43,8 +43,8 @@ type Config struct {
 	// ErrQueueFull. 0 means any number.
 	QueueLimit int
 
-	// ReaderLanes is how many connections a Reader has, at most, which are opened as they are needed; 0
-	// is as many as Lanes. They are more than those, and than Sessions.
+	// ReaderLanes is how many connections a Reader has, at most, which are opened as they are
+	// needed; 0 is as many as Lanes. They are more than those, and than Sessions.
 	ReaderLanes int
 	// ReaderGroup is how many statements of a Reader share a Sync, at most; with 1 none does.
 	ReaderGroup int
@@ -109,7 +109,7 @@ type Config struct {
 	Tracer pgx.QueryTracer
 
 	// Context, if it isn't nil, is what the tracer and the hooks of Conn get when a connection is
-	// opened: that is done by goroutines of the DB, for whoever comes next, so it isn't any
+	// opened: that is done by goroutines of the DB, for the next caller, so it isn't any
 	// caller's. Only its values are used; for OpenTelemetry, whose adapters record nothing outside
 	// of a span, that is a span which lives as long as the DB.
 	Context context.Context

@@ -21,8 +21,8 @@ import (
 //
 //   - A segment is put on the list and its bytes into the buffer in one step, under the mutex; the
 //     buffer is written in order.
-//   - Only ReadyForQuery takes the first segment off the list, and only whoever has the reading
-//     role handles it.
+//   - Only ReadyForQuery takes the first segment off the list, and only the goroutine that has the
+//     reading role handles it.
 //   - Whatever doesn't fit, an unexpected message or status, ends the connection. It is never
 //     skipped.
 type conn struct {
@@ -30,7 +30,7 @@ type conn struct {
 	mu   *mutex // the line's
 	w    *wire
 
-	// These belong to whoever has the reading role. It is passed on under the mutex.
+	// These belong to the holder of the reading role. It is passed on under the mutex.
 	frames   framer
 	until    *segment        // of the caller who reads; nil if it's the resident reader
 	head     *segment        // the first on the list, while its answer is read
@@ -45,17 +45,17 @@ type conn struct {
 
 	heard atomic.Uint64 // how often something has come
 
-	// passed is how many of the first group are known to be answered. Only the reader changes it, and
-	// takes the mutex to begin anew.
+	// passed is how many of the first group are known to be answered. Only the reader changes it,
+	// and takes the mutex to begin anew.
 	passed atomic.Int32
 
 	tunnel     atomic.Pointer[tunnel] // what comes is passed to it while the connection is lent; nil otherwise
 	place      atomic.Pointer[place]  // in a loop; nil if it has none
-	broken     error                  // belongs to who has the role: why there is nothing more to read
+	broken     error                  // belongs to the holder of the role: why there is nothing more to read
 	unpollable bool                   // no loop can wait for it. Guarded by the mutex, as is recalled
 	recalled   bool                   // the loop that reads is to give the role away
 
-	// These belong to whoever set writing.
+	// These belong to the goroutine that set writing.
 	attempt attempt
 
 	wake  chan struct{} // the resident reader gets the role; has room for one
@@ -79,7 +79,7 @@ type conn struct {
 	spare   []byte // for the next out
 	queued  uint64 // bytes that were ever put into out
 	written uint64 // of which the operating system has taken
-	writing bool   // somebody writes, and will look at out again
+	writing bool   // a goroutine writes, and will look at out again
 	failed  error  // of a write
 
 	copying *copyIn // is told when there is room for more data; may be nil
@@ -104,7 +104,7 @@ type conn struct {
 
 // role says who reads a connection.
 //
-//	nobody    nothing is expected; the first who sends something reads
+//	nobody    nothing is expected; the first sender of something reads
 //	caller    the one whose segment is until, a plain goroutine, reads until it has its answer
 //	          or, if that is a stream, whenever it needs more rows; in between it keeps the role, and parked is set
 //	resident  the connection's own goroutine reads until nothing is expected any more
@@ -233,7 +233,7 @@ func (c *conn) prepare(st *step) (err error) {
 	return err
 }
 
-// unput takes a segment back if none of its bytes have been given to anybody. It needs the mutex.
+// unput takes a segment back if none of its bytes have been given away. It needs the mutex.
 func (c *conn) unput(s *segment) bool {
 	base := c.queued - uint64(len(c.out))
 	if s.start < base || s.parses || c.dead != nil {
@@ -258,8 +258,8 @@ func (c *conn) unput(s *segment) bool {
 	return true
 }
 
-// ensureReader gives the reading role to the resident if something is expected and nobody reads. It
-// needs the mutex.
+// ensureReader gives the reading role to the resident if something is expected and no goroutine
+// reads. It needs the mutex.
 func (c *conn) ensureReader() { c.readBy(nil) }
 
 func (c *conn) giveToResident() {
@@ -354,8 +354,8 @@ func (c *conn) ready(status byte) error {
 	return nil
 }
 
-// settled notes what became of a segment that was executed. before is the status before it. An error
-// ends the connection. It needs the mutex.
+// settled notes what became of a segment that was executed. before is the status before it. An
+// error ends the connection. It needs the mutex.
 func (c *conn) settled(s *segment, before byte) error {
 	if loop.Tracing() {
 		c.traceEnd(s, "")
@@ -383,7 +383,7 @@ func (c *conn) settled(s *segment, before byte) error {
 }
 
 // poisoned is the reason why a lane is closed on which a statement has left a transaction open.
-// What was sent behind that statement ran in its transaction and is rolled back with it.
+// What was sent after that statement ran in its transaction and is rolled back with it.
 type poisoned struct{ error }
 
 // noteSuccess looks at what a segment has changed. It needs the mutex.
@@ -427,7 +427,7 @@ func (c *conn) noteFailure(s *segment) {
 				c.prepared.Remove(d.name)
 			}
 		}
-		if code == "26000" { // somebody has discarded all of them
+		if code == "26000" { // a DISCARD or DEALLOCATE ALL has ended all of them
 			c.prepared.Clear()
 		}
 		s.stale = true
@@ -510,7 +510,7 @@ func (c *conn) lost(reason error) {
 		o.onLost()
 	}
 	if hook := (*callbackError)(nil); len(told) == 0 && errors.As(reason, &hook) {
-		loop.LogReport(reason) // a panic is never nobody's business
+		loop.LogReport(reason) // a panic is always reported
 	}
 	for _, s := range told {
 		s.tell()

@@ -24,9 +24,9 @@ const (
 //
 //	asked   the statement was sent
 //	begun   the server takes data
-//	over    the end, or the news that there won't be one, has been put behind the data
+//	over    the end, or the news that there won't be one, has been put after the data
 //
-// That news is put at once, also if the server hasn't asked for data yet: what is sent behind it
+// That news is put at once, also if the server hasn't asked for data yet: what is sent after it
 // would be taken for data otherwise. If the statement fails before, the server overlooks it.
 type copyIn struct {
 	s     *owned
@@ -39,7 +39,7 @@ type copyIn struct {
 	finished    bool
 	waiter      *loop.Promise[struct{}]
 
-	stopped atomic.Bool // finished, for who makes the data: nobody takes any more
+	stopped atomic.Bool // finished, for the maker of the data: no more is taken
 }
 
 // copyIn runs a COPY whose data are what produce appends, until it says that there is no more. If
@@ -138,8 +138,8 @@ func (s *lease) doCopy(ctx context.Context, g *segment) error {
 	return err
 }
 
-// abandon says that nobody waits any more. It returns true if the COPY was finished before: then
-// its outcome counts.
+// abandon says that its caller waits no longer. It returns true if the COPY was finished before:
+// then its outcome counts.
 func (k *copyIn) abandon(why error) (finished bool) {
 	if k.types != nil {
 		k.s.abandon(k.types)
@@ -188,7 +188,7 @@ func (k *copyIn) isOver() bool {
 	return k.over || k.finished
 }
 
-// put sends some bytes behind what has been sent of the segment.
+// put sends some bytes after what has been sent of the segment.
 func (k *copyIn) put(data []byte) {
 	k.s.mu.Lock()
 	var buf []byte

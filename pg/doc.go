@@ -11,8 +11,8 @@
 //
 // # Lanes
 //
-// A lane is a connection that carries the statements of many callers. Nobody waits for another's
-// round trip: what is called while the server is at work is written at once, behind what was
+// A lane is a connection that carries the statements of many callers. No caller waits for another's
+// round trip: what is called while the server is at work is written at once, after what was
 // written before. In a loop the statements of a tick are one write for each lane; in goroutines
 // those who come during a write join the next one.
 //
@@ -33,16 +33,16 @@
 //
 // # Readers
 //
-// [DB.Reader] is a view that only reads, on lanes of its own, on which the server refuses what writes.
-// There the queries of strangers that are put into one write share one Sync, reader_group of them at
-// most, so the server begins and ends one transaction for all. That is what it mostly does for a short
-// query. [Reader] says why no caller can tell, and what is refused.
+// [DB.Reader] is a view that only reads, on lanes of its own, on which the server refuses what
+// writes. There the queries of strangers that are put into one write share one Sync, reader_group
+// of them at most, so the server begins and ends one transaction for all. That is what it mostly
+// does for a short query. [Reader] says why no caller can tell, and what is refused.
 //
 // # Sessions
 //
 // A session is a connection that one caller owns: from Begin to Commit or Rollback, or from
 // [DB.Acquire] to [Session.Release] or [Session.Close]. Sessions come from a pool of their own, of
-// pool_sessions connections. Who waits for one is served in order of arrival.
+// pool_sessions connections. Callers that wait for one are served in the order in which they came.
 //
 // What leaves something behind on its connection needs a session, since on a lane it would concern
 // strangers: SET, RESET, DISCARD, PREPARE, EXECUTE, DEALLOCATE, DECLARE, FETCH, MOVE, CLOSE, LOAD,
@@ -188,8 +188,8 @@
 //
 // In the default mode, cache_statement, one-shot statements are prepared again where they are
 // missing, at the cost of a round trip; in a transaction that isn't possible, and the error, 26000,
-// says what to set. Sessions are of little use in this mode: what they set stays with the client that gets
-// the server connection next, and LISTEN doesn't work.
+// says what to set. Sessions are of little use in this mode: what they set stays with the client
+// that gets the server connection next, and LISTEN doesn't work.
 //
 // Cancellation is the same in both modes. If PgBouncer loses the server, that is a [LostError].
 //

@@ -133,7 +133,7 @@ func (s executor) recognise(q *query) {
 	}
 }
 
-// dontKeep has a statement of a batch executed without being prepared, because it stands behind one
+// dontKeep has a statement of a batch executed without being prepared, because it comes after one
 // that gives texts another meaning. As it was prepared before, it would have the old one; and as it
 // were prepared now, it would have that of the batch for the next caller that executes it.
 func (q *query) dontKeep() {

@@ -124,7 +124,7 @@ func isEnd(err error) bool {
 	return !errors.As(err, &connecting) && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded))
 }
 
-// inVain is the error of one who has waited for a session until the context ended.
+// inVain is the error of a caller that has waited for a session until its context ended.
 func (p *pool) inVain(err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

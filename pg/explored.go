@@ -291,7 +291,7 @@ func waitWhile(holds func() bool) {
 	}
 }
 
-// An asking is a connection on which the server is asked who waits for locks.
+// An asking is a connection on which the server is asked which sessions wait for locks.
 type asking struct {
 	mu     sync.Mutex // held while the server is asked
 	server *explore.Postgres

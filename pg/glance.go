@@ -12,8 +12,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/nonblock"
 )
 
-// A glance reads from a socket what is there, without waiting. It belongs to who has the reading
-// role.
+// A glance reads from a socket what is there, without waiting. It belongs to the holder of the
+// reading role.
 type glance struct {
 	raw    syscall.RawConn
 	fn     func(fd uintptr)

@@ -106,7 +106,7 @@ func (s *Session) LendPgx(ctx context.Context) (conn *pgx.Conn, back func(contex
 // A lending occupies a session while its connection is lent as a pgx.Conn.
 type lending struct {
 	session *owned
-	over    bool // belongs to who has borrowed
+	over    bool // belongs to the borrower
 }
 
 // lentConn is the pgx.Conn of a session, and what it takes for its socket.
@@ -115,7 +115,7 @@ type lentConn struct {
 	tunnel *tunnel
 }
 
-// evict ends the lending because the session ends. Nobody can say what is under way, so the
+// evict ends the lending because the session ends. What is under way can't be known, so the
 // connection is closed.
 func (l *lending) evict() { l.session.takeAway(errReleased) }
 

@@ -14,8 +14,8 @@ const (
 // Where the network is what takes the time, that is more than it carries now, and so it grows;
 // where the server is, it isn't.
 //
-// After a statement that took much longer than a round trip it is less, unless these are rare, and no
-// less than needed; so fewer have to wait for the next one like it.
+// After a statement that took much longer than a round trip it is less, unless these are rare, and
+// no less than needed; so fewer have to wait for the next one like it.
 type pace struct {
 	depth int
 	fixed bool
@@ -69,7 +69,8 @@ func (t *trip) held(d, now int64, answers int) {
 	t.slow, t.heldAt = now, t.answers
 }
 
-// isHeld reports whether a slow statement was seen lately, and isHeldOften whether such ones aren't rare.
+// isHeld reports whether a slow statement was seen lately, and isHeldOften whether such ones aren't
+// rare.
 func (t *trip) isHeld(now int64) bool { return t.slow != 0 && now-t.slow < slowFor }
 
 func (t *trip) isHeldOften(now int64) bool { return t.isHeld(now) && t.apart < 2*leastDepth*slowShare }
@@ -89,7 +90,7 @@ const (
 	growEvery  = int64(100 * time.Millisecond)
 
 	// nearby is a round trip for which the first depth is enough. More would only have more
-	// statements wait behind a slow one.
+	// statements wait for a slow one.
 	nearby = int64(150 * time.Microsecond)
 
 	// slow is what takes so many round trips, and so long; it is remembered for a while.
@@ -97,8 +98,8 @@ const (
 	slowest   = int64(25 * time.Millisecond)
 	slowFor   = int64(10 * time.Second)
 
-	// slowShare is of how many statements one may wait for a slow one, so that of a hundred all but one
-	// are quick.
+	// slowShare is of how many statements one may wait for a slow one, so that of a hundred all but
+	// one are quick.
 	slowShare = 400
 )
 
@@ -114,7 +115,7 @@ var clockStart = time.Now()
 // nanotime is a clock that only goes forward.
 func nanotime() int64 { return int64(time.Since(clockStart)) }
 
-// sending notes that a segment is sent behind others.
+// sending notes that a segment is sent after others.
 func (p *pace) sending(s *segment, ahead int) {
 	if p.fixed || p.probe != nil {
 		return

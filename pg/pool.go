@@ -169,9 +169,9 @@ func (p *pool) connect() bool {
 	return false
 }
 
-// open connects, after a pause if the last attempt failed, for the caller that waits longest by then. If it
-// fails, that one has waited in vain; and so have all if there is no connection, and none on its
-// way.
+// open connects, after a pause if the last attempt failed, for the caller that waits longest by
+// then. If it fails, that one has waited in vain; and so have all if there is no connection, and
+// none on its way.
 func (p *pool) open(wait time.Duration, generation int) {
 	w, err := p.db.connectAfter(wait, forAll)
 	s := newOwned(p.db, p.db.config.StatementCache)
@@ -238,8 +238,8 @@ func (p *pool) shift() *loop.Promise[*owned] {
 	return w
 }
 
-// deliver gives a connection that is ready to the caller that waits longest, or makes it idle. One that is
-// outworn is closed instead.
+// deliver gives a connection that is ready to the caller that waits longest, or makes it idle. One
+// that is outworn is closed instead.
 func (p *pool) deliver(s *owned) {
 	if !p.pass(s) {
 		s.quit()
@@ -292,7 +292,7 @@ func (p *pool) lost(s *owned) {
 // until it is cancelled.
 var recycleTimeout = 20 * time.Second // a variable only for tests
 
-// recycle takes a connection back from its owner, who has nothing to say there any more: it has it
+// recycle takes a connection back from its owner, which has no more to do there: it has it
 // restored, without blocking the caller, and delivers it. A connection for which that doesn't work
 // is closed.
 func (p *pool) recycle(own *lease, thorough bool) {

@@ -132,7 +132,7 @@ func (c *conn) read(ctx ending, until *segment) {
 			c.mu.Unlock()
 			return
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			// Somebody wants this reader's attention: its own context, or that of a reader before
+			// This reader is asked to look up: its own context, or that of a reader before
 			// it.
 			_ = c.w.net.SetReadDeadline(time.Time{}) // a broken socket shows at the next read
 			if c.interrupted(ctx, until) {

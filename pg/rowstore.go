@@ -44,7 +44,7 @@ func newChunk(size int) []byte {
 	return make([]byte, 0, size)
 }
 
-// recycle gives the memory of the rows away. Nobody must use them any more.
+// recycle gives the memory of the rows away. They must not be used any more.
 func (s *rowStore) recycle() {
 	for _, b := range append(s.full, s.last) {
 		if cap(b) == mostChunk {
@@ -105,7 +105,7 @@ func wellFormed(body []byte) bool {
 // A rowCursor walks over a rowStore.
 type rowCursor struct {
 	store *rowStore
-	rest  []byte // of the piece, behind the rows that were seen
+	rest  []byte // of the piece, after the rows that were seen
 	seen  int    // rows
 	chunk int    // the next one
 }

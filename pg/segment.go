@@ -21,7 +21,7 @@ import (
 //	collected  in the list of a loop's tick                              the loop
 //	queued     in the line's queue                                  under the line's mutex
 //	sent       on a connection's list; the bytes in its buffer or gone   under the line's mutex
-//	finished   off all lists; the outcome is there                       nobody; the waiter reads it
+//	finished   off all lists; the outcome is there                       no lock; the waiter reads it
 //
 // While it is sent, its answer (cur, the steps' answers, failure) belongs to the connection's
 // reader. From then on it belongs to the waiter, which has been told; or to none if the waiter

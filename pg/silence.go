@@ -16,7 +16,7 @@ import (
 //	rolling back, resetting, closing       no other caller is waited for
 //	a sign of life                         asked for when another connection has become suspicious
 //
-// Whoever waits for something else on that connection gets a LostError.
+// Every other caller that waits on that connection gets a LostError.
 
 // suspicion is the part of the time after which the other connections are asked for a sign of life.
 const suspicion = 3

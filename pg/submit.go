@@ -102,7 +102,7 @@ func (s *lease) doInLoop(ctx context.Context, l *loop.Loop, g *segment) error {
 // awaited is a segment as that what a task waits for.
 type awaited segment
 
-// CancelFuture implements loop.Canceler. Whoever waits in doInLoop does what is to be done.
+// CancelFuture implements loop.Canceler. The task that waits in doInLoop does what is to be done.
 func (a *awaited) CancelFuture(error) {}
 
 func (a *awaited) String() string { return "the answer to " + shorten(a.sql) }

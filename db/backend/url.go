@@ -13,7 +13,7 @@ import (
 //
 //	dialect[+driver]://user:password@host:port,host:port/database?option=value
 //
-// The name of an SQLite file begins behind the third slash, so an absolute one
+// The name of an SQLite file begins after the third slash, so an absolute one
 // makes four: sqlite:///relative.db, sqlite:////absolute.db. Everything but the
 // dialect may be missing; a user, password, database or option that has special
 // characters has them percent-encoded.

@@ -144,7 +144,7 @@ var cancelling = []test{
 		require.Zero(c, c.count(c.engine(), table))
 		require.Zero(c, c.engine().Stats().InUse)
 	}},
-	{"who waits for a connection can be cancelled", func(c *run) {
+	{"a caller that waits for a connection can be cancelled", func(c *run) {
 		e := c.engine(db.PoolSize(1), db.MaxOverflow(0))
 		conn := c.conn(e)
 		ctx, cancel := context.WithCancelCause(c.ctx)
@@ -162,7 +162,7 @@ var cancelling = []test{
 		c.close(conn)
 		c.exec(e, "select 1")
 	}},
-	{"who waits behind a slow statement can be cancelled", func(c *run) {
+	{"a caller that waits for a slow statement can be cancelled", func(c *run) {
 		c.needs("SlowQuery")
 		e := c.engine(db.PoolSize(1), db.MaxOverflow(0))
 		slow, stop := context.WithCancel(c.ctx)

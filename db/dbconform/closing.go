@@ -71,7 +71,7 @@ var closing = []test{
 		c.close(conn)
 		require.Zero(c, e.Stats().Open)
 	}},
-	{"those who wait for a connection are refused", func(c *run) {
+	{"callers that wait for a connection are refused", func(c *run) {
 		e := c.another(db.PoolSize(1), db.MaxOverflow(0))
 		conn := c.conn(e)
 		wait := c.start(c.ctx, func(ctx context.Context) error {

@@ -26,7 +26,7 @@ var concurrency = []test{
 		require.Equal(c, 300, c.count(c.engine(), table))
 		require.Zero(c, c.engine().Stats().InUse)
 	}},
-	{"everyone gets his own rows and errors", func(c *run) {
+	{"each caller gets its own rows and errors", func(c *run) {
 		table := c.items(50)
 		require.NoError(c, c.together(200, func(ctx context.Context, i int) error {
 			switch i % 4 {

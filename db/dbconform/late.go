@@ -13,7 +13,7 @@ import (
 // late has the cases about calls that come when what they are for has ended, or ends while they are
 // on their way. They must not reach the connection's next owner.
 var late = []test{
-	{"a call on a transaction that has ended hits nobody", func(c *run) {
+	{"a call on a transaction that has ended hits no other", func(c *run) {
 		table := c.alone(0)
 		for _, how := range []string{"commit", "rollback", "close"} {
 			conn := c.conn(c.engine())

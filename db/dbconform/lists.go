@@ -125,7 +125,7 @@ var lists = []test{
 		c.finds(table, "n in (:l)", []int{1}, named("l", []any{1, nil}))
 		c.finds(table, "n not in (:l)", nil, named("l", []any{1, nil}))
 	}},
-	{"behind IN a value is one, too", func(c *run) {
+	{"after IN a value is one, too", func(c *run) {
 		table := c.listTable()
 		c.finds(table, "n in :one", []int{2}, named("one", 2))
 		c.finds(table, "n in :one or n not in :other", []int{1, 2, 4}, named("one", 2), named("other", []int{2, 3}))

@@ -45,7 +45,7 @@ var locks = []test{
 		}))
 		c.finds(table, "value = 'theirs'", []int{1})
 	}},
-	{"in a savepoint, behind which the transaction goes on", func(c *run) {
+	{"in a savepoint, after which the transaction goes on", func(c *run) {
 		c.needs("Impatient")
 		c.needs("ParallelWrites") // or else the transaction couldn't have begun
 		table, holder, other := c.locked()

@@ -92,7 +92,7 @@ func (o *owners) insert(ctx context.Context, q db.Querier, in *ownerScope, value
 	return err
 }
 
-// overlap begins an insert that takes its time, has end called meanwhile, which must say that the
+// overlap begins an insert that takes its time, and calls end meanwhile, which must say that the
 // owner is in use, and lets it go on. It reports whether end has ended the owner all the same: it
 // may if the insert was refused.
 func (o *owners) overlap(ctx context.Context, q db.Querier, in *ownerScope, end func() error) (ended bool) {

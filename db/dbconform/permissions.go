@@ -10,7 +10,7 @@ import (
 )
 
 var permissions = []test{
-	{"who may read can't write", func(c *run) {
+	{"a user that may read can't write", func(c *run) {
 		c.needs("Reader")
 		table := c.items(2)
 		reader := c.reader()

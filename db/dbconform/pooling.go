@@ -22,7 +22,7 @@ var pooling = []test{
 		require.LessOrEqual(c, e.Stats().Connects, before+1)
 		require.Zero(c, e.Stats().InUse)
 	}},
-	{"who waits gets what comes back, in the order of arrival", func(c *run) {
+	{"waiters get what comes back, in the order of arrival", func(c *run) {
 		e := c.engine(db.PoolSize(1), db.MaxOverflow(0))
 		conn := c.conn(e)
 		var order []int
@@ -222,7 +222,7 @@ var pooling = []test{
 		}
 		require.Zero(c, e.Stats().Discarded)
 	}},
-	{"a ping replaces what was cut, and nobody notices", func(c *run) {
+	{"a ping replaces what was cut, and no caller notices", func(c *run) {
 		c.needs("Cut")
 		e := c.engine(db.PrePing(0), db.PoolSize(1), db.MaxOverflow(0))
 		conn := c.conn(e)

@@ -72,7 +72,7 @@ type Types struct {
 	Small    string // integers of 16 bits
 	Integer  string // integers of 64 bits
 	Float    string // of 64 bits
-	Decimal  string // at least 20 digits, of which 4 are behind the point
+	Decimal  string // at least 20 digits, of which 4 are after the point
 	Text     string // at least 1 MB
 	Bytes    string // at least 1 MB
 	Bool     string

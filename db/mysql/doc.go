@@ -21,8 +21,8 @@
 // Options, beside those of package db:
 //
 //	socket=/path             a Unix socket instead of a host
-//	tls=preferred            off, preferred (encrypted if the server can, to anybody), required
-//	                         (encrypted, to anybody), verify (to whom the certificate names)
+//	tls=preferred            off, preferred (encrypted if the server can, to any server), required
+//	                         (encrypted, to any server), verify (to the one that the certificate names)
 //	tls_ca=file              whom to trust, instead of the system's authorities; makes it tls=verify
 //	tls_cert=file&tls_key=…  to identify ourselves
 //	tls_server_name=name     in the certificate, if it isn't the host
@@ -53,9 +53,9 @@
 // Tx says so; a lock that isn't free in time costs the statement only.
 // See [db.Retry].
 //
-// A procedure, too, can commit or roll back the transaction in which it is called. The server doesn't
-// tell, so in a Tx a CALL (EXECUTE, BEGIN NOT ATOMIC) stands between a savepoint and its release, which
-// fails if the transaction has ended. Then the CALL fails with db.ErrTxFailed.
+// A procedure, too, can commit or roll back the transaction in which it is called. The server
+// doesn't tell, so in a Tx a CALL (EXECUTE, BEGIN NOT ATOMIC) stands between a savepoint and its
+// release, which fails if the transaction has ended. Then the CALL fails with db.ErrTxFailed.
 //
 // # Values
 //

@@ -120,7 +120,7 @@ func (e *emulation) argsOf(p part) []driver.Value {
 // column returns a column's name as no alias can hide it.
 func (e *emulation) column(name string) string { return e.name + "." + quote(name) }
 
-// selects runs a query for what is returned, behind which further columns may follow. one
+// selects runs a query for what is returned, after which further columns may follow. one
 // tells that the text is always the same.
 func (e *emulation) selects(ctx context.Context, into *backend.Call, more, rest string, one bool, args ...driver.Value) error {
 	text := "select " + e.at(e.list) + more + " from " + e.through(e.table) + " " + rest
@@ -340,7 +340,7 @@ func (e *emulation) findGiven(keys []column, places []int) func(ctx context.Cont
 // maxKeys bounds how many rows an UPDATE or DELETE may change, with the parameters that it has.
 func (e *emulation) maxKeys(args int) int { return (maxParams - args) / len(e.keys) }
 
-// lock describes the table and selects the keys that the statement is about, behind what more there
+// lock describes the table and selects the keys that the statement is about, after what more there
 // is to be selected.
 func (e *emulation) lock(ctx context.Context, found *backend.Call, list part) error {
 	if _, err := e.describe(ctx); err != nil {

@@ -20,7 +20,7 @@ type returning struct {
 	all    []token
 	verb   string
 	before part // RETURNING
-	list   part // behind it
+	list   part // after it
 
 	// What is written before and after the statement, comments as a rule, and what begins it, up to
 	// the table: hints follow the verb. Each statement that is made of it has them, too.
@@ -132,7 +132,7 @@ func readReturning(text string) (_ *returning, err error) {
 }
 
 // target reads the name of a table, with its alias if it may have one, and returns the
-// index behind it.
+// index after it.
 func (r *returning) target(from int, alias bool) (next int, ok bool) {
 	isName := func(i int) bool {
 		return i < r.before.to && (r.kind(i) == sqltext.Word || r.kind(i) == sqltext.Name && r.text[r.all[i].Start] == '`')

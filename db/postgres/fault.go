@@ -66,7 +66,7 @@ func (Dialect) Fault(err error) backend.Fault {
 		f.Condition = conditions[code[:2]]
 	}
 	if code == "57014" && strings.Contains(err.Error(), "timeout") {
-		f.Condition = backend.ErrTimeout // statement_timeout; without it, somebody's cancel
+		f.Condition = backend.ErrTimeout // statement_timeout; without it, a cancel by another session
 	}
 	switch code {
 	case "53300":

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// maps has pgtype's maps, each in nobody's use.
+// maps has pgtype's maps that aren't in use.
 var maps = sync.Pool{New: func() any { return pgtype.NewMap() }}
 
 // ScanValue copies a column's value to a variable of pgtype that takes more than one: a

@@ -68,7 +68,7 @@ func (s *session) done(err error) error {
 		s.status = backend.Broken
 	case errors.As(err, &refused): // it hadn't been sent
 	case s.status == backend.InTx:
-		// The server said so; or nobody waited for what it will say.
+		// The server said so; or its answer wasn't waited for.
 		s.status = backend.FailedTx
 	}
 	return err
@@ -167,7 +167,7 @@ func (s *session) end(ctx context.Context, how func(pgx.Tx, context.Context) err
 		s.status = backend.Idle
 	}
 	if err != nil && (isLost(err) || !fromServer(err) && !errors.Is(err, pgx.ErrTxCommitRollback)) {
-		s.status = backend.Broken // nobody knows how it stands
+		s.status = backend.Broken // its state isn't known
 	}
 	return uncertain(err)
 }

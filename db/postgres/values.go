@@ -325,7 +325,7 @@ func interval(micros int64, days, months int32) string {
 	return strings.Join(parts, " ")
 }
 
-// numeric writes a decimal with as many digits behind the point as it has. It comes as
+// numeric writes a decimal with as many digits after the point as it has. It comes as
 // digits of the base 10,000.
 func numeric(raw []byte) (driver.Value, error) {
 	bad := errors.New("the server sent a number that can't be read")

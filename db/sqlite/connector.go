@@ -35,7 +35,7 @@ func (Dialect) Connector(u *backend.URL) (backend.Connector, error) {
 		return nil, fmt.Errorf("sqlite: there is no driver %q; write sqlite://, or give an open *sql.DB to sqlite.OpenDB", u.Driver)
 	}
 	if len(u.Hosts) > 0 || u.User != "" {
-		return nil, errors.New("sqlite: there is no host or user; the file name begins behind the third slash: sqlite:///relative.db, sqlite:////absolute.db")
+		return nil, errors.New("sqlite: there is no host or user; the file name begins after the third slash: sqlite:///relative.db, sqlite:////absolute.db")
 	}
 	o, err := readOptions(u)
 	if err != nil {
@@ -166,7 +166,7 @@ var _ sqlbackend.Closer = keptDriver{}
 func (d keptDriver) Close() error { return d.keeper.release() }
 
 // BeginText ignores the isolation level: SQLite's transactions are serializable,
-// which is at least what anybody asks for.
+// which is at least what any caller asks for.
 func (sqlDriver) BeginText(o backend.TxOptions) []string {
 	if o.ReadOnly {
 		return []string{"begin"}
@@ -204,8 +204,8 @@ func (sqlDriver) Recover(ctx context.Context, c *sqlbackend.Conn) error {
 	return err
 }
 
-// WaitForLocks sets the connection's busy_timeout to 0, or back to what it was. In memory there is nothing to
-// set: the Engine lets no connection come upon another one's lock.
+// WaitForLocks sets the connection's busy_timeout to 0, or back to what it was. In memory there is
+// nothing to set: the Engine lets no connection come upon another one's lock.
 func (d sqlDriver) WaitForLocks(ctx context.Context, c *sqlbackend.Conn, on bool) error {
 	if d.limits.WriterExcludesReaders {
 		return nil
@@ -221,8 +221,8 @@ func (d sqlDriver) WaitForLocks(ctx context.Context, c *sqlbackend.Conn, on bool
 	return err
 }
 
-// Locked reports whether SQLite has found a lock of another connection. After SQLITE_BUSY_SNAPSHOT the whole
-// transaction has to begin anew, so that isn't one.
+// Locked reports whether SQLite has found a lock of another connection. After SQLITE_BUSY_SNAPSHOT
+// the whole transaction has to begin anew, so that isn't one.
 func (sqlDriver) Locked(err error) bool {
 	c := fault(err).Condition
 	return c == backend.ErrLockTimeout || c == backend.ErrBusy

@@ -46,10 +46,10 @@
 // wait for writes in a file, thanks to its write-ahead log; in memory a
 // transaction that writes has the database for itself.
 //
-// A transaction is begun with BEGIN IMMEDIATE, so that it never fails halfway
-// for want of the lock; [db.ReadOnly] makes it a plain BEGIN, which waits for
-// nobody, and in which writing is an error (by PRAGMA query_only). There are no transactions that turn
-// from reading to writing: SQLite can't do that once somebody else has written.
+// A transaction is begun with BEGIN IMMEDIATE, so that it never fails halfway for want of the lock;
+// [db.ReadOnly] makes it a plain BEGIN, which waits for nobody, and in which writing is an error
+// (by PRAGMA query_only). There are no transactions that turn from reading to writing: SQLite can't
+// do that once another connection has written.
 //
 // What follows from one writer at a time: inside a transaction use its Tx. A
 // write through the Engine would wait for the transaction, which waits for it;
@@ -59,8 +59,9 @@
 //
 // # In a loop
 //
-// A call that is known to be short is made in the loop, see [db.InlineLimit]; others are made by another
-// goroutine, so that the loop goes on. A call never waits in the loop for a lock of another process.
+// A call that is known to be short is made in the loop, see [db.InlineLimit]; others are made by
+// another goroutine, so that the loop goes on. A call never waits in the loop for a lock of another
+// process.
 //
 // # Values
 //
@@ -76,5 +77,5 @@
 // It has no API of its own for custom functions or the like; register those with the
 // driver before opening. [Backup] copies a database that is in use.
 // ATTACH, temporary tables and changed PRAGMAs last as long as the Conn that
-// made them, and no longer: its connection isn't given to anybody else.
+// made them, and no longer: its connection isn't given to another caller.
 package sqlite

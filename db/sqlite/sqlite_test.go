@@ -47,8 +47,8 @@ func TestURLsNameFiles(t *testing.T) {
 
 func TestURLsThatCantBeRight(t *testing.T) {
 	for url, want := range map[string]string{
-		"sqlite://file.db":                 "the file name begins behind the third slash",
-		"sqlite://user@/file.db":           "the file name begins behind the third slash",
+		"sqlite://file.db":                 "the file name begins after the third slash",
+		"sqlite://user@/file.db":           "the file name begins after the third slash",
 		"sqlite+mattn:///file.db":          `there is no driver "mattn"`,
 		"sqlite:///x.db?journal_mode=fast": "journal_mode=fast: not a value of this option; it takes delete, truncate, persist, memory, wal, off",
 		"sqlite:///x.db?mode=w":            "it takes ro, rw, rwc",

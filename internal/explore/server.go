@@ -48,7 +48,8 @@ func (m *MySQL) Waiting(ctx context.Context, sessions []int64) (map[int64][]int6
 // MariaDB is a MariaDB server. It needs the PROCESS privilege.
 //
 // Its tables of lock waits are copies that may be 100 ms old, and that get no younger while they
-// are read. So its monitor says who waits, and the tables only, where there is time, for whom.
+// are read. So its monitor says which sessions wait, and the tables only, where there is time, for
+// which.
 type MariaDB struct{ Query Query }
 
 var (
@@ -103,7 +104,7 @@ func (m *MariaDB) Holders(ctx context.Context, sessions []int64) (map[int64][]in
 	return pairs(rows, sessions), nil
 }
 
-// pairs reads rows of who waits and for whom.
+// pairs reads rows of a session that waits and the one it waits for.
 func pairs(rows [][]string, sessions []int64) map[int64][]int64 {
 	all := map[int64][]int64{}
 	for _, row := range rows {

@@ -20,7 +20,7 @@ import (
 //	the statement has, or it isn't known yet       values without methods: the executing code converts;
 //	                                               others: the statement is prepared, then the caller converts
 
-// asks is who has a say in the arguments of a driver.
+// asks is what a driver has to convert and check its arguments.
 type asks int32
 
 const (

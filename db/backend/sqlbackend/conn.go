@@ -171,8 +171,8 @@ func (c *Conn) read(ctx context.Context, rows driver.Rows, done func() error, ca
 	return c.fetch(ctx, rows, call, c.describe(rows, call))
 }
 
-// andThen returns the first error of two. If there are two, the second is found in it, too: it may be what
-// has ended the transaction.
+// andThen returns the first error of two. If there are two, the second is found in it, too: it may
+// be what has ended the transaction.
 func andThen(first, second error) error {
 	switch {
 	case first == nil:
@@ -424,7 +424,7 @@ func (c *Conn) closeStatements() {
 	c.statements.close()
 }
 
-// learn notes who has a say in arguments.
+// learn notes what the driver has to convert and check arguments.
 func (c *Conn) learn(stmt driver.Stmt) {
 	known := asks(c.asks.Load())
 	switch _, named := c.conn.(driver.NamedValueChecker); {

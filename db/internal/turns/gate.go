@@ -15,13 +15,15 @@ import (
 //	a connection of Turns.Pool  →  a pass of the Gate  →  the connection of Turns.Writers
 //
 // So a pass is taken with a connection of the pool in hand, or else the connection of the writers
-// follows it, which only who has the pass to write ever takes, and gives back before the pass.
+// follows it, which only the holder of the pass to write ever takes, and gives back before the
+// pass.
 type Gate struct {
 	queue
 	exclusive bool // readers have to pass as well: the writer excludes them
 	late      func(holder string, waiting int) error
 
-	// Guarded by mu. While writing is true, readers is 0. The first waiter is one that can't be let in.
+	// Guarded by mu. While writing is true, readers is 0. The first waiter is one that can't be let
+	// in.
 	readers int
 	writing bool
 	holder  string // what writes, for messages
@@ -41,7 +43,7 @@ const (
 func (g *Gate) Exclusive() bool { return g != nil && g.exclusive }
 
 // Enter waits until what may begin. The caller must leave with the pass it gets.
-// Who has a connection already is let in after the gate was closed, too, because
+// A caller that has a connection already is let in after the gate was closed, too, because
 // its closing waits for that connection.
 func (g *Gate) Enter(ctx context.Context, write, hasConn bool, what string) (Pass, error) {
 	return g.enterFor(nil, ctx, write, hasConn, what)
@@ -172,8 +174,9 @@ func (g *Gate) Close(err error) {
 	g.refuseAll(err)
 }
 
-// NewGate returns a Gate. exclusive tells that a writer excludes readers. late returns the error of a
-// caller that has waited for longer than timeout: who has the Gate, and how many others wait.
+// NewGate returns a Gate. exclusive tells that a writer excludes readers. late returns the error of
+// a caller that has waited for longer than timeout: which caller has the Gate, and how many others
+// wait.
 func NewGate(exclusive bool, timeout time.Duration, late func(holder string, waiting int) error) *Gate {
 	return &Gate{exclusive: exclusive, late: late, queue: queue{timeout: timeout}}
 }

@@ -29,7 +29,7 @@ const (
 	swallowPatience = 100 * time.Millisecond // cancel_timeout
 	swallowNext     = 500 * time.Millisecond // of the next operations, which are tried again, for twice as long
 	swallowHang     = 15 * time.Second       // what takes longer waits for ever, on however slow a machine
-	swallowAtOnce   = 40
+	swallowAtOnce   = 80
 )
 
 // swallowedCalls are what is done with a deadline. They may fail.

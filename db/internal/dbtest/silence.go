@@ -36,7 +36,7 @@ const (
 	silentTeardown = 100 * time.Millisecond
 	silentNext     = 500 * time.Millisecond // of the next operations, which are tried again, for twice as long
 	silentHang     = 15 * time.Second       // what takes longer waits for ever, on however slow a machine
-	silentAtOnce   = 40
+	silentAtOnce   = 80
 )
 
 var errUndo = errors.New("undo")

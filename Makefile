@@ -5,8 +5,12 @@ GO ?= go
 STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Some checkouts belong to another user than the one who builds; git then refuses to describe them.
 GOFLAGS ?= -buildvcs=false
-# Per package. A hanging test should say so while somebody still looks; the longest takes two minutes under the race detector.
-TEST_FLAGS ?= -timeout 8m
+# Per package. A hanging test should say so while somebody still looks; the longest takes five minutes under the race detector.
+TEST_FLAGS ?= -timeout 10m
+# The longest first, so that none of them is left over at the end. Much of their time they wait for a server or a
+# deadline, so one more runs at once than there are processors.
+PACKAGES = ./pg ./db/postgres ./db/mysql ./db ./db/sqlite ./...
+AT_ONCE ?= $(shell expr 1 + $$(getconf _NPROCESSORS_ONLN))
 BENCH ?= .
 
 # Packages without dependencies, which promise to build everywhere, as far as they exist.
@@ -54,10 +58,10 @@ staticcheck:
 	$(STATICCHECK) ./...
 
 race: ## all tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race $(TEST_FLAGS) ./...
+	CGO_ENABLED=1 $(GO) test -race -p $(AT_ONCE) $(TEST_FLAGS) $(PACKAGES)
 
 plain: ## all tests without it: other timing, and allocations that can be counted
-	$(GO) test $(TEST_FLAGS) ./...
+	$(GO) test -p $(AT_ONCE) $(TEST_FLAGS) $(PACKAGES)
 
 portable: ## all tests of the packages that promise to work on every platform
 	$(GO) test $(TEST_FLAGS) $(PORTABLE)

@@ -128,11 +128,11 @@ type step struct {
 	lasts     bool // commits by itself, maybe midway: an error doesn't undo it
 
 	// The answer.
-	parsed, bound, complete bool
-	params                  []uint32
-	fields                  []pgconn.FieldDescription
-	rows                    rowStore
-	tag                     pgconn.CommandTag
+	parsed, bound, rowed, complete bool
+	params                         []uint32
+	fields                         []pgconn.FieldDescription
+	rows                           rowStore
+	tag                            pgconn.CommandTag
 }
 
 // reset makes a finished segment one that can be sent again. Only its waiter may call it.
@@ -149,7 +149,7 @@ func (g *segment) forgetAnswer() {
 	g.cur, g.failure, g.err, g.again, g.stray, g.stale, g.size, g.effects = 0, nil, nil, false, false, false, 0, 0
 	for i := range g.steps {
 		st := &g.steps[i]
-		st.parsed, st.bound, st.complete, st.prepared = false, false, false, nil
+		st.parsed, st.bound, st.rowed, st.complete, st.prepared = false, false, false, false, nil
 		st.params, st.fields, st.rows, st.tag = nil, nil, rowStore{}, pgconn.CommandTag{}
 	}
 }
@@ -241,6 +241,7 @@ func (g *segment) receiveRow(body []byte) error {
 	if !wellFormed(body) {
 		return fmt.Errorf("%w: a row whose values don't fit into it", ErrProtocol)
 	}
+	st.rowed = true
 	if g.simple == "" || !st.complete { // of several results of a text the first is kept
 		g.keep(st, arrivingRow{body, false})
 	}
@@ -264,12 +265,18 @@ func (g *segment) receiveExtended(st *step, msg pgproto3.BackendMessage) error {
 	case *pgproto3.ParameterDescription:
 		st.params = slices.Clone(m.ParameterOIDs)
 	case *pgproto3.RowDescription:
-		if st.fields != nil {
+		switch {
+		case st.fields != nil:
 			return unexpected(msg, "twice")
+		case st.rowed:
+			return unexpected(msg, "after a row")
 		}
 		st.fields = fieldsOf(m, st.formats)
 		g.described(st)
 	case *pgproto3.NoData:
+		if st.rowed {
+			return unexpected(msg, "after a row")
+		}
 		g.described(st)
 	case *pgproto3.CommandComplete:
 		if !st.bound {

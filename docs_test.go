@@ -138,3 +138,35 @@ func TestEveryRowOfComingFromHasACounterpartOrAReason(t *testing.T) {
 	}
 	require.Greater(t, len(seen), 150)
 }
+
+func TestEveryBugOfPipeliningHasItsTests(t *testing.T) {
+	files, err := filepath.Glob("pg/*_test.go")
+	require.NoError(t, err)
+	tests := make(map[string]bool)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`).FindAllStringSubmatch(string(text), -1) {
+			tests[m[1]] = true
+		}
+	}
+	text, err := os.ReadFile("docs/bugs-of-pipelining.md")
+	require.NoError(t, err)
+	name := regexp.MustCompile("`(Test\\w+)`")
+	rows := 0
+	for i, line := range strings.Split(string(text), "\n") {
+		named := name.FindAllStringSubmatch(line, -1)
+		for _, m := range named {
+			require.True(t, tests[m[1]], "docs/bugs-of-pipelining.md:%d: there is no %s in pg", i+1, m[1])
+		}
+		if !strings.HasPrefix(line, "|") || strings.HasPrefix(line, "| ---") || strings.HasPrefix(line, "| Where |") {
+			continue
+		}
+		rows++
+		cells := strings.Split(strings.Trim(line, "|"), "|")
+		require.Len(t, cells, 4, "line %d", i+1)
+		require.NotEmpty(t, name.FindAllString(cells[3], -1), "line %d names no test", i+1)
+		require.Regexp(t, `https://github\.com/|^ any $`, cells[0], "line %d has no source", i+1)
+	}
+	require.Greater(t, rows, 20, "they weren't recognised")
+}

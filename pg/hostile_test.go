@@ -7,7 +7,6 @@ import (
 	"net"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/stretchr/testify/require"
@@ -256,25 +255,36 @@ func TestHostileServerCanBeHonest(t *testing.T) {
 }
 
 // A pooler gives the backend away at the first ReadyForQuery, and what was sent after that is lost.
-// Its callers have an error at their deadlines at the latest.
+// Its callers wait until their contexts end, or the lane is given up, and no longer.
 func TestServerThatAnswersOnlyUntilTheFirstReadyForQuery(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		const n = 6
+		var first []pgproto3.BackendMessage
 		db := openHostile(t, &hostile{answer: func(c *hostileConn, honest []pgproto3.BackendMessage) []pgproto3.BackendMessage {
-			if c.answered > 0 {
-				return nil
+			switch {
+			case c.number > 0:
+				return honest
+			case c.answered == 0:
+				first = honest
+			case c.answered == n-1:
+				return first
 			}
-			return honest
-		}}, "&default_query_exec_mode=exec")
-		limited, cancel := context.WithTimeout(ctx, time.Second)
+			return nil
+		}}, "&default_query_exec_mode=exec&cancel_timeout=100ms")
+		limited, cancel := context.WithCancel(ctx)
 		defer cancel()
-		errs := c.together(limited, 6, func(ctx context.Context, i int) error { return echo(ctx, db, i) })
-		failed := requireNoOthers(t, errs)
-		require.NotEmpty(t, failed)
-		require.Less(t, len(failed), 6, "the first one is answered")
+		failed := requireNoOthers(t, c.together(limited, n, func(ctx context.Context, i int) error {
+			err := echo(ctx, db, i)
+			if err == nil {
+				cancel() // as a deadline does
+			}
+			return err
+		}))
+		require.Len(t, failed, n-1, "the first one is answered")
 		for _, err := range failed {
-			require.True(t, errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrConnLost), "%v", err)
+			require.True(t, errors.Is(err, context.Canceled) || errors.Is(err, ErrConnLost), "%v", err)
 		}
-		require.NoError(t, ctx.Err())
+		until(t, ctx, "another connection", func() bool { return echo(ctx, db, n) == nil })
 	})
 }
 
@@ -383,6 +393,60 @@ func TestServerThatForgetsWhatIsPrepared(t *testing.T) {
 			}
 			require.NotZero(t, db.Stats().Reprepared)
 			require.EqualValues(t, 1, db.Stats().Connects)
+		}
+	})
+}
+
+// A pooler says at another place that a statement is closed. No caller has asked for that.
+func TestCloseCompleteMayComeAtAnotherPlace(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		closes := 0
+		db := openHostile(t, &hostile{answer: func(_ *hostileConn, honest []pgproto3.BackendMessage) (moved []pgproto3.BackendMessage) {
+			var closed []pgproto3.BackendMessage
+			for _, m := range honest {
+				switch m.(type) {
+				case *pgproto3.CloseComplete:
+					closed = append(closed, m)
+				case *pgproto3.ReadyForQuery:
+					moved = append(append(moved, closed...), m)
+				default:
+					moved = append(moved, m)
+				}
+			}
+			closes += len(closed)
+			return moved
+		}}, "&statement_cache_capacity=2")
+		for i := range 20 {
+			want, got := fmt.Sprint("answer ", i), ""
+			require.NoError(t, db.QueryRow(ctx, fmt.Sprintf("select $1::text /* %d */", i%5), want).Scan(&got))
+			require.Equal(t, want, got)
+		}
+		require.EqualValues(t, 1, db.Stats().Connects)
+		require.NoError(t, db.Close(ctx))
+		require.Greater(t, closes, 20)
+	})
+}
+
+// Without pipelining a whole answer that is missing is a wait, and not the next answer.
+func TestAMissingAnswerWithoutPipelining(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		swallowed := make(chan struct{}, 1)
+		db := openHostile(t, &hostile{answer: func(c *hostileConn, honest []pgproto3.BackendMessage) []pgproto3.BackendMessage {
+			if c.number == 0 && c.answered == 1 {
+				swallowed <- struct{}{}
+				return nil
+			}
+			return honest
+		}}, "&pipeline=off&pool_sessions=1&cancel_timeout=100ms&default_query_exec_mode=exec")
+		require.NoError(t, echo(ctx, db, 0))
+		limited, cancel := context.WithCancel(ctx)
+		defer cancel()
+		wait := c.start(limited, func(ctx context.Context) error { return echo(ctx, db, 1) })
+		until(t, ctx, "it to be swallowed", func() bool { return len(swallowed) > 0 })
+		cancel()
+		require.ErrorIs(t, wait(), context.Canceled)
+		for _, err := range c.together(ctx, 5, func(ctx context.Context, i int) error { return echo(ctx, db, 2+i) }) {
+			require.NoError(t, err)
 		}
 	})
 }

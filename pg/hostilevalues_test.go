@@ -128,10 +128,9 @@ func TestServerThatNeverEndsItsAnswer(t *testing.T) {
 							return nil
 						}
 					}
-				}}, "&default_query_exec_mode=exec")
+				}}, "&default_query_exec_mode=exec&cancel_timeout=100ms")
 				limited, cancel := context.WithCancel(ctx)
-				stop := context.AfterFunc(ctx, cancel)
-				defer stop()
+				defer cancel()
 				wait := c.start(limited, func(ctx context.Context) error { return echo(ctx, db, 1) })
 				until(t, ctx, "much to be said", func() bool {
 					select {

@@ -11,10 +11,16 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/pg"
 )
 
 // What the snippets of the guide may use: as a reader would have it around them.
@@ -80,6 +86,90 @@ func snippet(ctx context.Context, conn, db *pg.DB, url string, users []User) err
 func TestSnippetsAboutPgCompile(t *testing.T) {
 	compileSnippets(t, "docs/guide-pg.md", 15, aroundSnippetsOfPg)
 	compileSnippets(t, "docs/coming-from-pgx.md", 3, aroundSnippetsOfPg)
+}
+
+// The same for the page about deployment, which is about both.
+const aroundSnippetsOfDeployment = `package guide
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/pg"
+	%s
+)
+
+func newToken(ctx context.Context) (string, error) { return "", nil }
+
+func snippet(ctx context.Context, conn *pg.DB, engine *db.Engine, url string) error {
+	{
+%s
+	}
+	return nil
+}
+`
+
+func TestSnippetsAboutDeploymentCompile(t *testing.T) {
+	compileSnippets(t, "docs/guide-deploy.md", 7, aroundSnippetsOfDeployment, "./db/...", "net/http", "os/signal")
+}
+
+func TestGuideToDeploymentHasEachStatistic(t *testing.T) {
+	text, err := os.ReadFile("docs/guide-deploy.md")
+	require.NoError(t, err)
+	_, tables, _ := strings.Cut(string(text), "### pg.Stats\n")
+	ofPg, ofDB, found := strings.Cut(tables, "### db.Stats\n")
+	require.True(t, found)
+	require.Equal(t, statistics(reflect.TypeFor[pg.Stats](), ""), firstColumn(ofPg))
+	require.Equal(t, statistics(reflect.TypeFor[db.Stats](), ""), firstColumn(ofDB))
+}
+
+// statistics names the fields of a struct, and of those in it.
+func statistics(of reflect.Type, prefix string) (names []string) {
+	for i := range of.NumField() {
+		f := of.Field(i)
+		if f.Type.Kind() == reflect.Struct {
+			names = append(names, statistics(f.Type, prefix+f.Name+".")...)
+			continue
+		}
+		names = append(names, prefix+f.Name)
+	}
+	return names
+}
+
+// firstColumn returns the names in the first column of a table.
+func firstColumn(text string) (names []string) {
+	for line := range strings.Lines(text) {
+		if name, ok := strings.CutPrefix(line, "| `"); ok {
+			name, _, _ = strings.Cut(name, "`")
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func TestTestsThatTheGuideToDeploymentNamesExist(t *testing.T) {
+	text, err := os.ReadFile("docs/guide-deploy.md")
+	require.NoError(t, err)
+	var tests strings.Builder
+	for _, pattern := range []string{"pg/*_test.go", "db/postgres/*_test.go", "db/mysql/*_test.go"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, name := range files {
+			source, err := os.ReadFile(name)
+			require.NoError(t, err)
+			tests.Write(source)
+		}
+	}
+	named := regexp.MustCompile("`(Test[A-Za-z]+)`").FindAllStringSubmatch(string(text), -1)
+	require.Greater(t, len(named), 10)
+	for _, m := range named {
+		require.Contains(t, tests.String(), "func "+m[1]+"(")
+	}
 }
 
 // compileSnippets compiles each piece of Go code of a page, of which there are at least so many.

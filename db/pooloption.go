@@ -54,10 +54,11 @@ func ConnectTimeout(d time.Duration) Option { return option(func(c *config) { c.
 // Login is how a connection is to log in. See [BeforeConnect].
 type Login = backend.Login
 
-// BeforeConnect has fn called before each connection is opened, on each host that is tried. It may
-// change the user, the password and the database for this one connection: for passwords that rotate,
-// and tokens that expire. An error of fn is that of the attempt. PostgreSQL, MySQL and MariaDB have
-// it; connections of [OpenDB] are opened by the *sql.DB, which has hooks of its own.
+// BeforeConnect calls fn before each connection is opened. It may change the user, the password and
+// the database for this one connection: for passwords that rotate, and tokens that expire. On
+// PostgreSQL it is called once for all hosts of the URL, with the first of them; on MySQL and MariaDB
+// for each that is tried. An error of fn is that of the attempt. Other databases have no login;
+// connections of [OpenDB] are opened by the *sql.DB, which has hooks of its own.
 func BeforeConnect(fn func(ctx context.Context, login *Login) error) Option {
 	return option(func(c *config) { c.pool.before = fn })
 }

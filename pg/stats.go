@@ -67,8 +67,8 @@ type Stats struct {
 	// Sessions.
 	SessionAcquires      uint64        // callers who asked for one
 	SessionOpens         uint64        // opened
-	SessionConnectErrors uint64        // attempts that failed
-	SessionWaits         uint64        // callers who had to wait for one
+	SessionConnectErrors uint64        // attempts that failed, but for those of Dial
+	SessionWaits         uint64        // callers who had to wait for one, also if it was only opened for them
 	SessionGiveUps       uint64        // of these, those that have got none, because their context ended or none could be opened
 	SessionWaitTime      time.Duration // for which callers have waited, in all
 

@@ -4,7 +4,7 @@ import "context"
 
 // Login is how a connection is to log in, see db.BeforeConnect.
 type Login struct {
-	Host, Port               string // of the server that is tried; Host is a path for a Unix socket. Changes are without effect
+	Host, Port               string // of the server that is tried, on PostgreSQL the first of the URL; Host is a path for a Unix socket. Changes are without effect
 	User, Password, Database string
 }
 

@@ -49,12 +49,25 @@
 //
 // # Loops
 //
-// In a task of package repaint a call suspends only that task. But database/sql guards a connection
-// with a mutex while a statement runs on it, and a mutex blocks the whole loop when a second task
-// asks for it. So two tasks of a loop must not use one sql.Tx or one sql.Conn at the same time; nor
-// must one commit while another has a statement under way there. Such a loop stands still, and is
-// reported as one that is held. Give each task a transaction of its own, or use package db or pg,
-// which refuse or queue such calls. For the same reason don't limit the number of open connections:
-// a task that waits for one in database/sql blocks its loop. Rows, statements and the sql.DB itself
-// have no such paths: tasks may share the DB and its statements.
+// In a task of package repaint a call suspends only that task. But database/sql guards what it
+// hands out with mutexes while a statement runs there, and a mutex blocks the whole loop when a
+// second task asks for it. Such a loop stands still. The loop reports that it is held, with the
+// place: after 5 seconds, or after the limit of loop.Debug. These are all such paths:
+//
+//   - Two tasks use one sql.Tx or one sql.Conn at the same time, also for Commit, Rollback and Raw.
+//     Give each task a transaction of its own, or use package db or pg, which refuse or queue such
+//     calls.
+//   - A task closes a sql.Stmt while another executes it, or streamed sql.Rows while another is in
+//     Next.
+//   - A task waits for one of sql.DB.SetMaxOpenConns. The deadline of its context ends the wait; a
+//     deadline on the loop's clock, too. Leave the limit at 0: a wait for a session in package pg
+//     suspends the task only.
+//   - A sql.Conn is closed while rows or a transaction of it are open, or a transaction ends while
+//     a sql.RawBytes of it is in use. These block a goroutine in the same way, with any driver.
+//
+// What has no such path: tasks may share the sql.DB, and execute one sql.Stmt at the same time. One
+// task may use a sql.Conn or a sql.Tx while rows of it are open; if these are streamed it gets
+// pg.ErrInUse. A transaction may end while rows of it are open: Commit then waits until the server
+// has sent the rest, which suspends the task, and Rollback doesn't. When the context of rows or of a transaction ends, a goroutine of database/sql closes
+// or rolls back. It doesn't need the loop for that.
 package stdlib

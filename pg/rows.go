@@ -117,10 +117,11 @@ func (r *Rows) EachRaw(fn func(i int, raw []byte) error) error {
 // Conn returns nil: there is no pgx.Conn.
 func (r *Rows) Conn() *pgx.Conn { return nil }
 
-// TypeMap returns the type map that the values are decoded with. It must not be used after Close.
+// TypeMap returns the type map that the values are decoded with. It must not be used after the next
+// Close or end of the rows; asked for after that, it is one that knows the same types.
 func (r *Rows) TypeMap() *pgtype.Map {
 	if r.codec == nil {
-		if r.db == nil || r.closed {
+		if r.db == nil {
 			return nil
 		}
 		r.codec = r.db.codec()

@@ -3,6 +3,7 @@ package stdlib_test
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"os"
@@ -298,6 +299,31 @@ func TestAConnIsUsableAfterTheContextOfItsRows(t *testing.T) {
 		}
 		require.NoError(t, conn.Close())
 	})
+}
+
+// For a driver.ErrBadConn database/sql would close the sql.Conn, and wait for its rows.
+func TestALostSessionWithRowsOpen(t *testing.T) {
+	bothColours(t, func(t *testing.T, d *door) {
+		conn, err := d.Conn(d.ctx)
+		require.NoError(t, err)
+		_, err = conn.ExecContext(d.ctx, "set application_name = 'mine'")
+		require.NoError(t, err)
+		pid := one[int](t, conn, d.ctx, "select pg_backend_pid()")
+		rows, err := conn.QueryContext(d.ctx, "select generate_series(1, 3)")
+		require.NoError(t, err)
+		require.True(t, rows.Next())
+		assert.True(t, one[bool](t, d, d.ctx, "select pg_terminate_backend($1, 10000)", pid))
+		for range 2 {
+			_, err = conn.ExecContext(d.ctx, "select 1")
+			require.Error(t, err)
+			assert.NotErrorIs(t, err, driver.ErrBadConn)
+		}
+		require.NoError(t, rows.Close())
+		_, err = conn.ExecContext(d.ctx, "select 1")
+		assert.ErrorIs(t, err, driver.ErrBadConn)
+		assert.ErrorIs(t, conn.Close(), sql.ErrConnDone, "database/sql has closed it")
+		require.NoError(t, d.PingContext(d.ctx))
+	}, func(c *pg.Config) { c.Sessions = 1 })
 }
 
 // The limit of sessions is pg's: a task that waits for one is suspended, and others go on.

@@ -38,6 +38,8 @@ type Conn struct {
 	tx      *pg.Tx                      // nil outside of a transaction
 	txCtx   context.Context             // what the transaction was begun with; Commit has no other
 
+	open int // results that haven't been closed
+
 	owned  *connector // that ends with the connection; only after Driver.Open
 	closed bool
 }
@@ -164,7 +166,18 @@ func (c *Conn) onQuerier(ctx context.Context, fn func(querier) error) error {
 			err = fn(c.querier())
 		}
 	}
-	return asDriver(err)
+	return c.asDriver(err)
+}
+
+// asDriver is the function asDriver, but that no error is a driver.ErrBadConn while rows are open:
+// for that database/sql closes a sql.Conn, which waits for the end of its rows. The caller, who has
+// to close them, would wait for itself.
+func (c *Conn) asDriver(err error) error {
+	err = asDriver(err)
+	if bad, is := err.(*badConn); is && c.open > 0 {
+		return bad.error
+	}
+	return err
 }
 
 // ExecContext implements driver.ExecerContext.
@@ -195,7 +208,7 @@ func (c *Conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 			}
 			return err
 		}
-		rows, err = newRows(got.(*pg.Rows))
+		rows, err = newRows(c, got.(*pg.Rows))
 		return err
 	})
 	if err != nil {
@@ -299,7 +312,7 @@ func (c *Conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 		tx, err = c.db.NewTx(ctx, options)
 	}
 	if err != nil {
-		return nil, asDriver(err)
+		return nil, c.asDriver(err)
 	}
 	c.tx, c.txCtx = tx, ctx
 	return txOf{c}, nil

@@ -69,5 +69,7 @@
 // task may use a sql.Conn or a sql.Tx while rows of it are open; if these are streamed it gets
 // pg.ErrInUse. A transaction may end while rows of it are open: Commit then waits until the server
 // has sent the rest, which suspends the task, and Rollback doesn't. When the context of rows or of a transaction ends, a goroutine of database/sql closes
-// or rolls back. It doesn't need the loop for that.
+// or rolls back. It doesn't need the loop for that. When a session is lost while rows of its
+// sql.Conn are open, the error isn't a driver.ErrBadConn, for which database/sql would wait for the
+// rows to be closed.
 package stdlib

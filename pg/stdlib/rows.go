@@ -27,6 +27,7 @@ func streamed(ctx context.Context) bool { return ctx.Value(streamKey{}) != nil }
 // rowsOf is a result. Its first row has been asked for before database/sql sees it, since an error
 // that comes in place of the first row is the query's.
 type rowsOf struct {
+	conn    *Conn // of which they are open; nil after Close
 	rows    *pg.Rows
 	columns []string
 	decode  []pgvalues.Decoder // for each column; made with the first row
@@ -34,12 +35,13 @@ type rowsOf struct {
 	more    bool
 }
 
-func newRows(rows *pg.Rows) (*rowsOf, error) {
-	r := &rowsOf{rows: rows, ahead: true, more: rows.Next()}
+func newRows(conn *Conn, rows *pg.Rows) (*rowsOf, error) {
+	r := &rowsOf{conn: conn, rows: rows, ahead: true, more: rows.Next()}
 	if err := rows.Err(); err != nil {
 		rows.Close()
 		return nil, err
 	}
+	conn.open++
 	return r, nil
 }
 
@@ -57,6 +59,10 @@ func (r *rowsOf) Columns() []string {
 }
 
 func (r *rowsOf) Close() error {
+	if r.conn != nil {
+		r.conn.open--
+		r.conn = nil
+	}
 	r.rows.Close()
 	return asDriver(r.rows.Err())
 }

@@ -95,6 +95,18 @@ func TestColumnTypes(t *testing.T) {
 	})
 }
 
+func TestColumnTypesOfAnEmptyResult(t *testing.T) {
+	bothColours(t, func(t *testing.T, d *door) {
+		rows, err := d.QueryContext(d.ctx, "select 1::int8 as a, 'x'::text as b where false")
+		require.NoError(t, err)
+		defer rows.Close()
+		types, err := rows.ColumnTypes()
+		require.NoError(t, err)
+		require.Len(t, types, 2)
+		assert.Equal(t, []string{"INT8", "TEXT"}, []string{types[0].DatabaseTypeName(), types[1].DatabaseTypeName()})
+	})
+}
+
 // Rows are in memory, so they keep neither a connection nor a transaction from being used.
 func TestOpenRowsOccupyNothing(t *testing.T) {
 	bothColours(t, func(t *testing.T, d *door) {

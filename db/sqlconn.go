@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 
 	"github.com/seed1239206e/repaint/db/internal/statements"
 )
@@ -25,6 +26,7 @@ type VirtualConn struct {
 	tx     *Tx             // nil outside of a transaction
 	txCtx  context.Context // what that was begun with; Commit has no other
 	marks  []sqlMark       // its savepoints
+	open   int             // results that haven't been closed
 	closed bool
 }
 
@@ -83,14 +85,15 @@ func (c *VirtualConn) ExecContext(ctx context.Context, query string, args []driv
 		return sqlResult{}, c.mark(ctx, st.Savepoint)
 	}
 	if err := c.do(ctx, "exec", &call); err != nil {
-		return nil, err
+		return nil, c.beside(err)
 	}
 	return sqlResult{call.result()}, nil
 }
 
 // QueryContext implements driver.QueryerContext.
 func (c *VirtualConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	r := &Rows{}
+	rows := &sqlRows{}
+	r := &rows.r
 	r.call.Rows = true
 	st, err := c.prepare(ctx, &r.call, query, args)
 	switch {
@@ -105,9 +108,30 @@ func (c *VirtualConn) QueryContext(ctx context.Context, query string, args []dri
 		err = c.do(ctx, "query", &r.call)
 	}
 	if err != nil {
-		return nil, err
+		return nil, c.beside(err)
 	}
-	return sqlRows{r}, nil
+	rows.c = c
+	c.open++
+	return rows, nil
+}
+
+// beside hides driver.ErrBadConn in an error while rows are open: for that database/sql closes a
+// sql.Conn, which waits for the end of its rows. The caller, who has to close them, would wait for
+// itself.
+func (c *VirtualConn) beside(err error) error {
+	if c.open > 0 && errors.Is(err, driver.ErrBadConn) {
+		return besideRows{err}
+	}
+	return err
+}
+
+// besideRows is an error in which driver.ErrBadConn isn't found, and everything else is.
+type besideRows struct{ error }
+
+func (e besideRows) As(target any) bool { return errors.As(e.error, target) }
+
+func (e besideRows) Is(target error) bool {
+	return target != driver.ErrBadConn && errors.Is(e.error, target)
 }
 
 // prepare puts a text of a caller of database/sql into the call. The statement is nil for an empty text.

@@ -58,20 +58,30 @@ func (r sqlResult) RowsAffected() (int64, error) { return r.r.RowsAffected(), ni
 func (r sqlResult) LastInsertId() (int64, error) { return r.r.LastInsertID() }
 
 // sqlRows are Rows for database/sql.
-type sqlRows struct{ r *Rows }
+type sqlRows struct {
+	r Rows
+	c *VirtualConn // of which they are open; nil after Close
+}
 
 var (
-	_ driver.RowsColumnTypeDatabaseTypeName = sqlRows{}
-	_ driver.RowsColumnTypeLength           = sqlRows{}
-	_ driver.RowsColumnTypeNullable         = sqlRows{}
-	_ driver.RowsColumnTypePrecisionScale   = sqlRows{}
-	_ driver.RowsColumnTypeScanType         = sqlRows{}
+	_ driver.RowsColumnTypeDatabaseTypeName = (*sqlRows)(nil)
+	_ driver.RowsColumnTypeLength           = (*sqlRows)(nil)
+	_ driver.RowsColumnTypeNullable         = (*sqlRows)(nil)
+	_ driver.RowsColumnTypePrecisionScale   = (*sqlRows)(nil)
+	_ driver.RowsColumnTypeScanType         = (*sqlRows)(nil)
 )
 
-func (s sqlRows) Columns() []string { return s.r.Columns() }
-func (s sqlRows) Close() error      { return s.r.Close() }
+func (s *sqlRows) Columns() []string { return s.r.Columns() }
 
-func (s sqlRows) Next(dest []driver.Value) error {
+func (s *sqlRows) Close() error {
+	if s.c != nil {
+		s.c.open--
+		s.c = nil
+	}
+	return s.r.Close()
+}
+
+func (s *sqlRows) Next(dest []driver.Value) error {
 	if !s.r.Next() {
 		if err := s.r.Err(); err != nil {
 			return err
@@ -84,33 +94,33 @@ func (s sqlRows) Next(dest []driver.Value) error {
 }
 
 // column returns what is known of a column's type.
-func (s sqlRows) column(i int) *backend.ColumnType {
+func (s *sqlRows) column(i int) *backend.ColumnType {
 	if i < len(s.r.call.Types) {
 		return &s.r.call.Types[i]
 	}
 	return &backend.ColumnType{}
 }
 
-func (s sqlRows) ColumnTypeDatabaseTypeName(i int) string { return s.r.call.Columns[i].Type }
+func (s *sqlRows) ColumnTypeDatabaseTypeName(i int) string { return s.r.call.Columns[i].Type }
 
-func (s sqlRows) ColumnTypeScanType(i int) reflect.Type {
+func (s *sqlRows) ColumnTypeScanType(i int) reflect.Type {
 	if t := s.column(i).Scan; t != nil {
 		return t
 	}
 	return reflect.TypeFor[any]()
 }
 
-func (s sqlRows) ColumnTypeLength(i int) (int64, bool) {
+func (s *sqlRows) ColumnTypeLength(i int) (int64, bool) {
 	t := s.column(i)
 	return t.Length, t.HasLength
 }
 
-func (s sqlRows) ColumnTypeNullable(i int) (nullable, ok bool) {
+func (s *sqlRows) ColumnTypeNullable(i int) (nullable, ok bool) {
 	t := s.column(i)
 	return t.Nullable, t.KnowsNull
 }
 
-func (s sqlRows) ColumnTypePrecisionScale(i int) (precision, scale int64, ok bool) {
+func (s *sqlRows) ColumnTypePrecisionScale(i int) (precision, scale int64, ok bool) {
 	t := s.column(i)
 	return t.Precision, t.Scale, t.HasPrecision
 }

@@ -30,7 +30,7 @@ func (c *VirtualConn) BeginTx(ctx context.Context, opts driver.TxOptions) (drive
 		}
 	}))
 	if err != nil {
-		return nil, err
+		return nil, c.beside(err)
 	}
 	c.tx, c.txCtx = tx, ctx
 	return sqlTx{c}, nil

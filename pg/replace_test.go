@@ -147,6 +147,16 @@ func each(t *testing.T, ctx context.Context, c colour, db *DB, target testserver
 // connects returns how many connections there have been.
 func connects(db *DB) int { return int(db.Stats().Connects + db.Stats().SessionOpens) }
 
+// settled waits until no connection is being made.
+func settled(t *testing.T, ctx context.Context, db *DB) {
+	until(t, ctx, "connections that are being made", func() bool {
+		db.pool.mu.Lock()
+		connecting := db.pool.connecting
+		db.pool.mu.Unlock()
+		return connecting == 0 && db.Stats().Connecting == 0
+	})
+}
+
 // The server ends connections that are idle for so long, and callers use theirs at about that moment:
 // none of them notices.
 func TestIdleSessionTimeoutAtTheMomentOfUse(t *testing.T) {
@@ -179,6 +189,7 @@ func TestTerminatedBackendsAtTheMomentOfUse(t *testing.T) {
 				require.NoError(t, err)
 				defer killer.Release()
 				before := func(int) {
+					settled(t, ctx, db) // what is being made isn't used yet
 					_, err := killer.Exec(ctx, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ends' and datname = current_database()")
 					require.NoError(t, err)
 				}
@@ -211,12 +222,7 @@ func TestClosedWithoutAWordAtTheMomentOfUse(t *testing.T) {
 				db, proxy, target := proxied(t, options+"&pool_sessions=30")
 				target.MustQuery(t, "create table t (id int)")
 				before := func(int) {
-					until(t, ctx, "connections that are being made", func() bool {
-						db.pool.mu.Lock()
-						connecting := db.pool.connecting
-						db.pool.mu.Unlock()
-						return connecting == 0 && db.Stats().Connecting == 0
-					})
+					settled(t, ctx, db)
 					_ = repaint.Sleep(ctx, 2*restful) // what has just been answered isn't looked at
 					proxy.Cut()
 				}

@@ -298,7 +298,7 @@ func TestAConnIsUsableAfterTheContextOfItsRows(t *testing.T) {
 			assert.Equal(t, "mine", one[string](t, conn, d.ctx, "show application_name"))
 		}
 		require.NoError(t, conn.Close())
-	})
+	}, func(c *pg.Config) { c.CancelTimeout = 30 * time.Second }) // however slow the machine is
 }
 
 // For a driver.ErrBadConn database/sql would close the sql.Conn, and wait for its rows.

@@ -172,12 +172,13 @@ func (s *session) timed(p *backend.Pace, began time.Time) {
 // is made again.
 func (s *session) refused(err error) bool { return s.haste.hurries && s.d.Locked(err) }
 
-// patient has the connection wait for locks again.
+// patient has the connection wait for locks again. It takes no time, so it isn't cancelled: a driver may
+// take a connection whose context ends after the statement for lost.
 func (s *session) patient(ctx context.Context) error {
 	if !s.haste.impatient {
 		return nil
 	}
-	err := s.d.WaitForLocks(ctx, &s.conn, true)
+	err := s.d.WaitForLocks(context.WithoutCancel(ctx), &s.conn, true)
 	s.haste.impatient = err != nil
 	return err
 }

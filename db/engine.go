@@ -46,7 +46,7 @@ func (e *Engine) Invalidate() {
 	e.turns.Invalidate()
 }
 
-// Reset has every connection replaced as soon as nobody uses it: idle ones at once, those in use when
+// Reset replaces every connection as soon as it is idle: idle ones at once, those in use when
 // they come back, and those that carry the Engine's own statements when they have answered what they
 // have. Use it after a failover, say, or a change of what each connection is set up with. It returns
 // at once.

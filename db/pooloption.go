@@ -23,7 +23,7 @@ func MaxLifetimeJitter(d time.Duration) Option {
 	return option(func(c *config) { c.pool.jitter = d })
 }
 
-// MaxIdleTime closes connections that nobody has used for the given time, down to [MinConns] and
+// MaxIdleTime closes connections that have been idle for the given time, down to [MinConns] and
 // [MinIdleConns]. The default, 0, keeps them.
 func MaxIdleTime(d time.Duration) Option {
 	return option(func(c *config) { c.pool.idleTime = d })
@@ -33,7 +33,7 @@ func MaxIdleTime(d time.Duration) Option {
 // Engine's. n is at most the PoolSize. The default is 0.
 func MinConns(n int) Option { return option(func(c *config) { c.pool.min = n }) }
 
-// MinIdleConns keeps at least n connections open that nobody uses, as far as PoolSize and MaxOverflow
+// MinIdleConns keeps at least n idle connections open, as far as PoolSize and MaxOverflow
 // allow, so that a sudden load finds them ready. n is at most the PoolSize. The default is 0.
 func MinIdleConns(n int) Option { return option(func(c *config) { c.pool.minIdle = n }) }
 

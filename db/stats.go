@@ -26,7 +26,7 @@ type Stats struct {
 	Discarded     int64         // connections closed because they were lost or in an unknown state
 
 	LifetimeClosed int64 // connections closed since their MaxLifetime had passed
-	IdleClosed     int64 // connections closed since nobody had used them for MaxIdleTime
+	IdleClosed     int64 // connections closed after being idle for MaxIdleTime
 
 	// Lanes are the connections that carry the Engine's own statements, each those of many callers. They
 	// aren't the pool's, so nothing above counts them. Only PostgreSQL has them.

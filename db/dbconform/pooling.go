@@ -144,7 +144,7 @@ var pooling = []test{
 		c.until("it is closed", func() bool { return e.Stats().LifetimeClosed > 0 && e.Stats().Idle == 0 })
 		c.exec(e, "select 1")
 	}},
-	{"connections that nobody uses are closed", func(c *run) {
+	{"idle connections are closed", func(c *run) {
 		e := c.engine(db.MaxIdleTime(20 * time.Millisecond))
 		c.close(c.conn(e))
 		c.until("they are closed", func() bool { return e.Stats().IdleClosed > 0 && e.Stats().Open == 0 })
@@ -186,7 +186,7 @@ var pooling = []test{
 		c.close(conn)
 		require.Greater(c, e.Stats().Connects, before)
 	}},
-	{"who waits in vain is told what is in use", func(c *run) {
+	{"a caller that waits in vain is told what is in use", func(c *run) {
 		e := c.engine(db.PoolSize(1), db.MaxOverflow(0), db.PoolTimeout(time.Millisecond))
 		conn := c.conn(e)
 		_, err := e.Connect(c.ctx)

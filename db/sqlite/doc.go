@@ -47,7 +47,7 @@
 // transaction that writes has the database for itself.
 //
 // A transaction is begun with BEGIN IMMEDIATE, so that it never fails halfway for want of the lock;
-// [db.ReadOnly] makes it a plain BEGIN, which waits for nobody, and in which writing is an error
+// [db.ReadOnly] makes it a plain BEGIN, which waits for no other caller, and in which writing is an error
 // (by PRAGMA query_only). There are no transactions that turn from reading to writing: SQLite can't
 // do that once another connection has written.
 //

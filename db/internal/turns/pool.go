@@ -48,7 +48,7 @@ type PoolConfig struct {
 	IdleTime time.Duration // one that was idle for this long is closed; 0 is never
 	Health   time.Duration // how often idle ones are asked whether they are well; 0 is never
 	Min      int           // connections that there are at least; at most Size
-	MinIdle  int           // of them, those that nobody uses; at most Size
+	MinIdle  int           // of them, those that are idle; at most Size
 	Cleanup  time.Duration // for closing a connection, resetting or asking it; 0 is no limit
 	Dial     time.Duration // for making a connection; 0 is no limit
 	Ping     time.Duration // one that was idle for this long is asked whether it is well; negative is never

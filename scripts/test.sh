@@ -53,6 +53,10 @@ if scripts/install-servers.sh --check peers >/dev/null; then
   export REPAINT_REQUIRE_PEERS=1
 fi
 
+if scripts/install-servers.sh --check load >/dev/null; then
+  export REPAINT_REQUIRE_LOAD=1
+fi
+
 if scripts/install-servers.sh --check browser >/dev/null; then
   export REPAINT_REQUIRE_BROWSER=1
 fi

@@ -34,6 +34,8 @@ type flavor interface {
 	// stopSignal ends the server in order, killSignal at once. Both must end its children too.
 	stopSignal() syscall.Signal
 	killSignal() syscall.Signal
+	// crashed cleans up what a server leaves behind that was killed without a warning.
+	crashed(s *Server)
 	dropDatabase(name string) string
 }
 
@@ -144,6 +146,10 @@ func (s *Server) end(sig syscall.Signal) error {
 	defer s.mu.Unlock()
 	if s.proc == nil {
 		return nil
+	}
+	if s.suspended { // or else it wouldn't notice
+		s.signalAll(sigContinue)
+		s.suspended = false
 	}
 	s.proc.signal(sig)
 	if !s.proc.wait(stopTimeout) {

@@ -105,6 +105,8 @@ func (m mariadb) created(s *Server) error {
 func (mariadb) stopSignal() syscall.Signal { return syscall.SIGTERM }
 func (mariadb) killSignal() syscall.Signal { return syscall.SIGKILL }
 
+func (mariadb) crashed(*Server) {}
+
 func (mariadb) dropDatabase(name string) string { return "DROP DATABASE IF EXISTS " + name }
 
 func (mariadb) scheme() string { return "mysql" }

@@ -111,6 +111,8 @@ func (*pgbouncer) created(*Server) error { return nil }
 func (*pgbouncer) stopSignal() syscall.Signal { return syscall.SIGTERM }
 func (*pgbouncer) killSignal() syscall.Signal { return syscall.SIGKILL }
 
+func (*pgbouncer) crashed(*Server) {}
+
 func (*pgbouncer) dropDatabase(name string) string { return postgres{}.dropDatabase(name) }
 
 func (*pgbouncer) scheme() string { return "postgres" }

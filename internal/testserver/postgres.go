@@ -126,6 +126,18 @@ func (postgres) created(*Server) error { return nil }
 func (postgres) stopSignal() syscall.Signal { return syscall.SIGINT }
 func (postgres) killSignal() syscall.Signal { return syscall.SIGQUIT }
 
+// crashed removes the segment of shared memory by which a server recognises that others use its data.
+func (postgres) crashed(s *Server) {
+	b, err := os.ReadFile(s.path("data", "postmaster.pid"))
+	lines := strings.Split(string(b), "\n")
+	if err != nil || len(lines) < 7 {
+		return
+	}
+	if key := strings.Fields(lines[6]); len(key) == 2 {
+		_ = exec.Command("ipcrm", "-m", key[1]).Run() // without it, that stays until the machine is restarted
+	}
+}
+
 func (postgres) dropDatabase(name string) string {
 	return "DROP DATABASE IF EXISTS " + name + " WITH (FORCE)"
 }

@@ -46,8 +46,7 @@ func (b standby) locate() (flavor, string, error) {
 
 // create copies the primary while it runs. The settings come with the copy; later settings win.
 func (b standby) create(s *Server) error {
-	from := fmt.Sprintf("%s application_name=%s", b.primary.keywords(b.primary.Socket), b.name)
-	err := s.run(exec.Command(b.backup, "--pgdata="+s.path("data"), "--dbname="+from, "--write-recovery-conf", "--checkpoint=fast", "--no-sync"))
+	err := s.run(exec.Command(b.backup, "--pgdata="+s.path("data"), "--dbname="+b.conninfo(), "--write-recovery-conf", "--checkpoint=fast", "--no-sync"))
 	if err != nil {
 		return err
 	}
@@ -60,4 +59,9 @@ func (b standby) create(s *Server) error {
 		return fmt.Errorf("testserver: configuring a standby: %w", err)
 	}
 	return nil
+}
+
+// conninfo is how the standby connects to its primary.
+func (b standby) conninfo() string {
+	return fmt.Sprintf("%s application_name=%s", b.primary.keywords(b.primary.Socket), b.name)
 }

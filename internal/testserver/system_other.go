@@ -15,3 +15,12 @@ func (a *account) attributes(syscall.Signal) *syscall.SysProcAttr { return nil }
 func watchdogAttributes() *syscall.SysProcAttr { return nil }
 
 func memory() []string { return nil }
+
+const (
+	sigStop     = syscall.Signal(19)
+	sigContinue = syscall.Signal(18)
+)
+
+func signalProcess(int, syscall.Signal) {}
+
+func childrenOf(int) []int { return nil }

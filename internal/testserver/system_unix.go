@@ -2,7 +2,12 @@
 
 package testserver
 
-import "syscall"
+import (
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+)
 
 const supported = true
 
@@ -23,3 +28,26 @@ func (a *account) attributes(deathSignal syscall.Signal) *syscall.SysProcAttr {
 
 // The watchdog must outlive anything that ends the tests, so it isn't in their session.
 func watchdogAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
+
+const (
+	sigStop     = syscall.SIGSTOP
+	sigContinue = syscall.SIGCONT
+)
+
+func signalProcess(pid int, sig syscall.Signal) { _ = syscall.Kill(pid, sig) } // it may have ended
+
+// childrenOf returns the processes that a process has made.
+func childrenOf(pid int) (all []int) {
+	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=").Output()
+	if err != nil {
+		panic("testserver: listing processes: " + err.Error())
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		if len(fields) == 2 && fields[1] == strconv.Itoa(pid) {
+			child, _ := strconv.Atoi(fields[0])
+			all = append(all, child)
+		}
+	}
+	return all
+}

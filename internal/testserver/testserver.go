@@ -68,6 +68,8 @@ type Server struct {
 
 	mu   sync.Mutex // held during start and stop
 	proc *process   // nil: stopped
+
+	suspended bool // by Suspend
 }
 
 // Postgres returns the PostgreSQL server that the tests of this binary share. It starts the server

@@ -18,9 +18,13 @@
 #   demo     the demo, three times
 #   bench    repaint bench with its built-in workloads
 #
-# Everything goes to a new directory in bench/results, which git ignores: report.md has the machine, the
-# versions, what is missing and all tables; *.json and *.txt have the raw samples; gain.svg and images/
-# the pictures, for docs/gain.svg and docs/images. The environment variable REPAINT_RESULTS names another directory.
+# Raw samples and the report go to a new directory in bench/results, which git ignores: report.md has all
+# that the programs print, *.json and *.txt have the samples, images/ the pictures of pages. The samples are
+# then kept in bench/samples, from which bench/tables makes README's figures, docs/performance.md and
+# docs/gain.svg. A part that fails or lacks what it needs keeps its earlier samples and tables, and the end
+# says so. A smoke test changes none of these files: what it makes goes to the new directory.
+#
+# The environment variable REPAINT_RESULTS names another directory.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export GOFLAGS=${GOFLAGS--buildvcs=false}
@@ -47,53 +51,74 @@ failed=()
 # Prints to the terminal and into the report.
 say() { printf '%s\n' "$@" | tee -a "$report"; }
 
-# Runs a command in a directory; its output goes to the report, to the terminal, and to PART.txt.
+# Runs a command of a part in a directory; its output goes to the report, to the terminal, and to PART.out.
 run() { # part, directory, command …
-  local part=$1 directory=$2 start=$SECONDS
+  local part=$1 directory=$2
   shift 2
   say "" "\`$*\` in \`$directory\`:" ""
-  if ! (cd "$directory" && "$@") </dev/null 2>>"$results/errors.txt" | tee -a "$results/$part.txt" "$report"; then
+  if ! (cd "$directory" && "$@") </dev/null 2>>"$results/errors.txt" | tee -a "$results/$part.out" "$report"; then
     failed+=("$part")
-    say "" "**$part failed**: see errors.txt"
+    say "" "**$part failed**: $(tail -1 "$results/errors.txt")"
   fi
-  say "" "($part: $((SECONDS - start)) s)"
 }
 
+# Notes when a part is measured, and of which revision.
+about() { # part
+  printf '(Measured %s at %s%s.)\n' "$(date -u '+%Y-%m-%d %H:%M UTC')" "$revision" "$busy" >"$results/$1.about"
+}
+
+# Says what the machine, the versions and the missing peers are.
 machine() {
   say "# What make bench has measured" ""
-  say "- $(date -u '+%Y-%m-%d %H:%M UTC'), revision $(git describe --always --dirty 2>/dev/null || echo unknown)"
-  say "- $(uname -srm), $(nproc) processors: $(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo 2>/dev/null | head -1)"
-  say "- load before: $(cut -d' ' -f1-3 /proc/loadavg 2>/dev/null || echo unknown)"
-  say "- $("$go" version)"
-  local item where
-  for item in postgresql mariadb pgbouncer peers load browser; do
-    if where=$(scripts/install-servers.sh --check "$item"); then
-      say "- ${where#*: }"
-    else
-      say "- **MISSING**: $item, so what needs it is left out (scripts/install-servers.sh $item)"
-    fi
-  done
-  say "- $(version_of postgres --version)" "- $(version_of mariadbd --version)" "- $(version_of python3 --version)"
-  local peer
-  for peer in asyncpg sqlalchemy greenlet gevent; do
-    say "- $(/usr/bin/python3 -c "import $peer; print('$peer', $peer.__version__)" 2>/dev/null || echo "**MISSING**: $peer for Python (Debian's package python3-$peer)")"
-  done
+  {
+    printf '%s\n' "- $(date -u '+%Y-%m-%d %H:%M UTC'), revision $revision$busy"
+    printf '%s\n' "- $(uname -sm), $(nproc) processors: $(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo 2>/dev/null | head -1)"
+    printf '%s\n' "- $("$go" version | cut -d' ' -f3)" "- $(version_of postgres --version)" "- $(version_of mariadbd --version)" "- $(version_of wrk -v)"
+    local peer item
+    for peer in asyncpg sqlalchemy greenlet gevent; do
+      printf '%s\n' "- $(/usr/bin/python3 -c "import sys, $peer; print('Python', sys.version.split()[0] + ':', '$peer', $peer.__version__)" 2>/dev/null || echo "**MISSING**: $peer for Python (Debian's package python3-$peer)")"
+    done
+    for item in postgresql mariadb peers load browser; do
+      scripts/install-servers.sh --check "$item" >/dev/null ||
+        printf '%s\n' "- **MISSING**: $item, so what needs it is left out (scripts/install-servers.sh $item)"
+    done
+  } >"$results/machine.md"
+  tee -a "$report" <"$results/machine.md"
   [ -z "$smoke" ] || say "" "**A smoke test: the figures mean nothing.**"
 }
 
 # Prints the first line of a program's version, also if it is where Debian keeps servers.
 version_of() {
-  PATH=$PATH:/usr/sbin:$(echo /usr/lib/postgresql/*/bin | tr ' ' ':') "$@" 2>/dev/null | head -1 || echo "$1: not installed"
+  local first
+  first=$(PATH=$PATH:/usr/sbin:$(echo /usr/lib/postgresql/*/bin | tr ' ' ':') "$@" 2>/dev/null | head -1) || true
+  echo "${first:-$1: not installed}"
 }
 
 # Go's benchmarks: those that a table has.
 go_benchmarks() {
-  local which=. time=100ms count=3 packages=(./greenlet ./loop . ./coop ./trace ./db/sqlite ./db/mysql ./db/postgres ./pg)
-  if [ -n "$smoke" ]; then
-    which='Switch|CallSoon' time=1x count=1 packages=(./greenlet ./loop)
-  fi
   say "" "## Benchmarks of the packages"
-  run go . "$go" test -run '^$' -bench "$which" -benchmem -benchtime "$time" -count "$count" -timeout 8m "${packages[@]}"
+  if [ -n "$smoke" ]; then
+    gobench ./greenlet '^BenchmarkSwitch$' 1x 1
+    gobench ./loop '^BenchmarkCallSoon$' 1x 1
+    return
+  fi
+  gobench ./greenlet '^Benchmark(Switch.*|Life|Current|Throw|Generator|Python)$' 100ms 5
+  local kind # each in a process of its own: a later stack is as large as earlier ones were on average
+  for kind in greenlet held iter.Pull; do
+    gobench ./greenlet "^BenchmarkSuspended\$/^$kind\$" 1x 1
+  done
+  gobench ./loop '^Benchmark(CallSoon|Post|Timer.*|Promise|Offload)$' 100ms 4
+  gobench . '^BenchmarkWaitWithinTimeouts$' 50ms 4
+  gobench . '^Benchmark(TasksThatSpawnThemselves|SleepersWithContexts)$' 1x 3
+  gobench ./coop '^Benchmark(Uncontended|HandOver|ContendedMutex|Loader|Local)$' 100ms 4
+  gobench ./trace '^Benchmark(Turn|Task)$' 100ms 4
+  gobench ./pg '^BenchmarkTransaction$' 200ms 4
+}
+
+# Debian's python3, which can have greenlet, comes first in PATH.
+gobench() { # package, benchmarks, time, count
+  run go . env PATH="/usr/bin:$PATH" "$goprogram" test -run '^$' -bench "$2" -benchmem -benchtime "$3" -count "$4" -timeout 5m "$1"
+  cp "$results/go.out" "$results/go.txt"
 }
 
 program() { # part, heading, directory below bench, package, the smoke test's cases, flags …
@@ -111,9 +136,9 @@ program() { # part, heading, directory below bench, package, the smoke test's ca
 compare() {
   say "" "## The bridge, beside its peers"
   if [ -n "$smoke" ]; then
-    run compare bench "$go" run ./compare -rounds 1 -time 1ms
+    run compare bench "$go" run ./compare -rounds 1 -time 1ms -raw "$results/compare.txt"
   else
-    run compare bench "$go" run ./compare -rounds 3 -time 100ms
+    run compare bench "$go" run ./compare -rounds 3 -time 80ms -raw "$results/compare.txt"
   fi
 }
 
@@ -122,6 +147,7 @@ many() {
   local sleepers=100000
   [ -z "$smoke" ] || sleepers=1000
   run many bench env REPAINT_SLEEPERS="$sleepers" "$go" test -run '^$' -bench Sleepers -benchtime 1x -timeout 10m ./loop
+  cp "$results/many.out" "$results/many.txt"
 }
 
 picture() {
@@ -132,7 +158,6 @@ picture() {
   fi
   run picture bench "$go" run ./pg -only 'point select, 256' -with '^pgxpool of (16|64)$|^pg, (goroutines|one loop)$' \
     -rounds "$rounds" -time "$time" -json "$results/picture.json"
-  run picture bench "$go" run ./picture -from "$results/picture.json" -to "$results/gain.svg"
 }
 
 stills() {
@@ -141,6 +166,7 @@ stills() {
     say "" "Left out: make test-pages opens all pages."
   elif scripts/install-servers.sh --check browser >/dev/null; then
     run stills internal/pagetest "$go" test -count=1 -run TestStills . -args -stills="$results/images"
+    [ -z "$(ls "$results"/images/*.png 2>/dev/null)" ] || cp "$results"/images/*.png docs/images/
   else
     say "" "**MISSING**: Chromium"
   fi
@@ -153,34 +179,63 @@ demo() {
   for _ in $(seq "$times"); do
     run demo . env -u DATABASE_URL "$go" run ./cmd/repaint demo
   done
+  cp "$results/demo.out" "$results/demo.txt"
 }
 
 bench() {
   say "" "## repaint bench"
-  local duration=1s
+  local duration=1500ms
   [ -z "$smoke" ] || duration=5ms
-  run bench . env -u DATABASE_URL "$go" run ./cmd/repaint bench --duration "$duration" --json "$results/bench.json" --html "$results/bench.html"
+  if ! "$go" build -o "$results/repaint" ./cmd/repaint; then
+    failed+=(bench)
+    return
+  fi
+  run bench bench "$go" run ./withserver "$results/repaint" bench --allow-writes --duration "$duration" --rounds 3 \
+    --json "$results/bench.json" --html "$results/bench.html"
+  rm -f "$results/repaint"
 }
 
+# Makes the documentation from the samples, or after a smoke test a copy of it.
+documentation() {
+  say "" "## Documentation"
+  local part to=()
+  if [ -n "$smoke" ]; then
+    mkdir -p "$results/made/docs"
+    cp README.md "$results/made"
+    cp docs/performance.md "$results/made/docs"
+    to=(-root "$results/made" -samples "$results/made/samples")
+  fi
+  for part in "${failed[@]}"; do
+    rm -f "$results/$part.json" "$results/$part.txt" # what was measured before stays
+  done
+  run tables bench "$go" run ./tables -from "$results" "${to[@]}"
+}
+
+revision=$(git describe --always --dirty 2>/dev/null || echo unknown)
+load=$(cut -d' ' -f1 /proc/loadavg 2>/dev/null || echo 0)
+busy=
+if awk "BEGIN { exit !($load > 1) }"; then
+  busy=", while other work kept the machine busy (a load of $load before), so rely on ratios"
+fi
+goprogram=$(command -v "$go")
 machine
 for part in "${parts[@]}"; do
+  start=$SECONDS
+  about "$part"
   case $part in
     go) go_benchmarks ;;
-    pg) program pg "pg beside its peers" bench ./pg 'point select, 1 caller$' -rounds 2 -time 150ms ;;
+    pg) program pg "pg beside its peers" bench ./pg 'point select, 1 caller$' -rounds 3 -time 150ms ;;
     db) program db "db" bench ./db 'SQLite in memory: .*select.*1 caller' -rounds 2 -time 150ms ;;
-    doors) program doors "Front doors" bench/doors . 'sqlc,.* 1 caller$' -rounds 2 -time 200ms ;;
+    doors) program doors "Front doors" bench/doors . 'sqlc,.* 1 caller$' -rounds 3 -time 200ms ;;
     http) program http "Web services" bench ./http '^/db, 16 callers$' -rounds 1 -time 1s ;;
     *) "$part" ;;
   esac
+  say "" "($part: $((SECONDS - start)) s)"
 done
+documentation
 
-say "" "## What isn't made here" "" \
-  "- Tables that compare with an earlier state of the code (before and after) need that state: the bridge's turns, MariaDB in a loop, the costs that don't depend on the number of tasks, traces, transactions." \
-  "- The scheduler's mutex: go test -tags mutextimes -run '^\$' -bench Mutex ./pg." \
-  "- A million sleepers: REPAINT_SLEEPERS=1000000 in bench, which takes some gigabytes." \
-  "- What a profile has shown." "" \
-  "All of it took $((SECONDS / 60)) min $((SECONDS % 60)) s. The raw samples are in $results."
+say "" "All of it took $((SECONDS / 60)) min $((SECONDS % 60)) s. The raw samples are in $results."
 if [ ${#failed[@]} -gt 0 ]; then
-  say "FAILED: ${failed[*]}"
+  say "FAILED: ${failed[*]}; see $results/errors.txt. The documentation keeps what was measured of these before."
   exit 1
 fi

@@ -2,6 +2,7 @@
 // medians as a Markdown table.
 //
 //	cd bench && go run ./compare
+//	cd bench && go run ./compare -raw compare.txt   all figures, too, in the format of Go's benchmarks
 //
 // The peers in Python need Debian's packages python3, python3-sqlalchemy and python3-gevent. What
 // is missing is said, and left out.
@@ -9,6 +10,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
@@ -23,15 +25,16 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seed1239206e/repaint/bench/internal/report"
+	"github.com/seed1239206e/repaint/internal/grid"
 )
 
 func main() {
 	rounds := flag.Int("rounds", 5, "how often each is run")
 	length := flag.Duration("time", 200*time.Millisecond, "how long each workload runs, in each round")
 	python := flag.String("python", "", "the Python interpreter; else the first of python3 and /usr/bin/python3 that has a peer's modules")
+	raw := flag.String("raw", "", "a file for all figures, in the format of Go's benchmarks")
 	flag.Parse()
-	if err := compare(os.Stdout, os.Stderr, *rounds, *length, *python); err != nil {
+	if err := compare(os.Stdout, os.Stderr, *rounds, *length, *python, *raw); err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
 		os.Exit(1)
 	}
@@ -84,7 +87,7 @@ func (f *figures) median(workload, contender string) float64 {
 	}
 }
 
-func compare(out, progress io.Writer, rounds int, length time.Duration, python string) error {
+func compare(out, progress io.Writer, rounds int, length time.Duration, python, raw string) error {
 	dir, err := benchDir()
 	if err != nil {
 		return err
@@ -134,7 +137,26 @@ func compare(out, progress io.Writer, rounds int, length time.Duration, python s
 	}
 	slices.Sort(notes)
 	table(out, &f, slices.Compact(notes), missing, rounds)
-	return nil
+	if raw == "" {
+		return nil
+	}
+	return os.WriteFile(raw, f.raw(missing), 0o644)
+}
+
+// raw writes each figure as a line of Go's benchmarks, and what is missing before them.
+func (f *figures) raw(missing []string) []byte {
+	var out bytes.Buffer
+	for _, m := range missing {
+		fmt.Fprintf(&out, "MISSING: %s\n", m)
+	}
+	for _, w := range f.workloads {
+		for _, c := range f.contenders {
+			for _, ns := range f.all[[2]string{w, c}] {
+				fmt.Fprintf(&out, "BenchmarkLoop/%s/%s 1 %s ns/op\n", w, c, strconv.FormatFloat(ns, 'g', 4, 64))
+			}
+		}
+	}
+	return out.Bytes()
 }
 
 // benchDir finds the module: the working directory, or a bench below it.
@@ -187,24 +209,21 @@ func read(f *figures, name, text string) (notes []string) {
 func table(out io.Writer, f *figures, notes, missing []string, rounds int) {
 	const own = "repaint"
 	peers := slices.DeleteFunc(slices.Clone(f.contenders), func(c string) bool { return c == own })
-	fmt.Fprintf(out, "| nanoseconds | %s | %s |\n", own, strings.Join(peers, " | "))
-	fmt.Fprintf(out, "| --- |%s\n", strings.Repeat(" ---: |", len(peers)+1))
+	t := grid.New(append([]string{"nanoseconds", own}, peers...)...)
 	for _, w := range f.workloads {
 		base := f.median(w, own)
-		fmt.Fprintf(out, "| %s | %s |", w, report.Number(base))
+		row := []string{w, grid.Known(base)}
 		for _, p := range peers {
 			ns := f.median(w, p)
-			switch {
-			case ns == 0:
-				fmt.Fprint(out, " – |")
-			case base == 0:
-				fmt.Fprintf(out, " %s |", report.Number(ns))
-			default:
-				fmt.Fprintf(out, " %s (%s ×) |", report.Number(ns), report.Number(ns/base))
+			text := grid.Known(ns)
+			if ns > 0 && base > 0 {
+				text += fmt.Sprintf(" (%s ×)", grid.Short(ns/base))
 			}
+			row = append(row, text)
 		}
-		fmt.Fprintln(out)
+		t.Row(row...)
 	}
+	t.Markdown(out)
 	fmt.Fprintf(out, "\nMedians of %d rounds in turns; in brackets how many times repaint's. %s on %s/%s with %d cores", rounds, runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
 	for _, n := range notes {
 		fmt.Fprintf(out, "; %s", n)

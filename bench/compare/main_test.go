@@ -22,13 +22,17 @@ func TestTableHasMediansRatiosAndWhatIsMissing(t *testing.T) {
 	for _, want := range []string{
 		"| nanoseconds | repaint | goroutine | asyncio |\n| --- | ---: | ---: | ---: |\n",
 		"| Post | 200 | 50.0 (0.25 ×) | 2,000 (10.0 ×) |\n",
-		"| Other | 0.00 | – | 7.13 |\n",
+		"| Other | – | – | 7.13 |\n",
 		"; python 3, asyncio.\n",
 		"MISSING: gevent (it isn't here)\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, out.String())
 		}
+	}
+	want := "MISSING: gevent\nBenchmarkLoop/Post/repaint 1 300 ns/op\nBenchmarkLoop/Post/repaint 1 100 ns/op\n"
+	if raw := string(f.raw([]string{"gevent"})); !strings.HasPrefix(raw, want) || !strings.Contains(raw, "BenchmarkLoop/Other/asyncio 1 7.126 ns/op\n") {
+		t.Error(raw)
 	}
 }
 

@@ -76,7 +76,7 @@ func (p comparison) run(ctx context.Context, tb testing.TB, out io.Writer) error
 		return fmt.Errorf("no service matches %q; their names are in the tables", p.With)
 	}
 	at := database(tb)
-	if err := printSyncs(ctx, out, at, sides); err != nil {
+	if err := countSyncs(ctx, out, r, at, sides); err != nil {
 		return err
 	}
 	var missing []string

@@ -9,7 +9,10 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/seed1239206e/repaint/internal/grid"
 	"github.com/seed1239206e/repaint/internal/testserver"
+
+	"github.com/seed1239206e/repaint/bench/internal/report"
 )
 
 // A wire makes connections to the database, and counts the Syncs that are written to them.
@@ -105,27 +108,22 @@ func get(ctx context.Context, url string) ([]byte, error) {
 	return body, err
 }
 
-// printSyncs prints what syncs has counted, as a table.
-func printSyncs(ctx context.Context, out io.Writer, at testserver.Target, sides []service) error {
-	fmt.Fprint(out, "\n### Syncs for a request, counted on the wire\n\n|")
-	for _, route := range routes {
-		fmt.Fprintf(out, " | %s", route)
-	}
-	fmt.Fprint(out, " |\n|---|")
-	for range routes {
-		fmt.Fprint(out, "--:|")
-	}
-	fmt.Fprintln(out)
+// countSyncs counts them for all services, keeps them in r, and prints them as a table.
+func countSyncs(ctx context.Context, out io.Writer, r *report.Results, at testserver.Target, sides []service) error {
+	t := grid.New(append([]string{""}, routes...)...)
 	for _, s := range sides {
 		counts, err := s.syncs(ctx, at, routes)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		fmt.Fprintf(out, "| %s", s.name)
-		for _, n := range counts {
-			fmt.Fprintf(out, " | %g", n)
+		row := []string{s.name}
+		for i, n := range counts {
+			r.Syncs = append(r.Syncs, report.Count{Contestant: s.name, Of: routes[i], N: n})
+			row = append(row, fmt.Sprint(n))
 		}
-		fmt.Fprintln(out, " |")
+		t.Row(row...)
 	}
+	fmt.Fprint(out, "\n### Syncs for a request, counted on the wire\n\n")
+	t.Markdown(out)
 	return nil
 }

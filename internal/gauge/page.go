@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/seed1239206e/repaint/internal/grid"
 	"github.com/seed1239206e/repaint/internal/webpage"
 )
 
@@ -19,8 +20,8 @@ var pageStyle string
 var pageBody string
 
 var body = template.Must(template.New("bench").Funcs(template.FuncMap{
-	"whole": Whole, "figure": Figure, "short": Short, "known": known,
-	"ms": func(us float64) string { return Figure(us / 1000) },
+	"whole": grid.Whole, "figure": grid.Figure, "short": grid.Short, "known": grid.Known,
+	"ms": func(us float64) string { return grid.Figure(us / 1000) },
 }).Parse(pageBody))
 
 // WritePage writes the report as one self-contained HTML page.
@@ -104,19 +105,19 @@ type reading struct {
 }
 
 func rates(x *Result) reading {
-	g := reading{value: x.Median.Rate, from: x.Median.Rate, to: x.Median.Rate, text: Whole(x.Median.Rate)}
+	g := reading{value: x.Median.Rate, from: x.Median.Rate, to: x.Median.Rate, text: grid.Whole(x.Median.Rate)}
 	for _, s := range x.Samples {
 		g.from, g.to = min(g.from, s.Rate), max(g.to, s.Rate)
 	}
 	if x.Ratio != nil {
-		g.text += ", " + Short(x.Ratio.Median) + " ×"
+		g.text += ", " + grid.Short(x.Ratio.Median) + " ×"
 	}
 	return g
 }
 
 func latenciesOf(x *Result) reading {
 	p50, p99 := x.Median.P50/1000, x.Median.P99/1000
-	return reading{p50, p50, p99, Figure(p50) + ", " + Figure(p99)}
+	return reading{p50, p50, p99, grid.Figure(p50) + ", " + grid.Figure(p99)}
 }
 
 // plot draws the cases.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seed1239206e/repaint/internal/grid"
 	"github.com/seed1239206e/repaint/internal/terminal"
 )
 
@@ -45,20 +46,23 @@ func (c *Case) print(out io.Writer, width int) {
 }
 
 func (c *Case) table(out io.Writer) {
-	const row = " %-19s %9s %5s %9s %7s %7s %6s %5s\n"
-	fmt.Fprintf(out, strings.TrimSuffix(row, "\n")+"\n", "", "calls/s", "ratio", "spread", "p50 ms", "p99 ms", "CPU µs", "conns")
+	t := grid.Table{Columns: []grid.Column{
+		{Left: true, Width: 19}, {Head: "calls/s", Width: 9}, {Head: "ratio", Width: 5}, {Head: "spread", Width: 9},
+		{Head: "p50 ms", Width: 7}, {Head: "p99 ms", Width: 7}, {Head: "CPU µs", Width: 6}, {Head: "conns", Width: 5},
+	}}
 	for _, x := range c.Results {
 		m := x.Median
 		ratio, spread := "", ""
 		if x.Ratio != nil {
-			ratio, spread = Short(x.Ratio.Median), Short(x.Ratio.Least)+"–"+Short(x.Ratio.Most)
+			ratio, spread = grid.Short(x.Ratio.Median), grid.Short(x.Ratio.Least)+"–"+grid.Short(x.Ratio.Most)
 		}
-		fmt.Fprintf(out, row, terminal.Fit(x.Way, 19), Whole(m.Rate), ratio, spread, Figure(m.P50/1000), Figure(m.P99/1000), known(m.CPU), strconv.Itoa(m.Connections))
+		t.Row(terminal.Fit(x.Way, 19), grid.Whole(m.Rate), ratio, spread, grid.Figure(m.P50/1000), grid.Figure(m.P99/1000), grid.Known(m.CPU), strconv.Itoa(m.Connections))
 	}
+	t.Text(out, 1)
 	var sent []string
 	for _, x := range c.Results {
 		if x.Median.PerWrite > 0 {
-			sent = append(sent, fmt.Sprintf("%s %s", x.Way, Figure(x.Median.PerWrite)))
+			sent = append(sent, fmt.Sprintf("%s %s", x.Way, grid.Figure(x.Median.PerWrite)))
 		}
 	}
 	if len(sent) > 0 {
@@ -70,13 +74,13 @@ func (c *Case) table(out io.Writer) {
 func (c *Case) lines(out io.Writer) {
 	for _, x := range c.Results {
 		m := x.Median
-		fmt.Fprintf(out, " %s\n   %s calls/s", x.Way, Whole(m.Rate))
+		fmt.Fprintf(out, " %s\n   %s calls/s", x.Way, grid.Whole(m.Rate))
 		if x.Ratio != nil {
-			fmt.Fprintf(out, ", %s × (%s–%s)", Short(x.Ratio.Median), Short(x.Ratio.Least), Short(x.Ratio.Most))
+			fmt.Fprintf(out, ", %s × (%s–%s)", grid.Short(x.Ratio.Median), grid.Short(x.Ratio.Least), grid.Short(x.Ratio.Most))
 		}
-		fmt.Fprintf(out, "\n   p50 %s ms, p99 %s ms\n   CPU %s µs, %s\n", Figure(m.P50/1000), Figure(m.P99/1000), known(m.CPU), count(m.Connections, "connection"))
+		fmt.Fprintf(out, "\n   p50 %s ms, p99 %s ms\n   CPU %s µs, %s\n", grid.Figure(m.P50/1000), grid.Figure(m.P99/1000), grid.Known(m.CPU), count(m.Connections, "connection"))
 		if m.PerWrite > 0 {
-			fmt.Fprintf(out, "   %s statements per write\n", Figure(m.PerWrite))
+			fmt.Fprintf(out, "   %s statements per write\n", grid.Figure(m.PerWrite))
 		}
 	}
 }
@@ -105,45 +109,4 @@ func say(out io.Writer, width, indent int, format string, args ...any) {
 		}
 		fmt.Fprintln(out, lead+terminal.Fit(line, width-indent))
 	}
-}
-
-// Whole writes a number without decimals, with commas.
-func Whole(v float64) string {
-	digits := strconv.FormatFloat(v, 'f', 0, 64)
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
-}
-
-// Figure writes a number with three digits or more.
-func Figure(v float64) string {
-	switch {
-	case v < 1:
-		return strconv.FormatFloat(v, 'f', 3, 64)
-	case v < 10:
-		return strconv.FormatFloat(v, 'f', 2, 64)
-	case v < 100:
-		return strconv.FormatFloat(v, 'f', 1, 64)
-	}
-	return Whole(v)
-}
-
-// Short writes a ratio in four characters at most, if it is below 1,000.
-func Short(v float64) string {
-	switch {
-	case v < 9.95:
-		return strconv.FormatFloat(v, 'f', 2, 64)
-	case v < 99.5:
-		return strconv.FormatFloat(v, 'f', 1, 64)
-	}
-	return Whole(v)
-}
-
-// known writes a figure, or a dash for one that isn't known.
-func known(v float64) string {
-	if v == 0 {
-		return "–"
-	}
-	return Figure(v)
 }

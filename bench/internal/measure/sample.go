@@ -1,18 +1,29 @@
 // Package measure has callers do a workload for a time, and takes the figures.
 package measure
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+)
 
 // A Sample is what was measured in one round, each figure for one call. What isn't known is 0.
 type Sample struct {
-	Rate        float64 `json:"rate"` // calls in a second, of all callers together
-	Mean        float64 `json:"mean_us"`
-	P50         float64 `json:"p50_us"`
-	P99         float64 `json:"p99_us"`
-	CPU         float64 `json:"cpu_us"` // the client's, user and system
-	Allocs      float64 `json:"allocs"`
-	Bytes       float64 `json:"bytes"`
-	Connections float64 `json:"connections"` // on the server, in all
+	Rate        float64 `json:"rate,omitzero"` // calls in a second, of all callers together
+	Mean        float64 `json:"mean_us,omitzero"`
+	P50         float64 `json:"p50_us,omitzero"`
+	P99         float64 `json:"p99_us,omitzero"`
+	CPU         float64 `json:"cpu_us,omitzero"` // the client's, user and system
+	Allocs      float64 `json:"allocs,omitzero"`
+	Bytes       float64 `json:"bytes,omitzero"`
+	Connections float64 `json:"connections,omitzero"` // on the server, in all
+}
+
+// Rounded returns the sample with four digits of each figure.
+func (s Sample) Rounded() Sample {
+	for _, f := range []*float64{&s.Rate, &s.Mean, &s.P50, &s.P99, &s.CPU, &s.Allocs, &s.Bytes, &s.Connections} {
+		*f, _ = strconv.ParseFloat(strconv.FormatFloat(*f, 'g', 4, 64), 64) // what was written can be read
+	}
+	return s
 }
 
 // Median returns the median of each figure by itself. There must be a sample.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"github.com/seed1239206e/repaint/internal/grid"
 )
 
 // A Goal is a figure that is to be reached.
@@ -35,17 +37,29 @@ func (g Goal) Outcome() string {
 
 // Goals prints them as a Markdown table.
 func Goals(out io.Writer, goals []Goal) {
-	fmt.Fprint(out, "\n### Goals\n\n| goal | limit | median of the rounds | | medians of what was compared |\n|---|--:|--:|---|---|\n")
+	t := grid.New("goal", "limit", "median of the rounds", "", "medians of what was compared")
+	t.Columns[3].Left, t.Columns[4].Left = true, true
 	for _, g := range goals {
-		sign, value := "≥", "–"
-		if g.Most {
-			sign = "≤"
-		}
-		if g.Known {
-			value = fmt.Sprintf("%.2f", g.Value)
-		}
-		fmt.Fprintf(out, "| %s | %s %v | %s | %s | %s |\n", g.Text, sign, g.Limit, value, g.Outcome(), g.Note)
+		t.Row(g.Text, g.Bound(), g.Figure(), g.Outcome(), g.Note)
 	}
+	fmt.Fprint(out, "\n### Goals\n\n")
+	t.Markdown(out)
+}
+
+// Bound says what the figure must be: "≥ 2".
+func (g Goal) Bound() string {
+	if g.Most {
+		return fmt.Sprintf("≤ %v", g.Limit)
+	}
+	return fmt.Sprintf("≥ %v", g.Limit)
+}
+
+// Figure is what was measured, or a dash.
+func (g Goal) Figure() string {
+	if !g.Known {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f", g.Value)
 }
 
 // Ratio is a goal about a figure of two contestants in a case: that of ours, by its whole name,
@@ -63,12 +77,7 @@ func (r *Results) Difference(text string, c Case, ours, peer string, of Column, 
 
 func (r *Results) compare(g Goal, ours, peer string, of Column, sign string, how func(a, b float64) float64) Goal {
 	c := g.Cases[0]
-	var own *Record
-	for _, x := range r.Of(c) {
-		if x.Contestant == ours {
-			own = x
-		}
-	}
+	own := r.Find(c, ours)
 	other := r.Best(c, peer)
 	if own == nil || other == nil {
 		return g
@@ -83,6 +92,6 @@ func (r *Results) compare(g Goal, ours, peer string, of Column, sign string, how
 	}
 	slices.Sort(values)
 	g.Value, g.Known = (values[(len(values)-1)/2]+values[len(values)/2])/2, true
-	g.Note = fmt.Sprintf("%s %s %s %s of %s", of.Head, Number(a), sign, Number(b), other.Contestant)
+	g.Note = fmt.Sprintf("%s %s %s %s of %s", of.Head, grid.Figure(a), sign, grid.Figure(b), other.Contestant)
 	return g
 }

@@ -46,7 +46,7 @@ func TestTableHasMediansAndHowManyTimesOursIs(t *testing.T) {
 ### point, 256 callers
 
 | | calls/s | ours ÷ it | p99 µs | spread |
-|---|--:|--:|--:|--:|
+| --- | ---: | ---: | ---: | ---: |
 | pool of 4 | 200 | 10.00 | 7.00 | ±50 % |
 | pool of 16 | 1,000 | 2.00 | 8.00 | ±50 % |
 | ours | 2,000 | 1.00 | – | ±50 % |
@@ -82,7 +82,7 @@ func TestAGoalIsAboutTheBestOfThePeers(t *testing.T) {
 	Goals(&out, []Goal{r.Ratio("twice", point, "ours", "pool of", rate, 2, false), {Text: "else", Limit: 4, Most: true}})
 	for _, want := range []string{
 		"| twice: ours | ≥ 2 | 2.00 | met | calls/s 2,000 ÷ 1,000 of pool of 16 |\n",
-		"| else | ≤ 4 | – | not measured |  |\n",
+		"| else | ≤ 4 | – | not measured | |\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, out.String())
@@ -107,6 +107,7 @@ func TestAGoalIsTheMedianOfTheRounds(t *testing.T) {
 
 func TestJSONHasEverySample(t *testing.T) {
 	r, name := results(), filepath.Join(t.TempDir(), "out.json")
+	r.Syncs = []Count{{"ours", "/db", 1}}
 	if err := r.WriteFile(name, []string{"a server"}, nil, []Goal{{Text: "unknown"}, r.Ratio("twice", point, "ours", "pool of", rate, 2, false)}); err != nil {
 		t.Fatal(err)
 	}
@@ -138,15 +139,49 @@ func TestJSONHasEverySample(t *testing.T) {
 	if x.Workload != "point" || x.Contestant != "pool of 16" || x.Callers != 256 || len(x.Samples) != 3 || x.Median.Rate != 1000 || x.Spread != 0.5 {
 		t.Errorf("%+v", x)
 	}
+	compact, err := mustParse(t, text).Compact()
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := mustParse(t, compact)
+	if got := strings.Count(string(compact), "\n"); got != 14 {
+		t.Errorf("%d lines: %s", got, compact)
+	}
+	if again, err := back.Compact(); err != nil || string(again) != string(compact) {
+		t.Errorf("%v: %s", err, again)
+	}
+	if got := back.Results().Best(point, "pool of"); got.Contestant != "pool of 16" || got.Median().Rate != 1000 || got.Spread() != 0.5 {
+		t.Errorf("%+v", got)
+	}
+	if goals := back.Outcomes(); goals[0].Known || goals[1].Outcome() != "met" || goals[1].Figure() != "2.00" || goals[1].Bound() != "≥ 2" {
+		t.Errorf("%+v", goals)
+	}
+	if back.Cores != d.Cores || back.Servers[0] != "a server" || len(back.Results().Syncs) != 1 {
+		t.Errorf("%s", compact)
+	}
 	if d.Goals[0].Value != nil || d.Goals[0].Met || *d.Goals[1].Value != 2 || !d.Goals[1].Met {
 		t.Errorf("%s", text)
 	}
 }
 
-func TestNumber(t *testing.T) {
-	for v, want := range map[float64]string{0: "0.00", 9.994: "9.99", 12.34: "12.3", 999.6: "1,000", 1234567: "1,234,567"} {
-		if got := Number(v); got != want {
-			t.Errorf("%v: %s", v, got)
-		}
+func mustParse(t *testing.T, text []byte) *Document {
+	t.Helper()
+	d, err := Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestWhatIsNoDocumentIsRefused(t *testing.T) {
+	if _, err := Parse([]byte("[]")); err == nil || !strings.Contains(err.Error(), "reading what was measured") {
+		t.Error(err)
+	}
+}
+
+func TestSamplesAreRoundedToFourDigits(t *testing.T) {
+	got := measure.Sample{Rate: 123456, P99: 1.23456, CPU: 0.000123456}.Rounded()
+	if want := (measure.Sample{Rate: 123500, P99: 1.235, CPU: 0.0001235}); got != want {
+		t.Errorf("%+v", got)
 	}
 }

@@ -58,6 +58,7 @@ func (r *Record) Spread() float64 {
 // Results are records, in the order in which they came.
 type Results struct {
 	Records []*Record
+	Syncs   []Count
 }
 
 // Add adds what a round has given.
@@ -73,6 +74,16 @@ func (r *Results) Add(c Case, contestant string, s measure.Sample) {
 // Of returns the records of a case.
 func (r *Results) Of(c Case) []*Record {
 	return slices.DeleteFunc(slices.Clone(r.Records), func(x *Record) bool { return x.Case != c })
+}
+
+// Find returns what a contestant has in a case, or nil if it wasn't measured.
+func (r *Results) Find(c Case, contestant string) *Record {
+	for _, x := range r.Records {
+		if x.Case == c && x.Contestant == contestant {
+			return x
+		}
+	}
+	return nil
 }
 
 // Best returns the contestant with the best median rate of those whose name begins so, or nil if

@@ -1,33 +1,19 @@
-// Picture draws the README's picture from what a run of bench/pg has measured:
-//
-//	cd bench && go run ./pg -only 'point select, 256' -json pg.json
-//	cd bench && go run ./picture -from pg.json -to ../docs/gain.svg
 package main
 
 import (
-	"encoding/json"
-	"flag"
+	"bytes"
 	"fmt"
 	"image/color"
-	"log"
-	"os"
 	"time"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 
+	"github.com/seed1239206e/repaint/internal/grid"
+
 	"github.com/seed1239206e/repaint/bench/internal/report"
 )
-
-func main() {
-	from := flag.String("from", "pg.json", "the samples, as bench/pg writes them")
-	to := flag.String("to", "../docs/gain.svg", "the picture")
-	flag.Parse()
-	if err := draw(*from, *to); err != nil {
-		log.Fatal(err)
-	}
-}
 
 // A bar is one contestant in one case.
 type bar struct {
@@ -47,33 +33,33 @@ var shown = []struct {
 	{"pg, one loop", "repaint, one loop", true},
 }
 
-func draw(from, to string) error {
-	text, err := os.ReadFile(from)
+// shownCase is that of the picture, with a round trip.
+func shownCase(roundTrip time.Duration) report.Case {
+	return report.Case{Workload: "point select", Callers: 256, RoundTrip: roundTrip}
+}
+
+// picture draws README's picture: first the bars on loopback, then those with a round trip.
+func (s *store) picture() ([]byte, error) {
+	d, err := s.document("picture")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var d report.Document
-	if err := json.Unmarshal(text, &d); err != nil {
-		return fmt.Errorf("reading %s: %w", from, err)
-	}
+	r := d.Results()
 	var bars []bar
-	for _, roundTrip := range []time.Duration{0, time.Millisecond} {
-		for _, s := range shown {
-			for _, r := range d.Records {
-				if r.Workload == "point select" && r.Callers == 256 && r.RoundTrip == roundTrip && r.Contestant == s.contestant {
-					bars = append(bars, bar{s.title, r.Median.Rate, s.ours})
-				}
+	for _, roundTrip := range []time.Duration{0, far} {
+		for _, x := range shown {
+			if found := r.Find(shownCase(roundTrip), x.contestant); found != nil {
+				bars = append(bars, bar{x.title, found.Median().Rate, x.ours})
 			}
 		}
 	}
 	if len(bars) != 2*len(shown) {
-		return fmt.Errorf("%s has %d of the %d results that the picture shows: run bench/pg with -only 'point select, 256'", from, len(bars), 2*len(shown))
+		return nil, fmt.Errorf("picture.json has %d of the %d results that the picture shows: run make bench PARTS=picture", len(bars), 2*len(shown))
 	}
-	return paint(bars, to)
+	return paint(bars)
 }
 
-// paint draws the bars from the top: first those on loopback, then those with a round trip.
-func paint(bars []bar, to string) error {
+func paint(bars []bar) ([]byte, error) {
 	p := plot.New()
 	p.Title.Text = "Point selects a second, 256 callers"
 	p.X.Label.Text = "repaint has 16 connections; × is beside pgxpool of 16"
@@ -85,7 +71,7 @@ func paint(bars []bar, to string) error {
 	for i, b := range bars {
 		c, err := plotter.NewBarChart(plotter.Values{b.rate}, vg.Points(13))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		c.Horizontal, c.XMin, c.LineStyle.Width = true, place(i), 0
 		c.Color = color.RGBA{R: 0x9a, G: 0xa5, B: 0xb1, A: 0xff}
@@ -96,10 +82,10 @@ func paint(bars []bar, to string) error {
 		names = append(names, plot.Tick{Value: place(i), Label: b.title})
 		labels, err := plotter.NewLabels(plotter.XYLabels{
 			XYs:    plotter.XYs{{X: b.rate, Y: place(i) - 0.18}},
-			Labels: []string{fmt.Sprintf(" %s, %.1f ×", rounded(b.rate), b.rate/bars[i/n*n].rate)},
+			Labels: []string{fmt.Sprintf(" %.1f ×, %s", b.rate/bars[i/n*n].rate, rounded(b.rate))},
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		p.Add(labels)
 		p.X.Max = max(p.X.Max, 1.25*b.rate)
@@ -110,7 +96,13 @@ func paint(bars []bar, to string) error {
 	p.Y.Tick.Marker = plot.ConstantTicks(names)
 	p.Y.Tick.LineStyle.Width, p.Y.LineStyle.Width = 0, 0
 	p.Y.Min, p.Y.Max = 0.3, place(0)+1.4
-	return p.Save(20*vg.Centimeter, 8.5*vg.Centimeter, to)
+	canvas, err := p.WriterTo(20*vg.Centimeter, 8.5*vg.Centimeter, "svg")
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	_, err = canvas.WriteTo(&out)
+	return out.Bytes(), err
 }
 
 // thousands are ticks such as "50,000".
@@ -127,10 +119,4 @@ func (thousands) Ticks(from, to float64) []plot.Tick {
 }
 
 // rounded writes a rate in hundreds, with a comma.
-func rounded(rate float64) string {
-	n := int(rate/100+0.5) * 100
-	if n < 1000 {
-		return fmt.Sprint(n)
-	}
-	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
-}
+func rounded(rate float64) string { return grid.Whole(float64(int(rate/100+0.5) * 100)) }

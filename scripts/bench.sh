@@ -121,6 +121,11 @@ gobench() { # package, benchmarks, time, count
   cp "$results/go.out" "$results/go.txt"
 }
 
+# What the tables show of the programs' cases and contestants.
+pg_cases='^(point select|insert.*, (40|256) |1 of 1000.*, (32|256) |update, 256|100 rows, 256)|^10,000 rows, [0-9]+ callers?$'
+pg_contestants='^(pgxpool|pg |pg, |pgx |wire blaster|pgbench$|asyncpg$|SQLAlchemy)'
+db_cases='256 callers$|call by call, |(point select|transaction of 3 statements), 1 caller$'
+
 program() { # part, heading, directory below bench, package, the smoke test's cases, flags …
   local part=$1 heading=$2 directory=$3 package=$4 only=$5
   shift 5
@@ -138,7 +143,7 @@ compare() {
   if [ -n "$smoke" ]; then
     run compare bench "$go" run ./compare -rounds 1 -time 1ms -raw "$results/compare.txt"
   else
-    run compare bench "$go" run ./compare -rounds 3 -time 80ms -raw "$results/compare.txt"
+    run compare bench "$go" run ./compare -rounds 5 -time 80ms -raw "$results/compare.txt"
   fi
 }
 
@@ -184,7 +189,7 @@ demo() {
 
 bench() {
   say "" "## repaint bench"
-  local duration=1500ms
+  local duration=900ms
   [ -z "$smoke" ] || duration=5ms
   if ! "$go" build -o "$results/repaint" ./cmd/repaint; then
     failed+=(bench)
@@ -224,9 +229,9 @@ for part in "${parts[@]}"; do
   about "$part"
   case $part in
     go) go_benchmarks ;;
-    pg) program pg "pg beside its peers" bench ./pg 'point select, 1 caller$' -rounds 3 -time 150ms ;;
-    db) program db "db" bench ./db 'SQLite in memory: .*select.*1 caller' -rounds 2 -time 150ms ;;
-    doors) program doors "Front doors" bench/doors . 'sqlc,.* 1 caller$' -rounds 3 -time 200ms ;;
+    pg) program pg "pg beside its peers" bench ./pg 'point select, 1 caller$' -rounds 3 -time 150ms -only "$pg_cases" -with "$pg_contestants" ;;
+    db) program db "db" bench ./db 'SQLite in memory: .*select.*1 caller' -rounds 2 -time 150ms -only "$db_cases" ;;
+    doors) program doors "Front doors" bench/doors . 'sqlc,.* 1 caller$' -rounds 3 -time 200ms -goals ;;
     http) program http "Web services" bench ./http '^/db, 16 callers$' -rounds 1 -time 1s ;;
     *) "$part" ;;
   esac

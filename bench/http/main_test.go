@@ -150,6 +150,16 @@ func TestSyncsOnTheWire(t *testing.T) {
 	}
 }
 
+func TestEachClientHasTwoRequestsAnswered(t *testing.T) {
+	for _, c := range []struct{ requests, clients, seconds, want int }{
+		{32, 16, 1, 1}, {31, 16, 1, 2}, {256, 256, 1, 2}, {100, 256, 1, 6}, {0, 512, 1, 6}, {0, 512, 6, 6}, {1, 512, 6, 6}, {300, 256, 2, 4},
+	} {
+		if got := enough(c.requests, c.clients, c.seconds); got != c.want {
+			t.Errorf("%+v: %d", c, got)
+		}
+	}
+}
+
 func TestWrksOutputIsRead(t *testing.T) {
 	const text = `Running 1s test @ http://127.0.0.1:1/db
   Latency Distribution
@@ -159,12 +169,12 @@ func TestWrksOutputIsRead(t *testing.T) {
   18543 requests in 1.10s, 2.57MB read
 Requests/sec:  16857.27
 `
-	s, err := read(text)
-	if err != nil || s.Rate != 16857.27 || s.P50 != 812 || s.P99 != 2500 || s.CPU != 18543 {
-		t.Errorf("%+v, %v", s, err)
+	s, requests, err := read(text)
+	if err != nil || s.Rate != 16857.27 || s.P50 != 812 || s.P99 != 2500 || requests != 18543 {
+		t.Errorf("%+v, %d, %v", s, requests, err)
 	}
 	for _, bad := range []string{"", text + "  Non-2xx or 3xx responses: 3\n", text + "  Socket errors: connect 0, read 1, write 0, timeout 0\n"} {
-		if _, err := read(bad); err == nil {
+		if _, _, err := read(bad); err == nil {
 			t.Errorf("no error for %q", bad)
 		}
 	}

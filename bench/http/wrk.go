@@ -30,14 +30,39 @@ func load(ctx context.Context, wrk, url string, clients int, length time.Duratio
 	if err := warm(ctx, url, clients); err != nil {
 		return measure.Sample{}, err
 	}
-	cpu := measure.CPUTime()
-	s, err := ask(ctx, wrk, url, clients, length)
-	if err != nil {
-		return measure.Sample{}, err
+	seconds := max(1, int(length.Round(time.Second)/time.Second))
+	for {
+		cpu := measure.CPUTime()
+		s, requests, err := ask(ctx, wrk, url, clients, seconds)
+		if err != nil {
+			return measure.Sample{}, err
+		}
+		if longer := enough(requests, clients, seconds); longer > seconds {
+			seconds = longer
+			continue
+		}
+		if requests == 0 {
+			return measure.Sample{}, fmt.Errorf("wrk got no response within %d s from %s", seconds, url)
+		}
+		s.CPU = measure.Micro(measure.CPUTime()-cpu) / float64(requests)
+		s.Connections = float64(count())
+		return s, nil
 	}
-	s.CPU = measure.Micro(measure.CPUTime()-cpu) / s.CPU
-	s.Connections = float64(count())
-	return s, nil
+}
+
+// most is how many seconds wrk asks at most, if it isn't told more.
+const most = 6
+
+// enough returns how many seconds each client needs for two requests, if so many were answered in
+// some: what is under way at the end doesn't count, so a shorter measurement shows too few.
+func enough(requests, clients, seconds int) int {
+	switch {
+	case requests >= 2*clients || seconds >= most:
+		return seconds
+	case requests == 0:
+		return most
+	}
+	return min(most, (2*clients*seconds+requests-1)/requests)
 }
 
 // warm makes a few requests for each connection to the database, all at once, which opens these and
@@ -57,15 +82,14 @@ func warm(ctx context.Context, url string, clients int) error {
 	return g.Wait()
 }
 
-// ask runs wrk once. The sample's CPU is the number of requests.
-func ask(ctx context.Context, wrk, url string, clients int, length time.Duration) (measure.Sample, error) {
-	seconds := max(1, int(length.Round(time.Second)/time.Second))
-	ctx, cancel := context.WithTimeout(ctx, length+time.Minute)
+// ask runs wrk once. It also returns how many requests were answered.
+func ask(ctx context.Context, wrk, url string, clients, seconds int) (measure.Sample, int, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(seconds)*time.Second+time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, wrk, "-t", strconv.Itoa(min(runtime.NumCPU(), clients)), "-c", strconv.Itoa(clients),
 		"-d", fmt.Sprint(seconds, "s"), "--timeout", "30s", "--latency", url).CombinedOutput()
 	if err != nil {
-		return measure.Sample{}, fmt.Errorf("wrk: %w: %s", err, out)
+		return measure.Sample{}, 0, fmt.Errorf("wrk: %w: %s", err, out)
 	}
 	return read(string(out))
 }
@@ -78,10 +102,11 @@ var (
 	failureLine  = regexp.MustCompile(`(Non-2xx or 3xx responses|Socket errors): .*`)
 )
 
-// read reads what wrk prints. A response that was no success is an error.
-func read(out string) (s measure.Sample, err error) {
+// read reads what wrk prints: the sample, and how many requests were answered. A response that was
+// no success is an error.
+func read(out string) (s measure.Sample, requests int, err error) {
 	if bad := failureLine.FindString(out); bad != "" {
-		return s, fmt.Errorf("wrk: %s", bad)
+		return s, 0, fmt.Errorf("wrk: %s", bad)
 	}
 	field := func(line *regexp.Regexp) string {
 		found := line.FindStringSubmatch(out)
@@ -91,20 +116,17 @@ func read(out string) (s measure.Sample, err error) {
 		}
 		return found[1]
 	}
-	rate, requests, p50, p99 := field(rateLine), field(requestsLine), field(p50Line), field(p99Line)
+	rate, answered, p50, p99 := field(rateLine), field(requestsLine), field(p50Line), field(p99Line)
 	if err != nil {
-		return s, err
+		return s, 0, err
 	}
 	var errs [4]error
 	s.Rate, errs[0] = strconv.ParseFloat(rate, 64)
-	s.CPU, errs[1] = strconv.ParseFloat(requests, 64)
+	requests, errs[1] = strconv.Atoi(answered)
 	var d time.Duration
 	d, errs[2] = time.ParseDuration(p50)
 	s.P50 = measure.Micro(d)
 	d, errs[3] = time.ParseDuration(p99)
 	s.P99 = measure.Micro(d)
-	if s.CPU == 0 {
-		return s, fmt.Errorf("wrk got no response: %s", out)
-	}
-	return s, errors.Join(errs[:]...)
+	return s, requests, errors.Join(errs[:]...)
 }

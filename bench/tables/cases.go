@@ -22,10 +22,15 @@ func allocs(s measure.Sample) float64 { return s.Allocs }
 // A figure is one of a contestant's.
 type figure func(measure.Sample) float64
 
-// ratio is that of ours to the best peer whose name begins so: the median of the rounds' ratios. It
-// returns 0 if it isn't known.
+// compare has the ratio of ours to the best peer whose name begins so: the median of the rounds'
+// ratios, and the least and the most of them.
+func compare(r *report.Results, c report.Case, ours, peer string, of figure) report.Goal {
+	return r.Ratio("", c, ours, peer, report.Column{Of: of}, 0, false)
+}
+
+// ratio returns the median, or 0 if it isn't known.
 func ratio(r *report.Results, c report.Case, ours, peer string, of figure) float64 {
-	return r.Ratio("", c, ours, peer, report.Column{Of: of}, 0, false).Value
+	return compare(r, c, ours, peer, of).Value
 }
 
 // times writes a ratio, or a dash.
@@ -34,6 +39,14 @@ func times(v float64) string {
 		return "–"
 	}
 	return grid.Short(v) + " ×"
+}
+
+// spread writes a ratio and how far it varies from round to round.
+func spread(g report.Goal) string {
+	if g.Low == g.High {
+		return times(g.Value)
+	}
+	return fmt.Sprintf("%s (%s–%s)", times(g.Value), grid.Short(g.Low), grid.Short(g.High))
 }
 
 // A side is a column of ours: its head, and the contestant.
@@ -85,7 +98,7 @@ func (x race) write(s *store, out io.Writer) error {
 		}
 		row := []string{c.what}
 		for _, o := range x.ours {
-			row = append(row, times(ratio(r, c.Case, o.contestant, base, rate)))
+			row = append(row, spread(compare(r, c.Case, o.contestant, base, rate)))
 			if x.cpu {
 				row = append(row, times(ratio(r, c.Case, o.contestant, base, cpu)))
 			}
@@ -212,10 +225,11 @@ var readerRace = race{
 // dbDatabases are those of bench/db, with what tables call them.
 var dbDatabases = []string{"SQLite in memory", "SQLite in a file", "PostgreSQL", "MariaDB"}
 
-func dbCases(n int, suffix string, workloads ...string) (all []named) {
+// dbCases are workloads with so many callers. of is for the names in the table.
+func dbCases(n int, suffix, of string, workloads ...string) (all []named) {
 	for _, database := range dbDatabases {
 		for _, w := range workloads {
-			all = append(all, named{database + ": " + w, report.Case{Database: database, Workload: w + suffix, Callers: n}, ""})
+			all = append(all, named{database + ": " + w + of, report.Case{Database: database, Workload: w + suffix, Callers: n}, ""})
 		}
 	}
 	return all
@@ -225,14 +239,14 @@ var dbRace = race{
 	part: "db", first: "calls/s, 256 callers", base: side{"database/sql, best", "database/sql"},
 	ours:  []side{{"`db`, goroutines", "db, goroutines"}, {"one loop", "db, one loop"}},
 	peers: []side{{"sqlx", "sqlx"}, {"bun", "bun"}, {"SQLAlchemy Core", "SQLAlchemy Core"}, {"async Core", "SQLAlchemy async"}},
-	cases: dbCases(256, "", "point select", "insert returning, select back", "transaction of 3 statements"),
+	cases: dbCases(256, "", "", "point select", "insert returning, select back", "transaction of 3 statements"),
 }
 
 // dbLoops compares a loop with goroutines.
 var dbLoops = race{
 	part: "db", first: "calls/s of tasks", base: side{"goroutines", "db, goroutines"}, cpu: true,
 	ours:  []side{{"one loop", "db, one loop"}},
-	cases: append(dbCases(1, "", "point select", "transaction of 3 statements"), dbCases(256, "", "transaction of 3 statements")...),
+	cases: append(dbCases(1, "", ", 1 caller", "point select", "transaction of 3 statements"), dbCases(256, "", ", 256 callers", "point select", "transaction of 3 statements")...),
 }
 
 // dbAlone has the latencies of one caller, call by call.
@@ -243,7 +257,7 @@ func dbAlone(s *store, out io.Writer) error {
 	}
 	r := d.Results()
 	t := grid.New("µs per call, one caller, call by call in turns", "× database/sql", "× with prepared statements", "`db`", "database/sql", "with prepared statements")
-	for _, c := range dbCases(1, ", call by call", "point select", "insert returning, select back", "transaction of 3 statements", "100 rows into structs") {
+	for _, c := range dbCases(1, ", call by call", "", "point select", "insert returning, select back", "transaction of 3 statements", "100 rows into structs") {
 		row := []string{c.what}
 		names := []string{"database/sql", "database/sql, prepared"}
 		own := r.Find(c.Case, "db, goroutines")
@@ -294,7 +308,7 @@ func doors(s *store, out io.Writer) error {
 			continue
 		}
 		t.Row(c.Database+": "+c.Workload,
-			times(ratio(r, c, ours, peer, rate)), times(ratio(r, c, ours, peer, cpu)), times(ratio(r, c, inLoop, peer, rate)), times(ratio(r, c, inLoop, peer, cpu)),
+			spread(compare(r, c, ours, peer, rate)), times(ratio(r, c, ours, peer, cpu)), spread(compare(r, c, inLoop, peer, rate)), times(ratio(r, c, inLoop, peer, cpu)),
 			exact(r, c, peer), exact(r, c, ours), exact(r, c, inLoop),
 			fmt.Sprintf("%.0f, %.0f", allocs(x.Median()), allocs(other.Median())))
 	}

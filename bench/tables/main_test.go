@@ -92,7 +92,7 @@ func TestTablesAreMadeFromARun(t *testing.T) {
 		"(Not measured yet: `make bench PARTS=doors`.)",
 		"Missing in this run: asyncpg: not here.\n",
 		"| many times: pg, goroutines | ≥ 3.5 | 3.00 | **missed** | calls/s 18,510 ÷ 6,170 of pgxpool of 16 |\n",
-		"**Ordinary net/http handlers answer 2.50 to 2.50 times pgxpool's requests, with 16 connections",
+		"**Ordinary net/http handlers answer 2.50 times pgxpool's requests for a row, and ? times those for 20 queries, with\n16 connections",
 		"| `/db`, 256 connections | 500 | 2.50 ×, 1,250 | – | – | – |\n",
 		"| `/updates?n=20`, 256 connections | 2.00, 300, 16 | 1.00, 100, 16 | – | – | – |\n",
 		"| net/http, pg | 1 |\n",

@@ -14,9 +14,11 @@ type Goal struct {
 	Limit float64
 	Most  bool    // the figure may be the limit at most; else it must be that at least
 	Cases []Case  // what must be measured for it
-	Value float64 // what was measured
-	Known bool    // whether it was
-	Note  string  // what was compared with what
+	Value float64 // what was measured: the median of the rounds
+	Low   float64 // the least of the rounds
+	High  float64
+	Known bool   // whether it was
+	Note  string // what was compared with what
 }
 
 // Met says whether what was measured is good enough.
@@ -91,6 +93,7 @@ func (r *Results) compare(g Goal, ours, peer string, of Column, sign string, how
 		values[i] = how(of.Of(own.Samples[i]), of.Of(other.Samples[i]))
 	}
 	slices.Sort(values)
+	g.Low, g.High = values[0], values[len(values)-1]
 	g.Value, g.Known = (values[(len(values)-1)/2]+values[len(values)/2])/2, true
 	g.Note = fmt.Sprintf("%s %s %s %s of %s", of.Head, grid.Figure(a), sign, grid.Figure(b), other.Contestant)
 	return g

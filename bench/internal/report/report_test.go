@@ -96,7 +96,7 @@ func TestAGoalIsTheMedianOfTheRounds(t *testing.T) {
 		r.Add(point, "peer", measure.Sample{Rate: 100 * slowness})
 		r.Add(point, "ours", measure.Sample{Rate: (200 + float64(i)) * slowness})
 	}
-	if g := r.Ratio("", point, "ours", "peer", rate, 2, false); g.Value != 2.01 {
+	if g := r.Ratio("", point, "ours", "peer", rate, 2, false); g.Value != 2.01 || g.Low != 2 || g.High != 2.02 {
 		t.Error(g)
 	}
 	r.Add(point, "ours", measure.Sample{Rate: 1})

@@ -117,3 +117,30 @@ func TestLookupTakesOneInstallation(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, filepath.Join(root, "lib", "15", "bin", "init"), bin["init"])
 }
+
+func TestPostgresOfAnotherInstallation(t *testing.T) {
+	dir := t.TempDir()
+	_, err := postgresBin("")
+	if err != nil {
+		t.Skipf("%v", err)
+	}
+	_, err = postgresBin(dir)
+	require.ErrorContains(t, err, "no postgres in")
+	require.ErrorContains(t, err, PostgresEnv)
+	var missing *MissingError
+	require.NotErrorAs(t, err, &missing, "it is never a skip")
+	for _, program := range []string{"postgres", "initdb"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, program), []byte("#!/bin/sh\n"), 0o755))
+	}
+	bin, err := postgresBin(dir)
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join(dir, "postgres"), bin["postgres"])
+	require.Equal(t, filepath.Join(dir, "initdb"), bin["initdb"])
+	require.NotEmpty(t, bin["psql"], "the system's")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "psql"), []byte("#!/bin/sh\n"), 0o755))
+	bin, err = postgresBin(dir)
+	require.NoError(t, err)
+	require.Contains(t, bin["psql"], "psql")
+	_, err = postgresBin("relative")
+	require.ErrorContains(t, err, "absolute path")
+}

@@ -21,7 +21,8 @@ var postgresVersion = regexp.MustCompile(`\(PostgreSQL\) (\S+)`)
 func (postgres) label() string { return "PostgreSQL" }
 
 var (
-	postgresPrograms = []string{"postgres", "initdb", "psql"}
+	postgresPrograms = []string{"postgres", "initdb", "psql"} // the server's first
+	installPostgres  = "make install-servers, or apt-get install postgresql"
 	postgresPlaces   = []string{
 		"/usr/lib/postgresql/*/bin", // Debian
 		"/usr/pgsql-*/bin",          // the project's own RPMs
@@ -31,14 +32,42 @@ var (
 	}
 )
 
+// PostgresEnv is the environment variable that names the directory of PostgreSQL's server, postgres
+// and initdb, for tests on another version than the system's. A psql that isn't there may be of any
+// version.
+const PostgresEnv = "REPAINT_POSTGRES"
+
 func (postgres) locate() (flavor, string, error) {
-	bin, ok := lookup(postgresPrograms, postgresPlaces)
-	if !ok {
-		return nil, "", notFound("PostgreSQL", postgresPrograms, postgresPlaces,
-			"make install-servers, or apt-get install postgresql")
+	bin, err := postgresBin(os.Getenv(PostgresEnv))
+	if err != nil {
+		return nil, "", err
 	}
 	v, err := version(postgresVersion, bin["postgres"], "--version")
 	return postgres{bin}, v, err
+}
+
+func postgresBin(asked string) (map[string]string, error) {
+	if asked == "" {
+		bin, ok := lookup(postgresPrograms, postgresPlaces)
+		if !ok {
+			return nil, notFound("PostgreSQL", postgresPrograms, postgresPlaces, installPostgres)
+		}
+		return bin, nil
+	}
+	psql := postgresPrograms[2:]
+	bin, ok := lookup(psql, append([]string{asked}, postgresPlaces...))
+	if !ok {
+		return nil, notFound("PostgreSQL", psql, postgresPlaces, installPostgres)
+	}
+	// The system's server instead of the one that was asked for would have the tests prove nothing,
+	// so this is a failure, and never a skip.
+	for _, program := range postgresPrograms[:2] {
+		if bin[program], ok = executable(asked, program); !ok {
+			return nil, fmt.Errorf("testserver: no %s in %q, which %s names: give the absolute path of a directory with %s",
+				program, asked, PostgresEnv, strings.Join(postgresPrograms[:2], " and "))
+		}
+	}
+	return bin, nil
 }
 
 func (postgres) maintenance() string { return "postgres" }

@@ -15,6 +15,11 @@
 // install it. With REPAINT_REQUIRE_SERVERS=1 in the environment the test fails instead, so that a
 // test run can't be green by skipping.
 //
+// # Other versions
+//
+// REPAINT_POSTGRES names the directory of another PostgreSQL's programs, by its absolute path. The
+// user that the server runs as must be able to read it. make test-versions uses that.
+//
 // # Cleaning up
 //
 // Nothing stays behind. Each server has a watchdog, a shell that reads from a pipe whose other end

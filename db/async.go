@@ -130,6 +130,45 @@ func (a AsyncEngine) Close(ctx context.Context) *loop.Future[struct{}] {
 	return redDone(ctx, a.e.Close)
 }
 
+// Reader is the red face of [Engine.Reader].
+func (a AsyncEngine) Reader() AsyncReader { return a.e.Reader().Async() }
+
+// AsyncReader is the red face of a [Reader], see [AsyncEngine].
+//
+// Any number of goroutines, loops and tasks can use it.
+type AsyncReader struct{ r *Reader }
+
+// Async returns the Reader's red face.
+func (r *Reader) Async() AsyncReader { return AsyncReader{r} }
+
+// Sync returns the blue Reader.
+func (a AsyncReader) Sync() *Reader { return a.r }
+
+// Exec is [Reader.Exec] as a future.
+func (a AsyncReader) Exec(ctx context.Context, query string, args ...any) *loop.Future[Result] {
+	return redExec(ctx, a.r, query, args)
+}
+
+// Query is [Reader.Query] as a future.
+func (a AsyncReader) Query(ctx context.Context, query string, args ...any) *loop.Future[*Rows] {
+	return redQuery(ctx, a.r, query, args)
+}
+
+// QueryRow is [Reader.QueryRow] as a future, which has the query's error.
+func (a AsyncReader) QueryRow(ctx context.Context, query string, args ...any) *loop.Future[*Row] {
+	return redQueryRow(ctx, a.r, query, args)
+}
+
+// Stream is [Reader.Stream] as a future.
+func (a AsyncReader) Stream(ctx context.Context, query string, args ...any) *loop.Future[AsyncRows] {
+	return redStream(ctx, a.r, query, args)
+}
+
+// InTx is [Reader.InTx] as a future. fn is blue code.
+func (a AsyncReader) InTx(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) *loop.Future[struct{}] {
+	return redBegin(ctx, a.r, fn, opts)
+}
+
 // AsyncConn is the red face of a Conn, see [AsyncEngine].
 //
 // One task at a time can use it, as the Conn.

@@ -89,3 +89,43 @@ func (a Async) LoadTypes(ctx context.Context, names ...string) *loop.Future[stru
 func (a Async) Ping(ctx context.Context) *loop.Future[struct{}] {
 	return red.Call(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, a.db.Ping(ctx) })
 }
+
+// AsyncReader is the red face of a [Reader], as [Async] is that of a DB: what the tasks of a loop ask
+// for in one tick is sent when it ends, and may share a Sync.
+type AsyncReader struct{ r *Reader }
+
+// Async returns the Reader's red face.
+func (r *Reader) Async() AsyncReader { return AsyncReader{r} }
+
+// Reader is the red face of [DB.Reader].
+func (a Async) Reader() AsyncReader { return a.db.Reader().Async() }
+
+// Exec is [Reader.Exec].
+func (a AsyncReader) Exec(ctx context.Context, sql string, args ...any) *loop.Future[pgconn.CommandTag] {
+	return red.Call(ctx, func(ctx context.Context) (pgconn.CommandTag, error) { return a.r.Exec(ctx, sql, args...) })
+}
+
+// Query is [Reader.Query].
+func (a AsyncReader) Query(ctx context.Context, sql string, args ...any) *loop.Future[pgx.Rows] {
+	return red.Call(ctx, func(ctx context.Context) (pgx.Rows, error) { return a.r.Query(ctx, sql, args...) })
+}
+
+// QueryRow is [Reader.QueryRow]. The future fails with the query's error. If the query finds no row,
+// the row's Scan says so.
+func (a AsyncReader) QueryRow(ctx context.Context, sql string, args ...any) *loop.Future[pgx.Row] {
+	return red.Call(ctx, func(ctx context.Context) (pgx.Row, error) {
+		rows := a.r.query(ctx, sql, args)
+		return (*row)(rows), rows.err
+	})
+}
+
+// SendBatch is [Reader.SendBatch]. The future doesn't fail, as the results tell which statement did;
+// their Close returns the error.
+func (a AsyncReader) SendBatch(ctx context.Context, b *pgx.Batch) *loop.Future[pgx.BatchResults] {
+	return red.Call(ctx, func(ctx context.Context) (pgx.BatchResults, error) { return a.r.SendBatch(ctx, b), nil })
+}
+
+// Ping is [Reader.Ping].
+func (a AsyncReader) Ping(ctx context.Context) *loop.Future[struct{}] {
+	return red.Call(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, a.r.Ping(ctx) })
+}

@@ -187,7 +187,7 @@ func (e *Engine) inUse(size int, x turns.Exhausted) string {
 		holders = append(holders, holding.One{Place: outside(t.PCs[:t.N]), Since: t.Since})
 	}
 	return fmt.Sprintf("%d are in use, %[1]d of %d (%s)%s, and %d more callers wait",
-		x.InUse, x.Max, poolLimits(size, x.Max), holding.Text(holders, e.debug), x.Waiting)
+		x.InUse, x.Max, poolLimits(size, x.Max), holding.Text(holders, x.InUse), x.Waiting)
 }
 
 // turnTimeout returns the error of a caller that has waited too long for its turn to read or write.

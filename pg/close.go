@@ -204,7 +204,7 @@ func (db *DB) left() string {
 		count(&s.line)
 	}
 	if owned > 0 {
-		parts = append(parts, plural(owned, "session or transaction has not been ended", "sessions and transactions have not been ended")+held(db.pool.held()))
+		parts = append(parts, plural(owned, "session or transaction has not been ended", "sessions and transactions have not been ended")+db.pool.held(owned))
 	}
 	if running > 0 {
 		parts = append(parts, plural(running, "statement is under way: ", "statements are under way, among them ")+strconv.Quote(first))

@@ -50,7 +50,7 @@ func (db *DB) Dial(ctx context.Context) (*Session, error) {
 	if !session.s.take(s) {
 		return nil, db.connecting(s.lostBy(), nil)
 	}
-	db.pool.note(s)
+	db.pool.note(s, true)
 	return session, nil
 }
 

@@ -20,7 +20,7 @@ type ExhaustedError struct {
 	InUse   int      // sessions that have an owner
 	Most    int      // pool_sessions
 	Waiting int      // other callers that wait
-	Holders []Holder // the owners, those that have had theirs for the longest time first. They are known in debug mode only
+	Holders []Holder // the owners, those that have had theirs for the longest time first: all in debug mode, and else a sample
 	Err     error    // why the wait ended
 }
 
@@ -33,7 +33,7 @@ type Holder struct {
 // Error says how many sessions are in use, and which option to raise.
 func (e *ExhaustedError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "pg: %d of %d sessions are in use%s", e.InUse, e.Most, held(e.Holders))
+	fmt.Fprintf(&b, "pg: %d of %d sessions are in use%s", e.InUse, e.Most, held(e.Holders, e.InUse))
 	if e.Waiting > 0 {
 		b.WriteString(", and " + plural(e.Waiting, "more caller waits", "more callers wait"))
 	}
@@ -44,13 +44,13 @@ func (e *ExhaustedError) Error() string {
 // Unwrap returns why the wait ended.
 func (e *ExhaustedError) Unwrap() error { return e.Err }
 
-// held says where sessions were taken, if that is known.
-func held(all []Holder) string {
-	told := make([]holding.One, len(all))
-	for i, h := range all {
+// held says where sessions were taken, as far as that is known.
+func held(holders []Holder, inUse int) string {
+	told := make([]holding.One, len(holders))
+	for i, h := range holders {
 		told[i] = holding.One(h)
 	}
-	return holding.Text(told, true)
+	return holding.Text(told, inUse)
 }
 
 // A taking is where and when a session was given to its owner.
@@ -60,29 +60,32 @@ type taking struct {
 	n     int
 }
 
-// note notes where a session was taken. Outside of debug mode it does nothing.
-func (p *pool) note(s *owned) {
-	if !p.db.debug {
+// note notes where a session was taken: if sampled says so, and in debug mode always.
+func (p *pool) note(s *owned, sampled bool) {
+	if !sampled && !p.db.debug {
 		if l := repaint.CurrentLoop(); l == nil || !l.Debugging() {
 			return
 		}
 	}
 	t := &taking{since: time.Now()}
 	t.n = callsite.Callers(t.pcs[:])
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.taken == nil {
-		p.taken = map[*owned]*taking{}
-	}
-	p.taken[s] = t
+	s.taken.Store(t)
 }
 
-// holders returns the owners, those that have had their sessions for the longest time first. It
-// needs the mutex.
+// samples reports whether the place is noted at which an idle session is taken: it is for one of a
+// few, and for the one that leaves no other. It needs the mutex.
+func (p *pool) samples() bool {
+	return p.acquires%holding.Every == 1 || len(p.idle) == 0 && p.places() >= p.most
+}
+
+// holders returns the owners that are known, those that have had their sessions for the longest time
+// first. It needs the mutex.
 func (p *pool) holders() []Holder {
-	all := make([]*taking, 0, len(p.taken))
-	for _, t := range p.taken {
-		all = append(all, t)
+	var all []*taking
+	for s := range p.all {
+		if t := s.taken.Load(); t != nil {
+			all = append(all, t)
+		}
 	}
 	slices.SortFunc(all, func(a, b *taking) int { return a.since.Compare(b.since) })
 	holders := make([]Holder, len(all))
@@ -92,11 +95,11 @@ func (p *pool) holders() []Holder {
 	return holders
 }
 
-// held is holders for all, without the mutex.
-func (p *pool) held() []Holder {
+// held says where the sessions were taken that have an owner.
+func (p *pool) held(inUse int) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.holders()
+	return held(p.holders(), inUse)
 }
 
 // thisModule is the prefix of the names of this module's functions.

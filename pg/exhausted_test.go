@@ -57,29 +57,112 @@ func TestExhaustedSessionsAreNamed(t *testing.T) {
 	})
 }
 
+// Outside of debug mode a sample is noted: one of a few sessions that are taken, the one that leaves no
+// other, and those of callers that had to wait.
+func TestHoldersAreSampled(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		const most = 12
+		db, _ := open(t, fmt.Sprintf("&pool_sessions=%d&pool_min_sessions=%[1]d", most))
+		db.debug = false
+		until(t, ctx, "the sessions", func() bool { return db.Stats().IdleSessions == most })
+		var all []*Session
+		defer func() {
+			for _, s := range all {
+				s.Release()
+			}
+		}()
+		vain := func() *ExhaustedError {
+			short, cancel := soon(ctx)
+			defer cancel()
+			_, err := db.Begin(short)
+			var e *ExhaustedError
+			require.ErrorAs(t, err, &e)
+			return e
+		}
+		for range most {
+			s, err := db.Acquire(ctx)
+			require.NoError(t, err)
+			all = append(all, s)
+		}
+		e := vain()
+		require.Equal(t, most, e.InUse)
+		require.Len(t, e.Holders, 3, "the 1st, the 9th, and the last")
+		require.Regexp(t, `12 of 12 sessions are in use \(REPAINT_DEBUG=1 shows where they were taken\), some of them at .*exhausted_test\.go:\d+ .* ago \(the oldest of 3\)`, e.Error())
+
+		// Whoever waits gets the connection that becomes free, and holds it.
+		waiting := c.start(ctx, func(ctx context.Context) error {
+			tx, err := db.Begin(ctx) // taken here, too
+			if err == nil {
+				defer func() { require.NoError(t, tx.Rollback(ctx)) }()
+				e = vain()
+			}
+			return err
+		})
+		until(t, ctx, "a caller that waits", func() bool { return db.Stats().Waiting == 1 })
+		all[1].Release() // wasn't noted
+		require.NoError(t, waiting())
+		require.Len(t, e.Holders, 4)
+		require.Contains(t, e.Error(), "(the oldest of 3), at ")
+
+		// A place is forgotten with its owner.
+		for _, s := range all {
+			s.Release()
+		}
+		all = nil
+		until(t, ctx, "nothing in use", func() bool { return db.Stats().IdleSessions == most })
+		db.pool.mu.Lock()
+		defer db.pool.mu.Unlock()
+		require.Empty(t, db.pool.holders())
+	})
+}
+
+// If the sample has all, the error says so.
+func TestTheOnlyHolderIsKnown(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		db, _ := open(t, "&pool_sessions=1")
+		db.debug = false
+		tx, err := db.Begin(ctx)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, tx.Rollback(ctx)) }()
+		short, cancel := soon(ctx)
+		defer cancel()
+		_, err = db.Begin(short)
+		require.ErrorContains(t, err, "1 of 1 sessions are in use, taken at ")
+		require.ErrorContains(t, err, "exhausted_test.go:")
+	})
+}
+
 // A loop in debug mode has its callers' sessions noted.
 func TestHoldersInALoopInDebugMode(t *testing.T) {
 	testserver.Postgres(t) // whose goroutine isn't a leak
 	leakcheck.Test(t)
-	db, _ := open(t, "&pool_sessions=1")
+	const most = 3
+	db, _ := open(t, fmt.Sprintf("&pool_sessions=%d&pool_min_sessions=%[1]d", most))
 	db.debug = false
-	run := func(options ...loop.Option) error {
-		return repaint.Run(context.Background(), func(ctx context.Context) error {
-			s, err := db.Acquire(ctx)
-			if err != nil {
-				return err
+	run := func(options ...loop.Option) (holders int) {
+		require.NoError(t, repaint.Run(context.Background(), func(ctx context.Context) error {
+			until(t, ctx, "the sessions", func() bool { return db.Stats().IdleSessions == most })
+			for range most {
+				s, err := db.Acquire(ctx)
+				if err != nil {
+					return err
+				}
+				defer s.Release()
 			}
-			defer s.Release()
 			short, cancel := soon(ctx)
 			defer cancel()
-			_, err = db.Begin(short)
-			return err
-		}, options...)
+			_, err := db.Begin(short)
+			var e *ExhaustedError
+			if !errors.As(err, &e) {
+				return fmt.Errorf("not exhausted: %w", err)
+			}
+			holders = len(e.Holders)
+			return nil
+		}, options...))
+		return holders
 	}
-	require.ErrorContains(t, run(loop.Debug(time.Minute)), "exhausted_test.go:")
-	err := run()
-	require.ErrorContains(t, err, "1 of 1 sessions are in use (REPAINT_DEBUG=1 shows where they were taken)")
-	require.NotContains(t, err.Error(), "exhausted_test.go:")
+	require.Equal(t, most, run(loop.Debug(time.Minute)))
+	require.Less(t, run(), most)
 }
 
 func TestFullLanesAreNamed(t *testing.T) {

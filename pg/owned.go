@@ -29,8 +29,9 @@ type owned struct {
 	unused    bool     // nothing that could have an effect has been answered to its owner: see replaceable
 	unlike    bool     // its owner has it set up as no other connection would be
 
-	unread    atomic.Bool  // a stream was closed before its end
-	collected atomic.Int32 // how many segments for it are in the lists of loops' ticks
+	taken     atomic.Pointer[taking] // where its owner took it, if that was noted
+	unread    atomic.Bool            // a stream was closed before its end
+	collected atomic.Int32           // how many segments for it are in the lists of loops' ticks
 
 	// Set before the connection is there.
 	onLost         func()             // is told when that is gone, without the mutex

@@ -33,7 +33,6 @@ type pool struct {
 	generation int    // that of an older one is outworn
 	pauses     pauses // between attempts to connect
 	returned   []func()
-	taken      map[*owned]*taking // those that have an owner, and where it took them; in debug mode
 
 	acquires, waits, givenUp, opens, connectErrors, lifetimeClosed, idleClosed uint64
 	waited                                                                     time.Duration
@@ -42,25 +41,27 @@ type pool struct {
 // acquire makes a connection the lease's, whose owner must give it back with recycle.
 func (p *pool) acquire(ctx context.Context, own *lease) error {
 	for {
-		s, err := p.take(ctx)
+		s, sampled, err := p.take(ctx)
 		if err != nil {
 			return err
 		}
 		if own.take(s) {
-			p.note(s)
+			p.note(s, sampled)
 			return nil
 		}
 	}
 }
 
-func (p *pool) take(ctx context.Context) (*owned, error) {
+// take reports, too, whether the place is to be noted at which the connection is taken. For a caller
+// that has to wait it is: then none is free.
+func (p *pool) take(ctx context.Context) (s *owned, sampled bool, err error) {
 	if err := loop.ContextError(ctx); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	p.mu.Lock()
 	if p.closing {
 		p.mu.Unlock()
-		return nil, ErrClosed
+		return nil, false, ErrClosed
 	}
 	p.acquires++
 	if n := len(p.idle); n > 0 && len(p.waiters) == 0 {
@@ -70,8 +71,9 @@ func (p *pool) take(ctx context.Context) (*owned, error) {
 		if p.db.config.MinIdleSessions > 0 {
 			p.fill()
 		}
+		sampled := p.samples()
 		p.mu.Unlock()
-		return s, nil
+		return s, sampled, nil
 	}
 	began := nanotime()
 	w := loop.NewPromise[*owned](nil)
@@ -93,16 +95,16 @@ func (p *pool) take(ctx context.Context) (*owned, error) {
 		}
 	}()
 	p.untilConnected()
-	s, err := repaint.Await(ctx, w.Future())
+	s, err = repaint.Await(ctx, w.Future())
 	killed = false
 	if err != nil {
 		if isEnd(err) {
 			err = p.inVain(err)
 		}
 		p.giveUp(w, err)
-		return nil, err
+		return nil, false, err
 	}
-	return s, nil
+	return s, true, nil
 }
 
 func (p *pool) noteWait(took int64) {
@@ -258,7 +260,9 @@ func (p *pool) pass(s *owned) bool {
 		p.lifetimeClosed++
 		return false
 	}
-	delete(p.taken, s)
+	if s.taken.Load() != nil {
+		s.taken.Store(nil)
+	}
 	for len(p.waiters) > 0 {
 		if p.shift().Resolve(s) {
 			s.since = 0
@@ -279,7 +283,6 @@ func (p *pool) lost(s *owned) {
 		p.dialed--
 	}
 	delete(p.all, s)
-	delete(p.taken, s)
 	p.idle = slices.DeleteFunc(p.idle, func(o *owned) bool { return o == s })
 	p.grow()
 	p.checkReturned()

@@ -21,12 +21,12 @@ const mostPlaces = 5
 // leaves no other free is noted in any case.
 const Every = 8
 
-// Text says where connections were taken, to follow "are in use". known reports whether those are
-// all, or a sample.
-func Text(holders []One, known bool) string {
+// Text says where connections were taken, to follow "are in use". inUse is how many are, of which the
+// holders may be a sample.
+func Text(holders []One, inUse int) string {
 	slices.SortStableFunc(holders, func(a, b One) int { return a.Since.Compare(b.Since) })
 	switch {
-	case known && len(holders) > 0:
+	case len(holders) > 0 && len(holders) >= inUse:
 		return ", taken " + places(holders)
 	case len(holders) > 0:
 		return " (REPAINT_DEBUG=1 shows where they were taken), some of them " + places(holders)

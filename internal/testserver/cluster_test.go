@@ -15,6 +15,7 @@ func TestAClusterFailsInEveryWay(t *testing.T) {
 	c.Synchronous(t)
 	one, two := c.Standbys[0], c.Standbys[1]
 	c.Primary.MustQuery(t, "create table t (id int)")
+	await(t, "the table", func() bool { return one.MustQuery(t, "select to_regclass('t') is not null") == "t" })
 
 	one.PauseReplay(t)
 	c.Primary.MustQuery(t, "insert into t values (1)")

@@ -120,12 +120,22 @@ func (s *Server) start() error {
 	if s.alive() {
 		return fmt.Errorf("testserver: starting %s: it is running already", s.flavor.label())
 	}
+	deadline := time.Now().Add(startTimeout)
+	logged := len(s.log())
 	proc, err := s.spawn(s.flavor.command(s), s.flavor.killSignal(), s.guard.tell)
 	if err != nil {
 		return err
 	}
-	deadline := time.Now().Add(startTimeout)
 	for !s.flavor.ready(s, proc.cmd.Process.Pid) {
+		// A server that was killed is gone before all of its children are, which have its memory.
+		if proc.ended() && strings.Contains(s.log()[logged:], "pre-existing shared memory block") && time.Now().Before(deadline) {
+			time.Sleep(50 * time.Millisecond)
+			logged = len(s.log())
+			if proc, err = s.spawn(s.flavor.command(s), s.flavor.killSignal(), s.guard.tell); err != nil {
+				return err
+			}
+			continue
+		}
 		if proc.ended() {
 			return s.failed(fmt.Errorf("it ended while it was starting: %w", proc.err))
 		}

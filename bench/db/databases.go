@@ -19,6 +19,8 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/seed1239206e/repaint/internal/testserver"
+
+	"github.com/seed1239206e/repaint/bench/internal/host"
 )
 
 // conns is how many connections each contestant may have to a server.
@@ -54,26 +56,39 @@ const (
 	maria    = "MariaDB"
 )
 
-// kinds starts the servers that are wanted.
-func kinds(tb testing.TB, wanted func(name string) bool) (all []kind, servers []string) {
+// kinds starts the servers that are wanted, and returns what is missing.
+func kinds(tb testing.TB, wanted func(name string) bool) (all []kind, servers, missing []string) {
 	all = append(all, kind{memory, openMemory}, kind{file, openFile})
-	if wanted(postgres) {
-		at := postgresServer(tb).Database(tb)
-		for _, text := range postgresSchema {
-			at.MustQuery(tb, text)
+	add := func(name string, start func(tb testing.TB) kind, version func() string) {
+		if !wanted(name) {
+			return
 		}
-		servers = append(servers, at.MustQuery(tb, "select version()"))
-		all = append(all, kind{postgres, func() (*place, error) { return openPostgres(at), nil }})
-	}
-	if wanted(maria) {
-		at := testserver.MariaDB(tb).Database(tb)
-		for _, text := range mariaSchema {
-			at.MustQuery(tb, text)
+		var k kind
+		if why := host.Lacks(tb, func(tb testing.TB) { k = start(tb) }); why != "" {
+			missing = append(missing, name+": "+why)
+			return
 		}
-		servers = append(servers, "MariaDB "+at.MustQuery(tb, "select version()"))
-		all = append(all, kind{maria, func() (*place, error) { return openMaria(at), nil }})
+		all, servers = append(all, k), append(servers, version())
 	}
-	return all, servers
+	var pg, my testserver.Target
+	add(postgres, func(tb testing.TB) kind {
+		pg = filled(tb, postgresServer(tb), postgresSchema)
+		return kind{postgres, func() (*place, error) { return openPostgres(pg), nil }}
+	}, func() string { return pg.MustQuery(tb, "select version()") })
+	add(maria, func(tb testing.TB) kind {
+		my = filled(tb, testserver.MariaDB(tb), mariaSchema)
+		return kind{maria, func() (*place, error) { return openMaria(my), nil }}
+	}, func() string { return "MariaDB " + my.MustQuery(tb, "select version()") })
+	return all, servers, missing
+}
+
+// filled makes a database with a schema.
+func filled(tb testing.TB, server *testserver.Server, schema []string) testserver.Target {
+	at := server.Database(tb)
+	for _, text := range schema {
+		at.MustQuery(tb, text)
+	}
+	return at
 }
 
 func postgresServer(tb testing.TB) *testserver.Server {

@@ -62,17 +62,21 @@ func (p comparison) run(ctx context.Context, tb testing.TB, out io.Writer) error
 	if len(all) == 0 {
 		return fmt.Errorf("no contestant matches %q; their names are in the tables", p.With)
 	}
-	found, servers := kinds(tb, func(name string) bool {
+	found, servers, absent := kinds(tb, func(name string) bool {
 		return slices.ContainsFunc(cases, func(c report.Case) bool { return c.Database == name })
 	})
 	for _, c := range cases {
-		k := found[slices.IndexFunc(found, func(k kind) bool { return k.name == c.Database })]
+		i := slices.IndexFunc(found, func(k kind) bool { return k.name == c.Database })
+		if i < 0 {
+			continue // it is absent
+		}
+		k := found[i]
 		if err := p.compare(ctx, r, k, c, all); err != nil {
 			return fmt.Errorf("%s: %w", c, err)
 		}
 		r.Table(out, c, ours, columns)
 	}
-	return p.Finish(out, r, goals(r), servers, missing)
+	return p.Finish(out, r, goals(r), servers, append(absent, missing...))
 }
 
 func (p comparison) cases() (all []report.Case) {

@@ -54,3 +54,35 @@ func (h *host) Fatalf(f string, a ...any) {
 }
 
 func (h *host) Skipf(f string, a ...any) { h.Fatalf(f, a...) }
+
+// Lacks calls start, which starts a server. It returns why there is none to start, or "". A server
+// that is there and fails ends tb.
+func Lacks(tb testing.TB, start func(tb testing.TB)) string {
+	s := &starter{TB: tb}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		start(s)
+	}()
+	<-done
+	if s.failed != "" {
+		tb.Fatal(s.failed)
+	}
+	return s.lacking
+}
+
+// A starter keeps what would end its test.
+type starter struct {
+	testing.TB
+	lacking, failed string
+}
+
+func (s *starter) Skipf(f string, a ...any) {
+	s.lacking = fmt.Sprintf(f, a...)
+	runtime.Goexit()
+}
+
+func (s *starter) Fatalf(f string, a ...any) {
+	s.failed = fmt.Sprintf(f, a...)
+	runtime.Goexit()
+}

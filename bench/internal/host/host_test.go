@@ -26,3 +26,17 @@ func TestNoFailureIsNoError(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAServerThatIsntThereIsLacking(t *testing.T) {
+	var why string
+	if err := Run(func(tb testing.TB) { why = Lacks(tb, func(tb testing.TB) { tb.Skipf("no %s", "server") }) }); err != nil || why != "no server" {
+		t.Error(why, err)
+	}
+	if err := Run(func(tb testing.TB) { why = Lacks(tb, func(tb testing.TB) {}) }); err != nil || why != "" {
+		t.Error(why, err)
+	}
+	err := Run(func(tb testing.TB) { Lacks(tb, func(tb testing.TB) { tb.Fatalf("it %s", "fails") }) })
+	if err == nil || err.Error() != "it fails" {
+		t.Error(err)
+	}
+}

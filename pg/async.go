@@ -11,10 +11,11 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// Async is the red face of a DB: each method returns at once, with a future. In a loop the blue
-// method runs as a task, and its statement is sent when the tick ends, together with the others of
-// that tick. Elsewhere it runs in a goroutine of its own. Cancelling the future cancels the
-// statement. Any number of goroutines, loops and tasks can use it.
+// Async is the red face of a DB: each method returns at once, with a future that gets the result
+// and the error of the blue method. In a loop, also in its callbacks, the blue method runs as a
+// task, and its statement is sent when the tick ends, together with the others of that tick. In a
+// plain goroutine it runs in a goroutine of its own. Cancelling the future cancels the statement.
+// Any number of goroutines, loops and tasks may use an Async at once.
 type Async struct{ db *DB }
 
 // Async returns the DB's red face.
@@ -30,7 +31,7 @@ func (a Async) Query(ctx context.Context, sql string, args ...any) *loop.Future[
 	return red.Call(ctx, func(ctx context.Context) (pgx.Rows, error) { return a.db.Query(ctx, sql, args...) })
 }
 
-// Stream is [DB.Stream]. Next of its rows waits, so it is for tasks and goroutines.
+// Stream is [DB.Stream]. The rows' Next waits, so only tasks and goroutines can read them.
 func (a Async) Stream(ctx context.Context, sql string, args ...any) *loop.Future[pgx.Rows] {
 	return red.Call(context.WithoutCancel(ctx), func(context.Context) (pgx.Rows, error) { return a.db.Stream(ctx, sql, args...) })
 }
@@ -44,7 +45,7 @@ func (a Async) QueryRow(ctx context.Context, sql string, args ...any) *loop.Futu
 	})
 }
 
-// SendBatch is [DB.SendBatch]. The future doesn't fail, as the results tell which statement did;
+// SendBatch is [DB.SendBatch]. The future doesn't fail: the results say which statement failed, and
 // their Close returns the error.
 func (a Async) SendBatch(ctx context.Context, b *pgx.Batch) *loop.Future[pgx.BatchResults] {
 	return red.Call(ctx, func(ctx context.Context) (pgx.BatchResults, error) { return a.db.SendBatch(ctx, b), nil })

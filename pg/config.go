@@ -18,106 +18,107 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// Config says how to reach a database, and how many connections to use. Make one with
-// [ParseConfig], which sets the defaults, and change what is to be different before it is given to
-// [OpenConfig].
+// Config says how to reach a database, and how many connections to use. [ParseConfig] makes one
+// with the defaults; the zero Config isn't valid. Change its fields before [OpenConfig] gets it.
+// After that neither the caller nor a hook may change it, and any goroutine may read it.
 type Config struct {
-	// Conn is the part that pgx's pgconn knows: hosts, TLS, the password, hooks such as
-	// ValidateConnect and AfterConnect, the handlers OnNotice and OnNotification. These two are
-	// called by the goroutine that reads the connection: they must be quick, and must not use the
-	// database, nor the connection that they are given for anything but telling it from others.
+	// Conn is the part that belongs to pgx's pgconn: hosts, TLS, the password, hooks such as
+	// ValidateConnect and AfterConnect, the handlers OnNotice and OnNotification. The goroutine
+	// that reads the connection calls these two: they must be quick, and must not use the DB. They
+	// may use the connection that they get only to tell it from others.
 	Conn *pgconn.Config
 
-	// Lanes is how many connections carry the statements of all callers, at most. They are opened
-	// as they are needed.
+	// Lanes is the largest number of connections that carry the statements of all callers. They are
+	// opened when they are needed.
 	Lanes int
-	// Sessions is how many connections single callers can own at a time: with a transaction or with
-	// Acquire.
+	// Sessions is the largest number of connections that single callers own at a time, for a
+	// transaction or by Acquire.
 	Sessions int
-	// Pipeline false makes it an ordinary pool: each statement owns a session while it runs.
+	// Pipeline says whether there are lanes. If it is false, the DB is an ordinary pool: each
+	// statement owns a session while it runs.
 	Pipeline bool
-	// Depth is how many statements a lane carries at once. 0 lets it adapt to the network: 8 at
-	// first, more where the way to the server and back takes longer than the statements do.
+	// Depth is how many statements a lane carries at once. With 0 it adapts to the network: 8 at
+	// first, more where the round trip takes longer than the statements do.
 	Depth int
 	// QueueLimit is how many statements may wait for a lane before further ones are refused with
 	// ErrQueueFull. 0 means any number.
 	QueueLimit int
 
-	// ReaderLanes is how many connections a Reader has, at most, which are opened as they are
-	// needed; 0 is as many as Lanes. They are more than those, and than Sessions.
+	// ReaderLanes is the largest number of connections that Readers have, apart from Lanes and
+	// Sessions. They are opened when they are needed. 0 means as many as Lanes.
 	ReaderLanes int
-	// ReaderGroup is how many statements of a Reader share a Sync, at most; with 1 none does.
+	// ReaderGroup is the largest number of a Reader's statements that share a Sync. With 1 none do.
 	ReaderGroup int
 
-	// MinLanes and MinSessions are how many connections of each kind are kept open, from the
-	// beginning. MinIdleSessions is how many sessions are kept ready for the next owners, as far as
-	// Sessions allows that. A connection that breaks, or can't be opened, is made up for at the
-	// next look, see HealthCheckPeriod.
+	// MinLanes and MinSessions are how many connections of each kind the DB keeps open, from the
+	// beginning. MinIdleSessions is how many sessions it keeps ready for the next owners, as far as
+	// Sessions allows. If a connection breaks or can't be opened, the next check replaces it; see
+	// HealthCheckPeriod.
 	MinLanes, MinSessions, MinIdleSessions int
-	// MaxConnLifetime is the age at which a connection is replaced, and MaxConnLifetimeJitter the
-	// most that is added to that at random, so that not all of them are replaced at once. A session
-	// is closed once it has no owner. A lane gets nothing more when another one has taken its
-	// place, and is closed when it has answered what it has; so there is one more connection for
-	// that moment. If no other one can be opened, the lane goes on, and that is tried again. 0
-	// keeps connections as long as they work. Listeners, and sessions of Dial, aren't concerned.
+	// MaxConnLifetime is the age at which a connection is replaced. A random time of up to
+	// MaxConnLifetimeJitter is added to it, so that not all connections are replaced at once. A
+	// session is closed when it has no owner. A lane gets a successor first; then it answers what
+	// it has and is closed, so for a moment there is one more connection. If no successor can be
+	// opened, the lane goes on, and the DB tries again. 0 keeps connections as long as they work.
+	// It doesn't apply to listeners and sessions of Dial.
 	MaxConnLifetime, MaxConnLifetimeJitter time.Duration
-	// MaxConnIdleTime is how long a lane or a session without an owner may have nothing to do until
-	// it is closed, as far as MinLanes, MinSessions and MinIdleSessions allow that. With 0, lanes
-	// beyond the first few are closed after a minute, and nothing else is.
+	// MaxConnIdleTime is how long a lane, or a session without an owner, may have nothing to do
+	// before it is closed. MinLanes, MinSessions and MinIdleSessions take precedence. With 0, only
+	// lanes beyond the first 4 are closed, after a minute.
 	MaxConnIdleTime time.Duration
-	// HealthCheckPeriod is how often connections that have nothing to do are asked for a sign of
-	// life; one that gives none within CancelTimeout is closed. 0 asks only when another connection
-	// has become suspicious. Lifetimes, idle times and minimums are looked at as often, or else
-	// once a minute, or more often if they are short.
+	// HealthCheckPeriod is how often the DB asks idle connections for a sign of life. It closes one
+	// that doesn't answer within CancelTimeout. With 0 it asks only when another connection is
+	// silent. Lifetimes, idle times and minimums are checked in the same period; with 0 once a
+	// minute, or more often if these times are short.
 	HealthCheckPeriod time.Duration
 
 	// BeforeConnect, if it isn't nil, is called before each connection is opened, with a copy of
 	// Conn that it may change for this one connection: for passwords that rotate and tokens that
-	// expire. It has the type of pgxpool's hook, so what was made for that fits; of the
-	// pgx.ConnConfig only the embedded pgconn.Config is used. The context ends after
-	// Conn.ConnectTimeout. An error is that of a [ConnectError], whose stage is ConnectBefore.
+	// expire. It has the type of pgxpool's hook. Only the pgconn.Config that is embedded in the
+	// pgx.ConnConfig is used. The context ends after Conn.ConnectTimeout. If BeforeConnect fails,
+	// the [ConnectError] has the stage ConnectBefore. Several goroutines may call it at the same
+	// time.
 	BeforeConnect func(context.Context, *pgx.ConnConfig) error
 
-	// CancelTimeout is how long the server may take to answer what it answers at once if all is
-	// well: a request to cancel a statement, and what the driver does by itself to roll back and
-	// reset. If nothing is heard for that long the connection is closed, and its place is free for
-	// another one.
+	// CancelTimeout is how long the server may stay silent where a healthy one answers at once:
+	// after a request to cancel a statement, and when the driver itself rolls back or resets. Then
+	// the connection is closed and makes room for another. It must be above 0.
 	CancelTimeout time.Duration
 
 	// ResultLimit is how many bytes of rows a statement, or a batch, may have in memory. A larger
-	// result is read and thrown away, and its caller gets ErrResultTooLarge: it should be read with
-	// Stream, for which there is no limit. 0 means any number.
+	// result is read and thrown away, and its caller gets ErrResultTooLarge. Stream has no such
+	// limit. 0 means any number.
 	ResultLimit int
 
-	// ShowParameters has errors show the values of arguments and rows where the server or pgx put
-	// them into a message. By default what they quote is left out of the text unless it is part of
-	// the statement or a name; errors.As finds the whole in any case.
+	// ShowParameters makes errors show the values of arguments and rows that the server or pgx
+	// quotes. By default an error's text leaves such a quotation out, unless it is part of the
+	// statement or a name. errors.As finds the full message in any case.
 	ShowParameters bool
 
-	// StatementCache is how many prepared statements a connection keeps. With 0 none is kept, and
-	// the default mode is ExecMode exec.
+	// StatementCache is how many prepared statements a connection keeps. With 0 it keeps none;
+	// ParseConfig then sets ExecMode to exec.
 	StatementCache int
-	// ExecMode is how statements are executed unless a call says otherwise.
+	// ExecMode is how statements are executed, unless a call has a pgx.QueryExecMode.
 	ExecMode pgx.QueryExecMode
 
-	// Tracer is told of statements. If it also is a pgx.BatchTracer, pgx.CopyFromTracer,
-	// pgx.PrepareTracer or pgx.ConnectTracer, it is told of these, too. So what has been made for
-	// pgx fits, if it accepts that the *pgx.Conn is nil: there is none. (github.com/exaring/otelpgx
-	// does, pgx's own tracelog doesn't.) It is called by the caller of the statement, but for
-	// connections, which are opened by goroutines of the DB. It must not use the DB. See also
-	// LogTracer.
+	// Tracer, if it isn't nil, is called at the start and the end of each statement. If it also is
+	// a pgx.BatchTracer, pgx.CopyFromTracer, pgx.PrepareTracer or pgx.ConnectTracer, these methods
+	// are called, too. A tracer for pgx fits if it accepts a nil *pgx.Conn.
+	// (github.com/exaring/otelpgx does, pgx's own tracelog doesn't.) The goroutine that calls the
+	// statement calls the tracer; for connections it is a goroutine of the DB. The tracer must not
+	// use the DB. See also LogTracer.
 	Tracer pgx.QueryTracer
 
-	// Context, if it isn't nil, is what the tracer and the hooks of Conn get when a connection is
-	// opened: that is done by goroutines of the DB, for the next caller, so it isn't any
-	// caller's. Only its values are used; for OpenTelemetry, whose adapters record nothing outside
-	// of a span, that is a span which lives as long as the DB.
+	// Context, if it isn't nil, is the context that the tracer and the hooks of Conn get when a
+	// connection is opened. Goroutines of the DB open connections, so no caller's context fits.
+	// Only its values are used. Adapters for OpenTelemetry record nothing outside a span: for them,
+	// put a span into it that lives as long as the DB.
 	Context context.Context
 
-	// RegisterTypes is called for each new type map, to add the types of the application. Maps are
-	// made as they are needed, one for each concurrent user, so it is called often and from any
-	// goroutine, and must not query the database. For types that the database knows, and that are
-	// made of others, see DB.LoadTypes.
+	// RegisterTypes, if it isn't nil, is called for each new type map, to add the application's
+	// types. The DB makes maps when it needs them, one for each concurrent user. So RegisterTypes
+	// is called often, from any goroutine, and must not query the database. DB.LoadTypes is for
+	// types that the database defines.
 	RegisterTypes func(*pgtype.Map)
 }
 
@@ -147,17 +148,17 @@ var execModes = []struct {
 // ParseConfig reads a URL, postgres://user@host/database?option=value, or keywords, "host=… user=…
 // option=value".
 //
-// Everything that libpq understands is left to pgconn.ParseConfig: several hosts,
-// target_session_attrs, TLS modes, connect_timeout, Unix sockets, the environment (PGHOST and so
-// on), password files and service files. In addition there are these options:
+// pgconn.ParseConfig reads what libpq understands: several hosts, target_session_attrs, TLS modes,
+// connect_timeout, Unix sockets, the environment (PGHOST and so on), password files and service
+// files. In addition there are these options:
 //
 //	pool_lanes                how many connections carry the statements of all callers; default 16
 //	pool_sessions             how many connections can have an owner; default 16
-//	pool_reader_lanes         how many connections a Reader has; default as many as pool_lanes
-//	reader_group              how many statements of a Reader share a Sync, at most; default 8, with 1 none does
+//	pool_reader_lanes         how many connections Readers have; default as many as pool_lanes
+//	reader_group              how many statements of a Reader share a Sync, at most; default 8, with 1 none do
 //	pool_queue                how many statements may wait for a lane; default 0, any number
 //	pipeline                  on, or off: then it is an ordinary pool; default on
-//	cancel_timeout            how long the server may take to answer a cancel request, and what the driver itself asks, until the connection is given up; default 3s
+//	cancel_timeout            how long the server may stay silent after a cancel request, or when the driver itself asks, before the connection is closed; default 3s
 //	pipeline_depth            how many statements a lane carries at once; default 0, adapting
 //	result_limit              how many bytes of rows a statement may have in memory; default 134217728, 0 for any number
 //	show_parameters           on, or off: whether errors show values; default off
@@ -169,23 +170,25 @@ var execModes = []struct {
 //	pool_min_idle_conns            how many sessions are kept ready for the next owners; default 0
 //	pool_max_conn_lifetime         the age at which a connection is replaced, such as 1h; default 0, never
 //	pool_max_conn_lifetime_jitter  the most that is added to it at random; default 0
-//	pool_max_conn_idle_time        how long a connection may have nothing to do until it is closed; default 0, see MaxConnIdleTime
+//	pool_max_conn_idle_time        how long a connection may be idle before it is closed; default 0, see MaxConnIdleTime
 //	pool_health_check_period       how often idle connections are asked for a sign of life; default 0, see HealthCheckPeriod
 //
-// Two more of pgxpool's are divided between lanes and sessions, half of each, with one session more
-// if the number is odd. If pool_lanes or pool_sessions is given too, the other gets the rest:
+// Two more options of pgxpool's are divided equally between lanes and sessions, with one session
+// more if the number is odd. If pool_lanes or pool_sessions is given, too, the other gets the rest:
 //
 //	pool_max_conns  is pool_lanes and pool_sessions; with pipeline=off, where there are no lanes, pool_sessions. At least 2 with lanes
 //	pool_min_conns  is pool_min_lanes and pool_min_sessions, as far as these limits allow
 //
-// pgxpool's pool_ping_timeout is refused: cancel_timeout does that.
+// pgxpool's pool_ping_timeout is refused: cancel_timeout takes its place.
 //
-// What else there is must be a setting of the server, with which each connection begins:
-// statement_timeout, search_path, application_name, anything with a dot in its name. An option that
-// is none is an error. A setting that isn't known here can be written as options=-c name=value.
+// Any other option must be a setting of the server, with which each connection begins:
+// statement_timeout, search_path, application_name, anything with a dot in its name. An unknown
+// option is an error. A setting that this package doesn't know can be written as options=-c
+// name=value.
 //
-// Without connect_timeout an attempt to connect to a host may take 10 seconds. A password never
-// appears in the errors.
+// Without connect_timeout an attempt to connect to a host may take 10 seconds. The error names
+// every option that is wrong, and never shows a password. Times have a unit, as in
+// time.ParseDuration. ParseConfig reads files and the environment, but doesn't connect.
 func ParseConfig(conn string) (*Config, error) {
 	pc, err := pgconn.ParseConfig(conn)
 	if err != nil {
@@ -241,7 +244,7 @@ func ParseConfig(conn string) (*Config, error) {
 	}
 	for _, host := range hostNames(pc) {
 		if strings.Contains(host, "/") && !strings.HasPrefix(host, "/") {
-			o.complain("a host with a slash is the directory of a socket, and begins with one: write host=/%s", host)
+			o.complain("a host with a slash is a socket's directory, whose path begins with a slash: write host=/%s", host)
 		}
 	}
 	if o.errs != nil {
@@ -277,7 +280,7 @@ func (c Config) String() string {
 	return u.String()
 }
 
-// GoString is String: the password isn't shown in any format.
+// GoString is String, so that no format shows the password.
 func (c Config) GoString() string { return c.String() }
 
 // hostNames returns the hosts of a configuration.
@@ -299,7 +302,7 @@ func address(host string, port uint16) string {
 	return host + ":" + strconv.Itoa(int(port))
 }
 
-// options takes our own options out of what would be sent to the server.
+// options takes this package's options out of the settings that would be sent to the server.
 type options struct {
 	from map[string]string
 	errs []error
@@ -315,7 +318,7 @@ func (o *options) complain(format string, args ...any) {
 	o.errs = append(o.errs, fmt.Errorf(format, args...))
 }
 
-// number reports whether the option is there, and was right.
+// number reads a whole number. It reports whether the option is there and valid.
 func (o *options) number(key string, least, most int, into *int) bool {
 	text, ok := o.take(key)
 	if !ok {
@@ -323,7 +326,7 @@ func (o *options) number(key string, least, most int, into *int) bool {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < least || n > most {
-		o.complain("%s=%s: allowed are numbers from %d to %d", key, text, least, most)
+		o.complain("%s=%s: want a number from %d to %d", key, text, least, most)
 		return false
 	}
 	*into = n
@@ -337,7 +340,7 @@ func (o *options) duration(key string, into *time.Duration) {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d <= 0 {
-		o.complain("%s=%s: it is a time above 0 with its unit, such as 500ms or 3s", key, text)
+		o.complain("%s=%s: want a time above 0 with its unit, such as 500ms or 3s", key, text)
 		return
 	}
 	*into = d
@@ -346,16 +349,22 @@ func (o *options) duration(key string, into *time.Duration) {
 func (o *options) choice(key string, allowed ...string) string {
 	text, ok := o.take(key)
 	if ok && !slices.Contains(allowed, text) {
-		o.complain("%s=%s: allowed are %s", key, text, strings.Join(allowed, ", "))
+		o.complain("%s=%s: want %s", key, text, anyOf(allowed))
 	}
 	return text
 }
 
+// anyOf lists the words that are allowed: "a, b or c".
+func anyOf(allowed []string) string {
+	last := len(allowed) - 1
+	return strings.Join(allowed[:last], ", ") + " or " + allowed[last]
+}
+
 var keywordPassword = regexp.MustCompile(`(?i)password\s*=\s*('(?:\\.|[^'\\])*'?|\S+)`)
 
-// parseError explains why a connection string can't be used. What pgconn says may quote parts of
-// it; if one of them could be a part of a password, nothing is quoted. The original isn't wrapped,
-// since it carries the whole string.
+// parseError explains why a connection string can't be used. pgconn's error may quote parts of it.
+// If one of them could be part of a password, parseError quotes nothing. It doesn't wrap the
+// original, which has the whole string.
 func parseError(conn string, err error) error {
 	text := err.Error()
 	if i := strings.LastIndex(text, "`: "); i >= 0 {
@@ -363,24 +372,25 @@ func parseError(conn string, err error) error {
 	}
 	for _, secret := range secrets(conn) {
 		if strings.Contains(text, secret) {
-			text = "it is malformed (what exactly isn't shown, since that could contain the password)"
+			text = "it is malformed (the place isn't shown, because it could contain the password)"
 			break
 		}
 	}
 	return fmt.Errorf("pg: the connection string: %s", text)
 }
 
-// concealName is the error for an option, without its name if that could be a part of the password.
+// concealName returns the error for an option, without the option's name if that could be part of
+// the password.
 func concealName(conn, name string, err error) error {
 	for _, secret := range secrets(conn) {
 		if strings.Contains(secret, name) {
-			return errors.New("there is no option of that name (it isn't shown, since it could be a part of the password)")
+			return errors.New("there is no option of that name (it isn't shown, because it could be part of the password)")
 		}
 	}
 	return err
 }
 
-// secrets returns everything in a malformed connection string that could be a part of a password.
+// secrets returns everything in a malformed connection string that could be part of a password.
 func secrets(conn string) []string {
 	var found []string
 	add := func(s string) {

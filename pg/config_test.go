@@ -50,12 +50,12 @@ func TestDefaults(t *testing.T) {
 
 func TestWrongOptionsAreExplained(t *testing.T) {
 	for option, want := range map[string]string{
-		"pipeline=maybe":                "allowed are on, off",
-		"pool_lanes=0":                  "allowed are numbers from 1",
-		"pool_sessions=many":            "allowed are numbers from 1",
-		"pipeline_depth=-1":             "allowed are numbers from 0",
-		"statement_cache_capacity=x":    "allowed are numbers from 0",
-		"default_query_exec_mode=quick": "allowed are cache_statement, cache_describe, describe_exec, exec, simple_protocol",
+		"pipeline=maybe":                "want on or off",
+		"pool_lanes=0":                  "want a number from 1",
+		"pool_sessions=many":            "want a number from 1",
+		"pipeline_depth=-1":             "want a number from 0",
+		"statement_cache_capacity=x":    "want a number from 0",
+		"default_query_exec_mode=quick": "want cache_statement, cache_describe, describe_exec, exec or simple_protocol",
 		"target_session_attrs=best":     "target_session_attrs",
 		"statement_cache_capacity=0&default_query_exec_mode=cache_statement": "needs a statement_cache_capacity above 0",
 	} {

@@ -15,11 +15,11 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A ConnectStage says how far an attempt to connect came.
+// A ConnectStage says how far an attempt to connect got.
 type ConnectStage string
 
-// The stages of connecting, in their order. A stage whose function the configuration doesn't have
-// is part of the one before it.
+// The stages of connecting, in their order. If the configuration doesn't set a stage's function,
+// the stage before covers it.
 const (
 	ConnectBefore   ConnectStage = "running BeforeConnect"
 	ConnectLookup   ConnectStage = "looking up the host"
@@ -28,28 +28,31 @@ const (
 	ConnectStart    ConnectStage = "starting" // authentication, and the settings of the connection
 	ConnectValidate ConnectStage = "validating"
 	ConnectSetUp    ConnectStage = "running AfterConnect"
-	ConnectTakeOver ConnectStage = "taking over" // from pgconn
+	ConnectTakeOver ConnectStage = "taking over" // the connection from pgconn
 )
 
-// A ConnectAttempt says how an address was tried, and why that failed.
+// A ConnectAttempt is one attempt to connect that failed.
 type ConnectAttempt struct {
-	Address string // or the host, if that couldn't be looked up
-	Stage   ConnectStage
-	Err     error
+	Address string       // host:port; the host alone if it couldn't be looked up
+	Stage   ConnectStage // the stage that failed
+	Err     error        // the reason; for what the server says, a *pgconn.PgError
 }
 
-// A ConnectError says that no connection could be opened. Nothing was sent on its connection, so
-// what it was needed for had no effect.
+// A ConnectError reports that no connection could be opened. The statement that needed it wasn't
+// sent and had no effect; pgconn.SafeToRetry reports true. errors.As finds the server's
+// *pgconn.PgError in it, for example for a wrong password. If the caller's context ended first,
+// errors.Is finds its cause. It usually comes inside a [*StatementError]. Its text never has the
+// password.
 type ConnectError struct {
-	Host     string // host:port as configured; several are separated by commas
-	Database string
-	Attempts []ConnectAttempt // in their order
-	Err      error            // as pgconn, or a function of the configuration, gives it
+	Host     string           // host:port as configured; several are separated by commas
+	Database string           // as configured; may be empty
+	Attempts []ConnectAttempt // those that failed, in their order
+	Err      error            // as pgconn, or a function of the configuration, returned it
 
 	limit time.Duration
 }
 
-// Error says which address was tried, and how far that came. It has no password.
+// Error says which addresses were tried, and how far each attempt got.
 func (e *ConnectError) Error() string {
 	to := e.Host
 	if e.Database != "" {
@@ -58,7 +61,7 @@ func (e *ConnectError) Error() string {
 	return "pg: connecting to " + to + ": " + e.text()
 }
 
-// text is the error without what is connected to.
+// text is the error without the host and the database.
 func (e *ConnectError) text() string {
 	var shown []string
 	for _, a := range e.Attempts {
@@ -72,7 +75,7 @@ func (e *ConnectError) text() string {
 	return strings.Join(shown, "; ")
 }
 
-// reasons is the error for one that names already what is connected to.
+// reasons returns the error for a text that already names the host and the database.
 func (e *ConnectError) reasons() error { return &reasons{e} }
 
 type reasons struct{ *ConnectError }
@@ -94,10 +97,10 @@ func (e *ConnectError) attempt(a ConnectAttempt) string {
 	return text
 }
 
-// Unwrap returns why.
+// Unwrap returns Err.
 func (e *ConnectError) Unwrap() error { return e.Err }
 
-// connect opens a connection, and tells the tracer.
+// connect opens a connection and calls the tracer.
 func (db *DB) connect(ctx context.Context, what purpose) (*wire, error) {
 	at := &attempts{config: db.config.Conn, purpose: what}
 	w, err := aside(func() (*wire, error) {
@@ -132,7 +135,7 @@ func (db *DB) connect(ctx context.Context, what purpose) (*wire, error) {
 }
 
 // aside calls fn in a goroutine of its own and waits for it. fn calls functions of the application:
-// if one panics, or calls runtime.Goexit, that becomes an error.
+// if one panics or calls runtime.Goexit, aside returns an error.
 func aside[T any](fn func() (T, error)) (T, error) {
 	p := loop.NewPromise[T](nil)
 	done := make(chan struct{})
@@ -144,17 +147,17 @@ func aside[T any](fn func() (T, error)) (T, error) {
 	return p.Future().Result()
 }
 
-// attempts notes how a connection is opened. It belongs to the goroutine that does.
+// attempts records how a connection is opened. It belongs to the goroutine that opens it.
 type attempts struct {
 	config  *pgconn.Config
 	purpose purpose
 	lookups []ConnectAttempt // that failed
 	dials   []ConnectAttempt
 	dialed  []net.Conn
-	calls   string // the function of the application that is being called
+	calls   string // the function of the application that runs; "" if none does
 }
 
-// before calls BeforeConnect, which may change the configuration for this connection.
+// before calls BeforeConnect, which may change the configuration of this connection.
 func (t *attempts) before(ctx context.Context, c *Config) error {
 	if c.BeforeConnect == nil {
 		t.config = t.purpose.target(t.config)
@@ -180,9 +183,9 @@ func (t *attempts) before(ctx context.Context, c *Config) error {
 	return nil
 }
 
-var errReplaced = errors.New("it has replaced the configuration by one that isn't of ParseConfig")
+var errReplaced = errors.New("it replaced the configuration by one that doesn't come from ParseConfig")
 
-// calling names the function of the application that is being called.
+// calling names the function of the application that runs.
 func (t *attempts) calling() string {
 	if t.calls != "" {
 		return t.calls
@@ -190,9 +193,9 @@ func (t *attempts) calling() string {
 	return "a function of the configuration"
 }
 
-// within returns a context by which the functions of [attempts.noting] know that they are called for
-// the connecting itself. pgconn dials again later, in a goroutine of its own, to cancel a statement of
-// a connection that it closes; that is noted nowhere.
+// within returns a context that tells the functions of [attempts.noting] that they are called for
+// the attempt itself. pgconn dials again later, in a goroutine of its own, to cancel a statement of
+// a connection that it closes. Those calls aren't recorded.
 func (t *attempts) within(ctx context.Context) context.Context {
 	return context.WithValue(ctx, attemptsKey{}, t)
 }
@@ -272,8 +275,8 @@ func (t *attempts) noting() *pgconn.Config {
 	return &config
 }
 
-// reached notes that the last attempt has come to a stage; or with an error, that it has failed
-// before.
+// reached records that the last attempt has come to a stage or, with an error, that it failed
+// before it.
 func (t *attempts) reached(stage ConnectStage, err error) {
 	if len(t.dials) == 0 {
 		return
@@ -286,7 +289,7 @@ func (t *attempts) reached(stage ConnectStage, err error) {
 	last.Stage = stage
 }
 
-// failed makes a ConnectError of an error.
+// failed makes a ConnectError from an error.
 func (t *attempts) failed(err error) error {
 	if known := (*ConnectError)(nil); errors.As(err, &known) {
 		return err
@@ -309,8 +312,8 @@ func (t *attempts) failed(err error) error {
 	return e
 }
 
-// connecting is the error of a caller who gives up while a connection is being opened. last is why
-// the last attempt has failed; it may be nil.
+// connecting returns the error of a caller that gives up while a connection is being opened. last
+// is the error of the last attempt, if there is one.
 func (db *DB) connecting(err, last error) error {
 	if failed := (*ConnectError)(nil); errors.As(last, &failed) {
 		last = failed.reasons()
@@ -321,7 +324,7 @@ func (db *DB) connecting(err, last error) error {
 	return &ConnectError{Host: hosts(db.config.Conn), Database: db.config.Conn.Database, Err: err}
 }
 
-// gaveUp is the end of a context that also says why the last attempt to connect has failed.
+// gaveUp is the end of a context, together with the error of the last attempt to connect.
 type gaveUp struct{ error, last error }
 
 func (e *gaveUp) Error() string {
@@ -329,8 +332,8 @@ func (e *gaveUp) Error() string {
 }
 func (e *gaveUp) Unwrap() []error { return []error{e.error, e.last} }
 
-// eachOf returns pgconn's errors, one for each host that couldn't be looked up, and then one for
-// each address that was tried; nil if it gives another error.
+// eachOf returns pgconn's errors: one for each host that couldn't be looked up, then one for each
+// address that was tried. It returns nil for an error of another kind.
 func eachOf(err error) []error {
 	outer, ok := err.(*pgconn.ConnectError)
 	if !ok {
@@ -342,8 +345,8 @@ func eachOf(err error) []error {
 	return nil
 }
 
-// reasonOf takes the address off that pgconn's error begins with. What the server says needs
-// nothing else.
+// reasonOf removes the address at the beginning of pgconn's error. It returns the server's own
+// error if there is one.
 func reasonOf(err error) error {
 	var server *pgconn.PgError
 	if errors.As(err, &server) {
@@ -355,7 +358,7 @@ func reasonOf(err error) error {
 	return err
 }
 
-// hosts names where a configuration leads to.
+// hosts names the hosts of a configuration.
 func hosts(config *pgconn.Config) string {
 	all := []string{address(config.Host, config.Port)}
 	for _, f := range config.Fallbacks {

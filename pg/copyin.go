@@ -16,10 +16,10 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// CopyFrom inserts rows into a table with COPY, and returns how many. Values are sent in binary, as
-// pgx does it: the types of the columns must be known to the type map. It is all or nothing. It
-// takes a session meanwhile. The source isn't asked for anything before the server takes data, and
-// no more when that has failed.
+// CopyFrom inserts rows into a table with COPY, and returns how many: all or none. Meanwhile it
+// owns a session. Values are sent in binary, as pgx sends them, so the type map must know the types
+// of the columns. CopyFrom calls the source only while the server takes data, in the caller's
+// goroutine or task. An error of the source is part of the [*StatementError] that it returns.
 func (db *DB) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error) {
 	s, err := db.Acquire(ctx)
 	if err != nil {
@@ -29,9 +29,10 @@ func (db *DB) CopyFrom(ctx context.Context, table pgx.Identifier, columns []stri
 	return s.CopyFrom(ctx, table, columns, rows)
 }
 
-// CopyFromReader runs a COPY … FROM STDIN with what the reader has, in the format that the text
-// says. In a loop the reader is called by another goroutine, so that it may block. If the context
-// ends, CopyFromReader returns when the reader has.
+// CopyFromReader runs a COPY … FROM STDIN with the bytes of the reader, in the format that the text
+// says. In a loop another goroutine calls the reader, so the reader may block. If the context ends,
+// CopyFromReader returns after the reader's current call. A text that isn't such a COPY gets
+// [ErrUnsupported].
 func (db *DB) CopyFromReader(ctx context.Context, r io.Reader, sql string) (pgconn.CommandTag, error) {
 	s, err := db.Acquire(ctx)
 	if err != nil {
@@ -61,8 +62,9 @@ func (tx *Tx) CopyFromReader(ctx context.Context, r io.Reader, sql string) (pgco
 	return tx.s.executor().copyReader(ctx, tx.start, r, sql)
 }
 
-// CopyFromSeq makes an iterator the source of a CopyFrom. If it yields an error, nothing is
-// inserted. It runs in a coroutine of its own, so it must not wait for anything of a loop.
+// CopyFromSeq makes an iterator the source of a CopyFrom. If the iterator yields an error, nothing
+// is inserted. The caller must call stop after the CopyFrom. The iterator runs in a coroutine of
+// its own, so it must not wait for anything in a loop.
 func CopyFromSeq(rows iter.Seq2[[]any, error]) (source pgx.CopyFromSource, stop func()) {
 	next, stop := iter.Pull2(rows)
 	return pgx.CopyFromFunc(func() ([]any, error) {
@@ -80,7 +82,7 @@ func CopyFromSeq(rows iter.Seq2[[]any, error]) (source pgx.CopyFromSource, stop 
 func (s executor) copyReader(ctx context.Context, start opening, r io.Reader, sql string) (pgconn.CommandTag, error) {
 	q := &query{text: sql}
 	if !classify(sql).effects.Any(sqltext.CopiesIn) {
-		return pgconn.CommandTag{}, q.failed(StageCheck, fmt.Errorf("%w: it isn't a COPY … FROM STDIN", ErrUnsupported))
+		return pgconn.CommandTag{}, q.failed(StageCheck, fmt.Errorf("%w: the text isn't a COPY … FROM STDIN", ErrUnsupported))
 	}
 	r, err := gatheredBytes(ctx, r)
 	if err != nil {
@@ -139,10 +141,10 @@ func (s executor) copySource(ctx context.Context, start opening, table pgx.Ident
 	}
 }
 
-// columnTypes makes the segment that asks for the types of a table's columns. It goes before each
-// COPY, in the same write, and costs no round trip. They aren't kept for the next one: binary data
-// of another type than that of the column isn't always refused, and another session may have changed it
-// meanwhile.
+// columnTypes makes the segment that asks for the types of a table's columns. It travels before
+// each COPY, in the same write, and costs no round trip. The types aren't kept for the next COPY:
+// another session may change the table meanwhile, and the server doesn't always refuse binary data
+// of the wrong type.
 func (s executor) columnTypes(sql string, inTx bool) (*segment, error) {
 	g := &segment{lease: s.lease, sql: sql, harmless: true, inTx: inTx, then: func() {}}
 	payload, err := describeUnnamed(nil, sql)
@@ -150,8 +152,8 @@ func (s executor) columnTypes(sql string, inTx bool) (*segment, error) {
 	return g, err
 }
 
-// outcome returns the server's error to a segment without a waiter, if it has one, and whether
-// it should be sent again.
+// outcome returns the server's error for a segment that no caller waits for, and whether the
+// segment should be sent again.
 func (s *line) outcome(g *segment) (failure error, again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -220,7 +222,7 @@ func copyRow(types *pgtype.Map, buf []byte, fields []pgconn.FieldDescription, va
 	return buf, nil
 }
 
-// copyText encodes a value that the type knows only as text, by reading that text.
+// copyText encodes a value that the type accepts only as text, by decoding that text first.
 func copyText(types *pgtype.Map, buf []byte, oid uint32, v any, cause error) ([]byte, error) {
 	text, ok := v.(string)
 	if !ok {

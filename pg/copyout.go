@@ -13,16 +13,17 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// CopyTo runs a COPY … TO STDOUT and writes what comes, in bounded memory. In a loop the writer is
-// called by another goroutine, so that it may block. It takes a session meanwhile.
+// CopyTo runs a COPY … TO STDOUT and writes what comes, in bounded memory. Meanwhile it owns a
+// session. In a loop another goroutine calls the writer, so the writer may block. An error of the
+// writer has the stage [StageWrite]. A text that isn't such a COPY gets [ErrUnsupported].
 func (db *DB) CopyTo(ctx context.Context, w io.Writer, sql string) (pgconn.CommandTag, error) {
 	return copyTo(ctx, w, sql, db.copyOut(ctx, sql))
 }
 
 // CopyOut runs a COPY … TO STDOUT. The iterator yields the data as they come, in bounded memory:
-// with the formats text and csv each is a row. It must not be kept. An error is the last that it
-// yields. Leaving the loop early cancels the statement; in a transaction the rest is read and
-// thrown away instead.
+// with the formats text and csv, each piece is a row. The loop must not keep a piece. An error
+// comes last. Leaving the loop early cancels the statement; in a transaction it reads the rest and
+// throws it away instead. The statement begins with the loop, and anew with each loop.
 func (db *DB) CopyOut(ctx context.Context, sql string) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) { copyEach(db.copyOut(ctx, sql), yield) }
 }
@@ -62,7 +63,7 @@ func failedCopy(q *query, stage Stage, err error) *Rows {
 	return &q.row
 }
 
-// copyOut is a stream whose rows are the messages.
+// copyOut returns a stream whose rows are the messages of the COPY.
 func (s executor) copyOut(ctx context.Context, within inside, sql string, release func()) *Rows {
 	q := &query{text: sql, mode: pgx.QueryExecModeSimpleProtocol}
 	q.copyOut = true
@@ -70,7 +71,7 @@ func (s executor) copyOut(ctx context.Context, within inside, sql string, releas
 		if release != nil {
 			release()
 		}
-		return failedCopy(q, StageCheck, fmt.Errorf("%w: it isn't a COPY … TO STDOUT", ErrUnsupported))
+		return failedCopy(q, StageCheck, fmt.Errorf("%w: the text isn't a COPY … TO STDOUT", ErrUnsupported))
 	}
 	return s.streamRows(ctx, q, release, func() error {
 		if within == nil {

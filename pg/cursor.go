@@ -7,16 +7,17 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A Cursor is a query of which the caller fetches as many rows at a time as it likes. It lives in
-// its transaction, in which everything else can be done meanwhile; that is what it has over
-// [Tx.Stream], which is faster. One goroutine or task at a time can use it.
+// A Cursor is a query whose rows the caller fetches, as many at a time as it likes. Unlike with
+// [Tx.Stream], which is faster, the transaction can run other statements between two fetches. One
+// goroutine or task at a time may use a Cursor. After its Close, methods return [ErrClosed]; after
+// the end of its transaction, pgx.ErrTxClosed.
 type Cursor struct {
 	tx     *Tx
 	name   string
 	closed bool
 }
 
-// Cursor declares a cursor for a query. It ends with the transaction, or with Close.
+// Cursor declares a cursor for a query. The cursor ends with the transaction, or with Close.
 func (tx *Tx) Cursor(ctx context.Context, sql string, args ...any) (*Cursor, error) {
 	c := &Cursor{tx: tx, name: fmt.Sprintf("cursor_%d", tx.root().points.Add(1))}
 	q := &query{text: "declare " + c.name + " no scroll cursor for " + sql, args: args, local: true, inner: sql}
@@ -30,7 +31,7 @@ func (tx *Tx) Cursor(ctx context.Context, sql string, args ...any) (*Cursor, err
 	return c, nil
 }
 
-// Fetch returns the next n rows, all of them in memory; fewer, or none, at the end.
+// Fetch returns the next n rows, all of them in memory. At the end it returns fewer, or none.
 func (c *Cursor) Fetch(ctx context.Context, n int) (pgx.Rows, error) {
 	r := c.run(ctx, &query{text: fmt.Sprintf("fetch forward %d from %s", n, c.name)})
 	return r, r.err

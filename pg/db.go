@@ -13,9 +13,10 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A DB is a database that is reached over a few connections. All its methods may be called from any
-// goroutine and from any task of any loop. See the package's documentation for what lanes and
-// sessions are.
+// A DB is a database and the connections to it. Any goroutine, and any task of any loop, may call
+// its methods. The package documentation says what lanes and sessions are, and which errors there
+// are. The methods that run statements return a [*StatementError], and check their context: when it
+// ends they return at once, with an error in which errors.Is finds its cause.
 type DB struct {
 	config  *Config
 	debug   bool            // REPAINT_DEBUG is set
@@ -41,9 +42,11 @@ type DB struct {
 	ended   chan struct{}
 }
 
-// Open reads the connection string, as [ParseConfig] does, and returns the database. It doesn't
-// wait for a connection: one is opened when the first statement comes, or, if a minimum is
-// configured, after Open has returned. [DB.Ping] tells whether the database can be reached.
+// Open reads the connection string, as [ParseConfig] does, and returns the database. Like sql.Open
+// and pgxpool.New, it doesn't wait for a connection: the first statement opens one. If the
+// configuration has a minimum, a goroutine opens these connections meanwhile. [DB.Ping] checks
+// whether the database can be reached. The caller must close the DB. Open may be called from any
+// goroutine.
 func Open(conn string) (*DB, error) {
 	config, err := ParseConfig(conn)
 	if err != nil {
@@ -52,8 +55,8 @@ func Open(conn string) (*DB, error) {
 	return OpenConfig(config)
 }
 
-// OpenConfig is [Open] for a configuration, which must come from [ParseConfig] and must not be
-// changed any more.
+// OpenConfig is [Open] for a configuration, which must come from [ParseConfig]. Nothing may change
+// it any more.
 func OpenConfig(config *Config) (*DB, error) {
 	if config == nil || config.Conn == nil {
 		return nil, errors.New("pg: the configuration must come from ParseConfig")
@@ -79,17 +82,17 @@ func OpenConfig(config *Config) (*DB, error) {
 	return db, nil
 }
 
-// allLanes returns those of all callers, and those of Readers.
+// allLanes returns the lanes of all callers, and those of Readers.
 func (db *DB) allLanes() [2]*lanes { return [2]*lanes{db.lanes.of.(*lanes), db.readers.of.(*lanes)} }
 
-// fewLanes is how many lanes are opened as soon as there is anything for them to do at once.
+// fewLanes is how many lanes are opened as soon as there is work for them at once.
 const fewLanes = 4
 
-// Config returns the configuration, which must not be changed.
+// Config returns the configuration. The caller must not change it.
 func (db *DB) Config() *Config { return db.config }
 
-// Exec runs a statement and returns what the server said of it. Without arguments the text may have
-// several statements, which are one transaction.
+// Exec runs a statement and returns the server's command tag, such as "UPDATE 3". Without arguments
+// the text may have several statements, which are one transaction.
 //
 // As with pgx, options can stand before the arguments: a pgx.QueryExecMode, or a pgx.QueryRewriter
 // such as pgx.NamedArgs.
@@ -111,16 +114,17 @@ type owning struct {
 	lease lease
 }
 
-// Query runs a statement and returns its rows: all of them are in memory then. The error is also
-// that of the rows. Options can stand before the arguments: those of [DB.Exec],
-// pgx.QueryResultFormats and pgx.QueryResultFormatsByOID.
+// Query runs a statement and returns its rows, all of them in memory. The error is also the Err of
+// the rows, which are never nil. Options can stand before the arguments: those of [DB.Exec],
+// pgx.QueryResultFormats and pgx.QueryResultFormatsByOID. A result of more than Config.ResultLimit
+// bytes is [ErrResultTooLarge].
 func (db *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	r := db.query(ctx, sql, args)
 	return r, r.err
 }
 
-// QueryRow runs a statement and returns its first row. The error comes from the row's Scan; it is
-// pgx.ErrNoRows if there is none.
+// QueryRow runs a statement and returns its first row. The row's Scan returns the error, which is
+// pgx.ErrNoRows if there is no row.
 func (db *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return (*row)(db.query(ctx, sql, args))
 }
@@ -138,12 +142,12 @@ func (db *DB) query(ctx context.Context, sql string, args []any) *Rows {
 	return o.lease.executor().query(ctx, &o.query)
 }
 
-// SendBatch runs the batch's statements in one go and as one transaction: if one fails, none has
-// had an effect. All results are in memory when it returns. Close of the results calls the batch's
-// functions and returns the error.
+// SendBatch runs the batch's statements in one round trip and as one transaction: if one fails,
+// none has an effect. All results are in memory when it returns. Their Close calls the batch's
+// functions and returns the error, which is a [*BatchError] if it concerns one statement.
 //
-// After [pgx.Batch.BeginTx] it begins a transaction on a session of its own, which goes on after
-// the batch: it is the results' Tx, and must be ended.
+// After [pgx.Batch.BeginTx], SendBatch begins a transaction on a session of its own, which goes on
+// after the batch. The results' Tx returns it, and the caller must end it.
 func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if beginsTx(b) {
 		tx, err := db.beginTx(ctx, optionsOf(b))
@@ -163,7 +167,7 @@ func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	return s.executor().batch(ctx, b, nil)
 }
 
-// Ping asks the server for a sign of life.
+// Ping sends the server an empty statement and waits for the answer. It opens a connection if there is none.
 func (db *DB) Ping(ctx context.Context) error {
 	if db.pipelines() {
 		return db.lanes.executor().ping(ctx)
@@ -185,15 +189,16 @@ func (s executor) ping(ctx context.Context) error {
 // Begin starts a transaction with the server's defaults. See [DB.BeginTx].
 func (db *DB) Begin(ctx context.Context) (pgx.Tx, error) { return db.BeginTx(ctx, pgx.TxOptions{}) }
 
-// NewTx is [DB.BeginTx] with the concrete result, which also has Stream, CopyTo, cursors and what
-// else pgx.Tx hasn't.
+// NewTx is [DB.BeginTx] with the concrete result, which also has methods that pgx.Tx doesn't have,
+// such as Stream, CopyTo and Cursor.
 func (db *DB) NewTx(ctx context.Context, options pgx.TxOptions) (*Tx, error) {
 	return db.beginTx(ctx, options)
 }
 
-// BeginTx starts a transaction, which is a [*Tx] (see [DB.NewTx]), on a session of its own, waiting
-// for one if all are in use. The server hears of it with the transaction's first statement. The
-// context is for the wait only: a transaction isn't rolled back when it ends.
+// BeginTx starts a transaction on a session of its own. If all sessions are in use, it waits for
+// one, and returns an [*ExhaustedError] when the context ends first. BEGIN travels with the
+// transaction's first statement. The context is for the wait only: its end doesn't roll the
+// transaction back. The result is a [*Tx]; see [DB.NewTx].
 func (db *DB) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
 	tx, err := db.beginTx(ctx, options)
 	if err != nil {
@@ -211,8 +216,10 @@ func (db *DB) beginTx(ctx context.Context, options pgx.TxOptions) (*Tx, error) {
 	return tx, nil
 }
 
-// Acquire returns a session: a connection that the caller owns until Release. If all are in use it
-// waits; who came first is served first.
+// Acquire returns a session: a connection that the caller owns until Release or Close. If all
+// sessions are in use, it waits; callers are served in the order in which they came. If the context
+// ends first, it returns an [*ExhaustedError] or, if no connection could be opened, a
+// [*ConnectError]. On a closed DB it returns [ErrClosed].
 func (db *DB) Acquire(ctx context.Context) (*Session, error) {
 	s := &Session{db: db}
 	if err := db.pool.acquire(ctx, &s.s); err != nil {
@@ -221,7 +228,8 @@ func (db *DB) Acquire(ctx context.Context) (*Session, error) {
 	return s, nil
 }
 
-// spawn starts a goroutine that Close waits for. It returns false if the DB is closed.
+// spawn starts a goroutine that Close waits for. It reports whether it did: it doesn't if the DB is
+// closed.
 func (db *DB) spawn(fn func()) bool {
 	db.jobs.Lock()
 	defer db.jobs.Unlock()

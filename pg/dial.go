@@ -8,11 +8,12 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// Dial opens a connection and returns it as a session that isn't of the pool: pool_sessions doesn't
-// count it, it doesn't wait for others, and Release closes it, as Close does. It is for a caller
-// that has a pool of its own. Close of the DB waits for it as for any session.
+// Dial opens a connection and returns it as a session outside the pool: pool_sessions doesn't count
+// it, Dial doesn't wait for other sessions, and Release closes the connection, as Close does. It is
+// for a caller that has a pool of its own. Close of the DB waits for it as for any session. The
+// error is a [*ConnectError]; in it errors.Is finds [ErrClosed] on a closed DB.
 //
-// If the context ends before the connection is there, that is closed when it comes.
+// If the context ends before the connection is open, the connection is closed when it comes.
 func (db *DB) Dial(ctx context.Context) (*Session, error) {
 	if err := loop.ContextError(ctx); err != nil {
 		return nil, db.connecting(err, nil)

@@ -4,93 +4,95 @@
 //	defer db.Close(ctx)
 //	err = db.QueryRow(ctx, "select name from users where id = $1", 42).Scan(&name)
 //
-// Its methods have the shape of pgx's, and return pgx.Rows and pgconn.CommandTag; so
-// pgx.CollectRows, pgx.BeginFunc and what sqlc generates for pgx work with it. They are blue: they
-// return values, and can be called in any goroutine and in any task of package repaint, where a
-// wait suspends only that task. [DB.Async] has the red ones, which return futures.
+// Its methods have the shape of pgx's, and return pgx.Rows and pgconn.CommandTag. So
+// pgx.CollectRows, pgx.BeginFunc and the code that sqlc generates for pgx work with it. The methods
+// are blue: they return values. Any goroutine may call them, and any task of package repaint, where
+// a wait suspends only that task. [DB.Async] has the red methods, which return futures.
 //
 // # Lanes
 //
 // A lane is a connection that carries the statements of many callers. No caller waits for another's
-// round trip: what is called while the server is at work is written at once, after what was
-// written before. In a loop the statements of a tick are one write for each lane; in goroutines
-// those who come during a write join the next one.
+// round trip: a new statement is written at once, after the earlier ones, even while the server is
+// at work. In a loop all statements of a tick are one write for each lane. In goroutines the
+// statements that come during a write join the next one.
 //
-// Statements wait in one queue and are put on a lane only when that has room, which is when it
-// carries fewer than a number that adapts to the network, 8 at first. So one slow statement delays
-// few others. If statements wait for milliseconds all the same, another lane is opened, up to
-// pool_lanes. Those beyond the first few are closed when they have had nothing to do for a minute.
+// Statements wait in one queue until a lane has room. A lane has room while it carries fewer
+// statements than its depth, which is 8 at first and adapts to the network. So one slow statement
+// delays few others. If statements still wait for milliseconds, another lane is opened, up to
+// pool_lanes. Lanes beyond the first 4 are closed after a minute without work.
 //
-// Each statement is its own transaction, with its own Sync: another's error is none of its
-// business. A group that is to be one transaction, and one round trip, is a batch: [DB.SendBatch].
+// Each statement is its own transaction, with its own Sync, so an error of another statement
+// doesn't affect it. To run several statements as one transaction, in one round trip, use a batch:
+// [DB.SendBatch].
 //
 // Each text is prepared on each lane when it is first used there, under a name that is derived from
-// it. If the schema changes, statements are prepared anew and sent again, and callers don't notice.
-// FETCH, MOVE, EXECUTE, SHOW and EXPLAIN aren't prepared: what they show can be made anew, under
-// the same name. Their values come as text. On a session nothing is used that was prepared before a
-// statement after which texts may mean something else, such as SET TIME ZONE: the server has
-// evaluated what it could.
+// the text. If the schema changes, the driver prepares statements anew and sends them again, and
+// callers don't notice. FETCH, MOVE, EXECUTE, SHOW and EXPLAIN aren't prepared, because their
+// columns can change under the same text. Their values come as text. A statement such as SET TIME
+// ZONE may change what a text means, because the server evaluates constants when it prepares. After
+// one, a session prepares its statements anew.
 //
 // # Readers
 //
-// [DB.Reader] is a view that only reads, on lanes of its own, on which the server refuses what
-// writes. There the queries of strangers that are put into one write share one Sync, reader_group
-// of them at most, so the server begins and ends one transaction for all. That is what it mostly
-// does for a short query. [Reader] says why no caller can tell, and what is refused.
+// [DB.Reader] is a view of the DB that only reads. It has lanes of its own, on which the server
+// refuses statements that write. There the queries of different callers that travel in one write
+// share one Sync, up to reader_group of them. So the server begins and ends one transaction for
+// all, which is most of its work for a short query. [Reader] says why callers don't notice, and
+// what is refused.
 //
 // # Sessions
 //
 // A session is a connection that one caller owns: from Begin to Commit or Rollback, or from
-// [DB.Acquire] to [Session.Release] or [Session.Close]. Sessions come from a pool of their own, of
-// pool_sessions connections. Callers that wait for one are served in the order in which they came.
+// [DB.Acquire] to [Session.Release] or [Session.Close]. Sessions come from a pool of their own,
+// with up to pool_sessions connections. Callers that wait for one are served in the order in which
+// they came.
 //
-// What leaves something behind on its connection needs a session, since on a lane it would concern
-// strangers: SET, RESET, DISCARD, PREPARE, EXECUTE, DEALLOCATE, DECLARE, FETCH, MOVE, CLOSE, LOAD,
-// LISTEN, UNLISTEN, temporary tables, and BEGIN and its kind as text. On a lane they are refused,
-// with [ErrRefusedOnLane]. They aren't quietly moved to a session, because what they leave would be
-// gone with it. These are recognised by the text, and by what the server says: by its command tags,
-// and its reports of settings such as TimeZone, client_encoding or session_authorization. A lane on
-// which something was left nevertheless, by a function, is closed. What strangers had sent there by
-// then is sent again if it had no effect, and fails with a [LostError] otherwise: it was executed
-// under a setting that wasn't theirs. What can't be recognised is the same as with PgBouncer's
-// transaction pooling: on a lane, don't call functions and procedures that take session-level
-// advisory locks or change settings that the server doesn't report, such as the role, and don't
-// rely on lastval and currval. docs/leftovers.md lists what becomes of everything that a statement
-// can leave behind.
+// A statement that leaves state behind on its connection needs a session, because on a lane it
+// would affect other callers: SET, RESET, DISCARD, PREPARE, EXECUTE, DEALLOCATE, DECLARE, FETCH,
+// MOVE, CLOSE, LOAD, LISTEN, UNLISTEN, temporary tables, and BEGIN, COMMIT and their kind as text.
+// On a lane such statements are refused, with [ErrRefusedOnLane]. The driver doesn't quietly move
+// them to a session, because their state would be gone with that session. It recognises them by
+// their text, by the server's command tags, and by the server's reports of settings such as
+// TimeZone, client_encoding or session_authorization. If a function leaves state behind on a lane
+// nevertheless, the lane is closed. Statements that other callers had sent there are sent again if
+// they had no effect; otherwise they fail with a [LostError], because they ran under a foreign
+// setting. The rest can't be recognised, as with PgBouncer's transaction pooling: on a lane, don't
+// call functions and procedures that take session-level advisory locks, or change settings that the
+// server doesn't report, such as the role, and don't rely on lastval and currval. docs/leftovers.md
+// lists everything that a statement can leave behind, and what happens to it.
 //
-// A released session is rolled back if a transaction is open, and gets its role and settings back;
-// cursors, listens, advisory locks, temporary objects and the values of currval are gone. After
-// statements of the kind above, DO and CALL, prepared statements are gone, too. A session that only
-// had a transaction, without such statements and without a report of the server, is passed on as it
-// is. If the configuration has an AfterConnect hook, what that has set up can't be made again: the
-// connection is closed instead if it isn't set up so any more. A session that is closed isn't
-// passed on. [Session.Renew] releases and acquires the same connection, [Session.Keep] has a setup
-// kept.
+// When a session is released, the driver rolls back an open transaction, restores the role and the
+// settings, and removes cursors, LISTENs, advisory locks, temporary objects and the values of
+// currval. After statements of the kind above, DO and CALL, it removes prepared statements, too. A
+// session that only ran a transaction, without such statements and without a report of the server,
+// goes to its next owner as it is. The driver can't repeat the work of an AfterConnect hook: if
+// that work is gone, it closes the connection. A closed session has no next owner. [Session.Renew]
+// releases and acquires the same connection, and [Session.Keep] keeps a setup.
 //
-// What comes after the end of its owner isn't sent: calls on a transaction that was committed or
-// rolled back, on a savepoint whose transaction was, and on a released session, also those that had
-// begun before and wait for the types, or the values, of their arguments. The error is
-// pgx.ErrTxClosed, or [ErrClosed]. A statement that was sent before is executed before the end; in
-// a loop, so is what was asked for earlier in the same tick.
+// A call on an ended owner sends nothing: on a transaction that was committed or rolled back, on a
+// savepoint of such a transaction, and on a released session. That holds, too, for a call that had
+// begun before and still waits for the types or values of its arguments. The error is
+// pgx.ErrTxClosed, or [ErrClosed]. A statement that was sent before the end is executed before it.
+// In a loop, so is a statement that was called earlier in the same tick.
 //
 // With pipeline=off there are no lanes: each statement has a session while it runs, and nothing is
-// sent before the server has answered what it was sent before.
+// sent before the server has answered the statement before.
 //
 // # Results
 //
 // All rows of a result are in memory when the query returns. Walking over them does no I/O, and
 // rows that aren't read, or not closed, occupy no connection. A result of more than result_limit
-// bytes, 128 MiB if nothing else is said, is thrown away, and the error [ErrResultTooLarge] says to
-// stream it.
+// bytes, by default 128 MiB, is thrown away, and the caller gets [ErrResultTooLarge]. Stream such a
+// result.
 //
 // [DB.Stream], [Session.Stream] and [Tx.Stream] return rows as they come, in bounded memory: if
 // they aren't read, the server waits. Such rows own a session, or occupy the one that they belong
-// to, until they have been read to the end or closed: everything else there fails with [ErrInUse],
-// but for Rollback and Release, which end them. Closing them early cancels the statement; in a
-// transaction, which a cancel would end, the rest is read and thrown away. In a plain goroutine the
-// caller reads the connection itself. In a loop the driver reads ahead, a quarter of a megabyte at
-// most, and the task is suspended only when nothing has come. A [Cursor] leaves the transaction
-// free for other statements between its fetches.
+// to, until they have been read to the end or closed. Meanwhile every other call there fails with
+// [ErrInUse], except Rollback and Release, which end the rows. Closing them early cancels the
+// statement. In a transaction, which a cancel would end, the driver reads the rest and throws it
+// away. In a plain goroutine the caller reads the connection itself. In a loop the driver reads
+// ahead, up to a quarter of a megabyte, and the task is suspended only while no row has come. A
+// [Cursor] leaves the transaction free for other statements between its fetches.
 //
 // # Types
 //
@@ -100,123 +102,127 @@
 //
 // # COPY
 //
-// CopyFrom inserts rows as pgx's does, CopyFromReader sends what a reader has, CopyTo and CopyOut
-// give what the server sends to a writer or an iterator. They are streams like those above: they
-// own a session, and hold the one back that is faster. What is given up before its end has inserted
-// nothing. The types of the columns are asked for in the same write as the COPY of CopyFrom, which
-// costs no round trip.
+// CopyFrom inserts rows as pgx's does, and CopyFromReader sends what it reads. CopyTo writes what
+// the server sends, and CopyOut yields it. They are streams like those above: they own a session,
+// and the faster side waits for the slower. A COPY that is given up before its end inserts nothing.
+// CopyFrom asks for the types of the columns in the same write as its COPY, which costs no round
+// trip.
 //
 // # Notifications
 //
-// [DB.Listen] listens on a connection of its own. If that breaks it is opened again, and a
+// [DB.Listen] listens on a connection of its own. If that breaks, the driver opens another, and a
 // [Notification] says that some may have been missed.
 //
 // # Limits, names, traces
 //
-// A [Timeout] before the arguments has the server itself end a statement that takes too long;
-// pgx.ReadOnly has it refuse what writes, also in functions, as in a read-only transaction.
-// [Session.Prepare] gives a statement a name for the time of a session. Config.Tracer takes tracers
-// that were made for pgx, if they accept that there is no pgx.Conn; [LogTracer] is one that writes
-// to a slog.Logger.
+// With a [Timeout] before the arguments, the server itself ends a statement that takes too long.
+// With pgx.ReadOnly it refuses to write, also in functions, as in a read-only transaction.
+// [Session.Prepare] gives a statement a name for the life of a session. Config.Tracer takes tracers
+// for pgx, if they accept that there is no pgx.Conn; [LogTracer] is one that writes to a
+// slog.Logger.
 //
 // # Cancellation
 //
-// When a context ends, its caller returns at once, and what becomes of the statement depends on how
-// far it has come:
+// When a context ends, its caller returns at once. What happens to the statement depends on how far
+// it has come:
 //
 //	waiting, or not yet written   it is dropped, and was never sent
-//	behind others                 it will run, and its answer is thrown away; if it runs for long it is cancelled
+//	sent, and waiting for others  it will run, and its answer is thrown away; if it runs for long it is cancelled
 //	being executed                the server is asked to cancel it
 //
-// Nothing is put on that connection before the server has both answered and closed the connection
-// over which it was asked. There are at most 16 such requests at once, and 100 in a second; those
-// for the same statement become rarer. If the cancel hits another statement, which it can if its
-// own ends just then, that one is sent again. One that commits by itself isn't, once it has begun:
-// its caller sees the error 57014. These are CALL and DO, and what PostgreSQL refuses in a
-// transaction: VACUUM, CREATE INDEX CONCURRENTLY, CREATE DATABASE and the like. No connection is
-// closed because a context ended, unless the server doesn't answer, see below. It is the same if a
-// greenlet is killed while it waits.
+// The driver sends nothing more on that connection until the server has both answered and closed
+// the connection of the cancel request. There are at most 16 such requests at once, and 100 in a
+// second; repeated requests for the same statement become rarer. If the statement ends just then,
+// its cancel can hit the next statement, which the driver then sends again. It doesn't send a
+// statement again that commits by itself and has begun: that caller gets the error 57014. These are
+// CALL and DO, and what PostgreSQL refuses in a transaction: VACUUM, CREATE INDEX CONCURRENTLY,
+// CREATE DATABASE and the like. The end of a context closes no connection, unless the server
+// doesn't answer, see below. A killed greenlet ends its wait in the same way.
 //
 // A caller whose context has ended can't know whether the statement was applied.
 //
 // # When connections break
 //
-// A statement that was certainly not executed is sent on another lane: it wasn't written in full,
-// the server said that it is going while an earlier one ran or before it looked at this one, or
-// that it went because it had been idle for too long. For the others [LostError] says whether it
-// may have been applied.
+// If a statement was certainly not executed, the driver sends it on another lane. That is so if it
+// wasn't written in full, if the server announced its end before it looked at this statement, or if
+// the server ended the connection because it was idle. For other statements [LostError] says
+// whether they may have been applied.
 //
 // A session or transaction gets another connection in the same way, as long as nothing has been
-// executed for its owner. After that its loss is that of all it had.
+// executed for its owner. After that, losing the connection loses everything that the session had,
+// and each call returns a LostError.
 //
-// A network can also swallow a connection: nothing arrives any more, and no end of it either. If
-// for cancel_timeout, 3 seconds if nothing else is said, nothing is heard of a statement that the
-// server was asked to cancel, or of what the driver itself asks to roll back and reset, the
-// connection is given up: those who wait on it get a LostError, and its place is free. As soon as
-// one is suspicious, the others that have nothing to do are asked for a sign of life. What ends
-// something, Rollback, Release, the Close of a session, a cursor, rows or the DB, takes no longer
-// than that, whatever its context says.
+// A network can also swallow a connection: nothing arrives any more, not even its end. So the
+// server must answer a cancel request, and the driver's own rollbacks and resets, within
+// cancel_timeout, by default 3 seconds. If it is silent for longer, the driver closes the
+// connection, and the callers that wait on it get a LostError. When one connection is silent, the
+// driver also asks the idle ones for a sign of life. A call that ends something (Rollback, Release,
+// and Close of a session, a cursor, rows or the DB) takes no longer than that, whatever its context
+// says.
 //
-// Lanes and sessions are opened again with growing pauses, all hosts of the connection string in
-// turn. A statement waits for that; it fails if an attempt fails and no lane is left. A caller who
-// waits for a session fails with the attempt that it waits for.
+// The driver opens lanes and sessions again with growing pauses, and tries all hosts of the
+// connection string in turn. A statement waits for that. It fails if an attempt fails and no lane
+// is left. A caller that waits for a session fails when the attempt that it waits for fails.
 //
 // # The lives of connections
 //
-// By default a connection is used as long as it works. Config.MaxConnLifetime has it replaced at an
-// age, [DB.Reset] at once; neither is noticed by callers. MaxConnIdleTime closes what has nothing
-// to do, MinLanes, MinSessions and MinIdleSessions keep connections ready, HealthCheckPeriod finds
-// those that the network has swallowed before a caller does, and BeforeConnect knows a password
-// that changes. [ParseConfig] says how pgxpool's options for these are understood, and [Stats] what
-// became of the figures of pgxpool's Stat.
+// By default a connection is used as long as it works. Config.MaxConnLifetime replaces it at an
+// age, and [DB.Reset] at once; callers notice neither. MaxConnIdleTime closes idle connections.
+// MinLanes, MinSessions and MinIdleSessions keep connections ready. HealthCheckPeriod finds
+// connections that the network has swallowed before a caller does. BeforeConnect supplies a
+// password that changes. [ParseConfig] says what pgxpool's options mean here, and [Stats] has the
+// names of the figures of pgxpool's Stat.
 //
-// A connection is opened by a goroutine of the DB's own, in the time of connect_timeout, whatever
-// the context of the caller says who needs it. If that caller gives up, it goes to the next.
+// A goroutine of the DB's own opens a connection, within connect_timeout, whatever the context of
+// the caller that needs it. If that caller gives up, the connection goes to the next one.
 //
 // # PgBouncer
 //
 // In session mode PgBouncer needs no setting here, but a server connection for each lane, session
 // and listener: pool_lanes and pool_sessions should fit into its default_pool_size. LISTEN works.
 //
-// In transaction mode prepared statements are on another connection the next time, unless PgBouncer
-// keeps track of them (from 1.21 on, with max_prepared_statements above 0). Set
-// default_query_exec_mode in the connection string:
+// In transaction mode the next transaction may run on another server connection, where a statement
+// isn't prepared, unless PgBouncer keeps track of them (from 1.21 on, with max_prepared_statements
+// above 0). Set default_query_exec_mode in the connection string:
 //
-//	exec             one round trip; the server finds the types, and values travel as text. What a server of any kind can do
+//	exec             one round trip; the server finds the types, and values travel as text; works with any server
 //	cache_describe   one round trip, and one more for the first use of each text; values in binary
 //	simple_protocol  only for texts without arguments
 //
-// In the default mode, cache_statement, one-shot statements are prepared again where they are
-// missing, at the cost of a round trip; in a transaction that isn't possible, and the error, 26000,
-// says what to set. Sessions are of little use in this mode: what they set stays with the client
-// that gets the server connection next, and LISTEN doesn't work.
+// In the default mode, cache_statement, the driver prepares one-shot statements again where they
+// are missing, which costs a round trip. In a transaction it can't, and the error, 26000, says what
+// to set. Sessions are of little use in this mode: the next client of the server connection gets
+// their settings, and LISTEN doesn't work.
 //
-// Cancellation is the same in both modes. If PgBouncer loses the server, that is a [LostError].
+// Cancellation is the same in both modes. If PgBouncer loses the server, callers get a [LostError].
 //
 // # Errors
 //
-// The error of a statement is a [*StatementError]: what, where, and how far. In it may be a
-// [*ConnectError], an [*ExhaustedError], a [*LostError] or an [*EncodeError]. pgconn.SafeToRetry
-// and pgconn.Timeout know all of them. That of a batch is a [*BatchError], too, which says which
-// statement it was. In it errors.As finds the server's *pgconn.PgError, whose message may quote
-// values that the text leaves out (see Config.ShowParameters), and errors.Is the conditions
-// [ErrConnLost], [ErrClosed], [ErrQueueFull], [ErrRefusedOnLane], [ErrInUse], [ErrResultTooLarge],
-// [ErrProtocol], and the context's cause.
+// The error of a statement is a [*StatementError]: which statement, on which server, at which
+// stage. In it errors.As finds the server's *pgconn.PgError, a [*ConnectError], an
+// [*ExhaustedError], a [*LostError] or an [*EncodeError]. pgconn.SafeToRetry and pgconn.Timeout
+// know all of these. The error of a batch is a [*BatchError], too, which says which statement
+// failed. errors.Is finds the conditions [ErrConnLost], [ErrClosed], [ErrQueueFull],
+// [ErrRefusedOnLane], [ErrInUse], [ErrResultTooLarge], [ErrProtocol], and the context's cause. The
+// message of a *pgconn.PgError may quote values. The text of the errors around it leaves them out;
+// see Config.ShowParameters.
 //
-// A function of the application that panics while the driver calls it makes that the error, or the
-// panic, of the caller who has caused it; errors.As finds the *loop.PanicError. OnNotification has
-// no such caller: its connection is closed.
+// If a function of the application panics while the driver calls it, the caller that caused the
+// call gets the panic, or an error in which errors.As finds the *loop.PanicError. A panic in
+// OnNotification has no such caller: it closes the connection.
 //
 // # Who may call what
 //
-// A DB, a Session and a Tx may be used by any number of goroutines and tasks at once; on a session,
-// and in a transaction, their statements follow each other in the order in which they came. Rows
-// belong to one at a time. In a bare callback of a loop nothing can wait: use Async there.
+// Any number of goroutines and tasks may use a DB, a Session or a Tx at once. The statements of a
+// session, and of a transaction, run in the order in which they were called. Rows, batch results
+// and cursors belong to one goroutine or task at a time. A bare callback of a loop can't wait: use
+// Async there.
 //
 // # What it isn't
 //
-// TLS, authentication, hosts and type conversion are pgx's. The simple protocol is for texts
-// without arguments. Statements of this package run on no pgx.Conn: what returns one returns nil.
-// Code that wants one, for large objects, logical replication or types of extensions, is lent a
-// session's connection as one: [Session.Pgx], [DB.Pgx], [DB.RegisterTypes].
+// pgx does TLS, authentication, the choice of hosts and the conversion of types. The simple
+// protocol is for texts without arguments. Statements of this package don't run on a pgx.Conn, so
+// methods that return one return nil. For code that needs one, such as large objects, logical
+// replication or types of extensions, a session can lend its connection as one: [Session.Pgx],
+// [DB.Pgx], [DB.RegisterTypes].
 package pg

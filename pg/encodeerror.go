@@ -10,27 +10,28 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// An EncodeError says which argument of a statement can't be sent as what its parameter is, and
-// why. Its text may show the argument; that of the [StatementError] around it doesn't.
+// An EncodeError says which argument of a statement can't be encoded as the type of its parameter,
+// and why. Nothing was sent. Its text may show the argument. The text of the [StatementError]
+// around it doesn't.
 type EncodeError struct {
-	Arg  int    // from 0
-	OID  uint32 // of the parameter's type; 0 if only the server knows it
-	Type string // its name; "" if that isn't known
+	Arg  int    // the argument's place, from 0
+	OID  uint32 // the parameter's type; 0 if only the server knows it
+	Type string // the name of that type; "" if it isn't known
 
-	// Unsuitable is true if no value of the argument's Go type can be one of that type. Otherwise
-	// it is this value that can't.
+	// Unsuitable is true if no value of the argument's Go type can be encoded as that type.
+	// Otherwise just this value can't.
 	Unsuitable bool
-	Err        error
+	Err        error // the reason
 }
 
 // Error names the argument by its placeholder, without its value.
 func (e *EncodeError) Error() string { return fmt.Sprintf("argument $%d: %v", e.Arg+1, e.Err) }
 
-// Unwrap returns why.
+// Unwrap returns Err.
 func (e *EncodeError) Unwrap() error { return e.Err }
 
-// notEncoded explains why the arguments couldn't be encoded. Those before the one in question have
-// been.
+// notEncoded explains why the arguments couldn't be encoded. The builder has encoded those before
+// the one in question.
 func (c *codec) notEncoded(s *shape, args []any, err error) error {
 	e := &EncodeError{Arg: len(c.builder.ParamValues), Err: err}
 	if e.Arg >= len(args) {
@@ -53,7 +54,7 @@ func (c *codec) notEncoded(s *shape, args []any, err error) error {
 	return e
 }
 
-// pgx's own driver for database/sql tells only in its text what it can't encode.
+// pgx's own driver for database/sql says only in the error's text which argument it can't encode.
 var (
 	pgxArgument = regexp.MustCompile(`failed to encode args\[(\d+)\]: `)
 	pgxType     = regexp.MustCompile(`format for (\S+) \(OID (\d+)\)`)
@@ -61,8 +62,9 @@ var (
 
 const pgxNoPlan = "cannot find encode plan"
 
-// AsEncodeError finds the EncodeError in an error, and reads one out of the text of an error of
-// pgx.
+// AsEncodeError returns the EncodeError in an error's chain. If there is none, it makes one from
+// the text of an error of pgx's own driver for database/sql. It reports whether it has found one.
+// err must not be nil.
 func AsEncodeError(err error) (*EncodeError, bool) {
 	var e *EncodeError
 	if errors.As(err, &e) {

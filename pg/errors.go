@@ -10,27 +10,29 @@ import (
 )
 
 var (
-	// ErrConnLost says that the connection broke. The error that wraps it is a [*LostError], which
-	// knows whether the statement may have been applied.
+	// ErrConnLost reports that the connection broke. The error that wraps it is a [*LostError],
+	// which says whether the statement may have been applied.
 	ErrConnLost = errors.New("pg: the connection was lost")
 
-	// ErrClosed says that the DB, or the session or transaction, has been closed.
+	// ErrClosed reports that the DB, session, listener, cursor or result that was called had been
+	// closed. A closed transaction returns pgx.ErrTxClosed instead.
 	ErrClosed = errors.New("pg: closed")
 
-	// ErrQueueFull says that too many statements wait for a lane already: see Config.QueueLimit.
+	// ErrQueueFull reports that the statement wasn't sent, because Config.QueueLimit statements
+	// already wait for a lane.
 	ErrQueueFull = errors.New("pg: too many statements are waiting")
 
-	// ErrRefusedOnLane says that a statement would leave something behind on a connection that
-	// others use, too. It needs a session or a transaction of its own.
+	// ErrRefusedOnLane reports that a statement would leave something behind on a connection that
+	// other callers use, too. It needs a session or a transaction of its own.
 	ErrRefusedOnLane = errors.New("pg: refused on a shared connection")
 
-	// ErrProtocol says that the server sent what it must not send at that point. The connection is
-	// given up.
+	// ErrProtocol reports that the server sent a message that the protocol doesn't allow at that
+	// point. The driver closes the connection.
 	ErrProtocol = errors.New("pg: the server doesn't keep to the protocol")
 
-	// ErrInUse says that the session, or transaction, has an open stream or a COPY under way, so
-	// that nothing else can be executed on it; or that a session has a transaction, so that another
-	// one can't be begun.
+	// ErrInUse reports that a session or transaction can't do what was asked, because it is busy:
+	// it has an open stream, runs a COPY or has lent its connection (see [Session.Pgx]). A session
+	// also returns it from Begin while it has an open transaction.
 	ErrInUse = errors.New("pg: the session is in use")
 
 	// ErrBusy is [ErrInUse], as db calls it.
@@ -38,11 +40,12 @@ var (
 	// Deprecated: use ErrInUse. In db, ErrBusy is a lock of the database that isn't free.
 	ErrBusy = ErrInUse
 
-	// ErrResultTooLarge says that a result has more bytes than are kept in memory: see
-	// Config.ResultLimit. The statement was executed.
+	// ErrResultTooLarge reports that a result has more bytes than Config.ResultLimit. The statement
+	// was executed, and its rows were thrown away.
 	ErrResultTooLarge = errors.New("pg: the result is too large to be kept in memory")
 
-	// ErrUnsupported says that this driver can't do something. It is errors.ErrUnsupported, too.
+	// ErrUnsupported reports that this driver doesn't have a feature. errors.Is finds
+	// errors.ErrUnsupported in it, too.
 	ErrUnsupported error = unsupported{}
 )
 
@@ -51,25 +54,26 @@ type unsupported struct{}
 func (unsupported) Error() string        { return "pg: not supported" }
 func (unsupported) Is(target error) bool { return target == errors.ErrUnsupported }
 
-// A StatementError is the error of a statement: what it was, where it was, and what happened.
-// errors.As finds the server's *pgconn.PgError in it. Its text doesn't show values, see
-// Config.ShowParameters.
+// A StatementError is the error of a statement: its text, the connection that it ran on, and what
+// went wrong. errors.As finds the server's *pgconn.PgError in it, if the server refused the
+// statement. The error's text doesn't show values of arguments and rows, unless
+// Config.ShowParameters is set.
 type StatementError struct {
-	SQL   string // shortened
-	Stage Stage  // what was being done
-	Host  string // where; empty if the statement had not been sent anywhere
-	Err   error
+	SQL   string // the statement's text, shortened to about 80 characters
+	Stage Stage  // what the driver was doing
+	Host  string // host:port of the server; empty if the statement had not been sent
+	Err   error  // what went wrong
 
-	// MaybeApplied is true if the statement may have been applied: the connection broke,
-	// or the context ended, when it had been sent. In a transaction that concerns only what
-	// commits, since the server rolls the rest back.
+	// MaybeApplied is true if the statement may have been applied, because it had been sent when
+	// the connection broke or the context ended. In a transaction it is true only for the statement
+	// that commits, since the server rolls back the others.
 	MaybeApplied bool
 
 	unsent bool   // nothing was sent
 	shown  string // what is printed for Err; "" prints it as it is
 }
 
-// A Stage says what was being done with a statement when it failed.
+// A Stage says what the driver was doing with a statement when the statement failed.
 type Stage string
 
 // The stages of a statement.
@@ -84,10 +88,10 @@ const (
 	StageRun     Stage = "running"
 	StageCopy    Stage = "producing the data of"
 	StageRead    Stage = "reading the result of"
-	StageWrite   Stage = "writing what came of"
+	StageWrite   Stage = "writing the output of"
 )
 
-// Error says at which stage the statement has failed, and quotes its text, shortened.
+// Error says at which stage the statement failed, and quotes its shortened text.
 func (e *StatementError) Error() string {
 	var b strings.Builder
 	b.WriteString("pg: ")
@@ -105,13 +109,14 @@ func (e *StatementError) Error() string {
 	return b.String()
 }
 
-// MarshalText is Error, for encoders such as that of JSON, which would show what Err has.
+// MarshalText returns the text of Error, so that encoders such as encoding/json don't show the
+// values in Err. It never fails.
 func (e *StatementError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
 
-// Unwrap returns what happened.
+// Unwrap returns Err.
 func (e *StatementError) Unwrap() error { return e.Err }
 
-// A callError is the error of a call that is about no statement.
+// A callError is the error of a call that runs no statement of the caller's.
 type callError struct {
 	call   string
 	unsent bool // nothing was sent
@@ -124,16 +129,18 @@ func (e *callError) Error() string {
 
 func (e *callError) Unwrap() error { return e.err }
 
-// A LostError says that a statement's connection broke. errors.Is(err, ErrConnLost) holds for it.
+// A LostError reports that a statement's connection broke, and whether the statement may have been
+// applied. errors.Is finds [ErrConnLost] in it, and errors.As the server's *pgconn.PgError if the
+// server gave a reason. It usually comes inside a [*StatementError].
 type LostError struct {
-	// MaybeApplied is false if the statement certainly changed no row. It can be repeated then, unless
-	// RolledBack is true.
+	// MaybeApplied is false if the statement certainly changed no row. The caller can then repeat
+	// it, unless RolledBack is true.
 	MaybeApplied bool
-	// RolledBack is true if the server may have executed the statement, and has rolled it back with
-	// its transaction. Not everything is undone by that: a sequence goes on, for one. So what is
-	// repeated is the transaction, by its owner, and nothing is repeated without being asked for.
+	// RolledBack is true if the server may have executed the statement and then rolled it back with
+	// its transaction. A rollback doesn't undo everything: sequences keep their new values. So the
+	// driver repeats nothing. The caller can repeat the whole transaction.
 	RolledBack bool
-	Err        error // why: an error of the network, or the server's last words as *pgconn.PgError
+	Err        error // the reason: an error of the network, or the server's last *pgconn.PgError
 }
 
 // Error says whether the statement may have been applied.
@@ -141,7 +148,7 @@ func (e *LostError) Error() string {
 	fate := "the statement had no effect"
 	switch {
 	case e.RolledBack:
-		fate = "the statement was rolled back, if the server had begun with it"
+		fate = "the statement was rolled back if the server had begun to execute it"
 	case e.MaybeApplied:
 		fate = "the statement may have been applied"
 	}
@@ -151,17 +158,17 @@ func (e *LostError) Error() string {
 // Unwrap returns ErrConnLost and the reason.
 func (e *LostError) Unwrap() []error { return []error{ErrConnLost, e.Err} }
 
-// A BatchError says which statement of a batch failed: the server refused it, or it couldn't be
-// encoded. None of the batch's statements has had an effect then, or in a transaction, none will
-// have. What concerns no single statement, such as a lost connection or the end of the context, is
-// no BatchError.
+// A BatchError says which statement of a batch failed, because the server refused it or its
+// arguments couldn't be encoded. Then no statement of the batch has an effect; in a transaction,
+// that transaction must be rolled back. An error that concerns no single statement, such as a lost
+// connection or the end of the context, isn't a BatchError.
 type BatchError struct {
-	Index int // of the statement in the batch, from 0
-	Count int // how many statements the batch has
-	Err   error
+	Index int   // the statement's place in the batch, from 0
+	Count int   // how many statements the batch has
+	Err   error // usually a [*StatementError]
 }
 
-// Error says which statement of the batch has failed, and how.
+// Error says which statement of the batch failed, and how.
 func (e *BatchError) Error() string {
 	if e.Count == 1 {
 		return e.Err.Error()
@@ -176,21 +183,21 @@ func (e *BatchError) Unwrap() error { return e.Err }
 func refused(what verdict) error {
 	switch {
 	case what.effects.Any(copies):
-		return fmt.Errorf("%w: COPY from or to the client isn't possible with Exec or Query", ErrUnsupported)
+		return fmt.Errorf("%w: Exec and Query can't run a COPY from or to the client: use CopyFrom, CopyFromReader, CopyTo or CopyOut", ErrUnsupported)
 	case what.effects.Any(ofTx):
-		return fmt.Errorf("%w: %s would concern a transaction that others get into: use Begin, or Acquire a session", ErrRefusedOnLane, what.cause)
+		return fmt.Errorf("%w: %s would change the transaction of other callers: use Begin, or Acquire a session", ErrRefusedOnLane, what.cause)
 	}
-	return fmt.Errorf("%w: %s leaves a state behind on its connection: Acquire a session for it, or use a transaction", ErrRefusedOnLane, what.cause)
+	return fmt.Errorf("%w: %s leaves state behind on its connection: Acquire a session for it, or use a transaction", ErrRefusedOnLane, what.cause)
 }
 
 const shortLength = 80
 
 // resultTooLarge is the error of a statement whose rows were thrown away.
 func resultTooLarge(most int) error {
-	return fmt.Errorf("%w: it has more than %d bytes (result_limit); the statement was executed, only its rows were thrown away: read them with Stream, or with LIMIT", ErrResultTooLarge, most)
+	return fmt.Errorf("%w: it has more than %d bytes (result_limit); the statement was executed, but its rows were thrown away: use Stream, or a LIMIT in the query", ErrResultTooLarge, most)
 }
 
-// shorten returns the beginning of a statement, on one line.
+// shorten returns the first 80 characters of a statement, on one line.
 func shorten(sql string) string {
 	var b strings.Builder
 	n, space := 0, false
@@ -213,9 +220,9 @@ func shorten(sql string) string {
 	return b.String()
 }
 
-// backendEnds reports whether these are the last words of a backend that ends itself, instead of
-// executing what it has been sent next. A pooler in between may use others when it has lost the
-// server, and doesn't know how far that came.
+// backendEnds reports whether a backend says with this error that it ends, instead of executing
+// what it was sent next. A pooler that has lost its server may use other codes, and doesn't know
+// how far the server came.
 func backendEnds(e *pgconn.PgError) bool {
 	if e == nil {
 		return false
@@ -227,9 +234,9 @@ func backendEnds(e *pgconn.PgError) bool {
 	return false
 }
 
-// endsAtRest reports whether these are the last words of a backend, or of PgBouncer, that had nothing
-// to do: it looks at the clock for how long it was idle before it begins with what it is sent next,
-// and never in between. So nothing that it hasn't answered had an effect.
+// endsAtRest reports whether a backend, or PgBouncer, says with this error that it ends because it
+// was idle. It checks its idle time only before it begins with the next statement. So nothing that
+// it hasn't answered had an effect.
 func endsAtRest(e *pgconn.PgError) bool {
 	if e == nil {
 		return false
@@ -243,17 +250,17 @@ func endsAtRest(e *pgconn.PgError) bool {
 	return false
 }
 
-// endsBefore reports whether these are the last words of a backend that was told to end itself, in
-// its own voice: it names the function that said so, as no pooler does. It says everything in order,
-// so with the extended protocol it has executed nothing of a statement of which it has not even
-// accepted the text or the parameters.
+// endsBefore reports whether a backend itself says with this error that it was told to end: it
+// names the function that raised the error, which no pooler does. A backend answers in order. So
+// with the extended protocol, it has executed nothing of a statement whose text or parameters it
+// hasn't accepted yet.
 func endsBefore(e *pgconn.PgError) bool { return backendEnds(e) && e.Routine == "ProcessInterrupts" }
 
-// explain adds what to do to an error of the server that doesn't tell.
+// explain adds advice to a server error that doesn't say what to do.
 func explain(err error) error {
 	var e *pgconn.PgError
 	if errors.As(err, &e) && e.Code == "26000" && strings.Contains(e.Message, namePrefix) {
-		return fmt.Errorf("%w: if there is a pooler in between that shares its connections, such as PgBouncer in transaction mode, "+
+		return fmt.Errorf("%w: if a pooler such as PgBouncer in transaction mode is in between, "+
 			"set default_query_exec_mode=exec in the connection string", err)
 	}
 	return err

@@ -62,7 +62,7 @@ func ExampleParseConfig() {
 	fmt.Println(err)
 	// Output:
 	// postgres://me@db.example:5432/app?pool_lanes=8&pool_sessions=16 <nil>
-	// pg: the connection string: pipeline=sometimes: allowed are on, off
+	// pg: the connection string: pipeline=sometimes: want on or off
 }
 
 func ExampleDB_Query() {

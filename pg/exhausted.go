@@ -14,37 +14,41 @@ import (
 	"github.com/seed1239206e/repaint/internal/holding"
 )
 
-// An ExhaustedError says that a caller has waited in vain for a session, because all had an owner.
-// Nothing was sent.
+// An ExhaustedError reports that a caller's context ended while the caller waited for a session,
+// because every session had an owner. Nothing was sent. errors.Is finds the context's cause in it.
+// It usually comes inside a [*StatementError].
 type ExhaustedError struct {
-	InUse   int      // sessions that have an owner
-	Most    int      // pool_sessions
-	Waiting int      // other callers that wait
-	Holders []Holder // the owners, those that have had theirs for the longest time first: all in debug mode, and else a sample
-	Err     error    // why the wait ended
+	InUse   int // sessions that have an owner
+	Most    int // pool_sessions
+	Waiting int // other callers that wait
+	// Holders are the places that acquired the sessions, the longest-held first: all of them in
+	// debug mode (REPAINT_DEBUG=1, or a loop with loop.Debug), otherwise a sample.
+	Holders []Holder
+	Err     error // why the wait ended: usually the context's cause
 }
 
-// A Holder says where a session was taken that has an owner.
+// A Holder says where and when a session that is in use was acquired.
 type Holder struct {
-	Place string // file:line of the first function outside of this module
-	Since time.Time
+	Place string    // file:line of the innermost function outside this module
+	Since time.Time // in real time
 }
 
-// Error says how many sessions are in use, and which option to raise.
+// Error says how many sessions are in use, where they were acquired if that is known, and what to
+// do.
 func (e *ExhaustedError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "pg: %d of %d sessions are in use%s", e.InUse, e.Most, held(e.Holders, e.InUse))
 	if e.Waiting > 0 {
 		b.WriteString(", and " + plural(e.Waiting, "more caller waits", "more callers wait"))
 	}
-	fmt.Fprintf(&b, ": %v; end every transaction and release every session, don't ask for a second one while holding the first, or raise pool_sessions=%d", e.Err, e.Most)
+	fmt.Fprintf(&b, ": %v; end every transaction, release every session, don't acquire a second one while holding the first, or raise pool_sessions=%d", e.Err, e.Most)
 	return b.String()
 }
 
-// Unwrap returns why the wait ended.
+// Unwrap returns Err.
 func (e *ExhaustedError) Unwrap() error { return e.Err }
 
-// held says where sessions were taken, as far as that is known.
+// held says where sessions were acquired, as far as that is known.
 func held(holders []Holder, inUse int) string {
 	told := make([]holding.One, len(holders))
 	for i, h := range holders {
@@ -53,14 +57,14 @@ func held(holders []Holder, inUse int) string {
 	return holding.Text(told, inUse)
 }
 
-// A taking is where and when a session was given to its owner.
+// A taking records where and when a session got its owner.
 type taking struct {
 	since time.Time
 	pcs   [24]uintptr
 	n     int
 }
 
-// note notes where a session was taken: if sampled says so, and in debug mode always.
+// note records where a session was acquired, if sampled is true, and always in debug mode.
 func (p *pool) note(s *owned, sampled bool) {
 	if !sampled && !p.db.debug {
 		if l := repaint.CurrentLoop(); l == nil || !l.Debugging() {
@@ -72,14 +76,13 @@ func (p *pool) note(s *owned, sampled bool) {
 	s.taken.Store(t)
 }
 
-// samples reports whether the place is noted at which an idle session is taken: it is for one of a
-// few, and for the one that leaves no other. It needs the mutex.
+// samples reports whether to record the place that acquires an idle session: for one of a few, and
+// for the one that leaves no other. The caller must hold the mutex.
 func (p *pool) samples() bool {
 	return p.acquires%holding.Every == 1 || len(p.idle) == 0 && p.places() >= p.most
 }
 
-// holders returns the owners that are known, those that have had their sessions for the longest time
-// first. It needs the mutex.
+// holders returns the known owners, the longest-held session first. The caller must hold the mutex.
 func (p *pool) holders() []Holder {
 	var all []*taking
 	for s := range p.all {
@@ -95,7 +98,7 @@ func (p *pool) holders() []Holder {
 	return holders
 }
 
-// held says where the sessions were taken that have an owner.
+// held says where the sessions in use were acquired.
 func (p *pool) held(inUse int) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -120,14 +123,14 @@ func outside(pcs []uintptr) string {
 	}
 }
 
-// isEnd reports whether an error is the end of the caller's context, not of the time for
+// isEnd reports whether an error is the end of the caller's context, not of the time limit for
 // connecting.
 func isEnd(err error) bool {
 	var connecting *ConnectError
 	return !errors.As(err, &connecting) && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded))
 }
 
-// inVain is the error of a caller that has waited for a session until its context ended.
+// inVain returns the error of a caller whose context ended while it waited for a session.
 func (p *pool) inVain(err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

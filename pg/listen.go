@@ -15,26 +15,28 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A Notification is what a session has sent with NOTIFY; or, if Missed is set, the news that the
-// connection had broken and is there again: what was sent in between is lost, so whatever the
-// notifications are about should be looked at anew.
+// A Notification is a message that a session has sent with NOTIFY. If Missed is set, it says
+// instead that notifications may have been lost, because the connection broke and was replaced, or
+// because the listener was too slow. Then read again whatever the notifications are about.
 type Notification struct {
-	PID     uint32 // of the backend that sent it
+	PID     uint32 // the process id of the backend that sent it
 	Channel string
 	Payload string
-	Missed  bool // the other fields are empty
+	Missed  bool // some may have been lost; the other fields are empty
 }
 
-// Notify sends a notification. It travels like any other statement; in a transaction, use pg_notify
-// there.
+// Notify sends a notification, which travels like any other statement on a lane. To notify when a
+// transaction commits, call the server's pg_notify in that transaction.
 func (db *DB) Notify(ctx context.Context, channel, payload string) error {
 	_, err := db.Exec(ctx, "select pg_notify($1, $2)", channel, payload)
 	return err
 }
 
-// A Listener listens on a connection of its own, which is opened again if it breaks.
+// A Listener listens on a connection of its own. If that breaks, the listener opens another, and
+// Next returns a Notification with Missed.
 //
-// It may be used by several goroutines or tasks at once: each notification goes to one of them.
+// Several goroutines or tasks may use it at once: each notification goes to one of them. After
+// Close its methods return [ErrClosed], but Next first returns the notifications that have come.
 type Listener struct {
 	db *DB
 
@@ -53,22 +55,21 @@ type Listener struct {
 // listenQueue is how many notifications are kept for a listener that doesn't take them.
 const listenQueue = 100_000
 
-// heartbeat is how often a listener's connection is asked for a sign of life, since one on which
-// only silence comes may be dead; and how long the answer may take.
+// heartbeat is how often a listener asks its connection for a sign of life, because a silent one
+// may be dead. It is also how long the answer may take.
 var heartbeat = 30 * time.Second // a variable only for tests
 
 // listenLimit is how long a new connection may take to accept the channels.
 const listenLimit = 30 * time.Second
 
-// Listen listens on channels. When it returns the server knows, so nothing that is sent from then
-// on is missed. The context is for that only. The listener must be closed; the DB's Close does
-// that, too.
+// Listen listens on channels. When it returns, the server knows, so the listener gets everything
+// that is sent from then on. The context is for that only. The caller must close the listener;
+// Close of the DB does so, too. If no connection can be opened, the error has a [*ConnectError].
 //
-// Up to 100,000 notifications wait for a slow listener. If more come they are lost, and Missed says
-// so.
+// Up to 100,000 notifications wait for a slow listener. Further ones are lost, and Missed says so.
 func (db *DB) Listen(ctx context.Context, channels ...string) (*Listener, error) {
 	if len(channels) == 0 {
-		return nil, errors.New("pg: listening: there must be at least one channel")
+		return nil, errors.New("pg: listening: no channel is given")
 	}
 	l := &Listener{db: db, channels: slices.Clone(channels)}
 	l.ctx, l.end = context.WithCancelCause(db.ctx)
@@ -92,21 +93,23 @@ func (db *DB) Listen(ctx context.Context, channels ...string) (*Listener, error)
 	return l, nil
 }
 
-// Listen adds channels. When it returns without an error the server knows; or the connection has
-// broken, and the one that is opened then listens on them, too, after which Next says Missed.
+// Listen adds channels. When it returns without an error, the server knows. If the connection has
+// broken, the next one listens on the new channels, too, and Next returns a Notification with
+// Missed.
 func (l *Listener) Listen(ctx context.Context, channels ...string) error {
 	return l.change(ctx, "listening", "listen ", true, channels)
 }
 
-// Unlisten removes channels. When it returns without an error nothing more comes from them, but for
-// what has come already. A listener without channels keeps its connection until it is closed.
+// Unlisten removes channels. When it returns without an error, no further notifications come from
+// them; those that have come can still be taken. A listener without channels keeps its connection
+// until it is closed.
 func (l *Listener) Unlisten(ctx context.Context, channels ...string) error {
 	return l.change(ctx, "unlistening", "unlisten ", false, channels)
 }
 
-// change tells the connection, if there is one, with a statement for each channel. A connection that
-// is made later learns the list: connect reads it after it has published the connection here, so one
-// of the two tells the server.
+// change tells the connection, if there is one, with a statement for each channel. A later
+// connection learns the list from connect. That reads the list after it has published the
+// connection, so one of the two always tells the server.
 func (l *Listener) change(ctx context.Context, what, verb string, on bool, channels []string) error {
 	if ctx.Err() != nil {
 		return &callError{what, true, context.Cause(ctx)}
@@ -132,7 +135,8 @@ func (l *Listener) change(ctx context.Context, what, verb string, on bool, chann
 	return nil
 }
 
-// set adds a channel to the list, or removes it, and returns the connection that has to be told.
+// set adds a channel to the list, or removes it, and returns the connection that has to learn of
+// it.
 func (l *Listener) set(name string, on bool) (conn *lease, changed bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -148,8 +152,8 @@ func (l *Listener) set(name string, on bool) (conn *lease, changed bool, err err
 	return l.conn, changed, nil
 }
 
-// Ping asks the listener's connection for a sign of life. While there is none, since it has broken,
-// the error says so; the listener opens another one by itself.
+// Ping asks the listener's connection for a sign of life. If that has broken and another is being
+// opened, Ping returns an error. The listener recovers by itself.
 func (l *Listener) Ping(ctx context.Context) error {
 	l.mu.Lock()
 	conn, ended := l.conn, l.ctx.Err() != nil
@@ -158,12 +162,13 @@ func (l *Listener) Ping(ctx context.Context) error {
 	case ended:
 		return fmt.Errorf("%w: the listener", ErrClosed)
 	case conn == nil:
-		return errors.New("pg: ping: the listener's connection has broken, and another one is being opened")
+		return errors.New("pg: ping: the listener's connection has broken; another one is being opened")
 	}
 	return conn.executor().ping(ctx)
 }
 
-// Next waits for the next notification. Its error is the context's, or ErrClosed.
+// Next waits for the next notification. It returns the context's cause if the context ends first,
+// and [ErrClosed] if the listener is closed and all notifications have been taken.
 func (l *Listener) Next(ctx context.Context) (Notification, error) {
 	for {
 		l.mu.Lock()
@@ -198,7 +203,7 @@ func (l *Listener) Next(ctx context.Context) (Notification, error) {
 }
 
 // All yields the notifications as they come, across lost connections, until the context ends or the
-// listener is closed, which is the error that it yields last.
+// listener is closed. It yields that error, as of Next, last.
 func (l *Listener) All(ctx context.Context) iter.Seq2[Notification, error] {
 	return func(yield func(Notification, error) bool) {
 		for {
@@ -210,13 +215,14 @@ func (l *Listener) All(ctx context.Context) iter.Seq2[Notification, error] {
 	}
 }
 
-// Close ends the listener. What has come can still be taken.
+// Close ends the listener. It doesn't wait. Notifications that have come can still be taken.
+// Further calls do nothing.
 func (l *Listener) Close() {
 	l.end(ErrClosed)
 	l.wake()
 }
 
-// add keeps a notification for who takes it.
+// add keeps a notification until a caller takes it.
 func (l *Listener) add(n Notification) {
 	l.mu.Lock()
 	if len(l.queue) >= listenQueue {
@@ -238,8 +244,7 @@ func (l *Listener) wake() {
 	}
 }
 
-// keep is the goroutine that sees to it that there is a connection. The first one completes the
-// promise.
+// keep is the goroutine that keeps a connection open. The first connection completes the promise.
 func (l *Listener) keep(first *loop.Promise[struct{}]) {
 	defer l.wake()
 	pause := firstBackoff
@@ -335,7 +340,7 @@ func (l *Listener) beat() {
 	}
 }
 
-// drop closes the connection and waits until its reader has gone.
+// drop closes the connection and waits until its reader has ended.
 func (l *Listener) drop() {
 	l.mu.Lock()
 	s, broken := l.conn, l.broken

@@ -8,12 +8,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A LogTracer is a Config.Tracer that writes to a log: failed statements and connections as errors,
-// slow statements as warnings, and the others, if the log wants that level, for debugging.
-// Arguments aren't logged.
+// A LogTracer is a Config.Tracer that writes to a log. Failed statements and connections have the
+// level Error, slow statements Warn, all others Debug. It logs how long each took, and the text of
+// the statement, shortened, but never its arguments. Set Logger before the first use, and change no
+// field after it. Any goroutine may call its methods; a DB does.
 type LogTracer struct {
-	Logger *slog.Logger
-	Slow   time.Duration // statements that take as long are warnings; 0: none are
+	Logger *slog.Logger  // must not be nil
+	Slow   time.Duration // a statement that takes at least as long is a warning; with 0 none is
 }
 
 var (
@@ -24,7 +25,7 @@ var (
 	_ pgx.ConnectTracer  = (*LogTracer)(nil)
 )
 
-// logged is what the context carries from the start to the end.
+// logged is what the context carries from a statement's start to its end.
 type logged struct {
 	what  string
 	start time.Time

@@ -11,8 +11,8 @@ import (
 // mostConns is how many connections of a kind an option may ask for.
 const mostConns = 10_000
 
-// pool reads the options for lanes and sessions, and those of pgxpool, whose pool has connections
-// of one kind only.
+// pool reads the options for lanes and sessions, and pgxpool's, which know only one kind of
+// connection.
 func (o *options) pool(c *Config) {
 	lanes := o.number("pool_lanes", 1, mostConns, &c.Lanes)
 	sessions := o.number("pool_sessions", 1, mostConns, &c.Sessions)
@@ -32,7 +32,7 @@ func (o *options) pool(c *Config) {
 	}
 }
 
-// maxConns divides pool_max_conns between lanes and sessions of which the number isn't given.
+// maxConns divides pool_max_conns between lanes and sessions, as far as their numbers aren't given.
 func (o *options) maxConns(c *Config, lanes, sessions bool) {
 	var all int
 	if !o.number("pool_max_conns", 1, mostConns, &all) {
@@ -89,13 +89,13 @@ func (o *options) orNever(key string, into *time.Duration) {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
-		o.complain("%s=%s: it is a time with its unit, such as 30s or 1h, or 0", key, text)
+		o.complain("%s=%s: want a time with its unit, such as 30s or 1h, or 0", key, text)
 		return
 	}
 	*into = d
 }
 
-// checkPool says what can't be meant.
+// checkPool returns an error if the numbers contradict each other.
 func (c *Config) checkPool() error {
 	switch {
 	case c.Lanes < 1 || c.Sessions < 1:
@@ -103,7 +103,7 @@ func (c *Config) checkPool() error {
 	case c.ReaderLanes < 0:
 		return errors.New("ReaderLanes can't be negative")
 	case c.ReaderGroup < 1 || c.ReaderGroup > maxGroup:
-		return fmt.Errorf("reader_group=%d: allowed are numbers from 1 to %d", c.ReaderGroup, maxGroup)
+		return fmt.Errorf("reader_group=%d: want a number from 1 to %d", c.ReaderGroup, maxGroup)
 	case c.MinLanes < 0 || c.MinSessions < 0 || c.MinIdleSessions < 0:
 		return errors.New("MinLanes, MinSessions and MinIdleSessions can't be negative")
 	case c.MinLanes > c.Lanes:
@@ -118,7 +118,7 @@ func (c *Config) checkPool() error {
 	return nil
 }
 
-// showPool adds what isn't the default to the options of a URL.
+// showPool adds the options that differ from the defaults to a URL.
 func (c *Config) showPool(q url.Values) {
 	for _, n := range []struct {
 		name  string

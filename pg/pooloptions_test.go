@@ -53,14 +53,14 @@ func pools(c *Config) []any {
 func TestPoolOptionsThatCantBeMeant(t *testing.T) {
 	for options, want := range map[string]string{
 		"pool_max_conns=1":                              "write pool_lanes=1 and pool_sessions=1, which are 2 connections, or pipeline=off",
-		"pool_max_conns=0":                              "allowed are numbers from 1",
-		"pool_max_conns=many":                           "pool_max_conns=many: allowed are numbers",
+		"pool_max_conns=0":                              "want a number from 1",
+		"pool_max_conns=many":                           "pool_max_conns=many: want a number",
 		"pool_max_conns=4&pool_lanes=3&pool_sessions=2": "leave one of them out",
 		"pool_max_conns=4&pool_lanes=4":                 "write both pool_lanes and pool_sessions",
 		"pool_max_conns=4&pool_sessions=5&pipeline=off": "leave one of them out",
 		"pool_min_lanes=17":                             "more than pool_lanes=16",
 		"pool_min_sessions=3&pool_sessions=2":           "more than pool_sessions=2",
-		"pool_min_conns=-1":                             "allowed are numbers from 0",
+		"pool_min_conns=-1":                             "want a number from 0",
 		"pool_max_conn_lifetime=3600":                   "a time with its unit, such as 30s or 1h",
 		"pool_max_conn_idle_time=-1s":                   "a time with its unit",
 		"pool_max_conn_lifetime_jitter=1m":              "needs a pool_max_conn_lifetime",

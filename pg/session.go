@@ -10,31 +10,34 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// A Session is a connection that its owner has for itself, from [DB.Acquire] to Release or Close.
-// Here everything is allowed: settings, temporary tables, advisory locks, BEGIN.
+// A Session is a connection that one owner has for itself, from [DB.Acquire] to Release or Close. A
+// session allows every statement: settings, temporary tables, advisory locks, BEGIN. The owner must
+// release or close it.
 //
-// It may be used by several goroutines or tasks at once: their statements are pipelined in the
-// order in which they come. Whether that makes sense, for example in a transaction, is for the
-// owner to know.
+// Several goroutines or tasks may use it at once: their statements are pipelined in the order in
+// which they come. Methods return a [*StatementError], as those of DB do. After the end of the
+// session errors.Is finds [ErrClosed] in it, and while a stream, a COPY or Pgx occupies the
+// session, [ErrInUse].
 //
-// If the connection breaks before a statement has been executed on it, because the server ends those
-// that are idle for long, or is restarted, the session gets another one, and what had no effect is
-// sent again there. After that its loss is that of all the session had, so every call returns a
-// [LostError].
+// If the connection breaks before it has executed a statement for the owner, for example because
+// the server restarts, the session gets another connection, and statements without an effect are
+// sent again there. After that, losing the connection loses everything that the session had, so
+// every call returns a [LostError].
 //
-// While a transaction is open that was begun with Begin, the session's own statements are in it,
-// too: the server knows of one transaction only. If they are the first ones, BEGIN travels with
-// them.
+// While a transaction is open that Begin began, the session's own statements are part of it, too:
+// the server knows only one transaction. If such a statement is the first one, BEGIN travels with
+// it.
 type Session struct {
 	s  lease
 	db *DB
 	tx atomic.Pointer[Tx] // that was begun last; nil if none was
 }
 
-// Release gives the connection back. It doesn't wait: what is under way ends, an open transaction
-// is rolled back, and roles, settings, cursors, listens, locks, temporary tables and what else has
-// been left behind is undone before the next owner gets it. If a statement has shown that it leaves
-// something behind, what this driver has prepared goes, too. Further calls do nothing.
+// Release gives the connection back. It doesn't wait. Statements under way end first. Before the
+// next owner gets the connection, the driver rolls back an open transaction and undoes everything
+// that was left behind: the role, settings, cursors, LISTENs, locks, temporary tables. If a
+// statement was of a kind that leaves state behind, the driver also removes its own prepared
+// statements. Further calls do nothing.
 func (s *Session) Release() {
 	if s.s.close() {
 		s.db.pool.recycle(&s.s, true)
@@ -42,10 +45,10 @@ func (s *Session) Release() {
 }
 
 // Close ends the connection, instead of giving it back, and makes room for another one in the pool.
-// What is under way there is cancelled, and its callers get an error; an open transaction is rolled
-// back by the server. Afterwards every call says [ErrClosed]. Close waits until the server has
-// ended what is under way, as long as the context and Config.CancelTimeout allow; an error says
-// that it may still be running. After Release, and further calls, do nothing.
+// Statements under way are cancelled, and their callers get an error. The server rolls back an open
+// transaction. Afterwards every call returns [ErrClosed]. Close waits until the server has ended
+// the statements, as long as the context and Config.CancelTimeout allow. Its error means that a
+// statement may still be running. Further calls, and calls after Release, do nothing.
 func (s *Session) Close(ctx context.Context) error {
 	if !s.s.close() {
 		return nil
@@ -53,7 +56,7 @@ func (s *Session) Close(ctx context.Context) error {
 	err := s.db.endAll(ctx, []*line{s.s.line})
 	s.db.pool.lost(s.s.session())
 	if err != nil {
-		return fmt.Errorf("pg: closing a session: its statement may still be running on the server: %w", err)
+		return fmt.Errorf("pg: closing the session: its statement may still be running on the server: %w", err)
 	}
 	return nil
 }
@@ -69,8 +72,8 @@ func (s *Session) Exec(ctx context.Context, sql string, args ...any) (pgconn.Com
 	return tag, err
 }
 
-// within runs a query of the session's own, after the BEGIN of a transaction that is open and whose
-// BEGIN hasn't been sent.
+// within runs a query of the session's own. If a transaction is open whose BEGIN hasn't been sent,
+// it sends that first.
 func (s *Session) within(ctx context.Context, q *query, run func() error) error {
 	if explorer() != nil {
 		if err := s.start(ctx, q); err != nil {
@@ -102,7 +105,7 @@ func (s *Session) within(ctx context.Context, q *query, run func() error) error 
 	}
 }
 
-// start is within for a query that can't be in one segment with BEGIN.
+// start is within for a query that can't share a segment with BEGIN.
 func (s *Session) start(ctx context.Context, q *query) error {
 	if tx := s.tx.Load(); tx != nil && tx.isOpen() {
 		if err := tx.start(ctx, q); err != nil && !errors.Is(err, pgx.ErrTxClosed) {
@@ -144,9 +147,9 @@ func (s *Session) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults 
 	return s.s.executor().batch(ctx, b, s.within)
 }
 
-// Begin starts a transaction in the session. It ends before the session is released, or is rolled
-// back then. There can be one at a time: while it is open another is refused with [ErrInUse]. Begin
-// of the transaction makes a savepoint.
+// Begin starts a transaction in the session. If it is still open when the session is released, it
+// is rolled back. There can be one at a time: while it is open, Begin returns [ErrInUse]. Begin of
+// the transaction makes a savepoint.
 func (s *Session) Begin(ctx context.Context) (pgx.Tx, error) { return s.BeginTx(ctx, pgx.TxOptions{}) }
 
 // NewTx is [DB.NewTx] in the session.
@@ -154,7 +157,8 @@ func (s *Session) NewTx(_ context.Context, options pgx.TxOptions) (*Tx, error) {
 	return s.beginTx(options)
 }
 
-// BeginTx is Begin with options.
+// BeginTx is Begin with options. It neither waits nor sends: BEGIN travels with the first
+// statement.
 func (s *Session) BeginTx(_ context.Context, options pgx.TxOptions) (pgx.Tx, error) {
 	tx, err := s.beginTx(options)
 	if err != nil {
@@ -183,15 +187,16 @@ func (s *Session) beginTx(options pgx.TxOptions) (*Tx, error) {
 	}
 }
 
-var errOneTx = fmt.Errorf("%w: a transaction is open on it; end that one first, or make a savepoint with its Begin", ErrInUse)
+var errOneTx = fmt.Errorf("%w: it has an open transaction: end that one first, or make a savepoint with its Begin", ErrInUse)
 
-// Ping asks the server for a sign of life.
+// Ping sends the server an empty statement and waits for the answer.
 func (s *Session) Ping(ctx context.Context) error {
 	return s.s.executor().ping(ctx)
 }
 
-// PID returns the process id of the server's backend, 0 if the connection is lost or isn't the
-// session's any more. From then on the session keeps its connection, and is lost with it.
+// PID returns the process id of the server's backend, or 0 if the connection is lost or the session
+// has ended. Once the owner knows the id, the driver no longer replaces the connection if it
+// breaks.
 func (s *Session) PID() uint32 {
 	s.s.mu.Lock()
 	defer s.s.mu.Unlock()

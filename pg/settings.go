@@ -8,11 +8,11 @@ import (
 	"github.com/seed1239206e/repaint/internal/suggest"
 )
 
-// What is no option of ours, and none of pgconn's, goes to the server when a connection is opened,
-// which refuses each connection if it doesn't know it. What certainly is no setting is refused
-// before.
+// Options that neither this package nor pgconn knows go to the server when a connection is opened.
+// If the server doesn't know one, it refuses each connection. So ParseConfig refuses what certainly
+// isn't a setting.
 
-// ownOptions are those that ParseConfig describes.
+// ownOptions are the options that ParseConfig describes.
 var ownOptions = []string{
 	"pool_lanes", "pool_reader_lanes", "reader_group",
 	"pool_sessions", "pool_queue", "pipeline", "pipeline_depth", "result_limit", "statement_cache_capacity", "default_query_exec_mode",
@@ -22,7 +22,7 @@ var ownOptions = []string{
 
 // foreign are options of other clients, and what to do instead.
 var foreign = map[string]string{
-	"pool_ping_timeout":          "it is pgxpool's: leave it out, and see cancel_timeout, after which a connection that doesn't answer is given up",
+	"pool_ping_timeout":          "it is pgxpool's: leave it out; cancel_timeout limits how long a connection may stay silent",
 	"pool_size":                  "it is package db's: write pool_lanes and pool_sessions",
 	"max_overflow":               "it is package db's: write pool_lanes and pool_sessions",
 	"pool_timeout":               "it is package db's: a call waits as long as its context allows",
@@ -31,17 +31,17 @@ var foreign = map[string]string{
 	"binary_parameters":          "it is lib/pq's: write default_query_exec_mode=exec",
 }
 
-// libpq has options that pgconn, which connects, doesn't.
+// libpqOptions are options of libpq that pgconn doesn't have.
 var libpqOptions = words(`fallback_application_name gssdelegation gssencmode gsslib hostaddr keepalives keepalives_count keepalives_idle keepalives_interval
 	load_balance_hosts oauth_client_id oauth_client_secret oauth_issuer oauth_scope requirepeer requiressl scram_client_key scram_server_key ssl_max_protocol_version
 	ssl_min_protocol_version sslcompression sslcrl sslcrldir sslkeylogfile`)
 
-// pgconnOptions are those that pgconn takes for itself.
+// pgconnOptions are the options that pgconn reads.
 var pgconnOptions = words(`channel_binding connect_timeout database dbname host krbspn krbsrvname max_protocol_version min_protocol_version passfile password port
 	require_auth service servicefile sslcert sslcertmode sslkey sslmode sslnegotiation sslpassword sslrootcert sslsni target_session_attrs user`)
 
-// serverSettings are what PostgreSQL, up to version 18, lets a client set for its connection. Names
-// with a dot are those of extensions and applications.
+// serverSettings are the settings that PostgreSQL, up to version 18, lets a client set for its
+// connection. Names with a dot belong to extensions and applications.
 var serverSettings = words(`options replication
 	allow_in_place_tablespaces allow_system_table_mods application_name array_nulls backend_flush_after backslash_quote backtrace_functions bytea_output
 	check_function_bodies client_connection_check_interval client_encoding client_min_messages commit_delay commit_siblings compute_query_id constraint_exclusion
@@ -76,8 +76,8 @@ var serverSettings = words(`options replication
 
 func words(list string) []string { return strings.Fields(list) }
 
-// unknownOption returns the error for what is left for the server if that can't be one of its
-// settings.
+// unknownOption returns an error for an option that isn't known and can't be a setting of the
+// server.
 func unknownOption(name string) error {
 	plain := strings.ToLower(name)
 	switch {
@@ -86,11 +86,11 @@ func unknownOption(name string) error {
 	case foreign[plain] != "":
 		return fmt.Errorf("%s: there is no such option: %s", name, foreign[plain])
 	case slices.Contains(libpqOptions, plain):
-		return fmt.Errorf("%s: there is no such option: it is libpq's, and pgx's pgconn, which connects here, doesn't have it: leave it out", name)
+		return fmt.Errorf("%s: there is no such option: it is libpq's, and pgconn, which connects here, doesn't have it: leave it out", name)
 	}
 	all := slices.Concat(ownOptions, pgconnOptions, serverSettings)
 	if meant := suggest.Closest(name, all); meant != "" {
-		return fmt.Errorf("%s: there is no such option: is %s meant? A setting of the server that isn't known here is written as options=-c %s=…", name, meant, name)
+		return fmt.Errorf("%s: there is no such option: did you mean %s? Write another setting of the server as options=-c %s=…", name, meant, name)
 	}
-	return fmt.Errorf("%s: there is no such option. A setting of the server that isn't known here is written as options=-c %s=…", name, name)
+	return fmt.Errorf("%s: there is no such option. Write another setting of the server as options=-c %s=…", name, name)
 }

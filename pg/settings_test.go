@@ -14,7 +14,7 @@ func TestOptionsThatThereArentAreRefusedAtOpen(t *testing.T) {
 	for name, advice := range map[string]string{
 		"pool_ping_timeout": "cancel_timeout",
 		"pool_size":         "pool_lanes", "description_cache_capacity": "statement_cache_capacity", "gssencmode": "libpq's", "keepalives": "libpq's",
-		"pool_lane": "is pool_lanes meant", "pool_min_con": "is pool_min_conns meant", "poolSessions": "is pool_sessions meant", "sslmod": "is sslmode meant", "serach_path": "is search_path meant",
+		"pool_lane": "mean pool_lanes", "pool_min_con": "mean pool_min_conns", "poolSessions": "mean pool_sessions", "sslmod": "mean sslmode", "serach_path": "mean search_path",
 		"no_such_option": "options=-c no_such_option", "max_connections": "options=-c",
 	} {
 		for _, conn := range []string{"postgres://u@localhost/d?" + name + "=10", "postgres://u@localhost/d?pool_lanes=2&" + name + "=10", "host=localhost " + name + "=10"} {

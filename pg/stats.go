@@ -2,23 +2,23 @@ package pg
 
 import "time"
 
-// Stats are figures about a DB: some of this moment, and counters from its beginning, so the
-// difference of two readings is what happened in between. Those of statements are of the lanes;
-// what runs on sessions isn't counted, but for the sessions themselves. Each is a number without a
-// unit, but for WaitTime and SessionWaitTime, which are times.
+// Stats are figures about a DB: the present state, and counters since Open. The difference of two
+// readings is what happened in between. The figures about statements are those of the lanes:
+// statements on sessions aren't counted. WaitTime and SessionWaitTime are durations in real time;
+// all others are plain numbers.
 //
 // Worth an alert, or a line on a dashboard:
 //
 //	Queued        stays above 0: statements wait because all lanes are busy. Raise pool_lanes, or look for slow statements
 //	Waiting       stays above 0: callers wait for sessions. Raise pool_sessions, or look for transactions that stay open
-//	ConnectErrors grows: the server can't be reached, or refuses connections
+//	ConnectErrors grows: the server can't be reached, or refuses connections; so does SessionConnectErrors
 //	Lost          grows: connections break; their callers get LostErrors
 //	Silent        grows: the network swallows connections, or the server hangs
-//	Poisoned      grows: statements leave something behind on lanes, each time at the cost of a lane: they need a session
-//	Abandoned     grows: callers give up on statements that were sent, so deadlines are shorter than statements
-//	Dropped       grows: callers give up before their statement was sent, so deadlines are shorter than the wait in the queue
+//	Poisoned      grows: statements leave state behind on lanes, which costs a lane each time. Run them on a session
+//	Abandoned     grows: callers give up on statements that were sent: deadlines are shorter than the statements take
+//	Dropped       grows: callers give up before their statement was sent: deadlines are shorter than the wait in the queue
 //
-// What pgxpool's Stat calls otherwise:
+// These figures of pgxpool's Stat have other names here:
 //
 //	AcquireCount, AcquireDuration, EmptyAcquireWaitTime  SessionAcquires, and SessionWaitTime for both times
 //	EmptyAcquireCount, CanceledAcquireCount              SessionWaits, SessionGiveUps
@@ -28,56 +28,57 @@ import "time"
 //	NewConnsCount                                        Connects + SessionOpens
 //	MaxLifetimeDestroyCount, MaxIdleDestroyCount         LifetimeClosed, IdleClosed
 type Stats struct {
-	// Of this moment.
-	Lanes              int // open connections that are shared; at most pool_lanes
+	// The present state.
+	Lanes              int // open shared connections; at most pool_lanes
 	MaxLanes           int // pool_lanes
-	RetiringLanes      int // those that have been replaced, and are closed when they have answered what they have
+	RetiringLanes      int // lanes that have been replaced, and close when their last statement is answered
 	Connecting         int // lanes that are being opened
 	MaxSessions        int // pool_sessions
 	SessionsConnecting int // sessions that are being opened
 
-	InFlight     int // statements that are on a lane: sent, or about to be, and not answered
+	InFlight     int // statements on a lane: sent, or about to be, and not answered
 	Queued       int // statements that wait for a lane
-	Depth        int // the largest number of statements that one lane may carry at present; it adapts to the network
-	Sessions     int // open connections that have an owner, or can have one; at most pool_sessions, and those of Dial
-	IdleSessions int // of these, those that wait for an owner
-	Waiting      int // callers who wait for a session
+	Depth        int // how many statements a lane may carry at present, the largest of all lanes; it adapts to the network
+	Sessions     int // open sessions, with or without an owner; at most pool_sessions, plus those of Dial
+	IdleSessions int // of these, those without an owner
+	Waiting      int // callers that wait for a session
 
-	// Statements on lanes. A batch counts as one, and so does a question for a statement's types.
+	// Statements on lanes. A batch counts as one, and so does a request for a statement's types.
 	Statements   uint64        // submitted
 	Waits        uint64        // of these, those that had to wait for a lane
-	WaitTime     time.Duration // for which those have waited that have been given a lane, in all
+	WaitTime     time.Duration // the sum of the waits that ended with a lane
 	Writes       uint64        // system calls that wrote to a lane; Statements/Writes is how many share one
-	Syncs        uint64        // answered; one for each statement, but for those of a Reader, which share them
-	Skipped      uint64        // statements of a Reader that weren't executed because one that shared their Sync had failed; they were sent again
+	Syncs        uint64        // answered Syncs: one for each statement, but a Reader's statements share them
+	Skipped      uint64        // statements of a Reader that were sent again, because one that shared their Sync had failed before them
 	Dropped      uint64        // given up by their callers before they were sent
 	Abandoned    uint64        // given up by their callers after they were sent
 	Cancels      uint64        // requests to the server to cancel a statement, each on a connection of its own
-	StrayCancels uint64        // statements that were hit by the cancel of another, and sent again
-	Retries      uint64        // statements that were sent again, for any reason, because they certainly had no effect
-	Reprepared   uint64        // statements that were prepared anew since the schema had changed
+	StrayCancels uint64        // statements that another statement's cancel hit, and that were sent again
+	Retries      uint64        // statements that were sent again, for any reason; they certainly had no effect before
+	Reprepared   uint64        // statements that were prepared anew because the schema had changed
 
 	// Lanes.
 	Connects      uint64 // opened
 	ConnectErrors uint64 // attempts that failed
-	Lost          uint64 // broke, or were given up
-	Silent        uint64 // of these, those that were given up because nothing was heard of them for Config.CancelTimeout
-	Poisoned      uint64 // closed since a statement had left something behind
+	Lost          uint64 // broken, or closed because they were silent
+	Silent        uint64 // of these, those that were closed because they were silent for Config.CancelTimeout
+	Poisoned      uint64 // closed because a statement had left state behind
 
 	// Sessions.
-	SessionAcquires      uint64        // callers who asked for one
+	SessionAcquires      uint64        // callers that asked for one
 	SessionOpens         uint64        // opened
-	SessionConnectErrors uint64        // attempts that failed, but for those of Dial
-	SessionWaits         uint64        // callers who had to wait for one, also if it was only opened for them
-	SessionGiveUps       uint64        // of these, those that have got none, because their context ended or none could be opened
-	SessionWaitTime      time.Duration // for which callers have waited, in all
+	SessionConnectErrors uint64        // attempts that failed, except those of Dial
+	SessionWaits         uint64        // callers that had to wait for one, even if only while it was opened
+	SessionGiveUps       uint64        // of these, those that got none, because their context ended or none could be opened
+	SessionWaitTime      time.Duration // the sum of all waits
 
 	// Lanes and sessions.
 	LifetimeClosed uint64 // closed at the end of their lifetime, or by Reset
-	IdleClosed     uint64 // closed since they had had nothing to do for long
+	IdleClosed     uint64 // closed after Config.MaxConnIdleTime, or a minute, without work
 }
 
-// Stats returns the figures. It is cheap enough to be called every second.
+// Stats returns the figures. It takes some microseconds and may be called from any goroutine, also
+// after Close.
 func (db *DB) Stats() Stats {
 	st := db.lanes.laneStats()
 	p := db.pool

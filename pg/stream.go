@@ -13,12 +13,13 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// Stream runs a statement and returns its rows as they come, in bounded memory, however many there
-// are: the server waits while they aren't read. It takes a session, which the rows own until they
-// have been read to the end or are closed. So they must be; then what is left is cancelled. An
-// error before the first row is Stream's, a later one that of the rows.
+// Stream runs a statement and returns its rows as they come, in bounded memory: while the caller
+// doesn't read, the server waits. The rows own a session until they have been read to the end or
+// are closed, so the caller must do one of the two. Closing them early cancels the statement.
+// Stream returns an error that comes before the first row, and the rows' Err a later one. ctx must
+// last as long as the rows are read.
 //
-// In a loop the task is suspended only when no row has come yet, not for each of them.
+// In a loop the task is suspended only while no row has come, not for each row.
 func (db *DB) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	o := &owning{query: query{text: sql, args: args}}
 	q, s := &o.query, &o.lease
@@ -30,9 +31,9 @@ func (db *DB) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 	return r, r.err
 }
 
-// Stream is [DB.Stream] in the session. Until the rows have been read or closed, everything else on
-// the session fails with [ErrInUse]. Closing them early has the server cancel the statement; in a
-// transaction, which that would end, the rest is read and thrown away instead.
+// Stream is [DB.Stream] in the session. Until the rows have been read or closed, every other call
+// on the session fails with [ErrInUse]. Closing them early cancels the statement. In a transaction,
+// which a cancel would end, it reads the rest and throws it away instead.
 func (s *Session) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	q := &query{text: sql, args: args}
 	r := s.s.executor().streamRows(ctx, q, nil, func() error {
@@ -41,9 +42,9 @@ func (s *Session) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows
 	return r, r.err
 }
 
-// Stream is [DB.Stream] in the transaction. Until the rows have been read or closed, everything
-// else in it fails with [ErrInUse], but for Rollback, which closes them. When they are closed early,
-// what is left is read and thrown away.
+// Stream is [DB.Stream] in the transaction. Until the rows have been read or closed, every other
+// call in it fails with [ErrInUse], except Rollback, which closes them. Closing them early reads
+// the rest and throws it away.
 func (tx *Tx) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	q := &query{text: sql, args: args}
 	r := tx.s.executor().streamRows(ctx, q, nil, func() error {
@@ -52,7 +53,7 @@ func (tx *Tx) Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 	return r, r.err
 }
 
-// streamRows runs a query with run, and returns its rows; release is called when they are closed.
+// streamRows runs a query with run, and returns its rows. Closing them calls release.
 func (s executor) streamRows(ctx context.Context, q *query, release func(), run func() error) *Rows {
 	st := &stream{line: s.session(), ctx: ctx, release: release, room: make(chan struct{}, 1)}
 	q.stream, st.g = st, &q.segment
@@ -78,7 +79,7 @@ func (s executor) streamRows(ctx context.Context, q *query, release func(), run 
 	return r
 }
 
-// nextOfStream goes to the next row when those that were at hand have been read.
+// nextOfStream goes to the next row when the rows at hand have been read.
 func (r *Rows) nextOfStream() bool {
 	more, err := r.stream.next()
 	if err != nil {
@@ -103,20 +104,20 @@ func (r *Rows) nextOfStream() bool {
 	return false
 }
 
-// A stream is what lies between the reader of a connection and the one who reads a result. The
-// reader fills pieces of memory with rows, and stops reading the connection while there are too
-// many; so the server stops, too.
+// A stream buffers rows between the reader of a connection and the caller that reads the rows. The
+// reader fills pieces of memory. While they hold too much it stops reading the connection, so the
+// server stops, too.
 //
 //	open      rows come, and are read
-//	finished  all have come, or an error; the segment's outcome belongs to who reads the rows
-//	closed    the rows aren't read any more; what still comes is thrown away
+//	finished  all have come, or an error; the segment's outcome belongs to the caller
+//	closed    the caller doesn't read any more; what still comes is thrown away
 type stream struct {
 	line    *owned
 	g       *segment
-	ctx     context.Context // of who reads the rows
+	ctx     context.Context // the caller's
 	release func()          // is called once, by close; may be nil
-	traced  func()          // tells the tracer of the end; may be nil
-	unwatch func() bool     // ends the watch over the context; belongs to who reads the rows
+	traced  func()          // tells the tracer about the end; may be nil
+	unwatch func() bool     // ends the watch over the context; belongs to the caller
 
 	// These belong to the reader of the connection.
 	filling rowStore // one piece at most
@@ -128,7 +129,7 @@ type stream struct {
 	mu       sync.Mutex // held for moments
 	pieces   []rowStore // of one piece each
 	size     int        // bytes in pieces
-	last     []byte     // whose rows are being read, to be used again
+	last     []byte     // the piece whose rows are being read; it is used again
 	free     [][]byte
 	waiter   *loop.Promise[struct{}]
 	finished bool
@@ -137,15 +138,15 @@ type stream struct {
 
 const (
 	streamPiece  = 32 << 10
-	streamWindow = 8 * streamPiece // bytes that may lie about before the reader stops
+	streamWindow = 8 * streamPiece // bytes that may wait before the reader stops
 )
 
 var errEvicted = fmt.Errorf("%w: the session or transaction was ended before the rows had been read", ErrClosed)
 
-var errOccupied = fmt.Errorf("%w: a stream or COPY is open on it, which must be read to the end or closed before", ErrInUse)
+var errOccupied = fmt.Errorf("%w: it has an open stream or COPY: read that to the end or close it first", ErrInUse)
 
-// delivered reports whether a row has come, so that the statement can't be repeated without the caller
-// noticing.
+// delivered reports whether a row has come. Then the caller would notice if the statement were
+// repeated.
 func (st *stream) delivered() bool { return st != nil && st.any.Load() }
 
 // add takes a row. It is called by the reader of the connection.
@@ -181,7 +182,7 @@ func (st *stream) memory(size int) []byte {
 	return make([]byte, 0, max(size, streamPiece))
 }
 
-// publish gives what has come to who reads the rows. The reader calls it before it waits for the
+// publish hands the rows that have come to the caller. The reader calls it before it waits for the
 // network, and when a piece is full.
 func (st *stream) publish() {
 	f := st.filling
@@ -202,8 +203,8 @@ func (st *stream) publish() {
 	}
 }
 
-// takeBack goes on with the piece that was published last if it hasn't been taken and there is room
-// in it: where rows come slowly, pieces would fill the window that are almost empty.
+// takeBack goes on with the piece that was published last, if the caller hasn't taken it and it has
+// room. Otherwise, where rows come slowly, almost empty pieces would fill the window.
 func (st *stream) takeBack() {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -235,7 +236,7 @@ func (st *stream) tooMuch(limit int) bool {
 	return st.size > limit && !st.closed
 }
 
-// hasRows reports whether who reads the rows has something to look at.
+// hasRows reports whether there is something for the caller to look at.
 func (st *stream) hasRows() bool {
 	if st == nil {
 		return false
@@ -252,7 +253,7 @@ func (st *stream) poke() {
 	}
 }
 
-// finish says that the segment is finished.
+// finish records that the segment is finished.
 func (st *stream) finish() {
 	st.publish()
 	st.mu.Lock()
@@ -265,7 +266,8 @@ func (st *stream) finish() {
 	}
 }
 
-// next returns rows that have come, waiting for some; none at the end.
+// next returns rows that have come, and waits for some if there are none. At the end it returns
+// none.
 func (st *stream) next() (rowStore, error) {
 	for {
 		st.mu.Lock()
@@ -302,7 +304,7 @@ func (st *stream) next() (rowStore, error) {
 	}
 }
 
-// wait returns when there are rows, or the segment is finished, or with an error when the context
+// wait returns when there are rows or the segment is finished. It returns an error when the context
 // ends.
 //
 // In a plain goroutine the caller reads the connection itself, if it has no other reader. Otherwise the
@@ -345,7 +347,7 @@ func (st *stream) ready() bool {
 	return len(st.pieces) > 0 || st.finished || st.closed
 }
 
-// isClosed reports that rows are thrown away.
+// isClosed reports whether rows are thrown away.
 func (st *stream) isClosed() bool {
 	if st == nil {
 		return false
@@ -355,8 +357,8 @@ func (st *stream) isClosed() bool {
 	return st.closed
 }
 
-// takeRole makes the caller the reader of the connection, which it returns, if it is a goroutine
-// that may be.
+// takeRole makes the calling goroutine the reader of the connection, and returns that, if it may be
+// the reader.
 func (st *stream) takeRole() *conn {
 	l := repaint.CurrentLoop()
 	inLoop := l != nil && explore.Of(l) == nil // in one that explores, rows are waited for on the spot
@@ -385,7 +387,7 @@ func (st *stream) takeRole() *conn {
 	return c
 }
 
-// close is called by who reads the rows, or would have, and no longer does.
+// close is called when the caller reads no more rows, or never will.
 func (st *stream) close() {
 	st.evict()
 	if st.unwatch != nil {
@@ -402,9 +404,9 @@ func (st *stream) close() {
 	}
 }
 
-// evict says that the rows aren't read any more. If the statement is still being executed it is cancelled;
-// in a transaction it goes on, since a cancel would end the transaction, unless the context has
-// ended.
+// evict records that the rows aren't read any more. If the statement is still being executed it is
+// cancelled. In a transaction it goes on, because a cancel would end the transaction, unless the
+// context has ended.
 func (st *stream) evict() {
 	st.discard()
 	s, g := st.line, st.g

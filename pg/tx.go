@@ -15,19 +15,19 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A Tx is a transaction. It implements pgx.Tx. BEGIN travels with the first statement, in one
-// segment with it; a transaction that is ended without one never reaches the server. Begin in a
-// transaction makes a savepoint.
+// A Tx is a transaction, or a savepoint in one. It implements pgx.Tx. BEGIN travels with the first
+// statement, in one segment. A transaction that ends without a statement never reaches the server.
+// Begin of a transaction makes a savepoint.
 //
-// Several goroutines or tasks may use it at once: their statements are pipelined. After Commit or
-// Rollback, or when what it is part of has ended (the session that it was begun in, or the
-// transaction of a savepoint), every call returns pgx.ErrTxClosed, and nothing is sent. That holds,
-// too, for a call that began before and hasn't come to the point of sending.
+// Several goroutines or tasks may use it at once: their statements are pipelined. Methods return a
+// [*StatementError], as those of DB do. After Commit or Rollback, or the end of its session or
+// outer transaction, every call returns pgx.ErrTxClosed and sends nothing. That holds, too, for a
+// call that began before and hasn't sent anything yet.
 //
 //	pending   BEGIN is still to be sent
 //	starting  the first statement is being sent; others wait for it
-//	begun     the server knows of it
-//	unsure    the first statement was given up; before the next one, what has become of it is waited for
+//	begun     the server has begun it
+//	unsure    the caller gave up the first statement; the next one waits until its outcome is known
 //	gone      one of its statements has ended it, and the session has another transaction
 type Tx struct {
 	s      lease
@@ -55,7 +55,7 @@ const (
 
 var _ pgx.Tx = (*Tx)(nil)
 
-// newTx makes a transaction that is in no session yet.
+// newTx makes a transaction that has no session yet.
 func newTx(o pgx.TxOptions) *Tx {
 	tx := &Tx{s: lease{tx: true}, begin: o.BeginQuery, commit: o.CommitQuery, back: "rollback"}
 	if tx.begin == "" {
@@ -77,8 +77,8 @@ func newTx(o pgx.TxOptions) *Tx {
 	return tx
 }
 
-// enter is called before each statement. It returns what is to be executed in the same segment
-// before it; if that isn't empty, started must be called after it.
+// enter is called before each statement. If it returns a BEGIN, that must be executed in the same
+// segment before the statement, and started called after it.
 func (tx *Tx) enter(ctx context.Context) (begin string, err error) {
 	if tx.s.ended() {
 		return "", errTxOver
@@ -122,7 +122,7 @@ func (tx *Tx) enter(ctx context.Context) (begin string, err error) {
 
 var errEndedItself = fmt.Errorf("%w: one of its statements ended it", pgx.ErrTxClosed)
 
-// started ends the starting state.
+// started ends the state txStarting.
 func (tx *Tx) started(gaveUp bool) {
 	root := tx.root()
 	root.mu.Lock()
@@ -138,8 +138,8 @@ func (tx *Tx) started(gaveUp bool) {
 	}
 }
 
-// awaitFirst makes the promise for those that wait for the end of the starting state. It needs the
-// mutex.
+// awaitFirst makes the promise for callers that wait for the end of txStarting. The caller must
+// hold the mutex.
 func (tx *Tx) awaitFirst() {
 	if tx.first == nil {
 		tx.first = loop.NewPromise[struct{}](nil)
@@ -147,7 +147,7 @@ func (tx *Tx) awaitFirst() {
 	}
 }
 
-// settle waits until nothing is under way, and finds out whether the transaction has begun.
+// settle waits until nothing is under way, and then finds out whether the transaction has begun.
 func (tx *Tx) settle(ctx context.Context) error {
 	quiet := loop.NewPromise[struct{}](nil)
 	quiet.Future().SetName("the end of a statement that was given up")
@@ -167,8 +167,8 @@ func (tx *Tx) settle(ctx context.Context) error {
 	return nil
 }
 
-// known returns the state after the first statement, whose outcome is known. A transaction that
-// BEGIN has begun stays begun also if that statement has ended it: it isn't begun again, and can't
+// known returns the state after the first statement, once its outcome is known. If that statement
+// ended the transaction, the state is still txBegun: the transaction isn't begun again, and can't
 // be committed.
 func (tx *Tx) known() txState {
 	if tx.s.hasBegun() || tx.s.inTransaction() {
@@ -177,7 +177,7 @@ func (tx *Tx) known() txState {
 	return txPending // BEGIN failed, or wasn't sent
 }
 
-// watch waits for a promise that others wait for, too, so that the end of this context doesn't
+// watch waits for a promise that other callers wait for, too. So the end of this context doesn't
 // cancel it.
 func watch(ctx context.Context, p *loop.Promise[struct{}]) error {
 	mine := loop.NewPromise[struct{}](nil)
@@ -204,7 +204,7 @@ func (tx *Tx) root() *Tx {
 	return tx
 }
 
-// inTransaction reports whether the connection is in a transaction, or may be since something is
+// inTransaction reports whether the connection is in a transaction, or may be because something is
 // under way.
 func (s *line) inTransaction() bool {
 	s.mu.Lock()
@@ -218,16 +218,16 @@ func (s *line) inTransaction() bool {
 	return true // lost: the statement itself will tell
 }
 
-// Whatever a session and a transaction have in common is told by one of these how its transaction
-// is begun, if there is one that has to be.
+// These functions begin the transaction that a query needs, if any. Code that serves sessions and
+// transactions alike gets one of them.
 type (
-	inside  func(ctx context.Context, q *query, run func() error) error // before run, in one segment with it: within
+	inside  func(ctx context.Context, q *query, run func() error) error // in one segment with run's query: within
 	opening func(ctx context.Context, q *query) error                   // in a segment of its own: start
 )
 
-// within prepares a query for the transaction, runs it, and notes what became of BEGIN. If the
-// first statement of a transaction fails because it was prepared before the schema changed, both
-// are sent again: nothing else has happened in it.
+// within prepares a query for the transaction, runs it, and records whether BEGIN succeeded. If the
+// first statement fails because it was prepared before the schema changed, within sends both again:
+// nothing else has happened in the transaction.
 func (tx *Tx) within(ctx context.Context, q *query, run func() error) error {
 	if explorer() != nil { // there BEGIN is a step of its own
 		if err := tx.start(ctx, q); err != nil {
@@ -247,8 +247,8 @@ func (tx *Tx) within(ctx context.Context, q *query, run func() error) error {
 	}
 }
 
-// lead runs a query with begin before it, if that isn't empty, and notes what became of it. It
-// reports whether nothing came of either, so that both are to be tried again.
+// lead runs a query, after begin if that isn't empty, and records whether begin succeeded. It
+// reports whether both had no effect and should be tried again.
 func (tx *Tx) lead(ctx context.Context, q *query, begin string, attempt int, run func() error) (again bool, err error) {
 	q.begin, q.begins = begin, nil
 	if begin == "" {
@@ -268,15 +268,15 @@ func (tx *Tx) lead(ctx context.Context, q *query, begin string, attempt int, run
 	return again, err
 }
 
-// unwound ends the starting state if the first statement hasn't returned: an argument or a tracer
-// has panicked, or the greenlet is being unwound.
+// unwound ends the state txStarting if the first statement didn't return, because an argument or a
+// tracer panicked or the greenlet is being unwound.
 func (tx *Tx) unwound(first *query, returned *bool) {
 	if !*returned {
 		tx.started(first.underWay())
 	}
 }
 
-// underWay reports whether the segment was sent, and isn't finished.
+// underWay reports whether the segment was sent and isn't finished.
 func (g *segment) underWay() bool {
 	if g.lease == nil {
 		return false
@@ -286,13 +286,13 @@ func (g *segment) underWay() bool {
 	return g.state == stateSent
 }
 
-// renew makes a query that has failed one that can be run once more.
+// renew resets a query that has failed, so that it can run once more.
 func (q *query) renew() {
 	q.reset()
 	q.row.err, q.row.closed = nil, false
 }
 
-// isOpen reports whether the transaction can still be used, as far as can be told.
+// isOpen reports whether the transaction can still be used, as far as is known.
 func (tx *Tx) isOpen() bool {
 	if tx.s.ended() {
 		return false
@@ -302,8 +302,8 @@ func (tx *Tx) isOpen() bool {
 	return tx.state != txGone && (tx.state != txBegun || tx.s.inTransaction())
 }
 
-// replaced notes that the session begins another transaction, since a statement of this one has
-// ended it. So its own end doesn't end that one.
+// replaced records that the session begins another transaction, because a statement of this one has
+// ended it. So the end of this one doesn't end the other.
 func (tx *Tx) replaced() {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
@@ -312,9 +312,9 @@ func (tx *Tx) replaced() {
 	}
 }
 
-// start sends BEGIN, if it hasn't been, and waits for it. It is for a query that can't be in one
-// segment with it, and that takes so long that the transaction must not count as starting
-// meanwhile.
+// start sends BEGIN, if it hasn't been sent, and waits for the answer. It is for a query that can't
+// share a segment with BEGIN, and that takes so long that the transaction must not stay in
+// txStarting meanwhile.
 func (tx *Tx) start(ctx context.Context, q *query) error {
 	begin, err := tx.enter(ctx)
 	if err == nil && begin != "" {
@@ -333,7 +333,7 @@ func (tx *Tx) start(ctx context.Context, q *query) error {
 	return nil
 }
 
-// notBegun is the error of a statement whose transaction couldn't be begun, or has ended.
+// notBegun returns the error of a statement whose transaction couldn't be begun or has ended.
 func (q *query) notBegun(err error) error {
 	if errors.Is(err, pgx.ErrTxClosed) {
 		return q.failed(StageRun, err)
@@ -341,7 +341,8 @@ func (q *query) notBegun(err error) error {
 	return q.failed(StageBegin, err)
 }
 
-// undo rolls back a transaction in which nothing but its first statement has failed.
+// undo rolls back a transaction whose first statement has failed, and in which nothing else has
+// happened.
 func (tx *Tx) undo(ctx context.Context) bool {
 	q := &query{text: "rollback"}
 	q.inTx = true
@@ -353,7 +354,7 @@ func (tx *Tx) undo(ctx context.Context) bool {
 	return true
 }
 
-// unfinished reports whether the segment was given up and may still be in use.
+// unfinished reports whether the caller gave the segment up, so that it may still be in use.
 func (g *segment) unfinished() bool {
 	if g.lease == nil {
 		return false
@@ -401,8 +402,8 @@ func (tx *Tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	return tx.s.executor().batch(ctx, b, tx.within)
 }
 
-// Begin makes a savepoint and returns a transaction that ends by releasing it, or by going back to
-// it.
+// Begin makes a savepoint. The result's Commit releases the savepoint, and its Rollback goes back
+// to it.
 func (tx *Tx) Begin(ctx context.Context) (pgx.Tx, error) {
 	name := fmt.Sprintf("sp_%d", tx.root().points.Add(1))
 	sp := &Tx{s: lease{line: tx.s.line, within: &tx.s, tx: true}, parent: tx, state: txBegun}
@@ -417,10 +418,11 @@ func (tx *Tx) Begin(ctx context.Context) (pgx.Tx, error) {
 	return sp, nil
 }
 
-// Commit commits the transaction. If the server rolls it back instead, since a statement had
-// failed, that is pgx.ErrTxCommitRollback. If one of its statements has ended the transaction, it
-// is pgx.ErrTxClosed. If the context ends meanwhile, the outcome is unknown; if it ends before the
-// server has heard of the commit, the transaction is rolled back.
+// Commit commits the transaction, or releases the savepoint. It returns pgx.ErrTxCommitRollback if
+// the server rolls the transaction back instead, because a statement had failed, and
+// pgx.ErrTxClosed if the transaction is over. If the context ends before the COMMIT is sent, the
+// transaction is rolled back. If it ends after that, the outcome is unknown, and the error's
+// MaybeApplied is true.
 func (tx *Tx) Commit(ctx context.Context) error {
 	pending, err := tx.finish(ctx)
 	if err != nil {
@@ -440,8 +442,7 @@ func (tx *Tx) Commit(ctx context.Context) error {
 	return err
 }
 
-// finish ends the lease for a Commit, and reports whether the server never heard of the
-// transaction.
+// finish ends the lease for a Commit, and reports whether BEGIN was never sent.
 func (tx *Tx) finish(ctx context.Context) (pending bool, err error) {
 	for {
 		tx.s.flush()
@@ -472,8 +473,9 @@ func (tx *Tx) finish(ctx context.Context) (pending bool, err error) {
 	}
 }
 
-// Rollback rolls the transaction back, whether or not the context has ended: in that case it
-// doesn't wait for the server. It returns pgx.ErrTxClosed if the transaction is over.
+// Rollback rolls the transaction back, or goes back to the savepoint. If the context has ended, it
+// doesn't wait for the server. It returns pgx.ErrTxClosed if the transaction is over, so a deferred
+// Rollback after Commit does no harm.
 func (tx *Tx) Rollback(ctx context.Context) error {
 	tx.s.flush()
 	tx.mu.Lock()
@@ -511,9 +513,10 @@ func (tx *Tx) Rollback(ctx context.Context) error {
 	return err
 }
 
-// abort rolls back, without waiting for it, if the statement that was to end the transaction was
-// never sent: its context has ended, a tracer has panicked, or the greenlet is being unwound. The
-// session would stay in the transaction otherwise. One that is given back is rolled back anyway.
+// abort rolls back, without waiting, if the statement that should end the transaction was never
+// sent: its context has ended, a tracer has panicked, or the greenlet is being unwound. Otherwise
+// the session would stay in the transaction. A session that the transaction gives back is rolled
+// back anyway.
 func (tx *Tx) abort(end *query) {
 	if tx.owns != nil {
 		return
@@ -529,7 +532,7 @@ func (tx *Tx) abort(end *query) {
 	}
 }
 
-// giveBack gives the session back if the transaction has one for itself.
+// giveBack gives the session back if the transaction owns one.
 func (tx *Tx) giveBack() {
 	if tx.owns != nil {
 		tx.owns.recycle(&tx.s, false)

@@ -10,19 +10,19 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// LoadTypes asks the server for types of the database's own, and makes them known to the DB:
-// composites (and the rows of tables), enums, domains, ranges, and multiranges, with their arrays
-// and all types that they are made of. Names are as in SQL: "mood", "shop.address". It is called
-// once, after Open; then values of these types can be arguments and results everywhere, on all
-// lanes and sessions, also on those that are opened later. It needs PostgreSQL 14 or newer.
+// LoadTypes asks the server about types that the database defines, and makes them known to the DB:
+// composites (also the rows of tables), enums, domains, ranges and multiranges, with their arrays
+// and all types that they consist of. Names are as in SQL: "mood", "shop.address". Call it once,
+// after Open. Then values of these types can be arguments and results on all lanes and sessions,
+// present and future. It needs PostgreSQL 14 or newer.
 //
-// A composite is a struct whose exported fields have the composite's order, or a
-// pgx.CompositeFields, an enum a kind of string, a range a pgtype.Range, an array a slice. A base
-// type that is text, such as citext, is text. Another type of an extension, such as hstore, is
-// known if Config.RegisterTypes has registered a type of that name, with whatever OID.
+// In Go a composite is a struct whose exported fields have the composite's order, or a
+// pgx.CompositeFields; an enum is a kind of string, a range a pgtype.Range, an array a slice. A
+// base type that is read as text, such as citext, is text. Another type of an extension, such as
+// hstore, works if Config.RegisterTypes has registered a type of that name, with any OID.
 //
-// Call it again if a type has changed, or was made anew. An unknown name is the server's error,
-// 42704, and changes nothing. It may be called from any goroutine and task.
+// Call it again after a type has changed or was created anew. For an unknown name it returns the
+// server's error 42704 and changes nothing. Any goroutine and task may call it.
 func (db *DB) LoadTypes(ctx context.Context, names ...string) error {
 	return db.loadTypes(ctx, names, nil)
 }
@@ -57,7 +57,7 @@ func (db *DB) loadTypes(ctx context.Context, names []string, codecs codecsOf) er
 	return nil
 }
 
-// loadTypesSQL finds types by name, and all that they are made of, but for those that every
+// loadTypesSQL finds types by name, and all types that they consist of, except those that every
 // database has.
 const loadTypesSQL = `
 with recursive need(oid) as (
@@ -92,8 +92,8 @@ from need join pg_catalog.pg_type t on t.oid = need.oid
 	left join pg_catalog.pg_proc receives on receives.oid = t.typreceive
 where t.oid >= 16384`
 
-// A typeDef is what the server says of a type. The types themselves are made for each map anew,
-// since some remember what they have seen.
+// A typeDef is the server's description of a type. Each map gets types of its own, because some
+// remember what they have seen.
 type typeDef struct {
 	OID        uint32
 	Name       string
@@ -109,7 +109,7 @@ type typeDef struct {
 	Known pgtype.Codec `db:"-"` // of a base type that has been registered; nil if none has
 }
 
-// typeDefs are the types that have been loaded. They are replaced, never changed.
+// typeDefs are the loaded types. They are replaced, never changed.
 type typeDefs struct{ byOID map[uint32]typeDef }
 
 // register makes the types known to a map.
@@ -124,7 +124,8 @@ func (d *typeDefs) register(m *pgtype.Map) error {
 	return errors.Join(errs...)
 }
 
-// make returns the type, which it makes and registers if need be, after those that it is made of.
+// make returns the type. If it isn't registered yet, make registers it, after the types that it
+// consists of.
 func (d *typeDefs) make(m *pgtype.Map, oid uint32, done map[uint32]*pgtype.Type) (*pgtype.Type, error) {
 	def, loaded := d.byOID[oid]
 	if !loaded {
@@ -187,13 +188,13 @@ func (d *typeDefs) codec(m *pgtype.Map, def typeDef, done map[uint32]*pgtype.Typ
 	case def.IsText:
 		return &pgtype.TextFormatOnlyCodec{Codec: pgtype.TextCodec{}}, nil
 	}
-	return nil, fmt.Errorf("%s is a base type that isn't known here: register a type of this name in Config.RegisterTypes", def.Name)
+	return nil, fmt.Errorf("%s is a base type that has no codec: register a type of this name in Config.RegisterTypes", def.Name)
 }
 
-// unknownType adds to an error what to do if it may come from a type that the map doesn't know.
+// unknownType adds advice to an error that may come from a type that the map doesn't know.
 func unknownType(m *pgtype.Map, oid uint32, err error) error {
 	if _, known := m.TypeForOID(oid); known || oid < 16384 {
 		return err
 	}
-	return fmt.Errorf("%w (%d is a type of this database's own, which DB.LoadTypes makes known; its name is told by select %[2]d::regtype)", err, oid)
+	return fmt.Errorf("%w (type %d is defined by this database: load it with DB.LoadTypes; select %[2]d::regtype shows its name)", err, oid)
 }

@@ -260,7 +260,7 @@ func TestURLs(t *testing.T) {
 		"postgres+lib://host":              `there is no driver "lib"`,
 		"postgres://host?pool_sessions=3":  `no option "pool_sessions"; there are `,
 		"postgres://host?pool_lanes=0":     "pool_lanes=0",
-		"postgres://host?pipeline=perhaps": "pipeline=perhaps: allowed are on, off",
+		"postgres://host?pipeline=perhaps": "pipeline=perhaps: want on or off",
 		"postgres://host?sslmode=nonsense": "sslmode",
 	} {
 		_, err := db.Open(ctx, url)

@@ -13,8 +13,8 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// batch runs the statements of a batch as one segment: with one Sync, so as one transaction if
-// there is no other. within, if it isn't nil, is how what belongs to a transaction is run.
+// batch runs the statements of a batch as one segment, with one Sync. So they are one transaction,
+// unless there is one already. within, if it isn't nil, runs them in a transaction.
 func (s executor) batch(ctx context.Context, b *pgx.Batch, within inside) *batchResults {
 	return s.batchOf(ctx, b, within, asItIs)
 }
@@ -187,7 +187,7 @@ func (s executor) describeAll(ctx context.Context, br *batchResults, inTx bool) 
 	}
 }
 
-// buildBatch makes the steps. If one can't be made it returns which, and why.
+// buildBatch makes the steps. If it can't make one, it returns its index and the reason.
 func (s executor) buildBatch(ctx context.Context, items []*query, whole *query) (int, error) {
 	whole.steps = make([]step, 0, len(items)+2)
 	if whole.begin != "" {
@@ -217,7 +217,7 @@ func (s executor) buildBatch(ctx context.Context, items []*query, whole *query) 
 	return 0, nil
 }
 
-// batchResults implements pgx.BatchResults. Everything is there already.
+// batchResults implements pgx.BatchResults. All results are in memory.
 type batchResults struct {
 	b      *pgx.Batch
 	items  []*query
@@ -225,12 +225,12 @@ type batchResults struct {
 	err    error
 	next   int
 	closed bool
-	tx     *Tx // that it has begun; nil if it was to begin none
+	tx     *Tx // that the batch began; nil if it begins none
 }
 
 var _ pgx.BatchResults = (*batchResults)(nil)
 
-// fail notes which statement failed, and returns the error that says so.
+// fail records which statement failed, and returns the error that says so.
 func (br *batchResults) fail(i int, err error) error {
 	br.err = &BatchError{Index: i, Count: len(br.b.QueuedQueries), Err: err}
 	return br.err
@@ -302,8 +302,8 @@ func (br *batchResults) Close() error {
 	return br.err
 }
 
-// Tx returns the transaction that the batch has begun, see [pgx.Batch.BeginTx], and nil if it was
-// to begin none. If it couldn't be begun, the transaction is over already.
+// Tx returns the transaction that the batch began, see [pgx.Batch.BeginTx]. It returns nil if the
+// batch begins none. If the batch failed to begin it, the transaction is over already.
 func (br *batchResults) Tx() pgx.Tx {
 	if br.tx == nil {
 		return nil

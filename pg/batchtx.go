@@ -26,8 +26,8 @@ func beginsTx(b *pgx.Batch) bool {
 	return pgx.FailedBatchResults(b, errNoMore).Tx() != nil // as pgx itself says it, at the cost of some memory
 }
 
-// optionsOf returns the options of that transaction. Its BEGIN stands in the batch. How it is to be
-// committed pgx keeps to itself.
+// optionsOf returns the options of that transaction. Its BEGIN is in the batch. pgx doesn't export
+// its commit statement.
 func optionsOf(b *pgx.Batch) pgx.TxOptions {
 	o := pgx.TxOptions{BeginQuery: b.QueuedQueries[0].SQL}
 	if txOptions.Index != nil {
@@ -38,8 +38,8 @@ func optionsOf(b *pgx.Batch) pgx.TxOptions {
 
 var errBatchInTx = errors.New("pg: Batch.BeginTx in a transaction: make a savepoint with Begin, and send the batch without it")
 
-// beginWith sends a batch whose first statement begins the transaction, which is the results' Tx
-// then. If it hasn't begun, it is over.
+// beginWith sends a batch whose first statement begins the transaction, which becomes the results'
+// Tx. If that statement fails, the transaction is over.
 func (tx *Tx) beginWith(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	returned := false
 	defer func() {

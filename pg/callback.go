@@ -6,12 +6,12 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A callbackError says that a function of the application panicked, or called runtime.Goexit, where
-// the driver had called it. errors.As finds the *loop.PanicError, with its stack.
+// A callbackError reports that a function of the application, called by the driver, panicked or
+// called runtime.Goexit. errors.As finds the *loop.PanicError in it, with its stack.
 type callbackError struct {
 	name   string
 	err    error // a *loop.PanicError, or loop.ErrGoexit
-	server error // what the server says of the statement meanwhile; nil if it was executed
+	server error // the server's error for the statement; nil if it was executed
 }
 
 func (e *callbackError) Error() string {
@@ -29,7 +29,7 @@ func (e *callbackError) Unwrap() []error {
 	return []error{e.err}
 }
 
-// errUnwound is what a tracer is told of a call that didn't return.
+// errUnwound is the error that a tracer gets for a call that didn't return.
 var errUnwound = errors.New("pg: the call was left by a panic, by runtime.Goexit, or because its greenlet was killed")
 
 // callHook calls a function of the application in the goroutine that reads the connection. That
@@ -50,9 +50,9 @@ func (c *conn) callHook(name string, fn func()) error {
 	return nil
 }
 
-// blame gives the panic of a hook to the segment that is being answered: its caller has caused it,
-// and the connection is sound. If nothing is being answered, the error is the connection's. Only
-// the reader calls it.
+// blame gives the panic of a hook to the segment that is being answered: that segment's caller has
+// caused the call, and the connection is sound. If nothing is being answered, blame returns the
+// error, which then ends the connection. Only the reader calls it.
 func (c *conn) blame(err error) error {
 	if err == nil {
 		return nil
@@ -69,15 +69,15 @@ func (c *conn) blame(err error) error {
 	return nil
 }
 
-// addFailure keeps what the server says of a segment of which a hook has panicked.
+// addFailure keeps the server's error for a segment whose hook has panicked.
 func (g *segment) addFailure() {
 	if e, ok := g.err.(*callbackError); ok {
 		g.err = &callbackError{e.name, e.err, g.failure}
 	}
 }
 
-// unsent returns where in all that was put the bytes begin that have certainly not been sent. It
-// needs the mutex.
+// unsent returns the place in the connection's output from which on nothing has been sent. The
+// caller must hold the mutex.
 func (c *conn) unsent() uint64 {
 	if c.writing {
 		return c.queued - uint64(len(c.out))

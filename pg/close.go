@@ -17,10 +17,10 @@ import (
 // A connection is closed in one of these ways:
 //
 //	quit     in order, when nothing is under way on it
-//	cancel   nothing more is accepted, and the server is asked to cancel what is under way; what has been sent after that is cancelled when its turn comes
-//	force    at once. The server may go on with what it has been sent, so cancel comes before it, for a limited time
+//	cancel   it accepts nothing more, and asks the server to cancel each statement that was sent, when its turn comes
+//	force    at once. The server may go on with what it has been sent, so cancel comes first, for a limited time
 //
-// An answer that comes in time counts. The others who wait get a LostError with ErrClosed.
+// An answer that comes in time counts. The other callers get a LostError with ErrClosed.
 
 // quit closes all connections in order, when nothing is under way on them.
 func (s *line) quit() {
@@ -32,7 +32,8 @@ func (s *line) quit() {
 	}
 }
 
-// cancel accepts nothing more, and asks the server to cancel what is under way. It doesn't wait.
+// cancel makes the line accept nothing more, and asks the server to cancel what is under way. It
+// doesn't wait.
 func (s *line) cancel() { s.end(false) }
 
 // force closes all connections at once.
@@ -84,8 +85,8 @@ func (c *conn) hangUp() {
 	}
 }
 
-// endAll cancels what is under way, waits until it has ended, for as long as the server has for
-// that and ctx allows, and closes the connections. It returns an error if something hadn't ended.
+// endAll cancels what is under way, waits until it has ended, as long as Config.CancelTimeout and
+// ctx allow, and closes the connections. It returns an error if something hadn't ended.
 func (db *DB) endAll(ctx context.Context, all []*line) error {
 	ctx, stop := context.WithTimeoutCause(ctx, db.config.CancelTimeout, errNotCancelled(db.config.CancelTimeout))
 	defer stop()
@@ -115,24 +116,25 @@ func (db *DB) endAll(ctx context.Context, all []*line) error {
 }
 
 func errNotCancelled(limit time.Duration) error {
-	return fmt.Errorf("the server has not answered within %v (cancel_timeout)", limit)
+	return fmt.Errorf("the server didn't answer within %v (cancel_timeout)", limit)
 }
 
-// stop accepts nothing more.
+// stop makes the line accept nothing more.
 func (s *line) stop() {
 	s.mu.Lock()
 	s.closing = true
 	s.mu.Unlock()
 }
 
-// forceTime is how long Close waits for its own goroutines after it has closed all connections.
+// forceTime is how long Close waits for the DB's goroutines after it has closed all connections.
 const forceTime = 5 * time.Second
 
-// Close accepts nothing more, waits until what has been submitted is answered and all sessions have
-// been released, and closes the connections. If the context ends before, it has the server cancel
-// what is under way, for which there is a limited time (Config.CancelTimeout), and closes them
-// then: what didn't end by itself fails with an error for which errors.Is(err, ErrClosed) holds,
-// and Close returns the context's error. When it returns nothing of the DB is running any more.
+// Close makes the DB refuse new calls, with [ErrClosed], and waits until all statements are
+// answered and all sessions released. Then it closes the connections. If the context ends first,
+// Close asks the server to cancel the statements, waits up to Config.CancelTimeout for that, and
+// closes the connections. Statements that didn't end by themselves fail with ErrClosed, and Close
+// returns an error with the context's cause that says what was still open. When Close returns, none
+// of the DB's goroutines runs any more. Further calls do nothing.
 func (db *DB) Close(ctx context.Context) error {
 	for _, s := range db.allLanes() {
 		s.stop()
@@ -178,7 +180,7 @@ func (db *DB) Close(ctx context.Context) error {
 	return errors.Join(err, stuck)
 }
 
-// left says what keeps Close from closing the connections.
+// left says what keeps Close waiting.
 func (db *DB) left() string {
 	var parts []string
 	owned, running, first := 0, 0, ""
@@ -204,13 +206,13 @@ func (db *DB) left() string {
 		count(&s.line)
 	}
 	if owned > 0 {
-		parts = append(parts, plural(owned, "session or transaction has not been ended", "sessions and transactions have not been ended")+db.pool.held(owned))
+		parts = append(parts, plural(owned, "session or transaction is still open", "sessions and transactions are still open")+db.pool.held(owned))
 	}
 	if running > 0 {
 		parts = append(parts, plural(running, "statement is under way: ", "statements are under way, among them ")+strconv.Quote(first))
 	}
 	if len(parts) == 0 {
-		return "a connection is still being made ready"
+		return "a connection is still being set up"
 	}
 	return strings.Join(parts, "; ")
 }
@@ -222,7 +224,7 @@ func plural(n int, one, many string) string {
 	return strconv.Itoa(n) + " " + many
 }
 
-// closeEnded needs jobs.
+// closeEnded closes ended. The caller must hold jobs.
 func (db *DB) closeEnded() {
 	select {
 	case <-db.ended:

@@ -10,15 +10,15 @@ import (
 	"github.com/seed1239206e/repaint/internal/redact"
 )
 
-// Errors don't show the values of arguments and rows, unless Config.ShowParameters says so: what
-// the server quotes, and pgx, is taken out of the text if it is no part of the statement and no
-// name. errors.As finds the server's own message.
+// Errors don't show the values of arguments and rows, unless Config.ShowParameters is set. The text
+// leaves out what the server or pgx quotes, unless it is part of the statement or a name. errors.As
+// finds the server's own message.
 
-// apart are the classes of SQLSTATEs, and those, that have nothing to do with values: connections,
+// apart are the SQLSTATEs, and classes of them, that have nothing to do with values: connections,
 // permissions, resources, conflicts, states.
 var apart = []string{"08", "25", "28", "40", "53", "57", "58", "42501", "3D000", "26000"}
 
-// conceal makes the error one that is printed without what may be values.
+// conceal makes the error's text leave out what may be values.
 func (e *StatementError) conceal(sql string, args []any) {
 	m := redact.Message{Text: e.Err.Error(), SQL: []string{sql}, Values: args}
 	var server *pgconn.PgError
@@ -33,7 +33,7 @@ func (e *StatementError) conceal(sql string, args []any) {
 	case e.Stage == StageEncode || e.Stage == StageCopy:
 		m.Text = unencodable.ReplaceAllString(m.Text, "unable to encode … into $1 format")
 	default:
-		return // it didn't come to values
+		return // no values have been involved yet
 	}
 	if shown := m.String(); shown != e.Err.Error() {
 		e.shown = shown
@@ -41,13 +41,14 @@ func (e *StatementError) conceal(sql string, args []any) {
 }
 
 var (
-	// unencodable is how pgx prints, with all that is in it, what it can't encode.
+	// unencodable matches pgx's text about a value that it can't encode, which shows the whole
+	// value.
 	unencodable = regexp.MustCompile(`(?s)unable to encode .* into (binary|text) format`)
-	// beyond is how pgx says that a number is too large for a variable.
+	// beyond matches pgx's text about a number that is too large for a variable.
 	beyond = regexp.MustCompile(`-?[0-9.]+ is (greater|less) than`)
 )
 
-// A concealedError is printed without the value that it is about.
+// A concealedError is an error whose text leaves out a value.
 type concealedError struct {
 	text string
 	err  error
@@ -56,7 +57,7 @@ type concealedError struct {
 func (e *concealedError) Error() string { return e.text }
 func (e *concealedError) Unwrap() error { return e.err }
 
-// unscannable is the error for a value that can't be scanned.
+// unscannable returns the error for a value that can't be scanned.
 func (db *DB) unscannable(err error, value []byte) error {
 	if db.config.ShowParameters {
 		return err

@@ -243,7 +243,7 @@ func TestCloseSaysWhatIsLeft(t *testing.T) {
 		defer cancel()
 		err = db.Close(short)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, "pg: closing: 1 session or transaction has not been ended, taken at ")
+		require.ErrorContains(t, err, "pg: closing: 1 session or transaction is still open, taken at ")
 		require.ErrorContains(t, err, "exhausted_test.go:")
 		require.ErrorContains(t, err, fmt.Sprintf("1 statement is under way: %q", waitSQL))
 		require.ErrorIs(t, wait(), ErrClosed)

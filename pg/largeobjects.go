@@ -10,11 +10,11 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// LargeObjects returns an object whose methods fail with errors.ErrUnsupported. The server's
-// functions for large objects (lo_create, lo_get and so on) can be called as any others.
+// LargeObjects returns an object whose methods fail with [ErrUnsupported]. Call the server's own
+// functions for large objects (lo_create, lo_get and so on), or use [Session.Pgx].
 func (tx *Tx) LargeObjects() pgx.LargeObjects {
-	// pgx makes one only for a transaction of its own. That of a batch that has failed is over,
-	// which its methods say.
+	// pgx makes large objects only for a transaction of its own. A failed batch has one, which is
+	// over; its methods say so.
 	var b pgx.Batch
 	b.BeginTx(pgx.TxOptions{})
 	over := pgx.FailedBatchResults(&b, errNoMore).Tx()

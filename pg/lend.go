@@ -12,24 +12,22 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// Pgx lends the session's connection as a *pgx.Conn, for as long as fn runs: for code that wants
-// one, such as pgxlisten, large objects, and logical replication. In a task its calls suspend only
-// that task. Meanwhile every other call on the session fails with [ErrInUse].
+// Pgx lends the session's connection as a *pgx.Conn while fn runs. It is for code that needs one,
+// such as pgxlisten, large objects, and logical replication. In a task the conn's calls suspend
+// only that task. Meanwhile every other call on the session fails with [ErrInUse].
 //
-// The conn knows the types of Config.RegisterTypes and LoadTypes. What fn registers in its TypeMap
-// is known to the conn, which is the same each time in a session; [DB.RegisterTypes] makes it known
-// to the whole DB. Notifications that come while fn runs are the conn's. A context that ends while
-// the conn waits closes it, as always with pgx.
+// The conn knows the types of Config.RegisterTypes and LoadTypes. A session lends the same conn
+// each time, so the types that fn registers in its TypeMap stay known to it. [DB.RegisterTypes]
+// makes such types known to the whole DB. Notifications that come while fn runs go to the conn. A
+// context that ends while the conn waits closes it, as always with pgx.
 //
-// When fn has returned the connection is checked. A transaction that it has left open is rolled
-// back, which is an error. If something is under way, or unread, or the conn was closed, the
-// session's connection is closed; that is an error that says so, unless fn has returned one, and
-// the session's next calls fail with [ErrClosed]. Settings, LISTENs and whatever else fn leaves
-// behind is the session's, as if the session itself had done it: it is undone when the session is
-// released. Used after fn has returned, the conn fails.
+// After fn, Pgx checks the connection. If fn left a transaction open, Pgx rolls it back and returns
+// an error. If fn closed the conn, or left something under way or unread, Pgx closes the session's
+// connection and returns an error, and the session's next calls fail with [ErrClosed]. Pgx joins
+// these errors with fn's own. Settings, LISTENs and other state that fn leaves behind belong to the
+// session, and are undone when it is released. After fn has returned, the conn's calls fail.
 //
-// While a transaction of the session's is open, Pgx is refused with ErrInUse; fn can begin one of
-// its own.
+// While the session has an open transaction, Pgx returns ErrInUse. fn may begin one of its own.
 func (s *Session) Pgx(ctx context.Context, fn func(ctx context.Context, conn *pgx.Conn) error) error {
 	conn, back, err := s.LendPgx(ctx)
 	if err != nil {
@@ -46,7 +44,7 @@ func (s *Session) Pgx(ctx context.Context, fn func(ctx context.Context, conn *pg
 	return errors.Join(failed, back(ctx))
 }
 
-// Pgx is [Session.Pgx] with a session of its own, which is released when fn has returned.
+// Pgx is [Session.Pgx] with a session of its own, which it releases after fn.
 func (db *DB) Pgx(ctx context.Context, fn func(ctx context.Context, conn *pgx.Conn) error) error {
 	s, err := db.Acquire(ctx)
 	if err != nil {
@@ -56,9 +54,9 @@ func (db *DB) Pgx(ctx context.Context, fn func(ctx context.Context, conn *pgx.Co
 	return s.Pgx(ctx, fn)
 }
 
-// LendPgx is [Session.Pgx] in two steps, for drivers that can't put one into the other: the conn is
-// lent until back is called, which checks the connection and may be called more than once. Release
-// and Close of the session, called before, close the connection.
+// LendPgx is [Session.Pgx] in two steps, for drivers that can't use a function: the conn is lent
+// until the caller calls back, which checks the connection. Further calls of back do nothing. If
+// the session is released or closed first, its connection is closed.
 func (s *Session) LendPgx(ctx context.Context) (conn *pgx.Conn, back func(context.Context) error, err error) {
 	fail := func(err error) (*pgx.Conn, func(context.Context) error, error) {
 		return nil, nil, &callError{"lending a pgx.Conn", false, err}
@@ -72,7 +70,7 @@ func (s *Session) LendPgx(ctx context.Context) (conn *pgx.Conn, back func(contex
 	s.s.flush()
 	o := s.s.session()
 	if o.backend() == 0 {
-		if err := s.Ping(ctx); err != nil { // which has a connection that was lost before its first use replaced
+		if err := s.Ping(ctx); err != nil { // which replaces a connection that was lost before its first use
 			return fail(err)
 		}
 	}
@@ -109,17 +107,17 @@ type lending struct {
 	over    bool // belongs to the borrower
 }
 
-// lentConn is the pgx.Conn of a session, and what it takes for its socket.
+// lentConn is the pgx.Conn of a session, and the tunnel that it takes for its socket.
 type lentConn struct {
 	conn   *pgx.Conn
 	tunnel *tunnel
 }
 
-// evict ends the lending because the session ends. What is under way can't be known, so the
-// connection is closed.
+// evict ends the lending because the session ends. The driver can't know what is under way, so it
+// closes the connection.
 func (l *lending) evict() { l.session.takeAway(errReleased) }
 
-// takeAway closes the connection that is lent.
+// takeAway closes the lent connection.
 func (s *owned) takeAway(why error) {
 	s.mu.Lock()
 	lent := s.pgx
@@ -172,8 +170,8 @@ func (l *lending) await(ctx context.Context) error {
 	return err
 }
 
-// attach has what pgx writes and reads go through the connection. It reports whether another
-// pgx.Conn of this session's has gone before.
+// attach routes pgx's reads and writes through the connection. It reports whether the session has
+// lent another pgx.Conn before.
 func (l *lending) attach() (again bool, err error) {
 	s := l.session
 	s.mu.Lock()
@@ -182,7 +180,7 @@ func (l *lending) attach() (again bool, err error) {
 	case len(s.conns) == 0 || s.conns[0].dead != nil || s.forced:
 		return false, &LostError{MaybeApplied: false, Err: s.lost}
 	case s.conns[0].status != 'I':
-		return false, fmt.Errorf("%w: a transaction is open on it, which was begun as text: end it first", ErrInUse)
+		return false, fmt.Errorf("%w: it has an open transaction, which a statement's text began: end it first", ErrInUse)
 	}
 	c := s.conns[0]
 	again = s.pgx.conn != nil
@@ -273,7 +271,7 @@ func (l *lending) back(ctx context.Context) error {
 	var left error
 	status, rests := lent.tunnel.atRest()
 	if rests && status != 'I' && !lent.conn.IsClosed() && !lent.conn.PgConn().IsBusy() {
-		left = errors.New("pg: lending a pgx.Conn: it left a transaction open, which has been rolled back")
+		left = errors.New("pg: lending a pgx.Conn: the borrower left a transaction open, which was rolled back")
 		if _, err := lent.conn.Exec(ctx, "rollback"); err != nil {
 			left = errors.Join(left, err)
 		}
@@ -295,9 +293,9 @@ func (l *lending) back(ctx context.Context) error {
 	return left
 }
 
-var errNotAtRest = errors.New("pg: lending a pgx.Conn: it was closed, or something was under way or unread: the session's connection has been closed")
+var errNotAtRest = errors.New("pg: lending a pgx.Conn: the borrower closed it, or left something under way or unread: the session's connection has been closed")
 
-// awaitCleanup waits until a pgx.Conn that was closed has no goroutine any more.
+// awaitCleanup waits until the goroutines of a closed pgx.Conn have ended.
 func awaitCleanup(ctx context.Context, conn *pgx.Conn) {
 	if !conn.IsClosed() {
 		return
@@ -315,16 +313,16 @@ func awaitCleanup(ctx context.Context, conn *pgx.Conn) {
 	_, _ = repaint.Await(context.WithoutCancel(ctx), gone.Future())
 }
 
-// RegisterTypes makes types known to the DB that code for pgx registers in a pgx.Conn, such as
-// pgvector's:
+// RegisterTypes calls code that registers types in a pgx.Conn, such as pgvector's, and makes these
+// types known to the DB:
 //
 //	err := db.RegisterTypes(ctx, pgxvec.RegisterTypes)
 //
-// register gets a lent conn, as with [DB.Pgx]. What it has registered for types of the database's
-// own is known from then on wherever LoadTypes would make it known. The codecs of base types must
-// be safe for several goroutines; what is made of these, such as arrays and composites, is made
-// anew for each user. A Go type that it has given a default PostgreSQL type isn't carried over:
-// that is for Config.RegisterTypes.
+// register gets a lent conn, as with [DB.Pgx]. The codecs that it registers for types of the
+// database apply everywhere from then on, as after LoadTypes. The codecs of base types must be safe
+// for several goroutines; arrays, composites and the like are made anew for each user.
+// RegisterTypes doesn't carry over a default PostgreSQL type for a Go type: use
+// Config.RegisterTypes for that. An error of register is returned with what was attempted.
 func (db *DB) RegisterTypes(ctx context.Context, register func(ctx context.Context, conn *pgx.Conn) error) error {
 	var names []string
 	codecs := codecsOf{}

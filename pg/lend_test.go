@@ -137,7 +137,7 @@ func TestLentConnIsChecked(t *testing.T) {
 		"an open transaction": {func(ctx context.Context, conn *pgx.Conn) error {
 			_, err := conn.Exec(ctx, "begin; create table lost (id int)")
 			return err
-		}, "left a transaction open, which has been rolled back", nil, false},
+		}, "left a transaction open, which was rolled back", nil, false},
 		"a failed transaction": {func(ctx context.Context, conn *pgx.Conn) error {
 			_, _ = conn.Exec(ctx, "begin")
 			_, err := conn.Exec(ctx, "select 1/0")

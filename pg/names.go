@@ -7,16 +7,16 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Prepare gives a statement a name, by which it can be called on this session, in place of its
-// text, until the session is released. It also describes the statement. The same name can be given
-// again, to another statement, too.
+// Prepare gives a statement a name. On this session, until its release, the name can take the place
+// of the text. Prepare also describes the statement. A name can be given again, also to another
+// statement.
 //
-// It isn't needed for speed: every statement is prepared when it is first used.
+// It isn't needed for speed: the driver prepares every statement when it is first used.
 func (s *Session) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error) {
 	return s.s.executor().prepare(ctx, name, sql, false)
 }
 
-// Deallocate forgets a name that was given by Prepare. A name that isn't known is no error.
+// Deallocate forgets a name of Prepare. An unknown name isn't an error. It doesn't wait.
 func (s *Session) Deallocate(_ context.Context, name string) error {
 	s.s.mu.Lock()
 	defer s.s.mu.Unlock()
@@ -27,7 +27,8 @@ func (s *Session) Deallocate(_ context.Context, name string) error {
 	return nil
 }
 
-// Prepare is [Session.Prepare]; the name is known until the connection has another owner.
+// Prepare is [Session.Prepare] in the transaction. The name stays known until the session that it
+// runs on is released.
 func (tx *Tx) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error) {
 	return tx.s.executor().prepare(ctx, name, sql, true)
 }

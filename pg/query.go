@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// A query is one statement of a caller, from its text to its outcome. It and its segment are one
+// A query is one statement of a caller, from its text to its result. It and its segment are one
 // piece of memory.
 type query struct {
 	segment
@@ -20,15 +20,15 @@ type query struct {
 	args   []any
 	forms  pgx.QueryResultFormats
 	byOID  pgx.QueryResultFormatsByOID
-	begin  string // a statement that is to be executed before, in the same segment
+	begin  string // a statement to execute before it, in the same segment
 	desc   *description
 	what   verdict
 	mode   pgx.QueryExecMode
 	isExec bool
 	fresh  bool   // the types have just been asked for
 	local  bool   // what it leaves behind ends with its transaction
-	access access // whether the server is to refuse what writes
-	inner  string // but not what this does, for which it declares a cursor
+	access access // whether the server must refuse writes
+	inner  string // the text for which it declares a cursor; it has no effect until a fetch
 	limit  Timeout
 }
 
@@ -36,12 +36,12 @@ type query struct {
 type access uint8
 
 const (
-	asItIs   access = iota // what the connection may
-	readOnly               // only read: the server refuses what writes, for which there is a hidden step
-	ofReader               // it is a Reader's; see [executor.forReader], which makes it one of the others
+	asItIs   access = iota // as the connection may
+	readOnly               // only read: a hidden step makes the server refuse writes
+	ofReader               // a Reader's statement; [executor.forReader] makes it one of the others
 )
 
-// parseOptions takes what stands before the arguments and isn't one: pgx's way of giving options.
+// parseOptions removes the options that stand before the arguments, as in pgx.
 func (q *query) parseOptions(ctx context.Context) error {
 	for len(q.args) > 0 {
 		switch o := q.args[0].(type) {
@@ -55,7 +55,7 @@ func (q *query) parseOptions(ctx context.Context) error {
 			q.limit = o
 		case pgx.TxAccessMode:
 			if o != pgx.ReadOnly {
-				return fmt.Errorf("%w: the access mode %q for a statement: only pgx.ReadOnly can be asked for", ErrUnsupported, o)
+				return fmt.Errorf("%w: the access mode %q for a statement: only pgx.ReadOnly is possible", ErrUnsupported, o)
 			}
 			q.access = max(q.access, readOnly)
 		case pgx.QueryRewriter:
@@ -73,13 +73,14 @@ func (q *query) parseOptions(ctx context.Context) error {
 	return nil
 }
 
-// Timeout is an option that can stand before the arguments of Exec, Query and Stream: the server
-// itself cancels the statement if it takes longer. It travels with the statement, in the same
-// segment. The error is the server's, 57014. It can't be used in a transaction, where it would hold
-// for what follows, too: use "set local statement_timeout" there.
+// A Timeout is an option that can stand before the arguments of Exec, Query, QueryRow and Stream:
+// the server itself cancels the statement if it takes longer. It travels with the statement, in the
+// same segment; the server counts in milliseconds. The error is the server's *pgconn.PgError, with
+// the SQLSTATE 57014. In a transaction, where it would also apply to later statements, it gets
+// [ErrUnsupported]: use "set local statement_timeout" there.
 type Timeout time.Duration
 
-// stage says how far a statement came that the server refused.
+// stage says how far a statement got that the server refused.
 func (g *segment) stage() Stage {
 	if !g.begun() {
 		return StagePrepare
@@ -87,7 +88,7 @@ func (g *segment) stage() Stage {
 	return StageRun
 }
 
-// failed is the error of a statement.
+// failed returns the error of a statement.
 func (q *query) failed(stage Stage, err error) error {
 	return q.segment.failed(stage, q.text, err, q.args...)
 }
@@ -117,8 +118,8 @@ func (g *segment) failed(stage Stage, sql string, err error, args ...any) error 
 	return e
 }
 
-// gaveUp is the error of a statement that was not submitted, or no longer waited for. Its segment
-// may still be in use.
+// gaveUp returns the error of a statement that wasn't submitted, or whose caller no longer waits.
+// Its segment may still be in use.
 func (q *query) gaveUp(err error) error {
 	e := &StatementError{SQL: shorten(q.text), Stage: StageWait, Err: err, unsent: true}
 	if isLate(err) {
@@ -136,8 +137,8 @@ func (q *query) gaveUp(err error) error {
 	return e
 }
 
-// mayBeApplied reports whether a segment that was given up may be applied all the same. It needs
-// the mutex.
+// mayBeApplied reports whether a segment that its caller gave up may still be applied. The caller
+// must hold the mutex.
 func (g *segment) mayBeApplied() bool {
 	switch {
 	case g.conn == nil, !g.abandoned.Load() && !g.stream.isClosed(), g.harmless, g.inTx && !g.commits:
@@ -146,14 +147,14 @@ func (g *segment) mayBeApplied() bool {
 	return g.copyIn == nil || g.copyIn.done
 }
 
-// resultFields returns the description of a step's rows: what the server said of the statement on
+// resultFields returns the description of a step's rows, as the server described the statement on
 // the connection that it ran on.
 func (st *step) resultFields() ([]pgconn.FieldDescription, error) {
 	if st.fields != nil || st.prepared == nil {
 		return st.fields, nil
 	}
 	if !st.prepared.described {
-		return nil, fmt.Errorf("%w: the result was never described", ErrProtocol)
+		return nil, fmt.Errorf("%w: the server didn't describe the result", ErrProtocol)
 	}
 	fields := st.prepared.fields
 	for i := range fields {
@@ -165,7 +166,7 @@ func (st *step) resultFields() ([]pgconn.FieldDescription, error) {
 	return fields, nil
 }
 
-// formatOf returns the format of a column, if these are asked for.
+// formatOf returns the format of a column, given the formats that were asked for.
 func formatOf(formats []int16, i int) int16 {
 	switch {
 	case len(formats) == 1:

@@ -10,42 +10,44 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// A Reader is a view of a DB that only reads. Its lanes are connections of their own, on which the
-// server refuses what writes: they have default_transaction_read_only = on from the beginning, and
-// nothing that could change that is sent there. So statements of strangers can share a Sync, and with it the
-// transaction in which the server executes them: those that are put into one write do, at most
-// reader_group of them. That is what most of the server's work for a short query is.
+// A Reader is a view of a DB that only reads. It has lanes of its own, on which the server refuses
+// to write: they have default_transaction_read_only = on from the beginning, and no statement that
+// could change it is sent there. So statements of different callers can share a Sync, and with it
+// the transaction in which the server executes them. Those that travel in one write do, up to
+// reader_group of them. Beginning and ending transactions is most of the server's work for short
+// queries.
 //
-// Callers notice nothing of it. An error is that of its statement alone: those before it have their
-// answers, those after it are sent again, each with a Sync of its own. It is the same if a cancel hits another
-// statement, if a statement is deadlocked, or if the connection breaks.
+// Callers don't notice. An error concerns its statement alone: the statements before it have their
+// answers, and those after it are sent again, each with a Sync of its own. The same happens if a
+// cancel hits another statement, if a statement is deadlocked, or if the connection breaks.
 //
-// What a group shares is its transaction. now() is the time at which the first statement of the group
-// began, which is after each of them was asked for. What a statement locks, as reading a table does,
-// stays locked until the last one has ended. Each statement has its own snapshot, and its own time for
-// statement_timeout. Where that would be different, nothing is shared: if the server's
-// default_transaction_isolation isn't READ COMMITTED, for a batch, for a statement with a [Timeout],
-// and for one that calls functions other than the database's own: such a function could set or lock
-// something for the transaction. What the text doesn't show, in a view, an operator or a policy, can't
-// be known: views that call functions which set something for their transaction are not for a Reader.
+// A group shares its transaction. now() is the time at which the first statement of the group
+// began, which is after each of them was called. A lock that a statement takes, as reading a table
+// does, lasts until the last statement has ended. Each statement has its own snapshot, and its own
+// time for statement_timeout. Nothing is shared where that would be different: if the server's
+// default_transaction_isolation isn't READ COMMITTED, for a batch, for a statement with a
+// [Timeout], and for one that calls functions other than the database's own, because such a
+// function could set or lock something for the transaction. The driver can't know what the text
+// doesn't show, in a view, an operator or a policy. So don't read views with a Reader that call
+// functions which set something for their transaction.
 //
-// A query of which the text shows that it only computes is sent again if its connection breaks. What
-// calls other functions is treated as on lanes, since such a function can have an effect outside of the
-// transaction, as dblink has: its error is a [LostError].
+// If the connection breaks, a query whose text shows that it only computes is sent again. A query
+// that calls other functions may have an effect outside the transaction, as dblink has. So it fails
+// with a [LostError], as on other lanes.
 //
-// What lanes refuse is refused with [ErrRefusedOnLane], and so is set_config in any form. What writes
-// is sent, and refused by the server (25006), also in functions. Where there are no lanes, with
-// pipeline=off and in a loop that explores schedules, each statement has a session while it runs, and
-// is a read-only transaction there.
+// Statements that lanes refuse get [ErrRefusedOnLane], and so does set_config in any form. A
+// statement that writes is sent, and the server refuses it with the SQLSTATE 25006, also in
+// functions. Where there are no lanes, with pipeline=off and in a loop that explores schedules,
+// each statement has a session while it runs, and is a read-only transaction there.
 //
-// A Reader is no more than a name for its DB: it is closed with that, and any number of goroutines and
-// tasks can use it. It has no transactions: for several reads of one snapshot, use [DB.BeginTx] with
+// A Reader is only a view: it ends with its DB. Any number of goroutines and tasks may use it at
+// once. It has no transactions: for several reads of one snapshot, use [DB.BeginTx] with
 // pgx.RepeatableRead and pgx.ReadOnly.
 type Reader struct{ db *DB }
 
-// Reader returns the DB's view that only reads. Its connections are opened with its first statement,
-// as lanes are, and are more than those of pool_lanes and pool_sessions: pool_reader_lanes of them at
-// most.
+// Reader returns the DB's view that only reads. All Readers of a DB share their connections, which
+// are opened when they are needed, as lanes are. There are up to pool_reader_lanes of them, apart
+// from pool_lanes and pool_sessions.
 func (db *DB) Reader() *Reader { return &Reader{db} }
 
 // Query runs a query and returns its rows, as [DB.Query] does.
@@ -72,8 +74,8 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) *Rows {
 	return o.lease.executor().query(ctx, &o.query)
 }
 
-// Exec runs a statement whose rows aren't wanted, as [DB.Exec] does. It is there for code that wants
-// it, as what sqlc generates does.
+// Exec runs a statement and throws its rows away, as [DB.Exec] does. Code that sqlc generates needs
+// it.
 func (r *Reader) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	if r.db.pipelines() {
 		return r.db.readers.executor().exec(ctx, &query{text: sql, args: args, access: ofReader})
@@ -86,8 +88,9 @@ func (r *Reader) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 	return o.lease.executor().exec(ctx, &o.query)
 }
 
-// SendBatch runs the batch's queries in one go and as one transaction, which they have for themselves,
-// as [DB.SendBatch] does. A batch that begins a transaction, see [pgx.Batch.BeginTx], is refused.
+// SendBatch runs the batch's queries in one round trip and as one transaction of their own, as
+// [DB.SendBatch] does. A batch that begins a transaction, see [pgx.Batch.BeginTx], gets
+// [ErrUnsupported].
 func (r *Reader) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if beginsTx(b) {
 		return pgx.FailedBatchResults(b, fmt.Errorf("%w: Batch.BeginTx on a Reader: send the batch to the DB", ErrUnsupported))
@@ -103,7 +106,8 @@ func (r *Reader) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	return s.executor().batchOf(ctx, b, nil, ofReader)
 }
 
-// Ping asks the server for a sign of life, on one of the Reader's connections.
+// Ping sends the server an empty statement, on one of the Reader's connections, and waits for the
+// answer.
 func (r *Reader) Ping(ctx context.Context) error {
 	if r.db.pipelines() {
 		return r.db.readers.executor().ping(ctx)
@@ -111,13 +115,13 @@ func (r *Reader) Ping(ctx context.Context) error {
 	return r.db.Ping(ctx)
 }
 
-// Stats returns the figures of the Reader's lanes; those of sessions are 0. Statements/Syncs is how many
-// statements share a Sync.
+// Stats returns the figures of the Readers' lanes; those of sessions are 0. Statements/Syncs is how
+// many statements share a Sync.
 func (r *Reader) Stats() Stats {
 	return r.db.readers.laneStats()
 }
 
-// forReader notes of a query of a Reader what follows from its text. An error refuses it.
+// forReader records what follows from the text of a Reader's query. An error refuses the query.
 func (s executor) forReader(q *query) error {
 	if err := readerRefuses(q.what); err != nil {
 		return err
@@ -138,7 +142,7 @@ func readerRefuses(what verdict) error {
 	case what.effects.Any(copies) || !what.effects.Pipelines():
 		return refused(what)
 	case what.effects.Any(sqltext.Sets):
-		return fmt.Errorf("%w: set_config on a Reader would concern the statements of others, too: use a transaction, or Acquire a session", ErrRefusedOnLane)
+		return fmt.Errorf("%w: set_config on a Reader would affect other callers: use a transaction, or Acquire a session", ErrRefusedOnLane)
 	}
 	return nil
 }

@@ -9,13 +9,13 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// Rows is the result of a query. All of it is in memory when the query returns, so walking over it
-// neither waits nor fails because of the network, and a connection isn't occupied by rows that
-// aren't read. It implements pgx.Rows.
+// Rows is the result of a query. It implements pgx.Rows. All rows are in memory when the query
+// returns. So reading them neither waits nor fails because of the network, and unread rows occupy
+// no connection.
 //
-// With Stream it is what has come so far, and Next waits for more.
+// The rows of a Stream come while they are read, and Next waits for more.
 //
-// It belongs to one goroutine or task at a time.
+// Rows belong to one goroutine or task at a time.
 type Rows struct {
 	db     *DB
 	q      *query
@@ -44,8 +44,8 @@ func (r *Rows) start(st *step, q *query) {
 	r.tag = st.tag
 }
 
-// Close ends the walk. It is needed for a stream that isn't read to its end, and does no harm
-// otherwise.
+// Close ends the reading. A Stream that isn't read to its end needs it. For other rows, and when it
+// is called again, it does no harm.
 func (r *Rows) Close() {
 	st := r.stream // which has the memory of its rows
 	if st == nil && r.cursor.store != nil {
@@ -62,16 +62,18 @@ func (r *Rows) Close() {
 	}
 }
 
-// Err returns the error of the query, or of a Scan.
+// Err returns the error of the query, or of a Scan or Values that failed. Its errors are those of
+// [DB.Query].
 func (r *Rows) Err() error { return r.err }
 
-// CommandTag returns what the server said of the statement as a whole.
+// CommandTag returns the server's command tag. For a Stream it is known after the last row.
 func (r *Rows) CommandTag() pgconn.CommandTag { return r.tag }
 
-// FieldDescriptions describes the columns. They must not be changed.
+// FieldDescriptions describes the columns. The caller must not change the result.
 func (r *Rows) FieldDescriptions() []pgconn.FieldDescription { return r.fields }
 
-// Next goes to the next row. After the last one it closes the rows and returns false.
+// Next goes to the next row, and reports whether there is one. After the last row, and after an
+// error, it closes the rows and returns false.
 func (r *Rows) Next() bool {
 	if r.closed {
 		return false
@@ -88,7 +90,8 @@ func (r *Rows) Next() bool {
 	return ok
 }
 
-// RawValues returns the values of the row as they came. They are valid until the next call of Next.
+// RawValues returns the row's values as the server sent them, nil for NULL. They are valid until
+// the next call of Next or Close.
 func (r *Rows) RawValues() [][]byte {
 	if len(r.values) == 0 {
 		if cap(r.values) < r.row.count {
@@ -101,9 +104,9 @@ func (r *Rows) RawValues() [][]byte {
 	return r.values
 }
 
-// EachRaw calls fn with each of the row's values as it came, nil for NULL, until fn returns an
-// error, which it returns. Unlike RawValues it makes no list. The bytes are valid until the next
-// call of Next.
+// EachRaw calls fn with each of the row's values as the server sent it, nil for NULL. It stops at
+// the first error of fn, and returns that. Unlike RawValues it makes no list. The bytes are valid
+// until the next call of Next or Close.
 func (r *Rows) EachRaw(fn func(i int, raw []byte) error) error {
 	row := r.row
 	for i := 0; row.count > 0; i++ {
@@ -117,8 +120,8 @@ func (r *Rows) EachRaw(fn func(i int, raw []byte) error) error {
 // Conn returns nil: there is no pgx.Conn.
 func (r *Rows) Conn() *pgx.Conn { return nil }
 
-// TypeMap returns the type map that the values are decoded with. It must not be used after the next
-// Close or end of the rows; asked for after that, it is one that knows the same types.
+// TypeMap returns the type map that decodes the values. The caller must not use it after the rows
+// have been closed. A call after that returns another map, which knows the same types.
 func (r *Rows) TypeMap() *pgtype.Map {
 	if r.codec == nil {
 		if r.db == nil {
@@ -138,8 +141,9 @@ func (r *Rows) fail(err error) error {
 	return err
 }
 
-// Scan reads the row's values into the destinations, one for each column; nil skips a column.
-// If there is one destination and it is a pgx.RowScanner, it gets the row.
+// Scan reads the row's values into the destinations, one for each column; nil skips a column. A
+// single destination that is a pgx.RowScanner gets the whole row. An error closes the rows. If a
+// value doesn't fit its destination, it is a pgx.ScanArgError.
 func (r *Rows) Scan(dest ...any) error {
 	if r.closed {
 		return errors.New("pg: Scan of closed rows")
@@ -172,7 +176,8 @@ func (r *Rows) Scan(dest ...any) error {
 	return nil
 }
 
-// Values decodes the row's values into the types that suit them best.
+// Values decodes the row's values into the Go types that pgtype prefers for the columns. A value of
+// an unknown type becomes a string or, in binary, a []byte. An error closes the rows.
 func (r *Rows) Values() ([]any, error) {
 	if r.closed {
 		return nil, errors.New("pg: Values of closed rows")
@@ -205,7 +210,7 @@ func (r *Rows) Values() ([]any, error) {
 // row is the result of QueryRow.
 type row Rows
 
-// Scan reads the first row; if there is none it returns pgx.ErrNoRows.
+// Scan reads the first row, and closes the rows. If there is no row, it returns pgx.ErrNoRows.
 func (o *row) Scan(dest ...any) error {
 	r := (*Rows)(o)
 	if r.err != nil {

@@ -8,7 +8,7 @@ import (
 )
 
 // For the tracers of package loop each connection is a track: a lane or a session, with the number
-// of its process on the server. A statement is there from the moment when it is put into the
+// of its process on the server. A statement is on the track from when it is put into the
 // connection's buffer until its answer has come.
 
 // track names the connection.
@@ -31,11 +31,12 @@ func (c *conn) traceSent(g *segment) {
 	loop.Trace(loop.TraceEvent{Kind: loop.StatementSent, Track: c.track(), ID: numberOf(g), Text: text})
 }
 
-// takenBack is how a statement ends on a connection before any of it has been sent.
+// takenBack is the end, on a track, of a statement that leaves its connection before any of it has
+// been sent.
 const takenBack = "taken back before it was sent"
 
-// traceEnd tells that a statement isn't under way any more. Of an error of the server it tells only
-// the SQLSTATE: the message may have values.
+// traceEnd tells the tracers that a statement has ended. Of a server's error it shows only the
+// SQLSTATE, because the message may have values.
 func (c *conn) traceEnd(g *segment, how string) {
 	if how == "" && g.failure != nil {
 		how = "error " + g.failure.Code

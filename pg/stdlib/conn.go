@@ -15,7 +15,7 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
-// Conn is a virtual connection. (*sql.Conn).Raw shows it, to reach what database/sql has no words
+// Conn is a virtual connection. (*sql.Conn).Raw passes it on, for what database/sql has no methods
 // for:
 //
 //	err := conn.Raw(func(c any) error {
@@ -25,7 +25,8 @@ import (
 //		return err
 //	})
 //
-// Its methods must not be called outside of Raw: database/sql guards it.
+// Its methods must be called within Raw only: database/sql lets one goroutine at a time use it
+// there. After the connection is closed they return driver.ErrBadConn.
 type Conn struct {
 	db     *pg.DB
 	simple bool // statements have the simple protocol, unless they say otherwise
@@ -59,9 +60,9 @@ var (
 // DB returns the pg.DB whose connections this one uses.
 func (c *Conn) DB() *pg.DB { return c.db }
 
-// Session returns the session that the connection owns. If it has none it acquires one, which it
-// keeps until the sql.Conn is closed. In a transaction it is refused: use [Conn.Tx]. The caller
-// must not release it.
+// Session returns the session that the connection owns. If the connection has none, it acquires
+// one, and keeps it until the sql.Conn is closed. The caller must not release it. In a transaction
+// Session returns an error: use [Conn.Tx] there.
 func (c *Conn) Session(ctx context.Context) (*pg.Session, error) {
 	if err := c.takeBack(ctx); err != nil {
 		return nil, err
@@ -74,7 +75,7 @@ func (c *Conn) own(ctx context.Context) (*pg.Session, error) {
 	case c.closed:
 		return nil, errClosed
 	case c.tx != nil && c.session == nil:
-		return nil, errors.New("pg/stdlib: Session in a transaction: the connection is the transaction's: use Tx")
+		return nil, errors.New("pg/stdlib: Session in a transaction: the transaction owns the session: use Tx")
 	case c.session == nil:
 		s, err := c.db.Acquire(ctx)
 		if err != nil {
@@ -85,17 +86,17 @@ func (c *Conn) own(ctx context.Context) (*pg.Session, error) {
 	return c.session, nil
 }
 
-// Pgx lends the connection as a *pgx.Conn, until the next call on the sql.Conn or the end of that:
-// for code that wants one, such as pgvector's RegisterTypes. The conn is that of the connection's
-// session, which is acquired if there is none, and is the same each time, with the types that have
-// been registered in it. See pg.Session.Pgx for the rules. In a transaction of database/sql's it is
-// refused with pg.ErrInUse.
+// Pgx lends the connection as a *pgx.Conn, until the next call on the sql.Conn or its end. It is
+// for code that needs one, such as pgvector's RegisterTypes. Pgx acquires a session if the
+// connection has none. It lends the same pgx.Conn each time, which keeps the types that are
+// registered in it. See pg.Session.Pgx for the rules. In a transaction of database/sql's it returns
+// pg.ErrInUse.
 func (c *Conn) Pgx(ctx context.Context) (*pgx.Conn, error) {
 	switch {
 	case c.lent != nil:
 		return c.lent, nil
 	case c.tx != nil:
-		return nil, fmt.Errorf("pg/stdlib: lending a pgx.Conn: %w: a transaction is open on the connection, end it first", pg.ErrInUse)
+		return nil, fmt.Errorf("pg/stdlib: lending a pgx.Conn: %w: the connection has an open transaction, end it first", pg.ErrInUse)
 	}
 	s, err := c.own(ctx)
 	if err != nil {
@@ -107,8 +108,8 @@ func (c *Conn) Pgx(ctx context.Context) (*pgx.Conn, error) {
 	return c.lent, nil
 }
 
-// Conn is [Conn.Pgx] as pgx's stdlib has it, so that code for that moves over: func(c any) error {
-// … c.(*stdlib.Conn).Conn() … }. It is nil where Pgx returns an error.
+// Conn is [Conn.Pgx] under the name that it has in pgx's stdlib, so that code such as func(c any)
+// error { … c.(*stdlib.Conn).Conn() … } needs no change. It returns nil where Pgx returns an error.
 func (c *Conn) Conn() *pgx.Conn {
 	conn, err := c.Pgx(context.Background())
 	if err != nil {
@@ -127,13 +128,13 @@ func (c *Conn) takeBack(ctx context.Context) error {
 	return back(ctx)
 }
 
-// Tx returns the transaction that is open on the connection, or nil. It must be ended through
+// Tx returns the connection's open transaction, or nil. The caller must end it through
 // database/sql.
 func (c *Conn) Tx() *pg.Tx { return c.tx }
 
 var errClosed = fmt.Errorf("pg/stdlib: the connection is closed: %w", driver.ErrBadConn)
 
-// A querier is what a connection's statements go through: a pg.DB, a pg.Session or a pg.Tx.
+// A querier runs a connection's statements: a pg.DB, a pg.Session or a pg.Tx.
 type querier interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
@@ -151,8 +152,8 @@ func (c *Conn) querier() querier {
 	return onLane{c.db}
 }
 
-// onQuerier calls fn with what the connection's statements go through. A statement that a lane
-// refuses gets a session, which the connection keeps.
+// onQuerier calls fn with the connection's querier. If a lane refuses the statement, the connection
+// acquires a session, which it keeps, and calls fn again.
 func (c *Conn) onQuerier(ctx context.Context, fn func(querier) error) error {
 	if c.closed {
 		return errClosed
@@ -169,9 +170,9 @@ func (c *Conn) onQuerier(ctx context.Context, fn func(querier) error) error {
 	return c.asDriver(err)
 }
 
-// asDriver is the function asDriver, but that no error is a driver.ErrBadConn while rows are open:
-// for that database/sql closes a sql.Conn, which waits for the end of its rows. The caller, who has
-// to close them, would wait for itself.
+// asDriver is the function asDriver, except that no error is a driver.ErrBadConn while rows are
+// open. On that error database/sql closes the sql.Conn, which waits for the end of its rows. So the
+// caller, which must close the rows, would wait for itself.
 func (c *Conn) asDriver(err error) error {
 	err = asDriver(err)
 	if bad, is := err.(*badConn); is && c.open > 0 {
@@ -217,11 +218,11 @@ func (c *Conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 	return rows, nil
 }
 
-// values makes arguments of pg's calls. They follow the option, unless that is nil.
+// values makes the arguments of pg's calls: the option, unless it is nil, and then the arguments.
 //
-// Arguments and the simple protocol, which package pg refuses together, become the mode exec, which
-// takes one round trip and prepares nothing, too. GORM's migrator asks for it so, and connection
-// strings that were written for pgx.
+// Package pg refuses arguments with the simple protocol. values replaces that by the mode exec,
+// which takes one round trip and prepares nothing, too. GORM's migrator asks for the simple
+// protocol with arguments, and so do connection strings for pgx.
 func (c *Conn) values(args []driver.NamedValue, option any) []any {
 	vs := make([]any, 0, len(args)+2)
 	if option != nil {
@@ -348,8 +349,8 @@ func (c *Conn) ResetSession(context.Context) error {
 }
 
 // IsValid implements driver.Validator. database/sql calls it when it gets the connection back, so
-// what the connection owns is released then. A transaction that is still open makes it invalid, and
-// ends with it.
+// IsValid releases the connection's session. A connection with an open transaction is invalid;
+// closing it rolls the transaction back.
 func (c *Conn) IsValid() bool {
 	if c.tx != nil || c.closed {
 		return false

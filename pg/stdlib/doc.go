@@ -7,10 +7,11 @@
 //
 //	db := stdlib.OpenDB(pgDB)
 //
-// Values, errors and placeholders ($1, $2) are those of pgx's package stdlib. What the server says
-// of a statement is its *pgconn.PgError itself, unless the message has a value in it, which isn't
-// shown; other errors are of package pg. errors.As finds the *pgconn.PgError in all of them,
-// errors.Is the context's cause.
+// Values, errors and placeholders ($1, $2) are those of pgx's package stdlib. If the server refuses
+// a statement, the error is the server's *pgconn.PgError itself, unless its message has a value,
+// which isn't shown. Other errors come from package pg. In all of them errors.As finds the
+// *pgconn.PgError, and errors.Is the context's cause. A connection that was lost before the server
+// can have executed the statement is driver.ErrBadConn, so database/sql repeats the call.
 //
 // # Connections
 //
@@ -25,12 +26,11 @@
 //     was left behind ends with it;
 //   - after [Conn.Session], [Conn.Pgx] and [Conn.Conn].
 //
-// So a sql.Conn is what such statements need; through a sql.DB they have no effect on later
-// statements. That is different from pgx's stdlib, where a SET lasts on one of the pool's
-// connections.
+// So run such statements on a sql.Conn: on a sql.DB they have no effect on later statements. That
+// is different from pgx's stdlib, where a SET lasts on one of the pool's connections.
 //
-// The limits are the pg.DB's: pool_lanes and pool_sessions. [OpenDB] leaves sql.DB.SetMaxOpenConns
-// at 0, no limit, which is right: a limit there would only make callers wait for a virtual
+// The limits are those of the pg.DB: pool_lanes and pool_sessions. Leave sql.DB.SetMaxOpenConns at
+// 0, no limit, as [OpenDB] does: a limit there would only make callers wait for a virtual
 // connection. SetConnMaxLifetime and SetConnMaxIdleTime have nothing to close.
 //
 // # Statements
@@ -49,10 +49,10 @@
 //
 // # Loops
 //
-// In a task of package repaint a call suspends only that task. But database/sql guards what it
-// hands out with mutexes while a statement runs there, and a mutex blocks the whole loop when a
-// second task asks for it. Such a loop stands still. The loop reports that it is held, with the
-// place: after 5 seconds, or after the limit of loop.Debug. These are all such paths:
+// In a task of package repaint a call suspends only that task. But database/sql holds mutexes while
+// a statement runs, and a second task that wants such a mutex blocks the whole loop. The loop then
+// stands still, and reports the place after 5 seconds, or after the limit of loop.Debug. These are
+// all such cases:
 //
 //   - Two tasks use one sql.Tx or one sql.Conn at the same time, also for Commit, Rollback and Raw.
 //     Give each task a transaction of its own, or use package db or pg, which refuse or queue such
@@ -65,11 +65,11 @@
 //   - A sql.Conn is closed while rows or a transaction of it are open, or a transaction ends while
 //     a sql.RawBytes of it is in use. These block a goroutine in the same way, with any driver.
 //
-// What has no such path: tasks may share the sql.DB, and execute one sql.Stmt at the same time. One
-// task may use a sql.Conn or a sql.Tx while rows of it are open; if these are streamed it gets
+// Everything else is safe. Tasks may share the sql.DB, and execute one sql.Stmt at the same time.
+// One task may use a sql.Conn or a sql.Tx while rows of it are open; if these are streamed it gets
 // pg.ErrInUse. A transaction may end while rows of it are open: Commit then waits until the server
-// has sent the rest, which suspends the task, and Rollback doesn't. When the context of rows or of a transaction ends, a goroutine of database/sql closes
-// or rolls back. It doesn't need the loop for that. When a session is lost while rows of its
-// sql.Conn are open, the error isn't a driver.ErrBadConn, for which database/sql would wait for the
-// rows to be closed.
+// has sent the rest, which suspends the task, and Rollback doesn't wait. When the context of rows
+// or of a transaction ends, a goroutine of database/sql closes the rows or rolls back, which
+// doesn't need the loop. If a session is lost while rows of its sql.Conn are open, the error isn't
+// a driver.ErrBadConn, because database/sql would wait for the rows to be closed.
 package stdlib

@@ -18,7 +18,7 @@ const Name = "repaint"
 
 func init() { sql.Register(Name, &Driver{}) }
 
-// closeLimit is how long Close waits for what is under way.
+// closeLimit is how long Close waits for statements under way.
 const closeLimit = 5 * time.Second
 
 // idle is how many virtual connections a sql.DB of [OpenDB] keeps. They cost a few hundred bytes
@@ -26,8 +26,8 @@ const closeLimit = 5 * time.Second
 const idle = 1024
 
 // OpenDB returns a sql.DB that uses the connections of a pg.DB. Closing it doesn't close the pg.DB.
-// It keeps up to 1024 idle virtual connections and has no limit of open ones; the limits are the
-// pg.DB's.
+// It keeps up to 1024 idle virtual connections, and has no limit of open ones: the limits are those
+// of the pg.DB. It may be called from any goroutine.
 func OpenDB(db *pg.DB) *sql.DB {
 	d := sql.OpenDB(Connector(db))
 	d.SetMaxIdleConns(idle)
@@ -35,11 +35,12 @@ func OpenDB(db *pg.DB) *sql.DB {
 }
 
 // Connector returns a connector for [sql.OpenDB], for code that wraps connectors. [OpenDB] is the
-// short form. Closing a sql.DB that uses it doesn't close the pg.DB.
+// short form. Closing a sql.DB that uses it doesn't close the pg.DB. It may be called from any
+// goroutine.
 func Connector(db *pg.DB) driver.Connector { return newConnector(db) }
 
-// Driver is the database/sql driver. sql.Open makes a [pg.DB] of its own for each sql.DB, which
-// ends with it. Its methods may be called from any goroutine.
+// Driver is the database/sql driver. sql.Open makes a [pg.DB] for each sql.DB; closing the sql.DB
+// closes it. Any goroutine may call its methods.
 type Driver struct{}
 
 // Open implements driver.Driver. database/sql calls OpenConnector instead.
@@ -56,8 +57,8 @@ func (d *Driver) Open(name string) (driver.Conn, error) {
 	return conn, nil
 }
 
-// OpenConnector reads a connection string, which is what pg.ParseConfig takes or a name that
-// [RegisterConfig] returned. Nothing is connected before the first statement.
+// OpenConnector reads a connection string for pg.ParseConfig, or a name that [RegisterConfig]
+// returned. It doesn't connect: the first statement does.
 func (d *Driver) OpenConnector(name string) (driver.Connector, error) {
 	config := registered(name)
 	if config == nil {
@@ -116,10 +117,9 @@ var registry struct {
 	next    int
 }
 
-// RegisterConfig makes a configuration known under a name, which it returns, for
-// sql.Open(stdlib.Name, name). It is for what a connection string can't say, such as tracers and
-// types, where code insists on calling sql.Open. Elsewhere [OpenDB] is simpler. It may be called
-// from any goroutine.
+// RegisterConfig returns a name for a configuration, for sql.Open(stdlib.Name, name). It is for
+// libraries that call sql.Open themselves, and for settings that a connection string can't have,
+// such as tracers and types. Elsewhere [OpenDB] is simpler. Any goroutine may call it.
 func RegisterConfig(config *pg.Config) (name string) {
 	registry.Lock()
 	defer registry.Unlock()
@@ -132,7 +132,8 @@ func RegisterConfig(config *pg.Config) (name string) {
 	return name
 }
 
-// UnregisterConfig forgets a name of [RegisterConfig]. What was opened with it isn't affected.
+// UnregisterConfig forgets a name of [RegisterConfig]. It doesn't affect databases that were opened
+// with it. Any goroutine may call it.
 func UnregisterConfig(name string) {
 	registry.Lock()
 	defer registry.Unlock()

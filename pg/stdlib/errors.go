@@ -11,13 +11,14 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
-// asDriver makes of an error of package pg what callers of database/sql get.
+// asDriver turns an error of package pg into the error that callers of database/sql get.
 //
-// A connection that broke before the server can have executed the statement is a driver.ErrBadConn, so
-// that database/sql repeats the call on another one. What the server has said of a statement is the
-// *pgconn.PgError itself, as in pgx's package stdlib: code that was written for that asserts the
-// type, GORM's TranslateError for one. Everything else stays what it is, since it says more than
-// the server did: what was lost, which context ended, or why the message isn't shown.
+// If a connection broke before the server can have executed the statement, the error is a
+// driver.ErrBadConn, so that database/sql repeats the call on another connection. If the server
+// refused the statement, it is the *pgconn.PgError itself, as in pgx's package stdlib: code for
+// that, such as GORM's TranslateError, asserts the type. All other errors stay as they are, because
+// they say more than the server did: what was lost, which context ended, or why the message isn't
+// shown.
 func asDriver(err error) error {
 	if err == nil {
 		return nil
@@ -40,7 +41,7 @@ func asDriver(err error) error {
 	return server
 }
 
-// A badConn is driver.ErrBadConn that still says what happened.
+// A badConn is driver.ErrBadConn with the text of the original error.
 type badConn struct{ error }
 
 func (e *badConn) Unwrap() []error { return []error{e.error, driver.ErrBadConn} }

@@ -15,17 +15,17 @@ import (
 type streamKey struct{}
 
 // Stream returns a context under which the rows of a query come as they are read, in bounded
-// memory, instead of being in memory before Query returns. Such rows own a session until they have
-// been read or closed; in a transaction nothing else can be done there meanwhile. It is for results
-// that are larger than result_limit, also through an ORM:
+// memory, instead of being in memory when Query returns. Such rows own a session until they have
+// been read or closed. In a transaction, other calls return pg.ErrInUse meanwhile. It is for
+// results that are larger than result_limit, also through an ORM:
 //
 //	gormDB.WithContext(stdlib.Stream(ctx)).Model(&Event{}).Rows()
 func Stream(ctx context.Context) context.Context { return context.WithValue(ctx, streamKey{}, true) }
 
 func streamed(ctx context.Context) bool { return ctx.Value(streamKey{}) != nil }
 
-// rowsOf is a result. Its first row has been asked for before database/sql sees it, since an error
-// that comes in place of the first row is the query's.
+// rowsOf is a result. newRows asks for its first row before database/sql sees it, because an error
+// in place of the first row belongs to the query.
 type rowsOf struct {
 	conn    *Conn // of which they are open; nil after Close
 	rows    *pg.Rows
@@ -67,8 +67,7 @@ func (r *rowsOf) Close() error {
 	return asDriver(r.rows.Err())
 }
 
-// Next implements driver.Rows. The bytes that it gives are valid until the next call, which is what
-// database/sql expects.
+// Next implements driver.Rows. Its bytes are valid until the next call, as database/sql expects.
 func (r *rowsOf) Next(dest []driver.Value) error {
 	if err := r.advance(); err != nil {
 		return err
@@ -99,7 +98,7 @@ func (r *rowsOf) advance() error {
 	return io.EOF
 }
 
-// value is what database/sql gets for a column of the row.
+// value returns a column of the row, as database/sql gets it.
 func (r *rowsOf) value(i int, src []byte) (driver.Value, error) {
 	if src == nil {
 		return nil, nil

@@ -15,12 +15,12 @@ import (
 
 var _ driver.RowsColumnScanner = (*rowsOf)(nil)
 
-// NextRow implements driver.RowsColumnScanner, with which arrays, ranges and the like are scanned
-// into Go values directly.
+// NextRow implements driver.RowsColumnScanner. With that interface arrays, ranges and the like are
+// scanned into Go values directly.
 func (r *rowsOf) NextRow() error { return r.advance() }
 
-// ScanColumn gives database/sql's own destinations what it makes of the column's driver.Value, as
-// before Go 1.27. The others, such as slices and pgtype.Range, are scanned by pgx.
+// ScanColumn converts the column's driver.Value for destinations that database/sql knows, as before
+// Go 1.27. pgx scans into the others, such as slices and pgtype.Range.
 func (r *rowsOf) ScanColumn(ctx driver.ScanContext, i int, dest any) error {
 	v := reflect.ValueOf(dest)
 	if v.Kind() == reflect.Pointer && v.IsNil() || dest == nil {
@@ -38,7 +38,7 @@ func (r *rowsOf) ScanColumn(ctx driver.ScanContext, i int, dest any) error {
 	return sql.ConvertAssign(ctx, dest, value)
 }
 
-// destinations has what is known of types: whether they are database/sql's.
+// destinations remembers whether database/sql knows a type.
 var destinations sync.Map // of reflect.Type: bool
 
 func ofDatabaseSQL(t reflect.Type) bool {

@@ -10,14 +10,14 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
-// A stmt is a text of which it may be known how many parameters it has.
+// A stmt is a statement's text, and the number of its parameters if that is known.
 type stmt struct {
 	conn   *Conn
 	query  string
 	inputs int // or unknown
 }
 
-// unknown is what tells database/sql not to count the arguments. The server does.
+// unknown tells database/sql not to count the arguments. The server does.
 const unknown = -1
 
 var (
@@ -37,7 +37,7 @@ func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driv
 	return s.conn.QueryContext(ctx, s.query, args)
 }
 
-// Exec and Query are of driver.Stmt. database/sql calls the forms with a context instead.
+// Exec and Query implement driver.Stmt. database/sql calls the forms with a context instead.
 
 func (s *stmt) Exec(args []driver.Value) (driver.Result, error) {
 	return s.ExecContext(context.Background(), named(args))

@@ -10,7 +10,7 @@ import (
 // txOf is the transaction that is open on a connection.
 type txOf struct{ c *Conn }
 
-// Commit waits no longer than the context that the transaction was begun with.
+// Commit waits no longer than the context with which the transaction was begun allows.
 func (t txOf) Commit() error {
 	c := t.c
 	if c.tx == nil {
@@ -28,7 +28,8 @@ func (t txOf) Rollback() error {
 	return t.c.rollback()
 }
 
-// rollback doesn't depend on the transaction's context: database/sql rolls back because that has ended.
+// rollback doesn't use the end of the transaction's context: database/sql may roll back because it
+// has ended.
 func (c *Conn) rollback() error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.txCtx), closeLimit)
 	defer cancel()

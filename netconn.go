@@ -196,22 +196,22 @@ func (c *netConn) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
-// PollsHere reports whether a caller that waits for a cooperative connection is suspended here, and
-// the loop waits for the connection itself. It does so in a task, and in the main function of a
-// [Run], if the system has a poller. It doesn't in a plain goroutine, which blocks, nor in a loop
-// with a virtual clock, a seed or a chooser: the order of what happens there is to be known, so
-// a client's whole call is better made by [Block]. In a loop's callback nothing can be waited for.
+// PollsHere reports whether a caller that waits for a cooperative connection is suspended while the
+// loop waits for the connection itself. It reports true in a task, and in the main function of a
+// Run, if the system has a poller. It reports false in a plain goroutine, which blocks, in a loop's
+// callback, which can't wait, and in a loop with a virtual clock, a seed or a chooser: the order of
+// events must repeat there, so [Block] should make a client's whole call. It is for drivers.
 func PollsHere() bool {
 	h, _ := here()
 	return h.isFree() && nonblock.Supported && h.loop.CanPoll()
 }
 
-// MayHold reports whether a call that is known to be short can be made on the spot here, in a loop,
-// instead of by [Block]: which of the two it is changes when other tasks run, so it may depend on
-// how long calls have taken only where the order of what happens isn't to be known. It may in a
-// task, and in the main function of a [Run]. It may not in a loop with a virtual clock, a seed or a
-// chooser, nor in a loop's callback, where Block fails. In a plain goroutine there is no loop to
-// hold, and MayHold reports false.
+// MayHold reports whether the caller may make a short blocking call itself, in a loop, instead of
+// by [Block]. Which of the two it does changes when other tasks run. So it must not depend on
+// measured times where the order of events must repeat. MayHold reports true in a task, and in the
+// main function of a Run. It reports false in a loop with a virtual clock, a seed or a chooser, and
+// in a loop's callback, where Block fails. It also reports false in a plain goroutine, which has no
+// loop to hold up. It is for drivers.
 func MayHold() bool {
 	h, _ := here()
 	return h.isFree()

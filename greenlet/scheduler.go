@@ -1,27 +1,28 @@
 package greenlet
 
 // A Scheduler is the part of a family that only a scheduler of greenlets needs: code that keeps
-// track of all its greenlets itself, and runs one job after another in each of them. Other programs
-// need none of it. See [Family.Scheduler].
+// track of all its greenlets itself, and runs one job after another in each of them. Package
+// repaint is one. Other programs don't need it. [Family.Scheduler] returns it. There is one for
+// each family, and its methods must be called from the family.
 type Scheduler Family
 
 // Scheduler returns the family's Scheduler. There is one for each family. Any goroutine may call
 // it; the methods must be called from the family.
 func (f *Family) Scheduler() *Scheduler { return (*Scheduler)(f) }
 
-// SetValue stores one value with the family, so that the scheduler can find itself from any of the
-// family's greenlets.
+// SetValue stores one value with the family, in place of the one before, so that the scheduler can
+// find itself from any of the family's greenlets.
 func (s *Scheduler) SetValue(v any) {
 	s.value = v
 	s.running.Store(s.current.goid)
 }
 
-// Value returns the value that [Scheduler.SetValue] stored last.
+// Value returns the value that [Scheduler.SetValue] stored last, or nil.
 func (s *Scheduler) Value() any { return s.value }
 
-// NewHeld is [New] for a greenlet that the scheduler keeps track of. The greenlet isn't killed when
-// it is suspended and unreachable, so creating it and suspending it for the first time cost less.
-// The parent must be of the family.
+// NewHeld is New for a greenlet that the scheduler keeps track of. The collector doesn't kill it
+// when it is suspended and unreachable, so creating it and suspending it for the first time cost
+// less. The parent must belong to the family; NewHeld panics if run is nil.
 func (s *Scheduler) NewHeld(run func(arg any) (any, error), parent *Greenlet) *Greenlet {
 	h := new(held)
 	h.core.id, h.core.run = lastID.Add(1), run

@@ -22,14 +22,14 @@ type Owned interface {
 	LoopOwner() string
 }
 
-// ChooseBy makes the loop run one callback in each tick, the one that c chooses.
+// ChooseBy makes the loop run one callback in each tick, which c chooses.
 //
-// Before each choice the loop waits until nothing that it has asked for outside is under way
-// ([Promise.UnderWay], [Offload]), and it takes the answers in the order of the requests. So what
-// there is to choose from doesn't depend on how long something takes. If there is no answer for 200
-// ms of real time, or for ten times as long as the slowest answer took, up to 2 s, the loop takes what is under way for stuck, as a statement is that waits for a
-// lock which a task has, and has c choose; a [Prober] knows better, and so does [Promise.Certain]. A
-// guest doesn't wait.
+// Before each choice the loop waits until none of its requests is under way ([Promise.UnderWay],
+// [Offload]), and it takes the answers in the order of the requests. So the choices don't depend on
+// how long something takes. If there is no answer for 200 ms of real time, or for ten times as long
+// as the slowest answer took, up to 2 s, the loop assumes that the requests are stuck, such as a
+// statement that waits for a lock of another task, and lets c choose. With a [Prober] or
+// [Promise.Certain] it knows instead. A guest doesn't wait.
 func ChooseBy(c Chooser) Option {
 	return func(l *Loop) { l.lottery, l.draws = &lottery{chooser: c}, true }
 }

@@ -116,8 +116,8 @@ func (b *Bridge) Watch(h Holder) {
 // Debugging reports whether debug mode is on. Any goroutine may call it.
 func (l *Loop) Debugging() bool { return l.watchdog != nil }
 
-// Doing names a call that the code in control makes on the spot, though it could be offloaded, for the reports of
-// debug mode; "" says that it has returned.
+// Doing names a call that the code in control makes itself, instead of offloading it, for the
+// reports of debug mode. "" says that the call has returned.
 func (b *Bridge) Doing(call string) {
 	if w := b.watchdog; w != nil {
 		w.call.Store(&call)

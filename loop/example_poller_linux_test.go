@@ -24,7 +24,8 @@ func (r *reader) Ready(ready loop.Readiness) {
 	}
 }
 
-func ExamplePollable() {
+// Poll returns a Polled, which ends the polling. The loop calls Ready with a Readiness.
+func ExamplePolled() {
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK, 0)
 	if err != nil {
 		fmt.Println(err)
@@ -38,7 +39,7 @@ func ExamplePollable() {
 		fmt.Println(err)
 		return
 	}
-	l.Bridge().Hold() // somebody outside will write
+	l.Bridge().Hold() // a goroutine outside will write
 	go func() { _, _ = syscall.Write(fds[1], []byte("hello")) }()
 	if err := l.Drive(func() bool { return r.got != "" }); err != nil {
 		fmt.Println(err)

@@ -23,9 +23,9 @@ const (
 
 // CallWhenIdleSoon is [Loop.CallWhenIdle] for a fn that other code waits for. If the loop isn't
 // idle within 256 ticks or a millisecond, whichever ends first, it calls fn nevertheless, after the
-// callbacks that are ready then. A virtual clock, which stands still meanwhile, leaves the ticks;
-// in a loop with a seed, which runs a single callback in each tick, they are more, as there are
-// callbacks that are ready.
+// callbacks that are ready then. With a virtual clock, which stands still meanwhile, only the ticks
+// count. In a loop with a seed, which runs one callback in each tick, the limit is higher, in
+// proportion to the ready callbacks.
 func (l *Loop) CallWhenIdleSoon(fn func()) {
 	c := idleCall{callback(fn), l.stats.Ticks + lateTicks, l.clock.elapsed() + lateTime}
 	if l.lottery != nil {

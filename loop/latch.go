@@ -7,8 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// A Latch is the part of a [Future] that doesn't depend on the result's type: whether it is done,
-// and its waiters.
+// A Latch is the part of a [Future] that doesn't depend on the result's type: whether the future is
+// done, its error, its name, and the waiters. Each Future embeds one. The zero Latch isn't for use
+// on its own. Any goroutine may call its methods, except OnDone. It must not be copied.
 type Latch struct {
 	loop *Loop // the only loop that completes it; nil if any goroutine may. Set before use
 	// done is set once, under mu, after the result; a goroutine that has seen it set may read the

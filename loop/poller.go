@@ -36,10 +36,10 @@ type Pollable interface {
 // descriptor in a goroutine of its own instead. It is also errors.ErrUnsupported.
 var ErrNoPoller = fmt.Errorf("loop: no poller on this system: %w", errors.ErrUnsupported)
 
-// Poll adds a descriptor to those that the loop waits for while it has nothing to do, all of them
-// in one place: whatever becomes ready, and however much of it at once, wakes the loop once. The
-// loop looks between ticks, too, when it is never idle. p is told of what the descriptor is ready
-// for now, and of each change.
+// Poll adds a descriptor to those that the loop waits for while it has nothing to do. The loop
+// waits for all of them in one place: however many become ready at once, they wake the loop once. A
+// loop that is never idle checks between ticks. The loop calls p with what the descriptor is ready
+// for now, and at each change.
 //
 // The descriptor must be in non-blocking mode. It must leave the loop, by [Polled.Remove], before
 // it is closed; otherwise the kernel forgets it by itself when nothing refers to what it stood for
@@ -50,7 +50,7 @@ var ErrNoPoller = fmt.Errorf("loop: no poller on this system: %w", errors.ErrUns
 // awaits a promise that isn't bound to the loop, or calls [Bridge.Hold]. With a virtual clock, or a
 // seed, descriptors that are ready at the same time come in the order in which they were added.
 //
-// Errors: [ErrNoPoller], [ErrClosed], or that of the kernel. Poll must be called from the loop.
+// Poll returns [ErrNoPoller], [ErrClosed], or the kernel's error. It must be called from the loop.
 func (l *Loop) Poll(fd uintptr, p Pollable) (*Polled, error) {
 	if err := l.makePoller(); err != nil {
 		return nil, err
@@ -58,8 +58,8 @@ func (l *Loop) Poll(fd uintptr, p Pollable) (*Polled, error) {
 	return l.poller.add(int(fd), p)
 }
 
-// CanPoll reports whether [Loop.Poll] can work: the system has a poller, and a descriptor for it was
-// to be had. It must be called from the loop.
+// CanPoll reports whether [Loop.Poll] can work: the system has a poller, and has given it a
+// descriptor. It must be called from the loop.
 func (l *Loop) CanPoll() bool { return l.poller != nil || l.makePoller() == nil }
 
 func (l *Loop) makePoller() error {
@@ -105,7 +105,7 @@ func (p *Polled) Remove() {
 // goroutine may call it.
 func (p *Polled) Gone() bool { return p.gone.Load() || p.poller.ended() }
 
-// RunInLoop tells what the descriptor is ready for.
+// RunInLoop implements [Runnable]: it calls the Pollable.
 func (p *Polled) RunInLoop() {
 	r := p.ready
 	p.ready, p.queued = 0, false

@@ -8,15 +8,14 @@ import (
 	"time"
 )
 
-// A request is what a loop asks of something outside of it: a server, a goroutine, a device. Its
-// answer completes a promise that isn't bound to the loop. Two kinds of loops have to know of their
+// A request is work that a loop asks of something outside it: a server, a goroutine, a device. Its
+// answer completes a promise that isn't bound to the loop. Two kinds of loops must know their
 // requests:
 //
-//   - A virtual clock stands still while one is under way. How long an answer takes is no matter of
-//     its time.
-//   - A loop with a chooser, or a seed, chooses only when none is under way, and hears the answers
-//     in the order of the requests. When they come is a matter of chance, and the same choices are
-//     to give the same order.
+//   - A virtual clock stands still while one is under way: an answer takes none of its time.
+//   - A loop with a chooser, or a seed, chooses only when none is under way, and takes the answers
+//     in the order of the requests. Chance decides when answers come, and the same choices must
+//     give the same order.
 //
 // For all other loops AskedBy and UnderWay do nothing.
 
@@ -35,14 +34,14 @@ func (p *Promise[T]) AskedBy(l *Loop) {
 	l.ask(&p.future.Latch)
 }
 
-// UnderWay says whether something outside works on the answer now. It does from when a statement
-// was sent, or a function was started, until there is the answer. A request that waits for its
-// turn, for a place in a pool or for what others have locked in this process isn't under way: what
-// it waits for may need the loop's time to go on.
+// UnderWay says whether something outside works on the answer now: from when a statement was sent,
+// or a function was started, until its answer is there. A request that waits for its turn, for a
+// place in a pool or for a lock in this process isn't under way, because whatever it waits for may
+// need the loop to go on.
 //
-// A request that is completed isn't under way any more. If nothing will complete it, because it was
-// given up, its owner must say so. UnderWay reports whether the loop heeds that. Any goroutine may
-// call it.
+// A completed request isn't under way any more. If its owner gives it up and nothing will complete
+// it, the owner must say so with UnderWay(false). UnderWay reports whether the loop counts its
+// requests. Any goroutine may call it.
 func (p *Promise[T]) UnderWay(now bool) bool {
 	c := &p.future.Latch
 	if c.asked == 0 {
@@ -57,9 +56,9 @@ func (p *Promise[T]) UnderWay(now bool) bool {
 	return true
 }
 
-// Certain says whether the answer will come whatever the loop does, as that of a server which is
-// being connected to: no task can hold it up, and a limit ends it. While such a request is under
-// way, a loop with a chooser, or a seed, doesn't lose its patience, however slow the machine is. Any
+// Certain says whether the answer will come whatever the loop does. That is so for the making of a
+// connection, for example: no task can hold it up, and a time limit ends it. While such a request
+// is under way, a loop with a chooser, or a seed, goes on waiting, however slow the machine is. Any
 // goroutine may call it.
 func (p *Promise[T]) Certain(now bool) {
 	c := &p.future.Latch
@@ -77,9 +76,9 @@ func (p *Promise[T]) Certain(now bool) {
 	c.certain = now
 }
 
-// Busy says that something outside works for the loop, though nothing awaits it: a connection is
-// made ready for its next user, say. It counts as a request that is under way until done is called,
-// by any goroutine, once. Busy must be called from the loop, which may be nil.
+// Busy says that something outside works for the loop, though nothing awaits it: for example, a
+// server resets a connection. It counts as a request that is under way until done is called. Any
+// goroutine may call done, once. Busy must be called from the loop, which may be nil.
 func (b *Bridge) Busy() (done func()) {
 	l := b.loop()
 	if l == nil || !l.heeds() {
@@ -91,20 +90,20 @@ func (b *Bridge) Busy() (done func()) {
 
 func nothing() {}
 
-// A Prober knows of requests that are under way but won't be answered before the loop goes on:
-// statements that wait, in the database, for a lock that a transaction of one of the loop's tasks
-// has. See [Bridge.Probe].
+// A Prober knows requests that are under way but won't be answered before the loop goes on, such as
+// statements that wait in the database for a lock of another task's transaction. See
+// [Bridge.Probe].
 type Prober interface {
-	// StuckRequests returns how many of the loop's requests that are under way are known to be
-	// stuck in this way. It is called from the loop, which it may block for a moment, in which it
-	// asks the database, say. It must not use the loop.
+	// StuckRequests returns how many of the loop's requests under way are known to be stuck in this
+	// way. The loop calls it. It may block the loop for a moment, for example to ask the database,
+	// but must not use the loop.
 	StuckRequests() int
 }
 
-// Probe has p asked when nothing has been answered for some milliseconds of real time. If what the
-// probers return is as many requests as are under way, the loop goes on without the answers: a
-// virtual clock jumps, and a chooser chooses. It asks again before the next such step. Probe, and
-// the function that it returns, must be called from the loop.
+// Probe makes the loop ask p when no answer has come for some milliseconds of real time. If the
+// probers' numbers add up to all requests under way, the loop goes on without the answers: a
+// virtual clock jumps, and a chooser chooses. The loop asks again before the next such step. Probe,
+// and the function that it returns, must be called from the loop.
 func (b *Bridge) Probe(p Prober) (remove func()) {
 	l := b.loop()
 	at := &probing{p}
@@ -124,10 +123,10 @@ type requests struct {
 	certain  int      // of these, those that nothing in the loop can hold up
 	answers  []*Latch // which the loop has yet to take; only with a chooser
 
-	slowest time.Duration // that a loop with a chooser has waited for an answer. It belongs to the loop
+	slowest time.Duration // the longest wait of a loop with a chooser for an answer; it belongs to the loop
 }
 
-// heeds reports whether the loop has to know of its requests.
+// heeds reports whether the loop must know its requests.
 func (l *Loop) heeds() bool { return l.clock.virtual || l.draws }
 
 // ask gives a request its number.
@@ -141,7 +140,7 @@ func (l *Loop) ask(c *Latch) {
 	c.asked = l.requests.last
 }
 
-// countRequest counts one that is under way, or isn't any more. Any goroutine may call it.
+// countRequest counts a request that is under way now, or no longer is. Any goroutine may call it.
 func (l *Loop) countRequest(begins, certain bool) {
 	l.mu.Lock()
 	if certain {
@@ -156,7 +155,7 @@ func (l *Loop) countRequest(begins, certain bool) {
 	l.wakeIfQuiet()
 }
 
-// countCertain counts one that is under way, and whose answer is certain now, or isn't any more.
+// countCertain counts a request under way whose answer is certain now, or no longer is.
 func (l *Loop) countCertain(now bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -171,8 +170,8 @@ func (r *requests) count(certain bool) {
 	}
 }
 
-// answer takes the answer to a request over from the goroutine that has it. It returns false if the
-// loop is closed, or doesn't care about the order. It is called with the latch's mutex held.
+// answer takes over the answer to a request from the goroutine that has it. It returns false if the
+// loop is closed, or doesn't care about the order. The caller must hold the latch's mutex.
 func (l *Loop) answer(c *Latch) bool {
 	if !l.draws {
 		return false
@@ -195,11 +194,12 @@ func (l *Loop) answer(c *Latch) bool {
 	return true
 }
 
-// wakeIfQuiet wakes the loop if it sleeps only because something was under way. It needs mu, and
-// releases it.
+// wakeIfQuiet wakes the loop if it sleeps only because something was under way. The caller must hold
+// mu, which wakeIfQuiet releases.
 func (l *Loop) wakeIfQuiet() { l.wakeIf(l.requests.underWay == 0 && l.minds) }
 
-// wakeIf needs mu, and releases it.
+// wakeIf wakes the loop if it sleeps and the condition holds. The caller must hold mu, which wakeIf
+// releases.
 func (l *Loop) wakeIf(condition bool) {
 	wake := l.asleep && condition
 	if wake {
@@ -211,27 +211,28 @@ func (l *Loop) wakeIf(condition bool) {
 	}
 }
 
-// busyOutside reports whether anything is under way outside. It needs mu.
+// busyOutside reports whether anything is under way outside. The caller must hold mu.
 func (l *Loop) busyOutside() bool { return l.requests.underWay > 0 || !l.offload.idle() }
 
 const (
-	// firstProbe is after how long a silence probers are asked for the first time; and then after
-	// twice as long, each time.
+	// firstProbe is the length of a silence before the loop first asks the probers. Then it asks
+	// after twice as long each time, up to lastProbe.
 	firstProbe = 2 * time.Millisecond
 	lastProbe  = 128 * time.Millisecond
 
-	// choicePatience is how long a loop with a chooser, of which no prober says more, waits for the
-	// next answer.
+	// choicePatience is how long a loop with a chooser waits for the next answer if no prober knows
+	// more.
 	choicePatience = 200 * time.Millisecond
 
-	// mostPatience is what it comes to where answers are slow.
+	// mostPatience is how long it waits at most where answers have been slow.
 	mostPatience = 2 * time.Second
 )
 
-// clockPatience is how long a virtual clock stands still, in real time, without a report.
+// clockPatience is how long, in real time, a virtual clock stands still before it is reported.
 var clockPatience = 5 * time.Second // a variable only for tests
 
-// stuck asks the probers whether all that is under way outside waits for the loop.
+// stuck reports whether everything under way outside waits for the loop, as far as the probers
+// know.
 func (l *Loop) stuck() bool {
 	n := 0
 	for _, p := range l.probers {
@@ -242,8 +243,8 @@ func (l *Loop) stuck() bool {
 	return n > 0 && n >= l.requests.underWay && l.offload.idle()
 }
 
-// hearAnswers waits, before a choice, until nothing is under way outside, and completes what was
-// answered, in the order of the requests.
+// hearAnswers waits, before a choice, until nothing is under way outside, and completes the
+// answered requests in their order.
 func (l *Loop) hearAnswers() {
 	var s silence
 	heard := -1 // answers, when the silence began
@@ -286,14 +287,14 @@ func (l *Loop) hearAnswers() {
 	l.takeAnswers()
 }
 
-// patience is that of a loop with a chooser. Where answers have been slow, because the machine is
-// busy, the next one may be slower.
+// patience returns how long a loop with a chooser waits. Where answers have been slow, because the
+// machine is busy, the next one may be slower.
 func (r *requests) patience() time.Duration {
 	return max(choicePatience, min(10*r.slowest, mostPatience))
 }
 
-// standStill waits with a virtual clock while something is under way outside. The loop is asleep.
-// It reports whether the clock may jump all the same.
+// standStill waits, in a sleeping loop with a virtual clock, while something is under way outside.
+// It reports whether the clock may jump nevertheless.
 func (l *Loop) standStill() (jumps bool) {
 	var s silence
 	s.begin()
@@ -332,8 +333,8 @@ func (s *silence) begin() { s.since, s.probe = time.Now(), firstProbe }
 
 func (s *silence) lasts() time.Duration { return time.Since(s.since) }
 
-// untilProbe returns how long to wait until the probers are to be asked, or until the silence has
-// lasted for so long.
+// untilProbe returns how long to wait until the loop must ask the probers, or until the silence has
+// lasted for most.
 func (s *silence) untilProbe(l *Loop, most time.Duration) time.Duration {
 	if most != untilWoken {
 		most = max(most-s.lasts(), time.Millisecond)
@@ -346,7 +347,7 @@ func (s *silence) untilProbe(l *Loop, most time.Duration) time.Duration {
 	return min(wait, most)
 }
 
-// takeAnswers completes what was answered.
+// takeAnswers completes the answered requests.
 func (l *Loop) takeAnswers() {
 	l.mu.Lock()
 	l.minds = false
@@ -360,8 +361,8 @@ func (l *Loop) takeAnswers() {
 	}
 }
 
-// takePolled returns a descriptor of which there is news, nil if there is none. While a request is
-// under way these are told out of turn, as its answer may depend on it. It needs mu.
+// takePolled returns a descriptor that has become ready, or nil. While a request is under way, its
+// answer may depend on such a descriptor, so those come out of turn. The caller must hold mu.
 func (l *Loop) takePolled() *Polled {
 	if l.poller.len() == 0 {
 		return nil
@@ -375,22 +376,21 @@ func (l *Loop) takePolled() *Polled {
 	return nil
 }
 
-// A StoppedClockError is reported, not returned: a virtual clock has had to stand still for long,
-// in real time, because something that the loop has asked for outside hasn't answered. It may be
-// slow. But if it waits for what one of the loop's tasks will do later on this clock, say for the
-// end of a transaction that sleeps, neither will go on. See [ReportTo].
+// A StoppedClockError is reported, not returned: a virtual clock has stood still for 5 seconds of
+// real time, because a request to something outside hasn't been answered. It may be slow. But if it
+// waits for something that one of the loop's tasks will do later on this clock, such as the end of
+// a transaction that sleeps, neither will go on. See [ReportTo].
 type StoppedClockError struct {
-	For time.Duration // how long it has been so far, in real time
-	At  time.Time     // of the virtual clock
-	// Next is when the next timer is due.
-	Next time.Time
-	// Waiting tells what each function waits for, if the loop has an [Expecter] that knows.
+	For  time.Duration // how long it has stood still so far, in real time
+	At   time.Time     // the virtual clock's time
+	Next time.Time     // when the next timer is due, on that clock
+	// Waiting says what each task waits for, if the loop has an [Expecter] that knows.
 	Waiting []string
 }
 
-// Error says for how long the clock has stood still, and what is waited for.
+// Error says for how long the clock has stood still, and what each task waits for.
 func (e *StoppedClockError) Error() string {
-	text := fmt.Sprintf("loop: the virtual clock has stood still for %v, %v before its next timer, because what was asked for outside of the loop isn't answered: if that waits for something that a task will do later on this clock, neither can go on",
+	text := fmt.Sprintf("loop: the virtual clock has stood still for %v, %v before its next timer, because a request outside the loop isn't answered: if that waits for something that a task will do later on this clock, neither can go on",
 		e.For.Round(time.Millisecond), e.Next.Sub(e.At))
 	if len(e.Waiting) > 0 {
 		text += "\n\t" + strings.Join(e.Waiting, "\n\t")

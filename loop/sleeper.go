@@ -16,11 +16,11 @@ type Sleeper interface {
 	Rise()
 }
 
-// SleepIn has the loop wait in s if it has nothing to do next. It is for the hooks of
-// [Loop.OnTickEnd] and what [Loop.CallAtTickEnd] calls. Either Sleep or Rise is called, once, in
-// the goroutine that drives the loop, unless SleepIn returns false: as it does if there is another
-// Sleeper already, for a guest, which doesn't sleep, with a virtual clock, whose time is not that
-// of a network, and if the loop has descriptors of its own to wait for ([Loop.Poll]).
+// SleepIn makes the loop wait in s if it has nothing to do next. The hooks of [Loop.OnTickEnd] and
+// callbacks of [Loop.CallAtTickEnd] may call it. If it returns true, the loop calls either Sleep or
+// Rise, once, in the goroutine that drives it. It returns false if there is another Sleeper
+// already, for a guest, which doesn't sleep, with a virtual clock, and if the loop waits for
+// descriptors ([Loop.Poll]).
 func (b *Bridge) SleepIn(s Sleeper) bool {
 	l := b.loop()
 	if l.bed != nil || l.post != nil || l.clock.virtual || !l.driving || l.Polling() {

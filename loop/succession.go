@@ -1,8 +1,8 @@
 package loop
 
-// Peek returns what the loop runs next, nil if the loop itself has something to do before. It is
-// for what the loop is running at the moment: a task that is about to wait gives
-// control to the next one itself, instead of giving it to the loop, which would.
+// Peek returns what the loop runs next, or nil if the loop itself has something to do first. It is
+// for the callback that the loop is running: a task that is about to wait can give control to the
+// next task itself, instead of to the loop.
 //
 // If this tick has nothing left, and nothing is to be done between it and the next one but to
 // evaluate the condition of [Loop.Drive], then Peek does so and begins the next tick. With a seed,
@@ -19,7 +19,7 @@ func (b *Bridge) Peek() Runnable {
 	return l.batch[l.next]
 }
 
-// Take takes what Peek has returned out of the queue. It counts as run.
+// Take removes what Peek has returned from the queue, and counts it as run.
 func (b *Bridge) Take() {
 	l := b.loop()
 	l.batch[l.next] = nil

@@ -16,7 +16,7 @@ const (
 	SleepEnds                      // something is ready, or a timer is due
 	LoopCloses                     // the loop has ended
 	TaskBegins                     // a task of the loop is about to call its function; Text is its name
-	TaskWaits                      // a task is about to wait; Text is what for
+	TaskWaits                      // a task is about to wait; Text is what it waits for
 	TaskResumes                    // a task goes on after a wait
 	TaskEnds                       // a task's function has ended
 	StatementSent                  // a statement was put on a connection; Text is the statement
@@ -27,20 +27,21 @@ const (
 // A TraceEvent is something that a [Tracer] sees.
 type TraceEvent struct {
 	Kind TraceKind
-	// Loop is in which it happens. It is nil for what belongs to no loop: statements and flushes.
+	// Loop is the loop in which it happens. It is nil for statements and flushes, which belong to no
+	// loop.
 	Loop *Loop
-	// ID is the number of a task in its loop, 0 for the main function. Of a statement it is the
-	// same in both events, and no other statement that is under way on the connection has it.
-	ID uint64
-	// Track names the connection of a statement or flush, and is empty for other events.
-	Track string
-	Text  string
-	N     int
+	// ID is the number of a task in its loop, 0 for the main function. Both events of a statement
+	// have the same ID, which no other statement under way on the connection has.
+	ID    uint64
+	Track string // names the connection of a statement or flush; empty for other events
+	Text  string // depends on the Kind
+	N     int    // depends on the Kind
 }
 
 // A Tracer is called when something happens in a loop, or on a connection of a driver. It runs in
-// the goroutine in which that happens, which for a task is the one of its greenlet, and must return
-// soon: it must not wait, nor call what is traced. Several goroutines may call it at the same time.
+// the goroutine in which that happens; for a task that is its greenlet's. It must return soon, must
+// not wait, and must not call anything that is traced. Several goroutines may call it at the same
+// time.
 type Tracer func(e TraceEvent)
 
 type tracer struct{ fn Tracer }
@@ -79,8 +80,8 @@ func changeTracers(change func([]*tracer) []*tracer) {
 	tracers.Store(&all)
 }
 
-// Tracing reports whether there is a tracer, so that what an event says needn't be made in vain.
-// Any goroutine may call it.
+// Tracing reports whether there is a tracer, so that code makes the text of an event only then. Any
+// goroutine may call it.
 func Tracing() bool { return tracers.Load() != nil }
 
 // Trace tells the tracers about an event. It is meant for bridges and drivers. Any goroutine may

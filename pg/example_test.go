@@ -114,8 +114,7 @@ func ExampleDB_SendBatch() {
 	// Prints: true
 }
 
-// What leaves a state behind needs a session.
-// What only reads shares the server's transactions with others, and notices nothing of them.
+// Queries of a Reader share the server's transactions. An error concerns only its own query.
 func ExampleDB_Reader() {
 	withDB(func(ctx context.Context, db *pg.DB) error {
 		reader := db.Reader()
@@ -148,6 +147,7 @@ func ExampleDB_Reader() {
 	// true
 }
 
+// A statement that leaves state behind on its connection needs a session.
 func ExampleDB_Acquire() {
 	withDB(func(ctx context.Context, db *pg.DB) error {
 		_, err := db.Exec(ctx, "set statement_timeout to '3s'")
@@ -171,7 +171,7 @@ func ExampleDB_Acquire() {
 	// 3s
 }
 
-// The red view returns futures. Nothing has been waited for when all three are on their way.
+// The red view returns futures. All three are on their way before the first wait.
 func ExampleDB_Async() {
 	withDB(func(ctx context.Context, db *pg.DB) error {
 		return repaint.Run(ctx, func(ctx context.Context) error {
@@ -270,7 +270,7 @@ func ExampleDB_CopyOut() {
 	// "2,blue\n"
 }
 
-func ExampleDB_Listen() {
+func ExampleListener() {
 	withDB(func(ctx context.Context, db *pg.DB) error {
 		l, err := db.Listen(ctx, "news")
 		if err != nil {
@@ -285,7 +285,7 @@ func ExampleDB_Listen() {
 				return err
 			}
 			if n.Missed {
-				continue // look at everything anew
+				continue // read everything again
 			}
 			fmt.Println(n.Channel, n.Payload)
 			break
@@ -355,7 +355,7 @@ func ExampleDB_LoadTypes() {
 		if err != nil {
 			return err
 		}
-		if err := db.LoadTypes(ctx, "pixel"); err != nil { // and what it is made of
+		if err := db.LoadTypes(ctx, "pixel"); err != nil { // and the types that it consists of
 			return err
 		}
 		type pixel struct {
@@ -385,7 +385,7 @@ func ExampleBatchError() {
 	// Prints: 2 [0]
 }
 
-// A session that may be in a bad state is closed, and not given to anybody else.
+// A session that may be in a bad state is closed, and gets no other owner.
 func ExampleSession_Close() {
 	withDB(func(ctx context.Context, db *pg.DB) error {
 		s, err := db.Acquire(ctx)

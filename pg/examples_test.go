@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -32,7 +33,14 @@ func TestExamples(t *testing.T) {
 		"ExampleDB_Stream":        ExampleDB_Stream,
 		"ExampleDB_CopyFrom":      ExampleDB_CopyFrom,
 		"ExampleDB_CopyOut":       ExampleDB_CopyOut,
-		"ExampleDB_Listen":        ExampleDB_Listen,
+		"ExampleListener":         ExampleListener,
+		"ExampleStatementError":   ExampleStatementError,
+		"ExampleEncodeError":      ExampleEncodeError,
+		"ExampleExhaustedError":   ExampleExhaustedError,
+		"ExampleLostError":        ExampleLostError,
+		"ExampleLogTracer":        ExampleLogTracer,
+		"ExampleRows":             ExampleRows,
+		"ExampleStats":            ExampleStats,
 		"ExampleTimeout":          ExampleTimeout,
 		"ExampleTx_Cursor":        ExampleTx_Cursor,
 		"ExampleSession_Prepare":  ExampleSession_Prepare,
@@ -50,17 +58,21 @@ func TestExamples(t *testing.T) {
 
 // printed reads what the examples say that they print.
 func printed(t *testing.T) map[string]string {
-	file, err := parser.ParseFile(token.NewFileSet(), "example_test.go", nil, parser.ParseComments)
+	files, err := filepath.Glob("example_*test.go")
 	require.NoError(t, err)
 	want := map[string]string{}
-	for _, d := range file.Decls {
-		fn, ok := d.(*ast.FuncDecl)
-		if !ok {
-			continue
-		}
-		for _, c := range file.Comments {
-			if text, ok := strings.CutPrefix(c.Text(), "Prints:"); ok && c.Pos() > fn.Pos() && c.End() < fn.End() {
-				want[fn.Name.Name] = strings.TrimSpace(text)
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		require.NoError(t, err)
+		for _, d := range file.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			for _, c := range file.Comments {
+				if text, ok := strings.CutPrefix(c.Text(), "Prints:"); ok && c.Pos() > fn.Pos() && c.End() < fn.End() {
+					want[fn.Name.Name] = strings.TrimSpace(text)
+				}
 			}
 		}
 	}

@@ -24,16 +24,16 @@ import (
 //
 // So code on database/sql, and on libraries that use it, such as GORM and sqlx, can be explored
 // unchanged, with the drivers for PostgreSQL, MySQL, MariaDB and SQLite. For other databases
-// Explore doesn't know which statements wait for locks: it assumes that a statement without an
-// answer for 200 ms does. The exploration says so in the end, because its schedules may not repeat.
+// Explore doesn't know which statements wait for locks: it assumes that a statement does that has
+// no answer for 200 ms. The exploration says so at its end, because its schedules may not repeat.
 //
 // Statements are steps if tasks, or the main function, call the pool. Other goroutines aren't
 // scheduled. If the limit of the pool (SetMaxOpenConns) is lower than the number of tasks, the loop
 // blocks, because database/sql blocks the goroutine. All rows of a query are read in its step.
 //
 // On PostgreSQL the victim of a deadlock is the transaction whose statement closes the circle, if
-// the user is a superuser: for that statement Explore sets deadlock_timeout. For other users it is
-// who looks first, by the server's timer, and may differ from run to run. The server alone decides
+// the user is a superuser: Explore then sets deadlock_timeout for that statement. For other users
+// the server's timer decides, so the victim may differ from run to run. The server alone decides
 // which of three transactions that wait for the same row goes on first.
 func Driver(c driver.Connector) driver.Connector { return &connector{inner: c} }
 

@@ -39,7 +39,7 @@ const mainTask = explore.Main
 //
 // Options set the strategy: [Uniform], [PCT], [RoundRobin], [Exhaustive]. Several strategies take
 // turns. Without one Explore uses a portfolio, one half Uniform and one half PCT of depths 1 to 3.
-// It logs a summary in the end.
+// At the end it logs a summary.
 //
 // If a run fails, Explore looks for a shorter schedule that fails too ([ShrinkFor]), with fewer
 // tasks and fewer switches between them. It shows that schedule as a table, with a column for each
@@ -47,7 +47,7 @@ const mainTask = explore.Main
 //
 //	REPAINT_SCHEDULE='1 2*3' go test -run '^TestTransfers$'
 //
-// [Page] or [PageVariable] has Explore write that schedule as an HTML page, too.
+// With [Page] or [PageVariable], Explore also writes that schedule as an HTML page.
 //
 // With REPAINT_SCHEDULE Explore runs only that schedule: one step of task 1, and three of task 2. From
 // there on each task goes on for as long as it can. Task 1 is the first that the main function
@@ -68,11 +68,11 @@ func Explore(t *testing.T, n int, main func(t *testing.T, ctx context.Context), 
 	x := &exploration{t: t, main: main, opts: opts, settings: settings, report: newReport()}
 	switch {
 	case err == errChooser:
-		t.Fatalf("an option of Explore chooses the order of things (loop.Seed, loop.ChooseBy), which Explore does: leave it out, or repeat one schedule with %s", SeedVariable)
+		t.Fatalf("an option of Explore chooses the order of callbacks (loop.Seed, loop.ChooseBy), but Explore chooses it: leave the option out, or repeat one schedule with %s", SeedVariable)
 	case err != nil:
 		t.Fatal(err)
 	case n < 1:
-		t.Fatalf("Explore is to run %d schedules, which would test nothing: give it a number from 1 on", n)
+		t.Fatalf("Explore can't run %d schedules: want at least 1", n)
 	}
 	x.tree = x.settings.newTree()
 	defer x.report.enter(t.Name())()
@@ -106,7 +106,7 @@ func (x *exploration) repeat(text string) {
 	x.t.Helper()
 	s, err := parseSchedule(text)
 	if err != nil {
-		x.t.Fatalf("%s is %q, which is no schedule: %v", ScheduleVariable, text, err)
+		x.t.Fatalf("%s is %q, which isn't a schedule: %v", ScheduleVariable, text, err)
 	}
 	follow := &replay{schedule: s}
 	r := x.recorder(follow)
@@ -119,7 +119,7 @@ func (x *exploration) repeat(text string) {
 	}
 	x.show(r, "The test "+how+" in this schedule, which was repeated.", x.command(s))
 	if misfit := follow.verdict(); misfit != "" {
-		x.t.Errorf("the schedule %q doesn't fit the program any more: %s. The rest ran as it came. If this run passed, that is no proof of anything: explore anew, without %s",
+		x.t.Errorf("the schedule %q doesn't fit the program any more: %s. The rest ran in any order. If this run passed, that proves nothing: explore anew, without %s",
 			s, misfit, ScheduleVariable)
 	} else if !ok {
 		x.t.Logf("to repeat this schedule: %s", x.command(s))
@@ -131,7 +131,7 @@ func (x *exploration) repeatSeed(text string) {
 	x.t.Helper()
 	seed, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		x.t.Fatalf("%s is %q, which is no seed: it takes a number from 0 on: %v", SeedVariable, text, err)
+		x.t.Fatalf("%s is %q, which isn't a seed: want a number from 0 on: %v", SeedVariable, text, err)
 	}
 	strategy, steps := x.bySeed(seed)
 	r := x.recorder(strategy)
@@ -192,7 +192,7 @@ func (x *exploration) explore(n int) {
 	x.conclude()
 }
 
-// conclude says what a passed exploration has done.
+// conclude logs what a passed exploration has done.
 func (x *exploration) conclude() {
 	x.t.Helper()
 	x.t.Log(x.report)
@@ -206,10 +206,10 @@ func (x *exploration) conclude() {
 	case x.tree.done():
 		x.t.Log(x.tree.said(x.report.schedules))
 	case x.tree.reduction != nil && x.tree.broken != "":
-		x.t.Logf("what Reduced takes for granted doesn't hold: %s", x.tree.broken)
+		x.t.Logf("the assumptions of Reduced don't hold: %s", x.tree.broken)
 	}
 	if never := x.report.never(); never != nil {
-		x.t.Errorf("in none of %d schedules it held that %s", x.report.schedules, strings.Join(never, ", nor that "))
+		x.t.Errorf("in none of %d schedules did this hold: %s", x.report.schedules, strings.Join(never, ", "))
 	}
 }
 

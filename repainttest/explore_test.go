@@ -71,7 +71,7 @@ func TestExploreFindsWhatHappensOnlyInSomeOrders(t *testing.T) {
 	}
 	out, err = run("REPAINT_SEED=x")
 	require.Error(t, err)
-	require.Contains(t, out, `REPAINT_SEED is "x", which is no seed`)
+	require.Contains(t, out, `REPAINT_SEED is "x", which isn't a seed`)
 }
 
 func TestExploreRunsManyOrdersOnAVirtualClock(t *testing.T) {
@@ -91,12 +91,12 @@ func TestExploreRunsManyOrdersOnAVirtualClock(t *testing.T) {
 func TestScheduleDoesNotRunIfItsResetFails(t *testing.T) {
 	out, passed := child(t, "broken reset", t.TempDir())
 	require.False(t, passed)
-	require.Contains(t, out, "the reset of Fresh failed, so the schedule didn't run: the disk is full")
+	require.Contains(t, out, "Fresh's reset failed, so the schedule didn't run: the disk is full")
 	require.NotContains(t, out, "it ran")
 }
 
 func TestExplorationOfNoSchedulesIsRefused(t *testing.T) {
 	out, passed := child(t, "no schedules", t.TempDir())
 	require.False(t, passed)
-	require.Contains(t, out, "Explore is to run 0 schedules, which would test nothing")
+	require.Contains(t, out, "Explore can't run 0 schedules: want at least 1")
 }

@@ -14,18 +14,18 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A Fault is something that goes wrong with a statement.
+// A Fault is a failure that a schedule can give a statement, see [Faults].
 type Fault string
 
 const (
 	// LostBefore: the connection is lost before the server has got the statement.
 	LostBefore Fault = "before"
 	// LostAfter: the connection is lost after the server has executed the statement, and before the
-	// answer. After a commit the program can't know what has become of it.
+	// answer. After a COMMIT the program can't know whether it was applied.
 	LostAfter Fault = "after"
-	// SerializationFailure: the database ends the transaction, because it can't be serialized.
+	// SerializationFailure: the database ends the transaction with a serialization failure.
 	SerializationFailure Fault = "serialization"
-	// Deadlock: the database ends the transaction, because it is the victim of a deadlock.
+	// Deadlock: the database ends the transaction as the victim of a deadlock.
 	Deadlock Fault = "deadlock"
 	// Slow: the answer takes an hour of the loop's time.
 	Slow Fault = "slow"
@@ -37,12 +37,13 @@ const (
 // slowTime is how long a slow answer takes.
 const slowTime = time.Hour
 
-// Faults has the schedules decide, too, which statement meets with one of the faults: in each
-// schedule one at most, or as many as [FaultLimit] says. Without kinds it is all of them.
+// Faults makes the schedules also decide which statement meets with one of the faults. Each
+// schedule has at most one, or as many as [FaultLimit] says. Without kinds, all faults are
+// possible.
 //
 // In the text of a schedule "1!after" is a step of task 1 whose statement meets with LostAfter.
-// SQLite has no network and detects no deadlocks: of the faults it knows Slow and Cancelled. In the
-// main function there is no Cancelled.
+// SQLite has no network and detects no deadlocks, so only Slow and Cancelled are possible there.
+// Cancelled doesn't happen in the main function.
 func Faults(kinds ...Fault) Option {
 	all := []Fault{LostBefore, LostAfter, SerializationFailure, Deadlock, Slow, Cancelled}
 	if len(kinds) == 0 {
@@ -67,8 +68,8 @@ func FaultLimit(n int) Option {
 // faultMark stands between a task and the fault that its statement meets with.
 const faultMark = "!"
 
-// withFaults returns the alternatives, and those tasks once more, for each fault, that are to send
-// a statement.
+// withFaults returns the alternatives and, for each fault, once more the tasks that are about to
+// send a statement.
 func (r *recorder) withFaults(all []string) []string {
 	if len(r.faults) == 0 || r.faulty >= r.faultLimit {
 		return all
@@ -85,7 +86,7 @@ func (r *recorder) withFaults(all []string) []string {
 	return more
 }
 
-// takeFault splits a choice into the task and its fault, which it notes.
+// takeFault splits a choice into the task and its fault, which it records.
 func (r *recorder) takeFault(choice string) (task string) {
 	task, fault, faulty := strings.Cut(choice, faultMark)
 	if faulty {
@@ -95,13 +96,14 @@ func (r *recorder) takeFault(choice string) (task string) {
 	return task
 }
 
-// errCut is why a connection is lost.
+// errCut is the reason why a connection is lost.
 var errCut = fmt.Errorf("the connection was lost: %w", io.ErrUnexpectedEOF)
 
 // errFault is the cause of a context that ends as a fault.
 var errFault = errors.New("cancelled by a fault of the schedule")
 
-// meets returns what executes a statement that meets with a fault, and nil if it can't.
+// meets returns a function that executes a statement with a fault, or nil if the fault isn't
+// possible there.
 func (r *recorder) meets(task string, f Fault, s explore.Statement, do func(ctx context.Context) (string, error)) func(ctx context.Context) (string, error) {
 	switch {
 	case f == LostBefore && s.Break != nil:
@@ -138,8 +140,8 @@ func (r *recorder) meets(task string, f Fault, s explore.Statement, do func(ctx 
 	return nil
 }
 
-// delay has a slow answer take its time. If the context ends before it comes, it is lost with the
-// connection.
+// delay makes an answer slow. If the context ends before the answer comes, the answer is lost with
+// the connection.
 func (c *call) delay(ctx context.Context) {
 	err := repaint.Sleep(ctx, slowTime)
 	if err == nil {
@@ -166,7 +168,7 @@ func (r *recorder) sever(s explore.Statement) {
 	for {
 		switch gone, err := s.Server.Gone(ctx, s.Session); {
 		case err != nil:
-			r.doubt(fmt.Sprintf("it isn't known when the server has noticed that a connection was lost: %v", err))
+			r.doubt(fmt.Sprintf("couldn't find out when the server noticed that a connection was lost: %v", err))
 			return
 		case gone:
 			return

@@ -12,12 +12,12 @@ import (
 	"github.com/seed1239206e/repaint/internal/explore"
 )
 
-// Fresh has each schedule begin with a fresh database: reset is called before it, by a plain
-// goroutine, and its statements are no steps. It may delete what earlier schedules have left, or make
-// a database, for example by PostgreSQL's CREATE DATABASE … TEMPLATE. The summary says how long it
-// takes. If it fails, so does the test.
+// Fresh gives each schedule a fresh database: a plain goroutine calls reset before the schedule,
+// and reset's statements aren't steps. reset may delete what earlier schedules have left, or make a
+// database, for example by PostgreSQL's CREATE DATABASE … TEMPLATE. The summary says how long it
+// takes. If reset fails, so does the test.
 //
-// [Emptied] returns such a function for databases that are known.
+// [Emptied] returns such a function for databases that it knows.
 func Fresh(reset func(ctx context.Context) error) Option {
 	if reset == nil {
 		return wrongOption("the option Fresh has no function to call: was the error of Emptied looked at?")
@@ -28,7 +28,7 @@ func Fresh(reset func(ctx context.Context) error) Option {
 // resetTime is how long a reset may take.
 const resetTime = time.Minute
 
-// refresh calls what gives the schedule a fresh database.
+// refresh calls the function that gives the schedule a fresh database.
 func (s *settings) refresh(ctx context.Context, r *recorder) error {
 	if s.resets == nil {
 		return nil
@@ -40,22 +40,23 @@ func (s *settings) refresh(ctx context.Context, r *recorder) error {
 		err := reset(ctx)
 		done()
 		if err != nil {
-			return fmt.Errorf("the reset of Fresh failed, so the schedule didn't run: %w", err)
+			return fmt.Errorf("Fresh's reset failed, so the schedule didn't run: %w", err)
 		}
 	}
 	return nil
 }
 
-// A Query executes a statement without arguments and returns the rows that it has, as text. With a
-// *sql.DB it is made by [Texts].
+// A Query executes a statement without arguments and returns its rows as text. [Texts] makes one
+// from a *sql.DB.
 type Query = func(ctx context.Context, statement string) (rows [][]string, err error)
 
-// Emptied returns a function for [Fresh]. It deletes all rows of all tables that there are now, has
-// sequences begin anew, and executes the statements of fill. On PostgreSQL and MariaDB that takes
-// one round trip, and one for each statement of fill. It is for PostgreSQL, MariaDB and SQLite.
+// Emptied returns a function for [Fresh]. That deletes all rows of the tables that exist now,
+// restarts sequences, and executes the statements of fill. On PostgreSQL and MariaDB it takes one
+// round trip, and one for each statement of fill. Emptied knows PostgreSQL, MariaDB and SQLite, and
+// returns an error for other databases. The other errors are those of query.
 //
-// On PostgreSQL a superuser's deletes fire no triggers and check no foreign keys. For other users it
-// is TRUNCATE, which takes longer. Temporary tables and views, large objects and what is outside of
+// On PostgreSQL a superuser's deletes fire no triggers and check no foreign keys. Other users get
+// TRUNCATE, which takes longer. Temporary tables and views, large objects, and everything outside
 // tables stay.
 func Emptied(ctx context.Context, query Query, fill ...string) (reset func(ctx context.Context) error, err error) {
 	about := explore.Recognize(ctx, query, query)
@@ -68,10 +69,10 @@ func Emptied(ctx context.Context, query Query, fill ...string) (reset func(ctx c
 	case explore.Local:
 		all, err = emptySQLite(ctx, query)
 	default:
-		return nil, fmt.Errorf("repainttest: Emptied knows how to empty PostgreSQL, MariaDB and SQLite, and this is none of them: give Fresh a function of your own")
+		return nil, fmt.Errorf("repainttest: Emptied can't empty this database, only PostgreSQL, MariaDB and SQLite: give Fresh a function of your own")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("repainttest: Emptied asks for the tables of the database: %w", err)
+		return nil, fmt.Errorf("repainttest: reading the database's tables: %w", err)
 	}
 	all = append(all, fill...)
 	return func(ctx context.Context) error {
@@ -161,7 +162,7 @@ func emptySQLite(ctx context.Context, query Query) ([]string, error) {
 
 func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
-// firstColumn returns the first values of rows.
+// firstColumn returns the first value of each row.
 func firstColumn(rows [][]string, err error) ([]string, error) {
 	var all []string
 	for _, row := range rows {
@@ -170,7 +171,7 @@ func firstColumn(rows [][]string, err error) ([]string, error) {
 	return all, err
 }
 
-// Texts returns the [Query] of a pool.
+// Texts returns a [Query] that runs on a pool.
 func Texts(pool *sql.DB) Query {
 	return func(ctx context.Context, statement string) (all [][]string, err error) {
 		rows, err := pool.QueryContext(ctx, statement)

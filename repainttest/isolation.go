@@ -11,36 +11,37 @@ import (
 	"testing"
 )
 
-// An Outcome is what came of one schedule in [Isolations].
+// An Outcome is the result of one schedule in [Isolations]. The test's function sets its fields.
 type Outcome struct {
 	Wrong   bool // the invariant doesn't hold
 	Aborted int  // how many transactions the database has ended by an error, such as a serialization failure
 }
 
-// An IsolationResult is a row of the table of [Isolations].
+// An IsolationResult is what [Isolations] found at one isolation level: a row of its table. Its
+// numbers count schedules.
 type IsolationResult struct {
 	Level     sql.IsolationLevel
-	Schedules int
-	Of        int // how many there are; -1 if they are too many to count
-	Wrong     int // schedules
-	Aborted   int // schedules in which a transaction was
+	Schedules int // that ran
+	Of        int // that there are; -1 if they are too many to count
+	Wrong     int // whose Outcome was wrong
+	Aborted   int // in which the database ended a transaction
 }
 
-// Isolations runs the same test at each of the levels, in up to n orders of the tasks' steps, and
-// logs a table of what came of it. Without levels these are read committed, repeatable read and
-// serializable.
+// Isolations runs the same test at each of the levels, in up to n orders of the tasks' steps, logs
+// a table of the results, and returns it. Without levels it tries read committed, repeatable read
+// and serializable.
 //
-// The orders are those of the steps, not of what becomes of them: with two transactions of four
-// statements there are always 70. A task whose turn it is while it waits for a lock makes that step
-// as soon as it can. So the levels can be compared. If there are more than n orders, n of them are
-// drawn by chance.
+// An order only says whose step comes next, whatever the step does: two transactions of four
+// statements always have 70 orders. If it is a task's turn while it waits for a lock, it makes that
+// step as soon as it can. So the levels can be compared. If there are more than n orders, chance
+// draws n of them.
 //
-// main runs the transactions at the given level as tasks, checks, and sets the Outcome. A failure
-// of t ends all.
+// main runs the transactions at the given level as tasks, checks the result, and sets the Outcome.
+// A failure of t ends Isolations.
 func Isolations(t *testing.T, n int, main func(t *testing.T, ctx context.Context, level sql.IsolationLevel, o *Outcome), levels ...sql.IsolationLevel) []IsolationResult {
 	t.Helper()
 	if n < 1 {
-		t.Fatalf("Isolations is to run %d schedules, which would test nothing: give it a number from 1 on", n)
+		t.Fatalf("Isolations can't run %d schedules: want at least 1", n)
 	}
 	if len(levels) == 0 {
 		levels = []sql.IsolationLevel{sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable}
@@ -189,8 +190,8 @@ func nextPermutation(all []string) bool {
 	return true
 }
 
-// inOrder has the tasks make their steps in an order. A task that can't when it's its turn does as
-// soon as it can.
+// inOrder makes the tasks make their steps in an order. A task that can't make its step in its turn
+// makes it as soon as it can.
 type inOrder struct {
 	order []string
 	first string // makes all its steps before the order begins; or ""

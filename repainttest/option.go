@@ -9,12 +9,12 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// An Option of [Explore] is one of this package's, or one of the loop's. This package's options do
+// An Option of [Explore] is an option of this package or of package loop. This package's options do
 // nothing in other loops.
 type Option = loop.Option
 
-// settings hold what the options say. They are the chooser of a loop that exists only to take the
-// options.
+// settings hold the values of the options. They are the chooser of a loop that exists only to take
+// the options.
 type settings struct {
 	strategies []strategy
 	check      bool
@@ -67,17 +67,17 @@ func read(opts []Option) (*settings, error) {
 	return s, s.wrong
 }
 
-// errChooser is the error of [read] if an option of the loop chooses the order of things.
-var errChooser = errors.New("an option of the loop chooses the order of things")
+// errChooser is the error of [read] if an option of package loop chooses the order of callbacks.
+var errChooser = errors.New("an option of package loop chooses the order of callbacks")
 
-// CheckRepeats runs each schedule that hasn't failed a second time. If something else happens then,
-// the test fails and shows the first difference. Such differences come from things that a schedule
-// doesn't decide: real time, chance, the order of a map, the program's own goroutines.
+// CheckRepeats makes [Explore] run each schedule that passes a second time. If the second run
+// differs, the test fails and shows the first difference. Differences come from things that a
+// schedule doesn't decide: real time, chance, the order of a map, the program's own goroutines.
 func CheckRepeats() Option { return setting(func(s *settings) { s.check = true }) }
 
 // shrinkTime is the default of [ShrinkFor].
 const shrinkTime = 3 * time.Second
 
-// ShrinkFor limits the real time for finding a shorter schedule that fails too. The default is 3
-// seconds. With 0 the schedule is shown as it was found.
+// ShrinkFor limits the real time in which [Explore] and [Search] look for a shorter schedule that
+// fails, too. The default is 3 seconds. With 0 they show the schedule as they found it.
 func ShrinkFor(d time.Duration) Option { return setting(func(s *settings) { s.shrink = d }) }

@@ -13,13 +13,13 @@ import (
 	"github.com/seed1239206e/repaint/internal/webpage"
 )
 
-// PageVariable is the environment variable that has [Explore] write the page of a schedule, as
-// [Page] does. It takes the same path, and goes before the option.
+// PageVariable is the environment variable that makes [Explore] write the page of a schedule, as
+// [Page] does. Its value is the same path, and overrides the option's.
 const PageVariable = "REPAINT_PAGE"
 
-// Page has [Explore] write the schedule that it shows, of a failure or of a repetition, as an HTML
-// page: tasks as columns, time downwards, transactions as bars, waits for locks as arrows to the
-// tasks that have the locks, and each statement's result on a click. The page is one file that
+// Page makes [Explore] write the schedule that it shows, of a failure or of a repetition, as an
+// HTML page: tasks as columns, time downwards, transactions as bars, waits for locks as arrows to
+// the tasks that have the locks, and each statement's result on a click. The page is one file that
 // needs nothing else.
 //
 // The path is relative to the test's package. If it ends with .html, it is the file. Otherwise it
@@ -27,7 +27,7 @@ const PageVariable = "REPAINT_PAGE"
 // existing page is replaced. If the page can't be written, the test's report says why.
 func Page(path string) Option { return setting(func(s *settings) { s.page = path }) }
 
-// pageFile returns where the test's page is to be written, or "" if no page is wanted.
+// pageFile returns the path of the test's page, or "" if no page is wanted.
 func (s *settings) pageFile(test string) string {
 	path := s.page
 	if env := os.Getenv(PageVariable); env != "" {
@@ -39,7 +39,7 @@ func (s *settings) pageFile(test string) string {
 	return filepath.Join(path, unsafeInNames.ReplaceAllString(test, "_")+".html")
 }
 
-// unsafeInNames is what not every system allows in the name of a file.
+// unsafeInNames matches the characters that some system doesn't allow in a file's name.
 var unsafeInNames = regexp.MustCompile(`[^\pL\pN._=#-]+`)
 
 // show writes the page of a schedule if one is wanted, and says where it is.
@@ -53,7 +53,7 @@ func (x *exploration) show(r *recorder, how, command string) {
 		path = full
 	}
 	if err := r.writePage(path, x.t.Name(), how, command); err != nil {
-		x.t.Errorf("the page of this schedule, which %s or repainttest.Page asks for, couldn't be written: %v", PageVariable, err)
+		x.t.Errorf("can't write the page of this schedule, for which %s or repainttest.Page asks: %v", PageVariable, err)
 		return
 	}
 	x.t.Logf("the page of this schedule: %s", path)

@@ -37,7 +37,7 @@ func TestPageOfAFailureIsWrittenWhereTheVariableSays(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o666))
 	out, passed = child(t, "lost update", dir, "REPAINT_PAGE=file/in")
 	require.False(t, passed)
-	require.Regexp(t, `the page of this schedule, which REPAINT_PAGE or repainttest.Page asks for, couldn't be written: .*file`, out)
+	require.Regexp(t, `can't write the page of this schedule, for which REPAINT_PAGE or repainttest.Page asks: .*file`, out)
 	require.Contains(t, out, "to repeat exactly this: ", "the failure is shown all the same")
 }
 

@@ -7,19 +7,18 @@ import (
 	"github.com/seed1239206e/repaint/internal/explore"
 )
 
-// Reduced has Explore and [Search] leave out schedules that differ from another one only in the
-// order of steps that don't concern each other, because their statements touch other tables. With
-// a number of schedules that is large enough, the rest stands for all: the test says how many
-// interleavings they are. schema is made by [ReadSchema] or [PlainTables].
+// Reduced makes [Explore] and [Search] leave out schedules that differ from another one only in the
+// order of independent steps, whose statements touch different tables. If n is large enough, the
+// remaining schedules stand for all; the test says for how many interleavings. [ReadSchema] or
+// [PlainTables] makes the schema.
 //
-// That is a proof if a claim holds that only the user can make: tasks share nothing but the database
-// and what they wait for. A variable of the program that two tasks use, with or without a mutex, is
-// not seen. Nor is a file, or another service. So Reduced is an option.
+// That is a proof only if the tasks share nothing but the database and what they wait for. Explore
+// doesn't see a variable of the program that two tasks use, with or without a mutex, nor a file,
+// nor another service. So Reduced is an option.
 //
-// Besides this claim it takes for granted that the schema stays as it is, that each session has the
-// isolation level of a new one unless its BEGIN says otherwise, and that functions of the database's
-// own do what their manual says. Where it knows too little it leaves nothing out: a step has to do
-// with all others if
+// Reduced also assumes that the schema stays as it is, that each session has the isolation level of
+// a new one unless its BEGIN says otherwise, and that the database's own functions do what their
+// manual says. Where it knows too little it leaves nothing out. A step depends on all others if
 //
 //   - it belongs to the main function, or a task begins, waits for another, wakes another, or fails in it,
 //   - its statement waits for a lock, fails, meets with a fault, or is a batch or a stream,
@@ -29,16 +28,17 @@ import (
 //     a view, or a table with triggers, rules, row-level security, partitions, or definitions that call
 //     functions of the user's or use another table's sequence.
 //
-// A change concerns the tables to which foreign keys lead, too. A commit or rollback concerns all
+// A change also touches the tables to which foreign keys lead. A commit or rollback touches all
 // tables of its transaction. Statements of transactions that see a snapshot depend on each commit.
-// In serializable transactions nothing but BEGIN is independent. SQLite has only one writer, so there
-// a transaction that writes depends on all others; single statements don't.
+// In serializable transactions nothing but BEGIN is independent. SQLite has only one writer, so
+// there a transaction that writes depends on all others; single statements don't.
 //
-// Without an option for the strategy it is [Exhaustive]. Others leave out less, because they go to
-// another place before they are done with the first.
+// Without an option for the strategy it is [Exhaustive]. Other strategies leave out less, because
+// they go on elsewhere before they are done with one part.
 //
-// Explore watches the claim as far as it can be seen. If a step goes otherwise after one that it
-// should be independent of, both orders are explored, and the test says that there is no proof.
+// Explore checks these assumptions as far as it can see. If a step does something else after one
+// that should be independent of it, Explore tries both orders, and the test says that there is no
+// proof.
 func Reduced(schema *Schema) Option {
 	if schema == nil {
 		return wrongOption("the option Reduced has no schema: was the error of ReadSchema looked at? PlainTables makes one without a database")

@@ -99,7 +99,7 @@ func TestRunsThatDifferAreNamed(t *testing.T) {
 func TestSometimesFailsWhatNeverHeld(t *testing.T) {
 	out, passed := child(t, "sometimes", t.TempDir())
 	require.False(t, passed)
-	require.Contains(t, out, `in none of 2 schedules it held that "c came first"`)
+	require.Contains(t, out, `in none of 2 schedules did this hold: "c came first"`)
 	require.NotContains(t, out, `that "b came first"`)
 }
 

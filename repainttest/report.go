@@ -163,7 +163,7 @@ func (p *report) writePairs(b *strings.Builder) {
 	}
 }
 
-// unseen says that there was no statement, and what may be the reason.
+// unseen warns that there was no statement, and names possible reasons.
 func (p *report) unseen() string {
 	if p.statements > 0 {
 		return ""
@@ -203,12 +203,13 @@ func (p *report) enter(test string) (leave func()) {
 	}
 }
 
-// Sometimes says that a condition has to hold in some schedule: the exploration fails at its end if
-// the condition never held in any call with this name. So a test shows that it has seen the case
-// that it is about, for example that both transactions read before either wrote.
+// Sometimes says that a condition must hold in some schedule: the exploration fails at its end if
+// the condition held in no call with this name. So a test shows that it has seen the case that it
+// is about, for example that both transactions read before either wrote.
 //
-// t is the t that Explore has passed to the test's function. Explore doesn't know about a Sometimes
-// that no schedule calls. When a single schedule is repeated, Sometimes fails nothing.
+// t is the t that Explore has passed to the test's function; another one fails the test. Explore
+// can't know about a Sometimes that no schedule calls. When a single schedule is repeated,
+// Sometimes does nothing.
 func Sometimes(t *testing.T, name string, cond bool) {
 	t.Helper()
 	running.mu.Lock()
@@ -219,7 +220,7 @@ func Sometimes(t *testing.T, name string, cond bool) {
 	}
 	running.mu.Unlock()
 	if p == nil {
-		t.Fatalf("repainttest: Sometimes(%q) was called outside of Explore: it needs the t of the function that Explore calls", name)
+		t.Fatalf("repainttest: Sometimes(%q) was called outside Explore: it needs the t of the function that Explore calls", name)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -229,7 +230,7 @@ func Sometimes(t *testing.T, name string, cond bool) {
 	p.sometimes[name] = p.sometimes[name] || cond
 }
 
-// never returns the conditions that have never held.
+// never returns the conditions that never held.
 func (p *report) never() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/explore"
 )
 
-// A Schema says what statements have to do with besides the tables that they name, see [Reduced]. It
-// is made by [ReadSchema] or [PlainTables].
+// A Schema says what a statement may touch besides the tables that it names, see [Reduced].
+// [ReadSchema] and [PlainTables] make one. It never changes, so any goroutine and test may use it.
 type Schema struct {
 	tables map[string]*relation // by name, in lower case and without their schema's
 	level  string               // of isolation, of a transaction that doesn't say its own; "" if it isn't known
@@ -22,10 +22,10 @@ type relation struct {
 	reads, writes []string // what a change of it may read and change, too
 }
 
-// PlainTables returns the Schema of tables of which the caller says that they are just that: not
-// views, and without triggers, rules, foreign keys, row-level security, partitions, and functions
-// and shared sequences in their definitions. Statements that name other tables may do anything.
-// Nothing is known of the isolation level.
+// PlainTables returns the Schema of plain tables. The caller vouches that they are no views, and
+// have no triggers, rules, foreign keys, row-level security, partitions, and no functions or shared
+// sequences in their definitions. Statements that name other tables may do anything. The isolation
+// level counts as unknown.
 func PlainTables(names ...string) *Schema {
 	s := &Schema{tables: map[string]*relation{}}
 	for _, name := range names {
@@ -34,9 +34,10 @@ func PlainTables(names ...string) *Schema {
 	return s
 }
 
-// ReadSchema asks the catalogue of the database for its Schema: which tables there are, their foreign
-// keys, the isolation level of new sessions, and the tables, views and functions for which a statement
-// may do more than its text says. It is for PostgreSQL, MariaDB, MySQL and SQLite.
+// ReadSchema reads the Schema from the database's catalogue: the tables, their foreign keys, the
+// isolation level of new sessions, and the tables, views and functions with which a statement may
+// do more than its text says. It knows PostgreSQL, MariaDB, MySQL and SQLite, and returns an error
+// for other databases. The other errors are those of query.
 func ReadSchema(ctx context.Context, query Query) (*Schema, error) {
 	about := explore.Recognize(ctx, query, query)
 	s := &Schema{tables: map[string]*relation{}}
@@ -51,10 +52,10 @@ func ReadSchema(ctx context.Context, query Query) (*Schema, error) {
 	case explore.Local:
 		err = s.ask(ctx, query, "select 'serializable'", sqliteCatalogue)
 	default:
-		return nil, fmt.Errorf("repainttest: ReadSchema knows the catalogues of PostgreSQL, MariaDB, MySQL and SQLite, and this is none of them: name the tables in PlainTables")
+		return nil, fmt.Errorf("repainttest: ReadSchema can't read this database's catalogue, only those of PostgreSQL, MariaDB, MySQL and SQLite: name the tables in PlainTables")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("repainttest: ReadSchema asks for the tables of the database: %w", err)
+		return nil, fmt.Errorf("repainttest: reading the database's catalogue: %w", err)
 	}
 	s.complete()
 	return s, nil

@@ -11,29 +11,32 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A Finding is a schedule in which a program fails.
+// A Finding is a schedule in which a program fails, as [Search] and [Replay] return it. It never
+// changes, and any goroutine may call its methods.
 type Finding struct {
-	// Err is the program's error, or its panic, in this schedule.
+	// Err is the program's error in this schedule. A panic is a *loop.PanicError. After [Replay] it
+	// is nil if the program didn't fail.
 	Err error
-	// Schedule repeats the failure, see [Replay]. It is empty if each task goes on for as long as
-	// it can.
+	// Schedule is the text that repeats the failure, see [Replay]. It is empty if each task goes on
+	// for as long as it can.
 	Schedule string
-	// Tried is the number of schedules that ran until the first one failed, with that one.
+	// Tried is the number of schedules that ran until the first failure, including the one that
+	// failed.
 	Tried int
-	// Runs is the number of schedules that were tried to shrink it.
+	// Runs is the number of schedules that ran to shrink the first one that failed.
 	Runs int
 
 	recorded *recorder
 }
 
 // Table draws the schedule with a column for each task and a row for each step. No line is longer
-// than width, in characters, unless there are so many tasks that their columns get too narrow. In
-// less than 137 characters, rows that go without saying are left out: a task begins, and the main
-// function only waits for its tasks.
+// than width, in characters, unless so many tasks need more. In less than 137 characters it leaves
+// out the obvious rows: a task begins, and the main function only waits for its tasks.
 func (f *Finding) Table(width int) string { return f.recorded.picture(width) }
 
-// WritePage writes the schedule as an HTML page, see [Page]. The title names the program, and command
-// repeats the schedule; the page shows both.
+// WritePage writes the schedule as an HTML page, see [Page]. The page shows the title, which should
+// name the program, and the command, which should repeat the schedule. The error is the file
+// system's.
 func (f *Finding) WritePage(path, title, command string) error {
 	how := "The program doesn't fail in this schedule."
 	if f.Err != nil {
@@ -45,15 +48,15 @@ func (f *Finding) WritePage(path, title, command string) error {
 	return nil
 }
 
-// Search is [Explore] for a program that isn't a test: a command that shows a race, say. main fails
-// by an error or a panic. Search runs it up to n times, each time under another schedule, and
+// Search is [Explore] for a program that isn't a test, such as a command that shows a race. main
+// fails by an error or a panic. Search runs it up to n times, each time under another schedule, and
 // returns the first failure, shrunk as Explore does, or nil if there is none. tried is the number
-// of schedules that ran; fewer than n are all that there are. The same seed tries the same
-// schedules, if nothing else in main is a matter of chance.
+// of schedules that ran. If it is less than n and nothing failed, there are no others. The same
+// seed tries the same schedules, if chance decides nothing else in main.
 //
-// Search reads and writes no files or environment variables; [Page], [CheckRepeats] and [Sometimes]
-// do nothing here. It returns an error if a reset of [Fresh] fails, or if ctx ends before a failure
-// is found; a schedule that runs is ended first. main gets ctx's values.
+// Search reads and writes no files or environment variables, and ignores [Page], [CheckRepeats] and
+// [Sometimes]. It returns an error if an option makes no sense, if a reset of [Fresh] fails, or if
+// ctx ends before a failure is found; the running schedule ends first. main gets ctx's values.
 func Search(ctx context.Context, n int, seed uint64, main func(ctx context.Context) error, opts ...Option) (found *Finding, tried int, err error) {
 	s, err := newSearch(ctx, main, opts)
 	if err != nil {
@@ -101,9 +104,9 @@ func (s *search) find(ctx context.Context, n int, seed uint64) (found *Finding, 
 	return nil, tried, nil
 }
 
-// Replay runs main under one schedule, as [Search] or [Explore] has found it. The Finding's Err is
-// nil if main didn't fail. Replay returns an error if the text is no schedule, or the schedule
-// doesn't fit the program: then the Finding shows what has run.
+// Replay runs main under one schedule that [Search] or [Explore] has found. The Finding's Err is
+// nil if main didn't fail. Replay returns an error if the text isn't a schedule, or if the schedule
+// doesn't fit the program. In the second case the Finding shows what ran.
 func Replay(ctx context.Context, text string, main func(ctx context.Context) error, opts ...Option) (*Finding, error) {
 	s, err := newSearch(ctx, main, opts)
 	if err != nil {
@@ -111,7 +114,7 @@ func Replay(ctx context.Context, text string, main func(ctx context.Context) err
 	}
 	at, err := parseSchedule(text)
 	if err != nil {
-		return nil, fmt.Errorf("repainttest: %q is no schedule: %w", text, err)
+		return nil, fmt.Errorf("repainttest: %q isn't a schedule: %w", text, err)
 	}
 	follow := &replay{schedule: at}
 	r := s.recorder(follow)

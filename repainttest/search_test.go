@@ -110,7 +110,7 @@ func sleepTwice(ctx context.Context) (int, error) {
 func TestReplayOfWhatDoesntFit(t *testing.T) {
 	ctx := t.Context()
 	_, err := repainttest.Replay(ctx, "no schedule", withdrawals(2))
-	require.ErrorContains(t, err, `"no schedule" is no schedule`)
+	require.ErrorContains(t, err, `"no schedule" isn't a schedule`)
 	found, err := repainttest.Replay(ctx, "9*2 1", withdrawals(2))
 	require.ErrorContains(t, err, "doesn't fit the program")
 	require.NotNil(t, found)
@@ -150,7 +150,7 @@ func TestOptionsThatMakeNoSenseAreSaid(t *testing.T) {
 	require.NotContains(t, out, "seed=", "nothing ran")
 	out, passed = child(t, "no isolation", t.TempDir())
 	require.False(t, passed)
-	require.Contains(t, out, "Isolations is to run 0 schedules, which would test nothing")
+	require.Contains(t, out, "Isolations can't run 0 schedules: want at least 1")
 }
 
 func init() {

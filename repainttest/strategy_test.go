@@ -125,5 +125,5 @@ func TestOrdersOfPairsAreCounted(t *testing.T) {
 func TestChoosersOfTheCallerAreRefused(t *testing.T) {
 	out, passed := child(t, "own chooser", t.TempDir())
 	require.False(t, passed)
-	require.Contains(t, out, "an option of Explore chooses the order of things")
+	require.Contains(t, out, "an option of Explore chooses the order of callbacks")
 }

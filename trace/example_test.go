@@ -50,3 +50,12 @@ func ExampleTrace_Dropped() {
 	fmt.Println(t.Events(), t.Dropped() > 100)
 	// Output: 10 true
 }
+
+// A longer recording needs more memory: an event takes about 80 bytes.
+func ExampleOption() {
+	t := trace.Start(trace.Limit(1_000_000))
+	err := repaint.Run(context.Background(), func(ctx context.Context) error { return repaint.Sleep(ctx, 0) })
+	t.Stop()
+	fmt.Println(t.Events() > 0, t.Dropped(), err)
+	// Output: true 0 <nil>
+}

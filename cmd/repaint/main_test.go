@@ -95,7 +95,7 @@ func TestDemoOfTheRace(t *testing.T) {
 	require.Contains(t, one, "nothing goes wrong")
 	status, _, errOut = command(t, "demo", "race", "--schedule", "in any order")
 	require.Equal(t, exitFailed, status)
-	require.Contains(t, errOut, `"in any order" is no schedule`)
+	require.Contains(t, errOut, `"in any order" isn't a schedule`)
 	require.Equal(t, 1, strings.Count(errOut, "\n"), errOut)
 }
 

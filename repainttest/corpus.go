@@ -41,7 +41,7 @@ func readCorpus(t *testing.T, test string) []kept {
 		}
 		s, err := parseSchedule(string(text))
 		if err != nil {
-			t.Fatalf("%s is no schedule: %v", file, err)
+			t.Fatalf("%s isn't a schedule: %v", file, err)
 		}
 		all = append(all, kept{file, s})
 	}

@@ -51,7 +51,7 @@ func Faults(kinds ...Fault) Option {
 	}
 	for _, k := range kinds {
 		if !slices.Contains(all, k) {
-			return wrongOption("the option Faults has %q, which is no kind of fault: there are %q", k, all)
+			return wrongOption("the option Faults has %q, which is not a kind of fault: want one of %q", k, all)
 		}
 	}
 	return setting(func(s *settings) { s.faults = append(s.faults, kinds...) })

@@ -143,7 +143,7 @@ func newSearch(ctx context.Context, main func(ctx context.Context) error, opts [
 	s := &search{ctx: context.WithoutCancel(ctx), main: main, opts: opts, settings: settings}
 	switch {
 	case err == errChooser:
-		return nil, errors.New("repainttest: an option chooses the order of things (loop.Seed, loop.ChooseBy), which a search does itself: leave it out")
+		return nil, errors.New("repainttest: an option chooses the order of callbacks (loop.Seed, loop.ChooseBy), but a search chooses it: leave the option out")
 	case err != nil:
 		return nil, fmt.Errorf("repainttest: %w", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -120,23 +119,9 @@ func TestReplayOfWhatDoesntFit(t *testing.T) {
 	require.ErrorContains(t, err, "leave it out")
 }
 
-func ExampleSearch() {
-	found, _, err := repainttest.Search(context.Background(), 100, 1, withdrawals(2))
-	if err != nil || found == nil {
-		fmt.Println("nothing found:", err)
-		return
-	}
-	fmt.Println(found.Err)
-	again, _ := repainttest.Replay(context.Background(), found.Schedule, withdrawals(2))
-	fmt.Println(again.Err)
-	// Output:
-	// overdrawn
-	// overdrawn
-}
-
 func TestOptionsThatMakeNoSenseAreSaid(t *testing.T) {
 	for want, o := range map[string]repainttest.Option{
-		`the option Faults has "nonsense", which is no kind of fault: there are ["before"`: repainttest.Faults(repainttest.Slow, "nonsense"),
+		`the option Faults has "nonsense", which is not a kind of fault: want one of ["before"`: repainttest.Faults(repainttest.Slow, "nonsense"),
 		"the option FaultLimit allows -1 faults in a schedule":                             repainttest.FaultLimit(-1),
 		"the option Fresh has no function to call":                                         repainttest.Fresh(nil),
 		"the option Reduced has no schema":                                                 repainttest.Reduced(nil),

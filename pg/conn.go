@@ -1,7 +1,6 @@
 package pg
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,46 +13,45 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A conn is a connection whose statements are pipelined: a lane, or that of a session.
+// A conn is a connection whose statements are pipelined: a lane, or the connection of a session.
 //
-// Answers come in the order in which segments were written, so the list of those that were sent is
-// the whole of what says whose answer is whose. Its invariants:
+// Answers come in the order in which segments were written. So the list of sent segments alone
+// decides whose answer is whose. Its invariants:
 //
-//   - A segment is put on the list and its bytes into the buffer in one step, under the mutex; the
+//   - One step, under the mutex, puts a segment on the list and its bytes into the buffer. The
 //     buffer is written in order.
 //   - Only ReadyForQuery takes the first segment off the list, and only the goroutine that has the
 //     reading role handles it.
-//   - Whatever doesn't fit, an unexpected message or status, ends the connection. It is never
-//     skipped.
+//   - An unexpected message or status ends the connection. It is never skipped.
 type conn struct {
 	line *line
 	mu   *mutex // the line's
 	w    *wire
 
-	// These belong to the holder of the reading role. It is passed on under the mutex.
+	// These belong to the holder of the reading role. The role is passed on under the mutex.
 	frames   framer
-	until    *segment        // of the caller who reads; nil if it's the resident reader
+	until    *segment        // the reading caller's; nil if the resident reads
 	head     *segment        // the first on the list, while its answer is read
 	answered int             // segments since the last Read
-	more     bool            // after the last of these there were others
-	fatal    *pgconn.PgError // the server's last words
+	more     bool            // others were on the list after the last of these
+	fatal    *pgconn.PgError // with which the server has announced its end
 
-	// waits is set, with the mutex, by the reader before it waits for the server, and cleared when
-	// it has something to do. While it has, others leave it to the reader to write what they put:
-	// it does so before it waits again.
+	// The reader sets waits, with the mutex, before it waits for the server, and clears it when it
+	// has something to do. While it isn't set, callers leave their writing to the reader, which
+	// writes before it waits again.
 	waits atomic.Bool
 
-	heard atomic.Uint64 // how often something has come
+	heard atomic.Uint64 // how often data have come
 
-	// passed is how many of the first group are known to be answered. Only the reader changes it,
-	// and takes the mutex to begin anew.
+	// passed is how many segments of the first group are known to be answered. Only the reader
+	// changes it. It takes the mutex to begin anew.
 	passed atomic.Int32
 
-	tunnel     atomic.Pointer[tunnel] // what comes is passed to it while the connection is lent; nil otherwise
+	tunnel     atomic.Pointer[tunnel] // gets the data while the connection is lent; nil otherwise
 	place      atomic.Pointer[place]  // in a loop; nil if it has none
 	broken     error                  // belongs to the holder of the role: why there is nothing more to read
 	unpollable bool                   // no loop can wait for it. Guarded by the mutex, as is recalled
-	recalled   bool                   // the loop that reads is to give the role away
+	recalled   bool                   // the loop that reads must give the role away
 
 	// These belong to the goroutine that set writing.
 	attempt attempt
@@ -65,53 +63,53 @@ type conn struct {
 	sent     fifo
 	role     role
 	parked   bool  // the role's holder reads the rows of a stream, and not the connection at present
-	watching bool  // the resident reads though nothing is expected, to notice if the server goes
-	dead     error // why it's over
-	retiring bool  // gets no more statements, and is closed when it has no more
+	watching bool  // the resident reads though nothing is expected, to notice if the server ends
+	dead     error // why the connection has ended; nil while it lives
+	retiring bool  // gets no more statements, and is closed when all are answered
 	status   byte  // of the transaction, as of the last ReadyForQuery
 	prepared prepared
-	strayed  map[string]string // settings that the server has reported since, if they aren't what they were at first
-	restyled bool              // a session: and texts may mean something else since
-	poisoned bool              // a lane: a statement has left something behind
-	altered  error             // of a lane: what came after was executed under settings that weren't its caller's
+	strayed  map[string]string // settings that the server has reported, if they differ from the first values
+	restyled bool              // of a session: one of these changes what texts mean
+	poisoned bool              // of a lane: a statement has left something behind
+	altered  error             // of a lane: later statements ran under settings that weren't their callers'
 
 	out     []byte // to be written
 	spare   []byte // for the next out
 	queued  uint64 // bytes that were ever put into out
-	written uint64 // of which the operating system has taken
+	written uint64 // of these, those that the operating system has taken
 	writing bool   // a goroutine writes, and will look at out again
 	failed  error  // of a write
 
-	copying *copyIn // is told when there is room for more data; may be nil
+	copying *copyIn // waits for room for more data; may be nil
 
 	cancels int      // cancel requests under way; meanwhile nothing is put
-	held    *segment // was asked to be cancelled, or is a sign of life; until it is answered nothing is put
+	held    *segment // is being cancelled, or is a sign of life; until it is answered nothing is put
 	timer   *time.Timer
 	armed   bool
 	served  uint64 // segments that were answered
 	signs   uint64 // of these, signs of life
 	rested  int64  // when the last of them was answered, and nothing else was under way; on the clock of nanotime
 	seen    uint64 // served, when the timer last looked
-	quiet   int64  // when the timer last found something done; on the clock of nanotime
+	quiet   int64  // when the timer last found progress; on the clock of nanotime
 	silence silence
 
 	made    int64 // on the clock of nanotime
-	expires int64 // a lane: when it is to be replaced, on the clock of nanotime; 0 is never
-	rest    rest  // a lane
+	expires int64 // of a lane: when it must be replaced, on the clock of nanotime; 0 is never
+	rest    rest  // of a lane
 
 	pace pace
 }
 
-// role says who reads a connection.
+// A role says which goroutine or loop reads a connection.
 //
 //	nobody    nothing is expected; the first sender of something reads
-//	caller    the one whose segment is until, a plain goroutine, reads until it has its answer
-//	          or, if that is a stream, whenever it needs more rows; in between it keeps the role, and parked is set
+//	caller    the caller whose segment is until, a plain goroutine, reads until it has its answer;
+//	          with a stream, whenever it needs more rows, and in between it keeps the role, and parked is set
 //	resident  the connection's own goroutine reads until nothing is expected any more
-//	looped    a loop reads whenever something has come, see place
+//	looped    a loop reads whenever data have come, see place
 //
-// Whoever has the role and leaves passes it to the resident if something is still expected. So
-// while something is expected there is a reader, or one who reads rows holds it back.
+// A holder that gives the role up passes it to the resident if something is still expected. So while
+// something is expected there is a reader, or a caller that reads rows holds it back.
 type role uint8
 
 const (
@@ -121,7 +119,7 @@ const (
 	looped
 )
 
-// newConn takes a connection over. Its reside must be called next.
+// newConn takes over a connection. The caller must call reside next.
 func newConn(s *line, w *wire) *conn {
 	c := &conn{
 		line:   s,
@@ -144,15 +142,15 @@ func newConn(s *line, w *wire) *conn {
 	return c
 }
 
-// open reports whether the connection takes more statements. It needs the mutex.
+// open reports whether the connection takes more statements. The caller must hold the mutex.
 func (c *conn) open() bool {
 	return c.dead == nil && c.failed == nil && !c.retiring && c.cancels == 0 && c.held == nil
 }
 
 var syncMessage = []byte{'S', 0, 0, 0, 4}
 
-// put puts a segment on the list and into the buffer. It needs the mutex. On an error the segment
-// isn't put.
+// put puts a segment on the list and its bytes into the buffer. On an error it does neither. The
+// caller must hold the mutex.
 func (c *conn) put(s *segment) error {
 	before := len(c.out)
 	if err := c.encode(s); err != nil {
@@ -212,9 +210,8 @@ func (c *conn) encode(s *segment) (err error) {
 	return nil
 }
 
-// prepare writes what makes a prepared statement, with the types of its parameters that the payload
-// was encoded for. If there is one of that name already it goes: closing one that isn't there is no
-// error.
+// prepare writes the messages that make a prepared statement, with the parameter types for which
+// the payload was encoded. They first close one of that name, which is no error if there is none.
 func (c *conn) prepare(st *step) (err error) {
 	var out string
 	if st.prepared, out = c.prepared.add(st.desc.name, st.shape); out != "" {
@@ -233,7 +230,8 @@ func (c *conn) prepare(st *step) (err error) {
 	return err
 }
 
-// unput takes a segment back if none of its bytes have been given away. It needs the mutex.
+// unput takes a segment back if none of its bytes have been sent, and reports whether it did. The
+// caller must hold the mutex.
 func (c *conn) unput(s *segment) bool {
 	base := c.queued - uint64(len(c.out))
 	if s.start < base || s.parses || c.dead != nil {
@@ -259,7 +257,7 @@ func (c *conn) unput(s *segment) bool {
 }
 
 // ensureReader gives the reading role to the resident if something is expected and no goroutine
-// reads. It needs the mutex.
+// reads. The caller must hold the mutex.
 func (c *conn) ensureReader() { c.readBy(nil) }
 
 func (c *conn) giveToResident() {
@@ -290,7 +288,7 @@ func (c *conn) ready(status byte) error {
 	c.line.stats.Syncs++
 	var fault error
 	var again []*segment
-	held, executed, tail := false, true, first // of those that are told
+	held, executed, tail := false, true, first // tail is the last segment whose waiter is told
 	for s := first; s != nil; {
 		next := s.next
 		c.sent.pop()
@@ -354,8 +352,8 @@ func (c *conn) ready(status byte) error {
 	return nil
 }
 
-// settled notes what became of a segment that was executed. before is the status before it. An
-// error ends the connection. It needs the mutex.
+// settled records the result of a segment that was executed. before is the status before it. An
+// error ends the connection. The caller must hold the mutex.
 func (c *conn) settled(s *segment, before byte) error {
 	if loop.Tracing() {
 		c.traceEnd(s, "")
@@ -382,27 +380,26 @@ func (c *conn) settled(s *segment, before byte) error {
 	return fault
 }
 
-// poisoned is the reason why a lane is closed on which a statement has left a transaction open.
-// What was sent after that statement ran in its transaction and is rolled back with it.
+// poisoned is the reason for closing a lane on which a statement has left a transaction open.
+// Statements after it ran in that transaction, and are rolled back with it.
 type poisoned struct{ error }
 
-// noteSuccess looks at what a segment has changed. It needs the mutex.
+// noteSuccess looks at what a segment has changed. The caller must hold the mutex.
 func (c *conn) noteSuccess(s *segment) {
 	for i := range s.steps {
 		st := &s.steps[i]
 		if st.desc != nil && st.prepared.described && !st.shape.sameResult(st.prepared.fields) {
-			// It was prepared just now, and came out differently. The next one asks again.
+			// It was prepared just now, with another description. The next one asks again.
 			st.desc.shape.CompareAndSwap(st.shape, nil)
 		}
 	}
 	c.line.of.succeeded(c, s)
 }
 
-// noteFailure decides whether the segment is to be sent again, and forgets what its failure makes
-// doubtful. It needs the mutex.
+// noteFailure decides whether to send the segment again, and forgets what its failure makes
+// doubtful. The caller must hold the mutex.
 //
-// In a transaction that others' statements belong to nothing can be repeated: then the status isn't
-// idle.
+// In a transaction with earlier statements, whose status isn't idle, nothing can be repeated.
 func (c *conn) noteFailure(s *segment) {
 	repeatable := c.status == 'I' && !s.inTx && !s.stream.delivered() && !s.mayLast()
 	for i := min(s.cur, len(s.steps)); i < len(s.steps); i++ {
@@ -436,9 +433,9 @@ func (c *conn) noteFailure(s *segment) {
 	}
 }
 
-// stale reports whether an error can come from a statement that was prepared, or described, before
-// the schema changed. The statement had been described without an error; so an error in its text
-// before it began means that something has changed.
+// stale reports whether an error can mean that the schema has changed since the statement was
+// prepared or described. The statement had been described without an error. So an error in its
+// text, before it began, means that something has changed.
 func stale(e *pgconn.PgError, bound bool) bool {
 	if bound {
 		return false
@@ -450,111 +447,8 @@ func stale(e *pgconn.PgError, bound bool) bool {
 	return strings.HasPrefix(e.Code, "42")
 }
 
-// maxLosses is how many connections may break under a segment before it is given up, though it had
-// no effect.
-const maxLosses = 3
-
-// lost ends the connection. Only the reader calls it. What certainly had no effect goes elsewhere;
-// the others are told.
-func (c *conn) lost(reason error) {
-	c.leaveLoop()
-	_ = c.w.net.Close() // whatever that says
-	c.mu.Lock()
-	if c.line.forced {
-		reason = ErrClosed
-	}
-	if c.failed != nil && !errors.Is(reason, ErrClosed) && c.fatal == nil {
-		reason = c.failed
-	}
-	c.dead = reason
-	c.role, c.until, c.head, c.parked = nobody, nil, nil, false
-	c.timer.Stop()
-	close(c.ended)
-	lent := c.tunnel.Swap(nil)
-	sent := c.sent.takeAll()
-	fates := c.fates(sent, reason)
-	repeats := c.line.of.repeats(sent, fates)
-	isOld := c.served > 0 && (backendEnds(c.fatal) || endsAtRest(c.fatal)) // all of them go, and none because of what it was sent
-	var told, again []*segment
-	for i, s := range sent {
-		s.next = nil
-		if loop.Tracing() {
-			c.traceEnd(s, "the connection was lost")
-		}
-		switch {
-		case s.abandoned.Load():
-			s.state = stateFinished
-			if s.promise != nil {
-				s.promise.UnderWay(false)
-			}
-		case repeats && fates[i] != unknown && s.losses < maxLosses:
-			if !isOld {
-				s.losses++
-			}
-			again = append(again, s)
-		default:
-			s.err, s.failure, s.state = &LostError{MaybeApplied: fates[i] == unknown, RolledBack: fates[i] == undone, Err: reason}, nil, stateFinished
-			told = append(told, s)
-		}
-	}
-	c.out, c.spare = nil, nil
-	told = append(told, c.line.connLost(c, again)...)
-	idle := c.line.idleNow()
-	o := c.line.session()
-	over := o != nil && o.onLost != nil && !o.replaceable()
-	c.mu.Unlock()
-	if lent != nil {
-		lent.fail(&LostError{MaybeApplied: true, Err: reason})
-	}
-	if over {
-		o.onLost()
-	}
-	if hook := (*callbackError)(nil); len(told) == 0 && errors.As(reason, &hook) {
-		loop.LogReport(reason) // a panic is always reported
-	}
-	for _, s := range told {
-		s.tell()
-	}
-	for _, fn := range idle {
-		fn()
-	}
-}
-
-// aftermath is what has become of a segment whose connection has broken before its answer was
-// complete.
-type aftermath uint8
-
-const (
-	unknown aftermath = iota // it may have been applied
-	undone                   // it may have been executed, and the server has rolled it back
-	unmoved                  // it wasn't executed, or has no effect anyway
-)
-
-// fates finds out what has become of the segments that were sent. It needs the mutex.
-func (c *conn) fates(sent []*segment, reason error) []aftermath {
-	_, isPoisoned := reason.(*poisoned)
-	base := c.unsent()
-	all := make([]aftermath, len(sent))
-	committed := false // one that ends a transaction is before it
-	for i, s := range sent {
-		partly := s.end > base && !s.noRepeat
-		skipped := i > 0 && backendEnds(c.fatal) || endsAtRest(c.fatal) && !s.answered() || endsBefore(c.fatal) && s.simple == "" && !s.answered()
-		switch {
-		case s.copyIn != nil && s.copyIn.begun:
-			if !s.copyIn.done || s.end > base || s.inTx && !committed {
-				all[i] = undone
-			}
-		case s.start >= base || partly || s.harmless || skipped:
-			all[i] = unmoved
-		case isPoisoned || s.inTx && !s.commits && !committed || s.copyIn != nil && (!s.copyIn.done || s.end > base):
-			all[i] = undone
-		}
-		committed = committed || s.commits
-	}
-	return all
-}
-
-// retire closes the connection in order once nothing is expected on it. It needs the mutex.
+// retire closes the connection in order once nothing is expected on it. The caller must hold the
+// mutex.
 func (c *conn) retire() {
 	c.retiring = true
 	if c.sent.len() > 0 || c.cancels > 0 || c.dead != nil || c.failed != nil {
@@ -566,7 +460,7 @@ func (c *conn) retire() {
 	}
 	c.takeFromLoop()
 	if c.role == nobody {
-		c.giveToResident() // who notices the end
+		c.giveToResident() // which notices the end
 	}
 	c.hangUp()
 }

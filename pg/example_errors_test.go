@@ -39,10 +39,11 @@ func ExampleConnectError() {
 // A StatementError says which statement failed, and at which stage.
 func ExampleStatementError() {
 	withDB(func(ctx context.Context, db *pg.DB) error {
-		_, err := db.Exec(ctx, "select 1 / $1::int", 0)
+		_, err := db.Exec(ctx, "select 1 / n from generate_series($1::int, 1) n", 0)
 		var failed *pg.StatementError
 		if errors.As(err, &failed) {
-			fmt.Println(failed.SQL, "-", failed.Stage, failed.Stage == pg.StageRun, failed.MaybeApplied)
+			fmt.Println(failed.Stage, failed.SQL)
+			fmt.Println(failed.Stage == pg.StageRun, failed.MaybeApplied)
 		}
 		var server *pgconn.PgError
 		if errors.As(err, &server) {
@@ -50,7 +51,8 @@ func ExampleStatementError() {
 		}
 		return nil
 	})
-	// Prints: select 1 / $1::int - running true false
+	// Prints: running select 1 / n from generate_series($1::int, 1) n
+	// true false
 	// 22012
 }
 

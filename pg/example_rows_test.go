@@ -39,8 +39,8 @@ func ExampleStats() {
 			}
 		}
 		after := db.Stats()
-		fmt.Println(after.Statements-before.Statements, "statements,", after.Lanes, "lane,", after.Queued, "wait")
+		fmt.Println(after.Statements-before.Statements, "statements,", after.Queued, "wait")
 		return nil
 	})
-	// Prints: 3 statements, 1 lane, 0 wait
+	// Prints: 3 statements, 0 wait
 }

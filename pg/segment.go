@@ -14,26 +14,26 @@ import (
 
 // A segment is what one caller sends and the server answers with one ReadyForQuery: a statement, or
 // a batch, and its Sync. It is the unit of everything: it is queued, sent, answered, cancelled and
-// repeated as a whole, and its bytes lie on the connection without a gap.
+// repeated as a whole, and its bytes follow each other on the connection without a gap.
 //
 //	state      where it is                                               who may change it
 //	new        with its maker                                            the maker
 //	collected  in the list of a loop's tick                              the loop
 //	queued     in the line's queue                                  under the line's mutex
 //	sent       on a connection's list; the bytes in its buffer or gone   under the line's mutex
-//	finished   off all lists; the outcome is there                       no lock; the waiter reads it
+//	finished   off all lists; the result is there                        no lock; the waiter reads it
 //
 // While it is sent, its answer (cur, the steps' answers, failure) belongs to the connection's
-// reader. From then on it belongs to the waiter, which has been told; or to none if the waiter
-// has gone, which is when abandoned is set.
+// reader. When it is finished, the answer belongs to the waiter, which has been told. If abandoned
+// is set there is no waiter any more.
 type segment struct {
-	lease *lease // of who sends it
+	lease *lease // the sender's
 
 	// What to send. Set before it is submitted.
 	sql       string // for errors
 	simple    string // if not empty, this is a Query message, and there is one step for all its results
 	steps     []step
-	hidden    int16                           // so many steps stand before what the caller asked for, and have no effect of their own
+	hidden    int16                           // how many steps stand before the caller's; they have no effect of their own
 	discard   bool                            // the rows aren't wanted
 	noRepeat  bool                            // one of its steps can commit by itself; see mayLast
 	harmless  bool                            // has no effect, so it may be repeated whatever happened
@@ -43,7 +43,7 @@ type segment struct {
 	taints    bool                            // leaves something behind in its session
 	sticks    bool                            // and that can't be undone
 	obscure   bool                            // may do so, but the text doesn't show it
-	soon      bool                            // when its turn has come the server answers soon, or the connection is given up
+	soon      bool                            // the server must answer soon once its turn has come, or the connection is closed
 	inTx      bool                            // belongs to a transaction of several segments
 	shows     bool                            // its error may have values: Config.ShowParameters
 	copyOut   bool                            // it is a COPY to the client, whose messages are the rows of the stream
@@ -55,13 +55,13 @@ type segment struct {
 	opens     *lease                          // of the savepoint that it makes; may be nil
 
 	// Guarded by the line's mutex.
-	alone      bool  // it joins no others any more, as it was sent before
+	alone      bool  // it joins no others any more, because it was sent before
 	place      uint8 // in its group, from 0; see joinedTo
 	state      segmentState
 	parses     bool     // its bytes change what the connection has prepared
 	unread     bool     // its stream was closed, and the rest is read and thrown away
-	exposed    bool     // a cancel of ours for another segment may hit it
-	cancelled  bool     // a cancel of ours was for it
+	exposed    bool     // the driver's cancel for another segment may hit it
+	cancelled  bool     // the driver has asked the server to cancel it
 	losses     int8     // connections that broke under it
 	conn       *conn    // that it was sent on
 	next       *segment // the one after it in its group; nil if the Sync is its own, or it's the last. Doesn't change once its bytes are taken
@@ -71,7 +71,7 @@ type segment struct {
 	abandoned atomic.Bool // the caller waits no longer
 
 	// The answer.
-	again   bool // it certainly had no effect, and the reason has been taken note of: send it again
+	again   bool // it certainly had no effect: send it again
 	stray   bool // the reason was the cancel of another statement
 	stale   bool // it failed because the schema has changed since it was prepared
 	effects effects
@@ -80,7 +80,7 @@ type segment struct {
 	err     error // other than failure
 	size    int   // of the rows that are kept
 
-	// Who is told, at most one of them. All nil: the waiter reads the connection itself.
+	// At most one of these tells the waiter. If all are nil, it reads the connection itself.
 	ready   chan struct{} // with room for one
 	promise *taskPromise
 	then    func()
@@ -135,13 +135,13 @@ type step struct {
 	tag                            pgconn.CommandTag
 }
 
-// reset makes a finished segment one that can be sent again. Only its waiter may call it.
+// reset makes a finished segment ready to be sent again. Only its waiter may call it.
 func (g *segment) reset() {
 	g.forgetAnswer()
 	g.ready, g.promise, g.then = nil, nil, nil
 }
 
-// forgetAnswer makes a segment one that has not been sent. Its waiter goes on waiting.
+// forgetAnswer makes a sent segment look unsent. Its waiter goes on waiting.
 func (g *segment) forgetAnswer() {
 	g.state, g.conn = stateNew, nil
 	g.next, g.place, g.alone = nil, 0, true
@@ -177,14 +177,14 @@ func (g *segment) begun() bool {
 	return len(g.steps) > asked && g.steps[asked].bound
 }
 
-// answered reports whether something of the answer has come.
+// answered reports whether part of the answer has come.
 func (g *segment) answered() bool {
 	return g.cur > 0 || g.failure != nil || len(g.steps) > 0 && (g.steps[0].parsed || g.steps[0].bound || g.steps[0].complete)
 }
 
-// mayLast reports whether a segment that has failed may have left something behind: a statement
-// that commits by itself has begun. What fails before the server has accepted its parameters has
-// not.
+// mayLast reports whether a failed segment may have left something behind, because a statement that
+// commits by itself had begun. A statement hasn't begun before the server has accepted its
+// parameters.
 func (g *segment) mayLast() bool {
 	if g.noRepeat && g.simple != "" {
 		return true
@@ -315,7 +315,7 @@ func tagOf(b []byte) pgconn.CommandTag {
 	return pgconn.NewCommandTag(string(b))
 }
 
-// keep takes a row, as far as it is wanted.
+// keep stores a row if it is wanted.
 func (g *segment) keep(st *step, row arrivingRow) {
 	switch {
 	case g.stream != nil:
@@ -330,7 +330,7 @@ func (g *segment) keep(st *step, row arrivingRow) {
 	}
 }
 
-// tooLarge counts a row, and reports whether the result has become larger than what is kept of one.
+// tooLarge counts a row, and reports whether the result is larger than Config.ResultLimit.
 func (g *segment) tooLarge(row arrivingRow) bool {
 	most := g.lease.db.config.ResultLimit
 	if most <= 0 {
@@ -342,7 +342,7 @@ func (g *segment) tooLarge(row arrivingRow) bool {
 	return g.size > most
 }
 
-// described notes a description, and ends a step that only describes.
+// described records a description, and ends a step that only describes.
 func (g *segment) described(st *step) {
 	if p := st.prepared; p != nil && !p.described {
 		p.described, p.fields = true, st.fields

@@ -114,17 +114,17 @@ func TestReplayOfWhatDoesntFit(t *testing.T) {
 	require.ErrorContains(t, err, "doesn't fit the program")
 	require.NotNil(t, found)
 	_, err = repainttest.Replay(ctx, "1", withdrawals(2), loop.Seed(1))
-	require.ErrorContains(t, err, "leave it out")
+	require.ErrorContains(t, err, "leave the option out")
 	_, _, err = repainttest.Search(ctx, 1, 1, withdrawals(2), loop.Seed(1))
-	require.ErrorContains(t, err, "leave it out")
+	require.ErrorContains(t, err, "leave the option out")
 }
 
 func TestOptionsThatMakeNoSenseAreSaid(t *testing.T) {
 	for want, o := range map[string]repainttest.Option{
 		`the option Faults has "nonsense", which is not a kind of fault: want one of ["before"`: repainttest.Faults(repainttest.Slow, "nonsense"),
-		"the option FaultLimit allows -1 faults in a schedule":                             repainttest.FaultLimit(-1),
-		"the option Fresh has no function to call":                                         repainttest.Fresh(nil),
-		"the option Reduced has no schema":                                                 repainttest.Reduced(nil),
+		"the option FaultLimit allows -1 faults in a schedule":                                  repainttest.FaultLimit(-1),
+		"the option Fresh has no function to call":                                              repainttest.Fresh(nil),
+		"the option Reduced has no schema":                                                      repainttest.Reduced(nil),
 	} {
 		_, _, err := repainttest.Search(t.Context(), 1, 1, withdrawals(2), o)
 		require.ErrorContains(t, err, want)

@@ -16,7 +16,7 @@ import (
 // A ConnectError has an attempt for each address, with the stage that failed. Nothing was sent, so
 // the call may be repeated.
 func ExampleConnectError() {
-	db, err := pg.Open("postgres://me:secret@127.0.0.1:1/app")
+	db, err := pg.Open("postgres://me:secret@127.0.0.1:1/app?sslmode=disable")
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -117,6 +117,7 @@ func ExampleLostError() {
 func ExampleLogTracer() {
 	withDB(func(ctx context.Context, db *pg.DB) error {
 		config := *db.Config()
+		config.Lanes = 1
 		config.Tracer = &pg.LogTracer{
 			Slow: time.Minute,
 			Logger: slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {

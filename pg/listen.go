@@ -69,7 +69,7 @@ const listenLimit = 30 * time.Second
 // Up to 100,000 notifications wait for a slow listener. Further ones are lost, and Missed says so.
 func (db *DB) Listen(ctx context.Context, channels ...string) (*Listener, error) {
 	if len(channels) == 0 {
-		return nil, errors.New("pg: listening: no channel is given")
+		return nil, errors.New("pg: listening: want at least one channel")
 	}
 	l := &Listener{db: db, channels: slices.Clone(channels)}
 	l.ctx, l.end = context.WithCancelCause(db.ctx)

@@ -91,7 +91,7 @@ func TestExploreRunsManyOrdersOnAVirtualClock(t *testing.T) {
 func TestScheduleDoesNotRunIfItsResetFails(t *testing.T) {
 	out, passed := child(t, "broken reset", t.TempDir())
 	require.False(t, passed)
-	require.Contains(t, out, "Fresh's reset failed, so the schedule didn't run: the disk is full")
+	require.Contains(t, out, "the function of Fresh failed, so the schedule didn't run: the disk is full")
 	require.NotContains(t, out, "it ran")
 }
 

@@ -40,7 +40,7 @@ func (s *settings) refresh(ctx context.Context, r *recorder) error {
 		err := reset(ctx)
 		done()
 		if err != nil {
-			return fmt.Errorf("Fresh's reset failed, so the schedule didn't run: %w", err)
+			return fmt.Errorf("the function of Fresh failed, so the schedule didn't run: %w", err)
 		}
 	}
 	return nil

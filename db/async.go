@@ -8,11 +8,11 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// AsyncEngine is the red face of an Engine: each method returns at once, with a future. The blue
-// method runs as a task in a loop, and elsewhere in a goroutine of its own. Cancelling the future
-// cancels the call.
+// AsyncEngine is the red face of an Engine: each method returns a future at once. In a loop the blue
+// method runs as a task, and elsewhere in a goroutine of its own. Cancelling the future cancels the
+// call. The future fails with the blue method's error.
 //
-// Any number of goroutines, loops and tasks can use it.
+// Its methods may be called from any number of goroutines, loops and tasks.
 type AsyncEngine struct{ e *Engine }
 
 // Async returns the Engine's red face.
@@ -27,7 +27,8 @@ func (tx *Tx) Async() AsyncTx { return AsyncTx{tx} }
 // Sync returns the blue Engine.
 func (a AsyncEngine) Sync() *Engine { return a.e }
 
-// RunSync runs blue code with a connection of its own, as a task or in a goroutine.
+// RunSync runs blue code with a connection of its own, as a task or in a goroutine, and closes the
+// connection afterwards. SQLAlchemy's AsyncConnection.run_sync does the same.
 func RunSync[T any](ctx context.Context, a AsyncEngine, fn func(ctx context.Context, conn *Conn) (T, error), opts ...ConnOption) *loop.Future[T] {
 	return red.Call(ctx, func(ctx context.Context) (T, error) {
 		conn, err := a.e.Connect(ctx, opts...)
@@ -40,7 +41,7 @@ func RunSync[T any](ctx context.Context, a AsyncEngine, fn func(ctx context.Cont
 	})
 }
 
-// redDone is red.Call for what returns nothing but an error.
+// redDone is red.Call for a function that returns only an error.
 func redDone(ctx context.Context, fn func(ctx context.Context) error) *loop.Future[struct{}] {
 	return red.Call(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) })
 }
@@ -79,7 +80,7 @@ type rowStreamer interface {
 	Stream(ctx context.Context, query string, args ...any) (*Rows, error)
 }
 
-// redStream gives the stream the caller's context: that of the task ends with it.
+// redStream gives the stream the caller's context, because the task's context ends with the task.
 func redStream(ctx context.Context, q rowStreamer, query string, args []any) *loop.Future[AsyncRows] {
 	return red.Call(ctx, func(context.Context) (AsyncRows, error) {
 		rows, err := q.Stream(ctx, query, args...)
@@ -171,7 +172,7 @@ func (a AsyncReader) InTx(ctx context.Context, fn func(ctx context.Context, tx *
 
 // AsyncConn is the red face of a Conn, see [AsyncEngine].
 //
-// One task at a time can use it, as the Conn.
+// As with the Conn, one task or goroutine at a time can use it.
 type AsyncConn struct{ c *Conn }
 
 // Sync returns the blue Conn.
@@ -217,12 +218,13 @@ func (a AsyncConn) Rollback(ctx context.Context) *loop.Future[struct{}] {
 	return redDone(ctx, a.c.Rollback)
 }
 
-// Close is [Conn.Close] as a future. The end of ctx doesn't keep it from closing.
+// Close is [Conn.Close] as a future. It closes the Conn even if ctx has ended.
 func (a AsyncConn) Close(ctx context.Context) *loop.Future[struct{}] {
 	return redDone(context.WithoutCancel(ctx), func(context.Context) error { return a.c.Close() })
 }
 
-// AsyncTx is the red face of a Tx, see [AsyncEngine]. One task at a time can use it, as the Tx.
+// AsyncTx is the red face of a Tx, see [AsyncEngine]. As with the Tx, one task or goroutine at a time
+// can use it.
 type AsyncTx struct{ tx *Tx }
 
 // Sync returns the blue Tx.
@@ -266,17 +268,17 @@ func (a AsyncTx) Rollback(ctx context.Context) *loop.Future[struct{}] {
 	return redDone(context.WithoutCancel(ctx), a.tx.Rollback)
 }
 
-// AsyncRows are streamed rows whose next one is a future. What has come is read
-// from the blue Rows, which does no I/O.
+// AsyncRows are streamed rows whose Next returns a future. The blue Rows of [AsyncRows.Sync] read the
+// row that has come, without I/O.
 //
-// One task at a time can use them.
+// One task or goroutine at a time can use them.
 type AsyncRows struct{ r *Rows }
 
 // Sync returns the blue Rows, for Scan and the like.
 func (a AsyncRows) Sync() *Rows { return a.r }
 
-// Next is [Rows.Next] as a future. As long as there are rows that have come
-// already it is done at once, so that awaiting it doesn't switch.
+// Next is [Rows.Next] as a future. The future is done at once while there are rows that have come
+// already, so that awaiting it doesn't switch.
 func (a AsyncRows) Next(ctx context.Context) *loop.Future[bool] {
 	if a.r.closed || (a.r.next+1)*len(a.r.call.Columns) <= len(a.r.call.Values) {
 		p := loop.NewPromise[bool](repaint.CurrentLoop())
@@ -286,7 +288,7 @@ func (a AsyncRows) Next(ctx context.Context) *loop.Future[bool] {
 	return red.Call(ctx, func(context.Context) (bool, error) { return a.r.Next(), a.r.Err() })
 }
 
-// Close is [Rows.Close] as a future. The end of ctx doesn't keep it from closing.
+// Close is [Rows.Close] as a future. It closes the rows even if ctx has ended.
 func (a AsyncRows) Close(ctx context.Context) *loop.Future[struct{}] {
 	return redDone(context.WithoutCancel(ctx), func(context.Context) error { return a.r.Close() })
 }

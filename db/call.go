@@ -5,19 +5,19 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/statements"
 )
 
-// call is a statement on its way to a session, with what package db itself knows of it.
+// call is a statement on its way to a session, with what only package db needs to know of it.
 type call struct {
 	backend.Call
-	st   *statements.Statement // what Call.Statement is a part of
+	st   *statements.Statement // of which Call.Statement is a part
 	conf *connConfig           // of the Engine or Conn that runs it
 
-	argRoom [4]any // for a few arguments, so that they cost no allocation of their own
+	argRoom [4]any // room for a few arguments, so that they need no allocation
 }
 
 // use makes st the call's statement.
 func (c *call) use(st *statements.Statement) { c.st, c.Statement = st, &st.Statement }
 
-// forget lets go of the arguments, which needn't live as long as the rows.
+// forget drops the arguments, which needn't live as long as the rows.
 func (c *call) forget() {
 	c.Forget()
 	c.argRoom = [4]any{}

@@ -8,15 +8,14 @@ import (
 	"github.com/seed1239206e/repaint/internal/callsite"
 )
 
-// place is where a call was made: a few return addresses, from which the line of
-// the program is found when it is asked for.
+// place is where a call was made: a few return addresses. String finds the line of the program.
 type place struct {
 	pcs [8]uintptr
 	n   int
 }
 
-// note notes the place from which the package was called. It is asked for at every
-// statement; see callsite.Callers for why that costs next to nothing.
+// note notes the place from which the package was called. Every statement does so; callsite.Callers
+// says why that costs next to nothing.
 //
 //go:noinline
 func (p *place) note() { p.n = callsite.Callers(p.pcs[:]) }

@@ -7,8 +7,9 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/scanning"
 )
 
-// All returns every row of a query as a T. If T is a struct, or a pointer to
-// one, the columns go to its fields by name; otherwise there must be one column.
+// All returns every row of a query as a T. If T is a struct, or a pointer to one, the columns go to
+// its fields by name; otherwise there must be one column. A value that doesn't fit is [ErrScan]. All
+// fetches every row into memory; use Stream and [Each] for a large result.
 func All[T any](ctx context.Context, q Querier, query string, args ...any) ([]T, error) {
 	rows, err := queryMax(ctx, q, 0, query, args)
 	if err != nil {
@@ -29,9 +30,9 @@ func All[T any](ctx context.Context, q Querier, query string, args ...any) ([]T,
 	return all, nil
 }
 
-// One returns the only row of a query as a T, see [All]. It returns ErrNoRows or
-// ErrMultipleRows if there isn't exactly one. What an UPDATE … RETURNING has changed
-// by then stays changed, outside of a transaction that is rolled back.
+// One returns the only row of a query as a T, see [All]. It returns [ErrNoRows] or
+// [ErrMultipleRows] if there isn't exactly one row. That doesn't undo the changes of an UPDATE …
+// RETURNING; only rolling back its transaction does.
 func One[T any](ctx context.Context, q Querier, query string, args ...any) (T, error) {
 	var v T
 	rows, err := queryMax(ctx, q, 2, query, args)
@@ -48,9 +49,9 @@ func One[T any](ctx context.Context, q Querier, query string, args ...any) (T, e
 	return v, err
 }
 
-// Scalar returns the only value of a query: one row of one column. It returns
-// ErrNoRows or ErrMultipleRows if there isn't exactly one row; for statements that
-// change something see [One].
+// Scalar returns the only value of a query: one row of one column. It returns [ErrNoRows] or
+// [ErrMultipleRows] if there isn't exactly one row, see [One], and [ErrScan] if there isn't exactly
+// one column.
 func Scalar[T any](ctx context.Context, q Querier, query string, args ...any) (T, error) {
 	var v T
 	rows, err := queryMax(ctx, q, 2, query, args)
@@ -67,7 +68,7 @@ func Scalar[T any](ctx context.Context, q Querier, query string, args ...any) (T
 	return v, err
 }
 
-// one calls scan if there is exactly one row.
+// one calls scan for the only row, or returns ErrNoRows or ErrMultipleRows.
 func (r *Rows) one(scan func() error) error {
 	switch n := r.call.Count(); {
 	case n == 0:
@@ -79,8 +80,7 @@ func (r *Rows) one(scan func() error) error {
 	return r.call.scanned(scan())
 }
 
-// First returns the first row of a query as a T, see [All], or ErrNoRows. Further
-// rows it ignores.
+// First returns the first row of a query as a T, see [All], or [ErrNoRows]. It ignores further rows.
 func First[T any](ctx context.Context, q Querier, query string, args ...any) (T, error) {
 	var v T
 	rows, err := queryMax(ctx, q, 1, query, args)
@@ -99,8 +99,8 @@ func First[T any](ctx context.Context, q Querier, query string, args ...any) (T,
 	return v, rows.call.scanned(err)
 }
 
-// Map returns the rows of a query, which have two columns, as a map from the first to the second. Two
-// rows with the same first value are ErrMultipleRows.
+// Map returns the rows of a query, which must have two columns, as a map from the first column to the
+// second. Two rows with the same first value are [ErrMultipleRows].
 func Map[K comparable, V any](ctx context.Context, q Querier, query string, args ...any) (map[K]V, error) {
 	rows, err := queryMax(ctx, q, 0, query, args)
 	if err != nil {
@@ -108,7 +108,7 @@ func Map[K comparable, V any](ctx context.Context, q Querier, query string, args
 	}
 	columns := rows.call.columns()
 	if n := len(columns.All); n != 2 {
-		return nil, rows.call.scanned(fmt.Errorf("the row has %d columns (%s), Map takes two", n, columns.Names()))
+		return nil, rows.call.scanned(fmt.Errorf("the row has %d columns (%s), but Map needs two", n, columns.Names()))
 	}
 	all := make(map[K]V, rows.call.Count())
 	for rows.Next() {
@@ -126,9 +126,9 @@ func Map[K comparable, V any](ctx context.Context, q Querier, query string, args
 	return all, rows.Err()
 }
 
-// ExecOne runs a statement that changes one row. It returns ErrNoRows if it has changed none, and
-// ErrMultipleRows if it has changed more: these stay changed, outside of a transaction that is rolled
-// back. A row counts that an UPDATE has left with the values that it had.
+// ExecOne runs a statement that changes one row. It returns [ErrNoRows] if the statement has changed
+// none, and [ErrMultipleRows] if it has changed several. That doesn't undo the changes; only rolling
+// back the transaction does. A row that an UPDATE leaves with the same values counts as changed.
 func ExecOne(ctx context.Context, q Querier, query string, args ...any) error {
 	result, err := q.Exec(ctx, query, args...)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// Names for authors of dialects, which are in package backend and sqlbackend now.
+// The names that authors of dialects used before packages backend and sqlbackend had them. Users don't
+// need them, and version 1.0 won't have them.
 type (
 	// Connector is [backend.Connector].
 	//

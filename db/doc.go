@@ -1,6 +1,7 @@
-// Package db is a database for blue functions: written once, they run in plain
-// goroutines, where they block, and as greenlets of a loop, where they suspend
-// only themselves. It is the architecture of SQLAlchemy's Core in Go's terms.
+// Package db gives blue functions a database. The same function runs in a plain goroutine, where
+// it blocks, and in a greenlet of a loop, where it suspends only itself. The architecture is that
+// of SQLAlchemy's Core: dialects, a pool, named parameters, nested transactions. Values and columns
+// follow the rules of database/sql.
 //
 //	import (
 //		"github.com/seed1239206e/repaint/db"
@@ -32,13 +33,13 @@
 //		…
 //	})
 //
-// BeginTx, Commit and Rollback are the same by hand. While a transaction is open
+// BeginTx, Commit and Rollback do the same by hand. While a transaction is open
 // on a Conn, or a savepoint in a transaction, only the innermost Tx can be used.
-// BEGIN, COMMIT and their like aren't accepted as statements. A transaction begins
+// BEGIN, COMMIT and the like aren't accepted as statements. A transaction begins
 // with its first statement: until then it waits for nothing and keeps no other caller waiting.
 //
-// [ReadOnly] and [Isolation] are options of a transaction, of a Conn for all of its
-// own, and of the Engine. With [AutoBegin] the statements of a Conn make a
+// [ReadOnly] and [Isolation] are options of a transaction, of a Conn and of an Engine; the
+// latter two pass them on to their transactions. With [AutoBegin] the statements of a Conn form a
 // transaction that its Commit ends. [Retry] runs a transaction again after a
 // deadlock or a serialization failure.
 //
@@ -51,80 +52,79 @@
 //	map[string]any{"id": 7}
 //	User{ID: 7}
 //
-// A field has the name in its tag `db:"name"`, or else its own in any mixture of
+// A field's name is the one in its tag `db:"name"`, or else its own in any mixture of
 // case and underscores: CreatedAt is created_at. Every parameter needs a value,
-// and every Named value and map key a parameter; mistakes are errors that say
-// which name is wrong. Package sqltext tells what is a parameter; \: is a colon.
+// and every Named value and map key a parameter; otherwise [ErrParameter] says
+// which name is wrong. Package sqltext defines what a parameter is; \: is a colon.
 //
-// A parameter alone in the parentheses of an IN, or after it without any, takes a list. Nothing
-// is in an empty one, not even NULL:
+// A parameter that stands alone in the parentheses of an IN, or after IN without parentheses, takes
+// a list. No value is in an empty list, not even NULL:
 //
 //	db.All[User](ctx, engine, "select * from users where id in (:ids)", db.Named("ids", ids))
 //
-// [ExecMany] and [QueryMany] run a statement for many rows of arguments, and send
-// rows to be inserted many at a time.
+// [ExecMany] and [QueryMany] run a statement for many rows of arguments. They send the rows of an
+// INSERT many at a time.
 //
 // # Results
 //
-// A result is complete when Query returns: reading it does no I/O, so there is no
-// place where a value secretly waits for the database. [All], [One], [First] and
-// [Scalar] return Go values; [Rows] and [Row] are there for doing it by hand, and
-// [Each] and [Partitions] for iterating.
+// A result is complete when Query returns: reading it does no I/O, so no value secretly waits
+// for the database. [All], [One], [First] and [Scalar] return Go values. [Rows] and [Row] are
+// scanned by hand, and [Each] and [Partitions] iterate.
 //
-// A result that is too large for that is read with Stream, which fetches rows in
-// pieces while they are read, and keeps the connection until they are.
+// Stream reads a result that is too large for memory. It fetches rows in pieces while the
+// caller reads them, and keeps the connection until the last one.
 //
 // Columns go into Go variables by the rules of database/sql: NULL needs a pointer,
-// a sql.Null or another sql.Scanner, a number that doesn't fit is an error. In
-// addition text is read as a time.Time, and structs take columns by name. Numbers
-// arrive exactly, or it is an error: a float32 can't be 16777217, and an integer takes a
-// float or a decimal that has no fraction. Only a fraction is rounded to what a float can
-// hold. What is scanned is the caller's own memory.
+// a sql.Null or another sql.Scanner; a number that doesn't fit is an error. In
+// addition a time.Time takes text, and a struct takes columns by name. A number
+// arrives exactly or is an error: a float32 can't be 16777217, and an integer takes a
+// float or a decimal only if it has no fraction. Only fractions are rounded to what a float can
+// hold. Scanned values share no memory with the driver.
 //
 // A column of JSON goes into maps, structs, slices and pointers to them, which package
 // encoding/json fills; a string gets the JSON itself. [JSON] does so for any column and
-// any type, and is an argument for one as well. Where a database has no type for JSON
-// (SQLite, MariaDB), a column of text that is scanned into a map, struct or slice is taken
-// for JSON.
+// any type, and is an argument as well. Where a database has no type for JSON
+// (SQLite, MariaDB), a column of text that is scanned into a map, struct or slice counts
+// as JSON.
 //
 // # Errors
 //
-// Errors of the database are an [*Error], which has statement, parameters and
-// the database's code. What they mean is the same for all databases:
+// An error of the database is an [*Error], which has the statement, the parameters and
+// the database's code. Its condition is the same on all databases:
 //
 //	if errors.Is(err, db.ErrUnique) { … }
 //
-// The text of an error has the names and Go types of parameters, not their values, nor those that a
-// database quotes in its message. [ShowParameters] shows them; a program finds them in the fields.
+// The text of an error shows the names and Go types of parameters. It shows neither their values
+// nor values that the database quotes in its message, unless [ShowParameters] asks for them. A
+// program finds the values in the fields.
 //
 // When a context ends, errors.Is finds context.Canceled or DeadlineExceeded and
-// the context's cause. A write that was cancelled on its way may have taken effect or
-// not; in a transaction it therefore makes everything up to the next savepoint
-// fail, and [ErrTxFailed] says so.
+// the context's cause. A write that was cancelled on its way may or may not have taken
+// effect. In a transaction everything up to the next savepoint therefore
+// fails with [ErrTxFailed].
 //
 // # Connections
 //
-// Waiters for a connection are served in the order they came. A waiter that gives up leaves the
-// line; what had been handed to it goes to the next. A connection that is being made when its
-// caller gives up is made all the same, and goes to the next. If connecting fails, the slot goes to
-// the next waiter. A connection that was lost, whose state isn't known, or that has settings of
-// its last user, is replaced. What a Conn has left behind that no text shows is undone, where the
-// dialect can; docs/leftovers.md tells what isn't. A query that was cancelled costs no connection.
-// PoolSize, MaxOverflow, PoolTimeout, MaxLifetime, PrePing and ReportLeaks are options of Open. A
-// Conn or Tx that is forgotten is found by the garbage collector.
+// The pool serves waiters in the order in which they came. If a waiter gives up, the next one gets
+// its connection, also one that is still being made. If connecting fails, the slot goes to the
+// next waiter. The pool replaces a connection that was lost, whose state isn't known, or that
+// keeps settings of its last user. Where a dialect can, it also undoes what a Conn has left behind
+// without showing it in a text; docs/leftovers.md lists what stays. Cancelling a query costs no
+// connection. PoolSize, MaxOverflow, PoolTimeout, MaxLifetime, PrePing and ReportLeaks are options
+// of Open. The garbage collector finds a Conn or Tx that was forgotten.
 //
-// One task at a time uses a Conn or Tx. A call during another one gets [ErrInUse],
-// which names the places of both calls; the Engine can be used by all.
+// An Engine may be used from any number of goroutines, loops and tasks. One task at a time uses a
+// Conn or Tx: a call during another one gets [ErrInUse], which names the places of both calls.
 //
-// [OnEvents] registers functions for what happens, [Log] writes it to a logger.
+// [OnEvents] registers functions for what happens. [Log] writes it to a logger.
 //
-// What only a driver can do is within reach: [Engine.Driver] is what the Engine uses, and
-// [Conn.Raw] and [Tx.Raw] lend the driver's connection.
+// Features that only a driver has are within reach: [Engine.Driver] returns what the Engine uses,
+// and [Conn.Raw] and [Tx.Raw] lend the driver's connection.
 //
 // # What it is not
 //
-// It is no ORM. It builds no SQL but [UpsertText]'s, makes no schema, and retries nothing that
-// wasn't asked for. [Inspect] reads what a schema is; [Engine.SQL] is the door for libraries on
-// database/sql, ORMs among them. Drivers that block are called on other goroutines from a loop: the
-// loop doesn't stand still, but nothing gets faster by that.
+// Package db is no ORM. It writes no SQL except in [UpsertText], creates no schema, and retries
+// only in [Retry]. [Inspect] describes a schema. [Engine.SQL] is the door for libraries that use
+// database/sql, ORMs among them. From a loop, a driver that blocks is called in another
+// goroutine: that keeps the loop going, but makes nothing faster.
 package db

@@ -9,8 +9,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// late returns the error of an ending, whose context is limited: if the ending has taken too long,
-// it says so.
+// late returns err, the error of an ending whose context is limited. If the ending took too long, the
+// error says so.
 func late(ctx, limited context.Context, err error) error {
 	why, ok := context.Cause(limited).(*backend.LateError)
 	if err == nil || !ok {

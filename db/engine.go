@@ -10,11 +10,11 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/turns"
 )
 
-// Engine is a database: its URL, its dialect and the connections to it. Use one
-// for the whole program, from any number of goroutines, loops and greenlets.
+// Engine is a database: its URL, its dialect and the connections to it. Use one Engine for the whole
+// program: all its methods may be called from any number of goroutines, loops and greenlets.
 //
-// Its own Exec, Query and QueryRow run one statement. They
-// commit by themselves; so do those of a [Conn] outside of a transaction.
+// Exec, Query and QueryRow run one statement, which commits by itself, as a statement of a [Conn]
+// outside of a transaction does. Errors are an [*Error]; see [Querier].
 type Engine struct {
 	url      *URL
 	dialect  Dialect
@@ -27,7 +27,7 @@ type Engine struct {
 	hasty      backend.Hasty     // the connector, if it makes short calls on the spot
 	shared     backend.Shared    // the connector, if it can do without a connection; else nil
 	statements statements.Cache
-	cleanup    time.Duration // for what ends something; 0 is no limit
+	cleanup    time.Duration // the limit for ending something; 0 is no limit
 	events     events
 	turns      turns.Turns
 	leaks      leaks
@@ -40,16 +40,15 @@ type Engine struct {
 	door    sqlDoor
 }
 
-// Invalidate has every connection that exists now replaced before its next use,
-// those in use when they come back: after a failover, say, or a changed password.
+// Invalidate marks all open connections as stale. The pool replaces each before its next use, for
+// example after a failover or a changed password. Connections in use go on until they come back.
 func (e *Engine) Invalidate() {
 	e.turns.Invalidate()
 }
 
-// Reset replaces every connection as soon as it is idle: idle ones at once, those in use when
-// they come back, and those that carry the Engine's own statements when they have answered what they
-// have. Use it after a failover, say, or a change of what each connection is set up with. It returns
-// at once.
+// Reset closes all connections as soon as they are idle: idle ones now, those in use when they come
+// back, and those that carry statements of many callers when all are answered. Use it after a
+// failover, or after a change of what Events.Connect sets up. It waits for nothing.
 func (e *Engine) Reset() {
 	e.turns.Reset()
 	if r, ok := e.shared.(backend.Renewer); ok {
@@ -57,15 +56,15 @@ func (e *Engine) Reset() {
 	}
 }
 
-// URL returns what the Engine was opened with. It prints without the password.
+// URL returns the URL that the Engine was opened with. It prints without the password.
 func (e *Engine) URL() *URL { return e.url }
 
 // Dialect returns the Engine's dialect.
 func (e *Engine) Dialect() Dialect { return e.dialect }
 
-// Exec runs a statement, or a script without parameters, by itself: on a connection that it has
-// for that time, or on PostgreSQL, where nothing keeps it from that, on one that carries the
-// statements of others, too. A script is no transaction: what precedes a failing statement stays done.
+// Exec runs a statement, or a script without parameters, by itself. The statement has a connection
+// while it runs. On PostgreSQL it shares one with the statements of other callers where it can.
+// A script is no transaction: statements before the one that fails stay done.
 func (e *Engine) Exec(ctx context.Context, query string, args ...any) (Result, error) {
 	return e.exec(ctx, &e.conf.conn, query, args)
 }
@@ -86,7 +85,7 @@ func (e *Engine) Query(ctx context.Context, query string, args ...any) (*Rows, e
 	return e.queryMax(ctx, 0, query, args)
 }
 
-// QueryRow runs a statement by itself, see [Engine.Exec], for its first row.
+// QueryRow runs a statement by itself, see [Engine.Exec], and returns its first row.
 func (e *Engine) QueryRow(ctx context.Context, query string, args ...any) *Row {
 	return e.queryRow(ctx, &e.conf.conn, query, args)
 }
@@ -130,8 +129,8 @@ func (e *Engine) InTx(ctx context.Context, fn func(ctx context.Context, tx *Tx) 
 // BeginTx begins a transaction on a connection of its own, which the caller must
 // end with Commit or Rollback. [Engine.InTx] does that by itself.
 //
-// Nothing is waited for until the first statement, neither for a connection nor,
-// where only one can write at a time, for the turn to write.
+// BeginTx waits for nothing. The first statement waits for a connection and, where only one
+// transaction can write at a time, for the turn to write.
 func (e *Engine) BeginTx(ctx context.Context, opts ...TxOption) (*Tx, error) {
 	tx, err := e.beginTx(ctx, opts)
 	if err == nil {
@@ -154,11 +153,10 @@ func (e *Engine) beginTx(ctx context.Context, opts []TxOption) (*Tx, error) {
 	return tx, nil
 }
 
-// Close closes the Engine: new calls and those that wait for a connection fail
-// with ErrClosed, and it waits for the connections in use to come back, until
-// ctx ends or, if it has no deadline, for as long as callers wait for a
-// connection. If some are still in use then, it says so; they are closed when
-// they come back.
+// Close closes the Engine. New calls, and calls that wait for a connection, fail with [ErrClosed].
+// Close waits until all connections in use have come back or ctx ends; without a deadline it waits
+// no longer than [PoolTimeout]. If some are still in use then, it returns [ErrTimeout]; they are
+// closed when they come back.
 func (e *Engine) Close(ctx context.Context) error {
 	if _, ok := ctx.Deadline(); !ok {
 		wait := e.conf.poolTimeout

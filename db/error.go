@@ -14,17 +14,18 @@ import (
 )
 
 // lookFirst is the hint of an error with an unknown outcome.
-const lookFirst = "it may have been applied or not: look before you repeat it"
+const lookFirst = "it may or may not have taken effect: look before you repeat it"
 
-// Error is an error of the database or on the way to it: what was attempted,
-// what came back. errors.Is finds its condition as well as the driver's error,
-// and, when a context ended it, the context's error and its cause.
+// Error is an error of the database, or of the way there: what was attempted, and what came back.
+// errors.Is finds its condition and the driver's error. If a context ended the call, errors.Is also
+// finds the context's error and its cause. An Error isn't changed once a caller has it, so any number
+// of goroutines can read it.
 type Error struct {
 	Op        string // "exec", "query", "begin", "commit", "connect", …
 	Dialect   string
-	URL       string         // of what couldn't be connected to, without its password; else ""
-	Statement string         // as the caller wrote it; "" without one
-	Params    []sql.NamedArg // with their values, for the program; nil with the option HideParameters
+	URL       string         // of a server that couldn't be reached, without the password; otherwise ""
+	Statement string         // as the caller wrote it; "" if there is none
+	Params    []sql.NamedArg // with their values, for the program; nil with HideParameters
 	Fault
 	Err error // what the driver returned; may be nil
 
@@ -32,8 +33,8 @@ type Error struct {
 	telling telling.Level
 }
 
-// Error says it in one line: long statements are cut, the fields have them whole. Of parameters it
-// tells names and types, or, with [ShowParameters], values.
+// Error describes the error in one line. It cuts long statements, which the fields have in full. Of
+// parameters it shows names and types, or, with [ShowParameters], values.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("db: " + e.Op)
@@ -58,10 +59,10 @@ func (e *Error) Error() string {
 	return b.String() + telling.Params(e.Params, e.telling)
 }
 
-// GoString is Error as a Go literal, so that no way to print the error shows more than that.
+// GoString returns Error's text as a Go literal, so that %#v shows no more than %v.
 func (e Error) GoString() string { return "&db.Error(" + strconv.Quote(e.Error()) + ")" }
 
-// MarshalText is Error, for encoders such as that of JSON.
+// MarshalText returns Error's text, for encoders such as encoding/json.
 func (e Error) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
 
 // Unwrap returns the condition and the driver's error.
@@ -76,18 +77,18 @@ func (e *Error) Unwrap() []error {
 	return all
 }
 
-// misuse returns the error of a call that can't make sense.
+// misuse returns an ErrMisuse: the call can't make sense.
 func misuse(op, format string, args ...any) *Error {
 	return fail(op, ErrMisuse, format, args...)
 }
 
-// fail returns an Error that comes from no driver; condition %w-style in Err
-// would repeat itself in the text, so it is only the Fault's.
+// fail returns an Error that comes from no driver. The condition is only in the Fault, because in Err
+// it would stand in the text twice.
 func fail(op string, condition error, format string, args ...any) *Error {
 	return &Error{Op: op, Fault: Fault{Condition: condition}, Err: fmt.Errorf(format, args...)}
 }
 
-// ofContext tells whether err is the end of ctx, and returns it with the
+// ofContext reports whether err is due to the end of ctx, and returns the error of that with the
 // context's cause.
 func ofContext(ctx context.Context, err error) (error, bool) {
 	why := loop.ContextError(ctx)
@@ -101,8 +102,7 @@ func ofContext(ctx context.Context, err error) (error, bool) {
 	case ended, cause:
 		return why, true
 	case errors.Is(err, driver.ErrBadConn):
-		// A driver that doesn't begin since the context has ended may say this,
-		// for nothing was done. pgx's stdlib does.
+		// A driver that does nothing because the context has ended may return this. pgx's stdlib does.
 		return why, true
 	}
 	return err, false

@@ -11,66 +11,66 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/turns"
 )
 
-// Events are functions that an Engine calls when something happens; those that
-// are nil it doesn't. They run where the caller is, so that in a greenlet they may
-// wait as their caller may. [OnEvents] registers them.
+// Events are functions that an Engine calls when something happens; it skips those that are nil. They
+// run in the goroutine or task of the call that causes the event, so they may wait as the caller may,
+// and several may run at once. [OnEvents] registers them. SQLAlchemy's events are the model.
 type Events struct {
-	// Connect is called with a new connection before any caller has it, to set
-	// it up: what it sets stays. An error refuses the connection; so does a call, a
-	// stream or a transaction that is still going on there when it returns. After
-	// that the Conn is of no use.
+	// Connect is called with a new connection before any caller gets it, to set it up. Its settings
+	// stay. The connection is refused if Connect returns an error, or if a call, a stream or a
+	// transaction is still open there when it returns. The Conn must not be used afterwards.
 	Connect func(ctx context.Context, conn *Conn) error
-	// Checkout is called when a connection of the pool is given out, and Checkin
-	// when it comes back. Statements of tasks that follow each other on a
-	// connection without a pause are one checkout; it may then happen in another
-	// goroutine than theirs.
+	// Checkout is called when the pool gives out a connection, and Checkin when it comes back.
+	// If statements of several tasks follow each other on a connection without a pause, that is one
+	// checkout, and both may be called in a goroutine that belongs to none of the tasks.
 	Checkout func(ctx context.Context, conn ConnInfo)
 	Checkin  func(ctx context.Context, conn ConnInfo)
 
-	// BeforeExecute is called before each statement. An error keeps it from being
-	// executed, and is what the caller gets.
+	// BeforeExecute is called before each statement. If it returns an error, the statement isn't
+	// executed, and the caller gets that error.
 	BeforeExecute func(ctx context.Context, x *Execution) error
-	// AfterExecute is called after it, also if it failed. The Execution is the same.
+	// AfterExecute is called after each statement, also after one that failed, with the Execution
+	// that BeforeExecute got.
 	AfterExecute func(ctx context.Context, x *Execution)
 
 	// Begin, Savepoint, Commit and Rollback are called after a transaction, or a
-	// savepoint in one, was begun or ended.
+	// savepoint in one, has begun or ended.
 	Begin     func(ctx context.Context, x TxEvent)
 	Savepoint func(ctx context.Context, x TxEvent)
 	Commit    func(ctx context.Context, x TxEvent)
 	Rollback  func(ctx context.Context, x TxEvent)
 
-	// Error is called with each error that goes out to a caller, once. What it
-	// returns goes out instead, unless that is nil.
+	// Error is called once with each error before a caller gets it. The caller gets the error that it
+	// returns instead, or the original if that is nil.
 	Error func(ctx context.Context, err *Error) error
 }
 
-// ConnInfo tells which connection an event is about.
+// ConnInfo identifies the connection that an event is about.
 type ConnInfo struct {
-	ID int64 // connections of a pool count from 1
+	ID int64 // counts the connections of a pool from 1
 }
 
-// Execution is a statement that is executed, for [Events].
+// Execution is one execution of a statement, for [Events]. The functions of one execution run one
+// after the other, so they may use it without a lock.
 type Execution struct {
 	Op        string         // "exec", "query" or "stream"
 	Statement string         // as the caller wrote it
 	Params    []sql.NamedArg // nil with HideParameters; printing an Execution doesn't show their values
-	Token     string         // LogToken
-	InTx      bool           // in a transaction
+	Token     string         // of LogToken
+	InTx      bool           // whether it runs in a transaction
 
-	// Known afterwards:
-	Duration time.Duration // waiting for a connection included
-	Rows     int           // returned; of a stream none yet
-	Affected int64         // changed
+	// Set for AfterExecute:
+	Duration time.Duration // includes the wait for a connection
+	Rows     int           // rows returned; 0 for a stream
+	Affected int64         // rows changed
 	Err      error
 
-	// Data is for the functions themselves.
+	// Data belongs to the functions: BeforeExecute can leave something there for AfterExecute.
 	Data any
 
 	telling telling.Level
 }
 
-// String tells the statement, and its parameters as errors do.
+// String returns the statement and its parameters, as the text of an [Error] does.
 func (x Execution) String() string {
 	text := x.Op + " [SQL: " + telling.Short(x.Statement, 300) + "]" + telling.Params(x.Params, x.telling)
 	if x.Err != nil {
@@ -79,22 +79,23 @@ func (x Execution) String() string {
 	return text
 }
 
-// GoString is String: neither shows values that errors don't.
+// GoString returns String's text, so that %#v shows no values that errors don't.
 func (x Execution) GoString() string { return "db.Execution(" + strconv.Quote(x.String()) + ")" }
 
-// TxEvent is a step in the life of a transaction, for [Events].
+// TxEvent is the begin or end of a transaction or savepoint, for [Events].
 type TxEvent struct {
 	Savepoint string // its name; "" for the transaction itself
 	Options   TxOptions
-	Token     string // LogToken
-	Err       error  // of Commit and Rollback
+	Token     string // of LogToken
+	Err       error  // why a Commit or Rollback failed
 }
 
-// OnEvents registers functions for events. It may be given several times: all of
-// them are called, in their order.
+// OnEvents registers functions for events. If it is given several times, all of them are called, in
+// their order.
 func OnEvents(ev Events) Option { return option(func(c *config) { c.events = append(c.events, ev) }) }
 
-// events has what is registered, so that what isn't costs next to nothing.
+// events are the functions that are registered, by event, so that an event without any costs next to
+// nothing.
 type events struct {
 	all         []Events
 	connects    bool
@@ -120,8 +121,8 @@ func (ev *events) add(all []Events) {
 	}
 }
 
-// checkout tells that a connection is given out. If a function panics it isn't, and those that were
-// told of it before are told that it is back.
+// checkout calls the functions for a connection that is given out. If one of them panics, the
+// connection isn't given out, and Checkin is called for those before it.
 func (ev *events) checkout(ctx context.Context, c *turns.Conn) {
 	told := 0
 	defer func() {
@@ -144,7 +145,8 @@ func checkin(ctx context.Context, told []Events, c *turns.Conn) {
 	}
 }
 
-// connected has a new connection set up. If that fails, the caller closes it.
+// connected calls the functions that set up a new connection. If one fails, the caller closes the
+// connection.
 func (ev *events) connected(ctx context.Context, e *Engine, p *turns.Pool, c *turns.Conn) (err error) {
 	for _, x := range ev.all {
 		if x.Connect == nil {
@@ -156,7 +158,7 @@ func (ev *events) connected(ctx context.Context, e *Engine, p *turns.Pool, c *tu
 		if left := conn.takeBack(); err == nil {
 			err = left
 		}
-		c.Dirty, c.Obscure = false, false // it is how all are set up
+		c.Dirty, c.Obscure = false, false // all connections are set up like this
 		if s, ok := c.Session.(backend.Resetter); ok && err == nil && !c.Bad {
 			err = s.Keep(ctx)
 		}
@@ -170,14 +172,14 @@ func (ev *events) connected(ctx context.Context, e *Engine, p *turns.Pool, c *tu
 	return nil
 }
 
-// freeToSetUp tells whether a new connection of p is set up without waiting at the gate: because
-// who it is for has the pass to write, or because reading goes on beside a writer, which a new
-// reader's settings, though they count as writes, must not wait for.
+// freeToSetUp reports whether a new connection of p is set up without waiting at the gate: because
+// the caller that needs it has the pass to write, or because readers don't wait for a writer. The
+// settings of a new reader count as writes, but must not wait for one.
 func (e *Engine) freeToSetUp(p *turns.Pool) bool {
 	return !e.turns.Gate.Exclusive() || e.turns.Reserved(p)
 }
 
-// observe calls the functions for an execution around it.
+// observe calls run, and the functions for an execution before and after it.
 func (e *Engine) observe(ctx context.Context, op string, call *call, inTx bool, run func() error) error {
 	x := &Execution{Op: op, Statement: call.Statement.Source, Token: call.conf.token, InTx: inTx}
 	if x.telling = call.tells(); x.telling != telling.Nothing {
@@ -205,7 +207,7 @@ func (e *Engine) observe(ctx context.Context, op string, call *call, inTx bool, 
 	return x.Err
 }
 
-// refused is fail for an error of BeforeExecute, whose text is the application's.
+// refused is fail for an error of BeforeExecute, whose text is the application's own.
 func (e *Engine) refused(ctx context.Context, op string, call *call, err error) error {
 	wrapped := e.wrap(ctx, op, call, err)
 	if own, ok := wrapped.(*Error); ok {
@@ -252,13 +254,13 @@ func (tx *Tx) event(err error) TxEvent {
 	return TxEvent{Savepoint: tx.savepoint, Options: tx.opts, Token: tx.conn.conf.token, Err: err}
 }
 
-// fail calls the functions for an error that goes out to the caller.
+// fail calls the functions for an error that the caller is about to get.
 func (ev *events) fail(ctx context.Context, err error) error {
 	own, ok := err.(*Error)
 	if !ev.errors || !ok || own.seen {
 		return err
 	}
-	// Those who look at it may change it, and others may hold it too.
+	// The functions may change the error, which others may hold, too.
 	known := *own
 	known.seen = true
 	err = &known

@@ -6,16 +6,16 @@ import (
 	"errors"
 )
 
-// A database ends connections that are idle for long, or all of them when it is restarted. That shows
-// when a connection is used first after it was checked out. Then a Conn, or a transaction, gets another
-// one, and the call is made again there, because nothing is lost with the dead one.
+// A database ends connections that are idle for long, and all of them when it restarts. That shows at
+// the first use after a checkout. Then the Conn or the transaction gets another connection and repeats
+// the call there, because nothing was lost with the dead one.
 
-// exchanges is how many connections may turn out to be dead under one call.
+// exchanges is how many dead connections one call may replace.
 const exchanges = 2
 
-// use calls fn, which does something on the session, after what begins the transaction, if it hasn't
-// begun. If the connection turns out to be dead, it does both on another one. An error of fn has to be
-// examined, see after; used is false if it isn't fn's. The Conn is running.
+// use begins the transaction if it hasn't begun, and calls fn, which does something on the session.
+// If the connection turns out to be dead, it repeats both on another one. used reports whether the
+// error is fn's, which the caller has to examine, see after. The Conn is running.
 func (c *Conn) use(ctx context.Context, tx *Tx, fn func() error) (used bool, err error) {
 	for attempt := 0; ; attempt++ {
 		if tx != nil && !tx.begun() {
@@ -29,8 +29,9 @@ func (c *Conn) use(ctx context.Context, tx *Tx, fn func() error) (used bool, err
 	}
 }
 
-// exchanged notes that something was done on the Conn's connection. It reports whether that has turned out
-// to be dead before anything else was done there, and was exchanged, so that it is to be done again.
+// exchanged notes that something was done on the Conn's connection, with the error err. It reports
+// whether the connection was found dead at its first use and was exchanged: then the caller repeats
+// what it did.
 func (c *Conn) exchanged(ctx context.Context, tx *Tx, attempt int, err error) (again bool, _ error) {
 	fresh := c.fresh
 	c.fresh = false
@@ -56,8 +57,8 @@ func (c *Conn) exchanged(ctx context.Context, tx *Tx, attempt int, err error) (a
 		c.p.Release(ctx, old)
 		return true, nil
 	}
-	// The place in the pool stays the Conn's: if it had to wait for another one, that could be for a user
-	// that waits for the Conn.
+	// The Conn keeps its place in the pool. If it had to wait for another one, it might wait for a
+	// caller that waits for the Conn.
 	physical, err := c.p.Exchange(ctx, old)
 	if err != nil {
 		return false, err

@@ -13,7 +13,7 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// once runs a statement on a connection of its own.
+// once runs a single statement, which needs no particular connection.
 func (e *Engine) once(ctx context.Context, op string, call *call) error {
 	if e.events.execution {
 		return e.observe(ctx, op, call, false, func() error { return e.onceCall(ctx, op, call) })
@@ -50,19 +50,20 @@ func (e *Engine) whyReadOnly() string {
 	return "a Reader only reads"
 }
 
-// refuseLost refuses what would do nothing on a connection that is given up after it.
+// refuseLost refuses a statement that would have no effect because its connection is given up
+// afterwards.
 func refuseLost(op string, st *statements.Statement) error {
 	if st.Lost == "" {
 		return nil
 	}
-	err := misuse(op, "%s does nothing here: what it leaves ends with its connection, which the Engine doesn't keep", st.Lost)
+	err := misuse(op, "%s has no effect here: it acts on its connection only, which the Engine doesn't keep", st.Lost)
 	err.Hint = "use a Conn, from Connect, or a transaction; or Events.Connect for all connections"
 	return err
 }
 
-// attempt runs the statement: in a plain goroutine on the spot, if there is nothing to wait for,
-// and in a loop, too, if it is known to be short. Otherwise, on a driver that blocks, it becomes a
-// job.
+// attempt runs the statement. In a plain goroutine it does so inline if there is nothing to wait
+// for. In a loop it does so if the statement is known to be short. Otherwise the statement becomes a
+// job if the driver blocks.
 func (e *Engine) attempt(ctx context.Context, call *call) error {
 	st := call.st
 	if err := turn(ctx, st.Text); err != nil {
@@ -101,26 +102,25 @@ func (e *Engine) attempt(ctx context.Context, call *call) error {
 	return e.serve(ctx, call)
 }
 
-// offloads reports whether what the caller asks for becomes a job, because the driver would block
-// its loop. In a loop that explores schedules it doesn't: there nothing goes on meanwhile.
+// offloads reports whether the caller's statement becomes a job, because the driver would block the
+// caller's loop. In a loop that explores schedules it doesn't: nothing else goes on there meanwhile.
 func (e *Engine) offloads() bool {
 	return e.converter != nil && repaint.InGreenlet() && !explores() && !e.suspends()
 }
 
 // isShort reports whether a statement, and the begin of a transaction before it, are known to be
-// short, so that they are made on the spot in a loop.
+// short, so that they run inline in a loop.
 func (e *Engine) isShort(st *statements.Statement, begins *TxOptions) bool {
 	return e.hasty != nil && e.hasty.Short(&st.Statement, begins)
 }
 
-// fewCalls is after how many calls on the spot, each of 50 µs at most, a loop lets others run. It
-// is a prime number, so that callers of other loops, which are counted, too, don't take the same
-// one's turn each time.
+// fewCalls is the number of inline calls, each of 50 µs at most, after which a loop lets its other
+// tasks run. It is a prime number, so that calls of other loops, which are counted, too, don't always
+// hit the same caller.
 const fewCalls = 31
 
-// makeRoom lets the loop's other tasks run after a few calls on the spot. Calls that suspend their
-// task would do so each time, and a task may rely on it: one that asks the database again and again
-// until another one has done something.
+// makeRoom lets the loop's other tasks run after a few inline calls. Other calls let them run each
+// time, and a task may rely on that: it may poll the database until another task has done something.
 func (e *Engine) makeRoom(ctx context.Context) error {
 	if e.hasty == nil || !repaint.MayHold() {
 		return nil
@@ -134,8 +134,9 @@ func (e *Engine) makeRoom(ctx context.Context) error {
 // suspends reports whether a call of the driver suspends only the caller.
 func (e *Engine) suspends() bool { return e.suspender != nil && e.suspender.Suspends() }
 
-// turn waits, in a loop that explores schedules, until the schedule comes to a statement. It comes
-// before what the statement needs is waited for: a caller that has that holds others up.
+// turn waits, in a loop that explores schedules, until the schedule comes to a statement. It is
+// called before the statement waits for a connection or a pass: a caller that had one would hold
+// others up.
 func turn(ctx context.Context, text string) error {
 	if e := explore.At(repaint.CurrentLoop); e != nil {
 		return e.Turn(ctx, text)
@@ -146,8 +147,8 @@ func turn(ctx context.Context, text string) error {
 // explores reports whether the caller is in a loop that explores schedules.
 func explores() bool { return explore.At(repaint.CurrentLoop) != nil }
 
-// on runs the statement on the connection c of p, and gives that and the pass back. If the
-// caller is killed while it runs, that happens when the database is done with it.
+// on runs the statement on the connection c of p, and gives back both the connection and the pass. If
+// the caller is killed meanwhile, they go back when the database is done with the statement.
 func (e *Engine) on(ctx context.Context, p *turns.Pool, held turns.Pass, c *turns.Conn, call *call) error {
 	killed := true
 	defer func() { e.turns.GiveBack(ctx, p, held, c, killed && !c.IsQuiet(backend.Idle)) }()
@@ -166,7 +167,7 @@ func (e *Engine) do(ctx context.Context, p *turns.Pool, c *turns.Conn, call *cal
 	return err
 }
 
-// examine marks a connection that is of no use after an error.
+// examine marks a connection that can't be used after an error.
 func (e *Engine) examine(p *turns.Pool, c *turns.Conn, err error) {
 	switch c.Session.Status() {
 	case Broken:
@@ -175,8 +176,8 @@ func (e *Engine) examine(p *turns.Pool, c *turns.Conn, err error) {
 			p.Invalidate()
 		}
 	case backend.InTx, FailedTx:
-		// Outside of a Tx there should be none: a statement has begun one that its text doesn't
-		// show.
+		// A transaction is open without a Tx: a statement has begun it, though its text doesn't show
+		// that.
 		c.Bad = true
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// What an [Inspector] returns.
+// The types that an [Inspector] returns.
 type (
 	Table       = backend.Table
 	TableColumn = backend.TableColumn
@@ -19,18 +19,20 @@ type (
 	View        = backend.View
 )
 
-// Inspector tells what there is in a database: schemas, tables and views. It asks the database anew
-// each time. Where a method takes a schema, "" is the default one. A schema is what the database calls
-// so on PostgreSQL, a database on MySQL and MariaDB, and an attached database on SQLite.
+// Inspector describes the schemas, tables and views of a database, as SQLAlchemy's Inspector does. It
+// asks the database anew each time. Where a method takes a schema, "" is the default schema. On
+// MySQL and MariaDB a schema is a database, and on SQLite an attached database.
 //
-// It can be used as its Querier can: of an Engine by any number of goroutines at once.
+// It may be used as its Querier may: with an Engine, from any number of goroutines at once. Every
+// method returns [ErrUnsupported] if the dialect can't describe its database, and [ErrMisuse] for a
+// Querier of another package.
 type Inspector struct{ q Querier }
 
-// Inspect returns an Inspector that asks through q: an Engine, or a Conn or Tx that sees what is there
-// for it, such as temporary tables and what has not been committed.
+// Inspect returns an Inspector that asks through q. A Conn or Tx also sees its temporary tables and
+// its changes that aren't committed.
 func Inspect(q Querier) Inspector { return Inspector{q} }
 
-// Schemas returns the names of the schemas, those of the database's own aside.
+// Schemas returns the names of the schemas, without those of the database's own.
 func (i Inspector) Schemas(ctx context.Context) ([]string, error) {
 	d, err := i.dialect()
 	if err != nil {
@@ -39,7 +41,7 @@ func (i Inspector) Schemas(ctx context.Context) ([]string, error) {
 	return d.Schemas(ctx, i.ask)
 }
 
-// DefaultSchema returns the schema in which names without one are looked for first.
+// DefaultSchema returns the schema in which the database first looks for a name without one.
 func (i Inspector) DefaultSchema(ctx context.Context) (string, error) {
 	d, err := i.dialect()
 	if err != nil {
@@ -66,7 +68,7 @@ func (i Inspector) Views(ctx context.Context, schema string) ([]View, error) {
 	return d.Views(ctx, i.ask, schema)
 }
 
-// Table describes a table or view. It returns [ErrUndefinedTable] if there is none.
+// Table describes a table or view. It returns [ErrUndefinedTable] if there is none of that name.
 func (i Inspector) Table(ctx context.Context, schema, name string) (*Table, error) {
 	d, schema, err := i.in(ctx, schema)
 	if err != nil {
@@ -79,7 +81,7 @@ func (i Inspector) Table(ctx context.Context, schema, name string) (*Table, erro
 	return t, err
 }
 
-// All describes all tables of a schema, in the order of their names.
+// All describes all tables of a schema, but not its views, in the order of their names.
 func (i Inspector) All(ctx context.Context, schema string) ([]*Table, error) {
 	names, err := i.Tables(ctx, schema)
 	if err != nil {
@@ -97,12 +99,12 @@ func (i Inspector) All(ctx context.Context, schema string) ([]*Table, error) {
 func (i Inspector) dialect() (backend.Inspector, error) {
 	own, ok := i.q.(interface{ engine() *Engine })
 	if !ok {
-		return nil, misuse("inspect", "a Querier of type %T can't be inspected through; pass an Engine, Conn or Tx", i.q)
+		return nil, misuse("inspect", "can't inspect through a Querier of type %T; pass an Engine, Conn or Tx", i.q)
 	}
 	d := own.engine().dialect
 	inspector, ok := d.(backend.Inspector)
 	if !ok {
-		return nil, fail("inspect", ErrUnsupported, "the dialect %s can't describe what is in the database", d.Name())
+		return nil, fail("inspect", ErrUnsupported, "the dialect %s can't describe its database", d.Name())
 	}
 	return inspector, nil
 }

@@ -6,9 +6,9 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/scanning"
 )
 
-// Each returns an iterator over the rows that are left, each as a T, see [All]. It
-// closes the rows when it ends, also if the loop is left early, or by a panic. An error ends it:
-// that of the query, if rows are streamed, or of the first row that is no T.
+// Each returns an iterator over the rows that are left, each as a T, see [All]. It closes the rows when
+// it ends, also if a break or a panic leaves the loop. It ends with the first error: of the query, if
+// the rows are streamed, or of a row that doesn't fit a T.
 //
 //	for user, err := range db.Each[User](rows) {
 //		if err != nil {
@@ -51,12 +51,13 @@ func Each[T any](rows *Rows) iter.Seq2[T, error] {
 	}
 }
 
-// Partitions is [Each] with n rows at a time; the last part may have fewer.
+// Partitions is [Each] with n rows at a time; the last part may have fewer. The caller may keep a
+// part. An n below 1 is [ErrMisuse].
 func Partitions[T any](rows *Rows, n int) iter.Seq2[[]T, error] {
 	return func(yield func([]T, error) bool) {
 		if n < 1 {
 			_ = rows.Close()
-			yield(nil, misuse("partitions", "a part has at least 1 row, not %d", n))
+			yield(nil, misuse("partitions", "a part needs at least 1 row, not %d", n))
 			return
 		}
 		var part []T

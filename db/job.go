@@ -10,11 +10,11 @@ import (
 )
 
 // On a blocking driver, a statement of the Engine's own that has to wait becomes a job, see
-// [turns.Job]. In a loop every such statement is a job.
+// [turns.Job]. In a loop every such statement is a job, unless it is known to be short.
 //
-// A transaction in a loop begins and ends with jobs: the first one is its begin and its first
-// statement, after which the connection is the transaction's; the last one is its end, and goes on
-// with the next that waits. In between the loop decides.
+// A transaction in a loop begins and ends with jobs. The first job begins it and runs its first
+// statement; then the connection is the transaction's. The last job ends it, and its goroutine goes
+// on with the next waiter. In between the loop decides when a statement runs.
 
 // statementJob is a statement of the Engine's own.
 type statementJob struct {
@@ -23,14 +23,14 @@ type statementJob struct {
 	call *call
 }
 
-// serve has a statement run as a job.
+// serve runs a statement as a job.
 func (e *Engine) serve(ctx context.Context, call *call) error {
 	e.countJob()
 	j := &statementJob{Job: e.job(e.turns.PoolFor(call.Statement.Writes), call.Statement.Writes, call.Statement.Source), e: e, call: call}
 	return j.Serve(ctx, j)
 }
 
-// countJob counts a job of a loop.
+// countJob counts a job if the caller is in a loop.
 func (e *Engine) countJob() {
 	if repaint.CurrentLoop() != nil {
 		e.jobs.Add(1)
@@ -49,7 +49,7 @@ func (j *statementJob) Do(ctx context.Context, c *turns.Conn) error {
 	return j.e.do(ctx, j.Pool, c, j.call)
 }
 
-// firstJob is the begin of a transaction and its first statement.
+// firstJob begins a transaction and runs its first statement.
 type firstJob struct {
 	turns.Job
 	conn *Conn
@@ -58,8 +58,8 @@ type firstJob struct {
 	ran  bool
 }
 
-// serveFirst has the begin of a transaction and its first statement run as a job. ran tells whether
-// it came to that; then the connection is the Conn's.
+// serveFirst begins a transaction and runs its first statement, as a job. ran reports whether the
+// statement was sent; then the connection is the Conn's.
 func (e *Engine) serveFirst(ctx context.Context, c *Conn, tx *Tx, call *call) (ran bool, err error) {
 	e.countJob()
 	j := &firstJob{Job: e.job(c.p, !tx.opts.ReadOnly, aTransaction), conn: c, tx: tx, call: call}
@@ -70,8 +70,8 @@ func (e *Engine) serveFirst(ctx context.Context, c *Conn, tx *Tx, call *call) (r
 	return j.ran, err
 }
 
-// Do implements [turns.Work]. It goes on even if the context has ended by then: the connection is
-// the transaction's, and another statement may follow.
+// Do implements [turns.Work]. It begins the transaction even if the context has ended: the connection
+// is the transaction's, and another statement may follow.
 func (j *firstJob) Do(ctx context.Context, c *turns.Conn) error {
 	if err := c.Session.Begin(context.WithoutCancel(ctx), j.tx.root().opts); err != nil {
 		return err
@@ -85,14 +85,14 @@ func (j *firstJob) Keep(c *turns.Conn, held turns.Pass) {
 	j.ran = true
 }
 
-// endJob is the end of a transaction.
+// endJob ends a transaction.
 type endJob struct {
 	turns.Job
 	tx  *Tx
 	how ending
 }
 
-// serveEnd has the end of a transaction run as a job, which also gives back the connection.
+// serveEnd ends a transaction as a job, which also gives back the connection.
 func (e *Engine) serveEnd(ctx context.Context, c *Conn, tx *Tx, how ending) error {
 	e.countJob()
 	j := &endJob{Job: e.job(c.p, !tx.opts.ReadOnly, aTransaction), tx: tx, how: how}

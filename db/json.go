@@ -10,9 +10,9 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/scanning"
 )
 
-// JSON is a value that the database keeps as JSON: in a column for it (json, jsonb) or,
-// where there is none, of text. It is an argument, and a variable to scan into, on all
-// databases. What package encoding/json makes of V is what is stored.
+// JSON is a value that the database stores as JSON: in a column of type json or jsonb or, where the
+// database has no such type, in a column of text. On all databases it can be an argument and a variable
+// to scan into. Package encoding/json encodes and decodes V.
 //
 //	type Settings struct{ Theme string }
 //
@@ -21,12 +21,12 @@ import (
 //	s, err := db.Scalar[db.JSON[Settings]](ctx, q, "select settings from users")
 //	fmt.Println(s.V.Theme)
 //
-// NULL is a V that is nil: a pointer, map, slice or any. For other types NULL is an error
-// when it is scanned, as for any variable; JSON[*Settings], *JSON[Settings] and
-// sql.Null[JSON[Settings]] take it. The JSON document null makes V its zero value.
+// NULL is a nil V: a pointer, map, slice or interface. Scanning NULL into another V is [ErrScan], as
+// for any variable; JSON[*Settings], *JSON[Settings] and sql.Null[JSON[Settings]] take it. The JSON
+// document null sets V to its zero value.
 //
-// A number in an any is a float64, which holds integers up to 2^53 exactly; give V a type
-// with integers, or json.Number, where there are larger ones.
+// In a V of type any, a number is a float64, which holds integers up to 2^53 exactly. For larger ones
+// give V a type with integers or json.Number.
 type JSON[T any] struct{ V T }
 
 var (
@@ -36,7 +36,7 @@ var (
 	_ json.Unmarshaler = (*JSON[any])(nil)
 )
 
-// Scan implements sql.Scanner. V has nothing of what it was before.
+// Scan implements sql.Scanner. It replaces V and merges nothing into its old value.
 func (j *JSON[T]) Scan(src any) error {
 	var v T
 	if src == nil {
@@ -62,13 +62,13 @@ func (j JSON[T]) Value() (driver.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return string(text), nil // databases take bytes for something else
+	return string(text), nil // databases don't take bytes for text
 }
 
-// MarshalJSON makes it what V is, where it is a part of something larger.
+// MarshalJSON encodes V, so that a JSON within a larger document looks like its V.
 func (j JSON[T]) MarshalJSON() ([]byte, error) { return json.Marshal(j.V) }
 
-// UnmarshalJSON is the counterpart of MarshalJSON.
+// UnmarshalJSON decodes V; it is the counterpart of MarshalJSON.
 func (j *JSON[T]) UnmarshalJSON(text []byte) error {
 	var v T
 	err := json.Unmarshal(text, &v)

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// Leak tells of a Conn or Tx that has been open for long, or was forgotten
-// altogether, see [ReportLeaks].
+// Leak describes a Conn or Tx that has been open for too long, or was forgotten altogether, see
+// [ReportLeaks]. It is a value that any number of goroutines can read.
 type Leak struct {
 	Since     time.Time // when it was checked out
-	Collected bool      // the garbage collector has found it: no code can close it any more
+	Collected bool      // whether the garbage collector has found it: no code can close it any more
 	stack     []uintptr
 }
 
-// Stack returns where it was checked out: a line per frame, innermost first.
+// Stack returns the stack at the checkout: a line for each frame, innermost first.
 func (l Leak) Stack() string {
 	var b strings.Builder
 	frames := runtime.CallersFrames(l.stack)
@@ -29,7 +29,7 @@ func (l Leak) Stack() string {
 	}
 }
 
-// leaks knows the checkouts of an engine whose leaks are to be reported.
+// leaks are the open checkouts of an Engine with ReportLeaks.
 type leaks struct {
 	mu   sync.Mutex
 	all  map[*leak]struct{}
@@ -41,7 +41,7 @@ type leak struct {
 	timer *time.Timer
 }
 
-// watch begins to watch a checkout, which was made skip calls above the caller.
+// watch begins to watch a checkout, made skip calls above the caller.
 func (l *leaks) watch(after time.Duration, report func(Leak), skip int) *leak {
 	var pcs [32]uintptr
 	n := runtime.Callers(skip+2, pcs[:])
@@ -80,14 +80,14 @@ func (l *leaks) collected(it *leak, report func(Leak)) {
 	go report(found)
 }
 
-// count returns how many were forgotten.
+// count returns how many checkouts were forgotten.
 func (l *leaks) count() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.lost
 }
 
-// where says where the open ones were checked out, if that is known.
+// where returns the places of the open checkouts, if they are known, as an addition to an error.
 func (l *leaks) where() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

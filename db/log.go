@@ -7,10 +7,10 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/telling"
 )
 
-// Log has statements and the steps of transactions written to a logger: at the
-// level Debug, or Warn for what failed. Among the attributes are the parameters, with their Go
-// types or, with [ShowParameters], their values, and the [LogToken] if there is one. Logging of
-// levels that the logger doesn't want costs next to nothing.
+// Log writes statements and the steps of transactions to a logger: with level Debug, or Warn if they
+// failed. The attributes include the parameters, with their Go types or, with [ShowParameters], their
+// values, and the [LogToken] if there is one. A level that the logger doesn't want costs next to
+// nothing.
 func Log(l *slog.Logger) Option {
 	level := func(err error) slog.Level {
 		if err != nil {

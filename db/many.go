@@ -11,20 +11,19 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/turns"
 )
 
-// How much goes into one statement of many rows.
+// Limits of one statement of many rows.
 const (
 	manyRows  = 1000
-	manyBytes = 1 << 20 // of text and bytes; servers limit the size of a statement
-	// manyParams is less than any database's limit, because large statements
-	// aren't faster.
+	manyBytes = 1 << 20 // bytes of values; servers limit the size of a statement
+	// manyParams is below every database's limit, because larger statements aren't faster.
 	manyParams = 8000
-	manyCalls  = 256 // statements run in one go, if they can't be one
+	manyCalls  = 256 // statements sent at once if the rows can't be in one statement
 )
 
-// ExecMany runs a statement once for each of the rows, which are what else are
-// arguments of a statement: structs, maps, or slices of Named values. It is a
-// transaction, or a savepoint in one: all or nothing. Rows of an INSERT … VALUES
-// are sent many at a time.
+// ExecMany runs a statement once for each row. A row is a struct, a map or a slice of [Named] values,
+// as the arguments of a single statement are. All rows run in one transaction, or in a savepoint of q's
+// transaction: all or nothing. Rows of an INSERT … VALUES are sent many at a time. An error about
+// a row has its index, from 0.
 func ExecMany[A any](ctx context.Context, q Querier, query string, rows []A) (Result, error) {
 	var result Result
 	err := many(ctx, q, query, false, len(rows), func(i int) any { return rows[i] }, func(c *call) error {
@@ -38,10 +37,10 @@ func ExecMany[A any](ctx context.Context, q Querier, query string, rows []A) (Re
 	return result, nil
 }
 
-// QueryMany is [ExecMany] for a statement that returns one row for each of the
-// rows, as INSERT … RETURNING does. The results, see [All], are in the order of the
-// rows, as far as the database returns those of an INSERT … VALUES in their order, which
-// the databases here do; if there aren't as many, it is an error and nothing is done.
+// QueryMany is [ExecMany] for a statement that returns one result for each row, as INSERT … RETURNING
+// does. The results, see [All], are in the order of the rows; for an INSERT … VALUES that relies on
+// the database, and the databases here keep the order. Any other number of results is [ErrNoRows] or
+// [ErrMultipleRows], and nothing is done.
 func QueryMany[T, A any](ctx context.Context, q Querier, query string, rows []A) ([]T, error) {
 	results := make([]T, 0, len(rows))
 	var scan func(row []driver.Value, dest *T) error
@@ -68,12 +67,11 @@ func QueryMany[T, A any](ctx context.Context, q Querier, query string, rows []A)
 	return results, nil
 }
 
-// many runs a statement for n rows and calls took with what came of it, piece by
-// piece and in order.
+// many runs a statement for n rows and calls took with the results, piece by piece and in order.
 func many(ctx context.Context, q Querier, query string, wantRows bool, n int, row func(i int) any, took func(c *call) error) error {
 	own, ok := q.(interface{ engine() *Engine })
 	if !ok {
-		return misuse("exec", "a Querier of type %T can't run many rows; pass an Engine, Conn or Tx", q)
+		return misuse("exec", "can't run many rows through a Querier of type %T; pass an Engine, Conn or Tx", q)
 	}
 	e := own.engine()
 	var probe call
@@ -122,7 +120,7 @@ func (m *manyRun) bind(i int) (*statements.Statement, []any, error) {
 	return st, values, nil
 }
 
-// together sends the rows in statements that have many of them.
+// together sends the rows in statements of many rows each.
 func (m *manyRun) together(ctx context.Context, tx *Tx) error {
 	limit := manyRows
 	if per := len(m.st.Params); per > 0 {
@@ -149,7 +147,7 @@ func (m *manyRun) together(ctx context.Context, tx *Tx) error {
 		form := full
 		if to-from != limit {
 			form = m.tuple.Form(to - from)
-			form.Plan = false // it won't come again
+			form.Plan = false // this number of rows won't come again
 		}
 		call := tx.conn.newCall(form, args, m.wantRows)
 		if err := tx.conn.do(ctx, tx, m.op(), call); err != nil {
@@ -182,11 +180,11 @@ func (m *manyRun) check(c *call, want, from, to int) error {
 	if c.Count() > want {
 		condition = ErrMultipleRows
 	}
-	return c.explain(fail("query", condition, "got %d results for the rows %d to %d, but want one each", c.Count(), from, to))
+	return c.explain(fail("query", condition, "got %d results for the rows %d to %d; want one each", c.Count(), from, to))
 }
 
-// apart runs the statement for each row by itself, many of them in one go where the
-// session can do that.
+// apart runs the statement for each row by itself, and sends many of them at once if the session can
+// do that.
 func (m *manyRun) apart(ctx context.Context, tx *Tx) error {
 	for from := 0; from < m.n; from += manyCalls {
 		calls := make([]*call, 0, min(manyCalls, m.n-from))
@@ -212,7 +210,7 @@ func (m *manyRun) apart(ctx context.Context, tx *Tx) error {
 	return nil
 }
 
-// doMany runs calls of the same statement in tx.
+// doMany runs calls of the same statement in tx. first is the index of the first row.
 func (c *Conn) doMany(ctx context.Context, tx *Tx, op string, first int, calls []*call) error {
 	for i, call := range calls {
 		if i == 1 && tx.begun() {
@@ -263,7 +261,7 @@ func (c *Conn) newCall(st *statements.Statement, args []any, rows bool) *call {
 	return made
 }
 
-// sizeOf is about how many bytes a value takes in a statement.
+// sizeOf returns about how many bytes a value takes in a statement.
 func sizeOf(v any) int {
 	switch v := v.(type) {
 	case string:

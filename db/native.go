@@ -2,8 +2,8 @@ package db
 
 import "github.com/seed1239206e/repaint/db/internal/statements"
 
-// native reads a text of database/sql that is executed with so many arguments. It returns nil for one
-// without a statement.
+// native parses a text of a caller of database/sql, which is executed with args arguments. It returns
+// nil for a text without a statement.
 func (e *Engine) native(text string, args int) (*statements.Native, error) {
 	if st, known := e.natives.Get(text, args); known {
 		return st, nil
@@ -16,14 +16,14 @@ func (e *Engine) native(text string, args int) (*statements.Native, error) {
 	return st, nil
 }
 
-// refuseNative returns the error for what can't be done, whatever the connection is.
+// refuseNative returns the error for a text that no connection can run.
 func (e *Engine) refuseNative(st *statements.Native, rows bool) error {
 	switch n := len(st.Params); {
 	case st.Inputs >= 0 && st.Inputs != n:
-		return e.refuse(st.Source, fail("bind", ErrParameter, "the statement takes %d arguments, and there are %d", st.Inputs, n))
+		return e.refuse(st.Source, fail("bind", ErrParameter, "the statement takes %d arguments, not %d", st.Inputs, n))
 	case st.Savepoint.Op != "":
 	case st.TxControl:
-		return e.refuse(st.Source, misuse("prepare", "a transaction is begun with BeginTx and ended with its Tx, not by a statement"))
+		return e.refuse(st.Source, misuse("prepare", "begin a transaction with BeginTx and end it with its Tx, not with a statement"))
 	case st.Statement.Refused != "":
 		return e.refuse(st.Source, fail("prepare", ErrUnsupported, "%s", st.Statement.Refused))
 	case st.Script && rows:

@@ -13,9 +13,10 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// Open opens a database: it makes a first connection, so that a wrong URL, an
-// unreachable server or a file that can't be opened is an error here. See [URL]
-// for how one is written; the dialect's package must be imported.
+// Open opens a database. It makes a first connection, so that a wrong URL, an unreachable server or
+// a file that can't be opened is an error here. [URL] says how to write one. The program must
+// import the dialect's package, or else Open returns [ErrUnknownDialect]; an option that the
+// dialect doesn't have is [ErrUnknownOption].
 func Open(ctx context.Context, url string, opts ...Option) (*Engine, error) {
 	u, err := ParseURL(url)
 	if err != nil {
@@ -24,7 +25,7 @@ func Open(ctx context.Context, url string, opts ...Option) (*Engine, error) {
 	return OpenURL(ctx, u, opts...)
 }
 
-// OpenURL is Open for a URL that has been read already.
+// OpenURL is [Open] for a URL that has been parsed already.
 func OpenURL(ctx context.Context, u *URL, opts ...Option) (*Engine, error) {
 	d, err := dialectOf(u.Dialect)
 	if err != nil {
@@ -41,17 +42,16 @@ func OpenURL(ctx context.Context, u *URL, opts ...Option) (*Engine, error) {
 	return open(ctx, d, u, conf, connector)
 }
 
-// OpenDB opens an Engine on a database of database/sql, whose driver must be one
-// for the dialect's database. The Engine has its own pool; it holds connections
-// of db for as long as it keeps them, within db's SetMaxOpenConns, and doesn't
-// close db.
+// OpenDB opens an Engine on a *sql.DB, whose driver must be one for the dialect's database. The
+// Engine has a pool of its own, whose connections it takes from db, so db's SetMaxOpenConns limits
+// them. Closing the Engine doesn't close db.
 func OpenDB(ctx context.Context, d SQLDialect, db *sql.DB, opts ...Option) (*Engine, error) {
 	conf, err := configure(d, nil, opts)
 	if err != nil {
 		return nil, err
 	}
 	if conf.pool.before != nil {
-		return nil, misuse("open", "BeforeConnect has no effect on connections that the *sql.DB opens: give its connector such a hook")
+		return nil, misuse("open", "BeforeConnect has no effect on connections that a *sql.DB opens; give its driver.Connector such a hook")
 	}
 	connector, err := repaint.Block(ctx, func(ctx context.Context) (backend.Connector, error) {
 		return d.ConnectorDB(ctx, db)
@@ -86,7 +86,7 @@ func open(ctx context.Context, d Dialect, u *URL, conf config, connector backend
 	e.events.add(conf.events)
 	e.turns.Pool = e.newPool(size, max)
 	e.turns.Writers = e.turns.Pool
-	// With one connection for everything the pool itself is the gate.
+	// If there is one connection for everything, the pool is the gate.
 	if limits.OneWriter && limits.MaxConns != 1 {
 		e.turns.Gate = turns.NewGate(limits.WriterExcludesReaders, conf.poolTimeout, e.turnTimeout)
 		e.turns.Writers = e.newPool(1, 1)
@@ -116,8 +116,8 @@ func open(ctx context.Context, d Dialect, u *URL, conf config, connector backend
 	return e, nil
 }
 
-// giveUp closes an Engine that couldn't be opened. A first connection that is still being made is
-// waited for apart from the caller.
+// giveUp closes an Engine that couldn't be opened. The caller doesn't wait for a first connection
+// that is still being made.
 func (e *Engine) giveUp() {
 	why := fail("open", ErrClosed, "opening %s was given up", e.url)
 	ended, end := context.WithCancel(context.Background())
@@ -134,8 +134,8 @@ func (e *Engine) giveUp() {
 	}()
 }
 
-// shares tells whether statements may go where others' do, too: not if connections
-// are set up by an event, because the shared ones wouldn't be.
+// shares reports whether statements may share a connection with those of other callers. They may not
+// if Events.Connect sets up connections, because it isn't called for the shared ones.
 func (e *Engine) shares() bool {
 	for _, x := range e.conf.events {
 		if x.Connect != nil {
@@ -171,13 +171,13 @@ func (e *Engine) newPool(size, max int) *turns.Pool {
 // poolTimeout returns the error of a caller that has waited too long for a connection.
 func (e *Engine) poolTimeout(size int, x turns.Exhausted) error {
 	err := fail("connect", ErrPoolTimeout, "waited %v for a connection: all %s", e.conf.poolTimeout, e.inUse(size, x))
-	err.Hint = "close every Conn, don't ask for a second one while holding the first, or raise pool_size or pool_timeout"
+	err.Hint = "close every Conn, don't ask for a second one while you hold the first, or raise pool_size or pool_timeout"
 	return err
 }
 
 // poolGivenUp returns the error of a caller whose context has ended while it waited for a connection.
 func (e *Engine) poolGivenUp(size int, x turns.Exhausted, why error) error {
-	return fmt.Errorf("waiting for a connection, of which all %s; close every Conn, or raise pool_size: %w", e.inUse(size, x), why)
+	return fmt.Errorf("waiting for a connection: all %s; close every Conn, or raise pool_size: %w", e.inUse(size, x), why)
 }
 
 // inUse says how many connections are in use, of how many, and where they were taken.

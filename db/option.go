@@ -14,8 +14,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/suggest"
 )
 
-// Option sets something of an Engine. Those that are data can be given in the
-// URL as well; an Option given to Open holds against the URL's.
+// Option is an option of an Engine, for [Open]. Most can be given in the URL as well; an Option
+// takes precedence over the URL.
 //
 //	PoolSize            pool_size=5
 //	MaxOverflow         max_overflow=10
@@ -35,7 +35,8 @@ import (
 //	StatementCache      statement_cache=512
 //	TeardownTimeout     teardown_timeout=3s
 //
-// Times are written as 30s, 1m30s, or as a number of seconds.
+// A duration is written as 30s or 1m30s, or as a number of seconds. A value that can't be meant is
+// [ErrMisuse].
 //
 // Some options are also options of a Conn or a transaction, see [ConnSetting] and
 // [Setting].
@@ -66,55 +67,55 @@ func defaults() config {
 	return config{maxOverflow: -1, poolTimeout: 30 * time.Second, statementCache: 512, prePing: -1, cleanup: 3 * time.Second, inline: 50 * time.Microsecond}
 }
 
-// PoolSize sets how many connections the engine keeps open for the next user.
+// PoolSize sets how many idle connections the Engine keeps open for the next user.
 // The default is the dialect's: 5, and for SQLite the number of processors, at least 4.
 func PoolSize(n int) Option { return option(func(c *config) { c.poolSize = n }) }
 
-// MaxOverflow sets how many connections there may be beyond PoolSize while they
-// are needed. Those are closed when they come back. The default is 10,
-// and for SQLite none, since more of them would only wait for each other.
+// MaxOverflow sets how many connections there may be beyond [PoolSize] while they are needed. They
+// are closed when they come back. The default is 10, and 0 for SQLite, where more of them would only
+// wait for each other.
 func MaxOverflow(n int) Option { return option(func(c *config) { c.maxOverflow = n }) }
 
-// PoolTimeout sets how long to wait for a connection, or for the turn to write
-// where only one can, before giving up with ErrPoolTimeout or ErrBusy; 0 waits
-// forever. The default is 30 s.
+// PoolTimeout limits how long a call waits for a connection, or, where only one transaction can
+// write at a time, for the turn to write. Then it fails with [ErrPoolTimeout] or [ErrBusy]. The
+// default is 30 s; 0 is no limit.
 func PoolTimeout(d time.Duration) Option { return option(func(c *config) { c.poolTimeout = d }) }
 
-// MaxLifetime sets the age from which a connection is replaced before its next
+// MaxLifetime sets the age at which a connection is replaced before its next
 // use. The default, 0, keeps connections as long as they work.
 func MaxLifetime(d time.Duration) Option { return option(func(c *config) { c.maxLifetime = d }) }
 
-// PrePing has connections that were idle for at least the given time asked whether
-// they are well before they are used again, which takes a round trip. One that
-// doesn't answer is replaced unnoticed, and so are those that are as old. Without
-// it a connection that was cut while it was idle fails its next user, unless the
-// driver notices before anything is sent, as the one for MySQL does.
+// PrePing makes the pool ping a connection that was idle for at least the given time before its
+// next use, at the price of a round trip. If there is no answer, the pool silently replaces that
+// connection, and all others that are as old. Without PrePing a connection that was cut while it
+// was idle fails its next user, unless the driver notices before it sends anything, as the one for
+// MySQL does.
 func PrePing(idle time.Duration) Option { return option(func(c *config) { c.prePing = max(idle, 0) }) }
 
-// TeardownTimeout sets how long the Engine waits for the database when it ends something, whatever
-// the context says: when it rolls back, makes a connection ready for its next user, closes one, or
-// asks an idle one whether it is well; and for a commit that is on its way when its context ends.
-// After that the connection is closed. The default is 3 s. On SQLite, where no network can be
-// silent, nothing is limited.
+// TeardownTimeout limits how long the Engine waits for the database where a context doesn't end the
+// wait: when it rolls back, makes a connection ready for its next user, closes or pings one; and for
+// a commit that is on its way when its context ends. After that it closes the connection. The
+// default is 3 s; it must be above 0. On SQLite, where no network can be silent, there is no limit.
 func TeardownTimeout(d time.Duration) Option { return option(func(c *config) { c.cleanup = d }) }
 
-// InlineLimit sets how long a call of SQLite may take to be short. In a loop a call that was short several
-// times is made on the spot, though that holds the loop for a moment: the way to another goroutine and back
-// takes longer. Everything else is offloaded, as are calls that meet the lock of another process, and the next
-// ones after a call on the spot that took longer: the longer it took, the more of them. A context that ends
-// during such a call has no effect on it. The default is 50 µs; 0 offloads all calls. In loops with a virtual
-// clock, a seed or a chooser all are, too, and so are those of [OpenDB]. Other databases ignore it.
+// InlineLimit sets how long a call of SQLite may take to count as short. In a loop, a call that was
+// short several times is made inline, in the loop's own goroutine: that holds the loop for a moment,
+// but the way to another goroutine and back takes longer. All other calls are offloaded. So is a
+// call that meets the lock of another process. After an inline call that took too long the next ones
+// are offloaded, the more of them the longer it took. A context that ends during an inline call has
+// no effect on it. The default is 50 µs; 0 offloads all calls. In a loop with a virtual clock, a seed
+// or a chooser, and on a database of [OpenDB], all calls are offloaded. Other databases ignore it.
 //
-// [Stats].Calls says how many calls were made in which way.
+// [Stats].Calls counts the calls of both ways.
 func InlineLimit(d time.Duration) Option { return option(func(c *config) { c.inline = max(d, 0) }) }
 
-// StatementCache sets how many parsed statements the engine keeps. The default
+// StatementCache sets how many parsed statements the Engine keeps. The default
 // is 512; 0 keeps none.
 func StatementCache(n int) Option { return option(func(c *config) { c.statementCache = n }) }
 
-// ReportLeaks calls report, on a goroutine of its own, for every Conn or Tx that
-// is still open after the given time. Its Leak has the stack of the checkout,
-// which costs about a microsecond each.
+// ReportLeaks calls report, in a goroutine of its own, for every Conn or Tx that is still open after
+// the given time, or that was forgotten. The Leak has the stack of the checkout. Taking the stack
+// costs each checkout about a microsecond.
 func ReportLeaks(after time.Duration, report func(Leak)) Option {
 	return option(func(c *config) { c.leakAfter, c.onLeak = after, report })
 }
@@ -153,7 +154,7 @@ var ownOptions = map[string]func(c *config, value string) error{
 				return nil
 			}
 		}
-		return fmt.Errorf("%q is none of read_uncommitted, read_committed, repeatable_read, serializable", value)
+		return fmt.Errorf("%q is not one of read_uncommitted, read_committed, repeatable_read, serializable", value)
 	},
 }
 
@@ -163,7 +164,7 @@ func configure(d Dialect, options url.Values, opts []Option) (config, error) {
 	c := defaults()
 	known := d.Options()
 	if options.Has("max_lifetime") && options.Has("pool_max_conn_lifetime") {
-		return c, misuse("open", "max_lifetime and pool_max_conn_lifetime are the same: leave one of them out")
+		return c, misuse("open", "max_lifetime and pool_max_conn_lifetime are the same option; leave one of them out")
 	}
 	for name := range options {
 		set, own := ownOptions[name]
@@ -181,7 +182,7 @@ func configure(d Dialect, options url.Values, opts []Option) (config, error) {
 		set.engine(&c)
 	}
 	if c.poolSize < 0 || c.poolTimeout < 0 || c.maxLifetime < 0 {
-		return c, misuse("open", "pool size and times can't be negative")
+		return c, misuse("open", "pool size and durations can't be negative")
 	}
 	if c.cleanup <= 0 {
 		return c, misuse("open", "teardown_timeout is %v; it must be above 0", c.cleanup)
@@ -219,7 +220,7 @@ func intOption(least int, at func(*config) *int) func(*config, string) error {
 	return func(c *config, value string) error {
 		n, err := strconv.Atoi(value)
 		if err != nil || n < least {
-			return fmt.Errorf("%q is no number from %d", value, least)
+			return fmt.Errorf("%q is not a number of at least %d", value, least)
 		}
 		*at(c) = n
 		return nil

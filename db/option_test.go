@@ -31,9 +31,9 @@ func TestOptionsOfTheURLAndOfOpen(t *testing.T) {
 	}
 	for query, want := range map[string]string{
 		"?poolsize=2":        `has no option "poolsize"; there are colour, connect_timeout, hide_parameters, isolation, max_lifetime, max_overflow, pool_health_check_period, pool_max_conn_idle_time, pool_max_conn_lifetime, pool_max_conn_lifetime_jitter, pool_min_conns, pool_min_idle_conns, pool_size, pool_timeout, pre_ping, read_only, statement_cache`,
-		"?pool_size=0":       `the option pool_size: "0" is no number from 1`,
-		"?pool_size=x":       `"x" is no number`,
-		"?max_overflow=-1":   `"-1" is no number from 0`,
+		"?pool_size=0":       `the option pool_size: "0" is not a number of at least 1`,
+		"?pool_size=x":       `"x" is not a number`,
+		"?max_overflow=-1":   `"-1" is not a number of at least 0`,
 		"?pool_timeout=soon": `"soon" is no time such as 1m30s`,
 		"?max_lifetime=-1s":  `"-1s" is no time`,
 		"?hide_parameters=2": `"2" is neither on nor off`,

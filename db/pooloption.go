@@ -10,65 +10,67 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// poolConfig is what the options set that keep the pool in order while it isn't asked for anything.
+// poolConfig is what the options of the pool's upkeep set.
 type poolConfig struct {
 	jitter, idleTime, health, dial time.Duration
 	min, minIdle                   int
 	before                         func(context.Context, *Login) error
 }
 
-// MaxLifetimeJitter makes each connection's lifetime longer than [MaxLifetime] by a random time up to
-// d, so that those that were made together aren't replaced together.
+// MaxLifetimeJitter lengthens each connection's [MaxLifetime] by a random duration of at most d, so
+// that connections made at the same time aren't replaced at the same time. The default is 0.
 func MaxLifetimeJitter(d time.Duration) Option {
 	return option(func(c *config) { c.pool.jitter = d })
 }
 
-// MaxIdleTime closes connections that have been idle for the given time, down to [MinConns] and
-// [MinIdleConns]. The default, 0, keeps them.
+// MaxIdleTime closes connections that have been idle for the given time, but keeps [MinConns] and
+// [MinIdleConns] of them. The default, 0, keeps all.
 func MaxIdleTime(d time.Duration) Option {
 	return option(func(c *config) { c.pool.idleTime = d })
 }
 
-// MinConns keeps at least n connections open, used or not. They are made on a goroutine of the
-// Engine's. n is at most the PoolSize. The default is 0.
+// MinConns keeps at least n connections open, in use or idle. A goroutine of the Engine makes them.
+// n may not exceed [PoolSize]. The default is 0.
 func MinConns(n int) Option { return option(func(c *config) { c.pool.min = n }) }
 
-// MinIdleConns keeps at least n idle connections open, as far as PoolSize and MaxOverflow
-// allow, so that a sudden load finds them ready. n is at most the PoolSize. The default is 0.
+// MinIdleConns keeps at least n idle connections open, as far as [PoolSize] and [MaxOverflow]
+// allow, so that a sudden load finds them ready. n may not exceed PoolSize. The default is 0.
 func MinIdleConns(n int) Option { return option(func(c *config) { c.pool.minIdle = n }) }
 
-// HealthCheck has idle connections asked whether they are well as often as given, on a goroutine of
-// the Engine's. One that doesn't answer is closed, and those that are as old are replaced. The
-// default, 0, asks none; see also [PrePing]. MinConns and the like are looked after just as often, or
-// else once a minute.
+// HealthCheck sets how often a goroutine of the Engine pings the idle connections. It closes one that
+// doesn't answer, and replaces all that are as old. The default, 0, pings none; see also [PrePing].
+// The same goroutine keeps [MinConns], [MinIdleConns] and [MaxIdleTime], which it checks at least as
+// often, and once a minute without HealthCheck.
 func HealthCheck(every time.Duration) Option {
 	return option(func(c *config) { c.pool.health = every })
 }
 
-// ConnectTimeout limits the time for making a connection, apart from the context of the caller that
-// needs one: when that ends, the caller returns, and the connection goes to the next one that waits.
-// In the URL of PostgreSQL, MySQL and MariaDB connect_timeout holds for each host, and is 10 s by
-// default; this option holds for all of them together, and for a database of [OpenDB] too.
+// ConnectTimeout limits how long making a connection takes. The context of the caller that needs one
+// doesn't: when that ends, the caller returns, and the next waiter gets the connection. In the URL of
+// PostgreSQL, MySQL and MariaDB connect_timeout limits each host, and is 10 s by default; this option
+// limits all hosts together, and also a database of [OpenDB].
 func ConnectTimeout(d time.Duration) Option { return option(func(c *config) { c.pool.dial = d }) }
 
-// Login is how a connection is to log in. See [BeforeConnect].
+// Login is the user, the password and the database with which a connection logs in. See
+// [BeforeConnect].
 type Login = backend.Login
 
-// BeforeConnect calls fn before each connection is opened. It may change the user, the password and
-// the database for this one connection: for passwords that rotate, and tokens that expire. On
-// PostgreSQL it is called once for all hosts of the URL, with the first of them; on MySQL and MariaDB
-// for each that is tried. An error of fn is that of the attempt. Other databases have no login;
-// connections of [OpenDB] are opened by the *sql.DB, which has hooks of its own.
+// BeforeConnect calls fn before each connection is opened, possibly from several goroutines at once.
+// fn may change the user, the password and the database of this one connection, for passwords that
+// rotate and tokens that expire. On PostgreSQL fn is called once for all hosts of the URL, with the
+// first of them; on MySQL and MariaDB for each host that is tried. If fn returns an error, connecting
+// fails with it. Other databases have no login, and a *sql.DB given to [OpenDB] opens its connections
+// itself: with these, opening the Engine fails with [ErrMisuse].
 func BeforeConnect(fn func(ctx context.Context, login *Login) error) Option {
 	return option(func(c *config) { c.pool.before = fn })
 }
 
-// checkPool says what can't be meant.
+// checkPool refuses options that contradict each other.
 func (c *config) checkPool() error {
 	p := c.pool
 	switch {
 	case p.jitter < 0 || p.idleTime < 0 || p.health < 0 || p.dial < 0 || p.min < 0 || p.minIdle < 0:
-		return misuse("open", "minimums and times of the pool can't be negative")
+		return misuse("open", "minimums and durations of the pool can't be negative")
 	case p.jitter > 0 && c.maxLifetime == 0:
 		return misuse("open", "pool_max_conn_lifetime_jitter=%v needs a max_lifetime", p.jitter)
 	case c.poolSize > 0 && p.min > c.poolSize:
@@ -79,8 +81,8 @@ func (c *config) checkPool() error {
 	return nil
 }
 
-// forDialect returns the URL with what a dialect needs that has connections beside the Engine's, as
-// PostgreSQL has lanes.
+// forDialect returns the URL with the options for connections that a dialect has beside the Engine's,
+// such as PostgreSQL's lanes.
 func (c *config) forDialect(u *URL) *URL {
 	own := *u
 	own.Options = maps.Clone(u.Options)
@@ -99,7 +101,7 @@ func (c *config) forDialect(u *URL) *URL {
 	return &own
 }
 
-// connectorOf makes the connector for a URL.
+// connectorOf returns the connector for a URL.
 func (c *config) connectorOf(d Dialect, u *URL) (backend.Connector, error) {
 	own := c.forDialect(u)
 	if c.pool.before == nil {

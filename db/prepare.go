@@ -6,7 +6,7 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/statements"
 )
 
-// prepare puts a statement and its arguments into the call.
+// prepare sets the call's statement and arguments.
 func (e *Engine) prepare(ctx context.Context, c *call, conf *connConfig, query string, args []any) error {
 	if err := e.prepareCall(c, conf, query, args); err != nil {
 		return e.events.fail(ctx, err)
@@ -28,8 +28,8 @@ func (e *Engine) prepareCall(c *call, conf *connConfig, query string, args []any
 	return nil
 }
 
-// bind returns the statement and the values for the arguments, which may have lists. The values are
-// in room if that is large enough.
+// bind returns the statement with its lists expanded, and the values of its parameters, in room if
+// that is large enough.
 func (e *Engine) bind(st *statements.Statement, room, args []any) (*statements.Statement, []any, error) {
 	values, err := st.Bind(room, args)
 	form := st
@@ -44,7 +44,7 @@ func (e *Engine) bind(st *statements.Statement, room, args []any) (*statements.S
 	return form, values, nil
 }
 
-// prepareText puts a statement into the call.
+// prepareText sets the call's statement.
 func (e *Engine) prepareText(c *call, query string) error {
 	st, known := e.statements.Get(query)
 	if !known {
@@ -57,7 +57,7 @@ func (e *Engine) prepareText(c *call, query string) error {
 	c.use(st)
 	switch {
 	case st.TxControl:
-		return e.refuse(query, misuse("prepare", "a transaction is begun with Begin and ended with its Tx, not by a statement"))
+		return e.refuse(query, misuse("prepare", "begin a transaction with InTx or BeginTx and end it with its Tx, not with a statement"))
 	case st.Refused != "":
 		return e.refuse(query, fail("prepare", ErrUnsupported, "%s", st.Refused))
 	case st.Script && c.Rows:
@@ -66,7 +66,7 @@ func (e *Engine) prepareText(c *call, query string) error {
 	return nil
 }
 
-// refuse completes the error for a statement that isn't sent.
+// refuse completes the error of a statement that isn't sent.
 func (e *Engine) refuse(query string, err *Error) error {
 	err.Statement, err.Dialect = query, e.dialect.Name()
 	return err

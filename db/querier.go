@@ -2,19 +2,22 @@ package db
 
 import "context"
 
-// Querier is what Engine, Conn and Tx, and an Engine's Reader, have in common. A function that takes one
-// can be called with any of them: alone, on a connection, or as part of its
-// caller's transaction. Rows of a Querier are buffered.
+// Querier is what Engine, Reader, Conn and Tx have in common. A function that takes a Querier works
+// with any of them: by itself, on a connection, or as part of its caller's transaction. Its rows are
+// buffered. Which goroutines may use it at once is what the type behind it says: any for Engine and
+// Reader, one at a time for Conn and Tx.
+//
+// Errors are an [*Error]; errors.Is finds a condition such as [ErrUnique] in them, and the error of
+// the context if that has ended.
 type Querier interface {
 	// Exec runs a statement, or a script without parameters, that returns no rows.
 	Exec(ctx context.Context, query string, args ...any) (Result, error)
 	// Query runs a statement and returns all its rows.
 	Query(ctx context.Context, query string, args ...any) (*Rows, error)
-	// QueryRow runs a statement for its first row. Errors come from Row.Scan.
+	// QueryRow runs a statement and returns its first row. Its error is that of Row.Err and Row.Scan.
 	QueryRow(ctx context.Context, query string, args ...any) *Row
-	// InTx runs fn in a transaction, or in a savepoint where there is a
-	// transaction, and commits it; it rolls back if fn returns an error,
-	// panics or exits its goroutine.
+	// InTx runs fn in a transaction, or in a savepoint if there is a transaction, and commits it.
+	// It rolls back if fn returns an error, panics or exits its goroutine.
 	InTx(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error
 
 	// Begin is InTx.
@@ -29,8 +32,7 @@ var (
 	_ Querier = (*Tx)(nil)
 )
 
-// queryMax fetches at most max rows where the Querier can do that; of a type
-// from elsewhere it takes them all.
+// queryMax fetches at most max rows, or all of them if the Querier is a type of another package.
 func queryMax(ctx context.Context, q Querier, max int, query string, args []any) (*Rows, error) {
 	if q, ok := q.(interface {
 		queryMax(ctx context.Context, max int, query string, args []any) (*Rows, error)

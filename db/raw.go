@@ -8,10 +8,9 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// Driver returns what is under the Engine, for what its driver can do beyond package db: a *pg.DB
-// for PostgreSQL, the *sql.DB that OpenDB was given, the driver.Connector of a driver of
-// database/sql; nil if the dialect has nothing to show. The Engine goes on using it, and closes
-// what it has opened itself.
+// Driver returns what the Engine uses, for features that only the driver has: a *pg.DB for PostgreSQL,
+// the *sql.DB that OpenDB was given, or the driver.Connector of a database/sql driver. It returns nil
+// if the dialect exposes nothing. The Engine goes on using it, and closes what it has opened itself.
 func (e *Engine) Driver() any {
 	if c, ok := e.connector.(backend.Exposer); ok {
 		return c.Driver()
@@ -19,14 +18,14 @@ func (e *Engine) Driver() any {
 	return nil
 }
 
-// Raw calls fn with the driver's connection, for what it can do beyond package db. On PostgreSQL
-// that is a *pg.Session, and in a transaction a pgx.Tx, which fn must not end; with a driver of
-// database/sql it is its driver.Conn, and fn is called where it may block: in a
-// loop that is another goroutine, so it can't wait for tasks there.
+// Raw calls fn with the driver's connection, for features that only the driver has, as
+// (*sql.Conn).Raw does. On PostgreSQL that is a *pg.Session, or in a transaction a pgx.Tx, which fn
+// must not end. With a database/sql driver it is the driver.Conn, and fn runs where it may
+// block: for a task that is another goroutine, in which fn can't wait for tasks.
 //
-// Until fn returns the Conn can do nothing else. The connection must not be kept. Since
-// what fn leaves behind in it can't be known, it isn't given to another caller after the Conn.
-// Raw returns fn's error as it is.
+// Until fn returns, the Conn can do nothing else. fn must not keep the connection. What fn leaves
+// there can't be known, so no other caller gets the connection after the Conn is closed. Raw returns
+// fn's error as it is, and [ErrUnsupported] if the dialect doesn't expose its connections.
 func (c *Conn) Raw(ctx context.Context, fn func(ctx context.Context, conn any) error) error {
 	return c.raw(ctx, nil, fn)
 }
@@ -63,22 +62,22 @@ func (c *Conn) raw(ctx context.Context, tx *Tx, fn func(ctx context.Context, con
 	case err == nil:
 		return nil
 	case lent:
-		return c.after(ctx, tx, true, err, err) // it is fn's
+		return c.after(ctx, tx, true, err, err) // fn's error
 	case used:
 		err = c.after(ctx, tx, false, err, c.e.wrap(ctx, "raw", nil, err))
 	}
 	return c.e.fail(ctx, "raw", nil, err)
 }
 
-// lend calls fn with the driver's connection, after it has set lent. The Conn is running.
+// lend sets lent and calls fn with the driver's connection. The Conn is running.
 func (c *Conn) lend(ctx context.Context, lent *bool, fn func(ctx context.Context, conn any) error) error {
 	s, ok := c.c.Session.(backend.Lender)
 	if !ok {
-		return fail("raw", ErrUnsupported, "%s does not expose its connection", c.e.dialect.Name())
+		return fail("raw", ErrUnsupported, "%s doesn't expose its connection", c.e.dialect.Name())
 	}
 	c.c.Dirty = true
 	return s.Raw(ctx, c.conf.tx.ReadOnly, func(ctx context.Context, conn any) error {
-		*lent, c.fresh = true, false // fn isn't called again, whatever its error says
+		*lent, c.fresh = true, false // fn must not be called twice, whatever its error says
 		return fn(ctx, conn)
 	})
 }

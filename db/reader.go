@@ -5,20 +5,19 @@ import (
 	"slices"
 )
 
-// Reader is a view of an Engine that only reads: what [ReadOnly] makes of an Engine, without another
-// one. The database refuses what writes, also in functions; where that shows in the text, it isn't
-// even sent.
+// Reader is a view of an Engine that only reads, as an Engine opened with [ReadOnly] does. The database
+// refuses writes with [ErrReadOnly], also writes in functions. A text that shows that it writes isn't
+// even sent. A Reader's transactions only read, too.
 //
-// On PostgreSQL its single statements have connections of their own, which only read, so that those
-// of several callers can be one transaction of the server: see [github.com/seed1239206e/repaint/pg.Reader]
-// for what that saves, and for what a statement can notice of it, which is next to nothing. So do those of
-// an Engine that was opened with [ReadOnly]. Where such connections can't be had, behind some poolers, and on
-// other databases, a Reader's statements go where the Engine's do.
+// On PostgreSQL its single statements go to connections that only read, so that one transaction of the
+// server can serve several callers: see [github.com/seed1239206e/repaint/pg.Reader] for what that
+// saves, and for the little that a statement can notice. An Engine opened with [ReadOnly] does the
+// same. On other databases, and behind poolers that don't allow such connections, a Reader's statements
+// go to the Engine's connections.
 //
-// It is a [Querier], so [All], [One] and the like, and the functions of a coop.Loader, can use it.
-// Its transactions only read, too.
+// A Reader is a [Querier]: [All], [One] and the like, and the function of a coop.Loader, can use it.
 //
-// Any number of goroutines and tasks can use it at once.
+// All methods may be called from any number of goroutines and tasks.
 type Reader struct {
 	e    *Engine
 	conf connConfig
@@ -26,8 +25,8 @@ type Reader struct {
 
 var _ Querier = (*Reader)(nil)
 
-// Reader returns the Engine's view that only reads. It is no more than a name for the Engine, and is
-// closed with that.
+// Reader returns a view of the Engine that only reads. It holds nothing of its own, and ends with the
+// Engine.
 func (e *Engine) Reader() *Reader {
 	r := &Reader{e, e.conf.conn}
 	ReadOnly().conn(&r.conf)
@@ -44,7 +43,7 @@ func (r *Reader) Query(ctx context.Context, query string, args ...any) (*Rows, e
 	return r.queryMax(ctx, 0, query, args)
 }
 
-// QueryRow runs a query by itself, for its first row, as [Engine.QueryRow] does.
+// QueryRow runs a query by itself and returns its first row, as [Engine.QueryRow] does.
 func (r *Reader) QueryRow(ctx context.Context, query string, args ...any) *Row {
 	return r.e.queryRow(ctx, &r.conf, query, args)
 }
@@ -58,7 +57,8 @@ func (r *Reader) Stream(ctx context.Context, query string, args ...any) (*Rows, 
 	return r.e.stream(ctx, &r.conf, query, args)
 }
 
-// InTx runs fn in a transaction that only reads, as [Engine.InTx] does, whatever the options say.
+// InTx runs fn in a transaction, as [Engine.InTx] does. The transaction only reads, whatever the
+// options say.
 func (r *Reader) InTx(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
 	return r.e.InTx(ctx, fn, append(slices.Clip(opts), ReadOnly())...)
 }

@@ -14,12 +14,12 @@ import (
 	"github.com/seed1239206e/repaint/internal/redact"
 )
 
-// Errors, logs and what else is written don't show the values of parameters, nor those that are
-// stored, unless ShowParameters says so. Databases and drivers put values into their messages: a
-// duplicate key, a number that is none. What they quote is taken out of these, see package redact.
-// With HideParameters a message that may have values gives way to what is known apart from it.
+// Errors and logs show neither the values of parameters nor stored values, unless ShowParameters asks
+// for them. Databases and drivers put values into their messages, such as a duplicate key or a
+// malformed number. Package redact removes what a message quotes. With HideParameters a message that
+// may have values in it is replaced by what else is known.
 
-// tells returns how much is told of the call's parameters.
+// tells returns how much errors and logs show of the call's parameters.
 func (c *call) tells() telling.Level {
 	if c == nil || c.conf == nil {
 		return telling.Types
@@ -27,8 +27,8 @@ func (c *call) tells() telling.Level {
 	return c.conf.telling
 }
 
-// discreet returns a context with which a schedule of package repainttest doesn't show the call's
-// values, if nothing may.
+// discreet returns a context under which a schedule of package repainttest doesn't show the call's
+// values, if the Conn hides parameters.
 func (c *call) discreet(ctx context.Context) context.Context {
 	if c.tells() == telling.Nothing && explores() {
 		return explore.Conceal(ctx)
@@ -36,8 +36,8 @@ func (c *call) discreet(ctx context.Context) context.Context {
 	return ctx
 }
 
-// concealed stands for an error whose text may show values. errors.Is and errors.As find
-// the error for a program that asks for it; printing doesn't.
+// concealed stands for an error whose text may have values in it. errors.Is and errors.As still find
+// that error; printing doesn't show it.
 type concealed struct {
 	text string
 	err  error
@@ -49,10 +49,10 @@ func (c *concealed) GoString() string { return fmt.Sprintf("%q", c.text) }
 func (c *concealed) Is(target error) bool { return errors.Is(c.err, target) }
 func (c *concealed) As(target any) bool   { return errors.As(c.err, target) }
 
-// apart are the conditions that have nothing to do with values.
+// apart are the conditions whose messages have no values in them.
 var apart = []error{ErrDisconnected, ErrConflict, ErrSerialization, ErrDeadlock, ErrBusy, ErrLockTimeout, ErrTimeout, ErrPoolTimeout, ErrReadOnly, ErrClosed, ErrMisuse}
 
-// conceal takes from an error of the database what may show values.
+// conceal removes from a database's error what may show values.
 func (e *Error) conceal(c *call) {
 	if c == nil || c.Statement == nil {
 		return
@@ -67,7 +67,7 @@ func (e *Error) conceal(c *call) {
 	}
 }
 
-// concealCommit is conceal for what a commit says about all the statements before it.
+// concealCommit is conceal for an error of a commit, which may be about any statement before it.
 func (e *Error) concealCommit(how telling.Level) {
 	switch how {
 	case telling.Types:
@@ -77,20 +77,20 @@ func (e *Error) concealCommit(how telling.Level) {
 	}
 }
 
-// redact takes out of the message what may be values.
+// redact removes from the message what may be values.
 func (e *Error) redact(sql []string, args []any) {
 	if e.Err == nil || e.Condition == ErrPermission || slices.Contains(apart, e.Condition) {
 		return
 	}
 	m := redact.Message{Text: e.Err.Error(), SQL: sql, Names: []string{e.Table, e.Column, e.Constraint}, Values: args}
-	// Also where the text shows none: a driver's error can have values in fields of its own.
+	// Even if the text shows none: a driver's error can have values in fields of its own.
 	e.Err = &concealed{m.String(), e.Err}
 	m.Text = e.Hint
 	e.Hint = m.String()
 }
 
-// veil takes what may show values from an error about a statement, or, with "", about all
-// those that a commit has made last.
+// veil replaces the message of an error about the statement source, or, if that is "", of an error of a
+// commit.
 func (e *Error) veil(source string) {
 	if e.Err == nil || slices.Contains(apart, e.Condition) {
 		return
@@ -115,7 +115,7 @@ func (e *Error) veil(source string) {
 			text += ", " + place.what + " " + place.name
 		}
 	}
-	e.Err = &concealed{text + " (the message isn't shown: it may have values of parameters)", e.Err}
+	e.Err = &concealed{text + " (the message is hidden, because it may have values of parameters in it)", e.Err}
 	e.Hint = ""
 }
 
@@ -126,7 +126,7 @@ func ofArgument(e *backend.ArgumentError, how telling.Level) *Error {
 	case e.Plain:
 	case how == telling.Nothing:
 		err = &concealed{e.Where() + ", can't be sent", e.Err}
-	case how == telling.Types: // what a Valuer of the application says is its own choice
+	case how == telling.Types: // the text of an application's Valuer is its own choice
 		if shown := e.Redacted(); shown != e.Err.Error() {
 			err = &concealed{e.Where() + ": " + shown, e.Err}
 		}
@@ -134,7 +134,7 @@ func ofArgument(e *backend.ArgumentError, how telling.Level) *Error {
 	return &Error{Op: "bind", Fault: Fault{Condition: e.Condition}, Err: err}
 }
 
-// concealMisfit returns the misfit as the option allows: without the value, or without the reason.
+// concealMisfit returns the misfit without what the option hides: the value, or the whole reason.
 func concealMisfit(m *scanning.Misfit, how telling.Level) error {
 	switch how {
 	case telling.Values:

@@ -6,7 +6,7 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// ours are the packages that come with this module, for the error that says which one to import.
+// ours are the dialects' packages of this module, for the error that says which one to import.
 var ours = map[string]string{
 	"sqlite":     "github.com/seed1239206e/repaint/db/sqlite",
 	"postgres":   "github.com/seed1239206e/repaint/db/postgres",
@@ -15,7 +15,7 @@ var ours = map[string]string{
 	"mariadb":    "github.com/seed1239206e/repaint/db/mysql",
 }
 
-// otherNames are what other libraries call databases of our dialects.
+// otherNames are the names that other libraries have for the databases of our dialects.
 var otherNames = map[string]string{
 	"sqlite3": "sqlite",
 	"pgx":     "postgres",
@@ -26,7 +26,7 @@ var otherNames = map[string]string{
 	"mysql2":  "mysql",
 }
 
-// Dialects returns the names of the registered dialects.
+// Dialects returns the names of the registered dialects, sorted. It may be called from any goroutine.
 func Dialects() []string { return backend.Dialects() }
 
 func dialectOf(name string) (Dialect, error) {

@@ -9,35 +9,36 @@ import (
 	"github.com/seed1239206e/repaint"
 )
 
-// Retry runs fn in a transaction and commits it, as InTx does, and does so again
-// if it failed with [ErrConflict]: after a serialization failure or a deadlock. fn
-// must be fit for running several times. See [RetryPolicy] for how often and when.
+// Retry runs fn in a transaction and commits it, as InTx does. After [ErrConflict], that is, a
+// serialization failure or a deadlock, it does so again, so fn may run several times.
+// [RetryPolicy] says how often and when. Retry returns the last error.
 //
-// What ended with [ErrUnknownOutcome] isn't repeated, because it may have been
+// Retry doesn't repeat a transaction that ended with [ErrUnknownOutcome], because it may have been
 // committed; [RetryPolicy].Unknown asks for that.
 //
-// q is an Engine or a Conn: a part of a transaction can't be run again, because the
-// whole of it has to.
+// q is an Engine or a Conn. With a Tx, Retry returns [ErrMisuse]: the database rolls back the whole
+// transaction, so a part of it can't run again.
 func Retry(ctx context.Context, q Querier, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
 	return RetryPolicy{}.InTx(ctx, q, fn, opts...)
 }
 
-// RetryPolicy says how often to retry, and how long to wait before. The zero value
-// is what [Retry] does.
+// RetryPolicy says how often to retry, and how long to wait before each attempt. [Retry] uses the zero
+// value. Any number of goroutines can use a policy at once.
 type RetryPolicy struct {
-	Attempts int           // in all; 0 is 10
-	Wait     time.Duration // at most, before the second attempt; it doubles with each further one; 0 is 5 ms
-	MaxWait  time.Duration // the longest wait; 0 is 500 ms
-	// Unknown has fn run again also after [ErrUnknownOutcome], when its transaction may
-	// have been committed. It is for a fn that finds out by itself, or that leaves the
-	// same behind whether it is applied once or twice.
+	Attempts int           // how often fn runs at most; 0 is 10
+	Wait     time.Duration // the limit of the first wait, which doubles for each further one; 0 is 5 ms
+	MaxWait  time.Duration // the limit of all waits; 0 is 500 ms
+	// Unknown also repeats after [ErrUnknownOutcome], when the transaction may have been
+	// committed. It is for a fn that finds out by itself, or that has the same effect whether it is
+	// applied once or twice.
 	Unknown bool
-	// Retrying is called before each wait; nil does nothing.
+	// Retrying is called before each wait, with the number of the failed attempt, from 1, and its
+	// error. It may be nil.
 	Retrying func(attempt int, err error)
 }
 
-// InTx is [Retry] by this policy. Each wait is random, between nothing and its
-// limit, so that those who were in each other's way don't meet again.
+// InTx is [Retry] with this policy. Each wait is random, between 0 and its limit, so that transactions
+// that were in each other's way don't meet again.
 func (p RetryPolicy) InTx(ctx context.Context, q Querier, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
 	if p.Attempts <= 0 {
 		p.Attempts = 10
@@ -50,10 +51,10 @@ func (p RetryPolicy) InTx(ctx context.Context, q Querier, fn func(ctx context.Co
 	}
 	switch q := q.(type) {
 	case *Tx:
-		return misuse("retry", "the database rolls back the whole transaction, so a part of it can't be run again; retry what begins it")
+		return misuse("retry", "the database rolls back the whole transaction, so a part of it can't run again; retry the whole transaction")
 	case *Conn:
 		if q.conf.begin {
-			return misuse("retry", "the Conn was opened with AutoBegin, and what it did before would be rolled back too; use the Engine")
+			return misuse("retry", "the Conn was opened with AutoBegin, so its earlier statements would be rolled back, too; use the Engine")
 		}
 	}
 	limit := min(p.Wait, p.MaxWait)

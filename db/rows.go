@@ -6,12 +6,13 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/scanning"
 )
 
-// Rows is the result of a query. It is complete when Query returns: reading it
-// does no I/O, never suspends, and needs no connection, so it stays readable
-// when its Conn, Tx or Engine is closed. Use it from one goroutine at a time.
+// Rows is the result of a query. It is complete when Query returns: reading it does no I/O, never
+// suspends, and needs no connection, so the rows stay readable after their Conn, Tx or Engine is
+// closed. Use Rows from one goroutine at a time. In a loop any task can use them, and Close streamed
+// ones while another task waits in Next. The methods have the semantics of sql.Rows.
 //
-// Rows of Stream are the exception, which has to be asked for: Next fetches them
-// while they are read, and they must be read to the end or closed.
+// Rows of Stream are different: Next fetches them from the database, and the caller must read them to
+// the end or close them.
 //
 //	rows, err := q.Query(ctx, "select id, name from users")
 //	if err != nil {
@@ -33,7 +34,8 @@ type Rows struct {
 	stream *rowStream // nil for buffered rows
 }
 
-// Next moves to the next row and reports whether there is one.
+// Next moves to the next row and reports whether there is one. After the last row, or an error, it
+// closes the rows.
 func (r *Rows) Next() bool {
 	if r.closed {
 		return false
@@ -52,8 +54,8 @@ func (r *Rows) Next() bool {
 	return true
 }
 
-// Scan copies the row's columns, in their order, to what the destinations point
-// to. See the package's documentation for which values fit which variables.
+// Scan copies the row's columns, in their order, to what the destinations point to. The package's
+// documentation says which values fit which variables; one that doesn't is [ErrScan].
 func (r *Rows) Scan(dest ...any) error {
 	row, err := r.row("scan")
 	if err != nil {
@@ -62,8 +64,8 @@ func (r *Rows) Scan(dest ...any) error {
 	return r.call.scanned(r.call.columns().Row(row, dest))
 }
 
-// ScanStruct copies the row's columns to the fields of the struct that dest
-// points to, by name.
+// ScanStruct copies the row's columns to the fields of the struct that dest points to, by name. A
+// column without a field is [ErrScan].
 func (r *Rows) ScanStruct(dest any) error {
 	row, err := r.row("scan")
 	if err != nil {
@@ -72,8 +74,8 @@ func (r *Rows) ScanStruct(dest any) error {
 	return r.call.scanned(r.call.columns().Struct(row, dest))
 }
 
-// Values returns the row as it is: int64, float64, bool, string, []byte,
-// time.Time or nil on every database. The caller may keep it.
+// Values returns the row's values: int64, float64, bool, string, []byte, time.Time or nil on every
+// database. The caller may keep them.
 func (r *Rows) Values() ([]any, error) {
 	row, err := r.row("values")
 	if err != nil {
@@ -86,7 +88,8 @@ func (r *Rows) Values() ([]any, error) {
 	return values, nil
 }
 
-// Get returns the value of the named column in the current row.
+// Get returns the value of the named column in the current row. A column that doesn't exist, or whose
+// value doesn't fit a T, is [ErrScan].
 func Get[T any](r *Rows, column string) (T, error) {
 	var v T
 	row, err := r.row("get")
@@ -101,8 +104,8 @@ func Get[T any](r *Rows, column string) (T, error) {
 	return v, r.call.scanned(columns.Value(i, row[i], &v))
 }
 
-// Map returns the current row as a map from the names of its columns to their
-// values, as [Rows.Values] has them. Of columns with the same name the last one holds.
+// Map returns the current row as a map from the names of its columns to their values, see
+// [Rows.Values]. If columns have the same name, the map has the last one.
 func (r *Rows) Map() (map[string]any, error) {
 	values, err := r.Values()
 	if err != nil {
@@ -126,12 +129,12 @@ func (r *Rows) Columns() []string {
 	return r.names
 }
 
-// Err returns the error that ended the iteration early. Buffered rows have
-// none: their errors come from Query. Streamed rows may.
+// Err returns the error that ended the iteration early. Only streamed rows can have one: the errors of
+// buffered rows come from Query.
 func (r *Rows) Err() error { return r.err }
 
-// Close ends the use of the rows. It may be called again. While another task
-// waits in Next it returns ErrInUse, and the rows end when that returns.
+// Close ends the use of the rows. A second Close does nothing. While another task waits in Next, Close
+// returns [ErrInUse], and the rows end when Next returns.
 func (r *Rows) Close() error {
 	r.closed = true
 	s := r.stream
@@ -149,23 +152,22 @@ func (r *Rows) row(op string) ([]driver.Value, error) {
 	n := len(r.call.Columns)
 	switch {
 	case r.closed:
-		return nil, fail(op, ErrClosed, "the rows are closed or at their end")
+		return nil, fail(op, ErrClosed, "the rows are closed or have been read to the end")
 	case r.next == 0:
 		return nil, misuse(op, "call Next before the first Scan")
 	}
 	return r.call.Values[(r.next-1)*n : r.next*n], nil
 }
 
-// Row is the first row of a query, or the error that stood in its way. It is complete; Scan may be
-// called again, by one goroutine at a time.
+// Row is the first row of a query, or the query's error. Like buffered [Rows] it needs no connection.
+// Scan may be called several times, from one goroutine at a time.
 type Row struct {
 	call call
 	err  error
 }
 
-// Scan copies the row's columns to what the destinations point to. It returns
-// ErrNoRows if the query found none; further rows it ignores. Use [One] to be
-// told of them.
+// Scan copies the row's columns to what the destinations point to, see [Rows.Scan]. It returns
+// [ErrNoRows] if the query found no row. It ignores further rows; [One] returns an error for them.
 func (r *Row) Scan(dest ...any) error {
 	if r.err != nil {
 		return r.err
@@ -176,8 +178,8 @@ func (r *Row) Scan(dest ...any) error {
 	return r.call.scanned(r.call.columns().Row(r.call.Values[:len(r.call.Columns)], dest))
 }
 
-// Err returns the query's error without scanning. It is nil if the query found
-// no row.
+// Err returns the query's error without scanning. That a query found no row isn't an error of the
+// query.
 func (r *Row) Err() error { return r.err }
 
 func noRows(c *call) error {
@@ -196,13 +198,13 @@ func (c *call) explain(err error) error {
 	return err
 }
 
-// columns returns the columns of the result, which know how its values become variables.
+// columns returns the columns of the result, which scan its values.
 func (c *call) columns() scanning.Columns {
 	return scanning.Columns{Dialect: c.conf.dialect, All: c.Columns}
 }
 
-// scanned makes an error of package scanning one of this package: it names the statement, and shows
-// no more of the value than the options allow.
+// scanned turns an error of package scanning into an Error, which names the statement and shows no
+// more of the value than the options allow.
 func (c *call) scanned(err error) error {
 	if err == nil {
 		return nil
@@ -213,7 +215,7 @@ func (c *call) scanned(err error) error {
 	return c.explain(&Error{Op: "scan", Fault: Fault{Condition: ErrScan}, Err: err})
 }
 
-// Result is what a statement did. It is a value, which any number of goroutines can read.
+// Result is what a statement did. It is a value that any number of goroutines can read.
 type Result struct {
 	affected int64
 	lastID   int64
@@ -223,12 +225,12 @@ type Result struct {
 // RowsAffected returns how many rows the statement inserted, updated or deleted.
 func (r Result) RowsAffected() int64 { return r.affected }
 
-// LastInsertID returns the key that the database made for the last row inserted;
-// MySQL and MariaDB tell that of the first one if there were several.
-// Not every database can tell; RETURNING works on those that can't.
+// LastInsertID returns the key that the database made for the last row inserted. On MySQL and MariaDB
+// it is the key of the first row if there are several. On a database without such keys, such as
+// PostgreSQL, it returns [ErrMisuse]; use RETURNING there.
 func (r Result) LastInsertID() (int64, error) {
 	if !r.hasID {
-		return 0, misuse("last insert id", `this database doesn't tell it; use "insert … returning id" with QueryRow`)
+		return 0, misuse("last insert id", `this database doesn't report it; use "insert … returning id" with QueryRow`)
 	}
 	return r.lastID, nil
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/statements"
 )
 
-// VirtualConn is a virtual connection of the sql.DB that [Engine.SQL] returns. (*sql.Conn).Raw shows it, to
-// reach what database/sql has no words for:
+// VirtualConn is a virtual connection of the sql.DB that [Engine.SQL] returns. (*sql.Conn).Raw lends it,
+// for features that database/sql doesn't have:
 //
 //	err := conn.Raw(func(c any) error {
 //		own, err := c.(*db.VirtualConn).Conn(ctx)
@@ -18,15 +18,16 @@ import (
 //		return own.Raw(ctx, func(ctx context.Context, c any) error { … })
 //	})
 //
-// Its methods must not be called outside of Raw: database/sql guards it.
+// Its methods must not be called outside of Raw, because database/sql guards it. Most of them implement
+// interfaces of database/sql/driver, and database/sql calls them.
 type VirtualConn struct {
 	e    *Engine
-	conn *Conn // that it owns, until database/sql puts the connection back; nil if there is none
+	conn *Conn // which it owns until database/sql puts the VirtualConn back; nil if it owns none
 
 	tx     *Tx             // nil outside of a transaction
-	txCtx  context.Context // what that was begun with; Commit has no other
+	txCtx  context.Context // of its BeginTx; Commit has no other
 	marks  []sqlMark       // its savepoints
-	open   int             // results that haven't been closed
+	open   int             // results that aren't closed
 	closed bool
 }
 
@@ -42,17 +43,18 @@ var (
 	_ driver.Validator          = (*VirtualConn)(nil)
 )
 
-// Engine returns the Engine whose connections it uses.
+// Engine returns the Engine whose connections the VirtualConn uses.
 func (c *VirtualConn) Engine() *Engine { return c.e }
 
-// Conn returns the connection that it owns. If it has none it checks one out, which it keeps until the
-// sql.Conn is closed. In a transaction it is refused: use [VirtualConn.Tx]. The caller must not close it.
+// Conn returns the connection that the VirtualConn owns. If it owns none, it checks one out and keeps it
+// until the sql.Conn is closed. The caller must not close the Conn. In a transaction Conn returns
+// [ErrMisuse]; use [VirtualConn.Tx] there.
 func (c *VirtualConn) Conn(ctx context.Context) (*Conn, error) {
 	switch {
 	case c.closed:
 		return nil, driver.ErrBadConn
 	case c.tx != nil:
-		return nil, c.e.fail(ctx, "connect", nil, misuse("connect", "the connection is the transaction's; use Tx of the VirtualConn"))
+		return nil, c.e.fail(ctx, "connect", nil, misuse("connect", "a transaction has the connection; use Tx of the VirtualConn"))
 	case c.conn == nil:
 		conn, err := c.e.Connect(ctx)
 		if err != nil {
@@ -64,7 +66,7 @@ func (c *VirtualConn) Conn(ctx context.Context) (*Conn, error) {
 }
 
 // Tx returns the transaction that is open, or the savepoint in it that was set last; nil if there is
-// none. It must be ended through database/sql.
+// none. The caller must end it through database/sql.
 func (c *VirtualConn) Tx() *Tx {
 	if n := len(c.marks); n > 0 {
 		return c.marks[n-1].tx
@@ -115,9 +117,9 @@ func (c *VirtualConn) QueryContext(ctx context.Context, query string, args []dri
 	return rows, nil
 }
 
-// beside hides driver.ErrBadConn in an error while rows are open: for that database/sql closes a
-// sql.Conn, which waits for the end of its rows. The caller, who has to close them, would wait for
-// itself.
+// beside hides driver.ErrBadConn in an error while rows are open. On ErrBadConn database/sql closes
+// the sql.Conn, which waits until its rows are closed. The caller would wait for itself, because only
+// it can close them.
 func (c *VirtualConn) beside(err error) error {
 	if c.open > 0 && errors.Is(err, driver.ErrBadConn) {
 		return besideRows{err}
@@ -125,7 +127,7 @@ func (c *VirtualConn) beside(err error) error {
 	return err
 }
 
-// besideRows is an error in which driver.ErrBadConn isn't found, and everything else is.
+// besideRows is an error in which errors.Is doesn't find driver.ErrBadConn, but everything else.
 type besideRows struct{ error }
 
 func (e besideRows) As(target any) bool { return errors.As(e.error, target) }
@@ -134,7 +136,7 @@ func (e besideRows) Is(target error) bool {
 	return target != driver.ErrBadConn && errors.Is(e.error, target)
 }
 
-// prepare puts a text of a caller of database/sql into the call. The statement is nil for an empty text.
+// prepare puts a text of a caller of database/sql into the call. It returns nil for an empty text.
 func (c *VirtualConn) prepare(ctx context.Context, call *call, query string, args []driver.NamedValue) (*statements.Native, error) {
 	if c.closed {
 		return nil, driver.ErrBadConn
@@ -160,14 +162,14 @@ func (c *VirtualConn) prepare(ctx context.Context, call *call, query string, arg
 		call.Args = append(call.Args, v)
 	}
 	if st.Tells != "" && c.conn == nil && c.tx == nil {
-		err := misuse("prepare", "%s tells of an earlier statement of its connection, and there was none", st.Tells)
+		err := misuse("prepare", "%s asks about an earlier statement of its connection, and there was none", st.Tells)
 		err.Hint = "use the Result of that statement, or RETURNING; or run both in a transaction"
 		return nil, c.e.fail(ctx, "prepare", call, err)
 	}
 	return st, nil
 }
 
-// do runs a statement where it belongs.
+// do runs a statement in the transaction, on the owned connection, or on any.
 func (c *VirtualConn) do(ctx context.Context, op string, call *call) error {
 	if tx := c.Tx(); tx != nil {
 		return tx.conn.do(ctx, tx, op, call)
@@ -182,9 +184,9 @@ func (c *VirtualConn) do(ctx context.Context, op string, call *call) error {
 	return conn.do(ctx, nil, op, call)
 }
 
-// owned returns the connection that it owns; one that it owns from now on, if the statement leaves
-// something behind; else nil. What code leaves that the text doesn't show can be there only if others
-// don't share the connection.
+// owned returns the connection that the VirtualConn owns; nil if it owns none. If the statement leaves
+// something behind, the VirtualConn owns a connection from now on. It needs one of its own for what
+// the text doesn't show, too, because other callers might share it.
 func (c *VirtualConn) owned(ctx context.Context, st *statements.Statement) (*Conn, error) {
 	if c.conn == nil && !st.Session && (!st.Obscure || c.e.shared != nil) {
 		return nil, nil
@@ -192,7 +194,7 @@ func (c *VirtualConn) owned(ctx context.Context, st *statements.Statement) (*Con
 	return c.Conn(ctx)
 }
 
-// stream is do for a query whose rows come as they are read.
+// stream is do for a query whose rows are fetched while they are read.
 func (c *VirtualConn) stream(ctx context.Context, r *Rows) error {
 	if tx := c.Tx(); tx != nil {
 		return tx.conn.streamRows(ctx, tx, false, r)
@@ -207,11 +209,11 @@ func (c *VirtualConn) stream(ctx context.Context, r *Rows) error {
 	return conn.streamRows(ctx, nil, false, r)
 }
 
-// CheckNamedValue accepts every value: the driver under the Engine is asked when the statement is
-// executed.
+// CheckNamedValue implements driver.NamedValueChecker. It accepts every value: the driver under the
+// Engine checks it when the statement is executed.
 func (c *VirtualConn) CheckNamedValue(*driver.NamedValue) error { return nil }
 
-// Ping implements driver.Pinger. It asks the database.
+// Ping implements driver.Pinger. It costs a round trip to the database.
 func (c *VirtualConn) Ping(ctx context.Context) error {
 	_, err := c.ExecContext(ctx, "select 1", nil)
 	return err
@@ -222,7 +224,7 @@ func (c *VirtualConn) Prepare(query string) (driver.Stmt, error) {
 	return c.PrepareContext(context.Background(), query)
 }
 
-// PrepareContext implements driver.ConnPrepareContext. It asks the database nothing.
+// PrepareContext implements driver.ConnPrepareContext. It doesn't use the database.
 func (c *VirtualConn) PrepareContext(_ context.Context, query string) (driver.Stmt, error) {
 	if c.closed {
 		return nil, driver.ErrBadConn
@@ -239,9 +241,9 @@ func (c *VirtualConn) ResetSession(context.Context) error {
 	return nil
 }
 
-// IsValid implements driver.Validator. database/sql calls it when it gets the connection back, so what
-// the connection owns is released then. A transaction that is still open makes it invalid, and ends
-// with it.
+// IsValid implements driver.Validator. database/sql calls it when it gets the connection back, so
+// IsValid gives back the connection that the VirtualConn owns. It reports false while a transaction is
+// open, which then ends with the VirtualConn.
 func (c *VirtualConn) IsValid() bool {
 	if c.tx != nil || c.closed {
 		return false

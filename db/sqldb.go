@@ -8,64 +8,61 @@ import (
 	"sync"
 )
 
-// SQL returns a *sql.DB on the Engine, for code that is written for database/sql: GORM, sqlx, bun,
-// ent, goose. It shares the Engine's connections, so one pool is behind both, with one set of limits,
-// events and figures. It is the same one for every call, until it is closed. Closing it doesn't close
-// the Engine; closing the Engine closes it.
+// SQL returns a *sql.DB on the Engine, for code that uses database/sql: GORM, sqlx, bun, ent, goose. It
+// shares the Engine's pool, with one set of limits, events and statistics. Every call returns the same
+// *sql.DB until that is closed. Closing it doesn't close the Engine; closing the Engine closes it. It
+// may be used from any number of goroutines.
 //
-// Placeholders, values and column types are those that callers of database/sql know of the database:
-// those of modernc.org/sqlite, of go-sql-driver/mysql with parseTime=true, and of pgx's package
-// stdlib. Only SQLite's times are written as package db writes them, so that both read and compare
-// them. Errors are those of package db: errors.As finds the driver's own, errors.Is the conditions of
-// this package. An error is driver.ErrBadConn only if nothing can have been applied.
+// Placeholders, values and column types are those of the usual driver of the database:
+// modernc.org/sqlite, go-sql-driver/mysql with parseTime=true, and pgx's package stdlib. The exception
+// is SQLite's times, which are written as package db writes them, so that both can read and compare
+// them. Errors are those of package db: errors.As finds the driver's own, and errors.Is the conditions
+// of this package. An error is driver.ErrBadConn only if the statement had no effect.
 //
 // # Connections
 //
-// A connection of the sql.DB is virtual, see [VirtualConn]. Its statements are like those of
-// [Engine.Exec]: each gets a connection for itself, or none at all on PostgreSQL, where it shares
-// one with others. A virtual connection owns a connection of the Engine only
+// A connection of the sql.DB is virtual, see [VirtualConn]. Each of its statements runs by itself, as
+// with [Engine.Exec]. A virtual connection owns a connection of the Engine only
 //
 //   - in a transaction, from its first statement on;
 //   - after a statement that leaves something behind, such as SET, CREATE TEMP TABLE, GET_LOCK or
-//     pg_advisory_lock: until the sql.Conn is closed, with which all of that ends. Through the sql.DB
+//     pg_advisory_lock, until the sql.Conn is closed, which undoes all of that. Through the sql.DB
 //     itself such a statement has no effect on later ones;
 //   - after [VirtualConn.Conn].
 //
-// Outside of these, LAST_INSERT_ID(), changes(), lastval() and the like have no statement before them
-// that they could tell of, so a query for one is refused; use the sql.Result, RETURNING or a
-// transaction.
+// Otherwise LAST_INSERT_ID(), changes(), lastval() and the like have no earlier statement to report
+// on, so a query for one is refused; use the sql.Result, RETURNING or a transaction.
 //
-// The limits are the Engine's. SetMaxOpenConns(0), which SQL has set, is right. SetConnMaxLifetime
+// The Engine limits the connections. Leave SetMaxOpenConns at 0, as SQL has set it. SetConnMaxLifetime
 // and SetConnMaxIdleTime have nothing to close.
 //
-// A prepared statement is a text. The first execution reports what is wrong with it.
+// A prepared statement is only a text. The first execution reports what is wrong with it.
 //
 // # Transactions
 //
 // A transaction begins with its first statement. BEGIN, COMMIT and ROLLBACK as texts are refused, as
 // everywhere in this package. SAVEPOINT, RELEASE and ROLLBACK TO work in a transaction, because GORM
-// and bun nest transactions by them; functions of the database don't see these savepoints by their
-// names.
+// and bun nest transactions with them. The savepoints have other names in the database.
 //
 // # Results
 //
-// The rows of a result are in memory when Query returns, so that reading them occupies no connection,
-// and a transaction can be used meanwhile. Under a context of [StreamSQL] they come as they are read.
+// All rows of a result are in memory when Query returns, so reading them occupies no connection, and
+// the transaction can be used meanwhile. With a context of [StreamSQL] rows are fetched while they are
+// read.
 //
 // # Loops
 //
-// In a task a call suspends that task only. But three paths of database/sql block the whole loop,
-// which stands still then, and is reported as held:
+// A call in a task suspends only that task. But three paths of database/sql block the whole loop, which
+// is then reported as held:
 //
 //   - a second task uses a sql.Tx or sql.Conn on which a statement of another task is under way:
 //     database/sql guards the connection with a mutex meanwhile;
 //   - a task commits or rolls back while another task's statement is under way in the transaction;
 //   - SetMaxOpenConns is above 0, and a task waits for a connection in database/sql.
 //
-// So each task needs a transaction of its own, and the number of connections is to be left alone.
-// When the context of a transaction ends, a goroutine of database/sql rolls it back; a task that calls
-// the transaction at that moment waits for it with its loop. Tasks can share the sql.DB, and its
-// prepared statements.
+// So give each task a transaction of its own, and don't limit the sql.DB's connections. When the context
+// of a transaction ends, a goroutine of database/sql rolls it back; a task that uses the transaction at
+// that moment blocks its loop until then. Tasks can share the sql.DB and its prepared statements.
 func (e *Engine) SQL() *sql.DB {
 	d := &e.door
 	d.mu.Lock()
@@ -80,14 +77,14 @@ func (e *Engine) SQL() *sql.DB {
 	return d.db
 }
 
-// virtualIdle is how many virtual connections a sql.DB keeps. They cost some hundred bytes each.
+// virtualIdle is how many virtual connections a sql.DB keeps. Each takes a few hundred bytes.
 const virtualIdle = 1024
 
 // sqlDoor is an Engine's sql.DB.
 type sqlDoor struct {
 	mu     sync.Mutex
-	db     *sql.DB // nil before it is asked for, and after it was closed
-	closed bool    // so is the Engine
+	db     *sql.DB // nil before the first call of SQL, and after it was closed
+	closed bool    // the Engine is closed
 }
 
 // close closes the sql.DB with the Engine.
@@ -97,7 +94,7 @@ func (d *sqlDoor) close() {
 	d.closed = true
 	d.mu.Unlock()
 	if db != nil {
-		_ = db.Close() // virtual connections have nothing to say
+		_ = db.Close() // closing virtual connections doesn't fail
 	}
 }
 
@@ -124,18 +121,18 @@ func (c *sqlConnector) Close() error {
 	return nil
 }
 
-// engineDriver is what a sql.DB of Engine.SQL shows as its driver.
+// engineDriver is the driver that a sql.DB of Engine.SQL returns.
 type engineDriver struct{}
 
 func (engineDriver) Open(string) (driver.Conn, error) {
-	return nil, errors.New("db: a database can't be opened through the driver of Engine.SQL; use db.Open")
+	return nil, errors.New("db: the driver of Engine.SQL can't open databases; use db.Open")
 }
 
 type streamSQLKey struct{}
 
-// StreamSQL returns a context under which queries through [Engine.SQL] return their rows as they are
-// read, in bounded memory, see [Engine.Stream]. Until such rows are read to their end, or closed, they
-// have a connection for themselves; in a transaction nothing else can be done meanwhile.
+// StreamSQL returns a context with which queries through [Engine.SQL] fetch their rows while the caller
+// reads them, in bounded memory, see [Engine.Stream]. Until they are read to the end or closed, such
+// rows have a connection of their own, or the transaction, which can't do anything else meanwhile.
 func StreamSQL(ctx context.Context) context.Context {
 	return context.WithValue(ctx, streamSQLKey{}, true)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// sqlStmt is a text that database/sql takes for a prepared statement.
+// sqlStmt is a text, as a prepared statement of database/sql.
 type sqlStmt struct {
 	c     *VirtualConn
 	query string
@@ -22,7 +22,7 @@ var (
 
 func (s *sqlStmt) Close() error { return nil }
 
-// NumInput returns -1: the database counts the arguments.
+// NumInput returns -1, so that database/sql leaves counting the arguments to the database.
 func (s *sqlStmt) NumInput() int { return -1 }
 
 func (s *sqlStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
@@ -33,7 +33,7 @@ func (s *sqlStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (d
 	return s.c.QueryContext(ctx, s.query, args)
 }
 
-// Exec and Query are of driver.Stmt. database/sql calls the forms with a context instead.
+// Exec and Query implement driver.Stmt. database/sql calls the forms with a context instead.
 
 func (s *sqlStmt) Exec(args []driver.Value) (driver.Result, error) {
 	return s.ExecContext(context.Background(), numberedValues(args))
@@ -60,7 +60,7 @@ func (r sqlResult) LastInsertId() (int64, error) { return r.r.LastInsertID() }
 // sqlRows are Rows for database/sql.
 type sqlRows struct {
 	r Rows
-	c *VirtualConn // of which they are open; nil after Close
+	c *VirtualConn // which counts them as open; nil after Close
 }
 
 var (
@@ -93,7 +93,7 @@ func (s *sqlRows) Next(dest []driver.Value) error {
 	return err
 }
 
-// column returns what is known of a column's type.
+// column returns what the dialect knows about a column's type.
 func (s *sqlRows) column(i int) *backend.ColumnType {
 	if i < len(s.r.call.Types) {
 		return &s.r.call.Types[i]

@@ -36,10 +36,10 @@ func (c *VirtualConn) BeginTx(ctx context.Context, opts driver.TxOptions) (drive
 	return sqlTx{c}, nil
 }
 
-// sqlTx is the transaction that is open on a connection.
+// sqlTx is the open transaction of a VirtualConn.
 type sqlTx struct{ c *VirtualConn }
 
-// Commit goes on for as long as [Tx.Commit] says, by the context that the transaction was begun with.
+// Commit is [Tx.Commit] with the context of BeginTx.
 func (t sqlTx) Commit() error {
 	tx, ctx := t.c.leaveTx()
 	if tx == nil {
@@ -48,7 +48,7 @@ func (t sqlTx) Commit() error {
 	return tx.commit(ctx, true)
 }
 
-// Rollback isn't cancelled: database/sql also calls it because the transaction's context has ended.
+// Rollback ignores the context of BeginTx: database/sql also calls it when that has ended.
 func (t sqlTx) Rollback() error {
 	tx, ctx := t.c.leaveTx()
 	if tx == nil {
@@ -69,7 +69,7 @@ type sqlMark struct {
 	tx   *Tx
 }
 
-// mark executes a text about a savepoint. The database gets to know it by another name.
+// mark executes a text about a savepoint, which has another name in the database.
 func (c *VirtualConn) mark(ctx context.Context, s statements.Savepoint) error {
 	if c.tx == nil {
 		err := misuse(s.Op, "there is no transaction")
@@ -97,7 +97,7 @@ func (c *VirtualConn) mark(ctx context.Context, s statements.Savepoint) error {
 	if err := tx.Rollback(ctx); err != nil {
 		return err
 	}
-	return c.pushMark(ctx, s.Name) // it is still there after ROLLBACK TO
+	return c.pushMark(ctx, s.Name) // ROLLBACK TO keeps the savepoint
 }
 
 func (c *VirtualConn) pushMark(ctx context.Context, name string) error {

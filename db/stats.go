@@ -7,44 +7,45 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/turns"
 )
 
-// Stats is a snapshot of an Engine. Counters count from its opening, so the difference of two
-// snapshots is what happened in between. Each figure is a number of what its comment names, without
-// a unit; WaitTime is a time.
+// Stats is a snapshot of an Engine. The counters, of type int64, count from the opening of the Engine,
+// so the difference of two snapshots is what happened in between. All figures are numbers of
+// connections, callers and the like, except WaitTime. A Stats is a value that any number of goroutines
+// can read.
 type Stats struct {
-	Open    int // connections, with those that are being made for a caller
-	Idle    int // of them waiting for a user
-	InUse   int // of them in use
-	MaxOpen int // connections that there may be: pool_size and max_overflow, and the writer's where only one may write
-	Waiting int // callers who wait for a connection or for their turn to write
+	Open    int // connections, including those that are being made for a caller
+	Idle    int // connections that aren't in use
+	InUse   int // connections in use
+	MaxOpen int // how many connections there may be: PoolSize, MaxOverflow, and one for the writer where only one may write
+	Waiting int // callers that are waiting for a connection or for the turn to write
 
 	Acquired      int64         // connections given out; one that goes straight on to the next statement counts once
-	Waits         int64         // callers who had to wait, and no longer do
-	WaitTime      time.Duration // of all of them together
-	Timeouts      int64         // of them gave up after the pool's timeout
+	Waits         int64         // callers that had to wait and no longer do
+	WaitTime      time.Duration // how long those callers have waited altogether
+	Timeouts      int64         // callers that gave up after the PoolTimeout
 	Connects      int64         // connections made
 	ConnectErrors int64         // connections that couldn't be made
 	Discarded     int64         // connections closed because they were lost or in an unknown state
 
-	LifetimeClosed int64 // connections closed since their MaxLifetime had passed
-	IdleClosed     int64 // connections closed after being idle for MaxIdleTime
+	LifetimeClosed int64 // connections closed because their MaxLifetime had passed
+	IdleClosed     int64 // connections closed because they were idle for MaxIdleTime
 
-	// Lanes are the connections that carry the Engine's own statements, each those of many callers. They
-	// aren't the pool's, so nothing above counts them. Only PostgreSQL has them.
+	// Lanes are the connections that each carry statements of many callers. They don't belong to the
+	// pool, so no figure above counts them. Only PostgreSQL has them.
 	Lanes Lanes
 
-	// Calls are those of loops, on a database whose driver blocks. Only SQLite has any that are made in the loop.
+	// Calls counts the calls that loops made of a driver that blocks. Only SQLite's can be inline.
 	Calls Calls
 
-	Leaked int64 // connections of a Conn or Tx that was forgotten instead of closed
+	Leaked int64 // every Conn and Tx that was forgotten instead of closed
 
-	CachedStatements int // parsed statements that are kept
+	CachedStatements int // parsed statements that the Engine keeps
 }
 
-// Calls are figures about how the calls of loops were made on a driver that blocks: on the spot, because their
-// last runs were short, or by another goroutine.
+// Calls counts the calls that loops made of a driver that blocks: inline, because the last calls of the
+// same statement were short, and in another goroutine.
 type Calls = backend.Calls
 
-// Lanes are figures about the connections that carry the Engine's own statements.
+// Lanes are figures about the connections that carry statements of many callers.
 type Lanes = backend.Lanes
 
 // Stats returns a snapshot of the Engine's connections.

@@ -8,29 +8,28 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// How many rows are fetched at once: few at first, because they may be all that is
-// wanted, then as many as make the way to the database and back negligible.
+// How many rows are fetched at once: few at first, because the caller may want no more, then so many
+// that a round trip hardly matters.
 const (
 	firstFetch = 64
 	largeFetch = 1024
 )
 
-// rowStream is what streamed Rows read from.
+// rowStream is the source of streamed Rows.
 type rowStream struct {
 	ctx    context.Context
 	conn   *Conn
 	tx     *Tx
 	owns   bool // the Conn was checked out for it
 	cursor backend.Cursor
-	size   int // of the next fetch
+	size   int // rows of the next fetch
 	more   bool
-	// fetching: a task waits in Next. Until that returns the connection is its.
+	// fetching: a task waits in Next, and uses the connection until it returns.
 	fetching bool
 }
 
-// Stream runs a query on a connection of its own, which is given back when the
-// rows have been read or are closed; the caller must see to one of the two. See
-// [Conn.Stream].
+// Stream runs a query on a connection of its own, see [Conn.Stream]. The connection goes back when the
+// caller has read the rows to the end or closes them; it must do one of the two.
 func (e *Engine) Stream(ctx context.Context, query string, args ...any) (*Rows, error) {
 	return e.stream(ctx, &e.conf.conn, query, args)
 }
@@ -67,16 +66,16 @@ func (e *Engine) streamRows(ctx context.Context, r *Rows, opts ...ConnOption) er
 	return err
 }
 
-// Stream runs a query and returns its rows before they have all come: they are
-// fetched in pieces while they are read, and no faster, so the result may be larger
-// than memory. Until they have been read to the end, or closed, the Conn can do
-// nothing else. ctx holds until then. In a loop only the fetching of a piece waits.
+// Stream runs a query and returns its rows before all of them have come. The rows fetch pieces of the
+// result while the caller reads them, and no faster, so the result may be larger than memory. Until
+// they are read to the end or closed, ctx applies, and the Conn can do nothing else. A task waits only
+// while a piece is fetched. If the dialect can't stream, Stream returns [ErrUnsupported].
 func (c *Conn) Stream(ctx context.Context, query string, args ...any) (*Rows, error) {
 	return c.stream(ctx, nil, query, args)
 }
 
-// Stream runs a query in the transaction and returns its rows before they have all
-// come, see [Conn.Stream]. The transaction can't end before them.
+// Stream runs a query in the transaction and returns its rows before all of them have
+// come, see [Conn.Stream]. The transaction can't end before the rows do.
 func (tx *Tx) Stream(ctx context.Context, query string, args ...any) (*Rows, error) {
 	return tx.conn.stream(ctx, tx, query, args)
 }
@@ -93,10 +92,10 @@ func (c *Conn) stream(ctx context.Context, tx *Tx, query string, args []any) (*R
 	return r, nil
 }
 
-// streamRows opens the stream for a statement that has been prepared. owns tells that the Conn was
-// checked out for it, and ends with it.
+// streamRows opens the stream of a statement that has been prepared. owns reports that the Conn was
+// checked out for the stream, and ends with it.
 func (c *Conn) streamRows(ctx context.Context, tx *Tx, owns bool, r *Rows) error {
-	if owns { // it comes for this statement alone, as to an Exec of the Engine
+	if owns { // the connection is for this statement alone, as in an Exec of the Engine
 		if err := refuseLost("stream", r.call.st); err != nil {
 			return c.e.fail(ctx, "stream", &r.call, err)
 		}
@@ -107,7 +106,7 @@ func (c *Conn) streamRows(ctx context.Context, tx *Tx, owns bool, r *Rows) error
 	}
 	opened := false
 	defer func() {
-		if !opened { // an event's function may have panicked after it was
+		if !opened { // an event's function may have panicked after the stream was opened
 			_ = r.Close()
 		}
 	}()
@@ -138,7 +137,7 @@ func (c *Conn) openStream(ctx context.Context, tx *Tx, owns bool, r *Rows) error
 	}()
 	held, err := c.enter(ctx, tx, "stream", &r.call)
 	if tx == nil {
-		c.held = held // so that it comes back with the Conn, whatever happens
+		c.held = held // goes back with the Conn, whatever happens
 	}
 	if err == nil {
 		var used bool
@@ -154,20 +153,20 @@ func (c *Conn) openStream(ctx context.Context, tx *Tx, owns bool, r *Rows) error
 	return nil
 }
 
-// open has the session begin the stream. The Conn is running.
+// open opens the stream on the session. The Conn is running.
 func (s *rowStream) open(ctx context.Context, call *call) (err error) {
 	c := s.conn
 	c.c.Mark(call.st.Traits)
 	from, ok := c.c.Session.(backend.Streamer)
 	if !ok {
-		return fail("stream", ErrUnsupported, "connections of %s don't stream; use Query", c.e.dialect.Name())
+		return fail("stream", ErrUnsupported, "%s can't stream; use Query", c.e.dialect.Name())
 	}
 	s.cursor, err = from.Stream(call.discreet(ctx), &call.Call)
 	return err
 }
 
-// refill fetches the next piece in place of the last one. It reports whether there
-// are more rows.
+// refill replaces the piece that has been read by the next one. It reports whether there are more
+// rows.
 func (r *Rows) refill() bool {
 	s := r.stream
 	if s == nil || !s.more {
@@ -202,7 +201,7 @@ func (r *Rows) refill() bool {
 	return len(r.call.Values) > 0
 }
 
-// unpass gives back the pass of a stream outside of a transaction.
+// unpass gives back the gate's pass of a stream outside of a transaction.
 func (s *rowStream) unpass() {
 	if s.tx == nil {
 		s.conn.unpass()
@@ -231,7 +230,7 @@ func (s *rowStream) end() error {
 	s.unpass()
 	s.conn.end(ctx, false, turns.NoPass)
 	if s.owns {
-		_ = s.conn.close(ctx) // it never fails when nothing runs on it
+		_ = s.conn.close(ctx) // doesn't fail, because no call runs on it
 	}
 	return err
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/holding"
 )
 
-// samples reports whether the place is noted at which a connection is taken: in debug mode always,
-// and else for one of a few, and for the one that leaves no other.
+// samples reports whether to note the place at which a connection is taken: always in debug mode,
+// otherwise for a sample, and for the connection that leaves no other one.
 func (e *Engine) samples(c *turns.Conn) bool {
 	if e.checkouts.Add(1)%holding.Every == 1 || c.Last || e.debug {
 		return true
@@ -18,7 +18,7 @@ func (e *Engine) samples(c *turns.Conn) bool {
 	return l != nil && l.Debugging()
 }
 
-// noteTaken notes where a connection was taken, for the errors of those that wait for one.
+// noteTaken notes where a connection was taken, for the errors of callers that wait for one.
 func noteTaken(c *turns.Conn, at place) {
 	c.Taken.Store(&turns.Taking{Since: time.Now(), PCs: at.pcs, N: at.n})
 }

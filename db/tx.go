@@ -11,16 +11,19 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// Tx is a transaction, or a savepoint in one. It must be ended with Commit or
-// Rollback; the function form, InTx, does that by itself. As with a Conn, one
-// task at a time can use it.
+// Tx is a transaction, or a savepoint in one. The caller must end it with Commit or Rollback; the
+// function form, InTx, does that by itself. After that, calls fail with [ErrTxDone]. If the
+// transaction can only be rolled back, they fail with [ErrTxFailed].
+//
+// As with a Conn, one task or goroutine at a time can use a Tx: a call while another one runs fails
+// with [ErrInUse]. Other errors are an [*Error]; see [Querier].
 type Tx struct {
 	conn      *Conn
 	parent    *Tx // nil for the transaction itself
 	opts      TxOptions
 	savepoint string // its name; "" for the transaction itself
 	owns      bool   // the Conn was made for it
-	started   bool   // the session has been told to begin it; a nested one always is
+	started   bool   // the session has begun it; used only in the transaction itself
 
 	// guarded by conn.mu
 	state txState
@@ -30,8 +33,8 @@ type Tx struct {
 // txState is what a Tx can still do:
 //
 //	txOpen    everything
-//	txFailed  only Rollback: a statement was cancelled, or the database says so
-//	txLost    only Rollback, which does nothing: the database has rolled it back
+//	txFailed  only Rollback: a write was cancelled, or the database refuses everything else
+//	txLost    only Rollback, which does nothing: the database has rolled it back already
 //	txDone    nothing
 type txState uint8
 
@@ -52,7 +55,7 @@ func (tx *Tx) Query(ctx context.Context, query string, args ...any) (*Rows, erro
 	return tx.conn.query(ctx, tx, 0, query, args)
 }
 
-// QueryRow runs a statement in the transaction for its first row.
+// QueryRow runs a statement in the transaction and returns its first row.
 func (tx *Tx) QueryRow(ctx context.Context, query string, args ...any) *Row {
 	return tx.conn.queryRow(ctx, tx, query, args)
 }
@@ -62,7 +65,7 @@ func (tx *Tx) queryMax(ctx context.Context, max int, query string, args []any) (
 }
 
 // InTx runs fn in a savepoint and releases it. If fn returns an error, panics
-// or exits its goroutine, what it did is rolled back, and the transaction can go
+// or exits its goroutine, InTx rolls back to the savepoint, and the transaction can go
 // on; InTx returns fn's error as it is.
 func (tx *Tx) InTx(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
 	nested, err := tx.BeginTx(ctx, opts...)
@@ -78,15 +81,17 @@ func (tx *Tx) BeginTx(ctx context.Context, opts ...TxOption) (*Tx, error) {
 	return tx.conn.begin(ctx, tx, tx.conn.conf.txOptions(opts))
 }
 
-// Commit makes what the transaction did last, or part of the transaction around
-// it. If it fails nothing of it is done, and the transaction has ended all the
-// same. If ctx has ended already, Commit rolls back and returns that; once the
-// commit is on its way it is no longer cancelled, but waited for until ctx has ended
-// and [TeardownTimeout] has passed. After that, as after a lost connection, it isn't known
-// whether it was done: that is [ErrUnknownOutcome].
+// Commit commits the transaction, or releases the savepoint. Either way the Tx has ended. If Commit
+// fails, nothing was committed, except with [ErrUnknownOutcome]: then the connection was lost, or the
+// answer came too late, and it isn't known.
+//
+// If ctx has ended before, Commit rolls back and returns the context's error. Once the commit is on
+// its way it isn't cancelled: Commit waits for the answer until ctx has ended and [TeardownTimeout]
+// has passed.
 func (tx *Tx) Commit(ctx context.Context) error { return tx.commit(ctx, false) }
 
-// commit is Commit; nested has it take what is nested in the transaction along.
+// commit is Commit. nested also commits the transactions that are nested in tx; otherwise an open one
+// is an error.
 func (tx *Tx) commit(ctx context.Context, nested bool) error {
 	c := tx.conn
 	why, err := c.startEnd(tx, "commit", nested)
@@ -116,10 +121,9 @@ func (tx *Tx) commit(ctx context.Context, nested bool) error {
 	return why
 }
 
-// Rollback undoes what the transaction did, nested ones included. It is not
-// cancelled by ctx, but waited for no longer than [TeardownTimeout]: then the connection
-// is closed, which rolls back, too. After Commit or Rollback it returns ErrTxDone and does
-// nothing, so it can be deferred.
+// Rollback undoes what the transaction did, nested transactions included. The end of ctx doesn't
+// cancel it, but it waits no longer than [TeardownTimeout]: then it closes the connection, which rolls
+// back, too. After Commit or Rollback it does nothing and returns [ErrTxDone], so it can be deferred.
 func (tx *Tx) Rollback(ctx context.Context) error {
 	c := tx.conn
 	if _, err := c.startEnd(tx, "rollback", true); err != nil {
@@ -133,7 +137,7 @@ func (tx *Tx) Rollback(ctx context.Context) error {
 	return err
 }
 
-// run runs fn and ends the transaction as it says.
+// run calls fn, and commits or rolls back by what it returns.
 func (tx *Tx) run(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
 	returned := false
 	defer func() {
@@ -154,18 +158,17 @@ func (tx *Tx) run(ctx context.Context, fn func(ctx context.Context, tx *Tx) erro
 	return nil
 }
 
-// wasEnded tells whether Commit failed because the transaction had been ended
-// before: by fn itself, which is its right.
+// wasEnded reports whether Commit failed because the transaction had ended before. fn may end it
+// itself.
 func wasEnded(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Err == errTxEnded
 }
 
-var errTxEnded = errors.New("Commit or Rollback was called before")
+var errTxEnded = errors.New("Commit or Rollback has been called already")
 
-// abort rolls back whatever happens. If a task that fn started is still using
-// the transaction, its connection is closed when that call ends, which rolls
-// back too.
+// abort rolls back in any case. If a task that fn started is still using the transaction, the
+// connection is closed when that call ends, which rolls back, too.
 func (tx *Tx) abort(ctx context.Context) {
 	err := tx.Rollback(ctx)
 	if !errors.Is(err, ErrInUse) {
@@ -191,7 +194,7 @@ func (c *Conn) begin(ctx context.Context, parent *Tx, o TxOptions) (*Tx, error) 
 	}
 	told := false
 	defer func() {
-		if !told { // an event's function has panicked, so the caller has no transaction to end
+		if !told { // an event's function has panicked, so the caller gets no Tx to end
 			tx.abort(ctx)
 		}
 	}()
@@ -221,8 +224,8 @@ func (c *Conn) beginUntold(ctx context.Context, parent *Tx, o TxOptions) (tx *Tx
 	return tx, nil
 }
 
-// beginRunning makes the Tx. A transaction itself only begins with its first
-// statement: until then it keeps no other caller waiting.
+// beginRunning makes the Tx, and sets the savepoint of a nested one. A transaction itself begins with
+// its first statement: until then it keeps no other caller waiting.
 func (c *Conn) beginRunning(ctx context.Context, parent *Tx, o TxOptions) (*Tx, error) {
 	tx := &Tx{conn: c, parent: parent, opts: o}
 	if parent != nil {
@@ -250,11 +253,11 @@ func (tx *Tx) root() *Tx {
 	return tx
 }
 
-// begun tells whether the session knows of the transaction.
+// begun reports whether the session has begun the transaction.
 func (tx *Tx) begun() bool { return tx.root().started }
 
-// first begins the transaction with its first statement. If it has to get a
-// connection for that, and can have it all done in one go, it runs the statement too.
+// first begins the transaction for its first statement. If one job can get the connection, begin the
+// transaction and run the statement, it does all of that, and ran is true.
 func (c *Conn) first(ctx context.Context, tx *Tx, call *call) (ran bool, err error) {
 	e := c.e
 	if c.c == nil && c.held == turns.NoPass && e.offloads() && !e.isShort(call.st, &tx.root().opts) {
@@ -270,8 +273,8 @@ func (c *Conn) first(ctx context.Context, tx *Tx, call *call) (ran bool, err err
 	return false, c.bind(ctx, tx.root())
 }
 
-// bind gets what the transaction needs, a connection and the gate's pass, and has
-// the session begin it. The Conn is running.
+// bind gets what the transaction needs, a connection and the gate's pass, and begins it on the
+// session. The Conn is running.
 func (c *Conn) bind(ctx context.Context, tx *Tx) (err error) {
 	switch {
 	case c.c == nil:
@@ -286,22 +289,22 @@ func (c *Conn) bind(ctx context.Context, tx *Tx) (err error) {
 		}
 	}
 	if err := c.c.Session.Begin(ctx, tx.opts); err != nil {
-		// What it has it keeps until it is ended, the connection and so the pass.
+		// The transaction keeps the connection, and so the pass, until its end.
 		return c.after(ctx, tx, false, err, c.e.wrap(ctx, "begin", nil, err))
 	}
 	tx.started = true
 	return nil
 }
 
-// aTransaction is what a transaction is called where the one that writes is named.
+// aTransaction is the name of a transaction in the errors of callers that wait for the turn to write.
 const aTransaction = "a transaction"
 
-// take makes a connection the Conn's.
+// take makes a connection and a pass the Conn's.
 func (c *Conn) take(physical *turns.Conn, held turns.Pass) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.c, c.held, c.fresh = physical, held, true
-	if c.state == connUnbound { // or else it is closing
+	if c.state == connUnbound { // otherwise it is closing
 		c.state = connOpen
 	}
 	if c.e.samples(physical) {
@@ -309,14 +312,15 @@ func (c *Conn) take(physical *turns.Conn, held turns.Pass) {
 	}
 }
 
+// unpass gives the gate's pass back.
 func (c *Conn) unpass() {
 	held := c.held
 	c.held = turns.NoPass
 	c.e.turns.Gate.Leave(held)
 }
 
-// nextSavepoint returns the name for a savepoint in tx. Depth is enough to make
-// it unique, and repeated names mean repeated statements, which are prepared.
+// nextSavepoint returns the name for a savepoint in tx. The depth makes it unique enough, and a name
+// that comes again means a statement that is prepared already.
 func (tx *Tx) nextSavepoint() string {
 	depth := 1
 	for t := tx; t.parent != nil; t = t.parent {
@@ -325,8 +329,8 @@ func (tx *Tx) nextSavepoint() string {
 	return "repaint_" + strconv.Itoa(depth)
 }
 
-// startEnd takes the Conn to end tx. It returns why tx can only be rolled back,
-// if so. nested has it end those nested in it too, of which each may be why.
+// startEnd takes the Conn for the end of tx. why is the reason if tx, or a transaction nested in it,
+// can only be rolled back. If nested is false, a nested transaction that is open is an error.
 func (c *Conn) startEnd(tx *Tx, op string, nested bool) (why, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -387,14 +391,14 @@ func (c *Conn) endTx(ctx context.Context, tx *Tx, how ending) error {
 }
 
 // endsSoon reports whether the end of the Conn's transaction is known to be short, so that it is
-// made on the spot.
+// called inline.
 func (c *Conn) endsSoon(how ending) bool {
 	s, ok := c.c.Session.(backend.HastyEnder)
 	return ok && s.EndsSoon(how == endCommit)
 }
 
-// noLonger has the connection closed: what ended something there has taken too long. That counts
-// also if it has succeeded at the last moment.
+// noLonger marks the connection for closing because an ending took too long there, even one that
+// succeeded at the last moment.
 func (c *Conn) noLonger() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -403,8 +407,8 @@ func (c *Conn) noLonger() {
 	}
 }
 
-// ended notes that tx, and what is nested in it, has ended, and gives back what it
-// held. The Conn is running.
+// ended notes that tx and the transactions nested in it have ended, and gives back what they held.
+// The Conn is running.
 func (c *Conn) ended(ctx context.Context, tx *Tx) {
 	c.mu.Lock()
 	for t := c.tx; t != tx.parent; t = t.parent {
@@ -415,7 +419,7 @@ func (c *Conn) ended(ctx context.Context, tx *Tx) {
 		c.state = connClosing
 	}
 	held := turns.NoPass
-	if tx.parent == nil && c.state != connClosing { // or else it goes after the connection
+	if tx.parent == nil && c.state != connClosing { // otherwise the pass goes after the connection
 		held, c.held = c.held, turns.NoPass
 	}
 	c.mu.Unlock()
@@ -443,41 +447,40 @@ func (how ending) do(ctx context.Context, s backend.Session, tx *Tx) error {
 	return s.RollbackTo(ctx, tx.savepoint)
 }
 
-// afterEnd looks what a failed end has left behind.
+// afterEnd examines what a failed end has done to the connection and to the transactions around tx.
 func (c *Conn) afterEnd(ctx context.Context, tx *Tx, err error) {
 	status := c.c.Session.Status()
 	if ctx.Err() != nil {
-		status = backend.Broken // the database has not answered in time, and isn't waited for any longer
+		status = backend.Broken // the database has not answered in time
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case status == Broken:
+	case status == backend.Broken:
 		c.c.Bad = true
 		for t := tx.parent; t != nil; t = t.parent {
 			t.state, t.why = txLost, err
 		}
-	case tx.parent == nil && status != Idle:
-		c.c.Bad = true // it wouldn't end: closing the connection ends it
-	case status == Idle:
+	case tx.parent == nil && status != backend.Idle:
+		c.c.Bad = true // closing the connection ends the transaction
+	case status == backend.Idle:
 		for t := tx.parent; t != nil; t = t.parent {
 			t.state, t.why = txLost, err
 		}
 	case tx.parent != nil:
-		// The savepoint may still be there. Only the transaction around it
-		// can make an end of it.
+		// The savepoint may still be there. Only the transaction around it can end it.
 		tx.parent.state, tx.parent.why = txFailed, err
 	}
 }
 
-// over returns the error for a call on a transaction that can't do it any more.
-// The lock is held, or the Conn is running.
+// over returns the error of a call that the transaction can no longer run. c.mu is held, or the Conn
+// is running.
 func (tx *Tx) over(op string) error {
 	switch tx.state {
 	case txFailed:
-		return fail(op, ErrTxFailed, "the transaction can only be rolled back, after: %w", tx.why)
+		return fail(op, ErrTxFailed, "the transaction can only be rolled back, because of an earlier error: %w", tx.why)
 	case txLost:
-		return fail(op, ErrTxFailed, "the database has rolled the transaction back, after: %w", tx.why)
+		return fail(op, ErrTxFailed, "the database has rolled back the transaction, because of an earlier error: %w", tx.why)
 	}
 	err := &Error{Op: op, Fault: Fault{Condition: ErrTxDone}, Err: errTxEnded}
 	if tx.why == errConnClosed {
@@ -486,8 +489,7 @@ func (tx *Tx) over(op string) error {
 	return err
 }
 
-// close marks tx and those around it as ended, whose Conn is going. The Conn's
-// lock is held.
+// close marks tx and the transactions around it as ended, because their Conn is closed. c.mu is held.
 func (tx *Tx) close(why error) {
 	for t := tx; t != nil; t = t.parent {
 		t.state, t.why = txDone, why

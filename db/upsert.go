@@ -6,8 +6,8 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// Upsert is an INSERT that changes the row that is there already, for [ExecUpsert] and [QueryUpsert].
-// [UpsertText] shows what it is on a database.
+// Upsert is an INSERT that updates a row if its key is there already, for [ExecUpsert] and
+// [QueryUpsert]. [UpsertText] shows its text for a database.
 //
 //	counted := db.Upsert{
 //		Table:   "visits",
@@ -18,16 +18,16 @@ import (
 //	}
 type Upsert = backend.Upsert
 
-// ExecUpsert inserts the rows, which are what else are arguments of a statement: structs, maps, or
-// slices of [Named] values. For each row that is there already it changes that, as u says; without
-// Update and Add it leaves it alone. It is all or nothing, as [ExecMany] is. PostgreSQL refuses two
-// rows with the same key in one call; the others take one after the other.
+// ExecUpsert inserts rows, which are arguments as [ExecMany] takes them. If a row's key is there
+// already, it updates that row as u says; without Update and Add it leaves the row alone. It is all or
+// nothing, as ExecMany is. PostgreSQL refuses two rows with the same key in one call; other databases
+// apply one after the other. A dialect without upserts is [ErrUnsupported].
 //
-// In RowsAffected MySQL and MariaDB count a row twice that was changed.
+// On MySQL and MariaDB RowsAffected counts an updated row twice.
 func ExecUpsert[A any](ctx context.Context, q Querier, u Upsert, rows []A) (Result, error) {
 	text, err := upsertText(ctx, q, &u)
 	if err == nil && len(u.Returning) > 0 {
-		err = misuse("upsert", "it returns columns; use QueryUpsert, or leave Returning empty")
+		err = misuse("upsert", "the Upsert has Returning; use QueryUpsert, or leave Returning empty")
 	}
 	if err != nil {
 		return Result{}, err
@@ -35,12 +35,12 @@ func ExecUpsert[A any](ctx context.Context, q Querier, u Upsert, rows []A) (Resu
 	return ExecMany(ctx, q, text, rows)
 }
 
-// QueryUpsert is [ExecUpsert] for an Upsert with Returning: it returns what each row is now, in the
-// order of the rows, see [QueryMany]. MySQL itself can't do that; MariaDB can.
+// QueryUpsert is [ExecUpsert] for an Upsert with Returning. It returns these columns of each row as
+// they are now, in the order of the rows, see [QueryMany]. MariaDB can do that, MySQL can't.
 func QueryUpsert[T, A any](ctx context.Context, q Querier, u Upsert, rows []A) ([]T, error) {
 	text, err := upsertText(ctx, q, &u)
 	if err == nil && len(u.Returning) == 0 {
-		err = misuse("upsert", "it returns no columns; name them in Returning, or use ExecUpsert")
+		err = misuse("upsert", "the Upsert has no Returning; name its columns there, or use ExecUpsert")
 	}
 	if err != nil {
 		return nil, err
@@ -48,8 +48,8 @@ func QueryUpsert[T, A any](ctx context.Context, q Querier, u Upsert, rows []A) (
 	return QueryMany[T](ctx, q, text, rows)
 }
 
-// UpsertText writes an upsert for a dialect, as a statement with a parameter :name for each of its
-// columns. It can be executed like any other.
+// UpsertText returns the text of an upsert for a dialect: a statement with a parameter :name for each
+// column, to be executed like any other.
 func UpsertText(d Dialect, u Upsert) (string, error) {
 	if err := u.Check(); err != nil {
 		return "", fail("upsert", ErrMisuse, "%w", err)
@@ -68,7 +68,7 @@ func UpsertText(d Dialect, u Upsert) (string, error) {
 func upsertText(ctx context.Context, q Querier, u *Upsert) (string, error) {
 	own, ok := q.(interface{ engine() *Engine })
 	if !ok {
-		return "", misuse("upsert", "a Querier of type %T can't run upserts; pass an Engine, Conn or Tx", q)
+		return "", misuse("upsert", "can't run upserts through a Querier of type %T; pass an Engine, Conn or Tx", q)
 	}
 	e := own.engine()
 	text, err := UpsertText(e.dialect, *u)

@@ -9,8 +9,7 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/telling"
 )
 
-// wrap makes an error of a driver, a pool or a context an *Error that says what
-// was attempted.
+// wrap turns an error of a driver, a pool or a context into an *Error that says what was attempted.
 func (e *Engine) wrap(ctx context.Context, op string, call *call, err error) error {
 	var refused *backend.ArgumentError
 	if errors.As(err, &refused) {
@@ -25,9 +24,9 @@ func (e *Engine) wrap(ctx context.Context, op string, call *call, err error) err
 		if own.Statement != "" || call == nil {
 			return err
 		}
-		err := *own // never change an error that others may hold too
+		err := *own // other code may hold the original
 		err.Dialect = e.dialect.Name()
-		if err.URL == "" { // or else it failed before it came to op
+		if err.URL == "" { // otherwise connecting failed, before op
 			err.Op = op
 		}
 		e.describe(&err, call)
@@ -61,12 +60,12 @@ func (e *Engine) wrap(ctx context.Context, op string, call *call, err error) err
 	return result
 }
 
-// fail is wrap for what goes out to the caller.
+// fail is wrap for an error that the caller is about to get.
 func (e *Engine) fail(ctx context.Context, op string, call *call, err error) error {
 	return e.events.fail(ctx, e.wrap(ctx, op, call, err))
 }
 
-// unreachable says to what the Engine couldn't connect.
+// unreachable returns the error of an Engine that couldn't connect, with its URL.
 func (e *Engine) unreachable(ctx context.Context, err error) error {
 	wrapped := e.wrap(ctx, "connect", nil, err)
 	var own *Error

@@ -20,7 +20,7 @@ func (e *Engine) native(text string, args int) (*statements.Native, error) {
 func (e *Engine) refuseNative(st *statements.Native, rows bool) error {
 	switch n := len(st.Params); {
 	case st.Inputs >= 0 && st.Inputs != n:
-		return e.refuse(st.Source, fail("bind", ErrParameter, "the statement takes %d arguments, not %d", st.Inputs, n))
+		return e.refuse(st.Source, fail("bind", ErrParameter, "the statement takes %d arguments, and there are %d", st.Inputs, n))
 	case st.Savepoint.Op != "":
 	case st.TxControl:
 		return e.refuse(st.Source, misuse("prepare", "begin a transaction with BeginTx and end it with its Tx, not with a statement"))

@@ -34,7 +34,7 @@ func TestOptionsOfTheURLAndOfOpen(t *testing.T) {
 		"?pool_size=0":       `the option pool_size: "0" is not a number of at least 1`,
 		"?pool_size=x":       `"x" is not a number`,
 		"?max_overflow=-1":   `"-1" is not a number of at least 0`,
-		"?pool_timeout=soon": `"soon" is no time such as 1m30s`,
+		"?pool_timeout=soon": `"soon" is neither a duration such as 1m30s`,
 		"?max_lifetime=-1s":  `"-1s" is no time`,
 		"?hide_parameters=2": `"2" is neither on nor off`,
 	} {

@@ -6,19 +6,19 @@ import (
 	"github.com/seed1239206e/repaint/internal/redact"
 )
 
-// ArgumentError says that an argument of a call can't be sent. The database has not been asked.
-// Package db makes a *db.Error of it, which shows as much of the argument as its options allow.
+// ArgumentError says that an argument of a call can't be sent; nothing was sent to the database.
+// Package db turns it into a *db.Error, which shows as much of the argument as its options allow.
 type ArgumentError struct {
-	Param     string // its name
+	Param     string // the parameter's name
 	Value     any
 	Condition error // ErrParameter, ErrData, …
-	Err       error // why
-	// Plain: the text of Err is known not to have the value, so it needn't be searched for that.
+	Err       error // the reason
+	// Plain: the text of Err is known not to show the value, so it isn't searched for it.
 	Plain bool
 }
 
-// BadArgument returns the error for the call's i-th argument, which can't be sent. The text of why
-// may have the value: it is taken out unless values are shown.
+// BadArgument returns an [ArgumentError] for the call's i-th argument, from 0. The text of why may show
+// the value: package db removes it unless its options say otherwise.
 func BadArgument(c *Call, i int, condition, why error) error {
 	return &ArgumentError{Param: c.Statement.Params[i], Value: c.Args[i], Condition: condition, Err: why}
 }
@@ -28,7 +28,7 @@ func (e *ArgumentError) Where() string {
 	return fmt.Sprintf("the parameter :%s, a %T", e.Param, e.Value)
 }
 
-// Redacted returns the reason without the value.
+// Redacted returns the reason's text without the value.
 func (e *ArgumentError) Redacted() string {
 	if e.Plain {
 		return e.Err.Error()
@@ -36,7 +36,7 @@ func (e *ArgumentError) Redacted() string {
 	return redact.Message{Text: e.Err.Error(), SQL: []string{e.Where()}, Values: []any{e.Value}}.String()
 }
 
-// Error says which argument it is about, without its value.
+// Error names the argument and the reason, without the value.
 func (e *ArgumentError) Error() string { return "db: " + e.Where() + ": " + e.Redacted() }
 
 // GoString keeps the value out of %#v.

@@ -6,51 +6,51 @@ import (
 	"sync/atomic"
 )
 
-// Statement is a text with :name parameters, read once and rendered for the dialect. What it says doesn't
-// change any more.
+// Statement is a text with :name parameters that was parsed once and rendered for the dialect. Its
+// exported fields don't change any more, so any number of goroutines can read them.
 type Statement struct {
 	Source string   // as the caller wrote it
-	Text   string   // as the database wants it: as it is written, but for parameters and \:
+	Text   string   // with the database's placeholders, and \: replaced by a colon
 	Params []string // the name of each argument to send, in order
-	Parts  []string // of a script, its statements as the database wants them
+	Parts  []string // of a script: the Text of each statement
 	Traits
 
-	// Pace is how long the statement takes, as far as a loop has asked for it.
+	// Pace tells whether the statement is short. It is measured only for loops.
 	Pace Pace
 
-	columns atomic.Pointer[[]Column] // of the last result; see Call.Describe
+	columns atomic.Pointer[[]Column] // of the latest result; see Call.Describe
 }
 
-// Call is a statement on its way to a [Session], and its outcome.
+// Call is a statement on its way to a [Session], and its outcome. It belongs to one call of the Session at
+// a time.
 type Call struct {
 	Statement *Statement
 	Args      []any // one for each of Statement.Params
-	Rows      bool  // whether rows are wanted
-	MaxRows   int   // fetch no more rows than this; 0 is all
-	// ReadOnly: the statement is one of an Engine or Conn that may only read. Outside of a
-	// transaction, the Session or [Shared] makes the database refuse what writes, as in a
-	// read-only transaction: a function may write, which the text doesn't show. In a transaction
-	// its own TxOptions count.
+	Rows      bool  // whether the caller wants rows
+	MaxRows   int   // how many rows to fetch at most; 0 is no limit
+	// ReadOnly: the caller may only read. Outside of a transaction, the Session or [Shared] makes the
+	// database refuse writes, as in a read-only transaction, because a function may write without
+	// showing it in the text. In a transaction the TxOptions apply instead.
 	ReadOnly bool
-	// Bound are the Args as a driver of database/sql wants them; nil before a [Converter] or
+	// Bound are the Args as a database/sql driver wants them; nil before a [Converter] or
 	// Session has converted them. See RoomForArgs.
 	Bound []driver.NamedValue
-	// Checked: Bound is what a prepared statement of the driver has made of Args.
+	// Checked: a prepared statement of the driver has converted Args to Bound.
 	Checked bool
-	// Native: the call is one of database/sql, see db.Engine.SQL. Text is as its caller wrote it,
+	// Native: the call comes through database/sql, see db.Engine.SQL. Text is as its caller wrote it,
 	// with the database's own placeholders; Args are the caller's, a sql.NamedArg where one has a
-	// name. Values and Types are to be those that callers of database/sql know of the database's
-	// driver. A Session that ignores it has them get the values of package db.
+	// name. Values and Types should be those of the database's usual database/sql driver. From a
+	// Session that ignores Native, callers get the values of package db.
 	Native bool
 
-	Columns  []Column       // must not be changed; see Describe
-	Values   []driver.Value // row after row; the Session doesn't touch them again. See Room
+	Columns  []Column       // read-only; see Describe
+	Values   []driver.Value // row after row; the Session must not change them later. See Room
 	Affected int64          // rows changed
-	LastID   int64          // of the last row inserted, where the database has that
+	LastID   int64          // the key of the last row inserted, if the database reports it
 	HasID    bool
-	Types    []ColumnType // of a Native call: what the driver says about Columns; else nil
+	Types    []ColumnType // of a Native call: what the driver says about Columns; otherwise nil
 
-	// Room for a few values and arguments, so that they cost no allocation of their own.
+	// Room for a few values and arguments, so that they need no allocation.
 	values [4]driver.Value
 	args   [4]driver.NamedValue
 }
@@ -58,10 +58,10 @@ type Call struct {
 // Column describes a column of a result.
 type Column struct {
 	Name string
-	Type string // the database's name of the type, in upper case; "" if unknown
+	Type string // the database's name for the type, in upper case; "" if unknown
 }
 
-// ColumnType is what a driver of database/sql says about a column of a result.
+// ColumnType is what a database/sql driver says about a column of a result.
 type ColumnType struct {
 	Scan                    reflect.Type // nil if unknown
 	Length                  int64
@@ -71,7 +71,7 @@ type ColumnType struct {
 	HasPrecision, KnowsNull bool
 }
 
-// Count returns the number of rows.
+// Count returns the number of rows in Values.
 func (c *Call) Count() int {
 	if len(c.Columns) == 0 {
 		return 0
@@ -79,8 +79,8 @@ func (c *Call) Count() int {
 	return len(c.Values) / len(c.Columns)
 }
 
-// Room returns an empty slice for so many values, which a Session can make the call's Values. A
-// slice that it returned before for the same call is of no use then.
+// Room returns an empty slice with room for n values, which a Session can use for the call's Values. It
+// may share memory with a slice that Room returned before for the same call.
 func (c *Call) Room(n int) []driver.Value {
 	if n <= len(c.values) {
 		return c.values[:0]
@@ -88,7 +88,7 @@ func (c *Call) Room(n int) []driver.Value {
 	return make([]driver.Value, 0, n)
 }
 
-// RoomForArgs returns an empty slice for so many converted arguments, which can be made Bound.
+// RoomForArgs returns an empty slice with room for n converted arguments, for Bound.
 func (c *Call) RoomForArgs(n int) []driver.NamedValue {
 	if n <= len(c.args) {
 		return c.args[:0]
@@ -105,7 +105,8 @@ func (c *Call) DriverArgs() []driver.Value {
 	return args
 }
 
-// Describe sets Columns. If they are those of the statement's last result, that costs no memory.
+// Describe sets Columns to n columns. If they equal those of the statement's latest result, it allocates
+// nothing.
 func (c *Call) Describe(n int, column func(i int) Column) {
 	if last := c.Statement.columns.Load(); last != nil && len(*last) == n {
 		same := true
@@ -125,8 +126,8 @@ func (c *Call) Describe(n int, column func(i int) Column) {
 	c.Statement.columns.Store(&columns)
 }
 
-// Forget lets go of the arguments, which needn't live as long as the rows. Package db calls it
-// after the statement.
+// Forget drops the arguments, which needn't live as long as the rows. Package db calls it after the
+// statement.
 func (c *Call) Forget() {
 	c.Args, c.Bound, c.Checked, c.args = nil, nil, false, [4]driver.NamedValue{}
 }

@@ -5,100 +5,100 @@ import (
 	"time"
 )
 
-// Connector opens the connections of one Engine. It may also be a [Shared], [Converter], [Exposer]
-// and [Limited].
+// Connector opens the connections of one Engine. The Engine calls its methods from any number of
+// goroutines at once. A Connector may also be a [Shared], [Converter], [Exposer] and [Limited].
 type Connector interface {
-	// Connect opens a connection. The context is the Engine's rather than a caller's: it ends when
-	// the Engine is closed. So a Connector limits the time of Connect itself.
+	// Connect opens a connection. The context is the Engine's, not a caller's: it ends when the
+	// Engine is closed. So the Connector itself limits how long Connect takes.
 	Connect(ctx context.Context) (Session, error)
-	// Limits says how the connections may be used together.
+	// Limits says how the connections may be used together. It always returns the same.
 	Limits() Limits
-	// Close ends what the connector itself holds, after all its Sessions.
+	// Close closes what the Connector itself holds. The Engine calls it after all Sessions are closed.
 	Close() error
 }
 
-// Limits says how the connections of a [Connector] may be used together. The zero value is a
-// database that arbitrates everything itself.
+// Limits says how the connections of a [Connector] may be used together. The zero value is for a
+// database that arbitrates between its connections itself.
 type Limits struct {
-	// OneWriter: only one connection at a time may write. The Engine keeps the others waiting, in
+	// OneWriter: only one connection at a time may write. The Engine makes other writers wait, in
 	// order and without polling.
 	OneWriter bool
-	// WriterExcludesReaders: while it writes, no other may even read.
+	// WriterExcludesReaders: while one connection writes, no other may read.
 	WriterExcludesReaders bool
-	// MaxConns bounds the number of connections; 0 is no bound. With 1 a single connection does
-	// everything, one user after the other.
+	// MaxConns limits the number of connections; 0 is no limit. With 1 all callers share one
+	// connection, one after the other.
 	MaxConns int
-	// MaxParams bounds the number of parameters of one statement; 0 is no bound.
+	// MaxParams limits the number of parameters of one statement; 0 is no limit.
 	MaxParams int
-	// Local: the database is in this process. There is no network that could be silent, so
-	// endings aren't limited; see [Ending].
+	// Local: the database is in this process. No network can be silent, so the time of endings isn't
+	// limited; see [Ending].
 	Local bool
-	// PoolSize is the pool's size unless the user gives one; 0 leaves it to package db.
+	// PoolSize is the default of the option of that name; 0 leaves it to package db.
 	PoolSize int
 }
 
-// Shared is a [Connector] that can run single statements of the Engine's own without giving them a
-// connection: on connections that carry those of many callers at once.
+// Shared is a [Connector] that can run single statements on connections that carry the statements of
+// many callers at once. Its methods are called from any number of goroutines.
 type Shared interface {
 	Connector
-	// Once executes a statement outside of any transaction, as Session.Do does. The error
-	// driver.ErrSkip says that it needs a connection of its own and hasn't been executed.
+	// Once executes a statement outside of any transaction, as Session.Do does. It returns
+	// driver.ErrSkip, and executes nothing, if the statement needs a connection of its own.
 	Once(ctx context.Context, c *Call) error
-	// Finish makes later calls of Once fail, and returns when the earlier ones have ended, or when
-	// ctx ends. Sessions aren't disturbed.
+	// Finish makes later calls of Once fail. It returns when the earlier ones have ended, or when
+	// ctx ends. It doesn't touch Sessions.
 	Finish(ctx context.Context) error
 }
 
-// LaneCounter is a [Shared] connector that tells about the connections that carry the Engine's own
-// statements, which the Engine's pool doesn't have.
+// LaneCounter is a [Shared] connector that has figures about its shared connections, for
+// db.Stats.Lanes.
 type LaneCounter interface {
 	Shared
 	Lanes() Lanes
 }
 
-// Renewer is a [Shared] connector that can replace the connections that carry the Engine's own
-// statements.
+// Renewer is a [Shared] connector that can replace its shared connections, for db.Engine.Reset.
 type Renewer interface {
 	Shared
-	// Renew has each of them replaced when it has answered what it has, and returns at once.
+	// Renew replaces each shared connection when its statements are answered. It returns at once.
 	Renew()
 }
 
-// Lanes are figures about the connections of a [Shared] connector at a moment.
+// Lanes are figures about the shared connections of a [Shared] connector, at one moment.
 type Lanes struct {
-	Open    int // connections
-	Max     int // connections, at most
-	Running int // statements that were sent, or are about to be, and aren't answered
+	Open    int // connections that are open
+	Max     int // connections that may be open
+	Running int // statements that have a connection and aren't answered
 	Waiting int // statements that wait for a connection
 }
 
-// Converter is a [Connector] whose Sessions block their goroutine. An Engine queues their calls
-// and runs one after the other on the goroutine that has the connection. The arguments' methods are
-// the caller's code, so they are called before that, where the caller is.
+// Converter is a [Connector] whose Sessions block their goroutine. In a loop the Engine queues their
+// calls, and the goroutine that has the connection runs one after the other. Methods of the arguments
+// are the caller's code, so Convert calls them before that, in the caller's goroutine.
 type Converter interface {
 	Connector
-	// Convert converts the call's arguments, if that needs no connection; ok reports whether it
-	// doesn't. If it does, the call isn't queued but made by its caller.
+	// Convert converts the call's arguments and returns true if that needs no connection. Otherwise it
+	// returns false, and the caller makes the call itself instead of queueing it.
 	Convert(c *Call) (ok bool, err error)
 }
 
-// Suspender is a [Converter] whose Sessions don't block their goroutine everywhere.
+// Suspender is a [Converter] whose Sessions can suspend a task instead of blocking its goroutine.
 type Suspender interface {
 	Converter
-	// Suspends reports whether here, in the caller's loop, the calls of Sessions suspend only the
-	// calling task. They aren't queued then, but made by their caller.
+	// Suspends reports whether calls of Sessions suspend only the calling task, in the loop in which
+	// Suspends is called. Then the task makes the call itself instead of queueing it.
 	Suspends() bool
 }
 
-// Hasty is a [Converter] whose Sessions make a call on the spot, where repaint.MayHold allows it, if it is
-// known to be short, so that its caller's loop is held for a moment and no other goroutine is needed. Then the
-// Engine doesn't queue it either, if there is nothing to wait for.
+// Hasty is a [Converter] whose Sessions run a call inline, in the caller's loop, if the call is known to
+// be short and repaint.MayHold allows it. That holds the loop for a moment, and needs no other goroutine.
+// The Engine doesn't queue such a call unless it has to wait for something.
 type Hasty interface {
 	Converter
-	// CallInline sets the time below which a call is short, before the first connection is made; 0 makes none
-	// of them on the spot.
+	// CallInline sets how long a call may take to count as short; 0 runs none inline. It is called before
+	// the first Connect.
 	CallInline(limit time.Duration)
-	// Short reports whether a statement is known to be short. begins tells that a transaction begins with it.
+	// Short reports whether a statement is known to be short. If begins isn't nil, a transaction begins
+	// before it, which must be short, too.
 	Short(st *Statement, begins *TxOptions) bool
 	// Calls returns the figures of the Sessions' calls.
 	Calls() Calls
@@ -107,31 +107,30 @@ type Hasty interface {
 // HastyEnder is a [Session] of a [Hasty] connector.
 type HastyEnder interface {
 	Session
-	// EndsSoon reports whether the end of the transaction is known to be short, so that Commit or Rollback
-	// is made on the spot.
+	// EndsSoon reports whether Commit, or else Rollback, is known to be short, so that it runs inline.
 	EndsSoon(commit bool) bool
 }
 
-// Calls are figures about the calls of a driver that blocks which were made for loops.
+// Calls counts the calls that loops made of a driver that blocks.
 type Calls struct {
-	Inline     int64         // made on the spot, in the loop, because they were known to be short
-	InlineTime time.Duration // of all of them together
-	Overlong   int64         // of their statements, begins and ends took longer: the next ones are offloaded again
-	Refused    int64         // of them met another party's lock, and were made again by another goroutine
-	Offloaded  int64         // made by another goroutine
+	Inline     int64         // calls that ran inline, in the loop, because they were known to be short
+	InlineTime time.Duration // how long the inline calls took altogether
+	Overlong   int64         // inline statements, begins and ends that took too long, so that the next ones are offloaded
+	Refused    int64         // inline calls that met another process's lock and were repeated in another goroutine
+	Offloaded  int64         // calls that ran in another goroutine
 }
 
-// Exposer is a [Connector] that shows what it is built on.
+// Exposer is a [Connector] that exposes the driver that it is built on.
 type Exposer interface {
 	Connector
 	// Driver is what db.Engine.Driver returns.
 	Driver() any
 }
 
-// Limited is a [Connector] whose Sessions limit the time of what they end by themselves: a
-// rollback after a failed commit, say.
+// Limited is a [Connector] whose Sessions end some things by themselves, for example with a rollback
+// after a failed commit, and limit the time of that.
 type Limited interface {
 	Connector
-	// LimitEndings sets that time, before the first connection is made; 0 is no limit.
+	// LimitEndings sets the limit; 0 is none. It is called before the first Connect.
 	LimitEndings(d time.Duration)
 }

@@ -8,86 +8,87 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// Dialect is what differs between databases. To add a database, implement it and [Register] it. A
-// database that has a database/sql driver gets its Connector from package sqlbackend.
+// Dialect is what differs between databases. To add a database, implement it and [Register] it. If the
+// database has a database/sql driver, package sqlbackend makes the Connector. SQLAlchemy's dialects are
+// the model.
 //
-// A Dialect may also be a [SQLDialect], [ListWriter], [StateReader], [ValueScanner], [JSONKeeper],
-// [Upserter], [Inspector], [Authenticator] and [Adviser].
+// A Dialect's methods are called from any number of goroutines at once. It may also be a [SQLDialect],
+// [ListWriter], [StateReader], [ValueScanner], [JSONKeeper], [Upserter], [Inspector], [Authenticator] and
+// [Adviser].
 type Dialect interface {
-	// Name is the dialect's name in URLs: "sqlite".
+	// Name returns the dialect's name in URLs, such as "sqlite".
 	Name() string
 	// Options returns the names of the URL options that the dialect knows, in addition to those
 	// of package db.
 	Options() []string
-	// Connector makes what opens connections for one Engine. It checks the URL but opens nothing
-	// yet.
+	// Connector returns a Connector for one Engine. It checks the URL but opens nothing yet.
 	Connector(u *URL) (Connector, error)
-	// Rules says how the database's SQL is written.
+	// Rules returns the rules by which the database's SQL is written.
 	Rules() *sqltext.Rules
-	// Placeholder returns the n-th placeholder as the database wants it, from 1: "?" or "$1". If
-	// they are numbered, a parameter that occurs several times is sent once.
+	// Placeholder returns the database's n-th placeholder, from 1: "?" or "$1". If placeholders are
+	// numbered, a parameter that occurs several times is sent once.
 	Placeholder(n int) string
-	// Traits says what is known about a text that consists of the given statements, of which there
-	// is at least one.
+	// Traits returns what is known about a text that consists of the given statements. There is at
+	// least one.
 	Traits(text string, statements []sqltext.Statement) Traits
-	// Fault reads a driver's error.
+	// Fault returns what a driver's error means.
 	Fault(err error) Fault
 }
 
-// SQLDialect is a [Dialect] that can use an open database of database/sql, see db.OpenDB.
+// SQLDialect is a [Dialect] that can use a *sql.DB, see db.OpenDB.
 type SQLDialect interface {
 	Dialect
-	// ConnectorDB makes what opens connections of pool. It may block.
+	// ConnectorDB returns a Connector whose connections are those of pool. It may block.
 	ConnectorDB(ctx context.Context, pool *sql.DB) (Connector, error)
 }
 
-// ListWriter is a [Dialect] that writes an empty list in its own way. The others get a subquery
-// without rows.
+// ListWriter is a [Dialect] that has its own text for an empty list. For other dialects package db writes
+// a subquery without rows.
 type ListWriter interface {
 	Dialect
-	// EmptyList returns what to write in the parentheses of an IN so that IN is false and NOT IN
-	// is true, whatever the left side is. The left side has the given number of columns; not asks
-	// for the text for NOT IN. The text may end the parentheses and open others, if the whole
-	// binds its neighbours as IN does.
+	// EmptyList returns the text between the parentheses of an IN with which IN is false and NOT IN
+	// is true for every left side. The left side has the given number of columns; not says that the
+	// text is for NOT IN. The text may close the parentheses and open others if the whole has the
+	// precedence of IN.
 	EmptyList(columns int, not bool) string
 }
 
-// StateReader is a [Dialect] that knows which statements do nothing but change their connection.
+// StateReader is a [Dialect] that knows which statements only change their connection.
 type StateReader interface {
 	Dialect
-	// Lost names what makes a text useless outside of a Conn or Tx, because all that it leaves
-	// ends with the connection: "SET", "CREATE TEMP". It returns "" for any other text. See
+	// Lost returns what makes a text useless outside of a Conn or Tx, because its whole effect ends
+	// with the connection, such as "SET" or "CREATE TEMP". It returns "" for any other text. See
 	// [LostOf].
 	Lost(text string, statements []sqltext.Statement) string
 }
 
-// ValueScanner is a [Dialect] that can fill variables of types which package db doesn't know.
+// ValueScanner is a [Dialect] that can scan into variables of types that package db doesn't know.
 type ValueScanner interface {
 	Dialect
-	// ScanValue copies a column's value, which may be nil, to the variable that dest is or points
-	// to. It returns driver.ErrSkip if it doesn't know the variable's type.
+	// ScanValue copies a column's value, which may be nil, to what dest points to. typ is the column's
+	// type. It returns driver.ErrSkip if it doesn't know the variable's type.
 	ScanValue(dest any, typ string, v driver.Value) error
 }
 
-// JSONKeeper is a [Dialect] of a database that keeps JSON in columns of other types than JSON, so
-// that maps, structs and slices can be scanned from them.
+// JSONKeeper is a [Dialect] of a database that keeps JSON in columns of another type. It lets package db
+// scan maps, structs and slices from them.
 type JSONKeeper interface {
 	Dialect
 	// KeepsJSON reports whether a column of the given type may have JSON.
 	KeepsJSON(typ string) bool
 }
 
-// OptionKnower is an [Adviser] whose advice about certain options goes before a guess at what was
-// meant.
+// OptionKnower is an [Adviser] whose advice about certain options takes precedence over a guess at
+// what the user meant.
 type OptionKnower interface {
 	Adviser
-	// KnowsOption reports whether an option that doesn't exist is one of these.
+	// KnowsOption reports whether an option, which doesn't exist, is one of these.
 	KnowsOption(option string) bool
 }
 
-// Adviser is a [Dialect] that knows options of other programs.
+// Adviser is a [Dialect] that knows the options of other programs, such as libpq.
 type Adviser interface {
 	Dialect
-	// Advice says what to write in place of an option that doesn't exist; "" if it doesn't know.
+	// Advice says what to write instead of an option that doesn't exist; "" if it doesn't know.
 	Advice(option string) string
 }

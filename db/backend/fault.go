@@ -5,43 +5,42 @@ import (
 	"fmt"
 )
 
-// Fault is what a dialect reads in a driver's error.
+// Fault is what a driver's error means, as Dialect.Fault returns it.
 type Fault struct {
-	Condition error  // one of the conditions above; nil if it is none of them
+	Condition error  // one of this package's conditions, such as ErrUnique; nil if none applies
 	Code      string // the database's own: an SQLSTATE, "SQLITE_CONSTRAINT_UNIQUE (2067)", …
 
-	// What the database says about the place, where it says so.
+	// The place, as far as the database names it; otherwise "".
 	Table, Column, Constraint string
 
-	Hint string // what to do about it, if that can be said
+	Hint string // what the user can do about it; "" if there is nothing to say
 
-	// Raised: the message is one of the application's own, of a trigger or a procedure. Nobody
-	// knows which values are in it.
+	// Raised: the message is the application's own, from a trigger or a procedure, so any value may be
+	// in it.
 	Raised bool
 }
 
-// Errorf returns an error of the backend's own, rather than of its driver. It stands for a condition,
-// and its text has no values of parameters.
+// Errorf returns a [ConditionError]: an error of the backend's own, not of its driver. Its text must not
+// show values of parameters.
 func Errorf(condition error, format string, args ...any) error {
 	return &ConditionError{condition, fmt.Errorf(format, args...)}
 }
 
-// ConditionError is what [Errorf] returns.
+// ConditionError is an error of a backend with a condition; [Errorf] returns one.
 type ConditionError struct {
 	Condition error
 	Err       error
 }
 
-// Error is that of Err.
+// Error returns the text of Err.
 func (e *ConditionError) Error() string { return e.Err.Error() }
 
-// Unwrap returns the condition and what there is to say about it.
+// Unwrap returns the condition and Err.
 func (e *ConditionError) Unwrap() []error { return []error{e.Condition, e.Err} }
 
-// UnknownOutcome marks a driver's error, for authors of dialects: errors.Is finds
-// [ErrUnknownOutcome] in what it returns, beside all that it finds in err. A [Session]
-// marks errors of commits, and of statements outside of transactions, that were sent
-// and of whose fate nothing is known.
+// UnknownOutcome marks a driver's error: in the result errors.Is finds [ErrUnknownOutcome] and
+// everything that it finds in err. A [Session] marks the error of a commit, or of a statement outside
+// of a transaction, if it was sent and may or may not have taken effect.
 func UnknownOutcome(err error) error {
 	if err == nil || errors.Is(err, ErrUnknownOutcome) {
 		return err

@@ -2,15 +2,16 @@ package backend
 
 import "context"
 
-// Inspector is a [Dialect] of a database that can be asked for what it contains, for db.Inspect. The
-// methods get an existing schema's name, and ask by statements of package db, with :name parameters.
+// Inspector is a [Dialect] that can describe what its database contains, for db.Inspect. The methods get
+// the name of an existing schema. They query through ask, with :name parameters.
 type Inspector interface {
 	Dialect
-	// Schemas returns the names of the schemas, those of the database's own aside.
+	// Schemas returns the names of the schemas, without those of the database's own.
 	Schemas(ctx context.Context, ask Ask) ([]string, error)
-	// DefaultSchema returns the name of the schema in which names without one are looked for first.
+	// DefaultSchema returns the name of the schema in which the database first looks for a name
+	// without one.
 	DefaultSchema(ctx context.Context, ask Ask) (string, error)
-	// Tables returns the names of a schema's tables, which aren't views, in order.
+	// Tables returns the names of a schema's tables, without its views, in order.
 	Tables(ctx context.Context, ask Ask, schema string) ([]string, error)
 	// Views returns a schema's views, in the order of their names.
 	Views(ctx context.Context, ask Ask, schema string) ([]View, error)
@@ -18,20 +19,20 @@ type Inspector interface {
 	Table(ctx context.Context, ask Ask, schema, name string) (*Table, error)
 }
 
-// Ask runs a query and returns its rows by the names of columns in lower case. The values are those of
-// db.Rows.Values; bytes are text.
+// Ask runs a query and returns its rows, as maps from the columns' names in lower case to the values of
+// db.Rows.Values, with a string in place of a []byte.
 type Ask func(ctx context.Context, query string, args map[string]any) ([]Facts, error)
 
-// Facts is a row of what a database says about itself.
+// Facts is a row of a query of an [Inspector].
 type Facts map[string]any
 
-// Text returns a text; "" for NULL and for what isn't there.
+// Text returns a text; "" for NULL and for a missing column.
 func (f Facts) Text(name string) string {
 	s, _ := f[name].(string)
 	return s
 }
 
-// Int returns an integer, 0 for NULL. A truth value is 1 or 0.
+// Int returns an integer; 0 for NULL and for a missing column. A bool is 1 or 0.
 func (f Facts) Int(name string) int64 {
 	switch v := f[name].(type) {
 	case int64:
@@ -44,10 +45,10 @@ func (f Facts) Int(name string) int64 {
 	return 0
 }
 
-// Is reports whether a truth value, or an integer, isn't false, 0 or NULL.
+// Is reports whether a bool or an integer is neither false, nor 0, nor NULL.
 func (f Facts) Is(name string) bool { return f.Int(name) != 0 }
 
-// Texts returns the elements of an array of texts.
+// Texts returns the elements of an array of text.
 func (f Facts) Texts(name string) []string {
 	list, _ := f[name].([]any)
 	texts := make([]string, len(list))

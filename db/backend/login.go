@@ -2,16 +2,19 @@ package backend
 
 import "context"
 
-// Login is how a connection is to log in, see db.BeforeConnect.
+// Login is how a connection logs in, see db.BeforeConnect.
 type Login struct {
-	Host, Port               string // of the server that is tried, on PostgreSQL the first of the URL; Host is a path for a Unix socket. Changes are without effect
+	// Host and Port are those of the server that is tried, on PostgreSQL the first of the URL. Host is
+	// a path for a Unix socket. Changing them has no effect.
+	Host, Port               string
 	User, Password, Database string
 }
 
 // Authenticator is a [Dialect] whose connections log in.
 type Authenticator interface {
 	Dialect
-	// ConnectorBefore is Connector with a function that is called before each connection is opened,
-	// and may change how it logs in. Its error is that of the attempt.
+	// ConnectorBefore is Dialect.Connector for a Connector that calls before for each connection that
+	// it opens. before may change how the connection logs in. If before fails, connecting fails with
+	// its error.
 	ConnectorBefore(u *URL, before func(ctx context.Context, login *Login) error) (Connector, error)
 }

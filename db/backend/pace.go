@@ -5,26 +5,27 @@ import (
 	"time"
 )
 
-// fewestRuns is how many short runs it takes until a call is known to be short. One or two say little: the
-// first ones are also about what is cached and what is not.
+// fewestRuns is how many short runs make a call known to be short. One or two say little, because the first
+// runs also depend on what is cached.
 const fewestRuns = 8
 
-// Pace is what the last runs of a call say about how long it takes. A call is known to be short when all its
-// last runs were. After a run that wasn't, as many short ones must follow as would have fit into it, 8 at
-// least. So a call that is made on the spot while it is known to be short holds a loop for no more than twice
-// the limit in the mean, however its runs vary.
+// Pace is what the latest runs of a call say about how long it takes. A call is known to be short if all its
+// latest runs were. After a run that wasn't, as many short ones must follow as would have fit into it, and at
+// least 8. So a call that runs inline while it is known to be short holds a loop for no more than twice the
+// limit on average, however its runs vary.
 //
-// The zero value is a call of which nothing is known. Its runs aren't timed until [Pace.Short] is asked for the
-// first time, so programs without a loop don't look at the clock. Any goroutine may call the methods.
+// The zero value is a call about which nothing is known. Its runs aren't timed before the first call of
+// [Pace.Short], so a program without a loop doesn't read the clock. All methods may be called from any
+// goroutine.
 type Pace struct {
-	// state is unasked, or isShort, or how many more short runs it takes.
+	// state is unasked, or isShort, or how many more short runs are needed.
 	state atomic.Int32
 }
 
 const (
 	unasked = 0
 	isShort = -1
-	mostDue = 1 << 16 // short runs; of 50 µs, these are 3 s
+	mostDue = 1 << 16 // short runs; at 50 µs each they take 3 s
 )
 
 // Short reports whether the call is known to be short.
@@ -38,7 +39,7 @@ func (p *Pace) Short() bool {
 	return false
 }
 
-// Begin returns the time at which a run begins, for [Pace.End]; zero if it isn't to be timed.
+// Begin returns the time at which a run begins, for [Pace.End]; zero if runs aren't timed.
 func (p *Pace) Begin() time.Time {
 	if p.state.Load() == unasked {
 		return time.Time{}
@@ -46,8 +47,8 @@ func (p *Pace) Begin() time.Time {
 	return time.Now()
 }
 
-// End notes how long a run took that began at the given time, unless that is zero, and returns it. limit is for
-// short runs.
+// End notes and returns how long a run took that began at the given time; 0 if that is zero. A run is short if
+// it took less than limit.
 func (p *Pace) End(began time.Time, limit time.Duration) time.Duration {
 	if began.IsZero() {
 		return 0
@@ -70,5 +71,5 @@ func (p *Pace) took(d, limit time.Duration) {
 	if next == 0 {
 		next = isShort
 	}
-	p.state.CompareAndSwap(due, next) // or else another run ended meanwhile, and this one doesn't count
+	p.state.CompareAndSwap(due, next) // fails if another run ended meanwhile; then this one doesn't count
 }

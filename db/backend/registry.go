@@ -11,15 +11,16 @@ var (
 	registry   = map[string]Dialect{}
 )
 
-// Register makes a dialect available to db.Open. Packages of dialects call it when they are
-// imported. Registering a name again replaces the dialect.
+// Register makes a dialect available to db.Open, as sql.Register does for a driver. A dialect's package
+// calls it in its init. Registering a name again replaces the dialect. It may be called from any
+// goroutine, as [Lookup] and [Dialects] may.
 func Register(d Dialect) {
 	registryMu.Lock()
 	defer registryMu.Unlock()
 	registry[d.Name()] = d
 }
 
-// Lookup returns the dialect that is registered by a name.
+// Lookup returns the dialect that is registered under a name.
 func Lookup(name string) (d Dialect, ok bool) {
 	registryMu.RLock()
 	defer registryMu.RUnlock()
@@ -27,7 +28,7 @@ func Lookup(name string) (d Dialect, ok bool) {
 	return d, ok
 }
 
-// Dialects returns the names of the registered dialects, in order.
+// Dialects returns the names of the registered dialects, sorted.
 func Dialects() []string {
 	registryMu.RLock()
 	defer registryMu.RUnlock()

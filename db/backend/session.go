@@ -2,33 +2,33 @@ package backend
 
 import "context"
 
-// Session is one connection, as package db drives it: one call at a time, each after the end of the
-// one before. A call made in a greenlet suspends that greenlet only. When the context of a call
-// ends, the Session stops the work, if it can, but returns only when nothing uses the connection any
+// Session is one connection. Package db makes one call at a time, from any goroutine, except that Close
+// may come during another call. A call in a greenlet suspends only that greenlet. When the context of a
+// call ends, the Session stops the work if it can, and returns when nothing uses the connection any
 // more.
 //
-// A Session may also be a [Resetter], [Pinger], [Batcher], [Streamer], [Lender] and [CallTracker].
+// A Session may also be a [Resetter], [Pinger], [Batcher], [Streamer], [Lender], [CallTracker] and
+// [HastyEnder].
 type Session interface {
 	// Do executes a statement and puts its outcome into the call. An error that is
-	// driver.ErrBadConn says that the statement never reached the database, so that it can be
-	// tried again on another connection. See [UnknownOutcome] for the opposite.
+	// driver.ErrBadConn says that the statement never reached the database, so that package db can
+	// try again on another connection. [UnknownOutcome] says the opposite.
 	Do(ctx context.Context, c *Call) error
 	// Begin begins a transaction. It may put that off until the first Do.
 	Begin(ctx context.Context, opts TxOptions) error
-	// Commit ends the transaction, whether it succeeds or not. If its context ends before, the
-	// connection is closed next.
+	// Commit commits the transaction. The transaction has ended even if Commit fails. If ctx ends
+	// first, package db closes the connection.
 	Commit(ctx context.Context) error
-	// Rollback ends the transaction. If its context ends before, the connection is closed next.
+	// Rollback rolls the transaction back. If ctx ends first, package db closes the connection.
 	Rollback(ctx context.Context) error
-	// Savepoint, Release and RollbackTo handle savepoints; RollbackTo also releases it.
+	// Savepoint, Release and RollbackTo handle savepoints. RollbackTo also releases the savepoint.
 	Savepoint(ctx context.Context, name string) error
 	Release(ctx context.Context, name string) error
 	RollbackTo(ctx context.Context, name string) error
 	// Status returns the state after the last call. It does no I/O.
 	Status() Status
-	// Close ends the connection. It waits for a call that is still running, and stops that call
-	// when its own context ends. The context may have ended from the beginning; the connection is
-	// closed all the same.
+	// Close closes the connection. It waits for a call that is still running, and stops that call
+	// when ctx ends. It closes the connection even if ctx has ended before.
 	Close(ctx context.Context) error
 }
 
@@ -39,67 +39,67 @@ const (
 	Idle     Status = iota // no transaction
 	InTx                   // in a transaction
 	FailedTx               // in a transaction that can only be rolled back
-	Broken                 // the connection is of no more use
+	Broken                 // the connection can't be used any more
 )
 
-// Resetter is a [Session] that can undo what its user may have left in the connection without
-// showing it. Where Traits.Session shows it, the connection is closed. A connection that has executed
-// something obscure, and is no Resetter, is closed, too.
+// Resetter is a [Session] that can undo what its user may have left in the connection without showing it
+// in a text. If a text does show it (Traits.Session), the pool closes the connection. It also closes a
+// connection that has executed something obscure and isn't a Resetter.
 type Resetter interface {
 	Session
-	// Reset undoes what the connection's user has left in it. It must be thorough if the user had
-	// the connection from Connect to Close, or has executed something obscure. Otherwise it should
-	// ask the database nothing, unless the Session itself has noticed something. The context may
-	// have ended; Reset limits its time with [Ending]. After an error the connection is closed.
+	// Reset undoes what the connection's user has left in it. thorough says that the user had a Conn,
+	// or has executed something obscure. Otherwise Reset shouldn't query the database unless the
+	// Session itself has noticed something. ctx may have ended; Reset limits its time with [Ending].
+	// If Reset fails, the connection is closed.
 	Reset(ctx context.Context, thorough bool) error
-	// Keep is called when db.Events.Connect has set the connection up. Reset must leave the
-	// connection as it is then, or fail.
+	// Keep is called after db.Events.Connect has set up the connection. Reset must restore the
+	// connection to that state, or fail.
 	Keep(ctx context.Context) error
 }
 
-// Pinger is a [Session] that can ask the database whether it is there, for db.PrePing.
+// Pinger is a [Session] that can check the connection with a round trip, for db.PrePing.
 type Pinger interface {
 	Session
 	Ping(ctx context.Context) error
 }
 
-// Batcher is a [Session] that runs several calls in one go.
+// Batcher is a [Session] that runs several calls at once.
 type Batcher interface {
 	Session
-	// DoMany is Do for several calls in a transaction, up to the first one that fails; it returns
-	// the index of that one.
+	// DoMany is Do for several calls in a transaction, up to the first one that fails. It returns the
+	// index of that one, and its error.
 	DoMany(ctx context.Context, calls []*Call) (failed int, err error)
 }
 
-// Streamer is a [Session] that can hand out the rows of a query as they come.
+// Streamer is a [Session] that can return the rows of a query while they come.
 type Streamer interface {
 	Session
-	// Stream begins a query and describes its columns in the call. Until the cursor is closed, the
-	// Session does nothing else. ctx holds for all of it.
+	// Stream begins a query and describes its columns in the call. Until the Cursor is closed, the
+	// Session does nothing else. If ctx ends before, Fetch fails.
 	Stream(ctx context.Context, c *Call) (Cursor, error)
 }
 
-// Cursor is a query whose rows are read in pieces.
+// Cursor is a query whose rows are read in pieces. It is used as its Session is: one call at a time.
 type Cursor interface {
-	// Fetch puts up to max further rows into the call's Values, in place of those that are there.
-	// more is false if they are the last ones.
+	// Fetch replaces the call's Values by up to max further rows. more reports whether there may be
+	// rows after them.
 	Fetch(ctx context.Context, c *Call, max int) (more bool, err error)
-	// Close ends the query, whether its rows have been read or not.
+	// Close ends the query, whether or not all rows have been read.
 	Close(ctx context.Context) error
 }
 
 // Lender is a [Session] that lends the driver's connection, for db.Conn.Raw.
 type Lender interface {
 	Session
-	// Raw calls fn with the connection. If readOnly is set, and outside of a transaction, the
-	// database must refuse what writes.
+	// Raw calls fn with the driver's connection. If readOnly is set and there is no transaction, the
+	// database must refuse writes.
 	Raw(ctx context.Context, readOnly bool, fn func(ctx context.Context, conn any) error) error
 }
 
-// CallTracker is a [Session] that knows whether a call has reached the driver. A panic before that,
-// in an argument's method, say, doesn't cost the connection then.
+// CallTracker is a [Session] that knows whether a call has reached the driver. A panic before that, for
+// example in an argument's method, then doesn't cost the connection.
 type CallTracker interface {
 	Session
-	// Calling reports whether a call of the driver has begun that hasn't returned.
+	// Calling reports whether a call of the driver has begun and hasn't returned.
 	Calling() bool
 }

@@ -2,27 +2,26 @@ package backend
 
 import "github.com/seed1239206e/repaint/sqltext"
 
-// Traits is what can be told about a text by looking at it. Wrong ones must be
-// wrong on the safe side.
+// Traits are what a text shows about its effects. If a Dialect isn't sure, it must err on the safe side.
 type Traits struct {
 	Script     bool // several statements
 	Writes     bool // it may change the database
 	Session    bool // it may leave something behind in the connection: settings, temporary tables
-	Redefines  bool // what was prepared before may mean something else after it, unnoticed
-	Obscure    bool // it runs code that the text doesn't show; so it may leave what can't be seen
+	Redefines  bool // afterwards a prepared statement may silently mean something else
+	Obscure    bool // it runs code that the text doesn't show, which may leave something behind
 	TxControl  bool // it begins, ends or marks a transaction
 	EndsItself bool // it may commit or roll back by itself, midway: CALL
-	EndsTx     bool // the database would commit the transaction that it is run in
-	Plan       bool // worth preparing once and keeping
-	Changes    bool // it has a count of rows it changed
-	Inserts    bool // it may have made a key for the last row it inserted
+	EndsTx     bool // the database would commit the transaction before it
+	Plan       bool // it is worth preparing once and keeping
+	Changes    bool // it has a count of changed rows
+	Inserts    bool // it may have made a key for the last inserted row
 	Returns    bool // it returns rows
 
-	Refused string // why the database can't run it, if that can be seen; else ""
+	Refused string // why the database can't run it, if the text shows that; otherwise ""
 }
 
-// TraitsOf makes the traits of what a language knows about the statements of a text. Where they
-// differ, Changes, Inserts and Returns are the last statement's.
+// TraitsOf returns the traits of a text by what a language knows about its statements. Changes, Inserts
+// and Returns are those of the last statement.
 func TraitsOf(l *sqltext.Language, text string, statements []sqltext.Statement) Traits {
 	var all Traits
 	for _, st := range statements {
@@ -42,7 +41,7 @@ func TraitsOf(l *sqltext.Language, text string, statements []sqltext.Statement) 
 	return all
 }
 
-// LostOf is Lost for what a language knows. A script is lost if every statement of it is.
+// LostOf is [StateReader].Lost by what a language knows. A script is lost if all its statements are.
 func LostOf(l *sqltext.Language, text string, statements []sqltext.Statement) string {
 	cause := ""
 	for i, st := range statements {

@@ -7,10 +7,10 @@ type TxOptions struct {
 	ReadOnly  bool
 	Isolation IsolationLevel
 	// Deferrable is for PostgreSQL: a transaction that is serializable and read-only waits
-	// until it can be sure not to fail because of others. Elsewhere it means nothing.
+	// until others can't make it fail. Other databases ignore it.
 	Deferrable bool
 }
 
-// IsolationLevel says how much a transaction sees of others that run beside it. db.Isolation says
-// which levels there are.
+// IsolationLevel says how much a transaction sees of others that run at the same time. Package db has
+// constants for the levels.
 type IsolationLevel = sql.IsolationLevel

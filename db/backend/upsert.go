@@ -7,34 +7,34 @@ import (
 	"strings"
 )
 
-// Upsert is an INSERT that changes the row that is there already. Names are as the database has them:
-// they are quoted, so case counts where it does for the database, and nothing in them is SQL.
+// Upsert is an INSERT that updates a row if its key is there already. Names are quoted, so they must be
+// written exactly as the database has them, and nothing in them is SQL.
 type Upsert struct {
-	// Schema is that of the table; "" leaves it out.
+	// Schema is the table's schema; "" leaves it out.
 	Schema, Table string
-	// Columns are inserted. The values of a row have these names.
+	// Columns are the columns to insert. The parameters have their names.
 	Columns []string
-	// Key are the columns of the primary key, or of a unique index, by which a row is found that is
-	// there already. MySQL and MariaDB go by any unique index of the table, and can't be told which;
-	// so there a table should have no other.
+	// Key are the columns of the primary key, or of a unique index, that identify a row. MySQL and
+	// MariaDB look at all unique indexes of the table, so there the table should have no other.
 	Key []string
-	// Update are the columns that such a row gets the new values of.
+	// Update are the columns that get the new values in a row that is there already.
 	Update []string
-	// Add are the columns to which the new values are added in such a row.
+	// Add are the columns to which the new values are added in a row that is there already.
 	Add []string
-	// Returning are the columns that are returned of each row. Without Update and Add rows that are
-	// there already stay as they are, and aren't returned; so that is refused.
+	// Returning are the columns to return of each row. It needs Update or Add: a row that stays as it
+	// is wouldn't be returned.
 	Returning []string
 }
 
 // Upserter is a [Dialect] of a database that has upserts.
 type Upserter interface {
 	Dialect
-	// Upsert writes an upsert, which has been checked, with a parameter :name for each column.
+	// Upsert returns the text of an upsert, which has passed Check, with a parameter :name for each
+	// column.
 	Upsert(u *Upsert) (text string, err error)
 }
 
-// Check reports what can't be right, whatever the database is.
+// Check returns an error if the Upsert can't be right on any database.
 func (u *Upsert) Check() error {
 	switch {
 	case u.Table == "":
@@ -42,13 +42,13 @@ func (u *Upsert) Check() error {
 	case len(u.Columns) == 0:
 		return errors.New("an upsert needs columns")
 	case len(u.Key) == 0:
-		return errors.New("an upsert needs the columns of a key by which a row is found that is there")
+		return errors.New("an upsert needs the columns of a key, by which it finds a row")
 	case len(u.Returning) > 0 && len(u.Update)+len(u.Add) == 0:
-		return errors.New("rows that stay as they are aren't returned; name columns in Update, or select the rows afterwards")
+		return errors.New("an upsert without Update and Add doesn't return the rows that stay as they are; name columns in Update, or select the rows afterwards")
 	}
 	for _, name := range u.Columns {
 		if !isParam(name) {
-			return fmt.Errorf("the column %q can't be the name of a parameter; write the statement yourself", name)
+			return fmt.Errorf("the name of the column %q can't be that of a parameter; write the statement yourself", name)
 		}
 	}
 	for _, list := range []struct {
@@ -83,7 +83,7 @@ func isParam(name string) bool {
 	return name != ""
 }
 
-// OnConflict writes an upsert as PostgreSQL and SQLite have it.
+// OnConflict returns the text of an upsert in the syntax of PostgreSQL and SQLite.
 func (u *Upsert) OnConflict() string {
 	quote := func(name string) string { return QuoteName(name, '"') }
 	text := u.Insert(quote) + " on conflict (" + namesOf(u.Key, quote) + ") do "
@@ -100,7 +100,7 @@ func (u *Upsert) OnConflict() string {
 	return text + "update set " + strings.Join(set, ", ") + u.returning(quote)
 }
 
-// OnDuplicateKey writes an upsert as MySQL and MariaDB have it.
+// OnDuplicateKey returns the text of an upsert in the syntax of MySQL and MariaDB.
 func (u *Upsert) OnDuplicateKey() string {
 	quote := func(name string) string { return QuoteName(name, '`') }
 	var set []string
@@ -116,7 +116,7 @@ func (u *Upsert) OnDuplicateKey() string {
 	return u.Insert(quote) + " on duplicate key update " + strings.Join(set, ", ") + u.returning(quote)
 }
 
-// Insert writes the beginning of an upsert, which is an INSERT of one row.
+// Insert returns the beginning of an upsert: an INSERT of one row.
 func (u *Upsert) Insert(quote func(name string) string) string {
 	table := quote(u.Table)
 	if u.Schema != "" {
@@ -141,7 +141,7 @@ func namesOf(names []string, write func(name string) string) string {
 	return strings.Join(all, ", ")
 }
 
-// QuoteName writes a name between quotes, which are doubled in it.
+// QuoteName returns a name between quotes, and doubles the quotes in it.
 func QuoteName(name string, quote byte) string {
 	q := string(quote)
 	return q + strings.ReplaceAll(name, q, q+q) + q

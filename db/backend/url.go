@@ -13,13 +13,12 @@ import (
 //
 //	dialect[+driver]://user:password@host:port,host:port/database?option=value
 //
-// The name of an SQLite file begins after the third slash, so an absolute one
-// makes four: sqlite:///relative.db, sqlite:////absolute.db. Everything but the
-// dialect may be missing; a user, password, database or option that has special
-// characters has them percent-encoded.
+// The name of an SQLite file begins after the third slash, so an absolute name has four:
+// sqlite:///relative.db, sqlite:////absolute.db. Only the dialect is required. Special
+// characters in a user, password, database or option are percent-encoded.
 type URL struct {
 	Dialect  string // "sqlite"; never empty
-	Driver   string // of several that the dialect knows; "" is its default
+	Driver   string // one of the dialect's drivers; "" is its default
 	User     string
 	Password string
 	Hosts    []Host
@@ -27,17 +26,17 @@ type URL struct {
 	Options  url.Values
 }
 
-// Host is a server's address in a [URL]. Port is empty if none was given.
+// Host is a server's address in a [URL]. Port is "" if the URL has none.
 type Host struct{ Name, Port string }
 
-// memory is what SQLite calls a database in memory.
+// memory is SQLite's name for a database in memory.
 const memory = ":memory:"
 
-// hidden is what stands for a secret in printed URLs.
+// hidden stands for a secret in printed URLs.
 const hidden = "***"
 
-// ParseURL reads a URL. Its errors never show the URL itself: where it can't be
-// read, it isn't known where in it the password is.
+// ParseURL parses a URL. Its errors never show the URL, because the place of the password isn't known in
+// a text that can't be parsed.
 func ParseURL(text string) (*URL, error) {
 	scheme, rest, ok := strings.Cut(text, "://")
 	u := &URL{}
@@ -47,12 +46,12 @@ func ParseURL(text string) (*URL, error) {
 		return nil, errors.New(`db: a database URL begins with its dialect and "://", as in sqlite:///file.db, sqlite:// for memory, mysql://user@host:3306/name or postgres://user@host/name`)
 	}
 	fail := func(part string, err error) (*URL, error) {
-		return nil, fmt.Errorf("db: the %s of the %s URL can't be read: %w", part, u.Dialect, unquoteCause(err))
+		return nil, fmt.Errorf("db: can't parse the %s of the %s URL: %w", part, u.Dialect, unquoteCause(err))
 	}
 
 	rest, query, _ := strings.Cut(rest, "?")
 	authority, path, _ := strings.Cut(rest, "/")
-	if authority == memory && path == "" { // as many write it; it looks like a port
+	if authority == memory && path == "" { // a common spelling, which looks like a port
 		authority, path = "", memory
 	}
 	// The last @ ends the user information, so a password may contain one.
@@ -92,10 +91,10 @@ func ParseURL(text string) (*URL, error) {
 // secrets, replaced by ***.
 func (u URL) String() string { return u.render(true) }
 
-// GoString keeps the password out of %#v too.
+// GoString returns Go code without the password, for %#v.
 func (u URL) GoString() string { return fmt.Sprintf("db.ParseURL(%q)", u.String()) }
 
-// Format keeps the password out of every verb.
+// Format implements fmt.Formatter, and keeps the password out of every verb.
 func (u URL) Format(f fmt.State, verb rune) {
 	switch {
 	case verb == 'v' && f.Flag('#'):
@@ -110,8 +109,8 @@ func (u URL) Format(f fmt.State, verb rune) {
 // Reveal returns the URL with its password.
 func (u URL) Reveal() string { return u.render(false) }
 
-// Option returns the value of an option, "" if it isn't there. Of several
-// values the last one holds.
+// Option returns the value of an option, or "" if the URL doesn't have it. If it is given several times,
+// the last value counts.
 func (u URL) Option(name string) string {
 	if all := u.Options[name]; len(all) > 0 {
 		return all[len(all)-1]
@@ -200,7 +199,7 @@ func parseHost(text string) (Host, error) {
 	return Host{name, port}, err
 }
 
-// escape percent-encodes what isn't unreserved or in keep.
+// escape percent-encodes all characters that are neither unreserved nor in keep.
 func escape(s, keep string) string {
 	const hex = "0123456789ABCDEF"
 	var b strings.Builder
@@ -232,10 +231,10 @@ func isSecret(option string) bool {
 	return false
 }
 
-// unquoteCause drops the text that net/url quotes in its errors.
+// unquoteCause removes the text that net/url quotes in its errors.
 func unquoteCause(err error) error {
 	if e := url.EscapeError(""); errors.As(err, &e) {
-		return errors.New("a % is followed by two hexadecimal digits; write %25 for the sign itself")
+		return errors.New("a % must be followed by two hexadecimal digits; write %25 for the sign itself")
 	}
 	return err
 }

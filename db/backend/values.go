@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// ParseBool reads the value of a URL option that is on or off.
+// ParseBool parses the value of a URL option that is on or off.
 func ParseBool(value string) (bool, error) {
 	switch strings.ToLower(value) {
 	case "1", "true", "on", "yes", "":
@@ -18,15 +18,14 @@ func ParseBool(value string) (bool, error) {
 	return false, fmt.Errorf("%q is neither on nor off", value)
 }
 
-// ParseDuration reads the value of a URL option that is a time: 1m30s, or a
-// number of seconds.
+// ParseDuration parses the value of a URL option that is a duration: 1m30s, or a number of seconds.
 func ParseDuration(value string) (time.Duration, error) {
 	if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds >= 0 && seconds < 1e9 {
 		return time.Duration(seconds * float64(time.Second)), nil
 	}
 	d, err := time.ParseDuration(value)
 	if err != nil || d < 0 {
-		return 0, fmt.Errorf("%q is no time such as 1m30s, or a number of seconds", value)
+		return 0, fmt.Errorf("%q is neither a duration such as 1m30s nor a number of seconds", value)
 	}
 	return d, nil
 }

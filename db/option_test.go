@@ -35,7 +35,7 @@ func TestOptionsOfTheURLAndOfOpen(t *testing.T) {
 		"?pool_size=x":       `"x" is not a number`,
 		"?max_overflow=-1":   `"-1" is not a number of at least 0`,
 		"?pool_timeout=soon": `"soon" is neither a duration such as 1m30s`,
-		"?max_lifetime=-1s":  `"-1s" is no time`,
+		"?max_lifetime=-1s":  `"-1s" is neither a duration`,
 		"?hide_parameters=2": `"2" is neither on nor off`,
 	} {
 		_, err := db.Open(ctx, url+query)

@@ -183,7 +183,7 @@ func (t *attempts) before(ctx context.Context, c *Config) error {
 	return nil
 }
 
-var errReplaced = errors.New("it replaced the configuration by one that doesn't come from ParseConfig")
+var errReplaced = errors.New("it has replaced the configuration by one that doesn't come from ParseConfig")
 
 // calling names the function of the application that runs.
 func (t *attempts) calling() string {

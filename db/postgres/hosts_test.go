@@ -41,7 +41,7 @@ func TestURLsWithHostListsAndSocketDirectories(t *testing.T) {
 			require.NoError(t, p.Close(ctx))
 		}
 		for text, says := range map[string]string{
-			"postgres://u@/name?host=run/postgresql":            "a host with a slash is the directory of a socket, and begins with one: write host=/run/postgresql",
+			"postgres://u@/name?host=run/postgresql":            "a host with a slash is a socket's directory, whose path begins with a slash: write host=/run/postgresql",
 			"postgres://u@/name?host=/no/such/dir":              "/no/such/dir/.s.PGSQL.5432: dialing: connect: no such file or directory",
 			"postgres://u@/name?host=a,b&port=1,2,3":            "could not match 3 port numbers to 2 hosts",
 			"postgres://u@127.0.0.1:99999/name":                 "port",

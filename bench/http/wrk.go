@@ -51,7 +51,7 @@ func load(ctx context.Context, wrk, url string, clients int, length time.Duratio
 }
 
 // most is how many seconds wrk asks at most, if it isn't told more.
-const most = 6
+const most = 4
 
 // enough returns how many seconds each client needs for two requests, if so many were answered in
 // some: what is under way at the end doesn't count, so a shorter measurement shows too few.

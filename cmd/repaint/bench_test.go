@@ -228,7 +228,8 @@ func TestBenchErrors(t *testing.T) {
 		{[]string{"--url", at.URL(), "--sql", "copy t to stdout"}, exitUsage, "COPY"},
 		{[]string{"--url", at.URL(), "--sql", "select $1::int", "--args", "seven"}, exitFailed, "integer"},
 		{[]string{"--url", at.URL(), "--sql", "select ?", "--args", "1"}, exitUsage, "0 parameters"},
-		{[]string{"--sql", "selekt 1"}, exitFailed, "selekt"},
+		{[]string{"--sql", "selekt 1"}, exitFailed, "--sql, by database/sql: SQL logic error"},
+		{[]string{"--url", at.URL(), "--sql", "select 1/0"}, exitFailed, "--sql, by pgxpool: ERROR: division by zero"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
 			began := time.Now()

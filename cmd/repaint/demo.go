@@ -201,16 +201,21 @@ func ending(ctx context.Context) (context.Context, context.CancelFunc) {
 // withTables makes tables, calls fn and drops them. Each table is its name and its columns.
 func (d *demo) withTables(ctx context.Context, tables [][2]string, fn func() error) (err error) {
 	for _, t := range tables {
-		if _, err := d.engine.Exec(ctx, "create table "+d.prefix+t[0]+" ("+t[1]+")"); err != nil {
-			return interrupted(ctx, err)
-		}
-		defer func() {
+		_, failed := d.engine.Exec(ctx, "create table "+d.prefix+t[0]+" ("+t[1]+")")
+		defer func() { // after an error, too: the server may have made the table before an interrupt
 			end, cancel := ending(ctx)
 			defer cancel()
-			if _, e := d.engine.Exec(end, "drop table "+d.prefix+t[0]); err == nil {
+			_, e := d.engine.Exec(end, "drop table if exists "+d.prefix+t[0])
+			switch {
+			case e != nil && ctx.Err() != nil && d.prefix != "": // there was little time
+				fmt.Fprintf(d.errOut, "demo: there may still be a table %s%s, which couldn't be dropped: %v\n", d.prefix, t[0], e)
+			case err == nil:
 				err = e
 			}
 		}()
+		if failed != nil {
+			return interrupted(ctx, failed)
+		}
 	}
 	return fn()
 }

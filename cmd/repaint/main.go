@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -106,5 +107,23 @@ type usage struct{ error }
 func (u *usage) Unwrap() error { return u.error }
 
 func usageError(_ context.Context, cmd *cli.Command, err error, _ bool) error {
-	return &usage{fmt.Errorf("%w; see %s --help", err, cmd.FullName())}
+	return &usage{fmt.Errorf("%w; see %s --help", wrongValue(err), cmd.FullName())}
+}
+
+// flagValue is the library's error about a flag's value: the value, the flag, and what strconv or time
+// says.
+var flagValue = regexp.MustCompile(`^invalid value (".*") for flag -+([\w-]+): .*`)
+
+// wrongValue says which flag has a wrong value, without the words of the package that has read it.
+func wrongValue(err error) error {
+	found := flagValue.FindStringSubmatch(err.Error())
+	if found == nil {
+		return err
+	}
+	what := "a number"
+	switch found[2] {
+	case "delay", "duration":
+		what = "a time with a unit, such as 1ms or 5s"
+	}
+	return fmt.Errorf("--%s has %s, but must be %s", found[2], found[1], what)
 }

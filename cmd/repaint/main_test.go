@@ -173,6 +173,29 @@ func TestDemoLeavesNoTable(t *testing.T) {
 	require.Zero(t, n)
 }
 
+// An interrupt while a table is being made leaves none, whether or not the server has made it; or,
+// where the server doesn't answer in the short time that is left, the demo says which.
+func TestAnInterruptedDemoLeavesNoTable(t *testing.T) {
+	at := testserver.Postgres(t).Database(t)
+	for range 3 {
+		ctx, interrupt := context.WithCancel(t.Context())
+		done := make(chan int, 1)
+		var out, errOut strings.Builder
+		go func() {
+			done <- run(ctx, []string{"repaint", "demo", "--delay", "40ms", "--url", at.URL()}, &out, &errOut)
+		}()
+		const tables = "select coalesce(string_agg(tablename, ' '), '') from pg_tables where schemaname = 'public'"
+		require.Eventually(t, func() bool { return at.MustQuery(t, tables) != "" }, time.Minute, time.Millisecond)
+		interrupt()
+		require.Equal(t, exitInterrupted, <-done, errOut.String())
+		require.Equal(t, "demo: interrupted, 0 of 1000 correct so far", lastLine(out.String()))
+		for left := range strings.FieldsSeq(at.MustQuery(t, tables)) {
+			require.Contains(t, errOut.String(), "there may still be a table "+left)
+			at.MustQuery(t, "drop table "+left)
+		}
+	}
+}
+
 func TestUsageErrors(t *testing.T) {
 	for _, c := range []struct {
 		args   []string
@@ -184,11 +207,12 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"demo", "--url", "sqlite:////no/such/directory/x.db"}, exitFailed, "/no/such/directory/x.db"},
 		{[]string{"demo", "--requests", "0"}, exitUsage, "at least 1"},
 		{[]string{"demo", "--tasks", "-1"}, exitUsage, "at least 1"},
-		{[]string{"demo", "--tasks", "many"}, exitUsage, "many"},
+		{[]string{"demo", "--tasks", "many"}, exitUsage, `--tasks has "many", but must be a number; see repaint demo --help`},
+		{[]string{"demo", "--requests", "99999999999999999999"}, exitUsage, `--requests has "99999999999999999999", but must be a number`},
 		{[]string{"demo", "--delay", "1ms"}, exitUsage, "--url"},
 		{[]string{"demo", "--delay", "1ms", "--url", "sqlite://"}, exitUsage, "needs a server"},
 		{[]string{"demo", "--delay", "1h", "--url", "postgres://h/d"}, exitUsage, "1h0m0s"},
-		{[]string{"demo", "--delay", "soon"}, exitUsage, "soon"},
+		{[]string{"demo", "--delay", "soon"}, exitUsage, `--delay has "soon", but must be a time with a unit, such as 1ms or 5s`},
 		{[]string{"demo", "race", "--seed", "-1"}, exitUsage, "-1"},
 		{[]string{"demo", "race", "extra"}, exitUsage, "extra"},
 		{[]string{"demo", "--bogus"}, exitUsage, "repaint demo --help"},
@@ -202,6 +226,7 @@ func TestUsageErrors(t *testing.T) {
 			require.Equal(t, 1, strings.Count(errOut, "\n"), "one line: %s", errOut)
 			require.NotContains(t, errOut+out, "secret")
 			require.NotContains(t, out, "correct")
+			require.NotContains(t, errOut, "strconv")
 		})
 	}
 }

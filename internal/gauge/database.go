@@ -3,6 +3,7 @@ package gauge
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -75,8 +76,10 @@ func (d *database) try(ctx context.Context, workloads []*workload) error {
 				d.notes = append(d.notes, fmt.Sprintf("%s is left out: %v", x.name, err))
 			case !d.writable && d.refused(err):
 				return usagef("the statement writes, which needs --allow-writes; the database says: %v", err)
+			case ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded):
+				return fmt.Errorf("%s, by %s: one call took longer than the %v that all of them have for a first try: %w", w.name, x.name, contactTime, err)
 			default:
-				return err
+				return fmt.Errorf("%s, by %s: %w", w.name, x.name, err)
 			}
 		}
 	}

@@ -63,7 +63,7 @@ func (o *Options) own(ctx context.Context, d *database) (*workload, error) {
 	case verdict.Effects.Any(changes) && !d.writable:
 		// What isn't known may write, and may be a mistake.
 		if err := d.prepare(ctx, o.SQL[all[0].Start:all[0].End]); err != nil && d.unreadable(err) {
-			return nil, err
+			return nil, fmt.Errorf("--sql is no statement that the database can read: %w", err)
 		}
 		return nil, usagef("--sql is %s, which may write or leave something behind; if that is wanted, give --allow-writes", verb)
 	}

@@ -25,7 +25,7 @@ SOURCES = find . -name '*.go' -not -path './.*' -not -path '*/testdata/*' -print
 export GO GOFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help replays test check fmt-check vet vet-portable staticcheck race plain portable slowpath arm64 nested test-pages stills bench bench-smoke benchmarks examples fmt install-servers
+.PHONY: help replays test check fmt-check vet vet-portable staticcheck race plain portable slowpath arm64 nested test-versions test-galera test-pages stills bench bench-smoke benchmarks examples fmt install-servers
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -78,6 +78,12 @@ nested: ## vet and test of the modules in subdirectories
 		echo "$$module:"; \
 		( cd "$$module" && $(GO) vet ./... && $(GO) test $(TEST_FLAGS) ./... ); \
 	done
+
+test-versions: ## pg and db/postgres on PostgreSQL 13 to 18 (fetched with npm), the bridge on the next Go; VERSIONS='13 go' selects
+	@scripts/test-versions.sh $(VERSIONS)
+
+test-galera: ## three MariaDB nodes as a Galera cluster (needs galera-4; make install-servers)
+	REPAINT_REQUIRE_GALERA=1 $(GO) test -race $(TEST_FLAGS) -count=1 -run TestGalera ./db/mysql
 
 test-pages: ## what a browser shows of the pages (needs Chromium); SHOTS=DIR keeps pictures of them
 	cd internal/pagetest && $(GO) vet . && $(GO) test $(TEST_FLAGS) -count=1 . $(if $(SHOTS),-args -shots=$(abspath $(SHOTS)))

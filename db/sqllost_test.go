@@ -30,8 +30,11 @@ func TestALostConnWithRowsOpenInSQL(t *testing.T) {
 		require.NoError(t, err)
 		defer rows.Close()
 		require.True(t, rows.Next())
-		_, err = e.SQL().ExecContext(ctx, "select pg_terminate_backend($1, 10000)", pid)
+		_, err = e.SQL().ExecContext(ctx, "select pg_terminate_backend($1)", pid)
 		require.NoError(t, err)
+		for left := 1; left > 0; {
+			require.NoError(t, e.SQL().QueryRowContext(ctx, "select count(*) from pg_stat_activity where pid = $1", pid).Scan(&left))
+		}
 		for range 2 {
 			_, err = conn.ExecContext(ctx, "select 1")
 			require.NotErrorIs(t, err, driver.ErrBadConn)

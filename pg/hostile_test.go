@@ -20,6 +20,7 @@ type hostile struct {
 	answer func(c *hostileConn, honest []pgproto3.BackendMessage) []pgproto3.BackendMessage
 	// enter authenticates a client; nil if all are let in.
 	enter func(b *pgproto3.Backend) error
+	key   []byte // for cancels; nil if it is the usual four bytes
 
 	listener net.Listener
 	wg       sync.WaitGroup
@@ -90,7 +91,11 @@ func (s *hostile) serve(c *hostileConn, b *pgproto3.Backend) {
 		return
 	}
 	b.Send(&pgproto3.AuthenticationOk{})
-	b.Send(&pgproto3.BackendKeyData{ProcessID: uint32(c.number + 1), SecretKey: []byte{1, 2, 3, 4}})
+	key := s.key
+	if key == nil {
+		key = []byte{1, 2, 3, 4}
+	}
+	b.Send(&pgproto3.BackendKeyData{ProcessID: uint32(c.number + 1), SecretKey: key})
 	b.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
 	if b.Flush() != nil {
 		return

@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1239206e/repaint/internal/leakcheck"
+
+	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
 // A setting that a function changes on a lane isn't what strangers' statements run under. Those
@@ -36,6 +38,9 @@ func TestAStrangersSettingIsNobodysResult(t *testing.T) {
 		{"role", "low", "select current_user::text", nil}, // shows in is_superuser
 	} {
 		t.Run(setting.name, func(t *testing.T) {
+			if setting.name == "default_transaction_read_only" {
+				testserver.Postgres(t).Needs(t, 14, "the report of this setting")
+			}
 			bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 				db, target := open(t, "&pool_lanes=1&timezone=UTC")
 				prepareSetting(t, ctx, db)

@@ -122,7 +122,7 @@ func TestDefaultModeThroughPgBouncerInTransactionMode(t *testing.T) {
 		target := srv.Database(t)
 		db := openAt(t, through(target, bouncer).URL()+"&pool_lanes=1&pool_sessions=1")
 		another := func() { // connection of PgBouncer's to the server
-			target.MustQuery(t, "select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
+			target.Terminate(t, "datname = current_database()")
 		}
 		const sql = "select $1::int + 1"
 		var got int

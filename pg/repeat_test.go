@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1239206e/repaint/internal/faultproxy"
+
+	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
 // A batch that fails before it has prepared what stands behind its failure takes nothing from those
@@ -16,7 +18,7 @@ import (
 func TestCallAfterAFailedBatchFindsItsStatement(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_lanes=1&pipeline_depth=8")
-		_, err := db.Exec(ctx, "create table t (id int); create procedure add(id int) begin atomic insert into t values (id); end")
+		_, err := db.Exec(ctx, "create table t (id int); create procedure add(id int) language sql as 'insert into t values (id)'")
 		require.NoError(t, err)
 		const call = "call add($1)"
 		failing := func(ctx context.Context) error {
@@ -69,8 +71,9 @@ func TestCallOfAChangedProcedure(t *testing.T) {
 // meanwhile. On a lane that is sent again, on a session the error says so.
 func TestIdleTimeoutsOfTheServer(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		testserver.Postgres(t).Needs(t, 14, "idle_session_timeout")
 		db, proxy, target := proxied(t, "&pool_lanes=1&pool_sessions=1&idle_session_timeout=200&idle_in_transaction_session_timeout=200")
-		target.MustQuery(t, "create table t (id int); create procedure add(id int) begin atomic insert into t values (id); end")
+		target.MustQuery(t, "create table t (id int); create procedure add(id int) language sql as 'insert into t values (id)'")
 		insert := func(ctx context.Context, on querier, id int) error {
 			_, err := on.Exec(ctx, "insert into t values ($1)", id)
 			return err

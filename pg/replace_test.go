@@ -160,6 +160,7 @@ func settled(t *testing.T, ctx context.Context, db *DB) {
 // The server ends connections that are idle for so long, and callers use theirs at about that moment:
 // none of them notices.
 func TestIdleSessionTimeoutAtTheMomentOfUse(t *testing.T) {
+	testserver.Postgres(t).Needs(t, 14, "idle_session_timeout")
 	const idle = 300 * time.Millisecond
 	for _, options := range []string{"", "&pipeline=off"} {
 		t.Run("pipeline"+options, func(t *testing.T) {
@@ -249,7 +250,7 @@ func TestASessionThatHasSomethingIsLostWithItsConnection(t *testing.T) {
 				require.NoError(t, err)
 				defer s.Release()
 				require.NoError(t, use(ctx, s))
-				target.MustQuery(t, "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'ends'")
+				target.Terminate(t, "application_name = 'ends'")
 				_, err = s.Exec(ctx, "select 1")
 				var lost *LostError
 				require.ErrorAs(t, err, &lost)
@@ -351,7 +352,7 @@ func TestAReplacementIsAsNewAsAnyOther(t *testing.T) {
 				s, err := db.Acquire(ctx)
 				require.NoError(t, err)
 				outwear(db, s)
-				target.MustQuery(t, "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'ends'")
+				target.Terminate(t, "application_name = 'ends'")
 				var first, second int
 				require.NoError(t, s.QueryRow(ctx, "select pg_backend_pid()").Scan(&first))
 				s.Release()

@@ -58,7 +58,7 @@ func (db *DB) loadTypes(ctx context.Context, names []string, codecs codecsOf) er
 }
 
 // loadTypesSQL finds types by name, and all types that they consist of, except those that every
-// database has.
+// database has. Before PostgreSQL 14, which brought multiranges, pg_range has no column for them.
 const loadTypesSQL = `
 with recursive need(oid) as (
 	select n::regtype::oid from unnest($1::text[]) n
@@ -68,8 +68,8 @@ with recursive need(oid) as (
 		union all select typarray from pg_catalog.pg_type where oid = need.oid
 		union all select typbasetype from pg_catalog.pg_type where oid = need.oid
 		union all select rngsubtype from pg_catalog.pg_range where rngtypid = need.oid
-		union all select rngmultitypid from pg_catalog.pg_range where rngtypid = need.oid
-		union all select rngtypid from pg_catalog.pg_range where rngmultitypid = need.oid
+		union all select (pg_catalog.to_jsonb(r)->>'rngmultitypid')::oid from pg_catalog.pg_range r where rngtypid = need.oid
+		union all select rngtypid from pg_catalog.pg_range r where (pg_catalog.to_jsonb(r)->>'rngmultitypid')::oid = need.oid
 		union all select a.atttypid from pg_catalog.pg_type t join pg_catalog.pg_attribute a on a.attrelid = t.typrelid
 			where t.oid = need.oid and t.typtype = 'c' and a.attnum > 0 and not a.attisdropped
 	) part where part.oid >= 16384
@@ -87,7 +87,7 @@ select t.oid,
 from need join pg_catalog.pg_type t on t.oid = need.oid
 	join pg_catalog.pg_namespace n on n.oid = t.typnamespace
 	left join pg_catalog.pg_range r on r.rngtypid = t.oid
-	left join pg_catalog.pg_range m on m.rngmultitypid = t.oid
+	left join pg_catalog.pg_range m on (pg_catalog.to_jsonb(m)->>'rngmultitypid')::oid = t.oid
 	left join pg_catalog.pg_proc reads on reads.oid = t.typinput
 	left join pg_catalog.pg_proc receives on receives.oid = t.typreceive
 where t.oid >= 16384`

@@ -100,7 +100,7 @@ func TestOwnTypes(t *testing.T) {
 		}
 		everywhere()
 		until(t, ctx, "the lanes that are being opened", func() bool { return db.Stats().Connecting == 0 }) // or one would be overlooked
-		target.MustQuery(t, "select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
+		target.Terminate(t, "datname = current_database()")
 		until(t, ctx, "the loss", func() bool { st := db.Stats(); return st.Lanes == 0 && st.Sessions == 0 })
 		everywhere()
 

@@ -34,6 +34,7 @@ func TestConnectionsThatEndAtTheMomentOfUse(t *testing.T) {
 }
 
 func TestIdleSessionTimeoutAtTheMomentOfUse(t *testing.T) {
+	testserver.Postgres(t).Needs(t, 14, "idle_session_timeout")
 	target := testserver.Postgres(t).Database(t)
 	dbtest.Ends{
 		At: target,

@@ -14,6 +14,7 @@ import (
 // A script is cut where the server would cut it, whatever bodies and literals its statements have.
 func TestScriptsWithBodies(t *testing.T) {
 	server := testserver.Postgres(t)
+	server.Needs(t, 14, "BEGIN ATOMIC")
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		e := dbtest.Open(t, ctx, dbtest.PostgresURL(server.Database(t)))
 		_, err := e.Exec(ctx, `

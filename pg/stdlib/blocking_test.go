@@ -312,7 +312,9 @@ func TestALostSessionWithRowsOpen(t *testing.T) {
 		rows, err := conn.QueryContext(d.ctx, "select generate_series(1, 3)")
 		require.NoError(t, err)
 		require.True(t, rows.Next())
-		assert.True(t, one[bool](t, d, d.ctx, "select pg_terminate_backend($1, 10000)", pid))
+		assert.True(t, one[bool](t, d, d.ctx, "select pg_terminate_backend($1)", pid))
+		for one[int](t, d, d.ctx, "select count(*) from pg_stat_activity where pid = $1", pid) > 0 {
+		}
 		for range 2 {
 			_, err = conn.ExecContext(d.ctx, "select 1")
 			require.Error(t, err)

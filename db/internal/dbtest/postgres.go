@@ -23,7 +23,7 @@ func PostgresURL(at testserver.Target) string {
 // the database for it. Its password, by TCP, is asked for.
 func PostgresReader(t testing.TB, at testserver.Target) testserver.Target {
 	name := at.DBName + "_reader"
-	at.MustQuery(t, fmt.Sprintf("create role %s login password '%s'; alter default privileges grant select on tables to %[1]s", name, dbconform.ReaderPassword))
+	at.MustQuery(t, fmt.Sprintf("create role %s login password '%s'; alter default privileges grant select on tables to %[1]s; revoke create on schema public from public", name, dbconform.ReaderPassword))
 	t.Cleanup(func() { at.MustQuery(t, fmt.Sprintf("drop owned by %s; drop role %[1]s", name)) })
 	reader := at
 	reader.User = name
@@ -54,7 +54,7 @@ func Postgres(t testing.TB, at testserver.Target, open func(t testing.TB, ctx co
 		Cut: func(t testing.TB, ctx context.Context, q db.Querier) {
 			id, err := db.Scalar[int](ctx, q, "select pg_backend_pid()")
 			require.NoError(t, err)
-			at.MustQuery(t, fmt.Sprintf("select pg_terminate_backend(%d, 10000)", id))
+			at.Terminate(t, fmt.Sprintf("pid = %d", id))
 		},
 		Types: dbconform.Types{
 			Key: "bigint generated always as identity primary key", Small: "smallint", Integer: "bigint", Float: "double precision",

@@ -3,6 +3,7 @@
 #
 #   postgresql  PostgreSQL's programs
 #   mariadb     MariaDB's programs, without its service
+#   galera      the library with which MariaDB's nodes replicate to each other
 #   pgbouncer   PgBouncer, without its service
 #   compiler    a C compiler, for Go's race detector
 #   emulator    QEMU's user mode, for the tests of what is written in arm64's assembly
@@ -10,7 +11,7 @@
 #   browser     Chromium, for the tests of pages
 #   load        wrk, which makes the load of bench/http
 #
-# Usage: install-servers.sh [--check | --may] [postgresql] [mariadb] [pgbouncer] [compiler] [emulator] [peers] [browser] [load]     (default: all of them)
+# Usage: install-servers.sh [--check | --may] [postgresql] [mariadb] [galera] [pgbouncer] [compiler] [emulator] [peers] [browser] [load]     (default: all of them)
 #
 #   --check  install nothing, say what is there; succeeds if all of it is
 #   --may    say nothing; succeeds if this user can install without being asked for a password
@@ -24,7 +25,7 @@ case ${1:-} in
   -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 0 ;;
 esac
 items=("$@")
-[ ${#items[@]} -gt 0 ] || items=(postgresql mariadb pgbouncer compiler emulator peers browser load)
+[ ${#items[@]} -gt 0 ] || items=(postgresql mariadb galera pgbouncer compiler emulator peers browser load)
 
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # Debian's mariadbd is there, and users don't have it in PATH
 
@@ -49,6 +50,15 @@ find_item() {
         command -v "$program" >/dev/null || return 1
       done
       command -v mariadbd
+      ;;
+    galera)
+      for path in /usr/lib/galera/libgalera_smm.so /usr/lib64/galera-4/libgalera_smm.so /usr/lib64/galera/libgalera_smm.so; do
+        if [ -e "$path" ]; then
+          printf '%s\n' "$path"
+          return
+        fi
+      done
+      return 1
       ;;
     pgbouncer) command -v pgbouncer ;;
     compiler)
@@ -94,6 +104,7 @@ packages() {
         printf 'mariadb-server\n'
       fi
       ;;
+    galera) printf 'galera-4\n' ;;
     pgbouncer) printf 'pgbouncer\n' ;;
     compiler) printf 'gcc libc6-dev\n' ;;
     emulator) printf 'qemu-user\n' ;;
@@ -137,8 +148,8 @@ is_running() { grep -qsx "$1" /proc/[0-9]*/comm; }
 missing=()
 for item in "${items[@]}"; do
   case $item in
-    postgresql | mariadb | pgbouncer | compiler | emulator | peers | browser | load) ;;
-    *) say "unknown item $item (there are postgresql, mariadb, pgbouncer, compiler, emulator, peers, browser and load)" >&2; exit 2 ;;
+    postgresql | mariadb | galera | pgbouncer | compiler | emulator | peers | browser | load) ;;
+    *) say "unknown item $item (there are postgresql, mariadb, galera, pgbouncer, compiler, emulator, peers, browser and load)" >&2; exit 2 ;;
   esac
 done
 for item in "${items[@]}"; do
@@ -158,7 +169,7 @@ esac
 [ ${#missing[@]} -gt 0 ] || exit 0
 if ! may_install; then
   say "can't install ${missing[*]}: that needs apt-get, and root or a sudo without password." >&2
-  say "By hand, on Debian: apt-get install postgresql mariadb-server-core mariadb-client-core pgbouncer gcc libc6-dev qemu-user $(packages peers) $(packages browser) $(packages load)" >&2
+  say "By hand, on Debian: apt-get install postgresql mariadb-server-core mariadb-client-core galera-4 pgbouncer gcc libc6-dev qemu-user $(packages peers) $(packages browser) $(packages load)" >&2
   exit 1
 fi
 

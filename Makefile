@@ -83,7 +83,7 @@ test-versions: ## pg and db/postgres on PostgreSQL 13 to 18 (fetched with npm), 
 	@scripts/test-versions.sh $(VERSIONS)
 
 test-galera: ## three MariaDB nodes as a Galera cluster (needs galera-4; make install-servers)
-	REPAINT_REQUIRE_GALERA=1 $(GO) test -race $(TEST_FLAGS) -count=1 -run TestGalera ./db/mysql
+	CGO_ENABLED=1 REPAINT_GALERA=1 $(GO) test -race $(TEST_FLAGS) -count=1 -run TestGalera ./internal/testserver ./db/mysql
 
 test-pages: ## what a browser shows of the pages (needs Chromium); SHOTS=DIR keeps pictures of them
 	cd internal/pagetest && $(GO) vet . && $(GO) test $(TEST_FLAGS) -count=1 . $(if $(SHOTS),-args -shots=$(abspath $(SHOTS)))

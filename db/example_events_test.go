@@ -75,3 +75,69 @@ func ExampleLog() {
 	conn.Query(ctx, "select :password", db.Named("password", "secret"))
 	// Output: level=DEBUG msg="db query" token=import sql="select :password" rows=1
 }
+
+func ExampleExecution() {
+	ctx := context.Background()
+	engine, err := db.Open(ctx, "sqlite://", db.OnEvents(db.Events{
+		BeforeExecute: func(ctx context.Context, x *db.Execution) error {
+			x.Data = "from before" // for AfterExecute
+			return nil
+		},
+		AfterExecute: func(ctx context.Context, x *db.Execution) {
+			fmt.Println(x, x.Rows, x.Duration > 0, x.Data)
+		},
+	}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer engine.Close(ctx)
+	db.Scalar[int](ctx, engine, "select :n + 1", db.Named("n", 1))
+	// Output: query [SQL: select :n + 1] [n int] 1 true from before
+}
+
+func ExampleTxEvent() {
+	ctx := context.Background()
+	engine, err := db.Open(ctx, "sqlite://", db.OnEvents(db.Events{
+		Begin:    func(ctx context.Context, x db.TxEvent) { fmt.Println("begin, read-only:", x.Options.ReadOnly) },
+		Rollback: func(ctx context.Context, x db.TxEvent) { fmt.Println("rollback:", x.Err) },
+	}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer engine.Close(ctx)
+	tx, err := engine.BeginTx(ctx, db.ReadOnly())
+	if err == nil {
+		err = tx.Rollback(ctx)
+	}
+	fmt.Println(err)
+	// Output:
+	// begin, read-only: true
+	// rollback: <nil>
+	// <nil>
+}
+
+func ExampleConnInfo() {
+	ctx := context.Background()
+	engine, err := db.Open(ctx, "sqlite://", db.OnEvents(db.Events{
+		Checkout: func(ctx context.Context, conn db.ConnInfo) { fmt.Println("out:", conn.ID) },
+		Checkin:  func(ctx context.Context, conn db.ConnInfo) { fmt.Println("back:", conn.ID) },
+	}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer engine.Close(ctx)
+	conn, err := engine.Connect(ctx) // Open has tried the connection already
+	if err == nil {
+		err = conn.Close()
+	}
+	fmt.Println(err)
+	// Output:
+	// out: 1
+	// back: 1
+	// out: 1
+	// back: 1
+	// <nil>
+}

@@ -53,7 +53,7 @@ func TestURLsThatCantBeRight(t *testing.T) {
 		"sqlite:///x.db?journal_mode=fast": "journal_mode=fast: not a value of this option; it takes delete, truncate, persist, memory, wal, off",
 		"sqlite:///x.db?mode=w":            "it takes ro, rw, rwc",
 		"sqlite:///x.db?foreign_keys=2":    "neither on nor off",
-		"sqlite:///x.db?busy_timeout=x":    "no time",
+		"sqlite:///x.db?busy_timeout=x":    "neither a duration",
 		"sqlite:///x.db?cache_size=big":    "a whole number",
 		"sqlite:///x.db?_pragma=x":         `no option "_pragma"; there are busy_timeout, cache_size, foreign_keys`,
 	} {

@@ -7,18 +7,17 @@ import (
 
 func afterWriteFailed() time.Time { return time.Now().Add(time.Second) }
 
-// abandon says that its caller waits for the segment no longer. It returns true if the segment was
-// finished before: then its outcome counts.
+// abandon records that the caller no longer waits for the segment. It returns true if the segment
+// was finished before; then its result counts.
 //
 //	queued                      dropped
 //	sent, but not yet written   taken out of the buffer
-//	behind others               left alone; its answer is thrown away
+//	sent, and waits for others  left alone; its answer is thrown away
 //	being executed              the server is asked to cancel it
-//	in a group with others      left alone if these wait still; if the group takes long the server is asked to cancel what it executes of it
+//	in a group with others      left alone while the others wait; if the group takes long, the server is asked to cancel its present statement
 //
-// The connection stays. Until the server has both answered and closed the connection over which it
-// was asked, nothing more is put on it, so that the cancel hits no other statement but those that
-// were there already.
+// The connection stays. Nothing more is put on it until the server has both answered and closed the
+// connection of the cancel request. So the cancel can hit only statements that were there already.
 func (s *line) abandon(g *segment) (finished bool) {
 	s.mu.Lock()
 	switch g.state {
@@ -59,8 +58,8 @@ func (s *line) abandon(g *segment) (finished bool) {
 	return false
 }
 
-// abandonUnread abandons what isn't read any more, now that the transaction that it is in is
-// rolled back anyway.
+// abandonUnread abandons streams that aren't read any more, because their transaction is being
+// rolled back.
 func (s *owned) abandonUnread() {
 	if !s.unread.Swap(false) {
 		return
@@ -79,8 +78,8 @@ func (s *owned) abandonUnread() {
 	}
 }
 
-// startCancel asks the server to cancel what it is doing, in a goroutine. It returns false if that
-// can't be done now. It needs the mutex.
+// startCancel starts a goroutine that asks the server to cancel what it is doing. It returns false
+// if that isn't possible now. The caller must hold the mutex.
 func (c *conn) startCancel(g *segment) bool {
 	if c.cancels > 0 || !c.line.db.cancels.take() {
 		return false

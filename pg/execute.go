@@ -14,18 +14,17 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// An executor executes statements with the right that a lease gives: it finds out what a text is,
-// asks for types, encodes arguments, makes segments of all that and repeats those that had no
-// effect.
+// An executor executes statements under a lease: it classifies a text, asks for types, encodes
+// arguments, makes segments, and repeats those that had no effect.
 type executor struct{ *lease }
 
 func (s *lease) executor() executor { return executor{s} }
 
-// maxAttempts bounds how often a statement is sent whose plan was stale. One that was hit by
-// another's cancel is sent again as often as that happens.
+// maxAttempts bounds how often a statement with a stale plan is sent. A statement that another's
+// cancel hits is sent again as often as that happens.
 const maxAttempts = 6
 
-// run is execute, and tells the tracer.
+// run is execute with calls of the tracer.
 func (s executor) run(ctx context.Context, q *query) error {
 	t := s.db.config.Tracer
 	if t == nil || q.copyIn != nil {
@@ -47,8 +46,7 @@ func (s executor) run(ctx context.Context, q *query) error {
 	return err
 }
 
-// execute brings a query to its end. Afterwards its steps hold the answer, unless there is an
-// error.
+// execute runs a query. Afterwards its steps hold the answer, unless there is an error.
 func (s executor) execute(ctx context.Context, q *query) error {
 	q.shows = s.db.config.ShowParameters
 	if !s.admits(q.last) {
@@ -110,8 +108,7 @@ func (s executor) execute(ctx context.Context, q *query) error {
 	}
 }
 
-// recognise finds out what the text is, and takes its description out of the cache if that may be
-// kept.
+// recognise classifies the text, and gets its description from the cache if that may be kept.
 func (s executor) recognise(q *query) {
 	if q.mode == 0 {
 		q.mode = s.db.config.ExecMode
@@ -133,9 +130,10 @@ func (s executor) recognise(q *query) {
 	}
 }
 
-// dontKeep has a statement of a batch executed without being prepared, because it comes after one
-// that gives texts another meaning. As it was prepared before, it would have the old one; and as it
-// were prepared now, it would have that of the batch for the next caller that executes it.
+// dontKeep makes a statement of a batch run without being prepared, because an earlier statement of
+// the batch changes what texts mean. A statement that was prepared before would have the old
+// meaning. One that is prepared now would keep the batch's meaning for the next caller that
+// executes it.
 func (q *query) dontKeep() {
 	switch {
 	case q.mode != pgx.QueryExecModeCacheStatement:
@@ -146,8 +144,8 @@ func (q *query) dontKeep() {
 	}
 }
 
-// doubtful reports whether the server didn't like a parameter's value. That is the caller's
-// mistake, or the parameter has another type by now.
+// doubtful reports whether the server rejected a parameter's value. Either the caller is wrong, or
+// the parameter has another type now.
 func (q *query) doubtful() bool {
 	return q.failure != nil && !q.begun() && strings.HasPrefix(q.failure.Code, "22")
 }
@@ -169,7 +167,8 @@ func (s executor) outdated(ctx context.Context, q *query) bool {
 	return true
 }
 
-// check refuses what can't run here, and notes in the segment that it leaves something behind.
+// check refuses a statement that can't run here, and records in the segment whether it leaves
+// something behind.
 func (s executor) check(g *segment, what verdict) error {
 	if what.effects.Any(copies) || s.session() == nil && !what.effects.Pipelines() {
 		return refused(what)
@@ -186,7 +185,7 @@ func (s *line) count(n *uint64) {
 	s.mu.Unlock()
 }
 
-// build makes the segment: what is to be sent.
+// build makes the segment.
 func (s executor) build(ctx context.Context, q *query) (stage Stage, err error) {
 	q.steps = q.oneStep[:0]
 	q.discard = q.isExec
@@ -274,7 +273,7 @@ func (s executor) step(ctx context.Context, q *query) (st step, stage Stage, err
 	return st, "", nil
 }
 
-// formats returns the formats in which the result is to come.
+// formats returns the formats of the result's columns.
 func (q *query) formats(sh *shape) []int16 {
 	switch {
 	case q.forms != nil:
@@ -326,9 +325,9 @@ func (s executor) hasTransaction() bool {
 	return s.session() != nil && len(s.conns) > 0 && s.conns[0].status != 'I'
 }
 
-// limits returns what goes before the statement, in its own transaction, and holds for that. They
-// are queries, so none that follows can take the second one back: a transaction can't be made
-// read-write any more when it has a snapshot.
+// limits returns the statements that go before the query, in its own transaction, and hold for
+// that. They are queries, so the transaction has a snapshot after them, and no later statement can
+// make it read-write again.
 func (q *query) limits() []string {
 	var all []string
 	if q.limit > 0 {
@@ -341,7 +340,7 @@ func (q *query) limits() []string {
 	return all
 }
 
-// plainStep is a statement without parameters and result.
+// plainStep makes the step of a statement without parameters and result.
 func (s executor) plainStep(sql string) (step, error) {
 	one := s.db.codec()
 	defer s.db.release(one)
@@ -349,7 +348,8 @@ func (s executor) plainStep(sql string) (step, error) {
 	return step{payload: payload}, err
 }
 
-// beginAlone begins a transaction in a segment of its own, for a text that can't be in one with it.
+// beginAlone begins a transaction in a segment of its own, for a text that can't share a segment
+// with BEGIN.
 func (s executor) beginAlone(ctx context.Context, of *query) error {
 	q := &query{text: of.begin}
 	q.inTx, q.begins = true, of.begins
@@ -357,7 +357,7 @@ func (s executor) beginAlone(ctx context.Context, of *query) error {
 	return err
 }
 
-// exec runs a statement whose rows aren't wanted.
+// exec runs a statement and throws its rows away.
 func (s executor) exec(ctx context.Context, q *query) (pgconn.CommandTag, error) {
 	q.isExec = true
 	if err := s.run(ctx, q); err != nil {
@@ -366,7 +366,7 @@ func (s executor) exec(ctx context.Context, q *query) (pgconn.CommandTag, error)
 	return q.steps[len(q.steps)-1].tag, nil
 }
 
-// query runs a statement and returns its rows, which are an error's if it failed.
+// query runs a statement and returns its rows, whose Err is the statement's error.
 func (s executor) query(ctx context.Context, q *query) *Rows {
 	r := &q.row
 	r.db = s.db

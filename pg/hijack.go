@@ -10,9 +10,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// This is the only file that takes a connection away from pgconn, which is outside of pgx's promise
-// of compatibility. Hosts, TLS and authentication are pgconn's; what is left is a socket on which
-// the server waits for statements.
+// Only this file takes a connection away from pgconn, which pgx's promise of compatibility doesn't
+// cover. pgconn does hosts, TLS and authentication. The result is a socket on which the server
+// waits for statements.
 
 // A wire is a connection to the server that is ready and idle.
 type wire struct {
@@ -21,7 +21,7 @@ type wire struct {
 	glance *glance         // for reading without ever blocking; nil where that doesn't exist
 	direct bool            // the glance reads what net does; or else what TLS does
 	cancel canceller
-	shadow *pgconn.PgConn // what hooks are given; it must not be used for anything that reads or writes
+	shadow *pgconn.PgConn // what hooks get; it must not be used for anything that reads or writes
 	host   string
 	pid    uint32
 
@@ -30,17 +30,17 @@ type wire struct {
 }
 
 // A canceller asks the server to cancel what a connection is doing. It returns when the server has
-// closed the connection over which it was asked, so that the signal has been sent to the backend.
+// closed the connection of the request. By then the server has sent the signal to the backend.
 //
-// still is called when the server has been reached, just before it is asked; if it returns false it
-// isn't asked. asked reports whether the server may have been: if not, an error means that nothing
-// will happen.
+// It calls still when it has reached the server, just before the request; if that returns false it
+// makes none. asked reports whether the server may have got the request. If not, an error means
+// that nothing will happen.
 type canceller interface {
 	cancel(ctx context.Context, still func() bool) (asked bool, err error)
 }
 
-// connect opens a connection. The time for that is limited, also that of what comes after pgconn's
-// part, in which a network can become silent.
+// connect opens a connection. Its time is limited, also for the part after pgconn's, in which a
+// network can become silent.
 func connect(ctx context.Context, at *attempts) (*wire, error) {
 	config := at.config
 	pc, err := pgconn.ConnectConfig(at.within(ctx), withSockets(at.noting()))
@@ -95,7 +95,7 @@ func (w *wire) read(p []byte) (int, error) {
 	return w.net.Read(p)
 }
 
-// hostOf names the server that was reached, which is one of several hosts.
+// hostOf names the host that was reached.
 func hostOf(h *pgconn.HijackedConn) string {
 	if a := h.Conn.RemoteAddr(); a != nil && a.Network() != "unix" {
 		return a.String()
@@ -103,7 +103,7 @@ func hostOf(h *pgconn.HijackedConn) string {
 	return address(h.Config.Host, h.Config.Port)
 }
 
-// pgCanceller sends cancel requests with a PgConn that is used for nothing else.
+// A pgCanceller sends cancel requests with a PgConn that does nothing else.
 type pgCanceller struct{ shadow *pgconn.PgConn }
 
 // A cancelAttempt travels in the context to dialForCancel.
@@ -130,8 +130,8 @@ func (p *pgCanceller) cancel(ctx context.Context, still func() bool) (bool, erro
 	return attempt.asked, err
 }
 
-// dialForCancel dials and then asks whether the request is still wanted: by now the statement may
-// have ended, and another one would be hit.
+// dialForCancel dials, and then asks whether the request is still wanted: the statement may have
+// ended, and the cancel would hit another one.
 func dialForCancel(dial pgconn.DialFunc) pgconn.DialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)

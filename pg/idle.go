@@ -5,12 +5,11 @@ import (
 	"time"
 )
 
-// lookEvery is how often a connection is looked at that has nothing to do, or owes the driver an
-// answer.
+// lookEvery is how often the driver checks a connection that has nothing to do, or owes the driver
+// an answer.
 const lookEvery = 100 * time.Millisecond
 
-// spareIdle is how long a lane that isn't one of the first few may have nothing to do until it is
-// closed.
+// spareIdle is how long a lane that isn't one of the first few may be idle before it is closed.
 var spareIdle = time.Minute // a variable only for tests
 
 func (db *DB) spareIdle() int64 {
@@ -20,7 +19,7 @@ func (db *DB) spareIdle() int64 {
 	return int64(spareIdle)
 }
 
-// arm sees to it that the connection is looked at. It needs the mutex.
+// arm sets the timer that checks the connection. The caller must hold the mutex.
 func (c *conn) arm() {
 	if !c.armed && c.dead == nil {
 		c.armed = true
@@ -28,13 +27,12 @@ func (c *conn) arm() {
 	}
 }
 
-// restful is how long a connection may have had nothing to do without being looked at before it gets a
-// segment.
+// restful is how long a connection may have been idle and still get a segment without a check.
 const restful = time.Millisecond
 
-// isWell reports whether a connection can get a segment: it looks whether the server has ended it while
-// it had nothing to do. If so the segment goes elsewhere, instead of into a void from which it isn't known
-// what has become of it. It needs the mutex.
+// isWell reports whether a connection can get a segment: it checks whether the server has ended the
+// connection while it was idle. If so, the segment goes elsewhere; otherwise its fate would be
+// unknown. The caller must hold the mutex.
 func (c *conn) isWell() bool {
 	if c.sent.len() > 0 || c.w.glance == nil || nanotime()-c.rested < restful.Nanoseconds() || !c.w.glance.isOver() {
 		return true
@@ -43,11 +41,11 @@ func (c *conn) isWell() bool {
 	return false
 }
 
-var errHungUp = errors.New("the server has closed it while there was nothing to do")
+var errHungUp = errors.New("the server closed it while it was idle")
 
-// onTimer looks at a connection. If it has had nothing to do for a while, the resident reads it, to
-// notice if the server goes. If it owes the driver an answer, see listen: an abandoned statement
-// may have to be cancelled again, because the first request can have come before the statement.
+// onTimer checks a connection. If it has been idle for a while, the resident reads it, to notice if
+// the server ends. If it owes the driver an answer, see listen: an abandoned statement may have to
+// be cancelled again, because the first request can have come before the statement.
 func (c *conn) onTimer() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

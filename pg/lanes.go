@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// lanes are the connections that carry the statements of all callers of a DB, or of its Readers. More
-// of them are opened if need be. Nothing may be left behind on them.
+// lanes are the connections that carry the statements of all callers of a DB, or of its Readers.
+// They grow with the load. No statement may leave anything behind on them.
 type lanes struct {
 	line
 	purpose purpose
@@ -18,18 +18,18 @@ type lanes struct {
 	least   int           // so many are kept open
 	group   int           // how many statements share a Sync, at most
 	wait    time.Duration // how long a statement may wait until there is another lane
-	option  string        // which says how many connections there may be
+	option  string        // the name of the option that limits them
 
 	// Guarded by the mutex.
 	pauses     pauses // between attempts to connect
-	generation int    // one of an older one is replaced
+	generation int    // lanes of an older one are replaced
 	opened     int64  // when a lane was last opened, on the clock of nanotime
 	renewing   bool   // one is being opened to take the place of another, and isn't counted by connecting
 	timer      *time.Timer
 	watching   bool // the timer is set
 }
 
-// newLanes returns lanes that aren't connected.
+// newLanes returns lanes without connections.
 func newLanes(db *DB, descs *descriptions) *lanes {
 	c := db.config
 	s := &lanes{line: line{db: db, depth: c.Depth, descs: descs}, most: c.Lanes, least: c.MinLanes, group: 1, wait: longWait, option: "pool_lanes"}
@@ -38,7 +38,8 @@ func newLanes(db *DB, descs *descriptions) *lanes {
 	return s
 }
 
-// newReaders returns those for Readers. They use the same descriptions, as a text means the same there.
+// newReaders returns the lanes for Readers. They share the descriptions, because a text means the
+// same there.
 func newReaders(db *DB, descs *descriptions) *lanes {
 	s := newLanes(db, descs)
 	s.purpose, s.least, s.group = forReads, 0, db.config.ReaderGroup
@@ -65,8 +66,8 @@ func (s *lanes) mayWait() error {
 
 func (s *lanes) took(*segment) {}
 
-// pick prefers the first few lanes: what shares a lane shares system calls, too. The others are for
-// when these are full.
+// pick prefers the first few lanes, because statements on one lane share system calls. It uses the
+// others when these are full.
 func (s *lanes) pick() *conn {
 	if s.queuedNow > 0 {
 		return nil
@@ -101,7 +102,7 @@ func (s *lanes) pick() *conn {
 
 func (s *lanes) room(c *conn) int { return c.pace.depth }
 
-// shares is half of what a lane carries at most, so that there are two groups or more; it becomes less
+// shares is half of what a lane carries at most, so that there are two groups or more. It shrinks
 // after slow statements.
 func (s *lanes) shares(c *conn) int {
 	if !c.w.shares {
@@ -110,13 +111,13 @@ func (s *lanes) shares(c *conn) int {
 	return min(s.group, c.pace.depth/2)
 }
 
-// refills has a lane filled again when it is half empty, so that several segments are one write.
-// Until then the server has the other half.
+// refills reports true when a lane is half empty, so that several segments share one write. Until
+// then the server works on the other half.
 func (s *lanes) refills(c *conn) bool { return c.sent.len() <= c.pace.depth/2 }
 
-// longWait is how long a statement may wait for a lane before there is another one, if there may
-// be. With many short statements a few lanes do; where some take long, more of them keep the others
-// going.
+// longWait is how long a statement may wait for a lane before another lane is opened, if the limit
+// allows. A few lanes suffice for many short statements. Where some take long, more lanes keep the
+// others going.
 const longWait = 2 * time.Millisecond
 
 func (s *lanes) waits() {
@@ -126,7 +127,7 @@ func (s *lanes) waits() {
 	s.watch()
 }
 
-// watch sees to it that the queue is looked at.
+// watch sets the timer that checks the queue.
 func (s *lanes) watch() {
 	if s.watching || s.queuedNow == 0 || s.forced || len(s.conns)+s.connecting >= s.most {
 		return
@@ -139,7 +140,7 @@ func (s *lanes) watch() {
 	s.timer.Reset(s.patience(nanotime()))
 }
 
-// onTimer opens a lane if there is one that waits for long.
+// onTimer opens a lane if a statement has waited for long.
 func (s *lanes) onTimer() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,7 +151,7 @@ func (s *lanes) onTimer() {
 	s.watch()
 }
 
-// waitsLong reports whether the first of the queue has waited for long.
+// waitsLong reports whether the first statement of the queue has waited for long.
 func (s *lanes) waitsLong() bool {
 	g := s.queue.first()
 	if g == nil {
@@ -158,13 +159,13 @@ func (s *lanes) waitsLong() bool {
 	}
 	now, since := nanotime(), g.since
 	if s.group > 1 && !s.trip.isHeldOften(now) {
-		since = max(since, s.opened) // what waits for a lane to be opened says nothing about how many are needed
+		since = max(since, s.opened) // waiting for a lane to be opened doesn't show that more are needed
 	}
-	patience := max(int64(s.patience(now)), 4*s.trip.shortest) // far away, a wait of some round trips is none
+	patience := max(int64(s.patience(now)), 4*s.trip.shortest) // with a distant server, some round trips aren't a long wait
 	return now-since > patience
 }
 
-// patience is shorter where slow statements hold up lanes: then it is others that keep things going.
+// patience is shorter where slow statements hold up lanes, because then only other lanes can go on.
 func (s *lanes) patience(now int64) time.Duration {
 	if s.trip.isHeldOften(now) {
 		return longWait
@@ -174,7 +175,7 @@ func (s *lanes) patience(now int64) time.Duration {
 
 const maxConnecting = 4
 
-// grow opens another lane if there may be more.
+// grow opens another lane if the limit allows.
 func (s *lanes) grow() {
 	if s.forced || len(s.conns)+s.connecting >= s.most || s.connecting >= maxConnecting {
 		return
@@ -190,7 +191,7 @@ func (s *lanes) grow() {
 	s.heedAll()
 }
 
-// connect opens another lane, and reports whether it has begun to. It needs the mutex.
+// connect starts to open another lane, and reports whether it did. The caller must hold the mutex.
 func (s *lanes) connect(wait time.Duration) bool {
 	s.connecting++
 	generation := s.generation
@@ -245,8 +246,8 @@ func (s *lanes) addLane(w *wire, generation int) *conn {
 	return c
 }
 
-// connectFailed notes a failed attempt. If there is no lane left, and none on its way, those who
-// wait have waited in vain.
+// connectFailed records a failed attempt. If there is no lane, and none is being opened, the
+// waiting statements fail.
 func (s *lanes) connectFailed(err error) (told []*segment) {
 	s.stats.ConnectErrors++
 	s.pauses.failed(err)
@@ -262,7 +263,7 @@ func (s *lanes) connectFailed(err error) (told []*segment) {
 
 func (s *lanes) connLost(c *conn) (told []*segment) {
 	if c.served == 0 {
-		s.pauses.failed(c.dead) // a connection that was of no use is as good as none
+		s.pauses.failed(c.dead) // a connection that did nothing counts as a failed attempt
 	} else {
 		s.pauses.ended()
 	}
@@ -275,7 +276,7 @@ func (s *lanes) connLost(c *conn) (told []*segment) {
 
 func (s *lanes) repeats([]*segment, []aftermath) bool { return !s.forced }
 
-// spread gives what is queued to the other connections, or to a new one.
+// spread gives queued segments to the other connections, or to a new one.
 func (s *lanes) spread() {
 	if s.queuedNow == 0 {
 		return

@@ -10,16 +10,16 @@ import (
 	"github.com/seed1239206e/repaint"
 )
 
-// A lease is the right to send something to a line's connections. Whatever a caller has (a Session,
-// a Tx, a savepoint) is a lease, every statement is a method of one, and every segment carries the
-// one that it was made with. [line.accept] looks at it under the mutex, in the same step in which
-// the segment gets its place, and nothing else decides whether a call is still its owner's. So it
-// doesn't matter what lies between the call and that step: a description, an argument's method, the
-// tick of a loop, another attempt. What comes too late is refused, and hits no other owner.
+// A lease is the right to send segments to a line's connections. A caller's Session, Tx or
+// savepoint is a lease, every statement is a method of one, and every segment carries the lease
+// that made it. [line.accept] checks the lease under the mutex, in the same step in which the
+// segment gets its place, and nothing else decides whether a call still belongs to the owner. So it
+// doesn't matter what happens between the call and that step: a description, an argument's method,
+// the tick of a loop, another attempt. A late call is refused, and affects no other owner.
 //
-// A session's lease lasts from Acquire to Release. That of a transaction is within it, that of a
-// savepoint within the transaction's, and a lease ends with the one that it is within. What the
-// driver itself sends to make a session ready for the next owner has one, too. That of the lanes
+// A session's lease lasts from Acquire to Release. A transaction's lease is within it, and a
+// savepoint's within the transaction's. A lease ends with the lease that it is within. The driver
+// itself has a lease while it makes a session ready for the next owner. The lease of the lanes
 // never ends.
 //
 //	held    its owner has it
@@ -28,10 +28,10 @@ import (
 type lease struct {
 	*line
 	within *lease // nil for a session's own
-	tx     bool   // it is that of a transaction or a savepoint
+	tx     bool   // the lease of a transaction or a savepoint
 
-	// standing changes with the mutex. Without it, it says only that the lease has ended, not that
-	// it hasn't.
+	// standing changes with the mutex. Read without the mutex, only the end of the lease is
+	// certain.
 	standing atomic.Uint32
 
 	// Guarded by the mutex.
@@ -49,10 +49,10 @@ const (
 
 var (
 	errReleased = fmt.Errorf("%w: the session has been released", ErrClosed)
-	errTxOver   = fmt.Errorf("%w: the transaction was ended before, or what it is part of", pgx.ErrTxClosed)
+	errTxOver   = fmt.Errorf("%w: the transaction, its session or its outer transaction has ended", pgx.ErrTxClosed)
 )
 
-// late is what is said to calls that come too late.
+// late returns the error for late calls.
 func (s *lease) late() error {
 	if s.tx {
 		return errTxOver
@@ -60,10 +60,10 @@ func (s *lease) late() error {
 	return errReleased
 }
 
-// isLate reports whether an error is that of a call that came too late.
+// isLate reports whether an error is that of a late call.
 func isLate(err error) bool { return err == errReleased || err == errTxOver }
 
-// grant makes the lease that of the session's owner.
+// grant makes the lease that of the line's owner.
 func (s *lease) grant(session *line) {
 	s.line = session
 	session.mu.Lock()
@@ -71,8 +71,8 @@ func (s *lease) grant(session *line) {
 	session.mu.Unlock()
 }
 
-// take is grant for a session of the pool, which is as the server has made it. It reports false if the
-// connection has broken in the meantime.
+// take is grant for a session of the pool, which is as new. It reports false if the connection has
+// broken in the meantime.
 func (s *lease) take(o *owned) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -83,8 +83,8 @@ func (s *lease) take(o *owned) bool {
 	return true
 }
 
-// revoke takes the session from its owner, for good. Until it has another one only the driver
-// itself can send anything.
+// revoke takes the session away from its owner, for good. Until there is another owner only the
+// driver itself can send segments.
 func (s *lease) revoke() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,7 +103,7 @@ func (s *lease) root() *lease {
 	return s
 }
 
-// transaction returns that of the transaction in which this is, or is a savepoint.
+// transaction returns the lease of the transaction that this one is, or is a savepoint of.
 func (s *lease) transaction() *lease {
 	for s.within != nil && s.within.tx {
 		s = s.within
@@ -111,8 +111,8 @@ func (s *lease) transaction() *lease {
 	return s
 }
 
-// admits reports whether the lease has not ended. The last statement of one that is ending is
-// admitted, too. Without the mutex, only false is final.
+// admits reports whether the lease accepts a segment: it hasn't ended, or the segment is the last
+// of a lease that is ending. Without the mutex, only false is final.
 func (s *lease) admits(last bool) bool {
 	if now := s.standing.Load(); now != leaseHeld && !(last && now == leaseEnding) {
 		return false
@@ -125,11 +125,11 @@ func (s *lease) admits(last bool) bool {
 	return true
 }
 
-// ended reports that the lease has ended, as far as can be seen without the mutex.
+// ended reports whether the lease has ended, as far as is known without the mutex.
 func (s *lease) ended() bool { return !s.admits(false) }
 
-// refuses returns why a segment may not be sent: its lease has ended, or isn't the owner's. It
-// needs the mutex.
+// refuses returns an error if a segment must not be sent, because its lease has ended or isn't the
+// owner's. The caller must hold the mutex.
 func (s *line) refuses(g *segment) error {
 	if !g.lease.admits(g.last) || g.lease.root() != s.owner {
 		return g.lease.late()
@@ -140,7 +140,7 @@ func (s *line) refuses(g *segment) error {
 	return nil
 }
 
-// accepted notes what a segment that was accepted begins, ends or leaves behind. It needs the
+// accepted records what an accepted segment begins, ends or leaves behind. The caller must hold the
 // mutex.
 func (s *line) accepted(g *segment) {
 	s.of.took(g)
@@ -173,14 +173,14 @@ func (s *lease) hasBegun() bool {
 	return s.done
 }
 
-// undone notes that the transaction was rolled back, to begin anew.
+// undone records that the transaction was rolled back, and will begin anew.
 func (s *lease) undone() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.done = false
 }
 
-// drop ends the lease of a savepoint that no caller has.
+// drop ends the lease of a savepoint that couldn't be made.
 func (s *lease) drop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -220,8 +220,8 @@ func (s *lease) tryEnd(now bool) error {
 	return nil
 }
 
-// close ends the lease of a session, and what occupies that. It reports false if the lease has
-// ended before.
+// close ends the lease of a session, and the stream or COPY that occupies it. It reports false if
+// the lease has ended before.
 func (s *lease) close() (first bool) {
 	s.flush()
 	_, o, first := s.end()
@@ -231,8 +231,8 @@ func (s *lease) close() (first bool) {
 	return first
 }
 
-// flush has what tasks of this loop have asked for in this tick sent before the lease ends: it came
-// first.
+// flush sends what tasks of this loop have called in this tick, because these calls came before the
+// end of the lease.
 func (s *lease) flush() {
 	o := s.session()
 	if o.collected.Load() == 0 {
@@ -243,8 +243,8 @@ func (s *lease) flush() {
 	}
 }
 
-// whenIdle is the line's, as long as the lease holds: what comes after its end is no business of
-// its owner.
+// whenIdle is the line's whenIdle, as long as the lease lasts. After that the line belongs to
+// another owner.
 func (s *lease) whenIdle(fn func()) error {
 	s.mu.Lock()
 	if s.ended() {

@@ -12,22 +12,22 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// What a statement leaves behind on its connection shows in its text (classify), in its command
-// tag, and in what the server reports of its settings. On a session it is undone when that is
-// released. A lane on which something is left is closed; and what ran on it meanwhile is no caller's
-// result.
+// A statement's text (classify), its command tag and the server's reports of settings show what it
+// leaves behind on its connection. On a session that is undone at the release. A lane on which
+// something is left is closed, and no caller gets the results of statements that ran on it
+// meanwhile.
 
-// effects are what the server's command tags say of the statements of a segment, whatever their
-// text is.
+// effects are what the server's command tags say about the statements of a segment, whatever their
+// texts are.
 type effects uint8
 
 const (
 	effectState   effects = 1 << iota // something is left behind on the connection
 	effectSetting                     // so that other statements may mean something else
 	effectSchema                      // names may mean something else
-	effectAlter                       // what was there is another now
-	effectDrop                        // or it is gone, and may come again as another
-	effectUndo                        // a transaction, or a part of it, was taken back
+	effectAlter                       // an object has changed
+	effectDrop                        // an object has gone, and may come again as another
+	effectUndo                        // a transaction, or a part of it, was rolled back
 )
 
 // effectsOf reads a command tag.
@@ -59,12 +59,12 @@ func effectsOf(tag pgconn.CommandTag) (e effects) {
 	return e
 }
 
-// noteSetting takes what the server reports of a setting. It does so when the connection is made,
-// and whenever the setting changes: at the latest before the ReadyForQuery of the segment that did
-// it.
+// noteSetting records what the server reports of a setting. The server reports settings when the
+// connection is made, and whenever one changes: at the latest before the ReadyForQuery of the
+// segment that changed it.
 func (c *conn) noteSetting(m *pgproto3.ParameterStatus) {
 	if m.Name == "in_hot_standby" {
-		return // it is the server that has changed
+		return // the server itself has changed it
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -79,7 +79,7 @@ func (c *conn) noteSetting(m *pgproto3.ParameterStatus) {
 	c.strayed[m.Name] = m.Value
 }
 
-// settle takes the settings as they are now for those that the connection is to have. It needs the
+// settle makes the present settings those that the connection must have. The caller must hold the
 // mutex.
 func (c *conn) settle() {
 	if len(c.strayed) > 0 {
@@ -89,8 +89,8 @@ func (c *conn) settle() {
 	}
 }
 
-// noteState looks, when a segment is answered on a lane, whether it has left something behind, or
-// one before it has. It needs the mutex.
+// noteState checks, when a segment is answered on a lane, whether it or an earlier one has left
+// something behind. The caller must hold the mutex.
 func (s *lanes) noteState(c *conn, g *segment) {
 	if c.altered != nil {
 		c.disown(g)
@@ -112,9 +112,9 @@ func (s *lanes) noteState(c *conn, g *segment) {
 	}
 	switch {
 	case name != "" && name != "application_name": // which means nothing to statements
-		c.altered = fmt.Errorf("a statement that was sent before it on the same lane has changed %s for those after it", name)
+		c.altered = fmt.Errorf("an earlier statement on the same lane has changed %s for the later ones", name)
 	case left && g.effects&effectSetting != 0:
-		c.altered = fmt.Errorf("a statement that was sent before it on the same lane has changed a setting for those after it")
+		c.altered = fmt.Errorf("an earlier statement on the same lane has changed a setting for the later ones")
 	}
 	if c.altered != nil && g.isShared() { // it may have come after that statement
 		c.disown(g)
@@ -122,9 +122,9 @@ func (s *lanes) noteState(c *conn, g *segment) {
 	s.recall(c)
 }
 
-// disown takes care that no caller relies on what a segment has done, or has returned, under a setting
-// that wasn't its caller's. What had no effect is sent again; of the others it isn't known what it
-// means.
+// disown keeps callers from relying on what a segment has done or returned under a setting that
+// wasn't its caller's. A segment without an effect is sent again. The results of others mean
+// nothing, so they fail.
 func (c *conn) disown(s *segment) {
 	if s.harmless || s.failure != nil && !s.mayLast() {
 		s.again, s.stray = true, true
@@ -133,8 +133,8 @@ func (c *conn) disown(s *segment) {
 	s.err, s.failure, s.again = &LostError{MaybeApplied: true, Err: c.altered}, nil, false
 }
 
-// recall takes back into the queue, to its front, what no byte has been sent of. It needs the
-// mutex.
+// recall moves segments of which no byte has been sent back to the front of the queue. The caller
+// must hold the mutex.
 func (s *lanes) recall(c *conn) {
 	base := c.queued - uint64(len(c.out))
 	n := c.sent.len()

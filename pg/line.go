@@ -7,8 +7,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A line takes segments and gives them to connections. It is what the lanes of a DB and the
-// connection of a session have in common; where they differ it asks its submitter.
+// A line takes segments and gives them to connections. It is the common part of the lanes of a DB
+// and of the connection of a session. Where these differ it asks its submitter.
 //
 // A segment binds late. It waits in the queue, whose order is that of submission, until a
 // connection has room.
@@ -22,9 +22,9 @@ type line struct {
 	trip       trip  // to the server and back
 	conns      []*conn
 	connecting int
-	queue      fifo     // also has segments that were dropped since: their state isn't queued
-	queuedNow  int      // without those
-	heeded     bool     // a loop has had to know what a queued one waits for
+	queue      fifo     // also has dropped segments, whose state isn't queued
+	queuedNow  int      // without dropped segments
+	heeded     bool     // a loop had to know what a queued segment waits for
 	closing    bool     // nothing more is accepted
 	forced     bool     // closed: what is under way is cancelled, and nothing is repeated
 	idle       []func() // to be called once nothing is under way
@@ -36,13 +36,13 @@ type line struct {
 type submitter interface {
 	// refusesNow returns why a segment can't be accepted at present.
 	refusesNow(g *segment) error
-	// pick returns the connection that a new segment is to be put on, nil if it has to wait.
+	// pick returns the connection for a new segment, or nil if the segment must wait.
 	pick() *conn
 	// mayWait returns why a segment can't wait for a connection.
 	mayWait() error
-	// waits sees to it that those in the queue don't wait for long.
+	// waits makes sure that the segments in the queue don't wait for long.
 	waits()
-	// took notes what a segment that was accepted leaves behind.
+	// took records what an accepted segment leaves behind.
 	took(g *segment)
 	// room returns how many segments a connection carries at once.
 	room(c *conn) int
@@ -54,15 +54,16 @@ type submitter interface {
 	answered(c *conn, g *segment, status byte) error
 	// succeeded looks at what a segment has changed.
 	succeeded(c *conn, g *segment)
-	// repeats reports whether another connection can take over what had no effect on one that
-	// broke. These were sent there, and that has become of them.
+	// repeats reports whether another connection can take over the segments without an effect of
+	// one that broke. It gets the segments that were sent there, and what happened to each.
 	repeats(sent []*segment, fates []aftermath) bool
-	// connLost notes that a connection is dead. It returns the segments that are to be told that
-	// nothing will come of them.
+	// connLost records that a connection is dead. It returns the segments that have failed with it,
+	// whose waiters the caller must tell.
 	connLost(c *conn) (told []*segment)
-	// spare reports whether a connection is there only for times when there is much to do.
+	// spare reports whether a connection is there only for busy times.
 	spare(c *conn) bool
-	// crowded is the error of a caller whose context ended while its statement was in the queue.
+	// crowded returns the error of a caller whose context ended while its statement was in the
+	// queue.
 	crowded(err error) error
 }
 
@@ -84,7 +85,7 @@ func (s *line) inFlight() (n int) {
 }
 
 // submit takes a segment of a plain goroutine. It returns the connection that the caller must read,
-// if it must, and what it must write before, and to which.
+// if any, and the one that it must write to first.
 func (s *line) submit(g *segment) (read, to *conn, buf []byte, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,8 +101,8 @@ func (s *line) submit(g *segment) (read, to *conn, buf []byte, err error) {
 	return read, to, to.startWrite(), nil
 }
 
-// place takes a segment whose waiter doesn't read; its loop does, if it can. Writing is left to the
-// caller. It needs the mutex.
+// place takes a segment whose waiter doesn't read; its loop reads, if it can. The caller must
+// write, and must hold the mutex.
 func (s *line) place(l *loop.Loop, g *segment) error {
 	c, err := s.accept(g)
 	if c != nil {
@@ -111,7 +112,7 @@ func (s *line) place(l *loop.Loop, g *segment) error {
 }
 
 // accept puts a segment on a connection, which it returns, or into the queue. There is no other way
-// there. It needs the mutex.
+// there. The caller must hold the mutex.
 func (s *line) accept(g *segment) (*conn, error) {
 	if err := s.refuses(g); err != nil {
 		return nil, err
@@ -136,7 +137,7 @@ func (s *line) accept(g *segment) (*conn, error) {
 	s.stats.Waits++
 	s.accepted(g)
 	s.enqueue(g)
-	for _, c := range s.conns { // on one of these there will be room for it
+	for _, c := range s.conns { // one of these will have room for it
 		c.joinedBy(g.waitsIn())
 	}
 	g.awaitReady()
@@ -159,9 +160,9 @@ func (s *line) enqueue(g *segment) {
 	s.heed(g)
 }
 
-// heed tells the loop of a queued segment whether what it waits for is outside: a connection that
-// is being made, or a cancel that isn't answered. Other segments before it may be those of tasks
-// that sleep. It needs the mutex.
+// heed tells the loop of a queued segment whether the segment waits for something outside: a
+// connection that is being made, or a cancel that isn't answered. Otherwise it may wait for
+// segments of tasks that sleep. The caller must hold the mutex.
 func (s *line) heed(g *segment) {
 	if g.promise == nil {
 		return
@@ -185,7 +186,7 @@ func (s *line) heedAll() {
 	}
 }
 
-// next takes the first segment of the queue that still wants to be sent.
+// next takes the first segment of the queue that hasn't been dropped.
 func (s *line) next() *segment {
 	for {
 		g := s.queue.pop()
@@ -199,8 +200,8 @@ func (s *line) next() *segment {
 	}
 }
 
-// pull moves segments from the queue to a connection that has room. Whoever calls it sees to it
-// that they are written and read.
+// pull moves segments from the queue to a connection that has room. The caller must make sure that
+// the connection is written and read.
 func (s *line) pull(c *conn) {
 	if !s.of.refills(c) {
 		return
@@ -220,7 +221,7 @@ func (s *line) pull(c *conn) {
 	}
 }
 
-// add makes a wire one of the connections. It returns nil if it's too late for that.
+// add makes a wire one of the connections. It returns nil if the line has been closed.
 func (s *line) add(w *wire) *conn {
 	c := newConn(s, w)
 	if !s.db.spawn(c.reside) {
@@ -233,8 +234,8 @@ func (s *line) add(w *wire) *conn {
 	return c
 }
 
-// finishUp ends what was done with the mutex: it releases it, writes, and tells those who wait for
-// idleness.
+// finishUp ends a step that needed the mutex: it releases the mutex, writes, and calls the
+// functions that wait for idleness.
 func (s *line) finishUp(c *conn) {
 	var buf []byte
 	if c != nil {
@@ -258,7 +259,7 @@ func (s *line) failQueue(err error) (told []*segment) {
 	return told
 }
 
-// queueAgain puts segments that were sent, to no effect, to the front of the queue.
+// queueAgain puts segments that were sent without an effect to the front of the queue.
 func (s *line) queueAgain(again []*segment) {
 	waiting := s.queue.takeAll()
 	for _, g := range again {
@@ -274,7 +275,7 @@ func (s *line) queueAgain(again []*segment) {
 	}
 }
 
-// kick has a goroutine give queued segments to a connection that has room.
+// kick starts a goroutine that gives queued segments to a connection that has room.
 func (s *line) kick(c *conn) {
 	s.db.spawn(func() {
 		s.mu.Lock()
@@ -284,7 +285,7 @@ func (s *line) kick(c *conn) {
 	})
 }
 
-// idleNow returns what is to be called, without the mutex, because nothing is under way now.
+// idleNow returns the functions to call, without the mutex, because nothing is under way now.
 func (s *line) idleNow() []func() {
 	if len(s.idle) == 0 || s.queuedNow > 0 {
 		return nil
@@ -319,7 +320,7 @@ func (s *line) addIdle(fn func()) {
 }
 
 // connLost takes a dead connection out. The segments in again go to the front of the queue. It
-// returns those that are to be told that nothing will come of it.
+// returns those that have failed with it, whose waiters the caller must tell.
 func (s *line) connLost(c *conn, again []*segment) (told []*segment) {
 	if i := slices.Index(s.conns, c); i >= 0 {
 		s.conns = slices.Delete(s.conns, i, i+1)

@@ -11,12 +11,12 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A pool has the connections that single callers own, each with a line of its own. Those who wait
-// are served in the order in which they came.
+// A pool has the connections that single callers own, each with a line of its own. Callers that
+// wait are served in the order in which they came.
 //
-//	idle       in the list, for the next one
-//	owned      in the hands of a session or transaction
-//	returning  being made ready for the next one
+//	idle       in the list, for the next owner
+//	owned      by a session or transaction
+//	returning  being made ready for the next owner
 type pool struct {
 	db   *DB
 	most int
@@ -27,10 +27,10 @@ type pool struct {
 	connecting int
 	dialed     int  // connections in all that DB.Dial has opened, which most doesn't count
 	readying   int  // connections that are being made ready for their next owner
-	heeded     bool // a loop has had to know what one of the waiters waits for
+	heeded     bool // a loop had to know what one of the waiters waits for
 	waiters    []*loop.Promise[*owned]
 	closing    bool
-	generation int    // that of an older one is outworn
+	generation int    // connections of an older one are worn out
 	pauses     pauses // between attempts to connect
 	returned   []func()
 
@@ -38,7 +38,7 @@ type pool struct {
 	waited                                                                     time.Duration
 }
 
-// acquire makes a connection the lease's, whose owner must give it back with recycle.
+// acquire gives the lease a connection. Its owner must give it back with recycle.
 func (p *pool) acquire(ctx context.Context, own *lease) error {
 	for {
 		s, sampled, err := p.take(ctx)
@@ -113,7 +113,7 @@ func (p *pool) noteWait(took int64) {
 	p.waited += time.Duration(took)
 }
 
-// giveUp is for a caller that waits no longer.
+// giveUp ends the wait of a caller that gives up.
 func (p *pool) giveUp(w *loop.Promise[*owned], why error) {
 	if w.Future().Cancel(why); w.Future().Err() == nil { // it had come all the same
 		if s, _ := w.Future().Result(); s != nil {
@@ -127,8 +127,8 @@ func (p *pool) giveUp(w *loop.Promise[*owned], why error) {
 	p.heed()
 }
 
-// heed tells the loops of those who wait for whom a connection is on its way. The others wait for
-// owners, who may be tasks that sleep. It needs the mutex.
+// heed tells the waiters' loops for whom a connection is being made. The other waiters wait for
+// owners, which may be tasks that sleep. The caller must hold the mutex.
 func (p *pool) heed() {
 	if !p.heeded {
 		return
@@ -140,7 +140,7 @@ func (p *pool) heed() {
 	}
 }
 
-// ready notes that connections are being made ready, or aren't any more.
+// ready counts connections that are being made ready, or no longer are.
 func (p *pool) ready(change int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -148,7 +148,8 @@ func (p *pool) ready(change int) {
 	p.heed()
 }
 
-// grow connects for those who wait, as far as there may be more. It needs the mutex.
+// grow opens connections for the waiters, as far as the limit allows. The caller must hold the
+// mutex.
 func (p *pool) grow() {
 	for p.connecting < len(p.waiters) && p.places() < p.most {
 		if !p.connect() {
@@ -157,10 +158,11 @@ func (p *pool) grow() {
 	}
 }
 
-// places returns how many connections there are, or are being made. It needs the mutex.
+// places returns how many connections exist or are being made. The caller must hold the mutex.
 func (p *pool) places() int { return len(p.all) - p.dialed + p.connecting }
 
-// connect opens another connection, and reports whether it has begun to. It needs the mutex.
+// connect starts to open another connection, and reports whether it did. The caller must hold the
+// mutex.
 func (p *pool) connect() bool {
 	p.connecting++
 	wait, generation := p.pauses.wait(), p.generation
@@ -171,9 +173,9 @@ func (p *pool) connect() bool {
 	return false
 }
 
-// open connects, after a pause if the last attempt failed, for the caller that waits longest by
-// then. If it fails, that one has waited in vain; and so have all if there is no connection, and
-// none on its way.
+// open connects, after a pause if the last attempt failed, for the caller that has waited longest
+// by then. If it fails, that caller gets the error. If there is no connection and none is being
+// made, all waiting callers get it.
 func (p *pool) open(wait time.Duration, generation int) {
 	w, err := p.db.connectAfter(wait, forAll)
 	s := newOwned(p.db, p.db.config.StatementCache)
@@ -213,8 +215,8 @@ func (p *pool) open(wait time.Duration, generation int) {
 	})
 }
 
-// setUp makes a new connection that of a session, and calls then when its first owner may have it,
-// or when it is lost.
+// setUp makes a new connection the connection of a session, and calls then when its first owner may
+// have it, or when it is lost.
 func (p *pool) setUp(s *owned, w *wire, then func(alive bool)) {
 	s.onLost = func() { p.lost(s) }
 	s.mu.Lock()
@@ -240,8 +242,8 @@ func (p *pool) shift() *loop.Promise[*owned] {
 	return w
 }
 
-// deliver gives a connection that is ready to the caller that waits longest, or makes it idle. One
-// that is outworn is closed instead.
+// deliver gives a ready connection to the caller that has waited longest, or makes it idle. It
+// closes a worn-out connection instead.
 func (p *pool) deliver(s *owned) {
 	if !p.pass(s) {
 		s.quit()
@@ -249,7 +251,7 @@ func (p *pool) deliver(s *owned) {
 	}
 }
 
-// pass is deliver for a connection that isn't outworn, and reports false otherwise.
+// pass is deliver for a connection that isn't worn out. It reports false for one that is.
 func (p *pool) pass(s *owned) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -291,13 +293,12 @@ func (p *pool) lost(s *owned) {
 	}
 }
 
-// recycleTimeout is how long what is under way on a connection may take, after its owner has gone,
-// until it is cancelled.
+// recycleTimeout is how long statements may run on a connection after the end of its owner, until
+// they are cancelled.
 var recycleTimeout = 20 * time.Second // a variable only for tests
 
-// recycle takes a connection back from its owner, which has no more to do there: it has it
-// restored, without blocking the caller, and delivers it. A connection for which that doesn't work
-// is closed.
+// recycle takes a connection back from its owner. It restores the connection, without blocking the
+// caller, and delivers it. If that fails, it closes the connection.
 func (p *pool) recycle(own *lease, thorough bool) {
 	own.revoke()
 	s := own.session()
@@ -330,7 +331,7 @@ func (p *pool) back(s *owned, clean bool) {
 	p.lost(s)
 }
 
-// stop accepts no more owners, and tells those who wait.
+// stop makes the pool accept no more owners, and tells the waiters.
 func (p *pool) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -12,18 +12,17 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// errYield is what Read returns when the reader is to stop reading, because it has what it waited
-// for. A message that has come in part stays where it is, for the next reader.
+// errYield is what Read returns when the reader must stop, because it has what it waited for. Part
+// of a message stays in the buffer, for the next reader.
 var errYield = errors.New("pg: the reader has what it waited for")
 
-// Read is what the message decoder reads from. It is called when all that had come has been worked
-// off; that's the moment for writing what has been queued meanwhile, and for asking whether to go
+// Read is the source of the message decoder. The decoder calls it when it has handled all data that
+// had come. That is the moment to write what has been queued meanwhile, and to ask whether to go
 // on.
 func (c *conn) Read(p []byte) (int, error) {
 	looks := c.w.glance.looks()
 	if c.answered > 0 && c.more && !looks {
-		// Those who have just got their answers may have more to ask: let them put it, so that it
-		// is one write.
+		// Callers that have just got their answers may send more. Let them, so that it is one write.
 		runtime.Gosched()
 	}
 	c.answered = 0
@@ -59,8 +58,8 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// passOn gives the reading role away. It needs the mutex. Who reads the rows of a stream keeps it
-// until then.
+// passOn gives the reading role away. A caller that reads the rows of a stream keeps it until then.
+// The caller must hold the mutex.
 func (c *conn) passOn() {
 	c.waits.Store(true) // until there is a reader, its writing can't be relied on
 	if g := c.until; g != nil && g.stream != nil && g.state == stateSent && !g.abandoned.Load() && c.failed == nil && !c.line.forced {
@@ -82,8 +81,8 @@ func (c *conn) passOn() {
 	c.arm()
 }
 
-// unpark gives the role of one who holds it without reading, or of a loop, to the resident. It
-// needs the mutex.
+// unpark gives the role of a parked caller, or of a loop, to the resident. The caller must hold the
+// mutex.
 func (c *conn) unpark() {
 	if c.parked {
 		c.parked = false
@@ -92,7 +91,7 @@ func (c *conn) unpark() {
 	c.takeFromLoop()
 }
 
-// reside is the goroutine of the resident reader.
+// reside is the resident reader's goroutine.
 func (c *conn) reside() {
 	for {
 		select {
@@ -104,11 +103,11 @@ func (c *conn) reside() {
 	}
 }
 
-// ending is a context, as far as a reader has to know it.
+// An ending is the part of a context that a reader must know.
 type ending interface{ Err() error }
 
-// read handles messages until there is nothing more to do for this reader, who has the role and has
-// lost it when read returns. For a caller that is when its segment is finished, or its context has
+// read handles messages until this reader has nothing more to do. The reader has the role, and has
+// lost it when read returns. A caller is done when its segment is finished or its context has
 // ended.
 func (c *conn) read(ctx ending, until *segment) {
 	for {
@@ -153,7 +152,7 @@ func (c *conn) next() (kind byte, body []byte, err error) {
 	return c.frames.next()
 }
 
-// take handles a message.
+// take handles one message.
 func (c *conn) take(kind byte, body []byte) error {
 	if kind == messageOfRow {
 		return c.handleRow(body)
@@ -161,7 +160,7 @@ func (c *conn) take(kind byte, body []byte) error {
 	return c.handle(kind, body)
 }
 
-// interrupted passes the role on if this reader is to stop.
+// interrupted passes the role on if this reader must stop.
 func (c *conn) interrupted(ctx ending, until *segment) bool {
 	c.mu.Lock()
 	failed := c.failed
@@ -181,10 +180,10 @@ func (c *conn) interrupted(ctx ending, until *segment) bool {
 	return stop
 }
 
-// longAgo interrupts a reader.
+// longAgo is a read deadline that interrupts a reader.
 var longAgo = time.Unix(1, 0)
 
-// readFor is read for a caller, who is interrupted when its context ends.
+// readFor is read for a caller, whose context interrupts it when it ends.
 func (c *conn) readFor(ctx context.Context, s *segment) {
 	if ctx.Done() == nil {
 		c.read(ctx, s)
@@ -195,7 +194,7 @@ func (c *conn) readFor(ctx context.Context, s *segment) {
 	c.read(ctx, s)
 }
 
-// handle takes a message that is no row.
+// handle takes a message that isn't a row.
 func (c *conn) handle(kind byte, body []byte) error {
 	if t := c.tunnel.Load(); t != nil {
 		return c.handleLent(t, kind, body)
@@ -243,7 +242,7 @@ func (c *conn) handle(kind byte, body []byte) error {
 	return c.head.receive(msg)
 }
 
-// handleLent takes a message of a connection that is lent.
+// handleLent takes a message of a lent connection.
 func (c *conn) handleLent(t *tunnel, kind byte, body []byte) error {
 	var ends error
 	switch kind {

@@ -10,9 +10,10 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// Renew is Release, and Acquire of the same connection: it waits until what has been left behind
-// there is undone, and returns a new session. If that doesn't work the connection is closed. If the
-// context ends before, the connection goes to the next owner.
+// Renew releases the session and acquires one on the same connection: it waits until everything
+// that was left behind there is undone, and returns a new session. If that fails, Renew closes the
+// connection and returns an error. If the context ends first, the connection goes to the next
+// owner.
 func (s *Session) Renew(ctx context.Context) (*Session, error) {
 	if !s.s.close() {
 		return nil, &callError{"renewing a session", false, errReleased}
@@ -57,10 +58,10 @@ func (s *Session) Renew(ctx context.Context) (*Session, error) {
 
 var errNotRestored = errors.New("what was left behind can't be undone, or the connection was lost")
 
-// Tidy reports whether nothing is under way on the session, and nothing has been noticed that is
-// left behind: in the texts of the statements, and in what the server says. What a function leaves
-// behind isn't noticed if the server doesn't report it. A session of which Tidy says so is as new: if
-// its connection breaks before the next statement is executed, it gets another one.
+// Tidy reports whether the session is as new: nothing is under way on it, and neither the texts of
+// its statements nor the server's reports show that something was left behind. Tidy doesn't notice
+// what a function leaves behind, if the server doesn't report it. If the connection of a tidy
+// session breaks before it executes the next statement, the session gets another connection.
 func (s *Session) Tidy() bool {
 	s.s.mu.Lock()
 	defer s.s.mu.Unlock()
@@ -74,9 +75,9 @@ func (s *Session) Tidy() bool {
 	return tidy
 }
 
-// Keep makes what the session has now, its role, settings, temporary tables and prepared
-// statements, what Renew leaves it with. As that can't be made again, Renew fails if it is another
-// then. Such a session isn't given to the next owner: Release closes it.
+// Keep makes Renew keep what the session has now: its role, settings, temporary tables and prepared
+// statements. The driver can't make these again, so Renew fails if they have changed. Release
+// closes such a session, instead of giving it to the next owner.
 func (s *Session) Keep(ctx context.Context) error {
 	done := loop.NewPromise[struct{}](nil)
 	done.Future().SetName("the setup of a session")
@@ -97,8 +98,8 @@ func (s *Session) Keep(ctx context.Context) error {
 	return nil
 }
 
-// isClean reports whether restore, if it isn't thorough, has nothing to wait for and nothing to
-// undo, and the session may be given to the next owner.
+// isClean reports whether a restore that isn't thorough would have nothing to wait for and nothing
+// to undo, so that the next owner may have the session.
 func (s *owned) isClean() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,12 +110,12 @@ func (s *owned) isClean() bool {
 	return c.open() && c.status == 'I' && c.sent.len() == 0 && len(c.strayed) == 0
 }
 
-// restore brings a session back to where it was when its connection was made: it waits, without
-// blocking the caller, until nothing is under way on it, ends a transaction that is open, and
-// undoes what has been left behind. It tells whether that has worked; if not, the connection has to
-// be closed. Unless it is thorough, only that is undone which has been noticed.
+// restore brings a session back to the state in which its connection was made: it waits, without
+// blocking the caller, until nothing is under way on it, ends an open transaction, and undoes what
+// was left behind. It reports whether that has worked; if not, the caller must close the
+// connection. Unless it is thorough, it undoes only what was noticed.
 //
-// What is kept can't be made again. If it isn't there any more, that hasn't worked.
+// A kept setup can't be made again. If it has gone, restore reports false.
 func (s *owned) restore(thorough bool, done func(clean bool)) {
 	rolledBack, undone := false, false
 	var next func()
@@ -170,7 +171,7 @@ func (s *owned) restore(thorough bool, done func(clean bool)) {
 	s.whenIdle(next)
 }
 
-// compare undoes what doesn't touch the setup, and goes on if that is the one that is kept.
+// compare undoes what doesn't touch the setup, and goes on if the setup is the kept one.
 func (s *owned) compare(next func(), done func(clean bool)) {
 	s.mu.Lock()
 	kept := s.kept
@@ -184,7 +185,8 @@ func (s *owned) compare(next func(), done func(clean bool)) {
 	})
 }
 
-// keep notes how a session is set up now. If that can't be found out, nothing will do as the same.
+// keep records how a session is set up now. If it can't find that out, no later setup counts as the
+// same.
 func (s *owned) keep(asks *lease, then func(error)) {
 	asks.ask(&segment{sql: pgstate.Setup}, func(setup string, err error) {
 		if err == nil {

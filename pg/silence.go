@@ -6,23 +6,24 @@ import (
 	"time"
 )
 
-// A network can swallow a connection without a word: nothing that is sent arrives, and nothing
-// comes. A caller with a deadline gives up, but the connection can't be told from one on which the
-// server is busy, unless the server is asked for something that it answers at once. So a connection
-// is given up, and its place is free for another one, when for Config.CancelTimeout nothing was
-// heard of what is owed to the driver itself:
+// A network can swallow a connection: nothing that is sent arrives, and nothing comes. A caller
+// with a deadline gives up, but the connection looks like one on which the server is busy, until
+// the driver asks the server for something that it answers at once. So the driver closes a
+// connection, which frees its place, when the server has been silent for Config.CancelTimeout about
+// something that it owes to the driver itself:
 //
 //	an abandoned statement                 the server was asked to cancel it
-//	rolling back, resetting, closing       no other caller is waited for
-//	a sign of life                         asked for when another connection has become suspicious
+//	rolling back, resetting, closing       they wait for no other caller
+//	a sign of life                         asked for when another connection is silent
 //
 // Every other caller that waits on that connection gets a LostError.
 
-// suspicion is the part of the time after which the other connections are asked for a sign of life.
+// suspicion is the part of that time after which the driver asks the other connections for a sign
+// of life.
 const suspicion = 3
 
-// silence is what a connection's timer knows of the first segment on the list. It is guarded by the
-// mutex.
+// A silence is what a connection's timer knows about the first segment on the list. It is guarded
+// by the mutex.
 type silence struct {
 	of      *segment // nil if nothing was owed when the timer looked last
 	heard   uint64   // as of then
@@ -32,14 +33,14 @@ type silence struct {
 	told    bool     // the others have been asked
 }
 
-// owed reports whether the segment is of a kind that the server answers soon, or has been asked to
-// end. It needs the mutex.
+// owed reports whether the server must answer the segment soon, because of its kind or because the
+// driver has asked the server to cancel it. The caller must hold the mutex.
 func (c *conn) owed(g *segment) bool {
 	return g.abandoned.Load() || g.soon || c.line.forced
 }
 
-// listen looks whether something has been heard of a segment that is owed, and asks to cancel it if
-// that isn't on its way. It needs the mutex.
+// listen checks whether data have come for a segment that is owed, and asks the server to cancel it
+// if no request is under way. The caller must hold the mutex.
 func (c *conn) listen(g *segment) {
 	now := nanotime()
 	q := &c.silence
@@ -57,7 +58,7 @@ func (c *conn) listen(g *segment) {
 	patience := c.line.db.config.CancelTimeout
 	switch silent := time.Duration(now - q.since); {
 	case silent >= patience:
-		c.giveUp(fmt.Errorf("nothing was heard of it for %v, though the server has been asked to end what it does there: the network in between has swallowed the connection, or the server hangs", patience))
+		c.giveUp(fmt.Errorf("nothing was heard of it for %v, though the server was asked to end its work there: the network has swallowed the connection, or the server hangs", patience))
 		return
 	case silent >= patience/suspicion && !q.told:
 		q.told = true
@@ -69,11 +70,10 @@ func (c *conn) listen(g *segment) {
 	}
 }
 
-// cancelPause is how long it takes until a statement is asked to be cancelled again. It doubles
-// each time.
+// cancelPause is the time until the driver asks again to cancel a statement. It doubles each time.
 const cancelPause = 2 * lookEvery
 
-// giveUp ends a connection of which nothing is heard. It needs the mutex.
+// giveUp ends a silent connection. The caller must hold the mutex.
 func (c *conn) giveUp(why error) {
 	if c.dead != nil || c.failed != nil {
 		return
@@ -87,23 +87,23 @@ func (c *conn) giveUp(why error) {
 	c.hangUp() // the reader notices
 }
 
-// doubt asks for a sign of life on all connections that have nothing to do, since one has become
-// suspicious: what swallows one swallows others, too. Until it comes they get no statements.
+// doubt asks all idle connections for a sign of life, because one is silent and the network may
+// have swallowed others, too. Until it comes they get no statements.
 func (db *DB) doubt() {
 	db.lanes.doubt()
 	db.readers.doubt()
 	db.pool.doubt()
 }
 
-// signOfLife is the text of what the lanes are asked. It is about a connection, so it isn't sent
-// again on another one.
+// signOfLife is the text that asks a lane for a sign of life. It is about one connection, so it
+// isn't sent again on another.
 const signOfLife = "-- a sign of life"
 
 // isSign reports whether the segment is a sign of life.
 func (g *segment) isSign() bool { return g.sql == signOfLife }
 
-// doubt is for the lanes, whose lease never ends; so what is asked need not be accepted, and goes
-// to the connection that it is about.
+// doubt is for the lanes. Their lease never ends, so the question needs no acceptance, and goes
+// straight to its connection.
 func (s *lease) doubt() {
 	var room [16]toWrite
 	writes := room[:0]
@@ -129,7 +129,7 @@ func (s *lease) doubt() {
 	}
 }
 
-// doubt is for the connections that wait for an owner.
+// doubt is for the connections without an owner.
 func (p *pool) doubt() {
 	p.mu.Lock()
 	idle := p.idle
@@ -151,8 +151,8 @@ func (p *pool) doubt() {
 	}
 }
 
-// A cancelBudget bounds how many cancel requests there are, since each is a connection, and where
-// one has to be cancelled there are often many.
+// A cancelBudget limits the cancel requests: each is a connection, and they often come in large
+// numbers.
 type cancelBudget struct {
 	mu      sync.Mutex
 	running int

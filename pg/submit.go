@@ -8,9 +8,9 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// do submits a segment and waits until it is finished, in a way that fits the caller. An error says
-// that it was not submitted, or that it was given up, because the context has ended. In that case
-// the segment may still be in use and must be left alone.
+// do submits a segment and waits until it is finished, in a way that fits the caller. An error
+// means that the segment wasn't submitted, or that the caller gave it up because the context ended.
+// Then the segment may still be in use, and the caller must not touch it.
 func (s *lease) do(ctx context.Context, g *segment) error {
 	if ctx.Err() != nil {
 		return loop.ContextError(ctx)
@@ -26,7 +26,7 @@ func (s *lease) do(ctx context.Context, g *segment) error {
 	return s.doPlainly(ctx, g)
 }
 
-// doPlainly is do for a plain goroutine, and for what finds out by itself where it is.
+// doPlainly is do for a plain goroutine, and for code that finds out by itself where it runs.
 func (s *lease) doPlainly(ctx context.Context, g *segment) error {
 	switch {
 	case g.stream != nil:
@@ -72,8 +72,8 @@ func (s *lease) doBlocking(ctx context.Context, g *segment) error {
 	}
 }
 
-// doInLoop is do for a loop's task or main function. What the loop's callers submit is sent when
-// the tick ends.
+// doInLoop is do for a loop's task or main function. The end of the tick sends everything that the
+// loop's callers have submitted.
 func (s *lease) doInLoop(ctx context.Context, l *loop.Loop, g *segment) error {
 	g.promise = &taskPromise{loop: l}
 	g.promise.Bind(nil, (*awaited)(g))
@@ -99,10 +99,10 @@ func (s *lease) doInLoop(ctx context.Context, l *loop.Loop, g *segment) error {
 	return err
 }
 
-// awaited is a segment as that what a task waits for.
+// awaited is a segment as the owner of the promise that a task waits for.
 type awaited segment
 
-// CancelFuture implements loop.Canceler. The task that waits in doInLoop does what is to be done.
+// CancelFuture implements loop.Canceler. It does nothing: the task that waits in doInLoop cancels.
 func (a *awaited) CancelFuture(error) {}
 
 func (a *awaited) String() string { return "the answer to " + shorten(a.sql) }
@@ -112,7 +112,7 @@ type toWrite struct {
 	buf  []byte
 }
 
-// submitAll is submit for several, whose waiters are tasks of the loop.
+// submitAll is submit for several segments, whose waiters are tasks of the loop.
 func (s *line) submitAll(l *loop.Loop, list []*segment) {
 	var told []*segment
 	var room [16]toWrite
@@ -141,7 +141,7 @@ func (s *line) submitAll(l *loop.Loop, list []*segment) {
 	}
 }
 
-// fire submits a statement without a waiter, and calls then, not in the caller's stack.
+// fire submits a statement without waiting, and calls then at its end, not on the caller's stack.
 func (s *lease) fire(g *segment, then func(error)) {
 	s.ask(g, func(_ string, err error) { then(err) })
 }

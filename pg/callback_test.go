@@ -203,6 +203,9 @@ func TestPanicsOfCallbacksAreTheirCallers(t *testing.T) {
 		{"AfterConnect of a session", func(c *Config, f *fuse) {
 			c.Conn.AfterConnect = func(context.Context, *pgconn.PgConn) error { f.burn(); return nil }
 		}, firstInTx(func(context.Context, *Tx, *fuse) error { return nil })},
+		{"AfterConnect of a pgx.Conn", func(c *Config, f *fuse) {
+			c.AfterConnect = func(context.Context, *pgx.Conn) error { f.burn(); return nil }
+		}, execs("select 1")},
 		{"ValidateConnect", func(c *Config, f *fuse) {
 			c.Conn.ValidateConnect = func(context.Context, *pgconn.PgConn) error { f.burn(); return nil }
 		}, execs("select 1")},
@@ -416,6 +419,9 @@ func TestGoexitOfCallbacks(t *testing.T) {
 	for name, set := range map[string]func(*Config, *fuse){
 		"AfterConnect": func(c *Config, f *fuse) {
 			c.Conn.AfterConnect = func(context.Context, *pgconn.PgConn) error { f.burn(); return nil }
+		},
+		"AfterConnect of a pgx.Conn": func(c *Config, f *fuse) {
+			c.AfterConnect = func(context.Context, *pgx.Conn) error { f.burn(); return nil }
 		},
 		"TraceConnectEnd": func(c *Config, f *fuse) { c.Tracer = panickingTracer{f, "TraceConnectEnd"} },
 	} {

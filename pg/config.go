@@ -80,6 +80,16 @@ type Config struct {
 	// time.
 	BeforeConnect func(context.Context, *pgx.ConnConfig) error
 
+	// AfterConnect, if it isn't nil, is called for each connection that has been opened, before
+	// anything else is done on it. It has the type of pgxpool's hook, so hooks that were written for
+	// pgxpool fit, such as pgvector's RegisterTypes. What it sets is part of the connection from then
+	// on, for all its users. It runs after Conn.AfterConnect, which gets a pgconn.PgConn. Types of
+	// the database's own that it registers in the TypeMap become known to the whole DB, as with
+	// [DB.RegisterTypes]. It must not use the DB, nor the conn after it has returned. The context
+	// ends after Conn.ConnectTimeout. If AfterConnect fails, the [ConnectError] has the stage
+	// ConnectSetUp. Several goroutines may call it at the same time.
+	AfterConnect func(context.Context, *pgx.Conn) error
+
 	// CancelTimeout is how long the server may stay silent where a healthy one answers at once:
 	// after a request to cancel a statement, and when the driver itself rolls back or resets. Then
 	// the connection is closed and makes room for another. It must be above 0.

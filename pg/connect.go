@@ -102,7 +102,7 @@ func (e *ConnectError) Unwrap() error { return e.Err }
 
 // connect opens a connection and calls the tracer.
 func (db *DB) connect(ctx context.Context, what purpose) (*wire, error) {
-	at := &attempts{config: db.config.Conn, purpose: what}
+	at := &attempts{db: db, config: db.config.Conn, purpose: what}
 	w, err := aside(func() (*wire, error) {
 		if err := at.before(ctx, db.config); err != nil {
 			return nil, err
@@ -149,6 +149,7 @@ func aside[T any](fn func() (T, error)) (T, error) {
 
 // attempts records how a connection is opened. It belongs to the goroutine that opens it.
 type attempts struct {
+	db      *DB
 	config  *pgconn.Config
 	purpose purpose
 	lookups []ConnectAttempt // that failed

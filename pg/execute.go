@@ -191,7 +191,7 @@ func (s executor) build(ctx context.Context, q *query) (stage Stage, err error) 
 	q.discard = q.isExec
 	q.simple, q.hidden = "", 0
 	if q.mode == pgx.QueryExecModeSimpleProtocol && len(q.args) > 0 {
-		return StageEncode, fmt.Errorf("%w: arguments with the simple protocol: use the mode exec, which takes one round trip, too, and needs no prepared statements",
+		return StageEncode, fmt.Errorf("%w: arguments with the simple protocol: use the mode exec, which takes one round trip, too, and needs no prepared statements: pgx.QueryExecModeExec before the arguments, or default_query_exec_mode=exec in the URL",
 			ErrUnsupported)
 	}
 	if q.isExec && len(q.args) == 0 && q.what.statements != 1 || q.mode == pgx.QueryExecModeSimpleProtocol {

@@ -43,7 +43,7 @@ type canceller interface {
 // network can become silent.
 func connect(ctx context.Context, at *attempts) (*wire, error) {
 	config := at.config
-	pc, err := pgconn.ConnectConfig(at.within(ctx), withSockets(at.noting()))
+	pc, err := at.open(ctx)
 	if err != nil {
 		return nil, err
 	}

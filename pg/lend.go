@@ -210,13 +210,7 @@ func (l *lending) connect(ctx context.Context, again bool) error {
 	if err != nil {
 		return err
 	}
-	m := conn.TypeMap()
-	if fn := s.db.config.RegisterTypes; fn != nil {
-		fn(m)
-	}
-	if loaded := s.db.types.Load(); loaded != nil {
-		_ = loaded.register(m) // LoadTypes has tried it
-	}
+	s.db.registerIn(conn.TypeMap())
 	s.mu.Lock()
 	s.pgx.conn = conn
 	s.mu.Unlock()
@@ -324,29 +318,14 @@ func awaitCleanup(ctx context.Context, conn *pgx.Conn) {
 // RegisterTypes doesn't carry over a default PostgreSQL type for a Go type: use
 // Config.RegisterTypes for that. An error of register is returned with what was attempted.
 func (db *DB) RegisterTypes(ctx context.Context, register func(ctx context.Context, conn *pgx.Conn) error) error {
-	var names []string
-	codecs := codecsOf{}
 	err := db.Pgx(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		if err := register(ctx, conn); err != nil {
 			return err
 		}
-		rows, err := conn.Query(ctx, "select oid, oid::regtype::text from pg_catalog.pg_type where oid >= 16384", pgx.QueryExecModeExec)
-		if err != nil {
-			return err
-		}
-		var oid uint32
-		var name string
-		_, err = pgx.ForEachRow(rows, []any{&oid, &name}, func() error {
-			if t, known := conn.TypeMap().TypeForOID(oid); known {
-				names = append(names, name)
-				codecs[oid] = t.Codec
-			}
-			return nil
-		})
-		return err
+		return db.learnTypes(ctx, conn, nil)
 	})
 	if err != nil {
 		return &callError{"registering types", false, err}
 	}
-	return db.loadTypes(ctx, names, codecs)
+	return nil
 }

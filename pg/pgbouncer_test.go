@@ -109,6 +109,10 @@ func TestSimpleProtocolThroughPgBouncer(t *testing.T) {
 		_, err := db.Exec(ctx, "select $1::int", 1)
 		require.ErrorIs(t, err, ErrUnsupported)
 		require.ErrorContains(t, err, "use the mode exec")
+		require.ErrorContains(t, err, "default_query_exec_mode=exec in the URL")
+		var got int
+		require.NoError(t, db.QueryRow(ctx, "select $1::int", pgx.QueryExecModeExec, 1).Scan(&got))
+		require.Equal(t, 1, got)
 	})
 }
 

@@ -227,7 +227,7 @@ func (p *pool) setUp(s *owned, w *wire, then func(alive bool)) {
 	case c == nil:
 		p.lost(s)
 		then(false)
-	case p.db.config.Conn.AfterConnect == nil:
+	case !p.db.config.setsUp():
 		then(true)
 	default:
 		s.keep(&s.driver, func(error) { then(true) })

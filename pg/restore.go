@@ -129,7 +129,7 @@ func (s *owned) restore(thorough bool, done func(clean bool)) {
 	}
 	next = func() {
 		s.mu.Lock()
-		keeps := s.kept != "" || s.db.config.Conn.AfterConnect != nil
+		keeps := s.kept != "" || s.db.config.setsUp()
 		var c *conn
 		if len(s.conns) > 0 && s.conns[0].dead == nil && !s.conns[0].retiring && !s.forced {
 			c = s.conns[0]

@@ -18,27 +18,40 @@ import (
 //
 // In Go a composite is a struct whose exported fields have the composite's order, or a
 // pgx.CompositeFields; an enum is a kind of string, a range a pgtype.Range, an array a slice. A
-// base type that is read as text, such as citext, is text. Another type of an extension, such as
-// hstore, works if Config.RegisterTypes has registered a type of that name, with any OID.
+// base type that is read as text, such as citext, is text, and so are ltree, lquery and ltxtquery;
+// hstore is a pgtype.Hstore. Another type of an extension, such as cube, works if
+// Config.RegisterTypes has registered a type of that name, with any OID, or if [DB.RegisterTypes] or
+// Config.AfterConnect has registered the type itself.
 //
 // Call it again after a type has changed or was created anew. For an unknown name it returns the
 // server's error 42704 and changes nothing. Any goroutine and task may call it.
 func (db *DB) LoadTypes(ctx context.Context, names ...string) error {
-	return db.loadTypes(ctx, names, nil)
+	found, err := readTypes(ctx, db, names)
+	if err == nil {
+		err = db.addTypes(found, nil)
+	}
+	if err != nil {
+		return &callError{"loading types", false, err}
+	}
+	return nil
 }
 
 // codecsOf are the codecs of types by their OID.
 type codecsOf map[uint32]pgtype.Codec
 
-func (db *DB) loadTypes(ctx context.Context, names []string, codecs codecsOf) error {
-	rows, err := db.Query(ctx, loadTypesSQL, names)
+// readTypes asks the server, through a DB or a pgx.Conn, for types and all that they are made of.
+func readTypes(ctx context.Context, on interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}, names []string) ([]typeDef, error) {
+	rows, err := on.Query(ctx, loadTypesSQL, names)
 	if err != nil {
-		return &callError{"loading types", false, err}
+		return nil, err
 	}
-	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[typeDef])
-	if err != nil {
-		return &callError{"loading types", false, err}
-	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[typeDef])
+}
+
+// addTypes makes types known.
+func (db *DB) addTypes(found []typeDef, codecs codecsOf) error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	all := &typeDefs{byOID: map[uint32]typeDef{}}
@@ -50,7 +63,7 @@ func (db *DB) loadTypes(ctx context.Context, names []string, codecs codecsOf) er
 		all.byOID[d.OID] = d
 	}
 	if err := all.register(db.newMap()); err != nil { // a rehearsal
-		return &callError{"loading types", false, err}
+		return err
 	}
 	db.types.Store(all)
 	db.lanes.descs.forget() // values of these types may travel in another format now
@@ -83,7 +96,8 @@ select t.oid,
 	coalesce((select array_agg(atttypid order by attnum) from pg_catalog.pg_attribute
 		where attrelid = t.typrelid and attnum > 0 and not attisdropped), '{}'),
 	t.typcategory = 'S' or coalesce(reads.prosrc, '') in ('textin', 'varcharin', 'bpcharin', 'namein'),
-	coalesce(receives.prosrc, '') in ('textrecv', 'varcharrecv', 'bpcharrecv', 'namerecv')
+	coalesce(receives.prosrc, '') in ('textrecv', 'varcharrecv', 'bpcharrecv', 'namerecv'),
+	coalesce(reads.prosrc, '')
 from need join pg_catalog.pg_type t on t.oid = need.oid
 	join pg_catalog.pg_namespace n on n.oid = t.typnamespace
 	left join pg_catalog.pg_range r on r.rngtypid = t.oid
@@ -103,14 +117,23 @@ type typeDef struct {
 	Of         uint32 // of an array, a domain, a range, a multirange: what it is made of
 	FieldNames []string
 	FieldTypes []uint32
-	IsText     bool // a base type that is read as text is
-	InBinary   bool // and its binary form is text, too
+	IsText     bool   // a base type that is read as text is
+	InBinary   bool   // and its binary form is text, too
+	Reads      string // what reads it, in the code of the server or of an extension
 
 	Known pgtype.Codec `db:"-"` // of a base type that has been registered; nil if none has
 }
 
 // typeDefs are the loaded types. They are replaced, never changed.
 type typeDefs struct{ byOID map[uint32]typeDef }
+
+func (d *typeDefs) have(oid uint32) bool {
+	if d == nil {
+		return false
+	}
+	_, loaded := d.byOID[oid]
+	return loaded
+}
 
 // register makes the types known to a map.
 func (d *typeDefs) register(m *pgtype.Map) error {
@@ -182,6 +205,9 @@ func (d *typeDefs) codec(m *pgtype.Map, def typeDef, done map[uint32]*pgtype.Typ
 	if t, ok := m.TypeForName(def.Name); ok {
 		return t.Codec, nil
 	}
+	if codec := ofExtensions[def.Reads]; codec != nil {
+		return codec, nil
+	}
 	switch {
 	case def.IsText && def.InBinary:
 		return pgtype.TextCodec{}, nil
@@ -189,6 +215,14 @@ func (d *typeDefs) codec(m *pgtype.Map, def typeDef, done map[uint32]*pgtype.Typ
 		return &pgtype.TextFormatOnlyCodec{Codec: pgtype.TextCodec{}}, nil
 	}
 	return nil, fmt.Errorf("%s is a base type that has no codec: register a type of this name in Config.RegisterTypes", def.Name)
+}
+
+// ofExtensions are pgx's codecs of base types whose binary form isn't text, by what reads these.
+var ofExtensions = map[string]pgtype.Codec{
+	"ltree_in":  pgtype.LtreeCodec{},
+	"lquery_in": pgtype.LtreeCodec{}, // all three are a version and the text
+	"ltxtq_in":  pgtype.LtreeCodec{},
+	"hstore_in": pgtype.HstoreCodec{},
 }
 
 // unknownType adds advice to an error that may come from a type that the map doesn't know.

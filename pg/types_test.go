@@ -254,6 +254,64 @@ func TestBaseTypesThatAreText(t *testing.T) {
 	})
 }
 
+// Base types of extensions whose binary form has a version before the text are text, too. An hstore is
+// a map.
+func TestBaseTypesOfExtensions(t *testing.T) {
+	a := "1"
+	for kind, use := range map[string]func(t *testing.T, ctx context.Context, db *DB){
+		"ltree":     ofExtension("ltree", "Top.Science.é"),
+		"lquery":    ofExtension("lquery", "*.Science{1,2}"),
+		"ltxtquery": ofExtension("ltxtquery", "Europe & Russia@*"),
+		"hstore":    ofExtension("hstore", pgtype.Hstore{"a": &a, "b, c": nil}),
+	} {
+		t.Run(kind, func(t *testing.T) {
+			bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+				target := testserver.Postgres(t).Database(t)
+				extension := "ltree"
+				if kind == "hstore" {
+					extension = kind
+				}
+				target.MustQuery(t, fmt.Sprintf("create extension %s; create type tagged as (id int, one %[2]s, all_ %[2]s[]); create table items (one %[2]s, all_ %[2]s[], t tagged)", extension, kind))
+				db := openAt(t, target.URL())
+				require.NoError(t, db.LoadTypes(ctx, "tagged"))
+				use(t, ctx, db)
+			})
+		})
+	}
+}
+
+func ofExtension[T any](kind string, value T) func(t *testing.T, ctx context.Context, db *DB) {
+	type tagged struct {
+		ID  int
+		One T
+		All []T
+	}
+	return func(t *testing.T, ctx context.Context, db *DB) {
+		want := tagged{1, value, []T{value, value}}
+		var one T
+		var list []T
+		var got tagged
+		var anything any
+		read := func(row pgx.Row) {
+			t.Helper()
+			require.NoError(t, row.Scan(&one, &list, &got, &anything))
+			require.Equal(t, value, one)
+			require.Equal(t, want.All, list)
+			require.Equal(t, want, got)
+			require.Equal(t, any(value), anything)
+		}
+		for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeCacheStatement, pgx.QueryExecModeDescribeExec} {
+			read(db.QueryRow(ctx, fmt.Sprintf("select $1::%[1]s, $2::%[1]s[], $3::tagged, $1::%[1]s", kind), mode, value, want.All, want))
+		}
+		_, err := db.CopyFrom(ctx, pgx.Identifier{"items"}, []string{"one", "all_", "t"}, pgx.CopyFromRows([][]any{{value, want.All, want}}))
+		require.NoError(t, err)
+		read(db.QueryRow(ctx, "select one, all_, t, one from items"))
+		var nothing *T
+		require.NoError(t, db.QueryRow(ctx, "select $1::"+kind, nothing).Scan(&nothing))
+		require.Nil(t, nothing)
+	}
+}
+
 // A domain over an array is an array, and no array of arrays.
 func TestDomainsOverOthers(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {

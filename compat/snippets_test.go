@@ -101,6 +101,16 @@ func otherDatabases(ctx context.Context) error {
 	return err
 }
 
+func translatedErrors(ctx context.Context) error {
+	engine, err := db.Open(ctx, "mysql://me@db.example/app", db.DriverErrors())
+	if err != nil {
+		return err
+	}
+	g, err := gorm.Open(mysql.New(mysql.Config{Conn: engine.SQL()}), &gorm.Config{TranslateError: true})
+	_ = g
+	return err
+}
+
 func large(ctx context.Context, g *gorm.DB) error {
 	rows, err := g.WithContext(stdlib.Stream(ctx)).Table("events").Rows()
 	if err != nil {
@@ -133,7 +143,7 @@ func copied(ctx context.Context, conn *sql.Conn, rows [][]any) (err error) {
 }
 
 func TestTheGuidesCodeCompiles(t *testing.T) {
-	_, _, _, _, _, _, _ = byName, opened, inTasks, copied, migrations, jobs, otherDatabases
+	_, _, _, _, _, _, _, _ = byName, opened, inTasks, copied, migrations, jobs, otherDatabases, translatedErrors
 	unindented := func(text string) string { return regexp.MustCompile(`(?m)^\s+`).ReplaceAllString(text, "") }
 	page, err := os.ReadFile("../docs/coming-from-database-sql.md")
 	require.NoError(t, err)

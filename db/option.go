@@ -58,6 +58,7 @@ type config struct {
 	prePing        time.Duration // negative: never
 	cleanup        time.Duration
 	inline         time.Duration
+	driverErrors   bool
 	events         []Events
 	leakAfter      time.Duration
 	onLeak         func(Leak)

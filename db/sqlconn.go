@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 
+	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/db/internal/statements"
 )
 
@@ -87,7 +88,7 @@ func (c *VirtualConn) ExecContext(ctx context.Context, query string, args []driv
 		return sqlResult{}, c.mark(ctx, st.Savepoint)
 	}
 	if err := c.do(ctx, "exec", &call); err != nil {
-		return nil, c.beside(err)
+		return nil, c.beside(c.asDriver(err))
 	}
 	return sqlResult{call.result()}, nil
 }
@@ -110,7 +111,7 @@ func (c *VirtualConn) QueryContext(ctx context.Context, query string, args []dri
 		err = c.do(ctx, "query", &r.call)
 	}
 	if err != nil {
-		return nil, c.beside(err)
+		return nil, c.beside(c.asDriver(err))
 	}
 	rows.c = c
 	c.open++
@@ -140,6 +141,11 @@ func (e besideRows) Is(target error) bool {
 func (c *VirtualConn) prepare(ctx context.Context, call *call, query string, args []driver.NamedValue) (*statements.Native, error) {
 	if c.closed {
 		return nil, driver.ErrBadConn
+	}
+	if d, knows := c.e.dialect.(backend.HintKnower); knows {
+		for len(args) > 0 && d.IsHint(args[0].Value) {
+			args = args[1:]
+		}
 	}
 	st, err := c.e.native(query, len(args))
 	if err == nil && st != nil {

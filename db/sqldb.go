@@ -17,7 +17,9 @@ import (
 // modernc.org/sqlite, go-sql-driver/mysql with parseTime=true, and pgx's package stdlib. The exception
 // is SQLite's times, which are written as package db writes them, so that both can read and compare
 // them. Errors are those of package db: errors.As finds the driver's own, and errors.Is the conditions
-// of this package. An error is driver.ErrBadConn only if the statement had no effect.
+// of this package. As JSON they show the fields of the driver's error, in which GORM looks for codes;
+// for code that asserts its type there is [DriverErrors]. An error is driver.ErrBadConn only if the
+// statement had no effect.
 //
 // # Connections
 //

@@ -84,6 +84,9 @@ func (s *sqlRows) Close() error {
 func (s *sqlRows) Next(dest []driver.Value) error {
 	if !s.r.Next() {
 		if err := s.r.Err(); err != nil {
+			if s.c != nil {
+				err = s.c.asDriver(err)
+			}
 			return err
 		}
 		return io.EOF

@@ -45,7 +45,7 @@ func (t sqlTx) Commit() error {
 	if tx == nil {
 		return sql.ErrTxDone
 	}
-	return tx.commit(ctx, true)
+	return t.c.asDriver(tx.commit(ctx, true))
 }
 
 // Rollback ignores the context of BeginTx: database/sql also calls it when that has ended.

@@ -13,8 +13,8 @@ import (
 // the model.
 //
 // A Dialect's methods are called from any number of goroutines at once. It may also be a [SQLDialect],
-// [ListWriter], [StateReader], [ValueScanner], [JSONKeeper], [Upserter], [Inspector], [Authenticator] and
-// [Adviser].
+// [ListWriter], [StateReader], [ValueScanner], [JSONKeeper], [Upserter], [Inspector], [Authenticator],
+// [ErrorRestater], [HintKnower] and [Adviser].
 type Dialect interface {
 	// Name returns the dialect's name in URLs, such as "sqlite".
 	Name() string
@@ -76,6 +76,24 @@ type JSONKeeper interface {
 	Dialect
 	// KeepsJSON reports whether a column of the given type may have JSON.
 	KeepsJSON(typ string) bool
+}
+
+// ErrorRestater is a [Dialect] that can state the error of a database as code for database/sql
+// expects it, which asserts its type, or looks into its fields.
+type ErrorRestater interface {
+	Dialect
+	// Restate returns an error of the type that the database's driver has for what the database
+	// itself says, with the codes of err. Where err's message may have values, it has the given
+	// message. It returns nil if err isn't one of the database.
+	Restate(err error, message string) error
+}
+
+// HintKnower is a [Dialect] whose callers of database/sql put hints of how to execute a statement in
+// front of its arguments. Package db has its own ways, so it leaves them out.
+type HintKnower interface {
+	Dialect
+	// IsHint reports whether an argument is a hint, and no value.
+	IsHint(arg any) bool
 }
 
 // OptionKnower is an [Adviser] whose advice about certain options takes precedence over a guess at

@@ -26,6 +26,8 @@
 //	tls_ca=file              whom to trust, instead of the system's authorities; makes it tls=verify
 //	tls_cert=file&tls_key=…  to identify ourselves
 //	tls_server_name=name     in the certificate, if it isn't the host
+//	allow_cleartext_passwords=true   the server may ask for the password as it is (PAM, LDAP, IAM
+//	                         tokens); only with tls=verify or tls=required
 //	charset=utf8mb4          or utf8mb3 for servers that know no better
 //	collation=…              of literals and parameters
 //	time_zone=+00:00         a fixed offset, see below

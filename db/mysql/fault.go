@@ -88,6 +88,9 @@ func (Dialect) Fault(err error) backend.Fault {
 		switch {
 		case errors.Is(err, mysql.ErrPktTooLarge):
 			return backend.Fault{Condition: backend.ErrData, Hint: "raise max_allowed_packet, here and in the server"}
+		case errors.Is(err, mysql.ErrCleartextPassword):
+			return backend.Fault{Condition: backend.ErrPermission,
+				Hint: "the server wants the password as it is, for PAM, LDAP or tokens of a cloud: write allow_cleartext_passwords=true&tls=verify in the URL"}
 		case broken(err):
 			return backend.Fault{Condition: backend.ErrDisconnected}
 		}
@@ -110,6 +113,19 @@ func (Dialect) Fault(err error) backend.Fault {
 		f.Hint = "raise the server's max_allowed_packet"
 	}
 	return f
+}
+
+// Restate implements backend.ErrorRestater.
+func (Dialect) Restate(err error, message string) error {
+	var e *mysql.MySQLError
+	if !errors.As(err, &e) {
+		return nil
+	}
+	restated := *e
+	whole := restated
+	whole.Message = ""
+	restated.Message = strings.TrimPrefix(message, whole.Error()) // of which the message has one more
+	return &restated
 }
 
 // locate reads from the message what it says about the place.

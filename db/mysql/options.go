@@ -30,7 +30,7 @@ func defaultOptions() options {
 
 // Options returns the names of the URL's options.
 func (Dialect) Options() []string {
-	return []string{"socket", "tls", "tls_ca", "tls_cert", "tls_key", "tls_server_name", "charset", "collation", "time_zone", "sql_mode",
+	return []string{"socket", "tls", "tls_ca", "tls_cert", "tls_key", "tls_server_name", "allow_cleartext_passwords", "charset", "collation", "time_zone", "sql_mode",
 		"connect_timeout", "read_timeout", "write_timeout", "cancel_timeout", "max_allowed_packet", "prepared_statements", "compress", "returning"}
 }
 
@@ -111,6 +111,7 @@ func configure(u *backend.URL) (o options, hosts []*driver.Config, err error) {
 	}
 	c.Params = map[string]string{"time_zone": "'" + zone + "'", "sql_mode": mode}
 	tlsMode := r.tls(c)
+	r.cleartext(c, tlsMode)
 	if r.err != nil {
 		return o, nil, r.err
 	}
@@ -197,6 +198,20 @@ func (r *reader) oneOf(name string, values ...string) string {
 		r.fail(name, "it is one of "+strings.Join(values, ", "))
 	}
 	return value
+}
+
+// cleartext lets the server ask for the password as it is, where no one else can read it.
+func (r *reader) cleartext(c *driver.Config, tlsMode string) {
+	const name = "allow_cleartext_passwords"
+	if !r.u.Options.Has(name) {
+		return
+	}
+	on, err := backend.ParseBool(r.u.Option(name))
+	r.check(name, err)
+	if on && tlsMode != "required" && tlsMode != "verify" {
+		r.fail(name, "the password may only be sent encrypted: write tls=verify, with tls_ca if the system doesn't know the authority; or tls=required, which trusts any server")
+	}
+	c.AllowCleartextPasswords = on
 }
 
 // tls sets up encryption and returns its mode.

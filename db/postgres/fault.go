@@ -52,6 +52,29 @@ var conditions = map[string]error{
 	"57P01": backend.ErrDisconnected, "57P02": backend.ErrDisconnected, "57P03": backend.ErrDisconnected, "57P04": backend.ErrDisconnected, "57P05": backend.ErrDisconnected,
 }
 
+// Restate implements backend.ErrorRestater. What else than the message can have values is left out.
+func (Dialect) Restate(err error, message string) error {
+	var e *pgconn.PgError
+	if !errors.As(err, &e) {
+		return nil
+	}
+	if _, after, found := strings.Cut(message, e.Severity+": "); found {
+		message = after
+	}
+	return &pgconn.PgError{
+		Severity: e.Severity, SeverityUnlocalized: e.SeverityUnlocalized, Code: e.Code,
+		Message:    strings.TrimSuffix(message, " (SQLSTATE "+e.Code+")"),
+		SchemaName: e.SchemaName, TableName: e.TableName, ColumnName: e.ColumnName, DataTypeName: e.DataTypeName, ConstraintName: e.ConstraintName,
+		File: e.File, Line: e.Line, Routine: e.Routine,
+	}
+}
+
+// IsHint implements backend.HintKnower: pgx's QueryExecMode, which GORM's migrator gives.
+func (Dialect) IsHint(arg any) bool {
+	_, is := arg.(pgx.QueryExecMode)
+	return is
+}
+
 // Fault reads an error of package pg, or of another driver that knows SQLSTATEs.
 func (Dialect) Fault(err error) backend.Fault {
 	var state interface{ SQLState() string }

@@ -113,6 +113,23 @@ func fault(err error) backend.Fault {
 	return f
 }
 
+// Restate implements backend.ErrorRestater.
+func (Dialect) Restate(err error, message string) error {
+	code := codeOf(err)
+	if code == 0 {
+		return nil
+	}
+	return &restated{Code: code & 255, ExtendedCode: code, message: message}
+}
+
+// restated has the fields of go-sqlite3's error.
+type restated struct {
+	Code, ExtendedCode int
+	message            string
+}
+
+func (e *restated) Error() string { return e.message }
+
 // codeOf returns the result code of a driver's error, the extended one if it has it; 0 if it has
 // none. Each driver has another type for it: a method or a field, of some kind of integer.
 func codeOf(err error) int {

@@ -17,13 +17,17 @@ import (
 )
 
 // serve starts a server and returns the URL of its one database.
-func serve(t testing.TB) string {
+func serve(t testing.TB) string { return serveAs(t, server.Config{}, func(*sqle.Engine) {}) }
+
+func serveAs(t testing.TB, config server.Config, setUp func(*sqle.Engine)) string {
 	logrus.SetOutput(io.Discard) // it tells of each connection that ends
 	data := memory.NewDatabase("d")
 	data.EnablePrimaryKeyIndexes()
 	provider := memory.NewDBProvider(data)
 	engine := sqle.NewDefault(provider)
-	s, err := server.NewServer(server.Config{Protocol: "tcp", Address: "127.0.0.1:0"}, engine, sql.NewContext, memory.NewSessionBuilder(provider), nil)
+	setUp(engine)
+	config.Protocol, config.Address = "tcp", "127.0.0.1:0"
+	s, err := server.NewServer(config, engine, sql.NewContext, memory.NewSessionBuilder(provider), nil)
 	require.NoError(t, err)
 	ended := make(chan error, 1)
 	go func() { ended <- s.Start() }()

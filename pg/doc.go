@@ -187,7 +187,7 @@
 //
 //	exec             one round trip; the server finds the types, and values travel as text; works with any server
 //	cache_describe   one round trip, and one more for the first use of each text; values in binary
-//	simple_protocol  only for texts without arguments
+//	simple_protocol  only for texts without arguments; the first one of a transaction is executed by exec, with the BEGIN
 //
 // In the default mode, cache_statement, the driver prepares one-shot statements again where they
 // are missing, which costs a round trip. In a transaction it can't, and the error, 26000, says what

@@ -195,6 +195,31 @@ var sequences = []struct {
 		},
 	},
 	{
+		// A text that can be executed without the simple protocol has the BEGIN with it.
+		name: "transaction: the simple protocol", options: "&default_query_exec_mode=simple_protocol&pool_sessions=1", session: true,
+		do: func(t *testing.T, ctx context.Context, c colour, db *DB) {
+			for _, text := range []string{"select 7", "select 7; select 8"} {
+				tx, err := db.Begin(ctx)
+				require.NoError(t, err)
+				for range 2 {
+					var got int
+					require.NoError(t, tx.QueryRow(ctx, text).Scan(&got))
+					require.Equal(t, 7, got)
+				}
+				require.NoError(t, tx.Commit(ctx))
+			}
+		},
+		client: []string{
+			"parse bind execute " + one + "sync", "query", "query",
+			"query", "query", "query", "query",
+		},
+		server: []string{
+			"parsed bound done:BEGIN parsed bound columns row done:SELECT_1 ready:T", "columns row done:SELECT_1 ready:T", "done:COMMIT ready:I",
+			"done:BEGIN ready:T", "columns row done:SELECT_1 columns row done:SELECT_1 ready:T",
+			"columns row done:SELECT_1 columns row done:SELECT_1 ready:T", "done:COMMIT ready:I",
+		},
+	},
+	{
 		name: "transaction", options: "&default_query_exec_mode=exec&pool_sessions=1", session: true,
 		do: func(t *testing.T, ctx context.Context, c colour, db *DB) {
 			s, err := db.Acquire(ctx)

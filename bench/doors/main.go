@@ -6,7 +6,7 @@
 //	cd bench/doors && go run . -only 'gorm.*256'   the cases whose name matches this regular expression
 //
 // It starts a private PostgreSQL from the system's binaries. Each side may have 16 connections: on
-// repaint 4 lanes and 12 sessions. The network is the loopback, and the same with half a
+// repaint 3 lanes and 13 sessions. The network is the loopback, and the same with half a
 // millisecond more in each direction.
 package main
 

@@ -27,8 +27,8 @@ const (
 var networks = []string{loopback, delayed}
 
 const (
-	lanes    = 4
-	sessions = 12
+	lanes    = 3
+	sessions = 13
 	conns    = lanes + sessions
 )
 

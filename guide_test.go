@@ -86,6 +86,7 @@ func snippet(ctx context.Context, conn, db *pg.DB, url string, users []User) err
 func TestSnippetsAboutPgCompile(t *testing.T) {
 	compileSnippets(t, "docs/guide-pg.md", 15, aroundSnippetsOfPg)
 	compileSnippets(t, "docs/coming-from-pgx.md", 3, aroundSnippetsOfPg)
+	compileSnippets(t, "docs/many-rows.md", 3, aroundSnippetsOfPg)
 }
 
 // The same for the page about deployment, which is about both.
@@ -169,6 +170,45 @@ func TestTestsThatTheGuideToDeploymentNamesExist(t *testing.T) {
 	require.Greater(t, len(named), 10)
 	for _, m := range named {
 		require.Contains(t, tests.String(), "func "+m[1]+"(")
+	}
+}
+
+// The same for the page about tests.
+const aroundSnippetsOfTests = `package guide
+
+import (
+	"context"
+	"testing"
+	"time"
+	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/loop"
+	"github.com/seed1239206e/repaint/repainttest"
+	%s
+)
+
+func register(ctx context.Context, name string) error { return nil }
+func withdraw(ctx context.Context) (int, error)       { return 0, nil }
+
+func snippet(t *testing.T) {
+%s
+}
+`
+
+func TestSnippetsAboutTestsCompile(t *testing.T) {
+	compileSnippets(t, "docs/testing.md", 3, aroundSnippetsOfTests, "testing", "./loop", "./repainttest")
+}
+
+// The code about migrations is that of a page whose code is compiled, and run with the libraries, in
+// the module compat.
+func TestTheCodeAboutMigrationsIsThatOfThePageAboutDatabaseSQL(t *testing.T) {
+	page, err := os.ReadFile("docs/migrate.md")
+	require.NoError(t, err)
+	compiled, err := os.ReadFile("docs/coming-from-database-sql.md")
+	require.NoError(t, err)
+	snippets := regexp.MustCompile("(?ms)^```go\n.*?^```$").FindAllString(string(page), -1)
+	require.Len(t, snippets, 2)
+	for _, s := range snippets {
+		require.Contains(t, string(compiled), s)
 	}
 }
 

@@ -152,7 +152,7 @@ func TestSyncsOnTheWire(t *testing.T) {
 
 func TestEachClientHasTwoRequestsAnswered(t *testing.T) {
 	for _, c := range []struct{ requests, clients, seconds, want int }{
-		{32, 16, 1, 1}, {31, 16, 1, 2}, {256, 256, 1, 2}, {100, 256, 1, 4}, {0, 512, 1, 4}, {0, 512, 4, 4}, {1, 512, 4, 4}, {300, 256, 2, 4},
+		{32, 16, 1, 1}, {31, 16, 1, 2}, {256, 256, 1, 2}, {100, 256, 1, 4}, {0, 512, 1, 20}, {0, 512, 20, 20}, {5, 512, 20, 20}, {1, 512, 4, 4}, {300, 256, 2, 4},
 	} {
 		if got := enough(c.requests, c.clients, c.seconds); got != c.want {
 			t.Errorf("%+v: %d", c, got)

@@ -50,17 +50,19 @@ func load(ctx context.Context, wrk, url string, clients int, length time.Duratio
 	}
 }
 
-// most is how many seconds wrk asks at most, if it isn't told more.
-const most = 4
+const (
+	most     = 4  // seconds that wrk asks at most, if it isn't told more
+	patience = 20 // seconds that it asks where nothing was answered, on a machine that is very busy
+)
 
 // enough returns how many seconds each client needs for two requests, if so many were answered in
 // some: what is under way at the end doesn't count, so a shorter measurement shows too few.
 func enough(requests, clients, seconds int) int {
 	switch {
+	case requests == 0:
+		return max(patience, seconds)
 	case requests >= 2*clients || seconds >= most:
 		return seconds
-	case requests == 0:
-		return most
 	}
 	return min(most, (2*clients*seconds+requests-1)/requests)
 }

@@ -25,7 +25,7 @@ SOURCES = find . -name '*.go' -not -path './.*' -not -path '*/testdata/*' -print
 export GO GOFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help replays test check fmt-check vet vet-portable staticcheck race plain portable slowpath arm64 nested test-versions test-galera test-pages stills bench bench-smoke benchmarks examples fmt install-servers
+.PHONY: help replays test check fmt-check vet vet-portable staticcheck race plain portable slowpath arm64 nested test-versions test-galera test-pages test-failover stills bench bench-smoke benchmarks examples fmt install-servers
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -90,6 +90,9 @@ test-pages: ## what a browser shows of the pages (needs Chromium); SHOTS=DIR kee
 
 replays: ## a seed of repainttest.Explore a hundred times on each database, under the race detector
 	CGO_ENABLED=1 REPAINT_REPLAYS=100 $(GO) test -race -timeout 30m -count=1 -run TestReplaysOfASeedAreIdentical ./db
+
+test-failover: ## a cluster of PostgreSQL that fails in every way under load, under the race detector, for some minutes
+	CGO_ENABLED=1 REPAINT_FAILOVER=1 $(GO) test -race -timeout 15m -count=1 -v ./pg/rolestest
 
 stills: ## the pictures in docs/images, from real runs (needs Chromium)
 	cd internal/pagetest && $(GO) test -count=1 -run TestStills . -args -stills=$(abspath docs/images)

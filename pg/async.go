@@ -101,6 +101,9 @@ func (r *Reader) Async() AsyncReader { return AsyncReader{r} }
 // Reader is the red face of [DB.Reader].
 func (a Async) Reader() AsyncReader { return a.db.Reader().Async() }
 
+// ReadFrom is the red face of [DB.ReadFrom].
+func (a Async) ReadFrom(target ReaderTarget) AsyncReader { return a.db.ReadFrom(target).Async() }
+
 // Exec is [Reader.Exec].
 func (a AsyncReader) Exec(ctx context.Context, sql string, args ...any) *loop.Future[pgconn.CommandTag] {
 	return red.Call(ctx, func(ctx context.Context) (pgconn.CommandTag, error) { return a.r.Exec(ctx, sql, args...) })

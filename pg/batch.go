@@ -52,7 +52,7 @@ func (s executor) batchOf(ctx context.Context, b *pgx.Batch, within inside, may 
 	if traced {
 		ctx = tracer.TraceBatchStart(ctx, nil, pgx.TraceBatchStartData{Batch: b})
 	}
-	run := func() error { return s.runBatch(ctx, br, whole) }
+	run := func() error { return s.performBatch(ctx, br, whole) }
 	start := time.Now()
 	if within == nil {
 		br.err = run()
@@ -72,8 +72,24 @@ func (s executor) batchOf(ctx context.Context, b *pgx.Batch, within inside, may 
 	return br
 }
 
+// performBatch is runBatch, on the lanes of the server that a Reader's batch is to go to.
+func (s executor) performBatch(ctx context.Context, br *batchResults, whole *query) error {
+	target, reads := whole.access.isReaders()
+	if !reads || s.session() != nil || s.db.roles == nil && target == ReadPrimary {
+		return s.runBatch(ctx, br, whole)
+	}
+	again := false
+	return s.db.roles.read(ctx, target, func(on executor) error {
+		if again {
+			whole.reset()
+		}
+		again, whole.access = true, target.access()
+		return on.runBatch(ctx, br, whole)
+	})
+}
+
 func (s executor) runBatch(ctx context.Context, br *batchResults, whole *query) error {
-	reader := whole.access == ofReader
+	_, reader := whole.access.isReaders()
 	whole.harmless = reader && s.session() == nil
 	switch {
 	case !reader:
@@ -129,6 +145,10 @@ func (s executor) runBatch(ctx context.Context, br *batchResults, whole *query) 
 			continue
 		case whole.again && ctx.Err() != nil:
 			return whole.gaveUp(loop.ContextError(ctx))
+		case attempt < maxAttempts && whole.access != readOnly && s.moves(ctx, &whole.segment):
+			whole.reset()
+			s.count(&s.stats.Retries)
+			continue
 		case whole.err != nil:
 			return whole.failed(StageRun, whole.err)
 		case whole.failure != nil:

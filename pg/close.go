@@ -144,17 +144,24 @@ func (db *DB) Close(ctx context.Context) error {
 	quiet := loop.NewPromise[struct{}](nil)
 	quiet.Future().SetName("the end of what the database has under way")
 	quiet.AskedBy(repaint.CurrentLoop())
-	db.lanes.line.whenIdle(func() {
-		db.readers.line.whenIdle(func() { db.pool.whenReturned(func() { quiet.Resolve(struct{}{}) }) })
-	})
+	idle := func() { db.pool.whenReturned(func() { quiet.Resolve(struct{}{}) }) }
+	for _, s := range slices.Backward(db.allLanes()) {
+		then := idle
+		idle = func() { s.whenIdle(then) }
+	}
+	idle()
 	_, err := repaint.Await(ctx, quiet.Future())
 	if err != nil {
 		err = fmt.Errorf("pg: closing: %s: %w", db.left(), err)
-		all := append(db.pool.list(), db.lanes.line, db.readers.line)
+		all := db.pool.list()
+		for _, s := range db.allLanes() {
+			all = append(all, &s.line)
+		}
 		_ = db.endAll(context.WithoutCancel(ctx), all) // it closes them in any case
 	} else {
-		db.lanes.quit()
-		db.readers.quit()
+		for _, s := range db.allLanes() {
+			s.quit()
+		}
 		db.pool.quit()
 	}
 	db.end(ErrClosed)
@@ -200,8 +207,9 @@ func (db *DB) left() string {
 			first = shorten(g.sql)
 		}
 	}
-	count(db.lanes.line)
-	count(db.readers.line)
+	for _, s := range db.allLanes() {
+		count(&s.line)
+	}
 	for _, s := range db.pool.owned() {
 		count(&s.line)
 	}

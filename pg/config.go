@@ -49,6 +49,25 @@ type Config struct {
 	ReaderLanes int
 	// ReaderGroup is the largest number of a Reader's statements that share a Sync. With 1 none do.
 	ReaderGroup int
+	// ReaderTarget says which servers Readers read from, unless [DB.ReadFrom] says otherwise. If that isn't the
+	// primary, each host but one has an equal part of ReaderLanes, at least one; those of the primary come on top,
+	// once reads go there.
+	ReaderTarget ReaderTarget
+
+	// MaxLag and MaxLagBytes are how far a standby may be behind until Readers leave it. MaxLag is
+	// measured with the clock of this process: for how long it has known of changes, on the primary or in the standbys' own
+	// logs, that the standby hasn't replayed. So a primary that has nothing to do makes no standby look behind, and the
+	// precision is HostCheckPeriod. MaxLagBytes is how many bytes of log that is. 0 is no limit.
+	MaxLag      time.Duration
+	MaxLagBytes uint64
+	// TokenWait is how long a read waits for a standby to replay the log up to its token, see
+	// [WaitFor]. With 0 it doesn't wait, and reads from the primary if no standby is as far.
+	TokenWait time.Duration
+	// HostCheckPeriod is how often each of several hosts is asked what it is, on a connection that is for nothing
+	// else. While there is no primary, or a read waits for a standby, it is asked more often. One that doesn't answer
+	// within CancelTimeout is taken for gone, and tried again with growing pauses.
+	HostCheckPeriod time.Duration
+	anyHost         bool // target_session_attrs=any was written
 
 	// MinLanes and MinSessions are how many connections of each kind the DB keeps open, from the
 	// beginning. MinIdleSessions is how many sessions it keeps ready for the next owners, as far as
@@ -137,6 +156,8 @@ const (
 	defaultSessions = 16
 	defaultCache    = 512
 	defaultGroup    = 8
+	defaultWait     = time.Second // for a token
+	defaultCheck    = time.Second // of hosts
 	maxGroup        = 128
 	defaultLimit    = 128 << 20
 
@@ -158,6 +179,10 @@ var execModes = []struct {
 // ParseConfig reads a URL, postgres://user@host/database?option=value, or keywords, "host=… user=…
 // option=value".
 //
+// If there are several hosts, connections lead to the primary, and learn where it is when that
+// changes; see [DB.Hosts]. A target_session_attrs other than primary and read-write is left to
+// pgconn, which tries the hosts in their order.
+//
 // pgconn.ParseConfig reads what libpq understands: several hosts, target_session_attrs, TLS modes,
 // connect_timeout, Unix sockets, the environment (PGHOST and so on), password files and service
 // files. In addition there are these options:
@@ -166,6 +191,11 @@ var execModes = []struct {
 //	pool_sessions             how many connections can have an owner; default 16
 //	pool_reader_lanes         how many connections Readers have; default as many as pool_lanes
 //	reader_group              how many statements of a Reader share a Sync, at most; default 8, with 1 none do
+//	reader_target             primary, standby or prefer-standby: which servers a Reader reads from; default primary
+//	max_lag                   for how long a standby may be behind until Readers leave it, such as 5s; default 0, any time
+//	max_lag_bytes             how many bytes of log it may be behind; default 0, any number
+//	token_wait                how long a read waits for a standby to be as far as its token; default 1s
+//	host_check_period         how often each of several hosts is asked what it is; default 1s
 //	pool_queue                how many statements may wait for a lane; default 0, any number
 //	pipeline                  on, or off: then it is an ordinary pool; default on
 //	cancel_timeout            how long the server may stay silent after a cancel request, or when the driver itself asks, before the connection is closed; default 3s
@@ -205,11 +235,15 @@ func ParseConfig(conn string) (*Config, error) {
 		return nil, parseError(conn, err)
 	}
 	c := &Config{
-		Conn:           pc,
-		Lanes:          defaultLanes,
-		Sessions:       defaultSessions,
-		ReaderGroup:    defaultGroup,
-		Pipeline:       true,
+		Conn:        pc,
+		Lanes:       defaultLanes,
+		Sessions:    defaultSessions,
+		ReaderGroup: defaultGroup,
+		Pipeline:    true,
+
+		TokenWait:       defaultWait,
+		HostCheckPeriod: defaultCheck,
+
 		ResultLimit:    defaultLimit,
 		CancelTimeout:  defaultCancelTimeout,
 		StatementCache: defaultCache,
@@ -230,6 +264,7 @@ func ParseConfig(conn string) (*Config, error) {
 		c.Pipeline = false
 	}
 	o.pool(c)
+	o.roles(conn, c)
 	c.ShowParameters = o.choice("show_parameters", "on", "off") == "on"
 	var names []string
 	for _, m := range execModes {
@@ -282,6 +317,9 @@ func (c Config) String() string {
 	}
 	if c.ReaderGroup != defaultGroup {
 		q.Set("reader_group", strconv.Itoa(c.ReaderGroup))
+	}
+	if c.ReaderTarget != ReadPrimary {
+		q.Set("reader_target", c.ReaderTarget.String())
 	}
 	if c.Depth > 0 {
 		q.Set("pipeline_depth", strconv.Itoa(c.Depth))

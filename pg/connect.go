@@ -100,9 +100,18 @@ func (e *ConnectError) attempt(a ConnectAttempt) string {
 // Unwrap returns Err.
 func (e *ConnectError) Unwrap() error { return e.Err }
 
-// connect opens a connection and calls the tracer.
-func (db *DB) connect(ctx context.Context, what purpose) (*wire, error) {
-	at := &attempts{db: db, config: db.config.Conn, purpose: what}
+// connect opens a connection to a server that fits: the given one, or else the primary if the DB
+// knows which one that is, or one that pgconn chooses.
+func (db *DB) connect(ctx context.Context, what purpose, to *node) (*wire, error) {
+	if ro := db.roles; to == nil && ro != nil && ro.leads {
+		return ro.connect(ctx, what)
+	}
+	return db.connectTo(ctx, what, to)
+}
+
+// connectTo opens a connection and calls the tracer.
+func (db *DB) connectTo(ctx context.Context, what purpose, to *node) (*wire, error) {
+	at := &attempts{config: db.config.Conn, purpose: what, db: db, node: to}
 	w, err := aside(func() (*wire, error) {
 		if err := at.before(ctx, db.config); err != nil {
 			return nil, err
@@ -152,6 +161,7 @@ type attempts struct {
 	db      *DB
 	config  *pgconn.Config
 	purpose purpose
+	node    *node            // that it is to lead to; may be nil
 	lookups []ConnectAttempt // that failed
 	dials   []ConnectAttempt
 	dialed  []net.Conn
@@ -161,7 +171,7 @@ type attempts struct {
 // before calls BeforeConnect, which may change the configuration of this connection.
 func (t *attempts) before(ctx context.Context, c *Config) error {
 	if c.BeforeConnect == nil {
-		t.config = t.purpose.target(t.config)
+		t.config = t.purpose.target(t.config, t.db.roles, t.node)
 		return nil
 	}
 	if limit := c.Conn.ConnectTimeout; limit > 0 {
@@ -180,7 +190,7 @@ func (t *attempts) before(ctx context.Context, c *Config) error {
 		t.lookups = append(t.lookups, ConnectAttempt{hosts(c.Conn), ConnectBefore, err})
 		return err
 	}
-	t.config = t.purpose.target(&own.Config)
+	t.config = t.purpose.target(&own.Config, t.db.roles, t.node)
 	return nil
 }
 

@@ -24,6 +24,7 @@ type DB struct {
 	end     context.CancelCauseFunc
 	lanes   lease
 	readers lease // of the lanes of Readers
+	roles   *roles
 	pool    *pool
 	codecs  sync.Pool
 	cancels cancelBudget
@@ -64,6 +65,9 @@ func OpenConfig(config *Config) (*DB, error) {
 	if err := config.checkPool(); err != nil {
 		return nil, fmt.Errorf("pg: %w", err)
 	}
+	if err := config.checkRoles(); err != nil {
+		return nil, fmt.Errorf("pg: %w", err)
+	}
 	if config.CancelTimeout <= 0 {
 		return nil, fmt.Errorf("pg: CancelTimeout is %v: it must be above 0", config.CancelTimeout)
 	}
@@ -77,13 +81,22 @@ func OpenConfig(config *Config) (*DB, error) {
 	descs := newDescriptions(2 * config.StatementCache)
 	db.lanes.grant(&newLanes(db, descs).line)
 	db.readers.grant(&newReaders(db, descs).line)
+	db.roles = newRoles(db, descs)
 	db.pool = &pool{db: db, most: config.Sessions, all: map[*owned]struct{}{}}
 	db.startUpkeep()
 	return db, nil
 }
 
 // allLanes returns the lanes of all callers, and those of Readers.
-func (db *DB) allLanes() [2]*lanes { return [2]*lanes{db.lanes.of.(*lanes), db.readers.of.(*lanes)} }
+func (db *DB) allLanes() []*lanes {
+	all := []*lanes{db.lanes.of.(*lanes), db.readers.of.(*lanes)}
+	if db.roles != nil {
+		for _, n := range db.roles.nodes {
+			all = append(all, n.lanes())
+		}
+	}
+	return all
+}
 
 // fewLanes is how many lanes are opened as soon as there is work for them at once.
 const fewLanes = 4

@@ -57,7 +57,7 @@ func (db *DB) Dial(ctx context.Context) (*Session, error) {
 
 // dial opens a connection that the pool doesn't count.
 func (p *pool) dial(opened *loop.Promise[*owned]) {
-	w, err := p.db.connect(p.db.ctx, forAll)
+	w, err := p.db.connect(p.db.ctx, forAll, nil)
 	s := newOwned(p.db, p.db.config.StatementCache)
 	s.dialed, s.private = true, true
 	p.mu.Lock()

@@ -28,10 +28,10 @@ const maxAttempts = 6
 func (s executor) run(ctx context.Context, q *query) error {
 	t := s.db.config.Tracer
 	if t == nil || q.copyIn != nil {
-		return s.execute(ctx, q)
+		return s.perform(ctx, q)
 	}
 	ctx = t.TraceQueryStart(ctx, nil, pgx.TraceQueryStartData{SQL: q.text, Args: q.args})
-	err := s.execute(ctx, q)
+	err := s.perform(ctx, q)
 	if err == nil && q.stream.delivered() {
 		q.stream.traced = func() {
 			t.TraceQueryEnd(ctx, nil, pgx.TraceQueryEndData{CommandTag: q.row.tag, Err: q.row.err})
@@ -44,6 +44,22 @@ func (s executor) run(ctx context.Context, q *query) error {
 	}
 	t.TraceQueryEnd(ctx, nil, end)
 	return err
+}
+
+// perform is execute, on the lanes of the server that a Reader's query is to go to.
+func (s executor) perform(ctx context.Context, q *query) error {
+	target, reads := q.access.isReaders()
+	if !reads || s.session() != nil || s.db.roles == nil && target == ReadPrimary {
+		return s.execute(ctx, q)
+	}
+	again := false
+	return s.db.roles.read(ctx, target, func(on executor) error {
+		if again {
+			q.reset()
+		}
+		again, q.access = true, target.access()
+		return on.execute(ctx, q)
+	})
 }
 
 // execute runs a query. Afterwards its steps hold the answer, unless there is an error.
@@ -68,7 +84,7 @@ func (s executor) execute(ctx context.Context, q *query) error {
 	if err := s.check(&q.segment, q.what); err != nil {
 		return q.failed(StageCheck, err)
 	}
-	if q.access == ofReader {
+	if _, reads := q.access.isReaders(); reads {
 		if err := s.forReader(q); err != nil {
 			return q.failed(StageCheck, err)
 		}
@@ -99,6 +115,10 @@ func (s executor) execute(ctx context.Context, q *query) error {
 			continue
 		case q.again && ctx.Err() != nil:
 			return q.gaveUp(loop.ContextError(ctx)) // it had no effect
+		case attempt < maxAttempts && q.access != readOnly && s.moves(ctx, &q.segment):
+			q.reset()
+			s.count(&s.stats.Retries)
+			continue
 		case q.err != nil:
 			return q.failed(StageRun, q.err)
 		case q.failure != nil:
@@ -106,6 +126,16 @@ func (s executor) execute(ctx context.Context, q *query) error {
 		}
 		return nil
 	}
+}
+
+// moves reports whether a statement was refused on a lane as one that writes, by a server that isn't the primary any more. It had
+// no effect.
+func (s executor) moves(ctx context.Context, g *segment) bool {
+	if g.failure == nil || g.failure.Code != "25006" || s.session() != nil || s.of.(*lanes).purpose != forAll || g.conn.w.node == nil ||
+		g.mayLast() || g.inTx || g.stream.delivered() {
+		return false
+	}
+	return s.db.roles.moves(ctx, g.conn.w.node)
 }
 
 // recognise classifies the text, and gets its description from the cache if that may be kept.

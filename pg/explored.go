@@ -314,7 +314,7 @@ func (db *DB) ask(ctx context.Context, text string) ([][]string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.conn == nil {
-		at := &attempts{config: db.config.Conn}
+		at := &attempts{config: db.config.Conn, db: db}
 		err := at.before(ctx, db.config)
 		if err == nil {
 			a.conn, err = pgconn.ConnectConfig(ctx, at.config)

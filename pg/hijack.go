@@ -27,6 +27,7 @@ type wire struct {
 
 	settings map[string]string // that the server has reported; with the connection's mutex
 	shares   bool              // statements of several callers may be one transaction
+	node     *node             // the server that it leads to, of a DB that knows roles
 }
 
 // A canceller asks the server to cancel what a connection is doing. It returns when the server has
@@ -79,7 +80,7 @@ func connect(ctx context.Context, at *attempts) (*wire, error) {
 		_ = hijacked.Conn.Close()
 		return nil, err
 	}
-	w := &wire{net: hijacked.Conn, cancel: &pgCanceller{pgConn}, shadow: pgConn, host: hostOf(hijacked), pid: hijacked.PID, settings: hijacked.ParameterStatuses, shares: shares}
+	w := &wire{net: hijacked.Conn, cancel: &pgCanceller{pgConn}, shadow: pgConn, host: hostOf(hijacked), pid: hijacked.PID, settings: hijacked.ParameterStatuses, shares: shares, node: at.node}
 	if direct, ok := w.net.(syscall.Conn); ok && hijacked.TLSConfig == nil {
 		w.raw, _ = direct.SyscallConn() // without it, writing is left to another goroutine
 	}

@@ -19,6 +19,7 @@ type lanes struct {
 	group   int           // how many statements share a Sync, at most
 	wait    time.Duration // how long a statement may wait until there is another lane
 	option  string        // the name of the option that limits them
+	node    *node         // the server that they lead to as a standby; nil if that isn't fixed
 
 	// Guarded by the mutex.
 	pauses     pauses // between attempts to connect
@@ -26,7 +27,8 @@ type lanes struct {
 	opened     int64  // when a lane was last opened, on the clock of nanotime
 	renewing   bool   // one is being opened to take the place of another, and isn't counted by connecting
 	timer      *time.Timer
-	watching   bool // the timer is set
+	watching   bool  // the timer is set
+	unfit      error // why Readers don't use the server; nil if they do
 }
 
 // newLanes returns lanes without connections.
@@ -48,6 +50,9 @@ func newReaders(db *DB, descs *descriptions) *lanes {
 		s.most = db.config.Lanes
 	}
 	s.setFew()
+	if !db.config.Pipeline { // then each carries a statement at a time
+		s.depth, s.group = 1, 1
+	}
 	s.wait *= time.Duration(max(s.group/2, 1)) // as one lane carries so many more
 	s.trip.first = 4 * s.group                 // two groups are one write, and the server has two while others are answered
 	return s
@@ -55,7 +60,7 @@ func newReaders(db *DB, descs *descriptions) *lanes {
 
 func (s *lanes) setFew() { s.few = min(s.most, max(fewLanes, runtime.GOMAXPROCS(0))) }
 
-func (s *lanes) refusesNow(*segment) error { return nil }
+func (s *lanes) refusesNow(*segment) error { return s.unfit }
 
 func (s *lanes) mayWait() error {
 	if most := s.db.config.QueueLimit; most > 0 && s.queuedNow >= most {
@@ -204,7 +209,7 @@ func (s *lanes) connect(wait time.Duration) bool {
 
 // openLane connects, after a pause if the last attempt failed.
 func (s *lanes) openLane(wait time.Duration, generation int) {
-	w, err := s.db.connectAfter(wait, s.purpose)
+	w, err := s.db.connectAfter(wait, s.purpose, s.node)
 	s.mu.Lock()
 	s.connecting--
 	if err == nil && s.forced {
@@ -270,11 +275,14 @@ func (s *lanes) connLost(c *conn) (told []*segment) {
 	if s.forced {
 		return s.failQueue(ErrClosed)
 	}
+	if c.w.node != nil && !c.retiring {
+		c.w.node.poke()
+	}
 	s.spread()
 	return nil
 }
 
-func (s *lanes) repeats([]*segment, []aftermath) bool { return !s.forced }
+func (s *lanes) repeats([]*segment, []aftermath) bool { return !s.forced && s.unfit == nil }
 
 // spread gives queued segments to the other connections, or to a new one.
 func (s *lanes) spread() {

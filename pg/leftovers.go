@@ -63,8 +63,11 @@ func effectsOf(tag pgconn.CommandTag) (e effects) {
 // connection is made, and whenever one changes: at the latest before the ReadyForQuery of the
 // segment that changed it.
 func (c *conn) noteSetting(m *pgproto3.ParameterStatus) {
-	if m.Name == "in_hot_standby" {
-		return // the server itself has changed it
+	if m.Name == "in_hot_standby" { // it is the server that has changed
+		if c.w.node != nil {
+			c.w.node.poke()
+		}
+		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -40,8 +40,9 @@ func (db *DB) Notify(ctx context.Context, channel, payload string) error {
 type Listener struct {
 	db *DB
 
-	ctx context.Context // ends with the listener
-	end context.CancelCauseFunc
+	ctx  context.Context // ends with the listener
+	end  context.CancelCauseFunc
+	node *node // to which the connection leads, of a DB that knows roles. It belongs to the goroutine that keeps the connection
 
 	mu       sync.Mutex // held for moments
 	channels []string   // a connection that is opened from now on listens on these; changed by making a new slice
@@ -285,10 +286,11 @@ func (l *Listener) sleep(d time.Duration) bool {
 
 // connect opens a connection that listens.
 func (l *Listener) connect() error {
-	w, err := l.db.connect(l.ctx, forAll)
+	w, err := l.db.connect(l.ctx, forAll, nil)
 	if err != nil {
 		return err
 	}
+	l.node = w.node
 	s := new(lease)
 	own := newOwned(l.db, 0)
 	own.onNotification = l.add
@@ -334,7 +336,7 @@ func (l *Listener) beat() {
 		ctx, cancel := context.WithTimeout(l.ctx, heartbeat)
 		err := l.conn.executor().ping(ctx)
 		cancel()
-		if err != nil {
+		if err != nil || l.node.isOutdated() {
 			return
 		}
 	}

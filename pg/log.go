@@ -23,6 +23,7 @@ var (
 	_ pgx.CopyFromTracer = (*LogTracer)(nil)
 	_ pgx.PrepareTracer  = (*LogTracer)(nil)
 	_ pgx.ConnectTracer  = (*LogTracer)(nil)
+	_ RoleTracer         = (*LogTracer)(nil)
 )
 
 // logged is what the context carries from a statement's start to its end.

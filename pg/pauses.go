@@ -36,7 +36,7 @@ func (p *pauses) wait() time.Duration {
 }
 
 // connectAfter opens a connection after a pause.
-func (db *DB) connectAfter(wait time.Duration, what purpose) (*wire, error) {
+func (db *DB) connectAfter(wait time.Duration, what purpose, to *node) (*wire, error) {
 	if wait > 0 {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
@@ -45,5 +45,5 @@ func (db *DB) connectAfter(wait time.Duration, what purpose) (*wire, error) {
 		case <-db.ctx.Done():
 		}
 	}
-	return db.connect(db.ctx, what)
+	return db.connect(db.ctx, what, to)
 }

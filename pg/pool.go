@@ -177,7 +177,7 @@ func (p *pool) connect() bool {
 // by then. If it fails, that caller gets the error. If there is no connection and none is being
 // made, all waiting callers get it.
 func (p *pool) open(wait time.Duration, generation int) {
-	w, err := p.db.connectAfter(wait, forAll)
+	w, err := p.db.connectAfter(wait, forAll, nil)
 	s := newOwned(p.db, p.db.config.StatementCache)
 	p.mu.Lock()
 	p.connecting--

@@ -14,21 +14,43 @@ import (
 type purpose uint8
 
 const (
-	forAll   purpose = iota
-	forReads         // one of a Reader's lanes
+	forAll          purpose = iota
+	forReads                // one of a Reader's lanes, where everything else goes, too
+	forStandbyReads         // one of a Reader's lanes, to a standby
+	forLooks                // finding out what a server is
 )
+
+// reads reports whether it is for a Reader.
+func (p purpose) reads() bool { return p == forReads || p == forStandbyReads }
 
 const readOnlySetting = "default_transaction_read_only"
 
 // target returns the configuration with which a connection is opened for its purpose: this is the one
-// place that decides which hosts it is tried with. The one that it is given must not be changed.
-func (p purpose) target(config *pgconn.Config) *pgconn.Config {
-	if p != forReads {
+// place that decides which hosts it is tried with. The one that it is given must not be changed. It leads to
+// one server, if a DB that knows roles names one; and to the primary, if the DB wants that.
+func (p purpose) target(config *pgconn.Config, ro *roles, n *node) *pgconn.Config {
+	if !p.reads() && ro == nil {
 		return config
+	}
+	own := config.Copy()
+	if n != nil {
+		narrow(own, n.at)
+	}
+	switch {
+	case p == forLooks:
+		own.ValidateConnect, own.AfterConnect, own.OnNotice, own.OnNotification = nil, nil, nil, nil
+		return own
+	case p == forStandbyReads:
+		own.ValidateConnect = validateStandby
+	case ro != nil && ro.leads && own.ValidateConnect == nil,
+		p == forReads && own.ValidateConnect != nil && same(own.ValidateConnect, pgconn.ValidateConnectTargetSessionAttrsReadWrite): // which a Reader's connections never are
+		own.ValidateConnect = validatePrimary
+	}
+	if !p.reads() {
+		return own
 	}
 	// In the first message, so that neither RESET nor a hook changes it unnoticed, and a pooler that
 	// can't keep it for this client says so.
-	own := config.Copy()
 	if own.RuntimeParams == nil {
 		own.RuntimeParams = map[string]string{}
 	}
@@ -39,7 +61,7 @@ func (p purpose) target(config *pgconn.Config) *pgconn.Config {
 // check makes sure, on a new connection, that it is what its purpose needs. It returns whether
 // statements of several callers may share a transaction there.
 func (p purpose) check(ctx context.Context, pc *pgconn.PgConn) (shares bool, err error) {
-	if p != forReads {
+	if !p.reads() {
 		return false, nil
 	}
 	// The level is pinned, so that a change of the server's configuration doesn't concern this
@@ -60,10 +82,44 @@ func (p purpose) check(ctx context.Context, pc *pgconn.PgConn) (shares bool, err
 	return string(row[1]) == "read committed", nil
 }
 
+// validatePrimary accepts no standby.
+func validatePrimary(ctx context.Context, pc *pgconn.PgConn) error {
+	standby, err := inRecovery(ctx, pc)
+	if err == nil && standby {
+		err = errNotPrimary
+	}
+	return err
+}
+
+// validateStandby accepts nothing else.
+func validateStandby(ctx context.Context, pc *pgconn.PgConn) error {
+	standby, err := inRecovery(ctx, pc)
+	if err == nil && !standby {
+		err = errNotStandby
+	}
+	return err
+}
+
+// inRecovery asks a server whether it is a standby. What it has reported by itself isn't enough: a pooler in between may
+// report what it has heard of another one.
+func inRecovery(ctx context.Context, pc *pgconn.PgConn) (bool, error) {
+	results, err := pc.Exec(ctx, "select pg_is_in_recovery()").ReadAll()
+	var server *pgconn.PgError
+	switch {
+	case errors.As(err, &server) && server.Code == "42883":
+		return false, nil // it knows no standbys
+	case err != nil:
+		return false, err
+	case len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) != 1:
+		return false, fmt.Errorf("%w: no answer to whether it is a standby", ErrProtocol)
+	}
+	return string(results[0].Rows[0][0]) == "t", nil
+}
+
 // explain says what to do if a connection can't be opened for its purpose.
 func (p purpose) explain(err error) error {
 	var server *pgconn.PgError
-	if p == forReads && errors.As(err, &server) && strings.Contains(server.Message, readOnlySetting) {
+	if p.reads() && errors.As(err, &server) && strings.Contains(server.Message, readOnlySetting) {
 		return &notReadOnly{err}
 	}
 	return err

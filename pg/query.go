@@ -38,8 +38,19 @@ type access uint8
 const (
 	asItIs   access = iota // as the connection may
 	readOnly               // only read: a hidden step makes the server refuse writes
-	ofReader               // a Reader's statement; [executor.forReader] makes it one of the others
+	ofReader               // a Reader's statement, and after it those of its other targets; [executor.forReader] makes it one of the others
 )
+
+// access returns that of a statement of a Reader with this target.
+func (t ReaderTarget) access() access { return ofReader + access(t) }
+
+// isReaders reports whether the access is a Reader's, and which target the Reader has.
+func (a access) isReaders() (t ReaderTarget, is bool) {
+	if a < ofReader {
+		return 0, false
+	}
+	return ReaderTarget(a - ofReader), true
+}
 
 // parseOptions removes the options that stand before the arguments, as in pgx.
 func (q *query) parseOptions(ctx context.Context) error {

@@ -43,12 +43,30 @@ import (
 // A Reader is only a view: it ends with its DB. Any number of goroutines and tasks may use it at
 // once. It has no transactions: for several reads of one snapshot, use [DB.BeginTx] with
 // pgx.RepeatableRead and pgx.ReadOnly.
-type Reader struct{ db *DB }
+//
+// Where it reads is said by Config.ReaderTarget, or by [DB.ReadFrom]: on the primary, or on standbys, which share its lanes. A
+// read on a standby that fails for a reason of that server, since it is in the way of the replay, say, or the connection breaks, is sent to
+// another one. Reads from a standby are as old as that: see Config.MaxLag, and [WaitFor] for reading what was just
+// written. In a loop that explores schedules it reads from the primary.
+type Reader struct {
+	db     *DB
+	target ReaderTarget
+}
 
 // Reader returns the DB's view that only reads. All Readers of a DB share their connections, which
 // are opened when they are needed, as lanes are. There are up to pool_reader_lanes of them, apart
 // from pool_lanes and pool_sessions.
-func (db *DB) Reader() *Reader { return &Reader{db} }
+func (db *DB) Reader() *Reader { return &Reader{db, db.config.ReaderTarget} }
+
+// ReadFrom is [DB.Reader] with another target. For one with standbys the DB must have several hosts
+// and want the primary, or a Config.ReaderTarget with standbys. Otherwise it doesn't ask servers
+// for their roles, and the Reader's calls fail with [ErrUnsupported].
+func (db *DB) ReadFrom(target ReaderTarget) *Reader { return &Reader{db, target} }
+
+// onLanes reports whether the Reader's statements run on lanes.
+func (r *Reader) onLanes() bool {
+	return r.db.pipelines() || r.target != ReadPrimary && explorer() == nil
+}
 
 // Query runs a query and returns its rows, as [DB.Query] does.
 func (r *Reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
@@ -62,10 +80,10 @@ func (r *Reader) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row 
 }
 
 func (r *Reader) query(ctx context.Context, sql string, args []any) *Rows {
-	if r.db.pipelines() {
-		return r.db.readers.executor().query(ctx, &query{text: sql, args: args, access: ofReader})
+	if r.onLanes() {
+		return r.db.readers.executor().query(ctx, &query{text: sql, args: args, access: r.target.access()})
 	}
-	o := &owning{query: query{text: sql, args: args, access: ofReader}}
+	o := &owning{query: query{text: sql, args: args, access: r.target.access()}}
 	if err := r.db.pool.acquire(ctx, &o.lease); err != nil {
 		o.row.err, o.row.closed = o.failed(StageWait, err), true
 		return &o.row
@@ -77,10 +95,10 @@ func (r *Reader) query(ctx context.Context, sql string, args []any) *Rows {
 // Exec runs a statement and throws its rows away, as [DB.Exec] does. Code that sqlc generates needs
 // it.
 func (r *Reader) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	if r.db.pipelines() {
-		return r.db.readers.executor().exec(ctx, &query{text: sql, args: args, access: ofReader})
+	if r.onLanes() {
+		return r.db.readers.executor().exec(ctx, &query{text: sql, args: args, access: r.target.access()})
 	}
-	o := &owning{query: query{text: sql, args: args, access: ofReader}}
+	o := &owning{query: query{text: sql, args: args, access: r.target.access()}}
 	if err := r.db.pool.acquire(ctx, &o.lease); err != nil {
 		return pgconn.CommandTag{}, o.failed(StageWait, err)
 	}
@@ -95,21 +113,24 @@ func (r *Reader) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if beginsTx(b) {
 		return pgx.FailedBatchResults(b, fmt.Errorf("%w: Batch.BeginTx on a Reader: send the batch to the DB", ErrUnsupported))
 	}
-	if r.db.pipelines() {
-		return r.db.readers.executor().batchOf(ctx, b, nil, ofReader)
+	if r.onLanes() {
+		return r.db.readers.executor().batchOf(ctx, b, nil, r.target.access())
 	}
 	s := new(lease)
 	if err := r.db.pool.acquire(ctx, s); err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
 	defer r.db.pool.recycle(s, false)
-	return s.executor().batchOf(ctx, b, nil, ofReader)
+	return s.executor().batchOf(ctx, b, nil, r.target.access())
 }
 
 // Ping sends the server an empty statement, on one of the Reader's connections, and waits for the
 // answer.
 func (r *Reader) Ping(ctx context.Context) error {
-	if r.db.pipelines() {
+	if r.onLanes() {
+		if r.db.roles != nil || r.target != ReadPrimary {
+			return r.db.roles.read(ctx, r.target, func(on executor) error { return on.ping(ctx) })
+		}
 		return r.db.readers.executor().ping(ctx)
 	}
 	return r.db.Ping(ctx)
@@ -118,7 +139,11 @@ func (r *Reader) Ping(ctx context.Context) error {
 // Stats returns the figures of the Readers' lanes; those of sessions are 0. Statements/Syncs is how
 // many statements share a Sync.
 func (r *Reader) Stats() Stats {
-	return r.db.readers.laneStats()
+	st := r.db.readers.laneStats()
+	if r.db.roles != nil {
+		st = r.db.roles.readerStats(st)
+	}
+	return st
 }
 
 // forReader records what follows from the text of a Reader's query. An error refuses the query.

@@ -78,7 +78,7 @@ func (p *pool) openInstead(s *owned) (*wire, error) {
 	p.mu.Lock()
 	wait, generation := p.pauses.wait(), p.generation
 	p.mu.Unlock()
-	w, err := p.db.connectAfter(wait, forAll)
+	w, err := p.db.connectAfter(wait, forAll, nil)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {

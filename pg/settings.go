@@ -14,7 +14,7 @@ import (
 
 // ownOptions are the options that ParseConfig describes.
 var ownOptions = []string{
-	"pool_lanes", "pool_reader_lanes", "reader_group",
+	"pool_lanes", "pool_reader_lanes", "reader_group", "reader_target", "max_lag", "max_lag_bytes", "token_wait", "host_check_period",
 	"pool_sessions", "pool_queue", "pipeline", "pipeline_depth", "result_limit", "statement_cache_capacity", "default_query_exec_mode",
 	"cancel_timeout", "show_parameters", "pool_min_lanes", "pool_min_sessions", "pool_min_idle_conns", "pool_max_conn_lifetime",
 	"pool_max_conn_lifetime_jitter", "pool_max_conn_idle_time", "pool_health_check_period", "pool_max_conns", "pool_min_conns",

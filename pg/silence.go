@@ -75,23 +75,31 @@ const cancelPause = 2 * lookEvery
 
 // giveUp ends a silent connection. The caller must hold the mutex.
 func (c *conn) giveUp(why error) {
+	if c.drop(why) {
+		c.line.stats.Silent++
+	}
+}
+
+// drop ends a connection, whatever is under way on it. It reports false if it has ended already. It needs the mutex.
+func (c *conn) drop(why error) bool {
 	if c.dead != nil || c.failed != nil {
-		return
+		return false
 	}
 	c.failed = why
-	c.line.stats.Silent++
 	c.unpark()
 	if c.role == nobody {
 		c.giveToResident()
 	}
 	c.hangUp() // the reader notices
+	return true
 }
 
 // doubt asks all idle connections for a sign of life, because one is silent and the network may
 // have swallowed others, too. Until it comes they get no statements.
 func (db *DB) doubt() {
-	db.lanes.doubt()
-	db.readers.doubt()
+	for _, s := range db.allLanes() {
+		s.owner.doubt()
+	}
 	db.pool.doubt()
 }
 

@@ -4,8 +4,8 @@ import "time"
 
 // Stats are figures about a DB: the present state, and counters since Open. The difference of two
 // readings is what happened in between. The figures about statements are those of the lanes:
-// statements on sessions aren't counted. WaitTime and SessionWaitTime are durations in real time;
-// all others are plain numbers.
+// statements on sessions aren't counted. WaitTime, SessionWaitTime and TokenWaitTime are durations
+// in real time; all others are plain numbers.
 //
 // Worth an alert, or a line on a dashboard:
 //
@@ -71,6 +71,13 @@ type Stats struct {
 	SessionWaits         uint64        // callers that had to wait for one, even if only while it was opened
 	SessionGiveUps       uint64        // of these, those that got none, because their context ended or none could be opened
 	SessionWaitTime      time.Duration // the sum of all waits
+
+	// Reads on standbys, of all Readers; 0 where a DB doesn't read from standbys. See also [DB.Hosts].
+	Conflicts     uint64        // cancelled by a standby since they were in the way of its replay
+	Repeats       uint64        // sent to another server, for that reason, or since a connection broke or the server was no longer fit
+	ToPrimary     uint64        // that went to the primary, as no standby was fit, or had come as far as the token
+	TokenWaits    uint64        // that had to wait for a standby to come as far as their token
+	TokenWaitTime time.Duration // for which those have waited, in all
 
 	// Lanes and sessions.
 	LifetimeClosed uint64 // closed at the end of their lifetime, or by Reset

@@ -193,7 +193,7 @@ func (s *lanes) replace(c *conn) {
 }
 
 func (s *lanes) openInstead(old *conn, wait time.Duration, generation int) {
-	w, err := s.db.connectAfter(wait, s.purpose)
+	w, err := s.db.connectAfter(wait, s.purpose, s.node)
 	s.mu.Lock()
 	s.renewing = false
 	var c *conn

@@ -14,6 +14,7 @@ import (
 // settings of the server that each connection begins with.
 var options = []string{
 	"pool_lanes", "pool_min_lanes", "pool_reader_lanes", "reader_group", "pool_queue",
+	"reader_target", "max_lag", "max_lag_bytes", "token_wait", "host_check_period",
 	"cancel_timeout", "pipeline", "pipeline_depth", "result_limit", "statement_cache_capacity", "default_query_exec_mode",
 
 	"host", "port", "user", "password", "dbname", "passfile", "service", "servicefile", "connect_timeout", "target_session_attrs",

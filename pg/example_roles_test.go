@@ -1,0 +1,105 @@
+package pg_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/seed1239206e/repaint/pg"
+)
+
+// A request writes, and the next one, maybe in another process, reads from a standby what was written.
+func ExampleWaitFor() {
+	ctx := context.Background()
+	conn, err := pg.Open("postgres://me@db1.example,db2.example,db3.example/app?reader_target=prefer-standby&max_lag=5s")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close(ctx)
+
+	write := func() (cookie string, err error) {
+		if _, err := conn.Exec(ctx, "insert into users (id, name) values (42, 'ada')"); err != nil {
+			return "", err
+		}
+		token, err := conn.Token(ctx)
+		return token.String(), err
+	}
+	read := func(cookie string) (name string, err error) {
+		token, err := pg.ParseToken(cookie)
+		if err != nil {
+			return "", err
+		}
+		err = conn.Reader().QueryRow(pg.WaitFor(ctx, token), "select name from users where id = 42").Scan(&name)
+		return name, err
+	}
+	_, _ = write, read
+}
+
+// Reports use standbys only, whatever the DB's Readers do.
+func ExampleReaderTarget() {
+	ctx := context.Background()
+	conn, err := pg.Open("postgres://me@db1.example,db2.example/app?connect_timeout=1")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close(ctx)
+	reports := conn.ReadFrom(pg.ReadStandby)
+	if _, err := reports.Query(ctx, "select count(*) from users"); errors.Is(err, pg.ErrNoStandby) {
+		fmt.Println("later:", err) // why each host isn't fit
+	}
+}
+
+// What a health page shows of the servers.
+func ExampleHostState() {
+	conn, err := pg.Open("postgres://me@db1.example,db2.example/app")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close(context.Background())
+	for _, h := range conn.Hosts() {
+		if h.Role == pg.RoleStandby {
+			fmt.Println(h.Host, "is", h.Lag, "behind")
+			continue
+		}
+		fmt.Println(h.Host, "is", h.Role)
+	}
+	// Output:
+	// db1.example:5432 is unknown
+	// db2.example:5432 is unknown
+}
+
+// pager tells the operators when a server changes its role.
+type pager struct{ pg.LogTracer }
+
+func (p *pager) TraceRoleChange(ctx context.Context, change pg.RoleChange) {
+	fmt.Println(change.Host, "is now", change.To, change.Err)
+}
+
+func ExampleRoleTracer() {
+	config, err := pg.ParseConfig("postgres://me@db1.example,db2.example/app")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	config.Tracer = &pager{pg.LogTracer{Logger: slog.Default()}}
+	conn, err := pg.OpenConfig(config)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close(context.Background())
+}
+
+func ExampleToken() {
+	token, err := pg.ParseToken("1:0/16B3748")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(token.Timeline, token.LSN, token)
+	// Output: 1 23803720 1:0/16B3748
+}

@@ -12,11 +12,11 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// Conn is a driver's connection in the hands of a dialect. It is called
-// where blocking is allowed, and valid only during the call that got it.
+// Conn is a driver's connection, for the methods of a [Driver]. Its methods block, and may be called
+// only during the call that got the Conn.
 type Conn struct {
-	// Own is the dialect's. Init may set it; Interrupt, which runs beside the
-	// calls, may only read it.
+	// Own belongs to the dialect. Init may set it. Interrupt, which runs at the same time as a call, may
+	// only read it.
 	Own any
 
 	d    *hooks
@@ -40,8 +40,8 @@ func (c *Conn) Exec(ctx context.Context, text string) error {
 	return err
 }
 
-// Value returns the first value of the first row of a statement without
-// arguments, nil if there is none.
+// Value returns the first value of the first row of a statement without arguments, or nil if there is
+// no row.
 func (c *Conn) Value(ctx context.Context, text string) (any, error) {
 	call := backend.Call{Statement: &backend.Statement{Text: text}, MaxRows: 1}
 	if err := c.query(ctx, &call, arguments{}); err != nil {
@@ -53,8 +53,8 @@ func (c *Conn) Value(ctx context.Context, text string) (any, error) {
 	return call.Values[0], nil
 }
 
-// Select puts the rows of a query, all of them, into the call. keep tells that it will come
-// again. The arguments are what the driver takes, see [Call.DriverArgs].
+// Select puts all rows of a query into the call. keep says that the query will come again. The
+// arguments are values that the driver takes, see [backend.Call.DriverArgs].
 func (c *Conn) Select(ctx context.Context, into *backend.Call, text string, keep bool, args ...driver.Value) error {
 	call := backend.Call{Statement: &backend.Statement{Text: text, Traits: backend.Traits{Plan: keep}}}
 	if err := c.query(ctx, &call, arguments{given: ordinals(args)}); err != nil {
@@ -64,8 +64,8 @@ func (c *Conn) Select(ctx context.Context, into *backend.Call, text string, keep
 	return nil
 }
 
-// Run runs a statement that returns no rows, and returns how many it changed, and the key
-// that was made for the first one that it inserted.
+// Run runs a statement that returns no rows. It returns the number of changed rows and the key of the
+// first inserted one. keep and args are as for [Conn.Select].
 func (c *Conn) Run(ctx context.Context, text string, keep bool, args ...driver.Value) (affected, lastID int64, err error) {
 	result, err := c.exec(ctx, text, arguments{given: ordinals(args)}, keep)
 	if err != nil || result == nil {

@@ -11,15 +11,15 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// New returns a Connector whose connections are opened by a driver.Connector.
+// New returns a Connector whose connections open opens.
 func New(d Driver, open driver.Connector) backend.Connector {
 	h := hooksOf(d)
 	h.Connector = open
 	return newConnector(h)
 }
 
-// NewDB returns a Connector whose connections are those of an open database of database/sql. They
-// go back to it when they are closed.
+// NewDB returns a Connector whose connections are those of a *sql.DB. They go back to it when they are
+// closed.
 func NewDB(d Driver, pool *sql.DB) backend.Connector {
 	h := hooksOf(d)
 	h.DB = pool

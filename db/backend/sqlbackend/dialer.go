@@ -8,10 +8,10 @@ import (
 	"github.com/seed1239206e/repaint"
 )
 
-// A Dialer makes the connections of a driver whose [Facts] say Suspends. They are those of
-// [repaint.Dialer]: in a loop they suspend the calling task. Only in a loop that explores schedules
-// they block, because there nothing else goes on while a statement is under way. Connections may be
-// used from any goroutine and loop. A Dialer connects where blocking is allowed.
+// A Dialer makes the connections of a driver whose [Facts] say Suspends. Like those of [repaint.Dialer]
+// they suspend the calling task in a loop. In a loop that explores schedules they block, because
+// nothing else goes on there during a statement. The connections may be used from any goroutine and
+// loop. DialContext itself blocks.
 type Dialer struct{ repaint.Dialer }
 
 // DialContext connects, see [net.Dialer.DialContext].

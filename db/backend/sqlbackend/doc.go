@@ -1,9 +1,8 @@
-// Package sqlbackend makes a [backend.Connector] of a blocking driver, one that is made for
-// database/sql. A dialect implements [Driver], of which [Defaults] has most methods, and calls [New]
-// or [NewDB].
+// Package sqlbackend turns a blocking database/sql driver into a [backend.Connector]. A dialect
+// implements [Driver], most of whose methods it takes from [Defaults], and calls [New] or [NewDB].
 //
-// The driver is called through repaint.Block, once for each statement with all its rows: on the
-// caller's goroutine if that is a plain one, on another one if it is in a loop. Prepared statements
-// are kept for each connection. Drivers must have the Context forms of driver.Stmt's methods, as all
-// that are maintained have.
+// The package calls the driver through repaint.Block, once for each statement with all its rows: in
+// the caller's goroutine if that is a plain one, and in another one if the caller is a task. Each
+// connection keeps its prepared statements. Drivers must have the Context forms of driver.Stmt's
+// methods, as all maintained drivers have.
 package sqlbackend

@@ -7,7 +7,7 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// Driver is what a dialect says about a blocking driver. Embed [Defaults], and write those methods
+// Driver is what a dialect says about a blocking driver. Embed [Defaults], and write the methods
 // that differ:
 //
 //	type sqlDriver struct{ sqlbackend.Defaults }
@@ -16,31 +16,31 @@ import (
 //
 // A Driver may also be a [Resetter], [AccessSetter], [TxWatcher], [TxReporter], [Interrupter],
 // [Aborter], [OpenReporter], [ArgConverter], [ColumnConverter], [SQLConverter], [Emulator],
-// [LockWaiter] and [Closer]. Without one of these, package sqlbackend goes another way, which its comment tells.
+// [LockWaiter] and [Closer]. The comment of each says what package sqlbackend does without it.
 //
-// The methods are called where blocking is allowed, and several at a time for different
-// connections.
+// The methods may block. They are called from any goroutine, at the same time for different
+// connections, but not for the same one.
 type Driver interface {
-	// Facts returns what doesn't change. It is asked once.
+	// Facts returns what doesn't change about the driver. It is called once.
 	Facts() Facts
 	// Init prepares a new connection.
 	Init(ctx context.Context, c *Conn) error
 	// BeginText returns the statements that begin a transaction.
 	BeginText(opts backend.TxOptions) []string
-	// FailsTx reports whether an error in a transaction has made it one that can only be rolled
-	// back, as a whole or to a savepoint.
+	// FailsTx reports whether a transaction can only be rolled back after an error in it, as a whole or
+	// to a savepoint.
 	FailsTx(err error) bool
-	// Recover makes a connection usable after a call was interrupted. An error means that it
-	// can't be used.
+	// Recover makes a connection usable after a call was interrupted. If it fails, the connection is
+	// closed.
 	Recover(ctx context.Context, c *Conn) error
-	// Lost reports whether an error means that the answer to what was sent never came, so that it
-	// may have been applied, see [backend.UnknownOutcome]. It isn't asked about driver.ErrBadConn,
-	// after which nothing was sent.
+	// Lost reports whether an error means that the answer to a statement never came, so that it may
+	// have taken effect, see [backend.UnknownOutcome]. It isn't called for driver.ErrBadConn, which
+	// means that nothing was sent.
 	Lost(err error) bool
-	// Stale reports whether an error means that the prepared statement must be prepared anew, and
-	// had no effect. Of one that only reads it can be the error of the first row, too.
+	// Stale reports whether an error means that a prepared statement had no effect and must be prepared
+	// anew. It may also be the error of the first row of a statement that only reads.
 	Stale(err error) bool
-	// Arg converts an argument from what database/sql makes of it, or refuses it. See
+	// Arg converts or refuses an argument that database/sql's rules have converted. See
 	// [backend.OutOfRange].
 	Arg(v driver.Value) (driver.Value, error)
 }
@@ -48,37 +48,36 @@ type Driver interface {
 // Facts are what doesn't change about a driver.
 type Facts struct {
 	Limits backend.Limits
-	// KeepStatements is how many prepared statements a connection keeps; at least one.
+	// KeepStatements is how many prepared statements a connection keeps. It keeps at least one.
 	KeepStatements int
-	// TextArgs are arguments by which the driver knows that a text which is sent as it is isn't to
-	// be remembered; nil if it remembers none.
+	// TextArgs are arguments that tell the driver not to remember a text that is sent unprepared; nil
+	// if it remembers none.
 	TextArgs []driver.NamedValue
-	// SendsText: what begins and ends transactions, and queries that aren't worth keeping and have
-	// no arguments, is sent as it is, because the database can't prepare all of it.
+	// SendsText: texts that begin and end transactions, and queries without arguments that aren't
+	// worth keeping, are sent unprepared, because the database can't prepare all of them.
 	SendsText bool
 	// OneStatement: a script is sent statement by statement.
 	OneStatement bool
-	// QueriesRows: a statement that returns rows is queried, also where they aren't wanted, and
-	// its rows are counted for what it changed.
+	// QueriesRows: a statement that returns rows is queried even if the caller doesn't want them, and
+	// the number of rows is the number of changes.
 	QueriesRows bool
-	// IDsFromOne: an id of 0 for the last row inserted means that it has none.
+	// IDsFromOne: a key of 0 for the last inserted row means that it has none.
 	IDsFromOne bool
 	// ReadOnlyTx: a transaction only reads if its connection does; see [AccessSetter].
 	ReadOnlyTx bool
-	// EndsUnseen: a statement that may commit by itself ([backend.Traits].EndsItself) is executed
-	// in a transaction, too, may end that, and the database doesn't tell. So a savepoint before it
-	// must be there after it.
+	// EndsUnseen: a statement that may commit by itself ([backend.Traits].EndsItself) may silently end
+	// the transaction that it runs in. So package sqlbackend sets a savepoint before it, and checks
+	// afterwards that it is still there.
 	EndsUnseen bool
 	// Suspends: the driver does its I/O in its caller's goroutine, on connections of a [Dialer],
-	// and blocks in no other way. In a loop that waits for them itself ([repaint.PollsHere]) its
-	// calls are made where the caller is, and suspend that task. The Driver's methods are called
-	// there, too, but for Init, and what is given to db.Conn.Raw. It has no effect with [NewDB],
-	// because database/sql has locks that would be held meanwhile.
+	// and never blocks otherwise. In a loop that waits for them itself ([repaint.PollsHere]) a call
+	// runs in the calling task and suspends it. So do the Driver's methods except Init, and the
+	// function given to db.Conn.Raw. It has no effect with [NewDB], because database/sql would hold
+	// locks meanwhile.
 	Suspends bool
 }
 
-// Defaults are the methods of a [Driver] about which there is nothing special to say. To be
-// embedded.
+// Defaults has all methods of a [Driver], for a driver without special needs. Embed it.
 type Defaults struct{}
 
 var _ Driver = Defaults{}
@@ -107,38 +106,36 @@ func (Defaults) Stale(error) bool { return false }
 // Arg returns v.
 func (Defaults) Arg(v driver.Value) (driver.Value, error) { return v, nil }
 
-// Resetter is a [Driver] that can undo what the texts of statements don't show. Without it, nothing
-// is undone, and a connection is closed that has executed something obscure.
+// Resetter is a [Driver] that can undo what the texts of statements don't show. Without it nothing is
+// undone, and a connection that has executed something obscure is closed.
 type Resetter interface {
 	Driver
 	// Keep notes how a connection is set up, after Init and after db.Events.Connect.
 	Keep(ctx context.Context, c *Conn) error
-	// Reset undoes what a user of the connection may have left in it. It fails if the connection
-	// isn't as Keep has found it.
+	// Reset undoes what a user of the connection may have left in it. It fails if it can't restore
+	// the state that Keep has noted.
 	Reset(ctx context.Context, c *Conn) error
 }
 
-// AccessSetter is a [Driver] of a database that can be told to refuse writes on a connection.
-// Without it, each statement that may only read is put into a read-only transaction.
+// AccessSetter is a [Driver] of a database that can refuse all writes on a connection. Without it, each
+// statement that may only read runs in a read-only transaction.
 type AccessSetter interface {
 	Driver
-	// SetReadOnly makes a connection one on which the database refuses what writes, or takes that
-	// back.
+	// SetReadOnly makes the database refuse writes on the connection, or allow them again.
 	SetReadOnly(ctx context.Context, c *Conn, on bool) error
 }
 
-// TxWatcher is a [Driver] of a database that may roll a transaction back after an error. Without
-// it, transactions are trusted to stay open.
+// TxWatcher is a [Driver] of a database that may roll back a transaction after an error. Without it,
+// package sqlbackend assumes that transactions stay open.
 type TxWatcher interface {
 	Driver
 	// TxOpen reports whether the transaction is still open after an error in it.
 	TxOpen(ctx context.Context, c *Conn, err error) bool
 }
 
-// TxReporter is a [Driver] whose driver knows how a connection stands with regard to transactions,
-// by the database's last answer. Where the "commit" of a failed transaction rolls back, and is no
-// error, only that makes it one. Without it, an error that hasn't been seen isn't known to have
-// ended the transaction.
+// TxReporter is a [Driver] whose driver knows the state of the transaction from the database's latest
+// answer. It is needed where the commit of a failed transaction rolls back without an error. Without it
+// package sqlbackend judges by the errors that it has seen.
 type TxReporter interface {
 	Driver
 	// TxState returns Idle, InTx or FailedTx, without asking the database. It is called before a
@@ -146,64 +143,61 @@ type TxReporter interface {
 	TxState(c *Conn) backend.Status
 }
 
-// InterruptReader is a [Driver] whose connections have an error of their own for what was
-// interrupted because the call's context had ended. Without it, the driver must return the
-// context's error.
+// InterruptReader is a [Driver] whose driver has an error of its own for a call that was interrupted
+// because its context had ended. Without it, the driver must return the context's error.
 type InterruptReader interface {
 	Driver
 	// Interrupted reports whether a driver's error is that of an interrupt.
 	Interrupted(err error) bool
 }
 
-// Interrupter is a [Driver] that can stop what a connection is doing when the call's context has
-// ended. The driver gets contexts that don't end then. Without it, the driver must notice the end
-// of a context.
+// Interrupter is a [Driver] that can stop a call whose context has ended. The driver then gets contexts
+// that don't end. Without it, the driver itself must notice the end of a context.
 type Interrupter interface {
 	InterruptReader
-	// Interrupt stops what the connection is doing. It is called on a goroutine of its own, and
-	// returns when until has ended, which the call's own end does. If the caller's greenlet is
-	// killed, the connection is closed meanwhile.
+	// Interrupt stops what the connection is doing. It runs in a goroutine of its own, and must return
+	// when until ends, which happens at the end of the call. If the caller's greenlet is killed, the
+	// connection is closed meanwhile.
 	Interrupt(until context.Context, c *Conn)
 }
 
-// Aborter is a [Driver] that can close the network connection under a call. Without it, the
-// context that the driver has got is cancelled.
+// Aborter is a [Driver] that can close the network connection during a call. Without it, the context
+// that the driver has got is cancelled.
 type Aborter interface {
 	Driver
-	// Abort makes what the connection is doing fail at once. It is called beside a call that ends
-	// something and has taken too long, see [backend.Ending].
+	// Abort makes the running call fail at once. It is called during an ending that takes too long, see
+	// [backend.Ending].
 	Abort(c *Conn)
 }
 
-// OpenReporter is a [Driver] whose driver.ErrBadConn can't be relied on: about a connection that
-// was open before, it is taken to mean that the answer never came. Without it, driver.ErrBadConn
-// means that nothing was sent.
+// OpenReporter is a [Driver] whose driver.ErrBadConn can't be relied on: if the connection was open
+// before, it counts as an answer that never came. Without it, driver.ErrBadConn means that nothing was
+// sent.
 type OpenReporter interface {
 	Driver
 	// Open reports whether a connection is open as far as the driver knows.
 	Open(c *Conn) bool
 }
 
-// ArgConverter is a [Driver] that converts arguments in place of the driver's connection and
-// statements, which aren't asked then. Without it they are, if they are a driver.NamedValueChecker.
+// ArgConverter is a [Driver] that converts arguments. Without it the driver's connection and statements
+// do, if they are a driver.NamedValueChecker.
 type ArgConverter interface {
 	Driver
-	// Convert converts an argument, before the rules of database/sql. The error driver.ErrSkip
-	// leaves it to those.
+	// Convert converts an argument. If it returns driver.ErrSkip, the rules of database/sql apply.
 	Convert(v any) (driver.Value, error)
 }
 
 // ColumnConverter is a [Driver] that converts values of columns. Without it they stay as they are.
 type ColumnConverter interface {
 	Driver
-	// Column returns how to convert the values of a column of the given type, none of which is
-	// nil. A nil result leaves them as they are.
+	// Column returns a function that converts the values of a column of the given type, except nil. If
+	// it returns nil, they stay as they are.
 	Column(typ string) func(v driver.Value) (driver.Value, error)
 }
 
-// SQLConverter is a [Driver] that converts for calls of database/sql, see db.Engine.SQL, whose
-// callers expect what they know of the driver. Without it, these get the driver's own values, and
-// their arguments are converted by the driver's connection and statements and by Arg.
+// SQLConverter is a [Driver] that converts for calls through database/sql, see db.Engine.SQL, whose
+// callers expect what the driver does there. Without it, they get the driver's own values, and the
+// driver's connection and statements convert their arguments, and Arg.
 type SQLConverter interface {
 	Driver
 	// SQLConvert is Convert for these calls.
@@ -212,31 +206,31 @@ type SQLConverter interface {
 	SQLColumn(typ string) func(v driver.Value) (driver.Value, error)
 }
 
-// Emulator is a [Driver] of a database that hasn't got every statement which changes rows and
-// returns them.
+// Emulator is a [Driver] of a database that lacks some statements that change rows and return them.
+// Without it, all statements run as they are.
 type Emulator interface {
 	Driver
-	// Emulate returns how to run such a statement by means of others; nil runs it as it is. What it
-	// returns is called in a transaction, or between savepoints, and puts its outcome into the
-	// call; what it has done is undone if it fails.
+	// Emulate returns a function that runs such a statement by means of others; nil runs it as it is.
+	// The function is called in a transaction or after a savepoint, and puts its outcome into the call.
+	// If it fails, its effects are undone.
 	Emulate(c *Conn, call *backend.Call) (func(ctx context.Context) error, error)
 }
 
-// LockWaiter is a [Driver] of a database in this process, whose calls wait for nothing but the disk and the
-// locks that others have, and that can be told not to wait for locks. So a loop can make calls on the spot
-// that are known to be short. Without it, all calls are offloaded in a loop. It has no effect with [NewDB]:
-// what a connection has been told would be seen by its other users.
+// LockWaiter is a [Driver] of a database in this process, whose calls wait only for the disk and for locks,
+// and that can be told not to wait for locks. So short calls can run inline in a loop. Without it, a loop
+// offloads all calls. It has no effect with [NewDB], because the setting would affect other users of the
+// connection.
 type LockWaiter interface {
 	Driver
-	// WaitForLocks has a connection wait for locks as it was set up to, or fail at once.
+	// WaitForLocks makes a connection wait for locks as it was set up to, or fail at once.
 	WaitForLocks(ctx context.Context, c *Conn, on bool) error
-	// Locked reports whether a call has failed because of a lock, had no effect, and can be made again.
+	// Locked reports whether a call has failed because of a lock, had no effect, and can be repeated.
 	Locked(err error) bool
 }
 
-// Closer is a [Driver] that holds something itself.
+// Closer is a [Driver] that holds something that must be closed. Without it nothing is.
 type Closer interface {
 	Driver
-	// Close lets go of it, after all connections are closed.
+	// Close is called after all connections are closed.
 	Close() error
 }

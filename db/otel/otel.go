@@ -12,22 +12,11 @@
 // caller wrote, with its parameters as :name; literals in it are replaced by ?, since they may be
 // values. Parameters are never recorded.
 //
-// The figures of the pool are
+// The metrics of Pool are listed, each with its unit and a value to alert on, in docs/guide-deploy.md.
 //
-//	db.client.connection.count             {connection}  by db.client.connection.state: idle or used
-//	db.client.connection.max               {connection}  PoolSize and MaxOverflow together
-//	db.client.connection.pending_requests  {request}     callers that wait for a connection
-//	db.client.connection.timeouts          {timeout}     callers that gave up after PoolTimeout
-//	repaint.db.connection.waits            {request}     callers that had to wait
-//	repaint.db.connection.wait_time        s             for which they waited, all together
-//	repaint.db.connection.opened           {connection}
-//	repaint.db.connection.errors           {error}       connections that couldn't be made
-//	repaint.db.connection.closed           {connection}  by reason: broken, lifetime or idle
-//	repaint.db.lane.count                  {connection}  that carry single statements; PostgreSQL only
-//	repaint.db.lane.pending_requests       {request}     statements that wait for one
-//
-// Prometheus reads them by way of OpenTelemetry's exporter for it. A log of statements in package slog
-// is db.Log, which needs nothing of this package.
+// Prometheus reads them by way of OpenTelemetry's exporter, or without OpenTelemetry from
+// prometheus/dbcollector. A log of statements in package slog is db.Log, which needs nothing of this
+// package.
 package otel
 
 import (
@@ -42,6 +31,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/internal/sqlsummary"
 )
 
 const scope = "github.com/seed1239206e/repaint/db/otel"
@@ -107,19 +97,16 @@ type kept struct {
 }
 
 func (w *Watch) before(ctx context.Context, x *db.Execution) error {
-	q := read(w.system, x.Statement)
+	q := sqlsummary.Read(w.system, x.Statement)
 	attrs := []attribute.KeyValue{attribute.String("db.system.name", w.system)}
-	name := w.system
-	if q.operation != "" {
-		attrs = append(attrs, attribute.String("db.operation.name", q.operation))
-		name = q.operation
+	if q.Operation != "" {
+		attrs = append(attrs, attribute.String("db.operation.name", q.Operation))
 	}
-	if q.collection != "" {
-		attrs = append(attrs, attribute.String("db.collection.name", q.collection))
-		name += " " + q.collection
+	if q.Collection != "" {
+		attrs = append(attrs, attribute.String("db.collection.name", q.Collection))
 	}
-	_, span := w.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient),
-		trace.WithAttributes(attrs...), trace.WithAttributes(attribute.String("db.query.text", q.text)))
+	_, span := w.tracer.Start(ctx, q.Name(w.system), trace.WithSpanKind(trace.SpanKindClient),
+		trace.WithAttributes(attrs...), trace.WithAttributes(attribute.String("db.query.text", q.Text)))
 	x.Data = &kept{span, attrs, x.Data}
 	return nil
 }

@@ -1,0 +1,58 @@
+package otel
+
+import (
+	"context"
+	"fmt"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/seed1239206e/repaint/internal/figures/pgfigures"
+	"github.com/seed1239206e/repaint/pg"
+)
+
+// A Source has statistics: a *pg.DB, or a *pg.Reader.
+type Source interface{ Stats() pg.Stats }
+
+// Pool records the figures of a DB or a Reader, under a name for the pool, until stop is called. They
+// are read when they are collected.
+func (w *Watch) Pool(of Source, name string) (stop func() error, err error) {
+	instruments := map[string]metric.Float64Observable{}
+	var all []metric.Observable
+	for _, f := range pgfigures.All {
+		if instruments[f.Name] != nil {
+			continue
+		}
+		var it metric.Float64Observable
+		if f.Counts {
+			it, err = w.meter.Float64ObservableCounter(f.Name, metric.WithUnit(f.Unit), metric.WithDescription(f.Text))
+		} else {
+			it, err = w.meter.Float64ObservableUpDownCounter(f.Name, metric.WithUnit(f.Unit), metric.WithDescription(f.Text))
+		}
+		if err != nil {
+			return nil, fmt.Errorf("otel: the figure %s: %w", f.Name, err)
+		}
+		instruments[f.Name] = it
+		all = append(all, it)
+	}
+	common := []attribute.KeyValue{attribute.String("db.system.name", system), attribute.String("db.client.connection.pool.name", name)}
+	r, err := w.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		s := of.Stats()
+		for _, f := range pgfigures.All {
+			attrs := common
+			switch f.Label {
+			case "":
+			case "state":
+				attrs = append(attrs[:len(attrs):len(attrs)], attribute.String("db.client.connection.state", f.Value))
+			default:
+				attrs = append(attrs[:len(attrs):len(attrs)], attribute.String(f.Label, f.Value))
+			}
+			o.ObserveFloat64(instruments[f.Name], f.Measure(s), metric.WithAttributes(attrs...))
+		}
+		return nil
+	}, all...)
+	if err != nil {
+		return nil, fmt.Errorf("otel: the figures of %s: %w", name, err)
+	}
+	return r.Unregister, nil
+}

@@ -125,6 +125,7 @@ func TestGuideToDeploymentHasEachStatistic(t *testing.T) {
 	_, tables, _ := strings.Cut(string(text), "### pg.Stats\n")
 	ofPg, ofDB, found := strings.Cut(tables, "### db.Stats\n")
 	require.True(t, found)
+	ofDB, _, _ = strings.Cut(ofDB, "\n## ")
 	require.Equal(t, statistics(reflect.TypeFor[pg.Stats](), ""), firstColumn(ofPg))
 	require.Equal(t, statistics(reflect.TypeFor[db.Stats](), ""), firstColumn(ofDB))
 }

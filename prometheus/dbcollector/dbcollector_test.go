@@ -31,7 +31,7 @@ func ExampleNew() {
 }
 
 func TestFiguresOfAnEngine(t *testing.T) {
-	check := func(ctx context.Context) error {
+	check := func(t *testing.T, ctx context.Context) error {
 		engine, err := db.Open(ctx, "sqlite://")
 		require.NoError(t, err)
 		defer func() { require.NoError(t, engine.Close(ctx)) }()
@@ -49,8 +49,10 @@ func TestFiguresOfAnEngine(t *testing.T) {
 		require.NoError(t, conn.Close())
 		return nil
 	}
-	t.Run("goroutine", func(t *testing.T) { require.NoError(t, check(t.Context())) })
-	t.Run("loop", func(t *testing.T) { require.NoError(t, repaint.Run(t.Context(), check)) })
+	t.Run("goroutine", func(t *testing.T) { require.NoError(t, check(t, t.Context())) })
+	t.Run("loop", func(t *testing.T) {
+		require.NoError(t, repaint.Run(t.Context(), func(ctx context.Context) error { return check(t, ctx) }))
+	})
 }
 
 // gathered returns the values by name and label.

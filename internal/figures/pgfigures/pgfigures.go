@@ -65,6 +65,12 @@ var All = []figures.Figure[pg.Stats]{
 	counter("repaint.pg.statement.retries", "{statement}", "Statements that were sent again", func(s pg.Stats) uint64 { return s.Retries }),
 	counter("repaint.pg.statement.reprepared", "{statement}", "Statements that were prepared anew", func(s pg.Stats) uint64 { return s.Reprepared }),
 
+	counter("repaint.pg.read.conflicts", "{statement}", "Reads that a standby cancelled for its replay", func(s pg.Stats) uint64 { return s.Conflicts }),
+	counter("repaint.pg.read.repeats", "{statement}", "Reads that were sent to another server", func(s pg.Stats) uint64 { return s.Repeats }),
+	counter("repaint.pg.read.to_primary", "{statement}", "Reads that went to the primary because no standby was fit", func(s pg.Stats) uint64 { return s.ToPrimary }),
+	counter("repaint.pg.read.token_waits", "{statement}", "Reads that waited for a standby to come as far as their token", func(s pg.Stats) uint64 { return s.TokenWaits }),
+	span("repaint.pg.read.token_wait_time", "The sum of their waits", func(s pg.Stats) time.Duration { return s.TokenWaitTime }),
+
 	labelled(counter("repaint.pg.connection.closed", "{connection}", "Lanes and sessions closed", func(s pg.Stats) uint64 { return s.LifetimeClosed }), "reason", "lifetime"),
 	labelled(counter("repaint.pg.connection.closed", "{connection}", "Lanes and sessions closed", func(s pg.Stats) uint64 { return s.IdleClosed }), "reason", "idle"),
 }

@@ -35,6 +35,7 @@ const (
 	oursStdlib     = "db over pgx's stdlib, goroutines"
 	ofPg           = "pg by itself"
 	ofPgAgain      = "another pg by itself" // how much of a difference is chance
+	ofPgLoop       = "pg alone, one loop"
 	ofSQL          = "database/sql"
 	ofPrepared     = "database/sql, prepared"
 	ofOne          = "database/sql, prepared, 1 connection"
@@ -56,6 +57,7 @@ func contestants() (all []contestant, missing []string) {
 		{name: oursLoop, takesPart: inTurns, loop: true, open: openDB},
 		{name: oursStdlib, takesPart: on(postgres), open: openDBOverStdlib},
 		{name: ofPg, takesPart: on(postgres), open: openPg},
+		{name: ofPgLoop, takesPart: func(kind string, w workload) bool { return kind == postgres && w.name == transaction }, loop: true, open: openPg},
 		{name: ofPgAgain, takesPart: func(kind string, w workload) bool { return kind == postgres && w.byCall }, open: openPg},
 		{name: ofSQL, takesPart: always, open: openSQL(false, 0)},
 		{name: ofPrepared, takesPart: always, open: openSQL(true, 0)},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/seed1239206e/repaint/bench/internal/measure"
@@ -40,10 +41,33 @@ func goals(r *report.Results) []report.Goal {
 			c := report.Case{Database: kind, Workload: w + byCall, Callers: 1}
 			all = append(all, r.Ratio(kind+", "+w+": time as a part of database/sql's best", c, oursGoroutines, ofSQL, perCall, 1.05, true))
 		}
-		for _, w := range []string{pointSelect, insertBack, transaction} {
+	}
+	return append(all, loopGoals(r)...)
+}
+
+// loopGoals say that a loop isn't slower than goroutines.
+func loopGoals(r *report.Results) (all []report.Goal) {
+	for _, kind := range []string{memory, file, postgres, maria} {
+		for _, callers := range []int{1, 32, 256} {
+			c := report.Case{Database: kind, Workload: transaction, Callers: callers}
+			what := fmt.Sprintf("%s, %s, %d tasks' calls as many times ", kind, transaction, callers)
+			all = append(all,
+				r.Ratio(what+"as many goroutines'", c, oursLoop, oursGoroutines, rate, 1, false),
+				r.Ratio(what+"database/sql's best", c, oursLoop, ofSQL, rate, 1.1, false))
+			if kind == postgres {
+				all = append(all,
+					r.Ratio(what+"as many goroutines' of pg", c, ofPgLoop, ofPg, rate, 1, false),
+					r.Ratio("the same, client CPU", c, ofPgLoop, ofPg, cpu, 0.85, true))
+			}
+		}
+		for _, w := range []string{pointSelect, insertBack} {
 			c := report.Case{Database: kind, Workload: w, Callers: 256}
 			all = append(all, r.Ratio(kind+", "+w+": 256 tasks' calls as many times 256 goroutines'", c, oursLoop, oursGoroutines, rate, 1, false))
 		}
+	}
+	for _, kind := range []string{memory, file} {
+		c := report.Case{Database: kind, Workload: pointSelect, Callers: 1}
+		all = append(all, r.Ratio(kind+", "+pointSelect+": time of a lone task as a part of a goroutine's", c, oursLoop, oursGoroutines, perCall, 1.2, true))
 	}
 	return all
 }

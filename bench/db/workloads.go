@@ -47,7 +47,7 @@ const (
 var workloads = []workload{
 	{name: pointSelect, callers: []int{1, 256}, do: side.point},
 	{name: insertBack, callers: []int{1, 40, 256}, do: side.insertAndSelect, python: "insert"},
-	{name: transaction, callers: []int{1, 256}, do: side.transaction},
+	{name: transaction, callers: []int{1, 32, 256}, do: side.transaction},
 	{name: hundredRows, callers: []int{1}, do: side.hundred},
 	{name: executeMany, callers: []int{1}, do: side.executeMany, empty: true},
 	{name: pointSelect + byCall, callers: []int{1}, do: side.point, byCall: true},

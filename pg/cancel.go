@@ -120,7 +120,7 @@ func (c *conn) cancel(g *segment) {
 		if c.retiring {
 			c.retire()
 		} else {
-			c.line.pull(c)
+			c.line.pull(c, nanotime())
 			c.ensureReader()
 		}
 		c.arm()

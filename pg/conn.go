@@ -34,6 +34,7 @@ type conn struct {
 	head     *segment        // the first on the list, while its answer is read
 	answered int             // segments since the last Read
 	more     bool            // others were on the list after the last of these
+	arrived  int64           // when data last came, on the clock of nanotime
 	fatal    *pgconn.PgError // with which the server has announced its end
 
 	// The reader sets waits, with the mutex, before it waits for the server, and clears it when it
@@ -149,9 +150,9 @@ func (c *conn) open() bool {
 
 var syncMessage = []byte{'S', 0, 0, 0, 4}
 
-// put puts a segment on the list and its bytes into the buffer. On an error it does neither. The
-// caller must hold the mutex.
-func (c *conn) put(s *segment) error {
+// put puts a segment on the list and its bytes into the buffer. On an error it does neither. now is
+// on the clock of nanotime. The caller must hold the mutex.
+func (c *conn) put(s *segment, now int64) error {
 	before := len(c.out)
 	if err := c.encode(s); err != nil {
 		c.out = c.out[:before]
@@ -174,7 +175,7 @@ func (c *conn) put(s *segment) error {
 	}
 	s.start, s.end = c.queued, c.queued+n
 	c.queued += n
-	c.pace.sending(s, c.sent.len())
+	c.pace.sending(s, c.sent.len(), now)
 	c.sent.push(s)
 	if loop.Tracing() {
 		c.traceSent(s)
@@ -320,7 +321,7 @@ func (c *conn) ready(status byte) error {
 		if c.retiring {
 			c.retire()
 		} else {
-			c.line.pull(c)
+			c.line.pull(c, c.arrived)
 		}
 		if again != nil {
 			c.line.of.(*lanes).spread()
@@ -332,7 +333,7 @@ func (c *conn) ready(status byte) error {
 	}
 	more := c.sent.len() > 0
 	if !more {
-		c.rested = nanotime()
+		c.rested = c.arrived
 	}
 	c.mu.Unlock()
 	c.more = more
@@ -365,7 +366,7 @@ func (c *conn) settled(s *segment, before byte) error {
 		s.begins.done = true
 	}
 	c.served++
-	c.pace.answered(s)
+	c.pace.answered(s, c.arrived)
 	if s.failure != nil {
 		s.addFailure()
 		c.noteFailure(s)

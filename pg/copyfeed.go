@@ -87,13 +87,14 @@ func (s *lease) doCopy(ctx context.Context, g *segment) error {
 	g.then, g.noRepeat = k.finish, true
 	var to *conn // nil if all of it waits
 	var err error
+	now := nanotime()
 	s.mu.Lock()
 	for _, one := range []*segment{k.types, g} {
 		if one == nil {
 			continue
 		}
 		var c *conn
-		if c, err = s.accept(one); err != nil {
+		if c, err = s.accept(one, now); err != nil {
 			break
 		}
 		if c != nil {

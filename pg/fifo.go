@@ -19,6 +19,14 @@ func (f *fifo) first() *segment {
 	return *f.ring.At(0)
 }
 
+// last returns the last segment, nil if there is none.
+func (f *fifo) last() *segment {
+	if f.ring.Len() == 0 {
+		return nil
+	}
+	return *f.ring.At(f.ring.Len() - 1)
+}
+
 // pop takes out the first segment, and returns nil if there is none.
 func (f *fifo) pop() *segment {
 	if f.ring.Len() == 0 {

@@ -32,9 +32,9 @@ const restful = time.Millisecond
 
 // isWell reports whether a connection can get a segment: it checks whether the server has ended the
 // connection while it was idle. If so, the segment goes elsewhere; otherwise its fate would be
-// unknown. The caller must hold the mutex.
-func (c *conn) isWell() bool {
-	if c.sent.len() > 0 || c.w.glance == nil || nanotime()-c.rested < restful.Nanoseconds() || !c.w.glance.isOver() {
+// unknown. now is on the clock of nanotime. The caller must hold the mutex.
+func (c *conn) isWell(now int64) bool {
+	if c.sent.len() > 0 || c.w.glance == nil || now-c.rested < restful.Nanoseconds() || !c.w.glance.isOver() {
 		return true
 	}
 	c.writeFailed(errHungUp)

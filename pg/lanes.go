@@ -73,7 +73,7 @@ func (s *lanes) took(*segment) {}
 
 // pick prefers the first few lanes, because statements on one lane share system calls. It uses the
 // others when these are full.
-func (s *lanes) pick() *conn {
+func (s *lanes) pick(now int64) *conn {
 	if s.queuedNow > 0 {
 		return nil
 	}
@@ -87,7 +87,7 @@ func (s *lanes) pick() *conn {
 		}
 		n := c.sent.len()
 		if n == 0 {
-			if !c.isWell() {
+			if !c.isWell(now) {
 				continue
 			}
 			return c
@@ -246,7 +246,7 @@ func (s *lanes) addLane(w *wire, generation int) *conn {
 		c.expires = longPast
 		s.renew(nanotime())
 	}
-	s.pull(c)
+	s.pull(c, nanotime())
 	c.ensureReader()
 	return c
 }

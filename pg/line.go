@@ -37,7 +37,7 @@ type submitter interface {
 	// refusesNow returns why a segment can't be accepted at present.
 	refusesNow(g *segment) error
 	// pick returns the connection for a new segment, or nil if the segment must wait.
-	pick() *conn
+	pick(now int64) *conn
 	// mayWait returns why a segment can't wait for a connection.
 	mayWait() error
 	// waits makes sure that the segments in the queue don't wait for long.
@@ -87,9 +87,10 @@ func (s *line) inFlight() (n int) {
 // submit takes a segment of a plain goroutine. It returns the connection that the caller must read,
 // if any, and the one that it must write to first.
 func (s *line) submit(g *segment) (read, to *conn, buf []byte, err error) {
+	now := nanotime() // not with the mutex: to look at the clock takes long
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	to, err = s.accept(g)
+	to, err = s.accept(g, now)
 	if err != nil || to == nil {
 		return nil, nil, nil, err
 	}
@@ -103,8 +104,8 @@ func (s *line) submit(g *segment) (read, to *conn, buf []byte, err error) {
 
 // place takes a segment whose waiter doesn't read; its loop reads, if it can. The caller must
 // write, and must hold the mutex.
-func (s *line) place(l *loop.Loop, g *segment) error {
-	c, err := s.accept(g)
+func (s *line) place(l *loop.Loop, g *segment, now int64) error {
+	c, err := s.accept(g, now)
 	if c != nil {
 		c.readBy(l)
 	}
@@ -112,8 +113,8 @@ func (s *line) place(l *loop.Loop, g *segment) error {
 }
 
 // accept puts a segment on a connection, which it returns, or into the queue. There is no other way
-// there. The caller must hold the mutex.
-func (s *line) accept(g *segment) (*conn, error) {
+// there. now is on the clock of nanotime. The caller must hold the mutex.
+func (s *line) accept(g *segment, now int64) (*conn, error) {
 	if err := s.refuses(g); err != nil {
 		return nil, err
 	}
@@ -124,8 +125,8 @@ func (s *line) accept(g *segment) (*conn, error) {
 		return nil, err
 	}
 	s.stats.Statements++
-	if c := s.of.pick(); c != nil {
-		if err := c.put(g); err != nil {
+	if c := s.of.pick(now); c != nil {
+		if err := c.put(g, now); err != nil {
 			return nil, err
 		}
 		s.accepted(g)
@@ -136,10 +137,8 @@ func (s *line) accept(g *segment) (*conn, error) {
 	}
 	s.stats.Waits++
 	s.accepted(g)
-	s.enqueue(g)
-	for _, c := range s.conns { // one of these will have room for it
-		c.joinedBy(g.waitsIn())
-	}
+	s.joinAll(g.waitsIn())
+	s.enqueue(g, now)
 	g.awaitReady()
 	s.of.waits()
 	return nil, nil
@@ -152,9 +151,20 @@ func (g *segment) awaitReady() {
 	}
 }
 
-func (s *line) enqueue(g *segment) {
+// joinAll takes all connections from loops other than l, as a segment that waits in l is about to be
+// queued, and any of them may have room for it. It needs the mutex.
+func (s *line) joinAll(l *loop.Loop) {
+	if last := s.queue.last(); last != nil && last.state == stateQueued && last.waitsIn() == l {
+		return // they were taken for that one, and no other loop has got one since, see conn.enter
+	}
+	for _, c := range s.conns {
+		c.joinedBy(l)
+	}
+}
+
+func (s *line) enqueue(g *segment, now int64) {
 	g.state = stateQueued
-	g.since = nanotime()
+	g.since = now
 	s.queue.push(g)
 	s.queuedNow++
 	s.heed(g)
@@ -201,8 +211,8 @@ func (s *line) next() *segment {
 }
 
 // pull moves segments from the queue to a connection that has room. The caller must make sure that
-// the connection is written and read.
-func (s *line) pull(c *conn) {
+// the connection is written and read. now is on the clock of nanotime.
+func (s *line) pull(c *conn, now int64) {
 	if !s.of.refills(c) {
 		return
 	}
@@ -211,13 +221,11 @@ func (s *line) pull(c *conn) {
 		if g == nil {
 			return
 		}
-		since := g.since
-		if err := c.put(g); err != nil {
+		s.stats.WaitTime += time.Duration(max(now-g.since, 0))
+		if err := c.put(g, now); err != nil {
 			g.err, g.state = err, stateFinished
 			s.db.spawn(g.tell) // this is no place for it
-			continue
 		}
-		s.stats.WaitTime += time.Duration(g.since - since)
 	}
 }
 
@@ -261,12 +269,12 @@ func (s *line) failQueue(err error) (told []*segment) {
 
 // queueAgain puts segments that were sent without an effect to the front of the queue.
 func (s *line) queueAgain(again []*segment) {
-	waiting := s.queue.takeAll()
+	waiting, now := s.queue.takeAll(), nanotime()
 	for _, g := range again {
 		g.forgetAnswer()
 		g.awaitReady() // the goroutine that read the connection for it doesn't any more
 		s.stats.Retries++
-		s.enqueue(g)
+		s.enqueue(g, now)
 	}
 	for _, g := range waiting {
 		if g.state == stateQueued {
@@ -279,7 +287,7 @@ func (s *line) queueAgain(again []*segment) {
 func (s *line) kick(c *conn) {
 	s.db.spawn(func() {
 		s.mu.Lock()
-		s.pull(c)
+		s.pull(c, nanotime())
 		c.ensureReader()
 		s.finishUp(c)
 	})

@@ -40,13 +40,19 @@ func (c *conn) readBy(l *loop.Loop) {
 }
 
 // enter gives the role to the loop, which must be the caller's, and reports whether it could. It
-// needs the mutex, and only the caller may have the role.
+// needs the mutex, and only the caller may have the role. While something is queued that doesn't wait in
+// this loop, no connection becomes the loop's: see joinAll.
 func (c *conn) enter(l *loop.Loop) bool {
 	if c.failed != nil || c.line.forced || l.Virtual() || l.Chooser() != nil || !c.settleIn(l) {
 		return false
 	}
 	for i := range c.sent.len() {
 		if c.sent.at(i).waitsIn() != l {
+			return false
+		}
+	}
+	for i := range c.line.queue.len() {
+		if g := c.line.queue.at(i); g.state == stateQueued && g.waitsIn() != l {
 			return false
 		}
 	}

@@ -57,11 +57,11 @@ func (s *owned) refusesNow(g *segment) error {
 	return nil
 }
 
-func (s *owned) pick() *conn {
+func (s *owned) pick(now int64) *conn {
 	if s.queuedNow > 0 || len(s.conns) == 0 {
 		return nil
 	}
-	if c := s.conns[0]; c.open() && (c.sent.len() == 0 || c.sent.len() < s.room(c)) && c.isWell() {
+	if c := s.conns[0]; c.open() && (c.sent.len() == 0 || c.sent.len() < s.room(c)) && c.isWell(now) {
 		return c
 	}
 	return nil

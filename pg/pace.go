@@ -115,8 +115,8 @@ var clockStart = time.Now()
 // nanotime is a clock that only goes forward.
 func nanotime() int64 { return int64(time.Since(clockStart)) }
 
-// sending notes that a segment is sent after others.
-func (p *pace) sending(s *segment, ahead int) {
+// sending notes that a segment is sent after others. now is on the clock of nanotime.
+func (p *pace) sending(s *segment, ahead int, now int64) {
 	if p.fixed || p.probe != nil {
 		return
 	}
@@ -126,7 +126,7 @@ func (p *pace) sending(s *segment, ahead int) {
 	}
 	p.skip = probeEvery
 	p.probe, p.ahead, p.before = s, ahead, p.trip.answers
-	s.since = nanotime()
+	s.since = now
 }
 
 // forget notes that a segment isn't sent after all.
@@ -136,14 +136,13 @@ func (p *pace) forget(s *segment) {
 	}
 }
 
-// answered notes that a segment was answered.
-func (p *pace) answered(s *segment) {
+// answered notes that a segment was answered, when now is on the clock of nanotime.
+func (p *pace) answered(s *segment, now int64) {
 	p.trip.answers++
 	if s != p.probe {
 		return
 	}
 	p.probe = nil
-	now := nanotime()
 	took := max(now-s.since, 1)
 	p.trip.took(took, now)
 	p.trip.held(took, now, p.trip.answers-p.before)

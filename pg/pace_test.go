@@ -33,8 +33,9 @@ func TestPaceCarriesWhatTheNetworkHolds(t *testing.T) {
 					}
 					s := new(segment)
 					p.probe, p.ahead, p.before = s, ahead, p.trip.answers
-					s.since = nanotime() - int64(took)
-					p.answered(s)
+					now := nanotime()
+					s.since = now - int64(took)
+					p.answered(s, now)
 				}
 			}
 			require.GreaterOrEqual(t, p.depth, test.least)
@@ -71,8 +72,8 @@ func TestPaceCarriesWhatTheNetworkHolds(t *testing.T) {
 	var p pace
 	p.init(5, &trip{inFlight: func() int { return p.depth }})
 	s := new(segment)
-	p.sending(s, 4)
-	p.answered(s)
+	p.sending(s, 4, nanotime())
+	p.answered(s, nanotime())
 	require.Equal(t, 5, p.depth, "a fixed depth stays")
 }
 

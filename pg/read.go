@@ -54,6 +54,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	c.waits.Store(false)
 	if n > 0 {
 		c.heard.Add(1)
+		c.arrived = nanotime()
 	}
 	return n, err
 }

@@ -253,7 +253,7 @@ func TestWhatIsTakenOutOfAGroupLeavesTheOthersWhole(t *testing.T) {
 		for i := range 5 {
 			g := &segment{joins: true, lease: &lease{line: &l.line}}
 			g.steps = append(g.oneStep[:0], step{payload: []byte{byte('a' + i)}})
-			require.NoError(t, c.put(g))
+			require.NoError(t, c.put(g, nanotime()))
 			all = append(all, g)
 		}
 		require.Equal(t, "abcS\x00\x00\x00\x04deS\x00\x00\x00\x04", string(c.out))

@@ -49,7 +49,7 @@ func (s *owned) reconnect() {
 		_ = w.net.Close() // whatever that says
 	}
 	if c != nil {
-		s.pull(c)
+		s.pull(c, nanotime())
 		c.ensureReader()
 		s.heedAll()
 		s.finishUp(c)

@@ -122,7 +122,7 @@ func (s *lease) doubt() {
 		}
 		g := &segment{sql: signOfLife, simple: ";", harmless: true, soon: true, losses: maxLosses, lease: s, then: func() {}}
 		g.steps = append(g.oneStep[:0], step{})
-		if c.put(g) != nil {
+		if c.put(g, nanotime()) != nil {
 			continue
 		}
 		c.held = g

@@ -457,8 +457,9 @@ func (s *lease) doStream(ctx context.Context, g *segment) error {
 	st.finished = false
 	st.mu.Unlock()
 	g.then = st.finish
+	now := nanotime()
 	s.mu.Lock()
-	c, err := s.accept(g)
+	c, err := s.accept(g, now)
 	if err == nil {
 		s.session().occupant = st
 	}

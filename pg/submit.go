@@ -117,12 +117,13 @@ func (s *line) submitAll(l *loop.Loop, list []*segment) {
 	var told []*segment
 	var room [16]toWrite
 	writes := room[:0]
+	now := nanotime()
 	s.mu.Lock()
 	for _, g := range list {
 		if g.state != stateCollected {
 			continue // given up
 		}
-		if err := s.place(l, g); err != nil {
+		if err := s.place(l, g, now); err != nil {
 			g.err, g.state = err, stateFinished
 			told = append(told, g)
 		}
@@ -161,8 +162,9 @@ func (s *lease) ask(g *segment, then func(value string, err error)) {
 		}
 		then(value, err)
 	}
+	now := nanotime()
 	s.mu.Lock()
-	c, err := s.accept(g)
+	c, err := s.accept(g, now)
 	if c != nil {
 		c.ensureReader()
 	}

@@ -30,14 +30,15 @@ func (l *LRU[K, V]) Len() int { return len(l.all) }
 // Get returns the value of a key, or nil, and counts the value as used now. The pointer stays valid
 // as long as the value is kept.
 func (l *LRU[K, V]) Get(key K) *V {
+	if e := l.ends.next; e != &l.ends && e.key == key {
+		return &e.value
+	}
 	e := l.all[key]
 	if e == nil {
 		return nil
 	}
-	if l.ends.next != e {
-		e.unlink()
-		l.pushFront(e)
-	}
+	e.unlink()
+	l.pushFront(e)
 	return &e.value
 }
 

@@ -229,7 +229,10 @@ func (t *task) RunInLoop() {
 
 // drove is called where the loop has been driven, also when that ends by a Goexit, which passes by
 // RunInLoop: the caller has control again, and no task.
-func (h *runner) drove() { h.current, h.relays = nil, false }
+func (h *runner) drove() {
+	h.current, h.relays = nil, false
+	h.watch.waited()
+}
 
 // strayed deals with an error that came to the driver without being meant for it.
 func (h *runner) strayed(err error) {

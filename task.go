@@ -294,14 +294,16 @@ func (t *task) watch(ctx context.Context) {
 	more.watch.over(ctx, &t.scope, t, t.runner)
 }
 
-// unwatch is called after a wait with a context that isn't the task's own. The next wait most often
-// has the same context, so it stays watched, unless that would make the loop look in vain.
+// unwatch is called after a wait, which may have had a context that isn't the task's own. Where the loop
+// looks at all that are watched, they are few.
 //
 //go:noinline
 func (t *task) unwatch() {
 	t.more.ctx = nil
 	if t.runner.polls.crowded() {
 		t.more.watch.stop()
+	} else {
+		t.more.watch.waited()
 	}
 }
 

@@ -103,9 +103,16 @@ func TeardownTimeout(d time.Duration) Option { return option(func(c *config) { c
 // short several times is made inline, in the loop's own goroutine: that holds the loop for a moment,
 // but the way to another goroutine and back takes longer. All other calls are offloaded. So is a
 // call that meets the lock of another process. After an inline call that took too long the next ones
-// are offloaded, the more of them the longer it took. A context that ends during an inline call has
-// no effect on it. The default is 50 µs; 0 offloads all calls. In a loop with a virtual clock, a seed
-// or a chooser, and on a database of [OpenDB], all calls are offloaded. Other databases ignore it.
+// are offloaded, the more of them the longer it took. The default is 50 µs; 0 offloads all calls. In
+// a loop with a virtual clock, a seed or a chooser, and on a database of [OpenDB], all calls are
+// offloaded. Other databases ignore it.
+//
+// A context that ends, or a deadline that passes, during an inline call has no effect on that call:
+// it returns its result, and the next call with that context fails. Nothing else bounds such a call,
+// and the loop stands still meanwhile. So a text that is short several times, and long with other
+// arguments, holds the loop once for as long as it takes. If a deadline must hold for such a text,
+// set the limit to 0. Debug mode reports what held the loop, with the statement (loop.HeldError).
+// Without it, a loop that is held for 5 seconds is reported.
 //
 // [Stats].Calls counts the calls of both ways.
 func InlineLimit(d time.Duration) Option { return option(func(c *config) { c.inline = max(d, 0) }) }

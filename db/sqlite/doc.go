@@ -61,7 +61,9 @@
 //
 // A call that is known to be short is made in the loop, see [db.InlineLimit]; others are made by
 // another goroutine, so that the loop goes on. A call never waits in the loop for a lock of another
-// process.
+// process. A context that ends during a call in the loop has no effect on that call, so a deadline
+// doesn't bound it: db.InlineLimit(0) is for statements that are short with some arguments and long
+// with others, and have to keep a deadline.
 //
 // # Values
 //

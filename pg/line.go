@@ -152,7 +152,7 @@ func (g *segment) awaitReady() {
 }
 
 // joinAll takes all connections from loops other than l, as a segment that waits in l is about to be
-// queued, and any of them may have room for it. It needs the mutex.
+// queued, and any of them may have room for it. The caller must hold the mutex.
 func (s *line) joinAll(l *loop.Loop) {
 	if last := s.queue.last(); last != nil && last.state == stateQueued && last.waitsIn() == l {
 		return // they were taken for that one, and no other loop has got one since, see conn.enter
@@ -274,6 +274,7 @@ func (s *line) queueAgain(again []*segment) {
 		g.forgetAnswer()
 		g.awaitReady() // the goroutine that read the connection for it doesn't any more
 		s.stats.Retries++
+		s.joinAll(g.waitsIn())
 		s.enqueue(g, now)
 	}
 	for _, g := range waiting {

@@ -14,7 +14,6 @@ import (
 
 func rate(s measure.Sample) float64   { return s.Rate }
 func cpu(s measure.Sample) float64    { return s.CPU }
-func median(s measure.Sample) float64 { return s.P50 }
 func p99(s measure.Sample) float64    { return s.P99 }
 func conns(s measure.Sample) float64  { return s.Connections }
 func allocs(s measure.Sample) float64 { return s.Allocs }
@@ -159,9 +158,6 @@ func goals(part string, wanted func(text string) bool) func(s *store, out io.Wri
 func all(string) bool               { return true }
 func ofReaders(text string) bool    { return strings.Contains(text, "Reader, ") }
 func notOfReaders(text string) bool { return !ofReaders(text) }
-func contains(part string) func(string) bool {
-	return func(text string) bool { return strings.Contains(text, part) }
-}
 
 const far = time.Millisecond
 

@@ -224,7 +224,7 @@ func (s executor) build(ctx context.Context, q *query) (stage Stage, err error) 
 		return StageEncode, fmt.Errorf("%w: arguments with the simple protocol: use the mode exec, which takes one round trip, too, and needs no prepared statements: pgx.QueryExecModeExec before the arguments, or default_query_exec_mode=exec in the URL",
 			ErrUnsupported)
 	}
-	if q.mode == pgx.QueryExecModeSimpleProtocol && q.begin != "" && q.what.statements == 1 {
+	if q.mode == pgx.QueryExecModeSimpleProtocol && q.begin != "" && q.what.statements == 1 && !q.copyOut && q.copyIn == nil {
 		q.mode = pgx.QueryExecModeExec // with which the BEGIN travels; the simple protocol has a round trip for that
 	}
 	if q.isExec && len(q.args) == 0 && q.what.statements != 1 || q.mode == pgx.QueryExecModeSimpleProtocol {

@@ -43,7 +43,7 @@ func ExampleConnOption() {
 
 // A ConnSetting holds for one Conn, or for the whole Engine.
 func ExampleConnSetting() {
-	var quiet db.ConnSetting = db.HideParameters()
+	quiet := db.HideParameters() // a db.ConnSetting
 	ctx := context.Background()
 	engine, err := db.Open(ctx, "sqlite://", quiet)
 	if err != nil {
@@ -58,7 +58,7 @@ func ExampleConnSetting() {
 
 // A Setting holds for one transaction, for one Conn, or for the whole Engine.
 func ExampleSetting() {
-	var reads db.Setting = db.ReadOnly()
+	reads := db.ReadOnly() // a db.Setting
 	ctx := context.Background()
 	engine := newEngine(ctx)
 	defer engine.Close(ctx)

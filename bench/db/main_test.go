@@ -75,7 +75,7 @@ func TestGoalsAreAboutWhatIsMeasured(t *testing.T) {
 	for _, c := range p.cases() {
 		for i, x := range all {
 			if v := float64(i + 1); x.takesPart(c.Database, p.workload(c)) {
-				r.Add(c, x.name, measure.Sample{Rate: v, Allocs: v})
+				r.Add(c, x.name, measure.Sample{Rate: v, Allocs: v, CPU: v})
 			}
 		}
 	}

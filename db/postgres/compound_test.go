@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,6 +39,9 @@ func TestTypesThatWereLoadedAreTextAsTheServerWritesIt(t *testing.T) {
 			"'ok'::mood", "array['ok', 'sad']::mood[]", "row(1, 'a b')::pair", "floats(1.5, 2)", "'{[1,2),[3,4)}'::floats_multirange", "row(row(2, 'x')::pair, floats(1, 2))",
 			"array[row(1, 'a')::pair, row(2, null)::pair]", "'{1,2}'::few",
 		} {
+			if strings.Contains(expression, "multirange") && testserver.Postgres(t).Major() < 14 {
+				continue
+			}
 			want, err := db.Scalar[string](ctx, e, "select ("+expression+")::text")
 			require.NoError(t, err)
 			got, err := db.Scalar[any](ctx, e, "select "+expression)

@@ -63,16 +63,17 @@ func TestAStandstillThatOthersCanEndIsReportedOnce(t *testing.T) {
 		t.Run(clock+" clock", func(t *testing.T) {
 			leakcheck.Test(t)
 			reports := make(chan error, 10)
+			reported := make(chan struct{}, 10)
 			require.NoError(t, repaint.Run(t.Context(), func(ctx context.Context) error {
-				for range 2 {
+				for _, wait := range []func(){func() { <-reported }, func() { time.Sleep(30 * time.Millisecond) }} {
 					c, cancel := context.WithCancel(ctx)
 					task := repaint.Spawn(c, forever[int], repaint.Named("forgotten"))
-					time.AfterFunc(30*time.Millisecond, cancel)
+					go func() { wait(); cancel() }()
 					_, err := repaint.Await(ctx, task)
 					require.ErrorIs(t, err, context.Canceled)
 				}
 				return nil
-			}, append(opts, loop.ReportTo(func(err error) { reports <- err }))...))
+			}, append(opts, loop.ReportTo(func(err error) { reports <- err; reported <- struct{}{} }))...))
 			err := <-reports
 			require.Empty(t, reports)
 			var still *repaint.StandstillError

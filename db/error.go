@@ -14,7 +14,7 @@ import (
 )
 
 // lookFirst is the hint of an error with an unknown outcome.
-const lookFirst = "it may or may not have taken effect: look before you repeat it"
+const lookFirst = "it may or may not have been applied: look before you repeat it"
 
 // Error is an error of the database, or of the way there: what was attempted, and what came back.
 // errors.Is finds its condition and the driver's error. If a context ended the call, errors.Is also

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/testserver"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -67,6 +68,7 @@ func TestTheRedFaceOfAReader(t *testing.T) {
 
 // What a loop's tasks ask the red face for in one tick shares Syncs.
 func TestTheRedFaceOfAReaderSharesSyncs(t *testing.T) {
+	testserver.Postgres(t) // which isn't started by a task
 	inLoop(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_reader_lanes=1&reader_group=8")
 		red := db.Reader().Async()

@@ -75,7 +75,8 @@ var postgresComputes = func() map[string]struct{} {
 		"col_description current_catalog current_database current_role current_schema " +
 			"current_schemas current_setting current_user format_type has_any_column_privilege " +
 			"has_column_privilege has_database_privilege has_function_privilege " +
-			"has_schema_privilege has_table_privilege inet_client_addr inet_server_addr " +
+			"has_schema_privilege has_table_privilege inet_client_addr " +
+			"inet_client_port inet_server_addr inet_server_port " +
 			"obj_description pg_backend_pid pg_collation_for pg_column_size pg_database_size " +
 			"pg_get_constraintdef pg_get_expr pg_get_functiondef pg_get_indexdef pg_get_viewdef " +
 			"pg_indexes_size pg_is_in_recovery pg_last_wal_replay_lsn pg_last_wal_receive_lsn " +

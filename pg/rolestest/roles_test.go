@@ -296,6 +296,7 @@ func TestRoles(t *testing.T) {
 		for _, db := range []*pg.DB{db, other} {
 			require.Equal(t, primary.Port, port(t, ctx, db.QueryRow(ctx, askPort)))
 		}
+		waitUntil(t, ctx, "both standbys", func() bool { return host(db, one).Fit && host(db, two).Fit })
 		require.Equal(t, one.Port+two.Port, portOf(t, ctx, db.Reader())+portOf(t, ctx, db.Reader()))
 		old, err := db.Token(ctx)
 		require.NoError(t, err)

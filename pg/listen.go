@@ -321,22 +321,29 @@ func (l *Listener) connect() error {
 	return nil
 }
 
-// beat returns when the connection is broken, or the listener ends.
+// beat returns when the connection is broken, its server isn't the primary any more, or the listener
+// ends.
 func (l *Listener) beat() {
 	timer := time.NewTicker(heartbeat)
 	defer timer.Stop()
 	for {
+		changes := l.node.changes() // taken before the look, so that none is missed
+		if l.node.isOutdated() {
+			return
+		}
 		select {
 		case <-l.broken:
 			return
 		case <-l.ctx.Done():
 			return
+		case <-changes:
+			continue
 		case <-timer.C:
 		}
 		ctx, cancel := context.WithTimeout(l.ctx, heartbeat)
 		err := l.conn.executor().ping(ctx)
 		cancel()
-		if err != nil || l.node.isOutdated() {
+		if err != nil {
 			return
 		}
 	}

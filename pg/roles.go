@@ -468,6 +468,17 @@ func refusesLogin(code string) bool {
 	return false
 }
 
+// changes returns a channel that is closed when what is known of the servers changes. It is nil for a
+// DB that knows no roles.
+func (n *node) changes() <-chan struct{} {
+	if n == nil {
+		return nil
+	}
+	n.of.mu.Lock()
+	defer n.of.mu.Unlock()
+	return n.of.changes
+}
+
 // isOutdated reports whether another server is known to be the primary.
 func (n *node) isOutdated() bool {
 	if n == nil {

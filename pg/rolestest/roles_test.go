@@ -302,6 +302,9 @@ func TestRoles(t *testing.T) {
 		require.NoError(t, err)
 		waitUntil(t, ctx, "the replay", func() bool { return one.MustQuery(t, "select pg_last_wal_replay_lsn() >= '"+lsn(old)+"'") == "t" })
 
+		listener, err := db.Listen(ctx, "news")
+		require.NoError(t, err)
+
 		one.Promote(t)
 		primary.MustQuery(t, "insert into t values (-1)") // it will be lost
 		lost := old
@@ -318,6 +321,13 @@ func TestRoles(t *testing.T) {
 		require.Equal(t, "1", one.MustQuery(t, "select count(*) from t where id = 816"))
 		require.Equal(t, pg.RolePrimary, host(db, primary).Role, "it says so itself, but nothing leads there")
 		require.Zero(t, host(db, primary).Lanes)
+		heard, err := listener.Next(ctx)
+		require.NoError(t, err)
+		require.True(t, heard.Missed, "it listens to the new primary")
+		one.MustQuery(t, "notify news, 'from the new one'")
+		heard, err = listener.Next(ctx)
+		require.NoError(t, err)
+		require.Equal(t, "from the new one", heard.Payload)
 
 		token, err := db.Token(ctx)
 		require.NoError(t, err)

@@ -30,8 +30,8 @@ func BenchmarkRunOfAnEmptyMain(b *testing.B) {
 	}
 }
 
-// BenchmarkSpawnAwaitFinish is a task's life with one wait: 100 at a time are spawned, woken and joined.
-// Each operation includes the promise that the task waits for.
+// BenchmarkSpawnAwaitFinish is a task's life with one wait: 100 at a time are spawned, woken and
+// joined. Each operation includes the promise that the task waits for.
 func BenchmarkSpawnAwaitFinish(b *testing.B) {
 	const atOnce = 100
 	b.Run("task", func(b *testing.B) {

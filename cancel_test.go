@@ -273,8 +273,8 @@ func TestUntilDoneWaitsForTheContext(t *testing.T) {
 }
 
 func TestAResultThatCameJustBeforeTheCancelIsNotLost(t *testing.T) {
-	// Another goroutine completes the future while the task's context ends: whichever comes first decides,
-	// and the task and the future never disagree about it.
+	// Another goroutine completes the future while the task's context ends: whichever comes first
+	// decides, and the task and the future never disagree about it.
 	require.NoError(t, repaint.Run(t.Context(), func(ctx context.Context) error {
 		for range 300 {
 			p := loop.NewPromise[int](nil)

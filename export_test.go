@@ -12,7 +12,8 @@ func SetJoinPatience(t *testing.T, d time.Duration) {
 	t.Cleanup(func() { joinPatience = before })
 }
 
-// SetRunPatience sets, for a test, how long a loop waits for the end of the context that Run was given.
+// SetRunPatience sets, for a test, how long a loop waits for the end of the context that Run was
+// given.
 func SetRunPatience(t *testing.T, d time.Duration) {
 	before := runPatience
 	runPatience = d

@@ -219,8 +219,8 @@ func TestStatsCountWhoWaits(t *testing.T) {
 	require.Zero(t, repaint.CurrentStats())
 }
 
-// A Goexit in a task continues in the function that gave it control, past all that follows there. What
-// is deferred runs as the main function, or as the task that has spawned it, and can wait.
+// A Goexit in a task continues in the function that gave it control, past all that follows there.
+// What is deferred runs as the main function, or as the task that has spawned it, and can wait.
 func TestWhatIsDeferredRunsAsItsOwnerAfterAGoexit(t *testing.T) {
 	exit := func(context.Context) (int, error) { runtime.Goexit(); return 0, nil }
 	exitLater := func(ctx context.Context) (int, error) {

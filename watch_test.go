@@ -21,7 +21,8 @@ func goroutinesMade(t *testing.T) uint64 {
 	return sample[0].Value.Uint64()
 }
 
-// waitOnce waits with a context of its own, and then ends that, as code does that gives one call a limit.
+// waitOnce waits with a context of its own, and then ends that, as code does that gives one call a
+// limit.
 func waitOnce(ctx context.Context, waits int) error {
 	limited, cancel := context.WithTimeout(ctx, time.Hour)
 	defer cancel()
@@ -65,7 +66,8 @@ func TestTheEndOfAContextOfOneWaitMakesNoGoroutine(t *testing.T) {
 	}
 }
 
-// A context that has several waits ends each of them, whether it is still watched from the last one or not.
+// A context that has several waits ends each of them, whether it is still watched from the last one
+// or not.
 func TestAContextEndsEachOfItsWaits(t *testing.T) {
 	for _, make := range []struct {
 		name string

@@ -53,8 +53,8 @@ func TestLoopSleepsUntilItsNextTimer(t *testing.T) {
 }
 
 func TestNoPostIsLostWhileTheLoopFallsAsleep(t *testing.T) {
-	// Each goroutine posts only after its last post has run. So the loop runs out of work, and falls asleep,
-	// all the time, and one lost signal stops the test.
+	// Each goroutine posts only after its last post has run. So the loop runs out of work, and
+	// falls asleep, all the time, and one lost signal stops the test.
 	leakcheck.Test(t)
 	for name, ticking := range map[string]bool{"without timers": false, "with timers that end the sleep, too": true} {
 		t.Run(name, func(t *testing.T) {
@@ -85,7 +85,8 @@ func TestNoPostIsLostWhileTheLoopFallsAsleep(t *testing.T) {
 }
 
 func TestNoPostIsLostAtTheMomentOfFallingAsleep(t *testing.T) {
-	// The post comes some nanoseconds after the last callback, while the loop finds that nothing is ready.
+	// The post comes some nanoseconds after the last callback, while the loop finds that nothing is
+	// ready.
 	leakcheck.Test(t)
 	const posts = 20_000
 	l := open(t)

@@ -49,23 +49,25 @@ type Config struct {
 	ReaderLanes int
 	// ReaderGroup is the largest number of a Reader's statements that share a Sync. With 1 none do.
 	ReaderGroup int
-	// ReaderTarget says which servers Readers read from, unless [DB.ReadFrom] says otherwise. If that isn't the
-	// primary, each host but one has an equal part of ReaderLanes, at least one; those of the primary come on top,
-	// once reads go there.
+	// ReaderTarget says which servers Readers read from, unless [DB.ReadFrom] says otherwise. If
+	// that isn't the primary, each host but one has an equal part of ReaderLanes, at least one;
+	// those of the primary come on top, once reads go there.
 	ReaderTarget ReaderTarget
 
 	// MaxLag and MaxLagBytes are how far a standby may be behind until Readers leave it. MaxLag is
-	// measured with the clock of this process: for how long it has known of changes, on the primary or in the standbys' own
-	// logs, that the standby hasn't replayed. So a primary that has nothing to do makes no standby look behind, and the
-	// precision is HostCheckPeriod. MaxLagBytes is how many bytes of log that is. 0 is no limit.
+	// measured with the clock of this process: for how long it has known of changes, on the primary
+	// or in the standbys' own logs, that the standby hasn't replayed. So a primary that has nothing
+	// to do makes no standby look behind, and the precision is HostCheckPeriod. MaxLagBytes is how
+	// many bytes of log that is. 0 is no limit.
 	MaxLag      time.Duration
 	MaxLagBytes uint64
 	// TokenWait is how long a read waits for a standby to replay the log up to its token, see
 	// [WaitFor]. With 0 it doesn't wait, and reads from the primary if no standby is as far.
 	TokenWait time.Duration
-	// HostCheckPeriod is how often each of several hosts is asked what it is, on a connection that is for nothing
-	// else. While there is no primary, or a read waits for a standby, it is asked more often. One that doesn't answer
-	// within CancelTimeout is taken for gone, and tried again with growing pauses.
+	// HostCheckPeriod is how often each of several hosts is asked what it is, on a connection that
+	// is for nothing else. While there is no primary, or a read waits for a standby, it is asked
+	// more often. One that doesn't answer within CancelTimeout is taken for gone, and tried again
+	// with growing pauses.
 	HostCheckPeriod time.Duration
 	anyHost         bool // target_session_attrs=any was written
 
@@ -100,13 +102,13 @@ type Config struct {
 	BeforeConnect func(context.Context, *pgx.ConnConfig) error
 
 	// AfterConnect, if it isn't nil, is called for each connection that has been opened, before
-	// anything else is done on it. It has the type of pgxpool's hook, so hooks that were written for
-	// pgxpool fit, such as pgvector's RegisterTypes. What it sets is part of the connection from then
-	// on, for all its users. It runs after Conn.AfterConnect, which gets a pgconn.PgConn. Types of
-	// the database's own that it registers in the TypeMap become known to the whole DB, as with
-	// [DB.RegisterTypes]. It must not use the DB, nor the conn after it has returned. The context
-	// ends after Conn.ConnectTimeout. If AfterConnect fails, the [ConnectError] has the stage
-	// ConnectSetUp. Several goroutines may call it at the same time.
+	// anything else is done on it. It has the type of pgxpool's hook, so hooks that were written
+	// for pgxpool fit, such as pgvector's RegisterTypes. What it sets is part of the connection
+	// from then on, for all its users. It runs after Conn.AfterConnect, which gets a pgconn.PgConn.
+	// Types of the database's own that it registers in the TypeMap become known to the whole DB, as
+	// with [DB.RegisterTypes]. It must not use the DB, nor the conn after it has returned. The
+	// context ends after Conn.ConnectTimeout. If AfterConnect fails, the [ConnectError] has the
+	// stage ConnectSetUp. Several goroutines may call it at the same time.
 	AfterConnect func(context.Context, *pgx.Conn) error
 
 	// CancelTimeout is how long the server may stay silent where a healthy one answers at once:

@@ -109,8 +109,8 @@ type conn struct {
 //	resident  the connection's own goroutine reads until nothing is expected any more
 //	looped    a loop reads whenever data have come, see place
 //
-// A holder that gives the role up passes it to the resident if something is still expected. So while
-// something is expected there is a reader, or a caller that reads rows holds it back.
+// A holder that gives the role up passes it to the resident if something is still expected. So
+// while something is expected there is a reader, or a caller that reads rows holds it back.
 type role uint8
 
 const (

@@ -13,7 +13,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/contexttest"
 )
 
-// waitsForAPlace are what waits for a session, or for room on the only lane, and what shows that it does.
+// waitsForAPlace are what waits for a session, or for room on the only lane, and what shows that it
+// does.
 var waitsForAPlace = map[string]struct {
 	call    func(ctx context.Context, db *DB) error
 	waiting func(db *DB) int
@@ -125,8 +126,8 @@ func TestContextsOfEveryMakeInWaitsForAPlace(t *testing.T) {
 	withVirtualClock(t, inEachMake)
 }
 
-// A deadline of a virtual clock ends a wait for a session, for which nothing is under way, as the others
-// do, and at its time.
+// A deadline of a virtual clock ends a wait for a session, for which nothing is under way, as the
+// others do, and at its time.
 func TestAVirtualDeadlineEndsTheWaitForASession(t *testing.T) {
 	withVirtualClock(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_lanes=1&pool_sessions=1")

@@ -180,7 +180,8 @@ func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	return s.executor().batch(ctx, b, nil)
 }
 
-// Ping sends the server an empty statement and waits for the answer. It opens a connection if there is none.
+// Ping sends the server an empty statement and waits for the answer. It opens a connection if there
+// is none.
 func (db *DB) Ping(ctx context.Context) error {
 	if db.pipelines() {
 		return db.lanes.executor().ping(ctx)

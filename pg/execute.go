@@ -128,8 +128,8 @@ func (s executor) execute(ctx context.Context, q *query) error {
 	}
 }
 
-// moves reports whether a statement was refused on a lane as one that writes, by a server that isn't the primary any more. It had
-// no effect.
+// moves reports whether a statement was refused on a lane as one that writes, by a server that
+// isn't the primary any more. It had no effect.
 func (s executor) moves(ctx context.Context, g *segment) bool {
 	if g.failure == nil || g.failure.Code != "25006" || s.session() != nil || s.of.(*lanes).purpose != forAll || g.conn.w.node == nil ||
 		g.mayLast() || g.inTx || g.stream.delivered() {

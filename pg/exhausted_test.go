@@ -57,8 +57,8 @@ func TestExhaustedSessionsAreNamed(t *testing.T) {
 	})
 }
 
-// Outside of debug mode a sample is noted: one of a few sessions that are taken, the one that leaves no
-// other, and those of callers that had to wait.
+// Outside of debug mode a sample is noted: one of a few sessions that are taken, the one that
+// leaves no other, and those of callers that had to wait.
 func TestHoldersAreSampled(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		const most = 12

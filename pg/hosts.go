@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// Hosts returns what is known of the servers that the DB's configuration names, in their order. It is nil for a DB that
-// doesn't look at what they are: one with a single host, or with a target_session_attrs that wants no
-// primary, whose Readers read where everything else goes. It asks nothing, and is cheap enough to be called every second.
+// Hosts returns what is known of the servers that the DB's configuration names, in their order. It
+// is nil for a DB that doesn't look at what they are: one with a single host, or with a
+// target_session_attrs that wants no primary, whose Readers read where everything else goes. It
+// asks nothing, and is cheap enough to be called every second.
 func (db *DB) Hosts() []HostState {
 	ro := db.roles
 	if ro == nil {
@@ -87,7 +88,8 @@ func (st Stats) plus(o Stats) Stats {
 	return st
 }
 
-// TraceRoleChange implements RoleTracer: a server that has gone is a warning, and what else changes an information.
+// TraceRoleChange implements RoleTracer: a server that has gone is a warning, and what else changes
+// an information.
 func (l *LogTracer) TraceRoleChange(ctx context.Context, change RoleChange) {
 	attrs := []slog.Attr{slog.String("host", change.Host), slog.String("from", string(change.From)), slog.String("to", string(change.To))}
 	level := slog.LevelInfo

@@ -7,9 +7,9 @@ import (
 )
 
 // A loop reads the connections on which only its own tasks wait: a session that a task owns, or a
-// lane on which no other loop and no goroutine waits. It waits for all of them in one place (loop.Poll), so
-// an answer wakes no other goroutine, and answers that have come at the same time resume their
-// tasks in one tick.
+// lane on which no other loop and no goroutine waits. It waits for all of them in one place
+// (loop.Poll), so an answer wakes no other goroutine, and answers that have come at the same time
+// resume their tasks in one tick.
 //
 // The role is the loop's (looped) only while each segment on the list is one of its tasks'. When
 // another party joins, a goroutine, another loop, the driver itself, or when a task stops waiting,
@@ -40,8 +40,8 @@ func (c *conn) readBy(l *loop.Loop) {
 }
 
 // enter gives the role to the loop, which must be the caller's, and reports whether it could. It
-// needs the mutex, and only the caller may have the role. While something is queued that doesn't wait in
-// this loop, no connection becomes the loop's: see joinAll.
+// needs the mutex, and only the caller may have the role. While something is queued that doesn't
+// wait in this loop, no connection becomes the loop's: see joinAll.
 func (c *conn) enter(l *loop.Loop) bool {
 	if c.failed != nil || c.line.forced || l.Virtual() || l.Chooser() != nil || !c.settleIn(l) {
 		return false

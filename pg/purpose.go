@@ -25,9 +25,10 @@ func (p purpose) reads() bool { return p == forReads || p == forStandbyReads }
 
 const readOnlySetting = "default_transaction_read_only"
 
-// target returns the configuration with which a connection is opened for its purpose: this is the one
-// place that decides which hosts it is tried with. The one that it is given must not be changed. It leads to
-// one server, if a DB that knows roles names one; and to the primary, if the DB wants that.
+// target returns the configuration with which a connection is opened for its purpose: this is the
+// one place that decides which hosts it is tried with. The one that it is given must not be
+// changed. It leads to one server, if a DB that knows roles names one; and to the primary, if the
+// DB wants that.
 func (p purpose) target(config *pgconn.Config, ro *roles, n *node) *pgconn.Config {
 	if !p.reads() && ro == nil {
 		return config
@@ -49,8 +50,8 @@ func (p purpose) target(config *pgconn.Config, ro *roles, n *node) *pgconn.Confi
 	if !p.reads() {
 		return own
 	}
-	// In the first message, so that neither RESET nor a hook changes it unnoticed, and a pooler that
-	// can't keep it for this client says so.
+	// In the first message, so that neither RESET nor a hook changes it unnoticed, and a pooler
+	// that can't keep it for this client says so.
 	if own.RuntimeParams == nil {
 		own.RuntimeParams = map[string]string{}
 	}
@@ -100,8 +101,8 @@ func validateStandby(ctx context.Context, pc *pgconn.PgConn) error {
 	return err
 }
 
-// inRecovery asks a server whether it is a standby. What it has reported by itself isn't enough: a pooler in between may
-// report what it has heard of another one.
+// inRecovery asks a server whether it is a standby. What it has reported by itself isn't enough: a
+// pooler in between may report what it has heard of another one.
 func inRecovery(ctx context.Context, pc *pgconn.PgConn) (bool, error) {
 	results, err := pc.Exec(ctx, "select pg_is_in_recovery()").ReadAll()
 	var server *pgconn.PgError

@@ -38,8 +38,8 @@ func TestWaitTimeCountsAllThatWaited(t *testing.T) {
 	})
 }
 
-// A loop that was asleep in the read of a lane, and is awake and busy now, doesn't hold up a goroutine
-// whose statement waits for that lane.
+// A loop that was asleep in the read of a lane, and is awake and busy now, doesn't hold up a
+// goroutine whose statement waits for that lane.
 func TestABusyLoopDoesNotHoldUpWhatIsQueued(t *testing.T) {
 	db, target := open(t, "&pool_lanes=1&pipeline_depth=1")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -44,10 +44,11 @@ import (
 // once. It has no transactions: for several reads of one snapshot, use [DB.BeginTx] with
 // pgx.RepeatableRead and pgx.ReadOnly.
 //
-// Where it reads is said by Config.ReaderTarget, or by [DB.ReadFrom]: on the primary, or on standbys, which share its lanes. A
-// read on a standby that fails for a reason of that server, since it is in the way of the replay, say, or the connection breaks, is sent to
-// another one. Reads from a standby are as old as that: see Config.MaxLag, and [WaitFor] for reading what was just
-// written. In a loop that explores schedules it reads from the primary.
+// Where it reads is said by Config.ReaderTarget, or by [DB.ReadFrom]: on the primary, or on
+// standbys, which share its lanes. A read on a standby that fails for a reason of that server,
+// since it is in the way of the replay, say, or the connection breaks, is sent to another one.
+// Reads from a standby are as old as that: see Config.MaxLag, and [WaitFor] for reading what was
+// just written. In a loop that explores schedules it reads from the primary.
 type Reader struct {
 	db     *DB
 	target ReaderTarget

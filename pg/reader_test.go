@@ -117,8 +117,8 @@ func (r *readLoad) read(ctx context.Context, nonce, by int, sleeps float64) erro
 	return nil
 }
 
-// atOnce calls fn(0) to fn(n-1), whose statements are written in one go: nothing is put on the lane until
-// all of them wait for it. sent, if it isn't nil, is called when they have been written.
+// atOnce calls fn(0) to fn(n-1), whose statements are written in one go: nothing is put on the lane
+// until all of them wait for it. sent, if it isn't nil, is called when they have been written.
 func (r *readLoad) atOnce(t *testing.T, ctx context.Context, c colour, n int, sent func(), fn func(ctx context.Context, i int) error) []error {
 	t.Helper()
 	s := &r.db.readers
@@ -221,8 +221,8 @@ func TestACancelInAGroupHitsNoCaller(t *testing.T) {
 	})
 }
 
-// A statement that was given up stands after one that takes long: that one isn't to be hit, and if it is,
-// it is sent again.
+// A statement that was given up stands after one that takes long: that one isn't to be hit, and if
+// it is, it is sent again.
 func TestACancelInAGroupThatHitsAnotherIsMadeUpFor(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		r := openReaders(t, ctx, "")

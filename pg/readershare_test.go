@@ -21,8 +21,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// What the server says of a setting concerns all of a group, as each may have come after the one that
-// changed it.
+// What the server says of a setting concerns all of a group, as each may have come after the one
+// that changed it.
 func TestWhatAViewSetsConcernsNoOtherReader(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_reader_lanes=2")
@@ -60,8 +60,8 @@ func TestWhatAViewSetsConcernsNoOtherReader(t *testing.T) {
 	})
 }
 
-// With one snapshot for the transaction, sharing could be told. The setting can come from anywhere, and
-// doesn't change on a connection.
+// With one snapshot for the transaction, sharing could be told. The setting can come from anywhere,
+// and doesn't change on a connection.
 func TestOnlyReadCommittedIsShared(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		target := testserver.Postgres(t).Database(t)
@@ -282,8 +282,8 @@ func TestCrossTalkOfReaders(t *testing.T) {
 	require.Equal(t, "0", strings.TrimSpace(target.MustQuery(t, "select count(*) from ledger")))
 }
 
-// What one of a group has read is locked until its end, so another one can be deadlocked that alone would
-// only have waited.
+// What one of a group has read is locked until its end, so another one can be deadlocked that alone
+// would only have waited.
 func TestADeadlockByAGroupIsNoReadersError(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		r := openReaders(t, ctx, "&options=-c%20deadlock_timeout%3D300ms")

@@ -3,12 +3,12 @@ package pg
 import "fmt"
 
 // A server ends connections that are idle for long, or all of them when it is restarted, and it can
-// do so in the moment before an owner's first statement. As long as nothing has been executed for the
-// owner, one connection is as good as another. So the session stays the owner's, with the lease, the
-// transaction that is about to begin and the segments, and gets another connection.
+// do so in the moment before an owner's first statement. As long as nothing has been executed for
+// the owner, one connection is as good as another. So the session stays the owner's, with the
+// lease, the transaction that is about to begin and the segments, and gets another connection.
 
-// replaceable reports whether the session may have another connection in place of one that breaks. It
-// needs the mutex.
+// replaceable reports whether the session may have another connection in place of one that breaks.
+// It needs the mutex.
 func (s *owned) replaceable() bool { return s.unused && !s.closing }
 
 // repeats is all or nothing, since what is sent on a session may rely on what was sent before. What
@@ -72,8 +72,8 @@ func (s *owned) reconnect() {
 	}
 }
 
-// openInstead opens a connection for a session that has lost its own. It is one of the pool's: it waits
-// for the pause that the others wait for, and has the lifetime and generation of a new one.
+// openInstead opens a connection for a session that has lost its own. It is one of the pool's: it
+// waits for the pause that the others wait for, and has the lifetime and generation of a new one.
 func (p *pool) openInstead(s *owned) (*wire, error) {
 	p.mu.Lock()
 	wait, generation := p.pauses.wait(), p.generation
@@ -92,7 +92,8 @@ func (p *pool) openInstead(s *owned) (*wire, error) {
 	return w, nil
 }
 
-// useless notes that a session's connection broke before it was of any use, which is as good as none.
+// useless notes that a session's connection broke before it was of any use, which is as good as
+// none.
 func (p *pool) useless(s *owned, why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

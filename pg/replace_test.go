@@ -127,8 +127,8 @@ var uses = []use{
 	}},
 }
 
-// each has the uses insert a row each, so many times at once, and requires that none fails and each row
-// is there once.
+// each has the uses insert a row each, so many times at once, and requires that none fails and each
+// row is there once.
 func each(t *testing.T, ctx context.Context, c colour, db *DB, target testserver.Target, rounds, at int, before func(round int), pause func()) {
 	n := at * len(uses)
 	for round := range rounds {
@@ -157,8 +157,8 @@ func settled(t *testing.T, ctx context.Context, db *DB) {
 	})
 }
 
-// The server ends connections that are idle for so long, and callers use theirs at about that moment:
-// none of them notices.
+// The server ends connections that are idle for so long, and callers use theirs at about that
+// moment: none of them notices.
 func TestIdleSessionTimeoutAtTheMomentOfUse(t *testing.T) {
 	testserver.Postgres(t).Needs(t, 14, "idle_session_timeout")
 	const idle = 300 * time.Millisecond
@@ -214,8 +214,8 @@ func TestPgBouncersIdleTimeoutAtTheMomentOfUse(t *testing.T) {
 	})
 }
 
-// A connection is closed without a word while it has nothing to do, and used at once. Nobody can know
-// then what has become of a statement that was sent, so it isn't sent there.
+// A connection is closed without a word while it has nothing to do, and used at once. Nobody can
+// know then what has become of a statement that was sent, so it isn't sent there.
 func TestClosedWithoutAWordAtTheMomentOfUse(t *testing.T) {
 	for _, options := range []string{"", "&pipeline=off"} {
 		t.Run("pipeline"+options, func(t *testing.T) {
@@ -234,8 +234,8 @@ func TestClosedWithoutAWordAtTheMomentOfUse(t *testing.T) {
 	}
 }
 
-// What a session has goes with its connection: once something was executed there it isn't replaced, nor
-// when its owner knows the connection by its number, or has set it up.
+// What a session has goes with its connection: once something was executed there it isn't replaced,
+// nor when its owner knows the connection by its number, or has set it up.
 func TestASessionThatHasSomethingIsLostWithItsConnection(t *testing.T) {
 	for name, use := range map[string]func(ctx context.Context, s *Session) error{
 		"a statement":   func(ctx context.Context, s *Session) error { _, err := s.Exec(ctx, "set timezone = 'UTC'"); return err },
@@ -286,7 +286,8 @@ func TestASessionWithoutAnotherConnection(t *testing.T) {
 	})
 }
 
-// Statements that wait for another connection can be given up, and their transaction has not begun then.
+// Statements that wait for another connection can be given up, and their transaction has not begun
+// then.
 func TestGivingUpWhileAnotherConnectionIsMade(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, proxy, target := proxied(t, "&pool_sessions=1&pool_lanes=1")
@@ -335,8 +336,8 @@ func TestATransactionThatHasBegunIsNotMovedToAnotherConnection(t *testing.T) {
 	})
 }
 
-// A connection that takes the place of a lost one is one of the pool's: of its generation and with a
-// lifetime of its own.
+// A connection that takes the place of a lost one is one of the pool's: of its generation and with
+// a lifetime of its own.
 func TestAReplacementIsAsNewAsAnyOther(t *testing.T) {
 	for name, outwear := range map[string]func(db *DB, s *Session){
 		"generation": func(db *DB, _ *Session) { db.Reset() },
@@ -420,8 +421,8 @@ func TestConnectionsOfNoUseMakePauses(t *testing.T) {
 	})
 }
 
-// A first statement that was executed, and rolled back with its connection, isn't sent again: what a
-// sequence has handed out doesn't come back.
+// A first statement that was executed, and rolled back with its connection, isn't sent again: what
+// a sequence has handed out doesn't come back.
 func TestWhatWasExecutedAndRolledBackIsNotSentAgain(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, proxy, target := proxied(t, "&pool_sessions=1&pool_lanes=1")

@@ -14,13 +14,15 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// roles know what each of several servers is. A DB has them if its configuration names several hosts of which the primary is
-// wanted, or if its Readers read from standbys; otherwise they are nil, and nothing here costs anything.
+// roles know what each of several servers is. A DB has them if its configuration names several
+// hosts of which the primary is wanted, or if its Readers read from standbys; otherwise they are
+// nil, and nothing here costs anything.
 //
-// What a server is, is learned from itself: each has a goroutine that asks it on a connection of its own, see
-// [node.watch]. What follows from the answers is the view, which is replaced as a whole, so a read looks at it
-// without a lock. Whatever hints at a change has the servers asked at once: a connection that breaks, one
-// that turns out to be another server's, a setting that a server reports, a write that is refused.
+// What a server is, is learned from itself: each has a goroutine that asks it on a connection of
+// its own, see [node.watch]. What follows from the answers is the view, which is replaced as a
+// whole, so a read looks at it without a lock. Whatever hints at a change has the servers asked at
+// once: a connection that breaks, one that turns out to be another server's, a setting that a
+// server reports, a write that is refused.
 //
 // The mutex is never held together with one of a line or of the pool.
 type roles struct {
@@ -218,8 +220,8 @@ func (ro *roles) tell(change RoleChange) {
 	}
 }
 
-// judge makes the view of what is known, and returns the servers that Readers have to leave, and those that they may use
-// now. It needs the mutex.
+// judge makes the view of what is known, and returns the servers that Readers have to leave, and
+// those that they may use now. It needs the mutex.
 func (ro *roles) judge() (left, joined []*node) {
 	c := ro.db.config
 	v := &view{whole: true}
@@ -281,9 +283,9 @@ func (m *marks) add(at time.Time, lsn uint64) {
 // behind returns by how much a standby is behind. It needs the mutex.
 //
 // The clock is that of this process, and begins when it first knows of a change that the standby
-// hasn't replayed. What was before the first look isn't known; there the standby is asked how old its last transaction is, if
-// two looks have found it before the same change. After one look that says nothing: a primary may have had nothing to do for
-// an hour, until a moment ago.
+// hasn't replayed. What was before the first look isn't known; there the standby is asked how old
+// its last transaction is, if two looks have found it before the same change. After one look that
+// says nothing: a primary may have had nothing to do for an hour, until a moment ago.
 func (ro *roles) behind(n *node, s sighting, now time.Time) (time.Duration, uint64) {
 	m := &ro.marks
 	if s.plain || len(m.lsn) == 0 || s.lsn >= m.lsn[len(m.lsn)-1] {
@@ -299,7 +301,8 @@ func (ro *roles) behind(n *node, s sighting, now time.Time) (time.Duration, uint
 	return lag, m.lsn[len(m.lsn)-1] - s.lsn
 }
 
-// leave has the connections for everything leave a server: at once, or as soon as they have answered what they have.
+// leave has the connections for everything leave a server: at once, or as soon as they have
+// answered what they have.
 func (db *DB) leave(n *node, why error, atOnce bool) {
 	for _, s := range []*lanes{db.lanes.of.(*lanes), db.readers.of.(*lanes)} {
 		s.mu.Lock()
@@ -325,7 +328,8 @@ func (db *DB) leave(n *node, why error, atOnce bool) {
 	}
 }
 
-// leave has Readers use these lanes no more. Reads that wait for them, or are sent there and taken back, go elsewhere.
+// leave has Readers use these lanes no more. Reads that wait for them, or are sent there and taken
+// back, go elsewhere.
 func (s *lanes) leave(why error, atOnce bool) {
 	s.mu.Lock()
 	s.unfit = why
@@ -355,8 +359,8 @@ func (s *lanes) welcome() {
 	s.pauses.ended()
 }
 
-// connect opens a connection to the primary. While there is none, it waits for one to be promoted, for
-// Conn.ConnectTimeout, as long as any server answers.
+// connect opens a connection to the primary. While there is none, it waits for one to be promoted,
+// for Conn.ConnectTimeout, as long as any server answers.
 func (ro *roles) connect(ctx context.Context, what purpose) (*wire, error) {
 	ro.start()
 	limit := ro.db.config.Conn.ConnectTimeout
@@ -394,7 +398,8 @@ func (ro *roles) wantsNoMore() {
 	ro.wanting--
 }
 
-// tryEach tries the servers that may be the primary. waits reports whether one may be promoted soon.
+// tryEach tries the servers that may be the primary. waits reports whether one may be promoted
+// soon.
 func (ro *roles) tryEach(ctx context.Context, what purpose) (w *wire, waits bool, err error) {
 	var known, maybe, hung []*node
 	all := &ConnectError{Host: hosts(ro.db.config.Conn), Database: ro.db.config.Conn.Database}
@@ -459,7 +464,8 @@ func isNotPrimary(err error) bool {
 	return errors.Is(err, errNotPrimary) || errors.Is(err, pgconn.ErrStandbyConnection) || errors.Is(err, pgconn.ErrReadOnlyConnection)
 }
 
-// refusesLogin reports whether another server wouldn't say anything else: pgconn gives up then, too.
+// refusesLogin reports whether another server wouldn't say anything else: pgconn gives up then,
+// too.
 func refusesLogin(code string) bool {
 	switch code {
 	case "28P01", "28000", "3D000", "42501":
@@ -468,8 +474,8 @@ func refusesLogin(code string) bool {
 	return false
 }
 
-// changes returns a channel that is closed when what is known of the servers changes. It is nil for a
-// DB that knows no roles.
+// changes returns a channel that is closed when what is known of the servers changes. It is nil for
+// a DB that knows no roles.
 func (n *node) changes() <-chan struct{} {
 	if n == nil {
 		return nil
@@ -488,8 +494,9 @@ func (n *node) isOutdated() bool {
 	return now != nil && now != n
 }
 
-// moves reports whether a write that a server has refused to execute is to be sent again, as the server isn't the primary, or
-// has turned out not to be the newest one. All servers are looked at for that.
+// moves reports whether a write that a server has refused to execute is to be sent again, as the
+// server isn't the primary, or has turned out not to be the newest one. All servers are looked at
+// for that.
 func (ro *roles) moves(ctx context.Context, refused *node) bool {
 	ro.lookAgain(ctx)
 	now := ro.view.Load().primary

@@ -13,9 +13,10 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A read of a Reader goes to one of the standbys that are fit: the one with the fewest reads under way. What fails there for a
-// reason that isn't its own goes elsewhere: a conflict with the replay, a connection that broke, a server that isn't
-// fit any more. A read on the primary isn't repeated: its errors are the caller's.
+// A read of a Reader goes to one of the standbys that are fit: the one with the fewest reads under
+// way. What fails there for a reason that isn't its own goes elsewhere: a conflict with the replay,
+// a connection that broke, a server that isn't fit any more. A read on the primary isn't repeated:
+// its errors are the caller's.
 
 // maxMoves is how many servers a read is sent to, at most.
 const maxMoves = 4
@@ -138,8 +139,9 @@ func (ro *roles) pick(v *view, token Token, tried []*node) (best *node, what fin
 	return nil, notThere
 }
 
-// covers reports whether a standby certainly has what a token stands for. Of a token of an older timeline it is
-// known by now that what it stands for is in all logs that continue that one, see [roles.survives].
+// covers reports whether a standby certainly has what a token stands for. Of a token of an older
+// timeline it is known by now that what it stands for is in all logs that continue that one, see
+// [roles.survives].
 func (s *viewed) covers(v *view, token Token) bool {
 	switch {
 	case s.plain || s.replayed.Load() < token.LSN:

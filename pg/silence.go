@@ -80,7 +80,8 @@ func (c *conn) giveUp(why error) {
 	}
 }
 
-// drop ends a connection, whatever is under way on it. It reports false if it has ended already. It needs the mutex.
+// drop ends a connection, whatever is under way on it. It reports false if it has ended already. It
+// needs the mutex.
 func (c *conn) drop(why error) bool {
 	if c.dead != nil || c.failed != nil {
 		return false

@@ -58,9 +58,9 @@ func (s *shape) sameResult(fields []pgconn.FieldDescription) bool {
 	return true
 }
 
-// agreed notes a shape that the server has just described, and returns the one that is noted. Of several
-// callers who have asked at once all get the same one if it is the same; so the statement is prepared
-// once for all of them.
+// agreed notes a shape that the server has just described, and returns the one that is noted. Of
+// several callers who have asked at once all get the same one if it is the same; so the statement
+// is prepared once for all of them.
 func (d *description) agreed(s *shape) *shape {
 	if old := d.shape.Load(); old != nil && slices.Equal(old.params, s.params) && slices.Equal(old.formats, s.formats) && old.sameResult(s.fields) {
 		return old

@@ -72,7 +72,8 @@ type Stats struct {
 	SessionGiveUps       uint64        // of these, those that got none, because their context ended or none could be opened
 	SessionWaitTime      time.Duration // the sum of all waits
 
-	// Reads on standbys, of all Readers; 0 where a DB doesn't read from standbys. See also [DB.Hosts].
+	// Reads on standbys, of all Readers; 0 where a DB doesn't read from standbys. See also
+	// [DB.Hosts].
 	Conflicts     uint64        // cancelled by a standby since they were in the way of its replay
 	Repeats       uint64        // sent to another server, for that reason, or since a connection broke or the server was no longer fit
 	ToPrimary     uint64        // that went to the primary, as no standby was fit, or had come as far as the token

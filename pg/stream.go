@@ -307,8 +307,8 @@ func (st *stream) next() (rowStore, error) {
 // wait returns when there are rows or the segment is finished. It returns an error when the context
 // ends.
 //
-// In a plain goroutine the caller reads the connection itself, if it has no other reader. Otherwise the
-// resident reads ahead.
+// In a plain goroutine the caller reads the connection itself, if it has no other reader. Otherwise
+// the resident reads ahead.
 func (st *stream) wait() error {
 	if c := st.takeRole(); c != nil {
 		c.read(st.ctx, st.g)

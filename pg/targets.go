@@ -22,8 +22,8 @@ type ReaderTarget uint8
 const (
 	// ReadPrimary is where everything else goes, too.
 	ReadPrimary ReaderTarget = iota
-	// ReadStandby is any standby that is fit. If there is none for Conn.ConnectTimeout, reads fail with
-	// ErrNoStandby.
+	// ReadStandby is any standby that is fit. If there is none for Conn.ConnectTimeout, reads fail
+	// with ErrNoStandby.
 	ReadStandby
 	// PreferStandby is any standby that is fit, and the primary if there is none.
 	PreferStandby
@@ -39,8 +39,9 @@ func (t ReaderTarget) String() string {
 	return "ReaderTarget(" + strconv.Itoa(int(t)) + ")"
 }
 
-// ErrNoStandby says that a Reader that reads only from standbys has found none that is fit: reachable, a standby,
-// within Config.MaxLag, and as far as the token of [WaitFor] in time. Nothing was executed.
+// ErrNoStandby says that a Reader that reads only from standbys has found none that is fit:
+// reachable, a standby, within Config.MaxLag, and as far as the token of [WaitFor] in time. Nothing
+// was executed.
 var ErrNoStandby = errors.New("pg: no standby is fit for reading")
 
 // errNotPrimary says of a server that was reached that it isn't the one for writing.
@@ -68,8 +69,8 @@ type RoleChange struct {
 	Err      error  // why it has gone; nil otherwise
 }
 
-// A RoleTracer is a Config.Tracer that is also told when a server's role changes. It is called by a goroutine of the DB,
-// and must not use that. LogTracer is one.
+// A RoleTracer is a Config.Tracer that is also told when a server's role changes. It is called by a
+// goroutine of the DB, and must not use that. LogTracer is one.
 type RoleTracer interface {
 	TraceRoleChange(ctx context.Context, change RoleChange)
 }
@@ -83,8 +84,8 @@ type HostState struct {
 	Err      error     // why it doesn't
 	Timeline uint32    // of its log; 0 if it isn't known
 	LSN      uint64    // a standby: up to which position it has replayed the log. A primary: up to which its log is on disk
-	// Lag is for how long at least, and up to one check more, there have been changes that a standby hasn't replayed. LagBytes is
-	// how many bytes of log these are.
+	// Lag is for how long at least, and up to one check more, there have been changes that a
+	// standby hasn't replayed. LagBytes is how many bytes of log these are.
 	Lag      time.Duration
 	LagBytes uint64
 	Fit      bool // a standby: Readers use it
@@ -127,8 +128,8 @@ func (c *Config) checkRoles() error {
 
 var keywordAttribute = regexp.MustCompile(`(?:^|\s)target_session_attrs\s*=`)
 
-// writesAttribute reports whether a connection string, or the environment, has a target_session_attrs.
-// pgconn doesn't tell whether any was written, or nothing.
+// writesAttribute reports whether a connection string, or the environment, has a
+// target_session_attrs. pgconn doesn't tell whether any was written, or nothing.
 func writesAttribute(conn string) bool {
 	if u, err := url.Parse(conn); err == nil && u.Scheme != "" {
 		if u.Query().Has("target_session_attrs") {
@@ -159,8 +160,8 @@ type endpoint struct {
 	port uint16
 }
 
-// nodesOf returns the servers of a configuration, in their order. Each is there several times in it, if it is tried with
-// TLS and without.
+// nodesOf returns the servers of a configuration, in their order. Each is there several times in
+// it, if it is tried with TLS and without.
 func nodesOf(config *pgconn.Config) []endpoint {
 	all := []endpoint{{config.Host, config.Port}}
 	seen := map[endpoint]bool{all[0]: true}
@@ -173,8 +174,8 @@ func nodesOf(config *pgconn.Config) []endpoint {
 	return all
 }
 
-// narrow has a configuration lead to one server only. If it doesn't name that, as BeforeConnect has changed
-// it, it stays as it is.
+// narrow has a configuration lead to one server only. If it doesn't name that, as BeforeConnect has
+// changed it, it stays as it is.
 func narrow(config *pgconn.Config, to endpoint) {
 	var kept []*pgconn.FallbackConfig
 	for _, f := range append([]*pgconn.FallbackConfig{{Host: config.Host, Port: config.Port, TLSConfig: config.TLSConfig}}, config.Fallbacks...) {

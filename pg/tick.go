@@ -188,8 +188,8 @@ func (k *collector) Sleep(d time.Duration) {
 // untilInterrupted is a time for which no deadline is worth its while.
 const untilInterrupted = time.Hour
 
-// awake has the loop stop reading whatever interrupts it: its own timer, a goroutine that wakes it, or
-// a reader before it.
+// awake has the loop stop reading whatever interrupts it: its own timer, a goroutine that wakes it,
+// or a reader before it.
 type awake struct{ loop *loop.Loop }
 
 func (awake) Err() error { return errAwake }

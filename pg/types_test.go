@@ -254,8 +254,8 @@ func TestBaseTypesThatAreText(t *testing.T) {
 	})
 }
 
-// Base types of extensions whose binary form has a version before the text are text, too. An hstore is
-// a map.
+// Base types of extensions whose binary form has a version before the text are text, too. An hstore
+// is a map.
 func TestBaseTypesOfExtensions(t *testing.T) {
 	a := "1"
 	for kind, use := range map[string]func(t *testing.T, ctx context.Context, db *DB){

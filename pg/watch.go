@@ -15,8 +15,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// lookSQL asks a server what it is. Each value is NULL where it makes no sense. A standby tells its timeline in three places: to
-// some roles not everywhere, and in the first two only after a while.
+// lookSQL asks a server what it is. Each value is NULL where it makes no sense. A standby tells its
+// timeline in three places: to some roles not everywhere, and in the first two only after a while.
 const lookSQL = `select pg_is_in_recovery(),
  case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_flush_lsn() end - '0/0',
  case when pg_is_in_recovery() then pg_last_wal_receive_lsn() else pg_current_wal_insert_lsn() end - '0/0',

@@ -49,8 +49,8 @@ const mainTask = explore.Main
 //
 // With [Page] or [PageVariable], Explore also writes that schedule as an HTML page.
 //
-// With REPAINT_SCHEDULE Explore runs only that schedule: one step of task 1, and three of task 2. From
-// there on each task goes on for as long as it can. Task 1 is the first that the main function
+// With REPAINT_SCHEDULE Explore runs only that schedule: one step of task 1, and three of task 2.
+// From there on each task goes on for as long as it can. Task 1 is the first that the main function
 // spawns, and 1.2 the second that task 1 spawns. A step is what a task does from one wait to the
 // next. So a schedule survives most changes of the code. If it doesn't fit the program any more,
 // the test says where.

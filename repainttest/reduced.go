@@ -20,13 +20,14 @@ import (
 // a new one unless its BEGIN says otherwise, and that the database's own functions do what their
 // manual says. Where it knows too little it leaves nothing out. A step depends on all others if
 //
-//   - it belongs to the main function, or a task begins, waits for another, wakes another, or fails in it,
+//   - it belongs to the main function, or a task begins, waits for another, wakes another, or fails
+//     in it,
 //   - its statement waits for a lock, fails, meets with a fault, or is a batch or a stream,
 //   - its text isn't a SELECT, INSERT, UPDATE, DELETE, REPLACE or VALUES, or a beginning or end of
 //     a transaction, or a savepoint,
-//   - its text calls a function that isn't known to be harmless, or names what the schema doesn't know,
-//     a view, or a table with triggers, rules, row-level security, partitions, or definitions that call
-//     functions of the user's or use another table's sequence.
+//   - its text calls a function that isn't known to be harmless, or names what the schema doesn't
+//     know, a view, or a table with triggers, rules, row-level security, partitions, or definitions
+//     that call functions of the user's or use another table's sequence.
 //
 // A change also touches the tables to which foreign keys lead. A commit or rollback touches all
 // tables of its transaction. Statements of transactions that see a snapshot depend on each commit.

@@ -10,8 +10,8 @@ import (
 	"github.com/seed1239206e/repaint/trace"
 )
 
-// BenchmarkTurn is a task's turn: it waits for the next one, among ten. Its peer is the same without a
-// trace.
+// BenchmarkTurn is a task's turn: it waits for the next one, among ten. Its peer is the same
+// without a trace.
 func BenchmarkTurn(b *testing.B) {
 	for name, start := range map[string]func() (stop func()){
 		"untraced": func() func() { return func() {} },

@@ -8,7 +8,8 @@ import (
 	"github.com/uptrace/bun/schema"
 )
 
-// bunSide is bun with its models. It writes arguments into the text of a statement, so nothing is prepared.
+// bunSide is bun with its models. It writes arguments into the text of a statement, so nothing is
+// prepared.
 type bunSide struct{ *bun.DB }
 
 func newBunSide(pool *sql.DB, dialect schema.Dialect) bunSide {

@@ -13,7 +13,8 @@ type sqlSide struct {
 	prepared map[string]*sql.Stmt // by text; those that aren't here aren't prepared
 }
 
-// newSQLSide takes the database over. It must have its tables already if statements are to be prepared.
+// newSQLSide takes the database over. It must have its tables already if statements are to be
+// prepared.
 func newSQLSide(ctx context.Context, pool *sql.DB, t texts, prepare bool) (*sqlSide, error) {
 	s := &sqlSide{pool, t, nil}
 	if !prepare {

@@ -1,6 +1,6 @@
 // Http compares web services on PostgreSQL: the same routes on net/http and on fasthttp, through
-// pgxpool and through package pg, under the load of wrk. It prints a table of medians for each case,
-// and how many Syncs the service sends for each request, counted on the wire.
+// pgxpool and through package pg, under the load of wrk. It prints a table of medians for each
+// case, and how many Syncs the service sends for each request, counted on the wire.
 //
 //	cd bench && go run ./http                                  everything: some 20 minutes
 //	cd bench && go run ./http -only '^/(db|queries).*256'      the cases whose name matches this regular expression
@@ -12,13 +12,13 @@
 // /fortunes reads all rows of a small table, adds one, sorts and renders them. /async-db is
 // HttpArena's query: items in a range of prices, 50 at most, as JSON.
 //
-// The services have 16 connections at most. "Run and Loader" is a repaint.Run for each request, with a
-// coop.Loader: what it reads of several rows is one statement, which TechEmpower's rules forbid. It
-// shows what a service can do that isn't bound by them.
+// The services have 16 connections at most. "Run and Loader" is a repaint.Run for each request,
+// with a coop.Loader: what it reads of several rows is one statement, which TechEmpower's rules
+// forbid. It shows what a service can do that isn't bound by them.
 //
-// Client CPU is that of this process for a request: of the service, and of the proxy where a round trip is
-// added, but not of wrk and of the server. wrk comes from Debian's packages: scripts/install-servers.sh
-// load. Its measurements take whole seconds.
+// Client CPU is that of this process for a request: of the service, and of the proxy where a round
+// trip is added, but not of wrk and of the server. wrk comes from Debian's packages:
+// scripts/install-servers.sh load. Its measurements take whole seconds.
 package main
 
 import (

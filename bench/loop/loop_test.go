@@ -34,7 +34,8 @@ var workloads = []struct {
 }{
 	// A task's life with one wait: a batch of them is spawned, woken and joined.
 	{"SpawnAwaitFinish", []contender{{"repaint", spawnAwaitFinish}, {"goroutine", goroutineLife}, {"errgroup", errgroupLife}}},
-	// One more wait in a task that is there already. The other side completes what it waits for a turn later.
+	// One more wait in a task that is there already. The other side completes what it waits for a
+	// turn later.
 	{"FurtherAwait", []contender{{"repaint", furtherAwait}, {"goroutine", pingPong}}},
 	{"AwaitFinished", []contender{{"repaint", awaitFinished}, {"goroutine", receiveClosed}}},
 	// A function that doesn't wait.
@@ -438,8 +439,8 @@ func channelOfFunctions(tb testing.TB, n int) {
 }
 
 // BenchmarkSleepers puts many tasks to sleep, all for the same time, and wakes them.
-// REPAINT_SLEEPERS says how many, a million for instance; without it there are few, so that it is quick.
-// It takes gigabytes, and is best run with -benchtime 1x.
+// REPAINT_SLEEPERS says how many, a million for instance; without it there are few, so that it is
+// quick. It takes gigabytes, and is best run with -benchtime 1x.
 func BenchmarkSleepers(b *testing.B) {
 	n := 1000
 	if text := os.Getenv("REPAINT_SLEEPERS"); text != "" {

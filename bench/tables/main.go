@@ -1,5 +1,5 @@
-// Tables makes the figures of the documentation from what was measured: the tables that stand between
-// markers, and README's picture.
+// Tables makes the figures of the documentation from what was measured: the tables that stand
+// between markers, and README's picture.
 //
 //	cd bench && go run ./tables                 from the samples in bench/samples
 //	cd bench && go run ./tables -from DIR       from a run of make bench, whose samples it keeps first
@@ -8,9 +8,10 @@
 // A table stands between <!-- bench:NAME --> and <!-- /bench:NAME -->. To add one, append it to
 // blocks, and write its markers into a document.
 //
-// bench/samples has one file for each part of make bench, with all samples: those of Go's benchmarks in
-// their own format, those of other programs as JSON with a line for each contestant in a case. A
-// file with the ending .about says where and when. A part that a run doesn't have, keeps what it had.
+// bench/samples has one file for each part of make bench, with all samples: those of Go's
+// benchmarks in their own format, those of other programs as JSON with a line for each contestant
+// in a case. A file with the ending .about says where and when. A part that a run doesn't have,
+// keeps what it had.
 package main
 
 import (

@@ -69,7 +69,8 @@ func TestRandomProgramsEndAndRepeatUnderTheSameSeed(t *testing.T) {
 	})
 }
 
-// A traced family passes control to the driver between two tasks. Otherwise one task gives it to the next.
+// A traced family passes control to the driver between two tasks. Otherwise one task gives it to
+// the next.
 func TestRandomProgramsDoTheSameWithoutTheDriverInBetween(t *testing.T) {
 	leakcheck.Test(t)
 	seeds(t, 60, func(t *testing.T, seed uint64) {
@@ -117,7 +118,8 @@ func TestRandomProgramsEndWhereverACancelStrikes(t *testing.T) {
 	})
 }
 
-// FuzzSchedules takes from its input the schedule, the wait at which a cancel comes, and the program.
+// FuzzSchedules takes from its input the schedule, the wait at which a cancel comes, and the
+// program.
 func FuzzSchedules(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{0, 0, 1, 5, 6, 3, 1, 4, 1, 5})

@@ -39,7 +39,8 @@ func (c *ownContext) end() {
 // ErrWhy is the cause of those that have one.
 var ErrWhy = errors.New("the reason of the end")
 
-// A Make is a way to make a context. New also returns what ends it; nil if it ends by itself, or never.
+// A Make is a way to make a context. New also returns what ends it; nil if it ends by itself, or
+// never.
 type Make struct {
 	Name string
 	New  func(parent context.Context) (ctx context.Context, end func())

@@ -1,4 +1,5 @@
-// Package figures has the form of what is exported of statistics, for OpenTelemetry and for Prometheus.
+// Package figures has the form of what is exported of statistics, for OpenTelemetry and for
+// Prometheus.
 package figures
 
 import "strings"
@@ -14,7 +15,8 @@ type Figure[S any] struct {
 	Measure func(S) float64
 }
 
-// Prometheus returns the name that Prometheus has for the figure, by OpenTelemetry's rules for that.
+// Prometheus returns the name that Prometheus has for the figure, by OpenTelemetry's rules for
+// that.
 func (f Figure[S]) Prometheus() string {
 	name := strings.ReplaceAll(f.Name, ".", "_")
 	if f.Unit == "s" {

@@ -1,4 +1,5 @@
-// Package sqlsummary reads of a statement what may be recorded: its text without values, and what it is about.
+// Package sqlsummary reads of a statement what may be recorded: its text without values, and what
+// it is about.
 package sqlsummary
 
 import (
@@ -29,7 +30,8 @@ var languages = map[string]*sqltext.Language{
 	"postgresql": sqltext.PostgreSQL, "mysql": sqltext.MySQL, "mariadb": sqltext.MySQL, "sqlite": sqltext.SQLite,
 }
 
-// Read reads a statement of a system, by its name in OpenTelemetry's conventions. Literals and numbers become ?, and comments are left out: they may have values.
+// Read reads a statement of a system, by its name in OpenTelemetry's conventions. Literals and
+// numbers become ?, and comments are left out: they may have values.
 func Read(system, text string) Summary {
 	language, ok := languages[system]
 	if !ok {

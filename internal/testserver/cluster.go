@@ -15,8 +15,8 @@ type Cluster struct {
 }
 
 // NewCluster starts a primary and n standbys, which are named s1, s2 and so on in
-// synchronous_standby_names. The options are those of the primary, whose settings the standbys have,
-// too.
+// synchronous_standby_names. The options are those of the primary, whose settings the standbys
+// have, too.
 func NewCluster(t testing.TB, n int, opts ...Option) *Cluster {
 	t.Helper()
 	c := &Cluster{Primary: Postgres(t, append([]Option{Config("wal_keep_size = 64MB", "wal_receiver_status_interval = 1s", "wal_retrieve_retry_interval = 100ms")}, opts...)...)}
@@ -29,7 +29,8 @@ func NewCluster(t testing.TB, n int, opts ...Option) *Cluster {
 // All returns the servers, the primary first.
 func (c *Cluster) All() []*Server { return append([]*Server{c.Primary}, c.Standbys...) }
 
-// URL returns a connection URL that names all servers in their order, for a database that the primary has.
+// URL returns a connection URL that names all servers in their order, for a database that the
+// primary has.
 func (c *Cluster) URL(dbname, options string) string {
 	var addrs []string
 	for _, s := range c.All() {
@@ -38,7 +39,8 @@ func (c *Cluster) URL(dbname, options string) string {
 	return fmt.Sprintf("postgres://%s:%s@%s/%s?sslmode=disable%s", c.Primary.User, c.Primary.Password, strings.Join(addrs, ","), dbname, options)
 }
 
-// Synchronous has commits wait until one of the standbys has them on disk, and returns when one does so.
+// Synchronous has commits wait until one of the standbys has them on disk, and returns when one
+// does so.
 func (c *Cluster) Synchronous(t testing.TB) {
 	t.Helper()
 	c.Primary.MustQuery(t, "alter system set synchronous_standby_names = 'ANY 1 (*)'")
@@ -86,7 +88,8 @@ func (s *Server) Follow(t testing.TB, primary *Server) {
 	s.MustQuery(t, "select pg_reload_conf()")
 }
 
-// Rejoin starts a stopped server as a standby of a primary, at its old address, with a fresh copy of the data.
+// Rejoin starts a stopped server as a standby of a primary, at its old address, with a fresh copy
+// of the data.
 func (s *Server) Rejoin(t testing.TB, primary *Server, name string) {
 	t.Helper()
 	if s.running() {

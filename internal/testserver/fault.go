@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// Crash kills the server and all its processes with SIGKILL, as a machine that fails: its clients hear no
-// last words. Start starts it again; what was committed is there then.
+// Crash kills the server and all its processes with SIGKILL, as a machine that fails: its clients
+// hear no last words. Start starts it again; what was committed is there then.
 func (s *Server) Crash() error {
 	return s.private("Crash", func() error {
 		s.mu.Lock()
@@ -50,8 +50,8 @@ func (s *Server) halt(stop bool) error {
 	return nil
 }
 
-// signalAll signals the server's first process, which then makes no others, and those that it has made.
-// The caller holds the mutex.
+// signalAll signals the server's first process, which then makes no others, and those that it has
+// made. The caller holds the mutex.
 func (s *Server) signalAll(sig syscall.Signal) {
 	pid := s.proc.cmd.Process.Pid
 	if sig == syscall.SIGKILL { // or else it could end, and restart, what loses a child

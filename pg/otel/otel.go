@@ -7,14 +7,15 @@
 //	...
 //	stop, err := watch.Pool(conn, "main")
 //
-// Each query, batch, COPY and Prepare is a span, a child of its caller's, and so is each connection that
-// is opened. A span has db.system.name, db.query.text, db.operation.name, db.collection.name where the
-// text shows it, and after a failure error.type and db.response.status_code. The durations of queries,
-// batches and COPYs go into the histogram db.client.operation.duration, in seconds. In the text literals
-// are replaced by ?, since they may be values. Arguments are never recorded.
+// Each query, batch, COPY and Prepare is a span, a child of its caller's, and so is each connection
+// that is opened. A span has db.system.name, db.query.text, db.operation.name, db.collection.name
+// where the text shows it, and after a failure error.type and db.response.status_code. The
+// durations of queries, batches and COPYs go into the histogram db.client.operation.duration, in
+// seconds. In the text literals are replaced by ?, since they may be values. Arguments are never
+// recorded.
 //
-// The metrics of Pool are listed, each with its unit and a value to alert on, in docs/guide-deploy.md.
-// Those whose names begin with db.client.connection are of sessions.
+// The metrics of Pool are listed, each with its unit and a value to alert on, in
+// docs/guide-deploy.md. Those whose names begin with db.client.connection are of sessions.
 //
 // A log of statements in package slog is pg.LogTracer, which needs nothing of this package.
 package otel

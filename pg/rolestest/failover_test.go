@@ -11,8 +11,8 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
-// Everything fails under load, and nothing that was acknowledged is lost, nothing is there twice, and no read is older
-// than its token.
+// Everything fails under load, and nothing that was acknowledged is lost, nothing is there twice,
+// and no read is older than its token.
 func TestFailoverUnderLoad(t *testing.T) {
 	cluster := testserver.NewCluster(t, 2)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
@@ -62,8 +62,9 @@ func TestFailoverUnderLoad(t *testing.T) {
 	t.Logf("%+v", db.Reader().Stats())
 }
 
-// promoteInPlaceOf kills the primary and promotes the standby that has more of its log, which is one afterwards, as a
-// program for failovers does. It returns for how long no write was acknowledged.
+// promoteInPlaceOf kills the primary and promotes the standby that has more of its log, which is
+// one afterwards, as a program for failovers does. It returns for how long no write was
+// acknowledged.
 func promoteInPlaceOf(t *testing.T, ctx context.Context, load *load, primary *testserver.Server, one, two **testserver.Server) time.Duration {
 	t.Helper()
 	load.gap.Store(0)

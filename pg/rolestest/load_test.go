@@ -25,8 +25,8 @@ func TestMain(m *testing.M) { testserver.Main(m) }
 // full reports whether the whole scenario is to run, which takes minutes.
 func full() bool { return os.Getenv("REPAINT_FAILOVER") == "1" }
 
-// A load is 100 tasks of a loop and 64 goroutines that write rows, take tokens and read what they have written. It keeps
-// account of what they were told.
+// A load is 100 tasks of a loop and 64 goroutines that write rows, take tokens and read what they
+// have written. It keeps account of what they were told.
 type load struct {
 	db      *pg.DB
 	reader  *pg.Reader

@@ -70,8 +70,8 @@ func portOf(t *testing.T, ctx context.Context, r *pg.Reader) int {
 	return port(t, ctx, r.QueryRow(ctx, askPort))
 }
 
-// waitUntil waits for a condition, which the servers and the DB bring about by themselves. The clock is not that of a loop, which may
-// be a virtual one.
+// waitUntil waits for a condition, which the servers and the DB bring about by themselves. The
+// clock is not that of a loop, which may be a virtual one.
 func waitUntil(t *testing.T, ctx context.Context, what string, holds func() bool) {
 	t.Helper()
 	for !holds() {

@@ -26,7 +26,8 @@ type door struct {
 	run func(fns ...func(ctx context.Context)) // at the same time, in tasks or goroutines
 }
 
-// bothColours runs a test in a plain goroutine and in a task of a loop, each with a database of its own.
+// bothColours runs a test in a plain goroutine and in a task of a loop, each with a database of its
+// own.
 func bothColours(t *testing.T, fn func(t *testing.T, d *door), options ...func(*pg.Config)) {
 	t.Helper()
 	testserver.Postgres(t) // whose goroutine isn't a leak

@@ -21,7 +21,8 @@ for line in sys.stdin:
     print(json.dumps({"error": "refused"} if q == "fail" else {"got": q, "args": sys.argv[1:]}), flush=True)
 `
 
-// start skips the test where there is no Python at all, which is a failure where the peers are required.
+// start skips the test where there is no Python at all, which is a failure where the peers are
+// required.
 func start(t *testing.T) *Process {
 	interpreter, err := Find("json, sys", "python3")
 	if err != nil {

@@ -480,7 +480,7 @@ func (tx *Tx) over(op string) error {
 	case txFailed:
 		return fail(op, ErrTxFailed, "the transaction can only be rolled back, because of an earlier error: %w", tx.why)
 	case txLost:
-		return fail(op, ErrTxFailed, "the database has rolled back the transaction, because of an earlier error: %w", tx.why)
+		return fail(op, ErrTxFailed, "the database has rolled the transaction back, because of an earlier error: %w", tx.why)
 	}
 	err := &Error{Op: op, Fault: Fault{Condition: ErrTxDone}, Err: errTxEnded}
 	if tx.why == errConnClosed {

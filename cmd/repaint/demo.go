@@ -130,8 +130,14 @@ func (d *demo) run(ctx context.Context) error {
 	return err
 }
 
-// endTime is how long the clean-up may take after an interrupt.
-const endTime = 700 * time.Millisecond
+// After an interrupt this is how long the clean-up may take, which ends within a second then.
+const (
+	dropTime  = 600 * time.Millisecond
+	closeTime = 300 * time.Millisecond
+)
+
+// cleanUpTime is how long a step of the clean-up may take otherwise.
+const cleanUpTime = 10 * time.Second
 
 // with opens the database and calls fn.
 func (d *demo) with(ctx context.Context, fn func(ctx context.Context) error) (err error) {
@@ -167,8 +173,10 @@ func (d *demo) with(ctx context.Context, fn func(ctx context.Context) error) (er
 		return interrupted(ctx, err)
 	}
 	defer func() {
-		end, cancel := ending(ctx)
+		end, cancel := ending(ctx, closeTime)
 		defer cancel()
+		end, stop := context.WithTimeout(end, cleanUpTime)
+		defer stop()
 		if e := d.engine.Close(end); err == nil && ctx.Err() == nil {
 			err = e
 		}
@@ -190,22 +198,35 @@ func (d *demo) database() (*db.URL, error) {
 	return db.ParseURL(d.url)
 }
 
-// ending returns the context for what must be done even after an interrupt, but in a short time
-// then.
-func ending(ctx context.Context) (context.Context, context.CancelFunc) {
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(endTime, cancel) })
+// ending returns the context for what must be done even after an interrupt, but within limit then.
+func ending(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	end, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(limit, cancel) })
 	return end, func() { stop(); cancel() }
 }
 
 // withTables makes tables, calls fn and drops them. Each table is its name and its columns.
 func (d *demo) withTables(ctx context.Context, tables [][2]string, fn func() error) (err error) {
+	// An interrupt doesn't cut a statement off at once: the server could then make a table after it was
+	// asked to drop it.
+	end, cancel := ending(ctx, dropTime)
+	defer cancel()
+	exec := func(text string) error {
+		limited, cancel := context.WithTimeout(end, cleanUpTime)
+		defer cancel()
+		_, err := d.engine.Exec(limited, text)
+		return err
+	}
 	for _, t := range tables {
-		_, failed := d.engine.Exec(ctx, "create table "+d.prefix+t[0]+" ("+t[1]+")")
-		defer func() { // after an error, too: the server may have made the table before an interrupt
-			end, cancel := ending(ctx)
-			defer cancel()
-			_, e := d.engine.Exec(end, "drop table if exists "+d.prefix+t[0])
+		if ctx.Err() != nil {
+			return interrupted(ctx, ctx.Err())
+		}
+		failed := exec("create table " + d.prefix + t[0] + " (" + t[1] + ")")
+		defer func() { // after an error, too: the server may have made the table
+			e := exec("drop table if exists " + d.prefix + t[0])
+			if errors.Is(failed, db.ErrUnknownOutcome) {
+				e = errors.Join(failed, e)
+			}
 			switch {
 			case e != nil && ctx.Err() != nil && d.prefix != "": // there was little time
 				fmt.Fprintf(d.errOut, "demo: there may still be a table %s%s, which couldn't be dropped: %v\n", d.prefix, t[0], e)

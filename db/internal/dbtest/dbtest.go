@@ -1,4 +1,4 @@
-// Package dbtest has what the tests of package db and its dialects share.
+// Package dbtest holds the helpers that the tests of package db and of its dialects share.
 package dbtest
 
 import (
@@ -32,8 +32,8 @@ var (
 	InLoop   = Colour{Name: "loop", Loop: true}
 )
 
-// BothColours runs a test twice, in a plain goroutine and as a task in a loop, and
-// fails it if it leaves goroutines or greenlets behind.
+// BothColours runs a test twice, in a plain goroutine and as a task in a loop. It fails the test if
+// goroutines or greenlets are left over.
 func BothColours(t *testing.T, fn func(t *testing.T, ctx context.Context, c Colour)) {
 	t.Helper()
 	t.Run(Blocking.Name, func(t *testing.T) {
@@ -64,8 +64,8 @@ func inLoop(t *testing.T, fn func(t *testing.T, ctx context.Context, c Colour), 
 	}, opts...))
 }
 
-// Together calls fn(0) to fn(n-1), all at once: in tasks of the loop, or in
-// goroutines. It returns the first error.
+// Together calls fn(0) to fn(n-1), all at once: in tasks of the loop, or in goroutines. It returns
+// the first error.
 func (c Colour) Together(ctx context.Context, n int, fn func(ctx context.Context, i int) error) error {
 	if c.Loop {
 		fns := make([]func(context.Context) (int, error), n)
@@ -88,7 +88,8 @@ func (c Colour) Together(ctx context.Context, n int, fn func(ctx context.Context
 	return first
 }
 
-// Go starts fn in a task or goroutine; the result waits for its end.
+// Go starts fn in a task or goroutine. The returned function waits until fn ends, and returns its
+// error.
 func (c Colour) Go(ctx context.Context, fn func(ctx context.Context) error) (wait func() error) {
 	if c.Loop {
 		task := repaint.Spawn(ctx, func(ctx context.Context) (int, error) { return 0, fn(ctx) })
@@ -102,7 +103,7 @@ func (c Colour) Go(ctx context.Context, fn func(ctx context.Context) error) (wai
 	return func() error { return <-done }
 }
 
-// send sends fn's error, also when FailNow of a test ends the goroutine: what waits for it goes on, and
+// send sends fn's error, even if FailNow of a test ends the goroutine. So the receiver goes on, and
 // the test says why.
 func send(to chan<- error, fn func() error) {
 	err := errors.New("dbtest: the goroutine was ended, by FailNow or Goexit")
@@ -110,8 +111,8 @@ func send(to chan<- error, fn func() error) {
 	err = fn()
 }
 
-// Databases runs a test on a new database in memory and on one in a file, in
-// both colours. The engine is closed after it, which must succeed.
+// Databases runs a test on a new database in memory and on one in a file, in both colours.
+// Afterwards it closes the engine, which must succeed.
 func Databases(t *testing.T, fn func(t *testing.T, ctx context.Context, e *db.Engine, c Colour)) {
 	t.Helper()
 	for _, where := range []string{"memory", "file"} {
@@ -127,8 +128,8 @@ func Databases(t *testing.T, fn func(t *testing.T, ctx context.Context, e *db.En
 	}
 }
 
-// Everywhere is Databases with a new database of the private MariaDB server too.
-// Where there is no such server that part is skipped.
+// Everywhere is Databases, and also runs the test on a new database of the private MariaDB server.
+// Where there is no such server, it skips that part.
 func Everywhere(t *testing.T, fn func(t *testing.T, ctx context.Context, e *db.Engine, c Colour), opts ...db.Option) {
 	t.Helper()
 	for _, where := range []string{"memory", "file"} {
@@ -150,7 +151,7 @@ func Everywhere(t *testing.T, fn func(t *testing.T, ctx context.Context, e *db.E
 	})
 }
 
-// Key defines a column whose keys the engine's database makes.
+// Key returns the definition of a column whose keys the engine's database generates.
 func Key(e *db.Engine) string {
 	if e.Dialect().Name() == "sqlite" {
 		return "integer primary key"
@@ -158,7 +159,7 @@ func Key(e *db.Engine) string {
 	return "bigint auto_increment primary key"
 }
 
-// Items makes the table items(id, value), empty, whose ids the database makes.
+// Items makes the empty table items(id, value). The database generates its ids.
 func Items(t testing.TB, ctx context.Context, q db.Querier, e *db.Engine) {
 	t.Helper()
 	Exec(t, ctx, q, "create table items(id "+Key(e)+", value varchar(100) not null)")
@@ -169,8 +170,8 @@ func File(t testing.TB) string {
 	return fmt.Sprintf("sqlite:///%s/test.db?synchronous=off", filepath.ToSlash(t.TempDir()))
 }
 
-// Open opens an Engine that is closed when the test has ended; by then all its
-// connections must be back.
+// Open opens an Engine and closes it at the end of the test. By then all its connections must be
+// back.
 func Open(t testing.TB, ctx context.Context, url string, opts ...db.Option) *db.Engine {
 	t.Helper()
 	e, err := db.Open(ctx, url, opts...)
@@ -193,8 +194,8 @@ func Exec(t testing.TB, ctx context.Context, q db.Querier, statements ...string)
 	}
 }
 
-// UntilWaiting returns when n callers wait in the engine. In a loop it lets the
-// others run; elsewhere it watches.
+// UntilWaiting returns when n callers wait in the engine. In a loop it lets the other tasks run;
+// elsewhere it polls.
 func UntilWaiting(ctx context.Context, e *db.Engine, n int) {
 	for e.Stats().Waiting != n {
 		_ = repaint.Sleep(ctx, 0)

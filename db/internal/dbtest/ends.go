@@ -14,20 +14,21 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// Ends is a database that ends connections which have nothing to do, just before they are used: that
-// is no failure, and no row is doubled or lost.
+// Ends is a database that ends idle connections just before they are used. That is no failure, and
+// no row is doubled or lost.
 type Ends struct {
 	At testserver.Target
 	// Open opens an Engine.
 	Open func(t testing.TB, ctx context.Context, opts ...db.Option) *db.Engine
 	// All ends all connections of Engines.
 	All func(t testing.TB)
-	// OnlyTx: after a statement in no transaction the driver can't tell whether it was executed.
+	// OnlyTx says that the driver can't tell whether a statement outside a transaction was
+	// executed.
 	OnlyTx bool
 }
 
-// EndBackends is PostgreSQL's end of all other connections to the database. It waits by itself:
-// pg_terminate_backend with a timeout looks only every 100 ms.
+// EndBackends is a PostgreSQL statement that ends all other connections to the database. It does
+// its own waiting, because pg_terminate_backend with a timeout looks only every 100 ms.
 const EndBackends = `do $$
 	declare
 		ended int[] := array(select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid());
@@ -38,7 +39,8 @@ const EndBackends = `do $$
 		end loop;
 	end $$`
 
-// anEnd is a way to insert a row by what is done first on a connection. pause is where that may end.
+// anEnd is a way to insert a row. The ways differ in what they do first on a connection. The
+// connection may end in pause.
 type anEnd struct {
 	name string
 	tx   bool
@@ -52,7 +54,7 @@ func insertEnd(ctx context.Context, q db.Querier, id int) error {
 	return err
 }
 
-// onConn is a use of a Conn.
+// onConn returns a function that calls pause and then fn with a Conn of its own.
 func onConn(fn func(ctx context.Context, c *db.Conn, id int) error, opts ...db.ConnOption) func(ctx context.Context, e *db.Engine, pause func(), id int) error {
 	return func(ctx context.Context, e *db.Engine, pause func(), id int) error {
 		c, err := e.Connect(ctx, opts...)
@@ -136,8 +138,8 @@ var allEnds = []anEnd{
 	})},
 }
 
-// Test ends all connections at the moment of use: first those that are idle in the pool, then those that
-// callers have.
+// Test ends all connections at the moment of use: first those that are idle in the pool, then those
+// that callers hold.
 func (s Ends) Test(t *testing.T) {
 	for name, had := range map[string]bool{"in the pool": false, "checked out": true} {
 		t.Run(name, func(t *testing.T) {
@@ -152,7 +154,7 @@ func (s Ends) Test(t *testing.T) {
 						s.All(t)
 					}
 					n := 3
-					if had { // others would be in the middle of a statement
+					if had { // with more callers, others would be in the middle of a statement
 						n = 1
 					}
 					require.NoError(t, c.Together(ctx, n, func(ctx context.Context, _ int) error {
@@ -170,14 +172,14 @@ func (s Ends) Test(t *testing.T) {
 	}
 }
 
-// TestSpread uses connections at about the moment when the database finds that they have been idle for so
-// long, over and over again.
+// TestSpread uses connections, again and again, at about the moment when the database ends them for
+// having been idle.
 func (s Ends) TestSpread(t *testing.T, idle time.Duration, rounds int) {
 	BothColours(t, func(t *testing.T, ctx context.Context, c Colour) {
 		next, want := s.begin(t, ctx)
 		e := s.Open(t, ctx, db.PoolSize(30))
 		ways := s.ways()
-		pause := func() { // this is what is tried, and nothing is waited for
+		pause := func() { // the pause is what is tested; it waits for nothing
 			_ = repaint.Sleep(ctx, idle*9/10+rand.N(idle/5))
 		}
 		for range rounds {
@@ -204,7 +206,8 @@ func (s Ends) ways() (all []anEnd) {
 	return all
 }
 
-// begin makes the table. next returns the next id; want requires that all are there once.
+// begin makes the table. next returns the next id. want requires that the table has every id
+// exactly once.
 func (s Ends) begin(t *testing.T, ctx context.Context) (next func() int, want func()) {
 	e := s.Open(t, ctx)
 	for _, text := range []string{"drop table if exists ends", "create table ends (id int)"} {

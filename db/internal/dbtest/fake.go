@@ -13,15 +13,15 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// Fake is a dialect without a database: what its connections do is the test's
-// choice. It checks that no connection is used by two at once.
+// Fake is a dialect without a database: the test decides what its connections do. It checks that no
+// two callers use a connection at once.
 type Fake struct {
-	// OnConnect and OnDo may wait with repaint.Await. Nil does nothing.
+	// OnConnect and OnDo may wait with repaint.Await. A nil function does nothing.
 	OnConnect func(ctx context.Context) error
 	OnDo      func(ctx context.Context, s *FakeSession, c *backend.Call) error
 	// OnEnd may make a commit, rollback or release fail.
 	OnEnd func(what string, s *FakeSession) error
-	// OnBegin is told the options of each transaction, and may make it fail.
+	// OnBegin receives the options of each transaction, and may make it fail.
 	OnBegin func(o db.TxOptions) error
 	Limit   backend.Limits
 
@@ -31,10 +31,10 @@ type Fake struct {
 	Overlaps atomic.Int64 // calls on a connection that was in use
 
 	mu  sync.Mutex
-	log []string // what the sessions were asked for
+	log []string // what callers asked of the sessions
 }
 
-// ErrFakeGone is an error that means the connection is lost.
+// ErrFakeGone is the error of a lost connection.
 var ErrFakeGone = errors.New("the fake connection is gone")
 
 var fakes atomic.Int64
@@ -46,7 +46,7 @@ func (f *Fake) Register() (url string) {
 	return d.name + "://"
 }
 
-// Log returns what the sessions were asked for since the last call.
+// Log returns what callers asked of the sessions since the last call of Log.
 func (f *Fake) Log() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -68,7 +68,7 @@ func (d fakeDialect) Placeholder(n int) string                     { return fmt.
 func (d fakeDialect) Limits() backend.Limits                       { return d.Limit }
 func (d fakeDialect) Close() error                                 { return nil }
 
-// Traits takes statements that begin with "write" for writes, and the usual ones.
+// Traits takes statements that begin with "write" for writes, besides the usual ones.
 func (d fakeDialect) Traits(_ string, st []sqltext.Statement) backend.Traits {
 	switch st[0].Verb {
 	case "write", "insert", "delete", "create":

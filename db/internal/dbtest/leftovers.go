@@ -14,7 +14,8 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// leftovers shows whether anything is left on a connection to PostgreSQL, and what.
+// leftovers is a query that shows what is left on a connection to PostgreSQL; it is empty if
+// nothing is.
 const leftovers = `select concat_ws(' ',
 	nullif(session_user || ' ' || current_user, 'repaint repaint'),
 	nullif(current_setting('work_mem'), '4MB'), nullif(current_setting('TimeZone'), :zone),
@@ -24,9 +25,9 @@ const leftovers = `select concat_ws(' ',
 	(select string_agg(c, '') from pg_listening_channels() c),
 	nullif((select count(*) from pg_prepared_statements where from_sql), 0))`
 
-// PostgresLeftovers tests that a connection of an Engine whose pool has one is clean for its next
-// user, whatever the last one has done. reports tells that the server's reports of settings are
-// noticed.
+// PostgresLeftovers tests that a connection is clean for its next user, whatever the last user has
+// done. The pool of the Engine has one connection. reports says whether the driver sees the
+// server's reports of changed settings.
 func PostgresLeftovers(t *testing.T, ctx context.Context, e *db.Engine, reports bool) {
 	Exec(t, ctx, e, `do $$ begin create role low; exception when duplicate_object or unique_violation then null; end $$`,
 		`create procedure leave() language plpgsql as $$ begin perform set_config('role', 'low', false), pg_advisory_lock(2); end $$`,
@@ -71,7 +72,7 @@ func PostgresLeftovers(t *testing.T, ctx context.Context, e *db.Engine, reports 
 		Exec(t, ctx, e, text+"; select 1") // a script takes a connection of the pool
 		clean("Engine: " + text)
 	}
-	// What a function leaves behind nothing shows. A Conn is reset all the same.
+	// No text shows what a function leaves behind. A Conn is reset all the same.
 	for _, text := range []string{"select leave('role', 'low')", "select leave('work_mem', '8MB')", "select leave('timezone', 'Asia/Tokyo')"} {
 		conn, err := e.Connect(ctx)
 		require.NoError(t, err)
@@ -81,9 +82,9 @@ func PostgresLeftovers(t *testing.T, ctx context.Context, e *db.Engine, reports 
 	}
 }
 
-// CheckLeftovers tests that what statements leave behind on the connections of an Engine, whose pools
-// have one each, is what docs/leftovers.md says in a section. look shows what there is on a connection,
-// and tidy takes away what they leave in the database.
+// CheckLeftovers tests that statements leave behind on connections what a section of
+// docs/leftovers.md says. The pools of the Engines have one connection each. look shows what there
+// is on a connection, and tidy removes what the statements leave in the database.
 func CheckLeftovers(t *testing.T, ctx context.Context, e *db.Engine, section string,
 	look func(ctx context.Context, q db.Querier) (string, error), tidy ...string) {
 	t.Helper()
@@ -113,7 +114,7 @@ func CheckLeftovers(t *testing.T, ctx context.Context, e *db.Engine, section str
 	for _, row := range rows {
 		for i, with := range []func(context.Context, func(context.Context, db.Querier) error) error{conn, tx, engine} {
 			before := seen()
-			for before != clean { // a server takes its time to end what a closed connection had, such as a lock
+			for before != clean { // the server takes its time to release what a closed connection held, such as a lock
 				before = seen()
 			}
 			connects := e.Stats().Connects

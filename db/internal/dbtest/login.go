@@ -13,7 +13,8 @@ import (
 )
 
 // KnowsTheNewPassword opens url with a hook that logs in as the user rotating, whose password is
-// "first" until change makes it "second": what is connected goes on, and what is opened needs the new one.
+// "first" until change makes it "second". Connections that are open go on; new ones need the new
+// password.
 func KnowsTheNewPassword(t *testing.T, ctx context.Context, url string, password *atomic.Value, change func()) {
 	e := Open(t, ctx, url, db.BeforeConnect(func(_ context.Context, login *db.Login) error {
 		require.NotEmpty(t, login.Host)
@@ -39,7 +40,7 @@ func KnowsTheNewPassword(t *testing.T, ctx context.Context, url string, password
 	require.NoError(t, err)
 }
 
-// Until returns when cond holds, or ctx ends.
+// Until returns when cond holds or ctx ends.
 func Until(ctx context.Context, cond func() bool) {
 	for ctx.Err() == nil && !cond() {
 		_ = repaint.Sleep(ctx, time.Millisecond)

@@ -8,8 +8,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// Network puts a network that can be broken before a database, and returns the database as it is
-// reached over it.
+// Network puts a network that a test can break in front of a database. It returns the database's
+// address in that network.
 func Network(t testing.TB, at testserver.Target) (testserver.Target, dbconform.Network) {
 	proxy := faultproxy.New(t, at.Addr())
 	at.Host, at.Port = proxy.Host(), proxy.Port()

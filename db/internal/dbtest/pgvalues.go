@@ -13,13 +13,14 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// PostgresValues checks values that only PostgreSQL has: they are the same with each driver.
-// typed tells whether the types of parameters are known; or else fewer arguments can be sent.
+// PostgresValues checks values that only PostgreSQL has: they are the same with each driver. typed
+// says whether the driver knows the types of parameters; if it doesn't, it can send fewer kinds of
+// arguments.
 func PostgresValues(t *testing.T, typed bool, open func(t testing.TB, ctx context.Context) *db.Engine) {
 	for _, rule := range []struct {
 		name string
 		fn   func(t *testing.T, ctx context.Context, e *db.Engine)
-		must bool // the types be known
+		must bool // the driver must know the types
 	}{
 		{"compound values are text as the server writes it", compoundText, false},
 		{"ranges go into pgtype's generic types", genericTypes, false},
@@ -94,7 +95,7 @@ func isText(v any) bool {
 	return ok
 }
 
-// multiranges reports whether the server has them: PostgreSQL has since 14.
+// multiranges reports whether the server has multiranges, as PostgreSQL does since version 14.
 func multiranges(t *testing.T, ctx context.Context, q db.Querier) bool {
 	version, err := db.Scalar[int](ctx, q, "select current_setting('server_version_num')::int")
 	require.NoError(t, err)
@@ -167,7 +168,7 @@ func rangeArguments(t *testing.T, ctx context.Context, e *db.Engine) {
 	require.True(t, found)
 }
 
-// edges are the first and the last times of PostgreSQL's, and others that are written in special ways.
+// edges are PostgreSQL's first and last times, and others that it writes in special ways.
 var edges = []time.Time{
 	time.Date(-4713, 11, 24, 0, 0, 0, 0, time.UTC), time.Date(-43, 3, 15, 12, 30, 0, 0, time.UTC), time.Date(0, 2, 29, 0, 0, 0, 0, time.UTC), time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC),
 	time.Date(1969, 12, 31, 23, 59, 59, 999999000, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC),
@@ -252,7 +253,7 @@ func jsonLists(t *testing.T, ctx context.Context, e *db.Engine) {
 	require.NoError(t, err)
 	require.Equal(t, "[2]", *texts[3])
 	back, err := db.Scalar[string](ctx, e, "select array_to_json(cast(:docs as jsonb[]))", db.Named("docs", []db.JSON[any]{{V: "x"}, {V: 1}}))
-	if err == nil { // without types, pgx has no plan for it
+	if err == nil { // without types, pgx has no plan for the argument
 		require.Equal(t, `["x",1]`, back)
 	}
 }

@@ -13,14 +13,14 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// PostgresURL is how conformance tests reach a database: by the socket, because hundreds
-// of passwords cost more than all else, and with a server that finds deadlocks soon.
+// PostgresURL returns the URL by which conformance tests reach a database: by the socket, because
+// hundreds of passwords cost more than all else, and on a server that finds deadlocks soon.
 func PostgresURL(at testserver.Target) string {
 	return at.SocketURL() + "&options=-c%20deadlock_timeout%3D20ms"
 }
 
-// PostgresReader makes a user who may select from what is made in the database, and returns
-// the database for it. Its password, by TCP, is asked for.
+// PostgresReader makes a user who may select from what is made in the database, and returns the
+// database for that user. By TCP, the server asks for the user's password.
 func PostgresReader(t testing.TB, at testserver.Target) testserver.Target {
 	name := at.DBName + "_reader"
 	at.MustQuery(t, fmt.Sprintf("create role %s login password '%s'; alter default privileges grant select on tables to %[1]s; revoke create on schema public from public", name, dbconform.ReaderPassword))
@@ -30,8 +30,8 @@ func PostgresReader(t testing.TB, at testserver.Target) testserver.Target {
 	return reader
 }
 
-// Postgres returns what is the same for all drivers of a PostgreSQL database, for
-// dbconform.Run. open opens an Engine with a URL.
+// Postgres returns what is the same for all drivers of a PostgreSQL database, for dbconform.Run.
+// open opens an Engine with a URL.
 func Postgres(t testing.TB, at testserver.Target, open func(t testing.TB, ctx context.Context, url string, opts ...db.Option) (*db.Engine, error)) dbconform.Subject {
 	reader := PostgresReader(t, at)
 	return dbconform.Subject{

@@ -9,16 +9,16 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// Redefined is a text that shows a number after the statements of First, and a text after those of
-// Then. Its result is another though the text is the same.
+// Redefined is a query that returns a number after the statements of First, and text after those of
+// Then. The result changes though the query stays the same.
 type Redefined struct {
 	Query       string
 	First, Then []string
 	Undo        []string
 }
 
-// CheckRedefined tests that a text is always read as what it shows now: on a Conn and in a
-// transaction, where it was prepared before.
+// CheckRedefined tests that a query always returns what it means now: on a Conn and in a
+// transaction, after either has prepared it.
 func CheckRedefined(t *testing.T, ctx context.Context, e *db.Engine, cases []Redefined) {
 	t.Helper()
 	for _, c := range cases {
@@ -44,7 +44,7 @@ func CheckRedefined(t *testing.T, ctx context.Context, e *db.Engine, cases []Red
 				Exec(t, ctx, q, c.Undo...)
 			}
 			if args != nil && c.Query[0] != 's' {
-				continue // it takes no condition
+				continue // the statement takes no condition
 			}
 			conn, err := e.Connect(ctx)
 			require.NoError(t, err)
@@ -58,7 +58,7 @@ func CheckRedefined(t *testing.T, ctx context.Context, e *db.Engine, cases []Red
 	}
 }
 
-// PostgresRedefined tests it on PostgreSQL.
+// PostgresRedefined runs CheckRedefined on PostgreSQL.
 func PostgresRedefined(t *testing.T, ctx context.Context, e *db.Engine) {
 	Exec(t, ctx, e, "create schema a", "create schema b", "create table a.t (v bigint)", "insert into a.t values (42)",
 		"create table b.t (v text)", "insert into b.t values ('text')")

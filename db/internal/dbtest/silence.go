@@ -19,23 +19,23 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// A Silent is a database that is reached over a network which becomes silent: at each message of
-// each operation, on the connections that are open then; new ones work. Every call returns by its
-// deadline or, what ends something, after a limited time. Nothing is left behind, and the next
+// A Silent is a database behind a network that becomes silent: at each message of each operation,
+// on the connections that are open then. New connections work. Every call returns by its deadline;
+// a call that ends something returns after a limited time. Nothing is left over, and the next
 // callers get new connections.
 type Silent struct {
 	At     testserver.Target
 	Frames faultproxy.Frames
-	// Open opens an Engine on the database at another address. close is called when it has been
-	// closed; it may be nil.
+	// Open opens an Engine on the database at another address. The test calls close after it has
+	// closed the Engine; close may be nil.
 	Open func(ctx context.Context, at testserver.Target, opts ...db.Option) (e *db.Engine, close func() error, err error)
 }
 
 const (
 	silentDeadline = 50 * time.Millisecond // of an operation
 	silentTeardown = 100 * time.Millisecond
-	silentNext     = 500 * time.Millisecond // of the next operations, which are tried again, for twice as long
-	silentHang     = 15 * time.Second       // what takes longer waits for ever, on however slow a machine
+	silentNext     = 500 * time.Millisecond // of the next operations; each retry gets twice as long
+	silentHang     = 15 * time.Second       // a call that takes longer hangs, however slow the machine
 	silentAtOnce   = 80
 )
 
@@ -43,7 +43,7 @@ var errUndo = errors.New("undo")
 
 const silentInsert = "insert into silent(id) values (:id)"
 
-// silentCalls are what is done with a deadline. They may fail.
+// silentCalls are the calls that are made with a deadline. They may fail.
 var silentCalls = map[string]struct {
 	opts []db.Option
 	do   func(ctx context.Context, s *Silent, e *db.Engine) error
@@ -169,7 +169,7 @@ var silentCalls = map[string]struct {
 	}},
 }
 
-// streamer is what has a Stream.
+// streamer is a Conn, Tx or Engine: anything that has Stream.
 type streamer interface {
 	Stream(ctx context.Context, query string, args ...any) (*db.Rows, error)
 }
@@ -189,7 +189,7 @@ func (s *Silent) open(ctx context.Context, opts ...db.Option) (*db.Engine, func(
 	return s.Open(ctx, s.At, append([]db.Option{db.PoolSize(1), db.MaxOverflow(0), db.TeardownTimeout(silentTeardown)}, opts...)...)
 }
 
-// call makes a call on an Engine of its own while the network becomes silent after n messages, never
+// call makes a call on an Engine of its own. The network becomes silent after n messages, or never
 // if n is negative. It returns how many messages there were.
 func (s Silent) call(t *testing.T, c Colour, name string, n int64) (messages int64, err error) {
 	proxy := faultproxy.New(t, s.At.Addr())
@@ -205,7 +205,7 @@ func (s Silent) call(t *testing.T, c Colour, name string, n int64) (messages int
 	call := silentCalls[name]
 	err = run(ctx, func(ctx context.Context) (err error) {
 		opts := call.opts
-		if n < 0 { // however long it takes on a busy machine
+		if n < 0 { // the call may take long on a busy machine
 			opts = append(slices.Clip(opts), db.TeardownTimeout(silentHang))
 		}
 		e, closed, err := s.open(ctx, opts...)
@@ -248,8 +248,8 @@ func (s Silent) call(t *testing.T, c Colour, name string, n int64) (messages int
 	return messages, err
 }
 
-// silentWorks uses the Engine until that works, with more patience each time: on a busy machine what
-// works may be slow.
+// silentWorks uses the Engine until that works, each time with more patience: an Engine that works
+// may be slow on a busy machine.
 func silentWorks(ctx context.Context, e *db.Engine, patience time.Duration) error {
 	for began := time.Now(); ; patience *= 2 {
 		limited, end := context.WithTimeout(ctx, patience)

@@ -1,4 +1,5 @@
-// Package fields finds the field of a struct that a column or a parameter is for, by its name.
+// Package fields finds the struct field that belongs to a column or a parameter, by name. Its
+// functions and types are safe for use by several goroutines.
 package fields
 
 import (
@@ -28,10 +29,11 @@ type field struct {
 
 var known sync.Map // reflect.Type → *Fields
 
-// Of returns the fields of a struct type: a field with the tag `db:"name"` has exactly that name,
-// `db:"-"` has none, and one without a tag has its Go name in any mixture of case and underscores.
-// The fields of an embedded struct count as the struct's own; as in Go the shallower one wins. So do
-// those of a struct with the tag `db:"author_,prefix"`, their names with that before them.
+// Of returns the fields of a struct type. A field with the tag `db:"name"` has exactly that name,
+// one with `db:"-"` has none, and one without a tag has its Go name in any mixture of case and
+// underscores. The fields of an embedded struct count as the struct's own; as in Go, the shallower
+// field wins. The fields of a struct with the tag `db:"author_,prefix"` count too, under their
+// names with that prefix.
 func Of(t reflect.Type) *Fields {
 	if f, ok := known.Load(t); ok {
 		return f.(*Fields)
@@ -44,7 +46,7 @@ func Of(t reflect.Type) *Fields {
 
 func (f *Fields) collect(t reflect.Type, prefix string, at []int, above map[reflect.Type]bool) {
 	if above[t] {
-		return // a type that has a pointer to itself
+		return // the type contains a pointer to itself
 	}
 	above[t] = true
 	defer delete(above, t)
@@ -92,8 +94,9 @@ func add(m map[string]field, name string, index []int) {
 	}
 }
 
-// Find returns the field of that name; index is nil if there is none. "author.id" is the field id of
-// the struct that the field author is or points to, if no field has all of that for its name.
+// Find returns the field with the given name; index is nil if there is none. If no field has the
+// whole name "author.id", that is the field id of the struct that the field author holds or points
+// to. Find returns an error if two fields have the name.
 func (f *Fields) Find(name string) (index []int, err error) {
 	got, ok := f.exact[name]
 	if !ok {
@@ -109,7 +112,7 @@ func (f *Fields) Find(name string) (index []int, err error) {
 	return f.index(got, name)
 }
 
-// nested finds a field of a struct that is a field.
+// nested finds the field name in the struct that the field outer holds or points to.
 func (f *Fields) nested(outer, name string) (index []int, err error) {
 	if index, err = f.Find(outer); index == nil && err == nil {
 		got, ok := f.inner[looseName(outer)]
@@ -142,7 +145,7 @@ func (f *Fields) index(got field, name string) ([]int, error) {
 	return got.index, nil
 }
 
-// looseName drops what snake_case and CamelCase differ in.
+// looseName removes the differences between snake_case and CamelCase.
 func looseName(name string) string {
 	return strings.ToLower(strings.ReplaceAll(name, "_", ""))
 }
@@ -153,8 +156,8 @@ var (
 	timeType    = reflect.TypeFor[time.Time]()
 )
 
-// isValueType reports whether a struct type, or a pointer to one, is one value for the database
-// rather than a row of them.
+// isValueType reports whether the database takes a struct type, or a pointer to one, as one value
+// instead of as a row of values.
 func isValueType(t reflect.Type) bool {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()

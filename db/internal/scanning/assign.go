@@ -14,15 +14,15 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/telling"
 )
 
-// assign copies a column's value to what dest points to; typ is the column's type, d the
-// dialect that it comes from, nil if that doesn't matter. Values that have the
-// variable's type already are copied here; conversions are those of database/sql
-// (through sql.Null, whose Scan reaches them), with these differences: numbers arrive
-// exactly or not at all, see assignNumber; text is read as a time; JSON goes into maps,
-// structs and slices; a BOOLEAN arrives in an any as a bool where the database stores 0
-// and 1; and what database/sql calls a Null takes what its value takes.
+// assign copies a column's value to the variable that dest points to. typ is the column's type. d
+// is the dialect of the value, or nil if that doesn't matter. assign itself copies values that
+// already have the variable's type. It converts others as database/sql does (through sql.Null,
+// whose Scan reaches those conversions), with these differences: numbers arrive exactly or not at
+// all, see assignNumber; text is read as a time; JSON goes into maps, structs and slices; a BOOLEAN
+// arrives in an any as a bool where the database stores 0 and 1; and a Null of database/sql takes
+// what its value takes.
 //
-// What is assigned is the caller's own: it shares no memory with src.
+// The variable shares no memory with src afterwards.
 func assign(d backend.Dialect, typ string, dest, src any) error {
 	switch p := dest.(type) {
 	case *int64:
@@ -74,7 +74,8 @@ func assign(d backend.Dialect, typ string, dest, src any) error {
 	return assignTo(d, typ, v.Elem(), dest, src)
 }
 
-// assignOwn assigns to a variable of the dialect's own, or returns driver.ErrSkip.
+// assignOwn assigns to a variable of one of the dialect's own types. For any other it returns
+// driver.ErrSkip.
 func assignOwn(d backend.Dialect, typ string, dest, src any) error {
 	if own, ok := d.(backend.ValueScanner); ok {
 		return own.ScanValue(dest, typ, src)
@@ -138,7 +139,7 @@ func nullOf(v reflect.Value) (value, valid reflect.Value, ok bool) {
 	return v.Field(0), v.Field(1), true
 }
 
-// assignNull has the value of a Null converted as one outside of it: database/sql itself
+// assignNull assigns to the value of a Null as assign does to a plain variable. database/sql itself
 // would put an integer into a float that can't hold it.
 func assignNull(d backend.Dialect, typ string, value, valid reflect.Value, src any) error {
 	value.SetZero()
@@ -153,7 +154,7 @@ func assignNull(d backend.Dialect, typ string, value, valid reflect.Value, src a
 	return nil
 }
 
-// assignPointer makes the variable that v then points to; for NULL there is none.
+// assignPointer allocates the variable that v then points to; for NULL it sets v to nil.
 func assignPointer(d backend.Dialect, typ string, v reflect.Value, src any) error {
 	if src == nil || fills(d, typ, v.Type().Elem()) && isJSONNull(src) {
 		v.SetZero()
@@ -167,8 +168,7 @@ func assignPointer(d backend.Dialect, typ string, v reflect.Value, src any) erro
 	return nil
 }
 
-// assignBasic assigns to numbers, bools, strings and bytes. It reports whether v is one of
-// these.
+// assignBasic assigns to numbers, bools, strings and bytes. It reports whether v is one of these.
 func assignBasic(v reflect.Value, src any) (ok bool, err error) {
 	switch {
 	case v.CanInt(), v.CanUint(), v.CanFloat():
@@ -199,7 +199,7 @@ func isBytes(t reflect.Type) bool {
 	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8
 }
 
-// assignOther assigns to what is no basic type.
+// assignOther assigns to a variable that has no basic type.
 func assignOther(d backend.Dialect, typ string, v reflect.Value, dest, src any) error {
 	if err := assignOwn(d, typ, dest, src); err != driver.ErrSkip {
 		return err
@@ -232,7 +232,7 @@ func assignList(d backend.Dialect, typ string, v reflect.Value, list []any) erro
 	return nil
 }
 
-// convert reaches the conversions of database/sql.
+// convert converts a value as database/sql does.
 func convert[T any](src any) (T, error) {
 	var n sql.Null[T]
 	if err := n.Scan(src); err != nil {
@@ -268,8 +268,8 @@ func valueName(v any) string {
 	return fmt.Sprintf("%T", v)
 }
 
-// Natural is the value that a column has in an any: one of the caller's own, so that
-// changing it changes no other.
+// Natural returns the value that an any gets for a column. The value is the caller's own: changing
+// it changes no other.
 func Natural(typ string, v any) any {
 	switch v := v.(type) {
 	case int64:

@@ -12,11 +12,12 @@ import (
 
 // Columns are the columns of a result.
 type Columns struct {
-	Dialect backend.Dialect // whose they are; nil if that doesn't matter
+	Dialect backend.Dialect // the dialect of the columns; nil if that doesn't matter
 	All     []backend.Column
 }
 
-// Row copies a row to what the destinations point to.
+// Row copies a row to the variables that dest points to, one for each column. The error for a value
+// that doesn't fit is a [Misfit].
 func (c Columns) Row(row []driver.Value, dest []any) error {
 	if len(dest) != len(row) {
 		return fmt.Errorf("the row has %d columns (%s), Scan was given %d destinations", len(row), c.Names(), len(dest))
@@ -29,7 +30,7 @@ func (c Columns) Row(row []driver.Value, dest []any) error {
 	return nil
 }
 
-// Value copies a value of column i to what dest points to. Its error is a [Misfit].
+// Value copies a value of column i to the variable that dest points to. Its error is a [Misfit].
 func (c Columns) Value(i int, v driver.Value, dest any) error {
 	err := c.assign(i, v, dest)
 	if err == nil {
@@ -46,7 +47,8 @@ func (c Columns) assign(i int, v driver.Value, dest any) error {
 	return assign(c.Dialect, c.All[i].Type, dest, v)
 }
 
-// Struct copies a row to the fields of the struct that dest points to.
+// Struct copies a row to the fields of the struct that dest points to. It returns an error if a
+// column has no field; the error for a value that doesn't fit is a [Misfit].
 func (c Columns) Struct(row []driver.Value, dest any) error {
 	v := reflect.ValueOf(dest)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
@@ -59,8 +61,8 @@ func (c Columns) Struct(row []driver.Value, dest any) error {
 	return plan.scan(c, v.Elem(), row)
 }
 
-// For returns a function that copies a row to a T: to the fields of a struct, or of one that a
-// pointer refers to; for any other type there must be one column.
+// For returns a function that copies a row to a T. If T is a struct or a pointer to one, the
+// columns go to its fields; for any other type there must be exactly one column.
 func For[T any](c Columns) (func(row []driver.Value, dest *T) error, error) {
 	t := reflect.TypeFor[T]()
 	switch {
@@ -83,7 +85,8 @@ func For[T any](c Columns) (func(row []driver.Value, dest *T) error, error) {
 	return func(row []driver.Value, dest *T) error { return c.Value(0, row[0], dest) }, c.One(t.String())
 }
 
-// One returns an error if there isn't exactly one column, which what takes.
+// One returns an error unless there is exactly one column. what names, for the error, the target of
+// that column.
 func (c Columns) One(what string) error {
 	if len(c.All) == 1 {
 		return nil
@@ -91,7 +94,8 @@ func (c Columns) One(what string) error {
 	return fmt.Errorf("the row has %d columns (%s), %s takes one", len(c.All), c.Names(), what)
 }
 
-// Find returns the index of the named column.
+// Find returns the index of the named column, from 0. It returns an error if there is none, or more
+// than one.
 func (c Columns) Find(name string) (int, error) {
 	found := -1
 	for i, column := range c.All {

@@ -12,11 +12,11 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// isJSON reports whether a column of the given type has nothing but JSON.
+// isJSON reports whether a column of the given type holds only JSON.
 func isJSON(typ string) bool { return typ == "JSON" || typ == "JSONB" }
 
-// mayBeJSON reports whether JSON may be in a column of the given type, so that a variable for
-// which there is no other way gets it from there.
+// mayBeJSON reports whether a column of the given type may hold JSON. A variable that can be filled
+// in no other way is then read as JSON.
 func mayBeJSON(d backend.Dialect, typ string) bool {
 	k, ok := d.(backend.JSONKeeper)
 	return ok && k.KeepsJSON(typ)
@@ -28,13 +28,13 @@ var (
 	unmarshalerType = reflect.TypeFor[json.Unmarshaler]()
 )
 
-// readsJSON reports whether a variable of type t gets what a column of JSON means. Text and
+// readsJSON reports whether a variable of type t gets the meaning of the JSON in a column. Text and
 // bytes get the JSON itself.
 func readsJSON(t reflect.Type) bool {
 	return needsJSON(t) || t == timeType || reflect.PointerTo(t).Implements(unmarshalerType) && !reflect.PointerTo(t).Implements(scannerType)
 }
 
-// needsJSON reports whether nothing but JSON can fill a variable of type t from text.
+// needsJSON reports whether a variable of type t can be filled from text only if the text is JSON.
 func needsJSON(t reflect.Type) bool {
 	if t == timeType || reflect.PointerTo(t).Implements(scannerType) {
 		return false
@@ -55,9 +55,9 @@ func fills(d backend.Dialect, typ string, t reflect.Type) bool {
 	return isJSON(typ) && readsJSON(t) || needsJSON(t) && mayBeJSON(d, typ)
 }
 
-// assignJSON copies what a text of JSON means to v.
+// assignJSON decodes the JSON of src into v.
 func assignJSON(v reflect.Value, src any) error {
-	fresh := reflect.New(v.Type()) // or else what v had before would be mixed with it
+	fresh := reflect.New(v.Type()) // decoding into v itself would merge with what v held
 	err := JSON(src, fresh.Interface())
 	if err == nil {
 		v.Set(fresh.Elem())
@@ -65,7 +65,7 @@ func assignJSON(v reflect.Value, src any) error {
 	return err
 }
 
-// JSON decodes the JSON that a column has to what dest points to.
+// JSON decodes the JSON of a column's value into the variable that dest points to.
 func JSON(src, dest any) error {
 	text, err := textOfJSON(src)
 	if err != nil {
@@ -77,8 +77,8 @@ func JSON(src, dest any) error {
 	return nil
 }
 
-// textOfJSON returns the JSON that a column has. SQLite keeps a number as one, whatever it
-// was given as.
+// textOfJSON returns the JSON of a column's value as text. SQLite keeps a number as a number, even
+// if the caller gave it as text.
 func textOfJSON(src any) ([]byte, error) {
 	switch src := src.(type) {
 	case string:

@@ -7,7 +7,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/redact"
 )
 
-// Misfit is the error for a value that doesn't fit where it is to go. Its text may show the value.
+// Misfit is the error for a value that doesn't fit the variable for it. Its text may show the
+// value.
 type Misfit struct {
 	Where string // the column and the variable
 	Why   error
@@ -16,10 +17,10 @@ type Misfit struct {
 
 func (m *Misfit) Error() string { return m.Where + ": " + m.Why.Error() }
 
-// Unwrap returns the reason, which may be that of a Scanner of the program.
+// Unwrap returns the reason, which may be the error of a Scanner of the program.
 func (m *Misfit) Unwrap() error { return m.Why }
 
-// numbers are the values that this package's own reasons tell without quotes.
+// numbers matches the values that this package's own reasons show without quotes.
 var numbers = regexp.MustCompile(`\b(integer|float|time|number) [-+]?[0-9][^ :,]*`)
 
 // Redacted returns the error's text without the value.

@@ -12,13 +12,13 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/telling"
 )
 
-// assignNumber converts src to a number. What a variable can't hold is an error, never
-// another number:
+// assignNumber converts src to a number. If a variable can't hold the number, it returns an error
+// and never stores another number:
 //
-//   - An integer takes integers within its bounds, and floats and decimals that have no
-//     fraction: 5000000.0 is an integer, 0.5 is none.
-//   - A float takes integers that it can hold exactly. Fractions are rounded to what it can
-//     hold, as there is no other way; the whole number before the point isn't.
+//   - An integer takes integers within its bounds, and floats and decimals that have no fraction:
+//     5000000.0 is an integer, 0.5 is none.
+//   - A float takes integers that it can hold exactly. Fractions are rounded, as there is no other
+//     way; the whole number before the point isn't.
 func assignNumber(v reflect.Value, src any) (err error) {
 	switch {
 	case v.CanInt():
@@ -91,7 +91,8 @@ func toUint(src any) (uint64, error) {
 	return convert[uint64](src)
 }
 
-// wholeOf returns the integer that a decimal is, such as 12.0000; any other text as it is.
+// wholeOf returns the integer that a decimal such as 12.0000 stands for. It returns any other text
+// unchanged.
 func wholeOf(text string) string {
 	whole, fraction, ok := strings.Cut(text, ".")
 	if ok && whole != "" && fraction != "" && strings.Trim(fraction, "0") == "" {
@@ -143,12 +144,12 @@ func toFloat(src any, bits int) (float64, error) {
 	return f, nil
 }
 
-// exactFloat is the bound up to which a float64 counts in steps of at most one, so that its
-// whole part is a number that may have been counted. Beyond it is an approximation
-// already.
+// exactFloat is the bound up to which a float64 counts in steps of at most one. Below it, the whole
+// part may be a number that was counted. A number above it is already an approximation.
 const exactFloat = 1 << 53
 
-// narrowed returns a float as it is in a float32.
+// narrowed returns a float rounded to a float32, or an error if it is out of range or the rounding
+// changes its whole part.
 func narrowed(f float64) (float64, error) {
 	n := float64(float32(f))
 	switch {
@@ -160,8 +161,9 @@ func narrowed(f float64) (float64, error) {
 	return n, nil
 }
 
-// holds reports whether a float of so many bits can hold the whole part of the number that
-// the text is, if that is written with all its digits.
+// holds reports whether a float with the given number of bits can hold the whole part of a number.
+// If the text doesn't write out all its digits, the number is an approximation, which any float can
+// hold.
 func holds(text string, bits int) bool {
 	text = strings.TrimLeft(text, "+-0")
 	whole, fraction, _ := strings.Cut(text, ".")
@@ -194,7 +196,7 @@ func hasFraction(src any) error {
 	return fmt.Errorf("%s %s: it is no integer", valueName(src), telling.Value(src))
 }
 
-// inexact is the error for a number that would become another one.
+// inexact returns the error for a number that would turn into another.
 func inexact(src any, bits int) error {
 	why := errors.New("a float64 would lose precision; scan it into an integer, or a string")
 	if bits == 32 {

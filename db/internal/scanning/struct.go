@@ -9,20 +9,21 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/fields"
 )
 
-// structPlan says where the columns of a row go.
+// structPlan says which field each column of a row goes to.
 type structPlan struct {
 	fields   [][]int    // for each column
-	optional []optional // outer ones before those in them
+	optional []optional // outer structs before inner ones
 }
 
-// optional is a pointer to a struct in which there are columns. If all of them are NULL, as of an outer
-// join that has found nothing, it is nil.
+// optional is a field with a pointer to a struct that takes columns. If all of them are NULL, as
+// after an outer join that found nothing, the pointer is nil.
 type optional struct {
 	index   []int // of the field with the pointer
 	columns []int
 }
 
-// planStruct fails if a column has no field in t, or two columns have the same.
+// planStruct plans how a row fills a t. It fails if a column has no field in t, or two columns have
+// the same field.
 func (c Columns) planStruct(t reflect.Type) (*structPlan, error) {
 	all := fields.Of(t)
 	plan := &structPlan{fields: make([][]int, len(c.All))}
@@ -63,14 +64,14 @@ func (p *structPlan) optionally(index []int, column int) {
 }
 
 func (p *structPlan) scan(c Columns, v reflect.Value, row []driver.Value) error {
-	var skipped []bool // the columns in a struct that isn't there
+	var skipped []bool // the columns of structs whose pointer is nil
 	for _, o := range p.optional {
 		if skipped != nil && skipped[o.columns[0]] {
-			continue // nor is the struct around it
+			continue // the pointer to the outer struct is nil
 		}
 		pointer := fieldAt(v, o.index)
 		if slices.ContainsFunc(o.columns, func(i int) bool { return row[i] != nil }) {
-			pointer.Set(reflect.New(pointer.Type().Elem())) // one that other rows don't share
+			pointer.Set(reflect.New(pointer.Type().Elem())) // a new struct, which other rows don't share
 			continue
 		}
 		pointer.SetZero()
@@ -95,7 +96,7 @@ func (p *structPlan) scan(c Columns, v reflect.Value, row []driver.Value) error 
 	return nil
 }
 
-// fieldAt is FieldByIndex; it doesn't go through nil pointers, which the plan has set.
+// fieldAt is FieldByIndex, but doesn't check for nil pointers: the plan has set them.
 func fieldAt(v reflect.Value, index []int) reflect.Value {
 	for _, i := range index {
 		if v.Kind() == reflect.Pointer {

@@ -78,7 +78,8 @@ func TestStructsInStructs(t *testing.T) {
 		Title: "t", Author: author{1, &Address{"s"}}, Editor: &author{ID: 2}, Other: &author{ID: 3}, Address: &Address{"n"},
 	}, p)
 
-	// The next row shares nothing with this one, and what an outer join has not found is nil.
+	// The next row shares nothing with this one. A struct for which an outer join found nothing is
+	// nil.
 	before := p
 	require.NoError(t, all.Struct([]driver.Value{"u", int64(9), nil, int64(8), nil, nil, nil}, &p))
 	require.Equal(t, 2, before.Editor.ID)

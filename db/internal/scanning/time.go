@@ -10,8 +10,8 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/telling"
 )
 
-// timeLayouts are the forms in which databases that have no type for it keep a
-// time as text. Without a zone it is UTC.
+// timeLayouts are the forms in which databases without a type for times keep them as text. A time
+// without a zone is in UTC.
 var timeLayouts = [...]string{
 	"2006-01-02 15:04:05.999999999Z07:00",
 	"2006-01-02T15:04:05.999999999Z07:00",
@@ -32,9 +32,9 @@ func parseTime(text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("text %s is no time", telling.Value(text))
 }
 
-// parseClock reads a time of day, or a length of time, as databases write it:
-// hh:mm:ss.ffffff, perhaps with more hours and a sign, and perhaps with a number of
-// days before, each of 24 hours: 2 days -01:00:00. Months have no length.
+// parseClock reads a time of day, or a duration, as databases write it: hh:mm:ss.ffffff. There may
+// be more hours, a sign, and a number of days before it, each of 24 hours: 2 days -01:00:00. Months
+// have no length.
 func parseClock(text string) (time.Duration, error) {
 	bad := fmt.Errorf("text %s is no time such as 12:34:56", telling.Value(text))
 	count, rest, ok := strings.Cut(text, " day")
@@ -57,7 +57,7 @@ func parseClock(text string) (time.Duration, error) {
 	return 0, bad
 }
 
-// What a time.Duration can hold.
+// These are the longest times that a time.Duration can hold.
 const (
 	maxDays  = int64(math.MaxInt64 / (24 * time.Hour))
 	maxHours = uint64(math.MaxInt64/time.Hour) - 1

@@ -10,14 +10,14 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/fields"
 )
 
-// Bind returns the value of each of the statement's Params. Arguments are any
-// number of named values, maps with string keys, and structs; the first one
-// that has the parameter's name gives the value. Every parameter must get one,
-// and every named value and map key must belong to a parameter; only structs
-// may have more fields than there are parameters. A parameter :author.id is the
-// value id in the value author, if nothing has all of that for its name.
+// Bind returns the value of each of the statement's Params. Arguments are any number of named
+// values, maps with string keys, and structs; the first argument that has the parameter's name
+// gives the value. Every parameter must get one, and every named value and map key must belong to a
+// parameter; only structs may have more fields than there are parameters. If no argument has the
+// whole name of a parameter :author.id, its value is the value id in the value author.
 //
-// The values are in room if that is large enough.
+// Bind stores the values in room if that is large enough. It doesn't change the statement, so that
+// several goroutines may call it at once.
 func (st *Statement) Bind(room []any, args []any) ([]any, error) {
 	if len(args) == 0 && len(st.Params) == 0 {
 		return nil, nil
@@ -44,7 +44,7 @@ func (st *Statement) Bind(room []any, args []any) ([]any, error) {
 		}
 		if !found {
 			if err := st.checkUnused(args); err != nil {
-				return nil, err // names the misspelt argument, which says more
+				return nil, err // this error names the misspelt argument, which says more
 			}
 			return nil, fmt.Errorf("the parameter :%s has no argument; %s", name, describe(args))
 		}
@@ -52,9 +52,9 @@ func (st *Statement) Bind(room []any, args []any) ([]any, error) {
 	return values, st.checkUnused(args)
 }
 
-// bindNamed handles the usual call, one named value for each parameter, without
-// comparing each with each. It reports false for every other call: right or
-// wrong, the long way decides.
+// bindNamed handles the usual call, with one named value for each parameter, without comparing all
+// arguments with all parameters. It returns false for every other call, right or wrong; Bind then
+// goes the long way.
 func (st *Statement) bindNamed(values, args []any) bool {
 	if len(args) != len(st.names) || len(st.Params) != len(st.names) {
 		return false
@@ -74,12 +74,12 @@ func (st *Statement) bindNamed(values, args []any) bool {
 		}
 		values[i] = arg.Value
 	}
-	// As many names as arguments, and each name found: none is left over.
+	// There are as many names as arguments, and each name was found: no argument is left over.
 	return true
 }
 
-// checkUnused returns an error for an argument that is no parameter, or is none
-// of the kinds that Bind knows.
+// checkUnused returns an error for an argument that belongs to no parameter, or is of no kind that
+// Bind knows.
 func (st *Statement) checkUnused(args []any) error {
 	for i, arg := range args {
 		switch arg := arg.(type) {
@@ -116,7 +116,7 @@ func (st *Statement) checkUnused(args []any) error {
 	return nil
 }
 
-// uses reports whether a parameter has the name, or is of a value within what has it.
+// uses reports whether a parameter has the name, or names a value within the value of that name.
 func (st *Statement) uses(name string) bool {
 	return slices.ContainsFunc(st.names, func(param string) bool {
 		return param == name || len(param) > len(name) && param[len(name)] == '.' && strings.HasPrefix(param, name)
@@ -135,7 +135,8 @@ func (st *Statement) unused(name string) error {
 	return fmt.Errorf("the argument %q is no parameter of the statement, which has %s%s", name, has, why)
 }
 
-// lookUp finds a parameter in one argument. The name may be that of a value in a value: "author.id".
+// lookUp finds a parameter in one argument. The name may be a path to a value in a value:
+// "author.id".
 func lookUp(arg any, name string) (value any, ok bool, err error) {
 	if arg, ok := arg.(sql.NamedArg); ok {
 		if rest, nested := strings.CutPrefix(name, arg.Name+"."); nested {
@@ -156,7 +157,8 @@ func lookUp(arg any, name string) (value any, ok bool, err error) {
 	return within(value, rest)
 }
 
-// within finds a parameter in a value that may be a map or a struct. If that is nil, so is the parameter.
+// within finds a parameter in a value that may be a map or a struct. If the value is nil, so is the
+// parameter.
 func within(arg any, name string) (value any, ok bool, err error) {
 	v := reflect.ValueOf(arg)
 	for v.Kind() == reflect.Pointer && !v.IsNil() {
@@ -173,13 +175,14 @@ func within(arg any, name string) (value any, ok bool, err error) {
 	return nil, false, nil
 }
 
-// hasNames reports whether a type has values with names: a map or a struct.
+// hasNames reports whether the values in a value of type t have names: whether t is a map or a
+// struct.
 func hasNames(t reflect.Type) bool {
 	return t.Kind() == reflect.Map && t.Key().Kind() == reflect.String || fields.IsRow(t)
 }
 
-// lookUpWhole is lookUp for a name as a whole, in a map or struct. In a struct it may be that of a field
-// in a field.
+// lookUpWhole looks for the whole name in a map or struct. In a struct, the name may be the path to
+// a field in a field.
 func lookUpWhole(arg any, name string) (value any, ok bool, err error) {
 	if arg, ok := arg.(map[string]any); ok {
 		value, ok = arg[name]
@@ -200,12 +203,12 @@ func lookUpWhole(arg any, name string) (value any, ok bool, err error) {
 		return nil, false, err
 	}
 	if v, err = v.FieldByIndexErr(index); err != nil {
-		return nil, true, nil // the field of a nil pointer: NULL
+		return nil, true, nil // a field behind a nil pointer is NULL
 	}
 	return v.Interface(), true, nil
 }
 
-// structOf returns the struct that an argument is or points to.
+// structOf returns the struct that an argument is or points to, or an error.
 func structOf(v reflect.Value) (reflect.Value, error) {
 	s := v
 	for s.Kind() == reflect.Pointer && !s.IsNil() {
@@ -221,7 +224,7 @@ func structOf(v reflect.Value) (reflect.Value, error) {
 	return s, nil
 }
 
-// describe says what the arguments offered.
+// describe lists the names that the arguments have.
 func describe(args []any) string {
 	var names []string
 	for _, arg := range args {
@@ -243,7 +246,8 @@ func describe(args []any) string {
 	return "there are " + strings.Join(names, ", ")
 }
 
-// Named pairs the statement's parameters with their values, for errors.
+// Named pairs the statement's parameters with their values, for errors. It returns nil if the
+// numbers of parameters and values differ.
 func (st *Statement) Named(values []any) []sql.NamedArg {
 	if len(values) != len(st.Params) {
 		return nil

@@ -10,19 +10,18 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// A parameter that is all there is in the parentheses of an IN takes a list:
+// A parameter takes a list if it stands alone in the parentheses of an IN:
 //
 //	where id in (:ids)              []int{1, 2, 3}
 //	where (a, b) in (:pairs)        [][2]any{{1, "x"}, {2, "y"}}
 //	where id in :ids                the same without parentheses
 //
-// The text has as many placeholders then, or what stands for an empty list. So
-// that lists of different lengths don't make as many different texts, which
-// databases prepare and keep, a list is filled up to a round length by
-// repeating its last element, which changes nothing.
+// The text then has one placeholder for each value, or the text for an empty list. Lists of
+// different lengths should not make as many different texts, which databases prepare and keep. So a
+// list is filled up to a round length by repeating its last element, which changes nothing.
 
-// emptyList returns what stands for a list without elements. The zero rows of a
-// subquery are understood by every database.
+// emptyList returns the text for a list without elements. Every database understands a subquery
+// without rows.
 func (l Language) emptyList(columns int, not bool) string {
 	if w, ok := l.Dialect.(backend.ListWriter); ok {
 		return w.EmptyList(columns, not)
@@ -30,11 +29,11 @@ func (l Language) emptyList(columns int, not bool) string {
 	return "select null" + strings.Repeat(", null", columns-1) + " where 1 = 0"
 }
 
-// shape is how the list for a parameter is written.
+// shape says how the list for a parameter is written.
 type shape struct {
 	isList bool
 	count  int // elements
-	width  int // values in each of them; 0: the element is a value itself
+	width  int // values in each element; 0 if the element is a value itself
 }
 
 func (s shape) write(b *strings.Builder, empty string, place func()) {
@@ -61,8 +60,8 @@ func (s shape) write(b *strings.Builder, empty string, place func()) {
 	}
 }
 
-// roundLength returns to how many elements a list of n is filled up: the next
-// power of two, or from 256 on the next multiple of it.
+// roundLength returns the number of elements that a list of n is filled up to: the next power of
+// two or, from 256 on, the next multiple of 256.
 func roundLength(n int) int {
 	if n > 256 {
 		return (n + 255) &^ 255
@@ -74,17 +73,17 @@ func roundLength(n int) int {
 	return r
 }
 
-// forms are the statements that a statement with lists has been expanded to.
+// forms are the expanded forms of a statement with lists.
 type forms struct {
 	mu  sync.Mutex
 	all map[string]*Statement
 }
 
-// longestForms bounds how many of them are kept.
+// longestForms bounds how many forms are kept.
 const longestForms = 64
 
-// Expand returns the statement and values for arguments of which some are lists:
-// the same ones if none is.
+// Expand returns the statement and values for arguments of which some are lists. If none is a list,
+// it returns st and values themselves.
 func (l Language) Expand(st *Statement, values []any) (*Statement, []any, error) {
 	if st.pieces == nil {
 		return st, values, nil
@@ -194,7 +193,7 @@ func (st *Statement) isAlsoScalar(name int) bool {
 	return false
 }
 
-// listOf returns the elements of a slice or array that isn't itself a value.
+// listOf returns the elements of a slice or array, unless the database takes it as one value.
 func listOf(v any) ([]any, bool) {
 	switch v := v.(type) {
 	case nil, string, []byte, int, int64, driver.Valuer:
@@ -213,7 +212,7 @@ func listOf(v any) ([]any, bool) {
 	return list, true
 }
 
-// flatten puts the values of a list of lists into one.
+// flatten joins the values of a list of lists into one list.
 func flatten(list []any) (flat []any, width int, err error) {
 	if len(list) == 0 {
 		return nil, 0, nil

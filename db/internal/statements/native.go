@@ -9,28 +9,29 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// Native is a text of a caller of database/sql: it has the database's own placeholders, and is sent as
-// it is written.
+// Native is a text from a caller of database/sql. It has the database's own placeholders and is
+// sent unchanged.
 type Native struct {
 	Statement
 	Savepoint Savepoint
-	// Tells names what tells of an earlier statement of the connection; "" if there is nothing.
+	// Tells names the function in the text that returns something about an earlier statement of the
+	// connection; it is "" if there is none.
 	Tells string
-	// Inputs is how many arguments it takes; -1 is unknown.
+	// Inputs is how many arguments the statement takes; -1 means unknown.
 	Inputs int
 }
 
-// Savepoint is what a text does with a savepoint; Op is "" if it does nothing with one.
+// Savepoint is what a text does with a savepoint. Op is "" if it does nothing with one.
 type Savepoint struct{ Op, Name string }
 
-// What a text can do with a savepoint.
+// These are the values of Savepoint.Op.
 const (
 	OpSavepoint = "savepoint"
 	OpRelease   = "release"
 	OpRollback  = "rollback"
 )
 
-// ParseNative reads a text that is executed with so many arguments. It returns nil for one without a
+// ParseNative reads a text that is executed with args arguments. It returns nil if the text has no
 // statement.
 func (l Language) ParseNative(text string, args int) (*Native, error) {
 	if i := strings.IndexByte(text, 0); i >= 0 {
@@ -69,8 +70,8 @@ func (l Language) ParseNative(text string, args int) (*Native, error) {
 	return st, nil
 }
 
-// inputsOf counts the arguments that a text takes, by its placeholders: ? and ?, or $1 and $2. Where they
-// have names, the database counts.
+// inputsOf counts the arguments that a text takes, by its placeholders: ? and ?, or $1 and $2. If
+// placeholders have names, only the database can count them, and inputsOf returns -1.
 func inputsOf(rules *sqltext.Rules, text string) (n int) {
 	for t := range rules.Tokens(text, 0, len(text)) {
 		switch t.Kind {
@@ -93,8 +94,8 @@ func inputsOf(rules *sqltext.Rules, text string) (n int) {
 	return n
 }
 
-// wordsOf returns the tokens of a statement, white space and comments aside: words in lower case, names
-// without their quotes.
+// wordsOf returns the tokens of a statement without white space and comments. Words are in lower
+// case, names without their quotes.
 func wordsOf(rules *sqltext.Rules, text string, part sqltext.Statement) []string {
 	var words []string
 	for t := range rules.Tokens(text, part.Start, part.End) {
@@ -130,7 +131,7 @@ func readSavepoint(words []string) Savepoint {
 	return Savepoint{op, words[len(words)-1]}
 }
 
-// earlier are functions that tell of an earlier statement of their connection.
+// earlier are the functions that return something about an earlier statement of their connection.
 var earlier = []string{"last_insert_id", "row_count", "found_rows", "last_insert_rowid", "changes", "total_changes", "lastval", "currval"}
 
 func tellsOfEarlier(words []string) string {

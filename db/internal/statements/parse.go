@@ -9,56 +9,57 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// Language is what statements are written in: the dialect, and what its connections take.
+// Language is what statements are written in: the dialect, and the limits of its connections.
 type Language struct {
 	backend.Dialect
-	MaxParams int  // of one statement; 0 is no limit
+	MaxParams int  // the most parameters of one statement; 0 is no limit
 	numbered  bool // placeholders have numbers, so that one argument can serve several of them
 }
 
 // LanguageOf returns the language of a dialect. A statement can have at most maxParams parameters;
-// 0 is no limit.
+// 0 means no limit.
 func LanguageOf(d backend.Dialect, maxParams int) Language {
 	return Language{d, maxParams, d.Placeholder(1) != d.Placeholder(2)}
 }
 
 // Statement is a text with :name parameters, read once and rendered for the dialect. It doesn't
-// change any more.
+// change after Parse.
 type Statement struct {
 	backend.Statement
 
-	// Lost says what makes the statement do nothing outside of a Conn or Tx; "" if nothing does.
+	// Lost says which part of the statement has no effect outside of a Conn or Tx; it is "" if
+	// there is none.
 	Lost string
 
 	names  []string // the distinct names, in order of first appearance
-	pieces []piece  // of the text, if it has lists; see Expand
-	lists  []string // the names of the lists, in a statement that came of Expand
-	forms  *forms   // the statements that came of Expand
+	pieces []piece  // the pieces of the text, if it has lists; see Expand
+	lists  []string // the names of the lists, in a statement that Expand returned
+	forms  *forms   // the statements that Expand made
 }
 
 func newStatement(source string) *Statement {
 	return &Statement{Statement: backend.Statement{Source: source}}
 }
 
-// as returns a statement of the same source, names and traits, without a text.
+// as returns a statement with the same source, names and traits, but without a text.
 func (st *Statement) as() *Statement {
 	return &Statement{Statement: backend.Statement{Source: st.Source, Traits: st.Traits}, names: st.names}
 }
 
-// piece is a part of a statement's text: as it is, or a parameter.
+// piece is a part of a statement's text: literal text, or a parameter.
 type piece struct {
 	text string
 	name int  // index in names, if text is empty
-	list bool // it is all there is in the parentheses of an IN, so it can be a list
-	bare bool // or it stands after IN without parentheses
-	not  bool // that is a NOT IN
+	list bool // it stands alone in the parentheses of an IN, so it can be a list
+	bare bool // it is a list after IN without parentheses
+	not  bool // the IN is a NOT IN
 	wide int  // how many columns its left side has
 }
 
 // Parse reads a statement, or a script of several.
 func (l Language) Parse(source string) (*Statement, error) {
 	if i := strings.IndexByte(source, 0); i >= 0 {
-		// SQLite's interface would end the text here, silently.
+		// SQLite's interface would silently end the text here.
 		return nil, fmt.Errorf("byte %d of the statement is NUL", i)
 	}
 	rules := l.Rules()
@@ -97,9 +98,9 @@ func (l Language) Parse(source string) (*Statement, error) {
 	return st, nil
 }
 
-// span returns from where to where the text is sent: all of it, because comments can be hints to the
-// server, code, or marks of who sends it. Only what is around a single statement of
-// several, of which the others are empty, is left out: not every database takes those.
+// span returns which part of the source is sent. That is all of it, because comments can be hints
+// to the server, code, or marks that name the sender. If there are empty statements besides a
+// single one, span returns only the latter: not every database takes empty statements.
 func span(rules *sqltext.Rules, source string, parts []sqltext.Statement) (start, end int) {
 	if len(parts) > 1 {
 		return 0, len(source)
@@ -117,7 +118,7 @@ func span(rules *sqltext.Rules, source string, parts []sqltext.Statement) (start
 	return 0, len(source)
 }
 
-// read cuts the source, from start to end, into pieces and collects the names.
+// read cuts the source, from start to end, into pieces, and collects the names.
 func (st *Statement) read(l Language, rules *sqltext.Rules, start, end int) ([]piece, error) {
 	source := st.Source
 	var pieces []piece
@@ -127,7 +128,7 @@ func (st *Statement) read(l Language, rules *sqltext.Rules, start, end int) ([]p
 			pieces = append(pieces, piece{text: source[done:to]})
 		}
 	}
-	var before []sqltext.Token // white space and comments aside
+	var before []sqltext.Token // the tokens so far, without white space and comments
 	t := rules.Next(source, start)
 	for ; t.Kind != sqltext.End && t.Start < end; t = rules.Next(source, t.End) {
 		if t.Kind.Blank() {

@@ -11,7 +11,7 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// marks is a dialect that is only its text.
+// marks is a dialect that has only a syntax.
 type marks struct {
 	backend.Dialect
 	numbered bool
@@ -75,8 +75,8 @@ func TestStatementsThatCantBeRight(t *testing.T) {
 	}
 }
 
-// FuzzStatement holds that rendering changes nothing but parameters and escaped
-// colons, and that what was rendered has exactly the placeholders it should.
+// FuzzStatement checks that rendering changes only parameters and escaped colons, and that the
+// rendered text has exactly the placeholders that it should.
 func FuzzStatement(f *testing.F) {
 	for _, seed := range []string{
 		"select :a, ':b', \":c\" /* :d */ -- :e\n, :a::int, \\:x, $$:f$$",

@@ -7,7 +7,7 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// closes reports whether the next thing after pos is a closing parenthesis.
+// closes reports whether a closing parenthesis follows pos.
 func closes(rules *sqltext.Rules, source string, pos int) bool {
 	for {
 		t := rules.Next(source, pos)
@@ -18,8 +18,8 @@ func closes(rules *sqltext.Rules, source string, pos int) bool {
 	}
 }
 
-// inList finds out whether the parameter after the tokens is a place for a list; closed
-// tells that a closing parenthesis follows.
+// inList finds out whether the parameter after the tokens in before can be a list. closed says
+// whether a closing parenthesis follows the parameter.
 func (p *piece) inList(source string, before []sqltext.Token, closed bool) {
 	is := func(i int, words ...string) bool {
 		return i >= 0 && before[i].Kind == sqltext.Word &&
@@ -39,8 +39,7 @@ func (p *piece) inList(source string, before []sqltext.Token, closed bool) {
 	if p.not {
 		in--
 	}
-	// The left side is a row if it ends with a parenthesis that holds a comma and
-	// isn't a function's.
+	// The left side is a row if it ends with parentheses that hold a comma and aren't a function's.
 	last, depth, commas := in-1, 0, 0
 	if last < 0 || before[last].Kind != sqltext.Close {
 		return
@@ -65,7 +64,7 @@ func (p *piece) inList(source string, before []sqltext.Token, closed bool) {
 	}
 }
 
-// endsParentheses reports whether what stands in parentheses ends these itself.
+// endsParentheses reports whether a text, put in parentheses, closes these itself.
 func endsParentheses(text string) bool {
 	depth := 0
 	for _, c := range text {

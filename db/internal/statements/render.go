@@ -4,8 +4,8 @@ import (
 	"strings"
 )
 
-// render makes text and parameters of the pieces. shapes, if it isn't nil, has for
-// each name how a list of it is written, see Expand.
+// render sets Text and Params from the pieces. If shapes isn't nil, it says for each name how a
+// list is written; see Expand.
 func (st *Statement) render(l Language, pieces []piece, shapes []shape) {
 	if len(pieces) == 1 && pieces[0].text != "" {
 		st.Text = pieces[0].text

@@ -6,7 +6,7 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// Tuple is an INSERT whose one row of VALUES has all its parameters.
+// Tuple is an INSERT with one row of VALUES that contains all its parameters.
 type Tuple struct {
 	l          Language
 	st         *Statement
@@ -14,7 +14,7 @@ type Tuple struct {
 	row        []piece
 }
 
-// Tuple reads the statement as a tuple, or returns nil if it is none.
+// Tuple reads the statement as a [Tuple]. It returns nil if the statement isn't one.
 func (l Language) Tuple(st *Statement) *Tuple {
 	if !st.Changes || st.Script || len(st.Params) == 0 || st.pieces != nil {
 		return nil
@@ -26,7 +26,7 @@ func (l Language) Tuple(st *Statement) *Tuple {
 	}
 	start, end := span(rules, st.Source, parts)
 	depth, open, behind := 0, -1, -1
-	values := false // the last word was VALUES, in no parentheses
+	values := false // the last token was the word VALUES, outside of parentheses
 	for t := rules.Next(st.Source, start); t.Kind != sqltext.End && t.Start < end; t = rules.Next(st.Source, t.End) {
 		if t.Kind.Blank() {
 			continue
@@ -42,11 +42,11 @@ func (l Language) Tuple(st *Statement) *Tuple {
 			}
 		case sqltext.Param:
 			if open < 0 || behind >= 0 {
-				return nil // it would have to be the same for all rows
+				return nil // the parameter would have to be the same for all rows
 			}
 		case sqltext.Other:
 			if depth == 0 && behind >= 0 && st.Source[t.Start:t.End] == "," && strings.TrimSpace(st.Source[behind:t.Start]) == "" {
-				return nil // several rows already
+				return nil // there are several rows already
 			}
 		}
 		values = depth == 0 && t.Kind == sqltext.Word && strings.EqualFold(st.Source[t.Start:t.End], "values")
@@ -59,7 +59,7 @@ func (l Language) Tuple(st *Statement) *Tuple {
 		part := st.as()
 		var err error
 		if pieces[i], err = part.read(l, rules, at[0], at[1]); err != nil {
-			return nil // Parse has seen it all before
+			return nil // can't happen: Parse has read it all before
 		}
 	}
 	t := &Tuple{l: l, st: st, row: pieces[1]}
@@ -72,7 +72,8 @@ func (l Language) Tuple(st *Statement) *Tuple {
 	return t
 }
 
-// Form returns the statement with n rows.
+// Form returns the statement with n rows. Its parameters are those of the first row, then those of
+// the second, and so on.
 func (t *Tuple) Form(n int) *Statement {
 	form := t.st.as()
 	var b strings.Builder

@@ -1,3 +1,3 @@
-// Package telling writes texts, types and values of a program as errors, events and logs show them:
-// in a few words, and no more of them than the options of the Engine allow.
+// Package telling writes the statements, types and values of a program for errors, events and logs:
+// in a few words, and only as far as the options of the Engine allow.
 package telling

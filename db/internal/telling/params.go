@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Level is how much errors, events and logs tell of parameters.
+// Level is how much errors, events and logs reveal of parameters.
 type Level uint8
 
 const (
@@ -17,11 +17,11 @@ const (
 	Nothing              // nothing, not even names
 )
 
-// mostParams is how many parameters a text tells of.
+// mostParams is how many parameters a text lists.
 const mostParams = 20
 
-// Params writes the parameters of a statement as they stand after it: [id int, name string], or
-// with their values [id=7, name="ada"].
+// Params writes the parameters of a statement in the form that follows the statement: [id int, name
+// string], or with their values [id=7, name="ada"].
 func Params(params []sql.NamedArg, how Level) string {
 	if len(params) == 0 {
 		return ""
@@ -55,7 +55,7 @@ func Param(v any, how Level) string {
 	return typeName(v)
 }
 
-// typeName names the type of an argument. A list for IN is named by that of its elements.
+// typeName names the type of an argument. It names a list for IN after the type of its elements.
 func typeName(v any) string {
 	list, ok := v.([]any)
 	if !ok || len(list) == 0 {
@@ -77,7 +77,7 @@ func typeOf(v any) string {
 	return reflect.TypeOf(v).String()
 }
 
-// Value writes a value in a few words: what pointers point to, and not where.
+// Value writes a value in a few words. It follows pointers instead of writing addresses.
 func Value(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -103,7 +103,7 @@ func Value(v any) string {
 	return Short(b.String(), 60)
 }
 
-// printsItself reports whether a value has a method for that.
+// printsItself reports whether a value has a method for printing itself.
 func printsItself(v any) bool {
 	switch v.(type) {
 	case fmt.Stringer, error, fmt.Formatter:
@@ -114,10 +114,10 @@ func printsItself(v any) bool {
 
 func isNil(v reflect.Value) bool { return v.Kind() == reflect.Pointer && v.IsNil() }
 
-// deepest bounds how far a value is followed, which may refer to itself.
+// deepest bounds how deep writeValue follows a value, which may refer to itself.
 const deepest = 6
 
-// writeValue writes a value as fmt does, but for pointers.
+// writeValue writes a value as fmt does, except that it follows pointers.
 func writeValue(b *strings.Builder, v reflect.Value, depth int) {
 	if depth > deepest {
 		b.WriteString("…")
@@ -134,7 +134,7 @@ func writeValue(b *strings.Builder, v reflect.Value, depth int) {
 				b.WriteByte(' ')
 			}
 			element(i)
-			if b.Len() > 100 { // more isn't told
+			if b.Len() > 100 { // Value cuts the rest off
 				break
 			}
 		}

@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// friend has what is told of values: names in pointers, and pointers in lists and structs.
+// friend has the cases that are hard to write: names in pointers, and pointers in lists and
+// structs.
 type friend struct {
 	Name  *string
 	Knows []*friend

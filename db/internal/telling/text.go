@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// Short returns text on one line, cut to about n bytes.
+// Short returns text on one line, cut to about n bytes. It never cuts a character in two.
 func Short(text string, n int) string {
 	var b strings.Builder
 	for word := range strings.FieldsSeq(text) {
@@ -25,7 +25,7 @@ func Short(text string, n int) string {
 	return b.String()
 }
 
-// OneLine joins the lines of a text.
+// OneLine joins the lines of a text with "; ", or with a space after a colon.
 func OneLine(text string) string {
 	if !strings.Contains(text, "\n") {
 		return text

@@ -10,39 +10,39 @@ import (
 // Conn is a connection of a Pool. It belongs to one user at a time.
 type Conn struct {
 	Session    backend.Session
-	ID         int64     // connections of a pool count from 1
-	expires    time.Time // when it is to be replaced; zero is never
-	used       time.Time // when it came back last; zero unless it is asked for
+	ID         int64     // the pool numbers its connections from 1
+	expires    time.Time // when the pool replaces it; zero means never
+	used       time.Time // when it last came back; zero unless the pool needs to know
 	generation uint64
-	raw        bool // it isn't set up yet, see makeReady
-	Dirty      bool // it may have settings or temporary objects of its last user
-	Obscure    bool // the same, but the texts don't show it
-	Lent       bool // its user had it for its own, from Connect to Close
-	Bad        bool // it is lost, or its state isn't known
-	Spent      bool // it is to be replaced all the same
+	raw        bool // it isn't set up yet; see makeReady
+	Dirty      bool // the last user may have left settings or temporary objects
+	Obscure    bool // the same, but the statements' texts don't show it
+	Lent       bool // its user held it from Connect to Close
+	Bad        bool // it is lost, or its state is unknown
+	Spent      bool // it is good, but the pool must replace it
 
-	// Last reports that it was the last one that could be had when it was given out.
+	// Last reports whether the pool had no other connection left when it gave this one out.
 	Last bool
-	// Taken says where its user took it, if that was noted.
+	// Taken says where its user took it, if the engine notes that.
 	Taken atomic.Pointer[Taking]
 }
 
-// A Taking is where and when a connection was taken: return addresses, as runtime.CallersFrames takes
-// them.
+// A Taking says where and when a user took a connection. PCs are return addresses, as
+// runtime.CallersFrames takes them.
 type Taking struct {
 	Since time.Time
 	PCs   [8]uintptr
 	N     int
 }
 
-// IsQuiet reports, after a call that was left by a panic, runtime.Goexit or a kill, whether the
-// connection isn't in the middle of anything, and has the status that it should have.
+// IsQuiet reports whether the connection is unused and has the status that it should have. The
+// caller asks after a panic, runtime.Goexit or a kill has ended a call on it.
 func (c *Conn) IsQuiet(status backend.Status) bool {
 	s, ok := c.Session.(backend.CallTracker)
 	return ok && !c.Bad && !s.Calling() && c.Session.Status() == status
 }
 
-// Mark notes what a statement may leave behind.
+// Mark notes what a statement may leave behind on the connection.
 func (c *Conn) Mark(st backend.Traits) {
 	c.Dirty, c.Obscure = c.Dirty || st.Session, c.Obscure || st.Obscure
 }

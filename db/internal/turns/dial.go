@@ -14,32 +14,32 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// OrphanTime is how long the making of a connection may go on when its caller has gone, if the
-// dialect's connect_timeout doesn't end it before. It is what dialects have by default.
+// OrphanTime is how long a connection may take to be made after its caller has gone, unless the
+// dialect's connect_timeout ends it earlier. It equals the dialects' default.
 const OrphanTime = 10 * time.Second
 
 var errOrphan = errors.New("connecting has taken too long, and its caller has gone")
 
-// dialing is the making of a connection. It runs apart from its caller, with a context of its own,
-// which Pool.Close ends. If the caller gives up, the connection is made all the same: it goes to
-// the next waiter, or is idle. The pool's lock decides to which side the result belongs:
+// dialing makes one connection. It runs apart from its caller, with a context of its own, which
+// Pool.Close ends. If the caller gives up, the dialing goes on: its connection goes to the next
+// waiter, or becomes idle. The pool's lock decides which side owns the result:
 //
 //	dialing → made      the caller takes the connection
 //	dialing → failed    the caller takes the error; the place has been given up
 //	dialing → orphaned  the caller has gone: the dialing hands its connection on, or gives up the place
 type dialing struct {
 	p      *Pool
-	old    *Conn // is closed before; nil if there is none
+	old    *Conn // the connection to close first; nil if there is none
 	c      *Conn
-	prompt bool // it isn't put off by a pause
+	prompt bool // it doesn't wait for a pause
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	began  time.Time // when it was tried, after a pause
+	began  time.Time // when the attempt began, after the pause
 
-	// guarded by p.mu
+	// Guarded by p.mu.
 	state dialState
-	err   error       // why it failed
-	limit *time.Timer // of an orphan
+	err   error       // why the attempt failed
+	limit *time.Timer // ends an orphan
 }
 
 type dialState uint8
@@ -51,10 +51,10 @@ const (
 	dialOrphaned
 )
 
-// dial makes a connection for a place that the caller has, in which there may be an old one. If it
-// fails, the place is given up.
+// dial makes a connection for a place that the caller has. If the place holds an old connection,
+// dial closes that first. If dial fails, it gives up the place.
 func (p *Pool) dial(ctx context.Context, old *Conn) (*Conn, error) {
-	if why := loop.ContextError(ctx); why != nil { // it has had no caller from the beginning
+	if why := loop.ContextError(ctx); why != nil { // the caller had gone before the attempt began
 		if old != nil {
 			p.putBack(ctx, old)
 		} else {
@@ -94,8 +94,9 @@ func (p *Pool) dial(ctx context.Context, old *Conn) (*Conn, error) {
 	return c, nil
 }
 
-// start runs the dialing on another goroutine. In a loop that explores schedules it waits for its
-// end on the spot: making a connection is no step of a schedule, and nothing goes on meanwhile.
+// start runs the dialing on another goroutine. In a loop that explores schedules, start blocks
+// until the dialing ends: making a connection is no step of a schedule, and no other task runs
+// meanwhile.
 func (d *dialing) start(ctx context.Context) *loop.Future[struct{}] {
 	promise := loop.NewPromise[struct{}](nil)
 	promise.Future().SetName("a connection that is being made")
@@ -150,7 +151,7 @@ func (d *dialing) run() (struct{}, error) {
 	return struct{}{}, nil
 }
 
-// connect makes the connection, after a pause if the attempts before have failed.
+// connect makes the connection. If earlier attempts have failed, it pauses first.
 func (d *dialing) connect() (backend.Session, error) {
 	p, ctx := d.p, d.ctx
 	if !d.prompt {
@@ -174,7 +175,7 @@ func (d *dialing) connect() (backend.Session, error) {
 	return session, err
 }
 
-// fail gives up the place.
+// fail notes the error and gives up the place.
 func (d *dialing) fail(err error) {
 	d.p.mu.Lock()
 	d.end(dialFailed)
@@ -184,7 +185,7 @@ func (d *dialing) fail(err error) {
 	d.p.handOn(nil)
 }
 
-// finish gives the connection to the caller, or hands it on.
+// finish gives the connection to the caller or, if the caller has gone, hands it on.
 func (d *dialing) finish() {
 	p := d.p
 	if p.Lifetime > 0 {
@@ -210,7 +211,7 @@ func (d *dialing) finish() {
 	p.handOn(d.c)
 }
 
-// end notes how the dialing has ended, unless it is orphaned, which it reports. The lock is held.
+// end notes how the dialing has ended, and reports whether it is orphaned. The lock is held.
 func (d *dialing) end(state dialState) (orphaned bool) {
 	if d.state == dialOrphaned {
 		d.limit.Stop()
@@ -221,8 +222,8 @@ func (d *dialing) end(state dialState) (orphaned bool) {
 	return false
 }
 
-// leave ends the caller's part. It returns the result, or, if the dialing goes on without the
-// caller, why.
+// leave ends the caller's part. It returns the result. If the dialing goes on without the caller,
+// it returns the reason.
 func (d *dialing) leave(why error) (*Conn, error) {
 	d.p.mu.Lock()
 	defer d.p.mu.Unlock()
@@ -239,14 +240,14 @@ func (d *dialing) leave(why error) (*Conn, error) {
 	return nil, why
 }
 
-// orphan makes the dialing one that has no caller. The lock is held.
+// orphan marks the dialing as one without a caller. The lock is held.
 func (d *dialing) orphan() {
 	d.state = dialOrphaned
 	d.p.orphans++
 	d.limit = time.AfterFunc(OrphanTime, func() { d.cancel(errOrphan) })
 }
 
-// makeReady has a new connection set up, see PoolConfig.SetUp. If that fails, the place is given up.
+// makeReady sets up a new connection; see PoolConfig.SetUp. If that fails, it gives up the place.
 func (p *Pool) makeReady(ctx context.Context, c *Conn) error {
 	killed := true
 	defer func() {

@@ -6,14 +6,14 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// Exhausted tells of a Pool of which a caller gets no connection.
+// Exhausted describes a Pool that has no connection for a caller.
 type Exhausted struct {
 	InUse, Max int
 	Waiting    int // other callers
 	Taken      []*Taking
 }
 
-// exhausted tells of the pool. The lock is held.
+// exhausted describes the pool. The lock is held.
 func (p *Pool) exhausted() Exhausted {
 	x := Exhausted{InUse: p.places - len(p.idle), Max: p.Max, Waiting: p.length}
 	for c := range p.all {
@@ -24,8 +24,8 @@ func (p *Pool) exhausted() Exhausted {
 	return x
 }
 
-// inVain is the error of a caller that has waited for a connection. If its context ended, the error
-// says what it waited for.
+// inVain returns the error of a caller that has waited for a connection. If the caller's context
+// has ended, the error says what the caller waited for.
 func (p *Pool) inVain(ctx context.Context, err error) error {
 	if why := loop.ContextError(ctx); why == nil || p.GaveUp == nil || p.Closed() != nil {
 		return err

@@ -5,32 +5,32 @@ import (
 	"time"
 )
 
-// Gate lets one writer at a time through, and with it the readers or not; in
-// the order of arrival. It stands before databases that would otherwise make
-// their clients poll for their one lock, as SQLite does. A nil gate is open.
+// Gate admits one writer at a time, in order of arrival. An exclusive gate holds readers back too
+// while a writer is in. It stands in front of databases that would otherwise make their clients
+// poll for their one lock, as SQLite does. A nil Gate is open.
 //
-// Connections and passes are taken in one order, so that those who wait for the one never keep up
-// those who wait for the other:
+// Callers take connections and passes in one order, so that callers that wait for a pass never
+// block callers that wait for a connection, nor the reverse:
 //
 //	a connection of Turns.Pool  →  a pass of the Gate  →  the connection of Turns.Writers
 //
-// So a pass is taken with a connection of the pool in hand, or else the connection of the writers
-// follows it, which only the holder of the pass to write ever takes, and gives back before the
-// pass.
+// So a caller takes a pass while it holds a connection of the pool, or else takes the connection of
+// the writers after the pass. Only the holder of the pass to write ever takes that connection, and
+// it gives the connection back before the pass.
 type Gate struct {
 	queue
-	exclusive bool // readers have to pass as well: the writer excludes them
+	exclusive bool // readers need a pass too: a writer excludes them
 	late      func(holder string, waiting int) error
 
-	// Guarded by mu. While writing is true, readers is 0. The first waiter is one that can't be let
-	// in.
+	// Guarded by mu. While writing is true, readers is 0. The first waiter is one that the Gate
+	// can't admit.
 	readers int
 	writing bool
-	holder  string // what writes, for messages
+	holder  string // the name of the writer, for messages
 	closed  error
 }
 
-// Pass is what a caller holds of a Gate.
+// Pass is what a caller holds of a Gate: nothing, the right to read, or the right to write.
 type Pass uint8
 
 const (
@@ -42,9 +42,9 @@ const (
 // Exclusive reports whether a writer excludes readers.
 func (g *Gate) Exclusive() bool { return g != nil && g.exclusive }
 
-// Enter waits until what may begin. The caller must leave with the pass it gets.
-// A caller that has a connection already is let in after the gate was closed, too, because
-// its closing waits for that connection.
+// Enter waits until the caller may begin, or ctx ends. The caller must call Leave with the pass
+// that it gets. what names the caller in messages. After Close, Enter still admits a caller that
+// has a connection, because closing the engine waits for that connection.
 func (g *Gate) Enter(ctx context.Context, write, hasConn bool, what string) (Pass, error) {
 	return g.enterFor(nil, ctx, write, hasConn, what)
 }
@@ -65,7 +65,7 @@ func (g *Gate) enterFor(j *Job, ctx context.Context, write, hasConn bool, what s
 		g.join(g, w)
 		g.mu.Unlock()
 		if err := g.wait(ctx, g, w); err != nil {
-			if j != nil { // it goes on, though not to what it has waited for
+			if j != nil { // the job goes on, but without the pass that it has waited for
 				j.promise.UnderWay(true)
 			}
 			return NoPass, err
@@ -85,7 +85,7 @@ func (g *Gate) enterFor(j *Job, ctx context.Context, write, hasConn bool, what s
 	return p, nil
 }
 
-// TryEnter is Enter for those who won't wait.
+// TryEnter is Enter for callers that won't wait. It reports whether the caller may begin.
 func (g *Gate) TryEnter(write bool, what string) (Pass, bool) {
 	if g == nil || !write && !g.exclusive {
 		return NoPass, true
@@ -103,7 +103,7 @@ func (g *Gate) TryEnter(write bool, what string) (Pass, bool) {
 	return ReadPass, true
 }
 
-// writes notes what the writer does.
+// writes notes the name of the writer.
 func (g *Gate) writes(what string) {
 	g.mu.Lock()
 	g.holder = what
@@ -120,7 +120,7 @@ func (g *Gate) Leave(p Pass) {
 	g.handOn()
 }
 
-// handOn lets in the next waiter. The lock is held, and released.
+// handOn admits the next waiters. The lock is held, and released.
 func (g *Gate) handOn() {
 	for w := g.head; w != nil && g.admits(w.shared); w = g.head {
 		g.admit(w.shared)
@@ -164,7 +164,7 @@ func (g *Gate) dismiss(shared bool) {
 	}
 }
 
-// Close refuses the waiters, and callers that come later without a connection.
+// Close refuses the waiters with err, and later callers that have no connection.
 func (g *Gate) Close(err error) {
 	if g == nil {
 		return
@@ -174,9 +174,9 @@ func (g *Gate) Close(err error) {
 	g.refuseAll(err)
 }
 
-// NewGate returns a Gate. exclusive tells that a writer excludes readers. late returns the error of
-// a caller that has waited for longer than timeout: which caller has the Gate, and how many others
-// wait.
+// NewGate returns a Gate. exclusive says whether a writer excludes readers. late returns the error
+// for a caller that has waited longer than timeout, from the name of the holder and the number of
+// other waiters. A timeout of 0 means no limit.
 func NewGate(exclusive bool, timeout time.Duration, late func(holder string, waiting int) error) *Gate {
 	return &Gate{exclusive: exclusive, late: late, queue: queue{timeout: timeout}}
 }

@@ -12,24 +12,24 @@ import (
 
 // Work is what a Job does on a connection.
 type Work interface {
-	// Do is called on a goroutine of the package's own. A panic in it is the caller's.
+	// Do runs on a goroutine of this package. A panic in it goes to the caller.
 	Do(ctx context.Context, c *Conn) error
 }
 
-// Keeper is Work after which the caller keeps the connection, as a transaction does from its first
-// statement on.
+// Keeper is Work after which the caller keeps the connection, as a transaction does after its first
+// statement.
 type Keeper interface {
 	Work
-	// Keep makes the connection and the pass the caller's, after Do, on the caller's goroutine. If
-	// the caller is being killed, the connection is Bad.
+	// Keep gives the connection and the pass to the caller. It runs after Do, on the caller's
+	// goroutine. If the caller is being killed, the connection is Bad.
 	Keep(c *Conn, held Pass)
 }
 
-// Job is work for a blocking driver that a caller has to wait for. The caller isn't woken to run
+// Job is work on a blocking driver for which a caller has to wait. The job doesn't wake the caller
 // when its turn comes: a goroutine that has a connection runs the job, and then at once the next
-// one that waits for this connection or for its turn to write, while their callers stay suspended.
-// So the way back to the callers, through their loops or the scheduler, isn't part of the time in
-// which a connection, or the one writer, is busy; and a loop is told of many results in one go.
+// job that waits for this connection or for its turn to write. Their callers stay suspended. So
+// neither a connection nor the one writer is busy while results travel back to the callers, through
+// their loops or the scheduler; and a loop learns of many results at once.
 //
 // A job has one of three lives:
 //
@@ -37,31 +37,32 @@ type Keeper interface {
 //	Serve, Keeper  waits for a connection, works, and leaves it to its caller
 //	ServeOn        works on its caller's connection, and gives it back
 //
-// A Job is a part of its Work, so that both are one allocation.
+// A Job is a field of its Work, so that both are one allocation.
 type Job struct {
 	Turns  *Turns
 	Pool   *Pool
-	Writes bool   // whether what it does, or begins, may write
-	What   string // names it in messages
+	Writes bool   // whether its work, or a transaction that it begins, may write
+	What   string // the job's name in messages
 
-	// One goroutine at a time has the job: its caller's until it waits in a line or is started,
-	// then the one that serves it until the promise is completed, then its caller's again. So what
-	// follows needs no lock.
+	// One goroutine at a time owns the job, so that the following fields need no lock: first its
+	// caller's, until the job waits in a line or is started; then the one that serves it, until the
+	// promise is completed; then its caller's again.
 	ctx    context.Context
 	work   Work
-	keeper Keeper // the work, if it keeps its connection; else nil
+	keeper Keeper // the work, if it is a Keeper; else nil
 	given  bool   // it began with its caller's connection
-	at     *queue // where it waits, if it does
+	at     *queue // the line in which it waits; nil if it doesn't
 	held   Pass
 	err    error // the work's result, when the promise is resolved
 	got    *Conn // what a Keeper's job leaves to its caller
 	waiter       // its state is guarded by the lock of at
 
-	taken atomic.Bool // by the first of two: the job, to leave got; a killed caller, to refuse it
+	taken atomic.Bool // set by the first of two: the job that leaves got, or a killed caller that refuses it
 }
 
-// Serve has w run as a job, and waits for its end: also when ctx ends, for until then the work may
-// be going on. If w is a Keeper, its connection is the caller's afterwards, unless none was got.
+// Serve runs w as a job and waits for its end. It waits even after ctx has ended, for until then
+// the work may go on. If w is a Keeper, the caller has the connection afterwards, unless the job
+// got none.
 func (j *Job) Serve(ctx context.Context, w Work) error {
 	j.ctx, j.work = ctx, w
 	k, keeps := w.(Keeper)
@@ -73,7 +74,7 @@ func (j *Job) Serve(ctx context.Context, w Work) error {
 	returned := false
 	defer func() {
 		if !returned && !j.taken.CompareAndSwap(false, true) && j.got != nil {
-			j.got.Bad = true // so that the caller loses it
+			j.got.Bad = true // so that the pool closes it
 			k.Keep(j.got, j.held)
 		}
 	}()
@@ -89,8 +90,8 @@ func (j *Job) Serve(ctx context.Context, w Work) error {
 	return j.err
 }
 
-// ServeOn has w run as a job on a connection that the caller has, and gives that back, with the
-// pass.
+// ServeOn runs w as a job on a connection that the caller has. It gives the connection and the pass
+// back.
 func (j *Job) ServeOn(ctx context.Context, w Work, c *Conn, held Pass) error {
 	j.ctx, j.work, j.given, j.held = ctx, w, true, held
 	j.ask()
@@ -99,7 +100,7 @@ func (j *Job) ServeOn(ctx context.Context, w Work, c *Conn, held Pass) error {
 	return j.result()
 }
 
-// result waits for the job's end, and returns how it ended.
+// result waits for the job's end and returns its error.
 func (j *Job) result() error {
 	if err := j.wait(); err != nil {
 		return err
@@ -107,8 +108,8 @@ func (j *Job) result() error {
 	return j.err
 }
 
-// begin has the job begin when it may: with the pass to write, or with a connection, or the
-// place for one.
+// begin starts the job as soon as it may begin: with the pass to write, with a connection, or with
+// the place for one.
 func (j *Job) begin() {
 	j.ask()
 	if j.isWrite() {
@@ -125,30 +126,30 @@ func (j *Job) ask() {
 	j.promise.AskedBy(repaint.CurrentLoop())
 }
 
-// starts notes that a goroutine runs the job, or is about to. The code that starts it calls starts
-// before anything else that the job's loop can notice.
+// starts notes that a goroutine runs the job, or is about to. The code that starts the goroutine
+// calls starts before it does anything else that the job's loop can notice.
 func (j *Job) starts() {
 	j.state = granted
 	j.promise.UnderWay(true)
 }
 
-// wait waits for the job's end. Its error is that of the waiting.
+// wait waits for the job's end. Its error is the error of the waiting, not of the work.
 func (j *Job) wait() error {
 	done := false
 	defer func() {
-		if !done { // or the greenlet was killed
+		if !done { // the greenlet was killed
 			j.CancelFuture(context.Canceled)
 		}
 	}()
 	future := j.promise.Future()
 	_, err := repaint.Await(j.ctx, future)
 	if err != nil {
-		// It may be the context's, whose end the job knows of by now. What the job
-		// says counts, even if it was done before: it may have left something.
+		// The error may be the context's, which has reached the job too. The job's own result
+		// counts, even if the job ended earlier: it may have left a connection.
 		_, err = repaint.Await(context.WithoutCancel(j.ctx), future)
 	}
 	if !future.Done() {
-		return err // it can't be waited for here, in a callback of a loop
+		return err // a callback of a loop can't wait
 	}
 	done = true
 	if err == loop.ErrGoexit {
@@ -157,7 +158,7 @@ func (j *Job) wait() error {
 	return err
 }
 
-// CancelFuture drops the job while it waits. When it runs, the driver ends it.
+// CancelFuture drops the job if it still waits in a line. The driver ends a job that runs.
 func (j *Job) CancelFuture(cause error) {
 	if j.at == nil {
 		return
@@ -174,7 +175,7 @@ func (j *Job) CancelFuture(cause error) {
 	}
 }
 
-// enterGate begins the job when it may write.
+// enterGate starts the job, or puts it in the line of the Gate.
 func (j *Job) enterGate() {
 	g := j.Turns.Gate
 	g.mu.Lock()
@@ -192,7 +193,7 @@ func (j *Job) enterGate() {
 	}
 }
 
-// enterPool begins the job when there is a connection for it.
+// enterPool starts the job, or puts it in the line of the pool.
 func (j *Job) enterPool() {
 	p := j.Pool
 	p.mu.Lock()
@@ -212,8 +213,8 @@ func (j *Job) enterPool() {
 	}
 }
 
-// serve runs the job, and those that can follow it on the same connection. A job
-// of the pool begins with a connection or, if c is nil, with the place for one.
+// serve runs the job, and then those that can follow it on the same connection. A job of the pool
+// begins with a connection or, if c is nil, with the place for one.
 func (j *Job) serve(c *Conn) {
 	defer func() {
 		if j != nil {
@@ -221,14 +222,14 @@ func (j *Job) serve(c *Conn) {
 		}
 	}()
 	for j != nil {
-		// The goroutine was started by a job that made way for this one, or is that job's.
+		// The goroutine has the labels of the code that started it, or of the job before this one.
 		pprof.SetGoroutineLabels(j.ctx)
 		if j.isWrite() {
 			j.held = WritePass
 			j.Turns.Gate.writes(j.What)
 		}
 		had := c
-		c = nil // whatever happens in connect, what was had is seen to there
+		c = nil // connect takes care of had, whatever happens
 		if c = j.connect(had); c != nil {
 			j.run(c)
 		}
@@ -246,7 +247,7 @@ func (j *Job) serve(c *Conn) {
 			c = nil
 			j.giveBack(mine)
 		}
-		if next == nil || !j.isWrite() { // or else the pass goes on to it
+		if next == nil || !j.isWrite() { // otherwise the next job gets the pass
 			j.Turns.Gate.Leave(j.held)
 		}
 		j.held = NoPass
@@ -255,7 +256,7 @@ func (j *Job) serve(c *Conn) {
 	}
 }
 
-// leaveTo ends a Keeper's job: the connection is its caller's.
+// leaveTo ends a Keeper's job and leaves the connection to its caller.
 func (j *Job) leaveTo(c *Conn) {
 	if c == nil {
 		j.Turns.Gate.Leave(j.held)
@@ -271,8 +272,8 @@ func (j *Job) leaveTo(c *Conn) {
 // isWrite reports whether the job needs the pass to write before its connection.
 func (j *Job) isWrite() bool { return j.Turns.Reserved(j.Pool) }
 
-// connect gets the job a connection, the one that it has, if that is good, and then, if it
-// reads, the pass. It returns nil, and gives up the place, if that fails.
+// connect gets the job a connection: the one that it has, if that is good, or else a new one. A job
+// that reads then gets its pass. If that fails, connect gives up the place and returns nil.
 func (j *Job) connect(had *Conn) (c *Conn) {
 	if j.given {
 		return had
@@ -289,7 +290,7 @@ func (j *Job) connect(had *Conn) (c *Conn) {
 	if j.err != nil || j.isWrite() {
 		return c
 	}
-	// This goroutine has the connection, so it may as well wait with it.
+	// This goroutine holds the connection, so it can wait here without blocking another job.
 	if j.held, j.err = j.Turns.Gate.enterFor(j, j.ctx, j.Writes, true, j.What); j.err != nil {
 		j.Pool.Release(j.ctx, c)
 		return nil
@@ -307,7 +308,7 @@ func (j *Job) run(c *Conn) {
 	j.err = j.work.Do(j.ctx, c)
 }
 
-// catch makes a panic, of the driver or of a method of the dialect, the caller's.
+// catch passes a panic of the driver, or of a method of the dialect, to the caller.
 func (j *Job) catch(c *Conn) {
 	r := recover()
 	if r == nil {
@@ -319,7 +320,7 @@ func (j *Job) catch(c *Conn) {
 	j.promise.Reject(loop.Recovered(r))
 }
 
-// exited ends a job that ended its goroutine, as t.FailNow does.
+// exited ends a job whose work ended its goroutine, as t.FailNow does.
 func (j *Job) exited(c *Conn) {
 	if c != nil {
 		j.Turns.Abandon(j.Pool, c, j.held)
@@ -329,7 +330,8 @@ func (j *Job) exited(c *Conn) {
 	j.promise.Reject(loop.ErrGoexit)
 }
 
-// next takes the job that waits for the same as j had, if that is first in line.
+// next takes the first job in the line in which j waited, if it waits for the same as j did. It
+// returns nil if there is none.
 func (j *Job) next() *Job {
 	q := &j.Pool.queue
 	if j.isWrite() {

@@ -11,14 +11,15 @@ const (
 	longestPause = time.Second
 )
 
-// pauses put off attempts to connect, the longer the more have failed one after the other.
+// pauses put off attempts to connect. Each further failure in a row makes the pause longer, up to
+// longestPause.
 type pauses struct {
 	length    time.Duration
 	notBefore time.Time
 	why       error // the last failure; nil after a success
 }
 
-// failed puts off the next attempt. Attempts that were made at the same time count once.
+// failed puts off the next attempt. Attempts that overlap count as one.
 func (p *pauses) failed(began time.Time, why error) {
 	p.why = why
 	if p.length > 0 && began.Before(p.notBefore) {
@@ -31,7 +32,7 @@ func (p *pauses) failed(began time.Time, why error) {
 // ended notes a success.
 func (p *pauses) ended() { *p = pauses{} }
 
-// wait is how long the next attempt has to wait; it isn't above 0 if it needn't.
+// wait returns how long the next attempt has to wait. If that is 0 or less, it needn't wait.
 func (p *pauses) wait() time.Duration {
 	if p.notBefore.IsZero() {
 		return 0
@@ -39,7 +40,7 @@ func (p *pauses) wait() time.Duration {
 	return time.Until(p.notBefore)
 }
 
-// pause waits, and returns why if ctx ends before.
+// pause waits. If ctx ends before, it returns the cause.
 func pause(ctx context.Context, wait time.Duration) error {
 	if wait <= 0 {
 		return nil

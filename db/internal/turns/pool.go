@@ -9,25 +9,25 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// Pool keeps the connections of an engine. Callers wait in line for them, see queue. A place is a
-// connection that exists or is being made, see dialing. If that fails, the place goes to the next
-// caller in the line, so none waits for a connection that never comes.
+// Pool keeps the connections of an engine. Callers wait in line for them; see queue. A place is a
+// connection that exists, or that a dialing is making. If the dialing fails, the place goes to the
+// next caller in line, so that no caller waits for a connection that never comes.
 type Pool struct {
 	queue
 	PoolConfig
-	dials     context.Context // ends the making of connections; stopDials ends it
+	dials     context.Context // ends when the pool closes, and ends all dialings; stopDials ends it
 	stopDials context.CancelCauseFunc
 
-	// Guarded by mu. places counts the connections of idle, those that have a user, and those that are
-	// being made or closed; it is never above Max. While a caller waits, idle is empty.
+	// Guarded by mu. places counts the connections that are idle, that have a user, and that are
+	// being made or closed; it never exceeds Max. While a caller waits, idle is empty.
 	idle       []*Conn // the last one returned is the first one used
 	places     int
-	orphans    int                // of the places: connections being made for no caller, see dialing
-	all        map[*Conn]struct{} // those that are open
+	orphans    int                // places whose dialing has no caller; see dialing
+	all        map[*Conn]struct{} // the connections that are open
 	pauses     pauses
-	generation uint64 // connections of earlier ones are replaced
+	generation uint64 // the pool replaces connections of earlier generations
 	closed     error
-	drained    *loop.Promise[struct{}] // after Close: no place is in use any more
+	drained    *loop.Promise[struct{}] // resolved after Close, once no place is in use
 
 	last      int64 // the last connection's number
 	acquired  int64
@@ -35,45 +35,49 @@ type Pool struct {
 	failures  int64
 	discarded int64
 	outlived  int64 // connections closed at the end of their lifetime
-	unused    int64 // connections closed since they were idle for long
+	unused    int64 // connections closed after a long time idle
 }
 
-// PoolConfig is what a Pool is made of. Its functions are called without a lock, but for TimedOut.
+// PoolConfig configures a Pool. The Pool calls its functions without holding a lock, except
+// TimedOut and GaveUp.
 type PoolConfig struct {
-	Size     int           // connections kept
+	Size     int           // how many connections the pool keeps open when no caller waits
 	Max      int           // places
-	Timeout  time.Duration // the longest wait; 0 is for ever
-	Lifetime time.Duration // a connection older than this is replaced; 0 is never
-	Jitter   time.Duration // up to this is added to each one's lifetime
-	IdleTime time.Duration // one that was idle for this long is closed; 0 is never
-	Health   time.Duration // how often idle ones are asked whether they are well; 0 is never
-	Min      int           // connections that there are at least; at most Size
-	MinIdle  int           // of them, those that are idle; at most Size
-	Cleanup  time.Duration // for closing a connection, resetting or asking it; 0 is no limit
-	Dial     time.Duration // for making a connection; 0 is no limit
-	Ping     time.Duration // one that was idle for this long is asked whether it is well; negative is never
+	Timeout  time.Duration // the longest wait for a connection; 0 means no limit
+	Lifetime time.Duration // the pool replaces connections older than this; 0 means never
+	Jitter   time.Duration // a random time up to this is added to each connection's lifetime
+	IdleTime time.Duration // the pool closes a connection after this long idle; 0 means never
+	Health   time.Duration // how often the pool pings idle connections; 0 means never
+	Min      int           // the fewest connections; at most Size
+	MinIdle  int           // the fewest idle connections; at most Size
+	Cleanup  time.Duration // the time limit for closing, resetting or pinging a connection; 0 means none
+	Dial     time.Duration // the time limit for making a connection; 0 means none
+	Ping     time.Duration // the pool pings a connection after this long idle, before use; negative means never
 
 	Connect func(ctx context.Context) (backend.Session, error)
-	// SetUp makes a new connection what its users expect; nil does nothing.
+	// SetUp prepares a new connection for its users; nil does nothing.
 	SetUp func(ctx context.Context, c *Conn) error
-	// Given and Back are told of a connection that is given out, and that is back; nil does nothing.
+	// The Pool calls Given when it gives a connection out, and Back when the connection returns;
+	// nil does nothing.
 	Given, Back func(ctx context.Context, c *Conn)
 	// Unreachable wraps the error of a caller that gets no connection.
 	Unreachable func(ctx context.Context, err error) error
-	// TimedOut returns the error of a caller that has waited too long, and GaveUp that of a caller
-	// whose context has ended while it waited. They are called with the lock.
+	// TimedOut returns the error of a caller that has waited longer than Timeout, and GaveUp the
+	// error of a caller whose context ended while it waited. The Pool calls them with its lock
+	// held, so they must not call it.
 	TimedOut func(x Exhausted) error
 	GaveUp   func(x Exhausted, why error) error
 }
 
-// NewPool returns a Pool without a connection.
+// NewPool returns a Pool that has no connections yet.
 func NewPool(conf PoolConfig) *Pool {
 	p := &Pool{PoolConfig: conf, queue: queue{timeout: conf.Timeout}, all: map[*Conn]struct{}{}}
 	p.dials, p.stopDials = context.WithCancelCause(context.Background())
 	return p
 }
 
-// Acquire returns a connection, which the caller must release or abandon.
+// Acquire returns a connection, which the caller must release or abandon. It waits until there is
+// one, ctx ends, PoolConfig.Timeout has passed, or the pool closes.
 func (p *Pool) Acquire(ctx context.Context) (*Conn, error) {
 	p.mu.Lock()
 	c, ok := p.take()
@@ -107,8 +111,8 @@ func (p *Pool) TakeIdle() *Conn {
 	return c
 }
 
-// take returns an idle connection, or nil and a place for one, if there is
-// either. The lock is held.
+// take returns an idle connection, or nil and a place for one. ok is false if there is neither. The
+// lock is held.
 func (p *Pool) take() (c *Conn, ok bool) {
 	switch n := len(p.idle); {
 	case p.closed != nil:
@@ -125,8 +129,8 @@ func (p *Pool) take() (c *Conn, ok bool) {
 	return nil, false
 }
 
-// fresh returns the connection that the caller has, or a new one in its place if
-// it is too old, or doesn't answer. Nil stands for a place without a connection.
+// fresh returns the connection that the caller has. If that is too old or doesn't answer, it
+// returns a new one in its place. A nil c stands for a place without a connection.
 func (p *Pool) fresh(ctx context.Context, c *Conn) (*Conn, error) {
 	p.mu.Lock()
 	p.acquired++
@@ -135,7 +139,7 @@ func (p *Pool) fresh(ctx context.Context, c *Conn) (*Conn, error) {
 	p.mu.Unlock()
 	if usable && p.isIdleLong(c) && !p.answers(ctx, c) {
 		if err := loop.ContextError(ctx); err != nil {
-			c.Bad = true // it may be in the middle of something
+			c.Bad = true // a ping may still be under way
 			p.putBack(ctx, c)
 			return nil, err
 		}
@@ -167,7 +171,7 @@ func (p *Pool) fresh(ctx context.Context, c *Conn) (*Conn, error) {
 	return c, nil
 }
 
-// answers asks a connection.
+// answers pings a connection and reports whether it answers.
 func (p *Pool) answers(ctx context.Context, c *Conn) bool {
 	s, ok := c.Session.(backend.Pinger)
 	if !ok {
@@ -189,7 +193,7 @@ func (p *Pool) answers(ctx context.Context, c *Conn) bool {
 	return err == nil
 }
 
-// isDoubtful tells whether fresh would do more than return c.
+// isDoubtful reports whether fresh would do more than return c.
 func (p *Pool) isDoubtful(c *Conn) bool {
 	if p.Given != nil || c.raw || p.isIdleLong(c) {
 		return true
@@ -203,8 +207,8 @@ func (p *Pool) isIdleLong(c *Conn) bool {
 	return p.Ping >= 0 && !c.used.IsZero() && time.Since(c.used) >= p.Ping
 }
 
-// Exchange returns a new connection in the place of one that is dead. If there is none, the place is
-// given up.
+// Exchange returns a new connection in the place of a dead one. If it can't make one, it gives up
+// the place and returns the error.
 func (p *Pool) Exchange(ctx context.Context, dead *Conn) (*Conn, error) {
 	told := p.Back == nil
 	defer func() {
@@ -222,7 +226,7 @@ func (p *Pool) Exchange(ctx context.Context, dead *Conn) (*Conn, error) {
 	return p.fresh(ctx, dead)
 }
 
-// Release takes a connection back, also if the function that is told of it panics.
+// Release takes a connection back, even if PoolConfig.Back panics.
 func (p *Pool) Release(ctx context.Context, c *Conn) {
 	if p.Back != nil {
 		defer p.putBack(ctx, c)
@@ -232,7 +236,7 @@ func (p *Pool) Release(ctx context.Context, c *Conn) {
 	p.putBack(ctx, c)
 }
 
-// putBack makes a connection the next user's, or closes it.
+// putBack gives a connection to the next user, keeps it idle, or closes it.
 func (p *Pool) putBack(ctx context.Context, c *Conn) {
 	if p.watchesIdle() {
 		c.used = time.Now()
@@ -262,8 +266,8 @@ func (p *Pool) putBack(ctx context.Context, c *Conn) {
 	p.handOn(c)
 }
 
-// reset has undone what the last user has left behind, and reports whether nothing of it is there any
-// more. gone tells that the caller is being killed, and that the connection isn't its any more.
+// reset undoes what the last user left behind, and reports whether nothing of it remains. gone
+// reports that the caller is being killed, and that the connection is no longer the caller's.
 func (p *Pool) reset(ctx context.Context, c *Conn) (clean, gone bool) {
 	s, ok := c.Session.(backend.Resetter)
 	if !ok {
@@ -276,7 +280,7 @@ func (p *Pool) reset(ctx context.Context, c *Conn) (clean, gone bool) {
 		}
 	}()
 	thorough := c.Lent || c.Obscure
-	if thorough || ctx.Err() != nil { // it will have to ask the database
+	if thorough || ctx.Err() != nil { // the reset has to ask the database
 		var done context.CancelFunc
 		ctx, done = backend.Ending(ctx, p.Cleanup)
 		defer done()
@@ -286,8 +290,8 @@ func (p *Pool) reset(ctx context.Context, c *Conn) (clean, gone bool) {
 	return clean, gone
 }
 
-// Abandon takes back a connection whose user was killed while a call ran on it,
-// and returns at once; then runs when nothing uses the connection any more.
+// Abandon takes back a connection whose user was killed while a call ran on it. It returns at once,
+// and calls then after nothing uses the connection any more.
 func (p *Pool) Abandon(c *Conn, then func()) {
 	done := repaint.CurrentLoop().Bridge().Busy()
 	go func() {
@@ -295,7 +299,7 @@ func (p *Pool) Abandon(c *Conn, then func()) {
 		defer then()
 		defer p.vacate(false)
 		defer func() {
-			_ = recover() // of the session's Close, like its error: the caller has gone with a panic of its own
+			_ = recover() // a panic of the session's Close is dropped, as its error is: the caller has its own panic
 			p.mu.Lock()
 			p.discarded++
 			p.mu.Unlock()
@@ -304,7 +308,7 @@ func (p *Pool) Abandon(c *Conn, then func()) {
 	}()
 }
 
-// end closes a connection. Its place stays in use.
+// end closes a connection. The connection's place stays in use.
 func (p *Pool) end(ctx context.Context, c *Conn) {
 	p.mu.Lock()
 	delete(p.all, c)
@@ -314,11 +318,11 @@ func (p *Pool) end(ctx context.Context, c *Conn) {
 	p.mu.Unlock()
 	ctx, done := backend.Ending(ctx, p.Cleanup)
 	defer done()
-	// The error is of no use: the connection is gone either way.
+	// The error doesn't matter: the connection is gone either way.
 	_ = c.Session.Close(ctx)
 }
 
-// vacate gives up a place; the first waiter gets it.
+// vacate gives up a place, which goes to the first waiter.
 func (p *Pool) vacate(failed bool) {
 	p.mu.Lock()
 	if failed {
@@ -327,8 +331,8 @@ func (p *Pool) vacate(failed bool) {
 	p.handOn(nil)
 }
 
-// handOn gives a connection, or a place if c is nil, to the first waiter. The
-// lock is held, and released.
+// handOn gives a connection, or a place if c is nil, to the first waiter. The lock is held, and
+// released.
 func (p *Pool) handOn(c *Conn) {
 	for w := p.head; w != nil; w = p.head {
 		w.conn = c
@@ -343,7 +347,7 @@ func (p *Pool) handOn(c *Conn) {
 		p.mu.Unlock()
 		return
 	}
-	if c != nil { // the pool was closed since the caller looked
+	if c != nil { // the pool has closed since the caller looked
 		p.mu.Unlock()
 		p.end(context.Background(), c)
 		p.mu.Lock()
@@ -361,8 +365,8 @@ func (p *Pool) takeBack(w *waiter) { p.handOn(w.conn) }
 
 func (p *Pool) timedOut() error { return p.TimedOut(p.exhausted()) }
 
-// Invalidate makes every connection that exists now be replaced before its next
-// use: one of them was found dead, so the others probably are.
+// Invalidate marks all open connections stale, so that the pool replaces each before its next use:
+// one of them was found dead, so the others probably are.
 func (p *Pool) Invalidate() {
 	p.mu.Lock()
 	p.generation++
@@ -373,19 +377,19 @@ func (p *Pool) isStale(c *Conn) bool { return c.generation != p.generation || p.
 
 func (p *Pool) hasExpired(c *Conn) bool { return !c.expires.IsZero() && time.Now().After(c.expires) }
 
-// watchesIdle reports whether it matters since when a connection is idle.
+// watchesIdle reports whether the pool needs to know how long a connection has been idle.
 func (p *Pool) watchesIdle() bool { return p.Ping >= 0 || p.IdleTime > 0 || p.Health > 0 }
 
-// Closed returns why there are no connections any more.
+// Closed returns the error that Close was given, or nil if the pool is open.
 func (p *Pool) Closed() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.closed
 }
 
-// Close refuses new callers and those who wait, closes the idle connections, and
-// waits until ctx ends for the others to come back. Later ones are closed when
-// they come. It returns the number of those still out. ending is for closing the idle ones.
+// Close refuses waiting and new callers with why, closes the idle connections, and waits until ctx
+// ends for the others to come back. It closes connections that come back later, too. It returns how
+// many are still out. ending is the context for closing the idle connections.
 func (p *Pool) Close(ctx, ending context.Context, why error) (out int) {
 	p.mu.Lock()
 	p.closed = why
@@ -414,8 +418,8 @@ func (p *Pool) Close(ctx, ending context.Context, why error) (out int) {
 	return p.places
 }
 
-// endAll closes connections without an owner, and gives up their places: all of them, even
-// if one's session panics.
+// endAll closes connections that have no owner, and gives up their places. It closes all of them
+// even if a session panics.
 func (p *Pool) endAll(ctx context.Context, all []*Conn) {
 	if len(all) == 0 {
 		return

@@ -9,23 +9,22 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// queue is the line in which callers wait, first come first served, for what a
-// pool or a gate gives out. A waiting greenlet suspends itself only; a waiting
-// goroutine blocks. What is waited for is handed over inside the lock, so it
-// always belongs to exactly one side:
+// queue is the line in which callers wait, first come first served, for what a pool or a gate gives
+// out. A waiting greenlet suspends only itself; a waiting goroutine blocks. A grant is handed over
+// inside the lock, so that it always belongs to exactly one side:
 //
-//	waiting → granted   what was waited for is the waiter's
+//	waiting → granted   the grant is the waiter's
 //	waiting → refused   by timeout or closing; w.err says why
 //	waiting → left      the waiter's context ended, or its greenlet was killed
-//	granted → left      the same, but too late: it has been handed on
+//	granted → left      the same, but too late: the grant has been handed on
 type queue struct {
-	mu         sync.Mutex // also guards what embeds the queue; never held across Await, Block, Resolve or Reject
+	mu         sync.Mutex // also guards the pool or gate around the queue; never held across Await, Block, Resolve or Reject
 	head, tail *waiter
 	length     int
 
-	timeout time.Duration // the longest wait; 0 is forever
-	// One timer serves all: everybody waits equally long, so they time out in
-	// the order of the line. It is set while there are waiters.
+	timeout time.Duration // the longest wait; 0 means no limit
+	// One timer serves all waiters: all wait equally long, so they time out in the order of the
+	// line. It is set while there are waiters.
 	timer *time.Timer
 	armed bool
 
@@ -47,21 +46,20 @@ type waiter struct {
 	promise    loop.Promise[struct{}]
 	state      waiterState
 	since      time.Time
-	err        error // why it was refused
-	conn       *Conn // of a pool: what it got; nil is the place for a new one
-	shared     bool  // of a gate: what it wants
-	job        *Job  // what to do with it when it is granted; nil wakes the waiter
-	behalf     *Job  // of a job's goroutine that waits in the middle of it; may be nil
+	err        error // why the waiter was refused
+	conn       *Conn // from a pool: the connection, or nil for the place for a new one
+	shared     bool  // of a gate: whether it wants to read
+	job        *Job  // the job to run after the grant; nil wakes the waiter
+	behalf     *Job  // the job whose goroutine waits in the middle of it; may be nil
 	prev, next *waiter
 }
 
-// owner is what embeds a queue.
+// owner is the pool or gate that embeds a queue.
 type owner interface {
-	// takeBack hands on what was granted to w. It is called with the lock and
-	// releases it.
+	// takeBack hands on what w was granted. It is called with the lock held, and releases it.
 	takeBack(w *waiter)
-	// timedOut is called with the lock and returns the error for a waiter
-	// that has waited too long.
+	// timedOut returns the error for a waiter that has waited too long. It is called with the lock
+	// held.
 	timedOut() error
 }
 
@@ -70,7 +68,7 @@ func (q *queue) join(o owner, w *waiter) {
 	w.since = time.Now()
 	switch {
 	case w.behalf != nil:
-		w.behalf.promise.UnderWay(false) // it may be a sleeping task that it waits for
+		w.behalf.promise.UnderWay(false) // the job may be waiting for a sleeping task
 	case w.job == nil:
 		w.promise.AskedBy(repaint.CurrentLoop())
 	}
@@ -91,8 +89,8 @@ func (q *queue) join(o owner, w *waiter) {
 	}
 }
 
-// wait returns when w has been granted what it waits for (nil) or not. The lock
-// is not held.
+// wait waits for w's grant. It returns nil after the grant, or else why there is none. The lock is
+// not held.
 func (q *queue) wait(ctx context.Context, o owner, w *waiter) error {
 	killed := true
 	defer func() {
@@ -114,8 +112,7 @@ func (q *queue) wait(ctx context.Context, o owner, w *waiter) error {
 	return err
 }
 
-// leave ends a wait from the waiter's side. It returns why the waiter was
-// refused, if it was.
+// leave ends a wait from the waiter's side. If the waiter was refused, leave returns why.
 func (q *queue) leave(o owner, w *waiter) error {
 	q.mu.Lock()
 	switch w.state {
@@ -131,9 +128,8 @@ func (q *queue) leave(o owner, w *waiter) error {
 	return w.err
 }
 
-// grant gives the first waiter what it waits for; the lock is held, and w is the
-// head. It returns false, with the lock held again, if the waiter turned out to
-// be gone, and what it was given would be lost.
+// grant gives the first waiter what it waits for. The lock is held, and w is the head. If the
+// waiter has gone, so that the grant would be lost, it returns false, with the lock held again.
 func (q *queue) grant(w *waiter) bool {
 	q.remove(w)
 	w.state = granted
@@ -149,16 +145,16 @@ func (q *queue) grant(w *waiter) bool {
 	ok := w.promise.Resolve(struct{}{})
 	q.mu.Lock()
 	if ok || w.state != granted {
-		return true // if it left meanwhile it took care itself
+		return true // a waiter that left meanwhile has handed the grant on
 	}
 	w.state = left
 	return false
 }
 
-// refuseAll ends all waits with an error, for good; the lock is held and released.
+// refuseAll refuses all waiters with an error. The lock is held, and released.
 func (q *queue) refuseAll(err error) {
 	if q.timer != nil {
-		q.timer.Stop() // it would keep the engine alive
+		q.timer.Stop() // the timer would keep the engine alive
 	}
 	list := q.head
 	for w := list; w != nil; w = w.next {
@@ -186,7 +182,7 @@ func (w *waiter) refuse(err error) {
 	w.promise.Reject(err)
 }
 
-// expire refuses those who have waited too long and sets the timer for the next.
+// expire refuses the waiters that have waited too long, and sets the timer for the next one.
 func (q *queue) expire(o owner) {
 	q.mu.Lock()
 	q.armed = false

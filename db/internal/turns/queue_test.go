@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// In these tests something is handed to a waiter before the waiter notices that
-// its context has ended, which elsewhere is a matter of luck.
+// These tests hand something to a waiter before the waiter notices that its context has ended.
+// Elsewhere that is a matter of luck.
 
 func ended() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -51,7 +51,7 @@ func TestAConnectionGrantedTooLateGoesToTheNextOrBackToThePool(t *testing.T) {
 func TestAWaiterThatLeftIsPassedOver(t *testing.T) {
 	p := &Pool{PoolConfig: PoolConfig{Size: 1, Max: 1}, places: 1}
 	gone, next := waitIn(&p.queue, p, false), waitIn(&p.queue, p, false)
-	gone.promise.Reject(context.Canceled) // its Await was cancelled, but it hasn't run since
+	gone.promise.Reject(context.Canceled) // its Await is cancelled, but it hasn't run since
 	c := &Conn{}
 	p.mu.Lock()
 	p.handOn(c)
@@ -81,7 +81,7 @@ func TestATurnGrantedTooLateGoesToTheNext(t *testing.T) {
 }
 
 func TestAJobThatWasDoneTooEarlyIsDone(t *testing.T) {
-	// It was done before its caller waited for it, and before the caller's context ended.
+	// The job ended before its caller waited for it, and before the caller's context ended.
 	c := &Conn{}
 	j := &Job{ctx: ended(), got: c}
 	j.promise.Bind(nil, j)

@@ -2,7 +2,8 @@ package turns
 
 import "time"
 
-// Stats are figures about a Pool or a Gate, as db.Stats has them. A Gate has only those of its line.
+// Stats are figures about a Pool or a Gate, as in db.Stats. A Gate sets only the figures about its
+// line.
 type Stats struct {
 	Open, Idle, InUse, MaxOpen int
 	Waiting                    int
@@ -40,7 +41,7 @@ func (g *Gate) Stats() Stats {
 	return g.queue.stats()
 }
 
-// stats returns the figures of the line. The lock is held.
+// stats returns the figures about the line. The lock is held.
 func (q *queue) stats() Stats {
 	return Stats{Waiting: q.length, Waits: q.waits, WaitTime: q.waited, Timeouts: q.timeouts}
 }

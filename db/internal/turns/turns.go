@@ -2,14 +2,14 @@ package turns
 
 import "context"
 
-// Turns are the connections of an engine, and the turn to write.
+// Turns holds the connections of an engine, and the turn to write.
 type Turns struct {
 	Pool    *Pool
-	Writers *Pool // one connection, for the one that has the pass to write; else the Pool
-	Gate    *Gate // nil where the database arbitrates between writers
+	Writers *Pool // one connection, for the holder of the pass to write; without a Gate, the Pool
+	Gate    *Gate // nil if the database arbitrates between writers
 }
 
-// PoolFor returns the pool that has the connection for what writes, or only reads.
+// PoolFor returns the pool for work that writes, or for work that only reads.
 func (t *Turns) PoolFor(writes bool) *Pool {
 	if writes {
 		return t.Writers
@@ -17,11 +17,11 @@ func (t *Turns) PoolFor(writes bool) *Pool {
 	return t.Pool
 }
 
-// Reserved reports whether the connection of p is for the one that has the pass to write.
+// Reserved reports whether only the holder of the pass to write may take the connection of p.
 func (t *Turns) Reserved(p *Pool) bool { return t.Gate != nil && p == t.Writers }
 
-// CheckOut gets a connection of p and the pass that goes with it, in the order that Gate has. what
-// names the caller in messages.
+// CheckOut gets a connection of p and the pass that goes with it, in the order that Gate
+// prescribes. what names the caller in messages.
 func (t *Turns) CheckOut(ctx context.Context, p *Pool, write bool, what string) (c *Conn, held Pass, err error) {
 	if t.Reserved(p) {
 		held, err = t.Gate.Enter(ctx, true, false, what)
@@ -29,7 +29,7 @@ func (t *Turns) CheckOut(ctx context.Context, p *Pool, write bool, what string) 
 			return nil, NoPass, err
 		}
 		defer func() {
-			if c == nil { // also if the caller is killed while it waits
+			if c == nil { // also when the caller is killed while it waits
 				t.Gate.Leave(held)
 				held = NoPass
 			}
@@ -52,8 +52,8 @@ func (t *Turns) CheckOut(ctx context.Context, p *Pool, write bool, what string) 
 	return c, held, err
 }
 
-// Idle returns an idle connection, its pool and the pass that goes with it for what may begin at
-// once, or nil.
+// Idle returns an idle connection, its pool and its pass, for work that can begin at once. c is nil
+// if there is none.
 func (t *Turns) Idle(write bool, what string) (p *Pool, held Pass, c *Conn) {
 	held, ok := t.Gate.TryEnter(write, what)
 	if !ok {
@@ -66,8 +66,8 @@ func (t *Turns) Idle(write bool, what string) (p *Pool, held Pass, c *Conn) {
 	return p, held, c
 }
 
-// GiveBack gives a connection of p and the pass back. killed tells that the user was left in the
-// middle of a call: then that happens when the database is done with it.
+// GiveBack gives a connection of p and the pass back. killed says that the user was killed during a
+// call: GiveBack then returns at once, and both come back when the database has finished the call.
 func (t *Turns) GiveBack(ctx context.Context, p *Pool, held Pass, c *Conn, killed bool) {
 	if killed {
 		t.Abandon(p, c, held)
@@ -77,13 +77,13 @@ func (t *Turns) GiveBack(ctx context.Context, p *Pool, held Pass, c *Conn, kille
 	p.Release(ctx, c)
 }
 
-// Abandon takes back a connection of p on which a call may still be running, and after it the pass.
+// Abandon takes back a connection of p on which a call may still run. The pass comes back after it.
 func (t *Turns) Abandon(p *Pool, c *Conn, held Pass) {
 	p.Abandon(c, func() { t.Gate.Leave(held) })
 }
 
-// Close refuses new callers and those that wait, and waits for the connections in use until ctx
-// ends. It returns how many are still out. ending is for closing the idle ones.
+// Close refuses waiting and new callers with why, and waits until ctx ends for the connections in
+// use. It returns how many are still out. ending is the context for closing the idle connections.
 func (t *Turns) Close(ctx, ending context.Context, why error) (out int) {
 	out = t.Pool.Close(ctx, ending, why)
 	if t.Writers != t.Pool {
@@ -92,7 +92,7 @@ func (t *Turns) Close(ctx, ending context.Context, why error) (out int) {
 	return out
 }
 
-// StartUpkeep starts that of the pools.
+// StartUpkeep starts the upkeep of the pools.
 func (t *Turns) StartUpkeep() {
 	t.Pool.StartUpkeep()
 	if t.Writers != t.Pool {
@@ -100,7 +100,7 @@ func (t *Turns) StartUpkeep() {
 	}
 }
 
-// Reset has every connection replaced: those in use when they come back, the others now.
+// Reset replaces every connection: those in use when they come back, the others now.
 func (t *Turns) Reset() {
 	t.Pool.Reset()
 	if t.Writers != t.Pool {
@@ -108,7 +108,7 @@ func (t *Turns) Reset() {
 	}
 }
 
-// Invalidate has every connection that exists now replaced before its next use.
+// Invalidate marks all open connections stale; see Pool.Invalidate.
 func (t *Turns) Invalidate() {
 	t.Pool.Invalidate()
 	if t.Writers != t.Pool {

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// StartUpkeep starts the goroutine that closes connections at the end of their lifetime, and those
-// that were idle for long, makes up for missing ones, and asks for signs of life. Without an option
-// that asks for any of that there is none. Close ends it.
+// StartUpkeep starts the pool's upkeep: a goroutine that closes connections at the end of their
+// lifetime or after a long time idle, opens missing ones, and pings idle ones. If no option asks
+// for any of that, there is no goroutine. Close ends it.
 func (p *Pool) StartUpkeep() {
 	if p.Lifetime+p.IdleTime+p.Health > 0 || p.Min+p.MinIdle > 0 {
 		go p.upkeep()
@@ -34,8 +34,8 @@ func (p *Pool) upkeep() {
 	}
 }
 
-// upkeepPeriod is how often connections are looked at: often enough that a short time isn't missed
-// by much.
+// upkeepPeriod returns how often the upkeep looks at the connections: often enough to miss a short
+// time limit by little.
 func (p *Pool) upkeepPeriod() time.Duration {
 	period := time.Minute
 	if p.Health > 0 {
@@ -49,20 +49,20 @@ func (p *Pool) upkeepPeriod() time.Duration {
 	return max(period, 10*time.Millisecond)
 }
 
-// Reset has every connection replaced: those in use when they come back, the others now.
+// Reset replaces every connection: those in use when they come back, the others now.
 func (p *Pool) Reset() {
 	p.Invalidate()
 	go p.keepUp()
 }
 
-// keepUp closes the idle connections that are outworn, and makes missing ones.
+// keepUp closes the idle connections that are too old, and makes missing ones.
 func (p *Pool) keepUp() {
 	p.mu.Lock()
 	var outworn []*Conn
 	kept := p.idle[:0]
 	for i, c := range p.idle {
 		left := p.places - len(outworn)
-		idle := len(kept) + len(p.idle) - i // if it stays
+		idle := len(kept) + len(p.idle) - i // how many are idle if c stays
 		switch {
 		case p.isStale(c):
 			outworn = append(outworn, c)
@@ -82,7 +82,7 @@ func (p *Pool) keepUp() {
 	p.fill()
 }
 
-// fill has connections made up to the minimums. The lock is held.
+// fill starts to make connections, up to the minimums. The lock is held.
 func (p *Pool) fill() {
 	for p.closed == nil && p.places < p.Max && (p.places < p.Min || len(p.idle)+p.orphans < p.MinIdle) {
 		p.places++
@@ -91,14 +91,13 @@ func (p *Pool) fill() {
 		d.ctx, d.cancel = context.WithCancelCause(context.Background())
 		d.orphan()
 		go func() {
-			defer func() { _ = recover() }() // of the driver: it counts as a failure, and there is no caller to tell
-			_, _ = d.run()                   // likewise
+			defer func() { _ = recover() }() // a panic of the driver counts as a failure; there is no caller to tell
+			_, _ = d.run()                   // the same holds for an error
 		}()
 	}
 }
 
-// askIdle asks the idle connections whether they are well, one at a time, so that callers have the
-// others meanwhile.
+// askIdle pings the idle connections, one at a time, so that callers can use the others meanwhile.
 func (p *Pool) askIdle() {
 	p.mu.Lock()
 	all := slices.Clone(p.idle)
@@ -113,7 +112,7 @@ func (p *Pool) askIdle() {
 	}
 }
 
-// borrow takes a connection that is idle still.
+// borrow takes a connection if it is still idle.
 func (p *Pool) borrow(c *Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -125,8 +124,8 @@ func (p *Pool) borrow(c *Conn) bool {
 	return true
 }
 
-// ask asks a connection. One that is well stays idle since when it was; one that isn't is closed, and
-// those that are as old are replaced before their next use.
+// ask pings a connection. If the connection answers, its idle time goes on; otherwise ask closes
+// it, and the pool replaces the other open connections before their next use.
 func (p *Pool) ask(c *Conn) {
 	if !p.answers(p.dials, c) {
 		p.mu.Lock()

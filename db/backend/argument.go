@@ -17,8 +17,8 @@ type ArgumentError struct {
 	Plain bool
 }
 
-// BadArgument returns an [ArgumentError] for the call's i-th argument, from 0. The text of why may show
-// the value: package db removes it unless its options say otherwise.
+// BadArgument returns an [ArgumentError] for the call's i-th argument, from 0. The text of why may
+// show the value: package db removes it unless its options say otherwise.
 func BadArgument(c *Call, i int, condition, why error) error {
 	return &ArgumentError{Param: c.Statement.Params[i], Value: c.Args[i], Condition: condition, Err: why}
 }

@@ -21,25 +21,25 @@ type Statement struct {
 	columns atomic.Pointer[[]Column] // of the latest result; see Call.Describe
 }
 
-// Call is a statement on its way to a [Session], and its outcome. It belongs to one call of the Session at
-// a time.
+// Call is a statement on its way to a [Session], and its outcome. It belongs to one call of the
+// Session at a time.
 type Call struct {
 	Statement *Statement
 	Args      []any // one for each of Statement.Params
 	Rows      bool  // whether the caller wants rows
 	MaxRows   int   // how many rows to fetch at most; 0 is no limit
-	// ReadOnly: the caller may only read. Outside of a transaction, the Session or [Shared] makes the
-	// database refuse writes, as in a read-only transaction, because a function may write without
-	// showing it in the text. In a transaction the TxOptions apply instead.
+	// ReadOnly: the caller may only read. Outside of a transaction, the Session or [Shared] makes
+	// the database refuse writes, as in a read-only transaction, because a function may write
+	// without showing it in the text. In a transaction the TxOptions apply instead.
 	ReadOnly bool
 	// Bound are the Args as a database/sql driver wants them; nil before a [Converter] or
 	// Session has converted them. See RoomForArgs.
 	Bound []driver.NamedValue
 	// Checked: a prepared statement of the driver has converted Args to Bound.
 	Checked bool
-	// Native: the call comes through database/sql, see db.Engine.SQL. Text is as its caller wrote it,
-	// with the database's own placeholders; Args are the caller's, a sql.NamedArg where one has a
-	// name. Values and Types should be those of the database's usual database/sql driver. From a
+	// Native: the call comes through database/sql, see db.Engine.SQL. Text is as its caller wrote
+	// it, with the database's own placeholders; Args are the caller's, a sql.NamedArg where one has
+	// a name. Values and Types should be those of the database's usual database/sql driver. From a
 	// Session that ignores Native, callers get the values of package db.
 	Native bool
 
@@ -79,8 +79,8 @@ func (c *Call) Count() int {
 	return len(c.Values) / len(c.Columns)
 }
 
-// Room returns an empty slice with room for n values, which a Session can use for the call's Values. It
-// may share memory with a slice that Room returned before for the same call.
+// Room returns an empty slice with room for n values, which a Session can use for the call's
+// Values. It may share memory with a slice that Room returned before for the same call.
 func (c *Call) Room(n int) []driver.Value {
 	if n <= len(c.values) {
 		return c.values[:0]
@@ -105,8 +105,8 @@ func (c *Call) DriverArgs() []driver.Value {
 	return args
 }
 
-// Describe sets Columns to n columns. If they equal those of the statement's latest result, it allocates
-// nothing.
+// Describe sets Columns to n columns. If they equal those of the statement's latest result, it
+// allocates nothing.
 func (c *Call) Describe(n int, column func(i int) Column) {
 	if last := c.Statement.columns.Load(); last != nil && len(*last) == n {
 		same := true

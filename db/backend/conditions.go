@@ -29,7 +29,8 @@ var (
 	//   ErrDeadlock: two transactions waited for each other.
 	ErrDeadlock error = &condition{text: "deadlock", is: ErrConflict}
 
-	// ErrData: the column or operation can't take a value: it is out of range, too long or malformed.
+	// ErrData: the column or operation can't take a value: it is out of range, too long or
+	// malformed.
 	ErrData error = &condition{text: "value out of range or malformed"}
 	// ErrPermission: the user may not do that, or may not log in.
 	ErrPermission error = &condition{text: "permission denied"}

@@ -13,7 +13,8 @@ type Connector interface {
 	Connect(ctx context.Context) (Session, error)
 	// Limits says how the connections may be used together. It always returns the same.
 	Limits() Limits
-	// Close closes what the Connector itself holds. The Engine calls it after all Sessions are closed.
+	// Close closes what the Connector itself holds. The Engine calls it after all Sessions are
+	// closed.
 	Close() error
 }
 
@@ -30,15 +31,15 @@ type Limits struct {
 	MaxConns int
 	// MaxParams limits the number of parameters of one statement; 0 is no limit.
 	MaxParams int
-	// Local: the database is in this process. No network can be silent, so the time of endings isn't
-	// limited; see [Ending].
+	// Local: the database is in this process. No network can be silent, so the time of endings
+	// isn't limited; see [Ending].
 	Local bool
 	// PoolSize is the default of the option of that name; 0 leaves it to package db.
 	PoolSize int
 }
 
-// Shared is a [Connector] that can run single statements on connections that carry the statements of
-// many callers at once. Its methods are called from any number of goroutines.
+// Shared is a [Connector] that can run single statements on connections that carry the statements
+// of many callers at once. Its methods are called from any number of goroutines.
 type Shared interface {
 	Connector
 	// Once executes a statement outside of any transaction, as Session.Do does. It returns
@@ -71,34 +72,34 @@ type Lanes struct {
 	Waiting int // statements that wait for a connection
 }
 
-// Converter is a [Connector] whose Sessions block their goroutine. In a loop the Engine queues their
-// calls, and the goroutine that has the connection runs one after the other. Methods of the arguments
-// are the caller's code, so Convert calls them before that, in the caller's goroutine.
+// Converter is a [Connector] whose Sessions block their goroutine. In a loop the Engine queues
+// their calls, and the goroutine that has the connection runs one after the other. Methods of the
+// arguments are the caller's code, so Convert calls them before that, in the caller's goroutine.
 type Converter interface {
 	Connector
-	// Convert converts the call's arguments and returns true if that needs no connection. Otherwise it
-	// returns false, and the caller makes the call itself instead of queueing it.
+	// Convert converts the call's arguments and returns true if that needs no connection. Otherwise
+	// it returns false, and the caller makes the call itself instead of queueing it.
 	Convert(c *Call) (ok bool, err error)
 }
 
 // Suspender is a [Converter] whose Sessions can suspend a task instead of blocking its goroutine.
 type Suspender interface {
 	Converter
-	// Suspends reports whether calls of Sessions suspend only the calling task, in the loop in which
-	// Suspends is called. Then the task makes the call itself instead of queueing it.
+	// Suspends reports whether calls of Sessions suspend only the calling task, in the loop in
+	// which Suspends is called. Then the task makes the call itself instead of queueing it.
 	Suspends() bool
 }
 
-// Hasty is a [Converter] whose Sessions run a call inline, in the caller's loop, if the call is known to
-// be short and repaint.MayHold allows it. That holds the loop for a moment, and needs no other goroutine.
-// The Engine doesn't queue such a call unless it has to wait for something.
+// Hasty is a [Converter] whose Sessions run a call inline, in the caller's loop, if the call is
+// known to be short and repaint.MayHold allows it. That holds the loop for a moment, and needs no
+// other goroutine. The Engine doesn't queue such a call unless it has to wait for something.
 type Hasty interface {
 	Converter
-	// CallInline sets how long a call may take to count as short; 0 runs none inline. It is called before
-	// the first Connect.
+	// CallInline sets how long a call may take to count as short; 0 runs none inline. It is called
+	// before the first Connect.
 	CallInline(limit time.Duration)
-	// Short reports whether a statement is known to be short. If begins isn't nil, a transaction begins
-	// before it, which must be short, too.
+	// Short reports whether a statement is known to be short. If begins isn't nil, a transaction
+	// begins before it, which must be short, too.
 	Short(st *Statement, begins *TxOptions) bool
 	// Calls returns the figures of the Sessions' calls.
 	Calls() Calls
@@ -107,7 +108,8 @@ type Hasty interface {
 // HastyEnder is a [Session] of a [Hasty] connector.
 type HastyEnder interface {
 	Session
-	// EndsSoon reports whether Commit, or else Rollback, is known to be short, so that it runs inline.
+	// EndsSoon reports whether Commit, or else Rollback, is known to be short, so that it runs
+	// inline.
 	EndsSoon(commit bool) bool
 }
 
@@ -127,8 +129,8 @@ type Exposer interface {
 	Driver() any
 }
 
-// Limited is a [Connector] whose Sessions end some things by themselves, for example with a rollback
-// after a failed commit, and limit the time of that.
+// Limited is a [Connector] whose Sessions end some things by themselves, for example with a
+// rollback after a failed commit, and limit the time of that.
 type Limited interface {
 	Connector
 	// LimitEndings sets the limit; 0 is none. It is called before the first Connect.

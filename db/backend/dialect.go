@@ -8,13 +8,13 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// Dialect is what differs between databases. To add a database, implement it and [Register] it. If the
-// database has a database/sql driver, package sqlbackend makes the Connector. SQLAlchemy's dialects are
-// the model.
+// Dialect is what differs between databases. To add a database, implement it and [Register] it. If
+// the database has a database/sql driver, package sqlbackend makes the Connector. SQLAlchemy's
+// dialects are the model.
 //
-// A Dialect's methods are called from any number of goroutines at once. It may also be a [SQLDialect],
-// [ListWriter], [StateReader], [ValueScanner], [JSONKeeper], [Upserter], [Inspector], [Authenticator],
-// [ErrorRestater], [HintKnower] and [Adviser].
+// A Dialect's methods are called from any number of goroutines at once. It may also be a
+// [SQLDialect], [ListWriter], [StateReader], [ValueScanner], [JSONKeeper], [Upserter], [Inspector],
+// [Authenticator], [ErrorRestater], [HintKnower] and [Adviser].
 type Dialect interface {
 	// Name returns the dialect's name in URLs, such as "sqlite".
 	Name() string
@@ -42,8 +42,8 @@ type SQLDialect interface {
 	ConnectorDB(ctx context.Context, pool *sql.DB) (Connector, error)
 }
 
-// ListWriter is a [Dialect] that has its own text for an empty list. For other dialects package db writes
-// a subquery without rows.
+// ListWriter is a [Dialect] that has its own text for an empty list. For other dialects package db
+// writes a subquery without rows.
 type ListWriter interface {
 	Dialect
 	// EmptyList returns the text between the parentheses of an IN with which IN is false and NOT IN
@@ -65,13 +65,13 @@ type StateReader interface {
 // ValueScanner is a [Dialect] that can scan into variables of types that package db doesn't know.
 type ValueScanner interface {
 	Dialect
-	// ScanValue copies a column's value, which may be nil, to what dest points to. typ is the column's
-	// type. It returns driver.ErrSkip if it doesn't know the variable's type.
+	// ScanValue copies a column's value, which may be nil, to what dest points to. typ is the
+	// column's type. It returns driver.ErrSkip if it doesn't know the variable's type.
 	ScanValue(dest any, typ string, v driver.Value) error
 }
 
-// JSONKeeper is a [Dialect] of a database that keeps JSON in columns of another type. It lets package db
-// scan maps, structs and slices from them.
+// JSONKeeper is a [Dialect] of a database that keeps JSON in columns of another type. It lets
+// package db scan maps, structs and slices from them.
 type JSONKeeper interface {
 	Dialect
 	// KeepsJSON reports whether a column of the given type may have JSON.
@@ -88,8 +88,8 @@ type ErrorRestater interface {
 	Restate(err error, message string) error
 }
 
-// HintKnower is a [Dialect] whose callers of database/sql put hints of how to execute a statement in
-// front of its arguments. Package db has its own ways, so it leaves them out.
+// HintKnower is a [Dialect] whose callers of database/sql put hints of how to execute a statement
+// in front of its arguments. Package db has its own ways, so it leaves them out.
 type HintKnower interface {
 	Dialect
 	// IsHint reports whether an argument is a hint, and no value.

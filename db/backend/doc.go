@@ -3,19 +3,19 @@
 //
 // A [Dialect] says how a database writes SQL and what its errors mean. Its [Connector] opens
 // connections, each of which is a [Session]. These interfaces are small. Further abilities have
-// interfaces of their own, such as [Streamer] and [Shared]: package db finds them by type assertion. A
-// type that implements one should say so, and the compiler checks it:
+// interfaces of their own, such as [Streamer] and [Shared]: package db finds them by type
+// assertion. A type that implements one should say so, and the compiler checks it:
 //
 //	var _ backend.Streamer = (*session)(nil)
 //
-// For a blocking database/sql driver, package sqlbackend has the Connector and the Session; only the
-// Dialect is left to write. Package dbconform is the test suite that every dialect passes.
+// For a blocking database/sql driver, package sqlbackend has the Connector and the Session; only
+// the Dialect is left to write. Package dbconform is the test suite that every dialect passes.
 // docs/dialects.md walks through the writing of a dialect.
 //
 // # Errors
 //
-// A Session returns its driver's errors as they are. Dialect.Fault finds the condition in them, such as
-// [ErrUnique], which callers test with errors.Is. Four errors say more:
+// A Session returns its driver's errors as they are. Dialect.Fault finds the condition in them,
+// such as [ErrUnique], which callers test with errors.Is. Four errors say more:
 //
 //   - driver.ErrBadConn: nothing reached the database. Package db may try again on another connection.
 //   - [UnknownOutcome]: something was sent, and the answer never came.

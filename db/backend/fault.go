@@ -15,13 +15,13 @@ type Fault struct {
 
 	Hint string // what the user can do about it; "" if there is nothing to say
 
-	// Raised: the message is the application's own, from a trigger or a procedure, so any value may be
-	// in it.
+	// Raised: the message is the application's own, from a trigger or a procedure, so any value may
+	// be in it.
 	Raised bool
 }
 
-// Errorf returns a [ConditionError]: an error of the backend's own, not of its driver. Its text must not
-// show values of parameters.
+// Errorf returns a [ConditionError]: an error of the backend's own, not of its driver. Its text
+// must not show values of parameters.
 func Errorf(condition error, format string, args ...any) error {
 	return &ConditionError{condition, fmt.Errorf(format, args...)}
 }
@@ -39,8 +39,8 @@ func (e *ConditionError) Error() string { return e.Err.Error() }
 func (e *ConditionError) Unwrap() []error { return []error{e.Condition, e.Err} }
 
 // UnknownOutcome marks a driver's error: in the result errors.Is finds [ErrUnknownOutcome] and
-// everything that it finds in err. A [Session] marks the error of a commit, or of a statement outside
-// of a transaction, if it was sent and may or may not have taken effect.
+// everything that it finds in err. A [Session] marks the error of a commit, or of a statement
+// outside of a transaction, if it was sent and may or may not have taken effect.
 func UnknownOutcome(err error) error {
 	if err == nil || errors.Is(err, ErrUnknownOutcome) {
 		return err

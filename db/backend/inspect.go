@@ -2,8 +2,8 @@ package backend
 
 import "context"
 
-// Inspector is a [Dialect] that can describe what its database contains, for db.Inspect. The methods get
-// the name of an existing schema. They query through ask, with :name parameters.
+// Inspector is a [Dialect] that can describe what its database contains, for db.Inspect. The
+// methods get the name of an existing schema. They query through ask, with :name parameters.
 type Inspector interface {
 	Dialect
 	// Schemas returns the names of the schemas, without those of the database's own.
@@ -19,8 +19,8 @@ type Inspector interface {
 	Table(ctx context.Context, ask Ask, schema, name string) (*Table, error)
 }
 
-// Ask runs a query and returns its rows, as maps from the columns' names in lower case to the values of
-// db.Rows.Values, with a string in place of a []byte.
+// Ask runs a query and returns its rows, as maps from the columns' names in lower case to the
+// values of db.Rows.Values, with a string in place of a []byte.
 type Ask func(ctx context.Context, query string, args map[string]any) ([]Facts, error)
 
 // Facts is a row of a query of an [Inspector].

@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// fewestRuns is how many short runs make a call known to be short. One or two say little, because the first
-// runs also depend on what is cached.
+// fewestRuns is how many short runs make a call known to be short. One or two say little, because
+// the first runs also depend on what is cached.
 const fewestRuns = 8
 
-// Pace is what the latest runs of a call say about how long it takes. A call is known to be short if all its
-// latest runs were. After a run that wasn't, as many short ones must follow as would have fit into it, and at
-// least 8. So a call that runs inline while it is known to be short holds a loop for no more than twice the
-// limit on average, however its runs vary.
+// Pace is what the latest runs of a call say about how long it takes. A call is known to be short
+// if all its latest runs were. After a run that wasn't, as many short ones must follow as would
+// have fit into it, and at least 8. So a call that runs inline while it is known to be short holds
+// a loop for no more than twice the limit on average, however its runs vary.
 //
-// The zero value is a call about which nothing is known. Its runs aren't timed before the first call of
-// [Pace.Short], so a program without a loop doesn't read the clock. All methods may be called from any
-// goroutine.
+// The zero value is a call about which nothing is known. Its runs aren't timed before the first
+// call of [Pace.Short], so a program without a loop doesn't read the clock. All methods may be
+// called from any goroutine.
 type Pace struct {
 	// state is unasked, or isShort, or how many more short runs are needed.
 	state atomic.Int32
@@ -47,8 +47,8 @@ func (p *Pace) Begin() time.Time {
 	return time.Now()
 }
 
-// End notes and returns how long a run took that began at the given time; 0 if that is zero. A run is short if
-// it took less than limit.
+// End notes and returns how long a run took that began at the given time; 0 if that is zero. A run
+// is short if it took less than limit.
 func (p *Pace) End(began time.Time, limit time.Duration) time.Duration {
 	if began.IsZero() {
 		return 0

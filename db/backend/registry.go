@@ -11,9 +11,9 @@ var (
 	registry   = map[string]Dialect{}
 )
 
-// Register makes a dialect available to db.Open, as sql.Register does for a driver. A dialect's package
-// calls it in its init. Registering a name again replaces the dialect. It may be called from any
-// goroutine, as [Lookup] and [Dialects] may.
+// Register makes a dialect available to db.Open, as sql.Register does for a driver. A dialect's
+// package calls it in its init. Registering a name again replaces the dialect. It may be called
+// from any goroutine, as [Lookup] and [Dialects] may.
 func Register(d Dialect) {
 	registryMu.Lock()
 	defer registryMu.Unlock()

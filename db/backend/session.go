@@ -2,10 +2,10 @@ package backend
 
 import "context"
 
-// Session is one connection. Package db makes one call at a time, from any goroutine, except that Close
-// may come during another call. A call in a greenlet suspends only that greenlet. When the context of a
-// call ends, the Session stops the work if it can, and returns when nothing uses the connection any
-// more.
+// Session is one connection. Package db makes one call at a time, from any goroutine, except that
+// Close may come during another call. A call in a greenlet suspends only that greenlet. When the
+// context of a call ends, the Session stops the work if it can, and returns when nothing uses the
+// connection any more.
 //
 // A Session may also be a [Resetter], [Pinger], [Batcher], [Streamer], [Lender], [CallTracker] and
 // [HastyEnder].
@@ -42,15 +42,15 @@ const (
 	Broken                 // the connection can't be used any more
 )
 
-// Resetter is a [Session] that can undo what its user may have left in the connection without showing it
-// in a text. If a text does show it (Traits.Session), the pool closes the connection. It also closes a
-// connection that has executed something obscure and isn't a Resetter.
+// Resetter is a [Session] that can undo what its user may have left in the connection without
+// showing it in a text. If a text does show it (Traits.Session), the pool closes the connection. It
+// also closes a connection that has executed something obscure and isn't a Resetter.
 type Resetter interface {
 	Session
-	// Reset undoes what the connection's user has left in it. thorough says that the user had a Conn,
-	// or has executed something obscure. Otherwise Reset shouldn't query the database unless the
-	// Session itself has noticed something. ctx may have ended; Reset limits its time with [Ending].
-	// If Reset fails, the connection is closed.
+	// Reset undoes what the connection's user has left in it. thorough says that the user had a
+	// Conn, or has executed something obscure. Otherwise Reset shouldn't query the database unless
+	// the Session itself has noticed something. ctx may have ended; Reset limits its time with
+	// [Ending]. If Reset fails, the connection is closed.
 	Reset(ctx context.Context, thorough bool) error
 	// Keep is called after db.Events.Connect has set up the connection. Reset must restore the
 	// connection to that state, or fail.
@@ -66,8 +66,8 @@ type Pinger interface {
 // Batcher is a [Session] that runs several calls at once.
 type Batcher interface {
 	Session
-	// DoMany is Do for several calls in a transaction, up to the first one that fails. It returns the
-	// index of that one, and its error.
+	// DoMany is Do for several calls in a transaction, up to the first one that fails. It returns
+	// the index of that one, and its error.
 	DoMany(ctx context.Context, calls []*Call) (failed int, err error)
 }
 
@@ -79,7 +79,8 @@ type Streamer interface {
 	Stream(ctx context.Context, c *Call) (Cursor, error)
 }
 
-// Cursor is a query whose rows are read in pieces. It is used as its Session is: one call at a time.
+// Cursor is a query whose rows are read in pieces. It is used as its Session is: one call at a
+// time.
 type Cursor interface {
 	// Fetch replaces the call's Values by up to max further rows. more reports whether there may be
 	// rows after them.
@@ -91,13 +92,13 @@ type Cursor interface {
 // Lender is a [Session] that lends the driver's connection, for db.Conn.Raw.
 type Lender interface {
 	Session
-	// Raw calls fn with the driver's connection. If readOnly is set and there is no transaction, the
-	// database must refuse writes.
+	// Raw calls fn with the driver's connection. If readOnly is set and there is no transaction,
+	// the database must refuse writes.
 	Raw(ctx context.Context, readOnly bool, fn func(ctx context.Context, conn any) error) error
 }
 
-// CallTracker is a [Session] that knows whether a call has reached the driver. A panic before that, for
-// example in an argument's method, then doesn't cost the connection.
+// CallTracker is a [Session] that knows whether a call has reached the driver. A panic before that,
+// for example in an argument's method, then doesn't cost the connection.
 type CallTracker interface {
 	Session
 	// Calling reports whether a call of the driver has begun and hasn't returned.

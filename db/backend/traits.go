@@ -2,7 +2,8 @@ package backend
 
 import "github.com/seed1239206e/repaint/sqltext"
 
-// Traits are what a text shows about its effects. If a Dialect isn't sure, it must err on the safe side.
+// Traits are what a text shows about its effects. If a Dialect isn't sure, it must err on the safe
+// side.
 type Traits struct {
 	Script     bool // several statements
 	Writes     bool // it may change the database
@@ -20,8 +21,8 @@ type Traits struct {
 	Refused string // why the database can't run it, if the text shows that; otherwise ""
 }
 
-// TraitsOf returns the traits of a text by what a language knows about its statements. Changes, Inserts
-// and Returns are those of the last statement.
+// TraitsOf returns the traits of a text by what a language knows about its statements. Changes,
+// Inserts and Returns are those of the last statement.
 func TraitsOf(l *sqltext.Language, text string, statements []sqltext.Statement) Traits {
 	var all Traits
 	for _, st := range statements {
@@ -41,7 +42,8 @@ func TraitsOf(l *sqltext.Language, text string, statements []sqltext.Statement) 
 	return all
 }
 
-// LostOf is [StateReader].Lost by what a language knows. A script is lost if all its statements are.
+// LostOf is [StateReader].Lost by what a language knows. A script is lost if all its statements
+// are.
 func LostOf(l *sqltext.Language, text string, statements []sqltext.Statement) string {
 	cause := ""
 	for i, st := range statements {

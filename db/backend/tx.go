@@ -11,6 +11,6 @@ type TxOptions struct {
 	Deferrable bool
 }
 
-// IsolationLevel says how much a transaction sees of others that run at the same time. Package db has
-// constants for the levels.
+// IsolationLevel says how much a transaction sees of others that run at the same time. Package db
+// has constants for the levels.
 type IsolationLevel = sql.IsolationLevel

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Upsert is an INSERT that updates a row if its key is there already. Names are quoted, so they must be
-// written exactly as the database has them, and nothing in them is SQL.
+// Upsert is an INSERT that updates a row if its key is there already. Names are quoted, so they
+// must be written exactly as the database has them, and nothing in them is SQL.
 type Upsert struct {
 	// Schema is the table's schema; "" leaves it out.
 	Schema, Table string
@@ -21,8 +21,8 @@ type Upsert struct {
 	Update []string
 	// Add are the columns to which the new values are added in a row that is there already.
 	Add []string
-	// Returning are the columns to return of each row. It needs Update or Add: a row that stays as it
-	// is wouldn't be returned.
+	// Returning are the columns to return of each row. It needs Update or Add: a row that stays as
+	// it is wouldn't be returned.
 	Returning []string
 }
 

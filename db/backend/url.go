@@ -35,8 +35,8 @@ const memory = ":memory:"
 // hidden stands for a secret in printed URLs.
 const hidden = "***"
 
-// ParseURL parses a URL. Its errors never show the URL, because the place of the password isn't known in
-// a text that can't be parsed.
+// ParseURL parses a URL. Its errors never show the URL, because the place of the password isn't
+// known in a text that can't be parsed.
 func ParseURL(text string) (*URL, error) {
 	scheme, rest, ok := strings.Cut(text, "://")
 	u := &URL{}
@@ -109,8 +109,8 @@ func (u URL) Format(f fmt.State, verb rune) {
 // Reveal returns the URL with its password.
 func (u URL) Reveal() string { return u.render(false) }
 
-// Option returns the value of an option, or "" if the URL doesn't have it. If it is given several times,
-// the last value counts.
+// Option returns the value of an option, or "" if the URL doesn't have it. If it is given several
+// times, the last value counts.
 func (u URL) Option(name string) string {
 	if all := u.Options[name]; len(all) > 0 {
 		return all[len(all)-1]

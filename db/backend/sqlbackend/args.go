@@ -11,36 +11,36 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// Arguments are converted by the rules of database/sql, see [argChecker]. Some of that is for the
-// statement to do, which must have been prepared then; but the methods of the caller's values are
-// the caller's code and are called where the caller is. So there are three ways:
+// Arguments are converted by the rules of database/sql, see [argChecker]. A prepared statement may
+// take part in that. But the methods of the caller's values are the caller's code, so they run on
+// the caller's goroutine. That leaves three ways:
 //
-//	neither connection nor statements have a say   the caller converts, before there is a connection
-//	the connection has, the statement has not      the caller converts, with the connection
-//	the statement has, or it isn't known yet       values without methods: the executing code converts;
-//	                                               others: the statement is prepared, then the caller converts
+//	neither connection nor statements convert    the caller converts, before there is a connection
+//	the connection converts, statements don't    the caller converts, with the connection
+//	statements convert, or it isn't known yet    values without methods: the executing code converts;
+//	                                             others: the statement is prepared, then the caller converts
 
-// asks is what a driver has to convert and check its arguments.
+// asks says what a driver needs to convert and check its arguments.
 type asks int32
 
 const (
 	asksUnknown   asks = iota // no statement has been prepared yet
-	asksNobody                // neither connections nor statements
-	asksConn                  // connections, not statements
-	asksStatement             // statements
+	asksNobody                // neither a connection nor a statement
+	asksConn                  // a connection, not a statement
+	asksStatement             // a statement
 )
 
-// argChecker converts arguments in the order of database/sql: a statement's NamedValueChecker, or
-// else the connection's; where that says driver.ErrSkip, or is missing, the statement's
-// ColumnConverter; where that is missing, or says driver.ErrSkip, the default converter.
+// argChecker converts arguments in the order of database/sql: a statement's NamedValueChecker comes
+// first, or else the connection's. If that is missing or returns driver.ErrSkip, the statement's
+// ColumnConverter follows. If that is missing or returns driver.ErrSkip, the default converter
+// follows.
 type argChecker struct {
 	named   driver.NamedValueChecker
 	columns columnConverter
-	want    int // how many arguments the statement has; -1 is unknown
+	want    int // how many arguments the statement takes; -1 means unknown
 }
 
-// columnConverter is what database/sql calls driver.ColumnConverter. It is deprecated for drivers,
-// but old ones have it.
+// columnConverter is driver.ColumnConverter. It is deprecated for drivers, but old drivers have it.
 type columnConverter interface {
 	ColumnConverter(i int) driver.ValueConverter
 }
@@ -59,7 +59,7 @@ func checkerOf(conn driver.Conn, stmt driver.Stmt) argChecker {
 	return k
 }
 
-// statementChecks reports whether a statement has a say in its arguments.
+// statementChecks reports whether a statement checks or converts its arguments.
 func statementChecks(stmt driver.Stmt) bool {
 	if _, ok := stmt.(driver.NamedValueChecker); ok {
 		return true
@@ -131,7 +131,7 @@ func (k *argChecker) convert(arg *driver.NamedValue, d *hooks) error {
 func (k *argChecker) byColumn(arg *driver.NamedValue) error {
 	index := arg.Ordinal - 1
 	if k.want <= index {
-		return nil // it isn't asked about what it doesn't expect
+		return nil // the statement doesn't expect the argument, so it isn't asked
 	}
 	v := arg.Value
 	if valuer, ok := v.(driver.Valuer); ok {
@@ -154,7 +154,8 @@ func (k *argChecker) byColumn(arg *driver.NamedValue) error {
 	return nil
 }
 
-// callValuer calls a Valuer. A nil pointer whose method is its element's is NULL.
+// callValuer calls a Valuer's method. For a nil pointer to a type that has the method itself, it
+// returns nil.
 func callValuer(v driver.Valuer) (driver.Value, error) {
 	if r := reflect.ValueOf(v); r.Kind() == reflect.Pointer && r.IsNil() && r.Type().Elem().Implements(reflect.TypeFor[driver.Valuer]()) {
 		return nil, nil
@@ -200,8 +201,8 @@ func byDefault(arg *driver.NamedValue, d *hooks) error {
 	return err
 }
 
-// notOneValue returns the error for an argument that a driver can't take as one value, nil if
-// it isn't clear that it can't.
+// notOneValue returns the error for an argument that a driver can't take as one value. It returns
+// nil if the driver may be able to.
 func notOneValue(v any) error {
 	t := reflect.TypeOf(v)
 	for t.Kind() == reflect.Pointer {
@@ -216,7 +217,7 @@ func notOneValue(v any) error {
 	return nil
 }
 
-// plain reports whether the arguments have no methods of the caller's.
+// plain reports whether the arguments have no methods of the caller's code.
 func plain(args []any) bool {
 	for _, v := range args {
 		switch v.(type) {
@@ -229,8 +230,8 @@ func plain(args []any) bool {
 	return true
 }
 
-// Convert converts a call's arguments if that can be done without a connection, or left to who
-// executes it; ok reports that.
+// Convert converts a call's arguments if that needs no connection, and returns true. It also
+// returns true, without converting, if the executing code can do it.
 func (c *connector) Convert(call *backend.Call) (ok bool, err error) {
 	switch {
 	case len(call.Args) == 0 || call.Bound != nil:
@@ -243,7 +244,7 @@ func (c *connector) Convert(call *backend.Call) (ok bool, err error) {
 	return c.asked() != asksConn && plain(call.Args), nil
 }
 
-// convert converts a call's arguments, unless it can be left to who executes it.
+// convert converts a call's arguments, unless the executing code can do it.
 func (s *session) convert(ctx context.Context, c *backend.Call) error {
 	if ok, err := s.c.Convert(c); ok {
 		return err
@@ -272,7 +273,7 @@ func (s *session) convert(ctx context.Context, c *backend.Call) error {
 	return convertArgs(c, k, s.d)
 }
 
-// arguments are those of a call or, if that is nil, given as a driver takes them.
+// arguments are a call's arguments or, if call is nil, arguments in the driver's form.
 type arguments struct {
 	call  *backend.Call
 	given []driver.NamedValue
@@ -281,8 +282,8 @@ type arguments struct {
 // none reports whether there are no arguments.
 func (a arguments) none() bool { return len(a.given) == 0 && (a.call == nil || len(a.call.Args) == 0) }
 
-// of returns the arguments for a statement, or for a text that isn't prepared, if that is nil. The
-// statement is asked unless it has been.
+// of returns the arguments for a statement or, if stmt is nil, for a text that isn't prepared. It
+// lets the statement check them unless that has been done.
 func (a arguments) of(c *Conn, stmt driver.Stmt) ([]driver.NamedValue, error) {
 	ready := a.given
 	if a.call != nil {
@@ -318,14 +319,14 @@ func (a arguments) of(c *Conn, stmt driver.Stmt) ([]driver.NamedValue, error) {
 // prepares reports whether a call's arguments go to a prepared statement.
 func (c *Conn) prepares(call *backend.Call) bool {
 	if call.Rows || call.Statement.Plan || call.Statement.Returns && c.d.QueriesRows {
-		return true // only without arguments is a query's text sent as it is
+		return true // a query with arguments is always prepared
 	}
 	_, ok := c.conn.(driver.ExecerContext)
 	return !ok
 }
 
-// checkerFor prepares a statement and returns what converts its arguments. The statement is used
-// when it is executed.
+// checkerFor prepares a statement and returns the converter for its arguments. The call then
+// executes that statement.
 func (c *Conn) checkerFor(ctx context.Context, st *backend.Statement) (argChecker, error) {
 	stmt, err := c.prepare(ctx, st.Text, st.Plan)
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// How a connection is made ready for a statement, and a transaction begins with its first one.
+// This file prepares a connection for a statement. A transaction begins with its first statement.
 
-// Begin puts the statement off until there is something to do.
+// Begin puts BEGIN off until the transaction's first statement.
 func (s *session) Begin(_ context.Context, opts backend.TxOptions) error {
 	s.status, s.pending = backend.InTx, s.d.BeginText(opts)
 	s.wanted = s.accessOfTx(opts.ReadOnly)
@@ -19,12 +19,11 @@ func (s *session) Begin(_ context.Context, opts backend.TxOptions) error {
 	return nil
 }
 
-// ready makes sure that the connection can take a statement, and begins the
-// transaction that is pending.
+// ready makes sure that the connection can take a statement, and begins a pending transaction.
 func (s *session) ready(ctx context.Context) error { return s.unreached(ctx, s.prepare(ctx)) }
 
-// unreached marks the error of what comes before a statement if the connection turned out to be lost:
-// then the statement itself was not sent.
+// unreached marks an error from before a statement if the connection is lost: the statement itself
+// was not sent then.
 func (s *session) unreached(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil || errors.Is(err, driver.ErrBadConn) {
 		return err
@@ -64,14 +63,13 @@ func (s *session) prepare(ctx context.Context) error {
 	}
 	s.timed(pace, began)
 	if err != nil && s.refused(err) {
-		return err // it begins with the next attempt
+		return err // the next attempt begins the transaction
 	}
 	if err == nil {
 		s.pending, s.halfway = nil, false
 		return nil
 	}
-	// A driver can report that the context has ended though the transaction
-	// has begun.
+	// A driver can report the end of the context though the transaction has begun.
 	if (s.d.TxOpen != nil || s.d.TxState != nil) && s.stillInTx(ctx, err) {
 		if s.execSoon(ctx, "rollback") != nil {
 			s.status = backend.Broken
@@ -79,12 +77,12 @@ func (s *session) prepare(ctx context.Context) error {
 	}
 	if ctx.Err() == nil {
 		s.dropTx(ctx)
-	} // or else it was only this statement's context: the next one begins it
+	} // otherwise only this statement's context has ended: the next statement begins the transaction
 	return err
 }
 
-// dropTx forgets a transaction that hasn't begun. What was said for it before BEGIN holds for the next
-// one, which may be another user's; so that is begun, and ended.
+// dropTx forgets a transaction that hasn't begun. Settings sent before BEGIN hold for the next
+// transaction, which may be another user's. So dropTx begins that transaction and ends it.
 func (s *session) dropTx(ctx context.Context) {
 	begin := s.pending[len(s.pending)-1]
 	if s.halfway && s.status != backend.Broken {

@@ -12,22 +12,23 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// Conn is a driver's connection, for the methods of a [Driver]. Its methods block, and may be called
-// only during the call that got the Conn.
+// Conn is a driver's connection, for the methods of a [Driver]. Its methods block, and may be
+// called only during the call that got the Conn.
 type Conn struct {
-	// Own belongs to the dialect. Init may set it. Interrupt, which runs at the same time as a call, may
-	// only read it.
+	// Own belongs to the dialect. Init may set it. Interrupt, which runs at the same time as a
+	// call, may only read it.
 	Own any
 
 	d    *hooks
 	conn driver.Conn
-	// statements has those prepared on the connection, none of them in use.
+	// statements holds the statements prepared on the connection. None of them is in use.
 	statements statementsOf
-	// spare has been prepared for the next call, and isn't to be kept; nil if there is none.
+	// spare is a statement that was prepared for the next call and won't be kept; nil if there is
+	// none.
 	spare     driver.Stmt
 	spareText string
-	asks      *atomic.Int32  // the connector's
-	room      []driver.Value // for fetch; empty
+	asks      *atomic.Int32  // belongs to the connector
+	room      []driver.Value // room for fetch; its length is 0
 	step      stepping
 }
 
@@ -40,8 +41,8 @@ func (c *Conn) Exec(ctx context.Context, text string) error {
 	return err
 }
 
-// Value returns the first value of the first row of a statement without arguments, or nil if there is
-// no row.
+// Value returns the first value of the first row of a statement without arguments, or nil if there
+// is no row.
 func (c *Conn) Value(ctx context.Context, text string) (any, error) {
 	call := backend.Call{Statement: &backend.Statement{Text: text}, MaxRows: 1}
 	if err := c.query(ctx, &call, arguments{}); err != nil {
@@ -64,8 +65,8 @@ func (c *Conn) Select(ctx context.Context, into *backend.Call, text string, keep
 	return nil
 }
 
-// Run runs a statement that returns no rows. It returns the number of changed rows and the key of the
-// first inserted one. keep and args are as for [Conn.Select].
+// Run runs a statement that returns no rows. It returns the number of changed rows and the key of
+// the first inserted one. keep and args are as for [Conn.Select].
 func (c *Conn) Run(ctx context.Context, text string, keep bool, args ...driver.Value) (affected, lastID int64, err error) {
 	result, err := c.exec(ctx, text, arguments{given: ordinals(args)}, keep)
 	if err != nil || result == nil {
@@ -85,7 +86,7 @@ func ordinals(args []driver.Value) []driver.NamedValue {
 	return all
 }
 
-// exec runs a statement and returns nothing but what it did.
+// exec runs a statement and drops its rows.
 func (c *Conn) exec(ctx context.Context, text string, args arguments, keep bool) (driver.Result, error) {
 	if c.step.explorer != nil {
 		return c.execStep(ctx, text, args, keep)
@@ -134,14 +135,13 @@ func (c *Conn) execNow(ctx context.Context, text string, args arguments, keep bo
 
 func (c *Conn) stale(err error) bool { return c.d.Stale != nil && c.d.Stale(err) }
 
-// prepareAgain replaces a prepared statement that is kept.
+// prepareAgain replaces a prepared statement that is kept by a new one.
 func (c *Conn) prepareAgain(ctx context.Context, text string) (driver.Stmt, error) {
 	c.statements.drop(text)
 	return c.prepare(ctx, text, true)
 }
 
-// query runs a statement and puts all its rows, up to the call's limit, into
-// the call.
+// query runs a statement and puts all its rows, up to the call's limit, into the call.
 func (c *Conn) query(ctx context.Context, call *backend.Call, args arguments) error {
 	if c.step.explorer != nil {
 		return c.queryStep(ctx, call, args)
@@ -161,18 +161,18 @@ func (c *Conn) queryNow(ctx context.Context, call *backend.Call, args arguments)
 	if rows, done, e := c.rowsNow(ctx, call.Statement, args); e == nil {
 		return c.read(ctx, rows, done, call)
 	}
-	return err // in a transaction that has failed there is no other attempt
+	return err // a failed transaction allows no second attempt
 }
 
-// read reads what a query returns, and ends it.
+// read reads the rows of a query, and closes them.
 func (c *Conn) read(ctx context.Context, rows driver.Rows, done func() error, call *backend.Call) (err error) {
-	// Closing can be what makes a write last, so its error counts.
+	// Closing may be what makes a write durable, so its error counts.
 	defer func() { err = andThen(err, done()) }()
 	return c.fetch(ctx, rows, call, c.describe(rows, call))
 }
 
-// andThen returns the first error of two. If there are two, the second is found in it, too: it may
-// be what has ended the transaction.
+// andThen returns the first of two errors. If both occurred, errors.Is and errors.As find the
+// second too: it may be the one that has ended the transaction.
 func andThen(first, second error) error {
 	switch {
 	case first == nil:
@@ -188,7 +188,8 @@ type twoErrors struct{ first, second error }
 func (e *twoErrors) Error() string   { return e.first.Error() }
 func (e *twoErrors) Unwrap() []error { return []error{e.first, e.second} }
 
-// outdated reports whether an error of a query's first row means that it is to be prepared anew.
+// outdated reports whether an error of a query's first row means that the query must be prepared
+// anew.
 func (c *Conn) outdated(st *backend.Statement, err error) bool {
 	return st.Plan && !st.Writes && c.stale(err)
 }
@@ -231,7 +232,7 @@ func (c *Conn) rowsNow(ctx context.Context, st *backend.Statement, args argument
 			break
 		}
 		if !st.Plan {
-			_ = stmt.Close() // the query's error says more
+			_ = stmt.Close() // the query's error is the more useful one
 			return nil, nil, err
 		}
 		if again || !c.stale(err) {
@@ -253,10 +254,12 @@ func (c *Conn) rowsNow(ctx context.Context, st *backend.Statement, args argument
 	}, nil
 }
 
-// columnConverters has how to convert the values of each column; nil leaves them as they are.
+// columnConverters holds a function for each column, which converts its values; nil leaves them
+// unchanged.
 type columnConverters []func(driver.Value) (driver.Value, error)
 
-// describe tells the call what columns the rows have, and returns how to convert their values.
+// describe puts the rows' columns into the call, and returns the functions that convert their
+// values.
 func (c *Conn) describe(rows driver.Rows, call *backend.Call) columnConverters {
 	names := rows.Columns()
 	typed, _ := rows.(driver.RowsColumnTypeDatabaseTypeName)
@@ -310,11 +313,11 @@ func typesOf(rows driver.Rows, n int) []backend.ColumnType {
 	return types
 }
 
-// largestRoom bounds how many values a connection keeps room for.
+// largestRoom is the largest number of values for which a connection keeps room.
 const largestRoom = 1 << 14
 
-// fetch copies rows into the call. They are collected in room that the connection
-// keeps, because their number isn't known beforehand.
+// fetch copies rows into the call. It collects them in room that the connection keeps, because
+// their number isn't known beforehand.
 func (c *Conn) fetch(ctx context.Context, rows driver.Rows, call *backend.Call, convert columnConverters) error {
 	n := len(call.Columns)
 	room, used := c.room, 0
@@ -332,8 +335,8 @@ func (c *Conn) fetch(ctx context.Context, rows driver.Rows, call *backend.Call, 
 			return ctx.Err()
 		}
 		full := call.MaxRows > 0 && count >= call.MaxRows
-		// A write has to be read to its end; and what a server sends is read to its end here, where
-		// the context counts, and not by the driver's Close, where it may not.
+		// A write must be read to its end. So must the answer of a server: here the context counts,
+		// while the driver's Close may ignore it.
 		if full && !call.Statement.Writes && c.d.Limits.Local {
 			return nil
 		}
@@ -357,8 +360,8 @@ func (c *Conn) fetch(ctx context.Context, rows driver.Rows, call *backend.Call, 
 	}
 }
 
-// own makes values independent of the driver, which may use its memory for the
-// next row, and, but for a Native call, the same with every driver.
+// own makes values independent of the driver, which may reuse its memory for the next row. Except
+// for a Native call, it also makes them the same with every driver.
 func (all columnConverters) own(call *backend.Call, row []driver.Value) error {
 	for i, v := range row {
 		if all != nil && v != nil && all[i] != nil {
@@ -380,8 +383,8 @@ func (all columnConverters) own(call *backend.Call, row []driver.Value) error {
 	return nil
 }
 
-// prepare returns a statement. One that is to be kept must be used only until
-// the next call to prepare.
+// prepare returns a prepared statement. A statement that is kept must only be used until the next
+// call to prepare.
 func (c *Conn) prepare(ctx context.Context, text string, keep bool) (driver.Stmt, error) {
 	if keep {
 		if stmt := c.statements.get(text); stmt != nil {
@@ -414,7 +417,7 @@ func (c *Conn) prepare(ctx context.Context, text string, keep bool) (driver.Stmt
 
 func (c *Conn) closeSpare() {
 	if c.spare != nil {
-		_ = c.spare.Close() // its caller has gone
+		_ = c.spare.Close() // the caller that it was prepared for has gone
 		c.spare = nil
 	}
 }
@@ -424,7 +427,7 @@ func (c *Conn) closeStatements() {
 	c.statements.close()
 }
 
-// learn notes what the driver has to convert and check arguments.
+// learn notes what the driver needs to convert and check arguments.
 func (c *Conn) learn(stmt driver.Stmt) {
 	known := asks(c.asks.Load())
 	switch _, named := c.conn.(driver.NamedValueChecker); {

@@ -18,8 +18,8 @@ func New(d Driver, open driver.Connector) backend.Connector {
 	return newConnector(h)
 }
 
-// NewDB returns a Connector whose connections are those of a *sql.DB. They go back to it when they are
-// closed.
+// NewDB returns a Connector whose connections are those of a *sql.DB. They go back to it when they
+// are closed.
 func NewDB(d Driver, pool *sql.DB) backend.Connector {
 	h := hooksOf(d)
 	h.DB = pool
@@ -35,10 +35,10 @@ func newConnector(h hooks) *connector {
 
 type connector struct {
 	d        hooks
-	asks     atomic.Int32 // an asks, as far as it is known
+	asks     atomic.Int32 // holds an asks
 	explored explored
-	cleanup  time.Duration // for what ends something; 0 is no limit. Set before it is used
-	inline   time.Duration // below which a call is short; 0 is none. Set before it is used
+	cleanup  time.Duration // the time limit for endings; 0 means none. Set before the first use
+	inline   time.Duration // a call below this is short; 0 means that none is. Set before the first use
 	paces    paces
 	calls    calls
 }
@@ -55,12 +55,12 @@ func (c *connector) asked() asks { return asks(c.asks.Load()) }
 
 func (c *connector) Limits() backend.Limits { return c.d.Limits }
 
-// Suspends reports whether the calls of sessions suspend only the calling task.
+// Suspends reports whether the sessions' calls suspend only the calling task.
 func (c *connector) Suspends() bool { return c.d.Suspends && c.d.DB == nil && repaint.PollsHere() }
 
 func (c *connector) LimitEndings(d time.Duration) { c.cleanup = d }
 
-// Driver returns what opens the connections.
+// Driver returns the driver.Connector or the *sql.DB that opens the connections.
 func (c *connector) Driver() any {
 	if c.d.DB != nil {
 		return c.d.DB
@@ -73,7 +73,7 @@ func (c *connector) Connect(ctx context.Context) (backend.Session, error) {
 	opened := false
 	defer func() {
 		if !opened {
-			go s.shut() // if the greenlet was killed, as soon as it is open
+			go s.shut() // if the greenlet was killed: closes the connection once it is open
 		}
 	}()
 	err := block(ctx, func(ctx context.Context) error {
@@ -111,8 +111,8 @@ func (c *connector) Close() error {
 	return block(context.Background(), func(context.Context) error { return c.d.OnClose() })
 }
 
-// block calls fn, which blocks, as [repaint.Block] does; and on the spot in a loop that explores
-// schedules, where nothing goes on meanwhile.
+// block calls fn, which blocks, as [repaint.Block] does. In a loop that explores schedules, it
+// calls fn directly: no other task runs there meanwhile.
 func block(ctx context.Context, fn func(ctx context.Context) error) error {
 	if explorer() != nil {
 		return fn(ctx)

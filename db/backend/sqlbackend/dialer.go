@@ -8,10 +8,10 @@ import (
 	"github.com/seed1239206e/repaint"
 )
 
-// A Dialer makes the connections of a driver whose [Facts] say Suspends. Like those of [repaint.Dialer]
-// they suspend the calling task in a loop. In a loop that explores schedules they block, because
-// nothing else goes on there during a statement. The connections may be used from any goroutine and
-// loop. DialContext itself blocks.
+// A Dialer makes the connections of a driver whose [Facts] say Suspends. Like those of
+// [repaint.Dialer] they suspend the calling task in a loop. In a loop that explores schedules they
+// block, because nothing else goes on there during a statement. The connections may be used from
+// any goroutine and loop. DialContext itself blocks.
 type Dialer struct{ repaint.Dialer }
 
 // DialContext connects, see [net.Dialer.DialContext].
@@ -30,7 +30,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 // wire is a cooperative connection that blocks where schedules are explored.
 type wire struct {
 	net.Conn
-	under net.Conn // the connection itself
+	under net.Conn // the underlying connection
 }
 
 func (w *wire) Read(p []byte) (int, error) {
@@ -56,11 +56,11 @@ func (w *wire) Write(p []byte) (int, error) {
 }
 
 // unlessReturned closes the connection if its user's greenlet is being unwound. The user is in the
-// middle of a message, so what its deferred functions would read isn't what they take it for, and may
-// never come.
+// middle of a message. So its deferred functions would misread the next bytes, which may never
+// come.
 func (w *wire) unlessReturned(returned *bool) {
 	if !*returned {
-		_ = w.Close() // it is of no use any more
+		_ = w.Close() // the connection is useless now
 	}
 }
 

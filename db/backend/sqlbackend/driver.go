@@ -27,18 +27,18 @@ type Driver interface {
 	Init(ctx context.Context, c *Conn) error
 	// BeginText returns the statements that begin a transaction.
 	BeginText(opts backend.TxOptions) []string
-	// FailsTx reports whether a transaction can only be rolled back after an error in it, as a whole or
-	// to a savepoint.
+	// FailsTx reports whether a transaction can only be rolled back after an error in it, as a
+	// whole or to a savepoint.
 	FailsTx(err error) bool
-	// Recover makes a connection usable after a call was interrupted. If it fails, the connection is
-	// closed.
+	// Recover makes a connection usable after a call was interrupted. If it fails, the connection
+	// is closed.
 	Recover(ctx context.Context, c *Conn) error
 	// Lost reports whether an error means that the answer to a statement never came, so that it may
 	// have taken effect, see [backend.UnknownOutcome]. It isn't called for driver.ErrBadConn, which
 	// means that nothing was sent.
 	Lost(err error) bool
-	// Stale reports whether an error means that a prepared statement had no effect and must be prepared
-	// anew. It may also be the error of the first row of a statement that only reads.
+	// Stale reports whether an error means that a prepared statement had no effect and must be
+	// prepared anew. It may also be the error of the first row of a statement that only reads.
 	Stale(err error) bool
 	// Arg converts or refuses an argument that database/sql's rules have converted. See
 	// [backend.OutOfRange].
@@ -50,24 +50,24 @@ type Facts struct {
 	Limits backend.Limits
 	// KeepStatements is how many prepared statements a connection keeps. It keeps at least one.
 	KeepStatements int
-	// TextArgs are arguments that tell the driver not to remember a text that is sent unprepared; nil
-	// if it remembers none.
+	// TextArgs are arguments that tell the driver not to remember a text that is sent unprepared;
+	// nil if it remembers none.
 	TextArgs []driver.NamedValue
 	// SendsText: texts that begin and end transactions, and queries without arguments that aren't
 	// worth keeping, are sent unprepared, because the database can't prepare all of them.
 	SendsText bool
 	// OneStatement: a script is sent statement by statement.
 	OneStatement bool
-	// QueriesRows: a statement that returns rows is queried even if the caller doesn't want them, and
-	// the number of rows is the number of changes.
+	// QueriesRows: a statement that returns rows is queried even if the caller doesn't want them,
+	// and the number of rows is the number of changes.
 	QueriesRows bool
 	// IDsFromOne: a key of 0 for the last inserted row means that it has none.
 	IDsFromOne bool
 	// ReadOnlyTx: a transaction only reads if its connection does; see [AccessSetter].
 	ReadOnlyTx bool
-	// EndsUnseen: a statement that may commit by itself ([backend.Traits].EndsItself) may silently end
-	// the transaction that it runs in. So package sqlbackend sets a savepoint before it, and checks
-	// afterwards that it is still there.
+	// EndsUnseen: a statement that may commit by itself ([backend.Traits].EndsItself) may silently
+	// end the transaction that it runs in. So package sqlbackend sets a savepoint before it, and
+	// checks afterwards that it is still there.
 	EndsUnseen bool
 	// Suspends: the driver does its I/O in its caller's goroutine, on connections of a [Dialer],
 	// and never blocks otherwise. In a loop that waits for them itself ([repaint.PollsHere]) a call
@@ -106,8 +106,8 @@ func (Defaults) Stale(error) bool { return false }
 // Arg returns v.
 func (Defaults) Arg(v driver.Value) (driver.Value, error) { return v, nil }
 
-// Resetter is a [Driver] that can undo what the texts of statements don't show. Without it nothing is
-// undone, and a connection that has executed something obscure is closed.
+// Resetter is a [Driver] that can undo what the texts of statements don't show. Without it nothing
+// is undone, and a connection that has executed something obscure is closed.
 type Resetter interface {
 	Driver
 	// Keep notes how a connection is set up, after Init and after db.Events.Connect.
@@ -117,25 +117,25 @@ type Resetter interface {
 	Reset(ctx context.Context, c *Conn) error
 }
 
-// AccessSetter is a [Driver] of a database that can refuse all writes on a connection. Without it, each
-// statement that may only read runs in a read-only transaction.
+// AccessSetter is a [Driver] of a database that can refuse all writes on a connection. Without it,
+// each statement that may only read runs in a read-only transaction.
 type AccessSetter interface {
 	Driver
 	// SetReadOnly makes the database refuse writes on the connection, or allow them again.
 	SetReadOnly(ctx context.Context, c *Conn, on bool) error
 }
 
-// TxWatcher is a [Driver] of a database that may roll back a transaction after an error. Without it,
-// package sqlbackend assumes that transactions stay open.
+// TxWatcher is a [Driver] of a database that may roll back a transaction after an error. Without
+// it, package sqlbackend assumes that transactions stay open.
 type TxWatcher interface {
 	Driver
 	// TxOpen reports whether the transaction is still open after an error in it.
 	TxOpen(ctx context.Context, c *Conn, err error) bool
 }
 
-// TxReporter is a [Driver] whose driver knows the state of the transaction from the database's latest
-// answer. It is needed where the commit of a failed transaction rolls back without an error. Without it
-// package sqlbackend judges by the errors that it has seen.
+// TxReporter is a [Driver] whose driver knows the state of the transaction from the database's
+// latest answer. It is needed where the commit of a failed transaction rolls back without an error.
+// Without it package sqlbackend judges by the errors that it has seen.
 type TxReporter interface {
 	Driver
 	// TxState returns Idle, InTx or FailedTx, without asking the database. It is called before a
@@ -143,44 +143,45 @@ type TxReporter interface {
 	TxState(c *Conn) backend.Status
 }
 
-// InterruptReader is a [Driver] whose driver has an error of its own for a call that was interrupted
-// because its context had ended. Without it, the driver must return the context's error.
+// InterruptReader is a [Driver] whose driver has an error of its own for a call that was
+// interrupted because its context had ended. Without it, the driver must return the context's
+// error.
 type InterruptReader interface {
 	Driver
 	// Interrupted reports whether a driver's error is that of an interrupt.
 	Interrupted(err error) bool
 }
 
-// Interrupter is a [Driver] that can stop a call whose context has ended. The driver then gets contexts
-// that don't end. Without it, the driver itself must notice the end of a context.
+// Interrupter is a [Driver] that can stop a call whose context has ended. The driver then gets
+// contexts that don't end. Without it, the driver itself must notice the end of a context.
 type Interrupter interface {
 	InterruptReader
-	// Interrupt stops what the connection is doing. It runs in a goroutine of its own, and must return
-	// when until ends, which happens at the end of the call. If the caller's greenlet is killed, the
-	// connection is closed meanwhile.
+	// Interrupt stops what the connection is doing. It runs in a goroutine of its own, and must
+	// return when until ends, which happens at the end of the call. If the caller's greenlet is
+	// killed, the connection is closed meanwhile.
 	Interrupt(until context.Context, c *Conn)
 }
 
-// Aborter is a [Driver] that can close the network connection during a call. Without it, the context
-// that the driver has got is cancelled.
+// Aborter is a [Driver] that can close the network connection during a call. Without it, the
+// context that the driver has got is cancelled.
 type Aborter interface {
 	Driver
-	// Abort makes the running call fail at once. It is called during an ending that takes too long, see
-	// [backend.Ending].
+	// Abort makes the running call fail at once. It is called during an ending that takes too long,
+	// see [backend.Ending].
 	Abort(c *Conn)
 }
 
 // OpenReporter is a [Driver] whose driver.ErrBadConn can't be relied on: if the connection was open
-// before, it counts as an answer that never came. Without it, driver.ErrBadConn means that nothing was
-// sent.
+// before, it counts as an answer that never came. Without it, driver.ErrBadConn means that nothing
+// was sent.
 type OpenReporter interface {
 	Driver
 	// Open reports whether a connection is open as far as the driver knows.
 	Open(c *Conn) bool
 }
 
-// ArgConverter is a [Driver] that converts arguments. Without it the driver's connection and statements
-// do, if they are a driver.NamedValueChecker.
+// ArgConverter is a [Driver] that converts arguments. Without it the driver's connection and
+// statements do, if they are a driver.NamedValueChecker.
 type ArgConverter interface {
 	Driver
 	// Convert converts an argument. If it returns driver.ErrSkip, the rules of database/sql apply.
@@ -190,8 +191,8 @@ type ArgConverter interface {
 // ColumnConverter is a [Driver] that converts values of columns. Without it they stay as they are.
 type ColumnConverter interface {
 	Driver
-	// Column returns a function that converts the values of a column of the given type, except nil. If
-	// it returns nil, they stay as they are.
+	// Column returns a function that converts the values of a column of the given type, except nil.
+	// If it returns nil, they stay as they are.
 	Column(typ string) func(v driver.Value) (driver.Value, error)
 }
 
@@ -210,21 +211,22 @@ type SQLConverter interface {
 // Without it, all statements run as they are.
 type Emulator interface {
 	Driver
-	// Emulate returns a function that runs such a statement by means of others; nil runs it as it is.
-	// The function is called in a transaction or after a savepoint, and puts its outcome into the call.
-	// If it fails, its effects are undone.
+	// Emulate returns a function that runs such a statement by means of others; nil runs it as it
+	// is. The function is called in a transaction or after a savepoint, and puts its outcome into
+	// the call. If it fails, its effects are undone.
 	Emulate(c *Conn, call *backend.Call) (func(ctx context.Context) error, error)
 }
 
-// LockWaiter is a [Driver] of a database in this process, whose calls wait only for the disk and for locks,
-// and that can be told not to wait for locks. So short calls can run inline in a loop. Without it, a loop
-// offloads all calls. It has no effect with [NewDB], because the setting would affect other users of the
-// connection.
+// LockWaiter is a [Driver] of a database in this process, whose calls wait only for the disk and
+// for locks, and that can be told not to wait for locks. So short calls can run inline in a loop.
+// Without it, a loop offloads all calls. It has no effect with [NewDB], because the setting would
+// affect other users of the connection.
 type LockWaiter interface {
 	Driver
 	// WaitForLocks makes a connection wait for locks as it was set up to, or fail at once.
 	WaitForLocks(ctx context.Context, c *Conn, on bool) error
-	// Locked reports whether a call has failed because of a lock, had no effect, and can be repeated.
+	// Locked reports whether a call has failed because of a lock, had no effect, and can be
+	// repeated.
 	Locked(err error) bool
 }
 

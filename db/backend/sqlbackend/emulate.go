@@ -6,10 +6,11 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// emulation is the name of the savepoint before a statement that is emulated.
+// emulation is the name of the savepoint before an emulated statement.
 const emulation = "repaint_emulation"
 
-// emulate runs what makes up a statement, all of it or nothing.
+// emulate runs the statements that make up an emulated one. Either all of them take effect, or
+// none.
 func (s *session) emulate(ctx context.Context, c *backend.Call, run func(ctx context.Context) error) error {
 	begin, commit, undo := s.d.BeginText(backend.TxOptions{}), "commit", "rollback"
 	inTx := s.status != backend.Idle
@@ -40,10 +41,10 @@ func (s *session) emulate(ctx context.Context, c *backend.Call, run func(ctx con
 	return nil
 }
 
-// undo undoes what an emulated statement has done before it failed. If that can't be done
-// the transaction can only be rolled back, or the connection is of no use.
+// undo undoes the effects of an emulated statement that failed. If that isn't possible, the
+// transaction can only be rolled back, or the connection is broken.
 func (s *session) undo(ctx context.Context, text string, inTx bool, why error) {
-	for range 3 { // an interrupt that comes late hits one of them
+	for range 3 { // a late interrupt may hit one attempt
 		if s.execSoon(ctx, text) == nil {
 			return
 		}

@@ -14,32 +14,32 @@ import (
 	"github.com/seed1239206e/repaint/internal/explore"
 )
 
-// In a loop that explores schedules each statement is a step: it is executed when the schedule
-// comes to it, and nothing else goes on until it is answered or waits for a lock. So nothing is
-// offloaded: the calls of a session are made where their caller is, and only the statements
-// elsewhere, by the explorer.
+// In a loop that explores schedules, each statement is a step: the explorer executes it when the
+// schedule reaches it, and no other task runs until it is answered or waits for a lock. So nothing
+// is offloaded: a session's calls run on the goroutine of their caller, and only the explorer
+// executes statements elsewhere.
 
-// A stepping is how a connection explores.
+// A stepping holds the state of a connection that takes part in exploring.
 type stepping struct {
-	explorer explore.Explorer // nil: what is executed is no step
-	ends     context.Context  // of the call that runs
+	explorer explore.Explorer // nil: statements are no steps
+	ends     context.Context  // the context of the running call
 	about    *explored
-	number   int64            // of the session, 0 before it is known
-	patience explore.Patience // of SQLite
+	number   int64            // the session's number; 0 before it is known
+	patience explore.Patience // for SQLite only
 }
 
-// explored is what exploring has to know of a database. It belongs to its connector.
+// explored is what exploring knows about a database. It belongs to the connector.
 type explored struct {
-	mu    sync.Mutex // held while the server is asked
+	mu    sync.Mutex // held during a query on probe
 	known bool
 	about explore.Database
-	// sessions counts those that have got a number, which is their own negative one where the
-	// database has none.
+	// sessions counts the numbered sessions. If the database has no number for a session, it gets
+	// the negative count.
 	sessions int64
-	probe    *session // on which the server is asked; nil before that
+	probe    *session // the session for questions to the server; nil before the first
 }
 
-// exploring calls fn as block does, in a loop that explores.
+// exploring is block in a loop that explores.
 func (s *session) exploring(ctx context.Context, e explore.Explorer, fn func(ctx context.Context) error) error {
 	if err := s.enter(); err != nil {
 		return err
@@ -63,12 +63,12 @@ func (s *session) exploring(ctx context.Context, e explore.Explorer, fn func(ctx
 	})
 }
 
-// unexplored lets a connection to SQLite that has explored wait for locks itself again.
+// unexplored makes a connection to SQLite that took part in exploring wait for locks itself again.
 func (s *session) unexplored(ctx context.Context) error {
 	return s.conn.step.patience.Take(ctx, false, s.conn.texts)
 }
 
-// aside calls fn, whose statements are no steps, because they aren't the program's.
+// aside calls fn. fn's statements are no steps, because the program didn't send them.
 func (c *Conn) aside(fn func() error) error {
 	e := c.step.explorer
 	c.step.explorer = nil
@@ -76,7 +76,7 @@ func (c *Conn) aside(fn func() error) error {
 	return fn()
 }
 
-// identify finds out what the database is, and the number of the session.
+// identify finds out which database it is, and the number of the session.
 func (s *session) identify(ctx context.Context) error {
 	if s.conn.step.number != 0 {
 		return nil
@@ -99,7 +99,7 @@ func (s *session) identify(ctx context.Context) error {
 	return err
 }
 
-// ask sends a query on a connection that is for nothing else.
+// ask sends a query on a connection that serves only this purpose.
 func (c *connector) ask(ctx context.Context, text string) ([][]string, error) {
 	c.explored.mu.Lock()
 	defer c.explored.mu.Unlock()
@@ -107,7 +107,7 @@ func (c *connector) ask(ctx context.Context, text string) ([][]string, error) {
 	if s == nil {
 		s = c.newSession()
 		if err := s.open(ctx); err != nil {
-			_ = s.shut() // the error says more
+			_ = s.shut() // the error of open is the more useful one
 			return nil, err
 		}
 		c.explored.probe = s
@@ -124,12 +124,12 @@ func (c *connector) ask(ctx context.Context, text string) ([][]string, error) {
 	return rows, err
 }
 
-// endAsking closes the connection on which the server was asked.
+// endAsking closes the connection of ask.
 func (c *connector) endAsking() {
 	c.explored.mu.Lock()
 	defer c.explored.mu.Unlock()
 	if c.explored.probe != nil {
-		_ = c.explored.probe.shut() // it has left nothing
+		_ = c.explored.probe.shut() // the connection holds nothing worth reporting
 		c.explored.probe = nil
 	}
 }
@@ -161,7 +161,7 @@ func (c *Conn) execute(ctx context.Context, text string, args arguments, fn func
 		Ends:    c.step.ends,
 	}
 	if !c.step.about.about.Lite {
-		s.Break, s.Raise = func() { _ = c.conn.Close() }, c.raise // it is lost
+		s.Break, s.Raise = func() { _ = c.conn.Close() }, c.raise // breaks the connection
 		if _, ok := s.Server.(*explore.Postgres); ok {
 			s.Hasten = explore.Hastener(func(ctx context.Context, text string) (rows [][]string, err error) {
 				err = c.aside(func() error {
@@ -177,7 +177,7 @@ func (c *Conn) execute(ctx context.Context, text string, args arguments, fn func
 	return c.step.explorer.Execute(ctx, s, fn)
 }
 
-// raise has the database report an error, as a fault of the schedule.
+// raise makes the database report an error, as a fault of the schedule.
 func (c *Conn) raise(ctx context.Context, state string) error {
 	return c.aside(func() error {
 		switch c.step.about.about.Server.(type) {
@@ -199,7 +199,7 @@ func (c *Conn) execStep(ctx context.Context, text string, args arguments, keep b
 		}
 		n, err := result.RowsAffected()
 		if err != nil {
-			return "done", nil // it isn't known
+			return "done", nil // the number of rows is unknown
 		}
 		return explore.Count(int(n), "row"), nil
 	})
@@ -233,7 +233,7 @@ func (c *Conn) rowsStep(ctx context.Context, st *backend.Statement, args argumen
 	return rows, done, err
 }
 
-// showArgs returns the arguments as they are to be shown.
+// showArgs returns the arguments in the form in which a schedule shows them.
 func showArgs(args arguments) string {
 	var all []string
 	if args.call != nil {
@@ -247,8 +247,8 @@ func showArgs(args arguments) string {
 	return strings.Join(all, ", ")
 }
 
-// showArg is show for an argument as the program has given it. It calls no Valuer: that may do
-// anything, and will be called when the argument is sent.
+// showArg shows one argument of the program. It calls no Valuer: that may do anything, and runs
+// when the argument is sent.
 func showArg(v any) string {
 	if _, ok := v.(driver.Valuer); ok {
 		return fmt.Sprintf("%T", v)
@@ -272,5 +272,5 @@ func show(v any) string {
 	return fmt.Sprint(v)
 }
 
-// explorer returns what explores the schedules of the calling goroutine's loop.
+// explorer returns the explorer of the calling goroutine's loop; nil if there is none.
 func explorer() explore.Explorer { return explore.At(repaint.CurrentLoop) }

@@ -11,30 +11,31 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// In a loop a call that is known to be short is made on the spot: the way to another goroutine and back would
-// take longer than the call. It holds the loop, so
+// In a loop, a session runs a call inline if the call is known to be short: the way to another
+// goroutine and back would take longer than the call. An inline call holds the loop. So there are
+// conditions:
 //
-//   - the call has been short several times, see [backend.Pace], and what is prepared for it is there;
-//   - the connection doesn't wait for a lock that another process has. It fails at once instead, and the call is
-//     made again by another goroutine, which may wait;
-//   - a transaction ends on the spot only if everything in it was done on the spot, because its end takes longer
+//   - The call has been short several times, see [backend.Pace], and its statement is prepared.
+//   - The connection doesn't wait for a lock that another process holds. The call fails at once
+//     instead, and another goroutine, which may wait, repeats it.
+//   - A transaction ends inline only if everything in it ran inline, because its end takes longer
 //     the more it has done.
 //
 // A context that ends meanwhile has no effect on such a call.
 
-// haste is how a session's calls are made on the spot. It belongs to the caller of the running call.
+// haste is the state of a session's inline calls. It belongs to the caller of the running call.
 type haste struct {
-	hurries   bool // the running call is made on the spot
+	hurries   bool // the running call is inline
 	impatient bool // the connection has been told not to wait for locks
 	reads     bool // the transaction is a read-only one
-	lengthy   bool // something in the transaction wasn't made on the spot
+	lengthy   bool // not everything in the transaction ran inline
 }
 
-// paces are those of what the sessions of a connector do by themselves.
+// paces are the paces of the statements that the sessions of a connector send by themselves.
 type paces struct {
-	begins, commits [2]backend.Pace // of transactions that may write, and of those that only read
+	begins, commits [2]backend.Pace // first for transactions that may write, then for read-only ones
 	rollback        backend.Pace
-	control         backend.Pace // of savepoints
+	control         backend.Pace // for statements about savepoints
 }
 
 func (p *paces) begin(reads bool) *backend.Pace { return &p.begins[index(reads)] }
@@ -46,12 +47,12 @@ func index(reads bool) int {
 	return 0
 }
 
-// calls are the figures of [backend.Calls].
+// calls holds the figures of [backend.Calls].
 type calls struct {
 	inline, time, overlong, refused, offloaded atomic.Int64
 }
 
-// CallInline makes calls on the spot that take less than limit.
+// CallInline makes calls that take less than limit run inline.
 func (c *connector) CallInline(limit time.Duration) { c.inline = limit }
 
 // Calls returns the figures of the sessions' calls.
@@ -62,22 +63,22 @@ func (c *connector) Calls() backend.Calls {
 	}
 }
 
-// hurries reports whether calls can be made on the spot here.
+// hurries reports whether calls can run inline here.
 func (c *connector) hurries() bool {
 	return c.inline > 0 && c.d.WaitForLocks != nil && c.d.DB == nil && c.cleanup == 0 && repaint.MayHold()
 }
 
-// Short reports whether a statement is known to be short. A text that isn't worth preparing once, or that runs
-// code which it doesn't show, never is.
+// Short reports whether a statement is known to be short. A text that isn't worth preparing, or
+// that runs code that it doesn't show, never is.
 func (c *connector) Short(st *backend.Statement, begins *backend.TxOptions) bool {
 	if !c.hurries() || !st.Plan || st.Obscure {
 		return false
 	}
-	short := st.Pace.Short() // asked for first, so that both are timed
+	short := st.Pace.Short() // called first, so that both paces are timed
 	return (begins == nil || c.paces.begin(begins.ReadOnly).Short()) && short
 }
 
-// isShort reports whether a call is to be made on the spot.
+// isShort reports whether a call should run inline.
 func (s *session) isShort(call *backend.Call) bool {
 	st := call.Statement
 	if !s.c.hurries() || !st.Plan || st.Obscure || s.needsGuard(call.ReadOnly) {
@@ -87,12 +88,13 @@ func (s *session) isShort(call *backend.Call) bool {
 	return s.beginsSoon() && short && s.conn.statements.get(st.Text) != nil
 }
 
-// beginsSoon reports whether the begin of the transaction, if it is to come before a call, is known to be short.
+// beginsSoon reports whether no transaction has to begin before a call, or its begin is known to be
+// short.
 func (s *session) beginsSoon() bool {
 	return len(s.pending) == 0 || s.c.paces.begin(s.haste.reads).Short()
 }
 
-// EndsSoon reports whether the end of the transaction is to be made on the spot.
+// EndsSoon reports whether the end of the transaction should run inline.
 func (s *session) EndsSoon(commit bool) bool {
 	return s.c.hurries() && s.endPace(commit).Short() && !s.haste.lengthy
 }
@@ -104,13 +106,13 @@ func (s *session) endPace(commit bool) *backend.Pace {
 	return &s.c.paces.commits[index(s.haste.reads)]
 }
 
-// controlsSoon reports whether what is done about a savepoint is to be made on the spot.
+// controlsSoon reports whether a statement about a savepoint should run inline.
 func (s *session) controlsSoon() bool {
 	return s.c.hurries() && s.c.paces.control.Short() && s.beginsSoon()
 }
 
-// soonest calls fn with the driver's connection: on the spot if it is known to be short, or else where blocking is
-// allowed. what names it.
+// soonest calls fn with the driver's connection: inline if it is known to be short, or else where
+// blocking is allowed. what names the call.
 func (s *session) soonest(ctx context.Context, short bool, what string, fn func(ctx context.Context) error) error {
 	if short {
 		if done, err := s.onTheSpot(ctx, what, fn); done {
@@ -120,7 +122,7 @@ func (s *session) soonest(ctx context.Context, short bool, what string, fn func(
 	return s.block(ctx, fn)
 }
 
-// onTheSpot calls fn in the loop. It reports false if another goroutine has to do it.
+// onTheSpot calls fn in the loop. It returns false if another goroutine has to call fn.
 func (s *session) onTheSpot(ctx context.Context, what string, fn func(ctx context.Context) error) (done bool, err error) {
 	if err := loop.ContextError(ctx); err != nil {
 		return true, err
@@ -136,7 +138,7 @@ func (s *session) onTheSpot(ctx context.Context, what string, fn func(ctx contex
 	ctx = context.WithoutCancel(ctx)
 	if !s.haste.impatient {
 		if err := s.d.WaitForLocks(ctx, &s.conn, false); err != nil {
-			return false, nil // whatever it is, the other way meets it, too
+			return false, nil // the call in another goroutine meets the same error
 		}
 		s.haste.impatient = true
 	}
@@ -168,12 +170,12 @@ func (s *session) timed(p *backend.Pace, began time.Time) {
 	}
 }
 
-// refused reports whether an error is that of a lock for which a call on the spot hasn't waited. Then the call
-// is made again.
+// refused reports whether an inline call failed because it doesn't wait for locks. Another
+// goroutine then repeats the call.
 func (s *session) refused(err error) bool { return s.haste.hurries && s.d.Locked(err) }
 
-// patient has the connection wait for locks again. It takes no time, so it isn't cancelled: a driver may
-// take a connection whose context ends after the statement for lost.
+// patient makes the connection wait for locks again. That takes no time, so it isn't cancelled: a
+// driver may give up a connection whose context ends after the statement.
 func (s *session) patient(ctx context.Context) error {
 	if !s.haste.impatient {
 		return nil

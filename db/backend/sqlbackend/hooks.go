@@ -8,10 +8,10 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// hooks are a Driver's methods, looked up once. What a Driver hasn't got is nil; the interfaces in
-// driver.go say what that means.
+// hooks are a Driver's methods, looked up once. A method that the Driver lacks is nil; the
+// interfaces in driver.go say what happens then.
 type hooks struct {
-	// One of these opens connections. Those of a DB go back to it when they are closed.
+	// One of these opens connections. The connections of a DB go back to it when they are closed.
 	Connector driver.Connector
 	DB        *sql.DB
 
@@ -47,10 +47,10 @@ type hooks struct {
 	Locked         func(err error) bool
 	OnClose        func() error
 
-	native *hooks // these, with what is different for calls of database/sql; nil if nothing is
+	native *hooks // these hooks with the differences for calls of database/sql; nil if there are none
 }
 
-// of returns the hooks for a call, which may be nil.
+// of returns the hooks for c, which may be nil.
 func (h *hooks) of(c *backend.Call) *hooks {
 	if c != nil && c.Native && h.native != nil {
 		return h.native
@@ -58,7 +58,7 @@ func (h *hooks) of(c *backend.Call) *hooks {
 	return h
 }
 
-// emulates reports whether the driver may have a statement run by means of others.
+// emulates reports whether the driver may run a statement by means of others.
 func (h *hooks) emulates(st *backend.Statement) bool {
 	return h.Emulate != nil && st.Returns && st.Changes
 }

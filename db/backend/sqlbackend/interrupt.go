@@ -11,7 +11,7 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// block calls fn with the driver's connection, where blocking is allowed.
+// block calls fn with the driver's connection, on a goroutine that may block.
 func (s *session) block(ctx context.Context, fn func(ctx context.Context) error) error {
 	s.calling = true
 	if e := explorer(); e != nil {
@@ -24,7 +24,7 @@ func (s *session) block(ctx context.Context, fn func(ctx context.Context) error)
 	return s.apart(ctx, fn)
 }
 
-// apart is block for what may block in other ways than the driver does.
+// apart is block for functions that may block in other ways than the driver does.
 func (s *session) apart(ctx context.Context, fn func(ctx context.Context) error) error {
 	s.calling = true
 	s.haste.lengthy = true
@@ -51,8 +51,7 @@ func (s *session) apart(ctx context.Context, fn func(ctx context.Context) error)
 }
 
 // suspending is block in a loop that waits for the driver itself. If the caller's greenlet is
-// unwound meanwhile, the driver is, too, in the middle of an answer. So the connection is of no use
-// any more.
+// unwound meanwhile, so is the driver, in the middle of an answer. The connection is useless then.
 func (s *session) suspending(ctx context.Context, fn func(ctx context.Context) error) error {
 	err := loop.ContextError(ctx)
 	if err == nil {
@@ -81,7 +80,7 @@ func (s *session) suspended(ctx context.Context, fn func(ctx context.Context) er
 	return err
 }
 
-// interruptible calls fn and has what it does interrupted when ctx ends.
+// interruptible calls fn, and interrupts the driver when ctx ends.
 func (s *session) interruptible(ctx context.Context, fn func(ctx context.Context) error) error {
 	switch {
 	case s.c.cleanup > 0 && backend.EndsSomething(ctx):
@@ -96,7 +95,7 @@ func (s *session) interruptible(ctx context.Context, fn func(ctx context.Context
 	stop := context.AfterFunc(ctx, i.run)
 	returned := false
 	defer func() {
-		if returned { // or else it is a panic of the driver or the dialect, or the greenlet is unwound
+		if returned { // otherwise the driver or the dialect panics, or the greenlet is unwound
 			return
 		}
 		if stop() {
@@ -110,12 +109,13 @@ func (s *session) interruptible(ctx context.Context, fn func(ctx context.Context
 	if stop() || !i.end() {
 		return err
 	}
-	// It may have come too late, and would hit the next statement.
+	// The interrupt may have come too late, and would then hit the next statement.
 	s.recover(i.lasting)
 	return s.ofContext(ctx, err)
 }
 
-// ofContext returns the context's end for what its interrupt has made of a call.
+// ofContext returns the context's error if err comes from the interrupt at the context's end. It
+// returns any other err unchanged.
 func (s *session) ofContext(ctx context.Context, err error) error {
 	switch {
 	case err == nil || s.d.Interrupted == nil || ctx.Err() == nil || !s.d.Interrupted(err):
@@ -126,7 +126,7 @@ func (s *session) ofContext(ctx context.Context, err error) error {
 	return loop.ContextError(ctx)
 }
 
-// abortable calls fn, which ends something, and has it fail when ctx ends, at the cost of the
+// abortable calls fn, which ends something. When ctx ends, it makes fn fail, at the cost of the
 // connection.
 func (s *session) abortable(ctx context.Context, fn func(ctx context.Context) error) error {
 	inner, done := s.stoppable(ctx)
@@ -140,7 +140,7 @@ func (s *session) abortable(ctx context.Context, fn func(ctx context.Context) er
 	return fn(inner)
 }
 
-// soon calls fn, which undoes or finds out something after an error, for a limited time.
+// soon calls fn, which undoes or finds out something after an error, and limits its time.
 func (s *session) soon(ctx context.Context, fn func(ctx context.Context) error) error {
 	if s.conn.step.explorer != nil {
 		return s.conn.aside(func() error { return s.soon(ctx, fn) })
@@ -153,19 +153,19 @@ func (s *session) soon(ctx context.Context, fn func(ctx context.Context) error) 
 	return s.abortable(ctx, fn)
 }
 
-// afterInterrupt brings the connection back to its senses if the driver's context has ended: the
-// driver may have interrupted what had ended already, and then the connection bears the mark of
-// that, or the next statement does.
+// afterInterrupt recovers the connection if the driver's context has ended. The driver may have
+// interrupted a call that was already over; then the connection, or the next statement, bears the
+// mark of that.
 func (s *session) afterInterrupt(ctx context.Context) {
 	if ctx.Err() != nil && s.d.Interrupt == nil && !s.recovered {
 		s.recover(ctx)
 	}
 }
 
-// recover brings the connection back to its senses after an interrupt.
+// recover makes the connection usable again after an interrupt.
 func (s *session) recover(ctx context.Context) {
 	if s.status == backend.Broken || s.d.Recover == nil || s.streaming {
-		return // while there are rows the connection can't be told from one that is broken; see cursor.close
+		return // while there are rows, the connection looks like a broken one; see cursor.close
 	}
 	s.recovered = true
 	err := s.soon(ctx, func(ctx context.Context) error { return s.d.Recover(ctx, &s.conn) })
@@ -174,17 +174,17 @@ func (s *session) recover(ctx context.Context) {
 	}
 }
 
-// interruption interrupts a call of a session, unless that ends before.
+// interruption interrupts a call of a session unless the call ends before.
 type interruption struct {
 	s       *session
 	lasting context.Context
 
 	mu     sync.Mutex
 	over   bool               // the call has ended
-	cancel context.CancelFunc // not nil: run is in the middle of it
+	cancel context.CancelFunc // not nil: run is under way
 	done   chan struct{}      // closed when run has returned
 
-	panicked *loop.PanicError // by run, for end to raise again
+	panicked *loop.PanicError // the panic of run, which end raises again
 }
 
 func (i *interruption) run() {
@@ -205,8 +205,8 @@ func (i *interruption) run() {
 	i.s.d.Interrupt(until, &i.s.conn)
 }
 
-// end reports whether the call was interrupted, or was about to be, and waits until
-// nothing of that is under way any more. It raises a panic of run.
+// end ends the interruption, and waits until run has returned. It reports whether the call was
+// interrupted, or was about to be. It raises a panic of run again.
 func (i *interruption) end() bool {
 	if !i.finish() {
 		return false
@@ -215,7 +215,7 @@ func (i *interruption) end() bool {
 		<-i.done
 		return nil
 	})
-	if waited != nil { // it may go on, where nothing can wait for it
+	if waited != nil { // run goes on, where this caller can't wait for it
 		i.leave()
 		return true
 	}
@@ -225,7 +225,7 @@ func (i *interruption) end() bool {
 	return true
 }
 
-// finish has the interrupt end. It reports whether there is one.
+// finish tells run to return. It reports whether run is under way.
 func (i *interruption) finish() bool {
 	i.mu.Lock()
 	i.over = true
@@ -238,7 +238,8 @@ func (i *interruption) finish() bool {
 	return true
 }
 
-// leave is end for a caller that can't wait. The connection is closed next, and that waits.
+// leave is end for a caller that can't wait. The session closes the connection next, which waits
+// for run.
 func (i *interruption) leave() {
 	if i.finish() {
 		i.s.left = i.done
@@ -246,22 +247,22 @@ func (i *interruption) leave() {
 	i.s.status = backend.Broken
 }
 
-// unwoundTime is how long what a call has left behind is interrupted.
+// unwoundTime is how long abandon interrupts a call whose caller has left.
 const unwoundTime = 500 * time.Millisecond
 
-// abandon interrupts what is still going on for a call that was left before its context has ended: closing the
-// connection, which comes next, doesn't tell a server that is at work. Neither waits for the other.
+// abandon interrupts a call that its caller left before the context ended. The session closes the
+// connection next, but a busy server doesn't notice that. Neither waits for the other.
 func (i *interruption) abandon() {
 	i.s.status = backend.Broken
 	go func() {
 		until, cancel := context.WithTimeout(i.lasting, unwoundTime)
 		defer cancel()
-		defer func() { _ = recover() }() // of the dialect: the caller has gone
+		defer func() { _ = recover() }() // drops a panic of the dialect: the caller has gone
 		i.s.d.Interrupt(until, &i.s.conn)
 	}()
 }
 
-// use calls fn while the connection is ours in the eyes of database/sql too.
+// use calls fn while the session holds the connection in the eyes of database/sql too.
 func (s *session) use(fn func() error) error {
 	if s.pool == nil {
 		return fn()

@@ -7,17 +7,16 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// access is what a connection has been told to do with what writes.
+// access says how a connection treats writes.
 type access uint8
 
 const (
-	asMade  access = iota // nothing
-	reading               // to refuse it
-	unsure                // it isn't known: telling it was interrupted
+	asMade  access = iota // as the driver made it
+	reading               // it refuses writes
+	unsure                // unknown: the change was interrupted
 )
 
-// readyFor is ready, and tells the connection what it needs to be told for a call outside of a
-// transaction.
+// readyFor is ready, and also sets the access for a call outside of a transaction.
 func (s *session) readyFor(ctx context.Context, readOnly bool) error {
 	alone := s.status == backend.Idle
 	err := s.ready(ctx)
@@ -31,8 +30,8 @@ func (s *session) readyFor(ctx context.Context, readOnly bool) error {
 	return s.unreached(ctx, s.setAccess(ctx, to))
 }
 
-// accessOfTx returns what the connection has to be told before a transaction begins. One that reads
-// says so itself, on most databases.
+// accessOfTx returns the access to set before a transaction begins. On most databases, a read-only
+// transaction needs none, because its BEGIN says that it only reads.
 func (s *session) accessOfTx(readOnly bool) access {
 	if readOnly && (s.d.ReadOnlyTx || s.access == reading) {
 		return reading
@@ -52,8 +51,8 @@ func (s *session) setAccess(ctx context.Context, to access) error {
 	return err
 }
 
-// guarded calls fn, in a transaction that only reads if it is to be read-only, is in no transaction,
-// and the connection can't be told.
+// guarded calls fn. If the call is read-only, there is no transaction, and the access of the
+// connection can't be set, it calls fn in a read-only transaction.
 func (s *session) guarded(ctx context.Context, readOnly bool, fn func() error) error {
 	if !s.needsGuard(readOnly) {
 		return fn()
@@ -61,7 +60,7 @@ func (s *session) guarded(ctx context.Context, readOnly bool, fn func() error) e
 	err := s.texts(ctx, s.d.BeginText(backend.TxOptions{ReadOnly: true})...)
 	if err == nil {
 		err = fn()
-	} // or else it may have begun all the same
+	} // even after an error the transaction may have begun
 	return s.endGuard(ctx, err)
 }
 
@@ -69,14 +68,14 @@ func (s *session) needsGuard(readOnly bool) bool {
 	return readOnly && s.status == backend.Idle && s.d.SetReadOnly == nil
 }
 
-// endGuard ends the transaction of guarded, and returns its error or that of what was done in it.
+// endGuard ends the transaction of guarded. It returns err or, if that is nil, its own error.
 func (s *session) endGuard(ctx context.Context, err error) error {
 	end := "commit"
 	if err != nil {
 		end = "rollback"
 	}
 	if e := s.soon(ctx, func(ctx context.Context) error { return s.texts(ctx, end) }); e != nil {
-		s.status = backend.Broken // it may be open
+		s.status = backend.Broken // the transaction may still be open
 		if err == nil {
 			err = e
 		}
@@ -94,7 +93,7 @@ func (s *session) texts(ctx context.Context, all ...string) error {
 	return nil
 }
 
-// guardedRows is guarded for a query whose rows are read later: done ends the transaction, too.
+// guardedRows is guarded for a query whose rows are read later. done also ends the transaction.
 func (s *session) guardedRows(ctx context.Context, c *backend.Call) (rows driver.Rows, done func() error, err error) {
 	if !s.needsGuard(c.ReadOnly) {
 		return s.conn.rows(ctx, c.Statement, arguments{call: c})

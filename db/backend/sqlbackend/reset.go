@@ -6,7 +6,7 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// resettable is a session of a dialect that can undo what can't be seen.
+// resettable is a session of a driver that can undo what the texts don't show.
 type resettable struct{ *session }
 
 var _ backend.Resetter = resettable{}
@@ -19,7 +19,7 @@ func (s resettable) Reset(ctx context.Context, thorough bool) error {
 	defer done()
 	err := s.block(ctx, func(ctx context.Context) error { return s.conn.aside(func() error { return s.d.Reset(ctx, &s.conn) }) })
 	if err != nil {
-		s.dirty = true // so that no other caller gets it from the sql.DB either
+		s.dirty = true // so that the sql.DB gives it to no other caller either
 	}
 	return err
 }

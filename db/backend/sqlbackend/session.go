@@ -14,39 +14,38 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// session is a Session on a blocking driver.
+// session is a backend.Session on a blocking driver.
 type session struct {
 	d    *hooks
 	c    *connector
-	pool *sql.Conn // with hooks.DB: what keeps the connection ours
+	pool *sql.Conn // with hooks.DB: reserves the connection for the session
 
-	// turn is held while the driver is called, in whichever goroutine that is. So nothing is ever
-	// closed under a call. If a loop waits for the driver itself, a suspended task holds it. What
-	// follows belongs to the caller of the running call.
+	// turn is held during each call of the driver, on whichever goroutine it runs. So the session
+	// never closes a connection during a call. If a loop waits for the driver itself, a suspended
+	// task holds turn. The following fields belong to the caller of the running call.
 	turn   coop.Mutex
 	conn   Conn
 	closed bool
-	left   <-chan struct{} // of an interrupt that the call has not waited for, because its greenlet was unwound: closed when that is over
+	left   <-chan struct{} // closed when an interrupt is over for which the call hasn't waited, because its greenlet was unwound
 
-	// stop cancels the contexts of what the driver does; nil if there is nothing that abort may have
-	// to end. It has a lock of its own, because abort is called beside a call.
+	// stop cancels the contexts of the driver's calls; it is nil if abort has nothing to end. It
+	// has a lock of its own, because abort runs during a call.
 	stopping sync.Mutex
 	stop     func()
 
-	streaming bool // a cursor reads rows, and the driver may interrupt that
-	recovered bool // from what may have interrupted the running call
-	calling   bool // the driver has been called, in block, and hasn't returned
+	streaming bool // a cursor reads rows, which the driver may interrupt
+	recovered bool // the connection was recovered after the running call
+	calling   bool // block has called the driver, which hasn't returned
 	status    backend.Status
 	dirty     bool     // a statement may have left something behind in the connection
-	pending   []string // the statements that begin the transaction, not sent yet
-	halfway   bool     // some of them were, and hold for the next transaction
+	pending   []string // the statements that begin the transaction, before they are sent
+	halfway   bool     // some of pending were sent, and hold for the next transaction
 	access    access
-	wanted    access // by the transaction that is pending
+	wanted    access // the access that the pending transaction needs
 	haste     haste
 }
 
-// open connects. It blocks, with the lock held. If it fails, the session must be
-// shut.
+// open connects. It blocks, with the lock held. After an error, the caller must call shut.
 func (s *session) open(ctx context.Context) (err error) {
 	s.conn.statements = newStatementsOf(s.d.KeepStatements)
 	if s.d.DB == nil {
@@ -81,11 +80,11 @@ func (s *session) open(ctx context.Context) (err error) {
 	return err
 }
 
-// setUpTimeout is how long the first words with a new connection may take.
+// setUpTimeout limits Init and Keep on a new connection.
 const setUpTimeout = 10 * time.Second
 
-// Do converts the arguments, whose methods are the caller's code, where the
-// caller is, and has the rest done where blocking is allowed.
+// Do converts the arguments on the caller's goroutine, because their methods are the caller's code.
+// It does the rest where blocking is allowed.
 func (s *session) Do(ctx context.Context, c *backend.Call) error {
 	if err := s.convert(ctx, c); err != nil {
 		return err
@@ -105,9 +104,8 @@ func (s *session) Do(ctx context.Context, c *backend.Call) error {
 	})
 }
 
-// mark calls fn, which sends a statement or a commit. If its fate is its own, because it is in no
-// transaction that is rolled back with the connection, an error is marked after which
-// it isn't known.
+// mark calls fn, which sends a statement or a commit. alone says that no enclosing transaction is
+// rolled back with the connection. If so, mark marks an error after which the outcome is unknown.
 func (s *session) mark(alone bool, fn func() error) error {
 	if !alone || s.d.Lost == nil {
 		return fn()
@@ -126,10 +124,10 @@ func (s *session) mark(alone bool, fn func() error) error {
 	return err
 }
 
-// errLost stands for a driver.ErrBadConn that isn't relied on.
+// errLost replaces a driver.ErrBadConn that the driver can't be trusted with.
 var errLost = fmt.Errorf("the connection was lost: %w", io.ErrUnexpectedEOF)
 
-// DoMany is Do for several calls, in one go.
+// DoMany is Do for several calls, all in one block.
 func (s *session) DoMany(ctx context.Context, calls []*backend.Call) (failed int, err error) {
 	for i, c := range calls {
 		if err := s.convert(ctx, c); err != nil {
@@ -153,7 +151,7 @@ func (s *session) DoMany(ctx context.Context, calls []*backend.Call) (failed int
 	return failed, err
 }
 
-// Ping asks the database whether it is there.
+// Ping checks the connection with a round trip to the database.
 func (s *session) Ping(ctx context.Context) error {
 	return s.block(ctx, func(ctx context.Context) error {
 		if p, ok := s.conn.conn.(driver.Pinger); ok {
@@ -165,7 +163,7 @@ func (s *session) Ping(ctx context.Context) error {
 
 func (s *session) Status() backend.Status { return s.status }
 
-// Calling tells whether a call has begun that hasn't returned.
+// Calling reports whether a call of the driver has begun and hasn't returned.
 func (s *session) Calling() bool { return s.calling }
 
 func (s *session) run(ctx context.Context, c *backend.Call) error {
@@ -226,7 +224,7 @@ func (s *session) script(ctx context.Context, c *backend.Call) error {
 	return nil
 }
 
-// note puts into the call what a statement did.
+// note puts the result of a statement into the call.
 func (s *session) note(c *backend.Call, result driver.Result) {
 	st := c.Statement
 	if st.Changes {
@@ -250,7 +248,7 @@ func (s *session) examine(ctx context.Context, err error) {
 		return
 	}
 	if s.status == backend.InTx && len(s.pending) == 0 {
-		if now := s.txStatus(ctx, err); s.status != backend.Broken { // asking for it may take too long
+		if now := s.txStatus(ctx, err); s.status != backend.Broken { // finding out may take too long, which breaks the connection
 			s.status = now
 		}
 	}
@@ -264,12 +262,12 @@ func (s *session) examine(ctx context.Context, err error) {
 	}
 }
 
-// execSoon runs a statement of the session's own, for a limited time.
+// execSoon runs a statement of the session itself, for a limited time.
 func (s *session) execSoon(ctx context.Context, text string) error {
 	return s.soon(ctx, func(ctx context.Context) error { return s.texts(ctx, text) })
 }
 
-// Raw calls fn with the driver's connection, where blocking is allowed.
+// Raw calls fn with the driver's connection, on a goroutine that may block.
 func (s *session) Raw(ctx context.Context, readOnly bool, fn func(ctx context.Context, conn any) error) error {
 	run := s.apart
 	if explorer() != nil {

@@ -19,7 +19,7 @@ func (s *session) Rollback(ctx context.Context) error {
 }
 
 func (s *session) endTx(ctx context.Context, text string) error {
-	if len(s.pending) > 0 { // nothing was done in it
+	if len(s.pending) > 0 { // the transaction has done nothing
 		if s.halfway {
 			return s.block(ctx, func(ctx context.Context) error {
 				s.dropTx(ctx)
@@ -45,11 +45,11 @@ func (s *session) endTx(ctx context.Context, text string) error {
 			s.timed(pace, began)
 		}
 		if err != nil && s.refused(err) {
-			return err // the transaction is as it was
+			return err // the transaction is unchanged
 		}
 		s.conn.statements.undo(true)
 		if err != nil && s.status != backend.Broken && s.stillInTx(ctx, err) {
-			// A commit that failed leaves the transaction open.
+			// A failed commit leaves the transaction open.
 			if s.execSoon(ctx, "rollback") != nil {
 				s.status = backend.Broken
 			}
@@ -73,7 +73,7 @@ func (s *session) RollbackTo(ctx context.Context, name string) error {
 	return s.control(ctx, "rollback to savepoint "+name, "release savepoint "+name)
 }
 
-// control runs statements of the transaction's own.
+// control runs statements about savepoints.
 func (s *session) control(ctx context.Context, texts ...string) error {
 	return s.soonest(ctx, s.controlsSoon(), texts[0], func(ctx context.Context) error {
 		err := s.ready(ctx)
@@ -90,7 +90,7 @@ func (s *session) control(ctx context.Context, texts ...string) error {
 		if err != nil {
 			s.examine(ctx, err)
 		} else if s.status == backend.FailedTx {
-			s.status = backend.InTx // it went back to before the error
+			s.status = backend.InTx // the transaction is back before the error
 		}
 		return err
 	})

@@ -6,19 +6,20 @@ import (
 	"github.com/seed1239206e/repaint/internal/cache"
 )
 
-// statementsOf keeps the prepared statements of one connection that were used last, one at least.
+// statementsOf keeps the most recently used prepared statements of one connection. It keeps at
+// least one.
 type statementsOf struct {
 	*cache.LRU[string, preparedStatement]
 
-	// redefined counts how often texts may have got another meaning. What was prepared before is
-	// prepared anew when it is used next.
+	// redefined counts how often texts may have changed their meaning. A statement prepared before
+	// the latest change is prepared anew at its next use.
 	redefined int
-	inTx      bool // the last time was in the transaction, whose end may take it back
+	inTx      bool // the latest change was in the transaction, whose end may undo it
 }
 
 type preparedStatement struct {
 	stmt driver.Stmt
-	at   int // redefined
+	at   int // the value of redefined when it was prepared
 }
 
 func newStatementsOf(size int) statementsOf {
@@ -39,24 +40,25 @@ func (s *statementsOf) get(text string) driver.Stmt {
 
 func (s *statementsOf) put(text string, stmt driver.Stmt) {
 	if _, oldest := s.Put(text, preparedStatement{stmt, s.redefined}); oldest != nil {
-		_ = oldest.stmt.Close() // an error of its last use, reported then
+		_ = oldest.stmt.Close() // Close can only repeat an error of the last use
 	}
 }
 
-// drop closes a statement.
+// drop removes and closes a statement.
 func (s *statementsOf) drop(text string) {
 	if p := s.Remove(text); p != nil {
-		_ = p.stmt.Close() // it is of no use any more
+		_ = p.stmt.Close() // the statement is useless now
 	}
 }
 
-// redefine takes note of a statement after which texts may mean something else.
+// redefine notes a statement after which texts may mean something else.
 func (s *statementsOf) redefine(inTx bool) {
 	s.redefined++
 	s.inTx = inTx
 }
 
-// undo takes note that something, or all, of a transaction was taken back, or is over.
+// undo notes that a transaction, or a part of it, was rolled back. over says that the transaction
+// has ended.
 func (s *statementsOf) undo(over bool) {
 	if s.inTx {
 		s.redefined++

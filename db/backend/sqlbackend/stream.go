@@ -8,21 +8,21 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// cursor is a Cursor on a blocking driver: each Fetch is one Block.
+// cursor is a backend.Cursor on a blocking driver. Each Fetch is one call of block.
 type cursor struct {
 	s       *session
 	rows    driver.Rows
 	done    func() error
 	convert columnConverters
-	release func() // of the context that the driver has
-	alone   bool   // outside of a transaction
-	begun   bool   // rows have been asked for
+	release func() // releases the driver's context
+	alone   bool   // the query is outside of a transaction
+	begun   bool   // Fetch has been called
 	ended   bool   // all rows have been read
 
-	lasting context.Context // that the driver has
+	lasting context.Context // the driver's context
 }
 
-// Stream begins a query. The driver gets ctx for as long as there are rows.
+// Stream begins a query. The driver keeps ctx for as long as there are rows.
 func (s *session) Stream(ctx context.Context, c *backend.Call) (backend.Cursor, error) {
 	if err := s.convert(ctx, c); err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func (s *session) Stream(ctx context.Context, c *backend.Call) (backend.Cursor, 
 		return s.readFirst(ctx, c)
 	}
 	cursor := &cursor{s: s, release: func() {}}
-	lasting := ctx // and not that of the Block, which may end with it
+	lasting := ctx // not the context of block, which may end when block returns
 	if s.c.cleanup > 0 && s.d.Interrupt == nil {
 		lasting, cursor.release = s.stoppable(ctx)
 	}
@@ -79,10 +79,9 @@ func (k *cursor) Fetch(ctx context.Context, c *backend.Call, max int) (more bool
 	return !k.ended, err
 }
 
-// again begins the query anew with another prepared statement, because the one that was kept is
-// outdated.
+// again begins the query anew with a new prepared statement, because the kept one is outdated.
 func (k *cursor) again(ctx context.Context, c *backend.Call, max int) (err error) {
-	_ = k.done() // there is a better error
+	_ = k.done() // the caller gets a more useful error
 	k.s.conn.statements.drop(c.Statement.Text)
 	if k.rows, k.done, err = k.s.guardedRows(k.lasting, c); err != nil {
 		k.rows, k.done = noMore{}, noMore{}.Close
@@ -92,14 +91,14 @@ func (k *cursor) again(ctx context.Context, c *backend.Call, max int) (err error
 	return k.read(ctx, c, max)
 }
 
-// noMore are the rows of a query that couldn't be begun again.
+// noMore is the empty result of a query that couldn't begin again.
 type noMore struct{}
 
 func (noMore) Columns() []string         { return nil }
 func (noMore) Close() error              { return nil }
 func (noMore) Next([]driver.Value) error { return io.EOF }
 
-// read reads up to max rows; without a call it drops them.
+// read reads up to max rows. If c is nil, it drops them.
 func (k *cursor) read(ctx context.Context, c *backend.Call, max int) error {
 	n := len(k.rows.Columns())
 	var dropped []driver.Value
@@ -141,15 +140,14 @@ func (k *cursor) read(ctx context.Context, c *backend.Call, max int) error {
 	return nil
 }
 
-// firstRows is for how many rows there is room at first.
+// firstRows is the number of rows for which read first makes room.
 const firstRows = 64
 
-// enough is how many rows are read and dropped before a query is interrupted that
-// the rest of isn't wanted.
+// enough is how many unwanted rows Close reads before it interrupts the query.
 const enough = 1000
 
-// Close ends the query. On a driver that would read what is left, that is
-// interrupted if it is much.
+// Close ends the query. If the driver would read all remaining rows, Close interrupts it after a
+// while.
 func (k *cursor) Close(ctx context.Context) error {
 	defer k.release()
 	return k.s.block(ctx, func(ctx context.Context) error {
@@ -164,14 +162,15 @@ func (k *cursor) Close(ctx context.Context) error {
 func (k *cursor) close(ctx context.Context) (err error) {
 	s := k.s
 	if s.d.Interrupt == nil && !s.d.Limits.Local {
-		// What is left is read here, where the context counts, and not by the driver's Close.
+		// The remaining rows are read here, where the context counts, and not by the driver's
+		// Close.
 		for err == nil && !k.ended {
 			err = k.read(ctx, nil, enough)
 		}
 	}
 	if err != nil || k.ended || s.d.Interrupt == nil || s.status == backend.Broken {
 		err = andThen(err, k.end())
-		s.afterInterrupt(k.lasting) // which nothing takes back while there are rows
+		s.afterInterrupt(k.lasting) // recover does nothing while there are rows
 		return err
 	}
 	if err := k.read(ctx, nil, enough); k.ended || err != nil {
@@ -181,7 +180,7 @@ func (k *cursor) close(ctx context.Context) (err error) {
 	go i.run()
 	returned := false
 	defer func() {
-		if !returned { // a panic of the driver, or the greenlet is unwound
+		if !returned { // the driver panics, or the greenlet is unwound
 			i.leave()
 		}
 	}()
@@ -191,7 +190,7 @@ func (k *cursor) close(ctx context.Context) (err error) {
 		s.status = backend.Broken
 	}
 	if err != nil && s.status != backend.Broken && s.d.Interrupted(err) {
-		return nil // it did what it was to do
+		return nil // the interrupt has done its work
 	}
 	return err
 }
@@ -203,8 +202,8 @@ func (k *cursor) end() error {
 	return err
 }
 
-// readFirst runs a statement that may have to be emulated, or to be watched, whose rows all come before the
-// first one is read.
+// readFirst runs a statement whose rows must all be read before the caller gets the first: one that
+// may be emulated, or that has to be watched.
 func (s *session) readFirst(ctx context.Context, c *backend.Call) (backend.Cursor, error) {
 	if err := s.Do(ctx, c); err != nil {
 		return nil, err
@@ -214,7 +213,7 @@ func (s *session) readFirst(ctx context.Context, c *backend.Call) (backend.Curso
 	return k, nil
 }
 
-// readCursor is a Cursor whose rows have been read.
+// readCursor is a backend.Cursor whose rows are already in memory.
 type readCursor struct{ values []driver.Value }
 
 func (k *readCursor) Fetch(_ context.Context, c *backend.Call, max int) (more bool, err error) {

@@ -10,9 +10,9 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// Close waits for a call that still runs, until ctx ends: then that is stopped, and the rest goes
-// on without the caller. If it can't wait itself, because its greenlet is being killed, a goroutine
-// does it.
+// Close waits for a running call until ctx ends. Then it stops the call, and the rest goes on
+// without the caller. If the caller can't wait, because its greenlet is being killed, a goroutine
+// closes the connection.
 func (s *session) Close(ctx context.Context) error {
 	if s.c.cleanup > 0 && explorer() == nil {
 		closed := loop.NewPromise[struct{}](nil)
@@ -33,13 +33,13 @@ func (s *session) Close(ctx context.Context) error {
 		}
 	}()
 	err := block(ctx, func(context.Context) error { return s.shut() })
-	// An error is the driver's, or says that shut wasn't called: calling it
-	// twice does no harm.
+	// An error comes from the driver, or says that shut didn't run. A second call of shut does no
+	// harm.
 	begun = err == nil
 	return err
 }
 
-// abort has what the driver is doing fail at once.
+// abort makes the driver's running call fail at once.
 func (s *session) abort() {
 	if s.d.Abort != nil {
 		s.d.Abort(&s.conn)
@@ -52,11 +52,11 @@ func (s *session) abort() {
 	}
 }
 
-// stoppable returns the context that the driver is to get so that abort can end what it does. done
-// says that it has ended.
+// stoppable returns a context for the driver that abort can end. done must be called when the
+// driver no longer uses it.
 func (s *session) stoppable(ctx context.Context) (_ context.Context, done func()) {
 	if s.d.Abort != nil {
-		return context.WithoutCancel(ctx), func() {} // the driver would only do the same
+		return context.WithoutCancel(ctx), func() {} // Abort makes the context's end unnecessary
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	s.stopping.Lock()
@@ -76,7 +76,8 @@ func (s *session) stoppable(ctx context.Context) (_ context.Context, done func()
 	}
 }
 
-// enter waits for the turn to call the driver. It fails if the connection is closed.
+// enter waits for the turn to call the driver. It returns driver.ErrBadConn if the connection is
+// closed.
 func (s *session) enter() error {
 	if err := s.turn.Lock(context.Background()); err != nil {
 		return err
@@ -108,14 +109,14 @@ func (s *session) shutLocked() error {
 		if s.conn.conn == nil {
 			return nil
 		}
-		if s.c.cleanup == 0 { // or else they go with the connection, without a word to the server for each
+		if s.c.cleanup == 0 { // otherwise they go with the connection, without a message to the server for each
 			s.conn.closeStatements()
 		}
 		return s.conn.conn.Close()
 	}
 	err := s.pool.Raw(func(any) error {
 		if s.status != backend.Idle || s.dirty || s.access != asMade {
-			return driver.ErrBadConn // so that no other caller gets it
+			return driver.ErrBadConn // so that the sql.DB gives it to no other caller
 		}
 		s.conn.closeStatements()
 		return nil

@@ -6,10 +6,10 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// How a transaction of a blocking driver stands.
+// This file finds out the state of a blocking driver's transaction.
 
-// committable returns why the transaction can't be committed, if the driver knows: the database
-// would only roll back what is left of it, and call that a success.
+// committable returns an error if the driver knows that the transaction can't be committed: the
+// database would only roll back what is left of it, and report success.
 func (s *session) committable() error {
 	if s.d.TxState == nil {
 		return nil
@@ -23,7 +23,7 @@ func (s *session) committable() error {
 	return nil
 }
 
-// txStatus returns how a transaction stands after an error.
+// txStatus returns the state of a transaction after an error.
 func (s *session) txStatus(ctx context.Context, err error) backend.Status {
 	switch {
 	case s.d.TxState != nil:
@@ -54,20 +54,20 @@ func (s *session) stillInTx(ctx context.Context, err error) bool {
 // aroundCode is the name of the savepoint before a statement that runs code.
 const aroundCode = "repaint_code"
 
-// watched calls run, which runs a statement in a transaction, and fails if that has ended the
-// transaction.
+// watched calls run, which runs a statement in a transaction. It fails if the statement has ended
+// the transaction.
 func (s *session) watched(ctx context.Context, run func() error) error {
 	if err := s.texts(ctx, "savepoint "+aroundCode); err != nil {
 		return err
 	}
 	err := run()
 	var gone error
-	for tries := 0; tries < 3 && s.status != backend.Broken; tries++ { // an interrupt that comes late hits one of them
+	for tries := 0; tries < 3 && s.status != backend.Broken; tries++ { // a late interrupt may hit one attempt
 		if gone = s.execSoon(ctx, "release savepoint "+aroundCode); gone == nil {
 			return err
 		}
 	}
-	if s.status == backend.Broken || s.execSoon(ctx, "rollback") != nil { // it may have begun another one
+	if s.status == backend.Broken || s.execSoon(ctx, "rollback") != nil { // the statement may have begun another transaction
 		s.status = backend.Broken
 		return andThen(err, gone)
 	}

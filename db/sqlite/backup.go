@@ -11,23 +11,25 @@ import (
 	"modernc.org/sqlite"
 )
 
-// backupPages is how many pages are copied at once. In between it is seen whether the context has ended.
+// backupPages is how many pages Backup copies at once. In between, it checks whether the context
+// has ended.
 const backupPages = 256
 
-// Backup copies the database of an Engine to a file while it is in use. The copy is the database as it
-// was at one moment. With a database in a file others go on reading and writing meanwhile; one in memory
-// can only be read.
+// Backup copies the database of an Engine to a file while it is in use. The copy shows the database
+// as it was at one moment. While a database in a file is copied, other callers go on reading and
+// writing; a database in memory can only be read meanwhile.
 //
-// The file is replaced if there is one, and never seen half written: the copy is made beside it, as
-// file.part, and renamed. If Backup fails, or ctx ends, that is removed.
+// Backup replaces the file if there is one, and never leaves it half written: it writes the copy to
+// file.part and then renames that. If Backup fails, or ctx ends, it removes file.part. The error
+// names the file and wraps the cause; with another driver, errors.Is finds db.ErrUnsupported in it.
 //
-// progress, which may be nil, is told how many pages have been copied and how many there are. It is
-// called where blocking is allowed, which in a loop is another goroutine: the calling task waits, and
-// others run.
+// Backup calls progress, unless that is nil, with how many pages have been copied and how many
+// there are. The calls come one at a time, on a goroutine that may block. In a loop that is another
+// goroutine: the calling task waits, and other tasks run.
 func Backup(ctx context.Context, e *db.Engine, file string, progress func(copied, pages int)) error {
 	part := file + ".part"
 	err := e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
-		// A first read decides which moment it is.
+		// The first read decides which moment the copy shows.
 		if _, err := db.Scalar[int](ctx, tx, "select count(*) from sqlite_master"); err != nil {
 			return err
 		}
@@ -60,7 +62,7 @@ func backup(ctx context.Context, begin func(uri string) (*sqlite.Backup, error),
 	}
 	ended := false
 	defer func() {
-		if !ended { // progress has panicked
+		if !ended { // progress panicked
 			_ = b.Finish()
 		}
 	}()

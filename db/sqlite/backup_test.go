@@ -14,7 +14,7 @@ import (
 	"github.com/seed1239206e/repaint/db/sqlite"
 )
 
-// full makes a table of some thousand pages.
+// full makes a table of several thousand pages.
 func full(t *testing.T, ctx context.Context, e *db.Engine) {
 	t.Helper()
 	dbtest.Exec(t, ctx, e, "create table t(id integer primary key, v blob)",
@@ -35,7 +35,7 @@ func TestBackup(t *testing.T) {
 	dbtest.Databases(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		full(t, ctx, e)
 		file := filepath.Join(t.TempDir(), "a copy?.db")
-		for range 2 { // the second one replaces the first
+		for range 2 { // the second copy replaces the first
 			var told [][2]int
 			require.NoError(t, sqlite.Backup(ctx, e, file, func(copied, pages int) { told = append(told, [2]int{copied, pages}) }))
 			require.Greater(t, len(told), 2)
@@ -72,7 +72,7 @@ func TestABackupEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// Others write while a file is copied, and the copy has nothing of it.
+// Other callers write while a file is copied, and the copy has none of their rows.
 func TestABackupIsTheDatabaseAtOneMoment(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		e := dbtest.Open(t, ctx, dbtest.File(t))
@@ -135,7 +135,7 @@ func TestImmutable(t *testing.T) {
 		dbtest.Exec(t, ctx, e, "create table t(v int)", "insert into t values (1)")
 		require.NoError(t, e.Close(ctx))
 
-		// SQLite neither locks such a file nor makes others beside it.
+		// SQLite neither locks an immutable file nor makes other files beside it.
 		e = dbtest.Open(t, ctx, "sqlite:///"+file+"?immutable=1")
 		n, err := db.Scalar[int](ctx, e, "select count(*) from t")
 		require.NoError(t, err)

@@ -16,14 +16,14 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
 )
 
-// Every workload runs on repaint and, beside it, on database/sql with the same
-// driver and settings: with statements prepared once, and as most programs write
-// them. Contexts can be cancelled, as those of a server's requests.
+// Every workload runs on repaint and, beside it, on database/sql with the same driver and settings:
+// once with prepared statements, and once as most programs write them. Contexts can be cancelled,
+// like those of a server's requests.
 //
 //	Benchmark<Workload>/<database>/<side>          one caller
 //	BenchmarkAt256/<workload>/<database>/<side>    256 callers at once
 
-// op does the workload's i-th piece of work.
+// op does the i-th piece of the workload.
 type op func(ctx context.Context, i int) error
 
 // side is a way to do a workload.
@@ -32,10 +32,10 @@ type side struct {
 	make func(b *testing.B, where string, conns int) op
 }
 
-// workload is written once for database/sql and once for repaint.
+// workload is written twice: for database/sql and for repaint.
 type workload struct {
 	name string
-	// text is with ? for database/sql, whose statement is prepared or not.
+	// text has ? for database/sql, which may prepare it.
 	text string
 	peer func(pool *sql.DB, do *sql.Stmt) op
 	raw  func(pool *sql.DB, text string) op
@@ -105,7 +105,7 @@ var insertReturning = workload{
 	},
 }
 
-// rows is what a result of both has in common.
+// rows is what the results of both have in common.
 type rows interface {
 	Next() bool
 	Scan(dest ...any) error
@@ -172,7 +172,7 @@ var transaction = workload{
 
 const benchItems = "create table items(id integer primary key, value text not null, score real)"
 
-// peer opens database/sql with the settings that package sqlite makes.
+// peer opens database/sql with the settings of package sqlite.
 func peer(b *testing.B, where string, conns int) *sql.DB {
 	name := fmt.Sprintf("file:/bench-%p?vfs=memdb&_pragma=foreign_keys(1)", b)
 	if where == "file" {
@@ -237,7 +237,7 @@ func BenchmarkTransaction(b *testing.B)     { alone(b, transaction) }
 
 const callers = 256
 
-// goroutines has 256 goroutines do b.N pieces of work.
+// goroutines does b.N pieces of work in 256 goroutines.
 func goroutines(b *testing.B, do op) {
 	ctx := cancellable(b)
 	var next atomic.Int64
@@ -257,7 +257,7 @@ func goroutines(b *testing.B, do op) {
 	wg.Wait()
 }
 
-// tasks has 256 tasks of one loop do b.N pieces of work.
+// tasks does b.N pieces of work in 256 tasks of one loop.
 func tasks(b *testing.B, do op) {
 	next := 0
 	require.NoError(b, repaint.Run(cancellable(b), func(ctx context.Context) error {
@@ -292,7 +292,7 @@ func BenchmarkAt256(b *testing.B) {
 					}
 					for _, conns := range []int{1, 4} {
 						if conns > 1 && where == "memory" && w.name != "read" {
-							continue // it fails with "database is locked", which isn't waited for in memory
+							continue // it fails with "database is locked": SQLite doesn't wait for locks in memory
 						}
 						b.Run(fmt.Sprintf("%s/conns=%d", s.name, conns), func(b *testing.B) { goroutines(b, s.make(b, where, conns)) })
 					}

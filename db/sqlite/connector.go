@@ -21,15 +21,16 @@ import (
 // keptStatements is how many prepared statements a connection keeps.
 const keptStatements = 128
 
-// maxParams is SQLite's default limit of parameters.
+// maxParams is SQLite's default limit on the parameters of a statement.
 const maxParams = 32766
 
-// processors is the pool's size: SQLite runs in this process, and more readers
-// than processors only get into each other's way.
+// processors returns the pool's size: SQLite runs in this process, and more readers than processors
+// only get in each other's way.
 func processors() int { return max(4, runtime.GOMAXPROCS(0)) }
 
-// Connector opens connections to the file that the URL names, or to a new
-// database in memory.
+// Connector returns a Connector for the file that the URL names, or for a new database in memory.
+// It opens nothing yet. It returns an error for an unknown driver or option, and for a host or
+// user.
 func (Dialect) Connector(u *backend.URL) (backend.Connector, error) {
 	if u.Driver != "" {
 		return nil, fmt.Errorf("sqlite: there is no driver %q; write sqlite://, or give an open *sql.DB to sqlite.OpenDB", u.Driver)
@@ -45,8 +46,7 @@ func (Dialect) Connector(u *backend.URL) (backend.Connector, error) {
 	name := fileName(u.Database, o)
 	if inMemory {
 		name = memoryName()
-		// A database in memory has no log that readers could read beside the
-		// writer.
+		// A database in memory has no log that readers could read beside the writer.
 		o.journalMode = ""
 	}
 	connector, err := sqlite.NewConnector(name)
@@ -62,7 +62,8 @@ func (Dialect) Connector(u *backend.URL) (backend.Connector, error) {
 	return sqlbackend.New(d, connector), nil
 }
 
-// ConnectorDB uses an open database.
+// ConnectorDB returns a Connector for an open database of any SQLite driver. It blocks: it asks the
+// database whether it is in memory, and returns an error if it can't.
 func (Dialect) ConnectorDB(ctx context.Context, pool *sql.DB) (backend.Connector, error) {
 	limit := pool.Stats().MaxOpenConnections
 	inMemory, err := isInMemory(ctx, pool)
@@ -79,8 +80,8 @@ func (Dialect) ConnectorDB(ctx context.Context, pool *sql.DB) (backend.Connector
 	return sqlbackend.NewDB(d, pool), nil
 }
 
-// fileName returns the driver's name for a file: a URI, in which no character of
-// the file's name can be mistaken for something else.
+// fileName returns the driver's name for a file: a URI, escaped so that the driver can't misread
+// any character of the path.
 func fileName(path string, o options) string {
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
 	if o.mode != "" {
@@ -92,15 +93,15 @@ func fileName(path string, o options) string {
 	return u.String()
 }
 
-// isMemory reports whether a URL is that of a database in memory.
+// isMemory reports whether a URL names a database in memory.
 func isMemory(u *backend.URL) bool { return u.Database == "" || u.Database == ":memory:" }
 
-// memoryName returns a name for a database in memory that all connections of
-// this process can open by it.
+// memoryName returns a name by which all connections of this process can open the same database in
+// memory.
 func memoryName() string { return "file:/repaint-" + rand.Text() + "?vfs=memdb" }
 
-// keeper keeps a database in memory alive with a connection that does nothing
-// else: the database is gone when its last connection is closed.
+// keeper keeps a database in memory alive with a connection of its own: SQLite drops the database
+// when its last connection is closed.
 type keeper struct {
 	connector driver.Connector
 
@@ -134,7 +135,7 @@ func (k *keeper) release() error {
 	return err
 }
 
-// sqlDriver is what all connections of SQLite have in common.
+// sqlDriver is the sqlbackend.Driver of SQLite, with any Go driver.
 type sqlDriver struct {
 	sqlbackend.Defaults
 	options
@@ -155,7 +156,7 @@ func (d sqlDriver) Facts() sqlbackend.Facts {
 	return sqlbackend.Facts{Limits: d.limits, ReadOnlyTx: true, KeepStatements: keptStatements}
 }
 
-// keptDriver has a connection of its own, see keeper.
+// keptDriver is sqlDriver for a database in memory; see keeper.
 type keptDriver struct {
 	sqlDriver
 	keeper *keeper
@@ -165,8 +166,8 @@ var _ sqlbackend.Closer = keptDriver{}
 
 func (d keptDriver) Close() error { return d.keeper.release() }
 
-// BeginText ignores the isolation level: SQLite's transactions are serializable,
-// which is at least what any caller asks for.
+// BeginText ignores the isolation level: SQLite's transactions are serializable, the strictest
+// level that a caller can ask for.
 func (sqlDriver) BeginText(o backend.TxOptions) []string {
 	if o.ReadOnly {
 		return []string{"begin"}
@@ -174,7 +175,7 @@ func (sqlDriver) BeginText(o backend.TxOptions) []string {
 	return []string{"begin immediate"}
 }
 
-// SetReadOnly has a connection refuse to change a database, or no longer.
+// SetReadOnly makes a connection refuse changes to a database, or accept them again.
 func (sqlDriver) SetReadOnly(ctx context.Context, c *sqlbackend.Conn, on bool) error {
 	if on {
 		return c.Exec(ctx, "pragma query_only=on")
@@ -182,9 +183,9 @@ func (sqlDriver) SetReadOnly(ctx context.Context, c *sqlbackend.Conn, on bool) e
 	return c.Exec(ctx, "pragma query_only=off")
 }
 
-// TxOpen finds out whether SQLite has rolled the transaction back, as it does
-// after some errors (a full disk, an interrupted write, ON CONFLICT ROLLBACK).
-// No driver tells; but there is one thing that can't be done in a transaction.
+// TxOpen finds out whether SQLite has rolled the transaction back, as it does after some errors (a
+// full disk, an interrupted write, ON CONFLICT ROLLBACK). No driver reports that, but BEGIN fails
+// in a transaction.
 func (sqlDriver) TxOpen(ctx context.Context, c *sqlbackend.Conn, _ error) bool {
 	if c.Exec(ctx, "begin") != nil {
 		return true
@@ -193,7 +194,7 @@ func (sqlDriver) TxOpen(ctx context.Context, c *sqlbackend.Conn, _ error) bool {
 	return false
 }
 
-// Recover runs statements until one isn't hit by an interrupt that came late.
+// Recover runs statements until no late interrupt hits one.
 func (sqlDriver) Recover(ctx context.Context, c *sqlbackend.Conn) error {
 	var err error
 	for range 3 {
@@ -204,8 +205,8 @@ func (sqlDriver) Recover(ctx context.Context, c *sqlbackend.Conn) error {
 	return err
 }
 
-// WaitForLocks sets the connection's busy_timeout to 0, or back to what it was. In memory there is
-// nothing to set: the Engine lets no connection come upon another one's lock.
+// WaitForLocks sets the connection's busy_timeout to 0, or back to its earlier value. In memory
+// there is nothing to set: the Engine never lets a connection meet another connection's lock.
 func (d sqlDriver) WaitForLocks(ctx context.Context, c *sqlbackend.Conn, on bool) error {
 	if d.limits.WriterExcludesReaders {
 		return nil
@@ -221,18 +222,18 @@ func (d sqlDriver) WaitForLocks(ctx context.Context, c *sqlbackend.Conn, on bool
 	return err
 }
 
-// Locked reports whether SQLite has found a lock of another connection. After SQLITE_BUSY_SNAPSHOT
-// the whole transaction has to begin anew, so that isn't one.
+// Locked reports whether SQLite has met a lock of another connection. It returns false for
+// SQLITE_BUSY_SNAPSHOT, after which the whole transaction has to begin anew.
 func (sqlDriver) Locked(err error) bool {
 	c := fault(err).Condition
 	return c == backend.ErrLockTimeout || c == backend.ErrBusy
 }
 
-// timeLayout sorts by time as text, in UTC.
+// timeLayout is a form of times in UTC that sorts by time, as text.
 const timeLayout = "2006-01-02 15:04:05.999999999-07:00"
 
-// Arg stores times in one form, whatever the driver's is. A year has four digits there, or
-// else the text could neither be read nor compared.
+// Arg stores times in one form, whatever the driver's form is. It refuses years beyond 0 to 9999,
+// whose text could neither be read nor compared.
 func (sqlDriver) Arg(v driver.Value) (driver.Value, error) {
 	t, ok := v.(time.Time)
 	if !ok {
@@ -268,8 +269,8 @@ func (d sqlDriver) Init(ctx context.Context, c *sqlbackend.Conn) error {
 	return nil
 }
 
-// setJournal changes the journal mode, which needs the file for itself for a
-// moment. SQLite doesn't wait for that in all cases, so it is tried again.
+// setJournal changes the journal mode, for which SQLite briefly needs the file to itself. SQLite
+// doesn't always wait for that, so setJournal tries again until busy_timeout has passed.
 func (o *options) setJournal(ctx context.Context, c *sqlbackend.Conn) (any, error) {
 	deadline := time.Now().Add(o.busyTimeout)
 	for delay := time.Millisecond; ; delay = min(2*delay, 100*time.Millisecond) {
@@ -285,7 +286,7 @@ func (o *options) setJournal(ctx context.Context, c *sqlbackend.Conn) (any, erro
 	}
 }
 
-// isInMemory tells whether the main database of a pool has no file.
+// isInMemory reports whether the main database of a pool has no file.
 func isInMemory(ctx context.Context, pool *sql.DB) (bool, error) {
 	var file string
 	err := pool.QueryRowContext(ctx, "select file from pragma_database_list where name = 'main'").Scan(&file)

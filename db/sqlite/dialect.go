@@ -10,20 +10,22 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// Dialect is the SQLite dialect, which this package registers as "sqlite".
+// Dialect is the SQLite dialect, which this package registers as "sqlite". It has no state, so any
+// number of goroutines may use it.
 type Dialect struct{}
 
 var _ backend.SQLDialect = Dialect{}
 
 func init() { backend.Register(Dialect{}) }
 
-// OpenDB opens an Engine on an open database of any SQLite driver, see
-// [db.OpenDB]. It sets busy_timeout, foreign_keys and, for a file, the
-// write-ahead log on its connections, as for a URL without options. If the
-// database is in memory, there is one connection for everything, because with
-// most drivers a second one would see another database. Such a database ends with
-// its connection: after Conn.Raw, Conn.Invalidate or the end of a connection's
-// lifetime there is an empty one. A database of the URL sqlite:// doesn't.
+// OpenDB opens an Engine on an open database of any SQLite driver, see [db.OpenDB]. On its
+// connections it sets busy_timeout, foreign_keys and, for a file, the write-ahead log, as for a URL
+// without options.
+//
+// If the database is in memory, the Engine has one connection for everything, because with most
+// drivers a second one would see another database. Such a database ends with its connection: after
+// Conn.Raw, Conn.Invalidate or the end of a connection's lifetime, the next connection finds an
+// empty one. A database of the URL sqlite:// stays until its Engine is closed.
 func OpenDB(ctx context.Context, pool *sql.DB, opts ...db.Option) (*db.Engine, error) {
 	return db.OpenDB(ctx, Dialect{}, pool, opts...)
 }
@@ -34,8 +36,8 @@ func (Dialect) Name() string { return "sqlite" }
 // Placeholder returns "?".
 func (Dialect) Placeholder(int) string { return "?" }
 
-// EmptyList returns what stands in the parentheses of an IN without elements:
-// nothing, which only SQLite takes, and only for values.
+// EmptyList returns the text in the parentheses of an IN without elements: no text at all, which
+// only SQLite takes, and only for single values.
 func (Dialect) EmptyList(columns int, _ bool) string {
 	if columns > 1 {
 		return "select null" + strings.Repeat(", null", columns-1) + " where false"
@@ -43,23 +45,25 @@ func (Dialect) EmptyList(columns int, _ bool) string {
 	return ""
 }
 
-// KeepsJSON reports true for every type: SQLite keeps JSON as text, wherever that is.
+// KeepsJSON returns true for every type: SQLite keeps JSON as text, in columns of any type.
 func (Dialect) KeepsJSON(string) bool { return true }
 
-// Rules returns how SQLite writes SQL.
+// Rules returns the rules of SQLite's syntax.
 func (Dialect) Rules() *sqltext.Rules { return &sqltext.SQLite.Rules }
 
-// Traits tells writes from reads and knows what a connection remembers.
+// Traits returns what a text shows about its effects: whether it may write, and what the connection
+// remembers of it.
 func (Dialect) Traits(text string, statements []sqltext.Statement) backend.Traits {
 	t := backend.TraitsOf(sqltext.SQLite, text, statements)
-	t.Returns = false // it is for drivers that must be told, which those of SQLite needn't
+	t.Returns = false // only drivers that must be told need it, and SQLite's needn't
 	return t
 }
 
-// Lost knows what is for nothing but its connection.
+// Lost returns which statement only changes its connection, such as "PRAGMA"; "" for any other
+// text.
 func (Dialect) Lost(text string, statements []sqltext.Statement) string {
 	return backend.LostOf(sqltext.SQLite, text, statements)
 }
 
-// Upsert writes INSERT … ON CONFLICT.
+// Upsert returns an INSERT … ON CONFLICT.
 func (Dialect) Upsert(u *backend.Upsert) (string, error) { return u.OnConflict(), nil }

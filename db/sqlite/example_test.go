@@ -12,7 +12,7 @@ import (
 	"github.com/seed1239206e/repaint/db/sqlite"
 )
 
-// Any driver of database/sql for SQLite will do; here it is the same one.
+// Any driver of database/sql for SQLite will do; this example takes the default one.
 func ExampleOpenDB() {
 	ctx := context.Background()
 	pool, err := sql.Open("sqlite", ":memory:")

@@ -8,15 +8,15 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// Fault reads a driver's error.
+// Fault returns what an error of any SQLite driver means, by its result code or its message.
 func (Dialect) Fault(err error) backend.Fault { return fault(err) }
 
-// The result codes that mean one of db's conditions. The names are SQLite's.
+// codes are SQLite's result codes and names that belong to one of db's conditions.
 var codes = map[int]struct {
 	name      string
 	condition error
 }{
-	1:    {"SQLITE_ERROR", nil}, // see messages
+	1:    {"SQLITE_ERROR", nil}, // the messages say more
 	5:    {"SQLITE_BUSY", backend.ErrLockTimeout},
 	261:  {"SQLITE_BUSY_RECOVERY", backend.ErrBusy},
 	517:  {"SQLITE_BUSY_SNAPSHOT", backend.ErrSerialization},
@@ -51,8 +51,8 @@ var codes = map[int]struct {
 	26:   {"SQLITE_NOTADB", nil},
 }
 
-// messages are those of SQLite that say more than its code, or all there is for
-// a driver whose errors don't have the code.
+// messages are SQLite messages that say more than the result code. For a driver whose errors lack
+// the code, they are all that is known.
 var messages = []struct {
 	part      string
 	condition error
@@ -130,8 +130,8 @@ type restated struct {
 
 func (e *restated) Error() string { return e.message }
 
-// codeOf returns the result code of a driver's error, the extended one if it has it; 0 if it has
-// none. Each driver has another type for it: a method or a field, of some kind of integer.
+// codeOf returns the result code of a driver's error, the extended one if the error has it, or 0 if
+// the error has no code. Drivers differ in its form: a method or a field, with some integer type.
 func codeOf(err error) int {
 	if err == nil {
 		return 0
@@ -168,17 +168,18 @@ func codeOf(err error) int {
 	return 0
 }
 
-// Interrupted tells of the errors of statements that were interrupted.
+// Interrupted reports whether an error comes from an interrupted statement.
 func (sqlDriver) Interrupted(err error) bool {
 	code := codeOf(err)
 	return code&255 == 9 || code == 0 && strings.HasSuffix(err.Error(), "interrupted")
 }
 
-// Stale tells of the error of a driver that has counted the columns of a prepared statement before
-// SQLite took note of a change of the schema.
+// Stale reports whether an error means that the driver had counted the columns of a prepared
+// statement before SQLite noticed a change of the schema.
 func (sqlDriver) Stale(err error) bool { return codeOf(err) == 21 }
 
-// place reads "… constraint failed: table.column, table.column".
+// place returns the table and the first column of a text "… constraint failed: table.column,
+// table.column".
 func place(text string) (table, column string) {
 	_, rest, ok := strings.Cut(strip(text), "constraint failed: ")
 	for strings.Contains(rest, "constraint failed: ") {

@@ -19,7 +19,7 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// countTo takes as long as its parameter is large.
+// countTo takes longer the larger its parameter is.
 const countTo = "with recursive n(i) as (select 1 union all select i + 1 from n where i < :n) select count(*) from n"
 
 // inLoop calls fn in a loop of its own, for a limited time.
@@ -32,7 +32,7 @@ func inLoop(t *testing.T, fn func(ctx context.Context) error, opts ...loop.Optio
 // everythingIsShort makes every call short, however slow the machine is.
 var everythingIsShort = db.InlineLimit(time.Hour)
 
-// untilInline calls fn until a call of it makes so many calls on the spot.
+// untilInline calls fn until one call of it makes the given number of inline calls.
 func untilInline(ctx context.Context, e *db.Engine, calls int64, fn func() error) error {
 	for {
 		before := e.Stats().Calls.Inline
@@ -109,7 +109,7 @@ func TestAStatementThatTurnsOutLongIsOffloadedAgain(t *testing.T) {
 			require.Equal(t, n, got)
 			return err
 		}
-		for n := 1 << 16; e.Stats().Calls.Overlong == 0 || held.Load() == nil; n *= 2 { // until it is long for this machine
+		for n := 1 << 16; e.Stats().Calls.Overlong == 0 || held.Load() == nil; n *= 2 { // until the call is long on this machine
 			if err := untilInline(ctx, e, 1, func() error { return count(1) }); err != nil {
 				return err
 			}
@@ -284,7 +284,7 @@ func TestTransactionsOnTheSpot(t *testing.T) {
 					return nil
 				})
 			}
-			// An update, a savepoint, an update, its rollback and the commit.
+			// The calls are an update, a savepoint, an update, its rollback and the commit.
 			if err := untilInline(ctx, e, 5, round); err != nil {
 				return err
 			}

@@ -11,7 +11,7 @@ import (
 
 var _ backend.Inspector = Dialect{}
 
-// Schemas returns the attached databases; the one of the URL is "main".
+// Schemas returns the names of the attached databases; the database of the URL is "main".
 func (Dialect) Schemas(ctx context.Context, ask backend.Ask) ([]string, error) {
 	rows, err := ask(ctx, "select name from pragma_database_list where name <> 'temp' order by seq", nil)
 	return backend.Names(rows), err
@@ -20,10 +20,10 @@ func (Dialect) Schemas(ctx context.Context, ask backend.Ask) ([]string, error) {
 // DefaultSchema returns "main".
 func (Dialect) DefaultSchema(context.Context, backend.Ask) (string, error) { return "main", nil }
 
-// master names the table of what is in a database.
+// master returns the table that lists the contents of a database.
 func master(schema string) string { return backend.QuoteName(schema, '"') + ".sqlite_master" }
 
-// Tables returns the names of tables, virtual ones among them.
+// Tables returns the names of tables, including virtual ones.
 func (Dialect) Tables(ctx context.Context, ask backend.Ask, schema string) ([]string, error) {
 	rows, err := ask(ctx, "select name from "+master(schema)+` where type = 'table' and name not like 'sqlite\_%' escape '\' order by name`, nil)
 	return backend.Names(rows), err
@@ -39,7 +39,7 @@ func (Dialect) Views(ctx context.Context, ask backend.Ask, schema string) ([]bac
 	return views, err
 }
 
-// Table describes a table or view.
+// Table describes a table or view. It returns nil if there is none of that name.
 func (Dialect) Table(ctx context.Context, ask backend.Ask, schema, name string) (*backend.Table, error) {
 	at := map[string]any{"s": schema, "t": name}
 	found, err := ask(ctx, "select name, type, sql from "+master(schema)+" where type in ('table', 'view') and name = :t collate nocase", map[string]any{"t": name})
@@ -63,7 +63,7 @@ func (Dialect) Table(ctx context.Context, ask backend.Ask, schema, name string) 
 	return t, nil
 }
 
-// What pragma_table_xinfo calls generated columns.
+// These are the numbers of pragma_table_xinfo for generated columns.
 const (
 	virtualColumn = 2
 	storedColumn  = 3
@@ -97,14 +97,14 @@ func columnsOf(ctx context.Context, ask backend.Ask, t *backend.Table, text *tab
 	for n := range int64(len(keys)) {
 		t.PrimaryKey.Columns = append(t.PrimaryKey.Columns, keys[n+1])
 	}
-	// A single INTEGER is the number of the row, which SQLite makes.
+	// A single INTEGER is the row's number, which SQLite generates.
 	if c := t.Column(keys[1]); len(keys) == 1 && strings.EqualFold(c.Type, "integer") && !text.withoutRowID {
 		c.AutoIncrement, c.Nullable = true, false
 	}
 	return nil
 }
 
-// foreignKeysOf reads foreign keys, of which the last one in the text comes first.
+// foreignKeysOf reads the foreign keys. SQLite lists the last one of the text first.
 func foreignKeysOf(ctx context.Context, ask backend.Ask, t *backend.Table, text *tableText, at map[string]any) error {
 	rows, err := ask(ctx, `select id, "table" as reftable, "from" as col, "to" as refcol, on_update, on_delete from pragma_foreign_key_list(:t, :s) order by id desc, seq`, at)
 	if err != nil {
@@ -131,7 +131,7 @@ func foreignKeysOf(ctx context.Context, ask backend.Ask, t *backend.Table, text 
 		if len(f.RefColumns) > 0 {
 			continue
 		}
-		// Without columns it refers to the primary key.
+		// A foreign key without columns refers to the primary key.
 		keys, err := ask(ctx, "select name from pragma_table_info(:t, :s) where pk > 0 order by pk", map[string]any{"t": f.RefTable, "s": t.Schema})
 		if err != nil {
 			return err
@@ -177,5 +177,5 @@ func indexesOf(ctx context.Context, ask backend.Ask, t *backend.Table, text *tab
 	return nil
 }
 
-// expressionColumn is the number of no column, which pragma_index_xinfo gives an expression.
+// expressionColumn is the column number that pragma_index_xinfo gives to an expression.
 const expressionColumn = -2

@@ -10,7 +10,7 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
 )
 
-// What the text of CREATE TABLE tells, and no pragma does.
+// Inspect reports what only the text of CREATE TABLE shows, and no pragma.
 func TestInspectReadsTheTextOfATable(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, _ dbtest.Colour) {
 		e := dbtest.Open(t, ctx, "sqlite://")

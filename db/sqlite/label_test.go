@@ -18,7 +18,7 @@ import (
 
 func init() { sqlite.MustRegisterScalarFunction("profile_labels", 0, profileLabels) }
 
-// profileLabels is a function for SQL. It returns the labels of the goroutine in which it is called.
+// profileLabels is an SQL function. It returns the labels of the goroutine that calls it.
 func profileLabels(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
 	var b bytes.Buffer
 	if err := pprof.Lookup("goroutine").WriteTo(&b, 1); err != nil {
@@ -34,8 +34,8 @@ func profileLabels(*sqlite.FunctionContext, []driver.Value) (driver.Value, error
 	return "", nil
 }
 
-// A statement may be run by a goroutine that has run others before, or that another caller's has started.
-// Profiles charge its own caller all the same, by the labels of the context.
+// A statement may run on a goroutine that ran others before, or that another caller's job started.
+// Profiles still charge the statement to its own caller, by the labels of the context.
 func TestStatementsCarryTheLabelsOfTheirCaller(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		e := dbtest.Open(t, ctx, dbtest.File(t), db.PoolSize(1), db.MaxOverflow(0))

@@ -14,7 +14,7 @@ import (
 
 const short = "with recursive n(i) as (select 1 union all select i + 1 from n where i < :n) select i from n"
 
-// uses are what a cancel can hit.
+// uses are the uses of a connection that a cancel can hit.
 var uses = []func(ctx context.Context, c *db.Conn, i int) error{
 	func(ctx context.Context, c *db.Conn, i int) error {
 		_, err := db.All[int](ctx, c, short, db.Named("n", i%50+1))
@@ -46,10 +46,10 @@ var uses = []func(ctx context.Context, c *db.Conn, i int) error{
 	},
 }
 
-// A cancel may come before a statement, in the middle of it, and when it has ended. None of them
-// costs the connection, nor what comes next on it.
+// A cancel may come before, during or after a statement. It never costs the connection, nor the
+// next statement on it.
 func TestACancelNeverCostsTheConnection(t *testing.T) {
-	rounds := 6000 // 20,000 found each of the ways in which it did
+	rounds := 6000 // 20,000 rounds found each way in which it once did
 	if testing.Short() {
 		rounds = 1000
 	}

@@ -11,11 +11,11 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// options are those of a URL.
+// options are the options of a URL.
 type options struct {
 	busyTimeout time.Duration
-	journalMode string // "" leaves it as it is
-	mustJournal bool   // it was asked for, so it isn't only a wish
+	journalMode string // "" leaves the mode unchanged
+	mustJournal bool   // the URL asks for the mode, so another one is an error
 	pragmas     []string
 	mode        string
 	immutable   bool
@@ -32,8 +32,8 @@ func (Dialect) Options() []string {
 
 var errBad = errors.New("not a value of this option")
 
-// readOptions reads the options of a URL. Their values end up in SQL, so only
-// known ones pass.
+// readOptions reads the options of a URL. Their values become part of SQL, so it accepts only known
+// ones.
 func readOptions(u *backend.URL) (options, error) {
 	o := defaultOptions()
 	o.pragmas = nil
@@ -112,7 +112,7 @@ func readOptions(u *backend.URL) (options, error) {
 		}
 	}
 	if o.mode == "ro" && !o.mustJournal {
-		o.journalMode = "" // setting it would write
+		o.journalMode = "" // setting the mode would write
 	}
 	return o, nil
 }

@@ -16,10 +16,10 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
 )
 
-// lockEnv tells a child process of the test what to lock, and how.
+// These variables tell a child process of the test which file to lock, and how.
 const lockEnv, lockHowEnv = "REPAINT_TEST_LOCK", "REPAINT_TEST_LOCK_HOW"
 
-// holdLock is the child: it has the lock until its input ends.
+// holdLock is the child process: it holds the lock until its input ends.
 func holdLock(t *testing.T) {
 	ctx := t.Context()
 	e, err := db.Open(ctx, os.Getenv(lockEnv))
@@ -39,7 +39,7 @@ func holdLock(t *testing.T) {
 	require.NoError(t, e.Close(ctx))
 }
 
-// lockElsewhere has another process lock the file, until release is called.
+// lockElsewhere locks the file in another process until release is called.
 func lockElsewhere(t *testing.T, url, how string) (release func()) {
 	cmd := exec.Command(os.Args[0], "-test.run=^TestAFileThatAnotherProcessHasLocked$", "-test.v")
 	cmd.Env = append(os.Environ(), lockEnv+"="+url, lockHowEnv+"="+how)
@@ -60,8 +60,9 @@ func lockElsewhere(t *testing.T, url, how string) (release func()) {
 	}
 }
 
-// A file that another process has locked: each way to begin, commit, roll back and close ends, by the
-// busy_timeout or the context, with the condition of that, and works again when the lock is gone.
+// On a file that another process has locked, each way to begin, commit, roll back and close ends by
+// the busy_timeout or the context, with the matching condition. It works again after the lock is
+// released.
 func TestAFileThatAnotherProcessHasLocked(t *testing.T) {
 	if os.Getenv(lockEnv) != "" {
 		holdLock(t)
@@ -72,7 +73,7 @@ func TestAFileThatAnotherProcessHasLocked(t *testing.T) {
 		return err
 	}
 	calls := []struct {
-		name, how string // how the other process has the lock
+		name, how string // how the other process holds the lock
 		call      func(ctx, lasting context.Context, e *db.Engine) error
 	}{
 		{"a statement", "writer", func(ctx, _ context.Context, e *db.Engine) error { return insert(ctx, e) }},
@@ -159,7 +160,7 @@ func TestAFileThatAnotherProcessHasLocked(t *testing.T) {
 						require.ErrorIs(t, err, l.want, way.name)
 						require.Less(t, time.Since(begin), 30*time.Second, way.name)
 					}
-					// Nothing of it waits for the lock.
+					// None of these calls waits for the lock.
 					tx, err := e.BeginTx(lasting)
 					require.NoError(t, err)
 					require.NoError(t, tx.Rollback(lasting))

@@ -8,16 +8,16 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// What SQLite's pragmas don't tell is read in the text of a CREATE statement, which SQLite keeps: the
-// names of constraints, and expressions.
+// SQLite keeps the text of each CREATE statement. This file reads there what the pragmas don't
+// show: the names of constraints, and expressions.
 
-// token is a token of a CREATE statement, white space and comments aside.
+// token is a token of a CREATE statement that is neither white space nor a comment.
 type token struct {
 	kind       sqltext.Kind
 	start, end int
-	depth      int    // how many parentheses it is in; they themselves are outside
+	depth      int    // how many parentheses are around it; a parenthesis isn't inside itself
 	word       string // a word in lower case; "" for anything else
-	name       string // what a word or a quoted name is as a name; "" for anything else
+	name       string // the name that a word or a quoted name stands for; "" for anything else
 }
 
 func tokensOf(text string) []token {
@@ -47,7 +47,8 @@ func tokensOf(text string) []token {
 	return all
 }
 
-// inside returns the tokens within the parentheses that the first token opens, and those after them.
+// inside returns the tokens within the parentheses that the first token opens, and the tokens after
+// them.
 func inside(tokens []token) (in, rest []token) {
 	for i, t := range tokens[1:] {
 		if t.kind == sqltext.Close && t.depth == tokens[0].depth {
@@ -57,7 +58,7 @@ func inside(tokens []token) (in, rest []token) {
 	return tokens[1:], nil
 }
 
-// elements splits tokens at the commas that are in no further parentheses.
+// elements splits tokens at the commas that aren't in further parentheses.
 func elements(text string, tokens []token) (all [][]token) {
 	from := 0
 	for i, t := range tokens {
@@ -72,7 +73,7 @@ func elements(text string, tokens []token) (all [][]token) {
 	return all
 }
 
-// body returns the tokens before, in and after the first parentheses.
+// body returns the tokens before, within and after the first parentheses.
 func body(tokens []token) (before, in, after []token) {
 	i := slices.IndexFunc(tokens, func(t token) bool { return t.kind == sqltext.Open })
 	if i < 0 {
@@ -82,9 +83,9 @@ func body(tokens []token) (before, in, after []token) {
 	return tokens[:i], in, after
 }
 
-// tableText is what the text of a CREATE TABLE tells.
+// tableText is what the text of a CREATE TABLE shows.
 type tableText struct {
-	primaryKey   string // its name
+	primaryKey   string // the name of its constraint
 	foreignKeys  []string
 	unique       []backend.Key
 	checks       []backend.Check
@@ -110,7 +111,7 @@ func (t *tableText) element(text string, tokens []token) {
 	if !slices.Contains([]string{"constraint", "primary", "unique", "check", "foreign"}, tokens[0].word) {
 		column = tokens[0].name
 	}
-	name := "" // of the constraint that follows
+	name := "" // the name of the following constraint
 	for i, at := range tokens {
 		if at.depth != tokens[0].depth {
 			continue
@@ -145,7 +146,7 @@ func (t *tableText) element(text string, tokens []token) {
 	}
 }
 
-// within returns the text within the parentheses that the first token opens.
+// within returns the text between the parentheses that the first token opens.
 func within(text string, tokens []token) string {
 	in, _ := inside(tokens)
 	return span(text, in)
@@ -158,7 +159,7 @@ func span(text string, tokens []token) string {
 	return text[tokens[0].start:tokens[len(tokens)-1].end]
 }
 
-// nameOf returns the name of the unique constraint of columns.
+// nameOf returns the name of the unique constraint on the columns.
 func (t *tableText) nameOf(columns []string) string {
 	for _, key := range t.unique {
 		if slices.EqualFunc(key.Columns, columns, strings.EqualFold) {
@@ -168,7 +169,7 @@ func (t *tableText) nameOf(columns []string) string {
 	return ""
 }
 
-// readIndex returns the expressions of an index, by place, and its condition.
+// readIndex returns the expressions of an index, by position, and the condition of a partial index.
 func readIndex(text string) (parts []string, where string) {
 	_, in, after := body(tokensOf(text))
 	for _, part := range elements(text, in) {

@@ -10,7 +10,7 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
 )
 
-// A script is cut where SQLite cuts it, whatever its triggers do.
+// A script is split where SQLite splits it, whatever its triggers contain.
 func TestScriptsWithTriggers(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		e := dbtest.Open(t, ctx, "sqlite://")
@@ -28,7 +28,7 @@ func TestScriptsWithTriggers(t *testing.T) {
 		got, err := db.All[string](ctx, e, "select what from log")
 		require.NoError(t, err)
 		require.Equal(t, []string{"one", "x", "two", "x", "many", "x", "deleted"}, got)
-		// Also one by one, with an argument.
+		// The statements also run one by one, with an argument.
 		_, err = e.Exec(ctx, "create trigger upd after update on t begin insert into log values ('updated'); select case when 1 then 2 end; end; -- it's all")
 		require.NoError(t, err)
 		_, err = e.Exec(ctx, "update t set v = 9 where v = :v", db.Named("v", 2))

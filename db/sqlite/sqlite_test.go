@@ -86,7 +86,7 @@ func TestADatabaseInMemoryIsOneForAllConnectionsAndItsEngineOnly(t *testing.T) {
 	})
 }
 
-// The pool may close all its connections; the database stays until Close.
+// The pool may close all its connections; the database stays until Engine.Close.
 func TestADatabaseInMemoryLivesAsLongAsItsEngine(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		e := dbtest.Open(t, ctx, "sqlite://", db.MaxLifetime(time.Nanosecond))
@@ -102,7 +102,7 @@ func TestOptionsReachEveryConnection(t *testing.T) {
 	ctx := context.Background()
 	pragmas := func(url string, opts ...db.Option) (got []string) {
 		e := dbtest.Open(t, ctx, url, opts...)
-		require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error { // the writer's connection
+		require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error { // this opens the writer's connection
 			for _, q := range []db.Querier{e, tx} {
 				all := ""
 				for _, name := range []string{"foreign_keys", "busy_timeout", "journal_mode", "synchronous", "cache_size", "temp_store"} {
@@ -366,7 +366,7 @@ func TestSeveralEnginesShareAFile(t *testing.T) {
 	url := dbtest.File(t) + "&busy_timeout=60"
 	const engines = 8
 	require.NoError(t, dbtest.Blocking.Together(ctx, engines, func(ctx context.Context, i int) error {
-		e, err := db.Open(ctx, url) // all at once, on a file that isn't there yet
+		e, err := db.Open(ctx, url) // all open at once, on a file that doesn't exist yet
 		if err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ import (
 func TestConformance(t *testing.T) {
 	for name, dsn := range map[string]func(t testing.TB) string{
 		"file":   func(t testing.TB) string { return "file:" + filepath.ToSlash(filepath.Join(t.TempDir(), "test.db")) },
-		"memory": func(testing.TB) string { return ":memory:" }, // of which every connection would have its own
+		"memory": func(testing.TB) string { return ":memory:" }, // every connection would have its own database
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := subject()

@@ -1,3 +1,3 @@
-// Package ncrucestest holds the SQLite dialect over github.com/ncruces/go-sqlite3 to the same
-// conformance suite as over its own driver.
+// Package ncrucestest runs the conformance suite on the SQLite dialect with the driver
+// github.com/ncruces/go-sqlite3.
 package ncrucestest

@@ -17,8 +17,8 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
-// arguments returns what is sent for a call's arguments. It calls methods of theirs. The call
-// keeps those that it was given, which errors tell.
+// arguments returns the values to send for a call's arguments. It calls their methods. The call
+// keeps the original arguments, for errors.
 func arguments(call *backend.Call) ([]any, error) {
 	if call.Native {
 		return nativeArguments(call), nil
@@ -27,7 +27,7 @@ func arguments(call *backend.Call) ([]any, error) {
 	for i, v := range call.Args {
 		switch v.(type) {
 		case nil, int, int64, string, bool, []byte:
-			continue // as it is
+			continue // the argument is sent unchanged
 		}
 		converted, err := argument(v)
 		if err != nil {
@@ -41,8 +41,8 @@ func arguments(call *backend.Call) ([]any, error) {
 	return args, nil
 }
 
-// nativeArguments returns what is sent for a call of database/sql: what pgx's package stdlib would
-// send.
+// nativeArguments returns the values to send for a call of database/sql: the same that pgx's
+// package stdlib would send.
 func nativeArguments(call *backend.Call) []any {
 	args := make([]any, 1, len(call.Args)+1)
 	args[0] = pgvalues.Formats
@@ -60,8 +60,8 @@ func refuse(call *backend.Call, i int, condition, why error) error {
 	return &backend.ArgumentError{Param: call.Statement.Params[i], Value: call.Args[i], Condition: condition, Err: why, Plain: true}
 }
 
-// argument converts what pgx would take otherwise than the other dialects: times
-// are in UTC, also where the column has no zone.
+// argument converts arguments that pgx would treat otherwise than the other dialects do. Times
+// become UTC, even for a column without a zone.
 func argument(v any) (any, error) {
 	switch v := v.(type) {
 	case nil, int, int64, string, bool, []byte:
@@ -101,8 +101,7 @@ func argument(v any) (any, error) {
 	return v, nil
 }
 
-// float is a number that pgx doesn't cut to an integer, as it does with a float64,
-// if there is anything to cut.
+// float is a number that pgx doesn't truncate to an integer, as it does with a float64.
 type float float64
 
 func (f float) Float64Value() (pgtype.Float8, error) {
@@ -116,8 +115,8 @@ func (f float) Int64Value() (pgtype.Int8, error) {
 	return pgtype.Int8{Int64: int64(f), Valid: true}, nil
 }
 
-// notEncoded returns the error for an argument that can't be what its parameter is,
-// nil if err isn't about that. It doesn't show the value, which may be hidden.
+// notEncoded returns the error for an argument that its parameter's type can't take. It returns nil
+// if err has another cause. The error doesn't show the value, which may be hidden.
 func notEncoded(call *backend.Call, err error) error {
 	var e *pg.EncodeError
 	if !errors.As(err, &e) || e.Arg >= len(call.Args) || e.Arg >= len(call.Statement.Params) {
@@ -128,7 +127,7 @@ func notEncoded(call *backend.Call, err error) error {
 		typ = "a value of type " + e.Type
 	}
 	switch {
-	case errors.Is(err, backend.ErrData): // this package has refused it; what pgx says of that shows the value
+	case errors.Is(err, backend.ErrData): // this package has refused the argument; pgx's error would show the value
 		why := error(e)
 		for inner := why; inner != nil; inner = errors.Unwrap(inner) {
 			why = inner
@@ -140,5 +139,5 @@ func notEncoded(call *backend.Call, err error) error {
 	return refuse(call, e.Arg, backend.ErrData, errors.New("it is too large for "+typ+", or malformed"))
 }
 
-// jsonHint is what to do with a map or struct.
+// jsonHint tells the caller what to do with a map or struct.
 const jsonHint = "write db.JSON[T]{V: value} for what is to be stored as JSON"

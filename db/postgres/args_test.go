@@ -70,7 +70,7 @@ func TestAConnectErrorIsOneLine(t *testing.T) {
 	require.ErrorContains(t, err, "127.0.0.1:2: dialing: connect: connection refused")
 }
 
-// What a commit finds out is about values that were sent before.
+// A commit finds errors about values that were sent earlier.
 func TestACommitHidesParametersToo(t *testing.T) {
 	at := testserver.Postgres(t).Database(t)
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {

@@ -11,14 +11,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Arrays are slices of their elements, of more dimensions slices of slices.
+// An array is a slice of its elements; with more dimensions, a slice of slices.
 
 func isArray(oid uint32) bool { return strings.HasPrefix(names()[oid], "_") }
 
 var errArray = errors.New("the server sent an array that can't be read")
 
-// array reads the binary form: the number of dimensions, whether there are NULLs, the
-// type of the elements, the length and first index of each dimension, the elements.
+// array reads the binary form: the number of dimensions, whether there are NULLs, the type of the
+// elements, the length and first index of each dimension, then the elements.
 func (d decoder) array(raw []byte) (driver.Value, error) {
 	if len(raw) < 12 {
 		return nil, errArray
@@ -92,7 +92,7 @@ func parseArray(text string, delimiter byte, element func(text string) (driver.V
 }
 
 type arrayParser struct {
-	text      string // what is left
+	text      string // the rest of the text
 	delimiter byte
 	element   func(text string) (driver.Value, error)
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
-// BenchmarkOneShot is what package db costs over pg: the same select of a row by its key, by 64
-// callers. cpu-ns/op and allocs/op are what to compare; the rest is the server's.
+// BenchmarkOneShot measures what package db costs over pg: the same select of a row by its key, by
+// 64 callers. Compare cpu-ns/op and allocs/op; the rest is the server's share.
 func BenchmarkOneShot(b *testing.B) {
 	target := testserver.Postgres(b).Database(b)
 	target.MustQuery(b, "create table world (id int primary key, number int); "+

@@ -24,7 +24,7 @@ func TestValuesOfPostgreSQLAsText(t *testing.T) {
 	dbtest.PostgresValues(t, false, func(t testing.TB, ctx context.Context) *db.Engine { return dbtest.Open(t, ctx, url) })
 }
 
-// Types that the driver has been told of travel in binary.
+// Types that the driver has loaded travel in binary.
 func TestTypesThatWereLoadedAreTextAsTheServerWritesIt(t *testing.T) {
 	url := dbtest.PostgresURL(testserver.Postgres(t).Database(t)) + "&pool_lanes=2"
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {

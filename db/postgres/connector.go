@@ -21,15 +21,17 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// maxParams is what fits into the protocol's count of parameters.
+// maxParams is the largest count of parameters in the protocol.
 const maxParams = 65535
 
-// Connector opens connections to the servers that the URL names.
+// Connector returns a Connector for the servers that the URL names. It opens nothing yet. It
+// returns an error for options that it doesn't know or can't read.
 func (d Dialect) Connector(u *backend.URL) (backend.Connector, error) {
 	return d.ConnectorBefore(u, nil)
 }
 
-// ConnectorBefore is Connector with a function that may change each login, if it isn't nil.
+// ConnectorBefore is Connector, and calls before for each connection that it opens. before may
+// change the login; if it fails, connecting fails with its error. A nil before does nothing.
 func (d Dialect) ConnectorBefore(u *backend.URL, before func(context.Context, *backend.Login) error) (backend.Connector, error) {
 	config, err := configure(d, u)
 	if err != nil {
@@ -52,17 +54,17 @@ func (d Dialect) ConnectorBefore(u *backend.URL, before func(context.Context, *b
 	return &connector{pool: pool, closed: make(chan struct{})}, nil
 }
 
-// connector has a pg.DB, whose lanes carry statements of the Engine's own. Its
-// sessions are the connections in the pool of the Engine.
+// connector holds a pg.DB. The Engine's single statements travel on its lanes. Its sessions are the
+// connections in the Engine's pool.
 type connector struct {
 	pool *pg.DB
 
-	// readerless is set when connections for a Reader can't be had: what is to read only goes on the
-	// lanes then, each statement as a read-only transaction.
+	// readerless is set after connections for a Reader can't be had. Then a call that only reads
+	// goes on the ordinary lanes, each statement as a read-only transaction.
 	readerless atomic.Bool
 
 	closing sync.Once
-	closed  chan struct{} // closed when the pool is; err is how that went
+	closed  chan struct{} // closed when the pool has closed; err is the outcome
 	err     error
 }
 
@@ -82,8 +84,8 @@ func (c *connector) Connect(ctx context.Context) (backend.Session, error) {
 	return &session{own: s}, nil
 }
 
-// Once runs a statement on a lane, unless pg says that it would leave something behind there. What is
-// to read only goes on those of a Reader.
+// Once runs a statement on a lane, unless pg says that the statement would leave something behind
+// there. A call that only reads goes on a lane of the Reader.
 func (c *connector) Once(ctx context.Context, call *backend.Call) error {
 	if call.Statement.Script || !c.pool.Config().Pipeline || explore.At(repaint.CurrentLoop) != nil {
 		return driver.ErrSkip
@@ -103,7 +105,8 @@ func (c *connector) Once(ctx context.Context, call *backend.Call) error {
 	return skipRefused(execute(ctx, c.pool, call, alone(call, args)))
 }
 
-// skipRefused says that a statement needs a connection of its own if pg has refused it on a shared one.
+// skipRefused returns driver.ErrSkip if pg has refused a statement on a shared connection: the
+// statement needs one of its own.
 func skipRefused(err error) error {
 	if errors.Is(err, pg.ErrRefusedOnLane) {
 		return driver.ErrSkip
@@ -111,7 +114,7 @@ func skipRefused(err error) error {
 	return err
 }
 
-// Lanes tells about pg's lanes, with those of its Reader once they are used.
+// Lanes returns the figures of pg's lanes, with those of its Reader once it is in use.
 func (c *connector) Lanes() backend.Lanes {
 	if !c.pool.Config().Pipeline {
 		return backend.Lanes{}
@@ -124,11 +127,11 @@ func (c *connector) Lanes() backend.Lanes {
 	return all
 }
 
-// Renew has the lanes replaced, and those of the Reader.
+// Renew replaces the lanes, including the Reader's.
 func (c *connector) Renew() { c.pool.Reset() }
 
-// Finish begins to close the pool. That goes on when ctx has ended, until the last
-// session is back: who uses one isn't disturbed.
+// Finish begins to close the pool, and waits for that until ctx ends. The closing then goes on
+// until the last session is back: it doesn't disturb callers that use one.
 func (c *connector) Finish(ctx context.Context) error {
 	c.beginClose()
 	_, err := repaint.Block(ctx, func(ctx context.Context) (struct{}, error) {
@@ -142,8 +145,8 @@ func (c *connector) Finish(ctx context.Context) error {
 	return err
 }
 
-// Close is Finish, which an Engine that was open has called before. Then it doesn't
-// wait again for who still has a session.
+// Close closes the pool unless Finish has begun to. An Engine that was open has called Finish;
+// Close then doesn't wait again for callers that still use a session.
 func (c *connector) Close() error {
 	if !c.beginClose() {
 		return nil
@@ -153,11 +156,11 @@ func (c *connector) Close() error {
 	return c.Finish(ctx)
 }
 
-// closeTimeout is how long the connections may take to close of which the Engine has made no use.
+// closeTimeout is how long Close waits for connections that the Engine has never used.
 const closeTimeout = 3 * time.Second
 
-// beginClose has the pool closed, which takes until its last session is back. It
-// reports whether it is the first to do so.
+// beginClose starts to close the pool, which takes until its last session is back. It reports
+// whether this is the first call.
 func (c *connector) beginClose() (first bool) {
 	c.closing.Do(func() {
 		first = true
@@ -169,7 +172,8 @@ func (c *connector) beginClose() (first bool) {
 	return first
 }
 
-// alone returns the arguments of a statement outside of a transaction, with what else pg is told.
+// alone returns the arguments of a statement outside of a transaction, with the options for pg in
+// front.
 func alone(call *backend.Call, args []any) []any {
 	if !call.ReadOnly || call.Statement.Session && isDiscard(call.Statement.Text) {
 		return args
@@ -177,20 +181,20 @@ func alone(call *backend.Call, args []any) []any {
 	return append([]any{pgx.ReadOnly}, args...)
 }
 
-// isDiscard tells of a DISCARD, which is possible in no transaction.
+// isDiscard reports whether a text is a DISCARD, which can't run in a transaction.
 func isDiscard(text string) bool {
 	parts := sqltext.PostgreSQL.Split(text)
 	return len(parts) == 1 && parts[0].Verb == "discard"
 }
 
-// executor is what executes statements: the pool, a session or a transaction.
+// executor executes statements: the pool, a session or a transaction.
 type executor interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
-// execute runs a statement and puts what came of it into the call.
+// execute runs a statement and puts its outcome into the call.
 func execute(ctx context.Context, on executor, call *backend.Call, args []any) error {
 	st := call.Statement
 	if call.Rows {
@@ -201,7 +205,7 @@ func execute(ctx context.Context, on executor, call *backend.Call, args []any) e
 		return fill(call, rows)
 	}
 	if st.Script {
-		// One by one: together they would be a transaction.
+		// They run one by one: together they would be a transaction.
 		for _, text := range st.Parts {
 			tag, err := on.Exec(ctx, text, args...)
 			if err != nil {
@@ -248,7 +252,7 @@ func fill(call *backend.Call, rows pgx.Rows) error {
 	return nil
 }
 
-// explain makes of pg's errors what package db understands, and says the statement once.
+// explain turns pg's errors into those that package db knows, and states the statement only once.
 func explain(call *backend.Call, err error) error {
 	if failure := notEncoded(call, err); failure != nil {
 		return failure
@@ -258,17 +262,17 @@ func explain(call *backend.Call, err error) error {
 		err = &brief{st, err}
 	}
 	var lost *pg.LostError
-	if errors.As(err, &lost) && lost.SafeToRetry() { // what was rolled back was executed
+	if errors.As(err, &lost) && lost.SafeToRetry() { // a statement that was rolled back has been executed
 		return fmt.Errorf("%w: %w", driver.ErrBadConn, err)
 	}
 	return uncertain(err)
 }
 
-// brief is an error of package pg without the statement, which db's error has, and with what the
-// server says as it is: db's error takes values out of that.
+// brief is an error of package pg without the statement, which db's error shows. It has the
+// server's message unchanged: db's error removes values from that.
 type brief struct {
 	st  *pg.StatementError
-	err error // st, or what wraps it
+	err error // st, or an error that wraps it
 }
 
 func (b *brief) Error() string {

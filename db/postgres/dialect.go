@@ -11,8 +11,9 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// Dialect is the dialect of PostgreSQL, which this package registers as "postgres"
-// and as "postgresql": the two names mean the same.
+// Dialect is the dialect of PostgreSQL, which this package registers as "postgres" and as
+// "postgresql"; the two names mean the same. It has no state, so any number of goroutines may use
+// it.
 type Dialect struct{ name string }
 
 var (
@@ -26,9 +27,9 @@ func init() {
 	backend.Register(Dialect{name: "postgresql"})
 }
 
-// OpenDB opens an Engine on an open database of database/sql, see [db.OpenDB]. Its
-// driver must be that of github.com/jackc/pgx/v5/stdlib. Nothing is pipelined then,
-// and when a context ends that driver closes the connection.
+// OpenDB opens an Engine on an open database of database/sql, see [db.OpenDB]. Its driver must be
+// github.com/jackc/pgx/v5/stdlib. Statements aren't pipelined then, and when a context ends, that
+// driver closes the connection.
 func OpenDB(ctx context.Context, pool *sql.DB, opts ...db.Option) (*db.Engine, error) {
 	return db.OpenDB(ctx, Dialect{}, pool, opts...)
 }
@@ -56,11 +57,11 @@ var placeholders = func() (all [64]string) {
 	return all
 }()
 
-// EmptyList returns what stands in the parentheses of an IN without elements. The rows
-// of a subquery would need the left side's types; being in a list of NULL is unknown, for
-// values and rows of any type. It is made the element of an array, and what contains
-// what is known then. These operators bind more than IN and all that may follow it, so
-// that the whole is false, or true, whatever stands around it.
+// EmptyList returns the text in the parentheses of an IN without elements. A subquery without rows
+// would need the left side's types. But whether a value or a row is in a list of NULL is unknown,
+// for any type. The text makes that unknown value the element of an array, and asks whether the
+// array contains true: that has a known answer. These operators bind more tightly than IN and
+// everything that may follow it, so the whole is false, or true, in any surroundings.
 func (Dialect) EmptyList(_ int, not bool) string {
 	if not {
 		return "null) || '{t}'::bool[] @> ('{t}'::bool[]"
@@ -68,10 +69,11 @@ func (Dialect) EmptyList(_ int, not bool) string {
 	return "null) || '{}'::bool[] @> ('{t}'::bool[]"
 }
 
-// Rules returns how PostgreSQL writes SQL, with standard_conforming_strings.
+// Rules returns the rules of PostgreSQL's syntax, with standard_conforming_strings.
 func (Dialect) Rules() *sqltext.Rules { return &sqltext.PostgreSQL.Rules }
 
-// Traits tells writes from reads and knows what a connection remembers.
+// Traits returns what a text shows about its effects: whether it may write, and what the connection
+// remembers of it.
 func (Dialect) Traits(text string, statements []sqltext.Statement) backend.Traits {
 	t := backend.TraitsOf(sqltext.PostgreSQL, text, statements)
 	for _, st := range statements {
@@ -83,7 +85,7 @@ func (Dialect) Traits(text string, statements []sqltext.Statement) backend.Trait
 	return t
 }
 
-// setsAccess tells of a SET that may say, in another way than SET TRANSACTION, whether the
+// setsAccess reports whether a SET may decide, other than by SET TRANSACTION, whether the
 // transaction may write.
 func setsAccess(text string, st sqltext.Statement) bool {
 	rules := &sqltext.PostgreSQL.Rules
@@ -100,10 +102,10 @@ func setsAccess(text string, st sqltext.Statement) bool {
 	return false
 }
 
-// Lost knows what is for nothing but its connection.
+// Lost returns which statement only changes its connection, such as "SET"; "" for any other text.
 func (Dialect) Lost(text string, statements []sqltext.Statement) string {
 	return backend.LostOf(sqltext.PostgreSQL, text, statements)
 }
 
-// Upsert writes INSERT … ON CONFLICT.
+// Upsert returns an INSERT … ON CONFLICT.
 func (Dialect) Upsert(u *backend.Upsert) (string, error) { return u.OnConflict(), nil }

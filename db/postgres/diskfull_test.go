@@ -13,8 +13,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// A tablespace on a disk of a few megabytes. To mount one takes rights that not every machine gives its
-// tests; there the server raises the error by itself.
+// The test puts a tablespace on a disk of a few megabytes. Mounting one takes rights that not every
+// machine gives its tests; without them the server raises the error itself.
 func TestAFullDiskOfPostgreSQL(t *testing.T) {
 	server := testserver.Postgres(t)
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {

@@ -17,39 +17,43 @@
 //	postgres://user@one,two:5433/database                 the first that accepts
 //	postgresql://…                                        the same
 //
-// Options, beside those of package db, are those of libpq (sslmode, sslrootcert,
+// Options, in addition to those of package db, are those of libpq (sslmode, sslrootcert,
 // target_session_attrs, connect_timeout, application_name, …), the settings search_path,
-// statement_timeout, lock_timeout, timezone and some more, and pg's own: pool_lanes,
-// pool_queue, pool_reader_lanes, reader_group, cancel_timeout, pipeline, pipeline_depth, result_limit,
-// statement_cache_capacity, default_query_exec_mode. Other settings are given as options=-c name=value.
+// statement_timeout, lock_timeout, timezone and some more, and pg's own: pool_lanes, pool_queue,
+// pool_reader_lanes, reader_group, cancel_timeout, pipeline, pipeline_depth, result_limit,
+// statement_cache_capacity, default_query_exec_mode. Write any other setting as options=-c
+// name=value.
 //
 // # Lanes and connections
 //
-// Single statements of the Engine's own need no connection from the pool. They travel on pg's
-// lanes, together with those of all other callers, and none waits for another's round trip. A Conn, a Tx and
-// a stream have a connection of their own; it is to them that pool_size and the like apply.
-// Statements that leave something behind, such as SET, LISTEN and CREATE TEMPORARY TABLE, would do
-// nothing there, and are refused, but in a script that goes on after them; on a Conn it is closed
-// with that. What can't be seen in the text, as set_config and session-level advisory locks,
-// belongs on a Conn, and is to be undone by who did it.
+// An Engine's single statements need no connection from the pool. They travel on pg's lanes
+// together with the statements of all other callers, and no statement waits for another's round
+// trip. A Conn, a Tx and a stream have a connection of their own; pool_size and the like limit
+// those connections.
 //
-// Behind a PgBouncer in transaction mode, set default_query_exec_mode=exec; see the
-// documentation of pg.
+// A statement that leaves something behind, such as SET, LISTEN, CREATE TEMPORARY TABLE, set_config
+// or a session-level advisory lock, would have no effect on a lane. So the Engine refuses it,
+// except in a script that goes on after it. On a Conn it works, and the pool closes the connection
+// after the Conn. The text doesn't show what a function or procedure leaves behind: call such ones
+// on a Conn. docs/leftovers.md lists the effects.
 //
-// With pipeline=off, or an Events.Connect, which only sets up connections of the pool,
-// there are no lanes.
+// Behind a PgBouncer in transaction mode, set default_query_exec_mode=exec; see the documentation
+// of pg.
+//
+// There are no lanes with pipeline=off, nor with an Events.Connect, which only sets up connections
+// of the pool.
 //
 // # Transactions
 //
-// BEGIN travels with the first statement. After an error of the server a transaction
-// can only be rolled back: db.ErrTxFailed says so, with the error that was the cause. A savepoint
-// limits that to what is in it. [db.Deferrable] is for serializable reading.
+// BEGIN travels with the first statement. After an error of the server, a transaction can only be
+// rolled back: db.ErrTxFailed says so, together with the original error. A savepoint limits that to
+// the part after it. [db.Deferrable] is for serializable transactions that only read.
 //
 // # Cancelling
 //
-// When a context ends its caller goes on at once. The server is asked to cancel what it
-// is executing; the connection is used again when it has. A transaction in which that happened
-// can only be rolled back.
+// When a context ends, its caller goes on at once. The driver asks the server to cancel the running
+// statement, and uses the connection again after the server has. A transaction in which that
+// happened can only be rolled back.
 //
 // # Values
 //
@@ -63,21 +67,21 @@
 //	string           ranges, multiranges, records and composites, as the server writes them: [1,10), (1,a)
 //	[]any            arrays
 //
-// A column of json or jsonb goes into maps, structs and slices, see db.JSON. The types of pgtype
-// that take more than one value are variables, too: pgtype.Range, Multirange, Array and
-// CompositeFields; the first three are also arguments.
+// A column of json or jsonb goes into maps, structs and slices, see db.JSON. Scan also fills the
+// types of pgtype that hold more than one value: pgtype.Range, Multirange, Array and
+// CompositeFields. The first three can be arguments too.
 //
-// An interval can be scanned into a time.Duration if it has no months; its days have 24 hours. A
-// time.Duration as an argument is an interval. An array can be scanned into a slice of whatever its
-// elements can be scanned into, and slices are arguments for arrays. Times are sent in UTC, cut to
-// microseconds; those that the server can't store, and in a column of text years beyond 0 to 9999,
-// are an error. Infinite ones are text.
+// An interval without months can be scanned into a time.Duration; its days have 24 hours. A
+// time.Duration as an argument is an interval. An array can be scanned into a slice if its elements
+// can be scanned into the slice's elements. Slices can be arguments for arrays. Times are sent in
+// UTC, truncated to microseconds. A time that the server can't store is an error, and so is a year
+// beyond 0 to 9999 in a column of text. Infinite times are text.
 //
-// The type of each parameter is the one that the server finds for it; where it can't, as in
-// "select :a", it takes text. Write cast(:a as integer) then.
+// The server determines the type of each parameter. If it can't, as in "select :a", it assumes
+// text; write cast(:a as integer) then.
 //
 // # What it is not
 //
-// COPY and notifications are package pg's: Tx.Raw has a pgx.Tx, Conn.Raw a *pg.Session, and the
-// Engine's Driver is the *pg.DB, see the examples.
+// COPY and notifications belong to package pg: Tx.Raw gives a pgx.Tx, Conn.Raw a *pg.Session, and
+// Engine.Driver returns the *pg.DB; see the examples.
 package postgres

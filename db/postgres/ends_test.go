@@ -49,8 +49,8 @@ func TestIdleSessionTimeoutAtTheMomentOfUse(t *testing.T) {
 // executedSQL has an effect that stays, and then waits.
 const executedSQL = "with a as materialized (select nextval('s') as n) select n, pg_advisory_xact_lock(1, 2) from a"
 
-// A transaction's first statement that was executed before its connection broke isn't made again on
-// another one.
+// If a transaction's first statement was executed before its connection broke, it isn't repeated on
+// another connection.
 func TestWhatWasExecutedAndRolledBackIsNotRepeated(t *testing.T) {
 	server := testserver.Postgres(t)
 	for name, options := range map[string]string{"pg": "", "pipeline=off": "&pipeline=off"} {

@@ -15,7 +15,7 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
-// A thousand tasks share a few connections, and none waits for another's round trip.
+// A thousand tasks share a few connections, and no task waits for another's round trip.
 func Example() {
 	err := repaint.Run(context.Background(), func(ctx context.Context) error {
 		engine, err := db.Open(ctx, "postgres://user:password@localhost/app?pool_lanes=4")
@@ -61,7 +61,8 @@ func Example_values() {
 	fmt.Println(songs)
 }
 
-// COPY, and what else only pgx's interface has, is a part of a transaction like its statements.
+// COPY, like everything else that only pgx's interface has, is part of a transaction just as its
+// statements are.
 func Example_copy() {
 	ctx := context.Background()
 	engine, err := db.Open(ctx, "postgres://user:password@localhost/app")
@@ -84,7 +85,7 @@ func Example_copy() {
 	}
 }
 
-// Package pg listens on a connection that it makes again when it is lost.
+// Package pg listens on a connection, and makes a new one when that is lost.
 func Example_listen() {
 	ctx := context.Background()
 	engine, err := db.Open(ctx, "postgres://user:password@localhost/app")
@@ -105,7 +106,7 @@ func Example_listen() {
 	}
 }
 
-// A Conn has a session of its own, with everything that leaves something behind.
+// A Conn has a session of its own, including settings and temporary objects.
 func Example_session() {
 	ctx := context.Background()
 	engine, err := db.Open(ctx, "postgres://user:password@localhost/app")
@@ -117,7 +118,7 @@ func Example_session() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer conn.Close() // the connection isn't given to anybody else, with these settings
+	defer conn.Close() // no other caller gets the connection with these settings
 	if _, err := conn.Exec(ctx, "set work_mem = '256MB'"); err != nil {
 		log.Fatal(err)
 	}

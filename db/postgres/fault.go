@@ -13,8 +13,8 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
-// conditions has the SQLSTATEs that mean one of db's conditions; those of two
-// characters stand for all of their class that aren't listed.
+// conditions maps SQLSTATEs to db's conditions. A key of two characters stands for its whole class,
+// except the codes that have a key of their own.
 var conditions = map[string]error{
 	"23":    backend.ErrConstraint,
 	"23505": backend.ErrUnique,
@@ -52,7 +52,7 @@ var conditions = map[string]error{
 	"57P01": backend.ErrDisconnected, "57P02": backend.ErrDisconnected, "57P03": backend.ErrDisconnected, "57P04": backend.ErrDisconnected, "57P05": backend.ErrDisconnected,
 }
 
-// Restate implements backend.ErrorRestater. What else than the message can have values is left out.
+// Restate implements backend.ErrorRestater. It leaves out other fields that may contain values.
 func (Dialect) Restate(err error, message string) error {
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {
@@ -69,13 +69,15 @@ func (Dialect) Restate(err error, message string) error {
 	}
 }
 
-// IsHint implements backend.HintKnower: pgx's QueryExecMode, which GORM's migrator gives.
+// IsHint implements backend.HintKnower. It returns true for pgx's QueryExecMode, which GORM's
+// migrator passes.
 func (Dialect) IsHint(arg any) bool {
 	_, is := arg.(pgx.QueryExecMode)
 	return is
 }
 
-// Fault reads an error of package pg, or of another driver that knows SQLSTATEs.
+// Fault returns what an error means that comes from package pg, or from another driver with
+// SQLSTATEs.
 func (Dialect) Fault(err error) backend.Fault {
 	var state interface{ SQLState() string }
 	if !errors.As(err, &state) || state.SQLState() == "" {
@@ -114,7 +116,7 @@ func (Dialect) Fault(err error) backend.Fault {
 	return f
 }
 
-// unnamed reads an error that isn't the server's.
+// unnamed returns what an error without an SQLSTATE means.
 func unnamed(err error) backend.Fault {
 	if e, ok := pg.AsEncodeError(err); ok {
 		if e.Unsuitable {
@@ -137,32 +139,32 @@ func unnamed(err error) backend.Fault {
 	return backend.Fault{}
 }
 
-// disconnected tells whether an error comes from the network.
+// disconnected reports whether an error comes from the network.
 func disconnected(err error) bool {
 	var connecting *pgconn.ConnectError
 	var network net.Error
 	return errors.As(err, &connecting) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// quoted returns what stands between the first pair of double quotes.
+// quoted returns the text between the first pair of double quotes.
 func quoted(message string) string {
 	_, rest, _ := strings.Cut(message, `"`)
 	name, _, _ := strings.Cut(rest, `"`)
 	return name
 }
 
-// isLost tells whether an error means that the connection is gone.
+// isLost reports whether an error means that the connection is gone.
 func isLost(err error) bool {
 	return errors.Is(err, pg.ErrConnLost) || errors.Is(err, pg.ErrProtocol) || errors.Is(err, pg.ErrClosed)
 }
 
-// fromServer tells whether an error is what the server said of a statement.
+// fromServer reports whether an error is the server's answer to a statement.
 func fromServer(err error) bool {
 	var state interface{ SQLState() string }
 	return errors.As(err, &state) && state.SQLState() != ""
 }
 
-// uncertain marks an error of pg after which the statement may have been applied.
+// uncertain marks an error of pg if the statement may have been applied.
 func uncertain(err error) error {
 	var failed *pg.StatementError
 	if errors.As(err, &failed) && failed.MaybeApplied {

@@ -14,8 +14,8 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
-// Lists of hosts and directories of sockets, in every way in which they are written, and the same for
-// db and pg.
+// URLs may have lists of hosts and directories of sockets, in every spelling. db and pg read them
+// alike.
 func TestURLsWithHostListsAndSocketDirectories(t *testing.T) {
 	target := testserver.Postgres(t).Database(t)
 	who := fmt.Sprintf("postgres://%s:%s@", target.User, target.Password)

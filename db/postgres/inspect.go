@@ -9,7 +9,7 @@ import (
 
 var _ backend.Inspector = Dialect{}
 
-// Schemas returns the schemas, those of the server's own aside.
+// Schemas returns the names of the schemas, without the server's own.
 func (Dialect) Schemas(ctx context.Context, ask backend.Ask) ([]string, error) {
 	rows, err := ask(ctx, `select nspname::text as name from pg_catalog.pg_namespace
 		where nspname not like 'pg\_%' and nspname <> 'information_schema' order by nspname`, nil)
@@ -25,14 +25,14 @@ func (Dialect) DefaultSchema(ctx context.Context, ask backend.Ask) (string, erro
 	return rows[0].Text("name"), nil
 }
 
-// Tables returns the names of tables, partitioned ones among them.
+// Tables returns the names of tables, including partitioned ones.
 func (Dialect) Tables(ctx context.Context, ask backend.Ask, schema string) ([]string, error) {
 	rows, err := ask(ctx, `select c.relname::text as name from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 		where n.nspname = :schema and c.relkind in ('r', 'p') order by c.relname`, map[string]any{"schema": schema})
 	return backend.Names(rows), err
 }
 
-// Views returns views, materialized ones among them.
+// Views returns the views, including materialized ones.
 func (Dialect) Views(ctx context.Context, ask backend.Ask, schema string) ([]backend.View, error) {
 	rows, err := ask(ctx, `select c.relname::text as name, c.relkind = 'm' as materialized, pg_catalog.pg_get_viewdef(c.oid, true) as definition
 		from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -45,7 +45,7 @@ func (Dialect) Views(ctx context.Context, ask backend.Ask, schema string) ([]bac
 	return views, err
 }
 
-// Table describes a table, a view or a foreign table.
+// Table describes a table, a view or a foreign table. It returns nil if there is none of that name.
 func (Dialect) Table(ctx context.Context, ask backend.Ask, schema, name string) (*backend.Table, error) {
 	found, err := ask(ctx, `select c.oid::bigint as oid, pg_catalog.obj_description(c.oid, 'pg_class') as comment
 		from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -89,7 +89,7 @@ func columnsOf(ctx context.Context, ask backend.Ask, t *backend.Table, at map[st
 	return err
 }
 
-// actions are what PostgreSQL's catalog has letters for.
+// actions maps the letters in PostgreSQL's catalog to the actions of foreign keys.
 var actions = map[string]string{"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 
 func constraintsOf(ctx context.Context, ask backend.Ask, t *backend.Table, at map[string]any) error {
@@ -116,7 +116,7 @@ func constraintsOf(ctx context.Context, ask backend.Ask, t *backend.Table, at ma
 	return err
 }
 
-// columnList writes the names of a constraint's columns, whose numbers are in an array.
+// columnList returns SQL for the names of a constraint's columns, whose numbers are in an array.
 func columnList(numbers, table string) string {
 	return "array(select a.attname::text from unnest(c." + numbers + ") with ordinality k(n, i) join pg_catalog.pg_attribute a on a.attrelid = c." + table + " and a.attnum = k.n order by k.i)"
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// A greenlet that is killed in the middle of a statement takes its connection with it,
-// and the next one gets another.
+// A greenlet that is killed during a statement takes its connection with it, and the next greenlet
+// gets another.
 func TestAKilledGreenletCostsOneConnection(t *testing.T) {
 	server := testserver.Postgres(t)
 	leakcheck.Test(t)

@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// Ranges, multiranges and records are text as the server writes it: [1,10), {[1,3),[5,7)},
-// (1,a). They arrive in binary and are written here, so that times are in UTC and of one form,
+// Ranges, multiranges and records are text in the server's form: [1,10), {[1,3),[5,7)}, (1,a). They
+// arrive in binary, and this file writes the text, so that times are in UTC and in one form,
 // whatever the settings of the connection are.
 
 var (
@@ -22,7 +22,7 @@ var (
 	errRecord = errors.New("the server sent a record that can't be read")
 )
 
-// The flags of a range.
+// These are the flags of a range in binary.
 const (
 	isEmpty        = 0x01
 	lowerInclusive = 0x02
@@ -31,7 +31,7 @@ const (
 	upperUnbounded = 0x10
 )
 
-// rangeText writes a range. In binary it is its flags and the bounds that it has.
+// rangeText writes a range. Its binary form is the flags, then the bounds that exist.
 func (d decoder) rangeText(element uint32, raw []byte) (string, error) {
 	if len(raw) == 0 {
 		return "", errRange
@@ -73,7 +73,7 @@ func (d decoder) rangeText(element uint32, raw []byte) (string, error) {
 	return open + lower + "," + upper + shut, nil
 }
 
-// multirangeText writes a multirange: in binary it is a number of ranges.
+// multirangeText writes a multirange. Its binary form is the number of ranges, then the ranges.
 func (d decoder) multirangeText(element uint32, raw []byte) (string, error) {
 	if len(raw) < 4 {
 		return "", errRange
@@ -102,7 +102,7 @@ func (d decoder) multirangeText(element uint32, raw []byte) (string, error) {
 	return b.String() + "}", nil
 }
 
-// recordText writes a record: in binary it is a number of values, each with its type before.
+// recordText writes a record. Its binary form is the number of values, then each type and value.
 func (d decoder) recordText(raw []byte) (string, error) {
 	if len(raw) < 4 {
 		return "", errRecord
@@ -138,7 +138,7 @@ func (d decoder) recordText(raw []byte) (string, error) {
 	return b.String() + ")", nil
 }
 
-// cut takes a value off that has its length before it: nil for NULL.
+// cut splits off a value that follows its own length. The value is nil for NULL.
 func cut(raw []byte) (value, rest []byte, ok bool) {
 	if len(raw) < 4 {
 		return nil, nil, false
@@ -154,8 +154,8 @@ func cut(raw []byte) (value, rest []byte, ok bool) {
 	return raw[:n:n], raw[n:], true
 }
 
-// quote puts a text between double quotes if it is empty, or has spaces or any of the
-// special characters. What doubles is written twice in there, and a backslash too.
+// quote puts a text between double quotes if it is empty, or contains spaces or one of the special
+// characters. Inside, it doubles the characters of doubles, and backslashes.
 func quote(text, special, doubles string) string {
 	if text != "" && !strings.ContainsAny(text, special+" \t\n\r\v\f") {
 		return text
@@ -169,7 +169,7 @@ func quote(text, special, doubles string) string {
 	return `"` + text + `"`
 }
 
-// text writes a value in binary as the server does.
+// text writes a binary value in the server's form.
 func (d decoder) text(oid uint32, raw []byte) (string, error) {
 	v, err := d.value(oid, pgx.BinaryFormatCode, raw)
 	if err != nil {
@@ -178,7 +178,7 @@ func (d decoder) text(oid uint32, raw []byte) (string, error) {
 	return d.literal(oid, v), nil
 }
 
-// literal writes a value of a type as the server does.
+// literal writes a value of a type in the server's form.
 func (d decoder) literal(oid uint32, v driver.Value) string {
 	switch v := v.(type) {
 	case string:
@@ -205,8 +205,8 @@ func (d decoder) literal(oid uint32, v driver.Value) string {
 	return ""
 }
 
-// floatText writes a float with as many digits as it needs, and an exponent from the given
-// one on.
+// floatText writes a float with as many digits as it needs. It uses an exponent if that is at least
+// large.
 func floatText(f float64, bits, large int) string {
 	text := strconv.FormatFloat(f, 'e', -1, bits)
 	_, exponent, ok := strings.Cut(text, "e")

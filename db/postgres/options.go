@@ -10,8 +10,8 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
-// options are those of the URL that go to package pg: its own, those of libpq, and
-// settings of the server that each connection begins with.
+// options are the URL options for package pg: its own, those of libpq, and settings of the server
+// for each connection.
 var options = []string{
 	"pool_lanes", "pool_min_lanes", "pool_reader_lanes", "reader_group", "pool_queue",
 	"reader_target", "max_lag", "max_lag_bytes", "token_wait", "host_check_period",
@@ -27,13 +27,13 @@ var options = []string{
 	"work_mem", "jit", "plan_cache_mode",
 }
 
-// upkeep are options of package db that hold for lanes as well.
+// upkeep are the options of package db that also apply to lanes.
 var upkeep = []string{"pool_max_conn_lifetime", "pool_max_conn_lifetime_jitter", "pool_max_conn_idle_time", "pool_health_check_period"}
 
 // Options returns the names of the URL's options.
 func (Dialect) Options() []string { return slices.Clone(options) }
 
-// advice is what to write in place of options of pgxpool, and of package pg alone.
+// advice says what to write in place of options of pgxpool, and of package pg alone.
 var advice = map[string]string{
 	"pool_max_conns": "it is pgxpool's: write pool_size and max_overflow for the connections of Conns and transactions, " +
 		"and pool_lanes for those that carry the Engine's own statements",
@@ -42,8 +42,8 @@ var advice = map[string]string{
 	"pool_ping_timeout": "it is pgxpool's: write pre_ping",
 }
 
-// Advice says what to write in place of an option that there isn't. Any setting of the server can
-// be given, in one option.
+// Advice says what to write in place of an option that doesn't exist. Any setting of the server can
+// be set through the option "options".
 func (Dialect) Advice(option string) string {
 	if a := advice[option]; a != "" {
 		return a
@@ -51,10 +51,10 @@ func (Dialect) Advice(option string) string {
 	return "a setting of the server is written as options=-c " + option + "=…"
 }
 
-// KnowsOption reports whether the option is one of pgxpool's, or of package pg.
+// KnowsOption reports whether an option is one of pgxpool, or of package pg alone.
 func (Dialect) KnowsOption(option string) bool { return advice[option] != "" }
 
-// configure reads the URL. What is package db's is taken out.
+// configure reads the URL. It leaves out the options of package db.
 func configure(d Dialect, u *backend.URL) (*pg.Config, error) {
 	if u.Driver != "" {
 		return nil, fmt.Errorf("%s: there is no driver %q; write %[1]s://, or give an open *sql.DB to postgres.OpenDB", d.Name(), u.Driver)
@@ -66,6 +66,6 @@ func configure(d Dialect, u *backend.URL) (*pg.Config, error) {
 			own.Options.Set(name, u.Option(name))
 		}
 	}
-	// A plus sign stands for itself there, as in libpq.
+	// A plus sign stands for itself here, as in libpq.
 	return pg.ParseConfig(strings.ReplaceAll(own.Reveal(), "+", "%20"))
 }

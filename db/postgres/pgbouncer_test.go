@@ -16,8 +16,8 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
-// Behind a PgBouncer in transaction mode the exec mode does for everything that keeps no state on
-// its connection.
+// Behind a PgBouncer in transaction mode, the exec mode suffices for everything that keeps no state
+// on its connection.
 func TestBehindPgBouncer(t *testing.T) {
 	server := testserver.Postgres(t)
 	bouncer := testserver.PgBouncer(t, server.Target, "transaction", "default_pool_size=3")
@@ -70,7 +70,7 @@ func all(ctx context.Context, e *db.Engine, n int, work func(ctx context.Context
 	return g.Wait()
 }
 
-// What is to read only does so there, too, though the connections of a Reader can't be had.
+// A Reader also only reads there, though connections for a Reader can't be had.
 func TestReadingOnlyBehindPgBouncer(t *testing.T) {
 	server := testserver.Postgres(t)
 	bouncer := testserver.PgBouncer(t, server.Target, "transaction", "default_pool_size=3")
@@ -100,7 +100,7 @@ func TestAReaderHasLanesOfItsOwn(t *testing.T) {
 			var setting string
 			require.NoError(t, q.QueryRow(ctx, "select current_setting('default_transaction_read_only')").Scan(&setting))
 			require.Equal(t, "on", setting)
-			var local string // which a Reader's lane refuses, and a connection of the pool doesn't
+			var local string // a Reader's lane refuses this, a connection of the pool doesn't
 			require.NoError(t, q.QueryRow(ctx, "select set_config('my.own', 'mine', true)").Scan(&local))
 			require.Equal(t, "mine", local)
 		}

@@ -9,11 +9,12 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// maps has pgtype's maps that aren't in use.
+// maps holds type maps of pgtype that aren't in use.
 var maps = sync.Pool{New: func() any { return pgtype.NewMap() }}
 
-// ScanValue copies a column's value to a variable of pgtype that takes more than one: a
-// pgtype.Range, Multirange, Array or FlatArray, by pointer, or a pgtype.CompositeFields.
+// ScanValue copies a column's value to a variable of pgtype that holds more than one value: through
+// a pointer to a pgtype.Range, Multirange, Array or FlatArray, or into a pgtype.CompositeFields.
+// For any other variable it returns driver.ErrSkip.
 func (Dialect) ScanValue(dest any, typ string, v driver.Value) error {
 	types := maps.Get().(*pgtype.Map)
 	defer maps.Put(types)

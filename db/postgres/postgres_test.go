@@ -326,7 +326,7 @@ func TestManyStatementsInOneGo(t *testing.T) {
 	})
 }
 
-// What the server sends is the same for whoever asks, in whatever form it comes.
+// Every caller gets the same values, in whatever form the server sends them.
 func TestValuesInEveryMode(t *testing.T) {
 	for _, mode := range []string{"cache_statement", "cache_describe", "describe_exec", "exec"} {
 		t.Run(mode, func(t *testing.T) {
@@ -446,7 +446,7 @@ func TestAPanicOfAnArgumentLeavesConnAndTransactionAsTheyWere(t *testing.T) {
 	})
 }
 
-// panicker is a value that can't be converted without a panic.
+// panicker is a value whose conversion panics.
 type panicker struct{}
 
 func (p panicker) Value() (driver.Value, error) { panic(p) }

@@ -9,15 +9,15 @@ import (
 // Driver returns the *pg.DB.
 func (c *connector) Driver() any { return c.pool }
 
-// Raw calls fn with the session or, in a transaction, with that, because the server is told
-// of it with its first statement. What fn sends outside of a transaction is read-only by a setting,
-// which ends with the connection.
+// Raw calls fn with the session or, in a transaction, with the transaction, because the server
+// learns of that from its first statement. If readOnly is set outside of a transaction, a setting
+// makes the server refuse writes; the setting ends with the connection.
 func (s *session) Raw(ctx context.Context, readOnly bool, fn func(ctx context.Context, conn any) error) error {
 	var conn any = s.own
 	switch {
 	case s.tx != nil:
 		conn = s.tx
-		if s.reading { // after a query it can't be made read-write
+		if s.reading { // after a query, fn can't make the transaction read-write
 			if err := s.control(ctx, "select 1"); err != nil {
 				return err
 			}

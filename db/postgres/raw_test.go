@@ -29,7 +29,7 @@ func TestWhatTheDriverCanDoBeyond(t *testing.T) {
 			return pgx.CopyFromSlice(3, func(i int) ([]any, error) { return []any{from + i, "copied"}, nil })
 		}
 
-		// COPY as a part of a transaction, before and behind other statements.
+		// COPY is a part of a transaction, before and after other statements.
 		gone := errors.New("rolled back")
 		copyAndInsert := func(ctx context.Context, tx *db.Tx) error {
 			err := tx.Raw(ctx, func(ctx context.Context, conn any) error {
@@ -66,7 +66,7 @@ func TestWhatTheDriverCanDoBeyond(t *testing.T) {
 			return nil
 		}))
 
-		// A session: what is left behind in it nobody else sees.
+		// No other caller sees what is left behind in a session.
 		conn, err := e.Connect(ctx)
 		require.NoError(t, err)
 		var out strings.Builder
@@ -88,7 +88,7 @@ func TestWhatTheDriverCanDoBeyond(t *testing.T) {
 		require.Equal(t, open-1, e.Stats().Open, "the connection is gone")
 		require.ErrorIs(t, conn.Raw(ctx, nil), db.ErrClosed)
 
-		// The DB: listening on a connection of its own.
+		// The DB listens on a connection of its own.
 		pool := e.Driver().(*pg.DB)
 		listener, err := pool.Listen(ctx, "news")
 		require.NoError(t, err)
@@ -152,7 +152,7 @@ func TestRawOfWhatOnlyReadsCantWrite(t *testing.T) {
 					return tx.Raw(ctx, func(ctx context.Context, conn any) error {
 						sub, err := conn.(pgx.Tx).Begin(ctx)
 						require.NoError(t, err)
-						_, _ = sub.Exec(ctx, text) // the server refuses what would make it write
+						_, _ = sub.Exec(ctx, text) // the server refuses to let it write
 						require.NoError(t, sub.Rollback(ctx))
 						_, err = conn.(pgx.Tx).CopyFrom(ctx, pgx.Identifier{"items"}, []string{"id", "value"}, rows)
 						return err

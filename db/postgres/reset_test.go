@@ -16,7 +16,7 @@ func TestAConnectionThatGoesBackHasNothingOfItsUser(t *testing.T) {
 	}, db.PoolSize(1), db.MaxOverflow(0))
 }
 
-// What Events.Connect has set up is on every connection, whatever users do.
+// The settings of Events.Connect hold on every connection, whatever users do.
 func TestWhatEventsConnectHasSetUpIsKept(t *testing.T) {
 	set := db.OnEvents(db.Events{Connect: func(ctx context.Context, conn *db.Conn) error {
 		_, err := conn.Exec(ctx, "set work_mem = '7MB'; set timezone = 'Asia/Tokyo'; set role pg_monitor")

@@ -11,7 +11,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// A script is cut where the server would cut it, whatever bodies and literals its statements have.
+// A script is split where the server would split it, whatever bodies and literals its statements
+// have.
 func TestScriptsWithBodies(t *testing.T) {
 	server := testserver.Postgres(t)
 	server.Needs(t, 14, "BEGIN ATOMIC")
@@ -40,7 +41,7 @@ func TestScriptsWithBodies(t *testing.T) {
 	})
 }
 
-// What stands in literals and comments is read as the server reads it.
+// Literals and comments are read as the server reads them.
 func TestParametersBesideLiteralsOfEveryKind(t *testing.T) {
 	server := testserver.Postgres(t)
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {

@@ -13,13 +13,13 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
-// session is a connection in the Engine's pool. The server is told of a transaction
-// with its first statement.
+// session is a connection in the Engine's pool. The server learns of a transaction from its first
+// statement.
 type session struct {
 	own     *pg.Session
 	tx      pgx.Tx // nil outside of a transaction
 	status  backend.Status
-	calling bool // a call has begun that hasn't returned
+	calling bool // a call has begun and hasn't returned
 	reading bool // the transaction is read-only
 }
 
@@ -32,7 +32,8 @@ var (
 	_ backend.CallTracker = (*session)(nil)
 )
 
-// on returns what executes statements now.
+// on returns the executor of the next statement: the transaction if there is one, or else the
+// connection.
 func (s *session) on() executor {
 	if s.tx != nil {
 		return s.tx
@@ -40,8 +41,8 @@ func (s *session) on() executor {
 	return s.own
 }
 
-// Do returns when the call's context ends, even if the server isn't done: what
-// comes next on the connection waits for that.
+// Do returns when the call's context ends, even if the server isn't done: the next call on the
+// connection waits for the server.
 func (s *session) Do(ctx context.Context, call *backend.Call) error {
 	args, err := arguments(call)
 	if err != nil {
@@ -55,10 +56,10 @@ func (s *session) Do(ctx context.Context, call *backend.Call) error {
 	return s.done(err)
 }
 
-// Calling tells whether a call has begun that hasn't returned.
+// Calling reports whether a call has begun and hasn't returned.
 func (s *session) Calling() bool { return s.calling }
 
-// done notes that a call has returned, and what its error has left behind.
+// done notes that a call has returned, and in which state its error has left the connection.
 func (s *session) done(err error) error {
 	s.calling = false
 	var refused *backend.ArgumentError
@@ -66,15 +67,15 @@ func (s *session) done(err error) error {
 	case err == nil:
 	case isLost(err):
 		s.status = backend.Broken
-	case errors.As(err, &refused): // it hadn't been sent
+	case errors.As(err, &refused): // the call wasn't sent
 	case s.status == backend.InTx:
-		// The server said so; or its answer wasn't waited for.
+		// The server reported the error, or the call didn't wait for its answer.
 		s.status = backend.FailedTx
 	}
 	return err
 }
 
-// DoMany is Do for several calls, in one go.
+// DoMany is Do for several calls, all in one batch.
 func (s *session) DoMany(ctx context.Context, calls []*backend.Call) (failed int, err error) {
 	batch := &pgx.Batch{}
 	for i, call := range calls {
@@ -99,7 +100,7 @@ func (s *session) DoMany(ctx context.Context, calls []*backend.Call) (failed int
 		}
 		err = explain(calls[failed], err)
 	}
-	_ = results.Close() // its error is the same
+	_ = results.Close() // Close returns the same error
 	return failed, s.done(err)
 }
 
@@ -123,7 +124,7 @@ var levels = map[backend.IsolationLevel]pgx.TxIsoLevel{
 	sql.LevelReadUncommitted: pgx.ReadUncommitted,
 	sql.LevelReadCommitted:   pgx.ReadCommitted,
 	sql.LevelRepeatableRead:  pgx.RepeatableRead,
-	sql.LevelSnapshot:        pgx.RepeatableRead, // it is snapshot isolation
+	sql.LevelSnapshot:        pgx.RepeatableRead, // PostgreSQL's repeatable read is snapshot isolation
 	sql.LevelSerializable:    pgx.Serializable,
 }
 
@@ -153,7 +154,7 @@ func (s *session) Rollback(ctx context.Context) error {
 	return s.end(ctx, func(tx pgx.Tx, ctx context.Context) error {
 		err := tx.Rollback(ctx)
 		if err == nil {
-			err = context.Cause(ctx) // it doesn't wait longer, and the connection comes after it
+			err = context.Cause(ctx) // the rollback waits no longer, and the connection isn't ready
 		}
 		return err
 	})
@@ -167,7 +168,7 @@ func (s *session) end(ctx context.Context, how func(pgx.Tx, context.Context) err
 		s.status = backend.Idle
 	}
 	if err != nil && (isLost(err) || !fromServer(err) && !errors.Is(err, pgx.ErrTxCommitRollback)) {
-		s.status = backend.Broken // its state isn't known
+		s.status = backend.Broken // its state is unknown
 	}
 	return uncertain(err)
 }
@@ -186,19 +187,19 @@ func (s *session) RollbackTo(ctx context.Context, name string) error {
 		return err
 	}
 	if s.status == backend.FailedTx {
-		s.status = backend.InTx // it went back to before the error
+		s.status = backend.InTx // the transaction is back before the error
 	}
 	return s.control(ctx, "release savepoint "+name)
 }
 
-// control runs a statement of the transaction's own.
+// control runs a statement about a savepoint.
 func (s *session) control(ctx context.Context, text string) error {
 	s.calling = true
 	_, err := s.tx.Exec(ctx, text)
 	return s.done(err)
 }
 
-// Ping asks the server whether it is there.
+// Ping checks the connection with a round trip to the server.
 func (s *session) Ping(ctx context.Context) error {
 	s.calling = true
 	return s.done(s.own.Ping(ctx))
@@ -206,11 +207,10 @@ func (s *session) Ping(ctx context.Context) error {
 
 func (s *session) Status() backend.Status { return s.status }
 
-// resetTimeout is how long a server may take until a connection is ready for the next user, if
-// nothing else limits that.
+// resetTimeout is how long a reset may take if nothing else limits it.
 const resetTimeout = 3 * time.Second
 
-// Reset undoes what has been left behind, as far as pg can.
+// Reset undoes what the user has left behind, as far as pg can.
 func (s *session) Reset(ctx context.Context, thorough bool) error {
 	if !thorough && s.own.Tidy() {
 		return nil
@@ -224,14 +224,14 @@ func (s *session) Reset(ctx context.Context, thorough bool) error {
 	return err
 }
 
-// Keep has Reset leave the settings as they are now.
+// Keep makes Reset restore the settings that the connection has now.
 func (s *session) Keep(ctx context.Context) error { return s.own.Keep(ctx) }
 
-// Close closes the connection. If its caller was killed in the middle of a statement,
-// that ends with it.
+// Close closes the connection. If its caller was killed during a statement, the statement ends with
+// it.
 func (s *session) Close(ctx context.Context) error { return s.own.Close(ctx) }
 
-// Stream runs a query and hands its rows out as they come.
+// Stream runs a query whose rows are read as they arrive.
 func (s *session) Stream(ctx context.Context, call *backend.Call) (backend.Cursor, error) {
 	if call.Statement.Script {
 		return nil, driver.ErrSkip
@@ -260,7 +260,7 @@ func (s *session) Stream(ctx context.Context, call *backend.Call) (backend.Curso
 	return c, nil
 }
 
-// cursor is a query whose rows are read as they come.
+// cursor is a query whose rows are read as they arrive.
 type cursor struct {
 	s      *session
 	rows   pgx.Rows
@@ -284,7 +284,8 @@ func (c *cursor) Fetch(_ context.Context, call *backend.Call, most int) (more bo
 	return true, nil
 }
 
-// Close ends the query. Its error, if any, Fetch has returned.
+// Close ends the query. It returns no error: Fetch has returned the query's error, if there was
+// one.
 func (c *cursor) Close(context.Context) error {
 	c.rows.Close()
 	return nil

@@ -18,15 +18,15 @@ import (
 // keptStatements is how many prepared statements a connection of database/sql keeps.
 const keptStatements = 256
 
-// ConnectorDB uses an open database.
+// ConnectorDB returns a Connector for an open database of pgx's stdlib.
 func (d Dialect) ConnectorDB(_ context.Context, pool *sql.DB) (backend.Connector, error) {
 	return sqlbackend.NewDB(sqlDriver{connections: pool.Stats().MaxOpenConnections}, pool), nil
 }
 
-// sqlDriver is a driver like pgx's stdlib.
+// sqlDriver is the sqlbackend.Driver for pgx's stdlib.
 type sqlDriver struct {
 	sqlbackend.Defaults
-	connections int // the most there may be; 0 is no bound
+	connections int // the most connections; 0 means no limit
 }
 
 var (
@@ -47,14 +47,14 @@ func (d sqlDriver) Facts() sqlbackend.Facts {
 	}
 }
 
-// Keep notes how a connection is set up. The pool's owner may have done that, so it can't be done
-// again here.
+// Keep notes how a connection is set up. The pool's owner may have done that, so Reset can't do it
+// again.
 func (sqlDriver) Keep(ctx context.Context, c *sqlbackend.Conn) (err error) {
 	c.Own, err = c.Value(ctx, pgstate.Setup)
 	return err
 }
 
-// Reset undoes what doesn't touch the setup, and compares that.
+// Reset undoes what doesn't touch the setup. It fails if the setup has changed.
 func (sqlDriver) Reset(ctx context.Context, c *sqlbackend.Conn) error {
 	if err := c.Exec(ctx, pgstate.UndoKept); err != nil {
 		return err
@@ -88,8 +88,8 @@ func (sqlDriver) BeginText(o backend.TxOptions) []string {
 	return []string{strings.Join(words, " ")}
 }
 
-// TxState tells what pgx's stdlib has read in the last ReadyForQuery. What is no connection of it is
-// never open.
+// TxState returns the state in the last ReadyForQuery message, as pgx's stdlib has read it. For a
+// connection of another driver it returns FailedTx.
 func (sqlDriver) TxState(c *sqlbackend.Conn) backend.Status {
 	known, ok := c.Driver().(interface{ Conn() *pgx.Conn })
 	if !ok {
@@ -104,8 +104,8 @@ func (sqlDriver) TxState(c *sqlbackend.Conn) backend.Status {
 	return backend.Idle
 }
 
-// Recover finds out whether a connection is well. In a failed transaction it says no
-// more than that.
+// Recover checks that a connection works. In a failed transaction, the server's refusal shows that
+// it does.
 func (sqlDriver) Recover(ctx context.Context, c *sqlbackend.Conn) error {
 	err := c.Exec(ctx, "select 1")
 	var state interface{ SQLState() string }
@@ -115,32 +115,33 @@ func (sqlDriver) Recover(ctx context.Context, c *sqlbackend.Conn) error {
 	return err
 }
 
-// Lost reports whether a driver like pgx's stdlib has lost the connection after it had sent
-// something, or has given it up because the context had ended.
+// Lost reports whether pgx's stdlib has lost the connection after it had sent something, or has
+// given it up because the context had ended.
 func (sqlDriver) Lost(err error) bool {
 	var e *pgconn.PgError
 	if errors.As(err, &e) {
-		// The server's last words. It looks at the time that it was idle for only between statements.
+		// These are the server's last words. It ends a connection for being idle only between
+		// statements, so those codes don't count.
 		return e.SeverityUnlocalized == "FATAL" && e.Code != "57P05" && e.Code != "25P03"
 	}
 	return disconnected(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// Open reports whether a connection of pgx's stdlib is open. When a Query message has been sent
-// and the connection breaks, pgx says of the error that it is safe to retry, so stdlib
-// makes driver.ErrBadConn of it.
+// Open reports whether a connection of pgx's stdlib is open. If the connection breaks after a Query
+// message was sent, pgx still calls the error safe to retry, so stdlib returns driver.ErrBadConn.
 func (sqlDriver) Open(c *sqlbackend.Conn) bool {
 	known, ok := c.Driver().(interface{ Conn() *pgx.Conn })
 	return ok && !known.Conn().IsClosed()
 }
 
-// Stale reports whether a prepared statement's result has other columns now.
+// Stale reports whether an error means that the columns of a prepared statement's result have
+// changed.
 func (sqlDriver) Stale(err error) bool {
 	var state interface{ SQLState() string }
 	return errors.As(err, &state) && state.SQLState() == "0A000" && strings.Contains(err.Error(), "cached plan")
 }
 
-// Column returns how to convert a column's values.
+// Column returns the function that converts a column's values, or nil.
 func (sqlDriver) Column(typ string) func(driver.Value) (driver.Value, error) {
 	switch typ {
 	case "JSON", "JSONB", "XML", "NUMERIC", "UUID", "TIME", "INTERVAL":

@@ -12,7 +12,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/pgcalendar"
 )
 
-// momentOf returns what is sent for a time.
+// momentOf returns the value to send for a time.
 func momentOf(t time.Time) any {
 	t = t.UTC()
 	if y := t.Year(); y < 0 || y > 9999 {
@@ -21,8 +21,8 @@ func momentOf(t time.Time) any {
 	return instant(t)
 }
 
-// instant is a time that pgx doesn't write into text as Go prints it, for people to read, but
-// as the other dialects do.
+// instant is a time that pgx writes into text in the form of the other dialects, instead of the
+// form in which Go prints it.
 type instant time.Time
 
 func (t instant) TimestamptzValue() (pgtype.Timestamptz, error) {
@@ -37,22 +37,22 @@ func (t instant) DateValue() (pgtype.Date, error) {
 	return pgtype.Date{Time: time.Time(t), Valid: true}, tooFar(pgcalendar.Date, time.Time(t))
 }
 
-// String is what pgx writes into text.
+// String returns the text that pgx writes.
 func (t instant) String() string {
 	return time.Time(t).Truncate(time.Microsecond).Format("2006-01-02 15:04:05.999999-07:00")
 }
 
 func (t instant) MarshalJSON() ([]byte, error) { return time.Time(t).MarshalJSON() }
 
-// farInstant is an instant that has no text that could be read again, and compared.
+// farInstant is an instant whose text could neither be read again nor compared.
 type farInstant struct{ instant }
 
-// TextValue is what pgx asks for before String.
+// TextValue returns an error. pgx calls it before String.
 func (t farInstant) TextValue() (pgtype.Text, error) {
 	return pgtype.Text{}, backend.OutOfRange("the year %d is beyond what can be stored as text, 0 to 9999", time.Time(t.instant).Year())
 }
 
-// timeText writes a time in UTC as the server does, as what the type has of it.
+// timeText writes a time in UTC in the server's form, with the parts that the type has.
 func timeText(oid uint32, t time.Time) string {
 	switch oid {
 	case pgtype.DateOID:
@@ -63,14 +63,14 @@ func timeText(oid uint32, t time.Time) string {
 	return writeTime(t, momentLayout, "")
 }
 
-// What follows the year.
+// These are the layouts of the part after the year.
 const (
 	momentLayout = "-01-02 15:04:05.999999"
 	dateLayout   = "-01-02"
 )
 
-// writeTime writes a time, cut to microseconds. There is no year 0 for the server: before the
-// year 1 is 1 BC.
+// writeTime writes a time, truncated to microseconds. The server has no year 0: the year before 1
+// is 1 BC.
 func writeTime(t time.Time, layout, zone string) string {
 	t = t.Truncate(time.Microsecond)
 	year, era := t.Year(), ""
@@ -80,7 +80,7 @@ func writeTime(t time.Time, layout, zone string) string {
 	return fmt.Sprintf("%04d%s%s%s", year, t.Format(layout), zone, era)
 }
 
-// parseTime reads a time as the server writes it.
+// parseTime reads a time in the server's form.
 func parseTime(typ, text string) (driver.Value, error) {
 	var v interface {
 		Scan(src any) error
@@ -106,7 +106,7 @@ func parseTime(typ, text string) (driver.Value, error) {
 
 var timeType = reflect.TypeFor[time.Time]()
 
-// isTimes reports whether a type is a list of times, of as many dimensions as it has.
+// isTimes reports whether a type is a list of times, with any number of dimensions.
 func isTimes(t reflect.Type) bool {
 	for t.Kind() == reflect.Slice || t.Kind() == reflect.Array {
 		t = t.Elem()
@@ -114,7 +114,7 @@ func isTimes(t reflect.Type) bool {
 	return t == timeType || t.Kind() == reflect.Pointer && t.Elem() == timeType
 }
 
-// inUTC returns a list of times with all of them in UTC.
+// inUTC returns a list of times with all times in UTC.
 func inUTC(v reflect.Value) reflect.Value {
 	switch {
 	case v.Type() == timeType:
@@ -138,8 +138,8 @@ func inUTC(v reflect.Value) reflect.Value {
 	return list
 }
 
-// checkTimes refuses lists and ranges, and lists of them, with times that no timestamp can
-// hold: pgx would send others in their place. Package pg sees to that itself.
+// checkTimes refuses lists and ranges, and lists of ranges, with times that no timestamp can hold:
+// pgx would send other times in their place. Package pg checks that itself.
 func checkTimes(v any) error {
 	if p := reflect.ValueOf(v); p.Kind() == reflect.Pointer {
 		if p.IsNil() {
@@ -185,7 +185,7 @@ func checkTimes(v any) error {
 	return nil
 }
 
-// tooFar makes what a check of the calendar finds what package db knows.
+// tooFar turns the error of a check of the calendar into one that package db knows.
 func tooFar(check func(time.Time) error, t time.Time) error {
 	if err := check(t); err != nil {
 		return backend.OutOfRange("%w", err)
@@ -193,5 +193,5 @@ func tooFar(check func(time.Time) error, t time.Time) error {
 	return nil
 }
 
-// epoch is where PostgreSQL's times begin.
+// epoch is the zero point of PostgreSQL's times.
 var epoch = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)

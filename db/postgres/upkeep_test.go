@@ -16,7 +16,7 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
-// The options of the pool hold for lanes, too.
+// The options of the pool apply to lanes, too.
 func TestPoolOptionsHoldForLanes(t *testing.T) {
 	at := testserver.Postgres(t).Database(t)
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
@@ -33,7 +33,8 @@ func TestPoolOptionsHoldForLanes(t *testing.T) {
 	})
 }
 
-// What the server has cut is found by the health check, and replaced, before anything uses it.
+// The health check finds and replaces connections that the server has cut, before a caller uses
+// them.
 func TestHealthCheckFindsTheDead(t *testing.T) {
 	at := testserver.Postgres(t).Database(t)
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {

@@ -21,25 +21,25 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
-// reader turns rows as they came from the server into the values of package db.
+// reader turns rows from the server into values of package db.
 type reader struct {
 	decoder
 	rows   pgx.Rows
 	fields []pgconn.FieldDescription
-	native []pgvalues.Decoder // for a call of database/sql; else nil
+	native []pgvalues.Decoder // set for a call of database/sql; else nil
 }
 
 func newReader(rows pgx.Rows) *reader {
 	return &reader{decoder: decoder{rows}, rows: rows, fields: rows.FieldDescriptions()}
 }
 
-// decoder decodes values, with a map of types that is asked for when it is needed.
+// decoder decodes values. It fetches its map of types when it first needs it.
 type decoder struct {
 	types interface{ TypeMap() *pgtype.Map }
 }
 
-// names has the names of types, in upper case, by their numbers. Those of the
-// application aren't known.
+// names maps the numbers of types to their names in upper case. It lacks the application's own
+// types.
 var names = sync.OnceValue(func() map[uint32]string {
 	all := map[uint32]string{}
 	types := pgtype.NewMap()
@@ -84,7 +84,7 @@ func (r *reader) row(values []driver.Value) ([]driver.Value, error) {
 	return values, nil
 }
 
-// describeNative has values and types be those of pgx's package stdlib.
+// describeNative makes values and types the same as those of pgx's package stdlib.
 func (r *reader) describeNative(call *backend.Call) {
 	m := r.types.TypeMap()
 	call.Describe(len(r.fields), func(i int) backend.Column {
@@ -116,7 +116,7 @@ func (r *reader) valueOf(i int, raw []byte) (driver.Value, error) {
 	return v, err
 }
 
-// value decodes one value. The memory of raw is used again for the next row.
+// value decodes one value. The memory of raw is reused for the next row.
 func (d decoder) value(oid uint32, format int16, raw []byte) (driver.Value, error) {
 	if raw == nil {
 		return nil, nil
@@ -149,7 +149,7 @@ func (d decoder) value(oid uint32, format int16, raw []byte) (driver.Value, erro
 		case time.Time:
 			return v.UTC(), err
 		case string:
-			if oid == pgtype.InetOID { // whose text form leaves out what is no network
+			if oid == pgtype.InetOID { // the text form leaves out the length of a single address
 				if strings.Contains(v, ":") {
 					return strings.TrimSuffix(v, "/128"), err
 				}
@@ -159,12 +159,12 @@ func (d decoder) value(oid uint32, format int16, raw []byte) (driver.Value, erro
 		return v, err
 	}
 	if format == pgx.TextFormatCode {
-		return string(raw), nil // an enum, or another type of the application
+		return string(raw), nil // an enum, or another of the application's own types
 	}
 	return append([]byte{}, raw...), nil
 }
 
-// compound decodes what is made of other values, also for types that the application has
+// compound decodes values that consist of other values, including types that the application has
 // loaded.
 func (d decoder) compound(codec pgtype.Codec, format int16, raw []byte) (v driver.Value, ok bool, err error) {
 	if format != pgx.BinaryFormatCode {
@@ -189,8 +189,8 @@ func (d decoder) compound(codec pgtype.Codec, format int16, raw []byte) (v drive
 	return v, true, err
 }
 
-// binaryValue decodes the types that are frequent, and those that shall be text of one
-// form whatever the server's settings are.
+// binaryValue decodes the frequent types, and the types whose text must have one form whatever the
+// server's settings are.
 func binaryValue(oid uint32, raw []byte) (v driver.Value, ok bool, err error) {
 	want := func(n int) bool {
 		if len(raw) != n {
@@ -265,7 +265,7 @@ func binaryValue(oid uint32, raw []byte) (v driver.Value, ok bool, err error) {
 	return v, true, err
 }
 
-// moment returns the time at so many microseconds; infinity is text.
+// moment returns the time at the given number of microseconds since epoch. Infinity is text.
 func moment(micros int64) driver.Value {
 	switch micros {
 	case math.MaxInt64:
@@ -286,7 +286,7 @@ func date(days int32) driver.Value {
 	return epoch.AddDate(0, 0, int(days))
 }
 
-// clock writes a time of day, or a length of time.
+// clock writes a time of day, or a duration, of the given number of microseconds.
 func clock(micros int64) string {
 	sign := ""
 	u := uint64(micros)
@@ -301,7 +301,7 @@ func clock(micros int64) string {
 	return text
 }
 
-// interval writes an interval as the server does by default: 1 year 2 mons -3 days +04:05:06.
+// interval writes an interval in the server's default form: 1 year 2 mons -3 days +04:05:06.
 func interval(micros int64, days, months int32) string {
 	var parts []string
 	add := func(n int32, unit string) {
@@ -325,15 +325,15 @@ func interval(micros int64, days, months int32) string {
 	return strings.Join(parts, " ")
 }
 
-// numeric writes a decimal with as many digits after the point as it has. It comes as
-// digits of the base 10,000.
+// numeric writes a decimal with as many digits after the point as it has. Its binary form has
+// digits of base 10,000.
 func numeric(raw []byte) (driver.Value, error) {
 	bad := errors.New("the server sent a number that can't be read")
 	if len(raw) < 8 {
 		return nil, bad
 	}
 	count := int(binary.BigEndian.Uint16(raw))
-	weight := int(int16(binary.BigEndian.Uint16(raw[2:]))) // of the first digit
+	weight := int(int16(binary.BigEndian.Uint16(raw[2:]))) // the weight of the first digit
 	sign := binary.BigEndian.Uint16(raw[4:])
 	scale := int(binary.BigEndian.Uint16(raw[6:]))
 	switch sign {

@@ -51,7 +51,7 @@ func TestAConnectionThatGoesBackHasNothingOfItsUser(t *testing.T) {
 	dbtest.PostgresLeftovers(t, ctx, e, false)
 }
 
-// The settings of the sql.DB's owner stay.
+// The settings that the sql.DB's owner made stay.
 func TestTheSettingsOfTheConnectionsAreKept(t *testing.T) {
 	ctx := t.Context()
 	config, err := pgx.ParseConfig(testserver.Postgres(t).Database(t).URL())

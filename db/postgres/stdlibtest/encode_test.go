@@ -11,7 +11,8 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
-// What pgx's driver for database/sql says in its text only is read at one place.
+// pgx's driver for database/sql states some causes only in the error's text. One place reads that
+// text.
 func TestEncodeErrorsOfPgx(t *testing.T) {
 	pool, err := sql.Open("pgx", testserver.Postgres(t).Database(t).URL())
 	require.NoError(t, err)

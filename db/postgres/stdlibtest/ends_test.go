@@ -13,7 +13,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// After a single statement pgx doesn't tell whether it was executed; a transaction begins on
+// After a single statement, pgx doesn't tell whether it was executed. A transaction begins on
 // another connection.
 func TestTransactionsOnConnectionsThatEndAtTheMomentOfUse(t *testing.T) {
 	target := testserver.Postgres(t).Database(t)
@@ -22,7 +22,7 @@ func TestTransactionsOnConnectionsThatEndAtTheMomentOfUse(t *testing.T) {
 		Open: func(t testing.TB, ctx context.Context, opts ...db.Option) *db.Engine {
 			pool, err := sql.Open("pgx", target.URL())
 			require.NoError(t, err)
-			t.Cleanup(func() { _ = pool.Close() }) // it says so of connections that are gone
+			t.Cleanup(func() { _ = pool.Close() }) // Close complains about connections that are gone
 			e, err := postgres.OpenDB(ctx, pool, opts...)
 			require.NoError(t, err)
 			return e

@@ -1,4 +1,4 @@
-// Package otel has an Engine of package db record traces and metrics with OpenTelemetry, by its
+// Package otel records traces and metrics of package db's Engines with OpenTelemetry, by its
 // semantic conventions for databases.
 //
 //	watch, err := otel.New("postgres")
@@ -6,17 +6,18 @@
 //	...
 //	stop, err := watch.Pool(engine, "main")
 //
-// Each statement is a span, a child of its caller's, with db.system.name, db.query.text,
-// db.operation.name, db.collection.name where the text shows it, and after a failure error.type. Its
-// duration goes into the histogram db.client.operation.duration, in seconds. The text is what the
-// caller wrote, with its parameters as :name; literals in it are replaced by ?, since they may be
-// values. Parameters are never recorded.
+// Each statement is a span, a child of its caller's span. It has db.system.name, db.query.text and
+// db.operation.name, db.collection.name if the text shows it, and error.type after a failure. Its
+// duration goes into the histogram db.client.operation.duration, in seconds. The text is the
+// caller's, with its parameters as :name; ? replaces each literal, since literals may be values.
+// Parameters are never recorded.
 //
-// The metrics of Pool are listed, each with its unit and a value to alert on, in docs/guide-deploy.md.
+// The metrics of Pool are listed, each with its unit and a value to alert on, in
+// docs/guide-deploy.md.
 //
-// Prometheus reads them by way of OpenTelemetry's exporter, or without OpenTelemetry from
-// prometheus/dbcollector. A log of statements in package slog is db.Log, which needs nothing of this
-// package.
+// Prometheus reads them through OpenTelemetry's exporter, or without OpenTelemetry from
+// prometheus/dbcollector. For a log of statements in package slog, db.Log is enough; it needs
+// nothing of this package.
 package otel
 
 import (
@@ -36,7 +37,8 @@ import (
 
 const scope = "github.com/seed1239206e/repaint/db/otel"
 
-// A Watch records what Engines do.
+// A Watch records what Engines do. Several Engines of one database may share it, and several
+// goroutines may use it at once.
 type Watch struct {
 	system   string
 	tracer   trace.Tracer
@@ -44,7 +46,7 @@ type Watch struct {
 	duration metric.Float64Histogram
 }
 
-// Option sets something of a [Watch].
+// Option configures a [Watch].
 type Option func(*config)
 
 type config struct {
@@ -52,13 +54,15 @@ type config struct {
 	metrics metric.MeterProvider
 }
 
-// Traces sets where spans go; the default is OpenTelemetry's global provider.
+// Traces sets the receiver of spans; the default is OpenTelemetry's global provider.
 func Traces(p trace.TracerProvider) Option { return func(c *config) { c.traces = p } }
 
-// Metrics sets where figures go; the default is OpenTelemetry's global provider.
+// Metrics sets the receiver of figures; the default is OpenTelemetry's global provider.
 func Metrics(p metric.MeterProvider) Option { return func(c *config) { c.metrics = p } }
 
-// New returns a Watch for Engines of one database. dialect is the name of the dialect, as in its URL.
+// New returns a Watch for Engines of one database. dialect is the name of the dialect in the
+// database's URL, such as "postgres". New returns an error if the provider can't make the histogram
+// of durations.
 func New(dialect string, opts ...Option) (*Watch, error) {
 	c := config{traces: otelapi.GetTracerProvider(), metrics: otelapi.GetMeterProvider()}
 	for _, set := range opts {
@@ -75,25 +79,25 @@ func New(dialect string, opts ...Option) (*Watch, error) {
 	return w, nil
 }
 
-// systemOf returns the convention's name for a dialect.
+// systemOf returns the conventions' name for a dialect.
 func systemOf(dialect string) string {
 	switch dialect {
 	case "postgres", "postgresql":
 		return "postgresql"
 	}
-	return dialect // sqlite, mysql and mariadb are named alike
+	return dialect // the conventions name sqlite, mysql and mariadb as the dialects do
 }
 
-// Option is what an Engine is opened with, to be recorded.
+// Option returns the option with which db.Open opens an Engine that the Watch records.
 func (w *Watch) Option() db.Option {
 	return db.OnEvents(db.Events{BeforeExecute: w.before, AfterExecute: w.after})
 }
 
-// kept is what a Watch keeps of an Execution while it runs.
+// kept is what a Watch keeps about an Execution while it runs.
 type kept struct {
 	span  trace.Span
 	attrs []attribute.KeyValue
-	other any // what was in Execution.Data before
+	other any // the earlier value of Execution.Data
 }
 
 func (w *Watch) before(ctx context.Context, x *db.Execution) error {
@@ -126,7 +130,7 @@ func (w *Watch) after(ctx context.Context, x *db.Execution) {
 		if errors.As(x.Err, &known) && known.Code != "" {
 			k.span.SetAttributes(attribute.String("db.response.status_code", known.Code))
 		}
-		k.span.SetStatus(codes.Error, kind.Value.AsString()) // the text of the error has the statement with its literals
+		k.span.SetStatus(codes.Error, kind.Value.AsString()) // the error's text would show the statement with its literals
 	} else if x.Rows > 0 {
 		k.span.SetAttributes(attribute.Int("db.response.returned_rows", x.Rows))
 	}
@@ -134,7 +138,7 @@ func (w *Watch) after(ctx context.Context, x *db.Execution) {
 	w.duration.Record(ctx, x.Duration.Seconds(), metric.WithAttributes(attrs...))
 }
 
-// errorType is the code of the database, or the kind of the error.
+// errorType returns the value of error.type: the kind of the error, or the database's code.
 func errorType(err error) string {
 	var known *db.Error
 	switch {

@@ -39,7 +39,7 @@ func bothColours(t *testing.T, fn func(t *testing.T, ctx context.Context)) {
 	})
 }
 
-// Each statement is a span below its caller's, without values, and its duration is measured.
+// Each statement is a span below its caller's span, without values, and its duration is measured.
 func TestTracesAndMetrics(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context) {
 		spans := tracetest.NewInMemoryExporter()

@@ -11,8 +11,10 @@ import (
 	"github.com/seed1239206e/repaint/internal/figures/dbfigures"
 )
 
-// Pool records the figures of an Engine's connections, under a name for the pool, until stop is called.
-// They are read when they are collected.
+// Pool records the figures of an Engine's connections, under a name for the pool, until the caller
+// calls stop. OpenTelemetry reads them when it collects metrics; that does no I/O to the database.
+// Pool returns an error if the provider can't make an instrument. stop returns the provider's
+// error.
 func (w *Watch) Pool(e *db.Engine, name string) (stop func() error, err error) {
 	instruments := map[string]metric.Float64Observable{}
 	var all []metric.Observable

@@ -17,7 +17,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// A level that was set before a BEGIN that failed would hold for the next transaction, which may be
+// An isolation level from before a failed BEGIN would hold for the next transaction, which may be
 // another caller's.
 func TestALevelDoesNotOutliveABeginThatFails(t *testing.T) {
 	server := testserver.MariaDB(t)
@@ -35,8 +35,8 @@ func TestALevelDoesNotOutliveABeginThatFails(t *testing.T) {
 		dbtest.Exec(t, ctx, e, "create table t(id integer)", "insert into t values (1)")
 		levelOf := func(opts ...db.TxOption) (level string, err error) {
 			err = e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
-				// The transaction has a row in innodb_trx once it has read something, but InnoDB shows what
-				// it has shown before if that was read within 100 ms.
+				// The transaction has a row in innodb_trx after its first read. But InnoDB repeats
+				// its previous answer if that is less than 100 ms old.
 				if _, err := tx.Query(ctx, "select sleep(0.11), t.* from t"); err != nil {
 					return err
 				}
@@ -69,7 +69,7 @@ func TestALevelDoesNotOutliveABeginThatFails(t *testing.T) {
 	})
 }
 
-// refusingBegin connects to a server that refuses the next BEGIN if it is told to.
+// refusingBegin connects to a server that refuses the next BEGIN when the test asks for that.
 type refusingBegin struct {
 	driver.Connector
 	next     atomic.Bool
@@ -85,7 +85,7 @@ func (r *refusingBegin) Connect(ctx context.Context) (driver.Conn, error) {
 	return &refusingConn{c.(mysqlConn), r}, nil
 }
 
-// A mysqlConn is what go-sql-driver's connections can do.
+// A mysqlConn has the methods of go-sql-driver's connections.
 type mysqlConn interface {
 	driver.Conn
 	driver.ConnBeginTx

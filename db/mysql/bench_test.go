@@ -16,9 +16,9 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// Each workload runs on repaint and, beside it, on database/sql with the same
-// driver, prepared statements, and as many connections. Contexts can be cancelled,
-// as those of a server's requests.
+// Each workload runs on repaint and, beside it, on database/sql with the same driver, prepared
+// statements, and the same number of connections. Contexts can be cancelled, like those of a
+// server's requests.
 //
 //	Benchmark<Workload>/<side>/<callers>
 

@@ -11,19 +11,20 @@ import (
 	"github.com/seed1239206e/repaint/db/backend/sqlbackend"
 )
 
-// The driver, when a context ends, closes the connection and leaves the server
-// running the statement. Here it never hears of contexts. Instead KILL QUERY is
-// sent through a connection made for it, and the statement ends with an error
-// that leaves its connection, and a transaction on it, as good as before.
+// When a context ends, the driver closes the connection and leaves the server running the
+// statement. So this package never shows contexts to the driver. Instead it sends KILL QUERY
+// through a connection made for that. The statement ends with an error; its connection, and a
+// transaction on it, stay as good as before.
 
-// killer stops statements. After grace it closes their connection.
+// killer stops statements. If the server hasn't stopped one after grace, it closes the statement's
+// connection.
 type killer struct{ grace time.Duration }
 
-// killAgain is how soon another KILL QUERY follows: the first one has no effect if
-// the server has not begun with the statement.
+// killAgain is how soon another KILL QUERY follows. The first one has no effect if the server has
+// not begun the statement.
 const killAgain = 50 * time.Millisecond
 
-// Interrupt stops what c is doing, and returns when until has ended.
+// Interrupt stops the running statement of c, and returns when until has ended.
 func (k killer) Interrupt(until context.Context, c *sqlbackend.Conn) {
 	s := c.Own.(*server)
 	if s.conn == nil {
@@ -32,13 +33,13 @@ func (k killer) Interrupt(until context.Context, c *sqlbackend.Conn) {
 	patience, cancel := context.WithTimeout(until, k.grace)
 	defer cancel()
 	if k.kill(patience, s) != nil {
-		// It can't be said to the server, so it must be shown.
+		// The server can't be told, so after grace the connection is closed.
 		if until.Err() == nil {
 			<-patience.Done()
 		}
 	}
 	if until.Err() == nil {
-		_ = s.conn.wire.Close() // the call fails now, which is all that is wanted
+		_ = s.conn.wire.Close() // this makes the call fail, so Close's error doesn't matter
 		<-until.Done()
 	}
 }
@@ -50,8 +51,7 @@ func (killer) Abort(c *sqlbackend.Conn) {
 	}
 }
 
-// kill sends KILL QUERY again and again until ctx ends. It returns an error if it
-// can't.
+// kill sends KILL QUERY again and again until ctx ends. It returns an error if it can't.
 func (k killer) kill(ctx context.Context, s *server) error {
 	other, err := s.conn.host.Connect(ctx)
 	if err != nil {
@@ -60,7 +60,7 @@ func (k killer) kill(ctx context.Context, s *server) error {
 	defer other.Close()
 	do := other.(driver.ExecerContext)
 	for delay := killAgain; ; delay *= 2 {
-		// Once sent it has to be waited for, or it might hit a later statement.
+		// kill waits for each KILL QUERY that it sent: a late one might hit a later statement.
 		err := func() error {
 			sure, cancel := context.WithTimeout(context.WithoutCancel(ctx), k.grace)
 			defer cancel()
@@ -80,17 +80,17 @@ func (k killer) kill(ctx context.Context, s *server) error {
 	}
 }
 
-// Interrupted reports whether an error is what Interrupt causes.
+// Interrupted reports whether an error is the effect of Interrupt.
 func (killer) Interrupted(err error) bool {
 	var e *mysql.MySQLError
 	if errors.As(err, &e) {
-		// 1105 is an error of no kind, which go-mysql-server makes of its context's end.
+		// 1105 is the general error number; go-mysql-server uses it when its context ends.
 		return e.Number == 1317 || e.Number == 1927 || e.Number == 3024 || e.Number == 1105 && strings.Contains(e.Message, "context canceled")
 	}
 	return broken(err)
 }
 
-// Recover runs statements until one isn't hit by an interrupt that came late.
+// Recover runs statements until no late interrupt hits one.
 func (sqlDriver) Recover(ctx context.Context, c *sqlbackend.Conn) error {
 	var err error
 	for range 3 {

@@ -13,7 +13,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// A comment that the server executes is a part of the statement, on every way to the server.
+// A comment that the server executes is part of the statement, whichever way it is sent.
 func TestCommentsThatAreExecuted(t *testing.T) {
 	server := testserver.MariaDB(t)
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
@@ -68,14 +68,14 @@ func TestCommentsThatAreExecuted(t *testing.T) {
 			n++
 		}
 		require.Equal(t, 2, n)
-		// Of a script each statement is sent as it is written.
+		// Each statement of a script is sent unchanged.
 		_, err = e.Exec(ctx, "/*!40101 set @x = 1 */; delete from t where id > 0 /*!40000 and id < 6 */; /* nothing */ ; /*!99999 drop table t */;")
 		require.NoError(t, err)
 		require.Equal(t, []int{6}, left(e))
 	})
 }
 
-// What stands in for RETURNING has the comments and hints of the statement that it stands for.
+// An emulated RETURNING keeps the comments and hints of the original statement.
 func TestEmulatedReturningKeepsComments(t *testing.T) {
 	server := testserver.MariaDB(t)
 	at := server.Database(t)
@@ -119,7 +119,7 @@ func TestEmulatedReturningKeepsComments(t *testing.T) {
 	})
 }
 
-// Where a comment is executed it can't be told what the statement would be made of.
+// With a comment that the server executes, the parts of the statement aren't known.
 func TestEmulatedReturningRefusesCommentsThatAreExecuted(t *testing.T) {
 	emulating(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		dbtest.Exec(t, ctx, e, "create table t(id int auto_increment primary key, v varchar(20))")

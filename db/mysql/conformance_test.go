@@ -18,7 +18,7 @@ func TestConformance(t *testing.T) {
 	conforms(t, "")
 }
 
-// MySQL has no RETURNING: what stands in for it must do the same.
+// MySQL has no RETURNING: the emulation must do the same.
 func TestConformanceOfEmulatedReturning(t *testing.T) {
 	conforms(t, "?returning=emulated")
 }
@@ -36,7 +36,7 @@ func conforms(t *testing.T, options string) {
 		},
 		Impatient: func(t testing.TB, ctx context.Context, _ *db.Engine, opts ...db.Option) (*db.Engine, error) {
 			return db.Open(ctx, at.URL()+options, append(opts, db.OnEvents(db.Events{Connect: func(ctx context.Context, conn *db.Conn) error {
-				_, err := conn.Exec(ctx, "set session innodb_lock_wait_timeout = 0") // which is not at all
+				_, err := conn.Exec(ctx, "set session innodb_lock_wait_timeout = 0") // a timeout of 0 means no wait at all
 				return err
 			}}))...)
 		},
@@ -49,7 +49,7 @@ func conforms(t *testing.T, options string) {
 			over, network := dbtest.Network(t, at)
 			u, err := db.ParseURL(over.URL() + options)
 			require.NoError(t, err)
-			u.Options.Set("cancel_timeout", "100ms") // how long a silent connection is believed in
+			u.Options.Set("cancel_timeout", "100ms") // how long to wait on a silent connection
 			e, err := db.OpenURL(ctx, u, opts...)
 			return e, network, err
 		},

@@ -13,7 +13,7 @@ import (
 )
 
 func TestADeadlineWhileConnectingIsATimeout(t *testing.T) {
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections, and sends nothing
 	require.NoError(t, err)
 	defer silent.Close()
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {

@@ -16,15 +16,18 @@ import (
 	"github.com/seed1239206e/repaint/db/backend/sqlbackend"
 )
 
-// maxParams is what fits into the protocol's count of placeholders.
+// maxParams is the largest count of placeholders in the protocol.
 const maxParams = 65535
 
-// Connector opens connections to the servers that the URL names.
+// Connector returns a Connector for the servers that the URL names. It opens nothing yet. It
+// returns an error for a driver or option that it doesn't know, and for an option that it can't
+// read.
 func (d Dialect) Connector(u *backend.URL) (backend.Connector, error) {
 	return d.ConnectorBefore(u, nil)
 }
 
-// ConnectorBefore is Connector with a function that may change each login, if it isn't nil.
+// ConnectorBefore is Connector, and calls before for each connection that it opens. before may
+// change the login; if it fails, connecting fails with its error. A nil before does nothing.
 func (d Dialect) ConnectorBefore(u *backend.URL, before func(context.Context, *backend.Login) error) (backend.Connector, error) {
 	if u.Driver != "" {
 		return nil, fmt.Errorf("%s: there is no driver %q; write %[1]s://, or give an open *sql.DB to mysql.OpenDB", d.Name(), u.Driver)
@@ -49,14 +52,15 @@ func (d Dialect) ConnectorBefore(u *backend.URL, before func(context.Context, *b
 	return sqlbackend.New(own, c), nil
 }
 
-// changeLogin has before change each login, if it isn't nil.
+// changeLogin returns an option by which before may change each login. A nil before changes
+// nothing.
 func changeLogin(before func(context.Context, *backend.Login) error) mysql.Option {
 	if before == nil {
 		return func(*mysql.Config) error { return nil }
 	}
 	return mysql.BeforeConnect(func(ctx context.Context, c *mysql.Config) error {
 		host, port, err := net.SplitHostPort(c.Addr)
-		if err != nil { // a socket
+		if err != nil { // the address is a socket's path
 			host, port = c.Addr, ""
 		}
 		login := backend.Login{Host: host, Port: port, User: c.User, Password: c.Passwd, Database: c.DBName}
@@ -68,7 +72,8 @@ func changeLogin(before func(context.Context, *backend.Login) error) mysql.Optio
 	})
 }
 
-// ConnectorDB uses an open database.
+// ConnectorDB returns a Connector for an open database. It returns an error if the driver isn't
+// github.com/go-sql-driver/mysql.
 func (d Dialect) ConnectorDB(_ context.Context, pool *sql.DB) (backend.Connector, error) {
 	if _, ok := pool.Driver().(*mysql.MySQLDriver); !ok {
 		return nil, fmt.Errorf("%s: OpenDB takes a database of github.com/go-sql-driver/mysql, not of %T", d.Name(), pool.Driver())
@@ -78,12 +83,12 @@ func (d Dialect) ConnectorDB(_ context.Context, pool *sql.DB) (backend.Connector
 	return sqlbackend.NewDB(foreign, pool), nil
 }
 
-// sqlDriver is what all connections have in common.
+// sqlDriver has what is common to connections of the Engine's own and of an open database.
 type sqlDriver struct {
 	sqlbackend.Defaults
 	options
 	values
-	connections int // the most there may be; 0 is no bound
+	connections int // the most connections; 0 means no limit
 }
 
 var (
@@ -104,15 +109,15 @@ func (d sqlDriver) Facts() sqlbackend.Facts {
 		EndsUnseen:     true,
 		SendsText:      true,
 		OneStatement:   true,
-		// With a server that remembers that it has described the columns, as MariaDB
-		// does, the driver's Exec waits for rows that don't come.
+		// MariaDB doesn't repeat the description of columns that it has sent before. The driver's
+		// Exec then waits for rows that don't come.
 		QueriesRows: true,
 		IDsFromOne:  true,
 		Suspends:    true,
 	}
 }
 
-// ownDriver is for connections that the Engine opens itself, whose statements it can kill.
+// ownDriver is for connections that the Engine opens itself. It can kill their statements.
 type ownDriver struct {
 	sqlDriver
 	killer
@@ -123,7 +128,7 @@ var (
 	_ sqlbackend.Aborter     = ownDriver{}
 )
 
-// foreignDriver is for the connections of an open database, which aren't set up as our own.
+// foreignDriver is for the connections of an open database, which must be set up first.
 type foreignDriver struct{ sqlDriver }
 
 func (d foreignDriver) Init(ctx context.Context, c *sqlbackend.Conn) error {
@@ -136,7 +141,7 @@ func (d foreignDriver) Init(ctx context.Context, c *sqlbackend.Conn) error {
 // connector opens connections to the first of its hosts that accepts one.
 type connector struct {
 	hosts   []driver.Connector
-	timeout time.Duration // for connecting to one; 0 is no limit. The driver's own is for dialling only
+	timeout time.Duration // for connecting to one host; 0 means no limit. The driver's own timeout covers only dialling
 }
 
 func (c *connector) Driver() driver.Driver { return c.hosts[0].Driver() }
@@ -150,12 +155,12 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 		}
 		errs = append(errs, err)
 		if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
-			<-ctx.Done() // the network may notice it sooner than the context
+			<-ctx.Done() // the network may notice the deadline before the context does
 		}
 		if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
 			errs = append(errs, ended)
 		}
-		// A server that answers has the last word.
+		// If a server answers, its answer counts.
 		if ctx.Err() != nil || i+1 < len(c.hosts) && !unreachable(err) {
 			break
 		}
@@ -177,8 +182,7 @@ func (c *connector) connect(ctx context.Context, host driver.Connector) (*conn, 
 	return &conn{blocking: made.(blocking), wire: wire, host: host}, nil
 }
 
-// blocking is what the driver's connections are, except that they aren't asked to
-// convert arguments.
+// blocking has the methods of the driver's connections, except those that convert arguments.
 type blocking interface {
 	driver.Conn
 	driver.ConnPrepareContext
@@ -193,13 +197,13 @@ type blocking interface {
 type conn struct {
 	blocking
 	wire net.Conn
-	host driver.Connector // of the same server, for killing its statements
+	host driver.Connector // connects to the same server, to kill statements
 }
 
 type wireKey struct{}
 
-// dial opens the network connection and tells the connector about it, whose
-// context comes here through the driver.
+// dial opens the network connection and gives it to the connector. It finds the connector's
+// variable in the context, which comes through the driver.
 func dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	var d sqlbackend.Dialer
 	c, err := d.DialContext(ctx, network, addr)
@@ -212,13 +216,13 @@ func dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	return c, nil
 }
 
-// server is what is known of a connection's server. It doesn't change.
+// server is what is known about a connection's server. It doesn't change after Init.
 type server struct {
-	id               string // of the connection
+	id               string // the connection's number on the server
 	mariadb          bool
 	major, minor     int  // its version
-	returning        bool // it has RETURNING for some statements
-	rollsBackTimeout bool // a lock that isn't free in time costs the transaction, not the statement
+	returning        bool // the server has RETURNING for some statements
+	rollsBackTimeout bool // a lock timeout rolls back the transaction, not only the statement
 	values           values
 	conn             *conn
 }
@@ -227,11 +231,11 @@ func (s *server) atLeast(major, minor int) bool {
 	return s.major > major || s.major == major && s.minor >= minor
 }
 
-// Init asks what kind of server it is.
+// Init finds out which kind of server it is.
 func (d sqlDriver) Init(ctx context.Context, c *sqlbackend.Conn) error {
 	v, err := c.Value(ctx, "select concat_ws(' ', connection_id(), @@innodb_rollback_on_timeout, version())")
 	if refused := new(mysql.MySQLError); errors.As(err, &refused) {
-		// One that speaks MySQL's protocol and isn't InnoDB's knows no such variable.
+		// A server that speaks MySQL's protocol but has no InnoDB doesn't know the variable.
 		v, err = c.Value(ctx, "select concat_ws(' ', connection_id(), '0', version())")
 	}
 	if err != nil {
@@ -252,8 +256,8 @@ func (d sqlDriver) Init(ctx context.Context, c *sqlbackend.Conn) error {
 	return nil
 }
 
-// version reads what version() says: 8.4.3, 8.0.36-28.1, 10.11.6-MariaDB-0+deb12u1, or
-// 5.5.5-10.11.6-MariaDB by way of a proxy.
+// version reads the result of version(): 8.4.3, 8.0.36-28.1, 10.11.6-MariaDB-0+deb12u1, or
+// 5.5.5-10.11.6-MariaDB through a proxy.
 func version(text string) (mariadb bool, major, minor int) {
 	mariadb = strings.Contains(strings.ToLower(text), "mariadb")
 	if mariadb {
@@ -261,7 +265,7 @@ func version(text string) (mariadb bool, major, minor int) {
 	}
 	parts := strings.FieldsFunc(text, func(r rune) bool { return r < '0' || r > '9' })
 	if len(parts) > 1 {
-		major, _ = strconv.Atoi(parts[0]) // 0 is as good as any, for what can't be read
+		major, _ = strconv.Atoi(parts[0]) // 0 if it can't be read
 		minor, _ = strconv.Atoi(parts[1])
 	}
 	return mariadb, major, minor
@@ -286,8 +290,7 @@ func (sqlDriver) BeginText(o backend.TxOptions) []string {
 	return []string{begin}
 }
 
-// SetReadOnly sets how the transactions of a connection are that don't say it, single statements
-// among them.
+// SetReadOnly sets the default access of a connection's transactions, including single statements.
 func (sqlDriver) SetReadOnly(ctx context.Context, c *sqlbackend.Conn, on bool) error {
 	if on {
 		return c.Exec(ctx, "set session transaction read only")
@@ -295,23 +298,23 @@ func (sqlDriver) SetReadOnly(ctx context.Context, c *sqlbackend.Conn, on bool) e
 	return c.Exec(ctx, "set session transaction read write")
 }
 
-// TxOpen finds out whether the server has rolled the transaction back. MariaDB
-// tells; of MySQL it is known which errors mean it.
+// TxOpen finds out whether the server has rolled the transaction back. MariaDB reports that; for
+// MySQL the error's number shows it.
 func (sqlDriver) TxOpen(ctx context.Context, c *sqlbackend.Conn, err error) bool {
 	s := c.Own.(*server)
 	var e *mysql.MySQLError
 	if !errors.As(err, &e) {
-		return true // the connection is lost, or it was the context's end
+		return true // the connection is lost, or the context has ended
 	}
 	if s.mariadb {
 		v, err := c.Value(ctx, "select @@in_transaction")
-		if err != nil { // killed by a late interrupt, which is spent now
+		if err != nil { // a late interrupt has killed it, and won't hit the next
 			v, err = c.Value(ctx, "select @@in_transaction")
 		}
 		return err != nil || fmt.Sprint(v) != "0"
 	}
 	switch e.Number {
-	case 1206, 1213, 1614, 3101: // no room for locks; deadlock; rollback asked for by another
+	case 1206, 1213, 1614, 3101: // no room for locks; deadlock; another transaction asked for the rollback
 		return false
 	case 1205:
 		return !s.rollsBackTimeout
@@ -319,7 +322,7 @@ func (sqlDriver) TxOpen(ctx context.Context, c *sqlbackend.Conn, err error) bool
 	return true
 }
 
-// Stale reports whether an error asks to prepare a statement again.
+// Stale reports whether an error means that a statement must be prepared again.
 func (sqlDriver) Stale(err error) bool {
 	var e *mysql.MySQLError
 	return errors.As(err, &e) && (e.Number == 1615 || e.Number == 1243)

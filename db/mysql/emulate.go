@@ -14,20 +14,20 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// How RETURNING is emulated, in a transaction or between savepoints, so that all is
-// undone if the rows turn out not to be those that were meant:
+// RETURNING is emulated in a transaction or between savepoints, so that everything is undone if the
+// rows turn out not to be the intended ones:
 //
-//	INSERT, REPLACE   the statement; then the rows are selected by their keys. Those that
-//	                  the server made are consecutive, for a statement that says how many
-//	                  rows it has: that is what innodb_autoinc_lock_mode promises.
-//	UPDATE            the keys are selected FOR UPDATE; the statement, for these keys; the
-//	                  rows are selected by them.
-//	DELETE            the rows and keys are selected FOR UPDATE; the statement, for these keys.
+//	INSERT, REPLACE   the statement; then a select of the rows by their keys. Keys that the
+//	                  server generates are consecutive if the statement says how many rows
+//	                  it has: innodb_autoinc_lock_mode promises that.
+//	UPDATE            a select of the keys FOR UPDATE; the statement, for these keys; a select
+//	                  of the rows by these keys.
+//	DELETE            a select of the rows and keys FOR UPDATE; the statement, for these keys.
 //
-// Rows can't change between these statements, because they are locked; and rows that others
+// Rows can't change between these statements, because they are locked. Rows that other transactions
 // insert meanwhile aren't among the keys.
 
-// native tells whether the server itself has RETURNING for a verb.
+// native reports whether the server itself has RETURNING for a verb.
 func (s *server) native(verb string) bool {
 	switch verb {
 	case "insert", "replace":
@@ -38,7 +38,7 @@ func (s *server) native(verb string) bool {
 	return false
 }
 
-// Emulate makes RETURNING of other statements where the server hasn't got it.
+// Emulate runs RETURNING by means of other statements if the server lacks it.
 func (sqlDriver) Emulate(c *sqlbackend.Conn, call *backend.Call) (func(ctx context.Context) error, error) {
 	text := call.Statement.Text
 	verb := ""
@@ -70,7 +70,7 @@ type emulation struct {
 	keys []column // the columns of the table's primary key
 }
 
-// column is what SHOW COLUMNS says of one.
+// column is a row of SHOW COLUMNS.
 type column struct {
 	name      string
 	integer   bool
@@ -111,23 +111,23 @@ func (e *emulation) describe(ctx context.Context) ([]column, error) {
 	return all, nil
 }
 
-// argsOf returns the arguments of a part.
+// argsOf returns the arguments in a part of the statement.
 func (e *emulation) argsOf(p part) []driver.Value {
 	from, to := e.returning.args(p)
 	return e.args[from:to:to]
 }
 
-// column returns a column's name as no alias can hide it.
+// column returns a column's name in a form that no alias can hide.
 func (e *emulation) column(name string) string { return e.name + "." + quote(name) }
 
-// selects runs a query for what is returned, after which further columns may follow. one
-// tells that the text is always the same.
+// selects runs a query for the columns of RETURNING, followed by more. one says that the text is
+// always the same.
 func (e *emulation) selects(ctx context.Context, into *backend.Call, more, rest string, one bool, args ...driver.Value) error {
 	text := "select " + e.at(e.list) + more + " from " + e.through(e.table) + " " + rest
 	return e.c.Select(ctx, into, e.lead+text+e.tail, one, append(slices.Clone(e.argsOf(e.list)), args...)...)
 }
 
-// lost is the error for rows that aren't found again, or others than those that were meant.
+// lost returns the error for rows that aren't found again, or aren't the intended ones.
 func (e *emulation) lost(want, got int) error {
 	return cannot("of %d rows that were to be returned %d could be found again; perhaps a trigger has changed their keys, or what is given for a key is stored otherwise",
 		"run the statement without RETURNING, and select the rows", want, got)
@@ -167,8 +167,8 @@ func rowsOf(c *backend.Call) int {
 	return len(c.Values) / len(c.Columns)
 }
 
-// keysOfRows decides how the rows will be found: by keys that the server makes, or by those
-// that they are given.
+// keysOfRows decides how to find the rows: by keys that the server generates, or by keys that the
+// statement gives.
 func (e *emulation) keysOfRows(columns []column) (find func(ctx context.Context, first int64) error, err error) {
 	names := e.columns
 	if names == nil {
@@ -188,7 +188,7 @@ func (e *emulation) keysOfRows(columns []column) (find func(ctx context.Context,
 		made := 0
 		for _, row := range e.rows {
 			i := place(c)
-			if i < 0 || i >= len(row) { // VALUES () has none
+			if i < 0 || i >= len(row) { // VALUES () gives none
 				made++
 				continue
 			}
@@ -223,9 +223,9 @@ func (e *emulation) keysOfRows(columns []column) (find func(ctx context.Context,
 	return e.findGiven(e.keys, places), nil
 }
 
-// value is what an INSERT gives for a key.
+// value is the value that an INSERT gives for a key.
 type value struct {
-	made    bool  // nothing: the server makes it
+	made    bool  // no value: the server generates one
 	given   bool  // a literal or an argument
 	plain   bool  // an integer
 	integer int64 // that integer; -1 if it is beyond an int64
@@ -270,7 +270,7 @@ func (e *emulation) value(p part) value {
 	return value{}
 }
 
-// findMade selects the rows whose keys the server has made, from the first one on.
+// findMade selects the rows whose keys the server has generated, from key first on.
 func (e *emulation) findMade(ctx context.Context, key column, first int64) error {
 	k := e.column(key.name)
 	if len(e.rows) == 1 {
@@ -281,10 +281,11 @@ func (e *emulation) findMade(ctx context.Context, key column, first int64) error
 		first, first, int64(len(e.rows)-1), first)
 }
 
-// unions is how many rows are selected at once by keys that they were given.
+// unions is how many rows findGiven selects at once.
 const unions = 100
 
-// findGiven selects the rows by keys that they were given, in their order.
+// findGiven returns a function that selects the rows by the keys that the statement gives, in their
+// order.
 func (e *emulation) findGiven(keys []column, places []int) func(ctx context.Context, _ int64) error {
 	return func(ctx context.Context, _ int64) error {
 		var where []string
@@ -337,11 +338,10 @@ func (e *emulation) findGiven(keys []column, places []int) func(ctx context.Cont
 	}
 }
 
-// maxKeys bounds how many rows an UPDATE or DELETE may change, with the parameters that it has.
+// maxKeys returns how many rows an UPDATE or DELETE with args other parameters may change.
 func (e *emulation) maxKeys(args int) int { return (maxParams - args) / len(e.keys) }
 
-// lock describes the table and selects the keys that the statement is about, after what more there
-// is to be selected.
+// lock describes the table, then selects list and the keys of the statement's rows FOR UPDATE.
 func (e *emulation) lock(ctx context.Context, found *backend.Call, list part) error {
 	if _, err := e.describe(ctx); err != nil {
 		return err
@@ -367,7 +367,7 @@ func (e *emulation) lock(ctx context.Context, found *backend.Call, list part) er
 	return e.c.Select(ctx, found, text, true, append(slices.Clone(e.argsOf(list)), e.argsOf(rest)...)...)
 }
 
-// in returns the condition for n keys.
+// in returns the WHERE clause for n keys.
 func (e *emulation) in(n int) string {
 	var names []string
 	for _, k := range e.keys {
@@ -382,7 +382,7 @@ func (e *emulation) in(n int) string {
 	return "where " + left + " in (" + one + strings.Repeat(", "+one, n-1) + ")"
 }
 
-// sendable converts values that were read so that they can be arguments.
+// sendable converts values that came from the server so that they can be arguments.
 func (e *emulation) sendable(keys []driver.Value) ([]driver.Value, error) {
 	for i, k := range keys {
 		converted, err := e.c.Own.(*server).values.Convert(k)

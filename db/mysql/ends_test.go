@@ -20,7 +20,7 @@ func TestConnectionsThatEndAtTheMomentOfUse(t *testing.T) {
 	endAll := func(t testing.TB) {
 		const others = "select id from information_schema.processlist where db = database() and id <> connection_id()"
 		for _, id := range strings.Fields(target.MustQuery(t, others)) {
-			_, _ = target.Query(t.Context(), "kill "+id) // it may have gone by itself
+			_, _ = target.Query(t.Context(), "kill "+id) // the connection may have gone by itself
 			for target.MustQuery(t, others+" and id = "+id) != "" {
 			}
 		}
@@ -32,7 +32,7 @@ func TestConnectionsThatEndAtTheMomentOfUse(t *testing.T) {
 		"OpenDB": func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, error) {
 			pool, err := sql.Open("mysql", target.DSN())
 			require.NoError(t, err)
-			t.Cleanup(func() { _ = pool.Close() }) // it says so of connections that are gone
+			t.Cleanup(func() { _ = pool.Close() }) // Close complains about connections that are gone
 			return mysql.OpenDB(ctx, pool, opts...)
 		},
 	} {

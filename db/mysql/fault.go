@@ -14,9 +14,9 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// conditions has the error numbers of MySQL and MariaDB that mean one of db's
-// conditions. Up to 1999 they are common to both. From 3000 on they are MySQL's, of which
-// MariaDB has some, and from 4000 on each has its own; see theirs.
+// conditions maps error numbers of MySQL and MariaDB to db's conditions. Numbers up to 1999 are
+// common to both. Numbers from 3000 on are MySQL's, of which MariaDB has some. From 4000 on each
+// server has its own numbers; see theirs.
 var conditions = map[uint16]error{
 	1022: backend.ErrUnique, 1062: backend.ErrUnique, 1169: backend.ErrUnique, 1586: backend.ErrUnique, 1859: backend.ErrUnique,
 	1216: backend.ErrForeignKey, 1217: backend.ErrForeignKey, 1451: backend.ErrForeignKey, 1452: backend.ErrForeignKey, 1701: backend.ErrForeignKey,
@@ -52,8 +52,8 @@ var conditions = map[uint16]error{
 	1235: backend.ErrUnsupported,
 }
 
-// theirs has what is in the messages of those numbers that mean something else on the
-// other one of MySQL and MariaDB.
+// theirs has a part of the message for each number with another meaning on the other server. Only
+// with that part, the number has the condition above.
 var theirs = map[uint16]string{
 	4025: "constraint",   // MariaDB: CONSTRAINT `name` failed for …
 	4031: "disconnected", // MySQL: The client was disconnected by the server because of inactivity
@@ -64,7 +64,7 @@ var theirs = map[uint16]string{
 	4151: "locked",  // MariaDB: Access denied, this account is locked
 }
 
-// condition returns what an error means, nil if it is none of db's conditions.
+// condition returns the condition of an error, or nil if none of db's conditions applies.
 func condition(e *mysql.MySQLError) error {
 	if word, ok := theirs[e.Number]; ok && !strings.Contains(strings.ToLower(e.Message), word) {
 		return nil
@@ -78,10 +78,10 @@ func condition(e *mysql.MySQLError) error {
 	return conditions[e.Number]
 }
 
-// noSpace finds ENOSPC in a message.
+// noSpace matches ENOSPC in a message.
 var noSpace = regexp.MustCompile(`(?i)\b(errno: |errcode: |error )28\b`)
 
-// Fault reads a driver's error.
+// Fault returns what a driver's error means.
 func (Dialect) Fault(err error) backend.Fault {
 	var e *mysql.MySQLError
 	if !errors.As(err, &e) {
@@ -124,11 +124,11 @@ func (Dialect) Restate(err error, message string) error {
 	restated := *e
 	whole := restated
 	whole.Message = ""
-	restated.Message = strings.TrimPrefix(message, whole.Error()) // of which the message has one more
+	restated.Message = strings.TrimPrefix(message, whole.Error()) // the driver's error adds it again
 	return &restated
 }
 
-// locate reads from the message what it says about the place.
+// locate sets the table, column and constraint that the message names.
 func locate(f *backend.Fault, e *mysql.MySQLError) {
 	m := e.Message
 	switch e.Number {
@@ -165,7 +165,7 @@ func locate(f *backend.Fault, e *mysql.MySQLError) {
 			}
 		}
 	case 1264, 1265, 1292, 1366, 1406: // … for column 'name' at row 1; in MariaDB also `db`.`table`.`name`
-		if i := strings.LastIndex(m, "for column "); i >= 0 { // the last one, because the value is before it
+		if i := strings.LastIndex(m, "for column "); i >= 0 { // the last one, because the value comes before it
 			rest, _, _ := strings.Cut(m[i+len("for column "):], " at row")
 			parts := strings.Split(strings.Trim(rest, "'`"), "`.`")
 			f.Column = parts[len(parts)-1]

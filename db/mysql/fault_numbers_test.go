@@ -11,7 +11,7 @@ import (
 	"github.com/seed1239206e/repaint/db/mysql"
 )
 
-// The messages are those of MySQL 8 and of MariaDB, which differ where the numbers don't.
+// The messages are those of MySQL 8 and of MariaDB. They differ even for the same number.
 func TestErrorNumbersOfBothServers(t *testing.T) {
 	for _, c := range []struct {
 		number    uint16

@@ -17,9 +17,9 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// On a Galera cluster a transaction has no locks on other nodes: it is certified when it commits, and
-// if another node's was first, COMMIT fails with 1213. db.Retry repeats that, so money that is moved
-// on all nodes at once neither gets lost nor appears.
+// On a Galera cluster, a transaction has no locks on other nodes. It is certified when it commits,
+// and if another node's transaction was first, COMMIT fails with 1213. db.Retry repeats it, so
+// money that moves on all nodes at once neither gets lost nor appears.
 func TestGaleraRetriesWhatIsNotCertified(t *testing.T) {
 	nodes := testserver.Galera(t, 3)
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
@@ -60,7 +60,8 @@ func TestGaleraRetriesWhatIsNotCertified(t *testing.T) {
 			}
 			return nil
 		}
-		// Until certification has failed: that needs nodes that commit at the same moment.
+		// The loop runs until certification has failed: that needs nodes that commit at the same
+		// moment.
 		deadline := time.Now().Add(time.Minute)
 		for atCommit.Load() == 0 && time.Now().Before(deadline) {
 			require.NoError(t, c.Together(ctx, movers*len(nodes), move))
@@ -68,7 +69,7 @@ func TestGaleraRetriesWhatIsNotCertified(t *testing.T) {
 		require.Positive(t, atCommit.Load(), "no certification failed among %d transactions", done.Load())
 		t.Logf("%d transactions, %d repeated, %d of these refused at COMMIT", done.Load(), retries.Load(), atCommit.Load())
 		for i, e := range engines {
-			// A node that has everything that was committed elsewhere answers.
+			// The answer comes from a node that has everything that was committed elsewhere.
 			sum, err := db.Scalar[int](ctx, e, "set statement wsrep_sync_wait = 1 for select sum(amount) from "+table)
 			require.NoError(t, err)
 			require.Equal(t, accounts*initial, sum, "node %d", i)

@@ -11,7 +11,7 @@ import (
 	"github.com/seed1239206e/repaint/db/mysql"
 )
 
-// openDB opens an Engine on database/sql; both are closed with the test.
+// openDB opens an Engine on database/sql. Both are closed at the end of the test.
 func openDB(t *testing.T, ctx context.Context, dsn string) *db.Engine {
 	t.Helper()
 	pool, err := sql.Open("mysql", dsn)

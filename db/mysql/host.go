@@ -13,12 +13,12 @@ import (
 	mysql "github.com/go-sql-driver/mysql"
 )
 
-// host opens connections to one server. It has the server set sql_mode by an expression, which saves
-// a round trip. Some that speak MySQL's protocol take only a literal there; those are asked for
-// the value first.
+// host opens connections to one server. The server sets sql_mode from an expression, which saves a
+// round trip. Some servers that speak MySQL's protocol take only a literal there. For those, host
+// first reads the current value.
 type host struct {
 	driver.Connector
-	literal driver.Connector // leaves sql_mode alone; nil if it is a literal anyway
+	literal driver.Connector // doesn't set sql_mode; nil if sql_mode is a literal anyway
 	refuses atomic.Bool      // the server has refused the expression
 }
 
@@ -54,26 +54,26 @@ func (h *host) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, errors.Join(why, err)
 	}
 	if err := setStrict(ctx, c.(blocking)); err != nil {
-		_ = c.Close() // there is a better error
+		_ = c.Close() // the caller gets a more useful error
 		return nil, errors.Join(why, fmt.Errorf("setting sql_mode: %w", err))
 	}
 	h.refuses.Store(true)
 	return c, nil
 }
 
-// refusesExpression tells of the errors by which a server says that it can't set a variable to
-// what an expression makes.
+// refusesExpression reports whether an error means that the server can't set a variable from an
+// expression.
 func refusesExpression(err error) bool {
 	var e *mysql.MySQLError
 	if !errors.As(err, &e) {
 		return false
 	}
-	// In their order: a syntax error, an error of no kind, an unknown variable, a wrong value and a
-	// wrong type of one, something that isn't supported, a function that there isn't.
+	// In this order: a syntax error, the general error, an unknown variable, a wrong value, a wrong
+	// type, an unsupported feature, an unknown function.
 	return slices.Contains([]uint16{1064, 1105, 1193, 1231, 1232, 1235, 1305}, e.Number)
 }
 
-// setStrict sets sql_mode to what the expression makes of it.
+// setStrict reads sql_mode, and sets it to the value that the expression would have.
 func setStrict(ctx context.Context, c blocking) error {
 	rows, err := c.QueryContext(ctx, "select @@sql_mode", nil)
 	if err != nil {
@@ -92,7 +92,7 @@ func setStrict(ctx context.Context, c blocking) error {
 	return err
 }
 
-// strictOf is [strict] for a value that is known.
+// strictOf returns the value of [strict] for the given current value.
 func strictOf(current string) string {
 	var modes []string
 	for mode := range strings.SplitSeq(current, ",") {

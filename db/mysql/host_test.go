@@ -28,7 +28,7 @@ func TestAServerThatTakesNoExpressionForItsModeIsAskedForIt(t *testing.T) {
 		h, err := newHost(cfg)
 		require.NoError(t, err)
 		for range 2 {
-			if i == 2 { // which says nothing about expressions
+			if i == 2 { // this error says nothing about expressions
 				_, err := h.Connect(ctx)
 				require.ErrorContains(t, err, "no_such_table")
 				require.False(t, h.refuses.Load())

@@ -11,14 +11,14 @@ import (
 
 var _ backend.Inspector = Dialect{}
 
-// Schemas returns the databases, those of the server's own aside.
+// Schemas returns the names of the databases, without the server's own.
 func (Dialect) Schemas(ctx context.Context, ask backend.Ask) ([]string, error) {
 	rows, err := ask(ctx, `select schema_name as name from information_schema.schemata
 		where schema_name not in ('information_schema', 'mysql', 'performance_schema', 'sys') order by 1`, nil)
 	return backend.Names(rows), err
 }
 
-// DefaultSchema returns the database that is in use.
+// DefaultSchema returns the name of the database in use.
 func (Dialect) DefaultSchema(ctx context.Context, ask backend.Ask) (string, error) {
 	rows, err := ask(ctx, "select database() as name", nil)
 	if err != nil {
@@ -45,7 +45,7 @@ func (Dialect) Views(ctx context.Context, ask backend.Ask, schema string) ([]bac
 	return views, err
 }
 
-// Table describes a table or view.
+// Table describes a table or view. It returns nil if there is none of that name.
 func (Dialect) Table(ctx context.Context, ask backend.Ask, schema, name string) (*backend.Table, error) {
 	at := map[string]any{"s": schema, "t": name}
 	found, err := ask(ctx, `select table_name as name, table_type as kind, table_comment as comment, version() as version
@@ -54,7 +54,7 @@ func (Dialect) Table(ctx context.Context, ask backend.Ask, schema, name string) 
 		return nil, err
 	}
 	t := &backend.Table{Schema: schema, Name: found[0].Text("name")}
-	if found[0].Text("kind") != "VIEW" { // of which the comment is VIEW
+	if found[0].Text("kind") != "VIEW" { // a view's comment is "VIEW"
 		t.Comment = found[0].Text("comment")
 	}
 	mariadb, _, _ := version(found[0].Text("version"))
@@ -80,7 +80,7 @@ func columnsOf(ctx context.Context, ask backend.Ask, t *backend.Table, at map[st
 			Name: r.Text("name"), Type: r.Text("type"), Nullable: r.Text("nullable") == "YES", Comment: r.Text("comment"),
 			AutoIncrement: strings.Contains(extra, "auto_increment"), Generated: r.Text("expression"), Stored: strings.Contains(extra, "stored generated"),
 		}
-		if preset := r.Text("preset"); c.Generated == "" && preset != "NULL" { // as MariaDB says that there is none
+		if preset := r.Text("preset"); c.Generated == "" && preset != "NULL" { // MariaDB writes NULL for no default
 			c.Default = preset
 		}
 		t.Columns = append(t.Columns, c)
@@ -88,9 +88,10 @@ func columnsOf(ctx context.Context, ask backend.Ask, t *backend.Table, at map[st
 	return err
 }
 
-// indexesOf reads the primary key, the indexes, and the unique constraints, which are unique indexes.
+// indexesOf reads the primary key, the indexes, and the unique constraints, which are unique
+// indexes.
 func indexesOf(ctx context.Context, ask backend.Ask, t *backend.Table, at map[string]any) error {
-	// MySQL has a column for expressions, which MariaDB hasn't.
+	// MySQL has a column for expressions; MariaDB doesn't.
 	rows, err := ask(ctx, "select * from information_schema.statistics where table_schema = :s and table_name = :t order by index_name, seq_in_index", at)
 	for _, r := range rows {
 		name := r.Text("index_name")
@@ -150,12 +151,12 @@ func checksOf(ctx context.Context, ask backend.Ask, t *backend.Table, at map[str
 	query := `select c.constraint_name as name, c.check_clause as expression from information_schema.check_constraints c
 		join information_schema.table_constraints k on k.constraint_schema = c.constraint_schema and k.constraint_name = c.constraint_name
 		where k.table_schema = :s and k.table_name = :t and k.constraint_type = 'CHECK' order by 1`
-	if mariadb { // whose names are a table's own
+	if mariadb { // MariaDB's names are unique only in a table
 		query = `select constraint_name as name, check_clause as expression from information_schema.check_constraints
 			where constraint_schema = :s and table_name = :t order by 1`
 	}
 	rows, err := ask(ctx, query, at)
-	if errors.Is(err, backend.ErrUndefined) { // MySQL before 8.0.16 has none
+	if errors.Is(err, backend.ErrUndefined) { // MySQL before 8.0.16 has no check constraints
 		return nil
 	}
 	for _, r := range rows {

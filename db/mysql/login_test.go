@@ -32,7 +32,8 @@ func TestBeforeConnectKnowsTheNewPassword(t *testing.T) {
 	})
 }
 
-// What the server has cut is found by the health check, and replaced, before anything uses it.
+// The health check finds and replaces connections that the server has cut, before a caller uses
+// them.
 func TestHealthCheckFindsTheDead(t *testing.T) {
 	srv := testserver.MariaDB(t).Database(t)
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {

@@ -16,12 +16,12 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// options are those of a URL that aren't the driver's.
+// options are the URL options that don't belong to the driver.
 type options struct {
 	zone          *time.Location
 	cancelTimeout time.Duration
 	kept          int
-	emulate       bool // RETURNING, where the server has it, too
+	emulate       bool // emulate RETURNING even if the server has it
 }
 
 func defaultOptions() options {
@@ -34,16 +34,16 @@ func (Dialect) Options() []string {
 		"connect_timeout", "read_timeout", "write_timeout", "cancel_timeout", "max_allowed_packet", "prepared_statements", "compress", "returning"}
 }
 
-// charsets are those in which every byte of ASCII is that character and nothing
-// else, so that statements can be read byte by byte, and that Go's strings are in.
+// charsets are the character sets in which every byte of ASCII is that character and nothing else,
+// and in which Go's strings are. So statements can be read byte by byte.
 var charsets = []string{"utf8mb4", "utf8mb3", "utf8"}
 
-// literalModes are the SQL modes that change where literals end, and those that stand for
-// several of which one does.
+// literalModes are the SQL modes that change where literals end, and the modes that include one of
+// those.
 var literalModes = []string{"ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "ANSI", "DB2", "MAXDB", "MSSQL", "ORACLE", "POSTGRESQL"}
 
-// strict makes the server refuse values that don't fit, and keeps away the modes
-// that change where literals end.
+// strict is an expression for sql_mode. It makes the server refuse values that don't fit, and
+// removes the modes that change where literals end.
 var strict = func() string {
 	modes := "concat(',', @@sql_mode, ',')"
 	for _, m := range literalModes {
@@ -52,8 +52,8 @@ var strict = func() string {
 	return "concat_ws(',', nullif(trim(both ',' from " + modes + "), ''), 'STRICT_ALL_TABLES')"
 }()
 
-// configure reads a URL. It returns a configuration for each host, to be tried in
-// their order.
+// configure reads a URL. It returns one configuration for each host, in the order in which to try
+// them.
 func configure(u *backend.URL) (o options, hosts []*driver.Config, err error) {
 	o = defaultOptions()
 	r := reader{u: u}
@@ -119,7 +119,7 @@ func configure(u *backend.URL) (o options, hosts []*driver.Config, err error) {
 	return o, hosts, err
 }
 
-// addresses makes a configuration for each of the URL's hosts, or its socket.
+// addresses returns a configuration for each of the URL's hosts, or for its socket.
 func addresses(u *backend.URL, c *driver.Config, tlsMode string) ([]*driver.Config, error) {
 	if socket := u.Option("socket"); socket != "" {
 		if len(u.Hosts) > 0 {
@@ -127,7 +127,7 @@ func addresses(u *backend.URL, c *driver.Config, tlsMode string) ([]*driver.Conf
 		}
 		c.Net, c.Addr = "unix", socket
 		if tlsMode == "preferred" {
-			c.TLS, c.AllowFallbackToPlaintext = nil, false // a socket of this machine needs none
+			c.TLS, c.AllowFallbackToPlaintext = nil, false // a socket on this machine needs no encryption
 		}
 		return []*driver.Config{c}, nil
 	}
@@ -151,7 +151,7 @@ func addresses(u *backend.URL, c *driver.Config, tlsMode string) ([]*driver.Conf
 	return hosts, nil
 }
 
-// reader reads options and remembers the first mistake.
+// reader reads options and keeps the first error.
 type reader struct {
 	u   *backend.URL
 	err error
@@ -200,7 +200,7 @@ func (r *reader) oneOf(name string, values ...string) string {
 	return value
 }
 
-// cleartext lets the server ask for the password as it is, where no one else can read it.
+// cleartext lets the server ask for the plain password, if the connection is encrypted.
 func (r *reader) cleartext(c *driver.Config, tlsMode string) {
 	const name = "allow_cleartext_passwords"
 	if !r.u.Options.Has(name) {
@@ -214,7 +214,7 @@ func (r *reader) cleartext(c *driver.Config, tlsMode string) {
 	c.AllowCleartextPasswords = on
 }
 
-// tls sets up encryption and returns its mode.
+// tls sets up encryption and returns the mode.
 func (r *reader) tls(c *driver.Config) string {
 	mode := r.oneOf("tls", "off", "preferred", "required", "verify")
 	file := func(name string) bool { return r.u.Option(name) != "" }

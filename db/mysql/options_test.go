@@ -118,7 +118,7 @@ func TestOptionsReachEveryConnection(t *testing.T) {
 	require.Equal(t, "-03:00 utf8mb3", zone+" "+charset)
 }
 
-// Whatever the server's own SQL modes are: where a literal ends is known here.
+// Whatever the server's own SQL modes are, the Engine knows where a literal ends.
 func TestModesOfTheServerDontChangeLiterals(t *testing.T) {
 	at := testserver.MariaDB(t).Database(t)
 	before := at.MustQuery(t, "select @@global.sql_mode")

@@ -6,14 +6,14 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// token is a token of a statement, white space and comments aside.
+// token is a token of a statement that is neither white space nor a comment.
 type token struct {
 	sqltext.Token
-	word  string // in lower case, if it is a word without quotes
-	depth int    // how many parentheses it is in; they themselves are outside
+	word  string // the word in lower case; "" for anything but an unquoted word
+	depth int    // how many parentheses are around it; a parenthesis isn't inside itself
 }
 
-// tokens reads a text from start to end.
+// tokens returns the tokens of a text from start to end.
 func tokens(text string, start, end int) []token {
 	var all []token
 	depth := 0
@@ -36,7 +36,7 @@ func tokens(text string, start, end int) []token {
 	return all
 }
 
-// hasCode reports whether a comment of the text is executed.
+// hasCode reports whether the text has a comment that the server executes.
 func hasCode(text string) bool {
 	for t := range rules.Tokens(text, 0, len(text)) {
 		if t.Kind == sqltext.ExecBegin {

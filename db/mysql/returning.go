@@ -11,35 +11,36 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// MySQL has no RETURNING, and MariaDB none for UPDATE. Where it can be exact it is
-// made of other statements, see emulate.go; this file reads what they are made of.
+// MySQL has no RETURNING, and MariaDB has none for UPDATE. If it can be exact, emulate.go runs
+// other statements instead; this file reads the parts of the original one.
 
-// returning is a statement with RETURNING, cut into its parts.
+// returning is a statement with RETURNING, split into its parts.
 type returning struct {
 	text   string
 	all    []token
 	verb   string
 	before part // RETURNING
-	list   part // after it
+	list   part // the list after RETURNING
 
-	// What is written before and after the statement, comments as a rule, and what begins it, up to
-	// the table: hints follow the verb. Each statement that is made of it has them, too.
+	// lead and tail are the text before and after the statement, usually comments. begin is the
+	// statement's text up to the table: hints follow the verb. Each statement of the emulation has
+	// these texts, too.
 	lead, tail, begin string
-	hints             string // of begin
+	hints             string // the hints in begin
 
-	table part   // as other statements may name it, with its alias
-	name  string // by which its columns are qualified
+	table part   // the table's name, with its alias, as other statements may write it
+	name  string // the name that qualifies its columns
 
-	// of INSERT and REPLACE
-	columns []string // nil: all of the table's
+	// For INSERT and REPLACE.
+	columns []string // nil: all columns of the table
 	rows    [][]part // the values
 
-	// of UPDATE and DELETE; each begins with its keyword, and may be empty
+	// For UPDATE and DELETE. Each begins with its keyword, and may be empty.
 	set, where, order, limit part
 	changed                  []string // the columns that SET gives values to
 }
 
-// part is a part of the text: the tokens from, up to but not including to.
+// part is a part of the text: the tokens from index from up to, but not including, to.
 type part struct{ from, to int }
 
 func (r *returning) is(i int, words ...string) bool {
@@ -53,7 +54,7 @@ func (r *returning) kind(i int) sqltext.Kind {
 	return r.all[i].Kind
 }
 
-// at returns a part as it is written.
+// at returns the text of a part.
 func (r *returning) at(p part) string {
 	if p.from >= p.to {
 		return ""
@@ -61,7 +62,7 @@ func (r *returning) at(p part) string {
 	return r.text[r.all[p.from].Start:r.all[p.to-1].End]
 }
 
-// through returns a part as it is written, with the comments after it.
+// through returns the text of a part, with the comments after it.
 func (r *returning) through(p part) string {
 	if p.from >= p.to {
 		return ""
@@ -69,7 +70,7 @@ func (r *returning) through(p part) string {
 	return r.text[r.all[p.from].Start:r.all[p.to].Start]
 }
 
-// args returns which of the statement's arguments are a part's.
+// args returns which of the statement's arguments belong to a part.
 func (r *returning) args(p part) (from, to int) {
 	for i, t := range r.all[:p.to] {
 		if t.Kind == sqltext.Native {
@@ -82,12 +83,13 @@ func (r *returning) args(p part) (from, to int) {
 	return from, to
 }
 
-// has tells whether a word is in a part, at any depth.
+// has reports whether a part contains a word, at any depth of parentheses.
 func (r *returning) has(p part, word string) bool {
 	return slices.ContainsFunc(r.all[p.from:p.to], func(t token) bool { return t.word == word })
 }
 
-// cannot is the error for what can't be emulated: why, and what to write instead.
+// cannot returns the error for a statement that can't be emulated. It says why, and what to write
+// instead.
 func cannot(why, instead string, args ...any) error {
 	return &db.Error{Op: "query", Fault: backend.Fault{Condition: backend.ErrUnsupported, Hint: instead},
 		Err: errors.New("this server has no RETURNING here, and " + fmt.Sprintf(why, args...))}
@@ -95,7 +97,7 @@ func cannot(why, instead string, args ...any) error {
 
 // readReturning reads a statement whose placeholders are rendered.
 func readReturning(text string) (_ *returning, err error) {
-	st := rules.Split(text)[0] // there is one
+	st := rules.Split(text)[0] // there is exactly one
 	r := &returning{text: text, all: tokens(text, st.Start, st.End)}
 	clause := sqltext.MySQL.Classify(text, st).Returning
 	at := slices.IndexFunc(r.all, func(t token) bool { return t.Start == clause })

@@ -21,7 +21,7 @@ func emulating(t *testing.T, fn func(t *testing.T, ctx context.Context, e *db.En
 	})
 }
 
-// What is emulated returns what the server's own RETURNING does.
+// An emulated statement returns what the server's own RETURNING does.
 func TestEmulatedReturningIsTheServersOwn(t *testing.T) {
 	server := testserver.MariaDB(t)
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
@@ -140,7 +140,7 @@ func TestUpdateReturning(t *testing.T) {
 	})
 }
 
-// Where it can't be exact it says why, what to do instead, and does nothing.
+// If it can't be exact, the emulation fails without an effect, and says why and what to do instead.
 func TestReturningThatCantBeEmulated(t *testing.T) {
 	emulating(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		dbtest.Exec(t, ctx, e,
@@ -196,7 +196,7 @@ func TestReturningThatCantBeEmulated(t *testing.T) {
 				} else {
 					require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 						err = run(tx)
-						_, after := db.Scalar[int](ctx, tx, "select 1") // the transaction goes on
+						_, after := db.Scalar[int](ctx, tx, "select 1") // checks that the transaction goes on
 						return after
 					}))
 				}
@@ -210,7 +210,8 @@ func TestReturningThatCantBeEmulated(t *testing.T) {
 	})
 }
 
-// An error of the server leaves nothing of an emulated statement, and the transaction goes on.
+// After an error of the server, nothing of an emulated statement remains, and the transaction goes
+// on.
 func TestAnEmulatedReturningIsAllOrNothing(t *testing.T) {
 	emulating(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		dbtest.Exec(t, ctx, e, "create table t(id int auto_increment primary key, n int unique)", "insert into t values (1, 10), (2, 20)")
@@ -235,7 +236,8 @@ func TestAnEmulatedReturningIsAllOrNothing(t *testing.T) {
 		n, err := db.Scalar[int](ctx, conn, "select sum(n) from t")
 		require.NoError(t, err)
 		require.Equal(t, 30, n)
-		// It is committed where nothing else would, and not where a transaction would.
+		// Outside of a transaction, the statement is committed by itself; inside, only with the
+		// transaction.
 		_, err = db.One[int](ctx, conn, "insert into t(n) values (30) returning id")
 		require.NoError(t, err)
 		tx, err := conn.BeginTx(ctx)
@@ -249,8 +251,8 @@ func TestAnEmulatedReturningIsAllOrNothing(t *testing.T) {
 	})
 }
 
-// Each caller gets the keys of its own rows, whoever inserts at the same time, and with any
-// distance between keys.
+// Each caller gets the keys of its own rows, whatever other callers insert at the same time, and
+// with any distance between keys.
 func TestKeysMadeForSeveralAtOnce(t *testing.T) {
 	server := testserver.MariaDB(t)
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
@@ -296,7 +298,8 @@ func TestKeysMadeForSeveralAtOnce(t *testing.T) {
 	})
 }
 
-// A context that ends in the middle of it leaves nothing of it behind, and costs no connection.
+// If a context ends during an emulated statement, nothing of the statement remains, and the
+// connection stays.
 func TestAnEmulatedReturningThatIsCancelled(t *testing.T) {
 	server := testserver.MariaDB(t)
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {

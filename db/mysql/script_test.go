@@ -11,7 +11,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// A script is cut where the server would cut it, whatever bodies its statements have.
+// A script is split where the server would split it, whatever bodies its statements have.
 func TestScriptsWithBodies(t *testing.T) {
 	server := testserver.MariaDB(t)
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
@@ -106,7 +106,7 @@ func TestDelimiterLinesAreTheClients(t *testing.T) {
 	})
 }
 
-// What is set for a statement is gone after it.
+// SET STATEMENT has no effect after its statement.
 func TestSetStatement(t *testing.T) {
 	server := testserver.MariaDB(t)
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {

@@ -20,7 +20,7 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// wires are the ways to the server on which a driver's call may be suspended.
+// wires runs a test on each kind of connection on which a driver's call may be suspended.
 func wires(t *testing.T, test func(t *testing.T, url string)) {
 	t.Run("plain", func(t *testing.T) { test(t, testserver.MariaDB(t).Database(t).URL()+"?tls=off") })
 	t.Run("tls", func(t *testing.T) {
@@ -29,7 +29,7 @@ func wires(t *testing.T, test func(t *testing.T, url string)) {
 	t.Run("compressed", func(t *testing.T) { test(t, testserver.MariaDB(t).Database(t).URL()+"?compress=on") })
 }
 
-// uses are the ways in which a statement comes to the driver.
+// uses are the ways in which a statement reaches the driver.
 var uses = map[string]func(ctx context.Context, e *db.Engine, query string) (string, error){
 	"statement": func(ctx context.Context, e *db.Engine, query string) (string, error) {
 		return db.Scalar[string](ctx, e, query)
@@ -69,7 +69,7 @@ func TestALoopWaitsForTheServerItself(t *testing.T) {
 		leakcheck.Test(t)
 		require.NoError(t, repaint.Run(t.Context(), func(ctx context.Context) error {
 			e := dbtest.Open(t, ctx, url, db.PoolSize(4))
-			for name, use := range uses { // which connects
+			for name, use := range uses { // the first use connects
 				require.NoError(t, dbtest.InLoop.Together(ctx, 20, func(ctx context.Context, i int) error {
 					v, err := use(ctx, e, "select 'first'")
 					require.Equal(t, "first", v, name)
@@ -115,7 +115,7 @@ func TestTheMainFunctionsStatementLetsTasksGoOn(t *testing.T) {
 	}))
 }
 
-// What is left of the answer must not become the next statement's.
+// The rest of an answer must not become the next statement's answer.
 func TestAGreenletKilledInADriversCallCostsItsConnection(t *testing.T) {
 	wires(t, func(t *testing.T, url string) {
 		for name, use := range uses {
@@ -160,7 +160,7 @@ func TestAGreenletKilledInADriversCallCostsItsConnection(t *testing.T) {
 	})
 }
 
-// A server goes on with a statement whose connection is closed.
+// A server goes on with a statement after its connection has closed.
 func TestTheStatementOfAKilledGreenletEndsOnTheServer(t *testing.T) {
 	leakcheck.Test(t)
 	at := testserver.MariaDB(t).Database(t)
@@ -226,8 +226,8 @@ func TestAContextThatEndsInADriversCallKeepsTheConnection(t *testing.T) {
 	})
 }
 
-// A pool's connections go from hand to hand: those made by a goroutine are used by loops, and the
-// other way round.
+// A pool's connections go from hand to hand: loops use those that a goroutine has made, and the
+// reverse.
 func TestGoroutinesAndLoopsShareAPool(t *testing.T) {
 	wires(t, func(t *testing.T, url string) {
 		leakcheck.Test(t)
@@ -248,7 +248,7 @@ func TestGoroutinesAndLoopsShareAPool(t *testing.T) {
 			all.Go(func() {
 				c := dbtest.Colour{Loop: who%2 == 0}
 				var err error
-				for round := range 4 { // each in a loop of its own
+				for round := range 4 { // each round has a loop of its own
 					if !c.Loop {
 						err = errors.Join(err, c.Together(ctx, 5, func(ctx context.Context, i int) error { return ask(ctx, who, 5*round+i) }))
 						continue
@@ -288,7 +288,7 @@ func TestLargePacketsBothWaysInALoop(t *testing.T) {
 				}
 				return err
 			})
-			require.Greater(t, turns, 3) // compressed, there is little to send
+			require.Greater(t, turns, 3) // with compression there is little to send
 			return err
 		}))
 	})
@@ -316,8 +316,8 @@ func TestACallbacksStatementLeavesTheConnection(t *testing.T) {
 	}))
 }
 
-// Where the loop has to know of its requests, or can't wait for descriptors, a call goes to another
-// goroutine as a whole.
+// If the loop must know its requests, or can't wait for descriptors, the whole call runs on another
+// goroutine.
 func TestCallsAreOffloadedWhereTheLoopDoesntWaitItself(t *testing.T) {
 	url := testserver.MariaDB(t).Database(t).URL()
 	for name, opt := range map[string]loop.Option{

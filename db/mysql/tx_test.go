@@ -17,7 +17,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// whileSleeping calls fn when the server is running the sleep of another task.
+// whileSleeping calls fn while the server runs the sleep of another task.
 func whileSleeping(ctx context.Context, t *testing.T, at testserver.Target, fn func()) {
 	for {
 		n, err := repaint.Block(ctx, func(context.Context) (string, error) {
@@ -97,8 +97,8 @@ func TestADeadlineIsATimeout(t *testing.T) {
 	})
 }
 
-// Cancels that come at any time hit the statement that they are meant for, or
-// none; every later one works.
+// A cancel at any moment hits the statement that it is meant for, or none. Every later statement
+// works.
 func TestCancelsAtAnyTimeHitNobodyElse(t *testing.T) {
 	onMariaDB(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		dbtest.Items(t, ctx, e, e)
@@ -275,7 +275,8 @@ func TestWhatWouldCommitATransactionIsRefusedInOne(t *testing.T) {
 	})
 }
 
-// Code of the application's own may use the driver's connection, and the server says nothing.
+// The application's own code may use the driver's connection, and the server doesn't report what it
+// did.
 func TestATransactionThatWasEndedOnTheDriversConnection(t *testing.T) {
 	onMariaDB(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		dbtest.Exec(t, ctx, e, "create table t(a int)")

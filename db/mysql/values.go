@@ -13,9 +13,8 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// values converts between Go and the server. The driver is given times as text and
-// gives them as text, because what it would make of dates with zeros in them isn't
-// what they say.
+// values converts between Go and the server. The driver sends and returns times as text, because it
+// would misread dates with zeros.
 type values struct{ zone *time.Location }
 
 const (
@@ -23,11 +22,11 @@ const (
 	timeLayout = "2006-01-02 15:04:05.999999"
 )
 
-// maxTime is the limit of TIME.
+// maxTime is the largest TIME.
 const maxTime = 838*time.Hour + 59*time.Minute + 59*time.Second + 999999*time.Microsecond
 
-// Convert converts the arguments that the rules of database/sql wouldn't: times,
-// durations, and integers beyond an int64.
+// Convert converts the arguments that database/sql's rules wouldn't convert: times, durations, and
+// integers beyond an int64.
 func (v values) Convert(arg any) (driver.Value, error) {
 	switch a := arg.(type) {
 	case nil, int64, int, string, bool, float64, []byte:
@@ -71,7 +70,7 @@ func (v values) Convert(arg any) (driver.Value, error) {
 	return nil, driver.ErrSkip
 }
 
-// known converts what a Valuer returned, by the same rules.
+// known converts the result of a Valuer by the same rules.
 func (v values) known(value any) (driver.Value, error) {
 	converted, err := v.Convert(value)
 	if err == driver.ErrSkip {
@@ -80,7 +79,7 @@ func (v values) known(value any) (driver.Value, error) {
 	return converted, err
 }
 
-// time writes a time in the connection's zone, cut to microseconds.
+// time writes a time in the connection's zone, truncated to microseconds.
 func (v values) time(t time.Time) (driver.Value, error) {
 	t = t.In(v.zone).Truncate(time.Microsecond)
 	if y := t.Year(); y < 0 || y > 9999 {
@@ -89,7 +88,7 @@ func (v values) time(t time.Time) (driver.Value, error) {
 	return t.Format(timeLayout), nil
 }
 
-// clock writes a duration as a TIME, cut to microseconds.
+// clock writes a duration as a TIME, truncated to microseconds.
 func clock(d time.Duration) (driver.Value, error) {
 	if d > maxTime || d < -maxTime {
 		return nil, backend.OutOfRange("%v is beyond the range of TIME, which ends at 838:59:59", d)
@@ -106,7 +105,7 @@ func clock(d time.Duration) (driver.Value, error) {
 	return text, nil
 }
 
-// Column returns how to convert a column's values.
+// Column returns the function that converts a column's values, or nil.
 func (v values) Column(typ string) func(driver.Value) (driver.Value, error) {
 	switch typ {
 	case "DATE", "DATETIME", "TIMESTAMP":
@@ -123,8 +122,8 @@ func (v values) Column(typ string) func(driver.Value) (driver.Value, error) {
 	return nil
 }
 
-// SQLConvert is Convert, except that a duration is a number of nanoseconds, which it is for every
-// caller of database/sql.
+// SQLConvert is Convert, except that a duration is a number of nanoseconds, as callers of
+// database/sql expect.
 func (v values) SQLConvert(arg any) (driver.Value, error) {
 	if d, ok := arg.(time.Duration); ok {
 		return int64(d), nil
@@ -132,9 +131,9 @@ func (v values) SQLConvert(arg any) (driver.Value, error) {
 	return v.Convert(arg)
 }
 
-// SQLColumn has dates and times arrive as time.Time, as with the driver's parseTime=true, one with
-// zeros in the date as the zero time. An integer beyond an int64 is a uint64, which the driver makes of
-// it only where the statement isn't prepared. Other values are the driver's.
+// SQLColumn returns dates and times as time.Time, as the driver does with parseTime=true; a date
+// with zeros is the zero time. An integer beyond an int64 is a uint64, which the driver itself
+// returns only for statements that aren't prepared. Other values are the driver's.
 func (v values) SQLColumn(typ string) func(driver.Value) (driver.Value, error) {
 	switch typ {
 	case "DATE", "DATETIME", "TIMESTAMP":
@@ -156,8 +155,8 @@ func (v values) SQLColumn(typ string) func(driver.Value) (driver.Value, error) {
 	return nil
 }
 
-// parse reads a date or a time. One with zeros in the date is no time.Time, and
-// stays text: scanning it into one is an error.
+// parse reads a date or a time. A date with zeros is no time.Time, and stays text: scanning it into
+// one is an error.
 func (v values) parse(value driver.Value) (driver.Value, error) {
 	var s string
 	switch value := value.(type) {
@@ -178,7 +177,7 @@ func (v values) parse(value driver.Value) (driver.Value, error) {
 	}
 	layout, zone := timeLayout, v.zone
 	if len(s) == len(dateLayout) {
-		layout, zone = dateLayout, time.UTC // a day is no moment, in no zone
+		layout, zone = dateLayout, time.UTC // a day is no moment, so it has no zone
 	}
 	t, err := time.ParseInLocation(layout, s, zone)
 	if err != nil {
@@ -210,7 +209,7 @@ func unsigned(value driver.Value) (driver.Value, error) {
 	return integer(u), nil
 }
 
-// integer is an int64 as long as that can hold it.
+// integer returns an int64 if that can hold u, or else u.
 func integer(u uint64) driver.Value {
 	if u > math.MaxInt64 {
 		return u
@@ -237,7 +236,7 @@ func single(value driver.Value) (driver.Value, error) {
 	return value, nil
 }
 
-// quoted returns what stands between the n-th pair of the given quotes, from 0.
+// quoted returns the text between the n-th pair of the given quotes, from 0.
 func quoted(message string, quote byte, n int) string {
 	for i := 0; ; i++ {
 		_, rest, ok := strings.Cut(message, string(quote))

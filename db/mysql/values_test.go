@@ -17,7 +17,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// big is a Valuer of an unsigned integer, which database/sql knows no value for.
+// big is a Valuer that returns an unsigned integer, for which database/sql has no value.
 type big uint64
 
 func (b big) Value() (driver.Value, error) { return uint64(b), nil }
@@ -28,7 +28,7 @@ func TestValuesRoundTrip(t *testing.T) {
 	onMariaDB(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		for _, c := range []struct {
 			typ     string
-			in, out any // out is what an any gets, and what is scanned into its own type
+			in, out any // out is the value in an any, and in a variable of out's type
 		}{
 			{"bigint", int64(math.MinInt64), int64(math.MinInt64)},
 			{"bigint unsigned", uint64(math.MaxUint64), uint64(math.MaxUint64)},
@@ -82,7 +82,7 @@ func TestValuesRoundTrip(t *testing.T) {
 			got, err := db.Scalar[any](ctx, e, "select v from v")
 			require.NoError(t, err, c.typ)
 			require.Equal(t, c.out, got, c.typ)
-			// The server agrees that it is the same value. Text that isn't in a BIT's form is.
+			// The server agrees that it is the same value. For a BIT, text has another form.
 			same, err := db.Scalar[sql.Null[bool]](ctx, e, "select v <=> :v from v", db.Named("v", c.in))
 			require.NoError(t, err, c.typ)
 			if c.typ != "float" && !strings.HasPrefix(c.typ, "bit") {
@@ -120,7 +120,7 @@ func TestWhatDoesntFitIsAnError(t *testing.T) {
 			{"datetime", time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), db.ErrParameter},
 			{"time", 839 * time.Hour, db.ErrParameter},
 			{"enum('a')", "b", db.ErrData},
-			{"json", "{", db.ErrConstraint}, // MariaDB's JSON is a text with a check
+			{"json", "{", db.ErrConstraint}, // MariaDB's JSON is text with a check constraint
 			{"int", []int{1}, db.ErrParameter},
 			{"int", struct{}{}, db.ErrParameter},
 		} {

@@ -19,7 +19,7 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// tokens is how a cloud's database asks for a token, as the password, and checks it.
+// tokens asks for a token, as the password, and checks it, like a cloud's database.
 type tokens struct {
 	valid atomic.Pointer[string]
 	asked atomic.Int32
@@ -30,7 +30,7 @@ func (k *tokens) Authenticate(_ *mysql_db.MySQLDb, _ string, _ *mysql_db.User, p
 	return password == *k.valid.Load(), nil
 }
 
-// A token that changes reaches the server, as it is, over TLS only. Without TLS it isn't sent.
+// A changing token reaches the server unchanged, but only over TLS. Without TLS it isn't sent.
 func TestATokenIsSentInCleartextOverTLSOnly(t *testing.T) {
 	web := httptest.NewTLSServer(nil) // for its certificate
 	defer web.Close()

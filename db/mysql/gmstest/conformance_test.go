@@ -9,7 +9,7 @@ import (
 	"github.com/seed1239206e/repaint/db/dbconform"
 )
 
-// What the server lacks.
+// These are the reasons why the server can't pass a test.
 const (
 	noSavepoints = "its tables in memory have no savepoints"
 	noIsolation  = "its tables in memory isolate no transactions"
@@ -32,7 +32,7 @@ func TestConformance(t *testing.T) {
 			"SlowQuery": "a query can't be made slow without its tables",
 			"Settings":  "the server doesn't act on them",
 
-			// Its tables in memory have transactions in which nothing is isolated, and no savepoints.
+			// Transactions on its tables in memory aren't isolated, and have no savepoints.
 			"savepoints":  noSavepoints,
 			"isolation":   noIsolation,
 			"concurrency": noIsolation,
@@ -55,7 +55,7 @@ func TestConformance(t *testing.T) {
 			"read-only/reading goes on as it does elsewhere":                                              noSavepoints,
 			"pool/a temporary table is its connection's":                                                  "tables in memory can't be temporary",
 
-			// Its errors have no numbers but 1105.
+			// Its errors have no number except 1105.
 			"errors/check":              noNumbers,
 			"errors/syntax":             noNumbers,
 			"errors/undefined column":   noNumbers,

@@ -20,7 +20,7 @@ import (
 func serve(t testing.TB) string { return serveAs(t, server.Config{}, func(*sqle.Engine) {}) }
 
 func serveAs(t testing.TB, config server.Config, setUp func(*sqle.Engine)) string {
-	logrus.SetOutput(io.Discard) // it tells of each connection that ends
+	logrus.SetOutput(io.Discard) // it logs each connection that ends
 	data := memory.NewDatabase("d")
 	data.EnablePrimaryKeyIndexes()
 	provider := memory.NewDBProvider(data)

@@ -182,7 +182,7 @@ var cancelling = []test{
 	}},
 }
 
-// stops runs fn, which runs the slow query, and ends its context when that has begun.
+// stops runs fn, which runs the slow query, and ends fn's context after the query has begun.
 func (c *run) stops(fn func(ctx context.Context) error) {
 	c.Helper()
 	c.needs("SlowQuery")

@@ -111,5 +111,5 @@ var closing = []test{
 	}},
 }
 
-// await is repaint.Await, under a name that keeps the cases short.
+// await is repaint.Await under a name that keeps the cases short.
 func await[T any](ctx context.Context, f *loop.Future[T]) (T, error) { return repaint.Await(ctx, f) }

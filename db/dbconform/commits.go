@@ -8,7 +8,8 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// commits are about a commit being acknowledged only if all of the transaction was committed.
+// commits are the cases about acknowledged commits: a commit succeeds only if the whole transaction
+// was committed.
 var commits = []test{
 	{"a commit after a stream whose rest fails", func(c *run) {
 		c.needs("Stream")
@@ -105,7 +106,7 @@ var commits = []test{
 		require.NoError(c, err)
 		c.insert(tx, table, 1)
 		c.Cut(c.T, c.ctx, tx)
-		require.Error(c, tx.Commit(c.ctx)) // the outcome may be unknown to the caller
+		require.Error(c, tx.Commit(c.ctx)) // the caller may not know the outcome
 		require.Zero(c, c.count(c.engine(), table))
 	}},
 	{"a commit after a procedure that ends the transaction", func(c *run) {
@@ -134,7 +135,7 @@ var commits = []test{
 				tx, err := c.engine().BeginTx(c.ctx)
 				require.NoError(c, err)
 				c.insert(tx, table, 1)
-				if err = call(c.ctx, tx); how != "savepoint" { // or else it may go on
+				if err = call(c.ctx, tx); how != "savepoint" { // otherwise the transaction may go on
 					require.Error(c, err, "%s: %s", how, does)
 				}
 				rows := 1 + c.insertsIfItCan(tx, table)
@@ -153,9 +154,9 @@ var commits = []test{
 	}},
 }
 
-// whole holds a transaction in which fn has done something, whatever that was, to being committed
-// as a whole, or else to an error and nothing: where that is followed by another statement, and
-// where it isn't.
+// whole runs fn in a transaction, and then commits. The commit must succeed with all of the
+// transaction's rows, or fail with none, whatever fn did. whole checks that with another statement
+// after fn and without.
 func (c *run) whole(fn func(ctx context.Context, tx *db.Tx, table string)) {
 	c.Helper()
 	for _, more := range []bool{true, false} {
@@ -173,7 +174,7 @@ func (c *run) whole(fn func(ctx context.Context, tx *db.Tx, table string)) {
 	}
 }
 
-// insertsIfItCan inserts a second row, and returns 1, or 0 if that is refused.
+// insertsIfItCan inserts a second row and returns 1, or returns 0 if the insert is refused.
 func (c *run) insertsIfItCan(tx *db.Tx, table string) int {
 	if c.tryInsert(c.ctx, tx, table, 2) == nil {
 		return 1
@@ -181,7 +182,8 @@ func (c *run) insertsIfItCan(tx *db.Tx, table string) int {
 	return 0
 }
 
-// commitsWholly commits what must be so many rows, or else nothing.
+// commitsWholly commits a transaction. The table must then have the given number of rows, or after
+// an error none.
 func (c *run) commitsWholly(tx *db.Tx, table string, rows int) {
 	c.Helper()
 	err := tx.Commit(c.ctx)

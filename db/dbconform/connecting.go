@@ -82,7 +82,7 @@ var connecting = []test{
 		if c.can("URL") && !c.can("OneConn") {
 			u := c.url()
 			u.Options.Set("read_only", "on")
-			_ = c.openURL(u) // that it opens is all that can be said of a database of its own
+			_ = c.openURL(u) // a database of its own has nothing to check but that it opens
 		}
 		conn := c.conn(e, db.ReadOnly())
 		defer c.close(conn)
@@ -129,7 +129,7 @@ func (c *run) openURL(u *db.URL, opts ...db.Option) *db.Engine {
 	return e
 }
 
-// refused opens the URL with an option for which it must fail.
+// refused opens the URL with an option that must make it fail.
 func (c *run) refused(option, value string, condition error, says ...string) {
 	c.Helper()
 	u := c.url()

@@ -1,9 +1,9 @@
 // Package dbconform is the conformance suite for dialects of package db, and for the drivers under
 // them: some two hundred cases, each in both colours.
 //
-// Where databases differ, the [Capabilities] of the [Subject] say so. What a database can't do must
-// then be a clear error, or the case skips with a reason. The suite uses only what package db
-// exports, so that dialects of other modules can run it:
+// Where databases differ, the [Capabilities] of the [Subject] say so. If a database can't do
+// something, it must return a clear error, or the case skips with a reason. The suite uses only
+// what package db exports, so dialects in other modules can run it:
 //
 //	func TestConformance(t *testing.T) {
 //		dbconform.Run(t, dbconform.Subject{

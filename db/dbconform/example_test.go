@@ -11,7 +11,8 @@ import (
 )
 
 func ExampleRun() {
-	// In a test file of a dialect, here of SQLite with a database in memory for each case:
+	// This belongs in a test file of a dialect. Here it tests SQLite, with a database in memory for
+	// each case.
 	_ = func(t *testing.T) {
 		dbconform.Run(t, dbconform.Subject{
 			Open: func(t testing.TB, ctx context.Context, opts ...db.Option) (*db.Engine, error) {

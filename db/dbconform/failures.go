@@ -172,7 +172,7 @@ var failures = []test{
 	}},
 }
 
-// fails runs a statement that must fail.
+// fails runs a statement that must fail with the condition, and returns its error.
 func (c *run) fails(condition error, query string, args ...any) *db.Error {
 	c.Helper()
 	_, err := c.engine().Exec(c.ctx, query, args...)

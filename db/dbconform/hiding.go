@@ -17,8 +17,8 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// Values that would be recognised wherever they were told. Databases cut long ones and put several
-// together. No time and no duration that is told with them contains one.
+// These values are recognisable in any text. Databases shorten long values and join several. No
+// time or duration that appears with them contains one of them.
 const (
 	secretText   = "xyzzy1"
 	secretNumber = 1987654321
@@ -28,7 +28,7 @@ var tellsSecret = []string{"xyzzy", "198765432", "497813-"}
 
 var errOwn = errors.New("of the application")
 
-// badValue can't be sent, and says why all too clearly.
+// badValue can't be sent, and its error shows the secret.
 type badValue struct{}
 
 func (badValue) Value() (driver.Value, error) {
@@ -66,11 +66,11 @@ var hiding = []test{
 	}},
 }
 
-// tellsNoValue runs statements that fail because of secret values, and looks for these in all
-// that is told.
+// tellsNoValue runs statements that fail because of secret values, and looks for these values in
+// errors, logs and events.
 func tellsNoValue(c *run, hidden bool) {
 	var told telling
-	how := db.LogToken("") // none
+	how := db.LogToken("") // no token
 	if hidden {
 		how = db.HideParameters()
 	}
@@ -118,9 +118,9 @@ func tellsNoValue(c *run, hidden bool) {
 		{"select * from dbconform_nothing where a = :a", []any{named("a", secretText)}},
 		{"select dbconform_nosuch(:a)", []any{named("a", secretText)}},
 		{"selec :a", []any{named("a", secretText)}},
-		{"select value from " + table + " where value = :a", []any{named("a", secretText)}}, // not into an int
+		{"select value from " + table + " where value = :a", []any{named("a", secretText)}}, // the value doesn't fit an int
 	}
-	if hidden { // or else a Valuer's own words are told
+	if hidden { // otherwise a Valuer's own error text is shown
 		tellers = append(tellers, teller{"select * from " + table + " where n = :n", []any{named("n", badValue{})}},
 			teller{"select * from " + table + " where n in (:n)", []any{named("n", []any{1, badValue{}})}})
 	}
@@ -153,7 +153,7 @@ func tellsNoValue(c *run, hidden bool) {
 			check(run(tx, h.query, h.args))
 			_, err := db.One[struct{ Value int }](ctx, tx, h.query, h.args...)
 			check(err)
-			_, err = tx.Exec(ctx, "select 1") // where the transaction has failed that says why
+			_, err = tx.Exec(ctx, "select 1") // in a failed transaction, this error shows the cause
 			check(err)
 			return errOwn
 		}))
@@ -182,7 +182,7 @@ func tellsNoValue(c *run, hidden bool) {
 	require.NotContains(c, c.is(err, db.ErrNotNull).Error(), "isn't shown", "there is nothing to hide")
 }
 
-// telling collects what is told.
+// telling collects everything that errors, logs and events show.
 type telling struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -194,7 +194,7 @@ func (t *telling) Write(p []byte) (int, error) {
 	return t.text.Write(p)
 }
 
-// nothingOf fails the case if one of the words was told since the last call.
+// nothingOf fails the case if one of the words has appeared since the last call.
 func (t *telling) nothingOf(c *run, words []string, of string) {
 	c.Helper()
 	t.mu.Lock()

@@ -12,7 +12,7 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// inspector returns the engine's Inspector. Where the dialect has none, the case is over.
+// inspector returns the engine's Inspector. If the dialect has none, it ends the case.
 func (c *run) inspector() db.Inspector {
 	c.Helper()
 	i := db.Inspect(c.engine())
@@ -24,7 +24,7 @@ func (c *run) inspector() db.Inspector {
 	return i
 }
 
-// described is a table that the Inspector must find.
+// described returns the description of a table, which the Inspector must find.
 func (c *run) described(name string) *db.Table {
 	c.Helper()
 	t, err := c.inspector().Table(c.ctx, "", name)

@@ -173,8 +173,8 @@ var isolation = []test{
 	}},
 }
 
-// crossing runs two transactions of which each reads the row that the other one writes, and returns
-// the errors.
+// crossing runs two transactions, each of which reads the row that the other writes. It returns
+// their errors.
 func (c *run) crossing(table string, opts ...db.TxOption) []error {
 	both := [2]signal{newSignal(), newSignal()}
 	var errs [2]error

@@ -10,8 +10,8 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// late has the cases about calls that come when what they are for has ended, or ends while they are
-// on their way. They must not reach the connection's next owner.
+// late are the cases about calls that come after a transaction, Conn or Rows has ended, or while it
+// ends. They must not reach the next owner of the connection.
 var late = []test{
 	{"a call on a transaction that has ended hits no other", func(c *run) {
 		table := c.alone(0)
@@ -82,7 +82,7 @@ var late = []test{
 			require.NoError(c, value.asked.wait(c.ctx))
 			c.is(end(), db.ErrInUse)
 			value.open.give()
-			_ = wait() // it has run in its own transaction, or not at all
+			_ = wait() // the insert has run in its own transaction, or not at all
 			_ = end()
 			c.close(conn)
 			require.NoError(c, c.engine().InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error { return nil }))
@@ -150,7 +150,7 @@ var late = []test{
 				}
 				return rows.Err()
 			})
-			// It has control until it waits.
+			// This task has control until it waits.
 			if close {
 				c.is(rows.Close(), db.ErrInUse)
 			} else {
@@ -205,7 +205,7 @@ var late = []test{
 		value.open.give()
 		require.Error(c, wait())
 		if rows != nil {
-			_ = rows.Close() // which may say that the connection is gone
+			_ = rows.Close() // Close may report that the connection is gone
 			require.False(c, rows.Next())
 		}
 		c.is(tx.Commit(c.ctx), db.ErrTxDone)
@@ -220,7 +220,7 @@ var late = []test{
 		c.close(next)
 	}},
 	{"what Raw showed is of no use after its Conn", func(c *run) {
-		c.unless("OneConn") // in which the database may live
+		c.unless("OneConn") // the database may live in the one connection
 		table := c.alone(0)
 		var kept any
 		conn := c.conn(c.engine())
@@ -245,16 +245,16 @@ var late = []test{
 	meeting,
 }
 
-// alone opens the case's engine with one connection for everything, or two where one is for the
-// writer, and makes a table of so many items.
+// alone opens the case's engine with one connection for everything, or with two if one is reserved
+// for the writer. It makes a table with the given number of items.
 func (c *run) alone(items int) string {
 	c.Helper()
 	c.engine(db.PoolSize(1))
 	return c.items(items)
 }
 
-// tooLate calls a driver's connection that is closed. Some drivers panic then, which is an error,
-// too.
+// tooLate calls a closed connection of a driver. If the driver panics, tooLate returns that as an
+// error.
 func tooLate(call func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -264,8 +264,8 @@ func tooLate(call func() error) (err error) {
 	return call()
 }
 
-// onTheDatabaseOf returns a function that opens another Engine on the database that has the case's
-// table. It skips the case if there can be none.
+// onTheDatabaseOf returns a function that opens another Engine on the database of the case's table.
+// If there can be no other Engine, it skips the case.
 func (c *run) onTheDatabaseOf(table string) func(opts ...db.Option) (*db.Engine, error) {
 	c.Helper()
 	if c.can("Impatient") {
@@ -278,7 +278,7 @@ func (c *run) onTheDatabaseOf(table string) func(opts ...db.Option) (*db.Engine,
 	return func(opts ...db.Option) (*db.Engine, error) { return c.Open(c.T, c.ctx, opts...) }
 }
 
-// isEnded fails the case unless an error says that what was called is over.
+// isEnded fails the case unless an error says that the called object has ended.
 func (c *run) isEnded(name string, err error) {
 	c.Helper()
 	require.Error(c, err, name)
@@ -289,7 +289,7 @@ func (c *run) isEnded(name string, err error) {
 	}
 }
 
-// callsOfTx returns all that can be done with a transaction.
+// callsOfTx returns every call that a transaction has.
 func (c *run) callsOfTx(tx *db.Tx, table string) map[string]func() error {
 	calls := c.callsOf(tx, table)
 	calls["Commit"] = func() error { return tx.Commit(c.ctx) }
@@ -304,7 +304,7 @@ func (c *run) callsOfTx(tx *db.Tx, table string) map[string]func() error {
 	return calls
 }
 
-// callsOfConn returns all that can be done with a Conn.
+// callsOfConn returns every call that a Conn has.
 func (c *run) callsOfConn(conn *db.Conn, table string) map[string]func() error {
 	calls := c.callsOf(conn, table)
 	calls["BeginTx"] = func() error { _, err := conn.BeginTx(c.ctx); return err }
@@ -329,8 +329,8 @@ func (c *run) callsOf(q db.Querier, table string) map[string]func() error {
 	}
 }
 
-// slow is an argument that takes its time: it says that it was asked for its value, and gives that
-// when it is allowed to.
+// slow is an argument whose Value method signals that it was called, and returns only when the test
+// allows it.
 type slow struct {
 	value       int64
 	asked, open signal

@@ -9,7 +9,7 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// What is written around an IN, with % for the IN itself.
+// These texts surround an IN; % stands for the IN itself.
 var aroundLists = []string{
 	"%", "not %", "(%)", "not (%)",
 	"% is true", "% is false", "% is not true", "% is not false", "% is null", "% is not null",
@@ -20,7 +20,7 @@ var aroundLists = []string{
 	"% /* a comment */ is true -- and another",
 }
 
-// What stands before IN, the lists for it, and a list of what isn't there.
+// These are the left sides of an IN, the lists for them, and a list of values that aren't there.
 var besidesLists = []struct {
 	left  string
 	lists []any

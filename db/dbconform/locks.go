@@ -9,7 +9,7 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// A transaction of the case's engine holds a lock, and an impatient engine comes upon it.
+// In these cases a transaction of the case's engine holds a lock, and an impatient engine meets it.
 
 var locks = []test{
 	{"a lock that isn't free in time", func(c *run) {
@@ -47,7 +47,7 @@ var locks = []test{
 	}},
 	{"in a savepoint, after which the transaction goes on", func(c *run) {
 		c.needs("Impatient")
-		c.needs("ParallelWrites") // or else the transaction couldn't have begun
+		c.needs("ParallelWrites") // otherwise the transaction couldn't begin
 		table, holder, other := c.locked()
 		require.NoError(c, other.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error {
 			_, err := tx.Exec(ctx, "update "+table+" set value = 'before' where id = 2")
@@ -94,15 +94,15 @@ var locks = []test{
 	}},
 }
 
-// locked makes a table of three items, the first of which a transaction has changed, and opens an
-// impatient engine.
+// locked makes a table of three items. A transaction has changed the first one. locked also opens
+// an impatient engine.
 func (c *run) locked() (table string, holder *db.Tx, impatient *db.Engine) {
 	c.Helper()
 	table = c.items(3)
 	holder, err := c.engine().BeginTx(c.ctx)
 	require.NoError(c, err)
 	c.exec(holder, "update "+table+" set value = 'mine' where id = 1")
-	c.unlock = append(c.unlock, func(ctx context.Context) { _ = holder.Rollback(ctx) }) // if the case fails before it does
+	c.unlock = append(c.unlock, func(ctx context.Context) { _ = holder.Rollback(ctx) }) // in case the case fails before it rolls back
 	impatient, err = c.Impatient(testing.TB(c.T), c.ctx, c.engine())
 	require.NoError(c, err)
 	c.opened = append(c.opened, impatient)

@@ -10,15 +10,15 @@ import (
 	"testing"
 )
 
-// A ledger notes which parts of a Subject cases have made use of, so that a part which is declared,
-// and that no case exercises, doesn't pass unseen.
+// A ledger notes which parts of a Subject the cases have used. So a part that is declared, but that
+// no case exercises, doesn't pass unnoticed.
 //
-// A part is a field of Subject or Capabilities whose zero value says that it isn't there.
+// A part is a field of Subject or Capabilities. If its value is zero, the Subject lacks the part.
 type ledger struct {
 	mu    sync.Mutex
-	parts map[string]bool // all of them, and whether the Subject has them
+	parts map[string]bool // every part, and whether the Subject has it
 	used  map[string]bool
-	ran   int // cases, in a colour
+	ran   int // how many cases ran, counted once for each colour
 }
 
 func newLedger(s *Subject) *ledger {
@@ -33,14 +33,13 @@ func newLedger(s *Subject) *ledger {
 	return l
 }
 
-// always are the fields that aren't optional, or that go with others.
+// always are the fields that aren't optional, or that belong to others.
 var always = map[string]bool{"Open": true, "Lacks": true, "Precision": true, "ShowSettings": true}
 
-// optional are the parts without which cases skip, where no clear error can be expected in their
-// stead.
+// optional are the parts without which cases skip, because no clear error can be expected instead.
 var optional = []string{"URL", "Cut", "Impatient", "Reader", "Network", "SlowQuery", "Settings"}
 
-// declared checks that each optional part is there, or is said to be missing and why.
+// declared checks that each optional part is there, or that Lacks says why it isn't.
 func (l *ledger) declared(s *Subject) error {
 	var wrong []string
 	for _, part := range optional {
@@ -65,7 +64,7 @@ func (l *ledger) declared(s *Subject) error {
 	return fmt.Errorf("dbconform: the Subject isn't complete:\n\t%s", strings.Join(wrong, "\n\t"))
 }
 
-// isCase reports whether there is an area, or a case, so named.
+// isCase reports whether there is an area or a case with the name.
 func isCase(name string) bool {
 	for _, a := range areas {
 		if name == a.name || slices.ContainsFunc(a.tests, func(k test) bool { return name == a.name+"/"+k.name }) {
@@ -75,7 +74,7 @@ func isCase(name string) bool {
 	return false
 }
 
-// has reports whether the Subject has a part, and notes that a case made use of it.
+// has reports whether the Subject has a part, and notes that a case used it.
 func (l *ledger) has(part string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -89,7 +88,7 @@ func (l *ledger) has(part string) bool {
 	return has
 }
 
-// unused returns the parts that are there and that no case has used.
+// unused returns the parts that the Subject has and that no case has used.
 func (l *ledger) unused() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -103,8 +102,8 @@ func (l *ledger) unused() []string {
 	return list
 }
 
-// exercised fails if something that the Subject declares was used by no case. Where only some cases
-// ran, that can't be told.
+// exercised fails the test if no case has used a part that the Subject declares. If only some cases
+// ran, it checks nothing.
 func (l *ledger) exercised(t *testing.T, all int) {
 	if l.ran < all {
 		t.Skipf("only %d of %d cases ran", l.ran, all)
@@ -114,7 +113,8 @@ func (l *ledger) exercised(t *testing.T, all int) {
 	}
 }
 
-// can reports whether the Subject has a part. Cases expect something else of one that hasn't.
+// can reports whether the Subject has a part. Without it, a case expects an error or another
+// result.
 func (c *run) can(part string) bool { return c.ledger.has(part) }
 
 // needs skips the rest of the case, with a reason, unless the Subject has the part.

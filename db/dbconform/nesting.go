@@ -8,7 +8,7 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// nesting is about values in values: what a join returns, and what is given for it.
+// nesting are the cases about values in values: the rows of a join, and the arguments for them.
 var nesting = []test{
 	{"a join is read into structs in a struct", func(c *run) {
 		type author struct {

@@ -10,7 +10,7 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// heard collects what events tell.
+// heard collects the events.
 type heard struct {
 	mu  sync.Mutex
 	all []string
@@ -22,7 +22,7 @@ func (h *heard) add(what string) {
 	h.all = append(h.all, what)
 }
 
-// take returns what came since the last call.
+// take returns the events since the last call.
 func (h *heard) take() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -10,7 +10,8 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// outcomes are about errors after which it isn't known whether something was applied.
+// outcomes are the cases about errors after which the caller doesn't know whether a statement was
+// applied.
 var outcomes = []test{
 	{"a commit whose answer is lost has an unknown outcome", func(c *run) {
 		c.needs("Network")
@@ -30,7 +31,7 @@ var outcomes = []test{
 		c.needs("Network")
 		table := c.items(0)
 		e, network := c.network(db.PoolSize(1), db.MaxOverflow(0))
-		c.insert(e, table, 1) // so that it needs nothing but its own round trip
+		c.insert(e, table, 1) // so that the next insert needs only one round trip
 		network.Deafen()
 		insert := c.start(c.ctx, func(ctx context.Context) error { return c.tryInsert(ctx, e, table, 2) })
 		c.until("the insert", func() bool { return c.count(c.engine(), table) == 2 })
@@ -109,24 +110,24 @@ var outcomes = []test{
 	}},
 }
 
-// network opens an engine that reaches the database through a network that can be broken.
+// network opens an engine that reaches the database through a network that the case can break.
 func (c *run) network(opts ...db.Option) (*db.Engine, Network) {
 	c.Helper()
-	c.engine() // which drops the tables
+	c.engine() // this engine drops the tables
 	e, network, err := c.Network(c.T, c.ctx, opts...)
 	require.NoError(c, err)
 	c.opened = append(c.opened, e)
-	c.unlock = append(c.unlock, func(context.Context) { network.Cut() }) // so that the server drops what it holds for silent connections
+	c.unlock = append(c.unlock, func(context.Context) { network.Cut() }) // so that the server releases the locks of silent connections
 	return e, network
 }
 
-// tryInsert is insert that may fail.
+// tryInsert is insert, but may fail.
 func (c *run) tryInsert(ctx context.Context, q db.Querier, table string, id int) error {
 	_, err := q.Exec(ctx, "insert into "+table+" (id, value) values (:id, :value)", itemOf(id))
 	return err
 }
 
-// unknown fails the case unless err says that it may have been applied, and why.
+// unknown fails the case unless err says that the statement may have been applied, and why.
 func (c *run) unknown(err, why error) {
 	c.Helper()
 	c.is(err, db.ErrUnknownOutcome)

@@ -12,9 +12,9 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// owners is a run of random transactions, savepoints and Conns on few connections, some of whose
-// statements take their time for an argument, are cancelled, overlap with the end of what they are
-// in, or come too late. It notes of each row what must have become of it.
+// owners is a run of random transactions, savepoints and Conns on few connections. Some of their
+// statements take long because of an argument, are cancelled, overlap with the end of their owner,
+// or come too late. owners notes for each row whether it must be there in the end.
 type owners struct {
 	*run
 	table string
@@ -24,8 +24,8 @@ type owners struct {
 	errs []error
 }
 
-// fate is what is known of a row: whether it must be there. What is in something else has the
-// greater fate of both.
+// fate says whether a row must be there. A row in a transaction or savepoint has the greater of
+// their fates and its own.
 type fate uint8
 
 const (
@@ -34,14 +34,14 @@ const (
 	never
 )
 
-// An ownedRow is one that was inserted, or would have been, in a transaction or savepoint, or in
-// none.
+// An ownedRow is a row that was inserted, or should have been, in a transaction, in a savepoint, or
+// in none.
 type ownedRow struct {
 	in   *ownerScope
 	fate fate
 }
 
-// An ownerScope is what a row is undone with; nil if it isn't.
+// An ownerScope is a transaction or savepoint whose rollback undoes a row; nil if there is none.
 type ownerScope struct {
 	in   *ownerScope
 	fate fate
@@ -55,7 +55,7 @@ func (r *ownedRow) fateOf() fate {
 	return f
 }
 
-// ended notes what has become of a transaction or savepoint.
+// ended notes the fate of a transaction or savepoint.
 func (o *owners) ended(in *ownerScope, f fate) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -68,7 +68,8 @@ func (o *owners) wrong(format string, args ...any) {
 	o.errs = append(o.errs, fmt.Errorf(format, args...))
 }
 
-// insert inserts a row whose number is its place in the list. A nil value is that number, at once.
+// insert inserts a row whose number is its place in the list. If value is nil, it sends that number
+// at once.
 func (o *owners) insert(ctx context.Context, q db.Querier, in *ownerScope, value *slow) error {
 	o.mu.Lock()
 	row := &ownedRow{in: in, fate: perhaps}
@@ -92,14 +93,14 @@ func (o *owners) insert(ctx context.Context, q db.Querier, in *ownerScope, value
 	return err
 }
 
-// overlap begins an insert that takes its time, and calls end meanwhile, which must say that the
-// owner is in use, and lets it go on. It reports whether end has ended the owner all the same: it
-// may if the insert was refused.
+// overlap begins an insert that takes long, and calls end meanwhile. end must return db.ErrInUse.
+// Then overlap lets the insert go on. It reports whether end has ended the owner all the same,
+// which it may if the insert was refused.
 func (o *owners) overlap(ctx context.Context, q db.Querier, in *ownerScope, end func() error) (ended bool) {
 	value := newSlow(0)
 	wait := o.start(ctx, func(ctx context.Context) error {
 		err := o.insert(ctx, q, in, value)
-		value.asked.give() // if it wasn't asked
+		value.asked.give() // in case Value was never called
 		return err
 	})
 	if err := value.asked.wait(ctx); err != nil {
@@ -114,7 +115,7 @@ func (o *owners) overlap(ctx context.Context, q db.Querier, in *ownerScope, end 
 	return err == nil
 }
 
-// cancelled runs an insert whose context ends meanwhile.
+// cancelled runs an insert whose context ends during the insert.
 func (o *owners) cancelled(ctx context.Context, q db.Querier, in *ownerScope) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -123,7 +124,7 @@ func (o *owners) cancelled(ctx context.Context, q db.Querier, in *ownerScope) {
 	_ = stop()
 }
 
-// fill does something in a transaction.
+// fill does some random work in a transaction.
 func (o *owners) fill(ctx context.Context, r *rand.Rand, tx *db.Tx, in *ownerScope, depth int) {
 	for range r.IntN(3) {
 		_ = o.insert(ctx, tx, in, nil)
@@ -143,7 +144,7 @@ func (o *owners) fill(ctx context.Context, r *rand.Rand, tx *db.Tx, in *ownerSco
 	}
 }
 
-// transaction uses a transaction, or a savepoint, ends it, and calls what is late then.
+// transaction uses a transaction or a savepoint, ends it, and then makes late calls.
 func (o *owners) transaction(ctx context.Context, r *rand.Rand, tx *db.Tx, in *ownerScope, depth int) {
 	o.fill(ctx, r, tx, in, depth)
 	ended := never
@@ -156,7 +157,7 @@ func (o *owners) transaction(ctx context.Context, r *rand.Rand, tx *db.Tx, in *o
 	o.late(ctx, r, tx, in, o.callsOfTx(tx, o.table))
 }
 
-// late calls something that has ended.
+// late makes random calls on an owner that has ended.
 func (o *owners) late(ctx context.Context, r *rand.Rand, q db.Querier, in *ownerScope, calls map[string]func() error) {
 	skip := r.IntN(len(calls))
 	for name, call := range calls {
@@ -184,7 +185,7 @@ func (o *owners) own(ctx context.Context, r *rand.Rand) error {
 		}
 		return err
 	case 1:
-		// The function's end comes while a statement is on its way.
+		// The function ends while a statement is on its way.
 		var wait func() error
 		var kept *db.Tx
 		value := newSlow(0)
@@ -204,7 +205,7 @@ func (o *owners) own(ctx context.Context, r *rand.Rand) error {
 		switch {
 		case err != nil:
 			o.ended(in, never)
-		case in.fate != never: // or else the function has rolled back, which is its right
+		case in.fate != never: // otherwise the function has rolled back, as it may
 			o.ended(in, stays)
 		}
 		value.open.give()

@@ -9,8 +9,8 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// Arguments are values of columns, because some databases can't tell the type of a parameter that
-// stands alone.
+// These cases send arguments as values of columns, because some databases can't tell the type of a
+// parameter that stands alone.
 
 var parameters = []test{
 	{"by name", func(c *run) {
@@ -131,7 +131,7 @@ var parameters = []test{
 	}},
 	{"a list is no single value", func(c *run) {
 		if c.can("Arrays") {
-			return // there it is, see types
+			return // with arrays a list is one value; see types
 		}
 		table := c.items(1)
 		_, err := c.engine().Query(c.ctx, "select * from "+table+" where id = :ids", named("ids", []int{1, 2}))
@@ -169,7 +169,7 @@ var parameters = []test{
 	}},
 }
 
-// finds checks which rows of a table a condition holds for.
+// finds checks for which rows of a table a condition holds.
 func (c *run) finds(table, where string, want []int, args ...any) {
 	c.Helper()
 	got, err := db.All[int](c.ctx, c.engine(), "select id from "+table+" where "+where+" order by id", args...)

@@ -33,7 +33,7 @@ var pooling = []test{
 				if err != nil {
 					return err
 				}
-				order = append(order, i) // they have the only connection
+				order = append(order, i) // the caller has the only connection
 				return other.Close()
 			}))
 			c.until("it waits", func() bool { return e.Stats().Waiting == i+1 })
@@ -84,7 +84,7 @@ var pooling = []test{
 		require.Equal(c, before, show(conn))
 		c.close(conn)
 		_, err := e.Exec(c.ctx, c.Settings)
-		c.is(err, db.ErrMisuse) // it would do nothing
+		c.is(err, db.ErrMisuse) // the statement would have no effect
 		require.ErrorContains(c, err, "use a Conn")
 		if c.can("Stream") {
 			_, err := e.Stream(c.ctx, c.Settings)
@@ -179,7 +179,7 @@ var pooling = []test{
 		c.exec(used, "select 1")
 		before := e.Stats().Connects
 		e.Reset()
-		c.exec(used, "select 1") // it goes on
+		c.exec(used, "select 1") // the connection goes on
 		c.close(used)
 		conn := c.conn(e)
 		c.exec(conn, "select 1")
@@ -192,7 +192,7 @@ var pooling = []test{
 		_, err := e.Connect(c.ctx)
 		c.is(err, db.ErrPoolTimeout)
 		require.ErrorContains(c, err, "1 of 1 (pool_size=1 and max_overflow=0)")
-		require.ErrorContains(c, err, ".go:") // where it was taken
+		require.ErrorContains(c, err, ".go:") // the place where it was taken
 		c.close(conn)
 	}},
 	{"who gives up while it waits is told what is in use", func(c *run) {

@@ -9,7 +9,7 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// unseen is a query that writes, and doesn't look like it.
+// unseen is a query that writes but doesn't look like it.
 type unseen struct {
 	c            *run
 	table, query string
@@ -28,7 +28,7 @@ func writesUnseen(c *run) unseen {
 	return unseen{c, table, "select " + function + "()"}
 }
 
-// refused checks that no way to run the query writes.
+// refused checks that the query writes in none of the ways to run it.
 func (u unseen) refused(ctx context.Context, q db.Querier) {
 	c := u.c
 	c.Helper()
@@ -62,7 +62,7 @@ func (u unseen) refused(ctx context.Context, q db.Querier) {
 		})
 	}
 	for i, call := range calls {
-		if tx, ok := q.(*db.Tx); ok { // after an error it may be of no more use
+		if tx, ok := q.(*db.Tx); ok { // after an error the transaction may be useless
 			call := call
 			outer := q
 			require.ErrorIs(c, tx.InTx(ctx, func(_ context.Context, inner *db.Tx) error {
@@ -82,7 +82,7 @@ func (u unseen) none(q db.Querier) {
 	require.Zero(u.c, u.c.count(q, u.table))
 }
 
-// written checks that the query writes with q, once, and undoes it.
+// written checks that the query writes once through q, and undoes that.
 func (u unseen) written(ctx context.Context, q db.Querier) {
 	u.c.Helper()
 	_, err := q.Query(ctx, u.query)
@@ -102,7 +102,7 @@ var readOnly = []test{
 			u.none(conn)
 			c.close(conn)
 			u.none(e)
-			// Who may write does so on the same connection.
+			// A caller that may write does so on the same connection.
 			require.NoError(c, e.InTx(c.ctx, func(ctx context.Context, tx *db.Tx) error { u.written(ctx, tx); return nil }, db.ReadWrite()))
 			conn = c.conn(e, db.ReadWrite())
 			u.written(c.ctx, conn)
@@ -176,7 +176,7 @@ var readOnly = []test{
 				func(q db.Querier) error { _, err := q.Exec(c.ctx, text); return err },
 				func(q db.Querier) error { _, err := q.Query(c.ctx, text); return err },
 			} {
-				_ = say(e) // most are refused, here or there
+				_ = say(e) // most databases refuse most of these
 				_, err := e.Query(c.ctx, u.query)
 				require.ErrorIs(c, err, db.ErrReadOnly, text)
 				conn := c.conn(e)
@@ -198,7 +198,7 @@ var readOnly = []test{
 		conn := c.conn(c.engine(), db.ReadOnly())
 		read := func(q db.Querier) {
 			require.Equal(c, 3, c.count(q, table))
-			for range 2 { // also from the caches
+			for range 2 { // the second time from the caches
 				got, err := db.One[item](c.ctx, q, "select id, value from "+table+" where id = :id", named("id", 2))
 				require.NoError(c, err)
 				require.Equal(c, itemOf(2), got)

@@ -250,7 +250,7 @@ var results = []test{
 	}},
 }
 
-// query selects all of a table.
+// query selects all rows of a table.
 func (c *run) query(table string) *db.Rows {
 	c.Helper()
 	rows, err := c.engine().Query(c.ctx, "select * from "+table+" order by id")

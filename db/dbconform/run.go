@@ -25,14 +25,14 @@ type run struct {
 	ctx    context.Context
 	inLoop bool
 
-	e      *db.Engine // nil before engine was called
+	e      *db.Engine // nil before the first call of engine
 	opened []*db.Engine
 	tables []string
-	unlock []func(ctx context.Context) // before the tables are dropped
+	unlock []func(ctx context.Context) // called before the tables are dropped
 }
 
-// caseTimeout is how long a case may take. None waits for time to pass, so it is reached only if
-// something hangs.
+// caseTimeout is how long a case may take. No case waits for time to pass, so one reaches this
+// limit only if it hangs.
 const caseTimeout = time.Minute
 
 // colours are the ways to run a case: in a plain goroutine, and in a task of a loop.
@@ -73,8 +73,7 @@ func (c *run) do(fn func(c *run)) {
 	fn(c)
 }
 
-// end drops what the case has made, and closes its engines, all of whose connections must be back
-// by now.
+// end drops the case's tables, and closes its engines. All their connections must be back by then.
 func (c *run) end() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), 10*time.Second)
 	defer cancel()
@@ -96,7 +95,7 @@ func (c *run) end() {
 	}
 }
 
-// engine returns the case's engine; options are those of the first call, which opens it.
+// engine returns the case's engine. The first call opens it; later options have no effect.
 func (c *run) engine(opts ...db.Option) *db.Engine {
 	c.Helper()
 	if c.e == nil {
@@ -127,7 +126,7 @@ func (c *run) table(columns ...string) string {
 	return name
 }
 
-// items makes a table of the rows (1, "value 1") to (n, "value n"), which have the columns of item.
+// items makes a table with the columns of item, and the rows (1, "value 1") to (n, "value n").
 func (c *run) items(n int) string {
 	c.Helper()
 	name := c.table("id integer primary key", "value varchar(100) not null")
@@ -169,7 +168,7 @@ func (c *run) count(q db.Querier, table string) int {
 	return n
 }
 
-// conn checks out a connection that is closed at the end of the case.
+// conn checks out a connection, and closes it at the end of the case.
 func (c *run) conn(e *db.Engine, opts ...db.ConnOption) *db.Conn {
 	c.Helper()
 	conn, err := e.Connect(c.ctx, opts...)
@@ -182,7 +181,7 @@ func (c *run) close(conn *db.Conn) {
 	require.NoError(c, conn.Close())
 }
 
-// is fails the case unless err is of the condition, and an *db.Error that names the dialect.
+// is fails the case unless err has the condition, and is an *db.Error that names the dialect.
 func (c *run) is(err, condition error) *db.Error {
 	c.Helper()
 	require.ErrorIs(c, err, condition)
@@ -206,7 +205,8 @@ func (c *run) together(n int, fn func(ctx context.Context, i int) error) error {
 	return first
 }
 
-// start calls fn in a task or goroutine; the result waits for its end.
+// start calls fn in a task or goroutine. The returned function waits until fn ends, and returns its
+// error.
 func (c *run) start(ctx context.Context, fn func(ctx context.Context) error) (wait func() error) {
 	if c.inLoop {
 		task := repaint.Spawn(ctx, func(ctx context.Context) (int, error) { return 0, fn(ctx) })
@@ -220,7 +220,7 @@ func (c *run) start(ctx context.Context, fn func(ctx context.Context) error) (wa
 	return func() error { return <-done }
 }
 
-// until lets others run until the condition holds.
+// until lets other tasks and goroutines run until the condition holds.
 func (c *run) until(what string, condition func() bool) {
 	c.Helper()
 	for !condition() {
@@ -228,7 +228,7 @@ func (c *run) until(what string, condition func() bool) {
 	}
 }
 
-// signal is something that one waits for and another one does.
+// signal is an event for which one caller waits and which another triggers.
 type signal struct{ promise *loop.Promise[struct{}] }
 
 func newSignal() signal { return signal{loop.NewPromise[struct{}](nil)} }
@@ -242,7 +242,7 @@ func (s signal) wait(ctx context.Context) error {
 
 func named(name string, value any) any { return db.Named(name, value) }
 
-// collect has the garbage collector run until the condition holds.
+// collect runs the garbage collector until the condition holds.
 func (c *run) collect(condition func() bool) {
 	c.Helper()
 	for !condition() {

@@ -9,7 +9,8 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// silence is about a network that swallows the connections which are open, while new ones work.
+// silence are the cases about a network that swallows all messages of the open connections, while
+// new ones work.
 var silence = []test{
 	{"a statement returns by its deadline", func(c *run) {
 		c.swallows(func(e *db.Engine, table string, swallow func()) {
@@ -110,18 +111,18 @@ var silence = []test{
 
 const (
 	teardown = 200 * time.Millisecond
-	// forEver is what takes longer than any machine is slow.
+	// forEver is longer than any call takes on a slow machine.
 	forEver = 20 * time.Second
 )
 
-// swallows runs fn with an engine of one connection, and its table of one row. Whatever fn does after
-// it has called swallow must end in time; then the engine works again.
+// swallows runs fn with an engine of one connection, and a table of one row. After fn has called
+// swallow, every call of fn must end in time. Then the engine must work again.
 func (c *run) swallows(fn func(e *db.Engine, table string, swallow func()), opts ...db.Option) {
 	c.Helper()
 	c.needs("Network")
 	table := c.items(1)
 	e, network := c.network(append(opts, db.TeardownTimeout(teardown), db.PoolSize(1), db.MaxOverflow(0))...)
-	for id := range 3 { // so that all is prepared
+	for id := range 3 { // so that the statement is prepared
 		c.exec(e, "insert into "+table+" (id, value) values (:id, :value)", itemOf(-id-1))
 	}
 	began := time.Time{}
@@ -147,7 +148,7 @@ func (c *run) begun(e *db.Engine, table string) *db.Tx {
 	return tx
 }
 
-// soon returns a context with a deadline that is near.
+// soon returns a context with a near deadline.
 func (c *run) soon() context.Context {
 	ctx, cancel := context.WithTimeout(c.ctx, 50*time.Millisecond)
 	c.Cleanup(cancel)

@@ -15,7 +15,8 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// sqlDoor is about Engine.SQL: what is written for database/sql, on the connections of an Engine.
+// sqlDoor are the cases about Engine.SQL: code written for database/sql, on the connections of an
+// Engine.
 var sqlDoor = []test{
 	{"statements, results and rows", func(c *run) {
 		table, door := c.items(0), c.engine().SQL()
@@ -163,7 +164,7 @@ var sqlDoor = []test{
 			_, err = door.ExecContext(c.ctx, text)
 			require.ErrorIs(c, err, db.ErrMisuse, text)
 		}
-		for range 3 { // a new transaction finds a free connection each time
+		for range 3 { // each new transaction finds a free connection
 			tx, err := door.BeginTx(c.ctx, nil)
 			require.NoError(c, err)
 			insert(tx, 3)
@@ -219,7 +220,7 @@ var sqlDoor = []test{
 		require.NoError(c, err)
 		cancel()
 		require.Error(c, tx.Commit())
-		// A goroutine of database/sql may be the one that rolls it back.
+		// The rollback may come from a goroutine of database/sql.
 		c.until("the transaction's connection is back", func() bool { return c.engine().Stats().InUse == 0 })
 		require.Zero(c, c.count(c.engine(), table))
 	}},

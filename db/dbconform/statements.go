@@ -10,7 +10,7 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// commented are statements with something around them.
+// commented are statements with comments around them.
 var commented = []string{
 	"%s", " \n%s\t", "%s;", "%s ; ", "/* a */%s/* b */", "-- it's\n%s -- b", "/*+ hint */ %s", "/* a */ %s /*traceparent='00-ab-01'*/", "%s; -- b",
 	"/* ; */ %s; /* b */ -- ;",
@@ -41,7 +41,7 @@ var statements = []test{
 		c.everywhere(func(q db.Querier) {
 			for _, around := range commented {
 				text := fmt.Sprintf(around, c.OwnText)
-				for range 2 { // also from the caches
+				for range 2 { // the second time from the caches
 					got, err := db.Scalar[string](c.ctx, q, text)
 					require.NoError(c, err)
 					require.Equal(c, trimmed(text), trimmed(got))
@@ -277,8 +277,8 @@ var statements = []test{
 	}},
 }
 
-// unsupported checks that an error says so if a capability isn't there, or that there is none if it
-// is. It reports true if the case has nothing more to do.
+// unsupported checks that err is nil if the Subject has the part, and db.ErrUnsupported if it lacks
+// it. In the latter case it returns true: the case has nothing more to do.
 func (c *run) unsupported(part string, err error) bool {
 	c.Helper()
 	if c.can(part) {
@@ -289,7 +289,7 @@ func (c *run) unsupported(part string, err error) bool {
 	return true
 }
 
-// everywhere calls fn with all that can run a statement.
+// everywhere calls fn with everything that can run a statement.
 func (c *run) everywhere(fn func(q db.Querier)) {
 	fn(c.engine())
 	conn := c.conn(c.engine())
@@ -301,10 +301,10 @@ func (c *run) everywhere(fn func(q db.Querier)) {
 	c.close(conn)
 }
 
-// trimmed is a text without what servers themselves cut off.
+// trimmed returns a text without the characters that servers themselves cut off.
 func trimmed(text string) string { return strings.Trim(text, " \n\t;") }
 
-// streamer is what an Engine, a Conn and a Tx are, too.
+// streamer is implemented by Engine, Conn and Tx.
 type streamer interface {
 	Stream(ctx context.Context, query string, args ...any) (*db.Rows, error)
 }

@@ -133,7 +133,7 @@ var streams = []test{
 	}},
 }
 
-// stream begins a stream, or returns nil if there are none, having checked that.
+// stream begins a stream. If the database has no streams, it checks the error and returns nil.
 func (c *run) stream(query string, args ...any) *db.Rows {
 	c.Helper()
 	rows, err := c.engine().Stream(c.ctx, query, args...)

@@ -323,7 +323,7 @@ var transactions = []test{
 		conn := c.conn(c.engine())
 		wait := c.start(ctx, func(ctx context.Context) error {
 			for {
-				// It may be this one that comes second.
+				// This task's query may be the second one.
 				if _, err := conn.Query(ctx, c.SlowQuery); !errors.Is(err, db.ErrInUse) {
 					return err
 				}

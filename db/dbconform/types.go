@@ -16,7 +16,7 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// text is a type of the caller's.
+// text is a type of the caller's code.
 type text struct{ S string }
 
 func (t text) Value() (driver.Value, error) {
@@ -502,7 +502,7 @@ var types = []test{
 	}},
 	{"arrays", func(c *run) {
 		if !c.can("Arrays") {
-			return // see parameters: a list is no single value
+			return // a list is no single value; see parameters
 		}
 		roundTrip(c, "integer[]", []int{}, []int{1, 2, 3}, []int{-5})
 		roundTrip(c, "bigint[]", []int64{math.MaxInt64, math.MinInt64})
@@ -545,8 +545,8 @@ func stored[T any](c *run, typ string, value any) T {
 	return got
 }
 
-// roundTrip writes values into one table and reads them again, on the shared connections and on one
-// of the case's own.
+// roundTrip writes values into one table and reads them again, on shared connections and on one of
+// its own.
 func roundTrip[T any](c *run, typ string, values ...T) {
 	c.Helper()
 	table := c.table("id integer", "v "+typ)

@@ -10,7 +10,7 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// counted is a row of the tables that upserts are tried on.
+// counted is a row of the tables for upserts.
 type counted struct {
 	ID    int
 	Value string

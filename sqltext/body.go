@@ -10,10 +10,10 @@ type body struct {
 	rules *Rules
 	count int // tokens so far
 	stage stage
-	block bool   // AtomicBodies: there is a body
-	depth int    // how many of its blocks are open
+	block bool   // AtomicBodies: the statement has a body
+	depth int    // how many blocks of the body are open
 	last  string // the last token, in lower case if it is a word
-	prior string // the one before
+	prior string // the token before last
 
 	program program
 }
@@ -23,13 +23,13 @@ type stage uint8
 
 const (
 	undecided stage = iota // the words so far can begin a statement with a body
-	plain                  // it has none
+	plain                  // the statement has no body
 	trigger                // SQLite's: it ends with "; END ;"
 	atomic                 // PostgreSQL's routine
 	inProgram              // program reads the rest
 )
 
-// holds reports whether the statement, which has been read, contains others.
+// holds reports whether the statement contains others. All of its tokens have been read.
 func (b *body) holds() bool {
 	return b.stage == trigger || b.stage == atomic && b.block || b.stage == inProgram && b.program.holds()
 }

@@ -1,7 +1,8 @@
 package sqltext
 
 // A Language is the SQL of one database: how it is written, and what its statements do. A Language
-// that another package makes knows only that a statement may write.
+// that another package makes knows only that a statement may write. Any number of goroutines may
+// use one at once.
 type Language struct {
 	Rules
 	classes classes
@@ -65,16 +66,16 @@ const (
 	CopiesIn
 	// CopiesOut: the server then sends data, in a protocol of its own.
 	CopiesOut
-	// Sets: it changes a setting, if only for its transaction: SET, RESET, SET LOCAL, set_config. Only
-	// PostgreSQL's statements are looked at for that.
+	// Sets: it changes a setting, if only for its transaction: SET, RESET, SET LOCAL, set_config.
+	// Classify finds this only for PostgreSQL.
 	Sets
-	// CallsCode: it calls a function of which isn't known that it only computes: one that isn't the
+	// CallsCode: it calls a function that isn't known to only compute: one that isn't the
 	// database's own, or one like pg_advisory_xact_lock. So it may do more than its other effects
-	// say. What the text doesn't show, in a view, say, doesn't count. Only PostgreSQL's statements
-	// are looked at for that.
+	// say. Calls that the text doesn't show, such as those in a view, don't count. Classify finds
+	// this only for PostgreSQL.
 	CallsCode
 	// OnlyState: its only purpose is what it leaves on the connection or does to its transaction.
-	// So it does nothing where neither is kept.
+	// So it has no effect if the caller keeps neither.
 	OnlyState
 )
 

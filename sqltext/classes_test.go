@@ -9,7 +9,7 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// effects writes a verdict as letters, for the tables of the tests.
+// effects writes a verdict as letters, for the tables of these tests.
 func effects(e sqltext.Effects) string {
 	var b strings.Builder
 	for _, one := range []struct {

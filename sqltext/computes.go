@@ -2,10 +2,10 @@ package sqltext
 
 import "strings"
 
-// postgresComputes has the functions of PostgreSQL of which is known that they only compute: called
-// twice, or together with the statements of others in one transaction, they do nothing else. Words
-// and types that may stand before a parenthesis are among them. Not here are those that lock, notify
-// or set something, that reach outside of the database, or that show which transaction it is.
+// postgresComputes holds the functions of PostgreSQL that are known to only compute: called twice,
+// or in one transaction with the statements of other callers, they do nothing else. It includes
+// words and types that may stand before a parenthesis. It leaves out functions that lock, notify or
+// set something, that reach outside of the database, or that show which transaction it is.
 var postgresComputes = func() map[string]struct{} {
 	all := map[string]struct{}{}
 	for _, names := range []string{

@@ -34,7 +34,7 @@ func FuzzTokens(f *testing.F) {
 					if alone[0] == ':' { // x:a is one because of the x
 						continue
 					}
-				case sqltext.ExecBegin: // what follows must end
+				case sqltext.ExecBegin: // the text after it must end
 					alone += "*/"
 				}
 				if got := l.Next(alone, 0); got.Kind != tok.Kind || got.End != tok.End-tok.Start {

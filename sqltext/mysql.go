@@ -9,8 +9,8 @@ var MySQL = &Language{
 	classes: mysqlClasses,
 }
 
-// mysqlVerbs has the effects of statements that begin with these words; mysqlStatement refines some
-// of them. All other statements may write.
+// mysqlVerbs holds the effects of statements that begin with these words; mysqlStatement refines
+// some of them. All other statements may write.
 var mysqlVerbs = map[string]Effects{
 	"select": ReturnsRows | Keepable, "values": ReturnsRows | Keepable, "table": ReturnsRows | Keepable,
 	"insert": Writes | CountsRows | MakesKey | Keepable, "replace": Writes | CountsRows | MakesKey | Keepable,
@@ -35,7 +35,7 @@ var mysqlVerbs = map[string]Effects{
 	"start": Writes | EndsTx, "stop": Writes | EndsTx, "truncate": Writes | EndsTx, "uninstall": Writes | EndsTx,
 }
 
-// mysqlFunctions are the functions that take locks which the connection holds.
+// mysqlFunctions are the functions that take locks for the connection.
 var mysqlFunctions = map[string]function{"get_lock": {}, "service_get_read_locks": {}, "service_get_write_locks": {}}
 
 func mysql(r *reader, st Statement) Verdict {
@@ -116,8 +116,8 @@ func mysqlInner(r *reader) Verdict {
 	return mysqlStatement(r, verb)
 }
 
-// mysqlRows looks for what a query, or a statement that changes rows, leaves on the connection:
-// named locks and user variables.
+// mysqlRows looks for named locks and user variables that a query, or a statement that changes
+// rows, leaves on the connection.
 func (v *Verdict) mysqlRows(r *reader, verb string) {
 	for ; r.kind != End; r.next() {
 		switch {
@@ -158,8 +158,8 @@ func mysqlSet(r *reader) Verdict {
 			}
 		}
 	case r.is("autocommit"):
-		// It would change what the next statements do. Other settings only keep the connection from
-		// being given to other callers.
+		// This setting would change what the next statements do. Other settings only keep the
+		// connection from going to other callers.
 		v.add(ControlsTx, "SET AUTOCOMMIT")
 		return v
 	case r.is("transaction"):

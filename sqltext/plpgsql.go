@@ -3,7 +3,7 @@ package sqltext
 import "strings"
 
 // postgresBlock looks for what a DO leaves on the connection. The code of the DO is a literal in
-// PL/pgSQL. Whatever that code executes without naming it in the text stays unseen.
+// PL/pgSQL. postgresBlock doesn't see what that code executes without naming it in the text.
 func (v *Verdict) postgresBlock(r *reader) {
 	var body reader
 	for r.next(); r.kind != End; r.next() {
@@ -75,8 +75,8 @@ func (v *Verdict) plpgsqlStatement(r reader) {
 	}
 }
 
-// inBlock adds what a statement leaves that a block executes. A statement that only removes what
-// was left affects the connection too, but leaves nothing there.
+// inBlock adds what a statement in a block leaves behind. A statement that only removes something
+// affects the connection too, but leaves nothing there.
 func (v *Verdict) inBlock(inner Verdict, verb string) {
 	if equal(verb, "reset", "discard", "deallocate", "unlisten", "close", "fetch", "move") {
 		v.Effects |= inner.Effects & Redefines

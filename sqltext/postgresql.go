@@ -9,8 +9,8 @@ var PostgreSQL = &Language{
 	classes: postgresClasses,
 }
 
-// postgresVerbs has the effects of statements that begin with these words; postgres refines some of
-// them. All other statements may write.
+// postgresVerbs holds the effects of statements that begin with these words; postgres refines some
+// of them. All other statements may write.
 var postgresVerbs = map[string]Effects{
 	"select": ReturnsRows | Keepable, "values": ReturnsRows | Keepable, "table": ReturnsRows | Keepable,
 	"insert": Writes | CountsRows | Keepable, "update": Writes | CountsRows | Keepable,

@@ -8,7 +8,7 @@ package sqltext
 // expression, which has an END too.
 type program struct {
 	part   part
-	object string  // what CREATE makes
+	object string  // the kind of object that CREATE creates
 	blocks []block // the open blocks, the innermost last
 
 	block   bool    // a block has ended
@@ -73,10 +73,10 @@ func (p *program) begin(w string) bool {
 	return true
 }
 
-// create takes the word for what a CREATE makes.
+// create takes the word for the kind of object that CREATE creates.
 func (p *program) create(object string) { p.object, p.last = object, object }
 
-// holds reports whether the statement, which has been read, contains others.
+// holds reports whether the statement contains others. All of its tokens have been read.
 func (p *program) holds() bool { return p.block || p.part == inside }
 
 // ends reports whether a semicolon that comes now would end the statement.
@@ -221,7 +221,7 @@ func (p *program) routineHead(kind Kind, text, w string) {
 		p.part, p.start, p.routine = inside, true, false
 		p.push(declareBlock)
 	case p.last == p.object || p.last == "." || p.last == "exists" || p.last == "character" || p.last == "returns":
-		// a name, or IF NOT EXISTS; CHARACTER SET; a type
+		// A name, or IF NOT EXISTS; CHARACTER SET; a type.
 	case w == "returns" || w == "return" && p.object == "function" && !p.routine:
 		p.routine = true // its RETURN is a statement from now on
 	case opens(w):

@@ -4,6 +4,7 @@ import "strings"
 
 // Rules says how one database writes SQL. The zero value is plain standard SQL: 'literals' and
 // "names" in which a doubled quote means a quote, -- and /* */ comments, and bodies as in SQL/PSM.
+// Rules have no state: any number of goroutines may use them while nothing changes their fields.
 type Rules struct {
 	// NestedComments: a /* inside a comment needs its own */ (PostgreSQL).
 	NestedComments bool
@@ -85,13 +86,14 @@ func (k Kind) Blank() bool {
 	return false
 }
 
-// A Token is a piece of text: text[Start:End].
+// A Token is a piece of text: text[Start:End], in bytes.
 type Token struct {
 	Kind       Kind
 	Start, End int
 }
 
-// Tokens calls yield with each token that begins in text[start:end].
+// Tokens calls yield with each token that begins in text[start:end], until yield returns false.
+// Positions are bytes.
 func (r *Rules) Tokens(text string, start, end int) func(yield func(Token) bool) {
 	return func(yield func(Token) bool) {
 		for t := r.Next(text, start); t.Kind != End && t.Start < end && yield(t); {
@@ -100,8 +102,8 @@ func (r *Rules) Tokens(text string, start, end int) func(yield func(Token) bool)
 	}
 }
 
-// Next returns the token that begins at pos. Tokens have no gaps: the next token begins where this
-// one ends. At the end of the text Next returns an empty token of kind [End].
+// Next returns the token that begins at the byte pos. Tokens have no gaps: the next token begins
+// where this one ends. At the end of the text Next returns an empty token of kind [End].
 func (r *Rules) Next(text string, pos int) Token {
 	if pos >= len(text) {
 		return Token{End, len(text), len(text)}

@@ -28,7 +28,7 @@ func (r *Rules) Split(text string) []Statement {
 	return all
 }
 
-// Statements calls yield with each statement that [Rules.Split] returns.
+// Statements calls yield with each statement that [Rules.Split] returns, until yield returns false.
 func (r *Rules) Statements(text string) func(yield func(Statement) bool) {
 	return func(yield func(Statement) bool) {
 		for pos := 0; ; {
@@ -148,7 +148,8 @@ func equalFold(word, lower string) bool {
 	return true
 }
 
-// lower returns the word with ASCII letters in lower case, as SQL compares keywords.
+// lower returns the word with its ASCII letters in lower case, since SQL compares keywords that
+// way.
 func lower(word string) string {
 	i := 0
 	for i < len(word) && (word[i] < 'A' || word[i] > 'Z') {
@@ -170,7 +171,8 @@ func lower(word string) string {
 	return string(b)
 }
 
-// verbs are the words that begin statements, so that lower returns these words without allocating.
+// verbs are the words that begin statements. With them, lower returns these words without
+// allocating.
 var verbs = func() map[string]string {
 	all := map[string]string{"with": "with"}
 	for _, list := range []map[string]Effects{postgresVerbs, sqliteVerbs, mysqlVerbs} {

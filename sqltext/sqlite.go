@@ -6,7 +6,7 @@ var SQLite = &Language{
 	classes: sqliteClasses,
 }
 
-// sqliteVerbs has the effects of statements that begin with these words; sqlite refines some of
+// sqliteVerbs holds the effects of statements that begin with these words; sqlite refines some of
 // them. All other statements may write.
 var sqliteVerbs = map[string]Effects{
 	"select": ReturnsRows | Keepable, "values": ReturnsRows | Keepable,
@@ -45,7 +45,7 @@ func sqlite(r *reader, st Statement) Verdict {
 	return v
 }
 
-// sqliteCreate finds what goes to the database named temp, which belongs to the connection.
+// sqliteCreate finds objects in the database named temp, which belongs to the connection.
 func (v *Verdict) sqliteCreate(r *reader) {
 	if r.next(); r.is("temp", "temporary") {
 		v.add(LeavesState, "CREATE TEMP")

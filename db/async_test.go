@@ -12,7 +12,7 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// awaited returns a future's value, which must come without an error.
+// awaited returns a future's value, and fails the test if there is an error.
 func awaited[T any](t *testing.T, ctx context.Context, f *loop.Future[T]) T {
 	t.Helper()
 	v, err := repaint.Await(ctx, f)
@@ -33,7 +33,7 @@ func TestTheRedFaceDoesWhatTheBlueOneDoes(t *testing.T) {
 			require.NoError(t, r.Scan(&n))
 			return n
 		}
-		// All at once, then awaited.
+		// All calls start at once; then the test awaits them.
 		var futures []*loop.Future[db.Result]
 		for range 20 {
 			futures = append(futures, red.Exec(ctx, insertItem, value("x")))
@@ -96,7 +96,7 @@ func TestTheRedFaceDoesWhatTheBlueOneDoes(t *testing.T) {
 func TestStreamedRowsOfTheRedFaceDontSwitchForEachRow(t *testing.T) {
 	dbtest.Everywhere(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		if !c.Loop {
-			return // no task, no switches
+			return // without tasks there are no switches
 		}
 		fillItems(t, ctx, e, 3000)
 		rows := awaited(t, ctx, e.Async().Stream(ctx, allItems))

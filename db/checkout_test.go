@@ -15,7 +15,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// forget checks out what it doesn't give back.
+// forget checks out a connection and never gives it back.
 func forget(t *testing.T, ctx context.Context, e *db.Engine, what string) {
 	switch what {
 	case "a connection":

@@ -16,7 +16,7 @@ type item struct {
 	Value string
 }
 
-// wrapped is a Querier of somebody else's.
+// wrapped is a Querier of the application's own.
 type wrapped struct{ db.Querier }
 
 func TestAllOneAndScalar(t *testing.T) {
@@ -72,7 +72,7 @@ func TestAllOneAndScalar(t *testing.T) {
 	})
 }
 
-// A write that returns rows must be read to its end, or it would be undone.
+// A write that returns rows must be read to its end; otherwise it would be undone.
 func TestAWriteTakesEffectOnAllRowsHoweverManyAreRead(t *testing.T) {
 	dbtest.Databases(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		dbtest.Exec(t, ctx, e, items)

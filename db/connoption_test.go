@@ -75,7 +75,7 @@ func TestSavepointsNestToAnyDepth(t *testing.T) {
 					}
 				}
 				if depth == 11 {
-					return odd // and all below it
+					return odd // this name, and all names below it
 				}
 				return nil
 			})
@@ -161,7 +161,7 @@ func TestConcurrentUseNamesBothPlaces(t *testing.T) {
 		conn, err := e.Connect(ctx)
 		require.NoError(t, err)
 		defer conn.Close()
-		rows, err := conn.Stream(ctx, "select 1") // stands for a task in the middle of a call
+		rows, err := conn.Stream(ctx, "select 1") // the stream stands for a task in the middle of a call
 		require.NoError(t, err)
 		defer rows.Close()
 		_, err = db.Scalar[int](ctx, conn, "select 2")

@@ -15,7 +15,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// poolWaits are what waits for the one connection, or for the turn to write.
+// poolWaits are the calls that wait for the one connection, or for the turn to write.
 var poolWaits = map[string]func(ctx context.Context, e *db.Engine) error{
 	"Connect": func(ctx context.Context, e *db.Engine) error {
 		conn, err := e.Connect(ctx)
@@ -52,7 +52,7 @@ func TestContextsOfEveryMakeInWaitsForAConnection(t *testing.T) {
 					for wait, call := range poolWaits {
 						tx, err := e.BeginTx(ctx)
 						require.NoError(t, err)
-						_, err = tx.Exec(ctx, "insert into waits values (0)") // has the connection, and the turn
+						_, err = tx.Exec(ctx, "insert into waits values (0)") // now tx holds the connection, and the turn
 						require.NoError(t, err)
 						waited := false
 						err = c.Together(ctx, 2, func(ctx context.Context, i int) error {
@@ -95,7 +95,7 @@ func TestContextsOfEveryMakeInWaitsForAConnection(t *testing.T) {
 							require.NoError(t, tx.Rollback(ctx))
 						}
 						require.Zero(t, e.Stats().Waiting, "%s, %s", m.Name, wait)
-						dbtest.Exec(t, ctx, e, "delete from waits") // all of it works again
+						dbtest.Exec(t, ctx, e, "delete from waits") // everything works again
 					}
 				}
 			}

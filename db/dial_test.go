@@ -15,8 +15,8 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
 )
 
-// A slow fake connects at once the first time, and later when it is told to, or when the context of
-// the connection ends.
+// A slow fake connects at once the first time. Later it connects when the test tells it to, or
+// fails when the context of the connection ends.
 type slowFake struct {
 	dbtest.Fake
 	begun, go_ chan struct{}
@@ -42,8 +42,8 @@ func newSlowFake() *slowFake {
 	return f
 }
 
-// dialing returns an Engine whose only connection is in use, and a caller for whom another one is
-// being made, which cancel makes give up.
+// dialing returns an Engine whose only connection is in use, and a caller for whom a second
+// connection is being made. cancel makes the caller give up.
 func (f *slowFake) dialing(t *testing.T, ctx context.Context, c dbtest.Colour, opts ...db.Option) (e *db.Engine, cancel func(), wait func() error) {
 	t.Helper()
 	e = dbtest.Open(t, ctx, f.Register(), append([]db.Option{db.PoolSize(2), db.MaxOverflow(0)}, opts...)...)
@@ -134,7 +134,7 @@ func TestTheNextWaiterConnectsItselfIfThatFails(t *testing.T) {
 		cancel()
 		require.ErrorIs(t, wait(), errNotNow)
 		f.go_ <- struct{}{}
-		f.wait(ctx, t) // that of next
+		f.wait(ctx, t) // for the connection of next
 		f.go_ <- struct{}{}
 		require.NoError(t, next())
 		require.EqualValues(t, 1, e.Stats().ConnectErrors)
@@ -177,7 +177,7 @@ func TestConnectingWithoutACallerIsLimited(t *testing.T) {
 		f := newSlowFake()
 		ctx := t.Context()
 		e, cancel, wait := f.dialing(t, ctx, dbtest.Blocking)
-		time.Sleep(time.Hour) // as long as the caller waits, only the dialect limits it
+		time.Sleep(time.Hour) // while the caller waits, only the dialect limits the connecting
 		synctest.Wait()
 		require.Nil(t, f.ended.Load())
 		cancel()
@@ -192,7 +192,7 @@ func TestConnectingWithoutACallerIsLimited(t *testing.T) {
 	})
 }
 
-// A context that had ended before makes no connection, which would only outlive the call.
+// With a context that has already ended, no connection is made: it would only outlive the call.
 func TestAContextThatHasEndedConnectsNowhere(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		f := newSlowFake()
@@ -216,7 +216,7 @@ func TestAContextThatHasEndedConnectsNowhere(t *testing.T) {
 func TestACancelledOpenLeavesNothingBehind(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		f := newSlowFake()
-		f.asked.Store(1) // already the first one is slow
+		f.asked.Store(1) // even the first connection is slow
 		url := f.Register()
 		caller, cancel := context.WithCancelCause(ctx)
 		wait := c.Go(caller, func(ctx context.Context) error {

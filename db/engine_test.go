@@ -18,8 +18,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/leakcheck"
 )
 
-// The workload that the whole project is measured by: insert, get the id back,
-// select by it, compare.
+// addAndSelect is the main workload of the project: insert, get the id back, select by it, compare.
 func addAndSelect(ctx context.Context, q db.Querier, value string) error {
 	id, err := db.Scalar[int64](ctx, q, "insert into items(value) values (:value) returning id", db.Named("value", value))
 	if err != nil {
@@ -131,8 +130,8 @@ func TestADeadlineInterruptsAQuery(t *testing.T) {
 	})
 }
 
-// Half of the callers are cancelled at some moment: waiting for their turn,
-// waiting for a connection, in the statement, or after it.
+// Half of the callers are cancelled at some moment: while they wait for their turn, while they wait
+// for a connection, in the statement, or after it.
 func TestCancelledCallersDisturbNobody(t *testing.T) {
 	dbtest.Databases(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		dbtest.Exec(t, ctx, e, items)

@@ -16,7 +16,7 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
 )
 
-// journal notes events, from whichever goroutine they come.
+// journal notes events. Any goroutine may send them.
 type journal struct {
 	mu    sync.Mutex
 	notes []string
@@ -69,7 +69,7 @@ func TestEventsTellWhatHappens(t *testing.T) {
 			j := &journal{}
 			run := func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 				if e.Stats().MaxOpen > 1 && e.Dialect().Name() == "sqlite" {
-					return // in memory there are a writer and readers, and so two pools
+					return // in memory the writer and the readers have a pool each
 				}
 				j.took()
 				dbtest.Items(t, ctx, e, e)

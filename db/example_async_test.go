@@ -35,7 +35,7 @@ func ExampleRunSync() {
 	defer engine.Close(ctx)
 	err := repaint.Run(ctx, func(ctx context.Context) error {
 		count := db.RunSync(ctx, engine.Async(), func(ctx context.Context, conn *db.Conn) (int, error) {
-			return db.Scalar[int](ctx, conn, "select count(*) from users") // blue code
+			return db.Scalar[int](ctx, conn, "select count(*) from users") // blue code, which blocks
 		})
 		n, err := repaint.Await(ctx, count)
 		fmt.Println(n)

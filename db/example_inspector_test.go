@@ -8,7 +8,7 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// shop opens a database in memory with tables to look at.
+// shop opens a database in memory with tables to inspect.
 func shop(ctx context.Context) *db.Engine {
 	engine, err := db.Open(ctx, "sqlite://")
 	if err != nil {
@@ -93,7 +93,7 @@ func ExampleKey() {
 	ctx := context.Background()
 	engine := shop(ctx)
 	defer engine.Close(ctx)
-	if key := orders(ctx, engine).PrimaryKey; key != nil { // nil: the table has none
+	if key := orders(ctx, engine).PrimaryKey; key != nil { // nil means that the table has none
 		fmt.Println(key.Name, key.Columns)
 	}
 	customers, err := db.Inspect(engine).Table(ctx, "", "customers")
@@ -148,7 +148,7 @@ func ExampleIndexPart() {
 	engine := shop(ctx)
 	defer engine.Close(ctx)
 	for _, part := range orders(ctx, engine).Indexes[0].Parts {
-		fmt.Println(part.Column, part.Desc) // or part.Expression, for what isn't a column
+		fmt.Println(part.Column, part.Desc) // or part.Expression, if the part isn't a column
 	}
 	// Output:
 	// cents true

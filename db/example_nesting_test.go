@@ -20,7 +20,7 @@ func ExampleArgs() {
 	// Output: 3 <nil>
 }
 
-// A join goes into structs in a struct.
+// A join fills structs in a struct.
 func ExampleAll_join() {
 	ctx := context.Background()
 	engine, err := db.Open(ctx, "sqlite://")

@@ -41,7 +41,7 @@ func ExampleConnOption() {
 	// 0 <nil>
 }
 
-// A ConnSetting holds for one Conn, or for the whole Engine.
+// A ConnSetting applies to one Conn, or to the whole Engine.
 func ExampleConnSetting() {
 	quiet := db.HideParameters() // a db.ConnSetting
 	ctx := context.Background()
@@ -56,7 +56,7 @@ func ExampleConnSetting() {
 	// Output: db: query on sqlite: undefined table, code SQLITE_ERROR (1), table missing (the message is hidden, because it may have values of parameters in it) [SQL: select :pin from missing]
 }
 
-// A Setting holds for one transaction, for one Conn, or for the whole Engine.
+// A Setting applies to one transaction, to one Conn, or to the whole Engine.
 func ExampleSetting() {
 	reads := db.ReadOnly() // a db.Setting
 	ctx := context.Background()

@@ -8,7 +8,7 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// In a transaction what is done with the driver's own connection is a part of it.
+// In a transaction, statements on the driver's own connection are part of it.
 func ExampleTx_Raw() {
 	ctx := context.Background()
 	engine := newEngine(ctx)

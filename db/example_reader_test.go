@@ -10,7 +10,7 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// A Loader's batches only read, so they can go to a Reader, as can whatever takes a Querier.
+// A Loader's batches only read, so they can go to a Reader, like everything that takes a Querier.
 func ExampleEngine_Reader() {
 	ctx := context.Background()
 	engine := newEngine(ctx)

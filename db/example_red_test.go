@@ -8,7 +8,7 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// Outside of a loop the calls run in goroutines, and Await blocks.
+// Outside of a loop, the calls run in goroutines, and Await blocks.
 func ExampleAsyncEngine() {
 	ctx := context.Background()
 	engine := newEngine(ctx)

@@ -8,7 +8,7 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// What an upsert has made of each row comes back, where the database has RETURNING.
+// If the database has RETURNING, an upsert returns each row as it is afterwards.
 func ExampleQueryUpsert() {
 	ctx := context.Background()
 	engine, err := db.Open(ctx, "sqlite://")
@@ -29,7 +29,7 @@ func ExampleQueryUpsert() {
 	// [2 20] <nil>
 }
 
-// (*sql.Conn).Raw lends the connection as one of package db.
+// (*sql.Conn).Raw lends the connection as a VirtualConn.
 func ExampleVirtualConn() {
 	ctx := context.Background()
 	engine := newEngine(ctx)
@@ -54,7 +54,7 @@ func ExampleVirtualConn() {
 	// Output: 1 <nil>
 }
 
-// Rows of a query through database/sql are read as they come.
+// Rows of a query through database/sql are read as they arrive.
 func ExampleStreamSQL() {
 	ctx := context.Background()
 	engine := newEngine(ctx)

@@ -12,7 +12,7 @@ import (
 	"github.com/seed1239206e/repaint/db/sqlite"
 )
 
-// newEngine is for the examples: a database in memory with a table.
+// newEngine opens a database in memory with a table, for the examples.
 func newEngine(ctx context.Context) *db.Engine {
 	engine, err := db.Open(ctx, "sqlite://")
 	if err != nil {
@@ -37,7 +37,7 @@ func ExampleOpen() {
 	// Output: 42 <nil>
 }
 
-// One function, both colours: first it blocks goroutines, then it suspends tasks.
+// One function has both colours: first it blocks goroutines, then it suspends tasks.
 func ExampleEngine() {
 	ctx := context.Background()
 	engine := newEngine(ctx)
@@ -125,7 +125,7 @@ func ExampleTx_InTx() {
 
 	err := engine.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		for _, name := range []string{"ada", "grace", "ada"} {
-			// A savepoint: one that fails doesn't spoil the others.
+			// This is a savepoint: one that fails doesn't spoil the others.
 			err := tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Exec(ctx, "insert into users(name) values (:name)", db.Named("name", name))
 				return err

@@ -31,7 +31,7 @@ func ExampleAutoBegin() {
 
 func ExampleIsolation() {
 	ctx := context.Background()
-	engine, err := db.Open(ctx, "sqlite://", db.Isolation(db.RepeatableRead)) // all transactions
+	engine, err := db.Open(ctx, "sqlite://", db.Isolation(db.RepeatableRead)) // for all transactions
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -39,7 +39,7 @@ func ExampleIsolation() {
 	defer engine.Close(ctx)
 	err = engine.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		return nil
-	}, db.Isolation(db.Serializable)) // this one
+	}, db.Isolation(db.Serializable)) // for this transaction
 	fmt.Println(err)
 	// Output: <nil>
 }

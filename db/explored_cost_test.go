@@ -10,8 +10,8 @@ import (
 	"github.com/seed1239206e/repaint/repainttest"
 )
 
-// What this logs is the time for a schedule of 2 tasks with 4 statements each: the goal is 0.5 ms
-// for SQLite in memory, and 5 ms for PostgreSQL.
+// The test logs the time for a schedule of 2 tasks with 4 statements each. The goal is 0.5 ms for
+// SQLite in memory, and 5 ms for PostgreSQL.
 func TestSchedulesOfTwoTasksWithFourStatements(t *testing.T) {
 	explore := func(t *testing.T, database string, task func(e *db.Engine) func(ctx context.Context) error) (schedules int) {
 		e := openAccounts(t, explorable[database](t))
@@ -21,7 +21,7 @@ func TestSchedulesOfTwoTasksWithFourStatements(t *testing.T) {
 		})
 		return schedules
 	}
-	t.Run("SQLite in memory", func(t *testing.T) { // where a transaction has the database for itself
+	t.Run("SQLite in memory", func(t *testing.T) { // where a transaction has the database to itself
 		require.Equal(t, 70, explore(t, "SQLite in memory", func(e *db.Engine) func(ctx context.Context) error {
 			return func(ctx context.Context) error {
 				for range 4 {
@@ -33,14 +33,14 @@ func TestSchedulesOfTwoTasksWithFourStatements(t *testing.T) {
 			}
 		}))
 	})
-	t.Run("PostgreSQL", func(t *testing.T) { // the update of one waits for the commit of the other
+	t.Run("PostgreSQL", func(t *testing.T) { // where one task's update waits for the other's commit
 		require.Equal(t, 50, explore(t, "PostgreSQL", func(e *db.Engine) func(ctx context.Context) error {
 			return rewrite(e)
 		}))
 	})
 }
 
-// rewrite writes what it has read, in a transaction of four statements.
+// rewrite reads a value and writes it again, in a transaction of four statements.
 func rewrite(e *db.Engine) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {

@@ -19,7 +19,7 @@ const (
 	hideVariable = "SCHEDULE_OF_VALUES_HIDE"
 )
 
-// TestScheduleOfValues is run by TestValuesInSchedules.
+// TestValuesInSchedules runs TestScheduleOfValues in another process.
 func TestScheduleOfValues(t *testing.T) {
 	url := os.Getenv(urlVariable)
 	if url == "" {
@@ -55,7 +55,7 @@ func TestScheduleOfValues(t *testing.T) {
 func TestValuesInSchedules(t *testing.T) {
 	for name, url := range explorable {
 		if name == "SQLite in memory" {
-			continue // the child would have another one
+			continue // the child process would have another database
 		}
 		t.Run(name, func(t *testing.T) {
 			at := url(t)

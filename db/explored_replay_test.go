@@ -15,7 +15,7 @@ import (
 	"github.com/seed1239206e/repaint/repainttest"
 )
 
-// replays is how often each seed is run. make replays runs each a hundred times.
+// replays returns how often each seed runs. make replays runs each a hundred times.
 func replays(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("REPAINT_REPLAYS")
@@ -27,7 +27,7 @@ func replays(t *testing.T) int {
 	return n
 }
 
-// keepBusy has the machine do something else, too, until the test ends.
+// keepBusy keeps the machine busy with other work until the test ends.
 func keepBusy(t *testing.T) {
 	t.Helper()
 	done := make(chan struct{})
@@ -48,8 +48,8 @@ func keepBusy(t *testing.T) {
 	t.Cleanup(func() { close(done) })
 }
 
-// A seed gives the same statements in the same order with the same results: on each database, on one
-// processor and on two, while the machine is busy.
+// A seed gives the same statements in the same order with the same results: on each database, on
+// one processor and on two, while the machine is busy.
 func TestReplaysOfASeedAreIdentical(t *testing.T) {
 	for name, url := range explorable {
 		t.Run(name, func(t *testing.T) {
@@ -71,7 +71,7 @@ func TestReplaysOfASeedAreIdentical(t *testing.T) {
 	}
 }
 
-// transcript runs one schedule of five tasks: what each of them sees, and when.
+// transcript runs one schedule of five tasks. It returns what each task sees, and when.
 func transcript(t *testing.T, e *db.Engine) string {
 	t.Helper()
 	var seen strings.Builder
@@ -83,7 +83,7 @@ func transcript(t *testing.T, e *db.Engine) string {
 		for i := range 5 {
 			name := []string{"ada", "bob", "cyd"}[i%3]
 			all = append(all, func(ctx context.Context) error {
-				if i == 4 { // alone, it may overtake the others
+				if i == 4 { // this task may overtake the others
 					result, err := e.Exec(ctx, "update account set balance = balance - 1 where name = 'bob'")
 					see(i, "update", result.RowsAffected(), err)
 					return nil

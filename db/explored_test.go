@@ -16,7 +16,7 @@ import (
 	"github.com/seed1239206e/repaint/repainttest"
 )
 
-// explorable are databases whose statements are steps of schedules.
+// explorable are the databases whose statements are steps of schedules.
 var explorable = map[string]func(t *testing.T) string{
 	"SQLite in memory": func(*testing.T) string { return "sqlite://" },
 	"SQLite in a file": func(t *testing.T) string { return "sqlite:///" + filepath.Join(t.TempDir(), "bank.db") },
@@ -62,7 +62,8 @@ func together(ctx context.Context, fns ...func(ctx context.Context) error) error
 	return g.Wait()
 }
 
-// withdrawInTx takes 60 from ada, if she has that. lock is how the row is locked when it is read.
+// withdrawInTx takes 60 from ada, if she has that much. lock is the clause that locks the row on
+// reading.
 func withdrawInTx(e *db.Engine, lock string) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {

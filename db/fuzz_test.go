@@ -27,23 +27,23 @@ var literalSeeds = []string{
 	`\:a`, "':a'/*'*/ , :b", "1--\n, :a", "b':a'", "_utf8':a'", "N':a'", "/*! :a */ 1", "/*M! ':a' */ 1",
 }
 
-// checkLiterals compares what the dialect takes for parameters with what the server
-// finds: count returns how many placeholders it sees in a text, or an error if it
-// can't read it.
+// checkLiterals compares the parameters that the dialect finds with those that the server finds.
+// count returns how many placeholders the server sees in a text, or an error if it can't read the
+// text.
 func checkLiterals(t *testing.T, d db.Dialect, count func(text string) (int, error), fragment string) {
 	source := "select " + fragment
 	if strings.ContainsRune(source, 0) || strings.Contains(strings.ToLower(source), "into") {
-		return // the one is refused before, the other may write files
+		return // the dialect refuses the one before, and the other may write files
 	}
 	var text strings.Builder
 	params, pos := 0, 0
 	for tok := range d.Rules().Tokens(source, 0, len(source)) {
 		switch tok.Kind {
 		case sqltext.Native, sqltext.Semicolon:
-			return // not of this language, or several statements, which are none to count in
+			return // not this language, or several statements, in which nothing can be counted
 		case sqltext.ExecBegin:
 			if tok.End-tok.Start > len("/*M!") {
-				return // it depends on the server's version
+				return // the answer depends on the server's version
 			}
 		case sqltext.Param:
 			params++
@@ -57,13 +57,13 @@ func checkLiterals(t *testing.T, d db.Dialect, count func(text string) (int, err
 	text.WriteString(source[pos:])
 	seen, err := count(text.String())
 	if err != nil {
-		return // it is no SQL, and nobody can tell
+		return // it is no SQL, so there is no right answer
 	}
 	require.Equal(t, params, seen, "%q was sent as %q", source, text.String())
 }
 
-// FuzzLiteralsOfSQLite has SQLite say how many parameters a text has, by EXPLAIN,
-// which needs values for none of them, and by binding, which needs all.
+// FuzzLiteralsOfSQLite lets SQLite count the parameters of a text: by EXPLAIN, which needs no
+// values for them, and by binding, which needs all.
 func FuzzLiteralsOfSQLite(f *testing.F) {
 	for _, seed := range literalSeeds {
 		f.Add(seed)
@@ -102,8 +102,7 @@ func FuzzLiteralsOfSQLite(f *testing.F) {
 	})
 }
 
-// FuzzLiteralsOfMariaDB has the server prepare the text, which counts its
-// placeholders.
+// FuzzLiteralsOfMariaDB lets the server prepare the text, which counts its placeholders.
 func FuzzLiteralsOfMariaDB(f *testing.F) {
 	for _, seed := range literalSeeds {
 		f.Add(seed)
@@ -128,7 +127,7 @@ func FuzzLiteralsOfMariaDB(f *testing.F) {
 	})
 }
 
-// FuzzLiteralsOfPostgreSQL has the server prepare the text, which tells of its parameters.
+// FuzzLiteralsOfPostgreSQL lets the server prepare the text and describe its parameters.
 func FuzzLiteralsOfPostgreSQL(f *testing.F) {
 	for _, seed := range append(literalSeeds, "E'a'\n'\\':a'", "1 -- :a\r, :a", "E'a' -- '\n '\\':a'", `U&'\0041\' , :a, U&"\", :a`) {
 		f.Add(seed)

@@ -79,15 +79,15 @@ func TestATransactionThatCantBeginKeepsTheTurnAsLongAsTheConnection(t *testing.T
 			return err
 		})
 		dbtest.UntilWaiting(ctx, e, 1)
-		_, err = tx.Exec(ctx, "write 1") // the other one waits for it, and not it for the other one
+		_, err = tx.Exec(ctx, "write 1") // the other transaction waits for this one, and not the reverse
 		require.ErrorIs(t, err, refusal)
 		require.NoError(t, tx.Rollback(ctx))
 		require.NoError(t, wait())
 	})
 }
 
-// Many callers use one database in all the ways there are, each one of them at a time. Nobody's wait
-// ends by a timeout: each of them is served because the others make progress.
+// Many callers use one database in every way, one way at a time each. No wait ends by a timeout:
+// each caller is served because the others make progress.
 func TestWhateverTheCallersDoAllAreServed(t *testing.T) {
 	for _, where := range []string{"memory", "file", "fake"} {
 		for size := 1; size <= 5; size++ {
@@ -104,23 +104,23 @@ func TestWhateverTheCallersDoAllAreServed(t *testing.T) {
 					switch where {
 					case "file":
 						url = dbtest.File(t)
-					case "fake": // its statements aren't run as jobs
+					case "fake": // the Fake's statements don't run as jobs
 						url = fake.Register()
 						fake.OnDo = func(ctx context.Context, _ *dbtest.FakeSession, _ *backend.Call) error {
 							return repaint.Sleep(ctx, 0)
 						}
 					}
 					opts := []db.Option{db.PoolSize(size), db.PoolTimeout(0)}
-					if size%2 == 0 { // connections are also made while others wait
+					if size%2 == 0 { // connections are also made while callers wait
 						opts = append(opts, db.MaxLifetime(time.Microsecond), db.OnEvents(db.Events{
 							Connect: func(ctx context.Context, conn *db.Conn) error {
 								_, err := conn.Exec(ctx, "pragma cache_size=-100")
-								if err == nil && where != "file" { // its lock would be polled for
+								if err == nil && where != "file" { // a caller would poll for the file's lock
 									_, err = conn.Exec(ctx, "create table if not exists setup(v)")
 								}
 								return err
 							},
-							Checkout: func(context.Context, db.ConnInfo) {}, // connections go through the long way
+							Checkout: func(context.Context, db.ConnInfo) {}, // makes every connection take the long way
 						}))
 					}
 					e := dbtest.Open(t, ctx, url, opts...)
@@ -138,7 +138,7 @@ func TestWhateverTheCallersDoAllAreServed(t *testing.T) {
 					stats := e.Stats()
 					require.Zero(t, stats.InUse)
 					require.Zero(t, stats.Waiting)
-					_, err := e.Exec(ctx, "delete from items") // the turn to write is free
+					_, err := e.Exec(ctx, "delete from items") // works, because the turn to write is free
 					require.NoError(t, err)
 				})
 			})
@@ -146,7 +146,7 @@ func TestWhateverTheCallersDoAllAreServed(t *testing.T) {
 	}
 }
 
-// gateCaller does what chance decides.
+// gateCaller makes random calls.
 type gateCaller struct {
 	e      *db.Engine
 	colour dbtest.Colour
@@ -160,7 +160,7 @@ const (
 
 func (g *gateCaller) something(ctx context.Context) error {
 	if g.rand.IntN(8) == 0 {
-		// Whether it comes to it or not: nothing of a call that is cancelled may stay.
+		// Whether the statement runs or not: a cancelled call must leave nothing behind.
 		ctx, cancel := context.WithTimeout(ctx, time.Duration(g.rand.IntN(2000))*time.Microsecond)
 		defer cancel()
 		_ = g.once(ctx)
@@ -212,7 +212,7 @@ func (g *gateCaller) once(ctx context.Context) error {
 	return g.statement(ctx, g.e)
 }
 
-// several does some things with a Conn or Tx, and lets the others go on in between.
+// several makes a few random calls on a Conn or Tx, and lets other callers run in between.
 func (g *gateCaller) several(ctx context.Context, q streamer) error {
 	for range g.rand.IntN(4) {
 		if err := g.statement(ctx, q); err != nil {
@@ -256,7 +256,7 @@ func (g *gateCaller) statement(ctx context.Context, q streamer) error {
 	return g.stream(ctx, q)
 }
 
-// stream reads some rows, or all.
+// stream reads some of the rows, or all.
 func (g *gateCaller) stream(ctx context.Context, q streamer) error {
 	rows, err := q.Stream(ctx, gateRead)
 	if err != nil {
@@ -273,7 +273,7 @@ func (g *gateCaller) stream(ctx context.Context, q streamer) error {
 	return rows.Err()
 }
 
-// pause lets others go on.
+// pause lets other callers run.
 func (g *gateCaller) pause(ctx context.Context) {
 	if g.rand.IntN(2) == 0 {
 		_ = repaint.Sleep(ctx, 0)

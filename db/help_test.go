@@ -14,9 +14,8 @@ import (
 
 func exitGoroutine() { runtime.Goexit() }
 
-// cancelSoon cancels after everybody else had a few turns. There is nothing to
-// wait for: whether the statement has begun by then is a matter of luck, and all
-// outcomes must be right.
+// cancelSoon cancels after the other callers have had a few turns. There is nothing to wait for:
+// whether the statement has begun by then is a matter of luck, and every outcome must be right.
 func cancelSoon(ctx context.Context, cancel func()) {
 	for range 50 {
 		_ = repaint.Sleep(context.WithoutCancel(ctx), 0)
@@ -41,8 +40,8 @@ func requireItemsAtLeast(t *testing.T, ctx context.Context, q db.Querier, want i
 	require.GreaterOrEqual(t, got, want)
 }
 
-// dbtestURL returns the URL of the engine's database, for another engine. One in
-// memory has none: the other engine gets its own.
+// dbtestURL returns the URL of the engine's database, for another engine. A database in memory has
+// none, so the other engine gets a database of its own.
 func dbtestURL(t *testing.T, e *db.Engine) string {
 	t.Helper()
 	return e.URL().Reveal()

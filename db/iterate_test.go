@@ -142,7 +142,7 @@ func TestAStreamHoldsItsConnectionUntilItEnds(t *testing.T) {
 	})
 }
 
-// A result that is too large to be read in a test is read as far as it is wanted.
+// A result that is too large for a test is read only as far as the reader wants.
 func TestAStreamIsNoFasterThanItsReader(t *testing.T) {
 	dbtest.Everywhere(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		endless := "with recursive n(i) as (select 1 union all select i + 1 from n) select i from n"

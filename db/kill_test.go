@@ -16,8 +16,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A greenlet that is killed can't wait for its statement. Until the driver has
-// done with it, nobody else may get the connection, nor its turn to write.
+// A greenlet that is killed can't wait for its statement. Until the driver has finished it, no
+// other caller may get the connection, nor its turn to write.
 func TestAKilledGreenletsStatementEndsBeforeAnotherBegins(t *testing.T) {
 	for name, use := range map[string]func(ctx context.Context, e *db.Engine) error{
 		"statement": func(ctx context.Context, e *db.Engine) error {
@@ -128,7 +128,7 @@ func TestAGreenletKilledInABlockRollsBack(t *testing.T) {
 		for g == nil {
 			require.NoError(t, repaint.Sleep(ctx, 0))
 		}
-		// Its deferred rollback waits for the database, so it survives for that long.
+		// Its deferred rollback waits for the database, so the greenlet lives until then.
 		if err := g.Kill(); err != nil {
 			require.ErrorIs(t, err, greenlet.ErrSurvived)
 		}
@@ -139,7 +139,8 @@ func TestAGreenletKilledInABlockRollsBack(t *testing.T) {
 	}))
 }
 
-// One that is killed while it sets a connection up gives the connection's place back once.
+// A greenlet that is killed while it sets a connection up gives the connection's place back exactly
+// once.
 func TestAGreenletKilledInEventsConnectLeavesNoConnection(t *testing.T) {
 	leakcheck.Test(t)
 	begun, done := loop.NewPromise[int](nil), make(chan struct{})

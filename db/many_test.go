@@ -31,9 +31,9 @@ func TestAHundredThousandRowsInOneCall(t *testing.T) {
 		n := 100_000
 		switch {
 		case raceDetector:
-			n = 10_000 // SQLite is slow under it; plain runs have all of them
+			n = 10_000 // SQLite is slow with the race detector; plain runs insert all rows
 		case c.Loop:
-			n = 20_000 // it is the same code
+			n = 20_000 // the code is the same for any number
 		}
 		dbtest.Items(t, ctx, e, e)
 		rows := manyItems(n)

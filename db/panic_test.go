@@ -18,16 +18,16 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// errPanic is what the functions of these tests panic with.
+// errPanic is the value with which the functions of these tests panic.
 var errPanic = errors.New("a function of the caller's panicked")
 
-// leave is how a function may end other than by returning.
+// leave are the ways in which a function may end other than by returning.
 var leave = map[string]func(){
 	"panic":  func() { panic(errPanic) },
 	"goexit": runtime.Goexit,
 }
 
-// unwound calls fn in a goroutine, or a task, of its own, and returns how that ended: "panic" if fn
+// unwound calls fn in a goroutine or a task of its own. It returns how fn ended: "panic" if fn
 // panicked with errPanic, "goexit", or "returned".
 func unwound(ctx context.Context, c dbtest.Colour, fn func(ctx context.Context)) string {
 	how := "goexit"
@@ -55,7 +55,8 @@ func unwound(ctx context.Context, c dbtest.Colour, fn func(ctx context.Context))
 			body(ctx)
 			return
 		}
-		// In a loop of its own, because Goexit ends who waits for the task, too.
+		// The task has a loop of its own, because Goexit also ends the caller that waits for the
+		// task.
 		_ = repaint.Run(ctx, func(ctx context.Context) error {
 			_, err := repaint.Await(ctx, repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
 				body(ctx)
@@ -68,7 +69,7 @@ func unwound(ctx context.Context, c dbtest.Colour, fn func(ctx context.Context))
 	return how
 }
 
-// leaver is a value whose methods end by leaving, once it is armed.
+// leaver is a value whose methods leave once it is armed.
 type leaver struct {
 	armed *atomic.Bool
 	leave func()
@@ -90,7 +91,7 @@ func (l *leavingScanner) Scan(any) error {
 	return nil
 }
 
-// What a leavingScanner does, which All and Each make themselves.
+// All and Each make leavingScanners themselves, so these variables say what one does.
 var (
 	scannerArmed atomic.Bool
 	scannerLeave func()
@@ -138,7 +139,7 @@ func TestWhatACallersFunctionPanicsWithReachesItAndNothingIsLost(t *testing.T) {
 			return err
 		}
 	}
-	// It closes nothing itself: what has been read to its end is closed.
+	// readAll closes nothing itself: rows that are read to their end are closed.
 	readAll := func(ctx context.Context, e *db.Engine) error {
 		rows, err := e.Stream(ctx, read)
 		if err != nil {
@@ -148,7 +149,7 @@ func TestWhatACallersFunctionPanicsWithReachesItAndNothingIsLost(t *testing.T) {
 		}
 		return rows.Err()
 	}
-	// Each of these makes the Engine call every function that it has.
+	// Together these actions make the Engine call every function that it has.
 	actions := map[string]func(ctx context.Context, e *db.Engine) error{
 		"exec": exec(write), "query": query(read), "error": query(wrong), "stream": readAll,
 		"stream of an error": func(ctx context.Context, e *db.Engine) error {
@@ -191,7 +192,7 @@ func TestWhatACallersFunctionPanicsWithReachesItAndNothingIsLost(t *testing.T) {
 			return err
 		},
 	}
-	var armed atomic.Bool // the next function that is called leaves
+	var armed atomic.Bool // makes the next called function leave
 	var how func()
 	now := func() {
 		if armed.Swap(false) {
@@ -227,7 +228,7 @@ func TestWhatACallersFunctionPanicsWithReachesItAndNothingIsLost(t *testing.T) {
 						Checkin:  func(context.Context, db.ConnInfo) { balance.Add(-1) },
 					})
 					opts := []db.Option{gauge, events, db.PoolSize(1)}
-					if name == "Connect" { // so that there are some
+					if name == "Connect" { // so that connections are made
 						opts = append(opts, db.MaxLifetime(time.Nanosecond))
 					}
 					e := dbtest.Open(t, ctx, url, opts...)
@@ -240,7 +241,7 @@ func TestWhatACallersFunctionPanicsWithReachesItAndNothingIsLost(t *testing.T) {
 							got := unwound(ctx, c, func(ctx context.Context) { ignore(do(ctx, e)) })
 							if armed.Swap(false) {
 								require.Equal(t, "returned", got, action)
-								continue // this action has no use for the function
+								continue // this action doesn't call the function
 							}
 							called++
 							require.Equal(t, ending, got, "%s, %s", action, where)
@@ -255,13 +256,13 @@ func TestWhatACallersFunctionPanicsWithReachesItAndNothingIsLost(t *testing.T) {
 	}
 }
 
-// requireAllThere checks that the Engine, whose pool has one connection, has that, and the turn
-// to write.
+// requireAllThere checks that the Engine, whose pool has one connection, still has that connection,
+// and the turn to write.
 func requireAllThere(t *testing.T, ctx context.Context, e *db.Engine, what string) {
 	t.Helper()
 	short, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	for e.Stats().InUse != 0 { // one that was abandoned is being closed
+	for e.Stats().InUse != 0 { // an abandoned connection is being closed
 		require.NoError(t, repaint.Sleep(short, time.Millisecond), what)
 	}
 	conn, err := e.Connect(short)
@@ -304,7 +305,7 @@ func TestAPanicOfAnArgumentCostsNeitherConnNorTransaction(t *testing.T) {
 			leaveIn(e, "engine")
 			conn, err := e.Connect(ctx)
 			require.NoError(t, err)
-			dbtest.Exec(t, ctx, conn, "create temp table mine(v)") // the connection is the same afterwards
+			dbtest.Exec(t, ctx, conn, "create temp table mine(v)") // the connection must be the same afterwards
 			leaveIn(conn, "conn")
 			dbtest.Exec(t, ctx, conn, "insert into mine values (1)")
 			tx, err := conn.BeginTx(ctx)
@@ -361,7 +362,7 @@ func TestAPanicInAFunctionOfATransactionRollsItBack(t *testing.T) {
 					_, err := repaint.Await(ctx, db.RunSync(ctx, e.Async(), func(ctx context.Context, conn *db.Conn) (int, error) {
 						return 0, conn.InTx(ctx, body)
 					}))
-					if errors.Is(err, loop.ErrGoexit) { // the call is a task, and its future says so
+					if errors.Is(err, loop.ErrGoexit) { // the call is a task, whose future returns this
 						runtime.Goexit()
 					}
 					return err
@@ -428,7 +429,7 @@ func TestALoopOverRowsThatIsLeftGivesTheConnectionBack(t *testing.T) {
 					loop(rows)
 				}), name)
 				requireAllThere(t, ctx, e, name)
-				// On a Conn or Tx the next statement is possible at once.
+				// On a Conn or Tx, the next statement must work at once.
 				require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 					rows, err := tx.Stream(ctx, "select value from items")
 					require.NoError(t, err)

@@ -19,7 +19,7 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
 )
 
-// A dialect's functions are called where the driver is.
+// A dialect's functions run on the same goroutine as the driver.
 func TestAPanicOfADialectCostsNoPlaceInThePool(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		for ending, leaves := range leave {
@@ -92,7 +92,7 @@ func TestAPanicOfADialectCostsNoPlaceInThePool(t *testing.T) {
 				}
 			}
 			require.NoError(t, e.Close(ctx))
-			for s.open.Load() != 0 { // one that couldn't be set up is closed by a goroutine
+			for s.open.Load() != 0 { // a goroutine closes the connection that couldn't be set up
 				require.NoError(t, repaint.Sleep(ctx, time.Millisecond))
 			}
 			require.Zero(t, s.overlap.Load())
@@ -138,7 +138,7 @@ func TestAPanicOfInterruptReachesWhoIsInterrupted(t *testing.T) {
 				}, nil), db.PoolSize(1), db.MaxOverflow(0))
 				require.NoError(t, err)
 				got := unwound(ctx, c, func(ctx context.Context) { call(ctx, e) })
-				if ending == "panic" { // Goexit ends the goroutine that interrupts, and no other one
+				if ending == "panic" { // Goexit ends only the goroutine that interrupts
 					require.Equal(t, ending, got, name)
 				} else {
 					require.Equal(t, "returned", got, name)
@@ -179,11 +179,11 @@ func (d sqlDialect) Fault(err error) db.Fault {
 	return d.fault(err)
 }
 
-// scriptedRows are so many rows of a column with the given type.
+// scriptedRows are a given number of rows of a column with the given type.
 type scriptedRows struct {
 	left    int
 	column  string
-	closing chan struct{} // what Close waits for; may be nil
+	closing chan struct{} // Close waits for this channel; may be nil
 }
 
 func (r *scriptedRows) Columns() []string                     { return []string{"c"} }

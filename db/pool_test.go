@@ -55,7 +55,7 @@ func TestWaitersAreServedInTheOrderTheyCame(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				order = append(order, i) // one has the connection at a time
+				order = append(order, i) // one caller has the connection at a time
 				return conn.Close()
 			}))
 			dbtest.UntilWaiting(ctx, e, i+1)
@@ -102,9 +102,9 @@ func TestAWaiterThatIsCancelledLeavesTheLineAndTheConnectionGoesOn(t *testing.T)
 	})
 }
 
-// The connection is handed over and the waiter cancelled at the same time, which
-// is a race in the blocking colour and an order in the loop: the waiter hears of
-// its connection only after its context has ended.
+// The connection is handed over and the waiter cancelled at the same time. In the blocking colour
+// that is a race. In the loop the order is fixed: the waiter learns of its connection only after
+// its context has ended.
 func TestAConnectionHandedToACancelledWaiterIsNotLost(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		e := dbtest.Open(t, ctx, (&dbtest.Fake{}).Register(), db.PoolSize(1), db.MaxOverflow(0))
@@ -145,7 +145,7 @@ func TestAWaiterIsWokenWhenAnothersConnectFails(t *testing.T) {
 		gate := loop.NewPromise[struct{}](nil)
 		f := &dbtest.Fake{}
 		url := f.Register()
-		// The pool timeout is an hour: nobody may need it.
+		// The pool timeout is an hour: no caller may need it.
 		e := dbtest.Open(t, ctx, url, db.PoolSize(1), db.MaxOverflow(0), db.PoolTimeout(time.Hour), db.MaxLifetime(time.Nanosecond))
 		f.OnConnect = func(ctx context.Context) error {
 			_, _ = repaint.Await(ctx, gate.Future())
@@ -330,8 +330,8 @@ func TestALeakIsReportedWithTheStackOfItsCheckout(t *testing.T) {
 	})
 }
 
-// Whatever callers do, connections are never shared, never too many, and never
-// lost. Everything is drawn from a seed, which a failure prints.
+// Whatever callers do, connections are never shared, never too many, and never lost. A seed
+// determines the random calls; a failure prints it.
 func TestPoolKeepsItsLawsUnderRandomUse(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		seed := rand.Uint64()

@@ -49,7 +49,7 @@ func TestConnectTimeoutIsApartFromTheCallers(t *testing.T) {
 	})
 }
 
-// An attempt after failed ones comes later and later, and the first success ends that.
+// After each failed attempt the next one waits longer; the first success ends that.
 func TestConnectingBacksOff(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		gone := errors.New("gone")
@@ -70,7 +70,7 @@ func TestConnectingBacksOff(t *testing.T) {
 			_, err := e.Connect(ctx)
 			require.ErrorIs(t, err, gone)
 		}
-		// A pause of at least half of 20 ms, then of 40 and of 80.
+		// The pauses are at least half of 20 ms, 40 ms and 80 ms.
 		require.GreaterOrEqual(t, at[3].Sub(at[0]), 70*time.Millisecond)
 		down = false
 		conn, err := e.Connect(ctx)

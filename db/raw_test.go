@@ -74,7 +74,7 @@ func TestDriverIsWhatWasOpened(t *testing.T) {
 	require.ErrorIs(t, conn.Raw(ctx, func(context.Context, any) error { return nil }), db.ErrUnsupported)
 }
 
-// What Raw sends nobody reads before, so it is the database that refuses it.
+// The Engine doesn't read the statements of Raw, so the database refuses them.
 func TestRawOfWhatOnlyReadsCantWrite(t *testing.T) {
 	dbtest.Everywhere(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		dbtest.Items(t, ctx, e, e)
@@ -104,7 +104,7 @@ func TestRawOfWhatOnlyReadsCantWrite(t *testing.T) {
 				require.NoError(t, err)
 				return tx.Raw(ctx, insert)
 			}, db.ReadOnly()))
-			dbtest.Exec(t, ctx, conn, "insert into items(value) values ('written')") // the connection's next user may
+			dbtest.Exec(t, ctx, conn, "insert into items(value) values ('written')") // the connection's next user may write
 			require.NoError(t, conn.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				dbtest.Exec(t, ctx, tx, "delete from items")
 				return nil
@@ -141,7 +141,8 @@ func TestAnEngineThatOnlyReadsReadsAFile(t *testing.T) {
 	})
 }
 
-// A connection of a sql.DB that was made read-only isn't one for its other users.
+// After a reader has used a connection of a sql.DB, it isn't read-only for the sql.DB's other
+// users.
 func TestWhoReadsLeavesTheSQLDBAsItWas(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		pool, err := sql.Open("sqlite", "file:"+t.TempDir()+"/x.db?_pragma=synchronous(off)")

@@ -23,7 +23,7 @@ func TestAMissingImportIsNamed(t *testing.T) {
 	require.Equal(t, named{}, d)
 }
 
-// named is a dialect that is only its name.
+// named is a dialect that has only a name.
 type named struct{ Dialect }
 
 func (named) Name() string { return "marks" }

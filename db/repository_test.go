@@ -10,8 +10,8 @@ import (
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
 )
 
-// blog is a repository of 20 queries, as a service has one: reads with joins, lists, counts, upserts and
-// a transaction. It is here to see how much code that takes.
+// blog is a repository of 20 queries like a service's: reads with joins, lists, counts, upserts and
+// a transaction. It shows how much code that takes.
 type blog struct{ q db.Querier }
 
 type author struct {
@@ -25,7 +25,7 @@ type article struct {
 	Title  string
 	Body   string
 	Author author
-	Editor *author // nil: there is none
+	Editor *author // nil if there is none
 }
 
 type remark struct {

@@ -46,7 +46,7 @@ func TestRetryRunsAConflictAgain(t *testing.T) {
 	})
 }
 
-// Transactions that lock rows in opposite orders deadlock, and in the end all succeed.
+// Transactions that lock rows in opposite orders deadlock, and all succeed in the end.
 func TestRetryGetsEverybodyThroughDeadlocks(t *testing.T) {
 	dbtest.Everywhere(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		fillItems(t, ctx, e, 2)

@@ -19,8 +19,8 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// asking is a driver of which the parts named have a say in arguments. It notes whom it is asked
-// as, and what arrives.
+// asking is a driver whose named parts convert arguments. It notes which part is asked, and which
+// values arrive.
 type asking struct {
 	conn, stmt, columns, execer bool
 	log                         []string
@@ -52,7 +52,7 @@ func (a *asking) Connect(context.Context) (driver.Conn, error) {
 
 func (a *asking) note(what string, v any) { a.log = append(a.log, fmt.Sprintf("%s %T %[2]v", what, v)) }
 
-// check is what whoever is asked says.
+// check answers for the part named who.
 func (a *asking) check(who string, v *driver.NamedValue) error {
 	a.note(fmt.Sprint(who, v.Ordinal), v.Value)
 	switch x := v.Value.(type) {
@@ -160,7 +160,7 @@ func (noRows) Columns() []string         { return []string{"x"} }
 func (noRows) Close() error              { return nil }
 func (noRows) Next([]driver.Value) error { return io.EOF }
 
-// askingDialect keeps the statements that begin with "keep".
+// askingDialect keeps prepared statements that begin with "keep".
 type askingDialect struct {
 	scriptedDialect
 	a *asking
@@ -192,7 +192,7 @@ func TestArgumentsAreConvertedInTheOrderOfDatabaseSQL(t *testing.T) {
 			theirs, ours := a(), a()
 			pool := sql.OpenDB(theirs)
 			e := dbtest.Open(t, ctx, ours.register())
-			for range 2 { // the first time nobody knows who has a say
+			for range 2 { // the first time it isn't known which part converts
 				for _, verb := range []string{"keep", "once", "skip"} {
 					for _, v := range values {
 						what := fmt.Sprintf("%+v, %s, %T %[3]v", ours, verb, v)
@@ -208,7 +208,8 @@ func TestArgumentsAreConvertedInTheOrderOfDatabaseSQL(t *testing.T) {
 						}
 						_, err := e.Exec(ctx, verb+" :v", db.Named("v", v))
 						require.Equal(t, want == nil, err == nil, "%s: %v, %v", what, want, err)
-						// Who has been asked already isn't asked again when the driver wants the text prepared.
+						// A part that has been asked isn't asked again when the driver wants the
+						// text prepared.
 						require.Equal(t, slices.Compact(theirs.log), slices.Compact(ours.log), what)
 						if err != nil {
 							require.ErrorIs(t, err, db.ErrParameter, what)
@@ -227,7 +228,7 @@ func TestArgumentsAreConvertedInTheOrderOfDatabaseSQL(t *testing.T) {
 	})
 }
 
-// where is a Valuer that knows where its method is called.
+// where is a Valuer that notes where its method is called.
 type where struct{ inGreenlet *bool }
 
 func (w where) Value() (driver.Value, error) {
@@ -235,7 +236,7 @@ func (w where) Value() (driver.Value, error) {
 	return "here", nil
 }
 
-// Whoever has a say: a Valuer may wait, for other tasks too.
+// Whichever part converts, a Valuer may wait, for other tasks too.
 func TestTheMethodsOfArgumentsAreCalledWhereTheCallerIs(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		in := repaint.InGreenlet()

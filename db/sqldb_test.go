@@ -22,14 +22,14 @@ import (
 	"github.com/seed1239206e/repaint/pg/stdlib"
 )
 
-// A peer is a sql.DB of the driver itself beside Engine.SQL, on the same database.
+// A peer is a sql.DB of the driver itself, on the same database as Engine.SQL.
 var peers = map[string]struct {
 	open  func(t *testing.T) (url string, peer *sql.DB)
 	table string
 	rows  []string
-	args  string // a query for the columns of arguments
+	args  string // a query that returns its arguments as columns
 
-	duration string // one that returns its argument
+	duration string // a query that returns its argument
 }{
 	"sqlite": {
 		open: func(t *testing.T) (string, *sql.DB) {
@@ -83,7 +83,7 @@ var peers = map[string]struct {
 	},
 }
 
-// What code for database/sql gets from Engine.SQL is what it gets from the driver, value by value.
+// Engine.SQL returns the same values as the driver's own sql.DB, one by one.
 func TestValuesOfSQLAreTheDriversOwn(t *testing.T) {
 	for name, p := range peers {
 		t.Run(name, func(t *testing.T) {
@@ -107,7 +107,7 @@ func TestValuesOfSQLAreTheDriversOwn(t *testing.T) {
 				want, wantTypes := read(t, peer, q.text, q.args)
 				got, gotTypes := read(t, door, q.text, q.args)
 				if name == "sqlite" && q.args != nil {
-					want[0][5] = "2024-02-29 10:00:00+00:00" // as package db stores times
+					want[0][5] = "2024-02-29 10:00:00+00:00" // the form in which package db stores times
 				}
 				assert.Equal(t, want, got, q.text)
 				assert.Equal(t, wantTypes, gotTypes, q.text)
@@ -162,7 +162,7 @@ type executor interface {
 }
 
 // blockers are the ways in which database/sql blocks a loop. Each runs in a process of its own,
-// because nothing can go on afterwards.
+// because a blocked loop never goes on.
 var blockers = map[string]func(ctx context.Context, d *sql.DB, slow func(executor)) error{
 	"two tasks use one transaction": func(ctx context.Context, d *sql.DB, slow func(executor)) error {
 		tx, err := d.BeginTx(ctx, nil)
@@ -187,7 +187,7 @@ var blockers = map[string]func(ctx context.Context, d *sql.DB, slow func(executo
 	},
 }
 
-// The loop stands still, and says so with the place.
+// The loop stands still, and its report names the place.
 func TestWhatBlocksALoopInDatabaseSQLIsReported(t *testing.T) {
 	const asked = "REPAINT_TEST_BLOCKER"
 	if name := os.Getenv(asked); name != "" {

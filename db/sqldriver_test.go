@@ -23,7 +23,7 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// scripted is a driver of database/sql that does what its hooks say.
+// scripted is a driver for database/sql that calls its hooks.
 type scripted struct {
 	do      func(ctx context.Context, c *scriptedConn, text string, args []driver.NamedValue) (driver.Rows, error)
 	connect func() error
@@ -139,7 +139,7 @@ func (st *scriptedStmt) QueryContext(ctx context.Context, args []driver.NamedVal
 	return &reusedRows{n: 2}, nil
 }
 
-// reusedRows returns its bytes in memory that it uses again, as drivers may.
+// reusedRows returns bytes in memory that it reuses, as drivers may.
 type reusedRows struct {
 	n    int
 	last []byte
@@ -254,7 +254,7 @@ func TestAGoexitInTheDriverIsTheCallersToo(t *testing.T) {
 	ctx := context.Background()
 	e := dbtest.Open(t, ctx, s.register(), db.PoolSize(1))
 	for _, text := range []string{"write exit", "read exit"} {
-		held, err := e.Connect(ctx) // so that there is something to wait for
+		held, err := e.Connect(ctx) // so that the next caller has to wait
 		require.NoError(t, err)
 		dead := make(chan struct{})
 		go func() {
@@ -275,7 +275,7 @@ func TestAGoexitInTheDriverIsTheCallersToo(t *testing.T) {
 	require.Zero(t, s.overlap.Load())
 }
 
-// requirePanic allows for the wrapping that a panic gets on another goroutine.
+// requirePanic requires a panic, which may be wrapped if it comes from another goroutine.
 func requirePanic(t *testing.T, want any, fn func()) {
 	t.Helper()
 	defer func() {
@@ -307,7 +307,7 @@ func TestADriverMayConvertArgumentsItself(t *testing.T) {
 	})
 }
 
-// checkingStmt is a statement that has a say in its arguments, and relies on it.
+// checkingStmt is a statement that converts its arguments, and relies on that.
 type checkingStmt struct{ *scriptedStmt }
 
 type number int64
@@ -381,7 +381,7 @@ func TestAConnectionThatCantBeResetIsReplacedUnnoticed(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		s := &scripted{}
 		s.do = func(_ context.Context, c *scriptedConn, _ string, _ []driver.NamedValue) (driver.Rows, error) {
-			c.bad = c.id == 2 // the pool's first; the writer's is number 1
+			c.bad = c.id == 2 // the pool's first connection; the writer's is number 1
 			return nil, nil
 		}
 		e := dbtest.Open(t, ctx, s.register())
@@ -402,7 +402,7 @@ func TestADriverWithoutContextsIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "no ExecContext")
 }
 
-// oldDialect's driver has none of the methods that were added later.
+// oldDialect's driver has none of the newer optional methods.
 type oldDialect struct{ scriptedDialect }
 
 func (d oldDialect) ConnectorDB(context.Context, *sql.DB) (backend.Connector, error) {

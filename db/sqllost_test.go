@@ -13,7 +13,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// For a driver.ErrBadConn database/sql would close the sql.Conn, and wait for its rows.
+// On driver.ErrBadConn, database/sql would close the sql.Conn, and wait for its rows.
 func TestALostConnWithRowsOpenInSQL(t *testing.T) {
 	lose := func(t *testing.T, ctx context.Context) {
 		e, err := db.Open(ctx, testserver.Postgres(t).Database(t).URL())

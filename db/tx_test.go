@@ -20,7 +20,7 @@ import (
 const (
 	insertItem = "insert into items(value) values (:value)"
 	countItems = "select count(*) from items"
-	// endless runs until it is interrupted.
+	// endless is a query that runs until it is interrupted.
 	endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n"
 )
 
@@ -68,7 +68,7 @@ func TestBeginRollsBackOnPanicAndGoexit(t *testing.T) {
 		require.Zero(t, e.Stats().InUse)
 
 		if c.Loop {
-			return // Goexit of a task is its creator's, see repaint.Spawn
+			return // Goexit in a task also ends its creator, see repaint.Spawn
 		}
 		ended := make(chan struct{})
 		go func() {
@@ -218,8 +218,8 @@ func TestAContextThatEndsInATransactionLeavesNothingHalfDone(t *testing.T) {
 	})
 }
 
-// A cancelled write may or may not have taken effect. Until the savepoint around
-// it is rolled back nobody can go on as if one of the two were sure.
+// A cancelled write may or may not have taken effect. No caller may go on as if either were certain
+// until the savepoint around the write is rolled back.
 func TestACancelledWriteCanOnlyBeRolledBack(t *testing.T) {
 	dbtest.BothColours(t, func(t *testing.T, ctx context.Context, c dbtest.Colour) {
 		f := &dbtest.Fake{}
@@ -267,7 +267,7 @@ func TestAnErrorLeavesATransactionUsableUnlessTheDatabaseRolledItBack(t *testing
 			return tx.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 				_, err := tx.Exec(ctx, "insert or rollback into u values (1)")
 				require.ErrorIs(t, err, db.ErrUnique)
-				// Without a transaction this would commit by itself.
+				// Without a transaction, this statement would commit by itself.
 				_, err = tx.Exec(ctx, "insert into u values (4)")
 				require.ErrorIs(t, err, db.ErrTxFailed)
 				require.ErrorIs(t, err, db.ErrUnique, "it says what went before")
@@ -319,7 +319,7 @@ func TestAReadOnlyTransactionRefusesToWrite(t *testing.T) {
 	})
 }
 
-// SQLite's own answer would be "database is locked", now and then.
+// SQLite itself would sometimes answer "database is locked".
 func TestTransactionsThatReadAndThenWriteNeverConflict(t *testing.T) {
 	dbtest.Databases(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		dbtest.Exec(t, ctx, e, "create table counter(n integer)", "insert into counter values (0)")
@@ -396,7 +396,7 @@ func TestTwoTasksCantUseOneTransactionAtTheSameTime(t *testing.T) {
 				_ = repaint.Sleep(ctx, 0)
 			}
 			var err error
-			for err == nil { // the other one may not have got there yet
+			for err == nil { // the other task may not have got there yet
 				_, err = tx.Exec(ctx, "select 1")
 			}
 			require.ErrorIs(t, err, db.ErrInUse)
@@ -412,8 +412,8 @@ func TestTwoTasksCantUseOneTransactionAtTheSameTime(t *testing.T) {
 	})
 }
 
-// The transaction mustn't be committed, nor its connection used by others, while
-// a task that fn started and forgot is still using it.
+// While a task that fn started is still using the transaction, it mustn't be committed, nor its
+// connection used by another caller.
 func TestATransactionWhoseTaskIsStillRunningIsRolledBack(t *testing.T) {
 	dbtest.Databases(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		dbtest.Exec(t, ctx, e, items)
@@ -484,15 +484,15 @@ func TestTxRunsOnTheSessionAsItShould(t *testing.T) {
 	})
 }
 
-// However callers are cancelled, Begin's result is the truth: nil means that
-// everything was committed, an error that nothing was.
+// However callers are cancelled, Begin's result is true: nil means that everything was committed,
+// an error that nothing was.
 func TestBeginTellsTheTruthUnderRandomCancellation(t *testing.T) {
 	dbtest.Databases(t, func(t *testing.T, ctx context.Context, e *db.Engine, c dbtest.Colour) {
 		dbtest.Exec(t, ctx, e, "create table done(id integer primary key, part integer)")
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)
 		const n = 200
-		committed := make([]bool, n) // each is written by its own caller
+		committed := make([]bool, n) // each caller writes only its own element
 		require.NoError(t, c.Together(ctx, n, func(ctx context.Context, i int) error {
 			r := rand.New(rand.NewPCG(seed, uint64(i)))
 			own, cancel := context.WithCancel(ctx)

@@ -18,7 +18,7 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// slow has statements that take their time, by dialect: a query that returns 1, of one row.
+// slow has a slow query for each dialect. It returns 1, in one row.
 var slow = map[string]string{
 	"sqlite":   "with recursive c(n) as (select 1 union all select n+1 from c where n < 3000) select min(n) as one from c",
 	"postgres": "select 1 as one from pg_sleep(0.03)",
@@ -26,7 +26,7 @@ var slow = map[string]string{
 	"mariadb":  "select 1 + sleep(0.03) as one",
 }
 
-// onAVirtualClock runs a test in a loop with a virtual clock, on each database; with further
+// onAVirtualClock runs a test in a loop with a virtual clock on each database. opts are further
 // options of the loop.
 func onAVirtualClock(t *testing.T, test func(t *testing.T, ctx context.Context, url string), opts ...loop.Option) {
 	urls := map[string]func(t *testing.T) string{
@@ -54,7 +54,7 @@ func TestAVirtualClockStandsStillForStatements(t *testing.T) {
 	onAVirtualClock(t, func(t *testing.T, real context.Context, url string) {
 		ctx, cancel := repaint.WithTimeout(real, time.Hour)
 		defer cancel()
-		e, err := db.Open(ctx, url) // which connects
+		e, err := db.Open(ctx, url) // Open connects
 		require.NoError(t, err)
 		defer e.Close(real)
 		one := func(q db.Querier) {
@@ -70,7 +70,7 @@ func TestAVirtualClockStandsStillForStatements(t *testing.T) {
 		one(conn)
 		require.NoError(t, conn.Close())
 		require.NoError(t, e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
-			one(tx) // with BEGIN
+			one(tx) // sends BEGIN first
 			one(tx)
 			return nil
 		}))
@@ -136,13 +136,13 @@ func TestAWaitForTheTurnToWritePassesInVirtualTime(t *testing.T) {
 				_, err := e.Exec(ctx, statement)
 				return err
 			}
-			for elapsed() == 0 { // until the writer sleeps
+			for elapsed() == 0 { // waits until the writer sleeps
 				require.NoError(t, repaint.Sleep(ctx, time.Second))
 			}
 			begin := elapsed()
 			require.ErrorIs(t, within(time.Minute, "delete from items"), context.DeadlineExceeded)
 			require.Equal(t, begin+time.Minute, elapsed())
-			if strings.HasPrefix(url, "sqlite://") && !strings.HasPrefix(url, "sqlite:///") { // in memory readers wait, too
+			if strings.HasPrefix(url, "sqlite://") && !strings.HasPrefix(url, "sqlite:///") { // in memory, readers wait too
 				require.ErrorIs(t, within(time.Minute, "select * from items"), context.DeadlineExceeded)
 				require.Equal(t, begin+2*time.Minute, elapsed())
 			}

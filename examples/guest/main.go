@@ -1,6 +1,6 @@
 // Guest shows tasks on a foreign event loop, such as a user interface's. A callback can't wait, so
-// a dialogue usually falls apart into a callback for each answer. Here it is one function from top
-// to bottom, and the user interface stays responsive.
+// a dialogue usually becomes one callback for each answer. Here it is one function from top to
+// bottom, and the user interface stays responsive.
 package main
 
 import (
@@ -41,7 +41,7 @@ func run(ctx context.Context, w io.Writer) error {
 	return err
 }
 
-// remove is a dialogue in blue code.
+// remove is a dialogue in blue code: it reads as if each question blocked.
 func remove(ctx context.Context, u *userInterface) (bool, error) {
 	for _, question := range []string{"delete the table?", "and its backups?"} {
 		answer, err := repaint.Await(ctx, u.ask(question))
@@ -62,7 +62,7 @@ func remove(ctx context.Context, u *userInterface) (bool, error) {
 // implements repaint.Host.
 type userInterface struct {
 	events  chan func()
-	user    []func() // what the user does, whenever there is nothing else to do
+	user    []func() // the user's actions, each done when the loop is idle
 	w       io.Writer
 	buttons map[string]func()
 	quit    bool

@@ -10,7 +10,7 @@ import (
 	_ "github.com/seed1239206e/repaint/db/sqlite"
 )
 
-// visit is blue: plain sequential code, in which nothing says where it runs.
+// visit is blue: plain sequential code that doesn't say where it runs.
 func visit(ctx context.Context, q db.Querier, name string) (int, error) {
 	id, err := db.Scalar[int](ctx, q, `insert into visit (name) values (:name) returning id`, db.Named("name", name))
 	if err != nil {

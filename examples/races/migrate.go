@@ -6,9 +6,9 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// MigrateWrong brings the database to version 1, in which prices are in cents. Two programs that
-// start at once both do it: the second takes the lock after the first has given it up, and doesn't
-// look at the version again.
+// MigrateWrong brings the database to version 1, in which prices are in cents. If two programs
+// start at once, both do it: the second takes the lock after the first has released it, and doesn't
+// read the version again.
 func MigrateWrong(ctx context.Context, e *db.Engine) error {
 	version, err := db.Scalar[int](ctx, e, "select version from schema_version")
 	if err != nil || version >= 1 {
@@ -22,7 +22,7 @@ func MigrateWrong(ctx context.Context, e *db.Engine) error {
 	})
 }
 
-// MigrateRight takes the lock before it looks.
+// MigrateRight takes the lock before it reads the version.
 func MigrateRight(ctx context.Context, e *db.Engine) error {
 	return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		if err := lockMigrations(ctx, tx); err != nil {
@@ -36,7 +36,7 @@ func MigrateRight(ctx context.Context, e *db.Engine) error {
 	})
 }
 
-// lockMigrations waits until no other transaction migrates.
+// lockMigrations waits until no other transaction migrates. The lock ends with the transaction.
 func lockMigrations(ctx context.Context, tx *db.Tx) error {
 	_, err := tx.Exec(ctx, "select pg_advisory_xact_lock(1)")
 	return err

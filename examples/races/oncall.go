@@ -10,8 +10,9 @@ import (
 // ErrLastOnCall says that a doctor has to stay, because no other is on call.
 var ErrLastOnCall = errors.New("the last doctor on call")
 
-// LeaveWrong lets a doctor go home if another stays on call. Two who leave at once both go: each sees
-// the other, and writes a row of their own. That is write skew, and repeatable read has it too.
+// LeaveWrong lets a doctor go home if another stays on call. If two leave at once, both go: each
+// transaction sees the other doctor, and writes a row of its own. That is write skew; repeatable
+// read has it too.
 func LeaveWrong(ctx context.Context, e *db.Engine, doctor string) error {
 	return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		doctors, err := db.Scalar[int](ctx, tx, "select count(*) from doctor where on_call")
@@ -22,7 +23,7 @@ func LeaveWrong(ctx context.Context, e *db.Engine, doctor string) error {
 	})
 }
 
-// LeaveRight locks the rows on which it decides.
+// LeaveRight locks the rows on which its decision depends.
 func LeaveRight(ctx context.Context, e *db.Engine, doctor string) error {
 	return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		doctors, err := db.All[string](ctx, tx, "select name from doctor where on_call order by name for update")
@@ -33,7 +34,7 @@ func LeaveRight(ctx context.Context, e *db.Engine, doctor string) error {
 	})
 }
 
-// leave lets a doctor go home, one of so many that are on call.
+// leave lets a doctor go home. doctors is how many are on call.
 func leave(ctx context.Context, tx *db.Tx, doctor string, doctors int) error {
 	if doctors < 2 {
 		return ErrLastOnCall

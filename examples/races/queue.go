@@ -7,7 +7,7 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// ClaimWrong takes the next job of a queue, which another worker may have taken since it looked.
+// ClaimWrong takes the next job of a queue. Another worker may have taken that job in the meantime.
 func ClaimWrong(ctx context.Context, e *db.Engine, worker string) error {
 	id, err := db.Scalar[int](ctx, e, "select id from job where worker is null order by id limit 1")
 	if err != nil {
@@ -17,26 +17,27 @@ func ClaimWrong(ctx context.Context, e *db.Engine, worker string) error {
 	return err
 }
 
-// ClaimRight locks the job that it takes, and passes over those that others have locked.
+// ClaimRight locks the job that it takes, and skips those that other workers have locked.
 func ClaimRight(ctx context.Context, e *db.Engine, worker string) error {
 	_, err := e.Exec(ctx, "update job set worker = :w, runs = runs + 1 where id ="+
 		" (select id from job where worker is null order by id limit 1 for update skip locked)", db.Named("w", worker))
 	return err
 }
 
-// A Job is what a worker does with the job that it has taken.
+// A Job is the work that a worker does for the job with the given id.
 type Job func(ctx context.Context, tx *db.Tx, id int) error
 
-// DrainWrong does jobs until there are no more, and leaves one undone: it passes over the job that
-// another worker has locked, and doesn't hear of it when that worker fails and the job is back in
-// the queue.
+// DrainWrong does jobs until there are none left, and leaves one undone: it skips a job that
+// another worker has locked. It doesn't notice when that worker fails and the job is back in the
+// queue.
 func DrainWrong(ctx context.Context, e *db.Engine, do Job) error {
 	return drain(ctx, e, do, func(ctx context.Context, tx *db.Tx) (int, error) {
 		return db.First[int](ctx, tx, nextJob+" for update skip locked")
 	})
 }
 
-// DrainRight does so too, but if all jobs that are left are locked it waits for one of them.
+// DrainRight does jobs until there are none left, too. If all remaining jobs are locked, it waits
+// for one of them.
 func DrainRight(ctx context.Context, e *db.Engine, do Job) error {
 	return drain(ctx, e, do, func(ctx context.Context, tx *db.Tx) (int, error) {
 		id, err := db.First[int](ctx, tx, nextJob+" for update skip locked")

@@ -1,6 +1,6 @@
-// Package races has the races that programs have which share a database, each as a few lines of
-// ordinary code, once wrong and once right. Its test explores them with repainttest: it finds a
-// schedule in which the wrong one is wrong, and none for the right one.
+// Package races has typical races of programs that share a database. Each is a few lines of
+// ordinary code, once wrong and once right. The test explores them with repainttest: it finds a
+// schedule in which the wrong one fails, and none for the right one.
 package races
 
 import (
@@ -13,7 +13,7 @@ import (
 // ErrSoldOut says that there is nothing left.
 var ErrSoldOut = errors.New("sold out")
 
-// BuyWrong sells an item, and more than there are: two buyers see the last one.
+// BuyWrong sells an item, and may sell more than there are: two buyers see the last one.
 func BuyWrong(ctx context.Context, e *db.Engine, item string) error {
 	left, err := db.Scalar[int](ctx, e, "select stock from item where name = :item", db.Named("item", item))
 	if err != nil {
@@ -38,8 +38,8 @@ func BuyRight(ctx context.Context, e *db.Engine, item string) error {
 // ErrUsed says that a voucher has been redeemed before.
 var ErrUsed = errors.New("the voucher has been used")
 
-// RedeemWrong redeems a voucher, and twice if two come at once: that it does so in a transaction
-// changes nothing, because neither reading locks what the other is about to insert.
+// RedeemWrong redeems a voucher, and does so twice if two calls come at once. Its transaction
+// changes nothing about that, because neither read locks the row that the other is about to insert.
 func RedeemWrong(ctx context.Context, e *db.Engine, voucher string) error {
 	return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		used, err := db.Scalar[int](ctx, tx, "select count(*) from redemption where voucher = :v", db.Named("v", voucher))
@@ -72,7 +72,7 @@ func RedeemRight(ctx context.Context, e *db.Engine, voucher string) error {
 	})
 }
 
-// WithdrawWrong loses an update: the balance that it writes may be old.
+// WithdrawWrong loses an update: the balance from which it computes may be old.
 func WithdrawWrong(ctx context.Context, e *db.Engine, amount int) error {
 	return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		balance, err := db.Scalar[int](ctx, tx, "select balance from account")
@@ -96,8 +96,7 @@ func WithdrawRight(ctx context.Context, e *db.Engine, amount int) error {
 	})
 }
 
-// CheckoutWrong charges a total that may not be that of what it orders: the cart can change in
-// between.
+// CheckoutWrong may charge another total than that of its order: the cart can change in between.
 func CheckoutWrong(ctx context.Context, e *db.Engine) error {
 	return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		total, err := db.Scalar[int](ctx, tx, "select coalesce(sum(price), 0) from cart")
@@ -112,14 +111,14 @@ func CheckoutWrong(ctx context.Context, e *db.Engine) error {
 	})
 }
 
-// CheckoutRight takes what it charges out of the cart, in one statement.
+// CheckoutRight takes the items that it charges out of the cart, in one statement.
 func CheckoutRight(ctx context.Context, e *db.Engine) error {
 	_, err := e.Exec(ctx, "with taken as (delete from cart returning price)"+
 		" insert into ordered (total, items) select coalesce(sum(price), 0), count(*) from taken")
 	return err
 }
 
-// AddToCart adds something that costs 10.
+// AddToCart adds an item that costs 10.
 func AddToCart(ctx context.Context, e *db.Engine) error {
 	_, err := e.Exec(ctx, "insert into cart (price) values (10)")
 	return err
@@ -128,7 +127,7 @@ func AddToCart(ctx context.Context, e *db.Engine) error {
 // ErrTaken says that a name is in use.
 var ErrTaken = errors.New("the name is taken")
 
-// RegisterWrong checks whether a name is free and inserts it then.
+// RegisterWrong checks whether a name is free, and then inserts it.
 func RegisterWrong(ctx context.Context, e *db.Engine, name string) error {
 	taken, err := db.Scalar[int](ctx, e, "select count(*) from member where name = :n", db.Named("n", name))
 	if err != nil {
@@ -141,7 +140,7 @@ func RegisterWrong(ctx context.Context, e *db.Engine, name string) error {
 	return err
 }
 
-// RegisterRight leaves it to a unique index.
+// RegisterRight lets a unique index decide.
 func RegisterRight(ctx context.Context, e *db.Engine, name string) error {
 	_, err := e.Exec(ctx, "insert into member_unique (name) values (:n)", db.Named("n", name))
 	if errors.Is(err, db.ErrUnique) {

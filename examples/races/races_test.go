@@ -34,7 +34,7 @@ create table holding (holder text primary key, balance int not null);
 create table product (price int not null);
 create table schema_version (version int not null)`
 
-// reset is what each schedule begins with.
+// reset is the SQL with which each schedule begins.
 const reset = `
 delete from item; insert into item values ('lamp', 1);
 delete from voucher; insert into voucher values ('XMAS'); delete from redemption;
@@ -49,14 +49,14 @@ delete from holding; insert into holding values ('ada', 100), ('bob', 100);
 delete from product; insert into product values (10);
 delete from schema_version; insert into schema_version values (0)`
 
-// task is what one user does.
+// task is the work of one user.
 type task func(ctx context.Context, e *db.Engine) error
 
 var cases = []struct {
 	name         string
 	wrong, right [2]task
-	check        string // returns how many faults there are
-	fine         error  // that one of the two may get
+	check        string // a query that returns how many faults there are
+	fine         error  // the error that one of the two may get
 }{
 	{"oversold stock",
 		twice(func(ctx context.Context, e *db.Engine) error { return races.BuyWrong(ctx, e, "lamp") }),
@@ -82,7 +82,7 @@ var cases = []struct {
 		twice(func(ctx context.Context, e *db.Engine) error { return races.ClaimWrong(ctx, e, "w") }),
 		twice(func(ctx context.Context, e *db.Engine) error { return races.ClaimRight(ctx, e, "w") }),
 		"select count(*) from job where runs > 1", nil},
-	{"job left undone", // by a worker that comes when another has the job, which fails
+	{"job left undone", // by a worker that skips a job whose own worker then fails
 		[2]task{drains(races.DrainWrong, fails), drains(races.DrainWrong, works)},
 		[2]task{drains(races.DrainRight, fails), drains(races.DrainRight, works)},
 		"select count(*) from work where not done", errBroken},
@@ -123,7 +123,7 @@ func moves(transfer func(ctx context.Context, e *db.Engine, from, to string, amo
 	return func(ctx context.Context, e *db.Engine) error { return transfer(ctx, e, from, to, 10) }
 }
 
-// faults explores two tasks, and returns in how many schedules one of them fails, or the database is
+// faults explores two tasks. It returns in how many schedules one of them fails, or the database is
 // wrong afterwards.
 func faults(t *testing.T, e *db.Engine, both [2]task, check string, fine error) (wrong int) {
 	t.Helper()

@@ -6,8 +6,8 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// TransferWrong moves money between two accounts. Two transfers in opposite directions can lock
-// each other out: each has one row and wants the other's. The database ends one of them.
+// TransferWrong moves money between two accounts. Two transfers in opposite directions can
+// deadlock: each holds one row and wants the other. The database then ends one of them.
 func TransferWrong(ctx context.Context, e *db.Engine, from, to string, amount int) error {
 	return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		if err := add(ctx, tx, from, -amount); err != nil {
@@ -17,7 +17,8 @@ func TransferWrong(ctx context.Context, e *db.Engine, from, to string, amount in
 	})
 }
 
-// TransferRight changes the two rows in the order of their names, which is the same for all.
+// TransferRight changes the two rows in the order of their names, which is the same for all
+// transfers.
 func TransferRight(ctx context.Context, e *db.Engine, from, to string, amount int) error {
 	return e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		first, second, sum := from, to, -amount

@@ -6,8 +6,8 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// CountVisitWrong counts a visit of a page, and fails for the first visitors if two come at once:
-// both find no row to update, and both insert one.
+// CountVisitWrong counts a visit of a page. If the first two visitors come at once, it fails for
+// one: both find no row to update, and both insert one.
 func CountVisitWrong(ctx context.Context, e *db.Engine, page string) error {
 	result, err := e.Exec(ctx, "update visits set n = n + 1 where page = :page", db.Named("page", page))
 	if err != nil || result.RowsAffected() > 0 {
@@ -17,7 +17,7 @@ func CountVisitWrong(ctx context.Context, e *db.Engine, page string) error {
 	return err
 }
 
-// CountVisitRight leaves it to the database which of the two it is.
+// CountVisitRight lets the database decide whether to insert or to update.
 func CountVisitRight(ctx context.Context, e *db.Engine, page string) error {
 	_, err := e.Exec(ctx, "insert into visits (page, n) values (:page, 1)"+
 		" on conflict (page) do update set n = visits.n + 1", db.Named("page", page))

@@ -29,7 +29,7 @@ func main() {
 	}
 }
 
-// keyOf has the definition of a column whose values the database generates.
+// keyOf maps each dialect to the definition of a column whose values the database generates.
 var keyOf = map[string]string{
 	"sqlite":     "integer primary key",
 	"mysql":      "bigint auto_increment primary key",

@@ -31,7 +31,7 @@ func TestOutput(t *testing.T) {
 				return requests(ctx, &out, url, 100, 1000)
 			})
 			require.NoError(t, err)
-			most := `\d{1,4}` // a call that is known to be short, or whose answer is there already, doesn't wait
+			most := `\d{1,4}` // a call doesn't wait if it is known to be short, or its answer has already arrived
 			if name == "postgresql" {
 				most = "1000"
 			}

@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// requestLimit is how long a request may take. Its statements are cancelled then.
+// requestLimit is how long a request may take. After that, its statements are cancelled.
 const requestLimit = 10 * time.Second
 
 // maxBody is the largest body in bytes.
@@ -89,7 +89,7 @@ func handler(s *store) http.Handler {
 	return mux
 }
 
-// invalid is what is wrong with a request.
+// invalid says what is wrong with a request.
 type invalid string
 
 func (e invalid) Error() string { return string(e) }
@@ -109,7 +109,7 @@ func pathID(r *http.Request) (int64, error) {
 	return id, nil
 }
 
-// reply writes a value, or what an error means to a client.
+// reply writes a value, or the client's form of an error.
 func reply(w http.ResponseWriter, r *http.Request, v any, err error) {
 	status := http.StatusOK
 	if r.Method == http.MethodPost {
@@ -130,7 +130,7 @@ func reply(w http.ResponseWriter, r *http.Request, v any, err error) {
 	}
 }
 
-// The server's codes for what clients can do wrong.
+// These are the server's codes for mistakes of clients.
 const (
 	uniqueViolation     = "23505"
 	foreignKeyViolation = "23503"

@@ -10,9 +10,9 @@
 //	GET  /posts/{id}
 //	GET  /healthz
 //
-// Each request has a goroutine, as always with net/http. A request that reads many things runs them
-// as tasks of a loop of its own, so the code reads one thing after the other, and a Loader makes
-// one statement of what they ask for.
+// Each request has a goroutine, as always with net/http. A request that reads many things reads
+// each in a task of a loop of its own. So the code reads one thing after another, and a Loader
+// joins the tasks' queries into one statement.
 package main
 
 import (
@@ -50,12 +50,11 @@ func main() {
 	}
 }
 
-// shutdownLimit is how long requests and statements that are under way may go on when the service
-// ends.
+// shutdownLimit is how long running requests and statements may go on when the service ends.
 const shutdownLimit = 10 * time.Second
 
-// serve runs the service until the context ends. Then it takes no more requests, waits for those
-// that are under way, and closes the database.
+// serve runs the service until the context ends. Then it accepts no more requests, waits for the
+// running ones, and closes the database.
 func serve(ctx context.Context, l net.Listener, url string) (err error) {
 	db, err := pg.Open(url)
 	if err != nil {

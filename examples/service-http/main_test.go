@@ -39,7 +39,7 @@ func start(t *testing.T) (*client, testserver.Target) {
 	go func() { ended <- serve(ctx, l, target.URL()) }()
 	c := &client{t: t, base: "http://" + l.Addr().String(), stop: sync.OnceValue(func() error { cancel(); return <-ended })}
 	t.Cleanup(func() { assert.NoError(t, c.stop()); http.DefaultClient.CloseIdleConnections() })
-	require.Eventually(t, func() bool { // the listener is there before the tables are
+	require.Eventually(t, func() bool { // the listener exists before the tables
 		resp, err := http.Get(c.base + "/healthz")
 		if err != nil {
 			return false
@@ -97,11 +97,11 @@ func TestPostsComeWithAuthorsAndComments(t *testing.T) {
 	c.call("GET", fmt.Sprintf("/posts/%d", posts[0].ID), "", 200, &one)
 	require.Equal(t, posts[0], one)
 
-	// A list takes three statements, however long it is.
+	// A list takes three statements, whatever its length.
 	db, err := pg.Open(target.URL())
 	require.NoError(t, err)
 	defer db.Close(context.Background())
-	_, err = (&store{db}).newest(t.Context(), 100) // the texts are prepared
+	_, err = (&store{db}).newest(t.Context(), 100) // this call prepares the texts
 	require.NoError(t, err)
 	before := db.Stats().Statements
 	got, err := (&store{db}).newest(t.Context(), 100)
@@ -139,7 +139,7 @@ func TestMistakesAreAnswered(t *testing.T) {
 	}
 }
 
-// A transaction of many clients loses no count.
+// Many clients use the service at once, and no count is lost.
 func TestClientsAtTheSameTime(t *testing.T) {
 	c, _ := start(t)
 	var ada user
@@ -161,7 +161,7 @@ func TestClientsAtTheSameTime(t *testing.T) {
 	require.Equal(t, 50, posts[0].Author.Posts)
 }
 
-// A request that is under way when the service is told to end is answered.
+// The service answers a running request even after it was told to end.
 func TestShutdownWaitsForRequests(t *testing.T) {
 	c, target := start(t)
 	var ada user
@@ -190,7 +190,7 @@ func TestShutdownWaitsForRequests(t *testing.T) {
 	}, time.Minute, 5*time.Millisecond)
 	ended := make(chan error, 1)
 	go func() { ended <- c.stop() }()
-	require.Eventually(t, func() bool { // no more requests are taken
+	require.Eventually(t, func() bool { // the service accepts no more requests
 		conn, err := net.Dial("tcp", c.base[len("http://"):])
 		if err == nil {
 			conn.Close()

@@ -45,10 +45,11 @@ type comment struct {
 	Author user   `json:"author" db:"-"`
 }
 
-// A store is what the service keeps. Its methods may be called in any goroutine, and in tasks.
+// A store keeps the service's data. Any number of goroutines and tasks may call its methods at
+// once.
 type store struct{ db *pg.DB }
 
-// migrate makes the tables. Of several services that start at once one does it at a time.
+// migrate creates the tables. If several services start at once, they do so one after another.
 func (s *store) migrate(ctx context.Context) error {
 	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock(726570)"); err != nil {
@@ -101,8 +102,8 @@ func (s *store) newest(ctx context.Context, limit int) ([]post, error) {
 	return s.posts(ctx, "select id, user_id, title, text from posts order by id desc limit $1", limit)
 }
 
-// posts completes each post in a task of its own. However many posts there are, that takes two more
-// statements: one for all comments, and one for all authors, of the posts and of the comments.
+// posts completes each post in a task of its own. Whatever the number of posts, that takes two more
+// statements: one for all comments, and one for all authors, of posts and of comments.
 func (s *store) posts(ctx context.Context, query string, args ...any) (posts []post, err error) {
 	err = repaint.Run(ctx, func(ctx context.Context) error {
 		rows, _ := s.db.Query(ctx, query, args...)
@@ -119,10 +120,10 @@ func (s *store) posts(ctx context.Context, query string, args ...any) (posts []p
 	return posts, err
 }
 
-// loaders collect what the tasks of a request ask for.
+// loaders collect the queries of a request's tasks.
 type loaders struct {
 	users    *coop.Loader[int64, user]
-	comments *coop.Loader[int64, []comment] // by post
+	comments *coop.Loader[int64, []comment] // the comments of a post
 }
 
 func (s *store) loaders() loaders {

@@ -3,10 +3,10 @@
 //	DATABASE_URL=postgres://me@localhost/app go run ./examples/service-worker -workers 8
 //	psql app -c "insert into jobs (kind, payload) values ('greet', '{\"name\": \"ada\"}')"
 //
-// A trigger notifies the workers of new jobs, so they need not ask. Several programs may run at the
-// same time: a worker takes a job with FOR UPDATE SKIP LOCKED, and the job is done in the
-// transaction that takes it. If the program dies, the transaction ends with it, and another one
-// gets the job. A job that fails is tried again, later each time, up to a limit.
+// A trigger notifies the workers of new jobs, so they needn't poll. Several programs may run at the
+// same time: a worker takes a job with FOR UPDATE SKIP LOCKED, and does it in the transaction that
+// takes it. If the program dies, its transaction ends, and another program gets the job. A job that
+// fails is tried again, later each time, up to a limit.
 package main
 
 import (
@@ -37,8 +37,8 @@ func main() {
 	}
 }
 
-// handlers do the jobs of each kind. What a handler writes in its transaction is there if, and only
-// if, the job is done.
+// handlers do the jobs of each kind. The rows that a handler writes in its transaction are there
+// if, and only if, the job is done.
 var handlers = map[string]handler{
 	"greet": func(ctx context.Context, tx pgx.Tx, payload json.RawMessage) error {
 		var who struct{ Name string }

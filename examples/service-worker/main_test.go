@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { testserver.Main(m) }
 func open(t *testing.T) (context.Context, *pg.DB, string) {
 	url := testserver.Postgres(t).Database(t).URL()
 	leakcheck.Test(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // less than idleInterval: nothing but LISTEN wakes the workers
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // less than idleInterval, so that only LISTEN wakes the workers
 	t.Cleanup(cancel)
 	db, err := pg.Open(url)
 	require.NoError(t, err)
@@ -34,7 +34,7 @@ func open(t *testing.T) (context.Context, *pg.DB, string) {
 	return ctx, db, url
 }
 
-// start runs a program's work, and returns what ends it.
+// start runs a program's workers. stop ends them.
 func start(t *testing.T, url string, handlers map[string]handler) (stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -61,7 +61,7 @@ func writeNumber(ctx context.Context, tx pgx.Tx, payload json.RawMessage) error 
 	return err
 }
 
-// Two programs share the jobs that were there before them, and those that come later.
+// Two programs share the jobs that existed before they started, and those that come later.
 func TestEachJobIsDoneOnce(t *testing.T) {
 	ctx, db, url := open(t)
 	_, err := db.Exec(ctx, "insert into jobs (kind, payload) select 'write', to_jsonb(n) from generate_series(1, 100) n")
@@ -70,7 +70,7 @@ func TestEachJobIsDoneOnce(t *testing.T) {
 		start(t, url, map[string]handler{"write": writeNumber})
 	}
 	until(t, ctx, db, "count(*) = 100 from written")
-	for range 3 { // after a pause in which the workers wait for news
+	for range 3 { // each time after a pause in which the workers wait for news
 		until(t, ctx, db, "count(*) = 0 from jobs where done is null")
 		_, err = db.Exec(ctx, "insert into jobs (kind, payload) select 'write', to_jsonb(n) from generate_series(1, 10) n")
 		require.NoError(t, err)
@@ -79,7 +79,7 @@ func TestEachJobIsDoneOnce(t *testing.T) {
 	until(t, ctx, db, "count(*) = 130 from written")
 }
 
-// A job that fails leaves nothing of itself but its error, and is tried again later, five times in all.
+// A failed job leaves nothing but its error. It is tried again later, five times in all.
 func TestFailedJobsAreTriedAgain(t *testing.T) {
 	ctx, db, _ := open(t)
 	tries := 0
@@ -134,7 +134,7 @@ func TestFailedJobsAreTriedAgain(t *testing.T) {
 	until(t, ctx, db, "count(*) = 1 from written")
 }
 
-// The workers know when a job is due that nothing notifies of.
+// The workers know when a job becomes due without a notification.
 func TestAJobThatIsDueLaterIsDoneThen(t *testing.T) {
 	ctx, db, url := open(t)
 	_, err := db.Exec(ctx, "insert into jobs (kind, payload, due) values ('write', '1', now() + interval '100 ms')")
@@ -143,7 +143,7 @@ func TestAJobThatIsDueLaterIsDoneThen(t *testing.T) {
 	until(t, ctx, db, "count(*) = 1 from written")
 }
 
-// A program that is told to end takes no more jobs, and ends those that it has.
+// A program that is told to end takes no more jobs, and finishes those that it has.
 func TestShutdownEndsWhatIsUnderWay(t *testing.T) {
 	ctx, db, url := open(t)
 	begun, finish := make(chan struct{}), make(chan struct{})
@@ -162,7 +162,7 @@ func TestShutdownEndsWhatIsUnderWay(t *testing.T) {
 	require.NoError(t, err)
 	<-begun
 	go func() { assert.NoError(t, stop()); close(finish) }()
-	until(t, ctx, db, "not exists (select from pg_stat_activity where datname = current_database() and query ilike 'listen%')") // it has heard of it
+	until(t, ctx, db, "not exists (select from pg_stat_activity where datname = current_database() and query ilike 'listen%')") // the program has noticed the end
 	_, err = db.Exec(ctx, "insert into jobs (kind, payload) values ('wait', '8')")
 	require.NoError(t, err)
 	holder.Release()

@@ -28,10 +28,10 @@ create or replace trigger jobs_inserted after insert on jobs execute function no
 
 const (
 	attempts     = 5
-	firstPause   = time.Second // after the first failure; doubled after each
+	firstPause   = time.Second // the pause after the first failure; doubled after each
 	jobLimit     = time.Minute
-	endLimit     = 10 * time.Second // for jobs that are under way when the program is told to end
-	idleInterval = time.Minute      // at most, between two looks at the queue
+	endLimit     = 10 * time.Second // how long running jobs may go on when the program is told to end
+	idleInterval = time.Minute      // the longest time between two looks at the queue
 )
 
 type handler func(ctx context.Context, tx pgx.Tx, payload json.RawMessage) error
@@ -39,10 +39,10 @@ type handler func(ctx context.Context, tx pgx.Tx, payload json.RawMessage) error
 type queue struct {
 	db       *pg.DB
 	handlers map[string]handler
-	pause    time.Duration // firstPause, but for tests
+	pause    time.Duration // firstPause, except in tests
 }
 
-// work does jobs until the context ends. Then it takes no more, and gives those that are under way
+// work does jobs until the context ends. Then it takes no more jobs, and gives the running ones
 // time to end.
 func work(ctx context.Context, url string, workers int, handlers map[string]handler) (err error) {
 	db, err := pg.Open(url)
@@ -74,11 +74,11 @@ func (q *queue) migrate(ctx context.Context) error {
 	})
 }
 
-// run is a loop with a task for each worker, one that listens, and one that knows when the next job
-// is due. The tasks share an event, which needs no lock.
+// run runs a loop with a task for each worker, one that listens, and one that knows when the next
+// job is due. The tasks share an event, which needs no lock.
 func (q *queue) run(ctx context.Context, workers int) error {
-	// The loop doesn't end with the context, so that jobs can end. Its tasks look at the context
-	// where they wait for a job.
+	// The loop doesn't end with the context, so that running jobs can finish. Its tasks check the
+	// context when they wait for a job.
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(endLimit, cancel) })()
@@ -91,7 +91,7 @@ func (q *queue) run(ctx context.Context, workers int) error {
 		g := repaint.NewGroup(running)
 		g.Go(func(context.Context) error {
 			defer listener.Close()
-			for _, err := range listener.All(ctx) { // also after a lost connection: Missed
+			for _, err := range listener.All(ctx) { // also yields after a lost connection: Missed
 				news.Set()
 				if err != nil {
 					return ended(ctx, err)
@@ -109,7 +109,7 @@ func (q *queue) run(ctx context.Context, workers int) error {
 						log.Printf("the queue: %v", err)
 						did = false
 					case did:
-						news.Set() // there may be more than one job for each notification
+						news.Set() // one notification may stand for several jobs
 						continue
 					}
 					if err := q.wait(ctx, news); err != nil {
@@ -123,7 +123,7 @@ func (q *queue) run(ctx context.Context, workers int) error {
 	})
 }
 
-// ended is nil if an error comes from the context's end.
+// ended returns nil if the context has ended, or else err.
 func ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
@@ -147,8 +147,8 @@ func (q *queue) wait(ctx context.Context, news *coop.Event) error {
 	return nil
 }
 
-// next does one job that is due, and reports whether there was one. Jobs that others are doing are
-// locked, and skipped. It begins none when the program is to end, which it may learn while it waits
+// next does one job that is due, and reports whether there was one. It skips jobs that other
+// workers have locked. It begins no job after program has ended, which may happen while it waits
 // for a connection.
 func (q *queue) next(ctx, program context.Context) (did bool, err error) {
 	ctx, cancel := repaint.WithTimeout(ctx, jobLimit)
@@ -170,7 +170,7 @@ func (q *queue) next(ctx, program context.Context) (did bool, err error) {
 			return err
 		}
 		did = true
-		// What a failed job has written is undone up to here, but the job stays locked.
+		// A failed job's writes are undone up to here, but the job stays locked.
 		failure := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return q.do(ctx, tx, kind, payload) })
 		if failure == nil {
 			_, err = tx.Exec(ctx, "update jobs set done = now(), attempts = $2, error = null where id = $1", id, attempt)

@@ -17,7 +17,7 @@ type bunAuthor struct {
 
 	ID     int64      `bun:",pk,autoincrement"`
 	Name   string     `bun:"type:varchar(100),unique"`
-	Tags   []string   // JSON
+	Tags   []string   // stored as JSON
 	Scores []int64    `bun:"type:bigint[],array"`
 	Posts  []*bunPost `bun:"rel:has-many,join:id=author_id"`
 }

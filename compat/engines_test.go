@@ -16,7 +16,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// The stores whose libraries have several dialects run on an Engine of each.
+// The stores whose libraries have several dialects run on an Engine of each dialect.
 func TestStoresOnEngines(t *testing.T) {
 	testserver.MariaDB(t)
 	testserver.Postgres(t)
@@ -33,7 +33,7 @@ func TestStoresOnEngines(t *testing.T) {
 				continue // TestStores has the others on PostgreSQL; and one of GORM's two is enough here
 			}
 			t.Run(dialect+"/"+name, func(t *testing.T) {
-				if name != "gorm that prepares" { // its cache has a goroutine that GORM never ends
+				if name != "gorm that prepares" { // its cache starts a goroutine that GORM never ends
 					leakcheck.Test(t)
 				}
 				testStore(t, open, func(t *testing.T) Doors {

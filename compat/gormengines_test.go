@@ -62,7 +62,7 @@ type gormPet struct {
 
 func (gormPet) TableName() string { return "pets" }
 
-// A later version of gormOwner.
+// gormGrown is a later version of gormOwner.
 type gormGrown struct {
 	ID   uint
 	Name string `gorm:"size:80;uniqueIndex:owners_name"`
@@ -71,7 +71,8 @@ type gormGrown struct {
 
 func (gormGrown) TableName() string { return "owners" }
 
-// Each dialect's migrator makes tables, finds nothing to do, alters them, and finds nothing to do.
+// Each dialect's migrator creates tables, finds nothing to do, alters the tables, and again finds
+// nothing to do.
 func TestGormMigratesOnEngines(t *testing.T) {
 	onEngines(t, func(t *testing.T, ctx context.Context, _ *db.Engine, g *gorm.DB) {
 		for range 2 {
@@ -108,8 +109,8 @@ func TestGormMigratesOnEngines(t *testing.T) {
 	})
 }
 
-// GORM finds the codes that it translates in what Engine.SQL returns. On MySQL it wants the driver's
-// own type.
+// GORM finds the codes that it translates in the errors of Engine.SQL. On MySQL it needs the
+// driver's own type.
 func TestGormTranslatesErrorsOfEngines(t *testing.T) {
 	for name, options := range map[string][]db.Option{"errors of db": nil, "of the drivers": {db.DriverErrors()}} {
 		t.Run(name, func(t *testing.T) {
@@ -146,7 +147,7 @@ func TestGormTranslatesErrorsOfEngines(t *testing.T) {
 				require.ErrorIs(t, g.Delete(&gormOwner{ID: 2}).Error, nil)
 				check := g.Omit("Owner").Create(&gormPet{OwnerID: 1, Age: -1}).Error
 				require.Error(t, check)
-				if engine.Dialect().Name() == "postgres" { // GORM translates it for that one only
+				if engine.Dialect().Name() == "postgres" { // GORM translates this error only for PostgreSQL
 					require.ErrorIs(t, check, gorm.ErrCheckConstraintViolated)
 				}
 				require.ErrorIs(t, g.Transaction(func(tx *gorm.DB) error {

@@ -35,7 +35,7 @@ type gormThing struct {
 	Deleted gorm.DeletedAt
 }
 
-// What GORM's migrator sees of a table, and what it changes, is what it is on pgx.
+// GORM's migrator sees the same in a table, and makes the same changes, as on pgx.
 func TestGormsMigratorSeesTheSame(t *testing.T) {
 	see := func(t *testing.T, db *sql.DB) (seen []string) {
 		g, err := gorm.Open(postgres.New(postgres.Config{Conn: db}), &gorm.Config{Logger: logger.Discard})

@@ -9,7 +9,7 @@ import (
 	entsql "entgo.io/ent/dialect/sql"
 )
 
-// A jsonOf is text that is stored as JSON, as programs write such types for database/sql.
+// A jsonOf is a list of strings that is stored as JSON. Programs write such types for database/sql.
 type jsonOf []string
 
 func asJSON(tags []string) jsonOf { return tags }
@@ -31,14 +31,15 @@ func (j *jsonOf) Scan(src any) error {
 	return fmt.Errorf("JSON from a %T", src)
 }
 
-// tagged is the condition that a column of JSON has a tag, with a placeholder for the tag.
+// tagged maps each dialect to the condition that a column of JSON has a tag, with a placeholder for
+// the tag.
 var tagged = map[string]string{
 	"postgres": "jsonb_exists(tags, ?)",
 	"mysql":    "json_contains(tags, json_quote(?))",
 	"sqlite":   "exists (select 1 from json_each(tags) where value = ?)",
 }
 
-// hasTag is the same for ent.
+// hasTag is the same condition for ent.
 func hasTag(name, column, tag string) *entsql.Predicate {
 	return entsql.P(func(b *entsql.Builder) {
 		switch name {

@@ -24,7 +24,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// steps are versions of a database: what goes up, and down again.
+// steps are versions of a database, with the texts that go up and down.
 var steps = []struct{ up, down string }{
 	{Schema, "drop table posts; drop table authors"},
 	{"insert into authors (name, tags, scores) values ('first', '[]', '{}')", "delete from authors"},
@@ -35,11 +35,11 @@ var steps = []struct{ up, down string }{
 	},
 }
 
-// noTransaction can't be done in a transaction.
+// noTransaction is a statement that can't run in a transaction.
 const noTransaction = "create index concurrently posts_title on posts (title)"
 
-// Several programs that start at the same time migrate one database: goose locks it, with an
-// advisory lock on a sql.Conn.
+// Several programs start at the same time and migrate one database. goose locks it with an advisory
+// lock on a sql.Conn.
 func TestGoose(t *testing.T) {
 	files := fstest.MapFS{}
 	for i, s := range steps {
@@ -135,7 +135,7 @@ func TestGolangMigrate(t *testing.T) {
 	}
 }
 
-// A migration that fails says why, and leaves nothing of itself.
+// A failed migration says why, and leaves nothing behind.
 func TestAFailedMigrationIsReported(t *testing.T) {
 	inBothColours(t, func(t *testing.T, ctx context.Context, db *sql.DB) {
 		files := fstest.MapFS{"1_faulty.sql": &fstest.MapFile{Data: []byte("-- +goose Up\ncreate table half (id int);\nselect 1/0;\n")}}
@@ -166,7 +166,7 @@ func inBothColours(t *testing.T, test func(t *testing.T, ctx context.Context, db
 	})
 }
 
-// together runs functions at the same time: as tasks, if it is called in one.
+// together runs functions at the same time: as tasks, if its caller is one.
 func together(t *testing.T, ctx context.Context, fns []func() error) {
 	if repaint.InGreenlet() {
 		g := repaint.NewGroup(ctx)

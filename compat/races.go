@@ -10,8 +10,8 @@ import (
 	"gorm.io/gorm/clause"
 )
 
-// Races as programs on GORM and sqlx have them, each wrong and right. They know nothing of repaint: the
-// pool under them is opened on repainttest.Driver.
+// These are typical races of programs on GORM and sqlx, each wrong and right. The programs know
+// nothing of repaint: repainttest.Driver opens the pool under them.
 
 type gormAccount struct {
 	Name    string `gorm:"primaryKey"`
@@ -21,7 +21,7 @@ type gormAccount struct {
 func (gormAccount) TableName() string { return "accounts" }
 
 // gormWithdrawWrong loses an update: Save writes a balance that may be old, and the transaction
-// doesn't help.
+// doesn't prevent that.
 func gormWithdrawWrong(ctx context.Context, db *gorm.DB, name string, amount int) error {
 	return db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		var a gormAccount
@@ -52,24 +52,24 @@ type gormMember struct {
 
 func (gormMember) TableName() string { return "members" }
 
-// gormRegisterWrong finds a member or makes one, and makes two if it is called twice at once.
+// gormRegisterWrong finds a member or creates one. Two calls at once create two.
 func gormRegisterWrong(ctx context.Context, db *gorm.DB, name string) error {
 	return db.WithContext(ctx).Where(gormMember{Name: name}).FirstOrCreate(&gormMember{}).Error
 }
 
-// gormRegisterRight leaves it to a unique index.
+// gormRegisterRight lets a unique index decide.
 func gormRegisterRight(ctx context.Context, db *gorm.DB, name string) error {
 	return db.WithContext(ctx).Table("unique_members").Clauses(clause.OnConflict{DoNothing: true}).Create(&gormMember{Name: name}).Error
 }
 
 var errSoldOut = errors.New("sold out")
 
-// sqlxBuyWrong sells more than there is: two buyers see the last one.
+// sqlxBuyWrong sells more items than there are: two buyers see the last one.
 func sqlxBuyWrong(ctx context.Context, db *sqlx.DB, item string) error {
 	return sqlxBuy(ctx, db, "select stock from items where name = :name", item)
 }
 
-// sqlxBuyRight locks the row on which it decides.
+// sqlxBuyRight locks the row on which its decision depends.
 func sqlxBuyRight(ctx context.Context, db *sqlx.DB, item string) error {
 	return sqlxBuy(ctx, db, "select stock from items where name = :name for update", item)
 }

@@ -30,7 +30,7 @@ delete from accounts; insert into accounts values ('ada', 100);
 delete from members; delete from unique_members;
 delete from items; insert into items values ('lamp', 1)`
 
-// explored explores two tasks that do the same, and returns in how many schedules the database is
+// explored explores two tasks that both call do. It returns in how many schedules the database is
 // wrong afterwards.
 func explored(t *testing.T, pool *sql.DB, check string, do func(ctx context.Context) error) (wrong int) {
 	t.Helper()

@@ -31,7 +31,7 @@ func (s squirrelStore) Register(ctx context.Context, a Author) (id int64, err er
 			err = errors.Join(err, tx.Rollback())
 		}
 	}()
-	// The slices are arguments as they are: the driver encodes them.
+	// The slices are passed unchanged: the driver encodes them.
 	err = builder.Insert("authors").Columns("name", "tags", "scores").Values(a.Name, a.Tags, a.Scores).Suffix("returning id").
 		RunWith(tx).QueryRowContext(ctx).Scan(&id)
 	if err != nil {

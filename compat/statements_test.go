@@ -19,9 +19,9 @@ import (
 	"github.com/seed1239206e/repaint/pg/stdlib"
 )
 
-// GORM writes values into texts, so there are many of them, and with PrepareStmt it keeps a
-// prepared statement for each. Here a prepared statement is a text, and the server keeps no more of
-// them than pg's cache has places.
+// GORM writes values into texts, so there are many texts. With PrepareStmt it keeps a prepared
+// statement for each. In pg/stdlib a prepared statement is only a text, and the server keeps no
+// more of them than pg's cache has room for.
 func TestManyTextsFillNoServer(t *testing.T) {
 	const (
 		texts    = 2000

@@ -35,12 +35,12 @@ var stores = map[string]opener{
 	"squirrel":           Squirrel,
 }
 
-// The same code is run by goroutines and by tasks of one loop, more of them than there are connections.
+// Goroutines and tasks of one loop run the same code. There are more of them than connections.
 func TestStores(t *testing.T) {
 	testserver.Postgres(t)
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
-			if name != "gorm that prepares" { // its cache has a goroutine that GORM never ends
+			if name != "gorm that prepares" { // its cache starts a goroutine that GORM never ends
 				leakcheck.Test(t)
 			}
 			testStore(t, open, postgresDoors)
@@ -48,7 +48,7 @@ func TestStores(t *testing.T) {
 	}
 }
 
-// postgresDoors opens a database that a test has for itself.
+// postgresDoors opens a database of the test's own.
 func postgresDoors(t *testing.T) Doors {
 	under, err := pg.Open(testserver.Postgres(t).Database(t).URL())
 	require.NoError(t, err)
@@ -64,7 +64,7 @@ func postgresDoors(t *testing.T) Doors {
 	return Doors{SQL: db, Pgx: under, Dialect: "postgres"}
 }
 
-// testStore has a store used by goroutines, and by tasks.
+// testStore lets goroutines use a store, and then tasks.
 func testStore(t *testing.T, open opener, doors func(*testing.T) Doors) {
 	t.Run("goroutines", func(t *testing.T) {
 		use(t, open, doors(t), func(ctx context.Context, s Store) {
@@ -88,7 +88,7 @@ func testStore(t *testing.T, open opener, doors func(*testing.T) Doors) {
 	})
 }
 
-// use opens a store, has it used, and looks at what is left.
+// use opens a store, lets users work on it, and checks what they leave behind.
 func use(t *testing.T, open opener, d Doors, users func(ctx context.Context, s Store)) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
@@ -113,7 +113,7 @@ func use(t *testing.T, open opener, d Doors, users func(ctx context.Context, s S
 	assert.Equal(t, 3*authors, posts)
 }
 
-// visit is what one user does.
+// visit is the work of one user.
 func visit(t *testing.T, ctx context.Context, s Store, i int) {
 	want := Author{
 		Name:   fmt.Sprintf("author %d", i),

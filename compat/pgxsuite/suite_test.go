@@ -1,4 +1,4 @@
-// Package pgxsuite runs the tests of pgx's own database/sql driver on repaint's.
+// Package pgxsuite runs the tests of pgx's own database/sql driver on repaint's driver.
 package pgxsuite
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// without are the tests that have no meaning here, and why.
+// without are the tests that have no meaning here, with the reasons.
 var without = map[string]string{
 	"TestSQLOpenFromPool":                    "a pgxpool is under it",
 	"TestRegisterConnConfig":                 "pgx's tracelog needs a pgx.Conn",
@@ -28,7 +28,7 @@ var without = map[string]string{
 	"TestOptionShouldPing_HookCalledOnReuse": "a connection has no socket to be asked",
 }
 
-// passing is how many of pgx's 46 tests pass: all but those without a meaning.
+// passing is how many of pgx's 46 tests pass: all except those in without.
 const passing = 38
 
 func TestPgxStdlib(t *testing.T) {
@@ -43,8 +43,8 @@ func TestPgxStdlib(t *testing.T) {
 		require.NoError(t, os.Remove(filepath.Join(pgx, "stdlib", name)))
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(pgx, "stdlib", "sql.go"), ours, 0o600))
-	// Through a sql.DB of repaint's a temporary table has no owner, so they are ordinary ones here,
-	// in a schema of each sql.DB's.
+	// Through repaint's sql.DB, a temporary table has no owner. So the tables are ordinary ones
+	// here, in a schema of each sql.DB.
 	tests := filepath.Join(pgx, "stdlib", "sql_test.go")
 	text, err := os.ReadFile(tests)
 	require.NoError(t, err)

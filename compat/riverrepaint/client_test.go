@@ -21,7 +21,7 @@ import (
 
 type sumArgs struct {
 	N    int    `json:"n"`
-	Then string `json:"then"` // what the worker does: nothing, fail once, fail, snooze, wait
+	Then string `json:"then"` // the worker's behaviour: nothing, fail once, fail, snooze, wait
 }
 
 func (sumArgs) Kind() string { return "sum" }
@@ -67,7 +67,7 @@ type queue struct {
 	worker *summer
 }
 
-// start migrates and runs a client. Its polls are so rare that only LISTEN tells it of jobs in time.
+// start migrates and runs a client. It polls so rarely that only LISTEN tells it of jobs in time.
 func start(t *testing.T, ctx context.Context, edit func(*river.Config)) *queue {
 	d := open(t, testserver.Postgres(t).Database(t))
 	m, err := rivermigrate.New(d, &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
@@ -106,7 +106,7 @@ func start(t *testing.T, ctx context.Context, edit func(*river.Config)) *queue {
 	return &queue{c, d, events, w}
 }
 
-// until waits for events of a kind.
+// until waits for n events of a kind, and returns the last.
 func (q *queue) until(t *testing.T, ctx context.Context, kind river.EventKind, n int) (last *river.Event) {
 	t.Helper()
 	for range n {
@@ -200,7 +200,7 @@ func TestManyJobsAtOnce(t *testing.T) {
 
 func TestFailedJobsAreTriedAgain(t *testing.T) {
 	ctx := limited(t)
-	q := start(t, ctx, func(c *river.Config) { c.FetchPollInterval = 50 * time.Millisecond }) // nothing notifies of a retry
+	q := start(t, ctx, func(c *river.Config) { c.FetchPollInterval = 50 * time.Millisecond }) // no notification announces a retry
 	_, err := q.Insert(ctx, sumArgs{N: 1, Then: "fail once"}, nil)
 	require.NoError(t, err)
 	failed := q.until(t, ctx, river.EventKindJobFailed, 1)
@@ -236,7 +236,7 @@ func TestUniqueScheduledAndCancelledJobs(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, rivertype.JobStateCancelled, cancelled.State)
 
-	// A running job's context ends when the job is cancelled, of which the client hears by LISTEN.
+	// A running job's context ends when the job is cancelled. The client learns of that by LISTEN.
 	running, err := q.Insert(ctx, sumArgs{Then: "wait"}, nil)
 	require.NoError(t, err)
 	require.Equal(t, running.Job.ID, <-q.worker.started)
@@ -268,12 +268,12 @@ func TestQueuesPauseAndResume(t *testing.T) {
 	require.NotNil(t, got.PausedAt)
 	require.NoError(t, q.QueueResume(ctx, river.QueueDefault, nil))
 	q.until(t, ctx, river.EventKindQueueResumed, 1)
-	_, err = q.Insert(ctx, sumArgs{N: 1}, nil) // a resumed queue looks for jobs when it hears of one
+	_, err = q.Insert(ctx, sumArgs{N: 1}, nil) // a resumed queue looks for jobs when it is notified of one
 	require.NoError(t, err)
 	q.until(t, ctx, river.EventKindJobCompleted, 2)
 }
 
-// Each migration of River's goes up and down, in an ordinary schema and in one that is named.
+// Each of River's migrations goes up and down, in the default schema and in a named one.
 func TestMigrations(t *testing.T) {
 	ctx := limited(t)
 	d := open(t, testserver.Postgres(t).Database(t))

@@ -1,12 +1,11 @@
-// Package riverrepaint is a driver with which River, a queue of jobs in PostgreSQL, runs on package
-// pg.
+// Package riverrepaint is a River driver for package pg. River is a queue of jobs in PostgreSQL.
 //
 //	client, err := river.NewClient(riverrepaint.New(db), &river.Config{…})
 //
 // Statements travel on the pg.DB's connections, through River's own driver for database/sql and
-// package pg/stdlib, so InsertTx and the like take an *sql.Tx of [Driver.SQL]. What River hears of
-// new jobs by LISTEN, which the driver for database/sql can't do, comes by a listener of package
-// pg: one connection for each client.
+// package pg/stdlib. So InsertTx and the like take an *sql.Tx of [Driver.SQL]. River learns of new
+// jobs by LISTEN, which its driver for database/sql lacks. Here a listener of package pg provides
+// it, with one connection for each client.
 package riverrepaint
 
 import (
@@ -33,16 +32,19 @@ type Driver struct {
 
 var _ riverdriver.Driver[*sql.Tx] = (*Driver)(nil)
 
-// New returns a driver that uses the connections of a pg.DB. It must be closed, before the DB.
+// New returns a driver that uses the connections of a pg.DB. The caller must close it, before the
+// DB.
 func New(db *pg.DB) *Driver {
 	pool := stdlib.OpenDB(db)
 	return &Driver{riverdatabasesql.New(pool), db, pool}
 }
 
-// SQL returns the database/sql door to the DB, for transactions in which jobs are inserted.
+// SQL returns an *sql.DB on the pg.DB, for transactions that insert jobs. It is always the same
+// one.
 func (d *Driver) SQL() *sql.DB { return d.sql }
 
-// Close closes what [Driver.SQL] returned. The pg.DB stays open. River's clients must have stopped.
+// Close closes the *sql.DB of [Driver.SQL], and returns its error. The pg.DB stays open. River's
+// clients must have stopped.
 func (d *Driver) Close() error { return d.sql.Close() }
 
 // SupportsListener implements riverdriver.Driver.
@@ -53,17 +55,17 @@ func (d *Driver) GetListener(params *riverdriver.GetListenenerParams) riverdrive
 	return &listener{db: d.pg, schema: params.Schema}
 }
 
-// listener is a pg.Listener in River's words. A pg.Listener opens another connection by itself when
-// it loses one, but River wants to know: it fetches the jobs of which it may not have heard. So the
-// loss is an error here, after which River closes the listener and connects it again.
+// listener is a pg.Listener with River's interface. A pg.Listener connects again by itself after a
+// loss. But River must know of the loss, to fetch the jobs whose notifications it may have missed.
+// So a loss is an error here. River then closes the listener and connects it again.
 type listener struct {
 	db         *pg.DB
-	afterwards string // SetAfterConnectExec
+	afterwards string // the SQL of SetAfterConnectExec
 
 	mu        sync.Mutex
 	schema    string
-	prefix    string          // of channels' names
-	connected context.Context // until Close; nil when there is no connection
+	prefix    string          // the prefix of channels' names
+	connected context.Context // ends with Close; nil when there is no connection
 	end       context.CancelFunc
 	on        *pg.Listener  // nil until there is a topic
 	started   chan struct{} // closed with the first topic
@@ -71,7 +73,7 @@ type listener struct {
 
 var errNotConnected = errors.New("riverrepaint: the listener isn't connected")
 
-// Connect finds out which schema is meant. The connection is opened with the first topic.
+// Connect finds out the schema. The first topic opens the connection.
 func (l *listener) Connect(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -103,7 +105,7 @@ func (l *listener) Connect(ctx context.Context) error {
 	return nil
 }
 
-// Close ends what waits.
+// Close ends the calls that wait.
 func (l *listener) Close(context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

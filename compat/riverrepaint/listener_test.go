@@ -45,7 +45,7 @@ func TestListenerHearsItsTopicsInItsSchema(t *testing.T) {
 	_, err := l.WaitForNotification(ctx)
 	require.ErrorIs(t, err, errNotConnected)
 
-	for range 2 { // it may be connected again
+	for range 2 { // the listener may connect again
 		require.NoError(t, l.Connect(ctx))
 		require.Error(t, l.Connect(ctx))
 		require.Equal(t, "public", l.Schema())
@@ -102,7 +102,7 @@ func TestListenerHearsItsTopicsInItsSchema(t *testing.T) {
 	require.ErrorContains(t, l.Connect(ctx), "nonsense")
 }
 
-// River must know that it may have missed something.
+// River must learn that it may have missed a notification.
 func TestListenerReportsALostConnection(t *testing.T) {
 	ctx := limited(t)
 	target := testserver.Postgres(t).Database(t)

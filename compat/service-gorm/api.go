@@ -15,11 +15,11 @@ import (
 )
 
 const (
-	requestLimit = 10 * time.Second // its statements are cancelled then
+	requestLimit = 10 * time.Second // after that, the request's statements are cancelled
 	maxBody      = 1 << 20
 )
 
-// invalid is what is wrong with a request.
+// invalid says what is wrong with a request.
 type invalid string
 
 func (e invalid) Error() string { return string(e) }
@@ -110,7 +110,7 @@ func pathID(r *http.Request) (int64, error) {
 	return id, nil
 }
 
-// reply writes a value, or what an error means to a client.
+// reply writes a value, or the client's form of an error.
 func reply(w http.ResponseWriter, r *http.Request, v any, err error) {
 	status := http.StatusOK
 	if r.Method == http.MethodPost {

@@ -3,8 +3,8 @@
 //
 //	DATABASE_URL=postgres://me@localhost/app go run ./service-gorm -addr localhost:8080
 //
-// Only open knows of repaint. The rest is what it would be on any other driver; its requests share
-// a few connections.
+// Only the function open knows of repaint. The rest is the same with any other driver. The requests
+// share a few connections.
 package main
 
 import (
@@ -47,8 +47,7 @@ func main() {
 	}
 }
 
-// shutdownLimit is how long requests and statements that are under way may go on when the service
-// ends.
+// shutdownLimit is how long running requests and statements may go on when the service ends.
 const shutdownLimit = 10 * time.Second
 
 // open opens GORM on repaint.
@@ -70,8 +69,8 @@ func open(url string) (db *gorm.DB, closeAll func() error, err error) {
 	return db, closeAll, nil
 }
 
-// serve runs the service until the context ends. Then it takes no more requests, waits for those
-// that are under way, and closes the database.
+// serve runs the service until the context ends. Then it accepts no more requests, waits for the
+// running ones, and closes the database.
 func serve(ctx context.Context, l net.Listener, url string) (err error) {
 	defer l.Close()
 	db, closeAll, err := open(url)

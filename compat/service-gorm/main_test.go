@@ -39,7 +39,7 @@ func start(t *testing.T) (*client, testserver.Target) {
 	go func() { ended <- serve(ctx, l, target.URL()) }()
 	c := &client{t: t, base: "http://" + l.Addr().String(), stop: sync.OnceValue(func() error { cancel(); return <-ended })}
 	t.Cleanup(func() { assert.NoError(t, c.stop()); http.DefaultClient.CloseIdleConnections() })
-	require.Eventually(t, func() bool { // the listener is there before the tables are
+	require.Eventually(t, func() bool { // the listener exists before the tables
 		resp, err := http.Get(c.base + "/healthz")
 		if err != nil {
 			return false
@@ -128,7 +128,7 @@ func TestMistakesAreAnswered(t *testing.T) {
 	}
 }
 
-// A transaction of many clients loses no count.
+// Many clients use the service at once, and no count is lost.
 func TestClientsAtTheSameTime(t *testing.T) {
 	c, _ := start(t)
 	var ada user
@@ -150,7 +150,7 @@ func TestClientsAtTheSameTime(t *testing.T) {
 	require.Equal(t, 50, posts[0].Author.Posts)
 }
 
-// A request that is under way when the service is told to end is answered.
+// The service answers a running request even after it was told to end.
 func TestShutdownWaitsForRequests(t *testing.T) {
 	c, target := start(t)
 	var ada user
@@ -179,7 +179,7 @@ func TestShutdownWaitsForRequests(t *testing.T) {
 	}, time.Minute, 5*time.Millisecond)
 	ended := make(chan error, 1)
 	go func() { ended <- c.stop() }()
-	require.Eventually(t, func() bool { // no more requests are taken
+	require.Eventually(t, func() bool { // the service accepts no more requests
 		conn, err := net.Dial("tcp", c.base[len("http://"):])
 		if err == nil {
 			conn.Close()

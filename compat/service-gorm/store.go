@@ -53,7 +53,8 @@ func addPost(ctx context.Context, db *gorm.DB, p *post) error {
 	})
 }
 
-// complete is a query for posts with authors and comments: four statements, however many posts there are.
+// complete returns a query for posts with authors and comments. It runs four statements, whatever
+// the number of posts.
 func complete(ctx context.Context, db *gorm.DB) *gorm.DB {
 	return db.WithContext(ctx).Preload("Author").
 		Preload("Comments", func(tx *gorm.DB) *gorm.DB { return tx.Order("id") }).Preload("Comments.Author")

@@ -7,7 +7,7 @@ import (
 	"regexp"
 	"testing"
 
-	_ "github.com/go-sql-driver/mysql" // sqlx's tests import these, and what is opened as lib/pq
+	_ "github.com/go-sql-driver/mysql" // sqlx's tests import these drivers and lib/pq
 	_ "github.com/jmoiron/sqlx"
 	_ "github.com/lib/pq"
 	_ "github.com/mattn/go-sqlite3"

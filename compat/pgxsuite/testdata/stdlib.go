@@ -1,5 +1,5 @@
-// Package stdlib stands in for pgx's package of this path while pgx's own tests run: what they open
-// is repaint's driver.
+// Package stdlib replaces pgx's package of this path while pgx's own tests run: they open repaint's
+// driver.
 package stdlib
 
 import (
@@ -23,20 +23,20 @@ func init() {
 	sql.Register("pgx/v5", &stdlib.Driver{})
 }
 
-// Conn is repaint's.
+// Conn is the Conn of repaint's driver.
 type Conn = stdlib.Conn
 
-// OptionOpenDB is an option that the tests give, none of which repaint's driver has.
+// OptionOpenDB is an option that the tests pass. repaint's driver has none of them.
 type OptionOpenDB func()
 
-// OpenDB opens a database with what the tests set in pgx's configuration.
+// OpenDB opens a database with the values that the tests set in pgx's configuration.
 func OpenDB(config pgx.ConnConfig, _ ...OptionOpenDB) *sql.DB {
 	own, err := pg.ParseConfig(config.ConnString())
 	if err != nil {
 		panic(err)
 	}
 	own.ExecMode = config.DefaultQueryExecMode
-	if own.ExecMode == pgx.QueryExecModeSimpleProtocol { // which takes no arguments here
+	if own.ExecMode == pgx.QueryExecModeSimpleProtocol { // here the simple protocol takes no arguments
 		own.ExecMode = pgx.QueryExecModeExec
 	}
 	schema := fmt.Sprintf("test_%d", schemas.Add(1))
@@ -53,7 +53,8 @@ func OpenDB(config pgx.ConnConfig, _ ...OptionOpenDB) *sql.DB {
 
 var schemas atomic.Int64
 
-// A connector ends its pg.DB with the sql.DB. Some tests leave connections open, so nothing is waited for.
+// A connector closes its pg.DB with the sql.DB. Some tests leave connections open, so it waits for
+// none.
 type connector struct {
 	driver.Connector
 	db *pg.DB
@@ -62,11 +63,11 @@ type connector struct {
 func (c *connector) Close() error {
 	ctx, end := context.WithCancel(context.Background())
 	end()
-	_ = c.db.Close(ctx) // that something was under way
+	_ = c.db.Close(ctx) // the error only says that a statement was running
 	return nil
 }
 
-// What follows is there for the tests to compile. Those that call it are skipped.
+// The following declarations only let the tests compile. The tests that use them are skipped.
 
 func unsupported() OptionOpenDB { panic("repaint's driver hasn't this") }
 
@@ -82,7 +83,7 @@ func RandomizeHostOrderFunc(context.Context, *pgx.ConnConfig) error { panic("uns
 func OpenDBFromPool(*pgxpool.Pool, ...OptionOpenDB) *sql.DB         { panic("unsupported") }
 func GetDefaultDriver() driver.Driver                               { return &stdlib.Driver{} }
 
-// ShouldPingParams is pgx's.
+// ShouldPingParams is pgx's type.
 type ShouldPingParams struct {
 	Conn         *pgx.Conn
 	IdleDuration time.Duration

@@ -1,4 +1,4 @@
-// Package pq stands in for lib/pq: it registers repaint's driver under the name that sqlx's tests open.
+// Package pq replaces lib/pq: it registers repaint's driver under the name that sqlx's tests open.
 package pq
 
 import (

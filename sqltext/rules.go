@@ -138,7 +138,7 @@ func (r *Rules) Next(text string, pos int) Token {
 	case c == '*' && r.ExecutableComments && follows(text, end, '/'):
 		if !follows(text, end+1, '*') || inExec(text, pos) {
 			kind, end = ExecEnd, end+1
-		} // or else it multiplies, and a comment follows
+		} // otherwise it multiplies, and a comment follows
 	case isDigit(c) || c == '.' && end < len(text) && isDigit(text[end]):
 		kind, end = Number, number(text, end)
 	case c == '$':

@@ -13,7 +13,7 @@ type ArgumentError struct {
 	Value     any
 	Condition error // ErrParameter, ErrData, …
 	Err       error // the reason
-	// Plain: the text of Err is known not to show the value, so it isn't searched for it.
+	// Plain says that the text of Err is known not to show the value, so it isn't searched for it.
 	Plain bool
 }
 

@@ -15,7 +15,7 @@ type Statement struct {
 	Parts  []string // of a script: the Text of each statement
 	Traits
 
-	// Pace tells whether the statement is short. It is measured only for loops.
+	// Pace says whether the statement is short. It is measured only for loops.
 	Pace Pace
 
 	columns atomic.Pointer[[]Column] // of the latest result; see Call.Describe
@@ -27,20 +27,21 @@ type Call struct {
 	Statement *Statement
 	Args      []any // one for each of Statement.Params
 	Rows      bool  // whether the caller wants rows
-	MaxRows   int   // how many rows to fetch at most; 0 is no limit
-	// ReadOnly: the caller may only read. Outside of a transaction, the Session or [Shared] makes
-	// the database refuse writes, as in a read-only transaction, because a function may write
-	// without showing it in the text. In a transaction the TxOptions apply instead.
+	MaxRows   int   // how many rows to fetch at most; 0 means no limit
+	// ReadOnly says that the caller may only read. Outside of a transaction, the Session or
+	// [Shared] makes the database refuse writes, as in a read-only transaction, because a function
+	// may write without showing it in the text. In a transaction the TxOptions apply instead.
 	ReadOnly bool
 	// Bound are the Args as a database/sql driver wants them; nil before a [Converter] or
 	// Session has converted them. See RoomForArgs.
 	Bound []driver.NamedValue
-	// Checked: a prepared statement of the driver has converted Args to Bound.
+	// Checked says that a prepared statement of the driver has converted Args to Bound.
 	Checked bool
-	// Native: the call comes through database/sql, see db.Engine.SQL. Text is as its caller wrote
-	// it, with the database's own placeholders; Args are the caller's, a sql.NamedArg where one has
-	// a name. Values and Types should be those of the database's usual database/sql driver. From a
-	// Session that ignores Native, callers get the values of package db.
+	// Native says that the call comes through database/sql, see db.Engine.SQL. Text is as its
+	// caller wrote it, with the database's own placeholders. Args are the caller's, with a
+	// sql.NamedArg for each argument that has a name. Values and Types should be as with the
+	// database's usual database/sql driver. From a Session that ignores Native, callers get the
+	// values of package db.
 	Native bool
 
 	Columns  []Column       // read-only; see Describe
@@ -48,7 +49,7 @@ type Call struct {
 	Affected int64          // rows changed
 	LastID   int64          // the key of the last row inserted, if the database reports it
 	HasID    bool
-	Types    []ColumnType // of a Native call: what the driver says about Columns; otherwise nil
+	Types    []ColumnType // for a Native call: the driver's description of Columns; otherwise nil
 
 	// Room for a few values and arguments, so that they need no allocation.
 	values [4]driver.Value

@@ -21,18 +21,18 @@ type Connector interface {
 // Limits says how the connections of a [Connector] may be used together. The zero value is for a
 // database that arbitrates between its connections itself.
 type Limits struct {
-	// OneWriter: only one connection at a time may write. The Engine makes other writers wait, in
-	// order and without polling.
+	// OneWriter says that only one connection at a time may write. The Engine makes other writers
+	// wait, in order and without polling.
 	OneWriter bool
-	// WriterExcludesReaders: while one connection writes, no other may read.
+	// WriterExcludesReaders says that while one connection writes, no other may read.
 	WriterExcludesReaders bool
-	// MaxConns limits the number of connections; 0 is no limit. With 1 all callers share one
+	// MaxConns limits the number of connections; 0 means no limit. With 1, all callers share one
 	// connection, one after the other.
 	MaxConns int
-	// MaxParams limits the number of parameters of one statement; 0 is no limit.
+	// MaxParams limits the number of parameters of one statement; 0 means no limit.
 	MaxParams int
-	// Local: the database is in this process. No network can be silent, so the time of endings
-	// isn't limited; see [Ending].
+	// Local says that the database is in this process. No network can be silent then, so the time
+	// of endings isn't limited; see [Ending].
 	Local bool
 	// PoolSize is the default of the option of that name; 0 leaves it to package db.
 	PoolSize int
@@ -133,6 +133,6 @@ type Exposer interface {
 // rollback after a failed commit, and limit the time of that.
 type Limited interface {
 	Connector
-	// LimitEndings sets the limit; 0 is none. It is called before the first Connect.
+	// LimitEndings sets the limit; 0 means none. It is called before the first Connect.
 	LimitEndings(d time.Duration)
 }

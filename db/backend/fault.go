@@ -13,10 +13,10 @@ type Fault struct {
 	// The place, as far as the database names it; otherwise "".
 	Table, Column, Constraint string
 
-	Hint string // what the user can do about it; "" if there is nothing to say
+	Hint string // what the user can do about it; may be ""
 
-	// Raised: the message is the application's own, from a trigger or a procedure, so any value may
-	// be in it.
+	// Raised says that the message is the application's own, from a trigger or a procedure. Any
+	// value may be in it.
 	Raised bool
 }
 

@@ -6,7 +6,7 @@ import "context"
 // methods get the name of an existing schema. They query through ask, with :name parameters.
 type Inspector interface {
 	Dialect
-	// Schemas returns the names of the schemas, without those of the database's own.
+	// Schemas returns the names of the schemas, without the database's own.
 	Schemas(ctx context.Context, ask Ask) ([]string, error)
 	// DefaultSchema returns the name of the schema in which the database first looks for a name
 	// without one.
@@ -74,9 +74,9 @@ type Table struct {
 	Columns      []TableColumn // in their order
 	PrimaryKey   *Key          // nil if there is none
 	ForeignKeys  []ForeignKey  // in the order of their names, and of their columns
-	Unique       []Key         // unique constraints, likewise
-	Checks       []Check       // likewise
-	Indexes      []Index       // but that of the primary key, likewise
+	Unique       []Key         // unique constraints, in the order of their names
+	Checks       []Check       // in the order of their names
+	Indexes      []Index       // in the order of their names, without the primary key's
 	Comment      string
 }
 
@@ -96,11 +96,11 @@ type TableColumn struct {
 	Type     string // with its length and the like: "character varying(20)", "varchar(20)"
 	Nullable bool
 	Default  string // an expression; "" if there is none
-	// AutoIncrement: the database makes the value where none is given, by a counter.
+	// AutoIncrement says that the database takes a missing value from a counter.
 	AutoIncrement bool
 	// Identity is "always" or "by default" for an identity column, else "".
 	Identity string
-	// Generated is the expression of a generated column; Stored tells whether its value is stored.
+	// Generated is the expression of a generated column. Stored says whether its value is stored.
 	Generated string
 	Stored    bool
 	Comment   string
@@ -135,7 +135,7 @@ type Index struct {
 	Parts  []IndexPart
 	// Where is the condition of a partial index; "" for one of all rows.
 	Where string
-	// Constraint: it stands for a unique constraint, which is among the table's.
+	// Constraint says that the index implements a unique constraint, which is among the table's.
 	Constraint bool
 }
 

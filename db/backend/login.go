@@ -4,8 +4,8 @@ import "context"
 
 // Login is how a connection logs in, see db.BeforeConnect.
 type Login struct {
-	// Host and Port are those of the server that is tried, on PostgreSQL the first of the URL. Host
-	// is a path for a Unix socket. Changing them has no effect.
+	// Host and Port are the address of the server to connect to, on PostgreSQL of the first host of
+	// the URL. Host is a path for a Unix socket. Changing them has no effect.
 	Host, Port               string
 	User, Password, Database string
 }

@@ -111,12 +111,12 @@ func (u *Upsert) OnDuplicateKey() string {
 		set = append(set, quote(name)+" = "+quote(u.Table)+"."+quote(name)+" + values("+quote(name)+")")
 	}
 	if len(set) == 0 {
-		set = append(set, quote(u.Key[0])+" = "+quote(u.Table)+"."+quote(u.Key[0])) // which changes nothing
+		set = append(set, quote(u.Key[0])+" = "+quote(u.Table)+"."+quote(u.Key[0])) // this changes nothing
 	}
 	return u.Insert(quote) + " on duplicate key update " + strings.Join(set, ", ") + u.returning(quote)
 }
 
-// Insert returns the beginning of an upsert: an INSERT of one row.
+// Insert returns the beginning of an upsert: an INSERT of one row, without a semicolon.
 func (u *Upsert) Insert(quote func(name string) string) string {
 	table := quote(u.Table)
 	if u.Schema != "" {

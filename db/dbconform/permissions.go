@@ -92,7 +92,7 @@ var permissions = []test{
 	}},
 }
 
-// reader opens an engine for the user who may only read.
+// reader opens an engine for a user who may only read.
 func (c *run) reader() *db.Engine {
 	c.Helper()
 	e, err := c.Reader(testing.TB(c.T), c.ctx, ReaderPassword)

@@ -182,7 +182,7 @@ func locate(f *backend.Fault, e *mysql.MySQLError) {
 	}
 }
 
-// broken tells whether an error means that the connection is gone.
+// broken reports whether an error means that the connection is gone.
 func broken(err error) bool {
 	var n net.Error
 	return errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrMalformPkt) ||
@@ -190,13 +190,13 @@ func broken(err error) bool {
 		errors.Is(err, net.ErrClosed) || errors.As(err, &n)
 }
 
-// Lost tells whether the answer to what was sent never came. A driver that is told of contexts
-// closes the connection when one ends.
+// Lost reports whether an error means that the answer to a statement never came. The driver closes
+// the connection when a context that it has got ends.
 func (sqlDriver) Lost(err error) bool {
 	return broken(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// unreachable tells whether no server answered at an address.
+// unreachable reports whether an error means that no server answered at an address.
 func unreachable(err error) bool {
 	var e *mysql.MySQLError
 	return !errors.As(err, &e) || e.Number == 1040 || condition(e) == backend.ErrDisconnected

@@ -260,7 +260,8 @@ func (r *returning) readChange() error {
 	case strings.Contains(r.at(r.where), ":="):
 		return cannot("its condition sets variables", "set them in a statement before")
 	}
-	// name = value, name = value: a name is the last one before a = that follows SET or a comma.
+	// The text is name = value, name = value, …: a name is the last token before a = that follows
+	// SET or a comma.
 	for j := r.set.from; j < r.set.to; j++ {
 		if r.all[j].depth > 0 || j > r.set.from && r.at(part{j, j + 1}) != "," {
 			continue

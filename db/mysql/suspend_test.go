@@ -137,7 +137,7 @@ func TestAGreenletKilledInADriversCallCostsItsConnection(t *testing.T) {
 							for range turns {
 								require.NoError(t, repaint.Sleep(ctx, 0))
 							}
-							if err := g.Kill(); err != nil { // what it does in the end may take a moment
+							if err := g.Kill(); err != nil { // its deferred functions may take a moment
 								require.ErrorIs(t, err, greenlet.ErrSurvived)
 							}
 							_, err := repaint.Await(ctx, victim)
@@ -186,7 +186,7 @@ func TestTheStatementOfAKilledGreenletEndsOnTheServer(t *testing.T) {
 				return 0, use(ctx)
 			})
 			whileSleeping(ctx, t, at, func() {
-				if err := g.Kill(); err != nil { // what it does in the end may take a moment
+				if err := g.Kill(); err != nil { // its deferred functions may take a moment
 					require.ErrorIs(t, err, greenlet.ErrSurvived)
 				}
 			})
@@ -202,7 +202,7 @@ func TestAContextThatEndsInADriversCallKeepsTheConnection(t *testing.T) {
 	wires(t, func(t *testing.T, url string) {
 		for name, use := range uses {
 			if name == "stream" {
-				continue // which is closed with its connection, in any colour
+				continue // a stream is closed with its connection, in either colour
 			}
 			t.Run(name, func(t *testing.T) {
 				leakcheck.Test(t)

@@ -18,7 +18,7 @@ func New(d Driver, open driver.Connector) backend.Connector {
 	return newConnector(h)
 }
 
-// NewDB returns a Connector whose connections are those of a *sql.DB. They go back to it when they
+// NewDB returns a Connector that takes its connections from a *sql.DB. They go back to it when they
 // are closed.
 func NewDB(d Driver, pool *sql.DB) backend.Connector {
 	h := hooksOf(d)

@@ -8,10 +8,10 @@ import (
 	"github.com/seed1239206e/repaint"
 )
 
-// A Dialer makes the connections of a driver whose [Facts] say Suspends. Like those of
-// [repaint.Dialer] they suspend the calling task in a loop. In a loop that explores schedules they
-// block, because nothing else goes on there during a statement. The connections may be used from
-// any goroutine and loop. DialContext itself blocks.
+// A Dialer makes the connections of a driver whose [Facts] say Suspends. In a loop they suspend the
+// calling task, like the connections of [repaint.Dialer]. In a loop that explores schedules they
+// block, because no other task runs there during a statement. Any goroutine and any loop may use
+// the connections. DialContext itself blocks.
 type Dialer struct{ repaint.Dialer }
 
 // DialContext connects, see [net.Dialer.DialContext].

@@ -53,27 +53,27 @@ type Facts struct {
 	// TextArgs are arguments that tell the driver not to remember a text that is sent unprepared;
 	// nil if it remembers none.
 	TextArgs []driver.NamedValue
-	// SendsText: texts that begin and end transactions, and queries without arguments that aren't
-	// worth keeping, are sent unprepared, because the database can't prepare all of them.
+	// SendsText says that texts that begin and end transactions, and queries without arguments that
+	// aren't worth keeping, are sent unprepared, because the database can't prepare all of them.
 	SendsText bool
-	// OneStatement: a script is sent statement by statement.
+	// OneStatement says that a script is sent statement by statement.
 	OneStatement bool
-	// QueriesRows: a statement that returns rows is queried even if the caller doesn't want them,
-	// and the number of rows is the number of changes.
+	// QueriesRows says that a statement that returns rows is queried even if the caller doesn't
+	// want them. The number of rows is then the number of changes.
 	QueriesRows bool
-	// IDsFromOne: a key of 0 for the last inserted row means that it has none.
+	// IDsFromOne says that a key of 0 for the last inserted row means that there is none.
 	IDsFromOne bool
-	// ReadOnlyTx: a transaction only reads if its connection does; see [AccessSetter].
+	// ReadOnlyTx says that a transaction only reads if its connection does; see [AccessSetter].
 	ReadOnlyTx bool
-	// EndsUnseen: a statement that may commit by itself ([backend.Traits].EndsItself) may silently
-	// end the transaction that it runs in. So package sqlbackend sets a savepoint before it, and
-	// checks afterwards that it is still there.
+	// EndsUnseen says that a statement that may commit by itself ([backend.Traits].EndsItself) may
+	// silently end the transaction that it runs in. So package sqlbackend sets a savepoint before
+	// it, and checks afterwards that the savepoint is still there.
 	EndsUnseen bool
-	// Suspends: the driver does its I/O in its caller's goroutine, on connections of a [Dialer],
-	// and never blocks otherwise. In a loop that waits for them itself ([repaint.PollsHere]) a call
-	// runs in the calling task and suspends it. So do the Driver's methods except Init, and the
-	// function given to db.Conn.Raw. It has no effect with [NewDB], because database/sql would hold
-	// locks meanwhile.
+	// Suspends says that the driver does its I/O in its caller's goroutine, on connections of a
+	// [Dialer], and never blocks otherwise. In a loop that waits for them itself
+	// ([repaint.PollsHere]), a call runs in the calling task and suspends it. So do the Driver's
+	// methods except Init, and the function given to db.Conn.Raw. It has no effect with [NewDB],
+	// because database/sql would hold locks meanwhile.
 	Suspends bool
 }
 
@@ -148,7 +148,7 @@ type TxReporter interface {
 // error.
 type InterruptReader interface {
 	Driver
-	// Interrupted reports whether a driver's error is that of an interrupt.
+	// Interrupted reports whether a driver's error comes from an interrupt.
 	Interrupted(err error) bool
 }
 
@@ -156,9 +156,9 @@ type InterruptReader interface {
 // contexts that don't end. Without it, the driver itself must notice the end of a context.
 type Interrupter interface {
 	InterruptReader
-	// Interrupt stops what the connection is doing. It runs in a goroutine of its own, and must
-	// return when until ends, which happens at the end of the call. If the caller's greenlet is
-	// killed, the connection is closed meanwhile.
+	// Interrupt stops the running call of the connection. It runs in a goroutine of its own, and
+	// must return when until ends, which happens at the end of the call. If the caller's greenlet
+	// is killed, the connection is closed meanwhile.
 	Interrupt(until context.Context, c *Conn)
 }
 
@@ -197,8 +197,8 @@ type ColumnConverter interface {
 }
 
 // SQLConverter is a [Driver] that converts for calls through database/sql, see db.Engine.SQL, whose
-// callers expect what the driver does there. Without it, they get the driver's own values, and the
-// driver's connection and statements convert their arguments, and Arg.
+// callers expect the values of the driver's own database/sql use. Without it, they get the driver's
+// own values. The driver's connection and statements, and Arg, then convert the arguments.
 type SQLConverter interface {
 	Driver
 	// SQLConvert is Convert for these calls.
@@ -225,8 +225,7 @@ type LockWaiter interface {
 	Driver
 	// WaitForLocks makes a connection wait for locks as it was set up to, or fail at once.
 	WaitForLocks(ctx context.Context, c *Conn, on bool) error
-	// Locked reports whether a call has failed because of a lock, had no effect, and can be
-	// repeated.
+	// Locked reports whether a call failed because of a lock, had no effect, and can be repeated.
 	Locked(err error) bool
 }
 

@@ -19,8 +19,8 @@ func PostgresURL(at testserver.Target) string {
 	return at.SocketURL() + "&options=-c%20deadlock_timeout%3D20ms"
 }
 
-// PostgresReader makes a user who may select from what is made in the database, and returns the
-// database for that user. By TCP, the server asks for the user's password.
+// PostgresReader makes a user who may select from tables that are made later in the database, and
+// returns the database for that user. By TCP, the server asks for the user's password.
 func PostgresReader(t testing.TB, at testserver.Target) testserver.Target {
 	name := at.DBName + "_reader"
 	at.MustQuery(t, fmt.Sprintf("create role %s login password '%s'; alter default privileges grant select on tables to %[1]s; revoke create on schema public from public", name, dbconform.ReaderPassword))

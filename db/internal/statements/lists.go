@@ -116,7 +116,7 @@ func (l Language) Expand(st *Statement, values []any) (*Statement, []any, error)
 		s, per := &shapes[i], max(1, shapes[i].width)
 		round := roundLength(s.count)
 		if s.count == 0 || most > 0 && round*per > most {
-			continue // not worth it, or it might be just what is too much
+			continue // filling up isn't worth it, or would exceed the limit
 		}
 		last := lists[i][(s.count-1)*per:]
 		for ; s.count < round; s.count++ {

@@ -20,7 +20,7 @@ func Register(d Dialect) {
 	registry[d.Name()] = d
 }
 
-// Lookup returns the dialect that is registered under a name.
+// Lookup returns the dialect that is registered under a name. ok is false if there is none.
 func Lookup(name string) (d Dialect, ok bool) {
 	registryMu.RLock()
 	defer registryMu.RUnlock()

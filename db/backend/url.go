@@ -87,8 +87,7 @@ func ParseURL(text string) (*URL, error) {
 	return u, nil
 }
 
-// String returns the URL with its password, and options that look like
-// secrets, replaced by ***.
+// String returns the URL with its password, and options that look like secrets, replaced by ***.
 func (u URL) String() string { return u.render(true) }
 
 // GoString returns Go code without the password, for %#v.
@@ -106,7 +105,7 @@ func (u URL) Format(f fmt.State, verb rune) {
 	}
 }
 
-// Reveal returns the URL with its password.
+// Reveal returns the URL with its password and all options. Don't print it.
 func (u URL) Reveal() string { return u.render(false) }
 
 // Option returns the value of an option, or "" if the URL doesn't have it. If it is given several

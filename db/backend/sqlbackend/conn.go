@@ -35,14 +35,14 @@ type Conn struct {
 // Driver returns the driver's connection.
 func (c *Conn) Driver() driver.Conn { return c.conn }
 
-// Exec runs a statement without arguments.
+// Exec runs a statement without arguments. Its error is the driver's.
 func (c *Conn) Exec(ctx context.Context, text string) error {
 	_, err := c.exec(ctx, text, arguments{}, false)
 	return err
 }
 
 // Value returns the first value of the first row of a statement without arguments, or nil if there
-// is no row.
+// is no row. The value is the caller's own.
 func (c *Conn) Value(ctx context.Context, text string) (any, error) {
 	call := backend.Call{Statement: &backend.Statement{Text: text}, MaxRows: 1}
 	if err := c.query(ctx, &call, arguments{}); err != nil {
@@ -54,8 +54,9 @@ func (c *Conn) Value(ctx context.Context, text string) (any, error) {
 	return call.Values[0], nil
 }
 
-// Select puts all rows of a query into the call. keep says that the query will come again. The
-// arguments are values that the driver takes, see [backend.Call.DriverArgs].
+// Select puts all rows of a query into the call. keep says that the query will come again, so that
+// its prepared statement is worth keeping. The arguments are values that the driver takes, see
+// [backend.Call.DriverArgs].
 func (c *Conn) Select(ctx context.Context, into *backend.Call, text string, keep bool, args ...driver.Value) error {
 	call := backend.Call{Statement: &backend.Statement{Text: text, Traits: backend.Traits{Plan: keep}}}
 	if err := c.query(ctx, &call, arguments{given: ordinals(args)}); err != nil {

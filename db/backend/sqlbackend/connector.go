@@ -11,7 +11,7 @@ import (
 	"github.com/seed1239206e/repaint/db/backend"
 )
 
-// New returns a Connector whose connections open opens.
+// New returns a Connector that opens its connections with open. It opens nothing yet.
 func New(d Driver, open driver.Connector) backend.Connector {
 	h := hooksOf(d)
 	h.Connector = open

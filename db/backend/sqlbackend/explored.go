@@ -30,7 +30,7 @@ type stepping struct {
 
 // explored is what exploring knows about a database. It belongs to the connector.
 type explored struct {
-	mu    sync.Mutex // held during a query on probe
+	mu    sync.Mutex // held during questions to the server
 	known bool
 	about explore.Database
 	// sessions counts the numbered sessions. If the database has no number for a session, it gets

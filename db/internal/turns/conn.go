@@ -35,8 +35,8 @@ type Taking struct {
 	N     int
 }
 
-// IsQuiet reports whether the connection is unused and has the status that it should have. The
-// caller asks after a panic, runtime.Goexit or a kill has ended a call on it.
+// IsQuiet reports whether no call runs on the connection, and it has the status that it should
+// have. The caller asks after a panic, runtime.Goexit or a kill has ended a call.
 func (c *Conn) IsQuiet(status backend.Status) bool {
 	s, ok := c.Session.(backend.CallTracker)
 	return ok && !c.Bad && !s.Calling() && c.Session.Status() == status

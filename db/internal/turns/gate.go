@@ -42,9 +42,10 @@ const (
 // Exclusive reports whether a writer excludes readers.
 func (g *Gate) Exclusive() bool { return g != nil && g.exclusive }
 
-// Enter waits until the caller may begin, or ctx ends. The caller must call Leave with the pass
-// that it gets. what names the caller in messages. After Close, Enter still admits a caller that
-// has a connection, because closing the engine waits for that connection.
+// Enter waits until the caller may begin. It returns an error if ctx ends or the timeout passes
+// before. The caller must call Leave with the pass that it gets. what names the caller in messages.
+// After Close, Enter still admits a caller that has a connection, because closing the engine waits
+// for that connection.
 func (g *Gate) Enter(ctx context.Context, write, hasConn bool, what string) (Pass, error) {
 	return g.enterFor(nil, ctx, write, hasConn, what)
 }

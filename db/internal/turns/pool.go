@@ -42,7 +42,7 @@ type Pool struct {
 // TimedOut and GaveUp.
 type PoolConfig struct {
 	Size     int           // how many connections the pool keeps open when no caller waits
-	Max      int           // places
+	Max      int           // the most places
 	Timeout  time.Duration // the longest wait for a connection; 0 means no limit
 	Lifetime time.Duration // the pool replaces connections older than this; 0 means never
 	Jitter   time.Duration // a random time up to this is added to each connection's lifetime

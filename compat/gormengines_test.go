@@ -93,7 +93,9 @@ func TestGormMigratesOnEngines(t *testing.T) {
 			lengths[c.Name()], _ = c.Length()
 		}
 		require.Len(t, lengths, 3)
-		require.EqualValues(t, 80, lengths["name"])
+		if g.Dialector.Name() != "sqlite" { // where GORM makes it a text, whatever the size
+			require.EqualValues(t, 80, lengths["name"])
+		}
 		require.True(t, m.HasIndex(&gormGrown{}, "owners_name"))
 		require.True(t, m.HasIndex(&gormGrown{}, "owners_more"))
 		require.True(t, m.HasConstraint(&gormPet{}, "chk_pets_age"))

@@ -44,30 +44,32 @@ type Config struct {
 	// ErrQueueFull. 0 means any number.
 	QueueLimit int
 
-	// ReaderLanes is the largest number of connections that Readers have, apart from Lanes and
-	// Sessions. They are opened when they are needed. 0 means as many as Lanes.
+	// ReaderLanes is the largest number of connections that Readers use. They come on top of Lanes
+	// and Sessions. The DB opens them when it needs them. 0 means as many as Lanes.
 	ReaderLanes int
-	// ReaderGroup is the largest number of a Reader's statements that share a Sync. With 1 none do.
+	// ReaderGroup is the largest number of a Reader's statements that share a Sync. With 1 each
+	// statement has its own.
 	ReaderGroup int
-	// ReaderTarget says which servers Readers read from, unless [DB.ReadFrom] says otherwise. If
-	// that isn't the primary, each host but one has an equal part of ReaderLanes, at least one;
-	// those of the primary come on top, once reads go there.
+	// ReaderTarget says which servers Readers read from, unless [DB.ReadFrom] says otherwise. If it
+	// isn't ReadPrimary, each host but one gets an equal part of ReaderLanes, at least one lane.
+	// The lanes to the primary come on top, once reads go there.
 	ReaderTarget ReaderTarget
 
-	// MaxLag and MaxLagBytes are how far a standby may be behind until Readers leave it. MaxLag is
-	// measured with the clock of this process: for how long it has known of changes, on the primary
-	// or in the standbys' own logs, that the standby hasn't replayed. So a primary that has nothing
-	// to do makes no standby look behind, and the precision is HostCheckPeriod. MaxLagBytes is how
-	// many bytes of log that is. 0 is no limit.
+	// MaxLag and MaxLagBytes are how far a standby may be behind before Readers leave it. The clock
+	// of this process measures MaxLag: it is for how long the process has known of changes, on the
+	// primary or in the standbys' own logs, that the standby hasn't replayed. So no standby looks
+	// behind a primary that has nothing to do. The precision is HostCheckPeriod. MaxLagBytes is how
+	// many bytes of log these changes are. 0 means no limit.
 	MaxLag      time.Duration
 	MaxLagBytes uint64
 	// TokenWait is how long a read waits for a standby to replay the log up to its token, see
-	// [WaitFor]. With 0 it doesn't wait, and reads from the primary if no standby is as far.
+	// [WaitFor]. With 0 a read doesn't wait. If no standby has come that far, it then uses the
+	// primary, or fails with ErrNoStandby if it may not.
 	TokenWait time.Duration
-	// HostCheckPeriod is how often each of several hosts is asked what it is, on a connection that
-	// is for nothing else. While there is no primary, or a read waits for a standby, it is asked
-	// more often. One that doesn't answer within CancelTimeout is taken for gone, and tried again
-	// with growing pauses.
+	// HostCheckPeriod is how often the DB asks each of several hosts for its role, on a connection
+	// that has no other use. While there is no primary, or a read waits for a standby, it asks more
+	// often. A host that doesn't answer within CancelTimeout counts as gone. The DB then tries it
+	// again with growing pauses.
 	HostCheckPeriod time.Duration
 	anyHost         bool // target_session_attrs=any was written
 
@@ -181,9 +183,9 @@ var execModes = []struct {
 // ParseConfig reads a URL, postgres://user@host/database?option=value, or keywords, "host=… user=…
 // option=value".
 //
-// If there are several hosts, connections lead to the primary, and learn where it is when that
-// changes; see [DB.Hosts]. A target_session_attrs other than primary and read-write is left to
-// pgconn, which tries the hosts in their order.
+// If there are several hosts, connections lead to the primary, and the DB finds the new one after a
+// failover; see [DB.Hosts]. A target_session_attrs other than primary and read-write is left to
+// pgconn, which tries the hosts in order.
 //
 // pgconn.ParseConfig reads what libpq understands: several hosts, target_session_attrs, TLS modes,
 // connect_timeout, Unix sockets, the environment (PGHOST and so on), password files and service

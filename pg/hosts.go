@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// Hosts returns what is known of the servers that the DB's configuration names, in their order. It
-// is nil for a DB that doesn't look at what they are: one with a single host, or with a
-// target_session_attrs that wants no primary, whose Readers read where everything else goes. It
-// asks nothing, and is cheap enough to be called every second.
+// Hosts returns what the DB knows of the servers that its configuration names, in the order of the
+// configuration. It is nil for a DB that doesn't look at the roles of its servers: one with a
+// single host, or with a target_session_attrs that asks for no primary, whose Readers read from the
+// same servers as everything else. Hosts asks no server, and is cheap enough for a call every
+// second. Any goroutine may call it.
 func (db *DB) Hosts() []HostState {
 	ro := db.roles
 	if ro == nil {
@@ -46,12 +47,12 @@ func (db *DB) Hosts() []HostState {
 	return all
 }
 
-// readerStats adds the figures of a Reader's reads on standbys.
+// readerStats adds the figures of Readers' reads on standbys.
 func (ro *roles) readerStats(st Stats) Stats {
 	for _, n := range ro.nodes {
 		one := n.readers.laneStats()
 		if one.Connects == 0 {
-			one.MaxLanes = 0 // a primary's are never opened
+			one.MaxLanes = 0 // the lanes to a primary are never opened
 		}
 		st = st.plus(one)
 		st.Conflicts += n.conflicts.Load()
@@ -61,7 +62,7 @@ func (ro *roles) readerStats(st Stats) Stats {
 	return st
 }
 
-// plus returns the figures of two kinds of lanes together.
+// plus returns the sum of the figures of two kinds of lanes.
 func (st Stats) plus(o Stats) Stats {
 	for _, n := range []struct {
 		into *int
@@ -88,8 +89,8 @@ func (st Stats) plus(o Stats) Stats {
 	return st
 }
 
-// TraceRoleChange implements RoleTracer: a server that has gone is a warning, and what else changes
-// an information.
+// TraceRoleChange implements RoleTracer. It logs a server that is gone as a warning, and any other
+// change as information.
 func (l *LogTracer) TraceRoleChange(ctx context.Context, change RoleChange) {
 	attrs := []slog.Attr{slog.String("host", change.Host), slog.String("from", string(change.From)), slog.String("to", string(change.To))}
 	level := slog.LevelInfo

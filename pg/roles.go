@@ -14,15 +14,15 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// roles know what each of several servers is. A DB has them if its configuration names several
-// hosts of which the primary is wanted, or if its Readers read from standbys; otherwise they are
-// nil, and nothing here costs anything.
+// roles knows the role of each of several servers. A DB has one if its configuration names several
+// hosts of which the primary is wanted, or if its Readers read from standbys. Otherwise it is nil,
+// and nothing here costs anything.
 //
-// What a server is, is learned from itself: each has a goroutine that asks it on a connection of
-// its own, see [node.watch]. What follows from the answers is the view, which is replaced as a
-// whole, so a read looks at it without a lock. Whatever hints at a change has the servers asked at
-// once: a connection that breaks, one that turns out to be another server's, a setting that a
-// server reports, a write that is refused.
+// Each server tells its own role: a goroutine per server asks it on a connection of its own, see
+// [node.watch]. The view is what follows from the answers. It is replaced as a whole, so a read
+// looks at it without a lock. Any hint of a change makes roles ask the servers at once: a
+// connection that breaks, one that turns out to lead to another server, a setting that a server
+// reports, a write that a server refuses.
 //
 // The mutex is never held together with one of a line or of the pool.
 type roles struct {
@@ -41,9 +41,9 @@ type roles struct {
 	waiters []*roleWaiter
 	wanting int // connections that wait for a primary, and reads that wait for a standby
 	marks   marks
-	ends    map[uint32]uint64 // where the logs ended that the present one continues; of the timeline endsOf
+	ends    map[uint32]uint64 // where older timelines ended, by the history of the timeline endsOf
 	endsOf  uint32
-	proven  map[uint32]uint64 // up to where a log is certainly continued, as the promoted standby had replayed it
+	proven  map[uint32]uint64 // by timeline: the position that the promoted standby had replayed, so its log certainly goes on from there
 }
 
 // A node is one of the servers.
@@ -53,7 +53,7 @@ type node struct {
 	addr     string
 	readers  lease         // lanes for reading from it as a standby
 	active   atomic.Int64  // reads under way
-	replayed atomic.Uint64 // up to where it has replayed the log, as of the last look
+	replayed atomic.Uint64 // the position up to which it had replayed the log at the last look
 	poked    chan struct{} // has room for one
 
 	reads, conflicts atomic.Uint64
@@ -65,27 +65,27 @@ type node struct {
 	first uint64 // the oldest mark that it had not reached at the last look
 }
 
-// A sighting is what a look at a server has shown.
+// A sighting is the result of a look at a server.
 type sighting struct {
 	role     Role
 	timeline uint32
-	lsn      uint64 // of a standby: replayed; of a primary: on disk
-	newest   uint64 // of a standby: received; of a primary: the end of the log
+	lsn      uint64 // a standby: replayed up to here; a primary: on disk up to here
+	newest   uint64 // a standby: received up to here; a primary: the end of the log
 	stale    time.Duration
-	plain    bool // the server doesn't tell positions
+	plain    bool // the server doesn't tell its positions in the log
 	lag      time.Duration
 	lagBytes uint64
 	err      error
 	at       time.Time // when the server last answered
-	began    int64     // when it was last asked, on the clock of nanotime, and has answered or failed
+	began    int64     // when the last look began that has ended, on the clock of nanotime
 }
 
-// A view is what the sightings of a moment mean. It doesn't change.
+// A view is what the sightings of one moment mean. It is immutable.
 type view struct {
 	primary  *node
-	timeline uint32 // the newest that is known; 0 if none is
+	timeline uint32 // the newest known one; 0 if none is known
 	standbys []*viewed
-	whole    bool // each server has been looked at
+	whole    bool // every server has been looked at
 	unfit    string
 }
 
@@ -118,7 +118,8 @@ func newRoles(db *DB, descs *descriptions) *roles {
 	return ro
 }
 
-// start has the servers looked at, from the first time that a connection to them is needed.
+// start starts the goroutines that look at the servers. The first call that needs a connection
+// calls it.
 func (ro *roles) start() {
 	ro.once.Do(func() {
 		for _, n := range ro.nodes {
@@ -127,7 +128,7 @@ func (ro *roles) start() {
 	})
 }
 
-// poke has a server looked at now.
+// poke makes the server's goroutine look at it now.
 func (n *node) poke() {
 	select {
 	case n.poked <- struct{}{}:
@@ -141,7 +142,7 @@ func (ro *roles) pokeAll() {
 	}
 }
 
-// saw takes note of a look at a server, and has what follows from it done.
+// saw records the result of a look at a server, and acts on what follows from it.
 func (ro *roles) saw(n *node, s sighting, ends map[uint32]uint64) {
 	ro.mu.Lock()
 	was := n.state
@@ -202,7 +203,7 @@ func (ro *roles) saw(n *node, s sighting, ends map[uint32]uint64) {
 
 func (n *node) lanes() *lanes { return n.readers.of.(*lanes) }
 
-// errUnfit says that a server isn't one that Readers use at present.
+// errUnfit says that Readers don't use a server at present.
 var errUnfit = errors.New("pg: the server isn't fit for reading")
 
 // tell tells the tracer of a change.
@@ -220,8 +221,8 @@ func (ro *roles) tell(change RoleChange) {
 	}
 }
 
-// judge makes the view of what is known, and returns the servers that Readers have to leave, and
-// those that they may use now. It needs the mutex.
+// judge makes the view from the sightings. It returns the servers that Readers must leave, and
+// those that they may use from now on. It needs the mutex.
 func (ro *roles) judge() (left, joined []*node) {
 	c := ro.db.config
 	v := &view{whole: true}
@@ -261,13 +262,14 @@ func (ro *roles) judge() (left, joined []*node) {
 	return left, joined
 }
 
-// marks are positions of the log that are known to exist since a time. Both grow.
+// marks are positions of the log, each with the time since when this process has known that it
+// exists. Times and positions grow.
 type marks struct {
 	at  []time.Time
 	lsn []uint64
 }
 
-// mostMarks is for how many looks something is remembered.
+// mostMarks is the largest number of marks that are kept.
 const mostMarks = 1024
 
 func (m *marks) add(at time.Time, lsn uint64) {
@@ -280,12 +282,13 @@ func (m *marks) add(at time.Time, lsn uint64) {
 	m.at, m.lsn = append(m.at, at), append(m.lsn, lsn)
 }
 
-// behind returns by how much a standby is behind. It needs the mutex.
+// behind returns how far a standby is behind, in time and in bytes. It needs the mutex.
 //
-// The clock is that of this process, and begins when it first knows of a change that the standby
-// hasn't replayed. What was before the first look isn't known; there the standby is asked how old
-// its last transaction is, if two looks have found it before the same change. After one look that
-// says nothing: a primary may have had nothing to do for an hour, until a moment ago.
+// The clock is the one of this process, and starts when the process first learns of a change that
+// the standby hasn't replayed. Changes from before the first look have no known time. For those,
+// the standby's answer counts, which is the age of its last transaction, if two looks have found
+// the standby before the same change. After a single look that age says nothing: the primary may
+// have been idle for an hour until a moment ago.
 func (ro *roles) behind(n *node, s sighting, now time.Time) (time.Duration, uint64) {
 	m := &ro.marks
 	if s.plain || len(m.lsn) == 0 || s.lsn >= m.lsn[len(m.lsn)-1] {
@@ -301,8 +304,9 @@ func (ro *roles) behind(n *node, s sighting, now time.Time) (time.Duration, uint
 	return lag, m.lsn[len(m.lsn)-1] - s.lsn
 }
 
-// leave has the connections for everything leave a server: at once, or as soon as they have
-// answered what they have.
+// leave closes the lanes and sessions that lead to a server: at once, or as soon as their
+// statements are answered. It is not about the lanes of Readers on standbys, see [lanes.leave].
+// Sessions are always closed at once.
 func (db *DB) leave(n *node, why error, atOnce bool) {
 	for _, s := range []*lanes{db.lanes.of.(*lanes), db.readers.of.(*lanes)} {
 		s.mu.Lock()
@@ -328,8 +332,8 @@ func (db *DB) leave(n *node, why error, atOnce bool) {
 	}
 }
 
-// leave has Readers use these lanes no more. Reads that wait for them, or are sent there and taken
-// back, go elsewhere.
+// leave makes Readers stop using these lanes. Reads that wait for them fail so that they go
+// elsewhere, and so do reads that were sent there and are taken back.
 func (s *lanes) leave(why error, atOnce bool) {
 	s.mu.Lock()
 	s.unfit = why
@@ -351,7 +355,7 @@ func (s *lanes) leave(why error, atOnce bool) {
 	}
 }
 
-// welcome is the end of leave.
+// welcome undoes leave.
 func (s *lanes) welcome() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -359,8 +363,8 @@ func (s *lanes) welcome() {
 	s.pauses.ended()
 }
 
-// connect opens a connection to the primary. While there is none, it waits for one to be promoted,
-// for Conn.ConnectTimeout, as long as any server answers.
+// connect opens a connection to the primary. If there is none, it waits until one is promoted, for
+// Conn.ConnectTimeout at most, and only while one of the servers answers.
 func (ro *roles) connect(ctx context.Context, what purpose) (*wire, error) {
 	ro.start()
 	limit := ro.db.config.Conn.ConnectTimeout
@@ -398,8 +402,8 @@ func (ro *roles) wantsNoMore() {
 	ro.wanting--
 }
 
-// tryEach tries the servers that may be the primary. waits reports whether one may be promoted
-// soon.
+// tryEach tries the servers that may be the primary. waits reports whether one of them may soon be
+// promoted.
 func (ro *roles) tryEach(ctx context.Context, what purpose) (w *wire, waits bool, err error) {
 	var known, maybe, hung []*node
 	all := &ConnectError{Host: hosts(ro.db.config.Conn), Database: ro.db.config.Conn.Database}
@@ -459,13 +463,13 @@ func joined(all *ConnectError, reasons []error) error {
 	return all
 }
 
-// isNotPrimary reports whether a server was reached that isn't a primary, or can't be written to.
+// isNotPrimary reports whether the server that was reached isn't a primary, or can't be written to.
 func isNotPrimary(err error) bool {
 	return errors.Is(err, errNotPrimary) || errors.Is(err, pgconn.ErrStandbyConnection) || errors.Is(err, pgconn.ErrReadOnlyConnection)
 }
 
-// refusesLogin reports whether another server wouldn't say anything else: pgconn gives up then,
-// too.
+// refusesLogin reports whether any other server would say the same, so that trying it is pointless.
+// pgconn gives up at these codes, too.
 func refusesLogin(code string) bool {
 	switch code {
 	case "28P01", "28000", "3D000", "42501":
@@ -475,7 +479,7 @@ func refusesLogin(code string) bool {
 }
 
 // changes returns a channel that is closed when what is known of the servers changes. It is nil for
-// a DB that knows no roles.
+// a DB without roles.
 func (n *node) changes() <-chan struct{} {
 	if n == nil {
 		return nil
@@ -485,7 +489,7 @@ func (n *node) changes() <-chan struct{} {
 	return n.of.changes
 }
 
-// isOutdated reports whether another server is known to be the primary.
+// isOutdated reports whether a server other than this node is known to be the primary.
 func (n *node) isOutdated() bool {
 	if n == nil {
 		return false
@@ -494,14 +498,14 @@ func (n *node) isOutdated() bool {
 	return now != nil && now != n
 }
 
-// moves reports whether a write that a server has refused to execute is to be sent again, as the
-// server isn't the primary, or has turned out not to be the newest one. All servers are looked at
-// for that.
+// moves reports whether a write that a server has refused to execute is to be sent again, because
+// the server isn't the primary, or isn't the newest one. To find out, it waits for a look at every
+// server.
 func (ro *roles) moves(ctx context.Context, refused *node) bool {
 	ro.lookAgain(ctx)
 	now := ro.view.Load().primary
 	if now == refused {
-		return false // it is the caller's, who writes where only reading is allowed
+		return false // the fault is the caller's, which writes where only reading is allowed
 	}
 	ro.db.leave(refused, fmt.Errorf("%s isn't the primary any more", refused.addr), false)
 	return true

@@ -13,22 +13,23 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A read of a Reader goes to one of the standbys that are fit: the one with the fewest reads under
-// way. What fails there for a reason that isn't its own goes elsewhere: a conflict with the replay,
-// a connection that broke, a server that isn't fit any more. A read on the primary isn't repeated:
-// its errors are the caller's.
+// A Reader's read goes to the fit standby that has the fewest reads under way. A read that fails
+// there for a reason that isn't its own goes to another server: a conflict with the replay, a
+// connection that broke, a server that isn't fit any more. A read on the primary isn't repeated:
+// its errors go to the caller.
 
-// maxMoves is how many servers a read is sent to, at most.
+// maxMoves is the largest number of servers that a read is sent to.
 const maxMoves = 4
 
 // A roleWaiter is a read that waits for a standby.
 type roleWaiter struct {
 	promise *loop.Promise[struct{}]
-	lsn     uint64 // it waits until a standby has replayed the log up to there; 0 if it waits for a change
+	lsn     uint64 // the position up to which a standby must have replayed the log; 0 if any change will do
 	began   int64  // on the clock of nanotime
 }
 
-// read calls one with the lanes that a read is to use, and again if it can't be executed there.
+// read calls one with the lanes that the read is to use. It calls it again, with other lanes, if
+// the read can't be executed there.
 func (ro *roles) read(ctx context.Context, target ReaderTarget, one func(executor) error) error {
 	if ro == nil {
 		return &callError{"choosing a server to read from", true,
@@ -48,7 +49,7 @@ func (ro *roles) read(ctx context.Context, target ReaderTarget, one func(executo
 		n.reads.Add(1)
 		n.active.Add(1)
 		err = func() error {
-			defer n.active.Add(-1) // also if its greenlet is being unwound
+			defer n.active.Add(-1) // even if the greenlet is being unwound
 			return one(n.readers.executor())
 		}()
 		if err == nil || ctx.Err() != nil || len(tried)+1 >= maxMoves || !n.failed(err) {
@@ -59,7 +60,8 @@ func (ro *roles) read(ctx context.Context, target ReaderTarget, one func(executo
 	}
 }
 
-// failed reports whether an error is one of the server, and not of what was asked.
+// failed reports whether an error is the server's, and not the statement's, so that another server
+// may execute it.
 func (n *node) failed(err error) bool {
 	var server *pgconn.PgError
 	var lost *LostError
@@ -84,17 +86,17 @@ func (n *node) failed(err error) bool {
 	return false
 }
 
-// A finding says what there is for a read.
+// A finding says what pick has found for a read.
 type finding uint8
 
 const (
 	found     finding = iota
-	notLooked         // nothing fits, but not all servers have been looked at
-	notThere          // there is no standby, or all of them were tried
-	notSoFar          // no standby is known to have replayed what the token stands for
+	notLooked         // no standby fits, but not all servers have been looked at
+	notThere          // there is no standby, or all were tried
+	notSoFar          // no standby is known to have replayed the log up to the token
 )
 
-// choose returns the standby that a read is to use, nil for the primary.
+// choose returns the standby that a read is to use, or nil for the primary.
 func (ro *roles) choose(ctx context.Context, target ReaderTarget, token Token, tried []*node) (*node, error) {
 	v := ro.view.Load()
 	if err := ro.survives(v, token); err != nil {
@@ -110,7 +112,8 @@ func (ro *roles) choose(ctx context.Context, target ReaderTarget, token Token, t
 	return ro.await(ctx, target, token, tried)
 }
 
-// pick returns the standby for a read.
+// pick returns the fit standby with the fewest reads under way that covers the token, leaving out
+// those that were tried.
 func (ro *roles) pick(v *view, token Token, tried []*node) (best *node, what finding) {
 	some := false
 	first := int(ro.turn.Add(1))
@@ -139,9 +142,9 @@ func (ro *roles) pick(v *view, token Token, tried []*node) (best *node, what fin
 	return nil, notThere
 }
 
-// covers reports whether a standby certainly has what a token stands for. Of a token of an older
-// timeline it is known by now that what it stands for is in all logs that continue that one, see
-// [roles.survives].
+// covers reports whether a standby certainly has what a token stands for. If the token is of an
+// older timeline, [roles.survives] has already shown that every log that continues that timeline
+// contains it.
 func (s *viewed) covers(v *view, token Token) bool {
 	switch {
 	case s.plain || s.replayed.Load() < token.LSN:
@@ -152,7 +155,8 @@ func (s *viewed) covers(v *view, token Token) bool {
 	return s.timeline == token.Timeline
 }
 
-// survives returns why what a token stands for isn't in the present log, or may not be.
+// survives returns nil if the present log has what a token stands for. Otherwise it returns why the
+// log lacks that, or may lack it.
 func (ro *roles) survives(v *view, token Token) error {
 	if token.Timeline == 0 || token.Timeline >= v.timeline {
 		return nil
@@ -176,7 +180,7 @@ func (ro *roles) survives(v *view, token Token) error {
 		ErrTokenLost, token.Timeline, v.timeline, fmt.Sprintf("pg_wal/%08X.history", v.timeline))
 }
 
-// coversNow checks that the primary isn't known to lack what a token stands for.
+// coversNow returns an error if the primary is known to lack what a token stands for.
 func (ro *roles) coversNow(ctx context.Context, v *view, token Token) error {
 	if token.Timeline == 0 || v.primary == nil || token.Timeline <= v.timeline {
 		return nil
@@ -192,7 +196,7 @@ func (ro *roles) coversNow(ctx context.Context, v *view, token Token) error {
 	return nil
 }
 
-// await waits for a standby.
+// await waits for a standby that fits. It returns nil if the read is to use the primary instead.
 func (ro *roles) await(ctx context.Context, target ReaderTarget, token Token, tried []*node) (*node, error) {
 	config := ro.db.config
 	began := nanotime()
@@ -206,7 +210,7 @@ func (ro *roles) await(ctx context.Context, target ReaderTarget, token Token, tr
 	for {
 		w := ro.enlist(token, began)
 		v := ro.view.Load()
-		for _, s := range v.standbys { // which then find that it waits
+		for _, s := range v.standbys { // their goroutines then find the waiter
 			s.poke()
 		}
 		n, what := ro.pick(v, token, tried)
@@ -229,7 +233,7 @@ func (ro *roles) await(ctx context.Context, target ReaderTarget, token Token, tr
 		case notThere:
 			if target == ReadStandby {
 				limit = config.Conn.ConnectTimeout
-				if len(tried) > 0 { // the same one may do, if it is still there
+				if len(tried) > 0 { // a standby that was tried may do after all, if it is still there
 					ro.dismiss(w)
 					ro.lookAgain(ctx)
 					tried = nil
@@ -244,7 +248,7 @@ func (ro *roles) await(ctx context.Context, target ReaderTarget, token Token, tr
 		}
 		timer := time.AfterFunc(left, func() { w.promise.Resolve(struct{}{}) })
 		_, err := func() (struct{}, error) {
-			defer ro.dismiss(w) // also if its greenlet is being unwound
+			defer ro.dismiss(w) // even if the greenlet is being unwound
 			defer timer.Stop()
 			return repaint.Await(ctx, w.promise.Future())
 		}()
@@ -254,7 +258,8 @@ func (ro *roles) await(ctx context.Context, target ReaderTarget, token Token, tr
 	}
 }
 
-// fallBack returns nil if a read that has found no standby may use the primary.
+// fallBack returns nil for the node and the error if a read that has found no standby may use the
+// primary, and otherwise an error.
 func (ro *roles) fallBack(ctx context.Context, target ReaderTarget, token Token, what finding, began int64) error {
 	v := ro.view.Load()
 	if p := v.primary; p != nil && what == notSoFar && ro.db.config.TokenWait > 0 {
@@ -298,7 +303,7 @@ func (ro *roles) lacking(v *view, token Token, what finding) string {
 	return v.unfit[2:]
 }
 
-// enlist makes a waiter.
+// enlist makes a waiter and adds it to the list.
 func (ro *roles) enlist(token Token, began int64) *roleWaiter {
 	w := &roleWaiter{promise: loop.NewPromise[struct{}](nil), lsn: token.LSN, began: began}
 	w.promise.Future().SetName("a standby to read from")
@@ -314,10 +319,10 @@ func (ro *roles) dismiss(w *roleWaiter) {
 	ro.mu.Lock()
 	ro.waiters = slices.DeleteFunc(ro.waiters, func(o *roleWaiter) bool { return o == w })
 	ro.mu.Unlock()
-	w.promise.Resolve(struct{}{}) // no loop is to think that it is under way
+	w.promise.Resolve(struct{}{}) // so that no loop counts it as under way
 }
 
-// wake tells those who wait that there is something new for them. It needs the mutex.
+// wake resolves the waiters that have something new to look at. It needs the mutex.
 func (ro *roles) wake(changed bool) {
 	if len(ro.waiters) == 0 {
 		return

@@ -31,7 +31,7 @@ type Stats struct {
 	// The present state.
 	Lanes              int // open shared connections; at most pool_lanes
 	MaxLanes           int // pool_lanes
-	RetiringLanes      int // lanes that have been replaced, and close when their last statement is answered
+	RetiringLanes      int // lanes that take no more statements, and close when their last one is answered
 	Connecting         int // lanes that are being opened
 	MaxSessions        int // pool_sessions
 	SessionsConnecting int // sessions that are being opened
@@ -74,19 +74,19 @@ type Stats struct {
 
 	// Reads on standbys, of all Readers; 0 where a DB doesn't read from standbys. See also
 	// [DB.Hosts].
-	Conflicts     uint64        // cancelled by a standby since they were in the way of its replay
-	Repeats       uint64        // sent to another server, for that reason, or since a connection broke or the server was no longer fit
-	ToPrimary     uint64        // that went to the primary, as no standby was fit, or had come as far as the token
-	TokenWaits    uint64        // that had to wait for a standby to come as far as their token
-	TokenWaitTime time.Duration // for which those have waited, in all
+	Conflicts     uint64        // reads that a standby cancelled because they were in the way of its replay
+	Repeats       uint64        // reads that were sent to another server, after a conflict, or because a connection broke or the server was no longer fit
+	ToPrimary     uint64        // reads that went to the primary, because no standby was fit, or none had come as far as the token
+	TokenWaits    uint64        // reads that had to wait for a standby to come as far as their token
+	TokenWaitTime time.Duration // the sum of these waits
 
 	// Lanes and sessions.
 	LifetimeClosed uint64 // closed at the end of their lifetime, or by Reset
 	IdleClosed     uint64 // closed after Config.MaxConnIdleTime, or a minute, without work
 }
 
-// Stats returns the figures. It takes some microseconds and may be called from any goroutine, also
-// after Close.
+// Stats returns the figures. It takes some microseconds. Any goroutine may call it, even after
+// Close.
 func (db *DB) Stats() Stats {
 	st := db.lanes.laneStats()
 	p := db.pool
@@ -101,7 +101,7 @@ func (db *DB) Stats() Stats {
 	return st
 }
 
-// laneStats returns the figures of lanes.
+// laneStats returns the figures of one kind of lanes.
 func (s *lease) laneStats() Stats {
 	all := s.of.(*lanes)
 	s.mu.Lock()

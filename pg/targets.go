@@ -20,18 +20,18 @@ type ReaderTarget uint8
 
 // The targets of Readers.
 const (
-	// ReadPrimary is where everything else goes, too.
+	// ReadPrimary reads from the server that everything else uses, too.
 	ReadPrimary ReaderTarget = iota
-	// ReadStandby is any standby that is fit. If there is none for Conn.ConnectTimeout, reads fail
-	// with ErrNoStandby.
+	// ReadStandby reads from any standby that is fit. If there is none for Conn.ConnectTimeout,
+	// reads fail with ErrNoStandby.
 	ReadStandby
-	// PreferStandby is any standby that is fit, and the primary if there is none.
+	// PreferStandby reads from any standby that is fit, and from the primary if there is none.
 	PreferStandby
 )
 
 var targetNames = []string{"primary", "standby", "prefer-standby"}
 
-// String returns the name that the option reader_target has.
+// String returns the target's name, as the option reader_target has it.
 func (t ReaderTarget) String() string {
 	if int(t) < len(targetNames) {
 		return targetNames[t]
@@ -39,61 +39,63 @@ func (t ReaderTarget) String() string {
 	return "ReaderTarget(" + strconv.Itoa(int(t)) + ")"
 }
 
-// ErrNoStandby says that a Reader that reads only from standbys has found none that is fit:
-// reachable, a standby, within Config.MaxLag, and as far as the token of [WaitFor] in time. Nothing
-// was executed.
+// ErrNoStandby says that a Reader that reads only from standbys has found none that is fit: one
+// that can be reached, is a standby, is within Config.MaxLag, and in time comes as far as the token
+// of [WaitFor]. Nothing was executed.
 var ErrNoStandby = errors.New("pg: no standby is fit for reading")
 
-// errNotPrimary says of a server that was reached that it isn't the one for writing.
+// errNotPrimary says that the server that was reached isn't the one for writing.
 var errNotPrimary = errors.New("it is a standby, and not the primary")
 
-// errNotStandby is the opposite.
+// errNotStandby says that the server that was reached isn't one of those for reading.
 var errNotStandby = errors.New("it isn't a standby any more")
 
-// A Role is what a server is, as far as is known.
+// A Role is what a server is, as far as the DB knows.
 type Role string
 
 // The roles of servers.
 const (
-	RoleUnknown Role = "unknown" // it was not looked at yet
+	RoleUnknown Role = "unknown" // the DB hasn't looked at it yet
 	RolePrimary Role = "primary"
 	RoleStandby Role = "standby"
 	RoleGone    Role = "gone" // it can't be reached, or doesn't answer
 )
 
-// A RoleChange is told to a [RoleTracer].
+// A RoleChange is what a [RoleTracer] gets.
 type RoleChange struct {
 	Host     string // host:port, as configured
 	From, To Role
 	Timeline uint32 // of the server's log; 0 if it isn't known
-	Err      error  // why it has gone; nil otherwise
+	Err      error  // why the server is gone; nil if it isn't
 }
 
-// A RoleTracer is a Config.Tracer that is also told when a server's role changes. It is called by a
-// goroutine of the DB, and must not use that. LogTracer is one.
+// A RoleTracer is a Config.Tracer that also gets the changes of servers' roles. A goroutine of the
+// DB calls it, and waits until it returns. Several such goroutines may call it at the same time. It
+// must not use the DB. LogTracer is a RoleTracer.
 type RoleTracer interface {
 	TraceRoleChange(ctx context.Context, change RoleChange)
 }
 
-// A HostState is what a DB with several hosts knows of one of them, see [DB.Hosts].
+// A HostState is what a DB knows of one of its hosts, see [DB.Hosts].
 type HostState struct {
 	Host     string    // host:port, as configured
-	Role     Role      // as of Checked
+	Role     Role      // at the last look
 	Since    time.Time // when the role was first seen
 	Checked  time.Time // when the server last answered; the zero time if it never has
-	Err      error     // why it doesn't
-	Timeline uint32    // of its log; 0 if it isn't known
+	Err      error     // why it can't be reached or doesn't answer; nil if it answers
+	Timeline uint32    // of the server's log; 0 if it isn't known
 	LSN      uint64    // a standby: up to which position it has replayed the log. A primary: up to which its log is on disk
-	// Lag is for how long at least, and up to one check more, there have been changes that a
-	// standby hasn't replayed. LagBytes is how many bytes of log these are.
+	// Lag is for how long there have been changes that the standby hasn't replayed: at least so
+	// long, and at most one HostCheckPeriod longer. LagBytes is how many bytes of log these changes
+	// are.
 	Lag      time.Duration
 	LagBytes uint64
-	Fit      bool // a standby: Readers use it
+	Fit      bool // whether Readers use it, as a standby
 
-	Lanes     int    // open connections that lead there, of those that all callers share, Readers' among them
-	Sessions  int    // open connections that lead there and have one owner, or can have one
-	Reads     uint64 // counter: statements and batches of Readers that were sent there as to a standby
-	Conflicts uint64 // counter: of these, those that the standby has cancelled since they were in the way of its replay
+	Lanes     int    // open lanes that lead there, those of Readers included
+	Sessions  int    // open sessions that lead there, with or without an owner
+	Reads     uint64 // counter: statements and batches of Readers that used it as a standby
+	Conflicts uint64 // counter: of these, those that it cancelled because they were in the way of its replay
 }
 
 // roleOptions reads the options about hosts.
@@ -129,7 +131,7 @@ func (c *Config) checkRoles() error {
 var keywordAttribute = regexp.MustCompile(`(?:^|\s)target_session_attrs\s*=`)
 
 // writesAttribute reports whether a connection string, or the environment, has a
-// target_session_attrs. pgconn doesn't tell whether any was written, or nothing.
+// target_session_attrs. pgconn doesn't tell whether there was one.
 func writesAttribute(conn string) bool {
 	if u, err := url.Parse(conn); err == nil && u.Scheme != "" {
 		if u.Query().Has("target_session_attrs") {
@@ -141,7 +143,7 @@ func writesAttribute(conn string) bool {
 	return os.Getenv("PGTARGETSESSIONATTRS") != ""
 }
 
-// leads reports whether what isn't a Reader's is to lead to the primary, and nowhere else.
+// leads reports whether all connections except those of Readers must lead to the primary.
 func (c *Config) leads() bool {
 	if len(nodesOf(c.Conn)) < 2 || c.anyHost {
 		return false
@@ -160,8 +162,8 @@ type endpoint struct {
 	port uint16
 }
 
-// nodesOf returns the servers of a configuration, in their order. Each is there several times in
-// it, if it is tried with TLS and without.
+// nodesOf returns the servers of a configuration, in its order. The configuration has a server
+// several times if it is tried with and without TLS; the result has it once.
 func nodesOf(config *pgconn.Config) []endpoint {
 	all := []endpoint{{config.Host, config.Port}}
 	seen := map[endpoint]bool{all[0]: true}
@@ -174,8 +176,8 @@ func nodesOf(config *pgconn.Config) []endpoint {
 	return all
 }
 
-// narrow has a configuration lead to one server only. If it doesn't name that, as BeforeConnect has
-// changed it, it stays as it is.
+// narrow makes a configuration lead to one server only. If the configuration doesn't have that
+// server, because BeforeConnect has changed it, narrow leaves it as it is.
 func narrow(config *pgconn.Config, to endpoint) {
 	var kept []*pgconn.FallbackConfig
 	for _, f := range append([]*pgconn.FallbackConfig{{Host: config.Host, Port: config.Port, TLSConfig: config.TLSConfig}}, config.Fallbacks...) {

@@ -15,8 +15,10 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// lookSQL asks a server what it is. Each value is NULL where it makes no sense. A standby tells its
-// timeline in three places: to some roles not everywhere, and in the first two only after a while.
+// lookSQL asks a server for its role, its positions in the log, its timeline, and a standby for the
+// age of its last transaction in seconds. A value that makes no sense for the role is NULL. A
+// standby has its timeline in three places. Some database roles may not read all of them, and the
+// first two are out of date for a while after a failover.
 const lookSQL = `select pg_is_in_recovery(),
  case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_flush_lsn() end - '0/0',
  case when pg_is_in_recovery() then pg_last_wal_receive_lsn() else pg_current_wal_insert_lsn() end - '0/0',
@@ -25,16 +27,17 @@ const lookSQL = `select pg_is_in_recovery(),
    else ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int end,
  case when pg_is_in_recovery() then extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()) end`
 
-// plainLookSQL is for servers that don't know what the other one asks, or don't tell this role.
+// plainLookSQL is for servers that don't know what lookSQL asks for, or don't tell this database
+// role.
 const plainLookSQL = `select pg_is_in_recovery(), null, null, null, null`
 
 const (
 	eagerLook  = 2 * time.Millisecond   // the shortest time between two looks
 	calmLook   = 50 * time.Millisecond  // while something waits
-	promptLook = 100 * time.Millisecond // at a server that is gone, at first
+	promptLook = 100 * time.Millisecond // the first pause at a server that is gone; it grows
 )
 
-// watch is the goroutine that looks at a server.
+// watch looks at a server until the DB is closed. It is the body of the server's goroutine.
 func (n *node) watch() {
 	ro := n.of
 	l := &lookout{node: n}
@@ -61,7 +64,7 @@ func (n *node) watch() {
 	}
 }
 
-// rest waits until the server is to be looked at again. It returns false if the DB is closed.
+// rest waits until the next look at the server is due. It returns false if the DB is closed.
 func (n *node) rest(began int64, failures int) bool {
 	ro := n.of
 	timer := time.NewTimer(n.pause(failures))
@@ -88,7 +91,7 @@ func (n *node) rest(began int64, failures int) bool {
 	return true
 }
 
-// pause is how long a look can wait that nothing asks for.
+// pause returns how long the next look can wait if nothing asks for one earlier.
 func (n *node) pause(failures int) time.Duration {
 	ro := n.of
 	ro.mu.Lock()
@@ -110,27 +113,27 @@ func (n *node) pause(failures int) time.Duration {
 	}
 	if n.state.role == RoleStandby {
 		now := nanotime()
-		for _, w := range ro.waiters { // the older they are, the less is expected
+		for _, w := range ro.waiters { // the longer a read has waited, the less often
 			pause = min(pause, max(eagerLook, time.Duration(now-w.began)/4))
 		}
 	}
 	return pause
 }
 
-// A lookout asks one server. It belongs to a goroutine.
+// A lookout asks one server. Only one goroutine may use it.
 type lookout struct {
 	node   *node
 	conn   *pgconn.PgConn // nil if there is none
 	plain  bool           // the server doesn't answer lookSQL
-	endsOf uint32         // the timeline of which the history was asked for
+	endsOf uint32         // the timeline whose history was asked for last
 }
 
 func (l *lookout) close() {
 	if l.conn == nil {
 		return
 	}
-	_ = l.conn.Conn().Close() // it has left nothing
-	if l.conn.IsClosed() {    // by pgconn, after an error, which then does something in a goroutine
+	_ = l.conn.Conn().Close() // the server has nothing to clean up
+	if l.conn.IsClosed() {    // by pgconn after an error, which then cleans up in a goroutine
 		limit := time.NewTimer(time.Second)
 		defer limit.Stop()
 		select {
@@ -146,7 +149,7 @@ func (l *lookout) look(ctx context.Context) (sighting, map[uint32]uint64, error)
 	old := l.conn != nil
 	s, ends, err := l.ask(ctx)
 	if err != nil && old && !isTimeout(err) && ctx.Err() == nil {
-		s, ends, err = l.ask(ctx) // a server ends what does nothing, or was restarted
+		s, ends, err = l.ask(ctx) // the server may have ended an idle connection, or was restarted
 	}
 	return s, ends, err
 }
@@ -197,7 +200,7 @@ func number(text []byte) uint64 {
 	return n
 }
 
-// row returns what the server answers.
+// row returns the server's answer to lookSQL, or to plainLookSQL if it can't answer that.
 func (l *lookout) row(ctx context.Context) ([][]byte, error) {
 	for {
 		text := lookSQL
@@ -219,7 +222,8 @@ func (l *lookout) row(ctx context.Context) ([][]byte, error) {
 	}
 }
 
-// lacks reports whether a server hasn't a function, or not for this role.
+// lacks reports whether an error's code says that the server lacks a function, or denies it to this
+// database role.
 func lacks(code string) bool {
 	switch code {
 	case "42883", "42P01", "42703", "42501", "0A000", "42601":
@@ -228,7 +232,8 @@ func lacks(code string) bool {
 	return false
 }
 
-// history returns where the logs ended that a timeline continues, if the role may read that.
+// history returns the position at which each older timeline ended that the given one continues. It
+// returns nil if the database role may not read that.
 func (l *lookout) history(ctx context.Context, timeline uint32) map[uint32]uint64 {
 	results, err := l.conn.Exec(ctx, fmt.Sprintf("select pg_read_file('pg_wal/%08X.history')", timeline)).ReadAll()
 	if err != nil || len(results) != 1 || len(results[0].Rows) != 1 {
@@ -247,7 +252,8 @@ func (l *lookout) history(ctx context.Context, timeline uint32) map[uint32]uint6
 	return ends
 }
 
-// connect opens a connection for looking. Hooks for what is executed on connections aren't called.
+// connect opens a connection for looks. It doesn't call the hooks for statements on new
+// connections.
 func (l *lookout) connect(ctx context.Context) (*pgconn.PgConn, error) {
 	db := l.node.of.db
 	return aside(func() (*pgconn.PgConn, error) {
@@ -258,7 +264,7 @@ func (l *lookout) connect(ctx context.Context) (*pgconn.PgConn, error) {
 		dial := at.config.DialFunc
 		at.config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			if !at.own(ctx) {
-				return nil, errNotNeeded // pgconn dials to cancel what it gives up
+				return nil, errNotNeeded // pgconn dials again to cancel a statement that it gives up
 			}
 			return dial(ctx, network, addr)
 		}
@@ -266,7 +272,8 @@ func (l *lookout) connect(ctx context.Context) (*pgconn.PgConn, error) {
 	})
 }
 
-// lookAgain waits until each server has been looked at since the call, for a limited time.
+// lookAgain waits until every server has been looked at since the call, for Config.CancelTimeout at
+// most. It doesn't wait for servers that are gone.
 func (ro *roles) lookAgain(ctx context.Context) {
 	began := nanotime()
 	ro.start()
@@ -294,11 +301,12 @@ func (ro *roles) lookAgain(ctx context.Context) {
 		}
 	})
 	if ok {
-		_, _ = repaint.Await(ctx, done.Future()) // whether it was in time shows in what is known
+		_, _ = repaint.Await(ctx, done.Future()) // the sightings show whether it was in time
 	}
 }
 
-// unseenSince reports whether a server was not looked at since a time, and has those looked at.
+// unseenSince reports whether a server hasn't been looked at since a time, and pokes each such
+// server. A server that is gone doesn't count.
 func (ro *roles) unseenSince(began int64) (some bool) {
 	ro.mu.Lock()
 	defer ro.mu.Unlock()

@@ -16,34 +16,34 @@ import (
 )
 
 const (
-	copyPiece  = 64 << 10 // of data in a message
+	copyPiece  = 64 << 10 // bytes of data in a message
 	copyWindow = 256 << 10
 )
 
-// A copyIn is what a COPY from the client is while it goes on. It occupies its session.
+// A copyIn is a COPY from the client while it goes on. It occupies its session.
 //
 //	asked   the statement was sent
 //	begun   the server takes data
 //	over    the end, or the news that there won't be one, has been put after the data
 //
-// That news is put at once, also if the server hasn't asked for data yet: what is sent after it
-// would be taken for data otherwise. If the statement fails before, the server overlooks it.
+// That news is put at once, even if the server hasn't asked for data yet. Otherwise the server
+// would take what is sent next for data. If the statement fails first, the server ignores the news.
 type copyIn struct {
 	s     *owned
 	g     *segment
-	types *segment // is sent before it; may be nil
+	types *segment // sent before g; may be nil
 
 	// Guarded by the line's mutex.
 	begun, over bool
-	done        bool // the end was put, so it may be applied
+	done        bool // the end was put, so the COPY may be applied
 	finished    bool
 	waiter      *loop.Promise[struct{}]
 
-	stopped atomic.Bool // finished, for the maker of the data: no more is taken
+	stopped atomic.Bool // the same as finished, for the maker of the data: no more is taken
 }
 
-// copyIn runs a COPY whose data are what produce appends, until it says that there is no more. If
-// types isn't nil it is sent before, and answered when produce is called.
+// copyIn runs a COPY. produce appends its data to buf, and says when there is no more. If types
+// isn't nil, it is sent before, and is answered when copyIn calls produce.
 func (s executor) copyIn(ctx context.Context, start opening, q *query, types *segment, produce func(ctx context.Context, buf []byte) (data []byte, last bool, err error)) error {
 	k := &copyIn{s: s.session(), g: &q.segment, types: types}
 	q.copyIn, q.mode, q.isExec = k, pgx.QueryExecModeSimpleProtocol, true
@@ -62,17 +62,17 @@ func (s executor) copyIn(ctx context.Context, start opening, q *query, types *se
 		return q.failed(StageRun, &copyError{q.failure, wrong})
 	case ctx.Err() != nil:
 		return q.gaveUp(loop.ContextError(ctx))
-	default: // what the server says is a consequence
+	default: // the server's error is a consequence
 		return q.failed(StageCopy, wrong)
 	}
 	return err
 }
 
-// copyFailed is what the server says of a COPY whose client says that it has failed, among other
-// things.
+// copyFailed is the server's code for, among other things, a COPY that the client has ended with an
+// error.
 const copyFailed = "57014"
 
-// A copyError is that both have failed, the server first.
+// A copyError says that the server has failed, and then the source of the data.
 type copyError struct{ server, source error }
 
 func (e *copyError) Error() string {
@@ -85,7 +85,7 @@ func (e *copyError) Unwrap() []error { return []error{e.server, e.source} }
 func (s *lease) doCopy(ctx context.Context, g *segment) error {
 	k := g.copyIn
 	g.then, g.noRepeat = k.finish, true
-	var to *conn // nil if all of it waits
+	var to *conn // nil if everything waits
 	var err error
 	now := nanotime()
 	s.mu.Lock()
@@ -113,7 +113,7 @@ func (s *lease) doCopy(ctx context.Context, g *segment) error {
 	}
 	killed := true
 	defer func() {
-		if killed { // its greenlet is being unwound
+		if killed { // the greenlet is being unwound
 			k.abandon(context.Canceled)
 		}
 		s.mu.Lock()
@@ -139,18 +139,18 @@ func (s *lease) doCopy(ctx context.Context, g *segment) error {
 	return err
 }
 
-// abandon says that its caller waits no longer. It returns true if the COPY was finished before:
+// abandon says that the caller no longer waits. It returns true if the COPY was finished before;
 // then its outcome counts.
 func (k *copyIn) abandon(why error) (finished bool) {
 	if k.types != nil {
 		k.s.abandon(k.types)
 	}
 	finished = k.s.abandon(k.g)
-	k.end(why) // if it wasn't taken back
+	k.end(why) // does nothing if the COPY was taken back
 	return finished
 }
 
-// feed puts the data.
+// feed sends the data that produce makes. It waits while more than copyWindow bytes are unwritten.
 func (k *copyIn) feed(ctx context.Context, produce func(ctx context.Context, buf []byte) ([]byte, bool, error)) error {
 	const header = 5
 	buf := make([]byte, header, header+copyPiece)
@@ -182,14 +182,14 @@ func (k *copyIn) feed(ctx context.Context, produce func(ctx context.Context, buf
 	}
 }
 
-// isOver reports that no more data are wanted.
+// isOver reports whether no more data are wanted.
 func (k *copyIn) isOver() bool {
 	k.s.mu.Lock()
 	defer k.s.mu.Unlock()
 	return k.over || k.finished
 }
 
-// put sends some bytes after what has been sent of the segment.
+// put sends bytes of data after what has been sent of the segment.
 func (k *copyIn) put(data []byte) {
 	k.s.mu.Lock()
 	var buf []byte
@@ -203,7 +203,7 @@ func (k *copyIn) put(data []byte) {
 	}
 }
 
-// end tells the server that there is no more, or, with an error, that it has all been in vain.
+// end tells the server that there is no more data, or, with an error, that the COPY has failed.
 func (k *copyIn) end(err error) {
 	k.s.mu.Lock()
 	buf := k.endLocked(err)
@@ -229,8 +229,8 @@ func (k *copyIn) endLocked(err error) []byte {
 	return k.g.conn.putMore(k.g, message)
 }
 
-// copyBegins says that the server takes data. Only the reader of the connection calls it, which
-// writes before it reads on.
+// copyBegins notes that the server takes data. Only the connection's reader calls it, which writes
+// before it reads on.
 func (c *conn) copyBegins(g *segment) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -243,7 +243,7 @@ func (c *conn) copyBegins(g *segment) error {
 	return nil
 }
 
-// finish says that the segment is finished.
+// finish notes that the segment is finished.
 func (k *copyIn) finish() {
 	k.s.mu.Lock()
 	defer k.s.mu.Unlock()
@@ -260,8 +260,8 @@ func (k *copyIn) poke() {
 	}
 }
 
-// await returns when the condition, which is evaluated with the mutex, holds, or the segment is
-// finished.
+// await waits until the condition holds or the segment is finished. It evaluates the condition with
+// the mutex.
 func (k *copyIn) await(ctx context.Context, condition func() bool) error {
 	for {
 		k.s.mu.Lock()
@@ -281,7 +281,7 @@ func (k *copyIn) await(ctx context.Context, condition func() bool) error {
 	}
 }
 
-// evict ends the COPY because the session or transaction is ended.
+// evict ends the COPY because its session or transaction ends.
 func (k *copyIn) evict() {
 	why := fmt.Errorf("%w: the session or transaction was ended", ErrClosed)
 	k.s.mu.Lock()
@@ -304,8 +304,8 @@ func (k *copyIn) evict() {
 	}
 }
 
-// putMore puts further bytes of the segment that was put last. It needs the mutex, and returns what
-// is to be written.
+// putMore puts more bytes of the last segment into the buffer. It returns what is to be written. It
+// needs the mutex.
 func (c *conn) putMore(g *segment, b []byte) []byte {
 	c.out = append(c.out, b...)
 	c.queued += uint64(len(b))

@@ -18,25 +18,24 @@ import (
 	"github.com/seed1239206e/repaint/internal/explore"
 )
 
-// In a loop that explores schedules each statement is a step: it is sent when the schedule comes to
-// it, by a goroutine of the explorer's, and nothing else goes on until it is answered or waits for
-// a lock. So there are no lanes, BEGIN travels alone, and what a session does between two owners is
-// waited for on the spot. A COPY is one step, whose data is gathered before. The beginning of a
-// stream is one, and what follows is waited for on the spot. After each step listeners have what it
-// has notified.
+// In a loop that explores schedules, each statement is a step. A goroutine of the explorer sends it
+// when the schedule reaches it, and nothing else runs until the statement is answered or waits for
+// a lock. So there are no lanes, BEGIN travels alone, and the driver waits on the spot for what a
+// session does between two owners. A COPY is one step, whose data is gathered before. The beginning
+// of a stream is a step, and the driver waits on the spot for the rest. After each step, listeners
+// have got the notifications that it sent.
 
-// explorer returns what explores the schedules of the calling goroutine's loop, nil if nothing
-// does.
+// explorer returns the explorer of the calling goroutine's loop, or nil if it has none.
 func explorer() explore.Explorer { return explore.At(repaint.CurrentLoop) }
 
 // pipelines reports whether the caller's statements ride on lanes.
 func (db *DB) pipelines() bool { return db.config.Pipeline && explorer() == nil }
 
-// argsKey is under which a context has the arguments of the statement that is executed, to be
+// argsKey is the context key of the arguments of the statement that is executed, as text to be
 // shown.
 type argsKey struct{}
 
-// shown returns a context that has a query's arguments, in a loop that explores.
+// shown returns a context with the query's arguments, in a loop that explores.
 func (q *query) shown(ctx context.Context) context.Context {
 	if len(q.args) == 0 || explorer() == nil {
 		return ctx
@@ -48,7 +47,8 @@ func (q *query) shown(ctx context.Context) context.Context {
 	return context.WithValue(ctx, argsKey{}, strings.Join(all, ", "))
 }
 
-// doStep is do as a step. What the driver asks on its own isn't one, and is waited for on the spot.
+// doStep does what do does, as a step. What the driver asks by itself isn't a step: doStep waits
+// for it on the spot.
 func (s *lease) doStep(ctx context.Context, e explore.Explorer, g *segment) error {
 	if g.harmless {
 		return s.doBlocking(ctx, g)
@@ -80,7 +80,7 @@ func (s *lease) doStep(ctx context.Context, e explore.Explorer, g *segment) erro
 		return g.show(s.db)
 	})
 	s.db.hear(ctx)
-	if g.stream.delivered() { // the rest belongs to who reads its rows
+	if g.stream.delivered() { // the rest belongs to the reader of its rows
 		return failed
 	}
 	var raised *pgconn.PgError
@@ -90,15 +90,15 @@ func (s *lease) doStep(ctx context.Context, e explore.Explorer, g *segment) erro
 			g.err = lost
 		}
 		return failed
-	case errors.As(err, &raised): // another one
+	case errors.As(err, &raised): // another statement's
 		g.failure, g.state = raised, stateFinished
 		return nil
 	}
-	return err // it wasn't its turn yet when the context ended
+	return err // the context ended before the statement's turn came
 }
 
-// hear waits until the listeners that tasks have made have got what has been notified. A server
-// sends that before it answers.
+// hear waits until the listeners that tasks have made have got every notification so far. A server
+// sends notifications before it answers.
 func (db *DB) hear(ctx context.Context) {
 	h := &db.hearing
 	h.mu.Lock()
@@ -106,17 +106,17 @@ func (db *DB) hear(ctx context.Context) {
 	all := slices.Clone(h.all)
 	h.mu.Unlock()
 	for _, l := range all {
-		_ = l.Ping(context.WithoutCancel(ctx)) // one whose connection has broken hears nothing
+		_ = l.Ping(context.WithoutCancel(ctx)) // a listener whose connection has broken hears nothing
 	}
 }
 
-// A hearing has the listeners that tasks of loops that explore have made.
+// A hearing holds the listeners that tasks of loops that explore have made.
 type hearing struct {
 	mu  sync.Mutex // held for moments
 	all []*Listener
 }
 
-// heard notes a listener, in a loop that explores.
+// heard adds a listener to the hearing, in a loop that explores.
 func (db *DB) heard(l *Listener) {
 	if explorer() == nil {
 		return
@@ -126,8 +126,8 @@ func (db *DB) heard(l *Listener) {
 	db.hearing.all = append(db.hearing.all, l)
 }
 
-// gathered returns a source with all rows of a COPY, in a loop that explores: the COPY is a step,
-// in which the task doesn't run that the rows come from.
+// gathered returns a source that has all rows of a COPY already, in a loop that explores. The COPY
+// is one step, and the task that makes the rows can't run during it.
 func gathered(rows pgx.CopyFromSource) pgx.CopyFromSource {
 	if explorer() == nil {
 		return rows
@@ -146,7 +146,7 @@ func gathered(rows pgx.CopyFromSource) pgx.CopyFromSource {
 }
 
 type gatheredRows struct {
-	rows [][]any // from next on those that are left
+	rows [][]any // those from next on are left
 	next int
 	err  error // after them
 }
@@ -159,7 +159,7 @@ func (g *gatheredRows) Next() bool {
 func (g *gatheredRows) Values() ([]any, error) { return g.rows[g.next-1], nil }
 func (g *gatheredRows) Err() error             { return g.err }
 
-// gatheredBytes is gathered for a reader.
+// gatheredBytes does for a reader what gathered does for rows.
 func gatheredBytes(ctx context.Context, r io.Reader) (io.Reader, error) {
 	if explorer() == nil {
 		return r, nil
@@ -168,16 +168,17 @@ func gatheredBytes(ctx context.Context, r io.Reader) (io.Reader, error) {
 	return bytes.NewReader(all), err
 }
 
-// sever loses the connection, as a fault of the schedule.
+// sever breaks the connection, as a fault that the schedule injects.
 func (s *line) sever() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.conns {
-		_ = c.w.net.Close() // it is lost
+		_ = c.w.net.Close() // it is lost anyway
 	}
 }
 
-// aside sends a statement on the session that isn't the program's, and leaves nothing to be undone.
+// aside sends a statement of the explorer on the session. The statement leaves nothing to be
+// undone.
 func (s *lease) aside(ctx context.Context, text string) ([][]string, error) {
 	g := &segment{sql: text, simple: text, harmless: true}
 	g.steps = append(g.oneStep[:0], step{})
@@ -204,7 +205,8 @@ func (s *lease) aside(ctx context.Context, text string) ([][]string, error) {
 	}
 }
 
-// backend returns the process of the session's connection on the server, 0 if there is none.
+// backend returns the process ID of the server's end of the session's connection, or 0 without a
+// connection.
 func (s *line) backend() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -214,7 +216,7 @@ func (s *line) backend() int64 {
 	return int64(s.conns[0].w.pid)
 }
 
-// show tells what the answer to a finished segment was.
+// show returns a text for the answer to a finished segment.
 func (g *segment) show(db *DB) (string, error) {
 	switch {
 	case g.err != nil:
@@ -234,10 +236,10 @@ func (g *segment) show(db *DB) (string, error) {
 	return "done", nil
 }
 
-// showRow returns the values of the only row.
+// showRow returns a text for the values of the only row.
 func (st *step) showRow(db *DB) string {
 	r := &Rows{db: db, cursor: st.rows.cursor()}
-	defer func() { // the rows themselves are the caller's
+	defer func() { // but not the rows, which are the caller's
 		if r.codec != nil {
 			db.release(r.codec)
 		}
@@ -260,18 +262,20 @@ func (st *step) showRow(db *DB) string {
 	return strings.Join(all, ", ")
 }
 
-// untilReturned waits, in a loop that explores, until the connections are ready again that have
-// been given back.
+// untilReturned waits, in a loop that explores, until connections that were given back are ready
+// again.
 func (p *pool) untilReturned() {
 	p.waitWhile(func() bool { return p.readying > 0 })
 }
 
-// untilConnected waits, in a loop that explores, until no connection is on its way.
+// untilConnected waits, in a loop that explores, until the pool isn't opening or readying any
+// connection, or no caller waits for one.
 func (p *pool) untilConnected() {
 	p.waitWhile(func() bool { return p.connecting+p.readying > 0 && len(p.waiters) > 0 })
 }
 
-// waitWhile blocks while a condition holds that needs the mutex, in a loop that explores.
+// waitWhile blocks while a condition holds, in a loop that explores. It evaluates the condition
+// with the mutex.
 func (p *pool) waitWhile(holds func() bool) {
 	waitWhile(func() bool {
 		p.mu.Lock()
@@ -280,7 +284,7 @@ func (p *pool) waitWhile(holds func() bool) {
 	})
 }
 
-// waitWhile blocks while a condition holds, for a limited time, in a loop that explores.
+// waitWhile blocks while a condition holds, in a loop that explores, for recycleTimeout at most.
 func waitWhile(holds func() bool) {
 	if explorer() == nil {
 		return
@@ -291,14 +295,14 @@ func waitWhile(holds func() bool) {
 	}
 }
 
-// An asking is a connection on which the server is asked which sessions wait for locks.
+// An asking is a connection on which the explorer asks the server which sessions wait for locks.
 type asking struct {
-	mu     sync.Mutex // held while the server is asked
+	mu     sync.Mutex // held during a query
 	server *explore.Postgres
-	conn   *pgconn.PgConn // nil before it is needed
+	conn   *pgconn.PgConn // nil before the first query
 }
 
-// server returns the server as the explorer asks it.
+// server returns the DB's server, as the explorer asks it.
 func (db *DB) server() explore.Server {
 	db.asking.mu.Lock()
 	defer db.asking.mu.Unlock()
@@ -308,7 +312,7 @@ func (db *DB) server() explore.Server {
 	return db.asking.server
 }
 
-// ask sends a query on a connection that is for nothing else.
+// ask sends a query of the explorer on a connection that has no other use.
 func (db *DB) ask(ctx context.Context, text string) ([][]string, error) {
 	a := &db.asking
 	a.mu.Lock()
@@ -342,7 +346,7 @@ func (db *DB) ask(ctx context.Context, text string) ([][]string, error) {
 	return rows, nil
 }
 
-// endAsking closes the connection on which the server was asked.
+// endAsking closes the connection of ask.
 func (db *DB) endAsking() {
 	a := &db.asking
 	a.mu.Lock()
@@ -352,6 +356,6 @@ func (db *DB) endAsking() {
 	}
 	ctx, done := context.WithTimeout(context.Background(), db.config.CancelTimeout)
 	defer done()
-	_ = a.conn.Close(ctx) // it has left nothing
+	_ = a.conn.Close(ctx) // the server has nothing to clean up
 	a.conn = nil
 }

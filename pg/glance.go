@@ -12,8 +12,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/nonblock"
 )
 
-// A glance reads from a socket what is there, without waiting. It belongs to the holder of the
-// reading role.
+// A glance reads what a socket has, without waiting. Only the holder of the reading role may use
+// it, except for isOver.
 type glance struct {
 	raw    syscall.RawConn
 	fn     func(fd uintptr)
@@ -21,7 +21,7 @@ type glance struct {
 	n      int
 	blocks bool
 	err    error
-	left   int // how many more reads there may be at once; below 0 reads may wait
+	left   int // how many more reads are allowed now; below 0 reads may wait
 }
 
 func newGlance(raw syscall.RawConn) *glance {
@@ -30,10 +30,10 @@ func newGlance(raw syscall.RawConn) *glance {
 	return g
 }
 
-// looks reports whether reads don't wait.
+// looks reports whether reads return at once instead of waiting.
 func (g *glance) looks() bool { return g != nil && g.left >= 0 }
 
-// read returns errNothing if there is nothing.
+// read reads what has come. It returns errNothing if there is nothing, or left is used up.
 func (g *glance) read(p []byte) (int, error) {
 	if g.left == 0 {
 		return 0, errNothing
@@ -55,20 +55,20 @@ func (g *glance) read(p []byte) (int, error) {
 	return g.n, nil
 }
 
-// isOver reports whether the peer has closed the connection, or has begun to say a server's last
-// words, for which it needs to know that what comes now can't be anything else. It reads nothing,
-// and anyone may call it. TLS hides the words.
+// isOver reports whether the peer has closed the connection, or has begun an error message. The
+// caller must know that nothing else can come now, so the message is the server's last. isOver
+// takes nothing from the socket, and any goroutine may call it. With TLS it can't see the message.
 func (g *glance) isOver() bool {
 	var first [1]byte
 	n, blocks, failed := 0, true, error(nil)
 	if err := g.raw.Control(func(fd uintptr) { n, blocks, failed = nonblock.Peek(fd, first[:]) }); err != nil {
-		return false // it was closed on this side, which knows why
+		return false // this side has closed it, and knows why
 	}
 	return failed != nil || !blocks && (n == 0 || first[0] == messageOfError)
 }
 
-// errNothing says that nothing more has come yet. crypto/tls keeps what has come of a record if the
-// error is temporary, and returns it as it is.
+// errNothing says that nothing more has come yet. It is a temporary error, so crypto/tls keeps the
+// part of a record that has come, and returns the error unchanged.
 var errNothing net.Error = nothingYet{}
 
 type nothingYet struct{}
@@ -77,7 +77,7 @@ func (nothingYet) Error() string   { return "pg: nothing more has come yet" }
 func (nothingYet) Timeout() bool   { return true }
 func (nothingYet) Temporary() bool { return true }
 
-// A socket is what TLS reads from: by a glance, or waiting.
+// A socket is the connection under TLS. It reads by a glance, or waits.
 type socket struct {
 	net.Conn
 	glance *glance
@@ -94,7 +94,7 @@ func (s *socket) Read(p []byte) (int, error) {
 // SyscallConn implements syscall.Conn, for a connection that turns out not to have TLS.
 func (s *socket) SyscallConn() (syscall.RawConn, error) { return s.glance.raw, nil }
 
-// withSockets has TLS read through sockets.
+// withSockets makes TLS read through sockets.
 func withSockets(config *pgconn.Config) *pgconn.Config {
 	secure := config.TLSConfig != nil
 	for _, f := range config.Fallbacks {
@@ -107,7 +107,7 @@ func withSockets(config *pgconn.Config) *pgconn.Config {
 	return config
 }
 
-// throughSockets has dial make sockets, where it can.
+// throughSockets makes dial return sockets where it can.
 func throughSockets(dial pgconn.DialFunc) pgconn.DialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := dial(ctx, network, addr)
@@ -121,8 +121,8 @@ func throughSockets(dial pgconn.DialFunc) pgconn.DialFunc {
 	}
 }
 
-// rawOf returns what gives access to the descriptor of a connection, nil if there is none that can
-// be read without waiting.
+// rawOf returns the access to the descriptor of a connection. It is nil if the connection can't be
+// read without waiting.
 func rawOf(c net.Conn) syscall.RawConn {
 	s, ok := c.(syscall.Conn)
 	if !ok || !nonblock.Supported {
@@ -135,8 +135,8 @@ func rawOf(c net.Conn) syscall.RawConn {
 	return raw
 }
 
-// glanceAt returns a glance for a connection, nil if it can only be read by waiting. With TLS it is
-// that of the socket underneath, through which reads of c go.
+// glanceAt returns a glance for a connection, or nil if every read of it may wait. With TLS the
+// glance is the one of the socket underneath, through which reads of c go.
 func glanceAt(c net.Conn) (g *glance, direct bool) {
 	switch c := c.(type) {
 	case *socket:

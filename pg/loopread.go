@@ -7,27 +7,27 @@ import (
 )
 
 // A loop reads the connections on which only its own tasks wait: a session that a task owns, or a
-// lane on which no other loop and no goroutine waits. It waits for all of them in one place
-// (loop.Poll), so an answer wakes no other goroutine, and answers that have come at the same time
+// lane on which no other loop and no goroutine waits. It waits for all of them at one place
+// (loop.Poll). So an answer wakes no other goroutine, and answers that have come at the same time
 // resume their tasks in one tick.
 //
-// The role is the loop's (looped) only while each segment on the list is one of its tasks'. When
-// another party joins, a goroutine, another loop, the driver itself, or when a task stops waiting,
-// the role is recalled: the resident has it from then on, as a loop may be busy for long, or end.
-// It's the loop's again when nothing is expected and a task sends something.
+// The loop has the role (looped) only while every segment on the list is of one of its tasks. The
+// role is recalled when another party joins (a goroutine, another loop, the driver itself), or when
+// a task stops waiting. The resident then has the role, because a loop may be busy for long, or
+// end. The loop gets it back when a task sends something while nothing is expected.
 //
-// In a loop with a virtual clock, or one that chooses what is next, the resident reads: such a loop
-// waits for what is under way in ways of its own, and takes answers in the order of the requests.
+// In a loop with a virtual clock, or with a Chooser, the resident reads. Such a loop has its own
+// ways to wait for what is under way, and takes answers in the order of the requests.
 
-// A place is a connection in a loop that reads it, or has read it last.
+// A place is a connection's registration in the loop that reads it, or that has read it last.
 type place struct {
 	conn   *conn
 	loop   *loop.Loop
 	polled *loop.Polled
 }
 
-// readBy sees to it that there is a reader, if something is expected: the loop, if it can be. The
-// loop is that of the caller, or nil. It needs the mutex.
+// readBy makes sure that there is a reader if an answer is expected. That is the loop, if it can
+// be. l is the caller's loop, or nil. readBy needs the mutex.
 func (c *conn) readBy(l *loop.Loop) {
 	switch {
 	case c.sent.len() == 0 || c.dead != nil:
@@ -39,9 +39,9 @@ func (c *conn) readBy(l *loop.Loop) {
 	}
 }
 
-// enter gives the role to the loop, which must be the caller's, and reports whether it could. It
-// needs the mutex, and only the caller may have the role. While something is queued that doesn't
-// wait in this loop, no connection becomes the loop's: see joinAll.
+// enter gives the role to the loop, and reports whether it could. The loop must be the caller's,
+// and only the caller may have the role. While the queue has a segment that doesn't wait in this
+// loop, no connection becomes the loop's: see joinAll. enter needs the mutex.
 func (c *conn) enter(l *loop.Loop) bool {
 	if c.failed != nil || c.line.forced || l.Virtual() || l.Chooser() != nil || !c.settleIn(l) {
 		return false
@@ -61,8 +61,8 @@ func (c *conn) enter(l *loop.Loop) bool {
 	return true
 }
 
-// enterOrPass gives the role, which a sleeping loop has had, to the same loop that is awake, or
-// away.
+// enterOrPass gives the role, which the loop has had while it slept, to the same loop awake, or
+// passes it on.
 func (c *conn) enterOrPass(l *loop.Loop) {
 	c.mu.Lock()
 	entered := c.enter(l)
@@ -71,11 +71,11 @@ func (c *conn) enterOrPass(l *loop.Loop) {
 	}
 	c.mu.Unlock()
 	if entered {
-		l.Schedule(c.place.Load()) // something may have come that wasn't read. Not with the mutex, which Interrupt needs
+		l.Schedule(c.place.Load()) // something unread may have come. Not under the mutex, which Interrupt needs
 	}
 }
 
-// settleIn gives the connection a place in the loop, and reports whether it has one.
+// settleIn gives the connection a place in the loop, and reports whether it now has one.
 func (c *conn) settleIn(l *loop.Loop) bool {
 	p := c.place.Load()
 	if p != nil && p.loop == l && !p.polled.Gone() {
@@ -98,25 +98,25 @@ func (c *conn) settleIn(l *loop.Loop) bool {
 	return true
 }
 
-// leaveLoop takes the connection from the loop that has read it, before its descriptor is closed,
-// or because others use it now and what comes would wake that loop in vain. Any goroutine may call
-// it.
+// leaveLoop removes the connection from the loop that has read it. That happens before its
+// descriptor is closed, or when other parties use it, so that its answers would wake that loop in
+// vain. Any goroutine may call leaveLoop.
 func (c *conn) leaveLoop() {
 	if p := c.place.Swap(nil); p != nil {
 		p.polled.Remove()
 	}
 }
 
-// joinedBy takes the role from a loop that has it, if that isn't l, which may be nil: another party
-// waits for what comes. It needs the mutex.
+// joinedBy takes the role from a loop that has it, unless that loop is l: another party waits for
+// the answers. l may be nil. joinedBy needs the mutex.
 func (c *conn) joinedBy(l *loop.Loop) {
 	if p := c.place.Load(); c.role == looped && (p == nil || p.loop != l) {
 		c.takeFromLoop()
 	}
 }
 
-// takeFromLoop takes the role from a loop, if a loop has it. If that is reading just now it passes
-// the role on when it has done so. It needs the mutex.
+// takeFromLoop takes the role from a loop that has it. A loop that is reading just now passes the
+// role on when it has finished. takeFromLoop needs the mutex.
 func (c *conn) takeFromLoop() {
 	switch {
 	case c.role != looped:
@@ -151,7 +151,7 @@ func (p *place) RunInLoop() {
 	}
 }
 
-// readsAtOnce is how many times a loop reads from a connection before others have their turn.
+// readsAtOnce is how many times a loop reads from a connection before other work has its turn.
 const readsAtOnce = 8
 
 // takeAll handles the messages that have come. It returns why it has stopped.
@@ -171,8 +171,8 @@ func (c *conn) takeAll() error {
 	}
 }
 
-// errHook says that a message is for a function of the application, which isn't called in a loop:
-// it may block, or end its goroutine.
+// errHook says that a message is for a function of the application. A loop doesn't call that: the
+// function may block, or end its goroutine.
 var errHook = errors.New("pg: a hook is to be called")
 
 // calls reports whether a message of this kind makes the reader call a function of the application.

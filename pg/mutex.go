@@ -4,5 +4,5 @@ package pg
 
 import "sync"
 
-// A mutex is what guards a line. Built with the tag mutextimes it counts for how long it is held.
+// A mutex guards a line. Built with the tag mutextimes, it measures for how long it is held.
 type mutex = sync.Mutex

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A mutex counts, for BenchmarkMutex, how often it is taken and for how long it is held.
+// A mutex counts how often it is taken and measures for how long it is held, for BenchmarkMutex.
 type mutex struct {
 	mu    sync.Mutex
 	since time.Time
@@ -28,19 +28,19 @@ func (m *mutex) Unlock() {
 	m.mu.Unlock()
 }
 
-// interruption is for how long nothing holds the mutex by itself: the system had given the
-// processor to another process.
+// interruption is a time for which no code holds the mutex by itself. After a longer one, the
+// system had given the processor to another process.
 const interruption = 500 * time.Microsecond
 
-// times returns the figures so far, without what looking at the clock takes.
+// times returns the figures so far, less the time that reading the clock takes.
 func (m *mutex) times() (locks int64, held time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.locks, m.held - time.Duration(m.locks)*clockTime
 }
 
-// clockTime is what a look at the clock adds to the time that a mutex is held: the least of many
-// tries, as others may have had the processor during some.
+// clockTime is how much reading the clock adds to the time that a mutex is held. It is the least of
+// many tries, because other processes may have had the processor during some.
 var clockTime = func() time.Duration {
 	const n = 1000
 	least := time.Hour

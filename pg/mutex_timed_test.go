@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// BenchmarkMutex tells for how long a point select holds the mutex of all lanes, and so how many of
-// them that allows a second, on however many processors:
+// BenchmarkMutex measures for how long a point select holds the mutex of all lanes. That limits how
+// many selects a second are possible, on any number of processors:
 //
 //	go test -tags mutextimes -run '^$' -bench Mutex ./pg
 func BenchmarkMutex(b *testing.B) {
@@ -21,7 +21,7 @@ func BenchmarkMutex(b *testing.B) {
 				lanes := &db.lanes.mu
 				var locks, held int64
 				measure(b, inLoop, callers, func(ctx context.Context, i int) error {
-					if i == 0 { // before the clock runs
+					if i == 0 { // before the benchmark's clock runs
 						err := selectPoint(ctx, db, i)
 						n, t := lanes.times()
 						locks, held = n, t.Nanoseconds()

@@ -9,7 +9,7 @@ import (
 type owned struct {
 	line
 	driver lease // the driver's own, while the session is made ready for the next owner
-	dialed bool  // the pool doesn't count it. Set before it is one
+	dialed bool  // the pool doesn't count it. Set before the session is in use
 
 	// Guarded by the pool's mutex.
 	generation int
@@ -17,25 +17,25 @@ type owned struct {
 	since      int64 // when the upkeep first saw it without an owner; 0 if it hasn't yet
 
 	// Guarded by the mutex.
-	tainted   bool     // a statement has left something behind
-	worn      bool     // and it can't be undone
-	obscure   bool     // a statement may have, whose text doesn't show what it does
-	kept      string   // how it is to be set up, if not as the server has it
-	private   bool     // its owner has done that, so that it isn't given to another one
-	unsettled bool     // what names mean has changed in a transaction, which may take it back
+	tainted   bool     // a statement has left state behind
+	worn      bool     // the state can't be undone
+	obscure   bool     // a statement whose text doesn't show what it does may have left state behind
+	kept      string   // how the connection is to be set up; empty if it stays as the server has it
+	private   bool     // its owner has set it up, so no other owner gets it
+	unsettled bool     // the meaning of names has changed in a transaction, which may roll that back
 	occupant  occupant // a stream, a COPY, or a pgx.Conn that is lent. Meanwhile nothing else is accepted
 	pgx       lentConn // what was lent to this owner; empty if nothing was
 	lost      error    // why its connection is gone
-	unused    bool     // nothing that could have an effect has been answered to its owner: see replaceable
-	unlike    bool     // its owner has it set up as no other connection would be
+	unused    bool     // the owner has got no answer to a statement that could have an effect: see replaceable
+	unlike    bool     // its owner has set it up unlike any other connection
 
 	taken     atomic.Pointer[taking] // where its owner took it, if that was noted
 	unread    atomic.Bool            // a stream was closed before its end
-	collected atomic.Int32           // how many segments for it are in the lists of loops' ticks
+	collected atomic.Int32           // how many of its segments are in the lists of collectors
 
 	// Set before the connection is there.
-	onLost         func()             // is told when that is gone, without the mutex
-	onNotification func(Notification) // of a listener, whose connection is read all the time. Called by the reader
+	onLost         func()             // called when the connection is gone, without the mutex
+	onNotification func(Notification) // of a listener, whose connection always has a reader, which calls it
 }
 
 func newOwned(db *DB, cached int) *owned {
@@ -44,7 +44,7 @@ func newOwned(db *DB, cached int) *owned {
 	return s
 }
 
-// session returns the line as the connection of a session, nil if it is the lanes.
+// session returns the session that the line belongs to, or nil if the line is of lanes.
 func (s *line) session() *owned {
 	o, _ := s.of.(*owned)
 	return o
@@ -82,7 +82,7 @@ func (s *owned) took(g *segment) {
 	s.obscure = s.obscure || g.obscure
 }
 
-// room is that of a pipeline without an end, or, with pipeline=off, of one statement.
+// room returns how many segments the connection may carry: any number, or one with pipeline=off.
 func (s *owned) room(*conn) int {
 	if s.db.config.Pipeline {
 		return math.MaxInt
@@ -115,7 +115,7 @@ func (s *owned) answered(c *conn, g *segment, status byte) error {
 		s.unused = false
 	}
 	if s.unsettled && status == 'I' {
-		s.meaningsChanged(c) // back, maybe
+		s.meaningsChanged(c) // the transaction may have rolled the change back
 	}
 	return nil
 }
@@ -126,16 +126,16 @@ func (s *owned) succeeded(c *conn, g *segment) {
 	}
 	if e := g.effects; e&effectSchema != 0 || g.redefines || c.restyled || s.unsettled && e&effectUndo != 0 {
 		s.meaningsChanged(c)
-		if e&effectAlter != 0 { // what a session drops is a temporary table, as a rule
+		if e&effectAlter != 0 { // not after a DROP, which on a session is mostly of a temporary table
 			s.db.lanes.descs.forget()
 		}
 	}
 }
 
-// meaningsChanged forgets what is known of texts, because they may mean something else now. Of a
-// prepared statement the server would keep the types of the parameters, and what it has evaluated:
-// a time without a zone, say. If its result has other columns the server refuses it, which ends a
-// transaction. It needs the mutex.
+// meaningsChanged forgets what is known of texts, because they may mean something else now. For a
+// prepared statement the server would keep the types of the parameters, and what it has evaluated
+// already: a time without a zone, say. If the result has other columns now, the server refuses the
+// prepared statement, which fails a transaction. meaningsChanged needs the mutex.
 func (s *owned) meaningsChanged(c *conn) {
 	s.descs.forget()
 	c.prepared.Clear()

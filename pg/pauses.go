@@ -10,7 +10,7 @@ const (
 	maxBackoff   = time.Second
 )
 
-// pauses put off attempts to connect, the longer the more have failed in a row.
+// pauses put off attempts to connect. They grow with the failures in a row.
 type pauses struct {
 	length    time.Duration
 	notBefore time.Time
@@ -27,7 +27,8 @@ func (p *pauses) failed(why error) {
 // ended notes a success.
 func (p *pauses) ended() { *p = pauses{} }
 
-// wait is how long the next attempt has to wait; it isn't above 0 if it needn't.
+// wait returns how long the next attempt must wait. It returns 0 or less if the attempt needn't
+// wait.
 func (p *pauses) wait() time.Duration {
 	if p.notBefore.IsZero() {
 		return 0

@@ -10,25 +10,25 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// A purpose is what a connection is for. It decides to which host it leads, and how it is set up.
+// A purpose is what a connection is for. It decides which host the connection leads to, and how it
+// is set up.
 type purpose uint8
 
 const (
 	forAll          purpose = iota
-	forReads                // one of a Reader's lanes, where everything else goes, too
-	forStandbyReads         // one of a Reader's lanes, to a standby
-	forLooks                // finding out what a server is
+	forReads                // a Reader's lane, to the server that everything else uses, too
+	forStandbyReads         // a Reader's lane, to a standby
+	forLooks                // a lookout's, which asks a server for its role
 )
 
-// reads reports whether it is for a Reader.
+// reads reports whether the connection is for Readers.
 func (p purpose) reads() bool { return p == forReads || p == forStandbyReads }
 
 const readOnlySetting = "default_transaction_read_only"
 
-// target returns the configuration with which a connection is opened for its purpose: this is the
-// one place that decides which hosts it is tried with. The one that it is given must not be
-// changed. It leads to one server, if a DB that knows roles names one; and to the primary, if the
-// DB wants that.
+// target returns the configuration with which a connection is opened for its purpose. No other
+// place decides which hosts are tried. The configuration leads to the node n, if that isn't nil,
+// and else to the primary, if the DB wants that. target doesn't change config.
 func (p purpose) target(config *pgconn.Config, ro *roles, n *node) *pgconn.Config {
 	if !p.reads() && ro == nil {
 		return config
@@ -44,14 +44,14 @@ func (p purpose) target(config *pgconn.Config, ro *roles, n *node) *pgconn.Confi
 	case p == forStandbyReads:
 		own.ValidateConnect = validateStandby
 	case ro != nil && ro.leads && own.ValidateConnect == nil,
-		p == forReads && own.ValidateConnect != nil && same(own.ValidateConnect, pgconn.ValidateConnectTargetSessionAttrsReadWrite): // which a Reader's connections never are
+		p == forReads && own.ValidateConnect != nil && same(own.ValidateConnect, pgconn.ValidateConnectTargetSessionAttrsReadWrite): // a Reader's connections are never read-write
 		own.ValidateConnect = validatePrimary
 	}
 	if !p.reads() {
 		return own
 	}
-	// In the first message, so that neither RESET nor a hook changes it unnoticed, and a pooler
-	// that can't keep it for this client says so.
+	// The setting is in the first message, so that neither RESET nor a hook changes it unnoticed. A
+	// pooler that can't keep it for this client then says so.
 	if own.RuntimeParams == nil {
 		own.RuntimeParams = map[string]string{}
 	}
@@ -59,14 +59,15 @@ func (p purpose) target(config *pgconn.Config, ro *roles, n *node) *pgconn.Confi
 	return own
 }
 
-// check makes sure, on a new connection, that it is what its purpose needs. It returns whether
-// statements of several callers may share a transaction there.
+// check checks that a new connection is what its purpose needs. It returns whether statements of
+// several callers may share a transaction there.
 func (p purpose) check(ctx context.Context, pc *pgconn.PgConn) (shares bool, err error) {
 	if !p.reads() {
 		return false, nil
 	}
-	// The level is pinned, so that a change of the server's configuration doesn't concern this
-	// connection; but not where there is a pooler in between, whose connections are others' next.
+	// Pin the isolation level, so that a change of the server's configuration doesn't affect this
+	// connection. But don't do so through a pooler, because its connections serve other clients
+	// next.
 	results, err := pc.Exec(ctx, "select current_setting('"+readOnlySetting+"'), case pg_backend_pid() when "+strconv.Itoa(int(int32(pc.PID())))+
 		" then set_config('default_transaction_isolation', current_setting('default_transaction_isolation'), false)"+
 		" else current_setting('default_transaction_isolation') end").ReadAll()
@@ -83,7 +84,7 @@ func (p purpose) check(ctx context.Context, pc *pgconn.PgConn) (shares bool, err
 	return string(row[1]) == "read committed", nil
 }
 
-// validatePrimary accepts no standby.
+// validatePrimary refuses standbys.
 func validatePrimary(ctx context.Context, pc *pgconn.PgConn) error {
 	standby, err := inRecovery(ctx, pc)
 	if err == nil && standby {
@@ -92,7 +93,7 @@ func validatePrimary(ctx context.Context, pc *pgconn.PgConn) error {
 	return err
 }
 
-// validateStandby accepts nothing else.
+// validateStandby refuses anything but a standby.
 func validateStandby(ctx context.Context, pc *pgconn.PgConn) error {
 	standby, err := inRecovery(ctx, pc)
 	if err == nil && !standby {
@@ -101,14 +102,14 @@ func validateStandby(ctx context.Context, pc *pgconn.PgConn) error {
 	return err
 }
 
-// inRecovery asks a server whether it is a standby. What it has reported by itself isn't enough: a
-// pooler in between may report what it has heard of another one.
+// inRecovery asks a server whether it is a standby. The server's parameter reports aren't enough: a
+// pooler in between may pass on those of another server.
 func inRecovery(ctx context.Context, pc *pgconn.PgConn) (bool, error) {
 	results, err := pc.Exec(ctx, "select pg_is_in_recovery()").ReadAll()
 	var server *pgconn.PgError
 	switch {
 	case errors.As(err, &server) && server.Code == "42883":
-		return false, nil // it knows no standbys
+		return false, nil // such a server knows no standbys
 	case err != nil:
 		return false, err
 	case len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) != 1:
@@ -117,7 +118,7 @@ func inRecovery(ctx context.Context, pc *pgconn.PgConn) (bool, error) {
 	return string(results[0].Rows[0][0]) == "t", nil
 }
 
-// explain says what to do if a connection can't be opened for its purpose.
+// explain makes the error say what to do if a connection can't be opened for its purpose.
 func (p purpose) explain(err error) error {
 	var server *pgconn.PgError
 	if p.reads() && errors.As(err, &server) && strings.Contains(server.Message, readOnlySetting) {
@@ -126,7 +127,7 @@ func (p purpose) explain(err error) error {
 	return err
 }
 
-// notReadOnly says that there are no connections for a Reader. It is [ErrUnsupported], too.
+// notReadOnly says that no connection for a Reader can be opened. It wraps [ErrUnsupported].
 type notReadOnly struct{ err error }
 
 func (e *notReadOnly) Error() string {

@@ -2,18 +2,19 @@ package pg
 
 import "fmt"
 
-// A server ends connections that are idle for long, or all of them when it is restarted, and it can
-// do so in the moment before an owner's first statement. As long as nothing has been executed for
-// the owner, one connection is as good as another. So the session stays the owner's, with the
-// lease, the transaction that is about to begin and the segments, and gets another connection.
+// A server ends connections that are idle for long, and all of them when it restarts. It can do so
+// just before an owner's first statement. As long as the server has executed nothing for the owner,
+// one connection is as good as another. So the session gets another connection, and the owner keeps
+// its session, its lease, its segments, and the transaction that it is about to begin.
 
-// replaceable reports whether the session may have another connection in place of one that breaks.
-// It needs the mutex.
+// replaceable reports whether the session may get another connection if its own breaks. It needs
+// the mutex.
 func (s *owned) replaceable() bool { return s.unused && !s.closing }
 
-// repeats is all or nothing, since what is sent on a session may rely on what was sent before. What
-// the server may have executed isn't repeated, though it was rolled back: not everything that a
-// statement does is.
+// repeats reports whether what was sent may be sent again on another connection. That is all or
+// nothing, because what is sent on a session may rely on what was sent before. What the server may
+// have executed isn't repeated, even if the server has rolled it back: a rollback doesn't undo
+// every effect.
 func (s *owned) repeats(sent []*segment, fates []aftermath) bool {
 	can := s.unused && !s.closing
 	for i, g := range sent {
@@ -23,8 +24,8 @@ func (s *owned) repeats(sent []*segment, fates []aftermath) bool {
 	return can
 }
 
-// replace makes another connection if the session has none, and segments wait for it. It needs the
-// mutex.
+// replace starts to open another connection if the session has none and segments wait for it. It
+// needs the mutex.
 func (s *owned) replace() {
 	if len(s.conns) > 0 || s.connecting > 0 || s.queuedNow == 0 || !s.replaceable() {
 		return
@@ -36,7 +37,7 @@ func (s *owned) replace() {
 	s.heedAll()
 }
 
-// reconnect makes another connection for what waits on the session.
+// reconnect opens another connection for the segments that wait on the session.
 func (s *owned) reconnect() {
 	w, err := s.db.pool.openInstead(s)
 	s.mu.Lock()
@@ -46,7 +47,7 @@ func (s *owned) reconnect() {
 	case err == nil && !s.closing:
 		c = s.add(w)
 	case err == nil:
-		_ = w.net.Close() // whatever that says
+		_ = w.net.Close() // nothing was done on it
 	}
 	if c != nil {
 		s.pull(c, nanotime())
@@ -72,8 +73,8 @@ func (s *owned) reconnect() {
 	}
 }
 
-// openInstead opens a connection for a session that has lost its own. It is one of the pool's: it
-// waits for the pause that the others wait for, and has the lifetime and generation of a new one.
+// openInstead opens a connection for a session that has lost its own. The pool counts it as one of
+// its own: it waits for the pool's pause, and has the lifetime and generation of a new connection.
 func (p *pool) openInstead(s *owned) (*wire, error) {
 	p.mu.Lock()
 	wait, generation := p.pauses.wait(), p.generation
@@ -92,8 +93,8 @@ func (p *pool) openInstead(s *owned) (*wire, error) {
 	return w, nil
 }
 
-// useless notes that a session's connection broke before it was of any use, which is as good as
-// none.
+// useless notes that a session's connection broke before it was of any use. For the pause before
+// the next attempt, that counts as a failure to connect.
 func (p *pool) useless(s *owned, why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// A rowStore keeps the rows of a result as they came, in a few pieces of memory. A row lies in one
-// piece: its size, then what the body of a DataRow is, the number of its values and for each the
-// length, -1 for null, and the bytes.
+// A rowStore keeps the rows of a result as they came, in a few chunks of memory. A row lies in one
+// chunk: its size, and the body of its DataRow. That is the number of its values, and for each one
+// its length, or -1 for null, and its bytes.
 type rowStore struct {
 	count int
 	full  [][]byte
@@ -20,7 +20,7 @@ const (
 	rowHeader  = 4 + 2
 )
 
-// add appends a row, which is copied.
+// add appends a copy of a row.
 func (s *rowStore) add(row arrivingRow) {
 	size := row.size()
 	if cap(s.last)-len(s.last) < size {
@@ -33,8 +33,8 @@ func (s *rowStore) add(row arrivingRow) {
 	s.count++
 }
 
-// chunks has pieces of memory of the largest size, so that large results one after the other don't
-// cost new ones.
+// chunks has chunks of the largest size, so that one large result after the other needn't allocate
+// new ones.
 var chunks = sync.Pool{New: func() any { return new([mostChunk]byte) }}
 
 func newChunk(size int) []byte {
@@ -44,7 +44,7 @@ func newChunk(size int) []byte {
 	return make([]byte, 0, size)
 }
 
-// recycle gives the memory of the rows away. They must not be used any more.
+// recycle gives the memory of the rows back for reuse. The caller must not use the rows any more.
 func (s *rowStore) recycle() {
 	for _, b := range append(s.full, s.last) {
 		if cap(b) == mostChunk {
@@ -54,14 +54,14 @@ func (s *rowStore) recycle() {
 	*s = rowStore{}
 }
 
-// An arrivingRow is a row in the memory of the connection's reader: the body of a DataRow, or
-// a value alone.
+// An arrivingRow is a row in the memory of the connection's reader. It is the body of a DataRow, or
+// a single value.
 type arrivingRow struct {
 	bytes []byte
 	alone bool
 }
 
-// size is how many bytes the row takes where it's kept.
+// size returns how many bytes the row takes in a rowStore.
 func (r arrivingRow) size() int {
 	if r.alone {
 		return rowHeader + 4 + len(r.bytes)
@@ -69,7 +69,7 @@ func (r arrivingRow) size() int {
 	return 4 + len(r.bytes)
 }
 
-// appendTo appends the row to a piece of memory, which has room for it.
+// appendTo appends the row to a chunk that has room for it.
 func (r arrivingRow) appendTo(chunk []byte) []byte {
 	chunk = binary.BigEndian.AppendUint32(chunk, uint32(r.size()))
 	if r.alone {
@@ -79,8 +79,7 @@ func (r arrivingRow) appendTo(chunk []byte) []byte {
 	return append(chunk, r.bytes...)
 }
 
-// wellFormed reports whether the body of a DataRow has the values that it says it has, and nothing
-// else.
+// wellFormed reports whether the body of a DataRow has exactly the values that it announces.
 func wellFormed(body []byte) bool {
 	if len(body) < 2 {
 		return false
@@ -105,9 +104,9 @@ func wellFormed(body []byte) bool {
 // A rowCursor walks over a rowStore.
 type rowCursor struct {
 	store *rowStore
-	rest  []byte // of the piece, after the rows that were seen
+	rest  []byte // of the chunk, after the rows that were seen
 	seen  int    // rows
-	chunk int    // the next one
+	chunk int    // the index of the next one
 }
 
 func (s *rowStore) cursor() rowCursor { return rowCursor{store: s} }
@@ -132,13 +131,13 @@ func (c *rowCursor) next() (storedRow, bool) {
 	return row, true
 }
 
-// A storedRow is what is left of a row.
+// A storedRow is the unread part of a row.
 type storedRow struct {
 	bytes []byte
 	count int // of values
 }
 
-// value takes the first value off.
+// value removes and returns the first value; nil is null.
 func (r *storedRow) value() []byte {
 	size := int32(binary.BigEndian.Uint32(r.bytes))
 	r.bytes = r.bytes[4:]

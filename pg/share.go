@@ -2,21 +2,23 @@ package pg
 
 import "github.com/seed1239206e/repaint/loop"
 
-// Statements of Readers that are put into one write share one Sync, so the server begins, ends and
-// answers one transaction for all of them. That is a group: segments that stand side by side on the
-// list, each linked to the next one. The law is that no caller can tell:
+// Statements of Readers that go into one write share one Sync, so the server begins, ends and
+// answers one transaction for all of them. Such statements are a group: neighbouring segments on
+// the list, each linked to the next one. The law is that no caller can tell:
 //
-//   - Only a query of which the text shows that it only computes joins a group: it has no effect,
-//     so it may be executed twice, and nothing of it is left for those after it. See
-//     [segment.joins].
-//   - What is prepared anew doesn't join, so what is skipped has changed nothing on the connection.
+//   - Only a query joins a group, and only if its text shows that it does nothing but compute. It
+//     has no effect, so it may be executed twice, and it leaves nothing behind for the next ones.
+//     See [segment.joins].
+//   - A statement that is prepared anew doesn't join. So a skipped one has changed nothing on the
+//     connection.
 //   - The answers of a group count when its ReadyForQuery has come, see [conn.ready]. An error ends
-//     the transaction: what came before it is answered, what stands after it was skipped.
-//   - What is sent again is sent alone. So a statement is skipped, killed by the cancel of another
-//     one or deadlocked by what the group has locked only once.
+//     the transaction: the statements before it are answered, and the server has skipped those after
+//     it.
+//   - A statement that is sent again is sent alone. So only once can a statement be skipped, or be
+//     killed by another one's cancel, or deadlock with what its group has locked.
 
-// joinedTo returns the segment whose group a new one joins, whose bytes begin at an offset of the
-// buffer; nil if it begins a group of its own. It needs the mutex.
+// joinedTo returns the segment whose group a new one joins, or nil if the new one begins a group.
+// The new one's bytes begin at an offset of the buffer. joinedTo needs the mutex.
 func (c *conn) joinedTo(g *segment, offset int) *segment {
 	if !g.mayJoin() || offset == 0 || c.sent.len() == 0 {
 		return nil
@@ -31,9 +33,9 @@ func (c *conn) joinedTo(g *segment, offset int) *segment {
 
 func (g *segment) mayJoin() bool { return g.joins && !g.alone && !g.parses && g.simple == "" }
 
-// join has a segment, whose bytes begin at an offset of the buffer, share the Sync of the group
-// that ends with last: the Sync between them goes. It returns where the segment's bytes begin now.
-// It needs the mutex.
+// join makes a segment share the Sync of the group that ends with last, and removes the Sync
+// between them. The segment's bytes begin at an offset of the buffer. join returns where they begin
+// now. It needs the mutex.
 func (c *conn) join(last, g *segment, offset int) int {
 	from := offset - len(syncMessage)
 	c.out = append(c.out[:from], c.out[offset:]...)
@@ -44,7 +46,7 @@ func (c *conn) join(last, g *segment, offset int) int {
 }
 
 // part takes a segment out of its group before its bytes are taken out of the buffer. It returns
-// how many of these stay, at the end: the group's Sync. It needs the mutex.
+// how many bytes at their end must stay: those of the group's Sync. It needs the mutex.
 func (c *conn) part(g *segment) (kept uint64) {
 	if !g.isShared() {
 		return 0
@@ -64,14 +66,14 @@ func (c *conn) part(g *segment) (kept uint64) {
 	return kept
 }
 
-// isShared reports whether the segment's Sync is that of others, too.
+// isShared reports whether the segment shares its Sync with others.
 func (g *segment) isShared() bool { return g.place > 0 || g.next != nil }
 
-// isAnswered reports whether the answer is complete, but for the ReadyForQuery.
+// isAnswered reports whether the answer is complete except for the ReadyForQuery.
 func (g *segment) isAnswered() bool { return g.failure == nil && g.cur >= len(g.steps) }
 
-// step goes on to the next one of a group when the head has been answered. Only the reader calls
-// it.
+// step goes on to the next segment of a group when the head has been answered. Only the reader
+// calls it.
 func (c *conn) step() {
 	if next := c.head.next; next != nil && c.head.isAnswered() {
 		c.head = next
@@ -80,7 +82,7 @@ func (c *conn) step() {
 }
 
 // endsWith checks, at ReadyForQuery, that the answer of a group is complete. It returns the last
-// one that has been executed.
+// segment that has been executed.
 func (g *segment) endsWith() (last *segment, err error) {
 	for ; ; g = g.next {
 		if err := g.ended(); err != nil || g.failure != nil || g.next == nil {
@@ -106,8 +108,8 @@ func (c *conn) skip(g *segment) (again bool) {
 	return false
 }
 
-// undo has all of a group sent again whose transaction failed at its end, after each of them had
-// been executed. It needs the mutex.
+// undo marks all segments of a group to be sent again if its transaction failed at its end, after
+// the server had executed each of them. It needs the mutex.
 func undo(first, last *segment) {
 	if last.failure == nil || last.cur < len(last.steps) || !first.isShared() {
 		return
@@ -118,12 +120,13 @@ func undo(first, last *segment) {
 	}
 }
 
-// deadlocked reports whether a segment has failed because of what others in its group have locked.
-// It alone would have waited for nothing.
+// deadlocked reports whether a segment has failed because of the locks of others in its group.
+// Alone it would have waited for nothing.
 func (g *segment) deadlocked() bool { return g.isShared() && g.failure.Code == "40P01" }
 
-// awaited returns the one of the first group that the driver waits for, see [conn.owed]; nil if
-// there is none. Those before it may be executing still. It needs the mutex.
+// awaited returns the first segment of the first group that the driver waits for, see [conn.owed],
+// or nil if there is none. The server may still be executing the segments before it. awaited needs
+// the mutex.
 func (c *conn) awaited() *segment {
 	g := c.unpassed()
 	for ; g != nil; g = g.next {
@@ -134,8 +137,8 @@ func (c *conn) awaited() *segment {
 	return nil
 }
 
-// unpassed returns the first one of the first group that isn't known to be answered. The server may
-// be further: it sends answers when a group ends. It needs the mutex.
+// unpassed returns the first segment of the first group that isn't known to be answered. The server
+// may be further, because it sends answers when a group ends. unpassed needs the mutex.
 func (c *conn) unpassed() *segment {
 	g := c.sent.first()
 	for n := c.passed.Load(); n > 0 && g != nil; n-- {
@@ -144,8 +147,8 @@ func (c *conn) unpassed() *segment {
 	return g
 }
 
-// mayRun reports whether the server may be executing the segment now, or another one of its group.
-// It needs the mutex.
+// mayRun reports whether the server may be executing the segment now, or one before it in its
+// group. It needs the mutex.
 func (c *conn) mayRun(g *segment) bool {
 	for o := c.unpassed(); o != nil; o = o.next {
 		if o == g {
@@ -155,8 +158,8 @@ func (c *conn) mayRun(g *segment) bool {
 	return false
 }
 
-// mayBeCancelled reports whether a cancel would hit the segment, or one before it that was given
-// up, too. It needs the mutex.
+// mayBeCancelled reports whether a cancel would hit the segment, or an abandoned one before it. It
+// needs the mutex.
 func (c *conn) mayBeCancelled(g *segment) bool {
 	for o := c.unpassed(); o != nil; o = o.next {
 		if o == g {

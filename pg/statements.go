@@ -12,8 +12,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/cache"
 )
 
-// A description is what is known of an SQL text. Its name is derived from the text, so a prepared
-// statement has the same name on every connection.
+// A description is what the driver knows of an SQL text. Its name is derived from the text, so a
+// prepared statement has the same name on every connection.
 type description struct {
 	sql  string
 	name string
@@ -22,7 +22,7 @@ type description struct {
 	shape atomic.Pointer[shape]
 }
 
-// A shape is the types of a statement's parameters and result.
+// A shape has the types of a statement's parameters and result.
 type shape struct {
 	params  []uint32
 	fields  []pgconn.FieldDescription // with the formats that are asked for
@@ -44,7 +44,7 @@ func newShape(m *pgtype.Map, params []uint32, fields []pgconn.FieldDescription) 
 	return s
 }
 
-// sameResult reports whether rows of the one can be read as rows of the other.
+// sameResult reports whether rows with these fields can be read as rows of the shape.
 func (s *shape) sameResult(fields []pgconn.FieldDescription) bool {
 	if len(s.fields) != len(fields) {
 		return false
@@ -58,9 +58,9 @@ func (s *shape) sameResult(fields []pgconn.FieldDescription) bool {
 	return true
 }
 
-// agreed notes a shape that the server has just described, and returns the one that is noted. Of
-// several callers who have asked at once all get the same one if it is the same; so the statement
-// is prepared once for all of them.
+// agreed notes a shape that the server has just described. It returns the noted one, which is the
+// earlier one if the two are equal. So several callers who have asked at once all get the same
+// shape, and the statement is prepared once for all of them.
 func (d *description) agreed(s *shape) *shape {
 	if old := d.shape.Load(); old != nil && slices.Equal(old.params, s.params) && slices.Equal(old.formats, s.formats) && old.sameResult(s.fields) {
 		return old
@@ -69,7 +69,7 @@ func (d *description) agreed(s *shape) *shape {
 	return s
 }
 
-// namePrefix is how the names of the prepared statements begin.
+// namePrefix begins the names of all prepared statements.
 const namePrefix = "repaint_"
 
 func statementName(sql string) string {
@@ -77,8 +77,8 @@ func statementName(sql string) string {
 	return namePrefix + hex.EncodeToString(sum[:16])
 }
 
-// descriptions is a cache of them, by their texts. All lanes share one; a session has its own,
-// since its settings and temporary tables can give the same text another meaning.
+// descriptions is a cache of descriptions, by their texts. All lanes share one. A session has its
+// own, because its settings and temporary tables can give the same text another meaning.
 type descriptions struct {
 	known *cache.SecondChance[string, *description]
 }
@@ -105,8 +105,8 @@ func (d *descriptions) forget() (described uint64) {
 	return described
 }
 
-// prepared is the LRU of the statements that a connection has, or will have when it has read what
-// has been written for it. It is guarded by the connection's mutex.
+// prepared is the LRU of the statements that a connection has, or will have once the server has
+// read what was written for them. The connection's mutex guards it.
 type prepared struct {
 	*cache.LRU[string, preparedStatement]
 }
@@ -115,10 +115,10 @@ type preparedStatement struct {
 	name  string
 	shape *shape
 
-	// What the server says of its result, on this connection: it can differ from the shape, if the
+	// What the server says of the result, on this connection. It can differ from the shape if the
 	// schema has just changed, but for one prepared statement it never changes. Rows are read by
-	// this, and by nothing else. It belongs to the reader, who sets it before any of those that
-	// execute the statement is answered.
+	// this, and by nothing else. It belongs to the reader, which sets it before it answers any
+	// segment that executes the statement.
 	described bool
 	fields    []pgconn.FieldDescription
 }
@@ -127,7 +127,7 @@ func newPrepared(capacity int) prepared {
 	return prepared{cache.NewLRU[string, preparedStatement](capacity)}
 }
 
-// get returns the statement of this name and shape, nil if there is none.
+// get returns the statement of this name and shape, or nil if there is none.
 func (p prepared) get(name string, s *shape) *preparedStatement {
 	if one := p.Get(name); one != nil && one.shape == s {
 		return one
@@ -135,11 +135,11 @@ func (p prepared) get(name string, s *shape) *preparedStatement {
 	return nil
 }
 
-// add notes a statement. It also returns the name of the one that it pushes out, if it does.
+// add notes a statement. If that evicts the oldest one, add also returns the name of that.
 func (p prepared) add(name string, s *shape) (one *preparedStatement, out string) {
 	one, oldest := p.Put(name, preparedStatement{name: name, shape: s})
 	if oldest != nil {
-		out = oldest.name // which doesn't change, unlike what the reader notes of it
+		out = oldest.name // the name doesn't change, unlike the fields, which the reader sets
 	}
 	return one, out
 }

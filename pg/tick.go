@@ -9,8 +9,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A collector has what was submitted in a tick of a loop. It is there while any task in the loop
-// waits for something.
+// A collector holds the segments that tasks submitted in one tick of a loop. It exists while any
+// task in the loop waits for a segment.
 //
 // If one task alone waits, and the loop has nothing else to do, the loop reads the connection
 // itself instead of sleeping until the resident reader wakes it: the collector is its loop.Sleeper.
@@ -20,18 +20,18 @@ type collector struct {
 
 	// These belong to the loop.
 	list    []*segment
-	owned   int // how many of them are for sessions
+	owned   int // how many in list are for sessions
 	waiting int
-	flushes bool // it will be run at the end of the tick
+	flushes bool // the loop will call RunInLoop at the end of the tick
 
-	// What the loop reads. It changes only while the loop is awake, and isn't interrupted.
+	// What the loop reads. It changes only while the loop is awake and nothing interrupts it.
 	conn  *conn
 	until *segment
 	woken atomic.Bool // by Interrupt
 }
 
-// collect adds a segment to those that are submitted at the end of the loop's tick. It is called
-// from the loop. The collector's leave must be called when no task waits for the segment any more.
+// collect adds a segment to those that are submitted at the end of the loop's tick. Only the loop
+// calls it. The caller must call the collector's leave when no task waits for the segment any more.
 func (db *DB) collect(l *loop.Loop, g *segment) *collector {
 	g.state = stateCollected
 	db.mu.Lock()
@@ -60,8 +60,8 @@ func (db *DB) collect(l *loop.Loop, g *segment) *collector {
 	return k
 }
 
-// leave is called from the loop when a task no longer waits. With the last one the collector
-// goes, too.
+// leave says that a task no longer waits. The last one removes the collector. Only the loop calls
+// it.
 func (k *collector) leave() {
 	if k.waiting--; k.waiting > 0 {
 		return
@@ -69,14 +69,14 @@ func (k *collector) leave() {
 	k.conn, k.until = nil, nil
 	k.db.mu.Lock()
 	delete(k.db.collectors, k.loop)
-	if !k.flushes { // or all were given up in this tick, and the loop still knows it
+	if !k.flushes { // otherwise all were given up in this tick, and the loop will still call it
 		k.db.spareCollector = k
 	}
 	k.db.mu.Unlock()
 }
 
 // flush submits what was collected for a session in this tick of a loop, without waiting for the
-// tick's end. It is called from the loop.
+// tick's end. Only the loop calls it.
 func (db *DB) flush(l *loop.Loop, s *owned) {
 	db.mu.Lock()
 	k := db.collectors[l]
@@ -102,7 +102,7 @@ func (db *DB) flush(l *loop.Loop, s *owned) {
 // have nothing to do while the loop is at the tick, and the loop nothing while they are at work.
 const ownedAtOnce = 4
 
-// sendOwned submits what was collected for sessions.
+// sendOwned submits the collected segments for sessions.
 func (k *collector) sendOwned() {
 	var owned []*segment
 	k.list = slices.DeleteFunc(k.list, func(g *segment) bool {
@@ -118,7 +118,7 @@ func (k *collector) sendOwned() {
 	k.send(owned)
 }
 
-// send submits segments, those of one line that stand side by side in one step.
+// send submits segments. It submits neighbours of the same line in one step.
 func (k *collector) send(list []*segment) {
 	for len(list) > 0 {
 		s := list[0].lease.line
@@ -131,8 +131,8 @@ func (k *collector) send(list []*segment) {
 	}
 }
 
-// RunInLoop is called at the tick's end. It submits what was collected, with one write for each
-// connection.
+// RunInLoop submits the collected segments, with one write for each connection. The loop calls it
+// at the tick's end.
 func (k *collector) RunInLoop() {
 	k.flushes, k.owned = false, 0
 	k.list = slices.DeleteFunc(k.list, func(g *segment) bool {
@@ -150,8 +150,8 @@ func (k *collector) RunInLoop() {
 	k.list = k.list[:0]
 }
 
-// submitOne submits what one alone waits for, and makes the loop the reader of its answer, if it
-// hasn't another.
+// submitOne submits the segment of the only task that waits. The loop becomes the reader of its
+// answer, unless the connection has another reader.
 func (k *collector) submitOne(g *segment) {
 	read, to, buf, err := g.lease.submit(g)
 	if err != nil {
@@ -163,7 +163,7 @@ func (k *collector) submitOne(g *segment) {
 		to.write(buf)
 	}
 	if read == nil {
-		return // another reader does, or will
+		return // another reader reads the answer, or will
 	}
 	k.conn, k.until = read, g
 	k.woken.Store(false)
@@ -178,23 +178,23 @@ func (k *collector) Sleep(d time.Duration) {
 	if d < untilInterrupted {
 		_ = c.w.net.SetReadDeadline(time.Now().Add(d)) // a broken socket shows at the read
 		if k.woken.Load() {
-			_ = c.w.net.SetReadDeadline(longAgo) // that of Interrupt was overwritten
+			_ = c.w.net.SetReadDeadline(longAgo) // this has overwritten Interrupt's
 		}
 		defer func() { _ = c.w.net.SetReadDeadline(time.Time{}) }()
 	}
 	c.read(awake{k.loop}, k.until)
 }
 
-// untilInterrupted is a time for which no deadline is worth its while.
+// untilInterrupted is a time so long that setting a deadline isn't worthwhile.
 const untilInterrupted = time.Hour
 
-// awake has the loop stop reading whatever interrupts it: its own timer, a goroutine that wakes it,
-// or a reader before it.
+// awake makes the loop stop reading when anything interrupts it: its own timer, a goroutine that
+// wakes it, or the reader whose turn comes before.
 type awake struct{ loop *loop.Loop }
 
 func (awake) Err() error { return errAwake }
 
-// inSleep reports whether the reader is a loop that sleeps in the read.
+// inSleep reports whether the reader is a loop that sleeps in its read.
 func inSleep(ctx ending) bool {
 	_, ok := ctx.(awake)
 	return ok
@@ -215,7 +215,7 @@ func (k *collector) Interrupt() {
 	_ = c.w.net.SetReadDeadline(longAgo)
 }
 
-// Rise implements loop.Sleeper. The loop reads when something has come.
+// Rise implements loop.Sleeper. The loop stays awake, and reads once something has come.
 func (k *collector) Rise() {
 	k.conn.enterOrPass(k.loop)
 }

@@ -18,39 +18,39 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A tunnel is what a lent pgx.Conn takes for its socket. What it writes goes out on the session's
-// connection, and the resident reader of that passes on to it what comes. It has been connected
-// already, so the tunnel itself answers pgx's first message, as a server does that needs no
-// password.
+// A tunnel is what a lent pgx.Conn uses as its socket. What pgx writes goes out on the session's
+// connection, whose resident reader passes the answers on to the tunnel. The connection is set up
+// already, so the tunnel itself answers pgx's first message, like a server that needs no password.
 //
-// It counts the messages that the server answers with one ReadyForQuery each: only if as many have
-// come, the connection is at rest. A count that doesn't fit can only err on the safe side: then the
-// connection is closed.
+// The tunnel counts the messages that the server answers with one ReadyForQuery each. The
+// connection is at rest only when as many ReadyForQuery have come. A wrong count is safe: the
+// connection is closed then.
 type tunnel struct {
 	conn *conn
 
-	mu       sync.Mutex // held for moments. The connection's is never taken inside
-	lent     bool       // or else nothing goes through
-	failed   error      // why nothing will any more
-	buf      []byte     // what has come, and hasn't been read
+	mu       sync.Mutex // held for moments. The connection's is never taken while it is held
+	lent     bool       // if false, nothing goes through
+	failed   error      // why nothing will go through any more
+	buf      []byte     // what has come and pgx hasn't read
 	deadline time.Time
 	timer    *time.Timer // wakes the waiters at the deadline
 
-	// Who reads, and who writes: pgconn reads in another goroutine while a write takes long.
+	// The waits of the reader and of the writer: pgconn reads in another goroutine while a write
+	// takes long.
 	reads, writes *loop.Promise[struct{}]
-	started       bool // the first message, which the server doesn't see, has been written
+	started       bool // pgx has written the first message, which the server doesn't see
 
-	ask    []byte // the beginning of the message that is being written: as much as tells what it is
-	left   int    // bytes of it that are to come
-	owed   int    // ReadyForQuery messages
-	ready  bool   // nothing but what comes unasked has come since the last one
-	status byte   // that it has told
+	ask    []byte // the beginning of the message that is being written: its header at most
+	left   int    // how many of its bytes are to come
+	owed   int    // how many ReadyForQuery messages are to come
+	ready  bool   // since the last ReadyForQuery, only unsolicited messages have come
+	status byte   // the transaction status in the last ReadyForQuery
 
 	room chan struct{} // has room for one; wakes the writer that waits for room
 }
 
-// tunnelWindow is how many bytes may wait to be read, or to be written, before the other side
-// waits.
+// tunnelWindow is how many bytes may wait to be read, or to be written, before the other side has
+// to wait.
 const tunnelWindow = 256 << 10
 
 // newTunnel needs the connection's mutex.
@@ -71,7 +71,7 @@ func appendSettings(buf []byte, settings map[string]string) []byte {
 	return buf
 }
 
-// pass takes a message from the reader of the connection, which waits for room.
+// pass takes a message from the connection's reader. It blocks until there is room.
 func (t *tunnel) pass(kind byte, body []byte) {
 	for !t.add(kind, body) {
 		<-t.room
@@ -97,7 +97,7 @@ func (t *tunnel) add(kind byte, body []byte) bool {
 		if len(body) == 1 {
 			t.status = body[0]
 		}
-	case 'A', 'N', 'S': // they come unasked
+	case 'A', 'N', 'S': // these come unsolicited
 	default:
 		t.ready = false
 	}
@@ -105,7 +105,7 @@ func (t *tunnel) add(kind byte, body []byte) bool {
 	return true
 }
 
-// wake needs the mutex.
+// wake makes the waiting reader and writer look again. It needs the mutex.
 func (t *tunnel) wake() {
 	for _, w := range []**loop.Promise[struct{}]{&t.reads, &t.writes} {
 		if *w != nil {
@@ -140,14 +140,14 @@ func (t *tunnel) fail(why error) {
 	t.wake()
 }
 
-// atRest reports whether every answer has come, and which status of the transaction was told last.
+// atRest returns the last transaction status, and reports whether every answer has come.
 func (t *tunnel) atRest() (status byte, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.status, t.failed == nil && t.owed == 0 && t.ready && t.left == 0 && len(t.ask) == 0
 }
 
-// lend has what is written and comes go through, or not any more. What comes unasked in between is
+// lend opens the tunnel, or closes it again. Unsolicited messages that come while it is closed are
 // the session's.
 func (t *tunnel) lend(on bool) {
 	t.mu.Lock()
@@ -217,8 +217,8 @@ func (t *tunnel) Write(p []byte) (int, error) {
 	return t.conn.writeLent(t, p)
 }
 
-// count looks at what is written: which messages will be answered with a ReadyForQuery. It needs
-// the mutex.
+// count finds the messages in p that the server will answer with a ReadyForQuery. It needs the
+// mutex.
 func (t *tunnel) count(p []byte) {
 	for len(p) > 0 {
 		if t.left > 0 {
@@ -242,7 +242,7 @@ func (t *tunnel) count(p []byte) {
 	}
 }
 
-// writeLent writes what a lent pgx.Conn has to say. It returns when there is room for more.
+// writeLent writes the bytes of a lent pgx.Conn. It returns when there is room for more.
 func (c *conn) writeLent(t *tunnel, p []byte) (int, error) {
 	c.mu.Lock()
 	if c.dead != nil || c.failed != nil {
@@ -276,7 +276,7 @@ func (c *conn) writeLent(t *tunnel, p []byte) (int, error) {
 	return len(p), nil
 }
 
-// writes reports whether more waits to be written than may.
+// writes reports whether more bytes wait to be written than the window allows.
 func (c *conn) writes() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -320,9 +320,9 @@ func (t *tunnel) SetReadDeadline(at time.Time) error { return t.SetDeadline(at) 
 // SetWriteDeadline implements net.Conn.
 func (t *tunnel) SetWriteDeadline(at time.Time) error { return t.SetDeadline(at) }
 
-// A cancelConn is what pgx dials to cancel a statement. Its only message has the session's own way
-// of cancelling used, which knows TLS. A conn that isn't lent any more cancels nothing: that would
-// hit the next owner.
+// A cancelConn is the connection on which pgx cancels a statement. Instead of sending pgx's only
+// message, it uses the session's own way of cancelling, which knows TLS. After the loan it cancels
+// nothing, because that would hit the next owner.
 type cancelConn struct {
 	*tunnel
 	ctx context.Context

@@ -6,8 +6,8 @@ import (
 )
 
 // startUpkeep starts the goroutine that replaces connections at the end of their lifetime, closes
-// those that have had nothing to do for long, makes up for missing ones, and asks for signs of
-// life. Without an option that asks for any of that there is none.
+// those that have been idle for too long, opens missing ones, and asks for signs of life. It starts
+// none if no option asks for any of that.
 func (db *DB) startUpkeep() {
 	c := db.config
 	if c.MaxConnLifetime+c.MaxConnIdleTime+c.HealthCheckPeriod == 0 && c.MinLanes+c.MinSessions+c.MinIdleSessions == 0 {
@@ -42,8 +42,8 @@ func (db *DB) keepUp() {
 	db.pool.keepUp()
 }
 
-// upkeepPeriod is how often connections are looked at: often enough that a short time isn't missed
-// by much.
+// upkeepPeriod returns how often the goroutine looks at the connections: often enough that it
+// exceeds a short time only by a little.
 func (c *Config) upkeepPeriod() time.Duration {
 	period := time.Minute
 	if c.HealthCheckPeriod > 0 {
@@ -57,8 +57,8 @@ func (c *Config) upkeepPeriod() time.Duration {
 	return max(period, 10*time.Millisecond)
 }
 
-// expiry returns when a connection that is opened now is to be replaced, on the clock of nanotime;
-// 0 is never.
+// expiry returns when a connection that is opened now is to be replaced, on the clock of nanotime.
+// 0 means never.
 func (c *Config) expiry() int64 {
 	if c.MaxConnLifetime == 0 {
 		return 0
@@ -66,10 +66,11 @@ func (c *Config) expiry() int64 {
 	return nanotime() + int64(c.MaxConnLifetime) + rand.N(int64(c.MaxConnLifetimeJitter)+1)
 }
 
-// Reset has every connection replaced as soon as it is free, in the way of Config.MaxConnLifetime,
-// after a failover, say, or a change of what each connection is set up with. It returns at once.
-// What is under way goes on: lanes answer what they have, and sessions and transactions keep their
-// connection until they end. Listeners aren't concerned.
+// Reset makes the DB replace every connection as soon as it is free, as at the end of
+// Config.MaxConnLifetime: after a failover, say, or when a hook sets connections up differently
+// from now on. It returns at once, and any goroutine may call it. What is under way goes on: lanes
+// answer what they have, and sessions and transactions keep their connection until they end.
+// Listeners keep theirs.
 func (db *DB) Reset() {
 	for _, s := range db.allLanes() {
 		s.outdate()
@@ -81,7 +82,7 @@ func (db *DB) Reset() {
 	db.keepUp()
 }
 
-// outdate has every lane replaced at the next look.
+// outdate makes the next keepUp replace every lane.
 func (s *lanes) outdate() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,14 +95,14 @@ func (s *lanes) outdate() {
 // longPast is an expiry that has passed.
 const longPast = -1
 
-// rest is since when a lane has had nothing to do, as far as the upkeep has seen. Signs of life
-// don't count.
+// rest says since when a lane has had nothing to do, as far as keepUp has seen. Signs of life don't
+// count as work.
 type rest struct {
 	served uint64
 	since  int64
 }
 
-// works reports whether anything is under way on a lane but a sign of life. It needs the mutex.
+// works reports whether a lane has anything under way but a sign of life. It needs the mutex.
 func (c *conn) works() bool {
 	return c.sent.len() > 1 || c.sent.len() == 1 && !c.sent.at(0).isSign()
 }
@@ -121,7 +122,7 @@ func (s *lanes) keepUp() {
 	s.fill()
 }
 
-// closeIdle closes lanes that have had nothing to do for long. It needs the mutex.
+// closeIdle closes lanes that have been idle for too long. It needs the mutex.
 func (s *lanes) closeIdle(now int64) {
 	limit := s.db.config.MaxConnIdleTime
 	if limit == 0 || s.closing {
@@ -135,7 +136,7 @@ func (s *lanes) closeIdle(now int64) {
 	}
 }
 
-// serving returns the lanes that take statements, or soon will again. It needs the mutex.
+// serving returns the lanes that take statements, now or soon again. It needs the mutex.
 func (s *lanes) serving() (all []*conn) {
 	for _, c := range s.conns {
 		if c.serves() {
@@ -145,7 +146,7 @@ func (s *lanes) serving() (all []*conn) {
 	return all
 }
 
-// open counts them.
+// open returns how many lanes are serving. It needs the mutex.
 func (s *lanes) open() (n int) {
 	for _, c := range s.conns {
 		if c.serves() {
@@ -157,10 +158,10 @@ func (s *lanes) open() (n int) {
 
 func (c *conn) serves() bool { return !c.retiring && c.dead == nil && c.failed == nil }
 
-// renew replaces the lanes whose lifetime has ended. A new one is opened first, one at a time; so
-// there is one more than the limit for a moment, and callers notice nothing. While that room is
-// taken, by an old lane that has a long statement, lanes that others can stand in for are closed
-// first. It needs the mutex.
+// renew replaces the lanes whose lifetime has ended, one at a time. It opens the new lane first. So
+// for a moment there is one lane more than the limit, and callers notice nothing. While an old lane
+// with a long statement takes up that room, renew closes expired lanes at once if other lanes can
+// take over. It needs the mutex.
 func (s *lanes) renew(now int64) {
 	if s.closing {
 		return
@@ -183,7 +184,7 @@ func (s *lanes) renew(now int64) {
 	}
 }
 
-// replace opens a connection for the place of a lane. It needs the mutex.
+// replace starts to open a connection that takes a lane's place. It needs the mutex.
 func (s *lanes) replace(c *conn) {
 	s.renewing = true
 	wait, generation := s.pauses.wait(), s.generation
@@ -199,10 +200,10 @@ func (s *lanes) openInstead(old *conn, wait time.Duration, generation int) {
 	var c *conn
 	switch {
 	case err == nil && (s.closing || !old.serves() && len(s.conns)+s.connecting >= s.most):
-		_ = w.net.Close() // it isn't needed any more
+		_ = w.net.Close() // the new lane isn't needed any more
 	case err != nil:
 		s.stats.ConnectErrors++
-		s.pauses.failed(err) // the old one goes on; the next look tries again
+		s.pauses.failed(err) // the old lane goes on; the next keepUp tries again
 	default:
 		if c = s.addLane(w, generation); c != nil {
 			if old.serves() {
@@ -224,8 +225,8 @@ func (s *lanes) fill() {
 	}
 }
 
-// keepUp closes sessions that have no owner, and have had none for long or are too old, and opens
-// missing ones.
+// keepUp closes sessions without an owner that have been idle for too long or are too old, and
+// opens missing ones.
 func (p *pool) keepUp() {
 	now := nanotime()
 	limit := p.db.config.MaxConnIdleTime
@@ -236,7 +237,7 @@ func (p *pool) keepUp() {
 		return
 	}
 	kept := make([]*owned, 0, len(p.idle))
-	for i, s := range p.idle { // the first ones have been idle for longest
+	for i, s := range p.idle { // those at the front have been idle longest
 		if s.since == 0 {
 			s.since = now
 		}
@@ -263,12 +264,12 @@ func (p *pool) keepUp() {
 	p.fill()
 }
 
-// isOutworn reports whether a session is to be replaced. It needs the mutex.
+// isOutworn reports whether a session's connection is to be replaced. It needs the mutex.
 func (p *pool) isOutworn(s *owned, now int64) bool {
 	return !s.dialed && (s.generation != p.generation || s.expires != 0 && now >= s.expires)
 }
 
-// fill connects up to the minimums. It needs the mutex.
+// fill opens sessions up to the minimums. It needs the mutex.
 func (p *pool) fill() {
 	c := p.db.config
 	for !p.closing && p.places() < p.most && (p.places() < c.MinSessions || len(p.idle)+p.connecting-len(p.waiters) < c.MinIdleSessions) {

@@ -10,10 +10,11 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// setsUp reports whether functions of the application make of a connection what can't be made again.
+// setsUp reports whether a function of the application sets connections up. The driver can't repeat
+// what that does.
 func (c *Config) setsUp() bool { return c.AfterConnect != nil || c.Conn.AfterConnect != nil }
 
-// open connects, and calls what is to be called after that.
+// open connects, and calls the functions of the configuration that belong to that.
 func (t *attempts) open(ctx context.Context) (*pgconn.PgConn, error) {
 	config := withSockets(t.noting())
 	if t.db.config.AfterConnect == nil {
@@ -42,10 +43,10 @@ func (t *attempts) open(ctx context.Context) (*pgconn.PgConn, error) {
 	return conn.PgConn(), nil
 }
 
-// pgxConfig is how a pgx.Conn works that the application gets while its connection is set up. Of the
-// statements that pgx executes, none stays prepared on the connection.
+// pgxConfig returns the configuration of the pgx.Conn that the application gets while its
+// connection is set up. None of the statements that pgx executes stays prepared on the connection.
 func (db *DB) pgxConfig() (*pgx.ConnConfig, error) {
-	config, err := pgx.ParseConfig("host=own user=own dbname=own sslmode=disable") // pgx wants one that it has made
+	config, err := pgx.ParseConfig("host=own user=own dbname=own sslmode=disable") // pgx accepts only a configuration that it has made
 	if err != nil {
 		return nil, err
 	}

@@ -91,8 +91,8 @@ func (a Async) Ping(ctx context.Context) *loop.Future[struct{}] {
 	return red.Call(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, a.db.Ping(ctx) })
 }
 
-// AsyncReader is the red face of a [Reader], as [Async] is that of a DB: what the tasks of a loop ask
-// for in one tick is sent when it ends, and may share a Sync.
+// AsyncReader is the red face of a [Reader], as [Async] is that of a DB. What the tasks of a loop
+// ask for in one tick is sent when the tick ends, and may share a Sync.
 type AsyncReader struct{ r *Reader }
 
 // Async returns the Reader's red face.
@@ -123,8 +123,8 @@ func (a AsyncReader) QueryRow(ctx context.Context, sql string, args ...any) *loo
 	})
 }
 
-// SendBatch is [Reader.SendBatch]. The future doesn't fail, as the results tell which statement did;
-// their Close returns the error.
+// SendBatch is [Reader.SendBatch]. The future doesn't fail: the results say which statement failed,
+// and their Close returns the error.
 func (a AsyncReader) SendBatch(ctx context.Context, b *pgx.Batch) *loop.Future[pgx.BatchResults] {
 	return red.Call(ctx, func(ctx context.Context) (pgx.BatchResults, error) { return a.r.SendBatch(ctx, b), nil })
 }

@@ -6,7 +6,7 @@ import "github.com/seed1239206e/repaint/sqltext"
 type verdict struct {
 	effects    sqltext.Effects
 	statements int
-	cause      string // what makes the gravest of them so
+	cause      string // what in the text has the gravest effect
 }
 
 // ofTx are the effects of what begins or ends a transaction, or is about one.

@@ -215,8 +215,8 @@ func (t *attempts) own(ctx context.Context) bool { return ctx.Value(attemptsKey{
 
 type attemptsKey struct{}
 
-// noting returns the configuration, with functions that note what they are called for under a context
-// of [attempts.within].
+// noting returns the configuration with functions that record their calls, if the context is one of
+// [attempts.within].
 func (t *attempts) noting() *pgconn.Config {
 	from := t.config
 	config := *from

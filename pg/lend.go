@@ -70,7 +70,7 @@ func (s *Session) LendPgx(ctx context.Context) (conn *pgx.Conn, back func(contex
 	s.s.flush()
 	o := s.s.session()
 	if o.backend() == 0 {
-		if err := s.Ping(ctx); err != nil { // which replaces a connection that was lost before its first use
+		if err := s.Ping(ctx); err != nil { // this replaces a connection that was lost before its first use
 			return fail(err)
 		}
 	}
@@ -215,14 +215,14 @@ func (l *lending) connect(ctx context.Context, again bool) error {
 	s.pgx.conn = conn
 	s.mu.Unlock()
 	if again {
-		return conn.DeallocateAll(ctx) // those of the one before
+		return conn.DeallocateAll(ctx) // those of the pgx.Conn before
 	}
 	return nil
 }
 
 // lentConfig is how pgx connects through a tunnel.
 func (db *DB) lentConfig(t *tunnel) (*pgx.ConnConfig, error) {
-	config, err := pgx.ParseConfig("host=lent user=lent dbname=lent sslmode=disable") // pgx wants one that it has made
+	config, err := pgx.ParseConfig("host=lent user=lent dbname=lent sslmode=disable") // pgx accepts only a configuration that it has made
 	if err != nil {
 		return nil, err
 	}

@@ -151,11 +151,11 @@ func (g *segment) awaitReady() {
 	}
 }
 
-// joinAll takes all connections from loops other than l, as a segment that waits in l is about to be
-// queued, and any of them may have room for it. The caller must hold the mutex.
+// joinAll takes all connections from loops other than l. A segment that waits in l is about to be
+// queued, and any of the connections may have room for it. The caller must hold the mutex.
 func (s *line) joinAll(l *loop.Loop) {
 	if last := s.queue.last(); last != nil && last.state == stateQueued && last.waitsIn() == l {
-		return // they were taken for that one, and no other loop has got one since, see conn.enter
+		return // they were taken for that segment, and no other loop has got one since, see conn.enter
 	}
 	for _, c := range s.conns {
 		c.joinedBy(l)

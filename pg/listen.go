@@ -42,7 +42,7 @@ type Listener struct {
 
 	ctx  context.Context // ends with the listener
 	end  context.CancelCauseFunc
-	node *node // to which the connection leads, of a DB that knows roles. It belongs to the goroutine that keeps the connection
+	node *node // the server that the connection leads to; nil for a DB without roles. It belongs to the goroutine of keep
 
 	mu       sync.Mutex // held for moments
 	channels []string   // a connection that is opened from now on listens on these; changed by making a new slice
@@ -321,8 +321,8 @@ func (l *Listener) connect() error {
 	return nil
 }
 
-// beat returns when the connection is broken, its server isn't the primary any more, or the listener
-// ends.
+// beat returns when the connection is broken, when its server isn't the primary any more, or when
+// the listener ends.
 func (l *Listener) beat() {
 	timer := time.NewTicker(heartbeat)
 	defer timer.Stop()

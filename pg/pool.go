@@ -52,8 +52,8 @@ func (p *pool) acquire(ctx context.Context, own *lease) error {
 	}
 }
 
-// take reports, too, whether the place is to be noted at which the connection is taken. For a caller
-// that has to wait it is: then none is free.
+// take takes an idle session, or waits for one. sampled reports whether to record the place that
+// acquires it. It is true for every caller that has to wait, because then no session is free.
 func (p *pool) take(ctx context.Context) (s *owned, sampled bool, err error) {
 	if err := loop.ContextError(ctx); err != nil {
 		return nil, false, err

@@ -26,7 +26,7 @@ type query struct {
 	mode   pgx.QueryExecMode
 	isExec bool
 	fresh  bool   // the types have just been asked for
-	local  bool   // what it leaves behind ends with its transaction
+	local  bool   // its leftovers end with its transaction
 	access access // whether the server must refuse writes
 	inner  string // the text for which it declares a cursor; it has no effect until a fetch
 	limit  Timeout
@@ -41,7 +41,7 @@ const (
 	ofReader               // a Reader's statement, and after it those of its other targets; [executor.forReader] makes it one of the others
 )
 
-// access returns that of a statement of a Reader with this target.
+// access returns the access of a statement of a Reader with this target.
 func (t ReaderTarget) access() access { return ofReader + access(t) }
 
 // isReaders reports whether the access is a Reader's, and which target the Reader has.

@@ -22,7 +22,7 @@ var errYield = errors.New("pg: the reader has what it waited for")
 func (c *conn) Read(p []byte) (int, error) {
 	looks := c.w.glance.looks()
 	if c.answered > 0 && c.more && !looks {
-		// Callers that have just got their answers may send more. Let them, so that it is one write.
+		// Callers that have just got answers may send more. Let them, so that it is one write.
 		runtime.Gosched()
 	}
 	c.answered = 0

@@ -44,24 +44,24 @@ import (
 // once. It has no transactions: for several reads of one snapshot, use [DB.BeginTx] with
 // pgx.RepeatableRead and pgx.ReadOnly.
 //
-// Where it reads is said by Config.ReaderTarget, or by [DB.ReadFrom]: on the primary, or on
-// standbys, which share its lanes. A read on a standby that fails for a reason of that server,
-// since it is in the way of the replay, say, or the connection breaks, is sent to another one.
-// Reads from a standby are as old as that: see Config.MaxLag, and [WaitFor] for reading what was
-// just written. In a loop that explores schedules it reads from the primary.
+// Config.ReaderTarget, or [DB.ReadFrom], says where a Reader reads: on the primary, or on standbys,
+// among which its lanes are divided. A read on a standby may fail for a reason of that server: it
+// is in the way of the replay, say, or the connection breaks. Then the Reader sends it to another
+// server. A read from a standby shows that standby's state: see Config.MaxLag, and [WaitFor] for
+// reading what was just written. In a loop that explores schedules a Reader reads from the primary.
 type Reader struct {
 	db     *DB
 	target ReaderTarget
 }
 
-// Reader returns the DB's view that only reads. All Readers of a DB share their connections, which
-// are opened when they are needed, as lanes are. There are up to pool_reader_lanes of them, apart
+// Reader returns the DB's view that only reads. All Readers of a DB share their connections. Like
+// lanes, these are opened when they are needed. There are up to pool_reader_lanes of them, apart
 // from pool_lanes and pool_sessions.
 func (db *DB) Reader() *Reader { return &Reader{db, db.config.ReaderTarget} }
 
-// ReadFrom is [DB.Reader] with another target. For one with standbys the DB must have several hosts
-// and want the primary, or a Config.ReaderTarget with standbys. Otherwise it doesn't ask servers
-// for their roles, and the Reader's calls fail with [ErrUnsupported].
+// ReadFrom is [DB.Reader] with another target. A target with standbys needs a DB that knows the
+// roles of its servers: it must have several hosts and want the primary, or a Config.ReaderTarget
+// with standbys. Otherwise the Reader's calls fail with [ErrUnsupported].
 func (db *DB) ReadFrom(target ReaderTarget) *Reader { return &Reader{db, target} }
 
 // onLanes reports whether the Reader's statements run on lanes.

@@ -27,25 +27,25 @@ func (e *StatementError) SafeToRetry() bool {
 	return e.unsent || pgconn.SafeToRetry(e.Err)
 }
 
-// SafeToRetry is that of a [StatementError].
+// SafeToRetry reports whether the call certainly had no effect, as pgconn.SafeToRetry asks.
 func (e *callError) SafeToRetry() bool {
 	return e.unsent || pgconn.SafeToRetry(e.err)
 }
 
-// As has pgconn.Timeout return true if a deadline has ended the call.
+// As makes pgconn.Timeout return true if a deadline has ended the call.
 func (e *callError) As(target any) bool { return asTimeout(e.err, target) }
 
-// As has pgconn.Timeout return true if a deadline has ended the statement.
+// As makes pgconn.Timeout return true if a deadline has ended the statement.
 func (e *StatementError) As(target any) bool { return asTimeout(e.Err, target) }
 
-// As has pgconn.Timeout return true if a deadline has ended the attempt.
+// As makes pgconn.Timeout return true if a deadline has ended the attempt.
 func (e *ConnectError) As(target any) bool { return asTimeout(e.Err, target) }
 
-// As has pgconn.Timeout return true if a deadline has ended the wait.
+// As makes pgconn.Timeout return true if a deadline has ended the wait.
 func (e *ExhaustedError) As(target any) bool { return asTimeout(e.Err, target) }
 
-// asTimeout sets a target of the type for which pgconn.Timeout looks, if the error is that of a
-// deadline. Only pgconn knows the type, and asks for nothing but whether there is one.
+// asTimeout sets the target if it has the type that pgconn.Timeout looks for and the error is that
+// of a deadline. Only pgconn knows the type, and asks only whether there is such an error.
 func asTimeout(err error, target any) bool {
 	p := reflect.ValueOf(target)
 	t := p.Type().Elem()

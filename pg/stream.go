@@ -149,7 +149,7 @@ var errOccupied = fmt.Errorf("%w: it has an open stream or COPY: read that to th
 // repeated.
 func (st *stream) delivered() bool { return st != nil && st.any.Load() }
 
-// add takes a row. It is called by the reader of the connection.
+// add takes a row. The connection's reader calls it.
 func (st *stream) add(row arrivingRow) {
 	size := row.size()
 	f := &st.filling

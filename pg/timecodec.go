@@ -8,9 +8,9 @@ import (
 	"github.com/seed1239206e/repaint/internal/pgcalendar"
 )
 
-// checkTimes has a map refuse times beyond what the server can store, also in arrays and ranges,
-// whose codecs ask the map for that of their elements. In pgtype's binary form they would be other
-// times; its text is right, and it's the server that refuses it.
+// checkTimes makes a map refuse times that the server can't store, even in arrays and ranges, whose
+// codecs ask the map to encode their elements. In pgtype's binary form such times would become
+// other times. Its text form is right, and the server refuses it.
 func checkTimes(m *pgtype.Map) {
 	for oid, check := range map[uint32]func(value any) error{
 		pgtype.TimestamptzOID: checkTimestamptz, pgtype.TimestampOID: checkTimestamp, pgtype.DateOID: checkDate,
@@ -21,7 +21,7 @@ func checkTimes(m *pgtype.Map) {
 	}
 }
 
-// timeCodec is a codec of times, and a check of what is to be encoded.
+// timeCodec is a codec of times that checks what it encodes.
 type timeCodec struct {
 	pgtype.Codec
 	check func(value any) error

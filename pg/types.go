@@ -20,8 +20,8 @@ import (
 // pgx.CompositeFields; an enum is a kind of string, a range a pgtype.Range, an array a slice. A
 // base type that is read as text, such as citext, is text, and so are ltree, lquery and ltxtquery;
 // hstore is a pgtype.Hstore. Another type of an extension, such as cube, works if
-// Config.RegisterTypes has registered a type of that name, with any OID, or if [DB.RegisterTypes] or
-// Config.AfterConnect has registered the type itself.
+// Config.RegisterTypes has registered a type of that name, with any OID, or if [DB.RegisterTypes]
+// or Config.AfterConnect has registered the type itself.
 //
 // Call it again after a type has changed or was created anew. For an unknown name it returns the
 // server's error 42704 and changes nothing. Any goroutine and task may call it.
@@ -62,7 +62,7 @@ func (db *DB) addTypes(found []typeDef, codecs codecsOf) error {
 		d.Known = codecs[d.OID]
 		all.byOID[d.OID] = d
 	}
-	if err := all.register(db.newMap()); err != nil { // a rehearsal
+	if err := all.register(db.newMap()); err != nil { // a trial on a map of its own
 		return err
 	}
 	db.types.Store(all)

@@ -10,8 +10,8 @@ import (
 // spareMost is the largest buffer that is kept for the next write.
 const spareMost = 64 << 10
 
-// startWrite takes the buffer, for the caller to give it to write. It returns nil if there is
-// nothing to write, or if another will write it: the present writer, or the reader, if it is
+// startWrite takes the buffer, which the caller must pass to write. It returns nil if there is
+// nothing to write, or if another goroutine will write it: the present writer, or a reader that is
 // about to. It needs the mutex.
 func (c *conn) startWrite() []byte {
 	if c.role != nobody && !c.waits.Load() {
@@ -20,7 +20,7 @@ func (c *conn) startWrite() []byte {
 	return c.takeOut()
 }
 
-// takeOut is startWrite for the reader.
+// takeOut is startWrite for the reader. It needs the mutex.
 func (c *conn) takeOut() []byte {
 	if c.writing || len(c.out) == 0 || c.dead != nil || c.failed != nil {
 		return nil
@@ -31,10 +31,10 @@ func (c *conn) takeOut() []byte {
 	return buf
 }
 
-// write writes a buffer and all that is put meanwhile. It doesn't block: when the operating system
-// takes no more, or that can't be known, a goroutine goes on. So neither a caller with a deadline
-// nor a loop nor the reader, without whom the server might never read on, waits for a slow network
-// here.
+// write writes a buffer, and everything that is put meanwhile. It doesn't block: when the operating
+// system takes no more, or write can't know whether it does, a goroutine goes on. So a slow network
+// holds up neither a caller with a deadline, nor a loop, nor the reader, without which the server
+// might never read on.
 func (c *conn) write(buf []byte) {
 	for buf != nil {
 		n, err := c.attempt.write(buf)
@@ -46,8 +46,7 @@ func (c *conn) write(buf []byte) {
 	}
 }
 
-// spawnRest is apart from write so that only a write that isn't done at once needs memory for a
-// closure.
+// spawnRest is apart from write so that only a write that isn't done at once allocates a closure.
 func (c *conn) spawnRest(buf []byte, n int) {
 	if !c.line.db.spawn(func() { c.writeRest(buf, n) }) {
 		c.wrote(buf, n, ErrClosed)
@@ -62,7 +61,8 @@ func (c *conn) writeRest(buf []byte, n int) {
 	}
 }
 
-// wrote notes that n bytes of a buffer have been written, and returns the next one if there is one.
+// wrote notes that n bytes of a buffer have been written, and returns the next buffer if there is
+// one.
 func (c *conn) wrote(buf []byte, n int, err error) []byte {
 	next := c.noteWritten(buf, n, err)
 	if t := c.tunnel.Load(); t != nil {
@@ -93,8 +93,8 @@ func (c *conn) noteWritten(buf []byte, n int, err error) []byte {
 	return c.takeOut()
 }
 
-// writeFailed leaves the rest to the reader: what the server has said before it closed the
-// connection is still to be read.
+// writeFailed leaves the rest to the reader, which still has to read what the server said before it
+// closed the connection. It needs the mutex.
 func (c *conn) writeFailed(err error) {
 	if c.failed != nil || c.dead != nil {
 		return
@@ -107,9 +107,9 @@ func (c *conn) writeFailed(err error) {
 	}
 }
 
-// attempt writes to a socket as much as it takes without waiting.
+// An attempt writes to a socket as much as the socket takes without waiting.
 type attempt struct {
-	raw syscall.RawConn // nil: not even try
+	raw syscall.RawConn // nil: it doesn't even try
 	fn  func(fd uintptr) bool
 	buf []byte
 	n   int

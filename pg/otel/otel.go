@@ -1,5 +1,5 @@
-// Package otel has a DB of package pg record traces and metrics with OpenTelemetry, by its semantic
-// conventions for databases, as db/otel does for an Engine of package db.
+// Package otel makes a DB of package pg record traces and metrics with OpenTelemetry, by its
+// semantic conventions for databases, as db/otel does for an Engine of package db.
 //
 //	watch, err := otel.New()
 //	config.Tracer = watch
@@ -7,12 +7,12 @@
 //	...
 //	stop, err := watch.Pool(conn, "main")
 //
-// Each query, batch, COPY and Prepare is a span, a child of its caller's, and so is each connection
-// that is opened. A span has db.system.name, db.query.text, db.operation.name, db.collection.name
-// where the text shows it, and after a failure error.type and db.response.status_code. The
-// durations of queries, batches and COPYs go into the histogram db.client.operation.duration, in
-// seconds. In the text literals are replaced by ?, since they may be values. Arguments are never
-// recorded.
+// Each query, batch, COPY and Prepare is a span, a child of its caller's span. So is each
+// connection that the DB opens. A span has db.system.name, db.query.text, db.operation.name,
+// db.collection.name where the text shows it, and after a failure error.type and
+// db.response.status_code. The durations of queries, batches and COPYs go into the histogram
+// db.client.operation.duration, in seconds. The recorded text has ? in place of literals, because
+// they may be values. Arguments are never recorded.
 //
 // The metrics of Pool are listed, each with its unit and a value to alert on, in
 // docs/guide-deploy.md. Those whose names begin with db.client.connection are of sessions.
@@ -43,7 +43,8 @@ const (
 	system = "postgresql"
 )
 
-// A Watch records what DBs do. It is a pg.Config.Tracer.
+// A Watch records what DBs do. It is a pg.Config.Tracer. Any number of DBs may share it, and any
+// goroutine may call its methods.
 type Watch struct {
 	tracer   trace.Tracer
 	meter    metric.Meter
@@ -58,7 +59,7 @@ var (
 	_ pgx.ConnectTracer  = (*Watch)(nil)
 )
 
-// Option sets something of a [Watch].
+// An Option configures a [Watch].
 type Option func(*config)
 
 type config struct {
@@ -66,10 +67,10 @@ type config struct {
 	metrics metric.MeterProvider
 }
 
-// Traces sets where spans go; the default is OpenTelemetry's global provider.
+// Traces sets the provider of the spans' tracer. The default is OpenTelemetry's global provider.
 func Traces(p trace.TracerProvider) Option { return func(c *config) { c.traces = p } }
 
-// Metrics sets where figures go; the default is OpenTelemetry's global provider.
+// Metrics sets the provider of the meter. The default is OpenTelemetry's global provider.
 func Metrics(p metric.MeterProvider) Option { return func(c *config) { c.metrics = p } }
 
 // New returns a Watch.
@@ -89,7 +90,7 @@ func New(opts ...Option) (*Watch, error) {
 	return w, nil
 }
 
-// operation is what the context carries from the start to the end.
+// An operation is what the context carries from the start of a call to its end.
 type operation struct {
 	span  trace.Span
 	attrs []attribute.KeyValue
@@ -120,7 +121,7 @@ func (w *Watch) end(ctx context.Context, err error) {
 		if errors.As(err, &server) {
 			o.span.SetAttributes(attribute.String("db.response.status_code", server.Code))
 		}
-		o.span.SetStatus(codes.Error, kind) // the text of the error has the statement with its literals
+		o.span.SetStatus(codes.Error, kind) // not the error's text, which has the statement with its literals
 	}
 	o.span.End()
 	if !o.began.IsZero() {
@@ -128,7 +129,7 @@ func (w *Watch) end(ctx context.Context, err error) {
 	}
 }
 
-// errorType is the SQLSTATE, or the kind of the error.
+// errorType returns the SQLSTATE, or the kind of the error.
 func errorType(err error) string {
 	var server *pgconn.PgError
 	var lost *pg.LostError

@@ -14,8 +14,9 @@ import (
 // A Source has statistics: a *pg.DB, or a *pg.Reader.
 type Source interface{ Stats() pg.Stats }
 
-// Pool records the figures of a DB or a Reader, under a name for the pool, until stop is called. They
-// are read when they are collected.
+// Pool records the figures of a DB or a Reader, under a name for the pool, until the caller calls
+// stop. OpenTelemetry reads the figures when it collects them. An error means that the figures
+// couldn't be registered. Any goroutine may call Pool and stop.
 func (w *Watch) Pool(of Source, name string) (stop func() error, err error) {
 	instruments := map[string]metric.Float64Observable{}
 	var all []metric.Observable

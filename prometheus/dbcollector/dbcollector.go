@@ -13,8 +13,8 @@ import (
 	"github.com/seed1239206e/repaint/prometheus/internal/collect"
 )
 
-// New returns a collector of an Engine's figures, which have the label pool. They are read when
-// Prometheus asks.
+// New returns a collector of an Engine's figures, which have the label pool. It reads them when
+// Prometheus asks. Any goroutine may use it.
 func New(of *db.Engine, pool string) prometheus.Collector {
 	return collect.New(of.Stats, pool, dbfigures.All)
 }

@@ -17,8 +17,8 @@ import (
 // A Source has statistics: a *pg.DB, or a *pg.Reader.
 type Source interface{ Stats() pg.Stats }
 
-// New returns a collector of a DB's or a Reader's figures, which have the label pool. They are read
-// when Prometheus asks.
+// New returns a collector of the figures of a DB or a Reader, which have the label pool. It reads
+// them when Prometheus asks. Any goroutine may use it.
 func New(of Source, pool string) prometheus.Collector {
 	return collect.New(of.Stats, pool, pgfigures.All)
 }

@@ -14,7 +14,7 @@ type Collector[S any] struct {
 	descs   []*prometheus.Desc // one for each figure
 }
 
-// New returns a collector. Each metric has the label pool.
+// New returns a collector whose metrics have the label pool.
 func New[S any](stats func() S, pool string, all []figures.Figure[S]) *Collector[S] {
 	c := &Collector[S]{stats: stats, figures: all}
 	for _, f := range all {

@@ -16,7 +16,7 @@ import (
 //	suspend      gives control away, to the next task or to the driver, until what it waits for is done
 //	RunInLoop    is called by the loop then, and gives it control again
 //
-// and the main function, which has no greenlet of its own, waits in drive, where the loop runs.
+// The main function has no greenlet of its own. It waits in drive, where the loop runs.
 
 // start runs the task up to its first wait.
 func (t *task) start(ctx context.Context, h *runner, me *greenlet.Greenlet, self job) {
@@ -37,7 +37,7 @@ func (t *task) start(ctx context.Context, h *runner, me *greenlet.Greenlet, self
 	t.greenlet = h.carrier(me)
 	h.run(t, me, t.greenlet, self)
 	if h.guest && !h.loop.Bridge().Driving() {
-		h.loop.Schedule(nothing{}) // for a tick's end, at which drivers write what the task has asked for
+		h.loop.Schedule(nothing{}) // so that a tick ends, at which drivers write what the task has asked for
 	}
 }
 
@@ -46,8 +46,8 @@ func (h *runner) run(t *task, me, g *greenlet.Greenlet, arg any) {
 	before, relays := h.current, h.relays
 	t.resumer = me
 	if t.greenlet.Parent() != me {
-		// Where the task's greenlet ends, control is to come back here. It can fail only if the
-		// task is an ancestor of ours, and then it isn't suspended in an Await.
+		// When the task's greenlet ends, control must come back here. SetParent can fail only if
+		// the task is an ancestor of the caller, and then the task isn't suspended in an Await.
 		if err := t.greenlet.SetParent(me); err != nil {
 			h.stray = err
 			return
@@ -60,7 +60,7 @@ func (h *runner) run(t *task, me, g *greenlet.Greenlet, arg any) {
 	}
 	back := false
 	defer func() {
-		if !back { // a Goexit continues here, or the caller is killed: what it defers runs as the caller
+		if !back { // a Goexit continues here, or the caller is killed: its deferred functions run as the caller
 			h.current, h.relays = before, relays
 		}
 	}()
@@ -75,9 +75,9 @@ func (h *runner) run(t *task, me, g *greenlet.Greenlet, arg any) {
 	}
 }
 
-// carry is what a carrier runs. Its argument is a job, and nil has it end. Its frame, like those of
-// all functions between here and the switch, is part of each suspended task's stack, which fits
-// into the smallest one that there is if the task's own function needs little.
+// carry is the function of a carrier. Its argument is a job, and nil makes it end. Its frame, like
+// those of all functions between here and the switch, is part of each suspended task's stack. If
+// the task's own function needs little, that fits into the smallest stack that there is.
 func carry(arg any) (_ any, err error) {
 	for arg != nil && err == nil {
 		arg, err = follow(arg.(job).run())
@@ -85,8 +85,8 @@ func carry(arg any) (_ any, err error) {
 	return nil, err
 }
 
-// follow waits for the next job after a task, which has ended. It returns nil if the carrier has to
-// end. It is apart from carry so that what it needs isn't part of a suspended task's stack.
+// follow waits for the next job after a task that has ended. It returns nil if the carrier must
+// end. It is apart from carry so that its frame isn't part of a suspended task's stack.
 //
 //go:noinline
 func follow(t *task) (any, error) {
@@ -113,8 +113,8 @@ func (t *task) await(ctx context.Context, g *greenlet.Greenlet, c *loop.Latch) e
 	return abandon(ctx, c)
 }
 
-// subscribe makes the future wake the task when it is done, unless it is done already or can't be
-// awaited.
+// subscribe makes the future wake the task when it is done. It reports done if the future is done
+// already or the task can't await it.
 //
 //go:noinline
 func (t *task) subscribe(c *loop.Latch) (done bool, err error) {
@@ -140,9 +140,9 @@ func (t *task) awaited(c *loop.Latch) {
 	}
 }
 
-// suspend gives control back to the greenlet that it came from, until w is done or the context
-// ends. It returns an error only if one was thrown into the greenlet. The caller must have deferred
-// unwound.
+// suspend gives control back to the greenlet from which the task got it, until w is done or the
+// context ends. It returns an error only if one was thrown into the greenlet. The caller must have
+// deferred unwound.
 func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) error {
 	if s, ok := ctx.(*scope); !ok || s != &t.scope {
 		t.watch(ctx)
@@ -152,8 +152,8 @@ func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) er
 	if t.runner.notes || loop.Tracing() {
 		t.note(w)
 	}
-	// It can be resumed for a reason that has passed: one that was on its way when another came
-	// first.
+	// The loop can resume the task for a reason that has passed: the reason was on its way when
+	// another came first.
 	for !w.Done() && ctx.Err() == nil {
 		t.suspended = true
 		if t.runner.waiting++; t.runner.waiting > t.runner.most {
@@ -177,7 +177,8 @@ func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) er
 	return nil
 }
 
-// unwound ends a wait that hasn't ended ordinarily: the greenlet is being killed, and may recover.
+// unwound ends a wait that hasn't ended in the ordinary way: the greenlet is being killed, and may
+// recover.
 func (t *task) unwound() {
 	if t.waitsFor != nil {
 		t.resumed()
@@ -195,8 +196,8 @@ func (t *task) resumed() {
 	}
 }
 
-// wake takes the task off those that are suspended. It reports false if the loop has done so, in
-// resuming it.
+// wake counts the task as no longer suspended. It reports false if the loop has done so already, to
+// resume it.
 func (t *task) wake() bool {
 	if !t.suspended {
 		return false
@@ -216,8 +217,8 @@ func (t *task) RunInLoop() {
 		h.run(t, h.driver, t.at, nil)
 		return
 	}
-	// This is run for the ordinary case. The processor mispredicts each return after a switch, so a
-	// frame less is time won.
+	// This is run, written out for the ordinary case. The processor mispredicts each return after a
+	// switch, so one frame less saves time.
 	before := h.current
 	t.resumer, h.current, h.relays = h.driver, t, true
 	_, err := t.at.Switch(nil)
@@ -227,14 +228,14 @@ func (t *task) RunInLoop() {
 	}
 }
 
-// drove is called where the loop has been driven, also when that ends by a Goexit, which passes by
-// RunInLoop: the caller has control again, and no task.
+// drove is called after the loop has been driven, even if a Goexit has ended that and has bypassed
+// RunInLoop. The caller has control again, and no task has it.
 func (h *runner) drove() {
 	h.current, h.relays = nil, false
 	h.watch.waited()
 }
 
-// strayed deals with an error that came to the driver without being meant for it.
+// strayed deals with an error that reached the driver but wasn't meant for it.
 func (h *runner) strayed(err error) {
 	err = fmt.Errorf("repaint: an error was thrown into the greenlet that drives the loop: %w", err)
 	if h.guest {
@@ -245,8 +246,7 @@ func (h *runner) strayed(err error) {
 	}
 }
 
-// drive runs the loop until the future is done or the context ends: it is how the main function
-// waits.
+// drive runs the loop until the future is done or the context ends. The main function waits in it.
 func (h *runner) drive(ctx context.Context, call string, g *greenlet.Greenlet, c *loop.Latch) error {
 	if h.inCallback() {
 		return misplaced(ErrInCallback, call, "by a callback: spawn a task that waits, or use the future's OnDone")

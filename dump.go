@@ -90,10 +90,10 @@ func dumpAll(w io.Writer, s os.Signal, done <-chan struct{}) {
 		case <-done:
 			return
 		case <-patience:
-			patience = time.After(0) // nor do the others get more
+			patience = time.After(0) // the other loops don't get more time either
 			name, stack := h.LoopHolder()
 			if stack == "" {
-				continue // it has ended meanwhile
+				continue // the loop has ended meanwhile
 			}
 			fmt.Fprintf(&b, "\nthe loop of %s is held by %s:\n%s", h.family, name, indented(stack))
 		}
@@ -139,7 +139,7 @@ func (h *runner) dump(stacks *greenlet.Stacks) []byte {
 // leaves them out.
 var machinery = []string{pkg + "(*task).", pkg + "(*Task[", pkg + "(*Group).start", pkg + "carry(", pkg + "wait("}
 
-// indented returns a stack, of which each frame is two lines, as part of a dump.
+// indented returns a stack as part of a dump. Each frame has two lines.
 func indented(stack string) string {
 	var b strings.Builder
 	lines := strings.Split(strings.TrimRight(stack, "\n"), "\n")

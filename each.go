@@ -128,7 +128,7 @@ type brood[T any] struct {
 	runner  *runner
 	scope   scope
 	site    callsite.Site     // where its functions are spawned
-	futures []*loop.Future[T] // nil for those that have been taken
+	futures []*loop.Future[T] // nil where the future has been taken
 }
 
 func newBrood[T any](ctx context.Context, site callsite.Site) *brood[T] {

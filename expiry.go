@@ -18,13 +18,13 @@ type expiry struct {
 	above *expiry
 
 	mu      sync.Mutex  // held for moments
-	backup  *time.Timer // for those who wait for the channel, should the loop be busy at the time
+	backup  *time.Timer // for code that waits for the channel, if the loop is busy at that time
 	stopped bool
 }
 
 func (s *scope) expire() { s.cancel(context.DeadlineExceeded, nil) }
 
-// expires reports whether the scope comes to an end by itself, and not by one above.
+// expires reports whether the scope's own expiry ends it, and not that of a scope above.
 func (s *scope) expires() bool { return s.expiry != nil && s.expiry.of == s }
 
 // sameClock reports whether the expiry uses the clock of a runner's loop.

@@ -10,15 +10,16 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// In a loop that explores schedules tasks have names that don't depend on the schedule, and tell
-// where they wait. The main function is one of those that are chosen from: it goes on in its turn,
-// and not as soon as it can. In other loops all this is a nil check.
+// In a loop that explores schedules, tasks have names that don't depend on the schedule, and tell
+// the explorer where they wait. The explorer chooses among the tasks and the main function: the
+// main function goes on in its turn, and not as soon as it can. In other loops all this is a nil
+// check.
 
-// An explored is the part of a task, or of the main function, that a loop needs which explores.
+// An explored is the part of a task, or of the main function, that only a loop that explores needs.
 type explored struct {
 	id       string
-	children int  // tasks that it has spawned
-	failed   bool // its function has returned an error
+	children int  // how many tasks it has spawned
+	failed   bool // whether its function has returned an error
 }
 
 // begins gives a task its name.
@@ -74,7 +75,7 @@ func (m *mainTurn) RunInLoop() { m.turn = true }
 // LoopOwner implements [loop.Owned].
 func (m *mainTurn) LoopOwner() string { return explore.Main }
 
-// lookAgain returns what makes the main function look at its condition.
+// lookAgain returns a Runnable that makes the main function look at its condition.
 func (h *runner) lookAgain() loop.Runnable {
 	if h.explorer != nil {
 		return (*mainTurn)(h)

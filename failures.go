@@ -19,8 +19,8 @@ type failures struct {
 // context, or nil if it hasn't ended.
 func (f *failures) add(err error, end *scopeEnd) (first bool) {
 	if len(f.errs) > 0 {
-		// Once there is an error, the others are cancelled. That is no news, and neither is the
-		// same error again.
+		// After the first error the other functions are cancelled. A report of that is no news, and
+		// neither is the same error again.
 		if errors.Is(err, context.Canceled) || same(err, f.errs[0]) {
 			return false
 		}

@@ -31,15 +31,15 @@ type Group struct {
 
 	mu       sync.Mutex // held for moments
 	failures failures
-	unseen   []member // of functions whose ends Wait has yet to look at: the first error, panics, Goexit
+	unseen   []member // functions whose ends Wait must still look at: the first error, panics, Goexit
 	begun    bool     // Go has been called
-	last     uint64   // number of a function in a goroutine
+	last     uint64   // the last number of a function in a goroutine
 	waited   bool
 	limit    int                       // how many functions may run at once; 0 if there is no limit
 	running  int                       // functions that have a place; at most limit, if there is one
-	queue    []*loop.Promise[struct{}] // of those who wait for a place, the longest first
+	queue    []*loop.Promise[struct{}] // the callers that wait for a place, the longest wait first
 	ended    *loop.Promise[struct{}]   // is completed when none runs; nil if Wait doesn't wait
-	patience *time.Timer               // for the functions to end, once their context has
+	patience *time.Timer               // runs out if functions don't end after their context has
 }
 
 // NewGroup returns a group. The context of its functions ends with ctx, with the first error among
@@ -196,7 +196,7 @@ func (g *Group) left(m member, returned bool) {
 	g.leavePlace()
 }
 
-// look makes Wait look at how a function has ended.
+// look makes Wait examine how a function has ended.
 func (g *Group) look(m member) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -65,7 +65,7 @@ type netConn struct {
 
 	mu     sync.Mutex // held for moments
 	closed bool
-	places []place // the loops that wait for the descriptor: that which used it last, and those in which a half waits
+	places []place // the loops that poll the descriptor: the loop that used it last, and those in which a half waits
 
 	placed  atomic.Bool // there are places, for callers without the mutex
 	talk    talk
@@ -133,7 +133,7 @@ func (c *netConn) Close() error {
 		strike(c.end)
 	}
 	c.closed = true
-	for _, at := range c.places { // before the descriptor can be another's
+	for _, at := range c.places { // before another file can get the descriptor
 		at.polled.Remove()
 	}
 	c.places = nil
@@ -165,12 +165,12 @@ func (c *netConn) setDeadline(t time.Time, set func(time.Time) error, halves ...
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed { // by Close, which may have yet to close the connection underneath
+	if c.closed { // by Close, which may not have closed the connection underneath yet
 		return &net.OpError{Op: "set", Net: c.LocalAddr().Network(), Addr: c.LocalAddr(), Err: net.ErrClosed}
 	}
 	for _, f := range halves {
 		f.deadline = t
-		f.wake() // it will see
+		f.wake() // the waiting caller will see that
 	}
 	return nil
 }
@@ -235,8 +235,8 @@ func (c *netConn) Ready(r loop.Readiness) {
 	}
 }
 
-// register has a loop tell when the descriptor is ready, until f is left. It reports false if that
-// loop can't, or if the connection is closed.
+// register makes a loop report when the descriptor is ready, until f is left. It returns false if
+// that loop can't do so, or if the connection is closed.
 func (c *netConn) register(f *half, l *loop.Loop) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -260,9 +260,9 @@ func (c *netConn) register(f *half, l *loop.Loop) bool {
 	return true
 }
 
-// leaveLoops has no loop but l, and those in which a half waits, told of the descriptor any more.
-// Otherwise each answer would wake every loop that has ever used the connection. It reports whether
-// l is told. It needs the mutex.
+// leaveLoops removes the descriptor from all loops but l and those in which a half waits. Otherwise
+// each answer would wake every loop that has ever used the connection. It reports whether l has the
+// descriptor. It needs the mutex.
 func (c *netConn) leaveLoops(l *loop.Loop) (told bool) {
 	c.places = slices.DeleteFunc(c.places, func(at place) bool {
 		if at.polled.Gone() {
@@ -294,7 +294,7 @@ type half struct {
 	conn *netConn
 	op   string
 	call func(p []byte) (int, error) // the connection's own
-	once func(fd uintptr)            // makes the attempt, of which the next fields are; they belong to the caller that has the half
+	once func(fd uintptr)            // makes the attempt. The next fields are about that, and belong to the caller that has the half
 
 	buf    []byte
 	n      int
@@ -304,8 +304,8 @@ type half struct {
 
 	// These are guarded by the connection's mutex.
 	busy     bool
-	loop     *loop.Loop                // in which the caller that has the half waits, or has waited
-	line     []*loop.Promise[struct{}] // those who wait for their turn
+	loop     *loop.Loop                // the loop in which the caller that has the half waits, or has waited
+	line     []*loop.Promise[struct{}] // the callers that wait for their turn
 	waiting  *loop.Promise[struct{}]   // the caller that has the half waits for the descriptor
 	deadline time.Time
 	alarm    *time.Timer // set while a caller with a deadline waits
@@ -332,7 +332,7 @@ func (f *half) enter() error {
 	c.mu.Unlock()
 	entered := false
 	defer func() {
-		if !entered { // also when its greenlet is being unwound
+		if !entered { // even when the greenlet is being unwound
 			f.giveUp(turn)
 		}
 	}()
@@ -376,8 +376,8 @@ const fairShare = 64 << 10
 func (f *half) do(h *runner, p []byte) (int, error) {
 	if f.moved >= fairShare {
 		f.moved = 0
-		if !h.loop.Virtual() && h.loop.Chooser() == nil { // there it would depend on the network's mood who is next
-			_ = Sleep(context.Background(), 0) // fails only where nothing can wait
+		if !h.loop.Virtual() && h.loop.Chooser() == nil { // in those loops the network must not decide which task is next
+			_ = Sleep(context.Background(), 0) // fails only where the caller can't wait
 		}
 	}
 	for {
@@ -427,12 +427,12 @@ func (f *half) wait() error {
 	c.mu.Lock()
 	if f.overLocked() != nil {
 		c.mu.Unlock()
-		return nil // the next attempt will say
+		return nil // the next attempt will report it
 	}
 	ready := loop.NewPromise[struct{}](nil)
 	ready.Future().SetName("a connection on which to " + f.op)
 	ready.AskedBy(CurrentLoop())
-	defer ready.UnderWay(false) // also if the greenlet is being unwound
+	defer ready.UnderWay(false) // even if the greenlet is being unwound
 	c.awaitsPeer(f, ready.UnderWay)
 	f.waiting = ready
 	if !f.deadline.IsZero() {
@@ -463,9 +463,9 @@ func (f *half) wake() {
 	}
 }
 
-// elsewhere makes the connection's own call in another goroutine, which gets a buffer of its own:
-// it may be there for longer than a caller whose greenlet is unwound. The connection is closed
-// then, because what was read is lost.
+// elsewhere makes the connection's own call in another goroutine, with a buffer of its own. That
+// goroutine may outlive a caller whose greenlet is unwound. The connection is then closed, because
+// the data that were read are lost.
 func (f *half) elsewhere(h *runner, p []byte) (int, error) {
 	if h.current == nil && h.inCallback() {
 		return 0, misplaced(ErrInCallback, "a connection's "+f.op, "by a callback: spawn a task that calls it")

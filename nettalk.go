@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// With a virtual clock time stands still while a peer owes an answer, as it does while a statement
-// is under way. Whether it does has to be guessed from who speaks, as a connection that waits for a
-// request looks the same:
+// With a virtual clock, time stands still while a peer owes an answer, as it does while a statement
+// is under way. Whether a peer owes one must be guessed from who speaks, because a connection that
+// waits for a request looks the same:
 //
-//   - Who dials, or writes before anything was read, asks, and what it reads is answers. The others
-//     are servers, to whom nothing is owed.
-//   - What comes after the beginning of an answer may be the rest of it, or what a peer says
-//     unasked some time. For that time stands still only so long.
+//   - An end that dials, or writes before it has read anything, asks, and what it reads are
+//     answers. Other ends are servers, and their peers owe them nothing.
+//   - What comes after the beginning of an answer may be the rest of it, or something that the peer
+//     says unasked later. For that, time stands still only for restPatience.
 //   - If the other end is cooperative, too, and in this program, it may be a task that sleeps. So
 //     time goes on.
 
@@ -27,8 +27,8 @@ type talk struct{ state atomic.Uint32 }
 const (
 	silent    uint32 = iota
 	serves           // the peer spoke first
-	asked            // and nothing has been heard since
-	answering        // something has been heard since
+	asked            // this end has asked, and has heard nothing since
+	answering        // this end has asked, and has heard something since
 )
 
 // said notes that something is written, or that the connection was dialed.
@@ -51,11 +51,11 @@ func (t *talk) heard(n int) {
 	}
 }
 
-// awaitsPeer is called before one direction of the connection waits, with what tells the loop
-// whether the peer is to act.
+// awaitsPeer is called before one direction of the connection waits. It gets the function that tells
+// the loop whether the peer must act.
 func (c *netConn) awaitsPeer(f *half, underWay func(bool) bool) {
 	if !underWay(false) || c.peerIsHere() {
-		return // the loop doesn't mind, or must not
+		return // the loop doesn't heed requests, or must not heed this one
 	}
 	state := c.talk.state.Load()
 	if f.op == "write" || state == asked {
@@ -72,18 +72,18 @@ var ends = struct {
 	all map[string]int
 }{all: make(map[string]int)}
 
-// enroll notes that this end of the connection is cooperative, until strike.
+// enroll notes that this end of the connection is cooperative, until strike is called.
 func (c *netConn) enroll() {
 	if a := c.Conn.LocalAddr(); a != nil && a.String() != "" {
 		c.end = a.Network() + " " + a.String()
 		ends.mu.Lock()
 		defer ends.mu.Unlock()
 		ends.all[c.end]++
-		c.dropped = runtime.AddCleanup(c, strike, c.end) // in case that it is never closed
+		c.dropped = runtime.AddCleanup(c, strike, c.end) // in case the connection is never closed
 	}
 }
 
-// strike takes back one enroll.
+// strike undoes one enroll.
 func strike(end string) {
 	ends.mu.Lock()
 	defer ends.mu.Unlock()

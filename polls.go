@@ -8,27 +8,27 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// Polls are the contexts that a loop with a virtual clock looks at when it is idle. They belong to
+// polls are the contexts that a loop with a virtual clock checks when it is idle. They belong to
 // the loop.
 //
-// It has to look between any two moments of its clock, so with many of them it first asks whether
-// there can be anything to see: package context tells of an end in a new goroutine, which it makes
-// before the cancel returns. As long as the program has made none, none of those has ended of which
-// package context knows.
+// The loop must check them between any two moments of its clock. If there are many, it first asks
+// whether there can be anything to see. Package context reports an end in a new goroutine, which it
+// starts before the cancel returns. So as long as the program has started no goroutine, no context
+// that package context knows has ended.
 type polls struct {
 	usual   pollList
-	foreign pollList // of contexts that aren't package context's
-	made    uint64   // goroutines of the program, when it last looked
+	foreign pollList // contexts that aren't package context's
+	made    uint64   // how many goroutines the program had started at the last check
 }
 
-// crowd is how many contexts are enough to ask first, which costs as much as to look at some
-// hundreds.
+// crowd is how many contexts make it worthwhile to ask first, which costs as much as checking some
+// hundreds of them.
 const crowd = 256
 
-// crowded reports whether there are so many that it's worth while to have few.
+// crowded reports whether there are so many contexts that fewer would be worthwhile.
 func (p *polls) crowded() bool { return p != nil && len(p.usual.all) >= crowd }
 
-// add makes look call fn when the context has ended. Its end wakes a loop that sleeps.
+// add makes look call fn when the context has ended. The context's end also wakes a sleeping loop.
 func (p *polls) add(ctx context.Context, fn func(), l *loop.Loop) (stop func() bool) {
 	list := &p.foreign
 	if known(ctx) {
@@ -40,7 +40,7 @@ func (p *polls) add(ctx context.Context, fn func(), l *loop.Loop) (stop func() b
 	return c.stop
 }
 
-// known reports whether package context knows of the context's end at once.
+// known reports whether package context learns of the context's end at once.
 func known(ctx context.Context) bool {
 	if cancelKey == nil {
 		return false
@@ -49,7 +49,7 @@ func known(ctx context.Context) bool {
 	return ok && inner.Done() == ctx.Done()
 }
 
-// look tells those whose contexts have ended.
+// look calls the functions of the contexts that have ended.
 func (p *polls) look() {
 	p.foreign.look()
 	if p.crowded() {
@@ -62,7 +62,7 @@ func (p *polls) look() {
 	p.usual.look()
 }
 
-// wake has the ends of all contexts wake another loop. It returns what ends that.
+// wake makes the ends of all contexts wake another loop too. It returns the functions that end that.
 func (p *polls) wake(l *loop.Loop) (stops []func() bool) {
 	for _, list := range []*pollList{&p.usual, &p.foreign} {
 		for _, c := range list.all {
@@ -72,7 +72,7 @@ func (p *polls) wake(l *loop.Loop) (stops []func() bool) {
 	return stops
 }
 
-// goroutinesMade returns how many goroutines the program has made, if the runtime tells.
+// goroutinesMade returns how many goroutines the program has started, if the runtime tells.
 func goroutinesMade() (uint64, bool) {
 	sample := []metrics.Sample{{Name: "/sched/goroutines-created:goroutines"}}
 	metrics.Read(sample)
@@ -82,19 +82,19 @@ func goroutinesMade() (uint64, bool) {
 	return sample[0].Value.Uint64(), true
 }
 
-// A pollList is looked at as a whole.
+// A pollList is checked as a whole.
 type pollList struct {
 	all  []polled
-	dead atomic.Int32 // how many of them are over
+	dead atomic.Int32 // how many of the contexts are over
 }
 
 type polled struct {
-	done <-chan struct{} // of the context, here for speed
+	done <-chan struct{} // the context's channel, here for speed
 	ctx  context.Context
 	who  *polledContext
 }
 
-// A polledContext is who is to be told of a context's end.
+// A polledContext is a context with the function to call at its end.
 type polledContext struct {
 	list   *pollList
 	fn     func()
@@ -102,7 +102,7 @@ type polledContext struct {
 	over   atomic.Bool // fn has been called, or must not be any more
 }
 
-// stop may be called from anywhere.
+// stop may be called from any goroutine.
 func (c *polledContext) stop() bool {
 	c.unwake()
 	if !c.over.CompareAndSwap(false, true) {
@@ -114,7 +114,7 @@ func (c *polledContext) stop() bool {
 
 func (l *pollList) look() {
 	ended := false
-	for i := range l.all { // what is added meanwhile is looked at next time
+	for i := range l.all { // contexts that fn adds are checked next time
 		select {
 		case <-l.all[i].done:
 			ended = true
@@ -131,7 +131,7 @@ func (l *pollList) look() {
 	}
 }
 
-// tidy lets go of those that are over.
+// tidy removes the contexts that are over.
 func (l *pollList) tidy() {
 	l.dead.Store(0)
 	left := l.all[:0]
@@ -144,10 +144,10 @@ func (l *pollList) tidy() {
 	l.all = left
 }
 
-// afterFunc is context.AfterFunc. With a virtual clock, however, fn is called by the loop, when
-// nothing is ready and before time goes on: so what a context's end leads to has its place in the
-// order of things. The runner may be nil. It must be called from the runner's loop, but what it
-// returns may be called from anywhere.
+// afterFunc is context.AfterFunc. But with a virtual clock the loop calls fn, when nothing is ready
+// and before time goes on. So the effects of a context's end have their place in the order of
+// events. The runner may be nil. afterFunc must be called from the runner's loop; any goroutine may
+// call the function that it returns.
 func (h *runner) afterFunc(ctx context.Context, fn func()) (stop func() bool) {
 	if h == nil || !h.loop.Virtual() {
 		return context.AfterFunc(ctx, fn)
@@ -158,8 +158,8 @@ func (h *runner) afterFunc(ctx context.Context, fn func()) (stop func() bool) {
 	return h.polls.add(ctx, fn, h.loop)
 }
 
-// startPolling has the loop poll when it is idle, if it has a virtual clock, or runs within one
-// that has.
+// startPolling makes the loop poll when it is idle, if it has a virtual clock, or runs within a
+// loop that has one.
 func (h *runner) startPolling() {
 	virtual := h.loop.Virtual()
 	for o := h.outer; o != nil; o = o.outer {
@@ -173,13 +173,13 @@ func (h *runner) startPolling() {
 	}
 }
 
-// poll tells those whose contexts have ended.
+// poll calls the functions of the contexts that have ended.
 func (h *runner) poll() {
 	if h.polls != nil {
 		h.polls.look()
 	}
 	if h.outer != nil {
-		h.outer.poll() // nothing else does, while this runner's Run goes on
+		h.outer.poll() // nothing else polls the outer loop while this runner's Run goes on
 	}
 }
 

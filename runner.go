@@ -18,7 +18,7 @@ type runner struct {
 	loop   *loop.Loop
 	family *greenlet.Family
 	lock   greenlet.ThreadLock // in which all greenlets start and go on
-	outer  *runner             // of the family, before this one's Run began and after it ends
+	outer  *runner             // the family's runner before this one's Run began and after it ends
 	scope  scope               // the context of the main function
 
 	// current is the task that has control, nil if it's the main function or a bare callback.
@@ -50,7 +50,7 @@ type runner struct {
 	count    int
 	waiting  int                  // tasks that are suspended in an Await
 	most     int                  // the largest that waiting has been
-	holds    atomic.Pointer[task] // in debug mode: what current is, for other goroutines
+	holds    atomic.Pointer[task] // in debug mode: a copy of current, for other goroutines
 	lastTask uint64
 
 	mainWaiter loop.Waiter
@@ -58,15 +58,14 @@ type runner struct {
 	mainCtx    context.Context // with which it waits for that
 	watch      contextWatch
 	still      *standstill      // nil until there is one
-	stray      error            // came to the driver without being meant for it; the main function gets it
-	polls      *polls           // with a virtual clock: contexts whose end the loop looks for; or nil
-	borrowed   []func() bool    // end the watches over those of the hosts around this one
-	panicked   *loop.PanicError // which Run is to raise
+	stray      error            // reached the driver but wasn't meant for it; the main function gets it
+	polls      *polls           // with a virtual clock: contexts whose ends the loop checks for; or nil
+	borrowed   []func() bool    // end the watches over the contexts of the runners around this one
+	panicked   *loop.PanicError // the panic that Run must raise
 	stubborn   []string         // tasks that had to be killed
 }
 
-// here returns the runner of the calling goroutine, and its current greenlet, or nil if it isn't in
-// a loop.
+// here returns the runner of the calling goroutine and its current greenlet, or nil outside a loop.
 func here() (*runner, *greenlet.Greenlet) {
 	g := greenlet.Lookup()
 	if g == nil {
@@ -76,8 +75,8 @@ func here() (*runner, *greenlet.Greenlet) {
 	return h, g
 }
 
-// CurrentLoop returns the loop that the calling goroutine runs in, nil if there is none.
-// It is meant for the red side: a driver makes its promises and timers with it.
+// CurrentLoop returns the loop that the calling goroutine runs in, or nil if there is none. It is
+// for red code: a driver makes its promises and timers with it.
 func CurrentLoop() *loop.Loop {
 	if h, _ := here(); h != nil {
 		return h.loop
@@ -86,7 +85,7 @@ func CurrentLoop() *loop.Loop {
 }
 
 // InGreenlet reports whether the caller is in a task, so that [Await] suspends only a greenlet. It
-// doesn't in the main function of a [Run], nor in a plain goroutine, also not in one that a task
+// reports false in the main function of a [Run], and in a plain goroutine, even in one that a task
 // has started.
 func InGreenlet() bool {
 	h, _ := here()
@@ -185,7 +184,7 @@ func both(one, two error) error {
 	return errors.Join(one, two)
 }
 
-// scopeEnded has the driver look at its condition.
+// scopeEnded makes the driver look at its condition.
 func (h *runner) scopeEnded() { h.loop.Schedule(h.lookAgain()) }
 
 // trace tells the loop's tracers about the main function.
@@ -195,7 +194,7 @@ func (h *runner) trace(kind loop.TraceKind, text string) {
 	loop.Trace(loop.TraceEvent{Kind: kind, Loop: h.loop, Text: text})
 }
 
-// nothing is scheduled to make the driver look at its condition.
+// nothing is a Runnable that does nothing. Scheduling it makes the driver look at its condition.
 type nothing struct{}
 
 func (nothing) RunInLoop() {}
@@ -239,7 +238,7 @@ func (h *runner) end() {
 	_ = h.loop.Drive(func() bool { return h.count == 0 || late })
 }
 
-// cancelTasks ends the context of all that is left.
+// cancelTasks ends the contexts of all tasks that are left.
 func (h *runner) cancelTasks() {
 	h.scope.release()
 	h.watch.stop()
@@ -248,7 +247,7 @@ func (h *runner) cancelTasks() {
 	}
 }
 
-// close ends the runner when all its tasks have.
+// close ends the runner when all its tasks have ended.
 func (h *runner) close() {
 	if h.idle != nil {
 		h.dismiss(greenlet.Lookup())
@@ -264,12 +263,12 @@ func (h *runner) killLeft() {
 	for h.count > 0 {
 		t := h.tasks.prev
 		h.stubborn = append(h.stubborn, h.waits(t))
-		_ = t.greenlet.Kill() // whether it went well or not
+		_ = t.greenlet.Kill() // the outcome doesn't matter
 		t.leave()
 	}
 }
 
-// inCallback reports that the caller, which is no task, isn't the main function either.
+// inCallback reports whether the caller, which isn't a task, is a callback and not the main function.
 func (h *runner) inCallback() bool { return h.guest || h.loop.Bridge().Driving() }
 
 // checkOuter refuses to wait for a future of a loop that stands still until this Run returns.
@@ -321,7 +320,7 @@ type Stats struct {
 	MaxWaiting int    // the largest number of them at any one time
 }
 
-// CurrentStats returns the figures of the calling goroutine's loop, zeros if it isn't in one.
+// CurrentStats returns the figures of the calling goroutine's loop, or zeros outside a loop.
 func CurrentStats() Stats {
 	h, _ := here()
 	if h == nil {

@@ -22,10 +22,10 @@ var errEnded = errors.New("repaint: what this context belonged to has ended")
 // Its methods may be called from any goroutine.
 type scope struct {
 	parent context.Context
-	// root is the highest scope of those above, or this one. Its parent is no scope. Set before
+	// root is the highest scope above this one, or this one. Its parent isn't a scope. Set before
 	// use.
 	root *scope
-	stop func() bool // ends the watch over a parent that is no scope but can end; set before use
+	stop func() bool // ends the watch over a parent that isn't a scope but can end; set before use
 	// expiry is the first time at which this scope, or one above, ends by itself; nil if none does.
 	// Set before use.
 	expiry *expiry
@@ -53,7 +53,7 @@ type stdContext struct {
 	trigger *trigger
 }
 
-// init makes it a scope below parent. The runner is that of the caller, nil if it has none.
+// init makes s a scope below parent. The runner is the caller's, or nil if the caller has none.
 func (s *scope) init(parent context.Context, owner scopeOwner, h *runner) {
 	s.parent, s.owner = parent, owner
 	above := s.above()
@@ -71,24 +71,24 @@ func (s *scope) init(parent context.Context, owner scopeOwner, h *runner) {
 	above.adopt(s)
 }
 
-// inherit makes the scope end with the expiry of one above.
+// inherit makes the scope end with the expiry of a scope above.
 func (s *scope) inherit(e *expiry, h *runner) {
 	switch {
 	case s.expiry == nil:
 		s.expiry = e
-	case e.sameClock(h): // then it comes later
+	case e.sameClock(h): // then this one comes later
 		s.expiry.above = e.above
 	default:
 		s.expiry.above = e
 	}
 	for ; e != nil; e = e.above {
 		if e.runner != h {
-			e.back() // a loop of which nothing is known here
+			e.back() // a loop that this runner knows nothing about
 		}
 	}
 }
 
-// above returns the parent if that's a scope.
+// above returns the parent if the parent is a scope.
 func (s *scope) above() *scope {
 	up, _ := s.parent.(*scope)
 	return up
@@ -130,8 +130,8 @@ func (s *scope) disown(child *scope) {
 // followParent is called when the parent has ended.
 func (s *scope) followParent() { s.cancel(context.Canceled, nil) }
 
-// parentEnd returns how the parent has ended, nil if it hasn't. It must be called without mu,
-// because a scope above may notice only now that it has ended, and end those below.
+// parentEnd returns how the parent has ended, or nil if it hasn't. It must be called without mu,
+// because a scope above may notice only now that it has ended, and then ends the scopes below.
 func (s *scope) parentEnd() *scopeEnd {
 	if up := s.above(); up != nil {
 		if up.Err() == nil {
@@ -142,9 +142,9 @@ func (s *scope) parentEnd() *scopeEnd {
 	return endOf(s.parent)
 }
 
-// cancel ends the scope and all below it; when it returns they have ended. A nil cause stands for
-// err. Only the first end counts, and if the parent has ended, though the news may still be on its
-// way, that is the first.
+// cancel ends the scope and all scopes below. They have ended when it returns. A nil cause stands
+// for err. Only the first end counts. If the parent has ended, its end is the first, even if the
+// news is still on its way.
 func (s *scope) cancel(err, cause error) {
 	if cause == nil {
 		cause = err
@@ -171,15 +171,15 @@ func (s *scope) finish(end *scopeEnd, first bool) {
 		switch {
 		case std.trigger != nil:
 			std.trigger.fire(end.err, end.cause)
-		case first: // or else the parent sees to it, with the right error
+		case first: // otherwise the parent does this, with the right error
 			std.cancel(end.cause)
 		}
 	}
 }
 
-// cascade ends all below a scope that has ended, and tells the owners, those of the lowest first.
-// Several goroutines may be at it: each goes on until all have ended. It needs no stack for how
-// deep they are.
+// cascade ends all scopes below one that has ended, and tells the owners, those of the lowest
+// scopes first. Several goroutines may run it at once: each goes on until all scopes have ended.
+// Its use of the stack doesn't grow with the depth of the scopes.
 func (s *scope) cascade() {
 	for at := s; ; {
 		at.mu.Lock()
@@ -216,7 +216,8 @@ func (s *scope) tell() {
 // ended is the end of a scope that was released.
 var ended = &scopeEnd{context.Canceled, errEnded}
 
-// release ends the scope because what it belonged to has ended, and lets go of the parent.
+// release ends the scope because its task, group or Run has ended. It also detaches the scope from
+// the parent.
 func (s *scope) release() {
 	if s.stop != nil {
 		s.stop()
@@ -241,7 +242,7 @@ func (s *scope) release() {
 	}
 	s.cancel(context.Canceled, errEnded)
 	if std := s.std.Load(); std != nil {
-		std.cancel(errEnded) // also if the parent was to do it
+		std.cancel(errEnded) // even if the parent was to do it
 	}
 }
 
@@ -257,8 +258,8 @@ func (s *scope) Err() error {
 	return end.err
 }
 
-// endsUnnoticed ends the scope if it should have ended by now without having been told, and reports
-// whether it did.
+// endsUnnoticed ends the scope if it should have ended but hasn't been told. It reports whether it
+// did.
 func (s *scope) endsUnnoticed() bool {
 	for e := s.expiry; e != nil; e = e.above {
 		if e.overdue() {
@@ -273,7 +274,7 @@ func (s *scope) endsUnnoticed() bool {
 	return false
 }
 
-// endOf returns how a context has ended, nil if it hasn't.
+// endOf returns how a context has ended, or nil if it hasn't.
 func endOf(ctx context.Context) *scopeEnd {
 	if err := ctx.Err(); err != nil {
 		return &scopeEnd{err, context.Cause(ctx)}
@@ -327,8 +328,8 @@ func (s *scope) Value(key any) any {
 	}
 }
 
-// cancelKey is the key by which package context asks for an ordinary context; nil if it has another
-// way.
+// cancelKey is the key by which package context asks for an ordinary context. It is nil if package
+// context has another way.
 var cancelKey = func() any {
 	asked := &keyCatcher{Context: context.Background()}
 	_ = context.Cause(asked)
@@ -348,13 +349,13 @@ func (c *keyCatcher) Value(key any) any {
 	return nil
 }
 
-// standard returns the ordinary context that stands for this one, making it if need be.
+// standard returns the ordinary context that stands for this scope, and makes it if there is none.
 func (s *scope) standard() context.Context {
 	if std := s.std.Load(); std != nil {
 		return std.Context
 	}
-	// Those above come first, the highest before all others: package context asks for theirs, and
-	// it needn't go deeper for that.
+	// Make those of the scopes above first, the highest before all others. Package context asks for
+	// them, and this keeps its recursion flat.
 	var missing []*scope
 	for at := s; ; at = at.above() {
 		missing = append(missing, at)
@@ -374,8 +375,8 @@ func (s *scope) make() context.Context {
 		if std := s.std.Load(); std != nil {
 			return std.Context
 		}
-		// Without mu: package context looks at the parent, and that may notice only now that it has
-		// ended.
+		// This runs without mu: package context looks at the parent, which may notice only now that
+		// it has ended.
 		std := new(stdContext)
 		base, end := s.parent, s.end.Load()
 		if s.expires() || end != nil {
@@ -393,8 +394,9 @@ func (s *scope) make() context.Context {
 	}
 }
 
-// publish makes std the ordinary context, which was made when the end was what the argument says.
-// It returns false if there is one by now, or if the scope has ended meanwhile.
+// publish makes std the ordinary context. The argument says how the scope had ended when std was
+// made. It returns false if there is another ordinary context now, or if the scope has ended
+// meanwhile.
 func (s *scope) publish(std *stdContext, end *scopeEnd) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -411,8 +413,8 @@ func (s *scope) publish(std *stdContext, end *scopeEnd) bool {
 // scopeKey is a context key: the value is the innermost scope.
 type scopeKey struct{}
 
-// scopeOf returns the scope with which, and only with which, the context ends; nil if there is
-// none.
+// scopeOf returns the scope with which the context ends, if the context can't end in any other way.
+// It returns nil if there is none.
 func scopeOf(ctx context.Context) *scope {
 	if s, ok := ctx.(*scope); ok {
 		return s

@@ -95,8 +95,8 @@ func (t *task) yield(ctx context.Context, g *greenlet.Greenlet) error {
 // A yielding task has given up its turn and waits for the next one.
 type yielding task
 
-// Done reports that all turns have come. It can be more than one that is waited for: a yield can be
-// left before its turn has come.
+// Done reports whether all turns have come. There can be more turns than the task waits for,
+// because a task can leave a yield before its turn has come.
 func (y *yielding) Done() bool { return y.yields == y.turns }
 
 func (y *yielding) String() string { return "its next turn" }

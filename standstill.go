@@ -41,11 +41,11 @@ var (
 // the loop.
 type standstill struct {
 	since     time.Time
-	callbacks uint64 // that the loop had run by then; more mean that it is over
-	reported  bool   // once is enough for a loop
+	callbacks uint64 // how many the loop had run when it began; more mean that it is over
+	reported  bool   // each loop reports only once
 }
 
-// standsStill returns how long nothing has been able to happen.
+// standsStill returns for how long nothing has been able to happen.
 func (h *runner) standsStill() time.Duration {
 	if h.still == nil {
 		h.still = new(standstill)
@@ -60,16 +60,17 @@ func (h *runner) standsStill() time.Duration {
 // untilWoken is longer than anything lasts.
 const untilWoken = 1<<63 - 1
 
-// LoopExpects implements [loop.Expecter]. When nothing else can happen, those that wait may still
-// be told by their contexts:
+// LoopExpects implements [loop.Expecter]. When nothing else can happen, contexts may still end
+// waits:
 //
-//   - one that has ended, though the news is on its way in another goroutine: it is told here and
-//     now;
-//   - one that has a deadline, which will come;
-//   - one that others can end. That can't be ruled out, so it is waited for, and reported once;
-//   - the context that Run was given is others' to end, too. But if all that is left is to be told
-//     to stop, then the main function has to know, or no program that can be stopped would ever
-//     hear of a deadlock.
+//   - A context has ended, but the news is still on its way in another goroutine. LoopExpects ends
+//     the wait now.
+//   - A context has a deadline, which will come.
+//   - Code outside the loop can end a context. The loop can't rule that out, so it waits, and
+//     reports that once.
+//   - Code outside can also end the context that Run was given. But if nothing is left except that
+//     the program is told to stop, the main function must learn of the deadlock. Otherwise no
+//     program that can be stopped would ever hear of one.
 func (h *runner) LoopExpects() time.Duration {
 	var all prospects
 	told := false
@@ -102,7 +103,7 @@ func (h *runner) LoopExpects() time.Duration {
 	return 0
 }
 
-// suspect reports a standstill when it has lasted for some time.
+// suspect reports a standstill that has lasted for suspicion.
 func (h *runner) suspect() time.Duration {
 	lasts := h.standsStill()
 	if h.still.reported || h.over {
@@ -116,16 +117,16 @@ func (h *runner) suspect() time.Duration {
 	return untilWoken
 }
 
-// prospects are the ways in which contexts that haven't ended may do so, other than by what happens
-// in the loop.
+// prospects are the ways in which contexts that haven't ended can end, other than by an event in
+// the loop.
 type prospects struct {
 	deadline time.Time // the earliest; zero if there is none
-	others   bool      // others can end one
-	run      bool      // others can end the context that Run was given
+	others   bool      // code outside the loop can end one
+	run      bool      // code outside can end the context that Run was given
 }
 
-// add adds the prospects of a context. The scope is the highest of those that Run's own context
-// ends.
+// add adds the prospects of a context. The scope is the highest one that ends with Run's own
+// context.
 func (p *prospects) add(ctx context.Context, of *scope) {
 	run := false
 	for s := scopeOf(ctx); s != nil; s = scopeOf(ctx) {
@@ -140,7 +141,7 @@ func (p *prospects) add(ctx context.Context, of *scope) {
 	at, ok := ctx.Deadline()
 	switch {
 	case ctx.Done() == nil:
-	case ok && time.Until(at) > 0: // or else it will have ended in a moment
+	case ok && time.Until(at) > 0: // otherwise the context ends in a moment
 		p.by(at)
 	case run:
 		p.run = true

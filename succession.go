@@ -2,11 +2,11 @@ package repaint
 
 import "github.com/seed1239206e/repaint/greenlet"
 
-// A task that gives up control takes the next task off the loop's queue and switches to it: one
-// switch for each turn, instead of one to the driver and one from there. The driver gets control
-// when what comes next is no task, or when the loop has something else to do.
+// A task that gives up control takes the next task off the loop's queue and switches to it. So each
+// turn costs one switch, instead of one to the driver and one from there. The driver gets control
+// when what comes next isn't a task, or when the loop has something else to do.
 //
-// So in the queue's order nothing changes, and nothing but tasks runs on a task's stack. It works
+// The order of the queue stays the same, and nothing but tasks runs on a task's stack. It works
 // like this:
 //
 //   - The driver waits in a Switch to one task, and goes on when control comes back, whichever task
@@ -17,8 +17,8 @@ import "github.com/seed1239206e/repaint/greenlet"
 //     it is taken the family is asked.
 
 // successor takes the next task off the loop's queue, and notes that it has control. It returns nil
-// if the driver is to go on. It must be called only while relays is set. It may return the task
-// that calls it.
+// if the driver must go on. It must be called only while relays is set. It may return the calling
+// task itself.
 //
 //go:noinline
 func (h *runner) successor() *task {
@@ -46,7 +46,7 @@ func (h *runner) successor() *task {
 	}
 }
 
-// after returns the greenlet that gets control from that of a task that has ended.
+// after returns the greenlet that gets control after that of a task that has ended.
 //
 //go:noinline
 func (h *runner) after(t *task) *greenlet.Greenlet {

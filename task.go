@@ -199,7 +199,7 @@ type task struct {
 	latch    *loop.Latch // of the task's own future
 	id       uint64
 	site     callsite.Site // where it was spawned
-	group    *Group        // that it belongs to, or nil
+	group    *Group        // the group that it belongs to, or nil
 	scope    scope
 	greenlet *greenlet.Greenlet
 	// resumer is the greenlet that gave control to the task, and gets it when the task waits.
@@ -215,12 +215,12 @@ type task struct {
 	rung          bool   // see sleeping
 
 	mustAwait bool
-	hasWaited bool // has ever been suspended
-	suspended bool // is to be resumed by the loop
+	hasWaited bool // it has ever been suspended
+	suspended bool // the loop will resume it
 	returned  bool // fn has
 	ended     bool
 	killed    bool
-	parental  bool // has spawned a task that went on; its greenlet may be that one's parent
+	parental  bool // it has spawned a task that went on; its greenlet may be the parent of that task's
 
 	next, prev *task // in the runner's list
 }
@@ -294,8 +294,8 @@ func (t *task) watch(ctx context.Context) {
 	more.watch.over(ctx, &t.scope, t, t.runner)
 }
 
-// unwatch is called after a wait, which may have had a context that isn't the task's own. Where the loop
-// looks at all that are watched, they are few.
+// unwatch is called after a wait, which may have had a context that isn't the task's own. It ends the
+// watch even early if the loop checks very many watched contexts.
 //
 //go:noinline
 func (t *task) unwatch() {

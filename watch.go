@@ -2,20 +2,22 @@ package repaint
 
 import "context"
 
-// A contextWatch reports the end of a context during a wait. It remembers the context: most have one
-// wait, and then end, so the watch ends with the wait, or else that end would make a goroutine, and the
-// loop look in vain. From its second wait in a row on a context stays watched.
+// A contextWatch reports the end of a context during a wait. Most contexts have only one wait and
+// then end. So the watch ends with the wait; otherwise the context's end would start a goroutine
+// and wake the loop in vain. But the watch remembers the context, and from its second wait in a row
+// on the context stays watched.
 type contextWatch struct {
 	scope *scope          // the context, if it is one
 	done  <-chan struct{} // its channel, if it isn't
-	// One of these two is what tells the owner, and none does while nothing is watched. A scope does it
-	// without the help of another goroutine.
+	// One of these two tells the owner. Both are nil while no context is watched. A scope tells the
+	// owner without the help of another goroutine.
 	watched *scope
 	unset   func() bool
-	stays   bool // also after a wait
+	stays   bool // it goes on after a wait
 }
 
-// over makes the watch one over ctx. The scope is one whose end the owner is told anyway.
+// over makes the watch report the end of ctx to the owner, unless ctx ends only with own, of whose
+// end the owner learns anyway.
 func (w *contextWatch) over(ctx context.Context, own *scope, owner scopeOwner, h *runner) {
 	s, ok := ctx.(*scope)
 	if ok {
@@ -42,7 +44,8 @@ func (w *contextWatch) over(ctx context.Context, own *scope, owner scopeOwner, h
 	}
 }
 
-// know reports whether that context is being watched. If not, it is the one that will be.
+// know reports whether the watch reports that context's end already. If not, it remembers the
+// context.
 func (w *contextWatch) know(s *scope, done <-chan struct{}) bool {
 	if s != w.scope || done != w.done {
 		w.stop()
@@ -53,7 +56,7 @@ func (w *contextWatch) know(s *scope, done <-chan struct{}) bool {
 	return w.watched != nil || w.unset != nil
 }
 
-// waited is called after a wait.
+// waited is called after a wait. It ends the watch unless the context stays watched.
 func (w *contextWatch) waited() {
 	if !w.stays {
 		w.let()

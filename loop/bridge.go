@@ -13,7 +13,7 @@ type Bridge Loop
 // loop. Any goroutine may call it.
 func (l *Loop) Bridge() *Bridge { return (*Bridge)(l) }
 
-// loop is the inverse of [Loop.Bridge].
+// loop returns the loop of the Bridge.
 func (b *Bridge) loop() *Loop { return (*Loop)(b) }
 
 // Hold says that something outside will call in, though the loop can't see what: until

@@ -45,10 +45,10 @@ func (l *Loop) Chooser() Chooser {
 // A lottery is the pool of a loop that has a chooser. It belongs to the loop.
 type lottery struct {
 	chooser Chooser
-	pool    []Runnable // what hasn't been chosen yet, in the order of requests
+	pool    []Runnable // the callbacks that haven't been chosen yet, in the order of requests
 }
 
-// left returns what hasn't been chosen. The lottery may be nil.
+// left returns the callbacks that haven't been chosen. The lottery may be nil.
 func (p *lottery) left() []Runnable {
 	if p == nil {
 		return nil
@@ -56,7 +56,8 @@ func (p *lottery) left() []Runnable {
 	return p.pool
 }
 
-// pick leaves one callback in the batch, any of those in it and those that earlier picks have left.
+// pick leaves one callback in the batch. It draws it from those in the batch and those that earlier
+// picks have left.
 func (l *Loop) pick() {
 	p := l.lottery
 	p.pool = append(p.pool, l.batch...)
@@ -71,8 +72,8 @@ func (l *Loop) pick() {
 	p.pool = slices.Delete(p.pool, i, i+1)
 }
 
-// stopped reports whether r is a timer that was stopped after it was due, so that there is nothing
-// to run.
+// stopped reports whether r is a timer that was stopped after it was due, so that r has nothing to
+// run.
 func stopped(r Runnable) bool {
 	t, ok := r.(*dueTimer)
 	return ok && t.state != isDue

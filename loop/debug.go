@@ -71,10 +71,10 @@ func parseDebug(s string) (limit time.Duration, err error) {
 
 // A HeldError reports that code has held up a loop for longer than the limit.
 type HeldError struct {
-	For    time.Duration // how long it has been so far
+	For    time.Duration // how long the code has held up the loop so far
 	Limit  time.Duration
-	Holder string // the name of the holder, if the loop knows
-	Call   string // the call that it makes on the spot, if it is known: a statement of a database
+	Holder string // the name of the holder, if the loop knows it
+	Call   string // the call that it makes itself, if the loop knows it, such as a database statement
 	Stack  string // the stack of the goroutine that has control, in the form of runtime.Stack
 }
 
@@ -106,7 +106,7 @@ func (b *Bridge) Watch(h Holder) {
 	l.holder = h
 	if w := l.watchdog; w != nil {
 		w.holder = h
-		if l.post == nil { // what a guest's host does meanwhile is its own business
+		if l.post == nil { // a guest doesn't watch what its host does in between
 			w.turn()
 		}
 		w.start()
@@ -135,7 +135,7 @@ type watchdog struct {
 	// driver is the number of the goroutine that drives the loop, if there is no holder to ask.
 	driver  atomic.Uint64
 	call    atomic.Pointer[string] // see Bridge.Doing
-	tick    time.Time              // when the last one began; this and what follows belongs to the loop
+	tick    time.Time              // when the last tick began; this and the fields below belong to the loop
 	longest time.Duration          // tick
 	starts  int                    // nested
 	stop    chan struct{}
@@ -194,7 +194,7 @@ func (w *watchdog) watch(stop <-chan struct{}) {
 		} else {
 			e.Stack = stackOf(w.driver.Load())
 		}
-		if w.since.Load() == since { // or else the stack is another one's
+		if w.since.Load() == since { // otherwise the stack belongs to another turn
 			reported = since
 			w.loop.Report(e)
 		}

@@ -30,14 +30,14 @@ func (l *Loop) pump() {
 	if l.watchdog != nil {
 		l.watchdog.turn()
 	}
-	defer func() { // also when a callback panics, which is the host's to deal with
+	defer func() { // even when a callback panics; the host must deal with that
 		l.driving = false
 		if l.watchdog != nil {
 			l.watchdog.rest()
 		}
 		l.park()
 	}()
-	_ = l.tick() // that it is closed, or has nothing to do, is no news
+	_ = l.tick() // an error only says that it is closed, or has nothing to do
 }
 
 // park makes the host call again if there is more to run. Otherwise the host goes on until

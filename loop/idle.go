@@ -8,14 +8,14 @@ import (
 // An idleCall is a call to make when nothing is ready.
 type idleCall struct {
 	run Runnable
-	// The call is made though something is ready at the beginning of this tick, 0 for never, or at
-	// this time of the loop's clock.
+	// The loop makes the call although something is ready, at the beginning of this tick (0 for
+	// never), or at this time of its clock.
 	tick uint64
 	at   time.Duration
 }
 
-// A loop that is never idle makes the calls of CallWhenIdleSoon after so many ticks, or so much
-// time.
+// A loop that is never idle makes the calls of CallWhenIdleSoon after so many ticks, or after so
+// much time.
 const (
 	lateTicks = 256
 	lateTime  = time.Millisecond

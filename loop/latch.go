@@ -15,24 +15,24 @@ type Latch struct {
 	// done is set once, under mu, after the result; a goroutine that has seen it set may read the
 	// result without mu.
 	done atomic.Bool
-	// matters says that a failure is reported also without debug mode. Set before the future is
+	// matters says that a failure is reported even without debug mode. Set before the future is
 	// done.
 	matters bool
 	err     error
-	// failure is what is reported if nothing looks at err. It's set like err, and may be nil.
+	// failure is reported if no code looks at err. It is set like err, and may be nil.
 	failure *UnobservedError
-	// asker is the loop that has asked for the result, if it isn't the one above. It reports the
+	// asker is the loop that has asked for the result, if it isn't the loop above. It reports the
 	// failure, if that matters. Set before use.
 	asker *Loop
 
 	mu        sync.Mutex // held for moments; a loop's mu may be taken inside, no other latch's
 	watched   bool       // the loop knows that code outside waits
 	cancelled bool       // the canceler has been called
-	// Of a request, see AskedBy. asked, its number among those of the asker, is set before use, and
-	// 0 for what is none.
+	// Of a request, see AskedBy. asked is its number among those of the asker, and 0 if the promise
+	// is no request. Set before use.
 	underWay bool
 	certain  bool // see Promise.Certain
-	answered bool // the outcome is there, and it's for the asker to publish it
+	answered bool // the outcome is there, and the asker must publish it
 	asked    uint32
 	// first is the head of a circular list, in the order of subscription, or nil without waiters.
 	first    *Waiter
@@ -153,7 +153,7 @@ type Waiter struct {
 	next, prev *Waiter
 }
 
-// told is who is to be told of a completion, and where.
+// A told is a Runnable that a completion must run, and the loop in which it must run.
 type told struct {
 	loop *Loop
 	run  Runnable
@@ -181,7 +181,7 @@ func (c *Latch) Subscribe(w *Waiter) bool {
 	}
 	if c.loop != nil && c.loop != w.loop && !c.watched {
 		if !c.loop.watch(c) {
-			c.finish(ErrClosed) // nothing is left that could complete it
+			c.finish(ErrClosed) // nothing else could complete it now
 			return false
 		}
 		c.watched = true
@@ -236,8 +236,9 @@ func (c *Latch) fail(err error) bool {
 // may reuse the waiter. finish notifies waiters with mu held, so that Unsubscribe returns false
 // only when the Runnable is on its way.
 //
-// What a loop with a chooser has asked for is completed in two steps: the first gives the outcome
-// to the loop, the second, publish, is the loop's. In between no other code can see or change it.
+// A request of a loop with a chooser is completed in two steps. The first gives the outcome to the
+// loop. The second, publish, belongs to the loop. In between no other code can see or change the
+// outcome.
 func (c *Latch) finish(err error) {
 	if c.asked != 0 && !c.answered {
 		c.err = err
@@ -256,7 +257,7 @@ func (c *Latch) finish(err error) {
 	if c.asker != nil && c.matters {
 		reporter = c.asker
 	}
-	dropped := c.cancelled && c.canceler == nil // who cancelled knows
+	dropped := c.cancelled && c.canceler == nil // the canceling code knows
 	if err != nil && !dropped && (reporter != nil || c.matters) {
 		if c.failure = reporter.unobserved(err, c.matters && len(all) == 0); c.failure != nil {
 			c.failure.What = c.describe(c.name, c.canceler)
@@ -272,7 +273,7 @@ func (c *Latch) finish(err error) {
 			t.run.RunInLoop()
 		}
 	}
-	if c.underWay { // not before the loop has been told
+	if c.underWay { // only after the loop has been told
 		c.underWay = false
 		c.asker.countRequest(false, c.certain)
 	}
@@ -289,7 +290,7 @@ func (c *Latch) finish(err error) {
 // publish completes a future whose outcome the loop has been given.
 func (c *Latch) publish() {
 	c.mu.Lock()
-	if c.done.Load() { // a cancel has done so
+	if c.done.Load() { // a cancel has completed it
 		c.mu.Unlock()
 		return
 	}

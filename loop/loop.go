@@ -23,32 +23,32 @@ type Loop struct {
 	batch   []Runnable
 	next    int // the first of batch that hasn't run
 	hooks   []*hook
-	due     []*hook    // those that have yet to be called before the next batch
+	due     []*hook    // the hooks that must still be called before the next batch
 	ends    []Runnable // to be called after the hooks
-	ended   int        // how many of them have been
+	ended   int        // how many of ends have been called
 	idle    []idleCall // to be made when nothing is ready
 	onIdle  func()     // is called before those; may be nil
 	expects Expecter   // is asked before a deadlock is reported; may be nil
 	begun   bool       // the tick has its batch, and not come to its hooks
 	driving bool
 	until   func() bool // the condition of Drive, while it runs
-	rolled  bool        // Peek has begun the tick, see roll, and nothing has been taken out of it
+	rolled  bool        // Peek has begun the tick, see roll, and no task has taken anything from it
 	unasked int         // ends of ticks that Peek leaves to the loop
-	entered bool        // Drive was called, and no hooks have been since
+	entered bool        // Drive was called, and no hooks have run since
 	holds   int
 	stats   counters
 	offload offloader
 
-	post     func(fn func()) // has a guest's host call fn; nil if it isn't a guest
+	post     func(fn func()) // makes a guest's host call fn; nil if the loop isn't a guest
 	watchdog *watchdog       // in debug mode; set before use
-	holder   Holder          // says what holds the loop; may be nil; set before use
+	holder   Holder          // says which task holds the loop; may be nil; set before use
 	overseen overseen        // without debug mode
 	report   func(error)
 	lottery  *lottery // chooses what comes next; nil without ChooseBy and Seed
-	draws    bool     // there is one; set before use
+	draws    bool     // there is a lottery; set before use
 	probers  []*probing
 
-	stopReported bool // that the virtual clock stands still; once is enough for a loop
+	stopReported bool // it was reported that the virtual clock stands still; each loop reports that once
 
 	poller *poller // of descriptors; nil until there is one
 
@@ -62,16 +62,16 @@ type Loop struct {
 	mu       sync.Mutex // held for moments, never while callbacks run; the offloader's may be taken inside
 	ready    []Runnable
 	asleep   bool
-	turns    uint64 // how often the loop has looked what is ready
+	turns    uint64 // how often the loop has taken what is ready
 	nudged   bool   // by nudge, since the loop last looked
-	minds    bool   // while asleep: wants to know when nothing offloaded runs any more
+	minds    bool   // while asleep: the loop wants to know when nothing offloaded runs any more
 	closed   bool
 	requests requests
-	// watched are the pending futures of this loop that others wait for, and who would wait for
-	// ever if the loop closed without telling them. The number gives them an order.
+	// watched are the pending futures of this loop that code outside waits for. That code would
+	// wait forever if the loop closed without telling it. The numbers order the futures.
 	watched map[*Latch]uint64
 	watches uint64
-	// failures has the failures that no code had looked at when last checked.
+	// failures holds the failures that no code had looked at when keep last checked.
 	failures []*UnobservedError
 }
 
@@ -93,12 +93,12 @@ type Option func(*Loop)
 // anything to run. When everything is idle, the time jumps to the next timer. So an hour passes in
 // no time, and always in the same order.
 //
-// While something that the loop has asked for outside is under way time doesn't jump: offloaded
-// work, and what else says so ([Promise.UnderWay]), such as a statement that a database executes. A
-// long standstill is reported, as a [*StoppedClockError]. While something else is awaited that
-// another goroutine may complete, it jumps only after nothing has happened for 5 ms of real time:
-// the loop can't know whether that completion or the timer is what the program waits for. The
-// deadline of an ordinary context is real time: it comes after all timers of the clock.
+// While a request of the loop is under way outside, time doesn't jump. Requests are offloaded work
+// and promises that say so ([Promise.UnderWay]), such as a statement that a database executes. The
+// loop reports a long standstill as a [*StoppedClockError]. While code waits for something else
+// that another goroutine may complete, time jumps only after nothing has happened for 5 ms of real
+// time: the loop can't know whether the program waits for that completion or for the timer. The
+// deadline of an ordinary context is in real time: it comes after all timers of the clock.
 func VirtualClock(start time.Time) Option {
 	return func(l *Loop) { l.clock = clock{base: start, virtual: true} }
 }
@@ -184,7 +184,7 @@ func (l *Loop) OnTickEnd(fn func()) (remove func()) {
 func (l *Loop) CallAtTickEnd(r Runnable) {
 	l.ends = append(l.ends, r)
 	if l.post != nil && !l.driving {
-		l.nudge() // the host hasn't been asked for a tick
+		l.nudge() // otherwise the host wouldn't be asked for a tick
 	}
 }
 
@@ -199,7 +199,7 @@ type hook struct{ fn func() }
 // In a loop that is never idle fn is never called; see [Loop.CallWhenIdleSoon].
 func (l *Loop) CallWhenIdle(fn func()) { l.idle = append(l.idle, idleCall{run: callback(fn)}) }
 
-// nudge is [Bridge.Wake].
+// nudge does what [Bridge.Wake] does.
 func (l *Loop) nudge() {
 	l.mu.Lock()
 	wake := l.asleep
@@ -221,9 +221,9 @@ func (l *Loop) Virtual() bool { return l.clock.virtual }
 // tick, also by [Bridge.Peek].
 //
 // Errors: [ErrDeadlock] if nothing is ready, no timer is set, nothing offloaded is under way, and
-// nothing outside is known that might call in ([Bridge.Hold], [Bridge.Expect]), so that the condition
-// could never change; [ErrReentrant] if it is called by a callback; [ErrClosed]. The loop can be
-// driven on after an error other than ErrClosed.
+// the loop knows of nothing outside that might call in ([Bridge.Hold], [Bridge.Expect]), so that
+// the condition could never change; [ErrReentrant] if a callback calls Drive; [ErrClosed]. After an
+// error other than ErrClosed, the caller can drive the loop on.
 //
 // A callback's or hook's panic, or Goexit, passes through Drive. The callbacks after it aren't
 // lost: the next Drive begins with them.
@@ -250,7 +250,7 @@ func (l *Loop) Drive(until func() bool) error {
 
 // tick waits until something is ready, runs it, and calls the hooks.
 //
-// How far it has come is kept in the loop, so that a panic leaves the rest to the next tick.
+// The loop keeps how far the tick has come, so that a panic leaves the rest to the next tick.
 func (l *Loop) tick() error {
 	if len(l.due) == 0 && l.ended == 0 {
 		if !l.begun {
@@ -319,20 +319,19 @@ func (l *Loop) anyReady() bool {
 // errIdle ends the tick of a guest that has nothing to do.
 var errIdle = errors.New("idle")
 
-// busyTicks is after how many ticks a loop that always has something to do takes time for what it
-// does when idle.
+// busyTicks is how many ticks pass before a loop that is never idle does what it does when idle.
 const busyTicks = 64
 
-// pollTicks is after how many ticks a loop that always has something to do looks which descriptors
-// are ready.
+// pollTicks is how many ticks pass before a loop that is never idle checks which descriptors are
+// ready.
 const pollTicks = 8
 
-// burst is how many callbacks a queue has room for without being suspected of having grown for an
-// exception.
+// burst is the largest queue, in callbacks, that is kept without being checked. A larger one may
+// have grown for an exceptional tick.
 const burst = 4096
 
-// gather fills the batch, waiting if there is nothing yet. It leaves it empty if it's the hooks'
-// turn.
+// gather fills the batch, and waits if nothing is ready. It leaves the batch empty if the hooks are
+// next.
 func (l *Loop) gather() error {
 	polls := l.poller.len() > 0 && l.post == nil
 	if polls && l.stats.Ticks%pollTicks == pollTicks-1 {
@@ -343,7 +342,7 @@ func (l *Loop) gather() error {
 			l.attend()
 		}
 		if l.draws && l.post == nil {
-			if len(l.ends) > 0 { // what has been asked for before the tick is sent at its end, not waited for
+			if len(l.ends) > 0 { // the tick's end sends what was asked for: don't wait for it here
 				l.rise()
 				return nil
 			}
@@ -374,7 +373,7 @@ func (l *Loop) gather() error {
 			}
 		}
 		if len(l.idle) > 0 {
-			if polls { // what has arrived may ask for more
+			if polls { // answers that have arrived may make tasks ask for more
 				if l.poller.look(); l.anyReady() {
 					continue
 				}
@@ -392,8 +391,8 @@ func (l *Loop) gather() error {
 	}
 }
 
-// takeReady makes what is ready the batch, which has been run. It reports false if the loop is
-// closed.
+// takeReady makes what is ready the new batch; the old one must have run. It reports false if the
+// loop is closed.
 func (l *Loop) takeReady() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -475,7 +474,7 @@ type Stats struct {
 	LongestTick time.Duration // in debug mode; else 0
 
 	Ready      int // callbacks that will run in this tick or the next
-	Timers     int // that are set
+	Timers     int // timers that are set
 	Offloading int // offloaded functions that run at the moment
 	Queued     int // offloaded functions that wait for their turn
 	Polled     int // descriptors that the loop waits for, see [Loop.Poll]

@@ -29,7 +29,7 @@ func Offload[T any](l *Loop, fn func() (T, error)) *Future[T] {
 // when fn has returned, cancelled or not. So the caller can use fn's data again after that.
 func OffloadJoined[T any](l *Loop, fn func() (T, error)) *Future[T] {
 	p := new(Promise[T])
-	var claimed atomic.Bool // by the one that begins, or by the one that cancels before
+	var claimed atomic.Bool // by the goroutine that begins fn, or by the one that cancels it before
 	p.future.canceler = cancelFunc(func(cause error) {
 		if claimed.CompareAndSwap(false, true) {
 			p.Reject(cause)
@@ -44,7 +44,7 @@ func offload[T any](l *Loop, p *Promise[T], fn func() (T, error), begin func() b
 		l.ask(&p.future.Latch)
 	}
 	l.offload.add(func() {
-		if begin() { // or else it was cancelled while it waited
+		if begin() { // otherwise it was cancelled while it waited
 			p.Complete(fn)
 		}
 	})
@@ -71,7 +71,7 @@ func (o *offloader) add(job func()) {
 	o.count++
 	if o.running == o.limit {
 		o.queue = append(o.queue, func() {
-			// The goroutine is another job's, and mustn't charge it with this one.
+			// The goroutine serves another job now, which mustn't count for this one.
 			pprof.SetGoroutineLabels(context.Background())
 			debug.SetPanicOnFault(false)
 			job()
@@ -85,7 +85,7 @@ func (o *offloader) add(job func()) {
 func (o *offloader) work(job func()) {
 	returned := false
 	defer func() {
-		// A job may end its goroutine by Goexit. Those after it must not notice.
+		// A job may end its goroutine by Goexit. The jobs after it mustn't notice.
 		if !returned {
 			if job := o.next(); job != nil {
 				go o.work(job)

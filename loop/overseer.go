@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Without debug mode a loop that is held for seconds is reported once. One timer looks after all
-// loops of the program. It is set only while one of them is awake, so neither an idle loop nor one
-// that has been reported hides from the runtime that all goroutines are asleep. A loop pays an
-// atomic load for each round, and a counter under a lock that it has anyway.
+// Without debug mode, a loop that is held up for seconds is reported once. One timer watches all
+// loops of the program. It is set only while one of them is awake. So the runtime still notices
+// that all goroutines are asleep if every loop is idle or has been reported. Each round of a loop
+// pays an atomic load, and a counter under a lock that it takes anyway.
 
 var (
 	// holdPatience is how long a loop may be held without debug mode, and overseeEvery how often
@@ -18,16 +18,16 @@ var (
 	overseeEvery = time.Second     // a variable only for tests
 )
 
-// An overseen loop is in the overseer's list. All but the first belongs to the overseer's mutex.
+// An overseen loop is in the overseer's list. The overseer's mutex guards all fields but the first.
 type overseen struct {
 	listed     atomic.Bool
-	reported   atomic.Bool // once is enough for a loop
+	reported   atomic.Bool // each loop is reported only once
 	prev, next *Loop
-	turns      uint64    // of the loop, when last seen
-	since      time.Time // when they were first seen to be so many
+	turns      uint64    // the loop's turns at the last check
+	since      time.Time // when the overseer first saw that number
 }
 
-// overseer looks after the loops that are awake. A loop's mutex is taken inside its own.
+// overseer watches the loops that are awake. Its mutex may be held when a loop's mutex is taken.
 var overseer struct {
 	mu    sync.Mutex // held for moments
 	first *Loop
@@ -41,8 +41,8 @@ func init() {
 	overseer.timer.Stop()
 }
 
-// Attend has the overseer look after the loop, until it sleeps or is closed. [Loop.Drive] does so
-// by itself, but a task may begin before the loop is driven.
+// Attend makes the overseer watch the loop, until the loop sleeps or is closed. [Loop.Drive] calls
+// it, but a task may begin before the loop is driven.
 func (b *Bridge) Attend() { b.loop().attend() }
 
 func (l *Loop) attend() {
@@ -64,7 +64,7 @@ func (l *Loop) attend() {
 	}
 }
 
-// unattend ends attend.
+// unattend undoes attend.
 func (l *Loop) unattend() {
 	if !l.overseen.listed.Load() {
 		return
@@ -96,7 +96,7 @@ func (l *Loop) delist() {
 	}
 }
 
-// oversee is called by the timer.
+// oversee checks all loops in the list. The timer calls it.
 func oversee() {
 	overseer.mu.Lock()
 	defer overseer.mu.Unlock()
@@ -114,7 +114,7 @@ func oversee() {
 	}
 }
 
-// oversee looks at a loop, and reports whether that need not be done again.
+// oversee checks a loop, and reports whether it needs no further check.
 func (l *Loop) oversee(now time.Time) bool {
 	o := &l.overseen
 	l.mu.Lock()
@@ -130,7 +130,7 @@ func (l *Loop) oversee(now time.Time) bool {
 		return false
 	}
 	o.reported.Store(true)
-	go l.reportHold(turns, &HeldError{For: now.Sub(o.since), Limit: holdPatience}) // which may take a while
+	go l.reportHold(turns, &HeldError{For: now.Sub(o.since), Limit: holdPatience}) // in a goroutine, because it may take a while
 	return true
 }
 
@@ -141,7 +141,7 @@ func (l *Loop) reportHold(turns uint64, e *HeldError) {
 	l.mu.Lock()
 	goesOn := l.turns != turns || l.asleep || l.closed
 	l.mu.Unlock()
-	if !goesOn { // or else the stack is another one's
+	if !goesOn { // otherwise the stack belongs to another turn
 		l.Report(e)
 	}
 }

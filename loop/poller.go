@@ -83,7 +83,7 @@ func (l *Loop) Polling() bool { return l.poller.len() > 0 }
 // A Polled is a descriptor's place in a loop.
 type Polled struct {
 	poller *poller
-	id     uint64 // never used twice in a poller, so that what the kernel still says of a removed one isn't taken for another's
+	id     uint64 // unique in the poller, so that a late report on a removed descriptor isn't taken for another's
 	fd     int
 	what   Pollable
 
@@ -114,23 +114,23 @@ func (p *Polled) RunInLoop() {
 	}
 }
 
-// A poller is where a loop sleeps that has descriptors. The kernel's set of descriptors is a file
-// which is readable when one of them is ready, so the runtime's own poller can wait for it: the
-// sleeping goroutine holds no thread.
+// A poller is where a loop with descriptors sleeps. The kernel's set of descriptors is itself a
+// file, which is readable when one of the descriptors is ready. So the runtime's own poller can
+// wait for it, and the sleeping goroutine holds no thread.
 //
 // It is the loop's [Sleeper].
 type poller struct {
 	loop *Loop
 	file *os.File
 	raw  syscall.RawConn
-	ask  func(fd uintptr) bool // asks the kernel, and reports whether anything is ready
+	ask  func(fd uintptr) bool // asks the kernel, and reports whether any descriptor is ready
 	once func(fd uintptr)      // likewise, for Control
 	set  eventSet
 
 	// These belong to the goroutine that asks: the loop's, or that of serve.
 	found []event
-	again bool // there may be more than found has room for
-	dated bool // the file has a deadline
+	again bool // more may be ready than found has room for
+	dated bool // the file has a read deadline
 
 	woken atomic.Bool // by Interrupt; cleared when no Interrupt can be under way
 
@@ -138,10 +138,10 @@ type poller struct {
 	closed bool
 	byID   map[uint64]*Polled
 	lastID uint64
-	count  atomic.Int64 // of byID, for who only wants to know whether there are any
+	count  atomic.Int64 // the size of byID, for code that only needs to know whether there are any
 }
 
-// An event is what the kernel says of a descriptor.
+// An event is the kernel's report on a descriptor.
 type event struct {
 	id    uint64
 	ready Readiness
@@ -150,7 +150,7 @@ type event struct {
 func (p *poller) init(l *Loop, file *os.File) error {
 	raw, err := file.SyscallConn()
 	if err == nil {
-		err = file.SetReadDeadline(time.Time{}) // which fails if the runtime can't wait for it
+		err = file.SetReadDeadline(time.Time{}) // fails if the runtime can't wait for the file
 	}
 	if err != nil {
 		_ = file.Close()
@@ -189,7 +189,7 @@ func (p *poller) remove(d *Polled) {
 	}
 	delete(p.byID, d.id)
 	p.count.Add(-1)
-	p.set.remove(d.fd) // it may have been closed before, and then the kernel has done so
+	p.set.remove(d.fd) // if the descriptor was closed before, the kernel has removed it already
 }
 
 // len returns how many descriptors there are. A loop that never had one has no poller.
@@ -200,7 +200,8 @@ func (p *poller) len() int {
 	return int(p.count.Load())
 }
 
-// look asks what is ready, without waiting, and schedules it. The loop calls it.
+// look asks the kernel which descriptors are ready, without waiting, and schedules them. The loop
+// calls it.
 func (p *poller) look() {
 	for more := true; more; more = p.again {
 		p.again = false
@@ -210,7 +211,7 @@ func (p *poller) look() {
 	}
 }
 
-// schedule puts what is ready into the loop's queue.
+// schedule puts the ready descriptors into the loop's queue.
 func (p *poller) schedule(found []event) {
 	if len(found) == 0 {
 		return
@@ -260,8 +261,8 @@ func (p *poller) Interrupt() {
 // Rise implements [Sleeper].
 func (p *poller) Rise() {}
 
-// awake is called after a sleep, when no Interrupt is under way any more. It schedules what was
-// found ready, and reports whether there was any.
+// awake is called after a sleep, when no Interrupt is under way any more. It schedules the
+// descriptors that were ready, and reports whether there were any.
 func (p *poller) awake() bool {
 	if p.woken.Swap(false) {
 		p.dated = true

@@ -21,8 +21,8 @@ func newPoller(l *Loop) (*poller, error) {
 	return p, nil
 }
 
-// An eventSet is an epoll instance. It tells of changes only ("edge-triggered"), so nothing is said
-// to it for each wait.
+// An eventSet is an epoll instance. It reports only changes ("edge-triggered"), so a wait needs no
+// system call of its own.
 type eventSet struct {
 	fd   int
 	room [128]syscall.EpollEvent
@@ -47,7 +47,7 @@ func (s *eventSet) remove(fd int) {
 	_ = syscall.EpollCtl(s.fd, syscall.EPOLL_CTL_DEL, fd, &syscall.EpollEvent{})
 }
 
-// ready appends what the kernel has to say, and reports whether there may be more.
+// ready appends the kernel's reports, and reports whether there may be more.
 func (s *eventSet) ready(fd int, to []event) (all []event, more bool) {
 	n, err := syscall.EpollWait(fd, s.room[:], 0)
 	for err == syscall.EINTR {

@@ -42,7 +42,7 @@ func LogReport(err error) { slog.Error(err.Error()) }
 // futures a panic is always reported, and other errors are in debug mode ([Debug]). A cancel,
 // or the end of the loop, isn't reported.
 type UnobservedError struct {
-	What string // failed
+	What string // names the future that failed
 	Err  error
 
 	observed atomic.Bool
@@ -69,8 +69,8 @@ func (l *Loop) unobserved(err error, matters bool) *UnobservedError {
 	return &UnobservedError{Err: err}
 }
 
-// unattended is after how long a failure is reported that belongs to no loop, at whose end it would
-// be.
+// unattended is how long a failure of a future without a loop waits before it is reported. Other
+// failures are reported at the latest when their loop ends.
 const unattended = time.Second
 
 // keep remembers a failure until the loop is closed or code has looked at it, and makes sure that
@@ -81,7 +81,7 @@ func (l *Loop) keep(c *Latch, e *UnobservedError) {
 	if l != nil && l.report != nil {
 		report = l.report
 	}
-	// Nothing that is given to the clean-up may lead to the future.
+	// The argument of the clean-up must not lead to the future.
 	runtime.AddCleanup(c, func(e *UnobservedError) { e.send(report) }, e)
 	if l == nil {
 		time.AfterFunc(unattended, func() { e.send(report) })

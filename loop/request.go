@@ -113,15 +113,15 @@ func (b *Bridge) Probe(p Prober) (remove func()) {
 	}
 }
 
-// probing gives a prober an identity, as it may be added twice.
+// probing gives a prober an identity, because it may be added twice.
 type probing struct{ Prober }
 
 // requests are guarded by the loop's mu.
 type requests struct {
-	last     uint32 // the number of the last one
+	last     uint32 // the number of the last request
 	underWay int
-	certain  int      // of these, those that nothing in the loop can hold up
-	answers  []*Latch // which the loop has yet to take; only with a chooser
+	certain  int      // of those under way, the ones that nothing in the loop can hold up
+	answers  []*Latch // that the loop must still take; only with a chooser
 
 	slowest time.Duration // the longest wait of a loop with a chooser for an answer; it belongs to the loop
 }
@@ -134,7 +134,7 @@ func (l *Loop) ask(c *Latch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.requests.last++
-	if l.requests.last == 0 { // which stands for none
+	if l.requests.last == 0 { // 0 stands for no request
 		l.requests.last++
 	}
 	c.asked = l.requests.last
@@ -171,7 +171,7 @@ func (r *requests) count(certain bool) {
 }
 
 // answer takes over the answer to a request from the goroutine that has it. It returns false if the
-// loop is closed, or doesn't care about the order. The caller must hold the latch's mutex.
+// loop is closed, or doesn't need the order. The caller must hold the latch's mutex.
 func (l *Loop) answer(c *Latch) bool {
 	if !l.draws {
 		return false
@@ -215,8 +215,8 @@ func (l *Loop) wakeIf(condition bool) {
 func (l *Loop) busyOutside() bool { return l.requests.underWay > 0 || !l.offload.idle() }
 
 const (
-	// firstProbe is the length of a silence before the loop first asks the probers. Then it asks
-	// after twice as long each time, up to lastProbe.
+	// firstProbe is how long a silence lasts before the loop first asks the probers. Then it
+	// doubles the time between two questions, up to lastProbe.
 	firstProbe = 2 * time.Millisecond
 	lastProbe  = 128 * time.Millisecond
 
@@ -224,7 +224,7 @@ const (
 	// more.
 	choicePatience = 200 * time.Millisecond
 
-	// mostPatience is how long it waits at most where answers have been slow.
+	// mostPatience is the longest such wait where answers have been slow.
 	mostPatience = 2 * time.Second
 )
 
@@ -247,7 +247,7 @@ func (l *Loop) stuck() bool {
 // answered requests in their order.
 func (l *Loop) hearAnswers() {
 	var s silence
-	heard := -1 // answers, when the silence began
+	heard := -1 // how many answers there were when the silence began
 	for {
 		l.mu.Lock()
 		if l.closed || !l.busyOutside() {
@@ -266,10 +266,10 @@ func (l *Loop) hearAnswers() {
 		}
 		patience := untilWoken
 		if l.requests.certain > 0 {
-			s.begin() // no silence
+			s.begin() // the silence is over
 		}
 		if l.nudged || l.requests.certain == 0 && len(l.probers) == 0 {
-			patience = l.requests.patience() // to tell a task that its context has ended, or because nothing better is known
+			patience = l.requests.patience() // nothing better is known, or a task must learn that its context has ended
 		}
 		l.asleep, l.minds = true, true
 		l.mu.Unlock()
@@ -354,7 +354,7 @@ func (l *Loop) takeAnswers() {
 	answers := l.requests.answers
 	l.requests.answers = nil
 	l.mu.Unlock()
-	// The difference is right also when the numbers have begun anew.
+	// The difference is right even when the numbers have wrapped around.
 	slices.SortFunc(answers, func(a, b *Latch) int { return cmp.Compare(int32(a.asked-b.asked), 0) })
 	for _, c := range answers {
 		c.publish()

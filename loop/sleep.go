@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// sleep waits until something is scheduled or the next timer is due. A virtual clock jumps there
-// instead.
+// sleep waits until something is scheduled or the next timer is due. A virtual clock jumps to that
+// timer instead.
 func (l *Loop) sleep() error {
 	l.layDown()
 	l.mu.Lock()
@@ -36,7 +36,7 @@ func (l *Loop) anyNews() bool {
 	return len(l.ready) > 0 || len(l.requests.answers) > 0 || l.closed || l.nudged
 }
 
-// layDown has the loop sleep in its poller, if it has descriptors.
+// layDown makes the loop sleep in its poller, if the loop has descriptors.
 func (l *Loop) layDown() {
 	if l.poller.len() > 0 && l.bed != l.poller {
 		l.rise()
@@ -56,8 +56,7 @@ type Expecter interface {
 // with which its tasks wait. There is one such Expecter, the last that was set.
 func (b *Bridge) Expect(e Expecter) { b.expects = e }
 
-// hope sleeps as long as the Expecter says. The error is what there is to return if it expects
-// nothing.
+// hope sleeps as long as the Expecter says. It returns the error if the Expecter expects nothing.
 func (l *Loop) hope(err error) error {
 	if l.expects == nil {
 		return err
@@ -86,9 +85,9 @@ const (
 	virtualPatience = 5 * time.Millisecond
 )
 
-// patience says how long a loop in which nothing is ready is to wait for being woken before it
-// turns to its next timer. It must be called with mu held, so that who wakes the loop either
-// changes what is seen here or finds it asleep.
+// patience returns how long a loop in which nothing is ready waits to be woken before it turns to
+// its next timer. The caller must hold mu. So a goroutine that wakes the loop either changes what
+// patience sees, or finds the loop asleep.
 func (l *Loop) patience() (time.Duration, error) {
 	l.minds = false
 	next := l.timers.first()
@@ -108,8 +107,7 @@ func (l *Loop) patience() (time.Duration, error) {
 	return 0, nil
 }
 
-// wokenWithin waits for the signal that comes to a loop that is asleep, and reports whether it came
-// in time.
+// wokenWithin waits for the signal that wakes a sleeping loop, and reports whether it came in time.
 func (l *Loop) wokenWithin(wait time.Duration) bool {
 	l.stats.Sleeps++
 	if Tracing() {

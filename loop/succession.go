@@ -4,10 +4,10 @@ package loop
 // for the callback that the loop is running: a task that is about to wait can give control to the
 // next task itself, instead of to the loop.
 //
-// If this tick has nothing left, and nothing is to be done between it and the next one but to
-// evaluate the condition of [Loop.Drive], then Peek does so and begins the next tick. With a seed,
-// in debug mode and while something is to be called at the tick's end, Peek returns nil; and so it
-// does in a guest when the tick is over.
+// If this tick has nothing left, and before the next tick the loop need only evaluate the condition
+// of [Loop.Drive], then Peek does so and begins the next tick. Peek returns nil with a seed, in
+// debug mode, and while something must be called at the tick's end. In a guest it also returns nil
+// when the tick is over.
 func (b *Bridge) Peek() Runnable {
 	l := b.loop()
 	if l.lottery != nil || l.watchdog != nil || !l.begun {
@@ -28,11 +28,11 @@ func (b *Bridge) Take() {
 	l.stats.Callbacks++
 }
 
-// roll begins the next tick, if that is all that there is to do after this one. It does nothing
-// that needs much stack.
+// roll begins the next tick, if nothing else must be done after this one. It does nothing that
+// needs much stack.
 //
-// If the first of that tick isn't taken, this was in vain, and the ends of the next ticks are left
-// to the loop: most often the same goes on for some time.
+// If no task takes the first callback of that tick, rolling was in vain. Then the loop itself ends
+// the next ticks, because most often the same happens again for some time.
 //
 //go:noinline
 func (l *Loop) roll() bool {

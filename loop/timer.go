@@ -18,8 +18,8 @@ type timerState uint8
 
 const (
 	notSet timerState = iota
-	isSet             // in the loop's timers
-	isDue             // in the loop's batch, and not called yet
+	isSet             // it is in the loop's timers
+	isDue             // it is in the loop's batch, and hasn't been called yet
 )
 
 // CallLater calls fn once d has passed. A d that isn't positive means the next tick.
@@ -45,8 +45,8 @@ func (l *Loop) ScheduleLater(d time.Duration, r Runnable) *Timer {
 	return t
 }
 
-// Stop keeps the timer from calling, also if its time has come but not its turn. It reports whether
-// it did: false means that the call has been made, or is being made, or was stopped before.
+// Stop keeps the timer from calling, even if its time has come but its turn hasn't. It reports
+// whether it did: false means that the call has been made, or is being made, or was stopped before.
 func (t *Timer) Stop() bool {
 	before := t.state
 	t.state = notSet
@@ -61,7 +61,7 @@ func (t *Timer) Reset(d time.Duration) {
 	t.Stop()
 	now := t.loop.clock.elapsed()
 	when := now + max(d, 0)
-	if when < now { // too far for the clock
+	if when < now { // the sum has overflowed
 		when = math.MaxInt64
 	}
 	t.set(when)
@@ -102,7 +102,7 @@ type dueTimer Timer
 // timer.
 func (t *dueTimer) RunInLoop() {
 	if t.state != isDue {
-		t.loop.stats.Callbacks-- // it was none
+		t.loop.stats.Callbacks-- // it has called nothing
 		return
 	}
 	t.state = notSet

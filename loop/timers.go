@@ -6,9 +6,10 @@ import (
 )
 
 // timers are the timers that are set, the earliest first: a heap in which each node has four
-// children. Entries carry what they are compared by, and timers don't know their places; so moving
-// entries touches nothing but them, and with a million timers a step costs a cache miss or two. A
-// timer that is stopped leaves its entry behind, and these are cleared out when they are the half.
+// children. Entries carry the keys by which they are compared, and timers don't know their places.
+// So moving entries touches no other memory, and with a million timers a step costs one or two
+// cache misses. A stopped timer leaves its entry behind. When half of the entries are such, they
+// are cleared out.
 type timers struct {
 	heap []timerEntry
 	dead int // entries whose timer was stopped, or set anew, since
@@ -29,7 +30,7 @@ func (e timerEntry) dead() bool { return e.timer.state != isSet || e.timer.seq !
 // len returns how many timers are set.
 func (h *timers) len() int { return len(h.heap) - h.dead }
 
-// first returns the earliest timer, nil if there is none.
+// first returns the earliest timer, or nil if there is none.
 func (h *timers) first() *Timer {
 	for h.dead > 0 && h.heap[0].dead() {
 		h.pop()
@@ -69,7 +70,7 @@ func (h *timers) pop() {
 	}
 }
 
-// sink puts an entry where it belongs in or below the place i, which is free.
+// sink puts an entry where it belongs, in place i, which is free, or below it.
 func (h *timers) sink(i int, e timerEntry) {
 	for {
 		child := 4*i + 1
@@ -91,7 +92,7 @@ func (h *timers) sink(i int, e timerEntry) {
 	h.heap[i] = e
 }
 
-// fewTimers is how many entries aren't worth clearing out.
+// fewTimers is how many dead entries aren't worth clearing out.
 const fewTimers = 64
 
 // dropped notes that an entry is dead now.

@@ -94,7 +94,7 @@ func Trace(e TraceEvent) {
 	}
 }
 
-// trace is Trace for the loop itself. It is apart so that the loop's functions stay small.
+// trace is Trace for the loop itself, apart so that the functions of the loop stay small.
 //
 //go:noinline
 func (l *Loop) trace(kind TraceKind) { Trace(TraceEvent{Kind: kind, Loop: l}) }

@@ -16,7 +16,7 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// ErrBoom is the error of what is to fail.
+// ErrBoom is the error of functions that are meant to fail.
 var ErrBoom = errors.New("boom")
 
 // Virtually runs main in a loop with a virtual clock, and looks for leaks.

@@ -14,13 +14,13 @@ type SecondChance[K comparable, V any] struct {
 	mu   sync.RWMutex // guards the fields below; held for moments
 	all  map[K]*chance[K, V]
 	ring []*chance[K, V] // the same values
-	hand int             // where in the ring to start looking for one to drop
+	hand int             // where in the ring the search for a value to drop begins
 }
 
 type chance[K comparable, V any] struct {
 	key   K
 	value V
-	used  atomic.Bool // since the hand last passed
+	used  atomic.Bool // the value was used since the hand last passed
 }
 
 // NewSecondChance returns an empty cache. With a capacity of 0 it keeps nothing.

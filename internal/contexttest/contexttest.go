@@ -1,4 +1,4 @@
-// Package contexttest has contexts of every make, for tests of what waits.
+// Package contexttest has contexts of every make, for tests of functions that wait.
 package contexttest
 
 import (
@@ -36,18 +36,18 @@ func (c *ownContext) end() {
 	}
 }
 
-// ErrWhy is the cause of those that have one.
+// ErrWhy is the cause of the contexts that end with a cause.
 var ErrWhy = errors.New("the reason of the end")
 
-// A Make is a way to make a context. New also returns what ends it; nil if it ends by itself, or
-// never.
+// A Make is a way to make a context. New also returns the function that ends it. That is nil if the
+// context ends by itself, or never.
 type Make struct {
 	Name string
 	New  func(parent context.Context) (ctx context.Context, end func())
 	Want []error // what errors.Is finds; none if the wait goes on until it is granted
 }
 
-// Makes are contexts of every make that a wait has to understand.
+// Makes are contexts of every make that a wait must understand.
 var Makes = []Make{
 	{"Background", func(context.Context) (context.Context, func()) { return context.Background(), nil }, nil},
 	{"the caller's", func(p context.Context) (context.Context, func()) { return p, nil }, nil},

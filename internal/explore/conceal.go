@@ -2,7 +2,7 @@ package explore
 
 import "context"
 
-// concealKey is under which a context says that values aren't to be shown.
+// concealKey is the key of a context value that says that values must not be shown.
 type concealKey struct{}
 
 // Conceal returns a context whose statements are shown without their arguments and results.

@@ -2,13 +2,13 @@ package explore
 
 import "context"
 
-// Hastener returns what has a session of PostgreSQL look for a deadlock at once when it waits. ask
-// is on the session itself.
+// Hastener returns a function that makes a session of PostgreSQL look for a deadlock as soon as it
+// waits. ask sends statements on the session itself.
 //
-// A session looks for a deadlock once, when it has waited for deadlock_timeout, so in production
-// the victim is who began to wait first, or whose timer is late. A schedule needs the same one each
-// time. If only the session looks at once whose statement closes the circle, it is the victim,
-// because all others began to wait when there was no circle.
+// A session looks for a deadlock once, when it has waited for deadlock_timeout. So in production
+// the victim is the session that began to wait first, or whose timer is late. A schedule needs the
+// same victim each time. If only the session whose statement closes the circle looks at once, it is
+// the victim, because there was no circle when all others began to wait.
 //
 // Only a superuser may set the timeout. For others Hasten changes nothing.
 func Hastener(ask Query) func(ctx context.Context) (undo func(ctx context.Context)) {
@@ -22,7 +22,7 @@ func Hastener(ask Query) func(ctx context.Context) (undo func(ctx context.Contex
 			return nil
 		}
 		return func(ctx context.Context) {
-			_, _ = ask(ctx, "reset deadlock_timeout") // if the transaction has failed, its end does that
+			_, _ = ask(ctx, "reset deadlock_timeout") // if the transaction has failed, its end resets it
 		}
 	}
 }

@@ -18,41 +18,41 @@ type Explorer interface {
 	// TaskBegins says that a task begins. The task runs at once, within the step that spawned it.
 	TaskBegins(t Task)
 
-	// TaskWaits says that a task, or the main function, waits, for what, and at which place in the
-	// program.
+	// TaskWaits says that a task, or the main function, waits. It gets what it waits for, and the
+	// place in the program.
 	TaskWaits(id, waitsFor, place string)
 
 	// TaskEnds says that a task's function has returned, or has failed: by an error or in another
 	// way.
 	TaskEnds(id string, failed bool)
 
-	// Turn waits until the schedule comes to the next statement of the calling task. Execute
-	// doesn't wait then, once. It is for what has to be got before the statement can be executed: a
+	// Turn waits until the schedule comes to the next statement of the calling task. The next
+	// Execute then doesn't wait. Turn is for what a statement needs before it can be executed: a
 	// connection, or a place in a line.
 	Turn(ctx context.Context, text string) error
 
 	// Execute sends a statement of the calling task, or main function, when the schedule comes to
-	// it: it calls do in another goroutine. Nothing else goes on until there is the answer, or the
-	// server says that the statement waits for a lock. do returns what is to be shown of the
-	// result; its error is returned.
+	// it: it calls do in another goroutine. Nothing else goes on until the answer is there, or the
+	// server says that the statement waits for a lock. do returns a text that shows the result;
+	// Execute returns its error.
 	Execute(ctx context.Context, s Statement, do func(ctx context.Context) (result string, err error)) error
 
-	// Follow says that something begins whose end may come from a goroutine that isn't the
-	// program's. When it is due, the calling task gives up control only after it has come.
+	// Follow says that something begins that a goroutine outside the program may end. When it is
+	// due to end, the calling task gives up control only after it has ended.
 	Follow(f Followed)
 }
 
 // A Followed is something that a goroutine of a library ends when its context ends.
 type Followed interface {
-	// Over is closed when it has ended. due reports whether it is about to end, and nothing that the
-	// task does has to come first.
+	// Over is closed when it has ended. due reports whether it is about to end, and nothing that
+	// the task does must come first.
 	Over() (over <-chan struct{}, due bool)
 }
 
 // Main is the ID of the main function.
 const Main = "main"
 
-// GroupWait is what a task waits for that waits for all functions of a group.
+// GroupWait names the wait of a task that waits for all functions of a group.
 const GroupWait = "the functions of a group"
 
 // A Task is a task of a loop that explores.
@@ -60,14 +60,13 @@ type Task struct {
 	// ID is "2" for the second task that the main function has spawned, and "2.1" for the first
 	// task that task 2 has spawned. So it doesn't depend on the schedule.
 	ID   string
-	Name string // the name that the program has given it, or ""
+	Name string // the name that the program gave it, or ""
 	Site string // where it was spawned
 
 	Cancel func(cause error) // ends its context
 }
 
-// used says that there has been an explorer in this program, so that others are spared the search for
-// one.
+// used says that this program has had an explorer. Other programs needn't search for one.
 var used atomic.Bool
 
 // Of returns the explorer of the loop's schedules, or nil if there is none. The loop may be nil. The

@@ -8,14 +8,16 @@ import (
 	"time"
 )
 
-// A Patience is how long a connection to SQLite waits for the locks of others. While it explores the
-// schedule waits in its place: in the driver it would wait in real time, while no task goes on.
+// A Patience is how long a connection to SQLite waits for the locks of others. While a schedule is
+// explored, the schedule waits instead. The driver would wait in real time, and no task would go on
+// meanwhile.
 type Patience struct {
-	taken bool          // the connection's own is 0
+	taken bool          // the connection's own patience is 0
 	time  time.Duration // what it was
 }
 
-// Take makes the schedule wait, or lets the connection do it again. ask is on the connection.
+// Take makes the schedule wait, or lets the connection wait again. ask sends statements on the
+// connection.
 func (p *Patience) Take(ctx context.Context, explores bool, ask Query) error {
 	if explores == p.taken {
 		return nil
@@ -40,11 +42,11 @@ func (p *Patience) Take(ctx context.Context, explores bool, ask Query) error {
 	return nil
 }
 
-// Has gives the statement what it needs for the schedule to wait.
+// Has sets the fields of the statement that the schedule needs to wait.
 func (p *Patience) Has(s *Statement) { s.Busy, s.Patience = isBusy, p.time }
 
-// ChangesRows reports whether SQLite counts the rows that a statement changes. For others it tells
-// the count of the connection's last one.
+// ChangesRows reports whether SQLite counts the rows that a statement changes. For other statements
+// SQLite returns the count of the connection's previous one.
 func ChangesRows(text string) bool {
 	words := strings.Fields(text)
 	if len(words) == 0 {
@@ -58,7 +60,7 @@ func ChangesRows(text string) bool {
 }
 
 // isBusy reports whether SQLite says that another connection has a lock that it may give up. It
-// returns false if the transaction has to begin anew (SQLITE_BUSY_SNAPSHOT).
+// returns false if the transaction must begin anew (SQLITE_BUSY_SNAPSHOT).
 func isBusy(err error) bool {
 	const busy, recovery = 5, 5 | 1<<8
 	var code interface{ Code() int }

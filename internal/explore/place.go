@@ -27,11 +27,11 @@ func Place() string {
 	return ""
 }
 
-// places has what placeOf has returned. Each step of a schedule asks.
+// places caches the results of placeOf, because each step of a schedule calls it.
 var places sync.Map
 
-// placeOf returns the file and line of a return address, or "" if it's in a part that isn't the
-// program's.
+// placeOf returns the file and line of a return address, or "" if the address isn't in the
+// program's own code.
 func placeOf(pc uintptr) string {
 	frame, _ := runtime.CallersFrames([]uintptr{pc}).Next()
 	if frame.File == "" || !strings.HasSuffix(frame.File, "_test.go") && machinery(packageOf(frame.Function)) {
@@ -49,8 +49,8 @@ func packageOf(function string) string {
 	return function
 }
 
-// machinery reports whether a package is one through which programs wait, and not a part of the
-// program itself.
+// machinery reports whether a package is one that programs wait through, and not part of the
+// program.
 func machinery(pkg string) bool {
 	switch {
 	case strings.HasSuffix(pkg, "_test"), strings.HasPrefix(pkg, module+"/examples/"), strings.HasPrefix(pkg, module+"/compat"):

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// A Database is what exploring has to know of one.
+// A Database is what exploring must know of a database.
 type Database struct {
-	Server Server // nil if it isn't known how to ask it
+	Server Server // nil if exploring can't ask it
 	Number string // the query for a session's own number; "" if there is none
 	Lite   bool   // it is SQLite, whose clients do the waiting
 }
 
-// Recognize finds out what a database is by what it understands on a connection. ask is how its
-// server will be asked.
+// Recognize finds out which database a connection leads to, by what that understands. ask is the
+// function by which its server will be asked.
 func Recognize(ctx context.Context, on, ask Query) Database {
 	understands := func(query string) (string, bool) {
 		rows, err := on(ctx, query)

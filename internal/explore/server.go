@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Postgres is a PostgreSQL server. It needs no rights.
+// Postgres is a PostgreSQL server. The user needs no special rights.
 type Postgres struct{ Query Query }
 
 // Waiting implements [Server].
@@ -31,7 +31,7 @@ func (p *Postgres) Waiting(ctx context.Context, sessions []int64) (map[int64][]i
 	return all, nil
 }
 
-// MySQL is a MySQL server, from version 8 on. It needs the right to read performance_schema.
+// MySQL is a MySQL server, from version 8 on. The user needs the right to read performance_schema.
 type MySQL struct{ Query Query }
 
 // Waiting implements [Server].
@@ -45,11 +45,11 @@ func (m *MySQL) Waiting(ctx context.Context, sessions []int64) (map[int64][]int6
 	return pairs(rows, sessions), nil
 }
 
-// MariaDB is a MariaDB server. It needs the PROCESS privilege.
+// MariaDB is a MariaDB server. The user needs the PROCESS privilege.
 //
-// Its tables of lock waits are copies that may be 100 ms old, and that get no younger while they
-// are read. So its monitor says which sessions wait, and the tables only, where there is time, for
-// which.
+// Its tables of lock waits are copies that may be 100 ms old, and reading them keeps them from
+// being renewed. So the monitor says which sessions wait. The tables say for which sessions they
+// wait, where there is time.
 type MariaDB struct{ Query Query }
 
 var (
@@ -59,7 +59,7 @@ var (
 
 const needProcess = "asking MariaDB which sessions wait for a lock (the user needs the PROCESS privilege): %w"
 
-// Waiting implements [Server]. It doesn't say for whom they wait.
+// Waiting implements [Server]. It doesn't say which sessions they wait for.
 func (m *MariaDB) Waiting(ctx context.Context, sessions []int64) (map[int64][]int64, error) {
 	waiting := map[int64][]int64{}
 	note := func(id string) {
@@ -88,8 +88,8 @@ func (m *MariaDB) Waiting(ctx context.Context, sessions []int64) (map[int64][]in
 	return waiting, nil
 }
 
-// cacheTime is for how long the tables of InnoDB in information_schema are copies, and it begins
-// anew with each look at them.
+// cacheTime is how long InnoDB keeps the copies in information_schema. It begins anew with each
+// read.
 const cacheTime = 110 * time.Millisecond
 
 // Holders implements [Teller].
@@ -104,7 +104,7 @@ func (m *MariaDB) Holders(ctx context.Context, sessions []int64) (map[int64][]in
 	return pairs(rows, sessions), nil
 }
 
-// pairs reads rows of a session that waits and the one it waits for.
+// pairs reads rows that each have a waiting session and the session that it waits for.
 func pairs(rows [][]string, sessions []int64) map[int64][]int64 {
 	all := map[int64][]int64{}
 	for _, row := range rows {

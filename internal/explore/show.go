@@ -17,7 +17,7 @@ func Count(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// Short cuts a value to what a table has room for.
+// Short cuts a value to the length that a table has room for.
 func Short(text string) string {
 	const most = 40
 	if utf8.RuneCountInString(text) <= most {

@@ -32,7 +32,7 @@ type chunk struct {
 const (
 	readSize = 64 << 10
 	// The most bytes under way: the bandwidth of a fast loopback times a long delay. Beyond that
-	// the sender has to slow down.
+	// the sender must slow down.
 	queueSize = 32 << 20
 )
 
@@ -90,7 +90,7 @@ func (l *link) write() {
 			return
 		}
 		if c.message && !l.conn.proxy.count(l.conn, l.dir) {
-			l.pass() // nothing does any more
+			l.pass() // nothing stops it any more
 			return
 		}
 		granted, cut := l.conn.proxy.grant(l.dir, len(c.data))

@@ -1,4 +1,4 @@
-// Package figures has the form of what is exported of statistics, for OpenTelemetry and for
+// Package figures defines the form in which statistics are exported, for OpenTelemetry and for
 // Prometheus.
 package figures
 
@@ -15,8 +15,7 @@ type Figure[S any] struct {
 	Measure func(S) float64
 }
 
-// Prometheus returns the name that Prometheus has for the figure, by OpenTelemetry's rules for
-// that.
+// Prometheus returns the figure's name in Prometheus, by OpenTelemetry's rules for such names.
 func (f Figure[S]) Prometheus() string {
 	name := strings.ReplaceAll(f.Name, ".", "_")
 	if f.Unit == "s" {

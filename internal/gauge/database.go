@@ -11,7 +11,7 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// A database is open in all ways that it has.
+// A database is open in all the ways that it supports.
 type database struct {
 	name, server string
 	language     *sqltext.Language
@@ -22,20 +22,20 @@ type database struct {
 	// reads are the built-in workloads that need no table, writes those that need the bench's own.
 	reads, writes []*workload
 	setup         []string // makes the tables; %s is the prefix of their names
-	tables        []string // that it makes
+	tables        []string // the tables that setup makes
 	prefix        string
 
 	exec func(ctx context.Context, text string) error
-	// prepare has the server read a statement without executing it.
+	// prepare makes the server parse a statement without executing it.
 	prepare func(ctx context.Context, text string) error
-	// refused reports whether the server has refused a statement because it writes.
+	// refused reports whether the server has refused a statement because it would write.
 	refused func(err error) bool
 	// unreadable reports whether the server has found that a text is no statement.
 	unreadable func(err error) bool
 	close      func(ctx context.Context) error
 }
 
-// A way is one in which a program can make its calls. To add one, append it to a database's ways.
+// A way is how a program can make its calls. To add one, append it to a database's ways.
 type way struct {
 	name  string
 	loop  bool // the callers are tasks of one loop, else goroutines
@@ -51,7 +51,7 @@ type way struct {
 	traffic func() (statements, writes uint64)
 }
 
-// waysFor returns those that can do a workload.
+// waysFor returns the ways that can do a workload.
 func (d *database) waysFor(w *workload) (ways []*way) {
 	for _, x := range d.ways {
 		if !w.writes || !x.reads {
@@ -61,8 +61,8 @@ func (d *database) waysFor(w *workload) (ways []*way) {
 	return ways
 }
 
-// try runs each workload once in each way, so that an error ends the program before anything is
-// measured. A way that only reads is left out if it can't do what the others could.
+// try runs each workload once in each way, so that an error ends the program before it measures
+// anything. It leaves a read-only way out if that fails where the other ways succeeded.
 func (d *database) try(ctx context.Context, workloads []*workload) error {
 	ctx, cancel := context.WithTimeout(ctx, contactTime)
 	defer cancel()

@@ -27,19 +27,19 @@ type Options struct {
 	SQL         string // empty for the built-in workloads
 	Args        []string
 	Callers     []int
-	Duration    time.Duration // of a way in a case, in all rounds together
+	Duration    time.Duration // for each way in a case, in all rounds together
 	Rounds      int
 	Connections int           // of each way, at most
-	Delay       time.Duration // that a round trip takes longer
+	Delay       time.Duration // by which each round trip takes longer
 	AllowWrites bool
 
-	// Each of these is called by Run's goroutine, and may be nil.
+	// Run's goroutine calls these. Each may be nil.
 	Opened   func(r *Report, measurements int) // before the first case
 	Measured func()                            // after each measurement
-	Finished func(r *Report, c *Case)          // after each case that has been measured, in part too
+	Finished func(r *Report, c *Case)          // after each case, even one that was measured only in part
 }
 
-// ErrUsage is in errors that another command line mends.
+// ErrUsage is wrapped by errors that another command line mends.
 var ErrUsage = errors.New("the command can't be carried out")
 
 type usageError struct{ text string }
@@ -85,14 +85,15 @@ func (o *Options) check() error {
 }
 
 // Run measures all cases. When ctx ends, the Report has what was measured until then and is
-// Interrupted; that is no error. After an error there is a Report if a case was measured before.
+// Interrupted, and the error is nil. After an error there is a Report if at least one case was
+// measured before.
 func Run(ctx context.Context, o Options) (r *Report, err error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil && ctx.Err() != nil {
-			err = nil // what the interrupt has caused isn't worth a report
+			err = nil // an error that the interrupt has caused isn't worth a report
 			if r == nil {
 				r = o.report()
 			}
@@ -115,7 +116,7 @@ func Run(ctx context.Context, o Options) (r *Report, err error) {
 	return o.measure(ctx, d, workloads)
 }
 
-// measure takes turns in all cases.
+// measure measures all cases, and in each of them all ways in turns.
 func (o *Options) measure(ctx context.Context, d *database, workloads []*workload) (*Report, error) {
 	r := o.report()
 	r.Database, r.Server, r.Notes = d.name, d.server, d.notes
@@ -258,15 +259,15 @@ func (o *Options) open(ctx context.Context) (_ *database, done func() error, err
 		defer cancel()
 		err := d.close(end)
 		if ctx.Err() != nil {
-			return nil // it had half a second
+			return nil // an interrupted bench has had half a second
 		}
 		return err
 	})
 	return d, end, nil
 }
 
-// ending returns the context for what must be done even after an interrupt, but in a short time
-// then.
+// ending returns the context for clean-up that is needed even after an interrupt, but then with a
+// short limit.
 func ending(ctx context.Context) (context.Context, context.CancelFunc) {
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), contactTime)
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(endTime, cancel) })

@@ -14,8 +14,9 @@ import (
 // warmUp is how long callers make calls before they are measured, at most.
 const warmUp = 250 * time.Millisecond
 
-// measure has callers make calls for a time, after a short one to warm up. Each makes one at least.
-// When ctx ends meanwhile, the Sample has what was done until then, if need be while warming up.
+// measure makes callers call for a time, after a short time to warm up. Each caller makes at least
+// one call. When ctx ends meanwhile, the Sample has what was done until then, if need be the
+// warm-up.
 func (x *way) measure(ctx context.Context, w *workload, callers int, length time.Duration) (Sample, error) {
 	if x.ready != nil {
 		if err := x.ready(w); err != nil {
@@ -56,7 +57,7 @@ func (x *way) span(ctx context.Context, w *workload, callers int, length time.Du
 	return s, nil
 }
 
-// sent is traffic, or nothing where that isn't known.
+// sent returns the traffic, or zeros where it isn't known.
 func (x *way) sent() (statements, writes uint64) {
 	if x.traffic == nil {
 		return 0, 0
@@ -64,8 +65,8 @@ func (x *way) sent() (statements, writes uint64) {
 	return x.traffic()
 }
 
-// drive has the callers make calls until the time is over or ctx ends. It returns the first error
-// that ctx hasn't caused.
+// drive makes the callers call until the time is over or ctx ends. It returns the first error that
+// the end of ctx hasn't caused.
 func (x *way) drive(ctx context.Context, w *workload, callers int, length time.Duration, found *latencies) error {
 	start := time.Now()
 	var next atomic.Int64
@@ -167,7 +168,8 @@ func (l *latencies) count() (n uint64) {
 	return n
 }
 
-// quantile returns the duration that a part of all don't exceed. There must be one.
+// quantile returns the duration that the given share of all durations doesn't exceed. There must be
+// at least one duration.
 func (l *latencies) quantile(part float64) time.Duration {
 	wanted, seen := uint64(part*float64(l.count()-1)), uint64(0)
 	for i := range buckets {

@@ -159,7 +159,8 @@ func (v *view) plot(title string, cases []*Case, read func(*Result) reading) plo
 	return p
 }
 
-// roundStep returns the largest of 1, 2, 5, 10, 20, … that isn't above a length, also below 1.
+// roundStep returns the largest of 1, 2, 5, 10, 20, … that doesn't exceed a length; below 1 it goes
+// on in the same way.
 func roundStep(length float64) float64 {
 	if length <= 0 {
 		return 0

@@ -18,7 +18,7 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// readOnlyParameter has a PostgreSQL server refuse to write.
+// readOnlyParameter makes a PostgreSQL server refuse to write.
 const readOnlyParameter = "default_transaction_read_only"
 
 // openPostgres opens pgxpool, and a pg.DB for all other ways. u says where the server is, text is
@@ -138,8 +138,8 @@ func lead(config *pgconn.Config, u *db.URL) error {
 	return nil
 }
 
-// forbidWrites has the server refuse to write on each connection, if it takes that setting. Some
-// poolers don't.
+// forbidWrites makes the server refuse to write on each connection, if the server takes that
+// setting. Some poolers don't.
 func (d *database) forbidWrites(ctx context.Context, config *pgconn.Config) error {
 	config.RuntimeParams[readOnlyParameter] = "on"
 	conn, err := pgconn.ConnectConfig(ctx, config)
@@ -158,7 +158,7 @@ func (d *database) forbidWrites(ctx context.Context, config *pgconn.Config) erro
 // sent counts what a pool sends. Any goroutine may use it.
 type sent struct{ statements, writes atomic.Uint64 }
 
-// openPool opens a pgxpool with what the configuration says that a pgxpool knows.
+// openPool opens a pgxpool with those settings of the configuration that pgxpool knows.
 func openPool(ctx context.Context, config *pg.Config, size int) (*pgxpool.Pool, *sent, error) {
 	c, err := pgxpool.ParseConfig("")
 	if err != nil {
@@ -200,7 +200,7 @@ type pgxQuerier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// pgxCalls returns what makes calls. It counts the statements if sent isn't nil.
+// pgxCalls returns the function that makes calls. It counts the statements if sent isn't nil.
 func pgxCalls(q pgxDatabase, sent *atomic.Uint64) func(ctx context.Context, w *workload, i int) error {
 	return func(ctx context.Context, w *workload, i int) error {
 		if !w.tx {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A Report is what was found.
+// A Report is the result of Run.
 type Report struct {
 	Version     string   `json:"version,omitempty"` // of the program
 	Go          string   `json:"go"`
@@ -59,7 +59,7 @@ type Result struct {
 	CPU     *Ratio   `json:"cpu_ratio"`
 }
 
-// A Sample is one round. What isn't known is 0.
+// A Sample is one round. A figure that isn't known is 0.
 type Sample struct {
 	Rate        float64 `json:"calls_per_second"` // of all callers together
 	P50         float64 `json:"p50_us"`
@@ -116,7 +116,7 @@ func median(values []float64) float64 {
 	return (values[(n-1)/2] + values[n/2]) / 2
 }
 
-// ratio compares the rounds that both have, and returns nil if there is none.
+// ratio compares the rounds that both results have, and returns nil if there is none.
 func ratio(r, plain *Result, of func(Sample) float64) *Ratio {
 	var values []float64
 	for i := range min(len(r.Samples), len(plain.Samples)) {

@@ -103,8 +103,8 @@ func openSQL(ctx context.Context, u *db.URL, o *Options, writable bool) (*databa
 const digits = "select 0 as n union all select 1 union all select 2 union all select 3 union all select 4 " +
 	"union all select 5 union all select 6 union all select 7 union all select 8 union all select 9"
 
-// tableWorkloads are those on the bench's own table. The placeholders are the first and the second
-// one's.
+// tableWorkloads returns the workloads on the bench's own table. The arguments are the first and
+// the second placeholder.
 func tableWorkloads(first, second string) []*workload {
 	one := step{text: "select id, number from %srow where id = " + first, rows: true, args: keyOnly}
 	update := step{text: "update %srow set number = " + first + " where id = " + second, args: valueAndKey}
@@ -245,7 +245,7 @@ func readAll(rows *sql.Rows) error {
 	return rows.Err()
 }
 
-// engineCalls returns what makes calls through an Engine.
+// engineCalls returns the function that makes calls through an Engine.
 func engineCalls(e *db.Engine) func(ctx context.Context, w *workload, i int) error {
 	return func(ctx context.Context, w *workload, i int) error {
 		if !w.tx {

@@ -10,11 +10,11 @@ import (
 	"github.com/seed1239206e/repaint/internal/terminal"
 )
 
-// tableWidth is what the table with a row for each way needs. Where there is less, each way has
-// lines instead.
+// tableWidth is the width that the table with a row for each way needs. On a narrower terminal each
+// way has lines instead.
 const tableWidth = terminal.Wide
 
-// Head prints what is the same for all cases.
+// Head prints what all cases have in common.
 func (r *Report) Head(out io.Writer) { r.head(out, terminal.Width(out)) }
 
 func (r *Report) head(out io.Writer, width int) {

@@ -34,7 +34,7 @@ const (
 	changes   = sqltext.Writes | sqltext.RunsCode | sqltext.CommitsItself | sqltext.LeavesState | sqltext.Sticks | sqltext.Redefines | sqltext.EndsTx
 )
 
-// workloads returns what is to be measured.
+// workloads returns the workloads to measure.
 func (o *Options) workloads(ctx context.Context, d *database) ([]*workload, error) {
 	if o.SQL != "" {
 		w, err := o.own(ctx, d)
@@ -49,7 +49,7 @@ func (o *Options) workloads(ctx context.Context, d *database) ([]*workload, erro
 	return d.reads, nil
 }
 
-// own returns the workload of the user's statement, if it may be executed.
+// own returns the workload of the user's statement, or an error if that must not be executed.
 func (o *Options) own(ctx context.Context, d *database) (*workload, error) {
 	all := d.language.Split(o.SQL)
 	if len(all) != 1 {
@@ -61,7 +61,7 @@ func (o *Options) own(ctx context.Context, d *database) (*workload, error) {
 	case verdict.Effects.Any(forbidden):
 		return nil, usagef("--sql is %s: bench repeats statements that stand for themselves, and this one affects only its connection or transaction, or sends data in a protocol of its own", verb)
 	case verdict.Effects.Any(changes) && !d.writable:
-		// What isn't known may write, and may be a mistake.
+		// A statement of an unknown kind may write, or may be a mistake.
 		if err := d.prepare(ctx, o.SQL[all[0].Start:all[0].End]); err != nil && d.unreadable(err) {
 			return nil, fmt.Errorf("--sql is no statement that the database can read: %w", err)
 		}
@@ -135,10 +135,10 @@ func (d *database) placeholders(text string) (named string, names []string, err 
 
 var span = regexp.MustCompile(`^\{(-?\d+)\.\.(-?\d+)\}$`)
 
-// value returns what gives the values of an argument: always the same, or for {1..1000} a number of
-// these at random.
+// value returns a function that returns the values of an argument: always the same one, or for
+// {1..1000} one of these numbers at random.
 func (d *database) value(arg string) (func() any, error) {
-	// PostgreSQL reads a text as what the parameter is.
+	// PostgreSQL reads a text as the type of the parameter.
 	convert := func(text string) any { return text }
 	if d.language != sqltext.PostgreSQL {
 		convert = guess

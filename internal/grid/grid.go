@@ -16,7 +16,7 @@ type Column struct {
 	Width int
 }
 
-// A Table has rows below the heads of its columns. To add a row, call Row.
+// A Table has rows below the heads of its columns. Row adds one.
 type Table struct {
 	Columns []Column
 	rows    [][]string
@@ -31,7 +31,7 @@ func New(heads ...string) *Table {
 	return t
 }
 
-// Row adds a row. Cells that are missing are empty; more than there are columns make Row panic.
+// Row adds a row. Missing cells are empty. It panics if there are more cells than columns.
 func (t *Table) Row(cells ...string) {
 	if len(cells) > len(t.Columns) {
 		panic(fmt.Sprintf("grid: a row of %d cells for %d columns", len(cells), len(t.Columns)))

@@ -1,4 +1,4 @@
-// Package holding tells where connections were taken that callers wait for in vain.
+// Package holding says where connections were taken, for callers that wait for one in vain.
 package holding
 
 import (
@@ -17,12 +17,12 @@ type One struct {
 // mostPlaces is how many places a text names.
 const mostPlaces = 5
 
-// Every is how many connections are taken until one is noted, outside of debug mode. The one that
-// leaves no other free is noted in any case.
+// Every says that one of so many taken connections is recorded, outside debug mode. A connection is
+// always recorded if it leaves no other free.
 const Every = 8
 
-// Text says where connections were taken, to follow "are in use". inUse is how many are, of which the
-// holders may be a sample.
+// Text says where connections were taken, as a continuation of "are in use". inUse is how many are
+// in use. The holders may be only a sample of these.
 func Text(holders []One, inUse int) string {
 	slices.SortStableFunc(holders, func(a, b One) int { return a.Since.Compare(b.Since) })
 	switch {

@@ -1,5 +1,5 @@
-// Package link makes the way to a database server longer, for demonstrations and measurements: a
-// proxy in this process that delays what passes through it.
+// Package link makes the way to a database server longer, for demonstrations and measurements. It
+// is a proxy in this process that delays what passes through it.
 package link
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// ErrUsage is in errors that say that a URL can't lead through a Link.
+// ErrUsage is wrapped by errors that say that a URL can't lead through a Link.
 var ErrUsage = errors.New("--delay can't be used")
 
 // ErrNoServer says that a URL has no server, so there is no network to make slower.
@@ -38,7 +38,7 @@ type Link struct {
 }
 
 // New puts a Link in front of the URL's server, and changes the URL so that it leads there. Each
-// round trip takes so much longer. The errors that are ErrUsage are about the URL.
+// round trip takes roundTrip longer. An error that wraps ErrUsage is about the URL.
 func New(u *db.URL, roundTrip time.Duration) (*Link, error) {
 	port, known := map[string]string{"postgres": "5432", "postgresql": "5432", "mysql": "3306", "mariadb": "3306"}[u.Dialect]
 	switch {
@@ -89,8 +89,8 @@ func (l *Link) serve() {
 	}
 }
 
-// keep has close close the connections. If that was before, it closes them itself and returns
-// false.
+// keep registers connections that Close closes. If Close came first, keep closes them itself and
+// returns false.
 func (l *Link) keep(conns ...net.Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -104,7 +104,7 @@ func (l *Link) keep(conns ...net.Conn) bool {
 	return true
 }
 
-// A chunk is what was read at a time.
+// A chunk is the bytes of one read.
 type chunk struct {
 	bytes []byte
 	due   time.Time

@@ -1,5 +1,5 @@
-// Package pgvalues makes of PostgreSQL's columns what callers of database/sql expect: the values, and
-// the descriptions of columns, that pgx's package stdlib gives them.
+// Package pgvalues makes, from PostgreSQL's columns, what callers of database/sql expect: the
+// values, and the descriptions of columns, that pgx's package stdlib gives them.
 package pgvalues
 
 import (
@@ -10,10 +10,10 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// A Decoder makes a driver.Value of a column's bytes, which aren't nil. The value may share them.
+// A Decoder makes a driver.Value from a column's bytes, which aren't nil. The value may share them.
 type Decoder func(src []byte) (driver.Value, error)
 
-// Formats asks for the binary format of those types that have a driver.Value of their own. The others
+// Formats asks for the binary format of the types that have a driver.Value of their own. All others
 // come as text.
 var Formats = pgx.QueryResultFormatsByOID{}
 

@@ -1,5 +1,5 @@
-// Package sqlsummary reads of a statement what may be recorded: its text without values, and what
-// it is about.
+// Package sqlsummary extracts from a statement what may be recorded: its text without values, and
+// what it is about.
 package sqlsummary
 
 import (
@@ -8,7 +8,7 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// A Summary is what is recorded of a statement's text.
+// A Summary is the part of a statement's text that is recorded.
 type Summary struct {
 	Text                  string // without literals
 	Operation, Collection string // "" if the text doesn't show it
@@ -30,17 +30,17 @@ var languages = map[string]*sqltext.Language{
 	"postgresql": sqltext.PostgreSQL, "mysql": sqltext.MySQL, "mariadb": sqltext.MySQL, "sqlite": sqltext.SQLite,
 }
 
-// Read reads a statement of a system, by its name in OpenTelemetry's conventions. Literals and
-// numbers become ?, and comments are left out: they may have values.
+// Read reads a statement. The system has its name in OpenTelemetry's conventions. Read replaces
+// literals and numbers by ?, and leaves comments out, because all of these may contain values.
 func Read(system, text string) Summary {
 	language, ok := languages[system]
 	if !ok {
-		return Summary{} // it isn't known where its literals end
+		return Summary{} // the language isn't known, and so neither is where its literals end
 	}
 	rules := &language.Rules
 	var b strings.Builder
 	var q Summary
-	target := false // what comes next is what the statement is about
+	target := false // the next word is what the statement is about
 	for at := 0; ; {
 		t := rules.Next(text, at)
 		if t.Kind == sqltext.End {

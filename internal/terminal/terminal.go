@@ -1,5 +1,5 @@
-// Package terminal is how the commands write to a terminal, a pipe or a file: in a width, with or
-// without emphasis, and with a bar that shows progress.
+// Package terminal lets the commands write to a terminal, a pipe or a file: in a width, with or
+// without emphasis, and with a progress bar.
 package terminal
 
 import (
@@ -19,7 +19,8 @@ const (
 	Narrow = 40 // columns that they need
 )
 
-// Width returns how many columns there are, from Narrow to Wide. What isn't a terminal has Wide.
+// Width returns how many columns there are, from Narrow to Wide. For anything but a terminal it
+// returns Wide.
 func Width(w io.Writer) int {
 	if f, ok := w.(*os.File); ok {
 		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {

@@ -39,7 +39,7 @@ func (c *Cluster) URL(dbname, options string) string {
 	return fmt.Sprintf("postgres://%s:%s@%s/%s?sslmode=disable%s", c.Primary.User, c.Primary.Password, strings.Join(addrs, ","), dbname, options)
 }
 
-// Synchronous has commits wait until one of the standbys has them on disk, and returns when one
+// Synchronous makes commits wait until one of the standbys has them on disk. It returns when one
 // does so.
 func (c *Cluster) Synchronous(t testing.TB) {
 	t.Helper()
@@ -58,25 +58,25 @@ func (s *Server) Promote(t testing.TB) {
 	}
 }
 
-// PauseReplay has a standby apply no more of what it receives, until ResumeReplay.
+// PauseReplay makes a standby stop applying what it receives, until ResumeReplay.
 func (s *Server) PauseReplay(t testing.TB) {
 	t.Helper()
 	s.MustQuery(t, "select pg_wal_replay_pause()")
 	const paused = "select pg_is_wal_replay_paused()"
 	state := paused
 	if s.MustQuery(t, "select current_setting('server_version_num')::int >= 140000") == "t" {
-		state = "select pg_get_wal_replay_pause_state() = 'paused'" // or else it may only have been asked for
+		state = "select pg_get_wal_replay_pause_state() = 'paused'" // otherwise the pause may only have been requested
 	}
 	await(t, "the pause of the replay", func() bool { return s.MustQuery(t, state) == "t" })
 }
 
-// ResumeReplay is the end of PauseReplay.
+// ResumeReplay undoes PauseReplay.
 func (s *Server) ResumeReplay(t testing.TB) {
 	t.Helper()
 	s.MustQuery(t, "select pg_wal_replay_resume()")
 }
 
-// Follow has a running standby follow another primary.
+// Follow makes a running standby follow another primary.
 func (s *Server) Follow(t testing.TB, primary *Server) {
 	t.Helper()
 	b, ok := s.flavor.(standby)
@@ -119,6 +119,6 @@ func await(t testing.TB, what string, holds func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("testserver: waited for %s for %v", what, queryTimeout)
 		}
-		time.Sleep(5 * time.Millisecond) // a server has no way to tell
+		time.Sleep(5 * time.Millisecond) // the server doesn't report this
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// Crash kills the server and all its processes with SIGKILL, as a machine that fails: its clients
-// hear no last words. Start starts it again; what was committed is there then.
+// Crash kills the server and all its processes with SIGKILL, like a machine that fails: the server
+// sends its clients no last message. Start starts it again, with everything that was committed.
 func (s *Server) Crash() error {
 	return s.private("Crash", func() error {
 		s.mu.Lock()
@@ -25,12 +25,12 @@ func (s *Server) Crash() error {
 }
 
 // Suspend stops the server and all its processes with SIGSTOP: connections stay, and nothing is
-// answered. Resume has it go on.
+// answered. Resume makes it go on.
 func (s *Server) Suspend() error {
 	return s.private("Suspend", func() error { return s.halt(true) })
 }
 
-// Resume is the end of Suspend.
+// Resume undoes Suspend.
 func (s *Server) Resume() error {
 	return s.private("Resume", func() error { return s.halt(false) })
 }
@@ -50,11 +50,11 @@ func (s *Server) halt(stop bool) error {
 	return nil
 }
 
-// signalAll signals the server's first process, which then makes no others, and those that it has
-// made. The caller holds the mutex.
+// signalAll signals the server's first process, which then starts no others, and those that it has
+// started. The caller holds the mutex.
 func (s *Server) signalAll(sig syscall.Signal) {
 	pid := s.proc.cmd.Process.Pid
-	if sig == syscall.SIGKILL { // or else it could end, and restart, what loses a child
+	if sig == syscall.SIGKILL { // otherwise it could restart after the loss of a child
 		s.proc.signal(sigStop)
 	} else {
 		s.proc.signal(sig)

@@ -10,12 +10,13 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver/freeport"
 )
 
-// GaleraEnv is the environment variable that has tests start clusters, when it is 1. Else they skip,
-// because starting one takes too long for every run. make test-galera sets it.
+// GaleraEnv is the environment variable that makes tests start clusters, when it is 1. Otherwise
+// these tests skip, because starting a cluster takes too long for every run. make test-galera sets
+// it.
 const GaleraEnv = "REPAINT_GALERA"
 
-// Galera starts n MariaDB nodes that replicate to each other, for this test alone, and returns when
-// all of them can be written to. Each has the database "galera".
+// Galera starts n MariaDB nodes that replicate to each other, for this test alone. It returns when
+// all of them accept writes. Each has the database "galera".
 func Galera(t testing.TB, n int) []*Server {
 	t.Helper()
 	if os.Getenv(GaleraEnv) != "1" {
@@ -87,8 +88,8 @@ func (g galera) create(s *Server) error {
 	if err := s.run(exec.Command("cp", "-a", g.template.path("data"), s.path("data"))); err != nil {
 		return err
 	}
-	// Each node that joins counts as an event in the history of the cluster, and nothing else has
-	// happened when this one does. So it has all of it, and nothing is transferred.
+	// Each node that joins is an event in the history of the cluster, and nothing else has happened
+	// when this one joins. So the node has the whole history, and nothing is transferred.
 	state := fmt.Sprintf("# GALERA saved state\nversion: 2.1\nuuid: %s\nseqno: %d\nsafe_to_bootstrap: 1\n", galeraHistory, g.before)
 	if err := s.account.writeFile(s.path("data", "grastate.dat"), []byte(state)); err != nil {
 		return fmt.Errorf("testserver: preparing a Galera node: %w", err)

@@ -1,6 +1,6 @@
-// Package thirdparty is a dialect that is written as one of another module is: outside of db, with
-// the exported names of packages backend, sqlbackend and sqltext only. It is SQLite once more, in as
-// few lines as pass the conformance suite. docs/dialects.md walks through it.
+// Package thirdparty is a dialect as another module would write it: outside of db, with only the
+// exported names of packages backend, sqlbackend and sqltext. It is a second dialect for SQLite, in
+// as few lines as pass the conformance suite. docs/dialects.md walks through it.
 package thirdparty
 
 import (
@@ -73,7 +73,7 @@ func (Dialect) Lost(text string, statements []sqltext.Statement) string {
 	return backend.LostOf(sqltext.SQLite, text, statements)
 }
 
-// EmptyList returns nothing for values, which SQLite takes.
+// EmptyList returns the inside of an empty list. For single values that is no text, which SQLite takes.
 func (Dialect) EmptyList(columns int, _ bool) string {
 	if columns > 1 {
 		return "select null" + strings.Repeat(", null", columns-1) + " where false"
@@ -84,7 +84,7 @@ func (Dialect) EmptyList(columns int, _ bool) string {
 // KeepsJSON returns true: SQLite keeps JSON as text, in any column.
 func (Dialect) KeepsJSON(string) bool { return true }
 
-// conditions are those that SQLite's result codes stand for.
+// conditions are the conditions that SQLite's result codes stand for.
 var conditions = map[int]error{
 	5:    backend.ErrLockTimeout, // BUSY
 	517:  backend.ErrSerialization,
@@ -107,7 +107,7 @@ var conditions = map[int]error{
 // raisedInTrigger is the code of RAISE in a trigger.
 const raisedInTrigger = 1811
 
-// messages tell apart what has no code of its own.
+// messages distinguish the errors that have no code of their own.
 var messages = []struct {
 	part      string
 	condition error
@@ -169,7 +169,7 @@ var (
 	_ sqlbackend.TxWatcher    = sqlDriver{}
 )
 
-// Facts says that SQLite has one writer, in this process.
+// Facts says that SQLite has one writer, and that it runs in this process.
 func (sqlDriver) Facts() sqlbackend.Facts {
 	return sqlbackend.Facts{
 		Limits:         backend.Limits{OneWriter: true, Local: true, MaxParams: 32766},
@@ -203,7 +203,8 @@ func (sqlDriver) SetReadOnly(ctx context.Context, c *sqlbackend.Conn, on bool) e
 	return c.Exec(ctx, fmt.Sprintf("pragma query_only=%t", on))
 }
 
-// TxOpen finds out whether SQLite has rolled the transaction back, by what can't be done in one.
+// TxOpen finds out whether SQLite has rolled the transaction back: it tries what can't be done in a
+// transaction.
 func (sqlDriver) TxOpen(ctx context.Context, c *sqlbackend.Conn, _ error) bool {
 	if c.Exec(ctx, "begin") != nil {
 		return true

@@ -1,6 +1,6 @@
 // Package webpage writes self-contained HTML pages: one file with its style, its script and its
-// data, which needs no network and lets nothing in. It has what the pages of schedules and of
-// traces share.
+// data, which needs no network and loads nothing. It has what the pages of schedules and of traces
+// share.
 package webpage
 
 import (
@@ -29,7 +29,7 @@ var page = template.Must(template.New("page").Parse(frame))
 type Page struct {
 	Title  string
 	Style  string
-	Script string             // runs when the body is there
+	Script string             // runs once the body is there
 	Body   *template.Template // is executed with View
 	View   any
 	Data   any // for the script, as JSON in the element "data"; nil if there is none
@@ -51,7 +51,7 @@ func Write(w io.Writer, p Page) error {
 		// Only this script may run, and nothing may be fetched, whatever a value has in it.
 		"Policy": fmt.Sprintf("default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-%s'; base-uri 'none'; form-action 'none'",
 			base64.StdEncoding.EncodeToString(sum[:])),
-		"Body": template.HTML(body.String()), // a template has escaped it
+		"Body": template.HTML(body.String()), // the template has escaped it
 		"Data": p.Data,
 	})
 	if err != nil {

@@ -80,7 +80,7 @@ func (b *bench) run(ctx context.Context) error {
 		if b.json == b.html {
 			return &usage{errors.New("only one of --json and --html can be -, the standard output")}
 		}
-		out = b.errOut // the tables go beside it
+		out = b.errOut // the tables go to the other output
 	}
 	files, err := b.create(b.out)
 	if err != nil {
@@ -135,15 +135,15 @@ func (b *bench) read() error {
 	return nil
 }
 
-// An output is a file that is written at the end. It is made before anything is measured, so that a
-// wrong name costs no time.
+// An output is a file that is written at the end. It is created before anything is measured, so
+// that a wrong name costs no time.
 type output struct {
 	to    io.Writer
 	file  *os.File // nil for the standard output
 	write func(r *gauge.Report, w io.Writer) error
 }
 
-// create makes the files, or none.
+// create creates all files, or none.
 func (b *bench) create(stdout io.Writer) (all []*output, err error) {
 	for _, want := range []struct {
 		flag, name string

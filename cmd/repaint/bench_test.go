@@ -138,7 +138,7 @@ func TestBenchOfOnesOwnStatement(t *testing.T) {
 	}
 }
 
-// The database refuses to write, too, where the text doesn't show it.
+// The database refuses to write even where the text doesn't show that the statement writes.
 func TestBenchDoesNotWrite(t *testing.T) {
 	at := testserver.Postgres(t).Database(t)
 	at.MustQuery(t, "create table note (n int); create function add() returns int language sql as 'insert into note values (1) returning n'")
@@ -175,7 +175,7 @@ func TestBenchDoesNotWrite(t *testing.T) {
 	require.Equal(t, "0", maria.MustQuery(t, "select count(*) from note"))
 }
 
-// A pooler refuses the setting by which the server would refuse to write.
+// A pooler refuses the setting that would make the server refuse to write.
 func TestBenchThroughPgBouncer(t *testing.T) {
 	srv := testserver.Postgres(t)
 	bouncer := testserver.PgBouncer(t, srv.Target, "session", "default_pool_size=20")
@@ -258,8 +258,8 @@ func TestBenchToTheStandardOutput(t *testing.T) {
 	require.NotRegexp(t, regexp.MustCompile(`(?i)(src|href)=`), out, "it is one file")
 }
 
-// An interrupter interrupts some time after the head of the report was printed. All ways have made a
-// call by then.
+// An interrupter interrupts some time after the head of the report was printed. By then each way
+// has made a call.
 type interrupter struct {
 	strings.Builder
 	after     time.Duration
@@ -298,7 +298,7 @@ func TestBenchInterrupted(t *testing.T) {
 	}
 }
 
-// An interrupt while the bench isn't measuring yet ends it, too.
+// An interrupt ends the bench even while it isn't measuring yet.
 func TestBenchInterruptedAtTheBeginning(t *testing.T) {
 	at := testserver.Postgres(t).Database(t)
 	leakcheck.Test(t)

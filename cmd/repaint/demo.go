@@ -93,13 +93,13 @@ type demo struct {
 	requests    int
 	tasks       int
 	delay       time.Duration
-	trace       string // where a timeline of act 1 goes; empty for nowhere
-	page        string // where act 2's schedule goes
+	trace       string // the file for a timeline of act 1; empty for none
+	page        string // the file for act 2's schedule
 
 	engine     *db.Engine
-	prefix     string       // of the names of tables; empty if the database is the demo's own
-	statements atomic.Int64 // that have been executed
-	correct    int          // requests of act 1, in each way
+	prefix     string       // the prefix of the tables' names; empty if the database is the demo's own
+	statements atomic.Int64 // how many have been executed
+	correct    int          // the requests of act 1, in each way
 
 	// request is what act 1 runs. Tests replace it.
 	request func(ctx context.Context, p *pages, id int64) error
@@ -130,7 +130,8 @@ func (d *demo) run(ctx context.Context) error {
 	return err
 }
 
-// After an interrupt this is how long the clean-up may take, which ends within a second then.
+// These are how long the parts of the clean-up may take after an interrupt, which then ends the
+// demo within a second.
 const (
 	dropTime  = 600 * time.Millisecond
 	closeTime = 300 * time.Millisecond
@@ -184,7 +185,7 @@ func (d *demo) with(ctx context.Context, fn func(ctx context.Context) error) (er
 	return fn(ctx)
 }
 
-// connections is how many of them the demo uses at most.
+// connections is the largest number of connections that the demo uses.
 const connections = 16
 
 // database returns the user's URL, or nil for a file of the demo's own.
@@ -198,7 +199,8 @@ func (d *demo) database() (*db.URL, error) {
 	return db.ParseURL(d.url)
 }
 
-// ending returns the context for what must be done even after an interrupt, but within limit then.
+// ending returns the context for clean-up that is needed even after an interrupt, but then within
+// limit.
 func ending(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	end, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(limit, cancel) })
@@ -207,8 +209,8 @@ func ending(ctx context.Context, limit time.Duration) (context.Context, context.
 
 // withTables makes tables, calls fn and drops them. Each table is its name and its columns.
 func (d *demo) withTables(ctx context.Context, tables [][2]string, fn func() error) (err error) {
-	// An interrupt doesn't cut a statement off at once: the server could then make a table after it was
-	// asked to drop it.
+	// An interrupt doesn't cut off a statement at once. Otherwise the server could make a table
+	// after it was asked to drop it.
 	end, cancel := ending(ctx, dropTime)
 	defer cancel()
 	exec := func(text string) error {
@@ -222,7 +224,7 @@ func (d *demo) withTables(ctx context.Context, tables [][2]string, fn func() err
 			return interrupted(ctx, ctx.Err())
 		}
 		failed := exec("create table " + d.prefix + t[0] + " (" + t[1] + ")")
-		defer func() { // after an error, too: the server may have made the table
+		defer func() { // even after an error: the server may have made the table
 			e := exec("drop table if exists " + d.prefix + t[0])
 			if errors.Is(failed, db.ErrUnknownOutcome) {
 				e = errors.Join(failed, e)

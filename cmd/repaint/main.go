@@ -75,7 +75,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitFailed
 }
 
-// oneLine returns an error's text without line breaks, which those of drivers may have.
+// oneLine returns an error's text without line breaks, which the texts of drivers may have.
 func oneLine(err error) string {
 	return strings.Join(strings.Fields(err.Error()), " ")
 }
@@ -110,11 +110,12 @@ func usageError(_ context.Context, cmd *cli.Command, err error, _ bool) error {
 	return &usage{fmt.Errorf("%w; see %s --help", wrongValue(err), cmd.FullName())}
 }
 
-// flagValue is the library's error about a flag's value: the value, the flag, and what strconv or time
-// says.
+// flagValue matches the library's error about a flag's value: the value, the flag, and the reason
+// that strconv or time gives.
 var flagValue = regexp.MustCompile(`^invalid value (".*") for flag -+([\w-]+): .*`)
 
-// wrongValue says which flag has a wrong value, without the words of the package that has read it.
+// wrongValue says which flag has a wrong value, without the words of the package that has parsed
+// it.
 func wrongValue(err error) error {
 	found := flagValue.FindStringSubmatch(err.Error())
 	if found == nil {

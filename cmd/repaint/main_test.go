@@ -66,7 +66,7 @@ func TestDemo(t *testing.T) {
 	require.Contains(t, out, `task 2 (page 7) waits for a coop.Mutex named "cache"`)
 }
 
-// fits checks that no line is longer than that.
+// fits checks that no line is longer than width.
 func fits(t *testing.T, text string, width int) {
 	t.Helper()
 	for line := range strings.Lines(text) {
@@ -173,8 +173,8 @@ func TestDemoLeavesNoTable(t *testing.T) {
 	require.Zero(t, n)
 }
 
-// An interrupt while a table is being made leaves none, whether or not the server has made it; or,
-// where the server doesn't answer in the short time that is left, the demo says which.
+// An interrupt while a table is being made leaves none, whether or not the server has made it. If
+// the server doesn't answer in the short time that is left, the demo says which table may remain.
 func TestAnInterruptedDemoLeavesNoTable(t *testing.T) {
 	at := testserver.Postgres(t).Database(t)
 	for range 3 {
@@ -292,7 +292,7 @@ func TestInterruptEndsWithWhatWasDone(t *testing.T) {
 			if repaint.InGreenlet() != inLoop {
 				return nil
 			}
-			if done.Add(1) == 60 { // the first 50 of the goroutines are for warming up
+			if done.Add(1) == 60 { // the first 50 requests of the goroutines only warm up
 				interrupt()
 			}
 			return show(ctx, p, id)

@@ -26,7 +26,7 @@ type page struct {
 	Author int64
 }
 
-// An author is one, too.
+// An author is a row of the demo's other table.
 type author struct {
 	ID   int64
 	Name string
@@ -37,13 +37,13 @@ const (
 	mostAuthors = 100
 )
 
-// pages finds pages and authors. How it does is what the ways of act 1 differ in.
+// pages finds pages and authors. The ways of act 1 differ in how it does so.
 type pages struct {
 	page   func(ctx context.Context, id int64) (page, error)
 	author func(ctx context.Context, id int64) (author, error)
 }
 
-// show is one request. It is blue: nothing in it says that it runs in a loop, or in a batch.
+// show is one request. It is blue: nothing in it shows that it runs in a loop, or in a batch.
 func show(ctx context.Context, p *pages, id int64) error {
 	page, err := p.page(ctx, id)
 	if err != nil {
@@ -97,15 +97,15 @@ func loader[T any](q db.Querier, query string, key func(T) int64) *coop.Loader[i
 	}, coop.MaxBatch(1000))
 }
 
-// A way is one of those in which act 1 makes its requests.
+// A way is how act 1 makes its requests.
 type way struct {
 	name   string
 	inLoop bool
-	// pages returns what one request uses, and what ends that use.
+	// pages returns what one request uses, and the function that ends that use.
 	pages func(ctx context.Context) (p *pages, done func(), err error)
 }
 
-// ways returns those that the database has.
+// ways returns the ways that the database supports.
 func (d *demo) ways() []way {
 	same := func(p *pages) func(context.Context) (*pages, func(), error) {
 		return func(context.Context) (*pages, func(), error) { return p, func() {}, nil }
@@ -165,7 +165,8 @@ func (d *demo) showPages(ctx context.Context) error {
 	return d.verdict(ctx, outcomes, errors.Join(failed...))
 }
 
-// fill writes the rows, and reads some: otherwise the first way would pay for the connections.
+// fill writes the rows, and reads some. Otherwise the first way would pay for opening the
+// connections.
 func (d *demo) fill(ctx context.Context) error {
 	var authors []author
 	for i := range int64(mostAuthors) {
@@ -193,11 +194,11 @@ func (d *demo) fill(ctx context.Context) error {
 	return nil
 }
 
-// mostTraced is how many requests a timeline has, of each way that runs in a loop.
+// mostTraced is how many requests a timeline shows of each way that runs in a loop.
 const mostTraced = 200
 
-// traceSome writes the timeline, if one is wanted. It makes requests of its own, because a trace
-// takes time.
+// traceSome writes the timeline, if the user wants one. It makes requests of its own, because
+// tracing takes time.
 func (d *demo) traceSome(ctx context.Context) error {
 	if d.trace == "" || ctx.Err() != nil {
 		return nil
@@ -239,7 +240,7 @@ func (d *demo) pass(ctx context.Context, w way) (outcome, error) {
 	return o, errors.Join(err, failed.err())
 }
 
-// make has tasks or goroutines share the requests.
+// make lets tasks or goroutines share the requests.
 func (d *demo) make(ctx context.Context, o *outcome, bar *terminal.Bar) (*failures, error) {
 	var failed failures
 	work := func(ctx context.Context) error {

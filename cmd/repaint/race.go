@@ -56,7 +56,7 @@ const (
 
 var errPaidTwice = fmt.Errorf("the account had %d, and %d were paid out", deposit, 2*amount)
 
-// withdraw is blue, and wrong: what it has read may have changed when it writes.
+// withdraw is blue, and wrong: the row that it has read may have changed when it writes.
 func withdraw(ctx context.Context, q db.Querier, table string) (paid bool, err error) {
 	balance, err := db.Scalar[int](ctx, q, "select balance from "+table)
 	if err != nil || balance < amount {
@@ -66,7 +66,7 @@ func withdraw(ctx context.Context, q db.Querier, table string) (paid bool, err e
 	return err == nil, err
 }
 
-// refill is what each schedule begins with.
+// refill makes the state that each schedule begins with.
 func (d *demo) refill(ctx context.Context) error {
 	_, err := d.engine.Exec(ctx, fmt.Sprintf("update %saccount set balance = %d", d.prefix, deposit))
 	return err
@@ -148,7 +148,7 @@ func (d *demo) sameURL() string {
 	return " --url …"
 }
 
-// table prints a schedule, and writes its page if one is wanted.
+// table prints a schedule, and writes its page if the user wants one.
 func (d *demo) table(found *repainttest.Finding) error {
 	for line := range strings.Lines(found.Table(d.width() - 1)) {
 		fmt.Fprint(d.out, " ", line)

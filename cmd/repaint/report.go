@@ -40,7 +40,7 @@ func (d *demo) verdict(ctx context.Context, outcomes []outcome, failed error) er
 	for i := range d.requests {
 		right := false
 		for _, o := range outcomes {
-			// After an interrupt only the ways count that were begun.
+			// After an interrupt only the ways that were begun count.
 			if o.begun {
 				if right = o.correct[i]; !right {
 					break
@@ -73,7 +73,7 @@ func (d *demo) complain(err error) {
 	}
 }
 
-// interrupt is the end after an interrupt.
+// interrupt ends the report after an interrupt.
 func (d *demo) interrupt() error { return exitStatus(exitInterrupted) }
 
 // conclude prints the last line.
@@ -86,7 +86,7 @@ func (d *demo) conclude(ctx context.Context) {
 	fmt.Fprintf(d.out, "demo: %d of %d correct\n", d.correct, d.requests)
 }
 
-// printTable has a row and a bar for each way.
+// printTable prints a row and a bar for each way.
 func (d *demo) printTable(outcomes []outcome) {
 	longest, fastest := 0, 0.0
 	rate := func(o outcome) float64 {

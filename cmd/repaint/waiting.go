@@ -55,7 +55,7 @@ func (d *demo) showWaiting(ctx context.Context) error {
 	return err
 }
 
-// origin is the part of a line that says where the task comes from.
+// origin matches the part of a line that says where the task comes from.
 var origin = regexp.MustCompile(` \[[^]]*\] waits`)
 
 type part struct {
@@ -63,7 +63,7 @@ type part struct {
 	run  func(ctx context.Context) error
 }
 
-// service returns the parts of a service, none of which gets on.
+// service returns the parts of a service that all wait.
 func service() []part {
 	jobs := coop.NewQueue[int](0, coop.Named("job queue"))
 	cache := coop.NewMutex(coop.Named("cache"))

@@ -73,7 +73,8 @@ func (Dialect) Lost(text string, statements []sqltext.Statement) string {
 	return backend.LostOf(sqltext.SQLite, text, statements)
 }
 
-// EmptyList returns the inside of an empty list. For single values that is no text, which SQLite takes.
+// EmptyList returns the inside of an empty list. For single values that is no text, which SQLite
+// takes.
 func (Dialect) EmptyList(columns int, _ bool) string {
 	if columns > 1 {
 		return "select null" + strings.Repeat(", null", columns-1) + " where false"

@@ -1,11 +1,11 @@
-// Compare runs the workloads of bench/loop and those of bench/peers, in turns, and prints the
-// medians as a Markdown table.
+// Compare runs the workloads of bench/loop and of bench/peers, in turns, and prints the medians as
+// a Markdown table.
 //
 //	cd bench && go run ./compare
 //	cd bench && go run ./compare -raw compare.txt   all figures, too, in the format of Go's benchmarks
 //
-// The peers in Python need Debian's packages python3, python3-sqlalchemy and python3-gevent. What
-// is missing is said, and left out.
+// The peers in Python need Debian's packages python3, python3-sqlalchemy and python3-gevent.
+// Compare says what is missing, and leaves it out.
 package main
 
 import (
@@ -42,7 +42,7 @@ func main() {
 
 // A contestant is a program that prints figures.
 type contestant struct {
-	name    string // of all its figures, if the program itself doesn't name them
+	name    string // the contender of all its figures, if the program itself doesn't name one
 	command []string
 }
 
@@ -143,7 +143,7 @@ func compare(out, progress io.Writer, rounds int, length time.Duration, python, 
 	return os.WriteFile(raw, f.raw(missing), 0o644)
 }
 
-// raw writes each figure as a line of Go's benchmarks, and what is missing before them.
+// raw writes what is missing, and then each figure as a line of Go's benchmarks.
 func (f *figures) raw(missing []string) []byte {
 	var out bytes.Buffer
 	for _, m := range missing {

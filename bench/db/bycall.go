@@ -8,12 +8,12 @@ import (
 	"github.com/seed1239206e/repaint/bench/internal/measure"
 )
 
-// counted is how many calls in a row CPU time and allocations are taken of, at most.
+// counted is the largest number of calls in a row of which CPU time and allocations are taken.
 const counted = 100
 
-// callByCall has each side make one call after the other's, so that whatever slows the machine down
-// slows all of them. It shows differences that are much smaller than those between two runs. The
-// rate is that of the median call; CPU time and allocations are of calls in a row.
+// callByCall makes the sides call in turns, so that whatever slows the machine down slows all of
+// them. It shows differences that are much smaller than those between two runs. The rate is that of
+// the median call. CPU time and allocations are those of calls in a row.
 func callByCall(ctx context.Context, w workload, sides []side, length time.Duration) ([]measure.Sample, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(len(sides))*length+2*time.Minute)
 	defer cancel()
@@ -35,7 +35,7 @@ func callByCall(ctx context.Context, w workload, sides []side, length time.Durat
 	for now := begun; now.Sub(begun) < time.Duration(len(sides))*length || len(calls[0]) == 0; i++ {
 		for k := range sides {
 			if i%2 == 1 {
-				k = len(sides) - 1 - k // so that no contestant always comes after the same one, which leaves the caches as it needs them
+				k = len(sides) - 1 - k // so that no contestant always comes after the same one, whose caches it would find
 			}
 			if err := w.do(sides[k], ctx, i); err != nil {
 				return nil, err

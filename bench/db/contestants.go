@@ -22,7 +22,8 @@ import (
 // A contestant is a library, and how its callers run.
 type contestant struct {
 	name string
-	// takesPart says whether it can use the database, and whether it is compared in that workload.
+	// takesPart reports whether it can use the database, and whether it is compared in that
+	// workload.
 	takesPart func(kind string, w workload) bool
 	loop      bool
 	open      func(ctx context.Context, p *place) (side, error)
@@ -45,7 +46,8 @@ const (
 	ofAsyncCore    = "SQLAlchemy async Core"
 )
 
-// contestants returns all that are there, in the order of the tables, and what is missing.
+// contestants returns all contestants that are there, in the order of the tables, and what is
+// missing.
 func contestants() (all []contestant, missing []string) {
 	always := func(string, workload) bool { return true }
 	inTurns := func(_ string, w workload) bool { return !w.byCall }
@@ -93,7 +95,7 @@ func openDB(ctx context.Context, p *place) (side, error) {
 	return dbSide{e}, err
 }
 
-// poolSize leaves SQLite to package sqlite.
+// poolSize leaves the size for SQLite to package sqlite.
 func poolSize(p *place) int { return max(p.conns, 4) }
 
 func openDBOverStdlib(ctx context.Context, p *place) (side, error) {
@@ -108,7 +110,7 @@ func openDBOverStdlib(ctx context.Context, p *place) (side, error) {
 	return overStdlib{dbSide{e}, pool}, nil
 }
 
-// overStdlib closes the pool, too, which its Engine doesn't own.
+// overStdlib also closes the pool, which its Engine doesn't own.
 type overStdlib struct {
 	dbSide
 	pool *sql.DB
@@ -123,7 +125,7 @@ func openPg(_ context.Context, p *place) (side, error) {
 	return pgSide{d}, err
 }
 
-// openPool has the place's number of connections, if it isn't given another.
+// openPool opens a pool with the place's number of connections, unless the caller gives another.
 func openPool(p *place, dsn string, n int) (*sql.DB, error) {
 	pool, err := sql.Open(p.driver, dsn)
 	if err != nil {
@@ -143,7 +145,7 @@ func openSQL(prepare bool, n int) func(context.Context, *place) (side, error) {
 		if err != nil {
 			return nil, err
 		}
-		// What it prepares needs the tables.
+		// The statements that it prepares need the tables.
 		for _, text := range p.setup {
 			if _, err := pool.ExecContext(ctx, text); err != nil {
 				return nil, errors.Join(err, pool.Close())
@@ -173,7 +175,7 @@ func openBun(_ context.Context, p *place) (side, error) {
 //go:embed peer.py
 var peer string
 
-// A scripted peer is a process that is told what to do.
+// A scripted peer is a process that takes commands.
 type scripted struct {
 	process  *python.Process
 	question question

@@ -28,8 +28,8 @@ const conns = 16
 
 // A place is a database for one contestant, or for all, and how each library finds it.
 type place struct {
-	name   string // of the kind
-	url    string // db's, and with other options SQLAlchemy's
+	name   string // the name of the kind
+	url    string // the URL for db, and with other options for SQLAlchemy
 	driver string // database/sql's
 	dsn    string
 	plain  string // the dsn for bun, which writes arguments into the text
@@ -37,13 +37,12 @@ type place struct {
 	texts  texts
 	bun    func() schema.Dialect
 	clear  string   // empties the table bulk
-	setup  []string // what a new place needs; nil if it has it
+	setup  []string // statements that a new place needs; nil if it needs none
 	python string   // SQLAlchemy's URL without its driver, or ""
 	remove func() error
 }
 
-// A kind is a database of its kind. open makes a place that has all tables, or says how to make
-// them.
+// A kind is a kind of database. open makes a place that has all tables, or says how to make them.
 type kind struct {
 	name string
 	open func() (*place, error)
@@ -56,7 +55,7 @@ const (
 	maria    = "MariaDB"
 )
 
-// kinds starts the servers that are wanted, and returns what is missing.
+// kinds starts the servers that the flags ask for, and returns what is missing.
 func kinds(tb testing.TB, wanted func(name string) bool) (all []kind, servers, missing []string) {
 	all = append(all, kind{memory, openMemory}, kind{file, openFile})
 	add := func(name string, start func(tb testing.TB) kind, version func() string) {
@@ -119,8 +118,8 @@ var mariaSchema = []string{
 
 var memories atomic.Int64
 
-// openMemory makes one that all connections of a pool would see; but a second one that writes would
-// fail at once, where it has to wait.
+// openMemory makes a database that all connections of a pool would see. But a second connection
+// that writes would fail at once, where it must wait.
 func openMemory() (*place, error) {
 	dsn := fmt.Sprintf("file:/bench-%d?vfs=memdb&_pragma=foreign_keys(1)", memories.Add(1))
 	return &place{
@@ -130,8 +129,8 @@ func openMemory() (*place, error) {
 	}, nil
 }
 
-// openFile makes a file with the settings that package sqlite has, but for synchronous: it isn't
-// the disk that is measured.
+// openFile makes a file with the settings of package sqlite, except synchronous: the disk isn't
+// what is measured.
 func openFile() (*place, error) {
 	dir, err := os.MkdirTemp("", "repaint-bench-")
 	if err != nil {

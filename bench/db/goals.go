@@ -26,7 +26,7 @@ var (
 	ours    = []string{oursGoroutines, oursLoop}
 )
 
-// goals are what the core is to reach.
+// goals are the figures that the core must reach.
 func goals(r *report.Results) []report.Goal {
 	core := report.Case{Database: postgres, Workload: pointSelect + byCall, Callers: 1}
 	chance := r.Difference("what chance makes of that, ns", core, ofPgAgain, ofPg, perCall, 1, 1000)
@@ -45,7 +45,7 @@ func goals(r *report.Results) []report.Goal {
 	return append(all, loopGoals(r)...)
 }
 
-// loopGoals say that a loop isn't slower than goroutines.
+// loopGoals say that a loop must not be slower than goroutines.
 func loopGoals(r *report.Results) (all []report.Goal) {
 	for _, kind := range []string{memory, file, postgres, maria} {
 		for _, callers := range []int{1, 32, 256} {

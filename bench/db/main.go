@@ -1,7 +1,7 @@
 // Db compares package db with other libraries on the same drivers and the same databases, in turns:
 // database/sql, with statements that are prepared once or not, sqlx, bun, and SQLAlchemy's Core,
-// sync and async. It prints a table of medians for each case, with how many times the others' calls
-// ours are.
+// sync and async. It prints a table of medians for each case, with the ratio of db's calls to those
+// of each library.
 //
 //	cd bench && go run ./db                            everything: some 5 minutes
 //	cd bench && go run ./db -goals                     what the goals are about, and which of them are met
@@ -9,21 +9,22 @@
 //	cd bench && go run ./db -with '^db|sqlx'           the contestants whose name matches this one
 //	cd bench && go run ./db -json db.json              all samples, too, to be read by programs
 //
-// It starts a private PostgreSQL and MariaDB from the system's binaries; SQLite is in memory, and
+// It starts a private PostgreSQL and MariaDB from the system's binaries. SQLite is in memory, and
 // in a file in a temporary directory, without waiting for the disk. Drivers are modernc.org/sqlite,
 // go-sql-driver/mysql, and for PostgreSQL ours and pgx's stdlib. Each has its best settings:
 // interpolateParams for MySQL's where statements aren't prepared, the simple protocol for bun,
 // which writes arguments into the text. SQLAlchemy's drivers are sqlite3, aiosqlite, psycopg2,
 // asyncpg and pymysql, from Debian's packages python3-sqlalchemy, python3-greenlet,
-// python3-aiosqlite, python3-psycopg2, python3-asyncpg and python3-pymysql; it commits each
-// statement by itself, as the others do, and its sync callers are threads. What is missing is said,
-// and left out.
+// python3-aiosqlite, python3-psycopg2, python3-asyncpg and python3-pymysql. SQLAlchemy commits each
+// statement by itself, as the others do, and its sync callers are threads. Db says what is missing,
+// and leaves it out.
 //
-// All have 16 connections at most to a server, 4 to a file, and 1 to memory, where a second one
-// that writes would fail instead of waiting; db decides by itself for SQLite. What is called "call
-// by call" has each contestant make one call in turn, in five times as many rounds: this shows
+// Each contestant has at most 16 connections to a server, 4 to a file, and 1 to memory, where a
+// second one that writes would fail instead of waiting. For SQLite, db decides by itself. "Call by
+// call" means that the contestants make one call in turn, in five times as many rounds. This shows
 // differences that are smaller than those between two runs. There, ns/op is that of the median
-// call. -rounds 10 makes it more precise; the goals have a line that says what remains as chance.
+// call. -rounds 10 makes it more precise. The goals have a line that says how much of a difference
+// remains chance.
 package main
 
 import (
@@ -113,8 +114,8 @@ func (p comparison) compare(ctx context.Context, r *report.Results, k kind, c re
 }
 
 // reopened is how many short rounds a call-by-call comparison has for each round of the plan. Each
-// has connections of its own: on which processors these end up makes more of a difference than what
-// is looked for.
+// short round opens connections of its own: the processors on which connections end up make more of
+// a difference than the one that is looked for.
 const reopened = 5
 
 func (p comparison) compareByCall(ctx context.Context, r *report.Results, k kind, c report.Case, all []contestant) error {
@@ -139,7 +140,7 @@ func (p comparison) compareByCall(ctx context.Context, r *report.Results, k kind
 	return nil
 }
 
-// openAll opens all or none.
+// openAll opens all contestants, or none.
 func openAll(ctx context.Context, k kind, all []contestant, w workload, callers int) ([]*entrant, error) {
 	var opened []*entrant
 	for _, x := range all {
@@ -164,7 +165,7 @@ func closeAll(ctx context.Context, all []*entrant) error {
 type entrant struct {
 	*place
 	side     side
-	scripted *scripted // instead
+	scripted *scripted // instead of side
 	callers  measure.Callers
 	w        workload
 }

@@ -64,12 +64,12 @@ func TestEveryContestantDoesEveryWorkload(t *testing.T) {
 	if err != nil || !json.Valid(text) {
 		t.Errorf("%v: %s", err, text)
 	}
-	plan.Present(t, missing) // the others have passed
+	plan.Present(t, missing) // the contestants that are there have passed
 }
 
 // Every case that a goal is about is measured, and every contestant that it names takes part there.
 func TestGoalsAreAboutWhatIsMeasured(t *testing.T) {
-	all, _ := found() // no goal is about those that may be missing
+	all, _ := found() // no goal is about contestants that may be missing
 	p := comparison{workloads: workloads}
 	r := new(report.Results)
 	for _, c := range p.cases() {

@@ -6,7 +6,7 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
-// dbSide is ours. It is the same for all databases.
+// dbSide is package db. It is the same for all databases.
 type dbSide struct{ *db.Engine }
 
 func (s dbSide) point(ctx context.Context, i int) error {

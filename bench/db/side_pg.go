@@ -8,7 +8,7 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
-// pgSide is the driver by itself: what db costs is what it takes more.
+// pgSide is the driver by itself. The difference between dbSide and pgSide is what db costs.
 type pgSide struct{ *pg.DB }
 
 func (s pgSide) point(ctx context.Context, i int) error {

@@ -6,11 +6,11 @@ import (
 	"errors"
 )
 
-// sqlSide is database/sql, as most write it, or with statements that are prepared once.
+// sqlSide is database/sql, as most programs use it, or with statements that are prepared once.
 type sqlSide struct {
 	*sql.DB
 	texts
-	prepared map[string]*sql.Stmt // by text; those that aren't here aren't prepared
+	prepared map[string]*sql.Stmt // by text; statements that aren't here aren't prepared
 }
 
 // newSQLSide takes the database over. It must have its tables already if statements are to be
@@ -31,7 +31,7 @@ func newSQLSide(ctx context.Context, pool *sql.DB, t texts, prepare bool) (*sqlS
 	return s, nil
 }
 
-// begin is a transaction, in which statements are prepared, too, where they are outside.
+// begin begins a transaction. In it, the statements that are prepared outside are prepared, too.
 func (s *sqlSide) begin(ctx context.Context, fn func(tx sqlTx) error) error {
 	tx, err := s.BeginTx(ctx, nil)
 	if err != nil {

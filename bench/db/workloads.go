@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// A side is a library on a driver, and how it is used there. Its methods may be called by all
-// callers at once; i is another number each time.
+// A side is a library on a driver, and how it is used. All callers may call its methods at once. i
+// is another number in each call.
 type side interface {
 	// point reads a row by its key.
 	point(ctx context.Context, i int) error
@@ -18,7 +18,7 @@ type side interface {
 	hundred(ctx context.Context, i int) error
 	// executeMany inserts many rows, all or none.
 	executeMany(ctx context.Context, i int) error
-	// exec is for what has to be done before.
+	// exec is for statements that must be executed before a measurement.
 	exec(ctx context.Context, text string) error
 	close(ctx context.Context) error
 }
@@ -28,10 +28,10 @@ type workload struct {
 	name    string
 	callers []int
 	do      func(s side, ctx context.Context, i int) error
-	// byCall has the contestants make single calls in turns, instead of each for a while: for small
+	// byCall makes the contestants call in turns, instead of each for a while: for small
 	// differences.
 	byCall bool
-	empty  bool   // the table bulk before each round
+	empty  bool   // whether to empty the table bulk before each round
 	python string // what peer.py calls it
 }
 
@@ -56,7 +56,7 @@ var workloads = []workload{
 	{name: hundredRows + byCall, callers: []int{1}, do: side.hundred, byCall: true},
 }
 
-// world is what is read.
+// world is the table that is read.
 type world struct {
 	ID     int64  `db:"id"`
 	Number int64  `db:"number"`
@@ -65,7 +65,7 @@ type world struct {
 
 func (w world) name() string { return w.Name }
 
-// bulk is what is written by the thousands.
+// bulk is the table into which rows are written by the thousands.
 type bulk struct {
 	Number int64  `db:"number"`
 	Name   string `db:"name"`
@@ -73,10 +73,10 @@ type bulk struct {
 
 const (
 	worldRows = 10_000
-	perText   = 1000 // rows in a statement, for those who don't decide that themselves
+	perText   = 1000 // rows in a statement, for libraries that don't decide that themselves
 )
 
-// bulkRows are those of executeMany.
+// bulkRows returns the rows of executeMany.
 var bulkRows = func() []bulk {
 	rows := make([]bulk, 10_000)
 	for i := range rows {
@@ -85,7 +85,7 @@ var bulkRows = func() []bulk {
 	return rows
 }()
 
-// id is of a row of world.
+// id returns the id of a row of world.
 func id(i int) int { return 1 + i%worldRows }
 
 func checkPoint(w world, i int) error {

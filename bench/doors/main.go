@@ -73,7 +73,7 @@ func allCases() (all []report.Case) {
 	return all
 }
 
-// goals are what the doors are to reach.
+// goals are the figures that the doors must reach.
 func goals(r *report.Results) (all []report.Goal) {
 	for _, c := range allCases() {
 		limit := 0.97 // one caller is never slower by more than 3 %

@@ -99,7 +99,7 @@ func openRepaint(url string) (compat.Doors, func() error, error) {
 	}, nil
 }
 
-// openPgx opens both of pgx's pools, since a store uses one of them only.
+// openPgx opens both of pgx's pools, because a store uses only one of them.
 func openPgx(ctx context.Context, url string) (compat.Doors, func() error, error) {
 	pool, err := sql.Open("pgx", url)
 	if err != nil {

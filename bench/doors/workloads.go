@@ -14,8 +14,8 @@ import (
 type library struct {
 	name string
 	open func(compat.Doors) (compat.Store, error)
-	// inline says that it writes arguments into the text, so that there are as many texts as calls.
-	// It runs without prepared statements.
+	// inline says that the library writes arguments into the text, so that there are as many texts
+	// as calls. It then runs without prepared statements.
 	inline bool
 }
 
@@ -35,10 +35,10 @@ type workload struct {
 	do                 func(ctx context.Context, s compat.Store, i int) error
 }
 
-// authors is how many are read. As many others get posts.
+// authors is how many authors are read. As many others get posts.
 const authors = 1000
 
-var names atomic.Int64 // of authors that are registered
+var names atomic.Int64 // for the authors that are registered
 
 var workloads = []workload{
 	{name: "read an author with posts (2 statements)", reads: true, do: func(ctx context.Context, s compat.Store, i int) error {
@@ -60,7 +60,7 @@ var workloads = []workload{
 	}},
 }
 
-// parts finds what a case is made of.
+// parts returns the library and the workload of a case.
 func parts(c report.Case) (l library, w workload) {
 	for _, l = range libraries {
 		for _, w = range workloads {

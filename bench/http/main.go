@@ -48,11 +48,11 @@ func main() {
 
 type comparison struct {
 	plan.Plan
-	connections []int // of wrk
+	connections []int // connections that wrk opens
 	trips       []time.Duration
 }
 
-// routes are those of the tables, with what a service is asked for.
+// routes are the routes of the tables, each with a request for it.
 var routes = []string{"/db", "/queries?n=20", "/updates?n=20", "/fortunes", "/async-db?min=10&max=50&limit=50"}
 
 var columns = []report.Column{
@@ -62,7 +62,7 @@ var columns = []report.Column{
 	{Head: "database connections", Of: func(s measure.Sample) float64 { return s.Connections }},
 }
 
-// ours are the services that the others are compared with.
+// ours are the services that run on repaint.
 var ours = []string{onPg, onLoader}
 
 func (p comparison) run(ctx context.Context, tb testing.TB, out io.Writer) error {
@@ -93,7 +93,7 @@ func (p comparison) run(ctx context.Context, tb testing.TB, out io.Writer) error
 	return p.Finish(out, r, goals(r), []string{strings.TrimSpace(at.MustQuery(tb, "select version()"))}, missing)
 }
 
-// goals are what the services are to reach.
+// goals are the figures that the services must reach.
 func goals(r *report.Results) []report.Goal {
 	rate := report.Column{Head: "requests/s", Of: func(s measure.Sample) float64 { return s.Rate }}
 	var all []report.Goal

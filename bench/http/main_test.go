@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { testserver.Main(m) }
 
-// Each service gives the right responses, also to many at once.
+// Each service gives the right responses, even to many requests at once.
 func TestResponses(t *testing.T) {
 	at := database(t)
 	for _, s := range services {
@@ -131,7 +131,7 @@ func itemsOf(least, most, n int) func(body []byte) error {
 	}
 }
 
-// Each query has a Sync of its own, but what a Loader reads together.
+// Each query has a Sync of its own, except those that a Loader reads together.
 func TestSyncsOnTheWire(t *testing.T) {
 	at := database(t)
 	routes := []string{"/db", "/queries?n=7", "/updates?n=5", "/fortunes", "/async-db"}

@@ -67,7 +67,8 @@ func answer(ctx context.Context, s store, path string, param func(name string) s
 	return response{}, errNoRoute
 }
 
-// number reads a parameter within limits, as the rules have it: what is no number is otherwise.
+// number reads a parameter within limits, as the rules demand. It returns otherwise for a text that
+// isn't a number.
 func number(text string, otherwise, least, most int) int {
 	n, err := strconv.Atoi(text)
 	if err != nil {
@@ -92,7 +93,7 @@ func asPage(all []Fortune) (response, error) {
 	return response{out.Bytes(), htmlType}, err
 }
 
-// stopTime is how long requests that are under way may take when a service is stopped.
+// stopTime is how long requests under way may take after a service is stopped.
 const stopTime = 5 * time.Second
 
 // serveNet serves by net/http.

@@ -69,7 +69,7 @@ type Rating struct {
 	Count int `json:"count"`
 }
 
-// A store is what the routes need of a database.
+// A store has the methods that the routes need of a database.
 type store interface {
 	worlds(ctx context.Context, ids []int) ([]World, error)
 	update(ctx context.Context, ids []int) ([]World, error)
@@ -79,14 +79,14 @@ type store interface {
 	close(ctx context.Context) error
 }
 
-// A querier is what pgxpool and pg have in common.
+// A querier has the methods that pgxpool and pg have in common.
 type querier interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// A plain store makes one statement after the other.
+// A plain store executes one statement after the other.
 type plain struct {
 	q     querier
 	count func() int
@@ -151,7 +151,8 @@ func (s *plain) items(ctx context.Context, least, most, limit int) ([]Item, erro
 	})
 }
 
-// A loading store has a loop for each request, in which a Loader reads what tasks ask for at once.
+// A loading store has a loop for each request, in which a Loader collects what tasks ask for at
+// once.
 type loading struct{ plain }
 
 func (s *loading) worlds(ctx context.Context, ids []int) (all []World, err error) {

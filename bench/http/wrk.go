@@ -24,8 +24,8 @@ func findWrk() (string, error) {
 	return path, nil
 }
 
-// load has wrk ask for a URL over so many connections, after some requests that don't count. count
-// returns the connections to the database.
+// load makes wrk request a URL over so many connections, after some requests that don't count.
+// count returns the number of connections to the database.
 func load(ctx context.Context, wrk, url string, clients int, length time.Duration, count func() int) (measure.Sample, error) {
 	if err := warm(ctx, url, clients); err != nil {
 		return measure.Sample{}, err
@@ -51,12 +51,13 @@ func load(ctx context.Context, wrk, url string, clients int, length time.Duratio
 }
 
 const (
-	most     = 4  // seconds that wrk asks at most, if it isn't told more
-	patience = 20 // seconds that it asks where nothing was answered, on a machine that is very busy
+	most     = 4  // the most seconds that wrk runs, unless the flags ask for more
+	patience = 20 // the seconds that it runs if nothing was answered, on a very busy machine
 )
 
-// enough returns how many seconds each client needs for two requests, if so many were answered in
-// some: what is under way at the end doesn't count, so a shorter measurement shows too few.
+// enough returns how many seconds each client needs for two requests, given how many were answered
+// in some seconds. Requests under way at the end don't count, so a shorter measurement shows too
+// few.
 func enough(requests, clients, seconds int) int {
 	switch {
 	case requests == 0:

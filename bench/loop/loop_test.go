@@ -1,7 +1,5 @@
-// Package loop_test measures the loop and the bridge, each workload beside its peers.
-//
-// A workload is a function that does n operations, in several ways. Benchmarks do many of them,
-// and tests few, so that what is measured is also known to work.
+// A workload is a function that does n operations, in several ways. Benchmarks do many of them, and
+// tests few, so that every measured way is also known to work.
 package loop_test
 
 import (
@@ -34,8 +32,8 @@ var workloads = []struct {
 }{
 	// A task's life with one wait: a batch of them is spawned, woken and joined.
 	{"SpawnAwaitFinish", []contender{{"repaint", spawnAwaitFinish}, {"goroutine", goroutineLife}, {"errgroup", errgroupLife}}},
-	// One more wait in a task that is there already. The other side completes what it waits for a
-	// turn later.
+	// One more wait in a task that is there already. The other side completes its future one turn
+	// later.
 	{"FurtherAwait", []contender{{"repaint", furtherAwait}, {"goroutine", pingPong}}},
 	{"AwaitFinished", []contender{{"repaint", awaitFinished}, {"goroutine", receiveClosed}}},
 	// A function that doesn't wait.
@@ -44,7 +42,7 @@ var workloads = []struct {
 	{"SleepZero1", []contender{{"repaint", sleepZero(1)}, {"goroutine", gosched(1)}}},
 	{"SleepZero100", []contender{{"repaint", sleepZero(100)}, {"goroutine", gosched(100)}}},
 	{"SleepZero10000", []contender{{"repaint", sleepZero(10_000)}, {"goroutine", gosched(10_000)}}},
-	// An item is put and got by the same task: nobody waits.
+	// The same task puts and gets an item, so no task waits.
 	{"QueueAlone", []contender{{"repaint", queueAlone}, {"goroutine", channelAlone}}},
 	// An item goes from one task to another, through a queue of a batch.
 	{"QueueBetween", []contender{{"repaint", queueBetween}, {"goroutine", channelBetween}}},
@@ -78,7 +76,7 @@ func TestWorkloadsDoWhatTheyMeasure(t *testing.T) {
 	}
 }
 
-// begin starts the clock after what a workload has prepared.
+// begin starts the clock after a workload's preparations.
 func begin(tb testing.TB) {
 	if b, ok := tb.(*testing.B); ok {
 		b.ResetTimer()
@@ -290,7 +288,7 @@ func sleepZero(tasks int) func(tb testing.TB, n int) {
 
 func gosched(goroutines int) func(tb testing.TB, n int) {
 	return func(tb testing.TB, n int) {
-		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that each turn is somebody else's, as in a loop
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that each turn goes to another goroutine, as in a loop
 		gate := make(chan struct{})
 		var wg sync.WaitGroup
 		for i := range goroutines {
@@ -308,7 +306,7 @@ func gosched(goroutines int) func(tb testing.TB, n int) {
 	}
 }
 
-// share is what one of several has to do of n.
+// share returns how much of n operations one of several parties does.
 func share(n, of, i int) int { return (n + of - 1 - i) / of }
 
 func queueAlone(tb testing.TB, n int) {
@@ -461,7 +459,7 @@ func BenchmarkSleepers(b *testing.B) {
 	}
 }
 
-// nap is long enough for all of them to be asleep before the first wakes.
+// nap is long enough for all tasks to be asleep before the first one wakes.
 func nap(n int) time.Duration { return time.Second/100 + time.Duration(n)*40*time.Microsecond }
 
 func sleepers(b *testing.B, n int) {
@@ -501,7 +499,7 @@ func report(b *testing.B, n int, before uint64, late time.Duration) {
 	b.ReportMetric(float64(memory()-before)/float64(n), "B/sleeper")
 }
 
-// memory is what the process has from the system and uses.
+// memory returns how much memory of the system the process uses.
 func memory() uint64 {
 	runtime.GC()
 	var m runtime.MemStats

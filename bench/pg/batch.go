@@ -7,11 +7,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// batchSize is how many calls a batch has. Who makes one has to have them all at hand; and it is
-// one transaction.
+// batchSize is how many calls a batch has. A caller that makes a batch must have all of them at
+// hand, and the batch is one transaction.
 const batchSize = 16
 
-// inBatch sends a statement with each of the arguments, and has read called for each result.
+// inBatch sends a statement with each of the arguments, and calls read for each result.
 func inBatch(ctx context.Context, db database, text string, args func(n int) []any, read func(n int, results pgx.BatchResults) error) (err error) {
 	var b pgx.Batch
 	for n := range batchSize {
@@ -33,8 +33,8 @@ func pointBatch(ctx context.Context, db database, i int) error {
 		func(n int, r pgx.BatchResults) error { return scanPoint(r.QueryRow(), id(i+n)) })
 }
 
-// updateBatch updates in the order of the ids, as batches are transactions, which would deadlock
-// otherwise.
+// updateBatch updates in the order of the ids, because batches are transactions, which would
+// deadlock otherwise.
 func updateBatch(ctx context.Context, db database, i int) error {
 	first := i * batchSize % 10_000
 	return inBatch(ctx, db, updateText, func(n int) []any { return []any{1 + (first+n)%10_000, i} },

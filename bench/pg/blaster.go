@@ -15,17 +15,17 @@ import (
 	"github.com/seed1239206e/repaint/bench/internal/measure"
 )
 
-// A blast is a statement for the blaster, with arguments for its i-th use, and how many rows it
-// must give.
+// A blast is a statement for the blaster, with the arguments of its i-th use, and the number of
+// rows that it must return.
 type blast struct {
 	text string
 	args func(i int) []int
 	rows int
 }
 
-// blaster writes messages that it has encoded before, and counts the answers without looking into
-// them, over plain connections: what is left is the server's time, and the kernel's. So it is the
-// limit for any driver.
+// blaster writes messages that it has encoded before, over plain connections, and counts the
+// answers without decoding them. What is left is the time of the server and of the kernel. So it is
+// the limit for any driver.
 type blaster struct {
 	blast
 	conns []*blastConn
@@ -44,7 +44,7 @@ func openBlaster(ctx context.Context, url string, b blast, callers, connections 
 			_ = bl.close(ctx)
 			return nil, fmt.Errorf("blaster: %w", err)
 		}
-		c.next = k * variants / connections // or they would all want the same row, and those that change it wait for each other
+		c.next = k * variants / connections // otherwise all would use the same row, and those that change it would wait for each other
 		bl.conns = append(bl.conns, c)
 	}
 	return bl, nil
@@ -104,14 +104,14 @@ type blastConn struct {
 	net     net.Conn
 	window  int
 	encoded [][]byte // Bind, Execute and Sync, with one of the arguments each
-	next    int      // of encoded
+	next    int      // the next one of encoded
 
 	out    []byte
 	in     []byte // from the start of a message on
 	calls  []time.Duration
 	rows   int
-	sent   []time.Time // a ring of window: when each statement was written that is under way
-	first  int         // of sent
+	sent   []time.Time // a ring of size window: when each statement under way was written
+	first  int         // the first one of sent
 	flying int
 
 	commands int
@@ -164,8 +164,8 @@ func encode(args []int) ([]byte, error) {
 	return text, nil
 }
 
-// run writes and reads until the time has come and everything is answered. One statement is
-// executed at least.
+// run writes and reads until the time has come and everything is answered. It executes at least one
+// statement.
 func (c *blastConn) run(ctx context.Context, until time.Time) error {
 	c.calls, c.rows, c.commands = c.calls[:0], 0, 0
 	deadline, ok := ctx.Deadline()
@@ -189,8 +189,8 @@ func (c *blastConn) run(ctx context.Context, until time.Time) error {
 	}
 }
 
-// burst fills the window, if it is half empty. What it writes is small enough for the sockets'
-// buffers, so that it can't wait for the server to be read from.
+// burst fills the window, if that is half empty. Its bytes fit into the sockets' buffers, so the
+// write can't wait for the server's answers to be read.
 func (c *blastConn) burst(now time.Time) error {
 	if c.flying > c.window/2 {
 		return nil
@@ -205,7 +205,7 @@ func (c *blastConn) burst(now time.Time) error {
 	return err
 }
 
-// read reads once, and counts what has come in full.
+// read reads once, and counts the answers that are complete.
 func (c *blastConn) read() error {
 	n, err := c.net.Read(c.in[len(c.in):cap(c.in)])
 	if err != nil {

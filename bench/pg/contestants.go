@@ -18,14 +18,15 @@ import (
 // A contestant is a driver, and how its callers run, or another client.
 type contestant struct {
 	name string
-	// takesPart says whether it can do the workload with so many callers, and whether that is worth
-	// the time.
+	// takesPart reports whether it can do the workload with so many callers, and whether that is
+	// worth the time.
 	takesPart func(w workload, callers int) bool
-	// open opens it for one case, in which it is then measured in each round.
+	// open opens it for one case, whose rounds it then serves.
 	open func(ctx context.Context, server testserver.Target, w workload, callers int) (entrant, error)
 }
 
-// An entrant is a contestant in a case. rate is what it had before, or another, in calls a second.
+// An entrant is a contestant in a case. rate is its own rate of the previous round, or another's,
+// in calls a second.
 type entrant interface {
 	measure(ctx context.Context, length time.Duration, rate float64) (measure.Sample, error)
 	close(ctx context.Context) error
@@ -47,7 +48,8 @@ const (
 	ofSQLAlchemy     = "SQLAlchemy async"
 )
 
-// contestants returns all that are there, in the order of the tables, and what is missing.
+// contestants returns all contestants that are there, in the order of the tables, and what is
+// missing.
 func contestants() (all []contestant, missing []string) {
 	for _, size := range []int{4, 16, 32, 64} {
 		all = append(all, contestant{
@@ -99,7 +101,7 @@ func contestants() (all []contestant, missing []string) {
 	return all, missing
 }
 
-// A goDriver is measured in this process.
+// A goDriver is a contestant that is measured in this process.
 type goDriver struct {
 	db          database
 	do          func(ctx context.Context, db database, i int) error
@@ -108,7 +110,8 @@ type goDriver struct {
 	shut        func(ctx context.Context) error
 }
 
-// An opener opens a database, and says how many connections it has, and how it is closed.
+// An opener opens a database. It also returns how many connections that has, and the function that
+// closes it.
 type opener func(ctx context.Context, url string) (db database, connections func() int, shut func(context.Context) error, err error)
 
 func driver(open opener, how measure.Callers) func(context.Context, testserver.Target, workload, int) (entrant, error) {
@@ -161,7 +164,7 @@ func reader(_ context.Context, url string) (database, func() int, func(context.C
 	return r, func() int { return r.Stats().Lanes }, db.Close, nil
 }
 
-// limited gives what isn't measured by Callers a deadline, too.
+// limited sets a deadline for contestants that Callers don't measure.
 func limited(ctx context.Context, length time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, length+2*time.Minute)
 }
@@ -177,8 +180,8 @@ func bencher(program string, unit int) func(context.Context, testserver.Target, 
 //go:embed peer.py
 var peer string
 
-// A scripted peer is a process that is told what to do. In each round it opens a pool, of a
-// connection for each caller, 16 at most.
+// A scripted peer is a process that takes commands. In each round it opens a pool, with one
+// connection for each caller, but 16 at most.
 type scripted struct {
 	process  *python.Process
 	question question

@@ -23,8 +23,8 @@ var (
 	readers = []string{readerGoroutines, readerLoop}
 )
 
-// goals are what the driver is to reach, each in goroutines and in a loop; the last ones are about
-// Readers.
+// goals are the figures that the driver must reach, each in goroutines and in a loop. The last ones
+// are about Readers.
 func goals(r *report.Results) []report.Goal {
 	const far = time.Millisecond
 	var all []report.Goal

@@ -1,6 +1,6 @@
 // Pg compares package pg with other clients of PostgreSQL: the same workloads on the same server,
-// in turns. It prints a table of medians for each case, with how many times the others' calls ours
-// are.
+// in turns. It prints a table of medians for each case, with the ratio of pg's calls to those of
+// each client.
 //
 //	cd bench && go run ./pg                               everything: some 10 minutes
 //	cd bench && go run ./pg -goals                        what the goals are about, and which of them are met
@@ -9,21 +9,26 @@
 //	cd bench && go run ./pg -goals -only 'point select, 256|sleeps.*256' -with 'pgxpool|Reader|blaster'   what is said of Readers
 //	cd bench && go run ./pg -json pg.json                 all samples, too, to be read by programs
 //
-// It starts a private PostgreSQL from the system's binaries; a round trip is added by a proxy in
-// this process. The peers are pgxpool in several sizes, and pgx's SendBatch; a wire blaster, which
-// writes messages that were encoded beforehand and only counts the answers: the limit of the
-// server; pgbench with prepared statements, single and in pipelines; asyncpg and SQLAlchemy's async
-// Core on it. These need Debian's packages postgresql, python3-asyncpg, python3-sqlalchemy and
-// python3-greenlet. What is missing is said, and left out.
+// It starts a private PostgreSQL from the system's binaries. A proxy in this process adds round
+// trips. The peers are:
+//
+//   - pgxpool in several sizes, and pgx's SendBatch;
+//   - a wire blaster, which writes messages that were encoded beforehand and only counts the
+//     answers: the limit of the server;
+//   - pgbench with prepared statements, single and in pipelines;
+//   - asyncpg, and SQLAlchemy's async Core on it.
+//
+// The peers need Debian's packages postgresql, python3-asyncpg, python3-sqlalchemy and
+// python3-greenlet. Pg says what is missing, and leaves it out.
 //
 // N callers have N statements under way at most, with each contestant: batches and pipelines
 // of 16 are made by N/16 callers, pgbench has N connections, or N/16 with pipelines. Latencies are
 // those of a batch or pipeline then. A batch is one transaction, and its statements are known
 // beforehand, which is what other callers' statements aren't.
 //
-// Client CPU and allocations are those of this whole process, of the proxy too, where there is one.
-// For pgbench, CPU is that of its process without what it takes to connect; for the peers in Python
-// it is that of their process while it is measured.
+// Client CPU and allocations are those of this whole process, including the proxy where there is
+// one. For pgbench, CPU is that of its process, less the CPU time of connecting. For the peers in
+// Python it is that of their process during the measurement.
 package main
 
 import (
@@ -57,8 +62,8 @@ type comparison struct {
 	trips     []time.Duration // added to each round trip
 }
 
-// server has room for the connections of all contestants of a case, and lets them in without
-// passwords: how long these take isn't the question.
+// server starts a server that has room for the connections of all contestants of a case, and lets
+// them in without passwords, because the time of logging in isn't measured.
 func server(tb testing.TB) *testserver.Server {
 	return testserver.Postgres(tb, testserver.Config("max_connections=800"),
 		testserver.HBA("local all all trust", "host all all 127.0.0.1/32 trust"))
@@ -112,7 +117,7 @@ func (p comparison) compare(ctx context.Context, tb testing.TB, r *report.Result
 	}
 	w := p.workload(c)
 	var entrants []plan.Entrant
-	rates := make(map[string]float64) // of each, and "" of the contestant that was measured last
+	rates := make(map[string]float64) // by contestant; "" is the contestant that was measured last
 	for _, x := range all {
 		if !x.takesPart(w, c.Callers) {
 			continue

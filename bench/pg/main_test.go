@@ -24,7 +24,7 @@ var (
 	found      = sync.OnceValues(contestants) // looking for Python takes a while
 )
 
-// smoke is a comparison that takes little time.
+// smoke is a short comparison.
 func smoke() comparison {
 	p := plan.Plan{Rounds: 1, Length: time.Millisecond, Only: everything, With: everything}
 	return comparison{p, slices.Clone(workloads), []time.Duration{100 * time.Microsecond}}
@@ -61,7 +61,7 @@ func TestEveryContestantDoesEveryWorkload(t *testing.T) {
 	if err != nil || !json.Valid(text) {
 		t.Errorf("%v: %s", err, text)
 	}
-	plan.Present(t, missing) // the others have passed
+	plan.Present(t, missing) // the contestants that are there have passed
 }
 
 // Every case that a goal is about can be measured, and every contestant that it names takes part

@@ -19,20 +19,20 @@ import (
 	"github.com/seed1239206e/repaint/bench/internal/measure"
 )
 
-// pgbench is PostgreSQL's own benchmark: a client in C, with nothing to do but this.
+// pgbench is PostgreSQL's own benchmark: a client in C that does nothing else.
 type pgbench struct {
 	program string
 	server  testserver.Target
 	script  string // a file
 	clients int
-	unit    int // calls of a transaction, that is of a run of the script
+	unit    int // calls in a transaction, which is one run of the script
 	first   burst
 }
 
-// A burst is what it takes to connect and then have each client do some transactions.
+// A burst is a measured run: pgbench connects, and each client runs some transactions.
 type burst struct {
 	each      int           // transactions
-	took, cpu time.Duration // connecting counts only for the latter
+	took, cpu time.Duration // only cpu includes connecting
 }
 
 // findPgbench prefers the program itself to Debian's wrapper, which is in PATH and takes CPU time
@@ -52,7 +52,7 @@ func findPgbench() (string, error) {
 	return program, nil
 }
 
-// openPgbench has unit calls in a pipeline in each transaction, if that is more than 1.
+// openPgbench puts unit calls into a pipeline in each transaction, if unit is above 1.
 func openPgbench(ctx context.Context, program string, server testserver.Target, script string, callers, unit int) (*pgbench, error) {
 	file, err := os.CreateTemp("", "repaint-bench-*.sql")
 	if err != nil {
@@ -83,8 +83,9 @@ func inPipeline(script string, unit int) string {
 	return all + "\\endpipeline\n"
 }
 
-// measure runs as many transactions as take about so long, at a rate that others had. The first of
-// each client, which prepares the statements, doesn't count: what one takes was measured before.
+// measure runs as many transactions as take about the given time, at the rate that others had. The
+// first transaction of each client, which prepares the statements, doesn't count: its cost was
+// measured before.
 func (p *pgbench) measure(ctx context.Context, length time.Duration, rate float64) (measure.Sample, error) {
 	ctx, cancel := limited(ctx, length)
 	defer cancel()
@@ -98,7 +99,7 @@ func (p *pgbench) measure(ctx context.Context, length time.Duration, rate float6
 func (p *pgbench) sample(all burst) measure.Sample {
 	rest := burst{all.each - p.first.each, all.took - p.first.took, all.cpu - p.first.cpu}
 	if rest.took <= 0 {
-		rest = all // the first was disturbed so much that it says nothing
+		rest = all // the first run was disturbed too much to be subtracted
 	}
 	calls := float64(rest.each * p.clients * p.unit)
 	return measure.Sample{
@@ -114,7 +115,7 @@ var (
 	pgbenchDone = regexp.MustCompile(`(?m)^number of transactions actually processed: (\d+)/(\d+)`)
 )
 
-// run has each client do so many transactions.
+// run makes each client run so many transactions.
 func (p *pgbench) run(ctx context.Context, each int) (burst, error) {
 	cmd := exec.CommandContext(ctx, p.program, "--no-vacuum", "--protocol=prepared", "--file="+p.script,
 		"--client="+strconv.Itoa(p.clients), "--jobs="+strconv.Itoa(min(p.clients, 2)), "--transactions="+strconv.Itoa(each),
@@ -130,8 +131,7 @@ func (p *pgbench) run(ctx context.Context, each int) (burst, error) {
 	return burst{each, took, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, err
 }
 
-// readPgbench returns how long all transactions took, without connecting. That there are so many it
-// checks.
+// readPgbench returns how long all transactions took, without connecting. It checks their number.
 func readPgbench(out string, transactions int) (time.Duration, error) {
 	rate, done := pgbenchRate.FindStringSubmatch(out), pgbenchDone.FindStringSubmatch(out)
 	if rate == nil || done == nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// A database is what the contestants in Go have in common.
+// A database has the methods that the contestants in Go have in common.
 type database interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
@@ -16,15 +16,15 @@ type database interface {
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
-// A workload is what each caller does again and again; i is another number each time. Contestants
-// for which it has nothing don't take part.
+// A workload is what each caller does again and again. i is another number each time. Contestants
+// for which a workload has no function don't take part.
 type workload struct {
 	name    string
 	callers []int
 	do      func(ctx context.Context, db database, i int) error
 	batch   func(ctx context.Context, db database, i int) error // batchSize times the same in one batch, or in two
 	blast   blast
-	script  string // for pgbench: its numbers, an empty line, and what it does with them; ID is that of a row
+	script  string // for pgbench: random numbers, an empty line, and the statements that use them; ID is the id of a row
 	reads   bool   // whether a Reader can do it
 	chain   bool   // whether pgbench can do many of them in a pipeline
 	python  string // what peer.py calls it
@@ -74,7 +74,7 @@ var workloads = []workload{
 	},
 }
 
-// id is of a row of world.
+// id returns the id of a row of world.
 func id(i int) int { return 1 + i%10_000 }
 
 func point(ctx context.Context, db database, i int) error {
@@ -102,7 +102,7 @@ func update(ctx context.Context, db database, i int) error {
 	return one(tag, err)
 }
 
-// one makes anything but one row an error.
+// one returns an error for anything but one row.
 func one(tag pgconn.CommandTag, err error) error {
 	if err == nil && tag.RowsAffected() != 1 {
 		err = fmt.Errorf("%s", tag)

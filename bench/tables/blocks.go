@@ -11,11 +11,11 @@ import (
 	"github.com/seed1239206e/repaint/bench/internal/report"
 )
 
-// A block is a text between markers, which the samples of a part are needed for.
+// A block is a text between markers, made from the samples of a part.
 type block struct {
 	name, part string
 	write      func(s *store, out io.Writer) error
-	bare       bool // without blank lines and without the line that says where it was measured
+	bare       bool // without blank lines, and without the line that says where the samples come from
 }
 
 var blocks = []block{

@@ -18,11 +18,11 @@ func p99(s measure.Sample) float64    { return s.P99 }
 func conns(s measure.Sample) float64  { return s.Connections }
 func allocs(s measure.Sample) float64 { return s.Allocs }
 
-// A figure is one of a contestant's.
+// A figure is one figure of a contestant.
 type figure func(measure.Sample) float64
 
-// compare has the ratio of ours to the best peer whose name begins so: the median of the rounds'
-// ratios, and the least and the most of them.
+// compare returns the ratio of ours to the best peer whose name begins so: the median of the
+// rounds' ratios, and the least and the largest of them.
 func compare(r *report.Results, c report.Case, ours, peer string, of figure) report.Goal {
 	return r.Ratio("", c, ours, peer, report.Column{Of: of}, 0, false)
 }
@@ -48,10 +48,10 @@ func spread(g report.Goal) string {
 	return fmt.Sprintf("%s (%s–%s)", times(g.Value), grid.Short(g.Low), grid.Short(g.High))
 }
 
-// A side is a column of ours: its head, and the contestant.
+// A side is a column for one of our contestants: its head, and the contestant.
 type side struct{ head, contestant string }
 
-// A race compares sides of ours with a peer in some cases, and has columns for more peers.
+// A race compares our sides with a peer in some cases, and has columns for more peers.
 type race struct {
 	part  string
 	first string // the head of the first column
@@ -133,7 +133,7 @@ func exact(r *report.Results, c report.Case, contestant string) string {
 	return "–"
 }
 
-// goals writes those of a part that are wanted.
+// goals writes the goals of a part that a table wants.
 func goals(part string, wanted func(text string) bool) func(s *store, out io.Writer) error {
 	return func(s *store, out io.Writer) error {
 		d, err := s.document(part)
@@ -161,7 +161,7 @@ func notOfReaders(text string) bool { return !ofReaders(text) }
 
 const far = time.Millisecond
 
-// pgCases are those of the driver's table.
+// pgCases are the cases of the driver's table.
 var pgCases = func() (all []named) {
 	for _, trip := range []time.Duration{0, far} {
 		for _, w := range []struct {
@@ -218,10 +218,10 @@ var readerRace = race{
 	}(),
 }
 
-// dbDatabases are those of bench/db, with what tables call them.
+// dbDatabases are the databases of bench/db, with their names in the tables.
 var dbDatabases = []string{"SQLite in memory", "SQLite in a file", "PostgreSQL", "MariaDB"}
 
-// dbCases are workloads with so many callers. of is for the names in the table.
+// dbCases returns workloads with so many callers. of is for the names in the table.
 func dbCases(n int, suffix, of string, workloads ...string) (all []named) {
 	for _, database := range dbDatabases {
 		for _, w := range workloads {

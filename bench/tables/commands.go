@@ -15,7 +15,7 @@ import (
 	"github.com/seed1239206e/repaint/bench/internal/measure"
 )
 
-// A benchReport is what a table needs of the JSON of repaint bench.
+// A benchReport is the part of the JSON of repaint bench that a table needs.
 type benchReport struct {
 	Server string
 	Cases  []benchCase
@@ -44,7 +44,7 @@ func readReport(text []byte) (r benchReport, err error) {
 	return r, err
 }
 
-// compactReport keeps all of it, with a line for each way in a case.
+// compactReport keeps the whole report, with one line for each way in a case.
 func compactReport(text []byte) ([]byte, error) {
 	r, err := readReport(text)
 	if err != nil || len(r.Cases) == 0 {
@@ -144,7 +144,7 @@ func demo(s *store, out io.Writer) error {
 	return nil
 }
 
-// machine writes what the last whole run has found: the machine, versions, and what is missing.
+// machine writes what the last complete run has found: the machine, versions, and what is missing.
 func machine(s *store, out io.Writer) error {
 	text, err := s.read("machine.md")
 	if err == nil {

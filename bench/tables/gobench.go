@@ -8,11 +8,11 @@ import (
 	"github.com/seed1239206e/repaint/internal/grid"
 )
 
-// A timing is a benchmark of Go, and what a table calls it.
+// A timing is a Go benchmark, and its name in a table.
 type timing struct{ what, benchmark string }
 
-// A comparison is a row: what of ours is compared with which peers. The first peer is the one that
-// the ratio is to.
+// A comparison is a row: one of our benchmarks, and the peers that it is compared with. The ratio
+// is to the first peer.
 type comparison struct {
 	what  string
 	ours  string // a benchmark
@@ -72,7 +72,7 @@ func (b *benchmarks) row(c comparison) []string {
 	return []string{c.what, ratio, goal, text, strings.Join(peers, ", ")}
 }
 
-// quantity writes a figure with its unit: ns/op becomes ns, µs or ms, and bytes kB.
+// quantity writes a figure with its unit. ns/op becomes ns, µs or ms, and bytes become kB.
 func quantity(v float64, unit string) string {
 	kind, _, _ := strings.Cut(unit, "/")
 	switch {
@@ -90,7 +90,7 @@ func quantity(v float64, unit string) string {
 	return grid.Figure(v) + " " + kind
 }
 
-// missing says which peers weren't there.
+// missing says which peers were missing.
 func missing(out io.Writer, names []string) {
 	if len(names) > 0 {
 		fmt.Fprintf(out, "\nMissing in this run: %s.\n", strings.Join(names, "; "))
@@ -219,7 +219,7 @@ func bridge(s *store, out io.Writer) error {
 	return nil
 }
 
-// sleepers writes what many tasks take.
+// sleepers writes what many sleeping tasks cost.
 func sleepers(s *store, out io.Writer) error {
 	b, err := s.benchmarks("many")
 	if err != nil {

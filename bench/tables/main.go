@@ -1,5 +1,5 @@
-// Tables makes the figures of the documentation from what was measured: the tables that stand
-// between markers, and README's picture.
+// Tables makes the figures of the documentation from samples: the tables between markers, and
+// README's picture.
 //
 //	cd bench && go run ./tables                 from the samples in bench/samples
 //	cd bench && go run ./tables -from DIR       from a run of make bench, whose samples it keeps first
@@ -8,10 +8,10 @@
 // A table stands between <!-- bench:NAME --> and <!-- /bench:NAME -->. To add one, append it to
 // blocks, and write its markers into a document.
 //
-// bench/samples has one file for each part of make bench, with all samples: those of Go's
-// benchmarks in their own format, those of other programs as JSON with a line for each contestant
-// in a case. A file with the ending .about says where and when. A part that a run doesn't have,
-// keeps what it had.
+// bench/samples has one file for each part of make bench, with all samples. Go's benchmarks are in
+// their own format. The samples of other programs are JSON, with one line for each contestant in a
+// case. A file with the ending .about says where and when they were taken. A part that a run lacks
+// keeps its old samples.
 package main
 
 import (
@@ -36,7 +36,7 @@ func main() {
 	}
 }
 
-// documents have markers.
+// documents are the documents with markers.
 var documents = []string{"README.md", "docs/performance.md"}
 
 const pictureFile = "docs/gain.svg"
@@ -78,7 +78,7 @@ func run(out io.Writer, root, samples, from string, check bool) error {
 	return write(out, root, made, check)
 }
 
-// write writes the files that differ, or says which these are.
+// write writes the files that differ, or only says which these are.
 func write(out io.Writer, root string, made map[string][]byte, check bool) error {
 	var errs []error
 	for _, name := range append(documents, pictureFile) {

@@ -19,7 +19,7 @@ func TestTheDocumentationIsAsTheSamplesHaveIt(t *testing.T) {
 	require.NoError(t, run(io.Discard, "../..", "../samples", "", true))
 }
 
-// results makes what a run of make bench leaves: some samples of each kind.
+// results makes the output of a run of make bench: some samples of each kind.
 func results(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -55,7 +55,7 @@ func results(t *testing.T) string {
 	return dir
 }
 
-// made runs the program for a copy of the documents, and returns README and performance.md.
+// made runs the program on a copy of the documents, and returns README and performance.md.
 func made(t *testing.T, from string) (root, readme, performance string) {
 	t.Helper()
 	root = t.TempDir()
@@ -168,7 +168,8 @@ func TestWhatIsMissingInThePictureIsSaid(t *testing.T) {
 	require.True(t, errors.Is(err, errUnmeasured))
 }
 
-// What a table compares exists in the benchmarks: a name that has changed would leave a dash.
+// Every name that a table compares exists in the benchmarks. A renamed benchmark would leave a
+// dash.
 func TestTheTablesNameBenchmarksThatExist(t *testing.T) {
 	sources := map[string]string{}
 	for pkg, dir := range map[string]string{"greenlet": "../../greenlet", "loop": "../../loop", "trace": "../../trace", "coop": "../../coop", "pg": "../../pg"} {

@@ -23,7 +23,7 @@ type bar struct {
 	ours  bool
 }
 
-// shown are the contestants of the picture, from the top, and what it calls them.
+// shown are the contestants of the picture, from the top, with their names in it.
 var shown = []struct {
 	contestant, title string
 	ours              bool
@@ -34,7 +34,7 @@ var shown = []struct {
 	{"pg, one loop", "repaint, one loop", true},
 }
 
-// shownCase is that of the picture, with a round trip.
+// shownCase is the picture's case with a round trip.
 func shownCase(roundTrip time.Duration) report.Case {
 	return report.Case{Workload: "point select", Callers: 256, RoundTrip: roundTrip}
 }
@@ -105,8 +105,8 @@ func paint(bars []bar) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// room is for fonts that are wider than the one that the library knows. A viewer leaves out blanks at
-// the end.
+// room is the space for fonts that are wider than the one that the library knows. A viewer removes
+// blanks at the end.
 const room = "          "
 
 // thousands are ticks such as "50,000".
@@ -117,7 +117,7 @@ func (thousands) Ticks(from, to float64) []plot.Tick {
 	for i, t := range ticks {
 		switch {
 		case t.Label == "":
-		case t.Value > 0.93*to: // the edge would cut it
+		case t.Value > 0.93*to: // the edge would cut it off
 			ticks[i].Label = ""
 		default:
 			ticks[i].Label = rounded(t.Value)

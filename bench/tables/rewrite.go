@@ -10,7 +10,7 @@ import (
 
 var opening = regexp.MustCompile(`<!-- bench:([a-z0-9-]+) -->\n`)
 
-// rewrite replaces what stands between the markers of a document, and notes which are there.
+// rewrite replaces the text between the markers of a document, and notes which markers there are.
 func rewrite(name string, text []byte, s *store, used map[string]bool) ([]byte, error) {
 	var out bytes.Buffer
 	rest := text
@@ -51,10 +51,10 @@ func lastClosing(text []byte) string {
 	return closing(string(all[len(all)-1][1]))
 }
 
-// errUnmeasured is in the error of what has no samples.
+// errUnmeasured is wrapped by the error about a part without samples.
 var errUnmeasured = errors.New("it wasn't measured")
 
-// generate returns what stands between the markers, with blank lines around a table.
+// generate returns the text between the markers, with blank lines around a table.
 func generate(name string, s *store) (string, error) {
 	for _, b := range blocks {
 		if b.name != name {

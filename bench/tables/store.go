@@ -16,7 +16,8 @@ import (
 	"github.com/seed1239206e/repaint/bench/internal/report"
 )
 
-// A part is one of make bench whose samples are kept, and how its file is made smaller.
+// A part is a part of make bench whose samples are kept, and the function that makes its file
+// smaller.
 type part struct {
 	file    string
 	compact func(text []byte) ([]byte, error)
@@ -98,7 +99,7 @@ func compactDocument(text []byte) ([]byte, error) {
 		return nil, err
 	}
 	if len(d.Records) == 0 {
-		return nil, nil // wrk is missing, for instance
+		return nil, nil // the part was skipped, because wrk is missing, for instance
 	}
 	return d.Compact()
 }
@@ -115,7 +116,7 @@ func (s *store) read(file string) ([]byte, error) {
 	return text, err
 }
 
-// about returns a line that says where and when a part was measured, or nothing.
+// about returns a line that says where and when a part was measured, or "".
 func (s *store) about(part string) string {
 	text, err := s.read(part + ".about")
 	if err != nil || len(bytes.TrimSpace(text)) == 0 {
@@ -124,7 +125,7 @@ func (s *store) about(part string) string {
 	return "\n" + string(bytes.TrimSpace(text)) + "\n"
 }
 
-// document returns what a program of this module has measured.
+// document returns the results of a program of this module.
 func (s *store) document(part string) (*report.Document, error) {
 	text, err := s.read(part + ".json")
 	if err != nil {
@@ -133,8 +134,8 @@ func (s *store) document(part string) (*report.Document, error) {
 	return report.Parse(text)
 }
 
-// benchmarks are the figures of Go's benchmarks: by the package's last name and the benchmark's,
-// then by the unit. The bridge's package is "repaint".
+// benchmarks are the figures of Go's benchmarks: by the last element of the package's path and the
+// benchmark's name, then by unit. The bridge's package is "repaint".
 type benchmarks struct {
 	figures map[string]map[string][]float64
 	missing []string
@@ -172,7 +173,7 @@ func (s *store) benchmarks(part string) (*benchmarks, error) {
 	return b, input.Err()
 }
 
-// withoutProcessors takes off what go test appends to a benchmark's name: the number of processors.
+// withoutProcessors removes the number of processors, which go test appends to a benchmark's name.
 func withoutProcessors(name string) string {
 	if i := strings.LastIndexByte(name, '-'); i > 0 {
 		if _, err := strconv.Atoi(name[i+1:]); err == nil {

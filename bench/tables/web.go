@@ -32,7 +32,8 @@ func web(trip time.Duration) func(s *store, out io.Writer) error {
 	})
 }
 
-// webCosts has the rest: the 99th percentile, CPU time of the service, database connections.
+// webCosts writes the rest: the 99th percentile, the service's CPU time, and its database
+// connections.
 func webCosts(trip time.Duration) func(s *store, out io.Writer) error {
 	return webTable("p99 ms, CPU µs a request, connections to the database", trip, func(x, _ *report.Record) string {
 		m := x.Median()
@@ -74,7 +75,7 @@ func webTable(head string, trip time.Duration, cell func(x, base *report.Record)
 	}
 }
 
-// route shortens the request of a case to what tables call it.
+// route shortens the request of a case to its name in the tables.
 func route(workload string) string {
 	path, query, _ := strings.Cut(workload, "?")
 	if strings.HasPrefix(query, "n=") {
@@ -112,8 +113,8 @@ func syncs(s *store, out io.Writer) error {
 	return nil
 }
 
-// sentence says how many times pgxpool's requests ordinary handlers answer, with 256 connections of
-// the load.
+// sentence says how many times as many requests ordinary handlers answer on pg as on pgxpool, with
+// 256 connections of the load.
 func sentence(s *store, out io.Writer) error {
 	d, err := s.document("http")
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package host lets a command use what is made for tests: private servers and the proxy.
+// Package host lets a command use test tools: private servers and the proxy.
 package host
 
 import (
@@ -9,8 +9,9 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// Run calls fn in a goroutine of its own, which a failure ends, then what was registered with
-// Cleanup, and ends the servers. It returns the first failure. A missing server is one, too.
+// Run calls fn in a goroutine of its own, which a failure ends. Then it calls the functions
+// registered with Cleanup, and ends the servers. It returns the first failure. A missing server is
+// a failure, too.
 func Run(fn func(tb testing.TB)) error {
 	h := new(host)
 	done := make(chan struct{})
@@ -30,7 +31,7 @@ func Run(fn func(tb testing.TB)) error {
 
 // A host stands in for a test where there is none.
 type host struct {
-	testing.TB // nil: what isn't here isn't used
+	testing.TB // nil: the methods that host lacks aren't used
 	cleanups   []func()
 	err        error
 }
@@ -55,8 +56,8 @@ func (h *host) Fatalf(f string, a ...any) {
 
 func (h *host) Skipf(f string, a ...any) { h.Fatalf(f, a...) }
 
-// Lacks calls start, which starts a server. It returns why there is none to start, or "". A server
-// that is there and fails ends tb.
+// Lacks calls start, which starts a server. It returns why the server is missing, or "". A server
+// that is there but fails ends tb.
 func Lacks(tb testing.TB, start func(tb testing.TB)) string {
 	s := &starter{TB: tb}
 	done := make(chan struct{})
@@ -71,7 +72,7 @@ func Lacks(tb testing.TB, start func(tb testing.TB)) string {
 	return s.lacking
 }
 
-// A starter keeps what would end its test.
+// A starter keeps the failure that would end its test.
 type starter struct {
 	testing.TB
 	lacking, failed string

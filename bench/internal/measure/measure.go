@@ -18,17 +18,17 @@ import (
 type Callers struct {
 	N    int
 	Loop bool
-	Unit int // how many calls one operation counts for, as it is a batch of them; 0 is 1
+	Unit int // how many calls one operation counts for, because it is a batch of so many; 0 means 1
 }
 
-// An Op is what a caller does; i is another number each time, from 1.
+// An Op is what a caller does. i is another number each time, from 1.
 type Op func(ctx context.Context, i int) error
 
 // longest is how much longer than planned a measurement may take before its context ends.
 const longest = 2 * time.Minute
 
-// Run has the callers do op for a time, after a short one to warm up. Each of them does it once at
-// least. CPU time and allocations are those of the whole process.
+// Run makes the callers do op for a time, after a short time to warm up. Each caller does it at
+// least once. CPU time and allocations are those of the whole process.
 func (c Callers) Run(ctx context.Context, length time.Duration, op Op) (Sample, error) {
 	ctx, cancel := context.WithTimeout(ctx, length+longest)
 	defer cancel()
@@ -36,12 +36,12 @@ func (c Callers) Run(ctx context.Context, length time.Duration, op Op) (Sample, 
 	if warm.err != nil {
 		return Sample{}, warm.err
 	}
-	runtime.GC() // what others have left is not to be collected on our account
+	runtime.GC() // collect now the garbage of earlier measurements, so that it doesn't count here
 	run := c.drive(ctx, length, 10*len(warm.calls)/c.N, op)
 	return run.sample(max(c.Unit, 1)), run.err
 }
 
-// A run is what drive has found.
+// A run is the result of drive.
 type run struct {
 	calls         []time.Duration // how long each took
 	took, cpu     time.Duration   // of all together
@@ -49,8 +49,8 @@ type run struct {
 	err           error
 }
 
-// drive makes room for so many calls of each caller beforehand, so that noting them allocates
-// nothing.
+// drive makes room for so many calls of each caller beforehand, so that recording them doesn't
+// allocate.
 func (c Callers) drive(ctx context.Context, length time.Duration, room int, op Op) run {
 	var next atomic.Int64
 	each := make([][]time.Duration, c.N)
@@ -117,8 +117,8 @@ func (r run) sample(unit int) Sample {
 	return s
 }
 
-// Count has one caller do op so many times in a row. The Sample has only what that took of CPU time
-// and memory.
+// Count makes one caller do op so many times in a row. The Sample has only the CPU time and memory
+// that this took.
 func Count(ctx context.Context, times int, op Op) (Sample, error) {
 	before := usage()
 	for i := range times {
@@ -130,7 +130,7 @@ func Count(ctx context.Context, times int, op Op) (Sample, error) {
 	return Sample{CPU: Micro(after.cpu-before.cpu) / n, Allocs: float64(after.allocs-before.allocs) / n, Bytes: float64(after.bytes-before.bytes) / n}, nil
 }
 
-// Latencies returns a Sample that has only them. It sorts the calls.
+// Latencies returns a Sample that has only the calls' latencies. It sorts the calls.
 func Latencies(calls []time.Duration) Sample {
 	if len(calls) == 0 {
 		return Sample{}
@@ -143,10 +143,10 @@ func Latencies(calls []time.Duration) Sample {
 	return Sample{Mean: Micro(sum) / float64(len(calls)), P50: Micro(calls[len(calls)/2]), P99: Micro(calls[len(calls)*99/100])}
 }
 
-// Micro is a duration in microseconds.
+// Micro returns a duration in microseconds.
 func Micro(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// used is what the process has used so far.
+// used is the CPU time and memory that the process has used so far.
 type used struct {
 	cpu           time.Duration
 	allocs, bytes uint64
@@ -158,11 +158,11 @@ func usage() used {
 	return used{CPUTime(), m.Mallocs, m.TotalAlloc}
 }
 
-// CPUTime is the process's, user and system.
+// CPUTime returns the CPU time of the process, in user and system mode.
 func CPUTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(errors.New("measure: getrusage: " + err.Error())) // there is no such failure
+		panic(errors.New("measure: getrusage: " + err.Error())) // this can't fail
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -1,4 +1,4 @@
-// Package measure has callers do a workload for a time, and takes the figures.
+// Package measure makes callers do a workload for a time, and takes the figures.
 package measure
 
 import (
@@ -6,7 +6,8 @@ import (
 	"strconv"
 )
 
-// A Sample is what was measured in one round, each figure for one call. What isn't known is 0.
+// A Sample has what was measured in one round, each figure for one call. A figure that isn't known
+// is 0.
 type Sample struct {
 	Rate        float64 `json:"rate,omitzero"` // calls in a second, of all callers together
 	Mean        float64 `json:"mean_us,omitzero"`

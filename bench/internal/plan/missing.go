@@ -9,7 +9,7 @@ import (
 // RequireEnv is the environment variable that makes missing peers a failure, when it is 1.
 const RequireEnv = "REPAINT_REQUIRE_PEERS"
 
-// Present ends a test with a skip if peers are missing; with a failure where they are required.
+// Present skips a test if peers are missing, or fails it where they are required.
 func Present(tb testing.TB, missing []string) {
 	tb.Helper()
 	switch {

@@ -1,5 +1,5 @@
-// Package plan is what commands that compare have in common: their flags, and the order in which
-// they measure.
+// Package plan has what the commands that compare have in common: their flags, and the order in
+// which they measure.
 package plan
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/seed1239206e/repaint/bench/internal/report"
 )
 
-// A Plan says what to compare, and how long.
+// A Plan says what to compare, and for how long.
 type Plan struct {
 	Rounds int
 	Length time.Duration
@@ -29,8 +29,8 @@ type Plan struct {
 	JSON   string         // a file, or ""
 }
 
-// Main is that of a command: it reads the flags, and calls run with what stands in for a test. It
-// exits with 1 after an error.
+// Main is the main function of a command. It reads the flags, and calls run with a stand-in for a
+// test. It exits with 1 after an error.
 func Main(name string, run func(ctx context.Context, tb testing.TB, out io.Writer, p Plan) error) {
 	p, err := parse(flag.CommandLine, os.Args[1:])
 	if err == nil {
@@ -66,7 +66,7 @@ func parse(flags *flag.FlagSet, args []string) (Plan, error) {
 	return p, errors.Join(errs[:]...)
 }
 
-// Select returns the cases that were asked for, of all that there are.
+// Select returns the cases that the flags ask for.
 func (p Plan) Select(all []report.Case, goals []report.Goal) ([]report.Case, error) {
 	var wanted []report.Case
 	for _, g := range goals {
@@ -87,7 +87,7 @@ type Entrant struct {
 	Measure func() (measure.Sample, error)
 }
 
-// Compare measures all in turns: in every other round in the other direction, so that no
+// Compare measures all entrants in turns, and in every other round in reverse, so that no
 // contestant always comes after the same one.
 func (p Plan) Compare(r *report.Results, c report.Case, all []Entrant) error {
 	all = slices.Clone(all)

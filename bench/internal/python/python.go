@@ -1,5 +1,5 @@
-// Package python runs peers that are written in Python: one process each, which is asked in JSON
-// and answers in JSON, line by line.
+// Package python runs peers that are written in Python. Each is one process, which reads requests
+// and writes answers in JSON, line by line.
 package python
 
 import (
@@ -19,7 +19,7 @@ import (
 // ErrMissing says that no interpreter has the modules.
 var ErrMissing = errors.New("no Python that can import them")
 
-// interpreters are tried in turn: what comes first in PATH needn't be the one that has the system's
+// interpreters are tried in turn. The first one in PATH may not be the one that has the system's
 // packages.
 var interpreters = []string{"python3", "/usr/bin/python3"}
 
@@ -40,7 +40,7 @@ func Find(modules, packages string) (string, error) {
 //go:embed answering.py
 var Answering string
 
-// A Process is a peer. It is used by one goroutine at a time.
+// A Process is a peer. One goroutine at a time may use it.
 type Process struct {
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
@@ -48,7 +48,7 @@ type Process struct {
 	stderr *bytes.Buffer
 }
 
-// Start starts a script, which is given as text. The context's end kills it.
+// Start starts a script, given as text. The context's end kills it.
 func Start(ctx context.Context, interpreter, script string, args ...string) (*Process, error) {
 	p := &Process{cmd: exec.CommandContext(ctx, interpreter, append([]string{"-B", "-c", script}, args...)...), lines: make(chan []byte), stderr: new(bytes.Buffer)}
 	p.cmd.Stderr = p.stderr
@@ -74,8 +74,8 @@ func Start(ctx context.Context, interpreter, script string, args ...string) (*Pr
 	return p, nil
 }
 
-// Call asks, and fills in the answer. An answer that is {"error": …} is an error. After any other
-// error the process can only be closed.
+// Call sends a request, and fills in the answer. An answer {"error": …} becomes an error. After any
+// other error the process can only be closed.
 func (p *Process) Call(ctx context.Context, question, answer any) error {
 	text, err := json.Marshal(question)
 	if err != nil {
@@ -102,13 +102,13 @@ func (p *Process) Call(ctx context.Context, question, answer any) error {
 	}
 }
 
-// failed ends the process, so that all is known that it had to say.
+// failed ends the process, so that its whole output is known.
 func (p *Process) failed(err error) error {
 	_ = p.Close()
 	return fmt.Errorf("python: the process has ended: %w\n%s", err, strings.TrimSpace(p.stderr.String()))
 }
 
-// Close ends the process: it reads the end of its input, and is killed if that doesn't help.
+// Close closes the process's input, on which the process should end, and kills it if it doesn't.
 func (p *Process) Close() error {
 	_ = p.stdin.Close()
 	patience := time.AfterFunc(5*time.Second, func() { _ = p.cmd.Process.Kill() })

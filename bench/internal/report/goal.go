@@ -8,11 +8,11 @@ import (
 	"github.com/seed1239206e/repaint/internal/grid"
 )
 
-// A Goal is a figure that is to be reached.
+// A Goal is a figure that must be reached.
 type Goal struct {
 	Text  string
 	Limit float64
-	Most  bool    // the figure may be the limit at most; else it must be that at least
+	Most  bool    // the limit is the most that the figure may be; otherwise it is the least
 	Cases []Case  // what must be measured for it
 	Value float64 // what was measured: the median of the rounds
 	Low   float64 // the least of the rounds
@@ -21,7 +21,7 @@ type Goal struct {
 	Note  string // what was compared with what
 }
 
-// Met says whether what was measured is good enough.
+// Met reports whether the measured figure is good enough.
 func (g Goal) Met() bool {
 	return g.Known && (g.Most && g.Value <= g.Limit || !g.Most && g.Value >= g.Limit)
 }
@@ -37,7 +37,7 @@ func (g Goal) Outcome() string {
 	return "**missed**"
 }
 
-// Goals prints them as a Markdown table.
+// Goals prints the goals as a Markdown table.
 func Goals(out io.Writer, goals []Goal) {
 	t := grid.New("goal", "limit", "median of the rounds", "", "medians of what was compared")
 	t.Columns[3].Left, t.Columns[4].Left = true, true
@@ -48,7 +48,7 @@ func Goals(out io.Writer, goals []Goal) {
 	t.Markdown(out)
 }
 
-// Bound says what the figure must be: "≥ 2".
+// Bound says what the figure must be, such as "≥ 2".
 func (g Goal) Bound() string {
 	if g.Most {
 		return fmt.Sprintf("≤ %v", g.Limit)
@@ -56,7 +56,7 @@ func (g Goal) Bound() string {
 	return fmt.Sprintf("≥ %v", g.Limit)
 }
 
-// Figure is what was measured, or a dash.
+// Figure returns what was measured, or a dash.
 func (g Goal) Figure() string {
 	if !g.Known {
 		return "–"
@@ -64,15 +64,15 @@ func (g Goal) Figure() string {
 	return fmt.Sprintf("%.2f", g.Value)
 }
 
-// Ratio is a goal about a figure of two contestants in a case: that of ours, by its whole name,
-// divided by that of the peer, which is the best of those whose name begins so. It is the median of
-// the rounds' ratios: what has changed from round to round drops out of it.
+// Ratio is a goal about a figure of two contestants in a case: the figure of ours, by its whole
+// name, divided by the peer's. The peer is the best of those whose name begins so. The ratio is the
+// median of the rounds' ratios, so changes from round to round cancel out.
 func (r *Results) Ratio(text string, c Case, ours, peer string, of Column, limit float64, most bool) Goal {
 	return r.compare(Goal{Text: text + ": " + ours, Limit: limit, Most: most, Cases: []Case{c}}, ours, peer, of, "÷", func(a, b float64) float64 { return a / b })
 }
 
-// Difference is a goal about how much more of a figure ours has than the peer, for each of so many
-// parts of a call. It may be the limit at most.
+// Difference is a goal about how much more of a figure ours takes than the peer, for each of so
+// many parts of a call. The limit is the most that it may be.
 func (r *Results) Difference(text string, c Case, ours, peer string, of Column, parts int, limit float64) Goal {
 	return r.compare(Goal{Text: text + ": " + ours, Limit: limit, Most: true, Cases: []Case{c}}, ours, peer, of, "−", func(a, b float64) float64 { return (a - b) / float64(parts) })
 }

@@ -10,17 +10,17 @@ import (
 	"github.com/seed1239206e/repaint/bench/internal/measure"
 )
 
-// A Document is what the flag -json writes, and what documentation is made from.
+// A Document is the output of the flag -json. Documentation is made from it.
 type Document struct {
 	Go      string   `json:"go"`
 	OS      string   `json:"os"`
 	Arch    string   `json:"arch"`
 	Cores   int      `json:"cores"`
 	Servers []string `json:"servers"`
-	Missing []string `json:"missing"` // contestants that weren't there
+	Missing []string `json:"missing"` // contestants that were missing
 	Records []record `json:"records"`
 	Goals   []goal   `json:"goals"`
-	// Syncs are how many a contestant sends for a request, where that was counted.
+	// Syncs says how many Syncs a contestant sends for a request, where that was counted.
 	Syncs []Count `json:"syncs,omitempty"`
 }
 
@@ -90,7 +90,7 @@ func (d *Document) Results() *Results {
 	return r
 }
 
-// Outcomes returns the goals with what became of them.
+// Outcomes returns the goals with their outcomes.
 func (d *Document) Outcomes() (all []Goal) {
 	for _, g := range d.Goals {
 		one := Goal{Text: g.Text, Limit: g.Limit, Most: g.AtMost, Note: g.Compare, Known: g.Value != nil}
@@ -102,8 +102,8 @@ func (d *Document) Outcomes() (all []Goal) {
 	return all
 }
 
-// Compact returns the document with a line for each record, its samples in four digits, and without
-// what follows from them.
+// Compact returns the document with one line for each record, with samples of four digits, and
+// without anything that follows from the samples.
 func (d *Document) Compact() ([]byte, error) {
 	head := *d
 	head.Records, head.Goals, head.Syncs = nil, nil, nil

@@ -1,5 +1,5 @@
-// Package report keeps what was measured, and prints it: as tables, as goals that are met or
-// missed, as JSON.
+// Package report keeps measurements, and prints them: as tables, as goals that are met or missed,
+// and as JSON.
 package report
 
 import (
@@ -16,10 +16,10 @@ type Case struct {
 	Database  string        `json:"database,omitempty"`
 	Workload  string        `json:"workload"`
 	Callers   int           `json:"callers"`
-	RoundTrip time.Duration `json:"round_trip_ns"` // that was added
+	RoundTrip time.Duration `json:"round_trip_ns"` // the round trip that was added
 }
 
-// String is a heading, and what the flag -only is matched with.
+// String returns the heading of the case, with which the flag -only is matched.
 func (c Case) String() string {
 	s := c.Workload
 	if c.Database != "" {
@@ -43,10 +43,11 @@ type Record struct {
 	Samples    []measure.Sample `json:"samples"`
 }
 
-// Median is that of the samples.
+// Median returns the median of the samples.
 func (r *Record) Median() measure.Sample { return measure.Median(r.Samples) }
 
-// Spread is how far the rates of the rounds are apart, as a part of their median: 0.1 is ±10 %.
+// Spread returns how far the rates of the rounds are apart, relative to their median: 0.1 means ±10
+// %.
 func (r *Record) Spread() float64 {
 	least, most := r.Samples[0].Rate, r.Samples[0].Rate
 	for _, s := range r.Samples {
@@ -61,7 +62,7 @@ type Results struct {
 	Syncs   []Count
 }
 
-// Add adds what a round has given.
+// Add adds the result of a round.
 func (r *Results) Add(c Case, contestant string, s measure.Sample) {
 	i := slices.IndexFunc(r.Records, func(old *Record) bool { return old.Case == c && old.Contestant == contestant })
 	if i < 0 {
@@ -76,7 +77,7 @@ func (r *Results) Of(c Case) []*Record {
 	return slices.DeleteFunc(slices.Clone(r.Records), func(x *Record) bool { return x.Case != c })
 }
 
-// Find returns what a contestant has in a case, or nil if it wasn't measured.
+// Find returns a contestant's record in a case, or nil if it wasn't measured.
 func (r *Results) Find(c Case, contestant string) *Record {
 	for _, x := range r.Records {
 		if x.Case == c && x.Contestant == contestant {

@@ -15,8 +15,8 @@ type Column struct {
 	Of   func(measure.Sample) float64
 }
 
-// Table prints the medians of a case in Markdown. For each of ours it has a column that says how
-// many times the row's rate ours is.
+// Table prints the medians of a case in Markdown. For each of our contestants it has a column with
+// the ratio of its rate to the row's rate.
 func (r *Results) Table(out io.Writer, c Case, ours []string, columns []Column) {
 	records := r.Of(c)
 	if len(records) == 0 {

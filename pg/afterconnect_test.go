@@ -15,8 +15,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// registerOwn is written for pgxpool's AfterConnect: it registers an enum with its array, and a base
-// type of an extension.
+// registerOwn is written for pgxpool's AfterConnect. It registers an enum with its array, and a
+// base type of an extension.
 func registerOwn(ctx context.Context, conn *pgx.Conn) error {
 	var oid uint32
 	if err := conn.QueryRow(ctx, "select $1::text::regtype::oid", "hstore").Scan(&oid); err != nil {
@@ -33,8 +33,8 @@ func registerOwn(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// The hook has a real pgx.Conn. What it sets is there for all users, and the types that it registers
-// are known to the first statement already, on lanes, in sessions and in COPY.
+// The hook gets a real pgx.Conn. Its settings are there for all users. The first statement knows
+// the types that it registers already, on lanes, in sessions and in COPY.
 func TestAfterConnectGetsAPgxConn(t *testing.T) {
 	for _, mode := range []string{"", "&statement_cache_capacity=0", "&pipeline=off"} {
 		t.Run(mode, func(t *testing.T) {
@@ -92,7 +92,7 @@ func TestAfterConnectGetsAPgxConn(t *testing.T) {
 	}
 }
 
-// A type that is made anew has another OID, which the next connection's hook registers.
+// A type that is created anew has another OID, which the next connection's hook registers.
 func TestAfterConnectLearnsOfNewTypes(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		target := testserver.Postgres(t).Database(t)
@@ -116,8 +116,8 @@ func TestAfterConnectLearnsOfNewTypes(t *testing.T) {
 	})
 }
 
-// What AfterConnect has set can't be made again by a session that ends, so the connection is closed
-// if it isn't set any more.
+// The end of a session can't repeat what AfterConnect has set. So the connection is closed if that
+// has changed.
 func TestWhatAfterConnectOfAPgxConnHasSetIsKept(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
 		config, err := ParseConfig(databaseURL(t) + "&pool_sessions=1")

@@ -49,7 +49,7 @@ func TestTheRedFaceOfAReader(t *testing.T) {
 			_, err = repaint.Await(ctx, red.Ping(ctx))
 			require.NoError(t, err)
 
-			// It reads only, its failures are the futures', and a cancelled future's statement is given up.
+			// It only reads, its failures come by the futures, and cancelling a future gives its statement up.
 			_, err = repaint.Await(ctx, red.Exec(ctx, "insert into t values (1)"))
 			requireReadOnly(t, err, "insert")
 			_, err = repaint.Await(ctx, red.QueryRow(ctx, "select 1/0"))
@@ -66,9 +66,9 @@ func TestTheRedFaceOfAReader(t *testing.T) {
 	})
 }
 
-// What a loop's tasks ask the red face for in one tick shares Syncs.
+// The calls of the red face that a loop's tasks make in one tick share Syncs.
 func TestTheRedFaceOfAReaderSharesSyncs(t *testing.T) {
-	testserver.Postgres(t) // which isn't started by a task
+	testserver.Postgres(t) // so that no task starts the server
 	inLoop(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_reader_lanes=1&reader_group=8")
 		red := db.Reader().Async()

@@ -13,8 +13,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// The password is asked for in each of the ways that the server knows; lanes, sessions and cancel
-// requests get through. A wrong one is the server's error, and is never named.
+// The server asks for the password in each of the ways that it knows. Lanes, sessions and cancel
+// requests get through. A wrong password is the server's error, which never shows it.
 func TestPasswords(t *testing.T) {
 	srv := testserver.Postgres(t, testserver.HBA(
 		"local all all trust",

@@ -104,7 +104,7 @@ func TestBatchThatFails(t *testing.T) {
 	})
 }
 
-// A plan that the schema has left behind is no reason for a batch to fail.
+// A stale plan doesn't make a batch fail.
 func TestBatchWithStalePlans(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_lanes=1")
@@ -131,8 +131,8 @@ func TestBatchWithStalePlans(t *testing.T) {
 	})
 }
 
-// The failing statement can be found by errors.As, wherever it fails; what no statement is to blame
-// for isn't attributed to one.
+// errors.As finds the failing statement, wherever it fails. An error that no statement causes isn't
+// attributed to one.
 func TestBatchErrorSaysWhich(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_lanes=1&pool_sessions=1")

@@ -9,13 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// batchSender is what can send a batch.
+// A batchSender can send a batch.
 type batchSender interface {
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
-// A batch can begin a transaction, as pgx's: BEGIN is its first statement, with a result of its
-// own, and the transaction goes on after it.
+// A batch can begin a transaction, as with pgx: BEGIN is its first statement, with a result of its
+// own, and the transaction goes on after the batch.
 func TestBatchThatBeginsATransaction(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_sessions=1")
@@ -66,8 +66,8 @@ func TestBatchThatBeginsATransaction(t *testing.T) {
 	})
 }
 
-// If the transaction couldn't be begun it is over. If a later statement failed it is for its owner
-// to end it.
+// If the batch can't begin the transaction, that is over. If a later statement fails, the
+// transaction's owner must end it.
 func TestBatchThatFailsToBeginATransaction(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_sessions=1")
@@ -120,7 +120,7 @@ func TestBatchThatFailsToBeginATransaction(t *testing.T) {
 	})
 }
 
-// Names that were given by Prepare are known in batches, too.
+// Batches also know the names that Prepare has given.
 func TestPreparedNamesInBatches(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		for _, mode := range []string{"", "&default_query_exec_mode=exec", "&default_query_exec_mode=cache_describe", "&pipeline=off"} {
@@ -157,7 +157,7 @@ func TestPreparedNamesInBatches(t *testing.T) {
 	})
 }
 
-// What isn't supported says so, and nothing panics.
+// An unsupported call says so, and nothing panics.
 func TestWhatIsntSupportedSaysSo(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "")

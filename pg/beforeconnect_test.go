@@ -17,8 +17,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A password that changes on the server between two connects: the hook knows the new one, for
-// lanes, sessions and listeners; what is connected already goes on.
+// A password changes on the server between two connects. The hook knows the new one, for lanes,
+// sessions and listeners. Connections that are open go on.
 func TestBeforeConnectKnowsTheNewPassword(t *testing.T) {
 	srv := testserver.Postgres(t, testserver.HBA("local all all trust", "host all rotating 127.0.0.1/32 scram-sha-256"))
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {

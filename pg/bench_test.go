@@ -17,7 +17,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// pointSelect is what the benchmarks do: a row by its key.
+// pointSelect is the statement of the benchmarks: it reads a row by its key.
 const pointSelect = "select id, number from world where id = $1"
 
 type rower interface {
@@ -86,7 +86,7 @@ func measure(b *testing.B, inLoop bool, n int, fn func(ctx context.Context, i in
 	b.ReportMetric(float64(cputime.Process()-before)/float64(b.N), "cpu-ns/op")
 }
 
-// handful is a pool of pgx connections behind a channel.
+// handful is a pool of pgx connections in a channel.
 type handful chan *pgx.Conn
 
 func newHandful(b *testing.B, url string, n int) handful {
@@ -220,8 +220,8 @@ func BenchmarkRoundTrip(b *testing.B) {
 	}
 }
 
-// BenchmarkOneInAThousandIsSlow is the point select by 256 callers, of whom one in a thousand asks
-// for something that takes 50 ms.
+// BenchmarkOneInAThousandIsSlow is the point select by 256 callers. One call in a thousand takes 50
+// ms.
 func BenchmarkOneInAThousandIsSlow(b *testing.B) {
 	target := worldDatabase(b)
 	mixed := func(ctx context.Context, db rower, i int) error {
@@ -271,8 +271,8 @@ func BenchmarkTransaction(b *testing.B) {
 	}
 }
 
-// BenchmarkSession is a point select in a session that is acquired for it: what taking and giving
-// back a session costs.
+// BenchmarkSession is a point select in a session that is acquired for it. It shows the cost of
+// Acquire and Release.
 func BenchmarkSession(b *testing.B) {
 	target := worldDatabase(b)
 	for _, inLoop := range []bool{false, true} {

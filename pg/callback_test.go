@@ -18,10 +18,10 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// errBoom is what the functions of these tests panic with.
+// errBoom is the value of the panics in these tests.
 var errBoom = errors.New("boom")
 
-// fuse has a function panic, or exit its goroutine, once it is lit.
+// A fuse makes a function panic, or exit its goroutine, once it is lit.
 type fuse struct {
 	lit    atomic.Bool
 	goexit bool
@@ -37,7 +37,7 @@ func (f *fuse) burn() {
 	panic(errBoom)
 }
 
-// panickingTracer is a tracer of which one method panics.
+// panickingTracer is a tracer with one method that panics.
 type panickingTracer struct {
 	*fuse
 	in string
@@ -88,7 +88,7 @@ func (p panickingTracer) TraceConnectEnd(context.Context, pgx.TraceConnectEndDat
 	p.at("TraceConnectEnd")
 }
 
-// panickingValue is an argument of which the method panics.
+// panickingValue is an argument whose method panics.
 type panickingValue struct{ *fuse }
 
 func (p panickingValue) TextValue() (pgtype.Text, error) {
@@ -124,7 +124,7 @@ func (p panickingWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// outcome calls fn and returns its error, or what it panics with if that is an error.
+// outcome calls fn and returns its error, or the error that it panics with.
 func outcome(fn func() error) (err error) {
 	defer func() {
 		switch r := recover().(type) {
@@ -138,7 +138,7 @@ func outcome(fn func() error) (err error) {
 	return fn()
 }
 
-// do is what the caller of a function does that panics.
+// do makes the call during which the function panics.
 type do func(ctx context.Context, db *DB, f *fuse) error
 
 func execs(sql string) do {
@@ -148,8 +148,8 @@ func execs(sql string) do {
 	}
 }
 
-// firstInTx does something as the first statement of a transaction, which must then be usable: it
-// ends.
+// firstInTx does something as the first statement of a transaction. The transaction must then be
+// usable: it ends.
 func firstInTx(fn func(ctx context.Context, tx *Tx, f *fuse) error) do {
 	return func(ctx context.Context, db *DB, f *fuse) error {
 		tx, err := db.beginTx(ctx, pgx.TxOptions{})
@@ -400,7 +400,7 @@ func (one callbackCase) run(t *testing.T, ctx context.Context, c colour) {
 	require.ErrorIs(t, err, errBoom)
 	require.False(t, f.lit.Load())
 
-	// Nothing else is disturbed, and the places are there: the lane, and the session.
+	// Nothing else is disturbed, and the lane and the session have their places back.
 	for range 3 {
 		_, err = db.Exec(ctx, "select 1")
 		require.NoError(t, err)
@@ -414,7 +414,7 @@ func (one callbackCase) run(t *testing.T, ctx context.Context, c colour) {
 	require.NoError(t, db.Close(ctx))
 }
 
-// What a function does that is called by a goroutine of the driver's own can't end that.
+// A function that a goroutine of the driver calls can't end that goroutine.
 func TestGoexitOfCallbacks(t *testing.T) {
 	for name, set := range map[string]func(*Config, *fuse){
 		"AfterConnect": func(c *Config, f *fuse) {

@@ -86,8 +86,8 @@ func TestAfterACancelEverythingWorksOnTheSameConnection(t *testing.T) {
 	})
 }
 
-// A thousand cancels at random moments, on a small pool: no connection is replaced, and nobody gets
-// another's answer.
+// A thousand cancels at random moments, on a small pool: no connection is replaced, and no caller
+// gets another's answer.
 func TestRandomCancelsReplaceNoConnection(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_lanes=3&pool_sessions=2&pipeline_depth=2")
@@ -131,7 +131,8 @@ func TestRandomCancelsReplaceNoConnection(t *testing.T) {
 	})
 }
 
-// Stages: in the queue, in the buffer, behind others, and running.
+// A statement is cancelled in the queue, in the buffer, after others on the connection, and while
+// it runs.
 func TestCancelAtEachStage(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_lanes=1&pipeline_depth=2")
@@ -176,7 +177,7 @@ func TestCancelAtEachStage(t *testing.T) {
 	})
 }
 
-// An abandoned statement that comes to run for long doesn't keep the lane.
+// An abandoned statement that runs for long doesn't keep the lane.
 func TestAbandonedStatementIsCancelledWhenItRuns(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_lanes=1")
@@ -196,17 +197,17 @@ func TestAbandonedStatementIsCancelledWhenItRuns(t *testing.T) {
 	})
 }
 
-// A cancel that comes too late for its statement hits another: that one is sent again, and its
-// caller notices nothing.
+// A cancel that comes too late for its statement hits another one. The driver sends that one again,
+// and its caller notices nothing.
 func TestStatementHitByAnothersCancelIsRepeated(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_lanes=1")
 		_, err := db.Exec(ctx, "create table t (id int)")
 		require.NoError(t, err)
 		const insert = "insert into t select $1::int from pg_sleep($2)"
-		_, err = db.Exec(ctx, insert, 0, 0.001) // it's described now
+		_, err = db.Exec(ctx, insert, 0, 0.001) // the statement is described now
 		require.NoError(t, err)
-		// A canceller that does it wrong: it asks when the statement has ended.
+		// A faulty canceller: it asks when the statement has ended already.
 		s := &db.lanes
 		s.mu.Lock()
 		lane := s.conns[0]
@@ -251,8 +252,8 @@ func (l *lateCanceller) cancel(ctx context.Context, _ func() bool) (bool, error)
 	return l.real.cancel(ctx, func() bool { return true })
 }
 
-// CALL may have committed something before it is hit, and VACUUM has, so they aren't repeated once
-// they have begun.
+// CALL may have committed something before it is hit, and VACUUM has. So the driver doesn't repeat
+// them once they have begun.
 func TestWhatCommitsByItselfIsNotRepeated(t *testing.T) {
 	for sql, repeat := range map[string]bool{
 		"insert into t values (1)": true, "call p()": false, "do $$ begin end $$": false, "vacuum t": false, "create index concurrently i on t(a)": false,
@@ -264,26 +265,26 @@ func TestWhatCommitsByItselfIsNotRepeated(t *testing.T) {
 			s.failure = pgErrorOf("57014")
 			c.noteFailure(s)
 			require.Equal(t, repeat || !began, s.again, sql)
-			// The same as a text for the simple protocol, whose statements may all have begun.
+			// The same in one text for the simple protocol, whose statements may all have begun.
 			s = &segment{exposed: true, noRepeat: lasts, simple: sql, steps: []step{{}}, failure: pgErrorOf("57014")}
 			c.noteFailure(s)
 			require.Equal(t, repeat, s.again, sql)
 		}
 	}
-	// Its own cancel, one in a transaction, and one that wasn't exposed.
+	// Its own cancel, a statement in a transaction, and one that wasn't exposed.
 	c := &conn{line: &newOwned(&DB{}, 0).line, status: 'I'}
 	for _, other := range []*segment{{exposed: true, cancelled: true}, {exposed: true, inTx: true}, {}} {
 		other.failure = pgErrorOf("57014")
 		c.noteFailure(other)
 		require.False(t, other.again)
 	}
-	// What has begun in a batch before the statement that failed counts, too.
+	// In a batch, the statements before the failed one have begun, too.
 	s := &segment{exposed: true, noRepeat: true, cur: 1, failure: pgErrorOf("57014"), steps: []step{{lasts: true, parsed: true, bound: true, complete: true}, {}}}
 	c.noteFailure(s)
 	require.False(t, s.again)
 }
 
-// While the network is stalled callers come back at their deadlines, also if what they sent doesn't
+// While the network is stalled, callers return at their deadlines, even if what they sent doesn't
 // fit into the socket.
 func TestDeadlinesHoldWhenTheNetworkIsStalled(t *testing.T) {
 	srv := testserver.Postgres(t)

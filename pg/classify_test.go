@@ -10,7 +10,7 @@ import (
 	"github.com/seed1239206e/repaint/sqltext"
 )
 
-// What single statements do is package sqltext's, and tested there.
+// Package sqltext says what single statements do, and tests that.
 func TestATextIsAsGraveAsItsGravestStatement(t *testing.T) {
 	for _, c := range []struct {
 		sql        string

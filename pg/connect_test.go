@@ -13,7 +13,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// databaseURL is that of a database of the test's own.
+// databaseURL returns the URL of a database of the test's own.
 func databaseURL(t testing.TB) string { return testserver.Postgres(t).Database(t).URL() }
 
 // closedPort returns an address at which nothing listens.
@@ -27,12 +27,12 @@ func closedPort(t testing.TB) string {
 func TestConnectErrors(t *testing.T) {
 	boom := errors.New("boom")
 	refused := closedPort(t)
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // it accepts connections, and sends nothing
 	require.NoError(t, err)
 	defer silent.Close()
 	for _, one := range []struct {
 		name  string
-		url   string // of the test's server if it is empty
+		url   string // empty for the test's server
 		set   func(*pgconn.Config)
 		stage ConnectStage
 		text  string
@@ -111,7 +111,7 @@ func TestConnectErrors(t *testing.T) {
 	}
 }
 
-// Each address that was tried is named, with its reason.
+// The error names each address that was tried, with its reason.
 func TestConnectErrorNamesEachAddress(t *testing.T) {
 	a, b := closedPort(t), closedPort(t)
 	db := openAt(t, "postgres://me@"+a+","+b+"/app?sslmode=disable")
@@ -119,7 +119,7 @@ func TestConnectErrorNamesEachAddress(t *testing.T) {
 	require.ErrorContains(t, err, "connecting to "+a+","+b+"/app: "+a+": dialing: connect: connection refused; "+b+": dialing: ")
 }
 
-// A caller who gives up before there is a connection is told what it has waited for.
+// The error of a caller that gives up before there is a connection says what it has waited for.
 func TestGivingUpWhileConnecting(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		config, err := ParseConfig("postgres://me@127.0.0.1:1/app?sslmode=disable")

@@ -13,8 +13,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/contexttest"
 )
 
-// waitsForAPlace are what waits for a session, or for room on the only lane, and what shows that it
-// does.
+// waitsForAPlace are calls that wait for a session, or for room on the only lane, each with a check
+// that the call waits.
 var waitsForAPlace = map[string]struct {
 	call    func(ctx context.Context, db *DB) error
 	waiting func(db *DB) int
@@ -60,7 +60,7 @@ func holdTheSession(t *testing.T, ctx context.Context, _ colour, db *DB) func() 
 	return func() error { s.Release(); return nil }
 }
 
-// holdTheLane has a statement on the lane that waits for a lock.
+// holdTheLane puts a statement on the lane that waits for a lock.
 func holdTheLane(t *testing.T, ctx context.Context, c colour, db *DB) func() error {
 	s, err := db.Acquire(ctx)
 	require.NoError(t, err)
@@ -126,13 +126,13 @@ func TestContextsOfEveryMakeInWaitsForAPlace(t *testing.T) {
 	withVirtualClock(t, inEachMake)
 }
 
-// A deadline of a virtual clock ends a wait for a session, for which nothing is under way, as the
-// others do, and at its time.
+// A deadline of a virtual clock ends a wait for a session like any other wait, at its time: nothing
+// is under way for such a wait.
 func TestAVirtualDeadlineEndsTheWaitForASession(t *testing.T) {
 	withVirtualClock(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_lanes=1&pool_sessions=1")
 		for name, w := range waitsForAPlace {
-			if name == "a statement" { // it waits for another one, for which the clock stands still
+			if name == "a statement" { // the statement waits for another one, for which the clock stands still
 				continue
 			}
 			release := w.hold(t, ctx, c, db)

@@ -18,7 +18,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/faultproxy"
 )
 
-// copier is what can copy.
+// A copier can copy.
 type copier interface {
 	querier
 	CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error)
@@ -98,7 +98,7 @@ func TestCopyFromSeq(t *testing.T) {
 	})
 }
 
-// What is copied out and in again is the same.
+// Data that are copied out and in again are the same.
 func TestCopyThereAndBack(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_sessions=1")
@@ -208,7 +208,8 @@ type failingWriter struct{ err error }
 
 func (f failingWriter) Write([]byte) (int, error) { return 0, f.err }
 
-// A COPY that is given up inserts nothing, wherever it is: waiting for a lock, or for more data.
+// A COPY that its caller gives up inserts nothing, wherever it is: while it waits for a lock, or
+// for more data.
 func TestCopyWhoseContextEnds(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_sessions=2")
@@ -301,9 +302,9 @@ func TestCopyOnALostConnection(t *testing.T) {
 	})
 }
 
-// The types of the columns are asked for with each COPY, since somebody may have changed them:
-// binary data of another type isn't always refused. That costs no round trip: the server executes
-// the COPY before the answer is here.
+// Each COPY asks for the types of the columns, because another session may have changed them, and
+// the server doesn't always refuse binary data of another type. That costs no round trip: the
+// driver sends the COPY before the answer has come.
 func TestCopyFromKnowsTheColumnsAsTheyAre(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, proxy, target := proxied(t, "&pool_sessions=1")
@@ -395,8 +396,8 @@ func codeOf(err error) string {
 	return ""
 }
 
-// What the server says of a COPY only because its source has failed isn't told. But if the server
-// fails by itself, and then the source, both are, the server first.
+// If a COPY fails only because its source has failed, the error doesn't have the server's error.
+// But if the server fails by itself, and then the source, the error has both, the server's first.
 func TestErrorsOfServerAndSource(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "")

@@ -26,7 +26,7 @@ import (
 var crosstalkTime = flag.Duration("crosstalk", 3*time.Second, "how long TestCrossTalk runs")
 
 // crosstalk is a load in which every answer can be recognised: each statement carries a number that
-// nobody else has, and its result, or its error, must show it.
+// no other statement has, and its result, or its error, must show the number.
 type crosstalk struct {
 	db   *DB
 	next atomic.Int64
@@ -37,7 +37,7 @@ type crosstalk struct {
 	done, failed, cancelled atomic.Int64
 }
 
-// fate is what is known of an insert.
+// A fate is what the test knows of an insert.
 type fate uint8
 
 const (
@@ -48,7 +48,7 @@ const (
 
 func (x *crosstalk) nonce() int64 { return x.next.Add(1) }
 
-// note records what became of an insert.
+// note records the fate of an insert.
 func (x *crosstalk) note(n int64, err error) {
 	f := certain
 	if err != nil {
@@ -70,7 +70,7 @@ func (w *wrong) Error() string { return w.text }
 
 func wrongf(format string, args ...any) error { return &wrong{fmt.Sprintf(format, args...)} }
 
-// expected reports whether an error can come from what the test does to the connections.
+// expected reports whether the test itself can have caused an error by disturbing the connections.
 func expected(ctx context.Context, err error) bool {
 	var pgErr *pgconn.PgError
 	var connect *pgconn.ConnectError
@@ -89,7 +89,7 @@ func expected(ctx context.Context, err error) bool {
 
 const xtShape = "select $1::bigint as nonce, s.* from shape s where id = 1"
 
-// operations are what a caller does, at random.
+// operations are the calls that a caller makes, at random.
 var operations = []func(ctx context.Context, x *crosstalk, q querier) error{
 	func(ctx context.Context, x *crosstalk, q querier) error {
 		n := x.nonce()
@@ -102,7 +102,7 @@ var operations = []func(ctx context.Context, x *crosstalk, q querier) error{
 		}
 		return nil
 	},
-	func(ctx context.Context, x *crosstalk, q querier) error { // a text that nobody has prepared
+	func(ctx context.Context, x *crosstalk, q querier) error { // a text that no caller has prepared
 		n := x.nonce()
 		var got int64
 		if err := q.QueryRow(ctx, fmt.Sprintf("select %d::bigint", n)).Scan(&got); err != nil {
@@ -116,7 +116,7 @@ var operations = []func(ctx context.Context, x *crosstalk, q querier) error{
 	func(ctx context.Context, x *crosstalk, q querier) error { // a large result
 		n, size := x.nonce(), int64(1+rand.IntN(300))
 		if rand.IntN(10) == 0 {
-			size = int64(1 + rand.IntN(5000)) // several pieces of memory, which are used again
+			size = int64(1 + rand.IntN(5000)) // several chunks of memory, which are used again
 		}
 		rows, err := q.Query(ctx, "select $1::bigint, i, repeat('x', 20) from generate_series(1, $2::bigint) i", n, size)
 		if err != nil {
@@ -151,7 +151,7 @@ var operations = []func(ctx context.Context, x *crosstalk, q querier) error{
 		}
 		return err
 	},
-	func(ctx context.Context, x *crosstalk, q querier) error { // given up at any moment
+	func(ctx context.Context, x *crosstalk, q querier) error { // a call that is given up at any moment
 		limited, cancel := context.WithTimeout(ctx, time.Duration(rand.IntN(60_000))*time.Microsecond)
 		defer cancel()
 		n := x.nonce()
@@ -211,7 +211,7 @@ var operations = []func(ctx context.Context, x *crosstalk, q querier) error{
 	},
 }
 
-// querier is what the lanes and a transaction have in common.
+// A querier has the methods that the lanes and a transaction have in common.
 type querier interface {
 	rower
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
@@ -337,8 +337,8 @@ func (x *crosstalk) copies(ctx context.Context) error {
 	return err
 }
 
-// call does something at random until the context ends. Only a wrong answer, or an error that
-// nothing explains, is its error.
+// call does something at random until the context ends. It returns an error only for a wrong
+// answer, or for an error that nothing explains.
 func (x *crosstalk) call(ctx context.Context, stop *atomic.Bool) error {
 	for !stop.Load() {
 		var err error
@@ -369,7 +369,7 @@ func (x *crosstalk) call(ctx context.Context, stop *atomic.Bool) error {
 	return nil
 }
 
-// disturb does to the connections what it can.
+// disturb disturbs the connections in every way that it can.
 func (x *crosstalk) disturb(ctx context.Context, target testserver.Target, proxy *faultproxy.Proxy, stop *atomic.Bool) error {
 	direct, err := pgx.Connect(ctx, target.URL())
 	if err != nil {

@@ -44,7 +44,7 @@ func TestDialedSessionsAreNotThePools(t *testing.T) {
 	})
 }
 
-// A connection that nobody takes any more is closed.
+// A connection whose caller has given up is closed.
 func TestDialIsGivenUp(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		config, err := ParseConfig(databaseURL(t))

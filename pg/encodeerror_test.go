@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// unsendable is an argument whose own method refuses.
+// unsendable is an argument whose own method returns an error.
 type unsendable struct{ err error }
 
 func (u unsendable) Int64Value() (pgtype.Int8, error) { return pgtype.Int8{}, u.err }

@@ -9,7 +9,8 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
-// A request writes, and the next one, maybe in another process, reads from a standby what was written.
+// A request writes. The next one, maybe in another process, reads from a standby what the first has
+// written.
 func ExampleWaitFor() {
 	ctx := context.Background()
 	conn, err := pg.Open("postgres://me@db1.example,db2.example,db3.example/app?reader_target=prefer-standby&max_lag=5s")
@@ -52,7 +53,7 @@ func ExampleReaderTarget() {
 	}
 }
 
-// What a health page shows of the servers.
+// A health page shows the state of the servers.
 func ExampleHostState() {
 	conn, err := pg.Open("postgres://me@db1.example,db2.example/app")
 	if err != nil {

@@ -29,7 +29,7 @@ func ExampleRows() {
 	// 3 9
 }
 
-// Two readings of the figures tell what happened in between.
+// The difference of two readings of the figures says what happened in between.
 func ExampleStats() {
 	withDB(func(ctx context.Context, db *pg.DB) error {
 		before := db.Stats()

@@ -56,7 +56,7 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// printed reads what the examples say that they print.
+// printed reads the output that the examples announce.
 func printed(t *testing.T) map[string]string {
 	files, err := filepath.Glob("example_*test.go")
 	require.NoError(t, err)
@@ -79,7 +79,7 @@ func printed(t *testing.T) map[string]string {
 	return want
 }
 
-// capture returns what a function writes to the standard output.
+// capture returns the text that a function writes to the standard output.
 func capture(t *testing.T, fn func()) string {
 	r, w, err := os.Pipe()
 	require.NoError(t, err)

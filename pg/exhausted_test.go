@@ -57,8 +57,8 @@ func TestExhaustedSessionsAreNamed(t *testing.T) {
 	})
 }
 
-// Outside of debug mode a sample is noted: one of a few sessions that are taken, the one that
-// leaves no other, and those of callers that had to wait.
+// Outside debug mode the driver records a sample: one of a few sessions that are taken, the one
+// that leaves no other, and those of callers that had to wait.
 func TestHoldersAreSampled(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		const most = 12
@@ -89,7 +89,7 @@ func TestHoldersAreSampled(t *testing.T) {
 		require.Len(t, e.Holders, 3, "the 1st, the 9th, and the last")
 		require.Regexp(t, `12 of 12 sessions are in use \(REPAINT_DEBUG=1 shows where they were taken\), some of them at .*exhausted_test\.go:\d+ .* ago \(the oldest of 3\)`, e.Error())
 
-		// Whoever waits gets the connection that becomes free, and holds it.
+		// The waiting caller gets the connection that becomes free, and holds it.
 		waiting := c.start(ctx, func(ctx context.Context) error {
 			tx, err := db.Begin(ctx) // taken here, too
 			if err == nil {
@@ -99,7 +99,7 @@ func TestHoldersAreSampled(t *testing.T) {
 			return err
 		})
 		until(t, ctx, "a caller that waits", func() bool { return db.Stats().Waiting == 1 })
-		all[1].Release() // wasn't noted
+		all[1].Release() // this one wasn't recorded
 		require.NoError(t, waiting())
 		require.Len(t, e.Holders, 4)
 		require.Contains(t, e.Error(), "(the oldest of 3), at ")
@@ -132,7 +132,7 @@ func TestTheOnlyHolderIsKnown(t *testing.T) {
 	})
 }
 
-// A loop in debug mode has its callers' sessions noted.
+// In a loop in debug mode, the places of all sessions are recorded.
 func TestHoldersInALoopInDebugMode(t *testing.T) {
 	testserver.Postgres(t) // whose goroutine isn't a leak
 	leakcheck.Test(t)
@@ -187,7 +187,7 @@ func TestFullLanesAreNamed(t *testing.T) {
 	})
 }
 
-// What was sent isn't safe to be retried, but a deadline ended it.
+// A statement that was sent isn't safe to retry, but a deadline has ended it.
 func TestTimeoutOfWhatWasSent(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "")

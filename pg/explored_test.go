@@ -27,7 +27,7 @@ func openExplored(t *testing.T) *pg.DB {
 	return db
 }
 
-// without has each schedule begin without some of the numbers.
+// without makes each schedule begin without some of the numbers.
 func without(db *pg.DB, which string) repainttest.Option {
 	return repainttest.Fresh(func(ctx context.Context) error {
 		_, err := db.Exec(ctx, "delete from number where "+which)
@@ -41,7 +41,7 @@ func count(t *testing.T, ctx context.Context, db *pg.DB) (n int) {
 	return n
 }
 
-// Each of these is one step, which takes its turn, or as many as are said.
+// Each of these is one step, which takes its turn, or as many steps as the case says.
 func TestStreamsCopiesBatchesAndCursorsTakeTheirTurn(t *testing.T) {
 	stream := func(ctx context.Context, db *pg.DB) (int, error) {
 		rows, err := db.Stream(ctx, "select n, repeat('x', 1000) from number, generate_series(1, 1000)")
@@ -56,7 +56,7 @@ func TestStreamsCopiesBatchesAndCursorsTakeTheirTurn(t *testing.T) {
 		return n / 1000, rows.Err()
 	}
 	for name, c := range map[string]struct {
-		steps int // of a task
+		steps int // how many steps the task has
 		do    func(ctx context.Context, db *pg.DB) error
 	}{
 		"stream": {1, func(ctx context.Context, db *pg.DB) error {
@@ -68,12 +68,12 @@ func TestStreamsCopiesBatchesAndCursorsTakeTheirTurn(t *testing.T) {
 			return err
 		}},
 		"copy from a reader": {2, func(ctx context.Context, db *pg.DB) error {
-			// To read what it copies, which may block, is a step, too.
+			// Reading the data, which may block, is a step, too.
 			_, err := db.CopyFromReader(ctx, strings.NewReader("1\n2\n"), "copy number from stdin")
 			return err
 		}},
 		"copy to": {2, func(ctx context.Context, db *pg.DB) error {
-			// To write what it has got, which may block, is a step, too.
+			// Writing the data, which may block, is a step, too.
 			_, err := db.CopyTo(ctx, io.Discard, "copy number to stdout")
 			return err
 		}},
@@ -136,7 +136,7 @@ func TestCopyThatWaitsForALockIsExplored(t *testing.T) {
 			g.Go(func(ctx context.Context) error {
 				return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
 					source, stop := pg.CopyFromSeq(func(yield func([]any, error) bool) {
-						if err := repaint.Sleep(ctx, 0); err != nil { // rows may come from what waits
+						if err := repaint.Sleep(ctx, 0); err != nil { // the source of the rows may wait
 							yield(nil, err)
 							return
 						}
@@ -188,7 +188,7 @@ func TestNotificationsArriveInTheStepThatSendsThem(t *testing.T) {
 	require.Len(t, orders, 2)
 }
 
-// A Reader's statement is one step, which reads only.
+// A Reader's statement is one step, which only reads.
 func TestAReaderTakesItsTurn(t *testing.T) {
 	db := openExplored(t)
 	r := db.Reader()

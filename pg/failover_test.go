@@ -12,7 +12,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// either is a URL with both hosts, of which the attribute says which one is wanted.
+// either returns a URL with both hosts. The attribute says which of them is wanted.
 func either(one, two testserver.Target, attribute string) string {
 	u := url.URL{
 		Scheme:   "postgres",
@@ -54,7 +54,7 @@ func TestSeveralHostsByWhatTheyAre(t *testing.T) {
 }
 
 // The primary crashes under load, and the standby takes its place. The primary has acknowledged
-// nothing that the standby hadn't, so all of that is there.
+// nothing that the standby lacked, so all of that is there.
 func TestFailover(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		primary := testserver.Postgres(t, testserver.Private())
@@ -81,7 +81,7 @@ func TestFailover(t *testing.T) {
 	})
 }
 
-// Those who read go to the standby, and to the primary when that has gone.
+// Readers use the standby, and the primary when the standby has gone.
 func TestReadersMoveToThePrimary(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		primary := testserver.Postgres(t, testserver.Private())

@@ -14,7 +14,7 @@ import (
 
 var errInterrupted = errors.New("interrupted")
 
-// dribble hands out what it has in pieces of random size, and errors in between.
+// A dribble returns its data in pieces of random size, with errors in between.
 type dribble struct {
 	rest   []byte
 	random *rand.Rand
@@ -41,7 +41,7 @@ func frame(kind byte, body []byte) []byte {
 	return append(b, body...)
 }
 
-// Messages come out as they went in, however they arrive, and how often reading them is
+// Messages come out as they went in, however they arrive, and however often reading them is
 // interrupted.
 func TestFramesAreWhole(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
@@ -96,7 +96,7 @@ func TestFramesThatCanNotBeAreRefused(t *testing.T) {
 	require.ErrorAs(t, refuse(frame('D', make([]byte, 11)), 10), &tooLong)
 	require.Equal(t, io.ErrUnexpectedEOF, refuse(frame('D', []byte("cut"))[:6], 0))
 
-	// One that says that it is large, and isn't, takes no more memory than what came.
+	// A message that announces a large size takes no more memory than the bytes that have come.
 	f := newFramer(io.MultiReader(bytes.NewReader([]byte{'D', 0x7f, 0, 0, 0}), bytes.NewReader(make([]byte, 100<<10))), 0)
 	_, _, err := f.next()
 	require.Equal(t, io.ErrUnexpectedEOF, err)

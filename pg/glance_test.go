@@ -19,7 +19,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/nonblock"
 )
 
-// piecemeal keeps back what is written to it, so that a test can send it in pieces.
+// A piecemeal connection keeps back what is written to it, so that a test can send it in pieces.
 type piecemeal struct {
 	net.Conn
 	keeps bool
@@ -34,7 +34,7 @@ func (p *piecemeal) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// send sends the first n bytes of what was kept.
+// send sends the first n bytes that were kept back.
 func (p *piecemeal) send(t *testing.T, n int) {
 	t.Helper()
 	_, err := p.Conn.Write(p.kept[:n])
@@ -98,13 +98,13 @@ func look(c io.Reader, g *glance) ([]byte, error) {
 	}
 }
 
-// crypto/tls keeps what has come of a record when a read says that there is nothing more yet,
-// wherever that is.
+// crypto/tls keeps the part of a record that has come, wherever a read says that there is nothing
+// more yet.
 func TestRecordsOfTLSCutAtEveryByte(t *testing.T) {
 	for name, version := range map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13} {
 		t.Run(name, func(t *testing.T) {
 			client, g, server, below := overTLS(t, version)
-			_, err := look(client, g) // with 1.3 tickets have come
+			_, err := look(client, g) // with TLS 1.3, tickets have come
 			require.Equal(t, error(errNothing), err)
 			message := []byte("what the server says")
 			below.keeps = true
@@ -131,7 +131,7 @@ func TestRecordsOfTLSCutAtEveryByte(t *testing.T) {
 			_, err = look(client, g)
 			require.Equal(t, error(errNothing), err)
 
-			// A reader that waits goes on where the glances have stopped.
+			// A read that waits goes on where the glances have stopped.
 			below.send(t, 1)
 			buf := make([]byte, len(message))
 			_, err = io.ReadFull(client, buf)

@@ -20,7 +20,8 @@ func TestMain(m *testing.M) { testserver.Main(m) }
 // A colour is a way to run blue functions: in a plain goroutine, or as a task of a loop.
 type colour struct{ loop bool }
 
-// bothColours runs a test twice, with a limit of time, and fails it if it leaves something behind.
+// bothColours runs a test in both colours, with a time limit, and fails it if it leaves something
+// behind.
 func bothColours(t *testing.T, fn func(t *testing.T, ctx context.Context, c colour)) {
 	t.Helper()
 	testserver.Postgres(t) // whose goroutine isn't a leak
@@ -93,7 +94,7 @@ func (c colour) start(ctx context.Context, fn func(ctx context.Context) error) (
 	return func() error { return <-done }
 }
 
-// until waits for a condition, letting others run.
+// until waits for a condition, and lets other tasks run meanwhile.
 func until(t testing.TB, ctx context.Context, what string, condition func() bool) {
 	t.Helper()
 	for !condition() {
@@ -101,9 +102,9 @@ func until(t testing.TB, ctx context.Context, what string, condition func() bool
 	}
 }
 
-// writtenOut returns how many statements are on the connections and not answered, all of whose
-// bytes have been written; -1 while some haven't. Only then can the server have them, or the
-// network lose them: Stats.InFlight counts what is about to be sent, too.
+// writtenOut returns how many statements on the connections aren't answered, if all their bytes
+// have been written, and -1 otherwise. Only written statements can be at the server, or be lost by
+// the network; Stats.InFlight also counts those that are about to be sent.
 func (s *line) writtenOut() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,10 +116,10 @@ func (s *line) writtenOut() (n int) {
 	return s.inFlight()
 }
 
-// written is writtenOut of the lanes.
+// written returns writtenOut of the lanes.
 func (db *DB) written() int { return db.lanes.writtenOut() }
 
-// sessionsWritten is writtenOut of the sessions.
+// sessionsWritten returns writtenOut of the sessions.
 func (db *DB) sessionsWritten() (n int) {
 	for _, s := range db.pool.list() {
 		one := s.writtenOut()
@@ -130,7 +131,7 @@ func (db *DB) sessionsWritten() (n int) {
 	return n
 }
 
-// open opens a DB on a database of the test's own, which is closed when the test ends.
+// open opens a DB on a database of the test's own. It is closed when the test ends.
 func open(t testing.TB, options string) (*DB, testserver.Target) {
 	t.Helper()
 	target := testserver.Postgres(t).Database(t)
@@ -149,7 +150,7 @@ func openAt(t testing.TB, url string) *DB {
 	return db
 }
 
-// waitSQL is a statement that waits while somebody has locked the database.
+// waitSQL is a statement that waits while the test has locked the database.
 const waitSQL = "select pg_advisory_xact_lock(7)"
 
 // lock makes waitSQL wait until the function that it returns is called.
@@ -162,7 +163,7 @@ func lock(t testing.TB, ctx context.Context, target testserver.Target) (unlock f
 	return s.Release
 }
 
-// waits is a caller who runs waitSQL.
+// waits runs waitSQL.
 func waits(db *DB) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		_, err := db.Exec(ctx, waitSQL)

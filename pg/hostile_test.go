@@ -12,15 +12,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A hostile server answers each statement with its first parameter. It would keep to the protocol,
-// but a function of the test spoils its answers.
+// A hostile server answers each statement with the statement's first parameter. It would keep to
+// the protocol, but a function of the test spoils its answers.
 type hostile struct {
-	// answer gets what the server should say, up to a ReadyForQuery, and returns what it says. It
-	// may write to the connection itself.
+	// answer gets the messages that the server should send, up to a ReadyForQuery, and returns
+	// those that it sends. It may write to the connection itself.
 	answer func(c *hostileConn, honest []pgproto3.BackendMessage) []pgproto3.BackendMessage
 	// enter authenticates a client; nil if all are let in.
 	enter func(b *pgproto3.Backend) error
-	key   []byte // for cancels; nil if it is the usual four bytes
+	key   []byte // for cancels; nil for the usual four bytes
 
 	listener net.Listener
 	wg       sync.WaitGroup
@@ -32,8 +32,8 @@ type hostile struct {
 // A hostileConn is a connection to a hostile server. Only its goroutine uses it.
 type hostileConn struct {
 	net.Conn
-	number     int // of connections, from 0
-	answered   int // answers before this one
+	number     int // the connection's number, from 0
+	answered   int // how many answers came before this one
 	statements map[string]bool
 }
 
@@ -118,7 +118,7 @@ func (s *hostile) serve(c *hostileConn, b *pgproto3.Backend) {
 	}
 }
 
-// hear reads up to the next Sync, and returns what a server answers.
+// hear reads up to the next Sync, and returns the honest answer.
 func (c *hostileConn) hear(b *pgproto3.Backend) (answer []pgproto3.BackendMessage, err error) {
 	var value []byte
 	failed := false
@@ -191,14 +191,14 @@ func columns(n int) pgproto3.BackendMessage {
 	return d
 }
 
-// raw is bytes that a server says.
+// raw is a message that consists of any bytes.
 type raw []byte
 
 func (raw) Backend()                            {}
 func (raw) Decode([]byte) error                 { return errors.ErrUnsupported }
 func (r raw) Encode(dst []byte) ([]byte, error) { return append(dst, r...), nil }
 
-// echo is a call whose answer shows whose it is. The error of another's answer is a *wrong.
+// echo makes a call whose answer shows whose it is. It returns a *wrong for another call's answer.
 func echo(ctx context.Context, db *DB, i int) error {
 	want := fmt.Sprint("answer ", i)
 	var got string
@@ -211,8 +211,8 @@ func echo(ctx context.Context, db *DB, i int) error {
 	return nil
 }
 
-// spoilOne has a server read n statements before it answers the first one, so that all are on the
-// way, and spoils the answer to the second one. Later connections are honest.
+// spoilOne makes a server read n statements before it answers the first one, so that all are under
+// way. Then it spoils the answer to the second one. Later connections are honest.
 func spoilOne(n int, spoil func(honest []pgproto3.BackendMessage) []pgproto3.BackendMessage) func(*hostileConn, []pgproto3.BackendMessage) []pgproto3.BackendMessage {
 	var held []pgproto3.BackendMessage
 	return func(c *hostileConn, honest []pgproto3.BackendMessage) []pgproto3.BackendMessage {
@@ -232,8 +232,8 @@ func spoilOne(n int, spoil func(honest []pgproto3.BackendMessage) []pgproto3.Bac
 	}
 }
 
-// requireNoOthers checks that each caller has its own answer, or an error of a lost connection or
-// of a faulty answer, and returns the errors.
+// requireNoOthers checks that each caller has its own answer, or an error about a lost connection
+// or a faulty answer. It returns the errors.
 func requireNoOthers(t *testing.T, errs []error) (failed []error) {
 	t.Helper()
 	for _, err := range errs {
@@ -259,8 +259,8 @@ func TestHostileServerCanBeHonest(t *testing.T) {
 	})
 }
 
-// A pooler gives the backend away at the first ReadyForQuery, and what was sent after that is lost.
-// Its callers wait until their contexts end, or the lane is given up, and no longer.
+// A pooler gives the backend away at the first ReadyForQuery, and loses what was sent after that.
+// Its callers wait until their contexts end, or the driver gives the lane up, and no longer.
 func TestServerThatAnswersOnlyUntilTheFirstReadyForQuery(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		const n = 6
@@ -293,9 +293,9 @@ func TestServerThatAnswersOnlyUntilTheFirstReadyForQuery(t *testing.T) {
 	})
 }
 
-// Servers that say more, or less, than one answer for each Sync: the connection is given up, and no
-// answer goes to another caller. Only a whole answer that is missing, or too many, can't be told from
-// the next one: the protocol has no numbers.
+// A server sends more than one answer for each Sync, or less. The driver gives the connection up,
+// and no answer goes to another caller. Only a complete answer that is missing, or one too many,
+// can't be told from the next one: the protocol has no numbers.
 func TestAnswersThatDisagreeWithTheQueue(t *testing.T) {
 	type messages = []pgproto3.BackendMessage
 	for name, spoil := range map[string]func(messages) messages{
@@ -333,8 +333,8 @@ func TestAnswersThatDisagreeWithTheQueue(t *testing.T) {
 	}
 }
 
-// An answer that is held back, beyond the deadline of who asked, and then comes byte by byte, still
-// goes where it belongs.
+// An answer that is held back beyond its caller's deadline, and then comes byte by byte, still goes
+// to its own call.
 func TestAnswersThatAreFlushedLate(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		flush := make(chan struct{})
@@ -374,9 +374,9 @@ func TestAnswersThatAreFlushedLate(t *testing.T) {
 	})
 }
 
-// A pooler has DISCARD ALL executed between statements, or loses a Parse: what is prepared is gone.
-// It is prepared again; a caller whom it happens to several times has an error, and never the answer
-// of another.
+// A pooler executes DISCARD ALL between statements, or loses a Parse: the prepared statements are
+// gone. The driver prepares the statement again. A caller to whom that happens several times gets
+// an error, and never another's answer.
 func TestServerThatForgetsWhatIsPrepared(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		for _, often := range []bool{false, true} {
@@ -402,7 +402,7 @@ func TestServerThatForgetsWhatIsPrepared(t *testing.T) {
 	})
 }
 
-// A pooler says at another place that a statement is closed. No caller has asked for that.
+// A pooler says at a wrong place that a statement is closed. No caller has asked for that.
 func TestCloseCompleteMayComeAtAnotherPlace(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		closes := 0
@@ -432,7 +432,7 @@ func TestCloseCompleteMayComeAtAnotherPlace(t *testing.T) {
 	})
 }
 
-// Without pipelining a whole answer that is missing is a wait, and not the next answer.
+// Without pipelining, a missing answer makes the caller wait, and doesn't give it the next answer.
 func TestAMissingAnswerWithoutPipelining(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		swallowed := make(chan struct{}, 1)

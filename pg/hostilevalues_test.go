@@ -13,11 +13,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Rows and descriptions that don't fit to each other, and lengths and counts that aren't true, are
-// an error for the caller whose answer it is. Others have theirs, or an error.
+// Rows and descriptions that don't match, and lengths and counts that aren't true, are an error for
+// the caller whose answer it is. Others have their answers, or an error.
 func TestAnswersWhoseCountsAndLengthsLie(t *testing.T) {
 	type messages = []pgproto3.BackendMessage
-	// put has the row of an honest answer replaced.
+	// put replaces the row of an honest answer.
 	put := func(row ...pgproto3.BackendMessage) func(messages) messages {
 		return func(honest messages) (spoiled messages) {
 			for _, m := range honest {
@@ -79,7 +79,7 @@ func TestAnswersWhoseCountsAndLengthsLie(t *testing.T) {
 	}
 }
 
-// grown returns by how much the memory that is in use has grown, more or less.
+// grown returns roughly by how much the used memory has grown.
 func grown(since uint64) int64 { return int64(inUse()) - int64(since) }
 
 func inUse() uint64 {
@@ -89,8 +89,8 @@ func inUse() uint64 {
 	return m.HeapAlloc
 }
 
-// A server that announces 2 GB, or that never ends its notices, costs no more memory than what is
-// kept of that, and no caller waits for longer than it wants to.
+// A server that announces 2 GB, or never ends its notices, costs no more memory than what the
+// driver keeps, and no caller waits for longer than it wants to.
 func TestServerThatNeverEndsItsAnswer(t *testing.T) {
 	notice, err := (&pgproto3.NoticeResponse{Severity: "NOTICE", Message: strings.Repeat("by the way ", 100)}).Encode(nil)
 	require.NoError(t, err)
@@ -154,7 +154,7 @@ func TestServerThatNeverEndsItsAnswer(t *testing.T) {
 	}
 }
 
-// A server that demands a password for which the client hasn't asked, or work without an end, gets
+// A server that demands a password in a way that the client refuses, or work without an end, gets
 // neither.
 func TestServerThatDemandsTooMuchOfAClient(t *testing.T) {
 	for name, test := range map[string]struct {

@@ -15,10 +15,10 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// insertLoad has callers insert numbers, every other one in transactions, until it is stopped. What
-// it returns checks what came of it: what was acknowledged is there, nothing is there twice, and
-// what was said to have had no effect isn't there. No error may be another than that of a lost
-// connection, or of one that could not be made.
+// insertLoad makes callers insert numbers, every other caller in transactions, until it is stopped.
+// The function that it returns checks the outcome: what was acknowledged is there, nothing is there
+// twice, and what an error said to have had no effect isn't there. No error may be about anything
+// but a lost connection, or one that couldn't be made.
 func insertLoad(t *testing.T, ctx context.Context, c colour, db *DB, callers int) (acknowledged *atomic.Int64, failed *atomic.Int64, stop func(in testserver.Target)) {
 	const (
 		none = iota // not asked for

@@ -14,9 +14,9 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// A greenlet that is killed, wherever it waits, leaves nothing behind: its statement is cancelled,
-// as if its context had ended, and the connection is there for others. Only a loop has greenlets,
-// so there is one colour.
+// A greenlet that is killed leaves nothing behind, wherever it waits: the driver cancels its
+// statement, as if its context had ended, and others can use the connection. Only a loop has
+// greenlets, so there is one colour.
 func TestKilledGreenlet(t *testing.T) {
 	srv := testserver.Postgres(t)
 	const waiting = "select count(*) from pg_stat_activity where state = 'active' and query like '%wait here%' and pid <> pg_backend_pid()"
@@ -98,7 +98,7 @@ func TestKilledGreenlet(t *testing.T) {
 					return 0, do(ctx, db)
 				})
 				until(t, ctx, "the statement", func() bool { return target.MustQuery(t, waiting) == "1" })
-				_ = own.Kill() // its error is that of what the deferred functions could not do any more
+				_ = own.Kill() // its error is about what the deferred functions couldn't do any more
 				_, err := repaint.Await(ctx, task)
 				require.Error(t, err)
 				until(t, ctx, "the statement's end", func() bool { return target.MustQuery(t, waiting) == "0" })
@@ -117,7 +117,8 @@ func TestKilledGreenlet(t *testing.T) {
 	}
 }
 
-// What was never sent is dropped, and a session that comes for one who was killed goes to the next.
+// A statement that was never sent is dropped. A session that comes for a killed caller goes to the
+// next one.
 func TestKilledGreenletThatHasNothingYet(t *testing.T) {
 	srv := testserver.Postgres(t)
 	leakcheck.Test(t)

@@ -66,11 +66,10 @@ func TestWhatOnlyLooksLikeStateIsNotRefusedOnALane(t *testing.T) {
 	})
 }
 
-// What the text doesn't show is found out by the server's answers; the lane isn't used by others
-// then.
+// The server's answers show what the text doesn't. No other caller then uses the lane.
 func TestLaneWithAnOpenTransactionIsReplaced(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
-		// With this setting the server takes for code what the driver takes for a literal.
+		// With this setting the server reads as code what the driver reads as a literal.
 		db, _ := open(t, "&pool_lanes=1&standard_conforming_strings=off")
 		_, err := db.Exec(ctx, "create table t (id int)")
 		require.NoError(t, err)
@@ -105,7 +104,7 @@ func TestStalePlansArePreparedAnew(t *testing.T) {
 	})
 }
 
-// testStalePlans has the schema changed under db's statements.
+// testStalePlans changes the schema under db's statements.
 func testStalePlans(t *testing.T, ctx context.Context, db, changer *DB) {
 	before := db.Stats().Reprepared
 	_, err := changer.Exec(ctx, "create table t (id int, v int); insert into t values (1, 2)")
@@ -142,7 +141,7 @@ func testStalePlans(t *testing.T, ctx context.Context, db, changer *DB) {
 		require.Equal(t, 3, count(t, ctx, db, "t"))
 	}
 	require.Greater(t, db.Stats().Reprepared, before)
-	// What is really wrong is an error.
+	// A statement that is really wrong gets an error.
 	_, err = changer.Exec(ctx, "drop table t")
 	require.NoError(t, err)
 	_, err = db.Exec(ctx, "insert into t values ($1)", 1.5)
@@ -233,7 +232,7 @@ func TestPipelineOff(t *testing.T) {
 		require.Zero(t, st.Lanes)
 		require.LessOrEqual(t, st.Sessions, 3)
 		require.Equal(t, 50, count(t, ctx, db, "t"))
-		// What a statement leaves behind is undone before the next one.
+		// The leftovers of a statement are undone before the next one.
 		_, err = db.Exec(ctx, "set application_name to 'left behind'")
 		require.NoError(t, err)
 		for range 6 {
@@ -312,8 +311,8 @@ func TestQueueLimit(t *testing.T) {
 	})
 }
 
-// A table can be named temp, or temporary: these are words only where a table is made, or rows are
-// put into a new one.
+// A table can be called temp, or temporary. These words have a meaning only where a table is made,
+// or where rows go into a new one.
 func TestTablesNamedTempAreNoTemporaryTables(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_lanes=1")

@@ -18,7 +18,7 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A gate is an argument, or the source of a COPY, that takes its time: it says that it was asked,
+// A gate is an argument, or the source of a COPY, that takes its time. It says that it was asked,
 // and goes on when the test opens it.
 type gate struct {
 	value       int64
@@ -57,7 +57,7 @@ type call struct {
 	do   func(ctx context.Context) error
 }
 
-// user is what a Session and a Tx have in common.
+// A user has the methods that a Session and a Tx have in common.
 type user interface {
 	querier
 	streamer
@@ -65,7 +65,8 @@ type user interface {
 	CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error)
 }
 
-// callsOf returns all that inserts a row with one of both, or does something else to a transaction.
+// callsOf returns all calls by which a Tx or a Session inserts a row, and those by which a Tx does
+// something else.
 func callsOf(q user) []call {
 	insert := "insert into t values ($1)"
 	batch := func(args ...any) *pgx.Batch {
@@ -145,8 +146,8 @@ func lastOf(data func(yield func([]byte, error) bool)) (err error) {
 	return err
 }
 
-// endings are the ways in which a transaction, or savepoint, comes to its end. Each returns what is
-// late then.
+// endings are the ways in which a transaction, or savepoint, ends. Each returns the transactions and
+// the session that are late then.
 var endings = []struct {
 	name  string
 	begin func(t *testing.T, ctx context.Context, db *DB) (late []*Tx, session *Session)
@@ -213,15 +214,15 @@ func beginTx(t *testing.T, ctx context.Context, in interface {
 	return tx.(*Tx)
 }
 
-// sent returns how many segments were ever sent on the connection of the one session.
+// sent returns how many segments have been sent on the connection of the only session.
 func sent(s *lease) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.stats.Statements
 }
 
-// A transaction that has ended, however it did, and a session that was released, do nothing to the
-// next owner of the connection: nothing is sent, and the error says why.
+// A transaction that has ended, in whatever way, and a session that was released, do nothing to the
+// next owner of the connection. The driver sends nothing, and the error says why.
 func TestLateCallsHitNobody(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		for _, ending := range endings {
@@ -255,7 +256,8 @@ func TestLateCallsHitNobody(t *testing.T) {
 	})
 }
 
-// A savepoint ends with those that the server has made within it, and with what it is in itself.
+// A savepoint ends with the savepoints within it, and with the transaction or savepoint around it.
+// The server decides which are within.
 func TestSavepointsEndWithWhatTheyAreIn(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_sessions=1")
@@ -287,7 +289,7 @@ func TestSavepointsEndWithWhatTheyAreIn(t *testing.T) {
 			require.NoError(t, again.Rollback(ctx))
 			require.NoError(t, tx.Commit(ctx), how)
 		}
-		// One that couldn't be made leaves nothing behind.
+		// A savepoint that couldn't be made leaves nothing behind.
 		tx := beginTx(t, ctx, db)
 		outer := beginTx(t, ctx, tx)
 		_, err := outer.Exec(ctx, "select 1/0")
@@ -302,7 +304,7 @@ func TestSavepointsEndWithWhatTheyAreIn(t *testing.T) {
 	})
 }
 
-// slowCalls are those that ask an argument for its value between the call and the statement.
+// slowCalls are the calls that ask an argument for its value between the call and the statement.
 func slowCalls(q user, value *gate, mark string) []call {
 	insert := "insert into t values ($1) /* " + mark + " */"
 	return []call{
@@ -323,8 +325,8 @@ func slowCalls(q user, value *gate, mark string) []call {
 	}
 }
 
-// A statement whose argument takes its time is not sent after its owner's end, neither into the
-// transaction of the next one nor outside of any.
+// A statement whose argument takes its time isn't sent after its owner's end: neither into the next
+// owner's transaction nor outside any transaction.
 func TestStatementDoesNotOutliveItsOwner(t *testing.T) {
 	type owner struct {
 		name  string
@@ -389,8 +391,8 @@ func TestStatementDoesNotOutliveItsOwner(t *testing.T) {
 	})
 }
 
-// With a network, the way to the server and back for the types of the arguments is where a
-// statement's owner can end.
+// With a network, a statement's owner can end during the round trip that asks for the types of the
+// arguments.
 func TestStatementDoesNotOutliveItsOwnerOverANetwork(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, proxy, target := proxied(t, "&pool_sessions=1")
@@ -421,14 +423,14 @@ func TestStatementDoesNotOutliveItsOwnerOverANetwork(t *testing.T) {
 				defer over.Store(true)
 				return call.do(ctx)
 			})
-			// As soon as the question for the types is on its way, if that is seen in time.
+			// As soon as the question for the types is on its way, if the test sees that in time.
 			until(t, ctx, "the question", func() bool { return tx.s.writtenOut() > 0 || over.Load() })
 			require.NoError(t, tx.Rollback(ctx))
 			next := beginTx(t, ctx, db)
 			if err := wait(); err == nil {
 				ran++
 			} else {
-				// Of a stream that had begun, its own end is told.
+				// A stream that had begun reports its own end.
 				require.True(t, errors.Is(err, pgx.ErrTxClosed) || call.name == "Stream" && errors.Is(err, ErrClosed), "%s: %v", call.name, err)
 			}
 			require.NoError(t, next.Commit(ctx))
@@ -438,8 +440,8 @@ func TestStatementDoesNotOutliveItsOwnerOverANetwork(t *testing.T) {
 	})
 }
 
-// In a loop statements are sent when the tick ends. What was asked for before the end of its owner,
-// in the same tick, comes before that end.
+// In a loop, statements are sent when the tick ends. A call that came before the end of its owner,
+// in the same tick, is sent before that end.
 func TestStatementOfTheSameTickComesBeforeItsOwnersEnd(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		if !c.loop {

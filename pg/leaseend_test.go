@@ -11,8 +11,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/faultproxy"
 )
 
-// What occupies a session is its owner's: a late call doesn't end the next owner's stream, nor make
-// room in it.
+// A session's occupant belongs to the owner: a late call doesn't end the next owner's stream, nor
+// make room in it.
 func TestOccupantIsTheOwners(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_sessions=1")
@@ -32,7 +32,7 @@ func TestOccupantIsTheOwners(t *testing.T) {
 		require.ErrorIs(t, tx.Rollback(ctx), pgx.ErrTxClosed)
 		require.ErrorIs(t, tx.Commit(ctx), pgx.ErrTxClosed)
 		require.ErrorIs(t, s.Ping(ctx), ErrClosed)
-		for old.Next() { // what had come
+		for old.Next() { // the rows that had come
 		}
 		require.ErrorIs(t, old.Err(), ErrClosed)
 		old.Close()
@@ -51,7 +51,7 @@ func TestOccupantIsTheOwners(t *testing.T) {
 	})
 }
 
-// The source of a COPY that takes its time feeds nobody else's.
+// A slow source of a COPY doesn't feed the COPY of another owner.
 func TestSourceOfACopyOutlivesItsOwner(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_sessions=1")
@@ -100,7 +100,7 @@ func TestSourceOfACopyOutlivesItsOwner(t *testing.T) {
 	})
 }
 
-// A name is its owner's, also one that comes too late.
+// A name belongs to its owner, even one that comes too late.
 func TestNamesAreTheOwners(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_sessions=1")
@@ -125,8 +125,8 @@ func TestNamesAreTheOwners(t *testing.T) {
 	})
 }
 
-// A transaction whose first statement was given up waits, before the next one, for what becomes of
-// that; but not for what the next owner does.
+// A transaction whose first statement was given up waits, before the next statement, for the
+// outcome of the first. But it doesn't wait for what the next owner does.
 func TestLateCallDoesNotWaitForTheNextOwner(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_sessions=1")
@@ -151,7 +151,7 @@ func TestLateCallDoesNotWaitForTheNextOwner(t *testing.T) {
 	})
 }
 
-// Of those who end a transaction at once one does it.
+// If several callers end a transaction at once, one of them does.
 func TestTransactionEndsOnce(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_sessions=2")
@@ -176,8 +176,8 @@ func TestTransactionEndsOnce(t *testing.T) {
 	})
 }
 
-// A COPY whose owner ends before the server has asked for data is told that there are none, so that
-// the server doesn't take what is behind for them.
+// If the owner of a COPY ends before the server has asked for data, the driver tells the server
+// that there are none. Otherwise the server would take what is sent next for data.
 func TestCopyEndsBeforeTheServerAsksForData(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		for _, how := range []string{"rollback", "release", "context"} {
@@ -229,8 +229,8 @@ func TestCopyEndsBeforeTheServerAsksForData(t *testing.T) {
 	})
 }
 
-// A transaction of a session is rolled back when Rollback says so, also with a context that has
-// ended: what the session does next isn't in it.
+// Rollback rolls a session's transaction back even with a context that has ended: what the session
+// does next isn't part of it.
 func TestRollbackAfterTheContextEndsTheTransactionOfASession(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_sessions=1")

@@ -17,9 +17,9 @@ import (
 
 // An ownership is a run of random owners of few sessions: transactions, savepoints in them,
 // sessions. Their statements overlap with their ends, take their time for an argument, are
-// cancelled, or come too late. The model says of each what must have become of it. In the table
-// each row has the number of its owner, which is one transaction, or one session, and the
-// transaction that it was inserted in.
+// cancelled, or come too late. The model says what must have become of each. Each row of the table
+// has the number of its owner, which is one transaction or one session, and the server's number of
+// the transaction that inserted it.
 type ownership struct {
 	c    colour
 	db   *DB
@@ -31,12 +31,12 @@ type ownership struct {
 	gates    []*gate
 	pending  []func() error
 	txOf     map[int64]int // the owner of each of the server's transactions
-	refused  int           // that were under way when their owner ended
+	refused  int           // how many were refused because their owner ended while they were under way
 	problems []error
 }
 
-// A scope is what an insert is undone with: a transaction or a savepoint. That of a session isn't
-// undone.
+// A scope is a transaction or a savepoint, whose rollback undoes an insert. The scope of a session
+// is never undone.
 type scope struct {
 	in      *scope
 	session bool
@@ -52,7 +52,7 @@ type insert struct {
 	fate fate
 }
 
-// fateOf is that of the row in the end.
+// fateOf returns the final fate of the row.
 func (i *insert) fateOf() fate {
 	f := i.fate
 	for s := i.in; s != nil; s = s.in {
@@ -67,7 +67,7 @@ func (o *ownership) problem(format string, args ...any) {
 	o.problems = append(o.problems, fmt.Errorf(format, args...))
 }
 
-// newScope returns that of a savepoint in another one, or else of a new owner.
+// newScope returns the scope of a savepoint in another scope, or of a new owner.
 func (o *ownership) newScope(in *scope) *scope {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -78,7 +78,7 @@ func (o *ownership) newScope(in *scope) *scope {
 	return &scope{owner: o.owners, fate: perhaps}
 }
 
-// inserted notes an insert and what has become of it.
+// inserted records an insert and its fate.
 func (o *ownership) inserted(in *scope, what string) *insert {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -87,7 +87,8 @@ func (o *ownership) inserted(in *scope, what string) *insert {
 	return i
 }
 
-// slow returns a value that takes its time: until a later one is asked for, or the run is over.
+// slow returns a value that takes its time: it waits until another such value is asked for, or the
+// run is over.
 func (o *ownership) slow(r *rand.Rand, value int) *gate {
 	g := newGate(int64(value))
 	o.mu.Lock()
@@ -108,15 +109,14 @@ func (o *ownership) slow(r *rand.Rand, value int) *gate {
 
 var insertKinds = []string{"exec", "describe", "query", "batch", "stream", "copy"}
 
-// insert inserts a row and notes what came of it. The value is that of its number, or takes its
-// time.
+// insert inserts a row and records the outcome. The row's value is its number, or takes its time.
 func (o *ownership) insert(ctx context.Context, r *rand.Rand, q user, in *scope, kind string, slow bool) (wait func() error) {
 	i := o.inserted(in, kind)
 	var value any = i.seq
 	if slow {
 		value = o.slow(r, i.seq)
 	}
-	// A text that is new is described first.
+	// The driver describes a new text first.
 	sql := fmt.Sprintf("insert into t (owner, seq) values ($1, $2) returning xid /* %d */", r.IntN(5))
 	return o.c.start(ctx, func(ctx context.Context) error {
 		xid, err := o.insertNow(ctx, q, in.owner, kind, sql, value)
@@ -179,7 +179,7 @@ func (o *ownership) insertNow(ctx context.Context, q user, owner int, kind, sql 
 	return xid, err
 }
 
-// fateAfter is what is known of a row after an error: 0 for an error that must not come.
+// fateAfter returns what the test knows of a row after an error: 0 for an error that must not come.
 func fateAfter(kind string, err error) fate {
 	var lost *LostError
 	var failed *pgconn.PgError
@@ -195,7 +195,7 @@ func fateAfter(kind string, err error) fate {
 		return never
 	case errors.Is(err, ErrClosed):
 		if kind == "stream" && strings.Contains(err.Error(), "before the rows had been read") {
-			return perhaps // it was executed, only its rows weren't read
+			return perhaps // the statement was executed, only its rows weren't read
 		}
 		return never
 	case errors.Is(err, context.Canceled):
@@ -206,7 +206,7 @@ func fateAfter(kind string, err error) fate {
 	return 0
 }
 
-// late has something come too late: it must not be sent.
+// late makes a late call, which must not be sent.
 func (o *ownership) late(ctx context.Context, r *rand.Rand, q user, in *scope) {
 	want := error(ErrClosed)
 	if _, ok := q.(*Tx); ok {
@@ -222,9 +222,9 @@ func (o *ownership) late(ctx context.Context, r *rand.Rand, q user, in *scope) {
 	}
 }
 
-// use does something in what q is, which ends afterwards: some inserts one after the other, and
-// some that are under way then. It returns false if a transaction was left open, to end with its
-// session.
+// use does something in the scope of q, which ends afterwards: some inserts one after the other,
+// and some that are still under way at the end. It returns false if it leaves a transaction open,
+// to end with its session.
 func (o *ownership) use(ctx context.Context, r *rand.Rand, q user, in *scope, depth int) bool {
 	kind := func() string { return insertKinds[r.IntN(len(insertKinds))] }
 	for range r.IntN(3) {
@@ -254,7 +254,7 @@ func (o *ownership) use(ctx context.Context, r *rand.Rand, q user, in *scope, de
 // transaction uses a transaction, or a savepoint, and ends it in some way. It returns false if it
 // leaves that to its session.
 func (o *ownership) transaction(ctx context.Context, r *rand.Rand, tx *Tx, in *scope, depth int, mayLeave bool) bool {
-	// What waits for its first statement could wait for ever here, where that takes its time.
+	// Statements that wait for the first one could wait forever here if that takes its time.
 	begun := r.IntN(3) > 0 && o.insert(ctx, r, tx, in, "exec", false)() == nil
 	o.use(ctx, r, tx, in, depth)
 	fate := never
@@ -349,7 +349,7 @@ func (o *ownership) check(t *testing.T, ctx context.Context) {
 	require.Empty(t, found)
 }
 
-// Whatever overlaps with what, nothing of one owner is ever done in another's transaction, what was
+// However calls overlap, nothing of one owner is done in another's transaction. What was
 // acknowledged and committed is there, and nothing else is.
 func TestOwnersNeverMeet(t *testing.T) {
 	for _, network := range []time.Duration{0, 300 * time.Microsecond} {

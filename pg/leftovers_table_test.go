@@ -55,7 +55,7 @@ func (l leftover) concerns(major int) bool {
 	return (found[1] == "before") == (major < limit)
 }
 
-// What statements leave behind is what the documentation says, and nothing else.
+// Statements leave behind what the documentation says, and nothing else.
 func TestWhatStatementsLeaveBehind(t *testing.T) {
 	all := leftovers(t)
 	require.Greater(t, len(all), 100)
@@ -76,7 +76,7 @@ func TestWhatStatementsLeaveBehind(t *testing.T) {
 					where := fmt.Sprintf("%s%s, %d", one.sql, as, i)
 					want := one.want[i]
 					if want == "nothing" && i > 0 {
-						want, err = "undone", nil // some aren't possible there
+						want, err = "undone", nil // some statements aren't possible there
 					}
 					require.Equal(t, want, got, where)
 					if want != "refused" {
@@ -113,17 +113,17 @@ func prepareLeftovers(t *testing.T, ctx context.Context, target testserver.Targe
 	require.NoError(t, err)
 }
 
-// leftoverWorld executes statements and looks what is left of them. It has a DB until something
-// stays.
+// leftoverWorld executes statements and looks for their leftovers. It keeps its DB until something
+// stays behind.
 type leftoverWorld struct {
 	t      *testing.T
 	url    string
 	db     *DB
-	before string // what there is on a new connection
+	before string // the state of a new connection
 	seeded string // what random() returns first after setseed(0.5)
 }
 
-// whatIsLeft shows all that a connection can have.
+// whatIsLeft shows all state that a connection can have.
 const whatIsLeft = `select pg_catalog.concat_ws(' ', session_user, current_user,
 	(select string_agg(name || '=' || setting, ',' order by name) from pg_settings where source = 'session'),
 	nullif(current_setting('my.setting', true), ''),

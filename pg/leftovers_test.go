@@ -18,9 +18,9 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// A setting that a function changes on a lane isn't what strangers' statements run under. Those
-// that were sent after it are sent again if they had no effect, and otherwise get an error that
-// says that they may have had one. The lane is closed.
+// No caller's statement runs under a setting that another caller's function has changed on a lane.
+// Statements that were sent after the change are sent again if they had no effect. Otherwise they
+// get an error that says that they may have had one. The lane is closed.
 func TestAStrangersSettingIsNobodysResult(t *testing.T) {
 	for _, setting := range []struct {
 		name, value string
@@ -104,7 +104,7 @@ func prepareSetting(t *testing.T, ctx context.Context, db *DB) {
 	require.NoError(t, err)
 }
 
-// What was sent after the change, and what becomes of it.
+// Each statement that was sent after the change, and its outcome.
 func TestWhatWasSentAfterAStrangersSetting(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&timezone=UTC&pool_lanes=1&pipeline_depth=12")
@@ -126,7 +126,7 @@ func TestWhatWasSentAfterAStrangersSetting(t *testing.T) {
 				return err
 			}
 		}
-		// Their types are asked for now, so that they are sent at once later.
+		// The driver asks for their types now, so that it sends them at once later.
 		withArgs := exec("insert into t values ($1)", 2)
 		twoRows := pair("insert into t values (3)", "insert into t values (4)")
 		failsElsewhere := pair("insert into t values (5)", "select 1 / extract(timezone from now())::int")
@@ -186,7 +186,7 @@ func TestWhatWasSentAfterAStrangersSetting(t *testing.T) {
 	})
 }
 
-// The name of the application means nothing to statements. Only the lane isn't used any more.
+// The name of the application means nothing to statements. The lane just isn't used any more.
 func TestAStrangersApplicationNameCostsALaneOnly(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_lanes=1")
@@ -213,7 +213,7 @@ func TestAStrangersApplicationNameCostsALaneOnly(t *testing.T) {
 	})
 }
 
-// A setting that ends with its statement is no matter.
+// A setting that ends with its statement does no harm.
 func TestASettingForOneStatementCostsNothing(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_lanes=1")
@@ -234,7 +234,8 @@ func TestASettingForOneStatementCostsNothing(t *testing.T) {
 	})
 }
 
-// What hadn't been sent when the lane turned out to have another setting is sent on another lane.
+// A statement that hadn't been sent when the lane turned out to have another setting is sent on
+// another lane.
 func TestWhatWasNotSentYetGoesToAnotherLane(t *testing.T) {
 	leakcheck.Test(t)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -270,8 +271,8 @@ func TestWhatWasNotSentYetGoesToAnotherLane(t *testing.T) {
 	server.close(t, ctx, db)
 }
 
-// byHand is a server whose test says what it reads and answers, and when. Over its connections
-// nothing is written that isn't read.
+// byHand is a server for which the test decides what it reads and answers, and when. Nothing can be
+// written to its connections that it doesn't read.
 type byHand struct {
 	conns chan *pgproto3.Backend
 	wg    sync.WaitGroup

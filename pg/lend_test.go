@@ -125,7 +125,7 @@ func TestWhatWantsAConn(t *testing.T) {
 	})
 }
 
-// What a function leaves behind never reaches anybody else.
+// No other caller ever gets what a function leaves behind.
 func TestLentConnIsChecked(t *testing.T) {
 	boom := errors.New("boom")
 	for name, one := range map[string]struct {

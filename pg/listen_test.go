@@ -66,7 +66,7 @@ func TestListenerSurvivesALostConnectionAndSaysSo(t *testing.T) {
 	})
 }
 
-// A connection on which nothing comes any more is noticed by its silence.
+// The listener notices a dead connection by its silence.
 func TestListenerNoticesADeadConnection(t *testing.T) {
 	saved := heartbeat
 	heartbeat = 50 * time.Millisecond
@@ -92,7 +92,7 @@ func TestListenersEnd(t *testing.T) {
 		db, _ := open(t, "")
 		_, err := db.Listen(ctx)
 		require.ErrorContains(t, err, "at least one channel")
-		// With its context, with Close, and with the DB.
+		// It ends with its context, with Close, and with the DB.
 		l, err := db.Listen(ctx, "news")
 		require.NoError(t, err)
 		mine, cancel := context.WithCancel(ctx)
@@ -116,7 +116,7 @@ func TestListenersEnd(t *testing.T) {
 	})
 }
 
-// A listener that doesn't take its notifications loses some, and is told.
+// A listener that doesn't take its notifications loses some, and says so.
 func TestListenerQueueIsBounded(t *testing.T) {
 	l := &Listener{ctx: context.Background()}
 	for range listenQueue + 10 {
@@ -172,8 +172,8 @@ func TestListenerChangesItsChannels(t *testing.T) {
 	})
 }
 
-// A connection that takes the place of a lost one listens on what was added and not on what was
-// removed, also where that was done while there was no connection.
+// A connection that replaces a lost one listens on the added channels and not on the removed ones,
+// even if these changed while there was no connection.
 func TestListenersNextConnectionKnowsTheChannels(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, proxy, target := proxied(t, "")

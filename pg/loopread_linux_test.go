@@ -22,14 +22,14 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// roleOf returns who reads the session's connection.
+// roleOf returns the reading role of the session's connection.
 func roleOf(s *Session) role {
 	s.s.mu.Lock()
 	defer s.s.mu.Unlock()
 	return s.s.conns[0].role
 }
 
-// locked is a session on which two tasks wait for locks that somebody else has.
+// A locked is a session on which two tasks wait for locks that other sessions hold.
 type locked struct {
 	*Session
 	unlock [2]func()
@@ -171,8 +171,8 @@ func TestTheReadingRolePassesOnWhenAnotherPartyJoins(t *testing.T) {
 	}
 }
 
-// finishWhile lets the server answer, and has the loop stand still until the one who has joined has
-// its answer.
+// finishWhile lets the server answer, and makes the loop stand still until the party that has
+// joined has its answer.
 func (h *locked) finishWhile(t *testing.T, ctx context.Context, joined <-chan error) {
 	t.Helper()
 	h.unlock[0]()
@@ -244,8 +244,8 @@ func TestHooksAreNotCalledInALoop(t *testing.T) {
 	require.False(t, <-inLoop)
 }
 
-// Answers that have come at the same time resume their tasks in one tick, and what these send is
-// one write for each connection.
+// Answers that have come at the same time resume their tasks in one tick. The tasks' next
+// statements are one write for each connection.
 func TestAnswersThatCameTogetherAreOneTickAndOneWrite(t *testing.T) {
 	const n = 5
 	for name, lane := range map[string]bool{"on a lane": true, "on a session each": false} {
@@ -283,7 +283,7 @@ func TestAnswersThatCameTogetherAreOneTickAndOneWrite(t *testing.T) {
 					return callers[i].QueryRow(ctx, "select $1::int", i).Scan(new(int))
 				}
 				for i := range callers {
-					require.NoError(t, ask(ctx, i)) // it is prepared then
+					require.NoError(t, ask(ctx, i)) // so the statement is prepared
 				}
 				var ticks []uint64
 				g := repaint.NewGroup(ctx)
@@ -364,8 +364,8 @@ func TestWithAVirtualClockOrASeedTheResidentReads(t *testing.T) {
 	}
 }
 
-// A result that is much larger than what a loop reads at once doesn't keep the others waiting, and
-// comes whole.
+// A result that is much larger than one read of a loop doesn't keep the others waiting, and comes
+// complete.
 func TestALargeResultInALoop(t *testing.T) {
 	inALoop(t, "&pool_lanes=2", func(ctx context.Context, db *DB) {
 		g := repaint.NewGroup(ctx)

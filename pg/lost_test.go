@@ -30,8 +30,8 @@ func proxied(t *testing.T, options string) (*DB, *faultproxy.Proxy, testserver.T
 	return openAt(t, target.URL()+options), proxy, direct
 }
 
-// The backend is ended while statements are on their way: the one that was running may have been
-// applied, those behind it have not and go elsewhere; nobody notices that.
+// The backend is ended while statements are under way. The one that was running may have been
+// applied. Those after it haven't been, and go elsewhere, and no caller notices.
 func TestTerminatedBackend(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_lanes=1")
@@ -65,8 +65,7 @@ func TestTerminatedBackend(t *testing.T) {
 	})
 }
 
-// A connection that goes while it has nothing to do is noticed, and nobody's statement fails
-// because of it.
+// A connection that breaks while it is idle is noticed, and makes no caller's statement fail.
 func TestIdleDisconnect(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, proxy, _ := proxied(t, "&pool_lanes=1&pool_sessions=1")
@@ -80,8 +79,8 @@ func TestIdleDisconnect(t *testing.T) {
 	})
 }
 
-// A connection that is cut somewhere in the stream: what was acknowledged is there, nothing is
-// there twice, and an error that says that there was no effect is right.
+// A connection is cut somewhere in the stream: what was acknowledged is there, nothing is there
+// twice, and an error that says that there was no effect is right.
 func TestCutSomewhere(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, proxy, target := proxied(t, "&pool_lanes=2")
@@ -110,7 +109,7 @@ func TestCutSomewhere(t *testing.T) {
 				case errors.As(err, &lost) && lost.MaybeApplied:
 					perhaps[next+i] = true
 				default:
-					not[next+i] = true // could not connect, say
+					not[next+i] = true // the driver couldn't connect, say
 				}
 			}
 			next += 10
@@ -189,7 +188,7 @@ func TestServerStoppedAndStarted(t *testing.T) {
 	require.NotZero(t, failed.Load())
 }
 
-// Closing waits for what is under way.
+// Close waits for the statements under way.
 func TestCloseWaits(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		_, target := open(t, "")
@@ -232,7 +231,7 @@ func TestCloseWaits(t *testing.T) {
 	})
 }
 
-// If they don't end in time they are ended.
+// Close ends the statements that don't end in time.
 func TestCloseForces(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		_, target := open(t, "")

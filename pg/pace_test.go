@@ -10,16 +10,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A model of a connection: the network takes a round trip, the server a time for each statement,
-// one after the other.
+// The model of a connection: the network takes a round trip, and the server executes one statement
+// after the other, for a time each.
 func TestPaceCarriesWhatTheNetworkHolds(t *testing.T) {
 	for _, test := range []struct {
 		roundTrip, each time.Duration
 		least, most     int
 	}{
-		{50 * time.Microsecond, 15 * time.Microsecond, firstDepth, firstDepth},     // the server is what takes the time
+		{50 * time.Microsecond, 15 * time.Microsecond, firstDepth, firstDepth},     // the server is the bottleneck
 		{time.Millisecond, 15 * time.Microsecond, 60, 220},                         // 67 are on their way
-		{20 * time.Millisecond, 10 * time.Microsecond, 450, maxDepth},              // no more than are allowed
+		{20 * time.Millisecond, 10 * time.Microsecond, 450, maxDepth},              // no more than the limit
 		{100 * time.Microsecond, 2 * time.Millisecond, firstDepth, firstDepth + 2}, // slow statements
 	} {
 		t.Run(fmt.Sprint(test.roundTrip, test.each), func(t *testing.T) {
@@ -77,7 +77,7 @@ func TestPaceCarriesWhatTheNetworkHolds(t *testing.T) {
 	require.Equal(t, 5, p.depth, "a fixed depth stays")
 }
 
-// Lanes beyond the first few go when they have had nothing to do for long; the others stay.
+// Lanes beyond the first few are closed when they have been idle for long. The others stay.
 func TestSpareLanesAreClosed(t *testing.T) {
 	saved := spareIdle
 	spareIdle = 50 * time.Millisecond

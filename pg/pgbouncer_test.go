@@ -13,13 +13,14 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// through is the database as it is reached over another server.
+// through returns the database as clients reach it through another server.
 func through(target testserver.Target, by *testserver.Server) testserver.Target {
 	target.Host, target.Port = by.Host, by.Port
 	return target
 }
 
-// What doc.go says to use with PgBouncer works there for everything that many callers do at once.
+// The settings that doc.go recommends for PgBouncer work for everything that many callers do at
+// once.
 func TestThroughPgBouncer(t *testing.T) {
 	for _, test := range []struct{ mode, options string }{
 		{"session", ""},
@@ -91,7 +92,7 @@ func bouncedCalls(ctx context.Context, db *DB, i int) error {
 	return nil
 }
 
-// With the simple protocol texts without arguments work, and others say what to use.
+// With the simple protocol, texts without arguments work. For others the error says what to use.
 func TestSimpleProtocolThroughPgBouncer(t *testing.T) {
 	srv := testserver.Postgres(t)
 	bouncer := testserver.PgBouncer(t, srv.Target, "transaction", "default_pool_size=3")
@@ -116,16 +117,16 @@ func TestSimpleProtocolThroughPgBouncer(t *testing.T) {
 	})
 }
 
-// In the default mode a prepared statement may be missing on the connection that PgBouncer chose.
-// Where nothing has happened yet it is prepared again, and in a transaction, where it's too late
-// for that, the error says what to set.
+// In the default mode a prepared statement may be missing on the connection that PgBouncer has
+// chosen. If nothing has happened yet, the driver prepares it again. In a transaction it is too
+// late for that, and the error says what to set.
 func TestDefaultModeThroughPgBouncerInTransactionMode(t *testing.T) {
 	srv := testserver.Postgres(t)
 	bouncer := testserver.PgBouncer(t, srv.Target, "transaction", "default_pool_size=1")
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		target := srv.Database(t)
 		db := openAt(t, through(target, bouncer).URL()+"&pool_lanes=1&pool_sessions=1")
-		another := func() { // connection of PgBouncer's to the server
+		another := func() { // another connection of PgBouncer to the server
 			target.Terminate(t, "datname = current_database()")
 		}
 		const sql = "select $1::int + 1"
@@ -152,8 +153,7 @@ func TestDefaultModeThroughPgBouncerInTransactionMode(t *testing.T) {
 	})
 }
 
-// A context that ends has the statement cancelled through PgBouncer, without a connection being
-// closed.
+// The end of a context cancels the statement through PgBouncer, and closes no connection.
 func TestCancelThroughPgBouncer(t *testing.T) {
 	srv := testserver.Postgres(t)
 	for _, mode := range []string{"session", "transaction"} {
@@ -186,7 +186,7 @@ func TestCancelThroughPgBouncer(t *testing.T) {
 	}
 }
 
-// In session mode a listener is as it is without PgBouncer, and outlives its end.
+// In session mode a listener works as without PgBouncer, and survives PgBouncer's restart.
 func TestListenThroughPgBouncer(t *testing.T) {
 	srv := testserver.Postgres(t)
 	bouncer := testserver.PgBouncer(t, srv.Target, "session")
@@ -216,7 +216,7 @@ func TestListenThroughPgBouncer(t *testing.T) {
 	})
 }
 
-// A server that is stopped, or crashes, behind PgBouncer.
+// A server stops, or crashes, while clients reach it through PgBouncer.
 func TestServerRestartedBehindPgBouncer(t *testing.T) {
 	srv := testserver.Postgres(t, testserver.Private())
 	for mode, options := range map[string]string{"session": "", "transaction": "&default_query_exec_mode=exec"} {
@@ -242,9 +242,9 @@ func TestServerRestartedBehindPgBouncer(t *testing.T) {
 	}
 }
 
-// When PgBouncer loses the server it says so with an error that ends the connection. How far the
-// server came nobody knows: what was sent behind the first statement may have been applied, too,
-// and must not be sent again.
+// When PgBouncer loses the server, it sends an error that ends the connection. No party knows how
+// far the server came: what was sent after the first statement may have been applied, too, and must
+// not be sent again.
 func TestConnectionBehindPgBouncerIsCut(t *testing.T) {
 	srv := testserver.Postgres(t)
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
@@ -272,7 +272,8 @@ func TestConnectionBehindPgBouncerIsCut(t *testing.T) {
 	})
 }
 
-// PgBouncer can't keep a setting for a client, so it must not be left with one that others would get.
+// PgBouncer can't keep a setting for a client, so the driver must not leave one behind that others
+// would get.
 func TestAReaderThroughPgBouncer(t *testing.T) {
 	srv := testserver.Postgres(t)
 	for _, test := range []struct {

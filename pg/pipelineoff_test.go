@@ -13,8 +13,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// With pipeline=off nothing is sent to a server that has not answered what it was sent before,
-// whatever is done.
+// With pipeline=off the driver sends nothing to a server that hasn't answered the last message,
+// whatever callers do.
 func TestWithoutPipeliningNothingIsSentBeforeTheLastAnswer(t *testing.T) {
 	for option, most := range map[string]int{"&pipeline=off": 1, "": 2} {
 		t.Run("pipeline"+option, func(t *testing.T) {
@@ -29,7 +29,7 @@ func TestWithoutPipeliningNothingIsSentBeforeTheLastAnswer(t *testing.T) {
 				require.NoError(t, err)
 				require.EqualValues(t, 100_000, copied)
 				if option == "" {
-					// The types are asked for in the same write, which the network may cut in two.
+					// The same write asks for the types. The network may cut it in two.
 					until(t, ctx, "two that wait for their answers", func() bool {
 						_, err := s.CopyFrom(ctx, pgx.Identifier{"t"}, []string{"id"}, pgx.CopyFromRows([][]any{{1}}))
 						require.NoError(t, err)

@@ -21,7 +21,7 @@ func keyOf(s *Session) []byte {
 }
 
 // Version 3.2 of the protocol has longer cancel keys. Servers before PostgreSQL 18 answer that they
-// know 3.0 only. In each case cancels arrive, those of a lent conn, too.
+// only know 3.0. In each case cancels arrive, even those of a lent conn.
 func TestEachVersionOfTheProtocolIsCancelled(t *testing.T) {
 	major := testserver.Postgres(t).Major()
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
@@ -79,8 +79,8 @@ func TestAServerThatIsTooOldForTheProtocolIsRefused(t *testing.T) {
 	})
 }
 
-// What a server says of the protocol before it authenticates, and the length of its keys, can be
-// anything.
+// A server may say anything about the protocol before it authenticates, and its keys may have any
+// length.
 func TestHostileNegotiation(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		for name, one := range map[string]struct {

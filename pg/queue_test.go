@@ -11,7 +11,7 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// WaitTime counts each statement that has waited, not only those by which round trips are measured.
+// WaitTime counts each statement that has waited, and not only those that measure round trips.
 func TestWaitTimeCountsAllThatWaited(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_lanes=1&pipeline_depth=1")
@@ -38,7 +38,7 @@ func TestWaitTimeCountsAllThatWaited(t *testing.T) {
 	})
 }
 
-// A loop that was asleep in the read of a lane, and is awake and busy now, doesn't hold up a
+// A loop that has slept in the read of a lane, and is now awake and busy, doesn't hold up a
 // goroutine whose statement waits for that lane.
 func TestABusyLoopDoesNotHoldUpWhatIsQueued(t *testing.T) {
 	db, target := open(t, "&pool_lanes=1&pipeline_depth=1")
@@ -55,7 +55,7 @@ func TestABusyLoopDoesNotHoldUpWhatIsQueued(t *testing.T) {
 			go func() { answered <- db.Ping(ctx) }()
 			until(t, context.Background(), "the queue", func() bool { return db.Stats().Queued == 1 })
 			busy := make(chan struct{})
-			l.Post(func() {}) // the loop wakes, and has the role as one that is awake
+			l.Post(func() {}) // the loop wakes, and keeps the role while it is awake
 			l.Post(func() {
 				close(busy)
 				select {

@@ -13,7 +13,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// requireReadOnly checks that an error is that of a server that refuses to write.
+// requireReadOnly checks that an error comes from a server that refuses to write.
 func requireReadOnly(t *testing.T, err error, sql string) {
 	t.Helper()
 	var server *pgconn.PgError
@@ -84,7 +84,7 @@ func TestAReaderRefusesWhatCouldMakeItWrite(t *testing.T) {
 	})
 }
 
-// A readLoad is a Reader of one lane, whose statements the test can have put into one write.
+// A readLoad is a Reader of one lane. The test can put its statements into one write.
 type readLoad struct {
 	*Reader
 	db    *DB
@@ -117,8 +117,8 @@ func (r *readLoad) read(ctx context.Context, nonce, by int, sleeps float64) erro
 	return nil
 }
 
-// atOnce calls fn(0) to fn(n-1), whose statements are written in one go: nothing is put on the lane
-// until all of them wait for it. sent, if it isn't nil, is called when they have been written.
+// atOnce calls fn(0) to fn(n-1), whose statements go into one write: the lane gets none until all
+// of them wait for it. If sent isn't nil, atOnce calls it when they have been written.
 func (r *readLoad) atOnce(t *testing.T, ctx context.Context, c colour, n int, sent func(), fn func(ctx context.Context, i int) error) []error {
 	t.Helper()
 	s := &r.db.readers
@@ -196,7 +196,7 @@ func TestAnErrorOfOneIsNoneOfTheOthersInItsGroup(t *testing.T) {
 	})
 }
 
-// Whatever is given up in a group, the others get their answers, and what takes long ends.
+// Whatever callers give up in a group, the others get their answers, and long statements end.
 func TestACancelInAGroupHitsNoCaller(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		r := openReaders(t, ctx, "")
@@ -221,8 +221,8 @@ func TestACancelInAGroupHitsNoCaller(t *testing.T) {
 	})
 }
 
-// A statement that was given up stands after one that takes long: that one isn't to be hit, and if
-// it is, it is sent again.
+// An abandoned statement stands after one that takes long. The cancel must not hit that one, and if
+// it does, the driver sends it again.
 func TestACancelInAGroupThatHitsAnotherIsMadeUpFor(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		r := openReaders(t, ctx, "")
@@ -241,7 +241,7 @@ func TestACancelInAGroupThatHitsAnotherIsMadeUpFor(t *testing.T) {
 	})
 }
 
-// What is given up before it is written leaves its group, wherever it stands there.
+// A statement that is given up before it is written leaves its group, wherever it stands there.
 func TestWhatIsTakenOutOfAGroupLeavesTheOthersWhole(t *testing.T) {
 	for mask := range 1 << 5 {
 		c := &conn{line: &line{db: &DB{config: &Config{}}}, w: &wire{shares: true}, prepared: newPrepared(8)}

@@ -21,7 +21,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// What the server says of a setting concerns all of a group, as each may have come after the one
+// A reported setting concerns a whole group, because the report may have come after the statement
 // that changed it.
 func TestWhatAViewSetsConcernsNoOtherReader(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
@@ -60,8 +60,8 @@ func TestWhatAViewSetsConcernsNoOtherReader(t *testing.T) {
 	})
 }
 
-// With one snapshot for the transaction, sharing could be told. The setting can come from anywhere,
-// and doesn't change on a connection.
+// With one snapshot for the transaction, callers could notice the sharing. The setting can come
+// from anywhere, and doesn't change on a connection.
 func TestOnlyReadCommittedIsShared(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		target := testserver.Postgres(t).Database(t)
@@ -82,7 +82,7 @@ func TestOnlyReadCommittedIsShared(t *testing.T) {
 	})
 }
 
-// What isn't known only to compute has its transaction for itself.
+// A statement that may do more than compute has its transaction for itself.
 func TestWhatCouldBeToldHasItsOwnSync(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		r := openReaders(t, ctx, "")
@@ -120,7 +120,7 @@ func TestWhatCouldBeToldHasItsOwnSync(t *testing.T) {
 	})
 }
 
-// A group that is lost is sent again, in part or as a whole.
+// A lost group is sent again, in part or completely.
 func TestAGroupThatIsLostIsReadAgain(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		r := openReaders(t, ctx, "")
@@ -172,8 +172,8 @@ func TestAReadersPlansArePreparedAnew(t *testing.T) {
 	})
 }
 
-// readings are what a caller of a Reader does, at random: those of [operations] that read, and more
-// that share a Sync.
+// readings are the calls that a caller of a Reader makes, at random: those of [operations] that
+// read, and more that share a Sync.
 var readings = append(operations[:6:6], func(ctx context.Context, x *crosstalk, q querier) error { // an error within a group
 	n := x.nonce()
 	_, err := q.Exec(ctx, "select ('complaint ' || $1::bigint)::int", n)
@@ -282,8 +282,8 @@ func TestCrossTalkOfReaders(t *testing.T) {
 	require.Equal(t, "0", strings.TrimSpace(target.MustQuery(t, "select count(*) from ledger")))
 }
 
-// What one of a group has read is locked until its end, so another one can be deadlocked that alone
-// would only have waited.
+// A table that a statement of a group has read is locked until the group ends. So another statement
+// can deadlock that alone would only have waited.
 func TestADeadlockByAGroupIsNoReadersError(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		r := openReaders(t, ctx, "&options=-c%20deadlock_timeout%3D300ms")

@@ -13,8 +13,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// A batch that fails before it has prepared what stands behind its failure takes nothing from those
-// who rely on that: also not from a CALL, which isn't repeated once it has begun.
+// A batch fails before it has prepared the statements after the failed one. Callers that rely on
+// these lose nothing: not even a CALL, which isn't repeated once it has begun.
 func TestCallAfterAFailedBatchFindsItsStatement(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_lanes=1&pipeline_depth=8")
@@ -44,7 +44,7 @@ func TestCallAfterAFailedBatchFindsItsStatement(t *testing.T) {
 	})
 }
 
-// A procedure that has changed since its CALL was prepared is found anew.
+// The driver finds a procedure that has changed since its CALL was prepared.
 func TestCallOfAChangedProcedure(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_lanes=1")
@@ -67,8 +67,8 @@ func TestCallOfAChangedProcedure(t *testing.T) {
 	})
 }
 
-// A backend that ends because it was idle for too long has executed nothing of what it was sent
-// meanwhile. On a lane that is sent again, on a session the error says so.
+// A backend that ends because it was idle for too long has executed nothing that was sent to it
+// meanwhile. A lane sends that again. On a session the error says so.
 func TestIdleTimeoutsOfTheServer(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		testserver.Postgres(t).Needs(t, 14, "idle_session_timeout")
@@ -78,7 +78,7 @@ func TestIdleTimeoutsOfTheServer(t *testing.T) {
 			_, err := on.Exec(ctx, "insert into t values ($1)", id)
 			return err
 		}
-		// ended holds the server's last words up until the backend has gone, so that the driver
+		// ended holds back the server's last message until the backend has gone, so that the driver
 		// doesn't know yet.
 		ended := func(pid uint32) {
 			proxy.Stall(faultproxy.ToClient)
@@ -86,7 +86,7 @@ func TestIdleTimeoutsOfTheServer(t *testing.T) {
 				return target.MustQuery(t, fmt.Sprintf("select count(*) from pg_stat_activity where pid = %d", pid)) == "0"
 			})
 		}
-		for { // again, if its end came before it could be held up
+		for { // again, if its end came before the test could hold it up
 			var pid uint32
 			require.NoError(t, db.QueryRow(ctx, "select pg_backend_pid()").Scan(&pid))
 			require.NoError(t, insert(ctx, db, 0))
@@ -149,8 +149,8 @@ func TestIdleTimeoutsOfTheServer(t *testing.T) {
 	})
 }
 
-// The text of a COMMIT may have been applied when the connection is lost, in a transaction of Begin
-// as well; what is behind it is in no transaction any more.
+// The text of a COMMIT may have been applied when the connection is lost, even in a transaction of
+// Begin. What comes after it is in no transaction any more.
 func TestCommitAsATextMayHaveBeenApplied(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		for _, commit := range []string{"commit", "select 1; end", "commit and chain"} {
@@ -165,7 +165,7 @@ func TestCommitAsATextMayHaveBeenApplied(t *testing.T) {
 			for _, sql := range []string{"insert into t values (2)", commit, "insert into t values (3)"} {
 				before := proxy.Stats().ToServer
 				waits = append(waits, c.start(ctx, func(ctx context.Context) error { _, err := tx.Exec(ctx, sql); return err }))
-				// What hasn't been written can't have been applied.
+				// A statement that hasn't been written can't have been applied.
 				until(t, ctx, sql, func() bool {
 					return db.sessionsWritten() == len(waits) && proxy.Stats().ToServer > before
 				})

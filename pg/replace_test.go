@@ -18,7 +18,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// A use is a way to insert a row with what is executed first on a connection.
+// A use is a way to insert a row with the first statement on a connection.
 type use struct {
 	name string
 	do   func(ctx context.Context, db *DB, pause func(), id int) error
@@ -26,7 +26,7 @@ type use struct {
 
 const insertSQL = "insert into t values ($1)"
 
-// uses are all of them. pause is where time passes between having a connection and using it.
+// uses are all uses. They call pause between getting a connection and using it.
 var uses = []use{
 	{"exec", func(ctx context.Context, db *DB, _ func(), id int) error {
 		_, err := db.Exec(ctx, insertSQL, id)
@@ -127,8 +127,8 @@ var uses = []use{
 	}},
 }
 
-// each has the uses insert a row each, so many times at once, and requires that none fails and each
-// row is there once.
+// each makes all uses insert a row each, so many times at once. It requires that none fails and
+// that each row is there once.
 func each(t *testing.T, ctx context.Context, c colour, db *DB, target testserver.Target, rounds, at int, before func(round int), pause func()) {
 	n := at * len(uses)
 	for round := range rounds {
@@ -144,7 +144,7 @@ func each(t *testing.T, ctx context.Context, c colour, db *DB, target testserver
 	require.Equal(t, fmt.Sprintf("%d\n%d", rounds*n, rounds*n), target.MustQuery(t, "select count(*) from t union all select count(distinct id) from t"))
 }
 
-// connects returns how many connections there have been.
+// connects returns how many connections have been opened.
 func connects(db *DB) int { return int(db.Stats().Connects + db.Stats().SessionOpens) }
 
 // settled waits until no connection is being made.
@@ -157,8 +157,8 @@ func settled(t *testing.T, ctx context.Context, db *DB) {
 	})
 }
 
-// The server ends connections that are idle for so long, and callers use theirs at about that
-// moment: none of them notices.
+// The server ends connections that are idle for a certain time, and callers use theirs at about
+// that moment. None of them notices.
 func TestIdleSessionTimeoutAtTheMomentOfUse(t *testing.T) {
 	testserver.Postgres(t).Needs(t, 14, "idle_session_timeout")
 	const idle = 300 * time.Millisecond
@@ -168,7 +168,7 @@ func TestIdleSessionTimeoutAtTheMomentOfUse(t *testing.T) {
 				target := testserver.Postgres(t).Database(t)
 				target.MustQuery(t, "create table t (id int)")
 				db := openAt(t, target.URL()+options+fmt.Sprintf("&pool_sessions=15&idle_session_timeout=%d", idle.Milliseconds()))
-				pause := func() { // this is what is tried, and nothing is waited for
+				pause := func() { // this pause is what the test tries; it waits for nothing
 					_ = repaint.Sleep(ctx, idle*9/10+rand.N(idle/5))
 				}
 				each(t, ctx, c, db, target, 4, 1, func(int) {}, pause)
@@ -178,7 +178,7 @@ func TestIdleSessionTimeoutAtTheMomentOfUse(t *testing.T) {
 	}
 }
 
-// An administrator ends all connections, just before they are used.
+// An administrator ends all connections just before callers use them.
 func TestTerminatedBackendsAtTheMomentOfUse(t *testing.T) {
 	for _, options := range []string{"", "&pipeline=off"} {
 		t.Run("pipeline"+options, func(t *testing.T) {
@@ -190,7 +190,7 @@ func TestTerminatedBackendsAtTheMomentOfUse(t *testing.T) {
 				require.NoError(t, err)
 				defer killer.Release()
 				before := func(int) {
-					settled(t, ctx, db) // what is being made isn't used yet
+					settled(t, ctx, db) // connections that are being opened aren't in use yet
 					_, err := killer.Exec(ctx, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ends' and datname = current_database()")
 					require.NoError(t, err)
 				}
@@ -214,8 +214,8 @@ func TestPgBouncersIdleTimeoutAtTheMomentOfUse(t *testing.T) {
 	})
 }
 
-// A connection is closed without a word while it has nothing to do, and used at once. Nobody can
-// know then what has become of a statement that was sent, so it isn't sent there.
+// A connection is closed without a word while it is idle, and a caller uses it at once. Then no
+// party can know what has become of a statement that was sent, so the driver doesn't send it there.
 func TestClosedWithoutAWordAtTheMomentOfUse(t *testing.T) {
 	for _, options := range []string{"", "&pipeline=off"} {
 		t.Run("pipeline"+options, func(t *testing.T) {
@@ -224,7 +224,7 @@ func TestClosedWithoutAWordAtTheMomentOfUse(t *testing.T) {
 				target.MustQuery(t, "create table t (id int)")
 				before := func(int) {
 					settled(t, ctx, db)
-					_ = repaint.Sleep(ctx, 2*restful) // what has just been answered isn't looked at
+					_ = repaint.Sleep(ctx, 2*restful) // the driver doesn't check a connection that has just answered
 					proxy.Cut()
 				}
 				each(t, ctx, c, db, target, 4, 1, before, func() {})
@@ -234,8 +234,8 @@ func TestClosedWithoutAWordAtTheMomentOfUse(t *testing.T) {
 	}
 }
 
-// What a session has goes with its connection: once something was executed there it isn't replaced,
-// nor when its owner knows the connection by its number, or has set it up.
+// A session's state goes with its connection. So the driver doesn't replace the connection once
+// something was executed there, or when the owner knows it by its number, or has set it up.
 func TestASessionThatHasSomethingIsLostWithItsConnection(t *testing.T) {
 	for name, use := range map[string]func(ctx context.Context, s *Session) error{
 		"a statement":   func(ctx context.Context, s *Session) error { _, err := s.Exec(ctx, "set timezone = 'UTC'"); return err },
@@ -263,7 +263,8 @@ func TestASessionThatHasSomethingIsLostWithItsConnection(t *testing.T) {
 	}
 }
 
-// A session whose connection can't be replaced says why, and its place in the pool is free.
+// The error of a session whose connection can't be replaced says why, and its place in the pool is
+// free.
 func TestASessionWithoutAnotherConnection(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, proxy, _ := proxied(t, "&pool_sessions=1&pool_lanes=1")
@@ -286,7 +287,7 @@ func TestASessionWithoutAnotherConnection(t *testing.T) {
 	})
 }
 
-// Statements that wait for another connection can be given up, and their transaction has not begun
+// Callers can give up statements that wait for another connection. Their transaction hasn't begun
 // then.
 func TestGivingUpWhileAnotherConnectionIsMade(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
@@ -315,7 +316,7 @@ func TestGivingUpWhileAnotherConnectionIsMade(t *testing.T) {
 	})
 }
 
-// After the first statement nothing is sent again, whatever the server says.
+// After the first statement the driver sends nothing again, whatever the server says.
 func TestATransactionThatHasBegunIsNotMovedToAnotherConnection(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		target := testserver.Postgres(t).Database(t)
@@ -336,8 +337,8 @@ func TestATransactionThatHasBegunIsNotMovedToAnotherConnection(t *testing.T) {
 	})
 }
 
-// A connection that takes the place of a lost one is one of the pool's: of its generation and with
-// a lifetime of its own.
+// A connection that replaces a lost one belongs to the pool: it has the pool's generation, and a
+// lifetime of its own.
 func TestAReplacementIsAsNewAsAnyOther(t *testing.T) {
 	for name, outwear := range map[string]func(db *DB, s *Session){
 		"generation": func(db *DB, _ *Session) { db.Reset() },
@@ -399,7 +400,8 @@ func TestReplacementsPauseAsOthersDo(t *testing.T) {
 	})
 }
 
-// A server that ends each connection before it is of any use isn't asked for the next one at once.
+// The driver doesn't at once ask a server for the next connection if it ends each one before it is
+// of any use.
 func TestConnectionsOfNoUseMakePauses(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, proxy, _ := proxied(t, "&pool_sessions=1&pool_lanes=1")
@@ -421,8 +423,8 @@ func TestConnectionsOfNoUseMakePauses(t *testing.T) {
 	})
 }
 
-// A first statement that was executed, and rolled back with its connection, isn't sent again: what
-// a sequence has handed out doesn't come back.
+// A first statement that was executed, and rolled back with its connection, isn't sent again: a
+// sequence doesn't take numbers back.
 func TestWhatWasExecutedAndRolledBackIsNotSentAgain(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, proxy, target := proxied(t, "&pool_sessions=1&pool_lanes=1")

@@ -58,7 +58,7 @@ var owners = map[string]func(ctx context.Context, db *DB, sql string) error{
 	},
 }
 
-// The next owner of a session has the role that the connection was made with.
+// The next owner of a session has the role with which the connection was opened.
 func TestReleaseGivesBackTheRole(t *testing.T) {
 	for _, sql := range []string{
 		"set role low",
@@ -87,7 +87,7 @@ func TestReleaseGivesBackTheRole(t *testing.T) {
 	}
 }
 
-// requireUsers holds who the next owner of a session is.
+// requireUsers checks which user and role the next owner of a session has.
 func requireUsers(t *testing.T, ctx context.Context, db *DB, want string) {
 	t.Helper()
 	tx, err := db.Begin(ctx)
@@ -98,7 +98,7 @@ func requireUsers(t *testing.T, ctx context.Context, db *DB, want string) {
 	require.Equal(t, want, got)
 }
 
-// A role can have a default that isn't the user's name. Then that is what is given back.
+// A role can have a default that isn't the user's name. The next owner then gets that default.
 func TestReleaseGivesBackTheDefaultRole(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
 		db, target := open(t, "&pool_sessions=1")
@@ -114,8 +114,8 @@ func TestReleaseGivesBackTheDefaultRole(t *testing.T) {
 	})
 }
 
-// What AfterConnect has made of a connection can't be made again. One that is another now is
-// closed.
+// The driver can't repeat what AfterConnect has set up on a connection. If that has changed, the
+// driver closes the connection.
 func TestWhatAfterConnectHasSetIsKept(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
 		plain, target := open(t, "")
@@ -197,7 +197,7 @@ func TestRenew(t *testing.T) {
 	})
 }
 
-// A connection whose owner doesn't wait for it goes to the next one, when it is ready.
+// A connection whose owner doesn't wait for it goes to the next owner when it is ready.
 func TestRenewGivenUp(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_sessions=1")
@@ -218,7 +218,7 @@ func TestRenewGivenUp(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, pid, next.PID())
 
-		// One that can't be made ready is closed, and there is another one.
+		// A connection that can't be made ready is closed, and the pool opens another one.
 		_, _ = next.Exec(ctx, "select pg_terminate_backend(pg_backend_pid())")
 		_, err = next.Renew(ctx)
 		require.ErrorContains(t, err, "renewing a session")
@@ -229,7 +229,7 @@ func TestRenewGivenUp(t *testing.T) {
 	})
 }
 
-// A session has the settings that were kept, or it is closed.
+// A session has the kept settings, or it is closed.
 func TestKeep(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
 		db, _ := open(t, "&pool_sessions=1")
@@ -256,7 +256,7 @@ func TestKeep(t *testing.T) {
 			require.Equal(t, "low 7MB", got)
 		}
 		require.Equal(t, pid, s.PID())
-		s.Release() // and isn't the next owner's
+		s.Release() // the session doesn't go to the next owner
 		for _, sql := range []string{"reset role", "do $$ begin reset role; end $$", "select change('work_mem', '8MB')", "discard all"} {
 			s = kept()
 			require.NotEqual(t, pid, s.PID())

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is scanned is the caller's own: changing it changes nothing that is scanned later.
+// Scanned values are the caller's own: changing one doesn't change values that are scanned later.
 func TestScannedValuesShareNoMemory(t *testing.T) {
 	const sql = `select '\x616263'::bytea, '{"a": "b"}'::jsonb, '{"a": "b"}'::json, 'abc'::text, array['\x616263'::bytea], row('\x616263'::bytea), n from generate_series(1, 300) n`
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {

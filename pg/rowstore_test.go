@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is put in comes out, whatever the sizes; and a value can't be extended into the next one.
+// Rows come out as they went in, whatever their sizes. And appending to a value can't overwrite the
+// next one.
 func TestRowStoreKeepsRows(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 200 {

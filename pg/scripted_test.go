@@ -19,8 +19,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/leakcheck"
 )
 
-// A scripted server lets clients in, and says to each what the test wants, once it has been sent
-// something, whatever that is. Then it closes the connection.
+// A scripted server lets clients in. When a client has sent anything, the server sends it the
+// test's script, and closes the connection.
 type scripted struct {
 	say []byte
 	wg  sync.WaitGroup
@@ -55,7 +55,7 @@ func (s *scripted) serve(conn net.Conn) {
 	_, _ = conn.Write(s.say)
 }
 
-// messages are what a scripted server says instead of the bytes 0, 1, 2 …
+// messages are the messages that a scripted server sends for the bytes 0, 1, 2 … of its script.
 var messages = []pgproto3.BackendMessage{
 	&pgproto3.ParseComplete{},
 	&pgproto3.BindComplete{},
@@ -124,8 +124,8 @@ var calls = []func(ctx context.Context, db *DB) error{
 	},
 }
 
-// hear makes calls to a scripted server, all at once, and returns their errors. The last one is
-// that of the whole: something hangs, or can't be closed.
+// hear makes calls to a scripted server, all at once, and returns their errors. The last error is
+// about the whole: something hangs, or can't be closed.
 func hear(say []byte, calls ...func(ctx context.Context, db *DB) error) ([]error, error) {
 	server := &scripted{say: say}
 	config, err := ParseConfig("postgres://me:secret@nowhere/db?sslmode=disable&pool_lanes=2&pool_sessions=2")
@@ -157,7 +157,7 @@ func TestScriptedServerCanAnswer(t *testing.T) {
 	}
 }
 
-// Whatever a server says, there is an answer or an error, for everybody, and nothing is left.
+// Whatever a server sends, every caller gets an answer or an error, and nothing is left.
 func TestGarbageIsAnErrorForEverybody(t *testing.T) {
 	leakcheck.Test(t)
 	seed := rand.Uint64()

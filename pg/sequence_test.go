@@ -14,8 +14,8 @@ import (
 )
 
 // PostgreSQL tests the pipelines of its own client by the sequences of messages
-// (src/test/modules/libpq_pipeline). Here are the same exchanges through this driver. What differs
-// does so on purpose:
+// (src/test/modules/libpq_pipeline). Here this driver makes the same exchanges. The differences are
+// on purpose:
 //
 //   - Each statement has a Sync of its own, where libpq's user says when there is one. A batch is
 //     what has one Sync for several.
@@ -29,9 +29,9 @@ import (
 const one = "parse bind describe-portal execute "
 
 var sequences = []struct {
-	name    string // of libpq's test
+	name    string // the name of libpq's test
 	options string
-	session bool // it takes a session; others run on the lane
+	session bool // it uses a session; other cases run on the lane
 	do      func(t *testing.T, ctx context.Context, c colour, db *DB)
 	client  []string
 	server  []string
@@ -55,7 +55,7 @@ var sequences = []struct {
 		},
 	},
 	{
-		// There one Flush makes the server answer ten statements without a Sync.
+		// In libpq's test, one Flush makes the server answer ten statements without a Sync.
 		name: "nosync", options: "&default_query_exec_mode=exec",
 		do:     together(10, "select repeat('xyzxz', 12)"),
 		client: repeated(10, one+"sync"),
@@ -338,7 +338,7 @@ func TestSequencesOfMessages(t *testing.T) {
 				client, server := tap.take(0)
 				want := func(lines []string) string { return strings.Join(lines, "\n") }
 				if test.session && client != want(test.client) {
-					// What makes a session ready for the next owner may have been sent by now.
+					// The statements that make a session ready for the next owner may have been sent already.
 					client, server = head(client, len(test.client)), head(server, len(test.server))
 				}
 				require.Equal(t, want(test.client), client)

@@ -14,7 +14,7 @@ import (
 	"github.com/seed1239206e/repaint"
 )
 
-// What a session leaves behind is gone for the next owner, on the same connection.
+// A session's leftovers are gone for the next owner, on the same connection.
 func TestSessionIsCleanForTheNextOwner(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_sessions=1")
@@ -95,7 +95,7 @@ func TestSessionsAreServedInOrder(t *testing.T) {
 	})
 }
 
-// Those who wait hear at once that there will be no connection.
+// Waiting callers learn at once that there will be no connection.
 func TestFailedConnectWakesTheWaiters(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		_, target := open(t, "")

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A session that is closed isn't given to anybody else: the next owner gets another connection, and
-// what was under way is cancelled.
+// A closed session goes to no other owner. The next owner gets another connection, and the
+// statements under way are cancelled.
 func TestSessionClose(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_sessions=1")
@@ -85,8 +85,8 @@ func TestSessionClose(t *testing.T) {
 	})
 }
 
-// Close doesn't wait longer than its context for a server that can't be reached, and the connection
-// is gone all the same.
+// Close doesn't wait longer than its context for a server that can't be reached. The connection is
+// closed nevertheless.
 func TestSessionCloseWithoutAServer(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, proxy, target := proxied(t, "&pool_sessions=1")

@@ -14,8 +14,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// While a session's transaction is open all that the session itself does is in it, also what comes
-// first.
+// While a session's transaction is open, everything that the session itself does is part of it,
+// even the first statement.
 func TestStatementsOfASessionAreInItsTransaction(t *testing.T) {
 	for name, does := range map[string]func(ctx context.Context, s *Session) error{
 		"Exec": func(ctx context.Context, s *Session) error {
@@ -117,7 +117,8 @@ func TestStatementsOfASessionAreInItsTransaction(t *testing.T) {
 	}
 }
 
-// A transaction that ends while a session's statement is on its way to it isn't begun by that.
+// If a transaction ends while a session's statement is on its way to it, the statement doesn't
+// begin it.
 func TestStatementOfASessionWhoseTransactionEndsMeanwhile(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_sessions=1")
@@ -185,14 +186,14 @@ func TestSecondTransactionOfASessionIsRefused(t *testing.T) {
 		require.NoError(t, err)
 		_, err = s.Exec(ctx, "rollback")
 		require.NoError(t, err)
-		next, err := s.Begin(ctx) // the one before was ended by a statement
+		next, err := s.Begin(ctx) // a statement has ended the one before
 		require.NoError(t, err)
 		require.NoError(t, next.Commit(ctx))
 		require.NoError(t, tx.Rollback(ctx))
 	})
 }
 
-// A Timeout is for one statement, so it is refused where it would be for the transaction.
+// A Timeout is for one statement, so it is refused where it would apply to the whole transaction.
 func TestTimeoutIsRefusedInATransactionOfTheSession(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "")

@@ -32,7 +32,7 @@ func TestOptionsThatThereArentAreRefusedAtOpen(t *testing.T) {
 	require.NotContains(t, err.Error(), "ecret")
 }
 
-// Everything that the server lets a client set is taken.
+// ParseConfig accepts every setting that the server lets a client set.
 func TestSettingsOfTheServerAreOptions(t *testing.T) {
 	target := testserver.Postgres(t).Database(t)
 	names := strings.Fields(target.MustQuery(t, "select string_agg(name, ' ') from pg_settings where context in ('user', 'superuser', 'backend', 'superuser-backend')"))

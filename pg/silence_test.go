@@ -16,7 +16,7 @@ import (
 const short = "&cancel_timeout=300ms"
 
 // A network swallows the lanes while new connections work. Callers with deadlines succeed again
-// when the lanes have been given up.
+// once the driver has given the lanes up.
 func TestSwallowedLanesAreReplaced(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, proxy, _ := proxied(t, "&pool_lanes=4"+short)
@@ -58,8 +58,8 @@ func TestSwallowedLanesAreReplaced(t *testing.T) {
 	})
 }
 
-// A lone caller finds one lane swallowed. The others, which have nothing to do, are asked, and
-// don't cost a call each.
+// A lone caller finds one lane swallowed. The driver asks the other, idle lanes, so they don't cost
+// a call each.
 func TestIdleLanesAreAskedWhenOneIsSilent(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, proxy, target := proxied(t, "&pool_lanes=8"+short)
@@ -94,7 +94,7 @@ func TestIdleLanesAreAskedWhenOneIsSilent(t *testing.T) {
 	})
 }
 
-// Connections that are well answer, and stay.
+// Healthy connections answer, and stay.
 func TestSuspicionCostsNothingWhereAllIsWell(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_lanes=2&pool_sessions=2")
@@ -117,7 +117,7 @@ func TestSuspicionCostsNothingWhereAllIsWell(t *testing.T) {
 	})
 }
 
-// A caller without a deadline, whose statement is on a lane that is given up, hears of it.
+// A caller without a deadline gets an error when the driver gives up the lane of its statement.
 func TestLaneThatIsGivenUpIsLostToEverybodyOnIt(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, proxy, _ := proxied(t, "&pool_lanes=1&pipeline_depth=4"+short)
@@ -140,8 +140,8 @@ func TestLaneThatIsGivenUpIsLostToEverybodyOnIt(t *testing.T) {
 	})
 }
 
-// What ends a session's use waits for a limited time, whatever its context says, and its place is
-// free again.
+// The calls that end a session's use wait for a limited time, whatever their contexts say, and the
+// session's place is free again.
 func TestEndsAreBoundedOnASilentSession(t *testing.T) {
 	var savepoint pgx.Tx
 	for name, end := range map[string]func(ctx context.Context, s *Session, tx pgx.Tx) error{
@@ -188,8 +188,8 @@ func TestEndsAreBoundedOnASilentSession(t *testing.T) {
 	}
 }
 
-// The rest of a stream that was closed in a transaction is read only as long as the transaction may
-// go on.
+// In a transaction, the driver reads the rest of a closed stream only as long as the transaction
+// may go on.
 func TestUnreadStreamIsCancelledWithItsTransaction(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_sessions=1")
@@ -218,7 +218,7 @@ func TestUnreadStreamIsCancelledWithItsTransaction(t *testing.T) {
 	})
 }
 
-// After a Close that had to force it, the server runs nothing of ours any more.
+// After a Close that had to use force, the server runs none of our statements any more.
 func TestForcedCloseLeavesNothingRunning(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		_, target := open(t, "")
@@ -263,8 +263,8 @@ func TestForcedCloseLeavesNothingRunning(t *testing.T) {
 	})
 }
 
-// What is under way on a session that has been given back may end, for a while. Then the server is
-// asked to.
+// Statements under way on a released session may end, for a while. Then the driver asks the server
+// to cancel them.
 func TestWhatOutlivesItsSessionIsCancelled(t *testing.T) {
 	defer func(d time.Duration) { recycleTimeout = d }(recycleTimeout)
 	recycleTimeout = 20 * time.Millisecond

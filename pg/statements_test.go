@@ -74,7 +74,7 @@ func requireMoment(t *testing.T, got any, where string) {
 	require.True(t, time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC).Equal(moment), "%s: %v", where, got)
 }
 
-// A reader is what can execute statements that return rows, in every way.
+// A reader can execute statements that return rows, in every way.
 type reader interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
@@ -114,7 +114,7 @@ func only(rows pgx.Rows, err error) (any, error) {
 	})
 }
 
-// The driver's own names stand for texts, for which the same holds.
+// The same holds for texts that have a name of the driver.
 func TestANameStandsForATextThatIsDescribedEachTime(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
 		db, _ := open(t, "")
@@ -158,9 +158,10 @@ func TestABatchFetchesFromTheCursorThatItDeclares(t *testing.T) {
 	})
 }
 
-// Of what the server itself watches a description is kept. A session forgets it when the text of a
-// statement shows that names mean something else now. Where nothing shows it the server refuses to
-// execute what was prepared. In a transaction that is an error; it is never a wrong value.
+// The driver keeps the description of objects that the server itself watches. A session forgets it
+// when the text of a statement shows that names mean something else now. Where no text shows it,
+// the server refuses to execute what was prepared. In a transaction that is an error. It is never a
+// wrong value.
 func TestWhatTheServerWatchesIsNeverReadWithAnOldDescription(t *testing.T) {
 	for _, change := range []struct {
 		name, define, redefine, back string
@@ -235,8 +236,8 @@ func TestWhatTheServerWatchesIsNeverReadWithAnOldDescription(t *testing.T) {
 	}
 }
 
-// When a transaction is rolled back, names mean again what they did before it. If the types of the
-// parameters were kept, the server would convert the one into the other, by the session's time
+// When a transaction is rolled back, names mean again what they meant before it. If the driver kept
+// the parameters' types, the server would convert one type into the other, by the session's time
 // zone.
 func TestTypesOfParametersAreForgottenWithTheTransaction(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
@@ -264,8 +265,8 @@ func TestTypesOfParametersAreForgottenWithTheTransaction(t *testing.T) {
 	})
 }
 
-// All lanes forget the types of parameters when the DB itself alters a table, though what they have
-// prepared would still work, with a conversion.
+// All lanes forget the types of parameters when the DB itself alters a table, although their
+// prepared statements would still work, with a conversion.
 func TestTypesOfParametersAreForgottenWhenATableChanges(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
 		db, _ := open(t, "&timezone=UTC")
@@ -302,8 +303,8 @@ func TestTypesOfParametersAreForgottenWhenATableChanges(t *testing.T) {
 	})
 }
 
-// The server evaluates what it can when a statement is prepared. On a session the same text shows
-// what it means under the settings of the moment.
+// The server evaluates what it can when it prepares a statement. On a session the same text shows
+// what it means under the present settings.
 func TestATextMeansWhatTheSettingsSay(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
 		db, _ := open(t, "&pool_sessions=1&timezone=UTC")
@@ -366,7 +367,7 @@ func TestATextMeansWhatTheSettingsSay(t *testing.T) {
 	})
 }
 
-// Settings that are read when a statement is executed don't cost what has been prepared.
+// Settings that the server reads at execution don't cost the prepared statements.
 func TestWhatWasPreparedStaysWithHarmlessSettings(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
 		db, _ := open(t, "&pool_sessions=1")
@@ -391,8 +392,8 @@ func TestWhatWasPreparedStaysWithHarmlessSettings(t *testing.T) {
 	})
 }
 
-// A batch can have settings for its statements. They aren't those of others who execute the same
-// texts, nor does the batch get what was prepared before.
+// A batch can have settings for its statements. Others who execute the same texts don't get these
+// settings, and the batch doesn't get what was prepared before.
 func TestABatchHasItsOwnMeanings(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, _ colour) {
 		db, _ := open(t, "&timezone=UTC&pool_lanes=1")

@@ -15,7 +15,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// What follows was a bug of another driver that pipelines, once: see docs/bugs-of-pipelining.md.
+// Each of these was a bug of another driver that pipelines: see docs/bugs-of-pipelining.md.
 
 // In one burst there are statements that are prepared, others that aren't yet, and texts for the
 // simple protocol.
@@ -47,7 +47,7 @@ func TestOneBurstOfPreparedAndNewAndSimpleStatements(t *testing.T) {
 	})
 }
 
-// Texts that are alike for long are different statements.
+// Texts that begin alike for long are different statements.
 func TestTextsThatBeginAlikeAreDifferentStatements(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_lanes=1")
@@ -157,7 +157,7 @@ func TestCancelAtEveryPositionOfALane(t *testing.T) {
 	})
 }
 
-// A statement that fails when some of its rows have come leaves none of them to the next one.
+// A statement that fails after some of its rows have come leaves none of them to the next one.
 func TestRowsBeforeAnErrorAreNotTheNextResults(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_lanes=1&pipeline_depth=16")
@@ -224,7 +224,7 @@ func TestCancelWhileATransactionBeginsLeavesNoneOpen(t *testing.T) {
 	})
 }
 
-// A statement that can't be prepared takes nothing from how many may be under way.
+// A statement that can't be prepared doesn't reduce how many may be under way.
 func TestAStatementThatCannotBePreparedLeavesTheLaneAsItWas(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_lanes=1&pipeline_depth=4")
@@ -285,7 +285,7 @@ func TestManyCallersOfMoreStatementsThanThereIsRoomFor(t *testing.T) {
 	})
 }
 
-// A batch whose context ends comes back, and nothing of it runs on.
+// A batch whose context ends returns, and none of its statements goes on.
 func TestContextOfABatchEnds(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_lanes=1")

@@ -15,7 +15,7 @@ import (
 	"github.com/seed1239206e/repaint/internal/faultproxy"
 )
 
-// streamer is what can stream.
+// A streamer can stream.
 type streamer interface {
 	Stream(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
@@ -92,8 +92,8 @@ func TestStreamGivesRowsAsTheyCome(t *testing.T) {
 	})
 }
 
-// While nobody reads, neither the driver nor the proxy's other side takes more than a bounded
-// number of bytes.
+// While the caller doesn't read, neither the driver nor the proxy's other side takes more than a
+// bounded number of bytes.
 func TestStreamHoldsTheServerBack(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _, _ := proxied(t, "&pool_sessions=1")
@@ -105,7 +105,7 @@ func TestStreamHoldsTheServerBack(t *testing.T) {
 		require.NoError(t, err)
 		st := rows.(*Rows).stream
 		require.True(t, rows.Next())
-		if c.loop { // in a goroutine nobody reads ahead
+		if c.loop { // in a goroutine the driver doesn't read ahead
 			// It may have been full before the first row was taken; then the reader waits until
 			// half of it is free.
 			until(t, ctx, "the window to be half full", func() bool { return st.tooMuch(streamWindow / 2) })
@@ -201,7 +201,7 @@ func TestStreamOccupiesItsSession(t *testing.T) {
 		rows, err = tx.(*Tx).Stream(ctx, "select i from generate_series(1, 100000) i")
 		require.NoError(t, err)
 		require.NoError(t, tx.Rollback(ctx))
-		for rows.Next() { // what was at hand
+		for rows.Next() { // the rows that were at hand
 		}
 		require.ErrorIs(t, rows.Err(), ErrClosed)
 
@@ -339,7 +339,7 @@ func TestStreamOfALostConnection(t *testing.T) {
 	})
 }
 
-// Close of the DB doesn't wait for ever for rows that nobody reads.
+// Close of the DB doesn't wait forever for rows that the caller doesn't read.
 func TestCloseWithAnOpenStream(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "")
@@ -393,7 +393,7 @@ func TestResultLimit(t *testing.T) {
 		}
 		b := batchOf("select repeat('x', 60000)", "select repeat('x', 60000)")
 		require.ErrorIs(t, db.SendBatch(ctx, b).Close(), ErrResultTooLarge)
-		_, err = db.Exec(ctx, big, 200) // whose rows nobody wants
+		_, err = db.Exec(ctx, big, 200) // whose rows no caller wants
 		require.NoError(t, err)
 		rows, err = db.Stream(ctx, big, 200)
 		require.NoError(t, err)

@@ -21,18 +21,18 @@ import (
 )
 
 // The network becomes silent at each message of each operation, on the connections that are open
-// then; new ones work. Every call returns by its deadline, or for what ends something, after a
-// limited time; nothing is left behind, and the next callers get new connections.
+// then. New connections work. Every call returns by its deadline. A call that ends something
+// returns after a limited time. Nothing is left behind, and the next callers get new connections.
 
 const (
 	swallowDeadline = 50 * time.Millisecond  // of an operation
 	swallowPatience = 100 * time.Millisecond // cancel_timeout
 	swallowNext     = 500 * time.Millisecond // of the next operations, which are tried again, for twice as long
-	swallowHang     = 15 * time.Second       // what takes longer waits for ever, on however slow a machine
+	swallowHang     = 15 * time.Second       // a call that takes longer waits forever, however slow the machine is
 	swallowAtOnce   = 80
 )
 
-// swallowedCalls are what is done with a deadline. They may fail.
+// swallowedCalls are the calls with a deadline. They may fail.
 var swallowedCalls = map[string]func(ctx context.Context, db *DB) error{
 	"Exec": func(ctx context.Context, db *DB) error {
 		_, err := db.Exec(ctx, "insert into t values (1)")
@@ -198,7 +198,7 @@ func (c colour) run(ctx context.Context, fn func(ctx context.Context) error) err
 }
 
 // swallowed does an operation on a DB of its own while the network becomes silent after n messages,
-// never if n is negative. It returns how many messages there were.
+// or never if n is negative. It returns how many messages there were.
 func swallowed(t *testing.T, c colour, target testserver.Target, connected bool, n int64, do func(ctx context.Context, db *DB) error) (messages int64, err error) {
 	proxy := faultproxy.New(t, target.Addr())
 	defer proxy.Close()
@@ -235,7 +235,7 @@ func swallowed(t *testing.T, c colour, target testserver.Target, connected bool,
 			return inTx(ctx, db, func(tx *Tx) error { _, err := tx.Exec(ctx, "select 1"); return err })
 		}
 		worksSoon := func(patience time.Duration) error {
-			for began := time.Now(); ; patience *= 2 { // on a busy machine what works may be slow
+			for began := time.Now(); ; patience *= 2 { // on a busy machine a working call may be slow
 				limited, end := context.WithTimeout(ctx, patience)
 				err := works(limited)
 				end()

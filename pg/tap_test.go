@@ -15,12 +15,12 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver/freeport"
 )
 
-// A tap stands before a server and notes which messages pass, after a connection has been set up.
-// It notes each before it passes it on, so when an answer has arrived, all that led to it has been
-// noted.
+// A tap stands before a server and records which messages pass, after a connection has been set up.
+// It records each message before it passes it on. So when an answer has arrived, the tap has
+// recorded everything that led to it.
 //
-// It decodes and encodes every message anew, and reaches the server over its Unix socket, where
-// nobody is asked for a password.
+// It decodes and encodes every message anew, and reaches the server over its Unix socket, where no
+// client is asked for a password.
 type tap struct {
 	t        testing.TB
 	listener net.Listener
@@ -32,7 +32,7 @@ type tap struct {
 	ends  []net.Conn
 }
 
-// tapped is what passed on one connection: a line for each segment, and for what answers it.
+// tapped is the traffic of one connection: a line for each segment, and for each answer.
 type tapped struct {
 	client, server []string
 	waiting, most  int // segments without an answer, now and at most
@@ -103,7 +103,7 @@ func (p *tap) fromClient(client, server net.Conn, one *tapped, ready chan struct
 		if msg, err = in.Receive(); err != nil {
 			return
 		}
-		<-ready // who connects waits for that anyway
+		<-ready // the connecting caller waits for that anyway
 		p.note(one, &one.client, clientWord(msg))
 		buf, err = msg.Encode(buf[:0])
 	}
@@ -163,7 +163,7 @@ func complete(line string) bool {
 	return last == "sync" || last == "query" || last == "terminate" || strings.HasPrefix(last, "ready:")
 }
 
-// take returns what has passed on a connection since the last time.
+// take returns the traffic of a connection since the last call.
 func (p *tap) take(conn int) (client, server string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

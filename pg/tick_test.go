@@ -13,8 +13,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// A loop in which one alone waits for the database reads the connection itself. It must hear of
-// everything else all the same.
+// A loop in which only one task waits for the database reads the connection itself. It must still
+// notice everything else.
 func TestALoopThatReadsHearsOfEverythingElse(t *testing.T) {
 	testserver.Postgres(t)
 	for name, unlockLater := range map[string]func(l *loopUnderTest){
@@ -74,7 +74,7 @@ type loopUnderTest struct {
 	unlock func()
 }
 
-// While a loop reads a lane it serves others, too, and they serve it.
+// While a loop reads a lane, it serves other callers too, and they serve it.
 func TestALoopThatReadsSharesItsLane(t *testing.T) {
 	leakcheck.Test(t)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

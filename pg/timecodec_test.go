@@ -27,7 +27,7 @@ func TestTimesBeyondTheServersAreRefusedAndOthersArrive(t *testing.T) {
 				_, err := db.Exec(ctx, "select $1::"+typ, argument)
 				require.Error(t, err, "%s of the year %d", typ, year)
 				var refused *pgconn.PgError
-				require.ErrorAs(t, err, &refused) // it is sent as text, of which the server says what is wrong
+				require.ErrorAs(t, err, &refused) // the value goes as text, and the server says what is wrong
 				require.Contains(t, []string{"22008", "22009"}, refused.Code, "%s of the year %d: %v", typ, year, err)
 			}
 		}

@@ -18,7 +18,8 @@ import (
 	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
-// tlsURL is a database at a host name, which hostIsLocal has to resolve, with further options.
+// tlsURL returns the URL of a database at a host name, which hostIsLocal must resolve, with further
+// options.
 func tlsURL(at testserver.Target, host string, options ...string) string {
 	q := url.Values{}
 	for i := 0; i < len(options); i += 2 {
@@ -45,7 +46,7 @@ func openLocal(t *testing.T, conn string) *DB {
 	return db
 }
 
-// Each mode of TLS against a server that has it and one that hasn't, with the right and with the
+// Each mode of TLS, against a server that has TLS and one that doesn't, with the right and with the
 // wrong authority and host name.
 func TestModesOfTLS(t *testing.T) {
 	secure := testserver.Postgres(t, testserver.TLS())
@@ -127,7 +128,7 @@ func TestClientCertificate(t *testing.T) {
 	})
 }
 
-// SCRAM can be bound to the TLS channel, so that nobody stands in between.
+// SCRAM can be bound to the TLS channel, so that no third party can stand in between.
 func TestChannelBinding(t *testing.T) {
 	srv := testserver.Postgres(t, testserver.TLS())
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
@@ -153,8 +154,8 @@ func TestOwnTLSConfig(t *testing.T) {
 	})
 }
 
-// Large parameters and large results, at once and on one lane, through TLS, where writing is left
-// to another goroutine; a COPY each way; and a cancel.
+// Large parameters and large results, at once and on one lane, through TLS, where another goroutine
+// does the writing; a COPY each way; and a cancel.
 func TestLargeDataThroughTLS(t *testing.T) {
 	srv := testserver.Postgres(t, testserver.TLS())
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
@@ -205,7 +206,7 @@ func TestLargeDataThroughTLS(t *testing.T) {
 	})
 }
 
-// counter counts what is written to it.
+// A counter counts the bytes that are written to it.
 type counter int
 
 var _ io.Writer = (*counter)(nil)

@@ -43,7 +43,7 @@ func TestOfSeveralTokensTheLaterOneCounts(t *testing.T) {
 	require.Equal(t, Token{1, 100}, tokenOf(WaitFor(one, Token{})))
 }
 
-// A standby that has replayed everything stands before the header of the page that comes next.
+// A standby that has replayed everything stands before the header of the next page.
 func TestATokenDoesNotReachIntoAnEmptyPage(t *testing.T) {
 	const block, segment = 8192, 16 << 20
 	for lsn, want := range map[uint64]uint64{
@@ -54,7 +54,7 @@ func TestATokenDoesNotReachIntoAnEmptyPage(t *testing.T) {
 	require.EqualValues(t, 24, beforeHeader(24, 0, 0))
 }
 
-// rolesOf makes roles of which the tests say what is known.
+// rolesOf makes roles with the sightings that a test gives.
 func rolesOf(t *testing.T, options string, all ...sighting) *roles {
 	t.Helper()
 	config, err := ParseConfig("postgres://u@a,b,c/d?reader_target=prefer-standby&sslmode=disable" + options)

@@ -133,7 +133,7 @@ func TestFailedTransactionDoesNotCommit(t *testing.T) {
 	})
 }
 
-// If BEGIN fails, the statement that travels with it doesn't run outside of a transaction.
+// If BEGIN fails, the statement that travels with it doesn't run outside a transaction.
 func TestStatementDoesNotRunWithoutItsBegin(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "")
@@ -152,7 +152,7 @@ func TestStatementDoesNotRunWithoutItsBegin(t *testing.T) {
 	})
 }
 
-// Several users of one transaction: their statements are all inside of it, whoever is first.
+// Several callers use one transaction: all their statements are part of it, whichever comes first.
 func TestTransactionUsedByMany(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "")
@@ -221,8 +221,8 @@ func TestRawCommitInTransactionIsNoticed(t *testing.T) {
 	})
 }
 
-// A Commit that ends nothing is an error: what the transaction did was rolled back, or committed
-// only in part.
+// A Commit that ends nothing is an error: the transaction was rolled back, or committed only in
+// part.
 func TestCommitOfATransactionThatAStatementHasEnded(t *testing.T) {
 	texts := map[string][]string{
 		"rollback":                     {"insert into t values (1)", "rollback"},
@@ -283,7 +283,7 @@ func TestCommitOfATransactionThatAStatementHasEnded(t *testing.T) {
 	})
 }
 
-// The end of a transaction that a statement has ended isn't that of the session's next one.
+// The end of a transaction that a statement has ended doesn't end the session's next one.
 func TestEndOfATransactionBeforeTheSessionsNextOne(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		for _, end := range []func(pgx.Tx, context.Context) error{pgx.Tx.Commit, pgx.Tx.Rollback} {
@@ -315,7 +315,7 @@ func TestEndOfATransactionBeforeTheSessionsNextOne(t *testing.T) {
 	})
 }
 
-// A plan that the schema has left behind doesn't fail a transaction whose first statement has it.
+// A stale plan doesn't fail a transaction whose first statement has it.
 func TestStalePlanOfTheFirstStatement(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_sessions=1")

@@ -99,7 +99,7 @@ func TestOwnTypes(t *testing.T) {
 			require.NoError(t, pgx.BeginFunc(ctx, s, func(tx pgx.Tx) error { return roundTrips(ctx, tx) }))
 		}
 		everywhere()
-		until(t, ctx, "the lanes that are being opened", func() bool { return db.Stats().Connecting == 0 }) // or one would be overlooked
+		until(t, ctx, "the lanes that are being opened", func() bool { return db.Stats().Connecting == 0 }) // otherwise the test would overlook one
 		target.Terminate(t, "datname = current_database()")
 		until(t, ctx, "the loss", func() bool { st := db.Stats(); return st.Lanes == 0 && st.Sessions == 0 })
 		everywhere()
@@ -149,8 +149,8 @@ func TestOwnTypeThatChanges(t *testing.T) {
 	})
 }
 
-// Where a type is unknown the error says what to do: for an argument, for a result, and for a
-// column of a COPY.
+// If a type is unknown, the error says what to do: for an argument, for a result, and for a column
+// of a COPY.
 func TestUnknownTypesAreExplained(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		target := testserver.Postgres(t).Database(t)

@@ -31,8 +31,8 @@ func (db *DB) pids() (lanes, sessions map[uint32]bool) {
 	return lanes, sessions
 }
 
-// At the end of their lifetime lanes and sessions are replaced while callers use them, who see no
-// error; there is never more than one lane above the limit.
+// Lanes and sessions are replaced at the end of their lifetime while callers use them. The callers
+// see no error, and there is never more than one lane above the limit.
 func TestLifetimes(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, _ := open(t, "&pool_lanes=2&pool_sessions=2&pool_max_conn_lifetime=60ms&pool_max_conn_lifetime_jitter=20ms")
@@ -78,8 +78,8 @@ func TestLifetimes(t *testing.T) {
 	})
 }
 
-// A lane whose lifetime ends while a statement runs finishes that, and others go on meanwhile on
-// another one.
+// A lane whose lifetime ends while a statement runs finishes that statement. Meanwhile others go
+// on, on another lane.
 func TestLaneFinishesItsAnswersAtTheEndOfItsLifetime(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		db, target := open(t, "&pool_lanes=1&pool_max_conn_lifetime=80ms")
@@ -213,7 +213,7 @@ func TestMinimumOfIdleSessions(t *testing.T) {
 	})
 }
 
-// What has nothing to do is closed, down to the minimum, also if it is asked for signs of life
+// Idle connections are closed, down to the minimum, even if the driver asks them for signs of life
 // meanwhile.
 func TestIdleTime(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
@@ -245,8 +245,8 @@ func TestIdleTime(t *testing.T) {
 	})
 }
 
-// A connection that the network has swallowed while it had nothing to do is found by the health
-// check; nobody waits for it.
+// The health check finds a connection that the network has swallowed while it was idle. No caller
+// waits for it.
 func TestHealthCheck(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		target := testserver.Postgres(t).Database(t)
@@ -262,8 +262,8 @@ func TestHealthCheck(t *testing.T) {
 	})
 }
 
-// Callers who ask for sessions while the server can't be reached don't have it dialed each time,
-// and are told why the last attempt has failed.
+// While the server can't be reached, the driver doesn't dial it for each caller that asks for a
+// session. The callers' errors say why the last attempt has failed.
 func TestSessionsAreOpenedWithPauses(t *testing.T) {
 	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
 		target := testserver.Postgres(t).Database(t)

@@ -45,7 +45,7 @@ func TestAVirtualClockStandsStillForWhatTheServerDoes(t *testing.T) {
 			require.NoError(t, err)
 			require.Zero(t, elapsed())
 		}
-		exec(db) // which connects a lane
+		exec(db) // this opens a lane
 		s, err := db.Acquire(ctx)
 		require.NoError(t, err)
 		exec(s)

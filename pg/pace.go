@@ -70,7 +70,8 @@ func (t *trip) held(d, now int64, answers int) {
 	t.slow, t.heldAt = now, t.answers
 }
 
-// isHeld reports whether a statement was slow lately.
+// isHeld reports whether a statement was slow lately. isHeldOften reports whether slow statements
+// aren't rare.
 func (t *trip) isHeld(now int64) bool { return t.slow != 0 && now-t.slow < slowFor }
 
 func (t *trip) isHeldOften(now int64) bool { return t.isHeld(now) && t.apart < 2*leastDepth*slowShare }

@@ -1,3 +1,5 @@
+// Package loop_test measures the loop and the bridge, each workload beside its peers.
+//
 // A workload is a function that does n operations, in several ways. Benchmarks do many of them, and
 // tests few, so that every measured way is also known to work.
 package loop_test

@@ -36,8 +36,8 @@ func (c *callbackLoop) run(t *testing.T) {
 	}
 }
 
-// asGuest runs script in a callback of a foreign event loop, in a goroutine that is its own, until
-// it calls end.
+// asGuest runs script in a callback of a foreign event loop, which has a goroutine of its own,
+// until script calls end.
 func asGuest(t *testing.T, script func(c *callbackLoop, g *repaint.Guest, end func())) {
 	leakcheck.Test(t)
 	done := make(chan struct{})

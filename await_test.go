@@ -137,7 +137,7 @@ func TestAwaitOfAFutureWhoseLoopHasEnded(t *testing.T) {
 	waiting := make(chan error)
 	require.NoError(t, repaint.Run(t.Context(), func(ctx context.Context) error {
 		orphan = loop.NewPromise[int](repaint.CurrentLoop())
-		go func() { // waits since before the end
+		go func() { // it has waited since before the end
 			_, err := repaint.Await(context.Background(), orphan.Future())
 			waiting <- err
 		}()

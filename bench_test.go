@@ -132,7 +132,7 @@ func BenchmarkSleepZero(b *testing.B) {
 	})
 }
 
-// BenchmarkSuspended reports what a suspended task takes, all in all, when there are many.
+// BenchmarkSuspended reports the whole cost of a suspended task when there are many.
 func BenchmarkSuspended(b *testing.B) {
 	const n = 100_000
 	measure := func() uint64 {

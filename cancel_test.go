@@ -92,7 +92,7 @@ func TestContextOfRunReachesEverything(t *testing.T) {
 		_, err := repaint.Await(context.WithoutCancel(ctx), task)
 		require.ErrorIs(t, err, errBoom)
 		require.ErrorIs(t, ctx.Err(), context.Canceled)
-		// In the very moment, also before the news has gone round.
+		// At once, even before the news has reached every goroutine.
 		fresh, cancel := context.WithCancel(context.Background())
 		err = repaint.Run(fresh, func(ctx context.Context) error {
 			cancel()

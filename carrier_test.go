@@ -158,7 +158,7 @@ func TestWhatIsThrownIntoATaskAfterItsSpawnerHasEndedReachesNoOtherTask(t *testi
 }
 
 // A task finds what it would find in a goroutine of its own: nothing of the task before, and the
-// labels of the one that spawns it.
+// labels of the task that spawns it.
 func TestTasksHaveNoLabelsOfOthers(t *testing.T) {
 	label := func(value string) pprof.LabelSet { return pprof.Labels("request", value) }
 	seen := func(value string) int {

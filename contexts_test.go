@@ -16,7 +16,7 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// contextKey is one of the test's own.
+// contextKey is a key of the test's own.
 type contextKey struct{}
 
 // foreignContext is a context that isn't made by package context.
@@ -118,7 +118,7 @@ func soon(parent context.Context) context.Context {
 	return released(context.WithTimeout(parent, time.Millisecond))
 }
 
-// released returns a context that is let go of when it has ended.
+// released returns a context that is released once it has ended.
 func released(ctx context.Context, cancel func()) context.Context {
 	context.AfterFunc(ctx, cancel)
 	return ctx
@@ -221,8 +221,7 @@ var waits = map[string]func(ctx context.Context) error{
 	},
 }
 
-// outsideWaits are waits for something that isn't the loop's, for which no deadlock is ever
-// reported.
+// outsideWaits are waits for something outside the loop, for which no deadlock is ever reported.
 var outsideWaits = map[string]func(ctx context.Context) error{
 	"Await of the outside": func(ctx context.Context) error {
 		_, err := repaint.Await(ctx, loop.NewPromise[int](nil).Future())
@@ -253,12 +252,12 @@ var sleeps = map[string]func(ctx context.Context) error{
 // A try is a wait in one of the places where it can be tried.
 type try struct {
 	makeContext func(parent context.Context) context.Context
-	meanwhile   func() // is called just before the main function waits; may be nil
+	meanwhile   func() // called just before the main function waits; may be nil
 	wait        func(ctx context.Context) error
 }
 
-// inEachPlace tries in the main function of a Run and in a task for which that function waits, and
-// checks the error.
+// inEachPlace tries the wait in the main function of a Run, and in a task for which that function
+// waits. It checks the error.
 func (a try) inEachPlace(check func(place string, err error), opts ...loop.Option) error {
 	return repaint.Run(context.Background(), func(ctx context.Context) error {
 		c := a.makeContext(ctx)
@@ -282,8 +281,8 @@ var clocks = map[string][]loop.Option{
 	"virtual": {loop.VirtualClock(time.Unix(0, 0))},
 }
 
-// Whatever the context is, whatever waits with it, and whatever ends it: the wait ends with it, and
-// no deadlock is seen.
+// Whatever the context is, whatever waits with it, and whatever ends it: the wait ends with the
+// context, and the loop reports no deadlock.
 func TestEachContextEndsEachWait(t *testing.T) {
 	ends := map[string]func(end func()){
 		"who awaits":                 func(end func()) { end() },
@@ -340,7 +339,8 @@ func TestEachDeadlineEndsEachWait(t *testing.T) {
 	}
 }
 
-// Where no context can end any more, other than by what the loop does, a deadlock is seen at once.
+// If no context can end any more, except by what the loop does, the loop reports a deadlock at
+// once.
 func TestContextsThatOnlyTheLoopCanEndHideNoDeadlock(t *testing.T) {
 	for name, makeContext := range map[string]func(context.Context) context.Context{
 		"Background":    func(context.Context) context.Context { return context.Background() },
@@ -354,7 +354,7 @@ func TestContextsThatOnlyTheLoopCanEndHideNoDeadlock(t *testing.T) {
 				for clock, opts := range clocks {
 					_ = try{makeContext: makeContext, wait: wait}.inEachPlace(func(place string, err error) {
 						require.ErrorIs(t, err, loop.ErrDeadlock, "%s in %s, with a %s clock", what, place, clock)
-					}, opts...) // those that overlook their context are killed
+					}, opts...) // tasks that ignore their context are killed
 				}
 			}
 		})

@@ -11,7 +11,7 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// footprint is what the process has taken for its heap and stacks.
+// footprint is the memory that the process uses for its heap and stacks.
 func footprint() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -19,8 +19,7 @@ func footprint() uint64 {
 	return m.HeapInuse + m.StackInuse
 }
 
-// BenchmarkTasksThatSpawnThemselves reports what a level costs of tasks each of which spawns the
-// next one.
+// BenchmarkTasksThatSpawnThemselves reports the cost of a level if each task spawns the next one.
 func BenchmarkTasksThatSpawnThemselves(b *testing.B) {
 	for _, depth := range []int{100, 1000, 10_000} {
 		b.Run(fmt.Sprintf("depth=%d", depth), func(b *testing.B) {
@@ -52,7 +51,7 @@ func nested(level, depth int, gate *loop.Future[int]) func(context.Context) (int
 	}
 }
 
-// BenchmarkWaitWithinTimeouts is a yield in so many contexts with timeouts, one within the other.
+// BenchmarkWaitWithinTimeouts is a yield within so many nested contexts with timeouts.
 func BenchmarkWaitWithinTimeouts(b *testing.B) {
 	for _, depth := range []int{0, 1, 10, 100} {
 		b.Run(fmt.Sprintf("depth=%d", depth), func(b *testing.B) {
@@ -78,7 +77,7 @@ func BenchmarkWaitWithinTimeouts(b *testing.B) {
 	}
 }
 
-// BenchmarkSleepersWithContexts is a sleep on a virtual clock of each of so many tasks, each with a
+// BenchmarkSleepersWithContexts is a sleep of each of many tasks on a virtual clock, each with a
 // context of its own.
 func BenchmarkSleepersWithContexts(b *testing.B) {
 	for _, n := range []int{1000, 10_000} {

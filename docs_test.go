@@ -14,7 +14,7 @@ import (
 )
 
 // exported returns the exported names of the package in a directory. Methods and fields have their
-// type before them, also those that come from an embedded type of the same package.
+// type before them, even those that come from an embedded type of the same package.
 func exported(t *testing.T, dir string) map[string]bool {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))

@@ -69,7 +69,7 @@ func TestDumpOfVeryManyTasksIsShort(t *testing.T) {
 	})
 }
 
-// lockedBuffer collects what a signal's goroutine writes.
+// lockedBuffer collects the output of a signal's goroutine.
 type lockedBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -83,7 +83,7 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 	return b.text.Write(p)
 }
 
-// take waits for what is written next, and returns it.
+// take waits for the next output, and returns it.
 func (b *lockedBuffer) take() string {
 	<-b.came
 	b.mu.Lock()
@@ -193,8 +193,8 @@ func TestTaskThatHoldsTheLoopIsReportedByName(t *testing.T) {
 	}
 }
 
-// A library that keeps a lock while it waits is harmless among goroutines. Among tasks of one loop
-// the second one that wants the lock blocks the loop, and with it the one that has the lock.
+// A library that holds a lock while it waits is harmless among goroutines. Among tasks of one loop,
+// the second task that wants the lock blocks the loop, and with it the task that has the lock.
 func TestLockThatIsKeptAcrossAnAwaitIsReported(t *testing.T) {
 	leakcheck.Test(t)
 	reported := make(chan error, 1)
@@ -221,7 +221,7 @@ func TestLockThatIsKeptAcrossAnAwaitIsReported(t *testing.T) {
 	require.ErrorAs(t, <-reported, &held)
 	require.Contains(t, held.Stack, "sync.(*Mutex).Lock")
 	require.Contains(t, held.Stack, "TestLockThatIsKeptAcrossAnAwaitIsReported")
-	forced.Store(true) // or else the test would hang as the program would
+	forced.Store(true) // otherwise the test would hang, as the program would
 	mu.Unlock()
 	<-blocked
 }

@@ -202,7 +202,7 @@ func TestPanicInOneOfManyReachesTheLoopAfterTheOthersHaveEnded(t *testing.T) {
 		})
 		require.Nil(t, p, "the loop's own panic is what it was")
 		require.Equal(t, started.Load(), ended.Load())
-		// A panic of one that is only being cancelled isn't lost either.
+		// A panic of a function that is only being cancelled isn't lost either.
 		p = recovered(func() {
 			_, _ = repaint.First(ctx, func(ctx context.Context) (int, error) {
 				_ = repaint.Sleep(ctx, time.Hour)

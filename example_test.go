@@ -146,7 +146,7 @@ func ExampleSleep() {
 	// Output: slept for 24h0m0s
 }
 
-// In a loop, Block keeps what blocks from stopping the others.
+// In a loop, Block keeps a blocking call from stopping the other tasks.
 func ExampleBlock() {
 	_ = repaint.Run(context.Background(), func(ctx context.Context) error {
 		answer := make(chan string)

@@ -17,7 +17,7 @@ func ExampleFirst() {
 	mirror := func(name string, latency time.Duration, err error) func(ctx context.Context) (string, error) {
 		return func(ctx context.Context) (string, error) {
 			if err := repaint.Sleep(ctx, latency); err != nil {
-				return "", err // another one was faster
+				return "", err // another mirror was faster
 			}
 			return name, err
 		}

@@ -13,7 +13,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// lastReady is an explorer that runs what was requested last, and notes what it is told.
+// lastReady is an explorer that runs the latest request first, and records the reports that it
+// gets.
 type lastReady struct{ told []string }
 
 func (e *lastReady) note(parts ...string) { e.told = append(e.told, strings.Join(parts, " ")) }

@@ -14,7 +14,7 @@ import (
 	"github.com/seed1239206e/repaint"
 )
 
-// asleep is a function that only its context ends, whose error wrap makes something of.
+// asleep returns a function that only its context ends. wrap makes its error.
 func asleep(i int, wrap func(i int, err error) error) func(context.Context) (int, error) {
 	return func(ctx context.Context) (int, error) {
 		return 0, wrap(i, repaint.Sleep(ctx, time.Hour))
@@ -93,7 +93,7 @@ func TestEndOfTheContextOfManyIsSaidOnce(t *testing.T) {
 	}
 }
 
-// A wait with a deadline of its own that has nothing to do with that of the group isn't hidden.
+// If a function waits with a deadline of its own, the group's end doesn't hide that deadline's error.
 func TestDeadlinesOfTheFunctionsThemselvesAreSaid(t *testing.T) {
 	inBothColours(t, func(t *testing.T, ctx context.Context) {
 		impatient := func(name string) func(ctx context.Context) (int, error) {
@@ -108,7 +108,7 @@ func TestDeadlinesOfTheFunctionsThemselvesAreSaid(t *testing.T) {
 	})
 }
 
-// An error that can't be compared is none that panics.
+// An error that can't be compared causes no panic.
 func TestErrorsThatCanNotBeComparedAreJoined(t *testing.T) {
 	inBothColours(t, func(t *testing.T, ctx context.Context) {
 		_, err := repaint.Gather(ctx,
@@ -137,7 +137,7 @@ func TestCancelThatPassesManyAwaitsIsSaidOnce(t *testing.T) {
 					innermost = repaint.Sleep(ctx, time.Hour)
 					return 0, innermost
 				}
-				// The task doesn't hear of this context's end but by the cancel of who awaits it.
+				// The task learns of this context's end only by the cancel of the code that awaits it.
 				return repaint.Await(ctx, repaint.Spawn(context.WithoutCancel(ctx), nested(depth-1)))
 			}
 		}

@@ -265,7 +265,7 @@ func TestGroupThatCanNotEndIsReported(t *testing.T) {
 	reported := make(chan error, 1)
 	err := repaint.Run(t.Context(), func(ctx context.Context) error {
 		g := repaint.NewGroup(ctx)
-		g.Go(func(ctx context.Context) error { // it overlooks its context
+		g.Go(func(ctx context.Context) error { // it ignores its context
 			_, err := repaint.Await(context.WithoutCancel(ctx), release.Future())
 			return err
 		})
@@ -315,8 +315,8 @@ func TestWaitMayBeCalledAgain(t *testing.T) {
 	})
 }
 
-// As trio's nursery.start: the wait for a function to be ready ends if it fails before, or another
-// one does.
+// As with trio's nursery.start, the wait for a function to be ready ends if that function, or
+// another one, fails before.
 func TestWaitForAFunctionToBeReadyEndsWhenItsGroupFails(t *testing.T) {
 	inBothColours(t, func(t *testing.T, ctx context.Context) {
 		for name, fails := range map[string]func(context.Context) error{
@@ -365,7 +365,7 @@ func TestGroupKeepsNothingOfFunctionsThatHaveEnded(t *testing.T) {
 	})
 }
 
-// Nothing is lost if Wait is forgotten.
+// A group loses nothing if its user forgets Wait.
 func TestFailureOfAGroupThatNothingWaitsForIsReported(t *testing.T) {
 	leakcheck.Test(t)
 	var r reports

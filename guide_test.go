@@ -23,7 +23,7 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
-// What the snippets of the guide may use: as a reader would have it around them.
+// The names that the snippets of the guide may use, as a reader would have them around.
 const aroundSnippets = `package guide
 
 import (
@@ -199,8 +199,8 @@ func TestSnippetsAboutTestsCompile(t *testing.T) {
 	compileSnippets(t, "docs/testing.md", 3, aroundSnippetsOfTests, "testing", "./loop", "./repainttest")
 }
 
-// The code about migrations is that of a page whose code is compiled, and run with the libraries, in
-// the module compat.
+// The code about migrations comes from a page whose code is compiled, and run with the libraries,
+// in the module compat.
 func TestTheCodeAboutMigrationsIsThatOfThePageAboutDatabaseSQL(t *testing.T) {
 	page, err := os.ReadFile("docs/migrate.md")
 	require.NoError(t, err)
@@ -213,7 +213,7 @@ func TestTheCodeAboutMigrationsIsThatOfThePageAboutDatabaseSQL(t *testing.T) {
 	}
 }
 
-// compileSnippets compiles each piece of Go code of a page, of which there are at least so many.
+// compileSnippets compiles each piece of Go code of a page. There must be at least so many.
 func compileSnippets(t *testing.T, page string, least int, around string, packages ...string) {
 	text, err := os.ReadFile(page)
 	require.NoError(t, err)
@@ -234,7 +234,7 @@ func compileSnippets(t *testing.T, page string, least int, around string, packag
 		require.NoError(t, err, s)
 		config := types.Config{Importer: importer.ForCompiler(files, "gc", imports), Error: func(err error) {
 			var e types.Error
-			if !errors.As(err, &e) || !e.Soft && !strings.Contains(e.Msg, "unreachable") { // soft: what isn't used
+			if !errors.As(err, &e) || !e.Soft && !strings.Contains(e.Msg, "unreachable") { // soft: something isn't used
 				t.Errorf("%v in:\n%s", err, s)
 			}
 		}}
@@ -242,7 +242,8 @@ func compileSnippets(t *testing.T, page string, least int, around string, packag
 	}
 }
 
-// compiledPackages returns what opens the compiled form of the packages and all that they import.
+// compiledPackages returns the function that opens the compiled form of the packages and of all
+// that they import.
 func compiledPackages(t *testing.T, packages ...string) importer.Lookup {
 	list := exec.Command("go", append([]string{"list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}"}, packages...)...)
 	list.Stderr = os.Stderr

@@ -12,7 +12,7 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// These take the 5 seconds after which a loop is reported that is held.
+// These take the 5 seconds after which a held loop is reported.
 
 func TestATaskThatBlocksItsLoopIsReported(t *testing.T) {
 	leakcheck.Test(t)
@@ -33,7 +33,7 @@ func TestATaskThatBlocksItsLoopIsReported(t *testing.T) {
 	}, loop.ReportTo(func(err error) { reports <- err })))
 }
 
-// blocks is called in a task, and holds its loop until that is reported.
+// blocks holds the loop of its task until that is reported.
 func blocks(t *testing.T, reports <-chan error) {
 	var e *loop.HeldError
 	require.ErrorAs(t, <-reports, &e)

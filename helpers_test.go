@@ -9,7 +9,7 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// The short names of what the tests of this package share with those of bridgetest.
+// The short names of the helpers that the tests of this package share with bridgetest.
 
 var errBoom = bridgetest.ErrBoom
 

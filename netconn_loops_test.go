@@ -79,7 +79,7 @@ func TestWhereALoopWaitsForAConnectionItself(t *testing.T) {
 	}
 }
 
-// Each answer would otherwise wake all loops that have ever used the connection.
+// Otherwise each answer would wake all loops that have ever used the connection.
 func TestOnlyTheLastLoopIsToldOfAConnection(t *testing.T) {
 	leakcheck.Test(t)
 	ours, theirs := connected(t, "tcp")
@@ -94,7 +94,7 @@ func TestOnlyTheLastLoopIsToldOfAConnection(t *testing.T) {
 		_, err = io.ReadFull(ours, make([]byte, 1))
 		require.NoError(t, err)
 	}
-	waited := func() { // the first answers may be there before they are waited for
+	waited := func() { // the first answers may be there before a task waits for them
 		for repaint.CurrentStats().Polled == 0 {
 			exchange()
 		}
@@ -161,7 +161,7 @@ func TestATaskWithMuchToReadLetsOthersGoOn(t *testing.T) {
 	require.NoError(t, theirs.Close())
 }
 
-// A pool keeps connections for longer than the loops live that use them.
+// A pool keeps connections for longer than the loops that use them live.
 func TestAConnectionOutlivesItsLoops(t *testing.T) {
 	ours, theirs := connected(t, "tcp")
 	go func() { _, _ = io.Copy(theirs, theirs) }()

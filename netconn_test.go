@@ -22,7 +22,7 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// connected returns the two ends of a connection, of which ours is cooperative.
+// connected returns the two ends of a connection. Ours is cooperative.
 func connected(t testing.TB, network string) (ours, theirs net.Conn) {
 	t.Helper()
 	if network == "pipe" {
@@ -158,7 +158,7 @@ func TestDeadlinesOfAConnection(t *testing.T) {
 		require.NoError(t, ours.SetWriteDeadline(soon()))
 		var err error
 		for big := make([]byte, 1<<20); err == nil; {
-			_, err = ours.Write(big) // nobody reads
+			_, err = ours.Write(big) // the other end doesn't read
 		}
 		timesOut(err)
 	})
@@ -205,7 +205,7 @@ func TestLargeDataBothWaysAtOnce(t *testing.T) {
 	})
 }
 
-// Each Write is written as a whole, whoever else writes.
+// Each Write is written as a whole, whatever other writers do.
 func TestGoroutinesAndTasksOfSeveralLoopsShareAConnection(t *testing.T) {
 	leakcheck.Test(t)
 	ours, theirs := connected(t, "tcp")

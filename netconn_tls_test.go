@@ -41,7 +41,7 @@ func TestTLSOverAConnectionWhoseRecordsAreCutAtEveryByte(t *testing.T) {
 			require.Equal(t, text, got)
 		}
 		require.NoError(t, client.Close())
-		<-served // what it says of an end without a proper close doesn't matter
+		<-served // its error about an end without a proper close doesn't matter
 	})
 }
 

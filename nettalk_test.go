@@ -14,7 +14,7 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// serve accepts one connection and has a goroutine talk on it, which waits for real time.
+// serve accepts one connection, on which a goroutine talks. It waits in real time.
 func serve(t *testing.T, talk func(c net.Conn)) (address string) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -31,7 +31,7 @@ func serve(t *testing.T, talk func(c net.Conn)) (address string) {
 	return listener.Addr().String()
 }
 
-// pause is longer than a virtual clock waits for what nobody owes it.
+// pause is longer than a virtual clock waits for an answer that no peer owes it.
 const pause = 50 * time.Millisecond
 
 func TestAVirtualClockStandsStillForAPeerThatOwesAnAnswer(t *testing.T) {
@@ -135,7 +135,7 @@ func TestReportsOfAStoppedClockSayWhatIsWaitedFor(t *testing.T) {
 		require.NoError(t, repaint.Run(t.Context(), func(ctx context.Context) error {
 			repaint.CurrentLoop().CallLater(time.Hour, func() {})
 			_, err := repaint.Block(ctx, func(context.Context) (int, error) {
-				time.Sleep(time.Minute) // of the bubble's time, as is that of the report
+				time.Sleep(time.Minute) // in the bubble's time, like the report's time
 				return 0, nil
 			})
 			return err

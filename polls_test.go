@@ -9,8 +9,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// Of many contexts none is looked at as long as the program has made no goroutine, in which package
-// context tells of an end.
+// The loop checks none of many contexts as long as the program has started no goroutine, in which
+// package context reports an end.
 func TestManyContextsAreLookedAtOnlyIfThereMayBeSomethingToSee(t *testing.T) {
 	l := loop.New()
 	defer l.Close()
@@ -24,7 +24,7 @@ func TestManyContextsAreLookedAtOnlyIfThereMayBeSomethingToSee(t *testing.T) {
 		defer p.add(ctx, func() { told++ }, l)()
 	}
 	require.True(t, p.crowded())
-	for quiet := false; !quiet; { // others may make goroutines at any time
+	for quiet := false; !quiet; { // other tests may start goroutines at any time
 		p.look()
 		before := p.usual.all[7].done
 		p.usual.all[7].done = ended
@@ -64,7 +64,7 @@ func TestContextsOfOthersAreAlwaysLookedAt(t *testing.T) {
 	require.Empty(t, p.foreign.all)
 }
 
-// A doneContext is one of another package's.
+// A doneContext is a context of another package.
 type doneContext struct {
 	context.Context
 	done chan struct{}

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// readmeBlocks returns the README's blocks of code of a language, and without one.
+// readmeBlocks returns the README's code blocks of a language, and those without one.
 func readmeBlocks(t *testing.T) (code, other []string) {
 	t.Helper()
 	readme, err := os.ReadFile("README.md")
@@ -51,8 +51,8 @@ func TestTheReadmesCodeRuns(t *testing.T) {
 	}
 }
 
-// requireRace checks that the test of the README fails as shown there, but for the column of the
-// main function, which is left out.
+// requireRace checks that the README's test fails as shown there, except for the column of the main
+// function, which the README leaves out.
 func requireRace(t *testing.T, shown string) {
 	t.Helper()
 	out, err := exec.Command("go", "test", "-count=1", "-tags=readme", "-run=^TestWithdraw$", "./examples/readme").CombinedOutput()
@@ -97,7 +97,7 @@ func TestLinksInDocumentsLeadSomewhere(t *testing.T) {
 	}
 }
 
-// anchors returns what the headings of a document can be linked by.
+// anchors returns the anchors by which links reach the headings of a document.
 func anchors(t *testing.T, file string) (all []string) {
 	t.Helper()
 	text, err := os.ReadFile(file)

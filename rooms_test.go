@@ -14,7 +14,7 @@ const module = "github.com/seed1239206e/repaint"
 func TestImportsPointOneWay(t *testing.T) {
 	for _, room := range []struct {
 		dir    string
-		allows string // the rooms of ours that it may need, directly or through others
+		allows string // our packages that it may need, directly or through others
 		theirs bool   // whether it may need packages of other modules
 	}{
 		{"greenlet", "", false},

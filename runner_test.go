@@ -191,7 +191,7 @@ func TestWaitingForOthersIsNoDeadlock(t *testing.T) {
 	}()
 	err := repaint.Run(t.Context(), func(ctx context.Context) error {
 		l := repaint.CurrentLoop()
-		// Nobody awaits the outside future itself: a callback hands its result on.
+		// No code awaits the outside future itself: a callback passes its result on.
 		inside := loop.NewPromise[int](l)
 		p.Future().OnDone(l, func() { v, _ := p.Future().Result(); inside.Resolve(v) })
 		l.CallLater(time.Millisecond, func() { close(started) })
@@ -219,8 +219,9 @@ func TestStatsCountWhoWaits(t *testing.T) {
 	require.Zero(t, repaint.CurrentStats())
 }
 
-// A Goexit in a task continues in the function that gave it control, past all that follows there.
-// What is deferred runs as the main function, or as the task that has spawned it, and can wait.
+// A Goexit in a task continues in the function that gave the task control, and skips the rest of
+// that. Deferred functions run as the main function, or as the task that spawned the task, and can
+// wait.
 func TestWhatIsDeferredRunsAsItsOwnerAfterAGoexit(t *testing.T) {
 	exit := func(context.Context) (int, error) { runtime.Goexit(); return 0, nil }
 	exitLater := func(ctx context.Context) (int, error) {

@@ -14,7 +14,7 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// Whoever sees that a scope has ended also sees why, in whatever moment it looks.
+// Code that sees that a scope has ended also sees why, at whatever moment it looks.
 func TestTheCauseIsThereAsSoonAsTheEndIs(t *testing.T) {
 	cause := errors.New("cause")
 	for name, end := range map[string]func(parent context.CancelCauseFunc, s *scope){
@@ -27,7 +27,7 @@ func TestTheCauseIsThereAsSoonAsTheEndIs(t *testing.T) {
 				upper, lower := new(scope), new(scope)
 				upper.init(parent, nil, nil)
 				lower.init(upper, nil, nil)
-				lower.Done() // from now on there are ordinary contexts behind both
+				lower.Done() // from now on both have ordinary contexts
 				var wg sync.WaitGroup
 				for _, s := range []*scope{upper, lower} {
 					wg.Go(func() {
@@ -76,7 +76,7 @@ func TestAScopeBelowAnEndedOneHasEnded(t *testing.T) {
 	require.Equal(t, cause, context.Cause(lower))
 }
 
-// It isn't needed for anything to work, only for the depth of scopes not to matter.
+// Nothing needs it to work; it only keeps the depth of scopes from mattering.
 func TestTheKeyOfPackageContextIsFound(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -84,8 +84,8 @@ func TestTheKeyOfPackageContextIsFound(t *testing.T) {
 	require.Equal(t, ctx, ctx.Value(cancelKey))
 }
 
-// Whoever cancels sees, when that returns, that all below have ended, also if others have cancelled
-// at the same time.
+// When a cancel returns, its caller sees that all scopes below have ended, even if others have
+// cancelled at the same time.
 func TestAllBelowHaveEndedWhenACancelReturns(t *testing.T) {
 	for range 300 {
 		const depth, width = 20, 3
@@ -121,7 +121,7 @@ func TestAllBelowHaveEndedWhenACancelReturns(t *testing.T) {
 	}
 }
 
-// An owner counts how often it is told.
+// An owner counts how often it is told of the end.
 type countingOwner struct{ told atomic.Int32 }
 
 func (o *countingOwner) scopeEnded() { o.told.Add(1) }
@@ -150,7 +150,7 @@ func TestEachOwnerIsToldOnce(t *testing.T) {
 	}
 }
 
-// Neither to look nor to end takes a stack as deep as the scopes are.
+// Neither checking nor ending a scope takes a stack as deep as the scopes are.
 func TestScopesMayBeVeryDeep(t *testing.T) {
 	for name, use := range map[string]func(last *scope){
 		"as they are":                       func(*scope) {},
@@ -182,7 +182,7 @@ func TestScopesMayBeVeryDeep(t *testing.T) {
 				require.NoError(t, context.Cause(last))
 			})
 			require.Less(t, grown, uint64(1<<20))
-			if name == "as they are" { // or else package context goes as deep
+			if name == "as they are" { // otherwise package context goes as deep
 				require.Less(t, stackOf(cancel), uint64(1<<20))
 			}
 			cancel()
@@ -210,7 +210,7 @@ func stackOf(fn func()) uint64 {
 	return max(after.StackInuse, before.StackInuse) - before.StackInuse
 }
 
-// However many timeouts there are one within the other, a scope knows the first.
+// However many timeouts are nested, a scope knows the first to come.
 func TestOfNestedTimeoutsAScopeKnowsTheFirst(t *testing.T) {
 	for name, opts := range map[string][]loop.Option{"real": nil, "virtual": {loop.VirtualClock(time.Unix(0, 0))}} {
 		t.Run(name, func(t *testing.T) {
@@ -257,8 +257,8 @@ func TestTheEarliestDeadlineCountsAcrossClocks(t *testing.T) {
 	}))
 }
 
-// The loop that a timeout belongs to stands still while another one runs within it, and can't see
-// to it.
+// The loop of a timeout stands still while another loop runs within it, and can't attend to the
+// timeout.
 func TestTimeoutOfALoopEndsWaitsInARunWithinIt(t *testing.T) {
 	require.NoError(t, Run(t.Context(), func(ctx context.Context) error {
 		ctx, cancel := WithTimeout(ctx, 10*time.Millisecond)

@@ -33,8 +33,8 @@ func TestTheEndOfRunsOwnContextIsNoDeadlock(t *testing.T) {
 	}
 }
 
-// A program that can only be told to stop is in a deadlock all the same, which its main function
-// hears of after a while.
+// A program that can only be told to stop is in a deadlock nevertheless. Its main function learns
+// of it after a while.
 func TestOnlyTheEndOfRunsOwnContextIsWaitedForNotForEver(t *testing.T) {
 	repaint.SetRunPatience(t, 10*time.Millisecond)
 	for clock, opts := range clocks {
@@ -55,8 +55,8 @@ func TestOnlyTheEndOfRunsOwnContextIsWaitedForNotForEver(t *testing.T) {
 	}
 }
 
-// A deadlock can't be told from a wait for an end that others bring about.
-// So it's no error, but it isn't silent either.
+// The loop can't tell a deadlock from a wait for an end that code outside brings about. So that is
+// no error, but it isn't silent either.
 func TestAStandstillThatOthersCanEndIsReportedOnce(t *testing.T) {
 	repaint.SetSuspicion(t, 5*time.Millisecond)
 	for clock, opts := range clocks {
@@ -87,7 +87,7 @@ func TestAStandstillThatOthersCanEndIsReportedOnce(t *testing.T) {
 	}
 }
 
-// What will certainly come is no reason for a report.
+// An event that will certainly come is no reason for a report.
 func TestAWaitForADeadlineIsNoStandstill(t *testing.T) {
 	repaint.SetSuspicion(t, time.Millisecond)
 	leakcheck.Test(t)
@@ -99,7 +99,7 @@ func TestAWaitForADeadlineIsNoStandstill(t *testing.T) {
 	}, loop.ReportTo(func(err error) { t.Error(err) })))
 }
 
-// What a task still has to do when Run ends may wait for a context of its own.
+// A task that still has work to do when Run ends may wait with a context of its own.
 func TestTheEndOfRunWaitsForContextsThatEnd(t *testing.T) {
 	leakcheck.Test(t)
 	var last error

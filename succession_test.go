@@ -15,8 +15,7 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// turns has so many tasks take so many turns each, and returns the figures of what happened
-// meanwhile.
+// turns makes so many tasks take so many turns each, and returns the loop's figures for that time.
 func turns(t *testing.T, ctx context.Context, tasks, each int) repaint.Stats {
 	t.Helper()
 	gate := loop.NewPromise[int](repaint.CurrentLoop())
@@ -149,7 +148,7 @@ func TestCallbacksBetweenTasksRunInTheDriverAndInTheirOrder(t *testing.T) {
 	})
 }
 
-// The main function's turn is between two ticks, also if the tasks alone would go on for ever.
+// The main function's turn is between two ticks, even if the tasks alone would go on forever.
 func TestTheMainFunctionGoesOnBetweenTwoTicksOfTasks(t *testing.T) {
 	virtually(t, func(ctx context.Context) {
 		l := repaint.CurrentLoop()
@@ -185,8 +184,8 @@ func TestTheMainFunctionGoesOnBetweenTwoTicksOfTasks(t *testing.T) {
 	})
 }
 
-// A task that has locked its thread can't give control to another one. It is told so, and the
-// others lose nothing.
+// A task that has locked its thread can't give control to another one. It gets an error that says
+// so, and the others lose nothing.
 func TestATaskThatLocksItsThreadTakesNobodysTurn(t *testing.T) {
 	virtually(t, func(ctx context.Context) {
 		if !ownLockIsSeen() {

@@ -204,13 +204,13 @@ func TestAnErrorThrownIntoATaskIsWhatItsAwaitReturns(t *testing.T) {
 		require.Equal(t, 1, repaint.CurrentStats().Waiting)
 		_, err := waiting.Throw(errBoom)
 		require.NoError(t, err)
-		never.Resolve(1) // nobody waits for it any more
+		never.Resolve(1) // no code waits for it any more
 		_, err = repaint.Await(ctx, task)
 		require.NoError(t, err)
 	})
 }
 
-// Whoever switches to a greenlet lends it his place: what it waits for then, he waits for.
+// A task that switches to a greenlet lends it its place: when the greenlet waits, the task waits.
 func TestATaskThatRecoversFromBeingKilledGoesOnInTheKillersPlace(t *testing.T) {
 	virtually(t, func(ctx context.Context) {
 		never := loop.NewPromise[int](repaint.CurrentLoop())
@@ -233,7 +233,7 @@ func TestATaskThatRecoversFromBeingKilledGoesOnInTheKillersPlace(t *testing.T) {
 	})
 }
 
-// What a level takes doesn't depend on how deep it is.
+// The cost of a level doesn't depend on the depth.
 func TestTasksMaySpawnThemselvesDeep(t *testing.T) {
 	const depth = 3000
 	leakcheck.Test(t)

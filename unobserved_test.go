@@ -188,7 +188,7 @@ func TestSpawnOutsideOfALoopIsReportedUnlessSomethingLooks(t *testing.T) {
 	require.Equal(t, 2, bytes.Count(log(), []byte("\n")), "once each")
 }
 
-// captureLog keeps what the default logger is given until the test ends.
+// captureLog keeps the default logger's records until the test ends.
 func captureLog(t *testing.T) func() []byte {
 	var mu sync.Mutex
 	var b bytes.Buffer

@@ -21,7 +21,7 @@ func goroutinesMade(t *testing.T) uint64 {
 	return sample[0].Value.Uint64()
 }
 
-// waitOnce waits with a context of its own, and then ends that, as code does that gives one call a
+// waitOnce waits with a context of its own, and then ends that, like code that gives one call a
 // limit.
 func waitOnce(ctx context.Context, waits int) error {
 	limited, cancel := context.WithTimeout(ctx, time.Hour)
@@ -36,7 +36,7 @@ func waitOnce(ctx context.Context, waits int) error {
 	return nil
 }
 
-// Package context tells of an end in a goroutine, which would wake the loop for nothing.
+// Package context reports an end in a goroutine, which would wake the loop for nothing.
 func TestTheEndOfAContextOfOneWaitMakesNoGoroutine(t *testing.T) {
 	const times = 200
 	for _, where := range []struct {
@@ -66,8 +66,8 @@ func TestTheEndOfAContextOfOneWaitMakesNoGoroutine(t *testing.T) {
 	}
 }
 
-// A context that has several waits ends each of them, whether it is still watched from the last one
-// or not.
+// A context with several waits ends each of them, whether or not it is still watched from the last
+// one.
 func TestAContextEndsEachOfItsWaits(t *testing.T) {
 	for _, make := range []struct {
 		name string

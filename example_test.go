@@ -10,8 +10,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// fetch is red: it returns at once. A real driver would send something now, and complete the promise
-// when the answer comes.
+// fetch is red: it returns at once. A real driver would send something now, and complete the
+// promise when the answer comes.
 func fetch(l *loop.Loop, what string) *loop.Future[string] {
 	p := loop.NewPromise[string](l)
 	l.CallLater(time.Second, func() { p.Resolve("the " + what) })

@@ -91,7 +91,8 @@ func ExampleGroup_SetLimit() {
 	// Output: 3 <nil>
 }
 
-// A function is waited for until it is ready, as with trio's nursery.start. That wait ends if the function fails before.
+// A function is waited for until it is ready, as with trio's nursery.start. That wait ends if the
+// function fails before.
 func ExampleGroup_Context() {
 	serve := func(ctx context.Context, address string, ready *loop.Promise[string]) error {
 		if address == "" {

@@ -93,7 +93,8 @@ func TestEndOfTheContextOfManyIsSaidOnce(t *testing.T) {
 	}
 }
 
-// If a function waits with a deadline of its own, the group's end doesn't hide that deadline's error.
+// If a function waits with a deadline of its own, the group's end doesn't hide that deadline's
+// error.
 func TestDeadlinesOfTheFunctionsThemselvesAreSaid(t *testing.T) {
 	inBothColours(t, func(t *testing.T, ctx context.Context) {
 		impatient := func(name string) func(ctx context.Context) (int, error) {
@@ -137,7 +138,8 @@ func TestCancelThatPassesManyAwaitsIsSaidOnce(t *testing.T) {
 					innermost = repaint.Sleep(ctx, time.Hour)
 					return 0, innermost
 				}
-				// The task learns of this context's end only by the cancel of the code that awaits it.
+				// The task learns of this context's end only by the cancel of the code that awaits
+				// it.
 				return repaint.Await(ctx, repaint.Spawn(context.WithoutCancel(ctx), nested(depth-1)))
 			}
 		}

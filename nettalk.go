@@ -51,8 +51,8 @@ func (t *talk) heard(n int) {
 	}
 }
 
-// awaitsPeer is called before one direction of the connection waits. It gets the function that tells
-// the loop whether the peer must act.
+// awaitsPeer is called before one direction of the connection waits. It gets the function that
+// tells the loop whether the peer must act.
 func (c *netConn) awaitsPeer(f *half, underWay func(bool) bool) {
 	if !underWay(false) || c.peerIsHere() {
 		return // the loop doesn't heed requests, or must not heed this one

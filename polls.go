@@ -62,7 +62,8 @@ func (p *polls) look() {
 	p.usual.look()
 }
 
-// wake makes the ends of all contexts wake another loop too. It returns the functions that end that.
+// wake makes the ends of all contexts wake another loop too. It returns the functions that end
+// that.
 func (p *polls) wake(l *loop.Loop) (stops []func() bool) {
 	for _, list := range []*pollList{&p.usual, &p.foreign} {
 		for _, c := range list.all {

@@ -268,7 +268,8 @@ func (h *runner) killLeft() {
 	}
 }
 
-// inCallback reports whether the caller, which isn't a task, is a callback and not the main function.
+// inCallback reports whether the caller, which isn't a task, is a callback and not the main
+// function.
 func (h *runner) inCallback() bool { return h.guest || h.loop.Bridge().Driving() }
 
 // checkOuter refuses to wait for a future of a loop that stands still until this Run returns.

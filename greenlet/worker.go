@@ -76,8 +76,8 @@ func (f *Family) newWorker(lock threadLock) *worker {
 	return w
 }
 
-// main returns the goroutine's function. It isn't that function itself, because a method value is one
-// frame more on each stack.
+// main returns the goroutine's function. It isn't that function itself, because a method value is
+// one frame more on each stack.
 func (w *worker) main() func(yield func(struct{}) bool) {
 	return func(yield func(struct{}) bool) {
 		w.enter(yield)

@@ -6,8 +6,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A bridge knows that a device will call in, though the loop can't see it: without Hold, Drive would
-// return ErrDeadlock at once.
+// A bridge knows that a device will call in, though the loop can't see it: without Hold, Drive
+// would return ErrDeadlock at once.
 func ExampleBridge() {
 	l := loop.New()
 	defer l.Close()

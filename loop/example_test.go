@@ -152,7 +152,8 @@ func ExampleOffloadLimit() {
 	// job 2 <nil>
 }
 
-// A timer can be stopped as long as its function hasn't been called, also in the tick in which it is due.
+// A timer can be stopped as long as its function hasn't been called, also in the tick in which it
+// is due.
 func ExampleTimer() {
 	l := loop.New(loop.VirtualClock(time.Time{}))
 	defer l.Close()

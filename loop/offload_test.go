@@ -153,8 +153,8 @@ func TestOffloadedFunctionsBeginInTheirOrder(t *testing.T) {
 	require.True(t, slices.IsSorted(order))
 }
 
-// cancelled offloads a function that begins and one that has to wait for its turn, and cancels both.
-// The first one returns 1 when proceed is called; after that nothing is left to run.
+// cancelled offloads a function that begins and one that has to wait for its turn, and cancels
+// both. The first one returns 1 when proceed is called; after that nothing is left to run.
 func cancelled(t *testing.T, offload func(*loop.Loop, func() (int, error)) *loop.Future[int]) (begun, waiting *loop.Future[int], proceed func()) {
 	l := open(t, loop.OffloadLimit(1))
 	began, returned := make(chan struct{}), make(chan struct{})

@@ -194,8 +194,8 @@ func (l *Loop) answer(c *Latch) bool {
 	return true
 }
 
-// wakeIfQuiet wakes the loop if it sleeps only because something was under way. The caller must hold
-// mu, which wakeIfQuiet releases.
+// wakeIfQuiet wakes the loop if it sleeps only because something was under way. The caller must
+// hold mu, which wakeIfQuiet releases.
 func (l *Loop) wakeIfQuiet() { l.wakeIf(l.requests.underWay == 0 && l.minds) }
 
 // wakeIf wakes the loop if it sleeps and the condition holds. The caller must hold mu, which wakeIf

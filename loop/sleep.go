@@ -52,8 +52,8 @@ type Expecter interface {
 	LoopExpects() time.Duration
 }
 
-// Expect makes the loop ask e before [Loop.Drive] returns [ErrDeadlock]: a bridge knows the contexts
-// with which its tasks wait. There is one such Expecter, the last that was set.
+// Expect makes the loop ask e before [Loop.Drive] returns [ErrDeadlock]: a bridge knows the
+// contexts with which its tasks wait. There is one such Expecter, the last that was set.
 func (b *Bridge) Expect(e Expecter) { b.expects = e }
 
 // hope sleeps as long as the Expecter says. It returns the error if the Expecter expects nothing.

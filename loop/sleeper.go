@@ -4,7 +4,8 @@ import "time"
 
 // A Sleeper is an operation that a loop can wait in when it has nothing to do, instead of waiting
 // for another goroutine to wake it. Usually it is a read from the network whose result the loop
-// awaits. That saves the hand-over from a goroutine that would read otherwise. See [Bridge.SleepIn].
+// awaits. That saves the hand-over from a goroutine that would read otherwise. See
+// [Bridge.SleepIn].
 type Sleeper interface {
 	// Sleep waits until something has been scheduled in the loop, d has passed, or Interrupt has
 	// been called, even before Sleep. It may return too early.

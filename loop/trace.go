@@ -27,8 +27,8 @@ const (
 // A TraceEvent is something that a [Tracer] sees.
 type TraceEvent struct {
 	Kind TraceKind
-	// Loop is the loop in which it happens. It is nil for statements and flushes, which belong to no
-	// loop.
+	// Loop is the loop in which it happens. It is nil for statements and flushes, which belong to
+	// no loop.
 	Loop *Loop
 	// ID is the number of a task in its loop, 0 for the main function. Both events of a statement
 	// have the same ID, which no other statement under way on the connection has.

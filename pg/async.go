@@ -114,8 +114,8 @@ func (a AsyncReader) Query(ctx context.Context, sql string, args ...any) *loop.F
 	return red.Call(ctx, func(ctx context.Context) (pgx.Rows, error) { return a.r.Query(ctx, sql, args...) })
 }
 
-// QueryRow is [Reader.QueryRow]. The future fails with the query's error. If the query finds no row,
-// the row's Scan says so.
+// QueryRow is [Reader.QueryRow]. The future fails with the query's error. If the query finds no
+// row, the row's Scan says so.
 func (a AsyncReader) QueryRow(ctx context.Context, sql string, args ...any) *loop.Future[pgx.Row] {
 	return red.Call(ctx, func(ctx context.Context) (pgx.Row, error) {
 		rows := a.r.query(ctx, sql, args)

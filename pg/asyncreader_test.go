@@ -49,7 +49,8 @@ func TestTheRedFaceOfAReader(t *testing.T) {
 			_, err = repaint.Await(ctx, red.Ping(ctx))
 			require.NoError(t, err)
 
-			// It only reads, its failures come by the futures, and cancelling a future gives its statement up.
+			// It only reads, its failures come by the futures, and cancelling a future gives its
+			// statement up.
 			_, err = repaint.Await(ctx, red.Exec(ctx, "insert into t values (1)"))
 			requireReadOnly(t, err, "insert")
 			_, err = repaint.Await(ctx, red.QueryRow(ctx, "select 1/0"))

@@ -146,8 +146,8 @@ func lastOf(data func(yield func([]byte, error) bool)) (err error) {
 	return err
 }
 
-// endings are the ways in which a transaction, or savepoint, ends. Each returns the transactions and
-// the session that are late then.
+// endings are the ways in which a transaction, or savepoint, ends. Each returns the transactions
+// and the session that are late then.
 var endings = []struct {
 	name  string
 	begin func(t *testing.T, ctx context.Context, db *DB) (late []*Tx, session *Session)

@@ -253,8 +253,8 @@ func openLoaders(ctx context.Context, url string, dial dialer) (store, error) {
 	return &loading{*s.(*plain)}, nil
 }
 
-// draw returns n different ids in their order, so that no two requests that write them wait for each
-// other in a circle.
+// draw returns n different ids in their order, so that no two requests that write them wait for
+// each other in a circle.
 func draw(n int) []int {
 	ids := make([]int, 0, n)
 	for len(ids) < n {

@@ -168,8 +168,8 @@ func independent(s *store, out io.Writer) error {
 	return nil
 }
 
-// bridgeRows are the workloads of bench/loop, their names in the table, and the limit of their ratio
-// to goroutines.
+// bridgeRows are the workloads of bench/loop, their names in the table, and the limit of their
+// ratio to goroutines.
 var bridgeRows = []struct {
 	workload, what string
 	goal           float64

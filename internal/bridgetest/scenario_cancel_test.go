@@ -52,7 +52,8 @@ func TestATaskMayCancelItself(t *testing.T) {
 
 func TestATaskThatIsReadyAndThenCancelledLosesNothing(t *testing.T) {
 	Virtually(t, func(ctx context.Context) {
-		// Its turn has come but not yet its step: it is asyncio's cancel of a task that is scheduled.
+		// Its turn has come but not yet its step: it is asyncio's cancel of a task that is
+		// scheduled.
 		steps := 0
 		task := Spawn(ctx, func(ctx context.Context) error {
 			for {

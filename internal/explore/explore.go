@@ -69,8 +69,8 @@ type Task struct {
 // used says that this program has had an explorer. Other programs needn't search for one.
 var used atomic.Bool
 
-// Of returns the explorer of the loop's schedules, or nil if there is none. The loop may be nil. The
-// bridge calls it before any task of the loop runs.
+// Of returns the explorer of the loop's schedules, or nil if there is none. The loop may be nil.
+// The bridge calls it before any task of the loop runs.
 func Of(l *loop.Loop) Explorer {
 	if l == nil {
 		return nil

@@ -15,8 +15,8 @@ import (
 
 var errBroken = errors.New("broken")
 
-// inEachPlace calls test with a call that makes red calls: in a plain goroutine, in the main function
-// of a loop, and in a callback of one.
+// inEachPlace calls test with a call that makes red calls: in a plain goroutine, in the main
+// function of a loop, and in a callback of one.
 func inEachPlace(t *testing.T, test func(t *testing.T, ctx context.Context, call func(fn func(ctx context.Context) (int, error)) *loop.Future[int])) {
 	t.Run("goroutine", func(t *testing.T) {
 		leakcheck.Test(t)

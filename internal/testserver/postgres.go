@@ -155,7 +155,8 @@ func (postgres) created(*Server) error { return nil }
 func (postgres) stopSignal() syscall.Signal { return syscall.SIGINT }
 func (postgres) killSignal() syscall.Signal { return syscall.SIGQUIT }
 
-// crashed removes the segment of shared memory by which a server recognises that others use its data.
+// crashed removes the segment of shared memory by which a server recognises that others use its
+// data.
 func (postgres) crashed(s *Server) {
 	b, err := os.ReadFile(s.path("data", "postmaster.pid"))
 	lines := strings.Split(string(b), "\n")

@@ -76,7 +76,8 @@ func (b standby) copy(s *Server) error {
 	}
 	primary := "'" + strings.ReplaceAll(b.primary.path("data"), "'", `'\''`) + "'"
 	script := s.path("tmp", "backup.sql")
-	// Files may go while they are copied. What is missing is in the log that the standby then reads.
+	// Files may go while they are copied. What is missing is in the log that the standby then
+	// reads.
 	err := s.account.writeFile(script, []byte(strings.Join([]string{
 		"select " + start + ";",
 		`\! cp -a ` + primary + " data || true",

@@ -2,8 +2,8 @@
 //
 //	prometheus.MustRegister(pgcollector.New(conn, "main"))
 //
-// The metrics are listed, each with its unit and a value to alert on, in docs/guide-deploy.md. Those
-// whose names begin with db_client_connection are of sessions.
+// The metrics are listed, each with its unit and a value to alert on, in docs/guide-deploy.md.
+// Those whose names begin with db_client_connection are of sessions.
 package pgcollector
 
 import (

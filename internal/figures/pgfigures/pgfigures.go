@@ -25,7 +25,8 @@ func labelled(f figures.Figure[pg.Stats], label, value string) figures.Figure[pg
 	return f
 }
 
-// All are the figures. Those of the pool of connections, in the conventions' names, are of sessions.
+// All are the figures. Those of the pool of connections, in the conventions' names, are of
+// sessions.
 var All = []figures.Figure[pg.Stats]{
 	labelled(now("db.client.connection.count", "{connection}", "Open sessions", func(s pg.Stats) int { return s.IdleSessions }), "state", "idle"),
 	labelled(now("db.client.connection.count", "{connection}", "Open sessions", func(s pg.Stats) int { return s.Sessions - s.IdleSessions }), "state", "used"),

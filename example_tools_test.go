@@ -91,8 +91,8 @@ func ExampleGroup_SetLimit() {
 	// Output: 3 <nil>
 }
 
-// A function is waited for until it is ready, as with trio's nursery.start. That wait ends if the
-// function fails before.
+// A caller waits until a function is ready, as with trio's nursery.start. The wait ends if the
+// function fails before that.
 func ExampleGroup_Context() {
 	serve := func(ctx context.Context, address string, ready *loop.Promise[string]) error {
 		if address == "" {
@@ -118,7 +118,7 @@ func ExampleGroup_Context() {
 	// no address to listen on
 }
 
-// A queue is an event loop of somebody else's.
+// A queue is a foreign event loop.
 type queue chan func()
 
 func (q queue) Post(fn func()) { q <- fn }

@@ -19,7 +19,7 @@ func ExampleUnobservedError() {
 	p := loop.NewPromise[int](l)
 	p.Future().SetName("the conversion")
 	p.Complete(func() (int, error) { panic(errors.New("out of range")) })
-	l.Close() // nobody has looked at the future
+	l.Close() // no code has looked at the future
 	// Output: the conversion: out of range
 }
 
@@ -75,7 +75,7 @@ func ExampleLoop_CallWhenIdle() {
 }
 
 func ExampleNewGuest() {
-	host := make(chan func(), 10) // somebody else's event loop
+	host := make(chan func(), 10) // a foreign event loop
 	l := loop.NewGuest(func(fn func()) { host <- fn })
 	defer l.Close()
 	l.CallLater(time.Millisecond, func() {

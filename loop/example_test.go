@@ -189,7 +189,7 @@ func ExampleTimer_Reset() {
 	// tick 3
 }
 
-// A plain goroutine can wait for a future, whoever completes it.
+// A plain goroutine can wait for a future, whatever code completes it.
 func ExampleFuture() {
 	promise := loop.NewPromise[string](nil)
 	go promise.Resolve("done")
@@ -262,7 +262,7 @@ func ExampleLatch_OnDone() {
 	// Output: sum: 42
 }
 
-// A name shows in dumps what somebody waits for.
+// Dumps show the name of what a task waits for.
 func ExampleLatch_SetName() {
 	promise := loop.NewPromise[int](nil)
 	promise.Future().SetName("a free connection")

@@ -487,7 +487,7 @@ func TestWaitLeavesACancelToTheOwner(t *testing.T) {
 }
 
 func TestWaitLosesNoResultToAContextThatEndsAtTheSameTime(t *testing.T) {
-	// The result may be a connection, which nobody would ever give back.
+	// The result may be a connection, which no code would ever give back.
 	p := loop.NewPromise[int](nil)
 	ended := make(chan struct{})
 	close(ended)

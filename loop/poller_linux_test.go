@@ -222,7 +222,7 @@ func TestAReusedNumberIsAnotherDescriptor(t *testing.T) {
 				a, b := pair(t)
 				old, err := l.Poll(uintptr(a), pollable(func(loop.Readiness) { t.Error("the one that is closed was told") }))
 				require.NoError(t, err)
-				send(t, b) // there is something to be told, and nobody has looked
+				send(t, b) // a descriptor is ready, and the loop hasn't looked yet
 				if remove {
 					old.Remove()
 				}

@@ -137,7 +137,7 @@ func spinner(seed uint64) func() {
 	}
 }
 
-// A deadlock is reported exactly when nobody is left who might change anything.
+// The loop reports a deadlock exactly when no party is left that might change anything.
 func TestDeadlockIsSilenceThatNobodyWillBreak(t *testing.T) {
 	for name, c := range map[string]struct {
 		prepare  func(l *loop.Loop)

@@ -161,7 +161,7 @@ type attempts struct {
 	db      *DB
 	config  *pgconn.Config
 	purpose purpose
-	node    *node            // that it is to lead to; may be nil
+	node    *node            // the server that it must lead to; may be nil
 	lookups []ConnectAttempt // that failed
 	dials   []ConnectAttempt
 	dialed  []net.Conn

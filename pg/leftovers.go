@@ -114,7 +114,7 @@ func (s *lanes) noteState(c *conn, g *segment) {
 		s.stats.Poisoned++
 	}
 	switch {
-	case name != "" && name != "application_name": // which means nothing to statements
+	case name != "" && name != "application_name": // the name of the application means nothing to statements
 		c.altered = fmt.Errorf("an earlier statement on the same lane has changed %s for the later ones", name)
 	case left && g.effects&effectSetting != 0:
 		c.altered = fmt.Errorf("an earlier statement on the same lane has changed a setting for the later ones")

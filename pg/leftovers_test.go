@@ -251,7 +251,7 @@ func TestWhatWasNotSentYetGoesToAnotherLane(t *testing.T) {
 	first := exec("select change()")
 	lane := <-server.conns
 	server.hear(t, lane)
-	second := exec("insert into t values (2)") // is being written: nobody reads it now
+	second := exec("insert into t values (2)") // is being written: no goroutine reads it now
 	until(t, ctx, "it was put", func() bool { return db.Stats().InFlight == 2 })
 	third := exec("insert into t values (3)") // waits for that
 	until(t, ctx, "it was put, too", func() bool { return db.Stats().InFlight == 3 })

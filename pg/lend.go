@@ -107,7 +107,7 @@ type lending struct {
 	over    bool // belongs to the borrower
 }
 
-// lentConn is the pgx.Conn of a session, and the tunnel that it takes for its socket.
+// lentConn is the pgx.Conn of a session, and the tunnel that it uses as its socket.
 type lentConn struct {
 	conn   *pgx.Conn
 	tunnel *tunnel
@@ -220,7 +220,7 @@ func (l *lending) connect(ctx context.Context, again bool) error {
 	return nil
 }
 
-// lentConfig is how pgx connects through a tunnel.
+// lentConfig returns the configuration with which pgx connects through a tunnel.
 func (db *DB) lentConfig(t *tunnel) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig("host=lent user=lent dbname=lent sslmode=disable") // pgx accepts only a configuration that it has made
 	if err != nil {

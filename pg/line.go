@@ -22,7 +22,7 @@ type line struct {
 	trip       trip  // to the server and back
 	conns      []*conn
 	connecting int
-	queue      fifo     // also has dropped segments, whose state isn't queued
+	queue      fifo     // it may have dropped segments, whose state isn't queued
 	queuedNow  int      // without dropped segments
 	heeded     bool     // a loop had to know what a queued segment waits for
 	closing    bool     // nothing more is accepted
@@ -224,7 +224,7 @@ func (s *line) pull(c *conn, now int64) {
 		s.stats.WaitTime += time.Duration(max(now-g.since, 0))
 		if err := c.put(g, now); err != nil {
 			g.err, g.state = err, stateFinished
-			s.db.spawn(g.tell) // this is no place for it
+			s.db.spawn(g.tell) // tell needs to run without the mutex, which is held here
 		}
 	}
 }

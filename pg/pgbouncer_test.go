@@ -259,7 +259,7 @@ func TestConnectionBehindPgBouncerIsCut(t *testing.T) {
 		acknowledged, _, stop := insertLoad(t, ctx, c, db, 20)
 		for round := range 10 {
 			// The answers are lost, so what the server has done by then isn't known here. PgBouncer
-			// may also replace a connection without a word, if nobody had it.
+			// may also replace a connection without a word, if no client had it.
 			for before := db.Stats().Lost; db.Stats().Lost == before; {
 				proxy.CutAfter(faultproxy.ToClient, int64(100*round))
 				since := acknowledged.Load()

@@ -78,7 +78,7 @@ func (p *pool) take(ctx context.Context) (s *owned, sampled bool, err error) {
 	began := nanotime()
 	w := loop.NewPromise[*owned](nil)
 	w.Future().SetName("a session of the database")
-	if explorer() == nil { // or else it is waited for on the spot, as far as it is on its way
+	if explorer() == nil { // otherwise the pool waits for it on the spot, if it is on its way
 		w.AskedBy(repaint.CurrentLoop())
 	}
 	p.waiters = append(p.waiters, w)
@@ -312,7 +312,7 @@ func (p *pool) recycle(own *lease, thorough bool) {
 	done := repaint.CurrentLoop().Bridge().Busy()
 	late := time.AfterFunc(recycleTimeout, s.cancel)
 	s.restore(thorough, func(clean bool) {
-		p.back(s, late.Stop() && clean) // or else it is being closed by now
+		p.back(s, late.Stop() && clean) // otherwise it is being closed already
 		p.ready(-1)
 		done()
 	})

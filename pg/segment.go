@@ -40,9 +40,9 @@ type segment struct {
 	commits   bool                            // ends a transaction
 	redefines bool                            // texts may mean something else afterwards
 	last      bool                            // ends its lease
-	taints    bool                            // leaves something behind in its session
-	sticks    bool                            // and that can't be undone
-	obscure   bool                            // may do so, but the text doesn't show it
+	taints    bool                            // leaves state behind in its session
+	sticks    bool                            // the state can't be undone
+	obscure   bool                            // may leave state behind, but the text doesn't show it
 	soon      bool                            // the server must answer soon once its turn has come, or the connection is closed
 	inTx      bool                            // belongs to a transaction of several segments
 	shows     bool                            // its error may have values: Config.ShowParameters
@@ -55,7 +55,7 @@ type segment struct {
 	opens     *lease                          // of the savepoint that it makes; may be nil
 
 	// Guarded by the line's mutex.
-	alone      bool  // it joins no others any more, because it was sent before
+	alone      bool  // it joins no group any more, because it was sent before
 	place      uint8 // in its group, from 0; see joinedTo
 	state      segmentState
 	parses     bool     // its bytes change what the connection has prepared
@@ -63,7 +63,7 @@ type segment struct {
 	exposed    bool     // the driver's cancel for another segment may hit it
 	cancelled  bool     // the driver has asked the server to cancel it
 	losses     int8     // connections that broke under it
-	conn       *conn    // that it was sent on
+	conn       *conn    // the connection that it was sent on
 	next       *segment // the one after it in its group; nil if the Sync is its own, or it's the last. Doesn't change once its bytes are taken
 	start, end uint64   // its place in all that was ever put into the connection's buffer
 	since      int64    // when it was queued; or sent, if it measures the round trip. On the clock of nanotime

@@ -20,7 +20,7 @@ import (
 //   - Each statement has a Sync of its own, where libpq's user says when there is one. A batch is
 //     what has one Sync for several.
 //   - There is never a Flush.
-//   - A statement that Exec runs without arguments isn't described, since nobody wants its rows.
+//   - A statement that Exec runs without arguments isn't described, because no caller wants its rows.
 //     Several in one text are a Query message.
 //   - BEGIN travels with the first statement of its transaction.
 //

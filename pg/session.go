@@ -30,7 +30,7 @@ import (
 type Session struct {
 	s  lease
 	db *DB
-	tx atomic.Pointer[Tx] // that was begun last; nil if none was
+	tx atomic.Pointer[Tx] // the transaction that was begun last; nil if none was
 }
 
 // Release gives the connection back. It doesn't wait. Statements under way end first. Before the
@@ -95,7 +95,7 @@ func (s *Session) within(ctx context.Context, q *query, run func() error) error 
 		}
 		q.inTx = begin != ""
 		again, err := tx.lead(ctx, q, begin, attempt, run)
-		if begin != "" && errors.Is(err, errTxOver) { // it was ended before this came to the point of sending
+		if begin != "" && errors.Is(err, errTxOver) { // it ended before this statement was sent
 			q.renew()
 			q.begin, q.begins, q.inTx, again = "", nil, false, true
 		}

@@ -124,7 +124,7 @@ type stream struct {
 
 	any atomic.Bool // a row has come
 
-	room chan struct{} // has room for one; wakes the reader, who looks again
+	room chan struct{} // has room for one; wakes the reader, which looks again
 
 	mu       sync.Mutex // held for moments
 	pieces   []rowStore // of one piece each
@@ -361,7 +361,7 @@ func (st *stream) isClosed() bool {
 // the reader.
 func (st *stream) takeRole() *conn {
 	l := repaint.CurrentLoop()
-	inLoop := l != nil && explore.Of(l) == nil // in one that explores, rows are waited for on the spot
+	inLoop := l != nil && explore.Of(l) == nil // in a loop that explores, the driver waits for rows on the spot
 	s, g := st.line, st.g
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -419,7 +419,7 @@ func (st *stream) evict() {
 		g.unread = true
 		s.unread.Store(true)
 		if c.role == caller && c.until == g {
-			_ = c.w.net.SetReadDeadline(longAgo) // it waits for rows, and is to look again
+			_ = c.w.net.SetReadDeadline(longAgo) // the reader waits for rows, and must look again
 		}
 	}
 	cancel := g.state == stateSent && !g.abandoned.Load() && (st.ctx.Err() != nil || !g.inTx && g.conn.status == 'I')

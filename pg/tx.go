@@ -30,11 +30,11 @@ import (
 //	gone      one of its statements has ended it, and the session has another transaction
 type Tx struct {
 	s      lease
-	parent *Tx // of a savepoint
+	parent *Tx // the transaction around a savepoint; nil otherwise
 	begin  string
 	commit string
 	back   string
-	owns   *pool // to which its session goes back with its end; nil if it isn't its own
+	owns   *pool // to which its session goes back at its end; nil if the transaction doesn't own the session
 	points atomic.Int64
 
 	mu    sync.Mutex // held for moments; the line's may be taken inside

@@ -51,7 +51,7 @@ func (w *world) cause(a *actor, what string) error {
 	return err
 }
 
-// founded reports whether everything that an error consists of has been caused by somebody.
+// founded reports whether everything that an error consists of has a cause in the program.
 func (w *world) founded(err error) bool {
 	switch e := err.(type) {
 	case interface{ Unwrap() []error }:

@@ -256,7 +256,7 @@ func TestEachAwaitOfAFailedTaskGetsTheSameError(t *testing.T) {
 func spawnFromAfar[T any](l *loop.Loop, ctx context.Context, fn func(ctx context.Context) (T, error)) *loop.Future[T] {
 	p := loop.NewPromise[T](nil)
 	ctx, cancel := context.WithCancelCause(ctx)
-	p.OnCancel(cancel) // before anybody can give up
+	p.OnCancel(cancel) // before any caller can give up
 	l.Post(func() {
 		task := repaint.Spawn(ctx, fn)
 		task.AsFuture().OnDone(l, func() {

@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/internal/figures"
 	"github.com/seed1239206e/repaint/internal/figures/dbfigures"
 )
 
@@ -16,22 +17,12 @@ import (
 // Pool returns an error if the provider can't make an instrument. stop returns the provider's
 // error.
 func (w *Watch) Pool(e *db.Engine, name string) (stop func() error, err error) {
-	instruments := map[string]metric.Float64Observable{}
+	instruments, err := figures.Instruments(dbfigures.All, w.instrument)
+	if err != nil {
+		return nil, err
+	}
 	var all []metric.Observable
-	for _, f := range dbfigures.All {
-		if instruments[f.Name] != nil {
-			continue
-		}
-		var it metric.Float64Observable
-		if f.Counts {
-			it, err = w.meter.Float64ObservableCounter(f.Name, metric.WithUnit(f.Unit), metric.WithDescription(f.Text))
-		} else {
-			it, err = w.meter.Float64ObservableUpDownCounter(f.Name, metric.WithUnit(f.Unit), metric.WithDescription(f.Text))
-		}
-		if err != nil {
-			return nil, fmt.Errorf("otel: the figure %s: %w", f.Name, err)
-		}
-		instruments[f.Name] = it
+	for _, it := range instruments {
 		all = append(all, it)
 	}
 	common := []attribute.KeyValue{attribute.String("db.system.name", w.system), attribute.String("db.client.connection.pool.name", name)}
@@ -39,12 +30,8 @@ func (w *Watch) Pool(e *db.Engine, name string) (stop func() error, err error) {
 		s := e.Stats()
 		for _, f := range dbfigures.All {
 			attrs := common
-			switch f.Label {
-			case "":
-			case "state":
-				attrs = append(attrs[:len(attrs):len(attrs)], attribute.String("db.client.connection.state", f.Value))
-			default:
-				attrs = append(attrs[:len(attrs):len(attrs)], attribute.String(f.Label, f.Value))
+			if key, value := f.Attribute(); key != "" {
+				attrs = append(attrs[:len(attrs):len(attrs)], attribute.String(key, value))
 			}
 			o.ObserveFloat64(instruments[f.Name], f.Measure(s), metric.WithAttributes(attrs...))
 		}
@@ -54,4 +41,12 @@ func (w *Watch) Pool(e *db.Engine, name string) (stop func() error, err error) {
 		return nil, fmt.Errorf("otel: the figures of %s: %w", name, err)
 	}
 	return r.Unregister, nil
+}
+
+// instrument makes the instrument of a figure.
+func (w *Watch) instrument(f figures.Figure[db.Stats]) (metric.Float64Observable, error) {
+	if f.Counts {
+		return w.meter.Float64ObservableCounter(f.Name, metric.WithUnit(f.Unit), metric.WithDescription(f.Text))
+	}
+	return w.meter.Float64ObservableUpDownCounter(f.Name, metric.WithUnit(f.Unit), metric.WithDescription(f.Text))
 }

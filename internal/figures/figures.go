@@ -2,7 +2,10 @@
 // Prometheus.
 package figures
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // A Figure is a metric that comes from statistics of type S.
 type Figure[S any] struct {
@@ -25,4 +28,30 @@ func (f Figure[S]) Prometheus() string {
 		name += "_total"
 	}
 	return name
+}
+
+// Attribute returns what distinguishes the figure from others of its name in OpenTelemetry: the key and
+// the value of an attribute. The key is "" if there are no others.
+func (f Figure[S]) Attribute() (key, value string) {
+	if f.Label == "state" {
+		return "db.client.connection.state", f.Value
+	}
+	return f.Label, f.Value
+}
+
+// Instruments calls instrument once for each name, and returns what it makes, by name: figures of one
+// name share an instrument.
+func Instruments[S, I any](all []Figure[S], instrument func(Figure[S]) (I, error)) (map[string]I, error) {
+	made := map[string]I{}
+	for _, f := range all {
+		if _, ok := made[f.Name]; ok {
+			continue
+		}
+		it, err := instrument(f)
+		if err != nil {
+			return nil, fmt.Errorf("otel: the figure %s: %w", f.Name, err)
+		}
+		made[f.Name] = it
+	}
+	return made, nil
 }

@@ -7,6 +7,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/seed1239206e/repaint/internal/figures"
 	"github.com/seed1239206e/repaint/internal/figures/pgfigures"
 	"github.com/seed1239206e/repaint/pg"
 )
@@ -18,22 +19,12 @@ type Source interface{ Stats() pg.Stats }
 // stop. OpenTelemetry reads the figures when it collects them. An error means that the figures
 // couldn't be registered. Any goroutine may call Pool and stop.
 func (w *Watch) Pool(of Source, name string) (stop func() error, err error) {
-	instruments := map[string]metric.Float64Observable{}
+	instruments, err := figures.Instruments(pgfigures.All, w.instrument)
+	if err != nil {
+		return nil, err
+	}
 	var all []metric.Observable
-	for _, f := range pgfigures.All {
-		if instruments[f.Name] != nil {
-			continue
-		}
-		var it metric.Float64Observable
-		if f.Counts {
-			it, err = w.meter.Float64ObservableCounter(f.Name, metric.WithUnit(f.Unit), metric.WithDescription(f.Text))
-		} else {
-			it, err = w.meter.Float64ObservableUpDownCounter(f.Name, metric.WithUnit(f.Unit), metric.WithDescription(f.Text))
-		}
-		if err != nil {
-			return nil, fmt.Errorf("otel: the figure %s: %w", f.Name, err)
-		}
-		instruments[f.Name] = it
+	for _, it := range instruments {
 		all = append(all, it)
 	}
 	common := []attribute.KeyValue{attribute.String("db.system.name", system), attribute.String("db.client.connection.pool.name", name)}
@@ -41,12 +32,8 @@ func (w *Watch) Pool(of Source, name string) (stop func() error, err error) {
 		s := of.Stats()
 		for _, f := range pgfigures.All {
 			attrs := common
-			switch f.Label {
-			case "":
-			case "state":
-				attrs = append(attrs[:len(attrs):len(attrs)], attribute.String("db.client.connection.state", f.Value))
-			default:
-				attrs = append(attrs[:len(attrs):len(attrs)], attribute.String(f.Label, f.Value))
+			if key, value := f.Attribute(); key != "" {
+				attrs = append(attrs[:len(attrs):len(attrs)], attribute.String(key, value))
 			}
 			o.ObserveFloat64(instruments[f.Name], f.Measure(s), metric.WithAttributes(attrs...))
 		}
@@ -56,4 +43,12 @@ func (w *Watch) Pool(of Source, name string) (stop func() error, err error) {
 		return nil, fmt.Errorf("otel: the figures of %s: %w", name, err)
 	}
 	return r.Unregister, nil
+}
+
+// instrument makes the instrument of a figure.
+func (w *Watch) instrument(f figures.Figure[pg.Stats]) (metric.Float64Observable, error) {
+	if f.Counts {
+		return w.meter.Float64ObservableCounter(f.Name, metric.WithUnit(f.Unit), metric.WithDescription(f.Text))
+	}
+	return w.meter.Float64ObservableUpDownCounter(f.Name, metric.WithUnit(f.Unit), metric.WithDescription(f.Text))
 }

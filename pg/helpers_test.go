@@ -3,6 +3,7 @@ package pg
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -100,6 +101,13 @@ func until(t testing.TB, ctx context.Context, what string, condition func() bool
 	for !condition() {
 		require.NoError(t, repaint.Sleep(ctx, 0), what)
 	}
+}
+
+// list returns the connections, also those that take no more statements.
+func (s *line) list() []*conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.conns)
 }
 
 // writtenOut returns how many statements on the connections aren't answered, if all their bytes

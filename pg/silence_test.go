@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,7 +26,9 @@ func TestSwallowedLanesAreReplaced(t *testing.T) {
 				require.NoError(t, err)
 			}
 		}
-		before := db.Stats()
+		// Before the network swallows anything: a lane that opens late would be silent, too.
+		until(t, ctx, "the lanes that are being opened", func() bool { return db.Stats().Connecting == 0 })
+		before := db.lanes.list()
 		proxy.Swallow()
 		began := time.Now()
 		var failed, succeeded atomic.Int64
@@ -53,8 +56,13 @@ func TestSwallowedLanesAreReplaced(t *testing.T) {
 			require.NoError(t, err)
 		}
 		// New lanes serve the callers before the last of the old ones has been given up.
-		until(t, ctx, "each lane that was there", func() bool { return db.Stats().Silent == uint64(before.Lanes) })
-		require.LessOrEqual(t, db.Stats().Cancels, uint64(4*before.Lanes), "requests for statements that can't be reached")
+		until(t, ctx, "each lane that was there", func() bool {
+			return !slices.ContainsFunc(db.lanes.list(), func(c *conn) bool { return slices.Contains(before, c) })
+		})
+		st := db.Stats()
+		// On a machine that stands still for as long, a lane that works can seem silent.
+		require.GreaterOrEqual(t, st.Silent, uint64(len(before)), "%+v", st)
+		require.LessOrEqual(t, st.Cancels, 4*st.Silent, "requests for statements that can't be reached: %+v", st)
 	})
 }
 

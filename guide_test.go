@@ -23,6 +23,9 @@ import (
 	"github.com/seed1239206e/repaint/pg"
 )
 
+// Package examples/tasks has the code of the pages that are about a task, and runs it. The snippets
+// of these guides are compiled.
+
 // The names that the snippets of the guide may use, as a reader would have them around.
 const aroundSnippets = `package guide
 
@@ -51,7 +54,7 @@ func snippet(ctx context.Context, engine *db.Engine, url string, users []User) e
 `
 
 func TestSnippetsOfTheDatabaseGuideCompile(t *testing.T) {
-	compileSnippets(t, "docs/guide-db.md", 9, aroundSnippets, "./db/...")
+	compileSnippets(t, "docs/guide-db.md", 8, aroundSnippets, "./db/...")
 }
 
 // The same for pages about pg, where the database is called conn or db.
@@ -84,39 +87,8 @@ func snippet(ctx context.Context, conn, db *pg.DB, url string, users []User) err
 `
 
 func TestSnippetsAboutPgCompile(t *testing.T) {
-	compileSnippets(t, "docs/guide-pg.md", 15, aroundSnippetsOfPg)
+	compileSnippets(t, "docs/guide-pg.md", 8, aroundSnippetsOfPg)
 	compileSnippets(t, "docs/coming-from-pgx.md", 3, aroundSnippetsOfPg)
-	compileSnippets(t, "docs/many-rows.md", 3, aroundSnippetsOfPg)
-}
-
-// The same for the page about deployment, which is about both.
-const aroundSnippetsOfDeployment = `package guide
-
-import (
-	"context"
-	"errors"
-	"log/slog"
-	"time"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/seed1239206e/repaint"
-	"github.com/seed1239206e/repaint/db"
-	"github.com/seed1239206e/repaint/pg"
-	%s
-)
-
-func newToken(ctx context.Context) (string, error) { return "", nil }
-
-func snippet(ctx context.Context, conn *pg.DB, engine *db.Engine, url string) error {
-	{
-%s
-	}
-	return nil
-}
-`
-
-func TestSnippetsAboutDeploymentCompile(t *testing.T) {
-	compileSnippets(t, "docs/guide-deploy.md", 7, aroundSnippetsOfDeployment, "./db/...", "net/http", "os/signal")
 }
 
 func TestGuideToDeploymentHasEachStatistic(t *testing.T) {
@@ -171,45 +143,6 @@ func TestTestsThatTheGuideToDeploymentNamesExist(t *testing.T) {
 	require.Greater(t, len(named), 10)
 	for _, m := range named {
 		require.Contains(t, tests.String(), "func "+m[1]+"(")
-	}
-}
-
-// The same for the page about tests.
-const aroundSnippetsOfTests = `package guide
-
-import (
-	"context"
-	"testing"
-	"time"
-	"github.com/seed1239206e/repaint"
-	"github.com/seed1239206e/repaint/loop"
-	"github.com/seed1239206e/repaint/repainttest"
-	%s
-)
-
-func register(ctx context.Context, name string) error { return nil }
-func withdraw(ctx context.Context) (int, error)       { return 0, nil }
-
-func snippet(t *testing.T) {
-%s
-}
-`
-
-func TestSnippetsAboutTestsCompile(t *testing.T) {
-	compileSnippets(t, "docs/testing.md", 3, aroundSnippetsOfTests, "testing", "./loop", "./repainttest")
-}
-
-// The code about migrations comes from a page whose code is compiled, and run with the libraries,
-// in the module compat.
-func TestTheCodeAboutMigrationsIsThatOfThePageAboutDatabaseSQL(t *testing.T) {
-	page, err := os.ReadFile("docs/migrate.md")
-	require.NoError(t, err)
-	compiled, err := os.ReadFile("docs/coming-from-database-sql.md")
-	require.NoError(t, err)
-	snippets := regexp.MustCompile("(?ms)^```go\n.*?^```$").FindAllString(string(page), -1)
-	require.Len(t, snippets, 2)
-	for _, s := range snippets {
-		require.Contains(t, string(compiled), s)
 	}
 }
 

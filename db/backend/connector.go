@@ -40,10 +40,16 @@ type Limits struct {
 
 // Shared is a [Connector] that can run single statements on connections that carry the statements
 // of many callers at once. Its methods are called from any number of goroutines.
+//
+// An Engine leaves them alone in two cases: if it has to let one connection write at a time, with
+// [Limits].OneWriter and more than one connection, and if the user sets up connections with
+// db.Events.Connect, which it can't call for shared ones.
 type Shared interface {
 	Connector
-	// Once executes a statement outside of any transaction, as Session.Do does. It returns
-	// driver.ErrSkip, and executes nothing, if the statement needs a connection of its own.
+	// Once executes a statement outside of any transaction, as Session.Do does. It gets no
+	// statement that shows that it leaves something in the connection (Traits.Session). It returns
+	// driver.ErrSkip, and executes nothing, if the statement needs a connection of its own, or if
+	// Call.ReadOnly asks for more than a shared connection can refuse.
 	Once(ctx context.Context, c *Call) error
 	// Finish makes later calls of Once fail. It returns when the earlier ones have ended, or when
 	// ctx ends. It doesn't touch Sessions.
@@ -54,6 +60,7 @@ type Shared interface {
 // db.Stats.Lanes.
 type LaneCounter interface {
 	Shared
+	// Lanes returns the figures. It waits for no connection.
 	Lanes() Lanes
 }
 
@@ -75,6 +82,9 @@ type Lanes struct {
 // Converter is a [Connector] whose Sessions block their goroutine. In a loop the Engine queues
 // their calls, and the goroutine that has the connection runs one after the other. Methods of the
 // arguments are the caller's code, so Convert calls them before that, in the caller's goroutine.
+//
+// The Engine doesn't call Convert before all calls, for example not in a transaction of a plain
+// goroutine. So Session.Do converts the arguments if Call.Bound is nil.
 type Converter interface {
 	Connector
 	// Convert converts the call's arguments and returns true if that needs no connection. Otherwise
@@ -108,8 +118,8 @@ type Hasty interface {
 // HastyEnder is a [Session] of a [Hasty] connector.
 type HastyEnder interface {
 	Session
-	// EndsSoon reports whether Commit, or else Rollback, is known to be short, so that it runs
-	// inline.
+	// EndsSoon reports whether the end of the transaction is known to be short: Commit if commit is
+	// true, otherwise Rollback. The task then calls it itself.
 	EndsSoon(commit bool) bool
 }
 
@@ -133,6 +143,7 @@ type Exposer interface {
 // rollback after a failed commit, and limit the time of that.
 type Limited interface {
 	Connector
-	// LimitEndings sets the limit; 0 means none. It is called before the first Connect.
+	// LimitEndings sets the limit, that of db.TeardownTimeout; 0 means none, which [Limits].Local
+	// asks for, too. It is called before the first Connect.
 	LimitEndings(d time.Duration)
 }

@@ -83,24 +83,25 @@ type JSONKeeper interface {
 type ErrorRestater interface {
 	Dialect
 	// Restate returns an error of the type that the database's driver has for what the database
-	// itself says, with the codes of err. Where err's message may have values, it has the given
-	// message. It returns nil if err isn't one of the database.
+	// itself says. It has the codes of err, and the given message, because err's own message may
+	// show values. Restate returns nil if err doesn't come from the database.
 	Restate(err error, message string) error
 }
 
-// HintKnower is a [Dialect] whose callers of database/sql put hints of how to execute a statement
-// in front of its arguments. Package db has its own ways, so it leaves them out.
+// HintKnower is a [Dialect] of a database/sql driver whose callers put hints of how to execute a
+// statement in front of its arguments. Package db has its own ways, so db.Engine.SQL drops them.
 type HintKnower interface {
 	Dialect
-	// IsHint reports whether an argument is a hint, and no value.
+	// IsHint reports whether an argument is a hint, and no value. It isn't asked about arguments
+	// after the first value.
 	IsHint(arg any) bool
 }
 
-// OptionKnower is an [Adviser] whose advice about certain options takes precedence over a guess at
-// what the user meant.
+// OptionKnower is an [Adviser] whose advice about some options takes precedence over a guess at
+// what the user meant. Without it, package db suggests an option with a similar name first.
 type OptionKnower interface {
 	Adviser
-	// KnowsOption reports whether an option, which doesn't exist, is one of these.
+	// KnowsOption reports whether Advice is better than a guess for an option that doesn't exist.
 	KnowsOption(option string) bool
 }
 

@@ -8,6 +8,10 @@
 //
 //	var _ backend.Streamer = (*session)(nil)
 //
+// A type that embeds another dialect's struct, such as sqlite.Dialect, has its abilities, too. A
+// type that embeds an interface, such as Session, has only the methods of that interface: a wrapper
+// around a Session hides that the Session is a Streamer, and says itself what it is.
+//
 // For a blocking database/sql driver, package sqlbackend has the Connector and the Session; only
 // the Dialect is left to write. Package dbconform is the test suite that every dialect passes.
 // docs/dialects.md walks through the writing of a dialect.

@@ -3,7 +3,8 @@ package backend
 import "context"
 
 // Inspector is a [Dialect] that can describe what its database contains, for db.Inspect. The
-// methods get the name of an existing schema. They query through ask, with :name parameters.
+// methods get the name of an existing schema. They query through ask, with :name parameters. They
+// return the error of ask as it is.
 type Inspector interface {
 	Dialect
 	// Schemas returns the names of the schemas, without the database's own.

@@ -10,11 +10,13 @@ type Login struct {
 	User, Password, Database string
 }
 
-// Authenticator is a [Dialect] whose connections log in.
+// Authenticator is a [Dialect] whose connections log in. Without it, db.Open refuses
+// db.BeforeConnect.
 type Authenticator interface {
 	Dialect
-	// ConnectorBefore is Dialect.Connector for a Connector that calls before for each connection
-	// that it opens. before may change how the connection logs in. If before fails, connecting
-	// fails with its error.
+	// ConnectorBefore takes the place of Dialect.Connector if the user has given db.BeforeConnect.
+	// The Connector calls before for each connection that it opens, each time with a Login of its
+	// own that says what the URL says. before may change it. If before fails, connecting fails with
+	// its error.
 	ConnectorBefore(u *URL, before func(ctx context.Context, login *Login) error) (Connector, error)
 }

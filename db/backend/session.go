@@ -60,10 +60,14 @@ type Resetter interface {
 // Pinger is a [Session] that can check the connection with a round trip, for db.PrePing.
 type Pinger interface {
 	Session
+	// Ping returns an error if the server doesn't answer before ctx ends. The pool then closes the
+	// connection, and replaces the idle ones, too.
 	Ping(ctx context.Context) error
 }
 
-// Batcher is a [Session] that runs several calls at once.
+// Batcher is a [Session] that runs several calls at once, for db.ExecMany and db.QueryMany. Of a
+// statement with VALUES, they make one with many rows if they can, and call Do; and they call Do for
+// each row where db.Events.Execution observes every one.
 type Batcher interface {
 	Session
 	// DoMany is Do for several calls in a transaction, up to the first one that fails. It returns

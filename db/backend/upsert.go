@@ -30,7 +30,7 @@ type Upsert struct {
 type Upserter interface {
 	Dialect
 	// Upsert returns the text of an upsert, which has passed Check, with a parameter :name for each
-	// column.
+	// column. An error says what the database can't do; callers get it as ErrUnsupported.
 	Upsert(u *Upsert) (text string, err error)
 }
 

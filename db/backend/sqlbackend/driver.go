@@ -14,9 +14,10 @@ import (
 //
 //	func (sqlDriver) Facts() sqlbackend.Facts { return sqlbackend.Facts{SendsText: true} }
 //
-// A Driver may also be a [Resetter], [AccessSetter], [TxWatcher], [TxReporter], [Interrupter],
-// [Aborter], [OpenReporter], [ArgConverter], [ColumnConverter], [SQLConverter], [Emulator],
-// [LockWaiter] and [Closer]. The comment of each says what package sqlbackend does without it.
+// A Driver may also be a [Resetter], [AccessSetter], [TxWatcher], [TxReporter], [InterruptReader],
+// [Interrupter], [Aborter], [OpenReporter], [ArgConverter], [ColumnConverter], [SQLConverter],
+// [Emulator], [LockWaiter] and [Closer]. The comment of each says what package sqlbackend does
+// without it.
 //
 // The methods may block. They are called from any goroutine, at the same time for different
 // connections, but not for the same one.

@@ -40,7 +40,7 @@ func (t *Trace) WriteHTML(w io.Writer) error {
 func (r *recording) summary(tracks int) string {
 	text := fmt.Sprintf("%d events in %v from %s on, %d tracks", len(r.events), r.lasted.Round(time.Microsecond), r.began.Format(time.DateTime), tracks)
 	if r.dropped > 0 {
-		text += fmt.Sprintf("; %d older events were dropped (trace.Limit keeps more)", r.dropped)
+		text += fmt.Sprintf("; %d older events were dropped, those of the first %v (trace.Limit keeps more)", r.dropped, r.first().Round(time.Microsecond))
 	}
 	return text
 }
@@ -48,6 +48,9 @@ func (r *recording) summary(tracks int) string {
 // pageData is a timeline for the page's script. Times are in nanoseconds from the trace's
 // beginning.
 type pageData struct {
+	// First is the time of the oldest event that was kept, from which on the page can show
+	// something.
+	First   int64       `json:"first"`
 	Lasted  int64       `json:"lasted"`
 	Strings []string    `json:"strings"`
 	Groups  []string    `json:"groups"`
@@ -68,7 +71,7 @@ type pageTrack struct {
 }
 
 func (t *timeline) data() *pageData {
-	d := &pageData{Lasted: int64(t.lasted), Strings: []string{""}, Groups: []string{}, Tracks: []pageTrack{}}
+	d := &pageData{First: int64(t.first), Lasted: int64(t.lasted), Strings: []string{""}, Groups: []string{}, Tracks: []pageTrack{}}
 	index := map[string]int64{"": 0}
 	for n, g := range t.groups {
 		d.Groups = append(d.Groups, g.name)

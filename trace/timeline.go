@@ -10,6 +10,7 @@ import (
 
 // A timeline is a recording as tracks of spans.
 type timeline struct {
+	first    time.Duration // when the oldest event was that isn't dropped; 0 if none is
 	lasted   time.Duration
 	groups   []*group
 	byNumber map[uint32]*track
@@ -81,7 +82,7 @@ type mark struct {
 
 // timeline makes the tracks of what was recorded.
 func (r *recording) timeline() *timeline {
-	t := &timeline{lasted: r.lasted, byNumber: map[uint32]*track{}}
+	t := &timeline{first: r.first(), lasted: r.lasted, byNumber: map[uint32]*track{}}
 	for _, e := range r.events {
 		of := t.track(r, e.of, e.at)
 		switch e.kind {
@@ -121,6 +122,14 @@ func (r *recording) timeline() *timeline {
 	}
 	t.arrange(r)
 	return t
+}
+
+// first returns the time from which on nothing was dropped.
+func (r *recording) first() time.Duration {
+	if r.dropped == 0 || len(r.events) == 0 {
+		return 0
+	}
+	return r.events[0].at
 }
 
 func (t *timeline) track(r *recording, number uint32, at time.Duration) *track {

@@ -282,6 +282,7 @@ func TestOldEventsAreDroppedAndCounted(t *testing.T) {
 	var page bytes.Buffer
 	require.NoError(t, tr.WriteHTML(&page))
 	require.Contains(t, page.String(), fmt.Sprintf("%d older events were dropped", tr.Dropped()))
+	require.Regexp(t, `"first":[1-9]\d+,`, page.String(), "the page begins where there is something to see")
 	require.Less(t, trace.Held(tr), 50, "what nothing is left of is forgotten")
 }
 

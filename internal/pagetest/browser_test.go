@@ -63,7 +63,7 @@ type look struct {
 var (
 	desk  = look{1280, 800, false}
 	night = look{1280, 800, true}
-	phone = look{400, 800, false}
+	phone = look{390, 800, false}
 )
 
 // browse starts a browser, which ends with the test.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
@@ -139,6 +140,8 @@ func TestTimelineShowsTasksWaitsAndStatements(t *testing.T) {
 			require.Contains(t, told, "task 1 (order 1): waits for")
 			require.Contains(t, told, "the answer to select stock from item where id = $1")
 			require.Regexp(t, `\d (µs|ms|s), from`, told)
+			moments := regexp.MustCompile(`from (.*) to (.*)`).FindStringSubmatch(told)
+			require.NotEqual(t, moments[1], moments[2], "there are enough digits")
 
 			// What is found is shown.
 			w.do(chromedp.Focus(chromedp.CSS("#search")), chromedp.KeyEvent("update item"))
@@ -191,6 +194,12 @@ func TestLargeTimelineIsQuick(t *testing.T) {
 			require.Less(t, time.Since(began), 30*time.Second, "2 s on a machine that has nothing else to do")
 			w.shoot("trace-large-" + name)
 			require.GreaterOrEqual(t, eval[int](w, "timeline.tracks.length"), 1000)
+			require.Equal(t, 0.0, eval[float64](w, "document.documentElement.scrollWidth - innerWidth"), "the page itself doesn't scroll")
+			w.nothingIsCut()
+			// The oldest events were dropped. Their time isn't shown.
+			earliest := eval[float64](w, "Math.min(...timeline.tracks.filter(t => t.n > 0).map(t => t.from[0]))")
+			require.Greater(t, earliest, 0.0)
+			require.InEpsilon(t, earliest, eval[float64](w, "+view.dataset.from"), 0.05)
 
 			// However much there is, a frame draws only what can be seen.
 			rows := float64(l.height)/18 + 2
@@ -207,7 +216,14 @@ func TestLargeTimelineIsQuick(t *testing.T) {
 			w.shoot("trace-large-" + name + "-zoomed")
 			w.do(chromedp.Focus(chromedp.CSS("#search")), chromedp.KeyEvent("task 777"), chromedp.KeyEvent(kb.Enter))
 			w.painted()
-			require.Contains(t, w.boxes("#details")[0].Text, "task 777")
+			told := w.boxes("#details")[0].Text
+			require.Contains(t, told, "task 777")
+			moments := regexp.MustCompile(`from (.*) to (.*)`).FindStringSubmatch(told)
+			require.NotEqual(t, moments[1], moments[2], "there are enough digits for a turn of a microsecond")
+			w.shoot("trace-large-" + name + "-found")
+			w.do(chromedp.KeyEvent(kb.Escape), chromedp.KeyEvent("0"))
+			w.painted()
+			require.InEpsilon(t, earliest, eval[float64](w, "+view.dataset.from"), 0.05)
 		})
 	}
 }

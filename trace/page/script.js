@@ -17,6 +17,7 @@
     const track = {
       ...t, index, n, from: new Float64Array(n), to: new Float64Array(n), kind: new Uint8Array(n), text: new Uint32Array(n),
       other: new Int32Array(n), level: new Uint16Array(n), longest: 0, marks: t.marks ?? [],
+      given: t.name.match(/^task \d+ \((.*)\)$/s)?.[1] ?? t.name, // what the program calls it
     };
     for (let i = 0, at = 0; i < n; i++) {
       at += t.spans[6 * i];
@@ -49,7 +50,7 @@
   }
   height += 12;
 
-  let t0 = 0, t1 = Math.max(data.lasted, 1000); // what is seen
+  let t0 = data.first, t1 = Math.max(data.lasted, data.first + 1000); // what is seen
   let width = 0, tall = 0, gutter = 0, theme = {}, letters = 0;
   let selected = null; // {track, i}
   let query = "", matches = [], matching = null, at = -1;
@@ -72,6 +73,13 @@
     if (ns >= 1e6) return trim(ns / 1e6) + " ms";
     if (ns >= 1e3) return trim(ns / 1e3) + " µs";
     return Math.round(ns) + " ns";
+  };
+
+  // A moment has as many digits as tell it from those that are a hundredth of a span away.
+  const moment = (ns, span) => {
+    const [unit, name] = ns >= 1e9 ? [1e9, "s"] : ns >= 1e6 ? [1e6, "ms"] : [1e3, "µs"];
+    const digits = Math.ceil(Math.log10(unit / Math.max(span / 100, 1)));
+    return (ns / unit).toFixed(Math.min(Math.max(digits, 0), 9)) + " " + name;
   };
 
   const resize = () => {
@@ -186,7 +194,7 @@
       pen.globalAlpha = dimTrack ? 0.45 : 1;
       pen.fillStyle = theme.ink;
       pen.font = "11px " + theme.mono;
-      pen.fillText(cut(t.name, letters), 8, y + Math.min(row.h, LINE) / 2);
+      pen.fillText(cut(t.name.length > letters ? t.given : t.name, letters), 8, y + Math.min(row.h, LINE) / 2);
       pen.globalAlpha = 1;
     }
     pen.save();
@@ -283,7 +291,7 @@
     move(centre - (centre - t0) * factor, centre + (t1 - centre) * factor);
   };
   const pan = (share) => move(t0 + (t1 - t0) * share, t1 + (t1 - t0) * share);
-  const fit = () => move(0, Math.max(data.lasted, 1000));
+  const fit = () => move(data.first, Math.max(data.lasted, data.first + 1000));
 
   // The span at a place of the window, the nearest within three pixels.
   const spanAt = (px, py) => {
@@ -330,7 +338,7 @@
     const { track: t, i } = it, kind = t.kind[i];
     add(details, "p", `${t.name}: ${kinds[kind]}${kind === 1 ? " for" : ""}`, "title");
     if (data.strings[t.text[i]]) add(details, "pre", data.strings[t.text[i]]);
-    add(details, "p", `${duration(t.to[i] - t.from[i])}, from ${duration(t.from[i])} to ${duration(t.to[i])}`);
+    add(details, "p", `${duration(t.to[i] - t.from[i])}, from ${moment(t.from[i], t.to[i] - t.from[i])} to ${moment(t.to[i], t.to[i] - t.from[i])}`);
     const other = tracks[t.other[i]];
     if (other) trackButton(details, kind === 0 ? "got control from" : "gave control to", other, t.from[i]);
     if (t.about) add(details, "p", t.about);

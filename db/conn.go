@@ -43,6 +43,7 @@ type Conn struct {
 //	connOpen     it has one
 //	connClosing  the connection goes back as soon as the running call has ended
 //	connClosed   the connection is back
+//	connGivenUp  a panic or the like has left a call, and the connection is being closed
 type connState uint8
 
 const (
@@ -50,6 +51,7 @@ const (
 	connOpen
 	connClosing
 	connClosed
+	connGivenUp
 )
 
 // checkout is what a Conn has to give back. The Conn's cleanup refers to it, so it must not refer to
@@ -199,7 +201,7 @@ func (c *Conn) autoTx(op string) (*Tx, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state >= connClosing {
-		return nil, fail(op, ErrClosed, "the Conn is closed")
+		return nil, c.over(op)
 	}
 	return c.tx.root(), nil
 }

@@ -50,7 +50,7 @@ func (c *Conn) finish(ctx context.Context) {
 		lost = c.c.Session.Rollback(ctx) != nil
 	}
 	killed = false
-	physical, held := c.leave()
+	physical, held := c.leave(connClosed, errConnClosed)
 	defer c.e.turns.Gate.Leave(held)
 	if physical != nil && !c.setsUp {
 		physical.Bad = physical.Bad || lost
@@ -70,7 +70,7 @@ func (c *Conn) takeBack() error {
 		return err
 	}
 	c.mu.Unlock()
-	c.leave()
+	c.leave(connClosed, errConnClosed)
 	if tx != nil {
 		return misuse("connect", "Events.Connect returned with an open transaction")
 	}
@@ -79,7 +79,7 @@ func (c *Conn) takeBack() error {
 
 // lose gives up a connection on which a call may still be running.
 func (c *Conn) lose(held turns.Pass) {
-	physical, mine := c.leave()
+	physical, mine := c.leave(connGivenUp, errCallLeft)
 	leave := func() {
 		c.e.turns.Gate.Leave(held)
 		c.e.turns.Gate.Leave(mine)
@@ -95,19 +95,23 @@ func (c *Conn) lose(held turns.Pass) {
 	}
 }
 
-// leave ends the Conn's life and returns what it had.
-func (c *Conn) leave() (*turns.Conn, turns.Pass) {
+// leave ends the Conn's life, and that of its transaction, and returns what it had.
+func (c *Conn) leave(end connState, why error) (*turns.Conn, turns.Pass) {
 	c.gone.Stop()
 	c.e.leaks.forget(c.leak)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	physical, held := c.c, c.held
-	c.tx.close(errConnClosed)
-	c.c, c.tx, c.held, c.running, c.state = nil, nil, turns.NoPass, "", connClosed
+	c.tx.close(why)
+	c.c, c.tx, c.held, c.running, c.state = nil, nil, turns.NoPass, "", end
 	return physical, held
 }
 
-var errConnClosed = errors.New("its connection was closed")
+// These are the reasons for which a transaction ends with its connection.
+var (
+	errConnClosed = errors.New("its connection was closed")
+	errCallLeft   = errors.New("a panic, runtime.Goexit or a kill has left a call in the middle")
+)
 
 // collected gives back what a Conn had that the garbage collector has found. It runs in a goroutine
 // of the runtime.

@@ -137,7 +137,7 @@ func (c *Conn) start(tx *Tx, op, what string) error {
 	case tx != nil && tx.state != txOpen:
 		return tx.over(op)
 	case c.state >= connClosing:
-		return fail(op, ErrClosed, "the Conn is closed")
+		return c.over(op)
 	case c.c != nil && c.c.Bad, c.c == nil && c.state == connOpen:
 		return fail(op, ErrDisconnected, "the connection was lost; close the Conn and Connect again")
 	case tx == nil && c.tx != nil:
@@ -153,6 +153,16 @@ func (c *Conn) start(tx *Tx, op, what string) error {
 		c.place.note()
 	}
 	return nil
+}
+
+// over returns the error of a call after the Conn's end. c.mu is held.
+func (c *Conn) over(op string) error {
+	if c.state != connGivenUp {
+		return fail(op, ErrClosed, "the Conn is closed")
+	}
+	err := fail(op, ErrClosed, "the Conn is closed, because %w", errCallLeft)
+	err.Hint = "take another one from Connect"
+	return err
 }
 
 // inUse returns the error of a call that comes while another one runs. c.mu is held, or the Conn is

@@ -483,8 +483,8 @@ func (tx *Tx) over(op string) error {
 		return fail(op, ErrTxFailed, "the database has rolled the transaction back, because of an earlier error: %w", tx.why)
 	}
 	err := &Error{Op: op, Fault: Fault{Condition: ErrTxDone}, Err: errTxEnded}
-	if tx.why == errConnClosed {
-		err.Err = errConnClosed
+	if tx.why == errConnClosed || tx.why == errCallLeft {
+		err.Err = tx.why
 	}
 	return err
 }

@@ -15,8 +15,8 @@ import (
 // Conn is a driver's connection, for the methods of a [Driver]. Its methods block, and may be
 // called only during the call that got the Conn.
 type Conn struct {
-	// Own belongs to the dialect. Init may set it. Interrupt, which runs at the same time as a
-	// call, may only read it.
+	// Own belongs to the dialect. Init may set it. Interrupt and Abort, which run at the same time
+	// as a call, may only read it.
 	Own any
 
 	d    *hooks

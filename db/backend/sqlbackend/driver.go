@@ -168,7 +168,8 @@ type Interrupter interface {
 type Aborter interface {
 	Driver
 	// Abort makes the running call fail at once. It is called during an ending that takes too long,
-	// see [backend.Ending].
+	// see [backend.Ending], in another goroutine than the call. It may be called again for the same
+	// connection, and when the call has just ended.
 	Abort(c *Conn)
 }
 
@@ -209,7 +210,8 @@ type SQLConverter interface {
 }
 
 // Emulator is a [Driver] of a database that lacks some statements that change rows and return them.
-// Without it, all statements run as they are.
+// It sees only those whose Traits have Returns and Changes. Without it, all statements run as they
+// are.
 type Emulator interface {
 	Driver
 	// Emulate returns a function that runs such a statement by means of others; nil runs it as it

@@ -74,10 +74,7 @@ arm64: ## the tests of greenlet, which has assembly, for arm64 under emulation (
 
 # Without C: GORM's SQLite dialect imports a SQLite in C, which nothing here uses and which takes a minute to compile.
 nested: ## vet and test of the modules in subdirectories
-	@set -e; export CGO_ENABLED=0; for module in $(NESTED); do \
-		echo "$$module:"; \
-		( cd "$$module" && $(GO) vet ./... && $(GO) test $(TEST_FLAGS) ./... ); \
-	done
+	@CGO_ENABLED=0 scripts/each.sh $(AT_ONCE) '$(GO) vet ./... && $(GO) test -vet=off $(TEST_FLAGS) ./...' $(NESTED)
 
 test-versions: ## pg and db/postgres on PostgreSQL 13 to 18 (fetched with npm), the bridge on the next Go; VERSIONS='13 go' selects
 	@scripts/test-versions.sh $(VERSIONS)

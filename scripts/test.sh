@@ -11,6 +11,7 @@ cd "$(dirname "$0")/.."
 make=${MAKE:-make}
 summary=()
 failed=0
+aside=
 
 step() { # name, command …
   local name=$1 start=$SECONDS result=ok
@@ -18,6 +19,42 @@ step() { # name, command …
   printf '\n== %s\n' "$name"
   "$@" </dev/null || { result=FAILED; failed=1; }
   summary+=("$(printf '%-8s %-10s %4ds' "$result" "$name" $((SECONDS - start)))")
+  tell_aside
+}
+
+# A step that only computes takes what the tests, which wait a lot, leave of the processors. Its output appears as a
+# whole when it has ended.
+beside() { # name, command …
+  aside=$1 aside_dir=$(mktemp -d)
+  shift
+  printf '\n== %s runs beside the next steps; its output follows when it has ended\n' "$aside"
+  set -m # a group of processes, which ends with this script
+  (
+    SECONDS=0 result=ok
+    nice "$@" </dev/null >"$aside_dir/output" 2>&1 || result=FAILED
+    printf '%s %s\n' "$result" "$SECONDS" >"$aside_dir/result"
+  ) &
+  aside_pid=$!
+  set +m
+}
+trap '[ -z "$aside" ] || kill -- "-$aside_pid"' EXIT
+
+tell_aside() { # prints the step beside, if it has ended
+  [ -n "$aside" ] && ! kill -0 "$aside_pid" 2>/dev/null || return 0
+  local result=FAILED seconds=0
+  wait "$aside_pid" || true
+  printf '\n== %s\n' "$aside"
+  cat "$aside_dir/output"
+  read -r result seconds <"$aside_dir/result" || true # without a result it was killed
+  [ "$result" = ok ] || failed=1
+  summary+=("$(printf '%-8s %-10s %4ds  beside the others' "$result" "$aside" "$seconds")")
+  rm -rf "$aside_dir"
+  aside=
+}
+
+join_aside() {
+  [ -z "$aside" ] || wait "$aside_pid" || true
+  tell_aside
 }
 
 skip() { # name, reason
@@ -61,13 +98,14 @@ if scripts/install-servers.sh --check browser >/dev/null; then
   export REPAINT_REQUIRE_BROWSER=1
 fi
 
-step check "$make" --no-print-directory check
+beside check "$make" --no-print-directory check
 if scripts/install-servers.sh --check compiler >/dev/null; then
   step race "$make" --no-print-directory race
 else
   skip race "the race detector needs a C compiler"
 fi
 step plain "$make" --no-print-directory plain
+join_aside
 step slowpath "$make" --no-print-directory slowpath
 if [ "$(uname -sm)" = "Linux x86_64" ]; then
   if scripts/install-servers.sh --check emulator >/dev/null; then

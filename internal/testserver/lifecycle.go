@@ -36,6 +36,7 @@ type flavor interface {
 	killSignal() syscall.Signal
 	// crashed cleans up what a server leaves behind that was killed without a warning.
 	crashed(s *Server)
+	createDatabase(name string, major int) string
 	dropDatabase(name string) string
 }
 

@@ -107,6 +107,8 @@ func (mariadb) killSignal() syscall.Signal { return syscall.SIGKILL }
 
 func (mariadb) crashed(*Server) {}
 
+func (mariadb) createDatabase(name string, _ int) string { return "CREATE DATABASE " + name }
+
 func (mariadb) dropDatabase(name string) string { return "DROP DATABASE IF EXISTS " + name }
 
 func (mariadb) scheme() string { return "mysql" }

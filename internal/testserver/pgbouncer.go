@@ -113,6 +113,8 @@ func (*pgbouncer) killSignal() syscall.Signal { return syscall.SIGKILL }
 
 func (*pgbouncer) crashed(*Server) {}
 
+func (*pgbouncer) createDatabase(name string, _ int) string { return "CREATE DATABASE " + name }
+
 func (*pgbouncer) dropDatabase(name string) string { return postgres{}.dropDatabase(name) }
 
 func (*pgbouncer) scheme() string { return "postgres" }

@@ -90,11 +90,17 @@ log_timezone = UTC
 `
 
 func (pg postgres) create(s *Server) error {
-	secret := s.path("tmp", "password")
-	if err := s.account.writeFile(secret, []byte(s.Password+"\n")); err != nil {
+	secret, err := s.Password, error(nil)
+	if s.Major() >= 14 { // initdb of 13 reads no more than 99 bytes
+		if secret, err = quickSecret(s.Password); err != nil {
+			return err
+		}
+	}
+	file := s.path("tmp", "password")
+	if err := s.account.writeFile(file, []byte(secret+"\n")); err != nil {
 		return fmt.Errorf("testserver: writing PostgreSQL's password file: %w", err)
 	}
-	err := s.run(exec.Command(pg.bin["initdb"], "--pgdata", s.path("data"), "--username", s.User, "--pwfile", secret,
+	err = s.run(exec.Command(pg.bin["initdb"], "--pgdata", s.path("data"), "--username", s.User, "--pwfile", file,
 		"--auth-local=trust", "--auth-host=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"))
 	if err != nil {
 		return err
@@ -166,6 +172,15 @@ func (postgres) crashed(s *Server) {
 	if key := strings.Fields(lines[6]); len(key) == 2 {
 		_ = exec.Command("ipcrm", "-m", key[1]).Run() // without it, that stays until the machine is restarted
 	}
+}
+
+// The way of versions before 15 takes half as long as the newer one, which writes all of the new
+// database to the log, too.
+func (postgres) createDatabase(name string, major int) string {
+	if major < 15 {
+		return "CREATE DATABASE " + name
+	}
+	return "CREATE DATABASE " + name + " STRATEGY file_copy"
 }
 
 func (postgres) dropDatabase(name string) string {

@@ -239,7 +239,7 @@ func (s *Server) Database(t testing.TB) Target {
 	target.DBName = databaseName(s.databases.Add(1), t.Name())
 	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
 	defer cancel()
-	if _, err := s.Query(ctx, "CREATE DATABASE "+target.DBName); err != nil {
+	if _, err := s.Query(ctx, s.flavor.createDatabase(target.DBName, s.Major())); err != nil {
 		t.Fatalf("testserver: creating a database for the test: %v", err)
 	}
 	t.Cleanup(func() {

@@ -4,6 +4,7 @@ package testserver
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -114,6 +115,12 @@ func TestServerListensOnTCPWithPassword(t *testing.T) {
 		wrong.Password = "wrong"
 		_, err := runPsql(t, wrong.URL(), "SELECT 1")
 		require.ErrorContains(t, err, "password authentication failed")
+		rounds := 1
+		if Postgres(t).Major() < 14 {
+			rounds = 4096
+		}
+		stored := db.MustQuery(t, "SELECT rolpassword FROM pg_authid WHERE rolname = current_user")
+		require.Regexp(t, fmt.Sprintf(`^SCRAM-SHA-256\$%d:`, rounds), stored)
 	})
 	t.Run("mariadb", func(t *testing.T) {
 		db := MariaDB(t).Database(t)

@@ -49,7 +49,7 @@ import (
 const (
 	startTimeout = 90 * time.Second // includes creating the data directory, on a busy machine
 	stopTimeout  = 30 * time.Second
-	queryTimeout = 30 * time.Second
+	queryTimeout = 90 * time.Second
 )
 
 // A Server is a server of a test. Its Target is the maintenance database, which tests should leave

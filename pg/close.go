@@ -50,8 +50,13 @@ func (s *line) end(now bool) {
 			c.sent.at(i).stream.stop() // its reader may be waiting for room
 		}
 		switch {
-		case now && c.role == nobody && c.dead == nil:
-			c.giveToResident()
+		case now && c.dead == nil:
+			if c.failed == nil && s.places != nil {
+				c.failed = ErrClosed
+			}
+			if c.role == nobody {
+				c.giveToResident()
+			}
 		case !now && c.sent.len() > 0:
 			c.startCancel(c.sent.first())
 			c.arm()
@@ -77,9 +82,15 @@ func (s *line) end(now bool) {
 	}
 }
 
-// hangUp closes the socket. With TLS that can take a while, so a goroutine does it.
+// hangUp closes the socket. With TLS that can take a while, so a goroutine does it. If the
+// connection has one of the places, hangUp only ends what waits for the network, and the reader
+// does the rest.
 func (c *conn) hangUp() {
 	c.leaveLoop()
+	if c.line.places.counts() {
+		_ = c.w.net.SetDeadline(longAgo)
+		return
+	}
 	if !c.line.db.spawn(func() { _ = c.w.net.Close() }) {
 		_ = c.w.net.Close()
 	}
@@ -139,6 +150,7 @@ func (db *DB) Close(ctx context.Context) error {
 	for _, s := range db.allLanes() {
 		s.stop()
 	}
+	db.places.stop()
 	db.pool.stop()
 	db.endAsking()
 	quiet := loop.NewPromise[struct{}](nil)

@@ -29,11 +29,18 @@ type Config struct {
 	Conn *pgconn.Config
 
 	// Lanes is the largest number of connections that carry the statements of all callers. They are
-	// opened when they are needed.
+	// opened when they are needed. MaxConns may allow fewer.
 	Lanes int
 	// Sessions is the largest number of connections that single callers own at a time, for a
 	// transaction or by Acquire.
 	Sessions int
+	// MaxConns is the largest number of lanes and sessions together. If Lanes and Sessions are more,
+	// they share these connections: where none is left, a session gets the place of a lane that is
+	// idle, or one too many, and a lane that of an idle session. A quarter, at least one, is for
+	// the lanes when both kinds are busy; one place always stays for each kind. A connection counts
+	// until the server has ended it, so pg_stat_activity never shows more. 0 means no limit but
+	// Lanes and Sessions. Readers, listeners and sessions of Dial come on top.
+	MaxConns int
 	// Pipeline says whether there are lanes. If it is false, the DB is an ordinary pool: each
 	// statement owns a session while it runs.
 	Pipeline bool
@@ -217,11 +224,11 @@ var execModes = []struct {
 //	pool_max_conn_idle_time        how long a connection may be idle before it is closed; default 0, see MaxConnIdleTime
 //	pool_health_check_period       how often idle connections are asked for a sign of life; default 0, see HealthCheckPeriod
 //
-// Two more options of pgxpool's are divided equally between lanes and sessions, with one session
-// more if the number is odd. If pool_lanes or pool_sessions is given, too, the other gets the rest:
+// Two more options of pgxpool's are for both kinds. If pool_lanes or pool_sessions is given beside
+// pool_max_conns, the other gets the rest:
 //
-//	pool_max_conns  is pool_lanes and pool_sessions; with pipeline=off, where there are no lanes, pool_sessions. At least 2 with lanes
-//	pool_min_conns  is pool_min_lanes and pool_min_sessions, as far as these limits allow
+//	pool_max_conns  how many connections lanes and sessions share, see MaxConns; at least 2. With pipeline=off, where there are no lanes, it is pool_sessions
+//	pool_min_conns  is pool_min_lanes and pool_min_sessions, half of each; with pool_max_conns a quarter are lanes
 //
 // pgxpool's pool_ping_timeout is refused: cancel_timeout takes its place.
 //
@@ -310,8 +317,13 @@ func (c Config) String() string {
 	u := url.URL{Scheme: "postgres", Path: "/" + c.Conn.Database, User: url.User(c.Conn.User)}
 	u.Host = address(c.Conn.Host, c.Conn.Port)
 	q := url.Values{}
-	q.Set("pool_lanes", strconv.Itoa(c.Lanes))
-	q.Set("pool_sessions", strconv.Itoa(c.Sessions))
+	if c.MaxConns > 0 {
+		q.Set("pool_max_conns", strconv.Itoa(c.MaxConns))
+	}
+	if c.MaxConns == 0 || c.Lanes != c.MaxConns-1 || c.Sessions != c.MaxConns-1 {
+		q.Set("pool_lanes", strconv.Itoa(c.Lanes))
+		q.Set("pool_sessions", strconv.Itoa(c.Sessions))
+	}
 	if !c.Pipeline {
 		q.Set("pipeline", "off")
 	}

@@ -67,6 +67,7 @@ type conn struct {
 	watching bool  // the resident reads though nothing is expected, to notice if the server ends
 	dead     error // why the connection has ended; nil while it lives
 	retiring bool  // gets no more statements, and is closed when all are answered
+	retired  int64 // since when, on the clock of nanotime
 	status   byte  // of the transaction, as of the last ReadyForQuery
 	prepared prepared
 	strayed  map[string]string // settings that the server has reported, if they differ from the first values
@@ -451,13 +452,15 @@ func stale(e *pgconn.PgError, bound bool) bool {
 // retire closes the connection in order once nothing is expected on it. The caller must hold the
 // mutex.
 func (c *conn) retire() {
-	c.retiring = true
+	if !c.retiring {
+		c.retiring, c.retired = true, nanotime()
+	}
 	if c.sent.len() > 0 || c.cancels > 0 || c.dead != nil || c.failed != nil {
 		return
 	}
 	c.failed = ErrClosed // nothing is written any more
 	if !c.writing {
-		_, _ = c.attempt.write([]byte{'X', 0, 0, 0, 4}) // out of politeness
+		_, _ = c.attempt.write(terminate) // out of politeness
 	}
 	c.takeFromLoop()
 	if c.role == nobody {

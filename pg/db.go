@@ -26,6 +26,7 @@ type DB struct {
 	readers lease // of the lanes of Readers
 	roles   *roles
 	pool    *pool
+	places  *places // nil without Config.MaxConns
 	codecs  sync.Pool
 	cancels cancelBudget
 	asking  asking
@@ -79,10 +80,11 @@ func OpenConfig(config *Config) (*DB, error) {
 	db.ctx, db.end = context.WithCancelCause(base)
 	db.codecs.New = db.newCodec
 	descs := newDescriptions(2 * config.StatementCache)
+	db.places = newPlaces(db)
 	db.lanes.grant(&newLanes(db, descs).line)
 	db.readers.grant(&newReaders(db, descs).line)
 	db.roles = newRoles(db, descs)
-	db.pool = &pool{db: db, most: config.Sessions, all: map[*owned]struct{}{}}
+	db.pool = &pool{db: db, most: db.mostSessions(), all: map[*owned]struct{}{}}
 	db.startUpkeep()
 	return db, nil
 }
@@ -100,6 +102,14 @@ func (db *DB) allLanes() []*lanes {
 
 // fewLanes is how many lanes are opened as soon as there is work for them at once.
 const fewLanes = 4
+
+// mostSessions returns how many sessions there may be.
+func (db *DB) mostSessions() int {
+	if most := db.config.MaxConns; most > 0 && !db.config.Pipeline {
+		return min(db.config.Sessions, most)
+	}
+	return db.places.limit(db.config.Sessions)
+}
 
 // Config returns the configuration. The caller must not change it.
 func (db *DB) Config() *Config { return db.config }

@@ -1,6 +1,7 @@
 package pg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,12 +20,15 @@ import (
 // It usually comes inside a [*StatementError].
 type ExhaustedError struct {
 	InUse   int // sessions that have an owner
-	Most    int // pool_sessions
+	Most    int // sessions that there may be: pool_sessions, or one less than pool_max_conns
 	Waiting int // other callers that wait
 	// Holders are the places that acquired the sessions, the longest-held first: all of them in
 	// debug mode (REPAINT_DEBUG=1, or a loop with loop.Debug), otherwise a sample.
 	Holders []Holder
 	Err     error // why the wait ended: usually the context's cause
+
+	limit string // the option to raise, with its value; empty is pool_sessions
+	lanes int    // that have the rest of the connections; 0 if there is no rest
 }
 
 // A Holder says where and when a session that is in use was acquired.
@@ -41,7 +45,10 @@ func (e *ExhaustedError) Error() string {
 	if e.Waiting > 0 {
 		b.WriteString(", and " + plural(e.Waiting, "more caller waits", "more callers wait"))
 	}
-	fmt.Fprintf(&b, ": %v; end every transaction, release every session, don't acquire a second one while holding the first, or raise pool_sessions=%d", e.Err, e.Most)
+	if e.lanes > 0 {
+		b.WriteString("; " + plural(e.lanes, "busy lane has the other connection", "busy lanes have the other connections"))
+	}
+	fmt.Fprintf(&b, ": %v; end every transaction, release every session, don't acquire a second one while holding the first, or raise %s", e.Err, cmp.Or(e.limit, fmt.Sprintf("pool_sessions=%d", e.Most)))
 	return b.String()
 }
 
@@ -79,7 +86,7 @@ func (p *pool) note(s *owned, sampled bool) {
 // samples reports whether to record the place that acquires an idle session: for one of a few, and
 // for the one that leaves no other. The caller must hold the mutex.
 func (p *pool) samples() bool {
-	return p.acquires%holding.Every == 1 || len(p.idle) == 0 && p.places() >= p.most
+	return p.acquires%holding.Every == 1 || len(p.idle) == 0 && (p.places() >= p.most || p.db.places.full())
 }
 
 // holders returns the known owners, the longest-held session first. The caller must hold the mutex.
@@ -134,8 +141,17 @@ func isEnd(err error) bool {
 func (p *pool) inVain(err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.all)-p.dialed < p.most {
+	e := &ExhaustedError{Most: p.most, Waiting: len(p.waiters) - 1, Err: err}
+	there := len(p.all) - p.dialed
+	if ps := p.db.places; ps != nil {
+		e.limit = fmt.Sprintf("pool_max_conns=%d", ps.most)
+		if there < p.most && p.connecting == 0 && ps.full() {
+			e.lanes = ps.most - there
+		}
+	}
+	if there < p.most && e.lanes == 0 {
 		return p.db.connecting(err, p.pauses.why)
 	}
-	return &ExhaustedError{InUse: len(p.all) - p.dialed - len(p.idle), Most: p.most, Waiting: len(p.waiters) - 1, Holders: p.holders(), Err: err}
+	e.InUse, e.Holders = there-len(p.idle), p.holders()
+	return e
 }

@@ -1,7 +1,6 @@
 package pg
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -18,7 +17,7 @@ type lanes struct {
 	least   int           // so many are kept open
 	group   int           // how many statements share a Sync, at most
 	wait    time.Duration // how long a statement may wait until there is another lane
-	option  string        // the name of the option that limits them
+	option  string        // the option that limits them, with its value
 	node    *node         // the server that they lead to as a standby; nil if that isn't fixed
 
 	// Guarded by the mutex.
@@ -34,8 +33,13 @@ type lanes struct {
 // newLanes returns lanes without connections.
 func newLanes(db *DB, descs *descriptions) *lanes {
 	c := db.config
-	s := &lanes{line: line{db: db, depth: c.Depth, descs: descs}, most: c.Lanes, least: c.MinLanes, group: 1, wait: longWait, option: "pool_lanes"}
+	s := &lanes{line: line{db: db, depth: c.Depth, descs: descs, places: db.places}, least: c.MinLanes, group: 1, wait: longWait}
 	s.of = s
+	s.most = db.places.limit(c.Lanes)
+	s.option = fmt.Sprintf("pool_lanes=%d", s.most)
+	if db.places != nil {
+		s.option = fmt.Sprintf("pool_max_conns=%d", c.MaxConns)
+	}
 	s.setFew()
 	return s
 }
@@ -45,10 +49,11 @@ func newLanes(db *DB, descs *descriptions) *lanes {
 func newReaders(db *DB, descs *descriptions) *lanes {
 	s := newLanes(db, descs)
 	s.purpose, s.least, s.group = forReads, 0, db.config.ReaderGroup
-	s.option = "pool_reader_lanes"
+	s.places = nil
 	if s.most = db.config.ReaderLanes; s.most == 0 {
 		s.most = db.config.Lanes
 	}
+	s.option = fmt.Sprintf("pool_reader_lanes=%d", s.most)
 	s.setFew()
 	if !db.config.Pipeline { // then each carries a statement at a time
 		s.depth, s.group = 1, 1
@@ -64,7 +69,7 @@ func (s *lanes) refusesNow(*segment) error { return s.unfit }
 
 func (s *lanes) mayWait() error {
 	if most := s.db.config.QueueLimit; most > 0 && s.queuedNow >= most {
-		return fmt.Errorf("%w: all %d lanes are busy, and %d wait (pool_queue): look for slow statements, or raise %s=%d", ErrQueueFull, len(s.conns), s.queuedNow, s.option, s.most)
+		return fmt.Errorf("%w: all %d lanes are busy, and %d wait (pool_queue): look for slow statements, or raise %s", ErrQueueFull, len(s.conns), s.queuedNow, s.option)
 	}
 	return nil
 }
@@ -192,11 +197,15 @@ func (s *lanes) grow() {
 	if wait > 0 && s.connecting > 0 {
 		return
 	}
+	if !s.places.lane(s.queuedNow > 0 && (len(s.conns) == 0 || s.waitsLong())) {
+		return
+	}
 	s.connect(wait)
 	s.heedAll()
 }
 
-// connect starts to open another lane, and reports whether it did. The caller must hold the mutex.
+// connect starts to open another lane, and reports whether it did. The lane has a place, which
+// connect leaves if it doesn't. The caller must hold the mutex.
 func (s *lanes) connect(wait time.Duration) bool {
 	s.connecting++
 	generation := s.generation
@@ -204,6 +213,7 @@ func (s *lanes) connect(wait time.Duration) bool {
 		return true
 	}
 	s.connecting--
+	s.places.leave(1, 0)
 	return false
 }
 
@@ -212,8 +222,12 @@ func (s *lanes) openLane(wait time.Duration, generation int) {
 	w, err := s.db.connectAfter(wait, s.purpose, s.node)
 	s.mu.Lock()
 	s.connecting--
-	if err == nil && s.forced {
-		err = errors.Join(ErrClosed, w.net.Close())
+	switch {
+	case err != nil:
+		s.places.leave(1, 0)
+	case s.forced:
+		err = ErrClosed
+		s.db.discard(w, func() { s.places.leave(1, 0) })
 	}
 	if err != nil {
 		told := s.connectFailed(err)
@@ -322,8 +336,8 @@ func (s *lanes) crowded(err error) error {
 	switch {
 	case len(s.conns) == 0:
 		return s.db.connecting(err, s.pauses.why)
-	case len(s.conns) < s.most:
+	case len(s.conns) < s.most && !s.places.full():
 		return err
 	}
-	return fmt.Errorf("%w; all %d lanes are busy, and %d statements wait: look for slow statements, or raise %[4]s=%[2]d", err, s.most, s.queuedNow, s.option)
+	return fmt.Errorf("%w; all %d lanes are busy, and %d statements wait: look for slow statements, or raise %s", err, len(s.conns), s.queuedNow, s.option)
 }

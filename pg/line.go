@@ -13,10 +13,11 @@ import (
 // A segment binds late. It waits in the queue, whose order is that of submission, until a
 // connection has room.
 type line struct {
-	db    *DB
-	of    submitter
-	depth int // of each connection; 0: adapting
-	descs *descriptions
+	db     *DB
+	of     submitter
+	places *places // in which the connections count; nil if they don't
+	depth  int     // of each connection; 0: adapting
+	descs  *descriptions
 
 	mu         mutex // held for moments. Nothing that blocks is done with it
 	trip       trip  // to the server and back
@@ -177,7 +178,7 @@ func (s *line) heed(g *segment) {
 	if g.promise == nil {
 		return
 	}
-	outside := s.connecting > 0 || slices.ContainsFunc(s.conns, func(c *conn) bool { return c.cancels > 0 || c.held != nil })
+	outside := s.connecting > 0 || s.places != nil && len(s.conns) == 0 || slices.ContainsFunc(s.conns, func(c *conn) bool { return c.cancels > 0 || c.held != nil })
 	if g.promise.UnderWay(outside) {
 		g.promise.Certain(s.connecting > 0)
 		s.heeded = true

@@ -14,7 +14,10 @@ const maxLosses = 3
 // another connection. The waiters of the others get a LostError.
 func (c *conn) lost(reason error) {
 	c.leaveLoop()
-	_ = c.w.net.Close() // its error doesn't matter
+	counts := c.line.places != nil
+	if !counts {
+		_ = c.w.net.Close() // its error doesn't matter
+	}
 	c.mu.Lock()
 	if c.line.forced {
 		reason = ErrClosed
@@ -55,6 +58,9 @@ func (c *conn) lost(reason error) {
 	}
 	c.out, c.spare = nil, nil
 	told = append(told, c.line.connLost(c, again)...)
+	if counts {
+		c.depart()
+	}
 	idle := c.line.idleNow()
 	o := c.line.session()
 	over := o != nil && o.onLost != nil && !o.replaceable()

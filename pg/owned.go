@@ -14,6 +14,7 @@ type owned struct {
 	// Guarded by the pool's mutex.
 	generation int
 	expires    int64 // when it is to be replaced, on the clock of nanotime; 0 is never
+	placed     bool  // it has one of the places
 	since      int64 // when the upkeep first saw it without an owner; 0 if it hasn't yet
 
 	// Guarded by the mutex.
@@ -26,6 +27,7 @@ type owned struct {
 	occupant  occupant // a stream, a COPY, or a pgx.Conn that is lent. Meanwhile nothing else is accepted
 	pgx       lentConn // what was lent to this owner; empty if nothing was
 	lost      error    // why its connection is gone
+	departing int      // connections that the server hasn't ended yet
 	unused    bool     // the owner has got no answer to a statement that could have an effect: see replaceable
 	unlike    bool     // its owner has set it up unlike any other connection
 

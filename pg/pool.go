@@ -27,6 +27,7 @@ type pool struct {
 	connecting int
 	dialed     int  // connections in all that DB.Dial has opened, which most doesn't count
 	readying   int  // connections that are being made ready for their next owner
+	coming     int  // places that the lanes are about to give up
 	heeded     bool // a loop had to know what one of the waiters waits for
 	waiters    []*loop.Promise[*owned]
 	closing    bool
@@ -127,16 +128,16 @@ func (p *pool) giveUp(w *loop.Promise[*owned], why error) {
 	p.heed()
 }
 
-// heed tells the waiters' loops for whom a connection is being made. The other waiters wait for
+// heed tells the waiters' loops for whom a connection is being made, or a place. The other waiters wait for
 // owners, which may be tasks that sleep. The caller must hold the mutex.
 func (p *pool) heed() {
 	if !p.heeded {
 		return
 	}
 	for i, w := range p.waiters {
-		coming := i < p.connecting+p.readying
-		w.UnderWay(coming)
-		w.Certain(coming)
+		made := p.connecting + p.readying
+		w.UnderWay(i < made+p.coming)
+		w.Certain(i < made)
 	}
 }
 
@@ -152,17 +153,22 @@ func (p *pool) ready(change int) {
 // mutex.
 func (p *pool) grow() {
 	for p.connecting < len(p.waiters) && p.places() < p.most {
+		if !p.db.places.session(true) {
+			p.coming = max(p.coming, 1) // the balancer knows better
+			return
+		}
 		if !p.connect() {
 			return
 		}
 	}
+	p.coming = 0
 }
 
 // places returns how many connections exist or are being made. The caller must hold the mutex.
 func (p *pool) places() int { return len(p.all) - p.dialed + p.connecting }
 
-// connect starts to open another connection, and reports whether it did. The caller must hold the
-// mutex.
+// connect starts to open another connection, and reports whether it did. The connection has a
+// place, which connect leaves if it doesn't. The caller must hold the mutex.
 func (p *pool) connect() bool {
 	p.connecting++
 	wait, generation := p.pauses.wait(), p.generation
@@ -170,6 +176,7 @@ func (p *pool) connect() bool {
 		return true
 	}
 	p.connecting--
+	p.db.places.leave(0, 1)
 	return false
 }
 
@@ -179,12 +186,16 @@ func (p *pool) connect() bool {
 func (p *pool) open(wait time.Duration, generation int) {
 	w, err := p.db.connectAfter(wait, forAll, nil)
 	s := newOwned(p.db, p.db.config.StatementCache)
+	s.places, s.placed = p.db.places, true
 	p.mu.Lock()
 	p.connecting--
 	p.readying++ // until this function has dealt with it
 	defer p.ready(-1)
 	if err == nil && p.closing {
 		err = errors.Join(ErrClosed, w.net.Close())
+	}
+	if err != nil {
+		p.db.places.leave(0, 1)
 	}
 	if err == nil {
 		p.all[s] = struct{}{}
@@ -243,7 +254,7 @@ func (p *pool) shift() *loop.Promise[*owned] {
 }
 
 // deliver gives a ready connection to the caller that has waited longest, or makes it idle. It
-// closes a worn-out connection instead.
+// closes a connection that is worn out, or whose place the lanes need, instead.
 func (p *pool) deliver(s *owned) {
 	if !p.pass(s) {
 		s.quit()
@@ -251,7 +262,7 @@ func (p *pool) deliver(s *owned) {
 	}
 }
 
-// pass is deliver for a connection that isn't worn out. It reports false for one that is.
+// pass is deliver for a connection that stays. It reports false for one that must be closed.
 func (p *pool) pass(s *owned) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -260,6 +271,9 @@ func (p *pool) pass(s *owned) bool {
 	}
 	if (s.generation != p.generation || s.expires != 0) && p.isOutworn(s, nanotime()) {
 		p.lifetimeClosed++
+		return false
+	}
+	if !s.dialed && p.db.places.collects() {
 		return false
 	}
 	if s.taken.Load() != nil {
@@ -279,6 +293,7 @@ func (p *pool) pass(s *owned) bool {
 
 // lost forgets a connection that has broken, wherever it was, so that there can be another one.
 func (p *pool) lost(s *owned) {
+	defer p.vacate(s)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if _, alive := p.all[s]; alive && s.dialed {

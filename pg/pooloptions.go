@@ -32,7 +32,8 @@ func (o *options) pool(c *Config) {
 	}
 }
 
-// maxConns divides pool_max_conns between lanes and sessions, as far as their numbers aren't given.
+// maxConns makes lanes and sessions share pool_max_conns. If the number of one kind is given, the
+// other gets the rest.
 func (o *options) maxConns(c *Config, lanes, sessions bool) {
 	var all int
 	if !o.number("pool_max_conns", 1, mostConns, &all) {
@@ -56,7 +57,10 @@ func (o *options) maxConns(c *Config, lanes, sessions bool) {
 	case sessions:
 		c.Lanes = all - c.Sessions
 	default:
-		c.Lanes, c.Sessions = all/2, all-all/2
+		c.Lanes, c.Sessions = all-1, all-1
+	}
+	if c.Pipeline {
+		c.MaxConns = all
 	}
 }
 
@@ -67,8 +71,12 @@ func (o *options) minConns(c *Config, lanes, sessions bool) {
 		return
 	}
 	half := all / 2
-	if !c.Pipeline {
+	switch {
+	case !c.Pipeline:
 		half = 0
+	case c.MaxConns > 0:
+		all = min(all, c.MaxConns)
+		half = min(all/2, max(1, all/4)) // as many as lanes have before sessions do
 	}
 	switch {
 	case lanes && sessions:
@@ -100,6 +108,12 @@ func (c *Config) checkPool() error {
 	switch {
 	case c.Lanes < 1 || c.Sessions < 1:
 		return fmt.Errorf("%d lanes and %d sessions: there must be at least one of each", c.Lanes, c.Sessions)
+	case c.MaxConns < 0:
+		return errors.New("MaxConns can't be negative")
+	case c.MaxConns == 1 && c.Pipeline:
+		return errors.New("MaxConns is 1: there must be a lane and a session: raise it, or set Pipeline to false")
+	case c.MaxConns > 0 && c.MinLanes+c.MinSessions > c.MaxConns:
+		return fmt.Errorf("pool_min_lanes=%d and pool_min_sessions=%d are more than pool_max_conns=%d", c.MinLanes, c.MinSessions, c.MaxConns)
 	case c.ReaderLanes < 0:
 		return errors.New("ReaderLanes can't be negative")
 	case c.ReaderGroup < 1 || c.ReaderGroup > maxGroup:

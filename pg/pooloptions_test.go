@@ -9,17 +9,17 @@ import (
 
 func TestOptionsOfPgxpool(t *testing.T) {
 	for options, want := range map[string]func(c *Config){
-		"pool_max_conns=10":                                          func(c *Config) { c.Lanes, c.Sessions = 5, 5 },
-		"pool_max_conns=5":                                           func(c *Config) { c.Lanes, c.Sessions = 2, 3 },
-		"pool_max_conns=2":                                           func(c *Config) { c.Lanes, c.Sessions = 1, 1 },
-		"pool_max_conns=10&pool_lanes=2":                             func(c *Config) { c.Lanes, c.Sessions = 2, 8 },
-		"pool_max_conns=10&pool_sessions=9":                          func(c *Config) { c.Lanes, c.Sessions = 1, 9 },
-		"pool_max_conns=10&pool_lanes=2&pool_sessions=3":             func(c *Config) { c.Lanes, c.Sessions = 2, 3 },
+		"pool_max_conns=10":                                          func(c *Config) { c.Lanes, c.Sessions, c.MaxConns = 9, 9, 10 },
+		"pool_max_conns=5":                                           func(c *Config) { c.Lanes, c.Sessions, c.MaxConns = 4, 4, 5 },
+		"pool_max_conns=2":                                           func(c *Config) { c.Lanes, c.Sessions, c.MaxConns = 1, 1, 2 },
+		"pool_max_conns=10&pool_lanes=2":                             func(c *Config) { c.Lanes, c.Sessions, c.MaxConns = 2, 8, 10 },
+		"pool_max_conns=10&pool_sessions=9":                          func(c *Config) { c.Lanes, c.Sessions, c.MaxConns = 1, 9, 10 },
+		"pool_max_conns=10&pool_lanes=2&pool_sessions=3":             func(c *Config) { c.Lanes, c.Sessions, c.MaxConns = 2, 3, 10 },
 		"pool_max_conns=1&pipeline=off":                              func(c *Config) { c.Pipeline, c.Sessions = false, 1 },
 		"pool_max_conns=7&pipeline=off&pool_sessions=3":              func(c *Config) { c.Pipeline, c.Sessions = false, 3 },
 		"pool_min_conns=5":                                           func(c *Config) { c.MinLanes, c.MinSessions = 2, 3 },
 		"pool_min_conns=4&pipeline=off":                              func(c *Config) { c.Pipeline, c.MinSessions = false, 4 },
-		"pool_min_conns=9&pool_max_conns=4":                          func(c *Config) { c.Lanes, c.Sessions, c.MinLanes, c.MinSessions = 2, 2, 2, 2 },
+		"pool_min_conns=9&pool_max_conns=4":                          func(c *Config) { c.Lanes, c.Sessions, c.MaxConns, c.MinLanes, c.MinSessions = 3, 3, 4, 1, 3 },
 		"pool_min_conns=9&pool_min_lanes=2":                          func(c *Config) { c.MinLanes, c.MinSessions = 2, 7 },
 		"pool_min_conns=9&pool_min_sessions=2":                       func(c *Config) { c.MinLanes, c.MinSessions = 7, 2 },
 		"pool_min_lanes=1&pool_min_sessions=2":                       func(c *Config) { c.MinLanes, c.MinSessions = 1, 2 },
@@ -47,7 +47,7 @@ func TestOptionsOfPgxpool(t *testing.T) {
 
 // pools returns what a configuration says about pools.
 func pools(c *Config) []any {
-	return []any{c.Lanes, c.Sessions, c.Pipeline, c.MinLanes, c.MinSessions, c.MinIdleSessions, c.MaxConnLifetime, c.MaxConnLifetimeJitter, c.MaxConnIdleTime, c.HealthCheckPeriod}
+	return []any{c.Lanes, c.Sessions, c.MaxConns, c.Pipeline, c.MinLanes, c.MinSessions, c.MinIdleSessions, c.MaxConnLifetime, c.MaxConnLifetimeJitter, c.MaxConnIdleTime, c.HealthCheckPeriod}
 }
 
 func TestPoolOptionsThatCantBeMeant(t *testing.T) {
@@ -73,10 +73,13 @@ func TestPoolOptionsThatCantBeMeant(t *testing.T) {
 
 func TestPoolFieldsThatCantBeMeant(t *testing.T) {
 	for want, set := range map[string]func(c *Config){
-		"0 lanes":                    func(c *Config) { c.Lanes = 0 },
-		"MinIdleSessions can't be":   func(c *Config) { c.MinIdleSessions = -1 },
-		"HealthCheckPeriod can't be": func(c *Config) { c.HealthCheckPeriod = -1 },
-		"more than pool_lanes":       func(c *Config) { c.MinLanes = 99 },
+		"0 lanes":                        func(c *Config) { c.Lanes = 0 },
+		"MaxConns can't be":              func(c *Config) { c.MaxConns = -1 },
+		"MaxConns is 1":                  func(c *Config) { c.MaxConns = 1 },
+		"are more than pool_max_conns=3": func(c *Config) { c.MaxConns, c.MinLanes, c.MinSessions = 3, 2, 2 },
+		"MinIdleSessions can't be":       func(c *Config) { c.MinIdleSessions = -1 },
+		"HealthCheckPeriod can't be":     func(c *Config) { c.HealthCheckPeriod = -1 },
+		"more than pool_lanes":           func(c *Config) { c.MinLanes = 99 },
 	} {
 		c, err := ParseConfig("postgres://me@db.example/app")
 		require.NoError(t, err)

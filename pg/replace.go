@@ -47,7 +47,8 @@ func (s *owned) reconnect() {
 	case err == nil && !s.closing:
 		c = s.add(w)
 	case err == nil:
-		_ = w.net.Close() // nothing was done on it
+		s.departing++
+		s.db.discard(w, s.departed) // nothing was done on it
 	}
 	if c != nil {
 		s.pull(c, nanotime())

@@ -11,6 +11,7 @@ import "time"
 //
 //	Queued        stays above 0: statements wait because all lanes are busy. Raise pool_lanes, or look for slow statements
 //	Waiting       stays above 0: callers wait for sessions. Raise pool_sessions, or look for transactions that stay open
+//	Yielded       grows all the time: both kinds of connections need more than there are. Raise pool_max_conns
 //	ConnectErrors grows: the server can't be reached, or refuses connections; so does SessionConnectErrors
 //	Lost          grows: connections break; their callers get LostErrors
 //	Silent        grows: the network swallows connections, or the server hangs
@@ -23,17 +24,19 @@ import "time"
 //	AcquireCount, AcquireDuration, EmptyAcquireWaitTime  SessionAcquires, and SessionWaitTime for both times
 //	EmptyAcquireCount, CanceledAcquireCount              SessionWaits, SessionGiveUps
 //	AcquiredConns, IdleConns                             Sessions - IdleSessions, IdleSessions
-//	ConstructingConns, TotalConns                        Connecting + SessionsConnecting, and Lanes + RetiringLanes + Sessions with these
-//	MaxConns                                             MaxLanes + MaxSessions
+//	ConstructingConns, TotalConns                        Connecting + SessionsConnecting, and Lanes + RetiringLanes + Sessions + Departing with these
+//	MaxConns                                             MaxConns
 //	NewConnsCount                                        Connects + SessionOpens
 //	MaxLifetimeDestroyCount, MaxIdleDestroyCount         LifetimeClosed, IdleClosed
 type Stats struct {
 	// The present state.
-	Lanes              int // open shared connections; at most pool_lanes
-	MaxLanes           int // pool_lanes
+	Lanes              int // open shared connections; at most MaxLanes
+	MaxLanes           int // pool_lanes, or one less than pool_max_conns
 	RetiringLanes      int // lanes that take no more statements, and close when their last one is answered
 	Connecting         int // lanes that are being opened
-	MaxSessions        int // pool_sessions
+	MaxSessions        int // pool_sessions, or one less than pool_max_conns
+	MaxConns           int // lanes and sessions together: pool_max_conns, or else pool_lanes and pool_sessions
+	Departing          int // lanes and sessions that were closed, and that the server hasn't ended yet; counted only with pool_max_conns
 	SessionsConnecting int // sessions that are being opened
 
 	InFlight     int // statements on a lane: sent, or about to be, and not answered
@@ -83,6 +86,7 @@ type Stats struct {
 	// Lanes and sessions.
 	LifetimeClosed uint64 // closed at the end of their lifetime, or by Reset
 	IdleClosed     uint64 // closed after Config.MaxConnIdleTime, or a minute, without work
+	Yielded        uint64 // closed for one of the other kind, because pool_max_conns allows no more
 }
 
 // Stats returns the figures. It takes some microseconds. Any goroutine may call it, even after
@@ -92,12 +96,17 @@ func (db *DB) Stats() Stats {
 	p := db.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	st.MaxSessions = db.config.Sessions
+	st.MaxSessions = p.most
+	st.MaxConns = st.MaxLanes + st.MaxSessions
+	if !db.config.Pipeline {
+		st.MaxConns = st.MaxSessions
+	}
 	st.Sessions, st.IdleSessions, st.Waiting, st.SessionWaits = len(p.all), len(p.idle), len(p.waiters), p.waits
 	st.SessionsConnecting, st.SessionAcquires, st.SessionOpens, st.SessionConnectErrors = p.connecting, p.acquires, p.opens, p.connectErrors
 	st.SessionGiveUps, st.SessionWaitTime = p.givenUp, p.waited
 	st.LifetimeClosed += p.lifetimeClosed
 	st.IdleClosed += p.idleClosed
+	db.places.count(&st)
 	return st
 }
 

@@ -174,10 +174,10 @@ func (s *lanes) renew(now int64) {
 			c.retire()
 		case s.renewing:
 			return
-		case len(s.conns)+s.connecting <= s.most:
+		case len(s.conns)+s.connecting <= s.most && s.places.lane(false):
 			s.replace(c)
 			return
-		case s.open() > 1:
+		case s.open() > 1 || s.places != nil && len(s.conns) == 1:
 			s.stats.LifetimeClosed++
 			c.retire()
 		}
@@ -186,10 +186,11 @@ func (s *lanes) renew(now int64) {
 
 // replace starts to open a connection that takes a lane's place. It needs the mutex.
 func (s *lanes) replace(c *conn) {
-	s.renewing = true
+	s.renewing = true // with a place
 	wait, generation := s.pauses.wait(), s.generation
 	if !s.db.spawn(func() { s.openInstead(c, wait, generation) }) {
 		s.renewing = false
+		s.places.leave(1, 0)
 	}
 }
 
@@ -200,8 +201,9 @@ func (s *lanes) openInstead(old *conn, wait time.Duration, generation int) {
 	var c *conn
 	switch {
 	case err == nil && (s.closing || !old.serves() && len(s.conns)+s.connecting >= s.most):
-		_ = w.net.Close() // the new lane isn't needed any more
+		s.db.discard(w, func() { s.places.leave(1, 0) }) // the new lane isn't needed any more
 	case err != nil:
+		s.places.leave(1, 0)
 		s.stats.ConnectErrors++
 		s.pauses.failed(err) // the old lane goes on; the next keepUp tries again
 	default:
@@ -218,7 +220,7 @@ func (s *lanes) openInstead(old *conn, wait time.Duration, generation int) {
 
 // fill opens lanes up to the minimum. It needs the mutex.
 func (s *lanes) fill() {
-	for !s.closing && s.connecting < maxConnecting && s.open()+s.connecting < s.least && len(s.conns)+s.connecting < s.most {
+	for !s.closing && s.connecting < maxConnecting && s.open()+s.connecting < s.least && len(s.conns)+s.connecting < s.most && s.places.lane(false) {
 		if !s.connect(s.pauses.wait()) {
 			return
 		}
@@ -272,7 +274,7 @@ func (p *pool) isOutworn(s *owned, now int64) bool {
 // fill opens sessions up to the minimums. It needs the mutex.
 func (p *pool) fill() {
 	c := p.db.config
-	for !p.closing && p.places() < p.most && (p.places() < c.MinSessions || len(p.idle)+p.connecting-len(p.waiters) < c.MinIdleSessions) {
+	for !p.closing && p.places() < p.most && (p.places() < c.MinSessions || len(p.idle)+p.connecting-len(p.waiters) < c.MinIdleSessions) && p.db.places.session(false) {
 		if !p.connect() {
 			return
 		}

@@ -40,6 +40,8 @@ var All = []figures.Figure[pg.Stats]{
 	counter("repaint.pg.session.opened", "{connection}", "Sessions opened", func(s pg.Stats) uint64 { return s.SessionOpens }),
 	counter("repaint.pg.session.errors", "{error}", "Sessions that couldn't be opened", func(s pg.Stats) uint64 { return s.SessionConnectErrors }),
 
+	now("repaint.pg.connection.max", "{connection}", "Lanes and sessions that there may be in all", func(s pg.Stats) int { return s.MaxConns }),
+	now("repaint.pg.connection.departing", "{connection}", "Connections that were closed, and that the server hasn't ended yet", func(s pg.Stats) int { return s.Departing }),
 	now("repaint.pg.lane.count", "{connection}", "Open lanes", func(s pg.Stats) int { return s.Lanes }),
 	now("repaint.pg.lane.max", "{connection}", "Lanes that there may be", func(s pg.Stats) int { return s.MaxLanes }),
 	now("repaint.pg.lane.retiring", "{connection}", "Lanes that were replaced, and aren't closed yet", func(s pg.Stats) int { return s.RetiringLanes }),
@@ -74,4 +76,5 @@ var All = []figures.Figure[pg.Stats]{
 
 	labelled(counter("repaint.pg.connection.closed", "{connection}", "Lanes and sessions closed", func(s pg.Stats) uint64 { return s.LifetimeClosed }), "reason", "lifetime"),
 	labelled(counter("repaint.pg.connection.closed", "{connection}", "Lanes and sessions closed", func(s pg.Stats) uint64 { return s.IdleClosed }), "reason", "idle"),
+	labelled(counter("repaint.pg.connection.closed", "{connection}", "Lanes and sessions closed", func(s pg.Stats) uint64 { return s.Yielded }), "reason", "yielded"),
 }

@@ -62,9 +62,15 @@ func answer(ctx context.Context, s store, path string, param func(name string) s
 		if err != nil {
 			return response{}, err
 		}
-		return asJSON(map[string]any{"items": found, "count": len(found)})
+		return asJSON(items{found, len(found)})
 	}
 	return response{}, errNoRoute
+}
+
+// items is the answer of /async-db.
+type items struct {
+	Items []Item `json:"items"`
+	Count int    `json:"count"`
 }
 
 // number reads a parameter within limits, as the rules demand. It returns otherwise for a text that

@@ -30,6 +30,7 @@ const schema = `create table world (id int primary key, randomnumber int not nul
 
 const (
 	worlds      = 10_000
+	fortunes    = 12
 	connections = 16 // to the database
 
 	worldText   = "select id, randomnumber from world where id = $1"
@@ -134,7 +135,7 @@ func (s *plain) fortunes(ctx context.Context) ([]Fortune, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (f Fortune, err error) {
+	return pgx.AppendRows(make([]Fortune, 0, fortunes+1), rows, func(row pgx.CollectableRow) (f Fortune, err error) {
 		err = row.Scan(&f.ID, &f.Message)
 		return f, err
 	})
@@ -145,7 +146,7 @@ func (s *plain) items(ctx context.Context, least, most, limit int) ([]Item, erro
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (i Item, err error) {
+	return pgx.AppendRows(make([]Item, 0, limit), rows, func(row pgx.CollectableRow) (i Item, err error) {
 		err = row.Scan(&i.ID, &i.Name, &i.Category, &i.Price, &i.Quantity, &i.Active, &i.Tags, &i.Rating.Score, &i.Rating.Count)
 		return i, err
 	})
@@ -175,15 +176,7 @@ func (s *loading) load(ctx context.Context, ids []int) ([]World, error) {
 		_, err = pgx.ForEachRow(rows, []any{&w.ID, &w.RandomNumber}, func() error { found[w.ID] = w; return nil })
 		return found, err
 	})
-	if len(ids) == 1 {
-		w, err := rows.Load(ctx, ids[0])
-		return []World{w}, err
-	}
-	tasks := make([]func(context.Context) (World, error), len(ids))
-	for i, id := range ids {
-		tasks[i] = func(ctx context.Context) (World, error) { return rows.Load(ctx, id) }
-	}
-	return repaint.Gather(ctx, tasks...)
+	return rows.LoadMany(ctx, ids)
 }
 
 // update writes the rows at once, in one write to the network.

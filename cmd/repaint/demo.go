@@ -69,9 +69,22 @@ func demoCommand(stdout, stderr io.Writer) *cli.Command {
 			case d.delay < 0 || d.delay > time.Second:
 				return &usage{fmt.Errorf("--delay is %v, but must be from 0 to 1s", d.delay)}
 			}
+			if err := creatable(d.trace); err != nil {
+				return fmt.Errorf("write the timeline: %w", err)
+			}
 			return d.run(ctx)
 		},
 	}
+}
+
+// creatable returns an error if the directory of a file that is to be written at the end isn't
+// there. An empty name is no file.
+func creatable(file string) error {
+	if file == "" {
+		return nil
+	}
+	_, err := os.ReadDir(filepath.Dir(file))
+	return err
 }
 
 // databaseFlag is the flag of the commands that use a database.
@@ -155,7 +168,7 @@ func (d *demo) with(ctx context.Context, fn func(ctx context.Context) error) (er
 		if u, err = db.ParseURL("sqlite:///" + filepath.ToSlash(filepath.Join(dir, "demo.db"))); err != nil {
 			return err
 		}
-		fmt.Fprintln(d.out, "database: an SQLite file in a temporary directory")
+		d.introduce("database: an SQLite file in a temporary directory")
 	} else {
 		fmt.Fprintln(d.out, terminal.Fit("database: "+u.String(), d.width()))
 		d.prefix = "repaint_demo_" + strings.ToLower(rand.Text()[:8]) + "_"
@@ -166,7 +179,7 @@ func (d *demo) with(ctx context.Context, fn func(ctx context.Context) error) (er
 			return err
 		}
 		defer slow.Close()
-		fmt.Fprintf(d.out, "network: %v for each round trip, made by a proxy\n", d.delay)
+		d.introduce("network: %v for each round trip, made by a proxy", d.delay)
 	}
 	count := db.Events{AfterExecute: func(context.Context, *db.Execution) { d.statements.Add(1) }}
 	d.engine, err = db.OpenURL(ctx, u, db.PoolSize(connections), db.MaxOverflow(0), db.PoolTimeout(0), db.OnEvents(count))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/signal"
 	"regexp"
@@ -21,13 +22,27 @@ import (
 	_ "github.com/seed1239206e/repaint/db/sqlite"
 	"github.com/seed1239206e/repaint/internal/gauge"
 	"github.com/seed1239206e/repaint/internal/link"
+	"github.com/seed1239206e/repaint/internal/terminal"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the program at once.
 	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
+	// A reader of the output that goes away, such as head, must not kill the program, which would
+	// leave tables and files.
+	signal.Ignore(syscall.SIGPIPE)
+	out := &pipe{to: os.Stdout}
+	ctx, out.cut = context.WithCancelCause(ctx)
+	var stdout io.Writer = out
+	if terminal.IsTerminal(os.Stdout) {
+		stdout = os.Stdout // has a width, and no other end that could close
+	}
+	status := run(ctx, os.Args, stdout, os.Stderr)
+	if errors.Is(context.Cause(ctx), syscall.EPIPE) {
+		status = exitUnread
+	}
+	os.Exit(status)
 }
 
 // Exit statuses.
@@ -36,15 +51,30 @@ const (
 	exitFailed      = 1
 	exitUsage       = 2
 	exitInterrupted = 130 // as if by SIGINT
+	exitUnread      = 141 // as if by SIGPIPE
 )
+
+// A pipe is an output that may have another end. When writing fails, it interrupts the program.
+type pipe struct {
+	to  io.Writer
+	cut context.CancelCauseFunc
+}
+
+func (o *pipe) Write(text []byte) (int, error) {
+	n, err := o.to.Write(text)
+	if err != nil {
+		o.cut(err)
+	}
+	return n, err
+}
 
 // run is the program: it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := &cli.Command{
 		Name:  "repaint",
-		Usage: "one blue function, in both colours",
-		Description: "repaint changes a function's colour without touching its source: plain sequential\n" +
-			"database code runs on goroutines, and unchanged as greenlets of an event loop.",
+		Usage: "faster database code without a rewrite: a demo, and a benchmark of your own query",
+		Description: "The library repaint runs plain sequential database code on a driver that pipelines,\n" +
+			"from goroutines, and unchanged as tasks of an event loop.",
 		Version:   version(),
 		Commands:  []*cli.Command{demoCommand(stdout, stderr), benchCommand(stdout, stderr)},
 		Writer:    stdout,
@@ -122,8 +152,10 @@ func wrongValue(err error) error {
 		return err
 	}
 	what := "a number"
-	switch found[2] {
-	case "delay", "duration":
+	switch {
+	case strings.Contains(err.Error(), "out of range"):
+		what = fmt.Sprint("a number up to ", math.MaxInt)
+	case found[2] == "delay" || found[2] == "duration":
 		what = "a time with a unit, such as 1ms or 5s"
 	}
 	return fmt.Errorf("--%s has %s, but must be %s", found[2], found[1], what)

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -110,6 +112,36 @@ func TestDemoWritesATimeline(t *testing.T) {
 	status, _, errOut = command(t, "demo", "--requests", "20", "--trace", filepath.Join(t.TempDir(), "no", "such", "page.html"))
 	require.Equal(t, exitFailed, status)
 	require.Contains(t, errOut, "write the timeline")
+	require.NotContains(t, errOut, "correct", "it is said before anything is done")
+}
+
+// A demo whose reader has gone, as with head, cleans up and ends.
+func TestAReaderThatGoesAwayEndsTheDemo(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "repaint.exe")
+	out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput()
+	require.NoError(t, err, string(out))
+	temporary := t.TempDir()
+	demo := exec.Command(program, "demo", "--requests", "20000")
+	demo.Env = append(os.Environ(), "TMPDIR="+temporary, "TMP="+temporary, "DATABASE_URL=")
+	said, err := demo.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, demo.Start())
+	line, err := bufio.NewReader(said).ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, line, "database: ")
+	require.NoError(t, said.Close())
+	require.Error(t, demo.Wait())
+	require.Equal(t, exitUnread, demo.ProcessState.ExitCode())
+	left, err := os.ReadDir(temporary)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+func TestOutputFitsIntoTheColumnsOfTheEnvironment(t *testing.T) {
+	t.Setenv("COLUMNS", "40")
+	status, out, errOut := command(t, "demo", "--requests", "20")
+	require.Zero(t, status, errOut)
+	fits(t, out, 40)
 }
 
 func TestDatabaseURLIsRead(t *testing.T) {
@@ -208,7 +240,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"demo", "--requests", "0"}, exitUsage, "at least 1"},
 		{[]string{"demo", "--tasks", "-1"}, exitUsage, "at least 1"},
 		{[]string{"demo", "--tasks", "many"}, exitUsage, `--tasks has "many", but must be a number; see repaint demo --help`},
-		{[]string{"demo", "--requests", "99999999999999999999"}, exitUsage, `--requests has "99999999999999999999", but must be a number`},
+		{[]string{"demo", "--requests", "99999999999999999999"}, exitUsage, `--requests has "99999999999999999999", but must be a number up to 9`},
 		{[]string{"demo", "--delay", "1ms"}, exitUsage, "--url"},
 		{[]string{"demo", "--delay", "1ms", "--url", "sqlite://"}, exitUsage, "needs a server"},
 		{[]string{"demo", "--delay", "1h", "--url", "postgres://h/d"}, exitUsage, "1h0m0s"},

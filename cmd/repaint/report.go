@@ -12,6 +12,13 @@ import (
 // width returns how many columns there are.
 func (d *demo) width() int { return terminal.Width(d.out) }
 
+// introduce prints a line that comes before the acts.
+func (d *demo) introduce(format string, args ...any) {
+	for _, line := range terminal.Wrap(fmt.Sprintf(format, args...), d.width()) {
+		fmt.Fprintln(d.out, line)
+	}
+}
+
 // heading begins an act.
 func (d *demo) heading(act int, text string) {
 	fmt.Fprintln(d.out)
@@ -104,27 +111,28 @@ func (d *demo) printTable(outcomes []outcome) {
 	for _, o := range outcomes {
 		longest, fastest = max(longest, len(o.way.name)), max(fastest, rate(o))
 	}
-	roomy := d.width() >= longest+45
-	head := fmt.Sprintf("   %*s  %8s  %9s", longest, "", "requests", "time of a")
-	below := fmt.Sprintf("   %*s  %8s  %9s", longest, "", "a second", "request")
-	if roomy {
-		head, below = head+"  statements", below+"            "
+	if d.width() >= longest+45 {
+		fmt.Fprintf(d.out, "   %*s  requests  time of a  statements\n", longest, "")
+		fmt.Fprintf(d.out, "   %*s  a second    request\n", longest, "")
 	}
-	fmt.Fprintln(d.out, head)
-	fmt.Fprintln(d.out, strings.TrimRight(below, " "))
 	for _, o := range outcomes {
 		r := rate(o)
-		line := fmt.Sprintf("   %-*s  %8.0f", longest, o.way.name, r)
-		switch {
-		case !o.begun:
-			line = fmt.Sprintf("   %-*s  %8s", longest, o.way.name, "-")
-		case r > 0:
-			line += fmt.Sprintf("  %9v", time.Duration(float64(time.Second)/r).Round(10*time.Nanosecond))
-			if roomy {
-				line += fmt.Sprintf("  %10d", o.statements)
-			}
+		each := time.Duration(0)
+		if r > 0 {
+			each = time.Duration(float64(time.Second) / r).Round(10 * time.Nanosecond)
 		}
-		fmt.Fprintln(d.out, line)
+		switch {
+		case d.width() < longest+45 && r > 0: // a table doesn't fit
+			d.say("%s: %.0f a second, %v each, %s", o.way.name, r, each, terminal.Counted(int(o.statements), "statement"))
+		case d.width() < longest+45:
+			d.say("%s: none", o.way.name)
+		case !o.begun:
+			fmt.Fprintf(d.out, "   %-*s  %8s\n", longest, o.way.name, "-")
+		case r == 0:
+			fmt.Fprintf(d.out, "   %-*s  %8.0f\n", longest, o.way.name, r)
+		default:
+			fmt.Fprintf(d.out, "   %-*s  %8.0f  %9v  %10d\n", longest, o.way.name, r, each, o.statements)
+		}
 	}
 	if fastest == 0 {
 		return

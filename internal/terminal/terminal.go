@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -19,13 +20,16 @@ const (
 	Narrow = 40 // columns that they need
 )
 
-// Width returns how many columns there are, from Narrow to Wide. For anything but a terminal it
-// returns Wide.
+// Width returns how many columns there are, from Narrow to Wide. For anything but a terminal these
+// are COLUMNS of the environment, or Wide.
 func Width(w io.Writer) int {
 	if f, ok := w.(*os.File); ok {
 		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
 			return max(Narrow, min(n, Wide))
 		}
+	}
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
+		return max(Narrow, min(n, Wide))
 	}
 	return Wide
 }

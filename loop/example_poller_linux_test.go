@@ -50,3 +50,44 @@ func ExamplePolled() {
 	_, _ = syscall.Close(fds[0]), syscall.Close(fds[1])
 	// Output: hello
 }
+
+// A sink is a Pollable that only writes.
+type sink struct{ writable bool }
+
+// Ready notes that there is room. A sink with something to write would write it here.
+func (s *sink) Ready(ready loop.Readiness) { s.writable = s.writable || ready&loop.Writable != 0 }
+
+// Poll tells a Pollable once what its descriptor is ready for, and from then on what changes.
+func ExamplePollable() {
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK, 0)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	l := loop.New()
+	defer l.Close()
+	var s loop.Pollable = &sink{}
+	polled, err := l.Poll(uintptr(fds[0]), s)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	l.Bridge().Hold() // the kernel will report something
+	if err := l.Drive(func() bool { return s.(*sink).writable }); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println("there is room")
+	polled.Remove()
+	_, _ = syscall.Close(fds[0]), syscall.Close(fds[1])
+	// Output: there is room
+}
+
+// A Readiness is a set. At the end of a connection both bits are set.
+func ExampleReadiness() {
+	show := func(r loop.Readiness) { fmt.Println(r&loop.Readable != 0, r&loop.Writable != 0) }
+	show(loop.Readable)
+	show(loop.Readable | loop.Writable)
+	// Output:
+	// true false
+	// true true
+}

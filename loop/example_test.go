@@ -359,6 +359,20 @@ func ExampleLoop_Stats() {
 	// Output: 101 callbacks in 2 ticks
 }
 
+// A Stats is a value: a later one less an earlier one says what happened in between.
+func ExampleStats() {
+	l := loop.New(loop.VirtualClock(time.Time{}))
+	defer l.Close()
+	timer := l.CallLater(time.Hour, func() {})
+	var before loop.Stats = l.Stats()
+	timer.Stop()
+	l.CallSoon(func() {})
+	l.CallSoon(func() {})
+	after := l.Stats()
+	fmt.Println(before.Timers, "timer,", after.Timers, "now;", after.Ready-before.Ready, "callbacks more are ready")
+	// Output: 1 timer, 0 now; 2 callbacks more are ready
+}
+
 func ExampleContextError() {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(errors.New("the server shuts down"))

@@ -80,7 +80,7 @@ type Stage string
 const (
 	StageWait    Stage = "waiting for a connection for"
 	StageCheck   Stage = "checking"
-	StagePrepare Stage = "preparing" // the server looks at the text
+	StagePrepare Stage = "preparing" // the server looks at the text and the values, and plans; it executes nothing
 	StageLimit   Stage = "limiting"  // setting its Timeout, or making it read-only
 	StageBegin   Stage = "beginning the transaction of"
 	StageEncode  Stage = "encoding the arguments of"

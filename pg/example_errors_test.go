@@ -36,6 +36,72 @@ func ExampleConnectError() {
 	// safe to retry: true
 }
 
+// The attempts say for each address how far it got, and why no further.
+func ExampleConnectAttempt() {
+	err := error(&pg.ConnectError{Attempts: []pg.ConnectAttempt{
+		{Address: "db1.example", Stage: pg.ConnectLookup, Err: errors.New("no such host")},
+		{Address: "10.0.0.2:5432", Stage: pg.ConnectStart, Err: &pgconn.PgError{Code: "28P01", Message: "password authentication failed"}},
+	}})
+	var failed *pg.ConnectError
+	if errors.As(err, &failed) {
+		for _, a := range failed.Attempts {
+			var server *pgconn.PgError
+			fmt.Println(a.Address, "failed while", a.Stage, "- the server answered:", errors.As(a.Err, &server))
+		}
+	}
+	// Output:
+	// db1.example failed while looking up the host - the server answered: false
+	// 10.0.0.2:5432 failed while starting - the server answered: true
+}
+
+// The stage of a failed attempt says who can help.
+func ExampleConnectStage() {
+	help := func(stage pg.ConnectStage) string {
+		switch stage {
+		case pg.ConnectLookup, pg.ConnectDial:
+			return "check the host, the port and the network"
+		case pg.ConnectTLS:
+			return "check sslmode and the certificates"
+		case pg.ConnectStart:
+			return "check the user, the password and the database"
+		}
+		return "see the error"
+	}
+	db, err := pg.Open("postgres://me@127.0.0.1:1/app?sslmode=disable")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx := context.Background()
+	defer func() { _ = db.Close(ctx) }()
+	var failed *pg.ConnectError
+	if errors.As(db.Ping(ctx), &failed) {
+		fmt.Println(help(failed.Attempts[0].Stage))
+	}
+	// Output: check the host, the port and the network
+}
+
+// The stage tells a statement that the server refuses from one that isn't sent, and from one that
+// fails later.
+func ExampleStage() {
+	withDB(func(ctx context.Context, db *pg.DB) error {
+		var failed *pg.StatementError
+		for _, text := range []string{"selekt 1", "select $1::int", "select 1 / (i - 1) from generate_series(1, 1) i"} {
+			var args []any
+			if text == "select $1::int" {
+				args = []any{[]string{"no number"}}
+			}
+			if _, err := db.Exec(ctx, text, args...); errors.As(err, &failed) {
+				fmt.Println(failed.Stage == pg.StagePrepare, failed.Stage == pg.StageEncode, failed.Stage == pg.StageRun)
+			}
+		}
+		return nil
+	})
+	// Prints: true false false
+	// false true false
+	// false false true
+}
+
 // A StatementError says which statement failed, and at which stage.
 func ExampleStatementError() {
 	withDB(func(ctx context.Context, db *pg.DB) error {

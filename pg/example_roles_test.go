@@ -95,6 +95,36 @@ func ExampleRoleTracer() {
 	defer conn.Close(context.Background())
 }
 
+// A Role says which statements a server can take.
+func ExampleRole() {
+	for _, role := range []pg.Role{pg.RolePrimary, pg.RoleStandby, pg.RoleGone} {
+		fmt.Println(role, "- writes:", role == pg.RolePrimary, "reads:", role == pg.RolePrimary || role == pg.RoleStandby)
+	}
+	// Output:
+	// primary - writes: true reads: true
+	// standby - writes: false reads: true
+	// gone - writes: false reads: false
+}
+
+// A promotion and the end of a server deserve a message; the first look at a server doesn't.
+func ExampleRoleChange() {
+	tell := func(c pg.RoleChange) {
+		switch {
+		case c.From == pg.RoleUnknown:
+		case c.To == pg.RolePrimary:
+			fmt.Println(c.Host, "was promoted, timeline", c.Timeline)
+		case c.To == pg.RoleGone:
+			fmt.Println(c.Host, "is gone:", c.Err)
+		}
+	}
+	tell(pg.RoleChange{Host: "db1:5432", From: pg.RoleUnknown, To: pg.RolePrimary, Timeline: 1})
+	tell(pg.RoleChange{Host: "db1:5432", From: pg.RolePrimary, To: pg.RoleGone, Err: errors.New("connection refused")})
+	tell(pg.RoleChange{Host: "db2:5432", From: pg.RoleStandby, To: pg.RolePrimary, Timeline: 2})
+	// Output:
+	// db1:5432 is gone: connection refused
+	// db2:5432 was promoted, timeline 2
+}
+
 func ExampleToken() {
 	token, err := pg.ParseToken("1:0/16B3748")
 	if err != nil {

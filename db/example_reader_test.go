@@ -10,6 +10,22 @@ import (
 	"github.com/seed1239206e/repaint/db"
 )
 
+// A function that takes a Reader can't write, whatever the statement does.
+func ExampleReader() {
+	ctx := context.Background()
+	engine := newEngine(ctx)
+	defer engine.Close(ctx)
+	report := func(reader *db.Reader, query string) {
+		n, err := db.Scalar[int](ctx, reader, query)
+		fmt.Println(n, errors.Is(err, db.ErrReadOnly))
+	}
+	report(engine.Reader(), "select count(*) from users")
+	report(engine.Reader(), "insert into users(name) values ('ada') returning id")
+	// Output:
+	// 0 false
+	// 0 true
+}
+
 // A Loader's batches only read, so they can go to a Reader, like everything that takes a Querier.
 func ExampleEngine_Reader() {
 	ctx := context.Background()

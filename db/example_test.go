@@ -88,6 +88,22 @@ func ExampleEngine_InTx() {
 	// 0 users
 }
 
+// The difference of two Stats is what has happened in between.
+func ExampleStats() {
+	ctx := context.Background()
+	engine := newEngine(ctx)
+	defer engine.Close(ctx)
+	var before db.Stats = engine.Stats()
+	for range 3 {
+		if _, err := db.Scalar[int](ctx, engine, "select count(*) from users"); err != nil {
+			fmt.Println(err)
+		}
+	}
+	after := engine.Stats()
+	fmt.Println(after.Acquired-before.Acquired, after.Waits-before.Waits, after.InUse)
+	// Output: 3 0 0
+}
+
 func ExampleEngine_Stats() {
 	ctx := context.Background()
 	engine := newEngine(ctx)

@@ -41,7 +41,7 @@ func ExampleWaitFor() {
 // Reports use standbys only, whatever the DB's Readers do.
 func ExampleReaderTarget() {
 	ctx := context.Background()
-	conn, err := pg.Open("postgres://me@db1.example,db2.example/app?connect_timeout=1")
+	conn, err := pg.Open("postgres://me@127.0.0.1:1,127.0.0.1:2/app?connect_timeout=1&sslmode=disable") // no server is there
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -49,8 +49,9 @@ func ExampleReaderTarget() {
 	defer conn.Close(ctx)
 	reports := conn.ReadFrom(pg.ReadStandby)
 	if _, err := reports.Query(ctx, "select count(*) from users"); errors.Is(err, pg.ErrNoStandby) {
-		fmt.Println("later:", err) // why each host isn't fit
+		fmt.Println("later") // err says why each host isn't fit
 	}
+	// Output: later
 }
 
 // A health page shows the state of the servers.
@@ -86,13 +87,18 @@ func ExampleRoleTracer() {
 		fmt.Println(err)
 		return
 	}
-	config.Tracer = &pager{pg.LogTracer{Logger: slog.Default()}}
+	tracer := &pager{pg.LogTracer{Logger: slog.Default()}}
+	config.Tracer = tracer
 	conn, err := pg.OpenConfig(config)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer conn.Close(context.Background())
+	ctx := context.Background()
+	defer conn.Close(ctx)
+	// After a failover the DB calls:
+	tracer.TraceRoleChange(ctx, pg.RoleChange{Host: "db2.example:5432", From: pg.RoleStandby, To: pg.RolePrimary})
+	// Output: db2.example:5432 is now primary <nil>
 }
 
 // A Role says which statements a server can take.

@@ -3,10 +3,16 @@ package repainttest_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"testing"
+	"time"
+
+	_ "modernc.org/sqlite"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/db"
+	"github.com/seed1239206e/repaint/loop"
 	"github.com/seed1239206e/repaint/repainttest"
 )
 
@@ -61,6 +67,78 @@ func ExampleOutcome() {
 			}
 		}
 	}
+}
+
+// Isolations counts the Outcomes of each level.
+func ExampleIsolationResult() {
+	results := []repainttest.IsolationResult{
+		{Level: sql.LevelReadCommitted, Schedules: 70, Of: 70, Wrong: 40},
+		{Level: sql.LevelSerializable, Schedules: 70, Of: 70, Aborted: 40},
+	}
+	for _, r := range results {
+		if r.Wrong == 0 {
+			fmt.Println(r.Level, "keeps the rule; of", r.Schedules, "schedules", r.Aborted, "have to be repeated")
+		}
+	}
+	// Output: Serializable keeps the rule; of 70 schedules 40 have to be repeated
+}
+
+// Options of Search and Explore choose the schedules; those of package loop configure each loop.
+func ExampleOption() {
+	opts := []repainttest.Option{repainttest.Exhaustive(), loop.VirtualClock(time.Unix(0, 0))}
+	found, tried, err := repainttest.Search(context.Background(), 1000, 1, withdrawals(1), opts...)
+	fmt.Println(found == nil, tried < 1000, err)
+	// Output: true true <nil>
+}
+
+// Any function that returns rows as texts is a Query.
+func ExampleQuery() {
+	pool, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer pool.Close()
+	pool.SetMaxOpenConns(1) // each connection has a database of its own
+	var query repainttest.Query = repainttest.Texts(pool)
+	fmt.Println(query(context.Background(), "select 1, 'one'"))
+	// Output: [[1 one]] <nil>
+}
+
+// A Schema that was read from the catalogue vouches for each table that it knows.
+func ExampleSchema_read() {
+	ctx := context.Background()
+	pool, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer pool.Close()
+	pool.SetMaxOpenConns(1)
+	var schema *repainttest.Schema
+	if schema, err = repainttest.ReadSchema(ctx, repainttest.Texts(pool)); err != nil {
+		fmt.Println(err)
+		return
+	}
+	found, _, err := repainttest.Search(ctx, 1000, 1, withdrawals(1), repainttest.Reduced(schema))
+	fmt.Println(found == nil, err)
+	// Output: true <nil>
+}
+
+// The test's function says in the Outcome what its schedule has come to.
+func ExampleOutcome_doctors() {
+	judge := func(o *repainttest.Outcome, onDuty int, errs ...error) {
+		o.Wrong = onDuty == 0
+		for _, err := range errs {
+			if errors.Is(err, db.ErrSerialization) {
+				o.Aborted++
+			}
+		}
+	}
+	var o repainttest.Outcome
+	judge(&o, 1, nil, db.ErrSerialization)
+	fmt.Println(o.Wrong, o.Aborted)
+	// Output: false 1
 }
 
 // With a Schema, Explore leaves out orders of statements that touch different tables.

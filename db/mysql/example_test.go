@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/seed1239206e/repaint/db"
-	_ "github.com/seed1239206e/repaint/db/mysql"
+	"github.com/seed1239206e/repaint/db/mysql"
 )
 
 func Example() {
@@ -28,4 +28,11 @@ func Example_unknownOption() {
 	_, err := db.Open(context.Background(), "mysql://app:secret@localhost/app?tsl=verify")
 	fmt.Println(errors.Is(err, db.ErrUnknownOption))
 	// Output: true
+}
+
+// A Dialect writes texts without a database.
+func ExampleDialect() {
+	u := db.Upsert{Table: "visits", Columns: []string{"page", "n"}, Key: []string{"page"}, Add: []string{"n"}}
+	fmt.Println(db.UpsertText(mysql.Dialect{}, u))
+	// Output: insert into `visits` (`page`, `n`) values (:page, :n) on duplicate key update `n` = `visits`.`n` + values(`n`) <nil>
 }

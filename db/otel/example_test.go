@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
@@ -29,4 +30,13 @@ func ExampleWatch() {
 	_, err = db.Scalar[int](ctx, engine, "select 1")
 	fmt.Println(len(spans.GetSpans()), err)
 	// Output: 1 <nil>
+}
+
+// Options say where spans and figures go. Without them, that is OpenTelemetry's global providers.
+func ExampleOption() {
+	spans, figures := trace.NewTracerProvider(), metric.NewMeterProvider()
+	opts := []otel.Option{otel.Traces(spans), otel.Metrics(figures)}
+	watch, err := otel.New("sqlite", opts...)
+	fmt.Println(watch != nil, err)
+	// Output: true <nil>
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db"
-	_ "github.com/seed1239206e/repaint/db/postgres"
+	"github.com/seed1239206e/repaint/db/postgres"
 	"github.com/seed1239206e/repaint/pg"
 )
 
@@ -129,4 +129,11 @@ func Example_session() {
 	if err != nil {
 		log.Fatal(err)
 	}
+}
+
+// A Dialect writes texts without a database.
+func ExampleDialect() {
+	u := db.Upsert{Table: "visits", Columns: []string{"page", "n"}, Key: []string{"page"}, Add: []string{"n"}}
+	fmt.Println(db.UpsertText(postgres.Dialect{}, u))
+	// Output: insert into "visits" ("page", "n") values (:page, :n) on conflict ("page") do update set "n" = "visits"."n" + excluded."n" <nil>
 }

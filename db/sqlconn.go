@@ -29,6 +29,8 @@ type VirtualConn struct {
 	txCtx  context.Context // of its BeginTx; Commit has no other
 	marks  []sqlMark       // its savepoints
 	open   int             // results that aren't closed
+	used   int             // statements and transactions since database/sql took it
+	alone  sqlSetting      // what the first of them has changed; empty if nothing
 	closed bool
 }
 
@@ -61,7 +63,13 @@ func (c *VirtualConn) Conn(ctx context.Context) (*Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.conn = conn
+		c.conn, c.alone = conn, sqlSetting{}
+		for _, s := range c.e.door.settings() {
+			if _, err := conn.Exec(ctx, s.text); err != nil {
+				c.release()
+				return nil, err
+			}
+		}
 	}
 	return c.conn, nil
 }
@@ -142,6 +150,7 @@ func (c *VirtualConn) prepare(ctx context.Context, call *call, query string, arg
 	if c.closed {
 		return nil, driver.ErrBadConn
 	}
+	c.used++
 	if d, knows := c.e.dialect.(backend.HintKnower); knows {
 		for len(args) > 0 && d.IsHint(args[0].Value) {
 			args = args[1:]
@@ -180,6 +189,11 @@ func (c *VirtualConn) do(ctx context.Context, op string, call *call) error {
 	if tx := c.Tx(); tx != nil {
 		return tx.conn.do(ctx, tx, op, call)
 	}
+	if call.st.Session && c.conn == nil {
+		if ask := c.asks(call.st.Text); ask != "" {
+			return c.change(ctx, ask, op, call)
+		}
+	}
 	conn, err := c.owned(ctx, call.st)
 	switch {
 	case err != nil:
@@ -194,7 +208,7 @@ func (c *VirtualConn) do(ctx context.Context, op string, call *call) error {
 // something behind, the VirtualConn owns a connection from now on. It needs one of its own for what
 // the text doesn't show, too, because other callers might share it.
 func (c *VirtualConn) owned(ctx context.Context, st *statements.Statement) (*Conn, error) {
-	if c.conn == nil && !st.Session && (!st.Obscure || c.e.shared != nil) {
+	if c.conn == nil && !st.Session && (!st.Obscure || c.e.shared != nil) && c.e.door.settings() == nil {
 		return nil, nil
 	}
 	return c.Conn(ctx)
@@ -254,6 +268,10 @@ func (c *VirtualConn) IsValid() bool {
 	if c.tx != nil || c.closed {
 		return false
 	}
+	if c.used == 1 && c.alone.ask != "" {
+		c.e.door.change(c.alone)
+	}
+	c.used, c.alone = 0, sqlSetting{}
 	c.release()
 	return true
 }

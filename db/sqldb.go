@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"sync"
+	"sync/atomic"
 )
 
 // SQL returns a *sql.DB on the Engine, for code that uses database/sql: GORM, sqlx, bun, ent, goose. It
@@ -29,8 +30,13 @@ import (
 //   - in a transaction, from its first statement on;
 //   - after a statement that leaves something behind, such as SET, CREATE TEMP TABLE, GET_LOCK or
 //     pg_advisory_lock, until the sql.Conn is closed, which undoes all of that. Through the sql.DB
-//     itself such a statement has no effect on later ones;
+//     itself such a statement has no effect on later ones, with one exception below;
 //   - after [VirtualConn.Conn].
+//
+// The exception is SQLite's PRAGMA foreign_keys, legacy_alter_table and ignore_check_constraints,
+// which the migrators of GORM and ent set through the sql.DB, and set back at the end. In between
+// they hold for everything that runs through the sql.DB, and its statements are slower, because
+// each then owns a connection.
 //
 // Otherwise LAST_INSERT_ID(), changes(), lastval() and the like have no earlier statement to report
 // on, so a query for one is refused; use the sql.Result, RETURNING or a transaction.
@@ -87,6 +93,8 @@ type sqlDoor struct {
 	mu     sync.Mutex
 	db     *sql.DB // nil before the first call of SQL, and after it was closed
 	closed bool    // the Engine is closed
+
+	changed atomic.Pointer[[]sqlSetting] // written under mu; nil while nothing is changed
 }
 
 // close closes the sql.DB with the Engine.

@@ -19,6 +19,12 @@ func (c *VirtualConn) BeginTx(ctx context.Context, opts driver.TxOptions) (drive
 	if c.closed {
 		return nil, driver.ErrBadConn
 	}
+	c.used++
+	if c.conn == nil && c.e.door.settings() != nil {
+		if _, err := c.Conn(ctx); err != nil {
+			return nil, err
+		}
+	}
 	begin := c.e.BeginTx
 	if c.conn != nil {
 		begin = c.conn.BeginTx

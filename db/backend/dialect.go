@@ -14,7 +14,7 @@ import (
 //
 // A Dialect's methods are called from any number of goroutines at once. It may also be a
 // [SQLDialect], [ListWriter], [StateReader], [ValueScanner], [JSONKeeper], [Upserter], [Inspector],
-// [Authenticator], [ErrorRestater], [HintKnower] and [Adviser].
+// [Authenticator], [ErrorRestater], [HintKnower], [SettingKnower] and [Adviser].
 type Dialect interface {
 	// Name returns the dialect's name in URLs, such as "sqlite".
 	Name() string
@@ -95,6 +95,16 @@ type HintKnower interface {
 	// IsHint reports whether an argument is a hint, and no value. It isn't asked about arguments
 	// after the first value.
 	IsHint(arg any) bool
+}
+
+// SettingKnower is a [Dialect] of a database whose migration tools change a setting by one statement
+// through a *sql.DB, do their work through it, and set it back. Through db.Engine.SQL such a setting
+// therefore lasts until another statement sets it back.
+type SettingKnower interface {
+	Dialect
+	// Setting returns the query for the value of the setting that a text changes for its
+	// connection; "" if the text changes none that tools rely on.
+	Setting(text string) string
 }
 
 // OptionKnower is an [Adviser] whose advice about some options takes precedence over a guess at

@@ -187,6 +187,37 @@ func ExampleHintKnower() {
 	// Output: 3 <nil>
 }
 
+// reversing is SQLite's dialect for a tool that reverses the order of rows for some time.
+type reversing struct{ sqlite.Dialect }
+
+func (reversing) Name() string { return "reversing" }
+
+func (reversing) Setting(text string) string {
+	if strings.HasPrefix(text, "pragma reverse_unordered_selects=") {
+		return "pragma reverse_unordered_selects"
+	}
+	return ""
+}
+
+var _ backend.SettingKnower = reversing{}
+
+func ExampleSettingKnower() {
+	ctx := context.Background()
+	e := open(ctx, reversing{})
+	defer e.Close(ctx)
+	for _, text := range []string{"pragma reverse_unordered_selects=on", "pragma reverse_unordered_selects=off"} {
+		if _, err := e.SQL().ExecContext(ctx, text); err != nil {
+			fmt.Println(err)
+		}
+		var on bool
+		err := e.SQL().QueryRowContext(ctx, "pragma reverse_unordered_selects").Scan(&on)
+		fmt.Println(on, err)
+	}
+	// Output:
+	// true <nil>
+	// false <nil>
+}
+
 // moving is SQLite's dialect, which knows the options of another program.
 type moving struct{ sqlite.Dialect }
 

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"regexp"
 	"strings"
 
 	"github.com/seed1239206e/repaint/db"
@@ -14,7 +15,10 @@ import (
 // number of goroutines may use it.
 type Dialect struct{}
 
-var _ backend.SQLDialect = Dialect{}
+var (
+	_ backend.SQLDialect    = Dialect{}
+	_ backend.SettingKnower = Dialect{}
+)
 
 func init() { backend.Register(Dialect{}) }
 
@@ -64,6 +68,18 @@ func (Dialect) Traits(text string, statements []sqltext.Statement) backend.Trait
 func (Dialect) Lost(text string, statements []sqltext.Statement) string {
 	return backend.LostOf(sqltext.SQLite, text, statements)
 }
+
+// Setting returns the query for one of the settings that migration tools switch off and on: GORM's
+// and ent's migrators rebuild a table while foreign keys aren't enforced, because dropping the old
+// one would delete the rows that refer to it.
+func (Dialect) Setting(text string) string {
+	if m := setting.FindStringSubmatch(text); m != nil {
+		return "pragma " + strings.ToLower(m[1])
+	}
+	return ""
+}
+
+var setting = regexp.MustCompile(`(?i)^\s*pragma\s+(?:main\s*\.\s*)?(foreign_keys|legacy_alter_table|ignore_check_constraints)\s*[=(]`)
 
 // Upsert returns an INSERT … ON CONFLICT.
 func (Dialect) Upsert(u *backend.Upsert) (string, error) { return u.OnConflict(), nil }

@@ -74,5 +74,6 @@
 //
 // The package has no API of its own for custom functions and the like; register those with the
 // driver before opening. [Backup] copies a database that is in use. An ATTACH, a temporary table or
-// a changed PRAGMA lasts as long as the Conn that made it: no other caller gets that connection.
+// a changed PRAGMA lasts as long as the Conn that made it: no other caller gets that connection. For
+// PRAGMA foreign_keys through a *sql.DB, see [db.Engine.SQL].
 package sqlite

@@ -92,7 +92,7 @@ func TestContextOfRunReachesEverything(t *testing.T) {
 		_, err := repaint.Await(context.WithoutCancel(ctx), task)
 		require.ErrorIs(t, err, errBoom)
 		require.ErrorIs(t, ctx.Err(), context.Canceled)
-		// At once, even before the news has reached every goroutine.
+		// Run sees the cancel at once, even before package context has told every goroutine.
 		fresh, cancel := context.WithCancel(context.Background())
 		err = repaint.Run(fresh, func(ctx context.Context) error {
 			cancel()

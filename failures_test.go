@@ -138,8 +138,7 @@ func TestCancelThatPassesManyAwaitsIsSaidOnce(t *testing.T) {
 					innermost = repaint.Sleep(ctx, time.Hour)
 					return 0, innermost
 				}
-				// The task learns of this context's end only by the cancel of the code that awaits
-				// it.
+				// The task learns of the end of ctx only because the code that awaits it cancels it.
 				return repaint.Await(ctx, repaint.Spawn(context.WithoutCancel(ctx), nested(depth-1)))
 			}
 		}

@@ -146,7 +146,8 @@ func TestTestsThatTheGuideToDeploymentNamesExist(t *testing.T) {
 	}
 }
 
-// compileSnippets compiles each piece of Go code of a page. There must be at least so many.
+// compileSnippets compiles each piece of Go code of a page. The page must have at least the given
+// number of them.
 func compileSnippets(t *testing.T, page string, least int, around string, packages ...string) {
 	text, err := os.ReadFile(page)
 	require.NoError(t, err)

@@ -33,7 +33,7 @@ func TestATaskThatBlocksItsLoopIsReported(t *testing.T) {
 	}, loop.ReportTo(func(err error) { reports <- err })))
 }
 
-// blocks holds the loop of its task until that is reported.
+// blocks holds the loop of its task until the loop reports that.
 func blocks(t *testing.T, reports <-chan error) {
 	var e *loop.HeldError
 	require.ErrorAs(t, <-reports, &e)

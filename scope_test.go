@@ -76,7 +76,7 @@ func TestAScopeBelowAnEndedOneHasEnded(t *testing.T) {
 	require.Equal(t, cause, context.Cause(lower))
 }
 
-// Nothing needs it to work; it only keeps the depth of scopes from mattering.
+// Scopes work without the key. With it, their depth makes no difference.
 func TestTheKeyOfPackageContextIsFound(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -210,7 +210,7 @@ func stackOf(fn func()) uint64 {
 	return max(after.StackInuse, before.StackInuse) - before.StackInuse
 }
 
-// However many timeouts are nested, a scope knows the first to come.
+// However many timeouts are nested, a scope knows the earliest.
 func TestOfNestedTimeoutsAScopeKnowsTheFirst(t *testing.T) {
 	for name, opts := range map[string][]loop.Option{"real": nil, "virtual": {loop.VirtualClock(time.Unix(0, 0))}} {
 		t.Run(name, func(t *testing.T) {

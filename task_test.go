@@ -51,7 +51,7 @@ func TestASpawnedFunctionThatNeverAwaitsCostsNoTick(t *testing.T) {
 
 func TestARawGreenletMaySwitchWhereverItsTaskIs(t *testing.T) {
 	virtually(t, func(ctx context.Context) {
-		// A generator made in one task and used by another waits on behalf of the one that uses it.
+		// A generator that one task makes and another one uses waits on behalf of the task that uses it.
 		var consumer *greenlet.Greenlet
 		generator := greenlet.New(func(any) (any, error) {
 			for i := 0; ; i++ {
@@ -121,7 +121,7 @@ func TestPanicInATaskIsRaisedInWhoAwaits(t *testing.T) {
 			_, err := task.Result()
 			require.Same(t, p, err)
 		}
-		// Through a task in between.
+		// The panic also passes through a task in between.
 		task := repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
 			return repaint.Await(ctx, repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
 				_ = repaint.Sleep(ctx, time.Second)

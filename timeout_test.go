@@ -129,14 +129,14 @@ func TestTimeoutWorksInBothColoursAndForThoseWhoWaitForTheChannel(t *testing.T) 
 		at, ok := ctx.Deadline()
 		require.True(t, ok)
 		require.WithinDuration(t, time.Now(), at, time.Minute)
-		<-ctx.Done() // this holds the loop up, which can't attend to its timer
+		<-ctx.Done() // this holds the loop up, so that it can't attend to its timer
 		require.ErrorIs(t, ctx.Err(), context.DeadlineExceeded)
 		require.ErrorIs(t, repaint.Sleep(ctx, time.Hour), context.DeadlineExceeded)
 	})
 	inBothColours(t, func(t *testing.T, ctx context.Context) {
 		ctx, cancel := repaint.WithTimeout(ctx, time.Millisecond)
 		defer cancel()
-		for ctx.Err() == nil { // neither can it now, and no code has asked for the channel
+		for ctx.Err() == nil { // it can't now, either, and no code has asked for the channel
 		}
 		require.ErrorIs(t, ctx.Err(), context.DeadlineExceeded)
 	})

@@ -66,8 +66,8 @@ func TestTheEndOfAContextOfOneWaitMakesNoGoroutine(t *testing.T) {
 	}
 }
 
-// A context with several waits ends each of them, whether or not it is still watched from the last
-// one.
+// A context with several waits ends each of them, whether or not the loop still watches it for the
+// wait before.
 func TestAContextEndsEachOfItsWaits(t *testing.T) {
 	for _, make := range []struct {
 		name string
@@ -82,7 +82,7 @@ func TestAContextEndsEachOfItsWaits(t *testing.T) {
 			inBothColours(t, func(t *testing.T, ctx context.Context) {
 				other, cancel := make.fn(ctx)
 				defer cancel()
-				for waits := range 4 { // before the one that the end of the context ends
+				for waits := range 4 { // that end by themselves, before the one that the context ends
 					limited, cancel := make.fn(ctx)
 					for range waits {
 						require.NoError(t, repaint.Sleep(limited, time.Microsecond))

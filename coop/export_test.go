@@ -2,7 +2,7 @@ package coop
 
 import "sync"
 
-// The numbers of waiting callers, for tests that need a caller to wait.
+// These return the numbers of waiting callers, for tests in which a caller has to wait.
 
 func (m *Mutex) Waiting() int             { return lineLen(&m.mu, &m.line) }
 func (m *RWMutex) Waiting() int           { return lineLen(&m.permits.mu, &m.permits.line) }

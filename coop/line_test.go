@@ -13,8 +13,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// The promises inside the tools are an internal matter: a loop in debug mode must not report that
-// one which its caller gave up has failed unobserved.
+// The promises inside the tools are an internal matter. If a caller gives one up, a loop in debug
+// mode must not report that it has failed unobserved.
 func TestCallersThatGiveUpLeaveNothingToReport(t *testing.T) {
 	leakcheck.Test(t)
 	var reports journal[error]
@@ -47,7 +47,7 @@ func TestCallersThatGiveUpLeaveNothingToReport(t *testing.T) {
 			j.cancel(errBoom)
 			require.ErrorIs(t, j.end(ctx), errBoom)
 		}
-		// Refused, and cancelled at the same moment.
+		// The wait is refused and cancelled at the same moment.
 		j := begin(ctx, func(ctx context.Context) error { _, err := q.Get(ctx); return err })
 		j.cancel(errBoom)
 		q.Close()

@@ -110,7 +110,7 @@ func TestCancelledWaiterLeavesTheMutexToTheOthers(t *testing.T) {
 		m.Unlock()
 		require.False(t, m.Locked())
 
-		// The last one leaving makes it an ordinary locked mutex again.
+		// When its last waiter leaves, it is an ordinary locked mutex again.
 		require.NoError(t, m.Lock(ctx))
 		j := begin(ctx, func(ctx context.Context) error { return m.Lock(ctx) })
 		until(t, ctx, func() bool { return m.Waiting() == 1 })
@@ -121,7 +121,7 @@ func TestCancelledWaiterLeavesTheMutexToTheOthers(t *testing.T) {
 	})
 }
 
-// Both orders, in one tick: being served and the end of the context.
+// In one tick a waiter is served and its context ends, in both orders.
 func TestServingWinsOverACancelThatComesAtTheSameMoment(t *testing.T) {
 	virtually(t, func(ctx context.Context) {
 		m := coop.NewMutex()
@@ -254,7 +254,7 @@ func TestMutexOfALoopThatHasEndedFailsWaitersElsewhere(t *testing.T) {
 		<-elsewhere
 		until(t, ctx, func() bool { return m.Waiting() == 1 })
 	}))
-	// It may have been about to wait when the loop ended, and still gets the error.
+	// The caller may only have been about to wait when the loop ended, and gets the error all the same.
 	require.ErrorIs(t, j.end(t.Context()), loop.ErrClosed)
 }
 

@@ -34,13 +34,13 @@ type play struct {
 	inLoop  bool
 	mu      sync.Mutex // guards dice and waits
 	dice    dice
-	waits   []*step // that can be cancelled
+	waits   []*step // the waits that can be cancelled
 	steps   atomic.Int32
 	tickets int
-	// exclusive: the tool serves one at a time. Of several, one that was served later may well run
-	// earlier.
+	// exclusive says that the tool serves one actor at a time. Of several that are served together,
+	// a later one may well run earlier.
 	exclusive bool
-	last      int // the ticket of the last one that was served without being cancelled
+	last      int // the ticket of the last step that was served without being cancelled
 }
 
 // A step is something that may wait.

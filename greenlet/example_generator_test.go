@@ -88,9 +88,9 @@ func ExampleGenerator_Next() {
 }
 
 // Hand-made generators that nest: a generator can yield a value past the enclosing generator, to
-// that one's consumer. The example comes from Python's greenlet. A generator's parent is its
-// present consumer, so yielding to a level means switching to that ancestor. The generators between
-// are passed over, and the consumer resumes the generator that yielded.
+// the enclosing generator's consumer. The example comes from Python's greenlet. A generator's parent
+// is its present consumer, so yielding to a level means switching to that ancestor. The switch
+// passes over the generators between, and the consumer resumes the generator that yielded.
 func ExampleGreenlet_nestedGenerators() {
 	type end struct{}
 	yielder := make(map[*greenlet.Greenlet]*greenlet.Greenlet)

@@ -263,7 +263,7 @@ func (m *killModel) nextPhase() {
 	}
 }
 
-// end gives control to the last one that awaits the greenlet's end, or to the parent.
+// end gives control to the greenlet that was the last to await this one's end, or to the parent.
 func (m *killModel) end(out modelMessage) {
 	g := m.current
 	g.state = modelDead
@@ -302,8 +302,8 @@ func (m *killModel) kill(op string, g *modelGreenlet) {
 	}
 }
 
-// killing kills an active greenlet. It passes the message with which control comes back to then,
-// and whether that came from the greenlet's end.
+// killing kills an active greenlet. When control comes back, it passes the message to then, and
+// whether the greenlet's end has sent it.
 func (m *killModel) killing(g *modelGreenlet, then func(in modelMessage, ended bool)) {
 	m.await(g, false, modelMessage{aKill, ""}, func(in modelMessage, arrived bool) {
 		if !arrived {
@@ -333,7 +333,7 @@ func (m *killModel) await(g *modelGreenlet, loan bool, out modelMessage, then fu
 	m.give(g, out)
 }
 
-// resumeKillers lets the other greenlets go on that await the end of g, except for the current
+// resumeKillers resumes the other greenlets that await the end of g, except for the current
 // greenlet's ancestors.
 func (m *killModel) resumeKillers(g *modelGreenlet, then func(in modelMessage, ok bool)) {
 	ancestors := make(map[*modelGreenlet]bool)

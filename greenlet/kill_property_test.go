@@ -39,7 +39,7 @@ const (
 	doThrowExit
 	doKill
 	doCurrent   // a call that kills garbage
-	doForget    // the target is said to be unreachable
+	doForget    // the collector is said to have found the target unreachable
 	doSetParent // makes other the parent of the target
 	doReturn    // or leave a deferred function
 	doFail      // return an error, or leave a deferred function

@@ -37,7 +37,7 @@ func works(v any, err error) {
 	check(err == nil, "unexpected refusal: ", err)
 }
 
-// pingpong returns a suspended greenlet that ends when it is switched to.
+// pingpong returns a suspended greenlet that ends when it gets control.
 func pingpong() *greenlet.Greenlet {
 	root := greenlet.Current()
 	g := greenlet.New(func(any) (any, error) { return root.Switch(nil) })

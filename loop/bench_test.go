@@ -9,8 +9,8 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// A call in the loop, beside the ordinary way to have something run by another goroutine: a channel
-// of functions.
+// A call in the loop is compared with the ordinary way to make another goroutine run something: a
+// channel of functions.
 func BenchmarkCallSoon(b *testing.B) {
 	b.Run("loop", func(b *testing.B) {
 		b.ReportAllocs()
@@ -114,11 +114,11 @@ func BenchmarkPost(b *testing.B) {
 	})
 }
 
-// A timeout that is set and stopped again, as most are, while a million others are pending.
+// A timeout is set and stopped again, as most timeouts are, while a million others are pending.
 func BenchmarkTimerSetAndStop(b *testing.B) {
 	const others = 1_000_000
 	nothing := func() {}
-	// The moments are spread, so that the place of the new one is somewhere in the middle.
+	// The moments are spread, so that the new timer comes somewhere in the middle.
 	distance := func(i int) time.Duration { return time.Hour + time.Duration(i*7919%others)*time.Millisecond }
 	b.Run("loop", func(b *testing.B) {
 		b.ReportAllocs()
@@ -157,7 +157,7 @@ func BenchmarkTimerSetAndStop(b *testing.B) {
 	})
 }
 
-// A promise is made and resolved, and who waits for it is called.
+// A promise is made and resolved, and the loop calls the callback that waits for it.
 func BenchmarkPromise(b *testing.B) {
 	b.Run("OnDone", func(b *testing.B) {
 		b.ReportAllocs()
@@ -236,8 +236,8 @@ func BenchmarkNewAndClose(b *testing.B) {
 	}
 }
 
-// BenchmarkTimerRun is a timer's life, from its setting to its call, when so many others are
-// pending.
+// BenchmarkTimerRun measures a timer's life, from its setting to its call, while the given number of
+// others are pending.
 func BenchmarkTimerRun(b *testing.B) {
 	for _, n := range []int{1000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

@@ -9,7 +9,7 @@ import (
 	"github.com/seed1239206e/repaint/loop"
 )
 
-// latest chooses what was requested last, and notes whose each callback was.
+// latest chooses the latest request, and notes the owner of each callback.
 type latest struct{ owners []string }
 
 func (c *latest) Choose(ready []loop.Runnable) int {

@@ -70,7 +70,7 @@ func TestSleepingLoopAndPausedLoopHoldNothing(t *testing.T) {
 	over := false
 	l.CallLater(30*time.Millisecond, func() { over = true })
 	require.NoError(t, l.Drive(func() bool { return over }))
-	time.Sleep(20 * time.Millisecond) // the watched thing: that time goes by
+	time.Sleep(20 * time.Millisecond) // while no callback runs, time may pass unreported
 	// A machine that is busy with something else may have kept a callback from running on.
 	for _, err := range r.all() {
 		var held *loop.HeldError
@@ -132,7 +132,8 @@ func TestDebugModeIsTurnedOnByTheEnvironment(t *testing.T) {
 	}
 }
 
-// withDebugVariable runs the test that calls it once more, and returns its output.
+// withDebugVariable runs the calling test once more, in a process with the variable, and returns
+// its output.
 func withDebugVariable(t *testing.T, value string) string {
 	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), "REPAINT_DEBUG_TEST=1", "REPAINT_DEBUG="+value)

@@ -66,7 +66,7 @@ func TestGuestsTimersOffloadsAndIdleCallsComeThroughItsHost(t *testing.T) {
 	defer l.Close()
 	var d diary
 	l.CallLater(time.Hour, d.notes("later"))
-	l.CallLater(time.Millisecond, func() { // set by host code, earlier than the other
+	l.CallLater(time.Millisecond, func() { // host code sets it, for a time before the other
 		d.note("timer")
 		l.CallWhenIdle(d.notes("idle"))
 	})
@@ -131,7 +131,7 @@ func TestDebugModeWatchesAGuestsTicksOnly(t *testing.T) {
 	r := newReports()
 	l := loop.NewGuest(h.post, loop.Debug(time.Millisecond), loop.ReportTo(r.add))
 	l.Bridge().Watch(namedHolder{"task 7", "its stack"})
-	time.Sleep(20 * time.Millisecond) // the watched thing: that time goes by
+	time.Sleep(20 * time.Millisecond) // while no tick runs, time may pass unreported
 	require.Empty(t, r.all())
 	until := make(chan struct{})
 	l.CallSoon(func() { stuckOnChannel(until) })

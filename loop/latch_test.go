@@ -260,7 +260,8 @@ func TestWaiterCanBeUsedAgainWhenItIsTold(t *testing.T) {
 }
 
 func TestWaiterCanBeUsedAgainAsSoonAsTheFutureIsSeenToBeDone(t *testing.T) {
-	// Whoever is awake for another reason may see that the future is done before being told.
+	// A caller that is awake for another reason may see that the future is done before the future
+	// tells its waiters.
 	leakcheck.Test(t)
 	const rounds = 5000
 	l := open(t)
@@ -496,8 +497,8 @@ func TestWaitLosesNoResultToAContextThatEndsAtTheSameTime(t *testing.T) {
 	require.Equal(t, 7, v)
 }
 
-// A meanwhile is a context that has ended when its channel is looked at, and does something before
-// it tells why.
+// A meanwhile is a context that ends once a caller has asked for its channel. It calls do before it
+// says why.
 type meanwhile struct {
 	context.Context
 	done   chan struct{}

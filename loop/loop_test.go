@@ -224,8 +224,8 @@ func TestHookThatSchedulesKeepsTheLoopFromSleeping(t *testing.T) {
 }
 
 func TestHooksComeAfterWhatTheCallerOfDriveHasDone(t *testing.T) {
-	// A main function starts something, and waits. Nothing is ready, so there is no tick; still it
-	// has to be written out.
+	// A main function starts something, and waits. Nothing is ready, so there is no tick, but the
+	// hooks must write it out all the same.
 	for _, ready := range []bool{false, true} {
 		t.Run(fmt.Sprintf("ready=%v", ready), func(t *testing.T) {
 			l := open(t)

@@ -61,8 +61,8 @@ type worldPromise interface {
 	result() string
 }
 
-// A program does random things. What they are depends on its seed, and on nothing else as long as
-// what happens to it is the same.
+// A program does random things. As long as the same things happen to it, only its seed decides what
+// it does.
 type program struct {
 	world    world
 	random   *rand.Rand
@@ -71,7 +71,7 @@ type program struct {
 	last     int // the number of the last one
 	timers   []worldTimer
 	promises []worldPromise
-	hooks    []func() // that remove them
+	hooks    []func() // each removes its hook
 }
 
 func newProgram(seed uint64, w world) *program {
@@ -90,7 +90,7 @@ func (p *program) run() {
 	p.note("%+v", p.world.stats())
 }
 
-// panics runs the world, and reports whether something panicked in it.
+// panics runs the world, and reports whether a callback panicked.
 func (p *program) panics() (yes bool) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -273,7 +273,7 @@ type model struct {
 }
 
 type modelCall struct {
-	timer *modelTimer // if it's a timer's
+	timer *modelTimer // the timer whose callback it is; nil for other callbacks
 	fn    func()
 }
 
@@ -381,7 +381,7 @@ func (m *model) promise(onCancel func()) worldPromise {
 type modelPromise struct {
 	model    *model
 	onCancel func()
-	told     bool // the owner, of a cancel
+	told     bool // whether its owner was told of a cancel
 	done     bool
 	value    int
 	err      error

@@ -348,7 +348,7 @@ func TestReadyDescriptorsComeInTheOrderOfTheirRegistration(t *testing.T) {
 					}))
 					require.NoError(t, err)
 				}
-				// The order in which they become ready is another one each time.
+				// They become ready in another order each time.
 				for i := range n {
 					send(t, peers[(i*7+try)%n])
 				}

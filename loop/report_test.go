@@ -37,7 +37,8 @@ func (r *reports) all() []error {
 	return r.errs
 }
 
-// next waits for the next report, with collections meanwhile if it takes one to notice.
+// next waits for the next report. Meanwhile it collects garbage, because only the collector notices
+// some failures.
 func (r *reports) next(t *testing.T) error {
 	t.Helper()
 	for range 1000 {

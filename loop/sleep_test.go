@@ -91,7 +91,7 @@ func TestNoPostIsLostAtTheMomentOfFallingAsleep(t *testing.T) {
 	const posts = 20_000
 	l := open(t)
 	l.Bridge().Hold()
-	l.CallLater(time.Hour, func() {}) // to look at it takes the loop some time
+	l.CallLater(time.Hour, func() {}) // the loop takes some time to look at it
 	l.OnTickEnd(spinner(1))
 	var came atomic.Int64
 	ended := false

@@ -159,13 +159,13 @@ func TestCallAtTickEndComesOnceAfterTheHooks(t *testing.T) {
 	runDry(t, l)
 	require.Equal(t, diary{"callback", "hook", "end", "end of the same", "next", "hook"}, d)
 
-	// Before the loop is driven is a tick, too.
+	// The time before the loop is driven counts as a tick, too.
 	d = nil
 	l.CallAtTickEnd(runnable(d.notes("end")))
 	runDry(t, l)
 	require.Equal(t, diary{"hook", "end"}, d)
 
-	// A panic leaves the others to the next Drive, before anything else.
+	// After a panic, the next Drive begins with the others.
 	d = nil
 	l.CallAtTickEnd(runnable(func() { panic("why") }))
 	l.CallAtTickEnd(runnable(d.notes("end")))

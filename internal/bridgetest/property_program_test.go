@@ -7,9 +7,9 @@ import (
 
 // Random programs under random schedules. A program is a tree of actors, each a list of steps; it
 // is made before it runs and doesn't depend on the schedule. Actors run as tasks, or as functions
-// of groups and of what waits for many. They await each other, but only actors with higher numbers
-// than their own, so there is always a task that doesn't wait, and a deadlock is an error. While a
-// program runs a world keeps the books, and notes what must not be.
+// of groups and of calls that wait for many. They await each other, but only actors with higher
+// numbers than their own, so there is always a task that doesn't wait, and a deadlock is an error.
+// While a program runs, a world records what happens, and notes what must not be.
 
 // An actor is one function of a program.
 type actor struct {

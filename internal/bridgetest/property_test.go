@@ -43,7 +43,7 @@ func seeds(t *testing.T, n int, test func(t *testing.T, seed uint64)) {
 	}
 }
 
-// sizeOf is up to a thousand actors, few of them often.
+// sizeOf returns how many actors a program has: often a few, at most a thousand.
 func sizeOf(seed uint64) int {
 	if seed%20 == 0 {
 		return 1000

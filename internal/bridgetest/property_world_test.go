@@ -44,7 +44,7 @@ func (w *world) fault(a *actor, text string, args ...any) {
 	w.wrong = append(w.wrong, fmt.Sprintf("actor %d: ", a.id)+fmt.Sprintf(text, args...))
 }
 
-// cause makes an error that says who has caused something, and remembers it.
+// cause makes an error that names the actor that has caused something, and remembers it.
 func (w *world) cause(a *actor, what string) error {
 	err := fmt.Errorf("%s by %d, number %d", what, a.id, len(w.known))
 	w.known[err] = w.loop.Now()
@@ -87,7 +87,7 @@ func (w *world) excused(ctx context.Context, a *actor, begun time.Time, err erro
 	}
 }
 
-// body is the function of an actor. It keeps book of its own end.
+// body is the function of an actor. It records its own end.
 func (w *world) body(a *actor) func(ctx context.Context) (int, error) {
 	return func(ctx context.Context) (v int, err error) {
 		fate := &w.fate[a.id]
@@ -274,9 +274,9 @@ func (w *world) many(ctx context.Context, a *actor, s step) (err error) {
 	before := len(w.order)
 	leaveAfter := int(s.d / time.Millisecond)
 	if w.calm {
-		leaveAfter = 0 // to leave cancels
+		leaveAfter = 0 // leaving cancels
 	}
-	mayStay := s.op == each // what it has not begun
+	mayStay := s.op == each // an Each that its caller leaves begins no more actors
 	// completed returns those below in the order in which they have ended.
 	completed := func() (ids []int) {
 		for _, id := range w.order[before:] {

@@ -52,8 +52,8 @@ func TestATaskMayCancelItself(t *testing.T) {
 
 func TestATaskThatIsReadyAndThenCancelledLosesNothing(t *testing.T) {
 	Virtually(t, func(ctx context.Context) {
-		// Its turn has come but not yet its step: it is asyncio's cancel of a task that is
-		// scheduled.
+		// The task is ready but hasn't run yet. In asyncio this is the cancel of a task whose step
+		// is scheduled.
 		steps := 0
 		task := Spawn(ctx, func(ctx context.Context) error {
 			for {

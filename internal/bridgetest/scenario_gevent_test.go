@@ -203,7 +203,7 @@ func TestAPoolThatIsCancelledWithCallersWaitingForItsPlaces(t *testing.T) {
 
 func TestWaitForSomeOfManyWithATimeout(t *testing.T) {
 	inATask(t, func(ctx context.Context) {
-		// It is gevent's wait with a count, and joinall with a timeout: the tasks go on.
+		// In gevent this is wait with a count, and joinall with a timeout: the tasks go on.
 		tasks := make([]*repaint.Task[int], 5)
 		for i := range tasks {
 			tasks[i] = repaint.Spawn(ctx, Sleeper(i, 10*(i+1)))

@@ -109,7 +109,7 @@ func TestLargeScheduleIsReadable(t *testing.T) {
 			require.Len(t, w.boxes(".grid summary"), 500)
 			w.nothingIsCut()
 
-			// Far down and to the right the titles and the numbers still tell where one is.
+			// Far down and to the right, the titles and numbers still tell the reader the place.
 			eval[bool](w, "scrollTo(document.documentElement.scrollWidth, 3000), true")
 			w.shoot("ten-" + name)
 			require.Equal(t, 3000.0, eval[float64](w, "scrollY"))
@@ -127,7 +127,7 @@ func TestLargeScheduleIsReadable(t *testing.T) {
 			}
 			require.Greater(t, seen, 8, "so many statements have room at a time")
 
-			// What is too long for its place is there when it is opened.
+			// The whole of a long text is shown when its place is opened.
 			eval[bool](w, "scrollTo(0, 0), true")
 			w.click("button", "Show all results")
 			require.Zero(t, eval[int](w, `[...document.querySelectorAll("summary code")].filter(e => e.scrollHeight > e.clientHeight + 2).length`))

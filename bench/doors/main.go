@@ -5,8 +5,8 @@
 //	cd bench/doors && go run . -goals              everything that goals are about: some 2 minutes
 //	cd bench/doors && go run . -only 'gorm.*256'   the cases whose name matches this regular expression
 //
-// It starts a private PostgreSQL from the system's binaries. Each side may have 16 connections: on
-// repaint 3 lanes and 13 sessions. The network is the loopback, and the same with half a
+// It starts a private PostgreSQL from the system's binaries. Each side may have 16 connections,
+// which on repaint lanes and sessions share. The network is the loopback, and the same with half a
 // millisecond more in each direction.
 package main
 

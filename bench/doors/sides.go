@@ -26,11 +26,8 @@ const (
 
 var networks = []string{loopback, delayed}
 
-const (
-	lanes    = 3
-	sessions = 13
-	conns    = lanes + sessions
-)
+// conns is how many connections to the server each side may have.
+const conns = 16
 
 // A server is a PostgreSQL with authors and posts, and a way to it for each network.
 type server struct {
@@ -87,7 +84,7 @@ func (s *server) open(ctx context.Context, l library, onPgx bool, network string
 }
 
 func openRepaint(url string) (compat.Doors, func() error, error) {
-	under, err := pg.Open(fmt.Sprintf("%s&pool_lanes=%d&pool_sessions=%d", url, lanes, sessions))
+	under, err := pg.Open(fmt.Sprintf("%s&pool_max_conns=%d", url, conns))
 	if err != nil {
 		return compat.Doors{}, nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1239206e/repaint/internal/faultproxy"
+	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
 // A copier can copy.
@@ -451,3 +452,47 @@ func TestErrorsOfServerAndSource(t *testing.T) {
 type readerFunc func(p []byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// Nothing is sent between two COPYs on a session, but what was noticed is undone.
+func TestCopyFromTakesNoRoundTripForTheNextOwner(t *testing.T) {
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		target := testserver.Postgres(t).Database(t)
+		target.MustQuery(t, "create table t (a int)")
+		tap, tapped := newTap(t, target)
+		db := openAt(t, tapped.URL()+"&pool_sessions=1")
+		for name, copies := range map[string]func() error{
+			"rows": func() error {
+				_, err := db.CopyFrom(ctx, pgx.Identifier{"t"}, []string{"a"}, pgx.CopyFromRows([][]any{{1}}))
+				return err
+			},
+			"reader": func() error {
+				_, err := db.CopyFromReader(ctx, strings.NewReader("1\n"), "copy t from stdin")
+				return err
+			},
+		} {
+			require.NoError(t, copies(), name) // which may have to ask for types
+			_, _ = tap.take(0)
+			for range 3 {
+				require.NoError(t, copies(), name)
+				require.Equal(t, 1, db.Stats().IdleSessions, name)
+			}
+			_, server := tap.take(0)
+			require.LessOrEqual(t, strings.Count(server, "ready:"), 2*3, "%s: a description and the COPY each:\n%s", name, server)
+			require.NotContains(t, server, "DISCARD", name)
+		}
+		target.MustQuery(t, `create function spoil() returns trigger language plpgsql as $$ begin perform set_config('timezone', 'Asia/Tokyo', false); return new; end $$;
+			create trigger spoil before insert on t for each row execute function spoil()`)
+		var before, after string
+		s, err := db.Acquire(ctx)
+		require.NoError(t, err)
+		require.NoError(t, s.QueryRow(ctx, "show timezone").Scan(&before))
+		s.Release()
+		_, err = db.CopyFrom(ctx, pgx.Identifier{"t"}, []string{"a"}, pgx.CopyFromRows([][]any{{1}}))
+		require.NoError(t, err)
+		s, err = db.Acquire(ctx)
+		require.NoError(t, err)
+		defer s.Release()
+		require.NoError(t, s.QueryRow(ctx, "show timezone").Scan(&after))
+		require.Equal(t, before, after)
+	})
+}

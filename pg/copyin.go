@@ -25,7 +25,7 @@ func (db *DB) CopyFrom(ctx context.Context, table pgx.Identifier, columns []stri
 	if err != nil {
 		return 0, err
 	}
-	defer s.Release()
+	defer s.giveBack(false)
 	return s.CopyFrom(ctx, table, columns, rows)
 }
 
@@ -38,7 +38,7 @@ func (db *DB) CopyFromReader(ctx context.Context, r io.Reader, sql string) (pgco
 	if err != nil {
 		return pgconn.CommandTag{}, err
 	}
-	defer s.Release()
+	defer s.giveBack(false)
 	return s.CopyFromReader(ctx, r, sql)
 }
 

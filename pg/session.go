@@ -38,9 +38,13 @@ type Session struct {
 // that was left behind: the role, settings, cursors, LISTENs, locks, temporary tables. If a
 // statement was of a kind that leaves state behind, the driver also removes its own prepared
 // statements. Further calls do nothing.
-func (s *Session) Release() {
+func (s *Session) Release() { s.giveBack(true) }
+
+// giveBack is Release. Unless it is thorough, it undoes only what was noticed, as after a
+// transaction.
+func (s *Session) giveBack(thorough bool) {
 	if s.s.close() {
-		s.db.pool.recycle(&s.s, true)
+		s.db.pool.recycle(&s.s, thorough)
 	}
 }
 

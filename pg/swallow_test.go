@@ -29,7 +29,7 @@ const (
 	swallowPatience = 100 * time.Millisecond // cancel_timeout
 	swallowNext     = 500 * time.Millisecond // of the next operations, which are tried again, for twice as long
 	swallowHang     = 15 * time.Second       // a call that takes longer waits forever, however slow the machine is
-	swallowAtOnce   = 80
+	swallowAtOnce   = 32                     // keeps the processors busy; with more, a call would wait for them
 )
 
 // swallowedCalls are the calls with a deadline. They may fail.
@@ -197,12 +197,28 @@ func (c colour) run(ctx context.Context, fn func(ctx context.Context) error) err
 	return fn(ctx)
 }
 
+// swallowFrames is faultproxy.Postgres, but takes the settings that a server reports at the start of a
+// connection, a dozen messages in a row that the client treats alike, as one message: silence
+// after each of them would be the same case again and again.
+func swallowFrames(d faultproxy.Direction, first bool, data []byte) int {
+	const parameterStatus = 'S'
+	n := faultproxy.Postgres(d, first, data)
+	for d == faultproxy.ToClient && 0 < n && n < len(data) && data[0] == parameterStatus && data[n] == parameterStatus {
+		next := faultproxy.Postgres(d, false, data[n:])
+		if next <= 0 || n+next > len(data) {
+			break
+		}
+		n += next
+	}
+	return n
+}
+
 // swallowed does an operation on a DB of its own while the network becomes silent after n messages,
 // or never if n is negative. It returns how many messages there were.
 func swallowed(t *testing.T, c colour, target testserver.Target, connected bool, n int64, do func(ctx context.Context, db *DB) error) (messages int64, err error) {
 	proxy := faultproxy.New(t, target.Addr())
 	defer proxy.Close()
-	proxy.Split(faultproxy.Postgres)
+	proxy.Split(swallowFrames)
 	target.Host, target.Port = proxy.Host(), proxy.Port()
 	patience := swallowPatience
 	if n < 0 { // however long it takes on a busy machine
@@ -225,7 +241,7 @@ func swallowed(t *testing.T, c colour, target testserver.Target, connected bool,
 			err = errors.Join(err, fmt.Errorf("left behind: %+v", st))
 		}
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), 4*swallowHang)
+	ctx, cancel := context.WithTimeout(context.Background(), 12*swallowHang)
 	defer cancel()
 	return messages, c.run(ctx, func(ctx context.Context) error {
 		works := func(ctx context.Context) error {
@@ -239,7 +255,7 @@ func swallowed(t *testing.T, c colour, target testserver.Target, connected bool,
 				limited, end := context.WithTimeout(ctx, patience)
 				err := works(limited)
 				end()
-				if err == nil || time.Since(began) > 2*swallowHang {
+				if err == nil || time.Since(began) > 4*swallowHang {
 					return err
 				}
 			}

@@ -1,4 +1,16 @@
-// Package repaint changes a function's colour without touching its source.
+// Package repaint runs plain sequential functions as tasks of an event loop, without a change to
+// their source.
+//
+//	err := repaint.Run(ctx, func(ctx context.Context) error {
+//		pages, err := repaint.Gather(ctx, page(1), page(2), page(3)) // three tasks at once
+//		…
+//	})
+//
+// Thousands of tasks cost little, and need no mutex, because they take turns. A driver that pipelines,
+// such as package pg, sends what they ask for together. Outside of Run the same functions are ordinary
+// Go. If you only want a faster driver, you need nothing of this package: see pg.
+//
+// # Colours
 //
 // A function that does I/O is blue or red. A blue function returns its value and may take a while:
 // func(ctx, …) (T, error). A red function returns a future at once: func(…) *loop.Future[T]. People
@@ -60,7 +72,13 @@
 //
 // # Packages
 //
-// Package greenlet has the coroutines, and package loop the event loop and its futures. Neither
-// knows about the other; this package connects them. Package db is a database core on top, whose
-// code is the same for both colours.
+//	pg            a driver for PostgreSQL with the API of pgx, for goroutines and tasks
+//	db            one API for SQLite, PostgreSQL, MySQL and MariaDB, for goroutines and tasks
+//	coop          locks, queues, events, and the Loader, which turns many lookups into one
+//	repainttest   tests that find races between tasks and in SQL
+//	trace         a timeline of tasks and statements, to look at in a browser
+//	loop          the event loop and its futures, for authors of drivers
+//	greenlet      the coroutines
+//
+// Packages greenlet and loop don't know about each other; this package connects them.
 package repaint

@@ -19,25 +19,29 @@ func TestATaskThatBlocksItsLoopIsReported(t *testing.T) {
 	reports := make(chan error, 1)
 	require.NoError(t, repaint.Run(context.Background(), func(ctx context.Context) error {
 		_, err := repaint.Await(ctx, repaint.Spawn(ctx, func(context.Context) (int, error) {
-			blocks(t, reports)
+			require.Contains(t, blocks(t, reports).Holder, "task 1")
 			return 0, nil
 		}))
 		return err
 	}, loop.Debug(0), loop.ReportTo(func(err error) { reports <- err })))
 	require.NoError(t, repaint.Run(context.Background(), func(ctx context.Context) error {
-		repaint.Spawn(ctx, func(context.Context) (int, error) { // before the loop is driven
-			blocks(t, reports)
-			return 0, nil
+		g := repaint.NewGroup(ctx)
+		g.Go(func(context.Context) error { // before the loop is driven
+			e := blocks(t, reports)
+			require.Contains(t, e.Holder, "a task that runs github.com/seed1239206e/repaint_test.TestATaskThatBlocksItsLoopIsReported.")
+			require.Contains(t, e.Holder, "REPAINT_DEBUG=1")
+			return nil
 		})
-		return nil
+		return g.Wait()
 	}, loop.ReportTo(func(err error) { reports <- err })))
 }
 
 // blocks holds the loop of its task until the loop reports that.
-func blocks(t *testing.T, reports <-chan error) {
+func blocks(t *testing.T, reports <-chan error) *loop.HeldError {
 	var e *loop.HeldError
 	require.ErrorAs(t, <-reports, &e)
 	require.Contains(t, e.Stack, "repaint_test.blocks")
+	return e
 }
 
 func TestAWaitInACoroutineOfIterPullIsReported(t *testing.T) {

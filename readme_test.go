@@ -73,6 +73,42 @@ func requireRace(t *testing.T, shown string) {
 	}
 }
 
+// The badges are files of this repository, and say what other files of it say.
+func TestTheReadmesBadgesAreTrue(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	mod, err := os.ReadFile("go.mod")
+	require.NoError(t, err)
+	licence, err := os.ReadFile("LICENSE")
+	require.NoError(t, err)
+	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindSubmatch(mod)[1]
+	for file, says := range map[string]string{
+		"docs/images/badge-go.svg":      "Go: " + string(version) + "+",
+		"docs/images/badge-licence.svg": "licence: " + strings.TrimSuffix(strings.SplitN(string(licence), "\n", 2)[0], " License"),
+	} {
+		require.Contains(t, string(readme), "!["+says+"]("+file+")")
+		badge, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.Contains(t, string(badge), `aria-label="`+says+`"`)
+	}
+	require.NotContains(t, string(readme), "](https://", "no picture and no link depends on another server")
+}
+
+// go doc db lists these names, too, so the package's comment says who doesn't need them.
+func TestNamesOfAuthorsOfDialectsAreSaidToBeNoneOfTheUsers(t *testing.T) {
+	source, err := os.ReadFile("db/deprecated.go")
+	require.NoError(t, err)
+	comment, err := os.ReadFile("db/doc.go")
+	require.NoError(t, err)
+	_, list, found := strings.Cut(string(comment), "// # Names that you can skip\n")
+	require.True(t, found)
+	names := regexp.MustCompile(`(?m)^(?:\t|func |type |var |const )([A-Z]\w*)`).FindAllStringSubmatch(string(source), -1)
+	require.Greater(t, len(names), 20)
+	for _, name := range names {
+		require.Regexp(t, `\b`+name[1]+`\b`, list)
+	}
+}
+
 func TestLinksInDocumentsLeadSomewhere(t *testing.T) {
 	files, err := filepath.Glob("docs/*.md")
 	require.NoError(t, err)

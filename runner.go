@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -143,21 +144,48 @@ func (h *runner) prepare(ctx context.Context) {
 
 // LoopHolder implements [loop.Holder].
 func (h *runner) LoopHolder() (name, stack string) {
+	stacks := greenlet.TakeStacks()
+	stack = string(stacks.Running(h.family))
 	switch t := h.holds.Load(); {
 	case t != nil:
 		name = t.String()
 	case h.debug:
 		name = "its main function, or a callback,"
 	default:
-		name = "a task, or the main function, (REPAINT_DEBUG=1 says which, and sooner)"
+		name = holderIn(stack)
 	}
-	stacks := greenlet.TakeStacks()
 	if stacks.InCoroutine(h.family) {
 		name += " which waits for a function that iter.Pull has made a coroutine of (a wait in there stops the loop: " +
 			"range over the iterator instead, or let a task of its own read it),"
 	}
-	return name, string(stacks.Running(h.family))
+	return name, stack
 }
+
+// holderIn finds out from its stack what holds a loop outside of debug mode, in which no task is
+// noted: that would be an atomic store at each switch.
+func holderIn(stack string) string {
+	if stack == "" {
+		return "a task, or the main function, (REPAINT_DEBUG=1 says which, and sooner)"
+	}
+	inner := "" // the last function outside of this package
+	for line := range strings.Lines(stack) {
+		end := strings.LastIndexByte(line, '(') // of the name; the arguments have no brackets of this kind
+		if end < 0 || strings.HasPrefix(line, "\t") {
+			continue
+		}
+		call := line[:end]
+		switch {
+		case strings.HasPrefix(call, ownPackage+"(*Task[") && strings.HasSuffix(call, ".run"):
+			return "a task that runs " + inner + " (REPAINT_DEBUG=1 says which, and sooner)"
+		case !strings.HasPrefix(call, ownPackage):
+			inner = call
+		}
+	}
+	return "its main function, or a callback, (REPAINT_DEBUG=1 says so sooner)"
+}
+
+// ownPackage is how names of this package begin in stacks.
+const ownPackage = "github.com/seed1239206e/repaint."
 
 // LoopWaits tells, for a report, what the main function and each task wait for.
 func (h *runner) LoopWaits() []string { return h.whoWaits() }

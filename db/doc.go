@@ -127,4 +127,12 @@
 // only in [Retry]. [Inspect] describes a schema. [Engine.SQL] is the door for libraries that use
 // database/sql, ORMs among them. From a loop, a driver that blocks is called in another
 // goroutine: that keeps the loop going, but makes nothing faster.
+//
+// # Names that you can skip
+//
+// These are deprecated. They are for authors of dialects, who find them in packages db/backend and
+// db/backend/sqlbackend, and version 1.0 won't have them here: BadArgument, Broken, Call, Column,
+// Connector, Cursor, Ending, FailedTx, Idle, InTx, Limits, LostOf, OutOfRange, ParseBool,
+// ParseDuration, Register, Resetter, Session, Shared, SQLConn, SQLConnector, SQLDriver, Statement,
+// Status, Streamer, Traits, TraitsOf and UnknownOutcome.
 package db

@@ -1,7 +1,23 @@
-// Package repainttest is for tests of code that uses repaint.
+// Package repainttest finds races between tasks, and between their SQL statements.
 //
-// [Explore] runs a concurrent test under many schedules. It finds races between tasks, shows the
-// shortest schedule that it can find in which the test fails, and repeats it.
+// [Explore] runs a concurrent test under many schedules. It shows the shortest schedule that it can
+// find in which the test fails, and how to repeat it:
+//
+//	func TestWithdraw(t *testing.T) {
+//		repainttest.Explore(t, 200, func(t *testing.T, ctx context.Context) {
+//			reset(t, ctx)
+//			paid, err := repaint.Gather(ctx, withdraw, withdraw) // two tasks
+//			…
+//		})
+//	}
+//
+// Statements through packages pg and db are steps of a schedule. [Driver] makes those of another
+// driver of database/sql steps, too. [Fresh] resets the database before each schedule, [Isolations]
+// tries each level of isolation, and [Faults] breaks connections.
+//
+// Variables of the environment repeat the schedule of a failing test: REPAINT_SCHEDULE as it was shrunk,
+// REPAINT_SEED as it was found. REPAINT_PAGE says where to write a page that shows it. [Search] and
+// [Replay] do the same in programs that aren't tests.
 package repainttest
 
 import (

@@ -93,7 +93,7 @@ func ExampleStats() {
 	ctx := context.Background()
 	engine := newEngine(ctx)
 	defer engine.Close(ctx)
-	var before db.Stats = engine.Stats()
+	before := engine.Stats()
 	for range 3 {
 		if _, err := db.Scalar[int](ctx, engine, "select count(*) from users"); err != nil {
 			fmt.Println(err)

@@ -364,7 +364,7 @@ func ExampleStats() {
 	l := loop.New(loop.VirtualClock(time.Time{}))
 	defer l.Close()
 	timer := l.CallLater(time.Hour, func() {})
-	var before loop.Stats = l.Stats()
+	before := l.Stats()
 	timer.Stop()
 	l.CallSoon(func() {})
 	l.CallSoon(func() {})

@@ -41,7 +41,7 @@ func ExampleAsync() {
 func ExampleAsyncReader() {
 	withDB(func(ctx context.Context, db *pg.DB) error {
 		return repaint.Run(ctx, func(ctx context.Context) error {
-			var red pg.AsyncReader = db.Reader().Async()
+			red := db.Reader().Async()
 			read, written := red.Exec(ctx, "select 1"), red.Exec(ctx, "create table t (id int)")
 			tag, err := repaint.Await(ctx, read)
 			fmt.Println(tag, err)
@@ -57,7 +57,7 @@ func ExampleAsyncReader() {
 // A Reader takes the place of a DB in code that only reads, such as pgx's functions for rows.
 func ExampleReader() {
 	withDB(func(ctx context.Context, db *pg.DB) error {
-		var reader *pg.Reader = db.Reader()
+		reader := db.Reader()
 		rows, err := reader.Query(ctx, "select name from (values ('ada'), ('grace')) as users (name)")
 		if err != nil {
 			return err
@@ -77,8 +77,8 @@ func ExampleCursor() {
 			return err
 		}
 		defer tx.Rollback(ctx)
-		var c *pg.Cursor
-		if c, err = tx.Cursor(ctx, "select generate_series(1, 1000000)"); err != nil {
+		c, err := tx.Cursor(ctx, "select generate_series(1, 1000000)")
+		if err != nil {
 			return err
 		}
 		rows, err := c.Fetch(ctx, 3)

@@ -100,7 +100,7 @@ func ExampleQuery() {
 	}
 	defer pool.Close()
 	pool.SetMaxOpenConns(1) // each connection has a database of its own
-	var query repainttest.Query = repainttest.Texts(pool)
+	query := repainttest.Texts(pool)
 	fmt.Println(query(context.Background(), "select 1, 'one'"))
 	// Output: [[1 one]] <nil>
 }
@@ -115,8 +115,8 @@ func ExampleSchema_read() {
 	}
 	defer pool.Close()
 	pool.SetMaxOpenConns(1)
-	var schema *repainttest.Schema
-	if schema, err = repainttest.ReadSchema(ctx, repainttest.Texts(pool)); err != nil {
+	schema, err := repainttest.ReadSchema(ctx, repainttest.Texts(pool))
+	if err != nil {
 		fmt.Println(err)
 		return
 	}

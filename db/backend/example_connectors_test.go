@@ -277,7 +277,7 @@ func ExampleCalls() {
 	e := openWary(ctx)
 	defer e.Close(ctx)
 	inTask(ctx, func(ctx context.Context) error {
-		var before backend.Calls = e.Stats().Calls
+		before := e.Stats().Calls
 		for range 20 {
 			if _, err := db.Scalar[int](ctx, e, "select count(*) from big"); err != nil {
 				return err

@@ -26,7 +26,6 @@ func ExampleOption() {
 // A Watch is the Config.Tracer of a DB, which tells it of each statement.
 func ExampleWatch() {
 	spans := tracetest.NewInMemoryExporter()
-	var watch *otel.Watch
 	watch, err := otel.New(otel.Traces(trace.NewTracerProvider(trace.WithSyncer(spans))))
 	if err != nil {
 		fmt.Println(err)

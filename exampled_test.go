@@ -54,6 +54,25 @@ func TestEachExportedTypeHasAnExampleThatRuns(t *testing.T) {
 	}
 }
 
+// Authors of dialects find each ability of a Dialect, Connector or Session in the table of
+// docs/dialects.md, too.
+func TestThePageAboutDialectsNamesEachAbility(t *testing.T) {
+	page, err := os.ReadFile("docs/dialects.md")
+	require.NoError(t, err)
+	abilities := 0
+	for _, x := range packageIn(t, "db/backend", false).Types {
+		is, _ := x.Decl.Specs[0].(*ast.TypeSpec).Type.(*ast.InterfaceType)
+		if is == nil || len(is.Methods.List) == 0 || len(is.Methods.List[0].Names) > 0 {
+			continue // an ability embeds what it is an ability of
+		}
+		abilities++
+		if !strings.Contains(string(page), "`"+x.Name+"`") {
+			t.Errorf("docs/dialects.md doesn't name %s", x.Name)
+		}
+	}
+	require.Greater(t, abilities, 25, "they weren't recognised")
+}
+
 // runs reports whether an Example runs: "go test" compares its output, or TestExamples of its
 // package what it prints.
 func runs(e *doc.Example) bool {

@@ -11,7 +11,6 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/seed1239206e/repaint"
-	"github.com/seed1239206e/repaint/db"
 	"github.com/seed1239206e/repaint/loop"
 	"github.com/seed1239206e/repaint/repainttest"
 )
@@ -127,16 +126,17 @@ func ExampleSchema_read() {
 
 // The test's function says in the Outcome what its schedule has come to.
 func ExampleOutcome_doctors() {
+	conflict := errors.New("could not serialize access") // as the database's driver has it
 	judge := func(o *repainttest.Outcome, onDuty int, errs ...error) {
 		o.Wrong = onDuty == 0
 		for _, err := range errs {
-			if errors.Is(err, db.ErrSerialization) {
+			if errors.Is(err, conflict) {
 				o.Aborted++
 			}
 		}
 	}
 	var o repainttest.Outcome
-	judge(&o, 1, nil, db.ErrSerialization)
+	judge(&o, 1, nil, conflict)
 	fmt.Println(o.Wrong, o.Aborted)
 	// Output: false 1
 }

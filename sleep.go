@@ -60,18 +60,17 @@ func (s *sleeping) String() string { return "a sleep" }
 //go:noinline
 func (s *sleeping) set(d time.Duration) {
 	s.rung = false
-	more := (*task)(s).details()
-	if more.alarm == nil {
-		more.alarm = s.runner.loop.ScheduleLater(d, s)
+	if s.alarm == nil {
+		s.alarm = s.runner.loop.ScheduleLater(d, s)
 	} else {
-		more.alarm.Reset(d)
+		s.alarm.Reset(d)
 	}
 }
 
 //go:noinline
 func (s *sleeping) unset() {
 	(*task)(s).unwound()
-	s.more.alarm.Stop()
+	s.alarm.Stop()
 }
 
 // RunInLoop resumes the task when the time is over.

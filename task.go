@@ -209,7 +209,8 @@ type task struct {
 	// at is the greenlet that waits: the task's own, or one that the task has made and switched to.
 	at     *greenlet.Greenlet
 	waiter loop.Waiter
-	more   *details // nil for most
+	alarm  *loop.Timer // see sleeping; nil before the first sleep
+	more   *details    // nil for most
 
 	yields, turns uint32 // see yielding
 	rung          bool   // see sleeping
@@ -231,7 +232,6 @@ type details struct {
 	since time.Time       // when the present wait began; in debug mode
 	ctx   context.Context // of the present wait, nil if that is the task's own
 	watch contextWatch    // over a context that isn't the task's own
-	alarm *loop.Timer     // see sleeping; nil before the first sleep
 	explored
 }
 

@@ -15,10 +15,10 @@ type Latch struct {
 	// done is set once, under mu, after the result; a goroutine that has seen it set may read the
 	// result without mu.
 	done atomic.Bool
-	// matters says that a failure is reported even without debug mode. Set before the future is
-	// done.
-	matters bool
-	err     error
+	// asked is the number of a request among those of the asker, see AskedBy, and 0 if the promise
+	// is no request. Set before use.
+	asked uint32
+	err   error
 	// failure is reported if no code looks at err. It is set like err, and may be nil.
 	failure *UnobservedError
 	// asker is the loop that has asked for the result, if it isn't the loop above. It reports the
@@ -28,12 +28,12 @@ type Latch struct {
 	mu        sync.Mutex // held for moments; a loop's mu may be taken inside, no other latch's
 	watched   bool       // the loop knows that code outside waits
 	cancelled bool       // the canceler has been called
-	// Of a request, see AskedBy. asked is its number among those of the asker, and 0 if the promise
-	// is no request. Set before use.
-	underWay bool
-	certain  bool // see Promise.Certain
-	answered bool // the outcome is there, and the asker must publish it
-	asked    uint32
+	underWay  bool       // of a request, as are the next two
+	certain   bool       // see Promise.Certain
+	answered  bool       // the outcome is there, and the asker must publish it
+	// matters says that a failure is reported even without debug mode. It isn't guarded by mu, but
+	// set before the future is done.
+	matters bool
 	// first is the head of a circular list, in the order of subscription, or nil without waiters.
 	first    *Waiter
 	canceler Canceler

@@ -36,6 +36,16 @@ func TestATaskThatBlocksItsLoopIsReported(t *testing.T) {
 	}, loop.ReportTo(func(err error) { reports <- err })))
 }
 
+func TestWhatHoldsALoopIsReadFromItsStack(t *testing.T) {
+	const inTask = "time.Sleep(0x5)\n\t/go/time.go:363 +0x16\nexample.com/app.(*store[...]).wait({0x1, 0x2}, 0x3)\n\t/app/store.go:7 (inlined)\n" +
+		"example.com/app.handle(...)\n\t/app/app.go:23 +0x17\ngithub.com/seed1239206e/repaint.(*Group).Go.func1({0x1?, 0x2?})\n\t/group.go:1 +0x2\n" +
+		"github.com/seed1239206e/repaint.(*Task[...]).run(0x5b5d80)\n\t/task.go:149 +0xa7\ngithub.com/seed1239206e/repaint.carry({0x594780?, 0x1?})\n"
+	require.Contains(t, repaint.HolderIn(inTask), "a task that runs example.com/app.handle (REPAINT_DEBUG=1")
+	const inMain = "time.Sleep(0x5)\n\t/go/time.go:363 +0x16\nmain.main.func1({0x1, 0x2})\n\t/main.go:3 +0x1\ngithub.com/seed1239206e/repaint.Run({0x1, 0x2})\n"
+	require.Contains(t, repaint.HolderIn(inMain), "its main function, or a callback, (REPAINT_DEBUG=1")
+	require.Contains(t, repaint.HolderIn(""), "a task, or the main function, (REPAINT_DEBUG=1", "control had changed")
+}
+
 // blocks holds the loop of its task until the loop reports that.
 func blocks(t *testing.T, reports <-chan error) *loop.HeldError {
 	var e *loop.HeldError

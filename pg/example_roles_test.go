@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/seed1239206e/repaint/pg"
 )
@@ -41,7 +42,13 @@ func ExampleWaitFor() {
 // Reports use standbys only, whatever the DB's Readers do.
 func ExampleReaderTarget() {
 	ctx := context.Background()
-	conn, err := pg.Open("postgres://me@127.0.0.1:1,127.0.0.1:2/app?connect_timeout=1&sslmode=disable") // no server is there
+	config, err := pg.ParseConfig("postgres://me@127.0.0.1:1,127.0.0.1:2/app?sslmode=disable") // no server is there
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	config.Conn.ConnectTimeout = 10 * time.Millisecond
+	conn, err := pg.OpenConfig(config)
 	if err != nil {
 		fmt.Println(err)
 		return

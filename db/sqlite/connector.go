@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/seed1239206e/repaint/db/backend"
 	"github.com/seed1239206e/repaint/db/backend/sqlbackend"
+	"github.com/seed1239206e/repaint/sqltext"
 	"modernc.org/sqlite"
 )
 
@@ -148,6 +150,7 @@ var (
 
 	_ sqlbackend.InterruptReader = sqlDriver{}
 	_ sqlbackend.LockWaiter      = sqlDriver{}
+	_ sqlbackend.Refresher       = sqlDriver{}
 )
 
 func newSQLDriver(o options) sqlDriver { return sqlDriver{options: o} }
@@ -228,6 +231,31 @@ func (sqlDriver) Locked(err error) bool {
 	c := fault(err).Condition
 	return c == backend.ErrLockTimeout || c == backend.ErrBusy
 }
+
+// Refresh makes SQLite compare its schema with the database's, as every statement that reads does.
+// CREATE INDEX, CREATE TRIGGER and ALTER TABLE first look for some names in the schema that the
+// connection remembers, which may miss what another connection has created or dropped. SQLite has
+// no code for such an error. One statement that fails has no effect.
+func (sqlDriver) Refresh(ctx context.Context, c *sqlbackend.Conn, text string, err error) bool {
+	if !outdated.MatchString(err.Error()) {
+		return false
+	}
+	parts := sqltext.SQLite.Split(text)
+	if len(parts) != 1 {
+		return false
+	}
+	switch verb := sqltext.SQLite.Words(text, parts[0], 1); {
+	case len(verb) == 0:
+		return false
+	case !strings.EqualFold(verb[0], "create") && !strings.EqualFold(verb[0], "alter"):
+		return false
+	}
+	_, err = c.Value(ctx, "select count(*) from (select 1 from sqlite_master limit 1)")
+	return err == nil
+}
+
+// outdated matches the errors that an outdated schema can cause.
+var outdated = regexp.MustCompile(`(index|trigger) .* already exists|no such column|duplicate column name`)
 
 // timeLayout is a form of times in UTC that sorts by time, as text.
 const timeLayout = "2006-01-02 15:04:05.999999999-07:00"

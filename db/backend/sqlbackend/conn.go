@@ -96,6 +96,14 @@ func (c *Conn) exec(ctx context.Context, text string, args arguments, keep bool)
 }
 
 func (c *Conn) execNow(ctx context.Context, text string, args arguments, keep bool) (driver.Result, error) {
+	result, err := c.execOnce(ctx, text, args, keep)
+	if err != nil && c.d.Refresh != nil && c.d.Refresh(ctx, c, text, err) {
+		return c.execOnce(ctx, text, args, keep)
+	}
+	return result, err
+}
+
+func (c *Conn) execOnce(ctx context.Context, text string, args arguments, keep bool) (driver.Result, error) {
 	if !keep {
 		if e, ok := c.conn.(driver.ExecerContext); ok {
 			values, err := args.of(c, nil)

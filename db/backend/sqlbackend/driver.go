@@ -16,7 +16,7 @@ import (
 //
 // A Driver may also be a [Resetter], [AccessSetter], [TxWatcher], [TxReporter], [InterruptReader],
 // [Interrupter], [Aborter], [OpenReporter], [ArgConverter], [ColumnConverter], [SQLConverter],
-// [Emulator], [LockWaiter] and [Closer]. The comment of each says what package sqlbackend does
+// [Emulator], [LockWaiter], [Refresher] and [Closer]. The comment of each says what package sqlbackend does
 // without it.
 //
 // The methods may block. They are called from any goroutine, at the same time for different
@@ -230,6 +230,17 @@ type LockWaiter interface {
 	WaitForLocks(ctx context.Context, c *Conn, on bool) error
 	// Locked reports whether a call failed because of a lock, had no effect, and can be repeated.
 	Locked(err error) bool
+}
+
+// Refresher is a [Driver] of a database whose connections remember the schema, and may refuse a
+// statement because of one that is out of date. Without it, the caller gets that error.
+type Refresher interface {
+	Driver
+	// Refresh makes a connection read the schema again after an error that an outdated one can
+	// cause, and reports whether to repeat the text, whose arguments it doesn't get. It returns
+	// false at once for any other error, and for a text of several statements, of which the first
+	// may have had their effect. It is asked once for each call, and not about queries.
+	Refresh(ctx context.Context, c *Conn, text string, err error) bool
 }
 
 // Closer is a [Driver] that holds something that must be closed. Without it nothing is.

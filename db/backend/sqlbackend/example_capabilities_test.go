@@ -206,6 +206,33 @@ func ExampleLockWaiter() {
 	// Output: true <nil>
 }
 
+// remembering is a database whose connections refuse a new index because of one that is dropped.
+type remembering struct{ lite }
+
+func (remembering) Refresh(ctx context.Context, c *sqlbackend.Conn, text string, err error) bool {
+	if strings.Contains(text, ";") || !strings.Contains(err.Error(), "index new already exists") {
+		return false
+	}
+	_, err = c.Value(ctx, "select count(*) from sqlite_master")
+	return err == nil
+}
+
+var _ sqlbackend.Refresher = remembering{}
+
+func ExampleRefresher() {
+	ctx := context.Background()
+	e := openLite(ctx, remembering{})
+	defer e.Close(ctx)
+	for _, text := range []string{"create table t (a)", "create index new on t (a)", "create index new on t (a)"} {
+		_, err := e.Exec(ctx, text)
+		fmt.Println(err != nil)
+	}
+	// Output:
+	// false
+	// false
+	// true
+}
+
 // cents has amounts for users of package db, and texts for those of database/sql.
 type cents struct{ lite }
 

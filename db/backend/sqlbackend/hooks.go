@@ -45,6 +45,7 @@ type hooks struct {
 	Emulate        func(c *Conn, call *backend.Call) (func(ctx context.Context) error, error)
 	WaitForLocks   func(ctx context.Context, c *Conn, on bool) error
 	Locked         func(err error) bool
+	Refresh        func(ctx context.Context, c *Conn, text string, err error) bool
 	OnClose        func() error
 
 	native *hooks // these hooks with the differences for calls of database/sql; nil if there are none
@@ -105,6 +106,9 @@ func hooksOf(d Driver) hooks {
 	}
 	if d, ok := d.(LockWaiter); ok {
 		h.WaitForLocks, h.Locked = d.WaitForLocks, d.Locked
+	}
+	if d, ok := d.(Refresher); ok {
+		h.Refresh = d.Refresh
 	}
 	if d, ok := d.(Closer); ok {
 		h.OnClose = d.Close

@@ -145,7 +145,7 @@ func (s executor) runBatch(ctx context.Context, br *batchResults, whole *query) 
 			continue
 		case whole.again && ctx.Err() != nil:
 			return whole.gaveUp(loop.ContextError(ctx))
-		case attempt < maxAttempts && whole.access != readOnly && s.moves(ctx, &whole.segment):
+		case attempt < maxAttempts && s.refused(ctx, &whole.segment):
 			whole.reset()
 			s.count(&s.stats.Retries)
 			continue

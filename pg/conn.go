@@ -36,6 +36,7 @@ type conn struct {
 	more     bool            // others were on the list after the last of these
 	arrived  int64           // when data last came, on the clock of nanotime
 	fatal    *pgconn.PgError // with which the server has announced its end
+	refused  bool            // it is lent, and the server has refused a write since the last ReadyForQuery
 
 	// The reader sets waits, with the mutex, before it waits for the server, and clears it when it
 	// has something to do. While it isn't set, callers leave their writing to the reader, which
@@ -318,6 +319,9 @@ func (c *conn) ready(status byte) error {
 		c.line.queueAgain(again)
 	}
 	var idle []func()
+	if last.failure != nil && last.failure.Code == refusedWrite {
+		c.noteRefusal(last)
+	}
 	if fault == nil {
 		if c.retiring {
 			c.retire()

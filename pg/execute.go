@@ -92,6 +92,7 @@ func (s executor) execute(ctx context.Context, q *query) error {
 	q.noRepeat = q.what.effects.Any(sqltext.CommitsItself | ofTx)
 	q.commits = q.commits || q.what.effects.Any(sqltext.Commits)
 	q.redefines = q.what.effects.Any(sqltext.Redefines)
+	q.readsOnly = q.access == readOnly
 	for attempt := 1; ; attempt++ {
 		if stage, err := s.build(ctx, q); err != nil {
 			if stage == StageEncode && attempt < maxAttempts && s.outdated(ctx, q) {
@@ -115,7 +116,7 @@ func (s executor) execute(ctx context.Context, q *query) error {
 			continue
 		case q.again && ctx.Err() != nil:
 			return q.gaveUp(loop.ContextError(ctx)) // it had no effect
-		case attempt < maxAttempts && q.access != readOnly && s.moves(ctx, &q.segment):
+		case attempt < maxAttempts && s.refused(ctx, &q.segment):
 			q.reset()
 			s.count(&s.stats.Retries)
 			continue
@@ -126,16 +127,6 @@ func (s executor) execute(ctx context.Context, q *query) error {
 		}
 		return nil
 	}
-}
-
-// moves reports whether a statement was refused on a lane as one that writes, by a server that
-// isn't the primary any more. It had no effect.
-func (s executor) moves(ctx context.Context, g *segment) bool {
-	if g.failure == nil || g.failure.Code != "25006" || s.session() != nil || s.of.(*lanes).purpose != forAll || g.conn.w.node == nil ||
-		g.mayLast() || g.inTx || g.stream.delivered() {
-		return false
-	}
-	return s.db.roles.moves(ctx, g.conn.w.node)
 }
 
 // recognise classifies the text, and gets its description from the cache if that may be kept.

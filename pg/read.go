@@ -259,9 +259,16 @@ func (c *conn) handleLent(t *tunnel, kind byte, body []byte) error {
 			if e := pgconn.ErrorResponseToPgError(m); isFatal(e) {
 				c.fatal, ends = e, e
 			}
+			c.refused = m.Code == refusedWrite
 		}
 	}
 	t.pass(kind, body)
+	if kind == 'Z' && c.refused {
+		c.refused = false
+		c.mu.Lock()
+		c.noteRefusal(nil)
+		c.mu.Unlock()
+	}
 	return ends
 }
 

@@ -497,16 +497,3 @@ func (n *node) isOutdated() bool {
 	now := n.of.view.Load().primary
 	return now != nil && now != n
 }
-
-// moves reports whether a write that a server has refused to execute is to be sent again, because
-// the server isn't the primary, or isn't the newest one. To find out, it waits for a look at every
-// server.
-func (ro *roles) moves(ctx context.Context, refused *node) bool {
-	ro.lookAgain(ctx)
-	now := ro.view.Load().primary
-	if now == refused {
-		return false // the fault is the caller's, which writes where only reading is allowed
-	}
-	ro.db.leave(refused, fmt.Errorf("%s isn't the primary any more", refused.addr), false)
-	return true
-}

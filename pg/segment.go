@@ -47,6 +47,7 @@ type segment struct {
 	inTx      bool                            // belongs to a transaction of several segments
 	shows     bool                            // its error may have values: Config.ShowParameters
 	copyOut   bool                            // it is a COPY to the client, whose messages are the rows of the stream
+	readsOnly bool                            // its sender wants the server to refuse what writes
 	joins     bool                            // it may share its Sync with others
 	begins    *lease                          // whose BEGIN it has, which must still be held; nil if it has none
 	copyIn    *copyIn                         // it is a COPY from the client

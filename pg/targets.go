@@ -148,8 +148,7 @@ func (c *Config) leads() bool {
 	if len(nodesOf(c.Conn)) < 2 || c.anyHost {
 		return false
 	}
-	validate := c.Conn.ValidateConnect
-	return validate == nil || same(validate, pgconn.ValidateConnectTargetSessionAttrsPrimary) || same(validate, pgconn.ValidateConnectTargetSessionAttrsReadWrite)
+	return c.Conn.ValidateConnect == nil || c.wantsWriter()
 }
 
 func same(a, b pgconn.ValidateConnectFunc) bool {

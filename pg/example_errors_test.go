@@ -169,8 +169,8 @@ func ExampleLostError() {
 			return err
 		}
 		defer s.Release()
-		if _, err := db.Exec(ctx, "select pg_terminate_backend($1, 10000)", s.PID()); err != nil {
-			return err
+		if _, err := s.Exec(ctx, "select pg_terminate_backend(pg_backend_pid())"); err == nil {
+			return errors.New("the server has kept the session")
 		}
 		_, err = s.Exec(ctx, "create table t (id int)")
 		var lost *pg.LostError

@@ -56,11 +56,22 @@ func roundTrips(ctx context.Context, q querier) error {
 	one := pgtype.Range[float64]{Lower: 0.5, Upper: 1.5, LowerType: pgtype.Inclusive, UpperType: pgtype.Exclusive, Valid: true}
 	two := pgtype.Range[float64]{Lower: 3, Upper: 4, LowerType: pgtype.Inclusive, UpperType: pgtype.Exclusive, Valid: true}
 	err := q.QueryRow(ctx,
-		`select $1::shop.address, $2::shop.address[], $3::mood, $4::mood[], $5::person, $6::positive, $7::positive[], $8::floats, $9::floats[], multirange($8::floats)`,
+		`select $1::shop.address, $2::shop.address[], $3::mood, $4::mood[], $5::person, $6::positive, $7::positive[], $8::floats, $9::floats[]`,
 		there, family.Homes, mood("ok"), []mood{"sad", "happy"}, family, 5, []int{5, 6}, one, []pgtype.Range[float64]{one, two},
-	).Scan(&a, &as, &m, &ms, &p, &n, &ns, &r, &rs, &many)
+	).Scan(&a, &as, &m, &ms, &p, &n, &ns, &r, &rs)
 	if err != nil {
 		return err
+	}
+	var multiranges bool // since PostgreSQL 14
+	if err := q.QueryRow(ctx, "select current_setting('server_version_num')::int >= 140000").Scan(&multiranges); err != nil {
+		return err
+	}
+	many = pgtype.Multirange[pgtype.Range[float64]]{one}
+	if multiranges {
+		many = nil
+		if err := q.QueryRow(ctx, "select multirange($1::floats)", one).Scan(&many); err != nil {
+			return err
+		}
 	}
 	got := fmt.Sprint(a, as, m, ms, p, n, ns, r, rs, many)
 	want := fmt.Sprint(there, family.Homes, "ok", []mood{"sad", "happy"}, family, 5, []int{5, 6}, one, []pgtype.Range[float64]{one, two}, []pgtype.Range[float64]{one})

@@ -13,6 +13,7 @@ import (
 	"github.com/seed1239206e/repaint"
 	"github.com/seed1239206e/repaint/db"
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
+	"github.com/seed1239206e/repaint/internal/laststate"
 )
 
 // A slow fake connects at once the first time. Later it connects when the test tells it to, or
@@ -74,10 +75,14 @@ func (f *slowFake) wait(ctx context.Context, t *testing.T) {
 
 var errNotNow = errors.New("not now")
 
+// until waits for a condition. If the context ends first, it shows the figures of the test's
+// Engines.
 func until(t *testing.T, ctx context.Context, what func() bool) {
 	t.Helper()
 	for !what() {
-		require.NoError(t, repaint.Sleep(ctx, time.Millisecond))
+		if err := repaint.Sleep(ctx, time.Millisecond); err != nil {
+			require.NoError(t, err, laststate.Of(t))
+		}
 	}
 }
 

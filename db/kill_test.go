@@ -107,7 +107,7 @@ func TestAGreenletKilledWhileItConnectsLeavesNoConnection(t *testing.T) {
 		require.NoError(t, err)
 		return conn.Close()
 	}))
-	require.Eventually(t, func() bool { return s.open.Load() == 2 }, time.Second, time.Millisecond,
+	require.Eventually(t, func() bool { return s.open.Load() == 2 }, time.Minute, time.Millisecond,
 		"the writer's connection and the pool's")
 }
 

@@ -38,6 +38,7 @@ func TestBeforeConnectKnowsTheNewPassword(t *testing.T) {
 		}
 		db, err := OpenConfig(config)
 		require.NoError(t, err)
+		shown(t, db)
 		defer func() { require.NoError(t, db.Close(ctx)) }()
 		name := func(q interface {
 			QueryRow(context.Context, string, ...any) pgx.Row
@@ -97,6 +98,7 @@ func TestErrorsOfBeforeConnect(t *testing.T) {
 				config.BeforeConnect, config.Conn.ConnectTimeout = one.hook, 50*time.Millisecond
 				db, err := OpenConfig(config)
 				require.NoError(t, err)
+				shown(t, db)
 				for _, call := range []func() error{
 					func() error { return db.Ping(ctx) },
 					func() error { _, err := db.Begin(ctx); return err },

@@ -58,6 +58,7 @@ func TestDialIsGivenUp(t *testing.T) {
 		}
 		db, err := OpenConfig(config)
 		require.NoError(t, err)
+		shown(t, db)
 		short, cancel := soon(ctx)
 		defer cancel()
 		_, err = db.Dial(short)
@@ -66,7 +67,7 @@ func TestDialIsGivenUp(t *testing.T) {
 		close(goOn)
 		s, err := db.Dial(ctx)
 		require.NoError(t, err)
-		until(t, ctx, "the first one is closed", func() bool { return db.Stats().SessionOpens == 2 && db.Stats().Sessions == 1 })
+		until(t, ctx, "the first one is closed", func() bool { st := db.Stats(); return st.SessionOpens >= 2 && st.Sessions == 1 })
 		s.Release()
 		require.NoError(t, db.Close(ctx))
 		_, err = db.Dial(ctx)

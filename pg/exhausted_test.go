@@ -232,6 +232,7 @@ func TestCloseSaysWhatIsLeft(t *testing.T) {
 		require.NoError(t, err)
 		db, err := OpenConfig(config)
 		require.NoError(t, err)
+		shown(t, db)
 		db.debug = true
 		tx, err := db.Begin(ctx)
 		require.NoError(t, err)

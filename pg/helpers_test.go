@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/laststate"
 	"github.com/seed1239206e/repaint/internal/leakcheck"
 	"github.com/seed1239206e/repaint/internal/testserver"
 	"github.com/seed1239206e/repaint/loop"
@@ -95,11 +96,14 @@ func (c colour) start(ctx context.Context, fn func(ctx context.Context) error) (
 	return func() error { return <-done }
 }
 
-// until waits for a condition, and lets other tasks run meanwhile.
+// until waits for a condition, and lets other tasks run meanwhile. If the context ends first, it
+// shows the figures of the test's DBs.
 func until(t testing.TB, ctx context.Context, what string, condition func() bool) {
 	t.Helper()
 	for !condition() {
-		require.NoError(t, repaint.Sleep(ctx, 0), what)
+		if err := repaint.Sleep(ctx, 0); err != nil {
+			require.NoError(t, err, what+laststate.Of(t))
+		}
 	}
 }
 
@@ -108,6 +112,12 @@ func (s *line) list() []*conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.conns)
+}
+
+// shown makes until show the DB's figures.
+func shown(t testing.TB, db *DB) *DB {
+	laststate.Add(t, func() any { return db.Stats() })
+	return db
 }
 
 // writtenOut returns how many statements on the connections aren't answered, if all their bytes
@@ -151,11 +161,11 @@ func openAt(t testing.TB, url string) *DB {
 	db, err := Open(url)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		require.NoError(t, db.Close(ctx))
 	})
-	return db
+	return shown(t, db)
 }
 
 // waitSQL is a statement that waits while the test has locked the database.

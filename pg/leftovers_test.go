@@ -288,6 +288,7 @@ func (s *byHand) open(t *testing.T, options string) *DB {
 	config.Conn.LookupFunc = func(context.Context, string) ([]string, error) { return []string{"127.0.0.1"}, nil }
 	db, err := OpenConfig(config)
 	require.NoError(t, err)
+	shown(t, db)
 	return db
 }
 

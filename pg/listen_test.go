@@ -81,7 +81,7 @@ func TestListenerNoticesADeadConnection(t *testing.T) {
 		n, err := l.Next(ctx)
 		require.NoError(t, err)
 		require.True(t, n.Missed)
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 		defer cancel()
 		require.NoError(t, db.Close(closing))
 	})

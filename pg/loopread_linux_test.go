@@ -231,6 +231,7 @@ func TestHooksAreNotCalledInALoop(t *testing.T) {
 	config.Conn.OnNotice = func(*pgconn.PgConn, *pgconn.Notice) { inLoop <- repaint.CurrentLoop() != nil }
 	db, err := OpenConfig(config)
 	require.NoError(t, err)
+	shown(t, db)
 	defer func() { require.NoError(t, db.Close(t.Context())) }()
 	require.NoError(t, repaint.Run(t.Context(), func(ctx context.Context) error {
 		h := hold(t, ctx, db)

@@ -194,6 +194,7 @@ func TestCloseWaits(t *testing.T) {
 		_, target := open(t, "")
 		db, err := Open(target.URL())
 		require.NoError(t, err)
+		shown(t, db)
 		unlock := lock(t, ctx, target)
 		defer unlock()
 		var begun atomic.Bool
@@ -237,6 +238,7 @@ func TestCloseForces(t *testing.T) {
 		_, target := open(t, "")
 		db, err := Open(target.URL() + "&pool_lanes=1&pipeline_depth=2&pool_sessions=1")
 		require.NoError(t, err)
+		shown(t, db)
 		s, err := db.Acquire(ctx)
 		require.NoError(t, err)
 		var waits []func() error

@@ -335,6 +335,7 @@ func TestAHookCannotMakeAReaderWrite(t *testing.T) {
 		}
 		db, err := OpenConfig(config)
 		require.NoError(t, err)
+		shown(t, db)
 		defer func() { require.NoError(t, db.Close(ctx)) }()
 		err = db.Reader().Ping(ctx)
 		require.ErrorIs(t, err, ErrUnsupported)

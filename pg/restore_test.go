@@ -127,6 +127,7 @@ func TestWhatAfterConnectHasSetIsKept(t *testing.T) {
 		}
 		db, err := OpenConfig(config)
 		require.NoError(t, err)
+		shown(t, db)
 		defer func() { require.NoError(t, db.Close(ctx)) }()
 		pid := func(sql string) (pid uint32) {
 			s, err := db.Acquire(ctx)

@@ -328,6 +328,7 @@ func TestSequencesOfMessages(t *testing.T) {
 				tap, tapped := newTap(t, target)
 				db, err := Open(tapped.URL() + "&pool_lanes=1" + test.options)
 				require.NoError(t, err)
+				shown(t, db)
 				if !test.session {
 					require.NoError(t, db.Ping(ctx)) // now there is a lane
 					client, server := tap.take(0)

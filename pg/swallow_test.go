@@ -30,6 +30,8 @@ const (
 	swallowNext     = 500 * time.Millisecond // of the next operations, which are tried again, for twice as long
 	swallowHang     = 15 * time.Second       // a call that takes longer waits forever, however slow the machine is
 	swallowAtOnce   = 32                     // keeps the processors busy; with more, a call would wait for them
+	swallowConnect  = 5 * time.Second        // connect_timeout
+	swallowUseless  = 6 * swallowHang        // a DB that doesn't work by then never will, however slow the machine is
 )
 
 // swallowedCalls are the calls with a deadline. They may fail.
@@ -228,7 +230,7 @@ func swallowed(t *testing.T, c colour, target testserver.Target, connected bool,
 	if err != nil {
 		return 0, err
 	}
-	config.Conn.ConnectTimeout = 2 * time.Second
+	config.Conn.ConnectTimeout = swallowConnect
 	db, err := OpenConfig(config)
 	if err != nil {
 		return 0, err
@@ -241,7 +243,7 @@ func swallowed(t *testing.T, c colour, target testserver.Target, connected bool,
 			err = errors.Join(err, fmt.Errorf("left behind: %+v", st))
 		}
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), 12*swallowHang)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*swallowUseless)
 	defer cancel()
 	return messages, c.run(ctx, func(ctx context.Context) error {
 		works := func(ctx context.Context) error {
@@ -255,7 +257,7 @@ func swallowed(t *testing.T, c colour, target testserver.Target, connected bool,
 				limited, end := context.WithTimeout(ctx, patience)
 				err := works(limited)
 				end()
-				if err == nil || time.Since(began) > 4*swallowHang {
+				if err == nil || time.Since(began) > swallowUseless {
 					return err
 				}
 			}

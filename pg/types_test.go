@@ -204,6 +204,7 @@ func TestBaseTypeByName(t *testing.T) {
 		config.RegisterTypes = func(m *pgtype.Map) { m.RegisterType(&pgtype.Type{Name: "label", OID: 0, Codec: textOnly{}}) }
 		db, err := OpenConfig(config)
 		require.NoError(t, err)
+		shown(t, db)
 		require.NoError(t, db.LoadTypes(ctx, "tagged"))
 		type tagged struct {
 			ID    int

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"testing"
+	"time"
 
 	"github.com/seed1239206e/repaint/db"
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
@@ -14,12 +15,12 @@ import (
 
 func TestNetworkIsSilentFromAnyMessageOn(t *testing.T) {
 	srv := testserver.MariaDB(t, testserver.Config("max_connections=500"))
-	for name, open := range map[string]func(ctx context.Context, at testserver.Target, opts ...db.Option) (*db.Engine, func() error, error){
-		"URL": func(ctx context.Context, at testserver.Target, opts ...db.Option) (*db.Engine, func() error, error) {
-			e, err := db.Open(ctx, at.URL()+"?cancel_timeout=100ms", opts...)
+	for name, open := range map[string]func(ctx context.Context, at testserver.Target, patience time.Duration, opts ...db.Option) (*db.Engine, func() error, error){
+		"URL": func(ctx context.Context, at testserver.Target, patience time.Duration, opts ...db.Option) (*db.Engine, func() error, error) {
+			e, err := db.Open(ctx, at.URL()+"?cancel_timeout="+patience.String(), opts...)
 			return e, nil, err
 		},
-		"OpenDB": func(ctx context.Context, at testserver.Target, opts ...db.Option) (*db.Engine, func() error, error) {
+		"OpenDB": func(ctx context.Context, at testserver.Target, patience time.Duration, opts ...db.Option) (*db.Engine, func() error, error) {
 			pool, err := sql.Open("mysql", at.DSN())
 			if err != nil {
 				return nil, nil, err

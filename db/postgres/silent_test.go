@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/seed1239206e/repaint/db"
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
@@ -14,8 +15,8 @@ func TestNetworkIsSilentFromAnyMessageOn(t *testing.T) {
 	dbtest.Silent{
 		At:     dbtest.TrustingPostgres(t),
 		Frames: faultproxy.Postgres,
-		Open: func(ctx context.Context, at testserver.Target, opts ...db.Option) (*db.Engine, func() error, error) {
-			e, err := db.Open(ctx, at.URL()+"&cancel_timeout=100ms", opts...)
+		Open: func(ctx context.Context, at testserver.Target, patience time.Duration, opts ...db.Option) (*db.Engine, func() error, error) {
+			e, err := db.Open(ctx, at.URL()+"&cancel_timeout="+patience.String(), opts...)
 			return e, nil, err
 		},
 	}.Test(t)

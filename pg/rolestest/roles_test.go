@@ -2,6 +2,8 @@ package rolestest
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -13,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1239206e/repaint"
+	"github.com/seed1239206e/repaint/internal/laststate"
 	"github.com/seed1239206e/repaint/internal/leakcheck"
 	"github.com/seed1239206e/repaint/internal/testserver"
 	"github.com/seed1239206e/repaint/loop"
@@ -51,6 +54,7 @@ func open(t *testing.T, url string) *pg.DB {
 }
 
 func closing(t *testing.T, db *pg.DB) {
+	laststate.Add(t, func() any { return fmt.Sprintf("%+v\n%+v", db.Stats(), db.Hosts()) })
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
@@ -71,13 +75,15 @@ func portOf(t *testing.T, ctx context.Context, r *pg.Reader) int {
 }
 
 // waitUntil waits for a condition, which the servers and the DB bring about by themselves. The
-// clock is not that of a loop, which may be a virtual one.
+// clock is not that of a loop, which may be a virtual one. If the context ends first, it shows what
+// the test's DBs know.
 func waitUntil(t *testing.T, ctx context.Context, what string, holds func() bool) {
 	t.Helper()
 	for !holds() {
-		require.NoError(t, ctx.Err(), what)
 		_, err := repaint.Block(ctx, func(context.Context) (int, error) { time.Sleep(5 * time.Millisecond); return 0, nil })
-		require.NoError(t, err, what)
+		if err = errors.Join(ctx.Err(), err); err != nil {
+			require.NoError(t, err, what+laststate.Of(t))
+		}
 	}
 }
 

@@ -43,7 +43,7 @@ func bothColours(t *testing.T, fn func(t *testing.T, d *door), options ...func(*
 	}
 	end := func(t *testing.T, d *door) {
 		require.NoError(t, d.Close())
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		require.NoError(t, d.pg.Close(ctx))
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/seed1239206e/repaint/db"
 	_ "github.com/seed1239206e/repaint/db/mysql"
 	_ "github.com/seed1239206e/repaint/db/sqlite"
+	"github.com/seed1239206e/repaint/internal/laststate"
 	"github.com/seed1239206e/repaint/internal/leakcheck"
 	"github.com/seed1239206e/repaint/internal/testserver"
 	"github.com/seed1239206e/repaint/loop"
@@ -176,8 +177,9 @@ func Open(t testing.TB, ctx context.Context, url string, opts ...db.Option) *db.
 	t.Helper()
 	e, err := db.Open(ctx, url, opts...)
 	require.NoError(t, err)
+	laststate.Add(t, func() any { return e.Stats() })
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		require.NoError(t, e.Close(ctx))
 		require.Zero(t, e.Stats().Open, "connections that are still open")
@@ -195,9 +197,11 @@ func Exec(t testing.TB, ctx context.Context, q db.Querier, statements ...string)
 }
 
 // UntilWaiting returns when n callers wait in the engine. In a loop it lets the other tasks run;
-// elsewhere it polls.
+// elsewhere it polls. It panics, with the Engine's figures, if the context ends first.
 func UntilWaiting(ctx context.Context, e *db.Engine, n int) {
 	for e.Stats().Waiting != n {
-		_ = repaint.Sleep(ctx, 0)
+		if err := repaint.Sleep(ctx, 0); err != nil {
+			panic(fmt.Errorf("dbtest: waiting until %d callers wait: %w; the figures are %+v", n, err, e.Stats()))
+		}
 	}
 }

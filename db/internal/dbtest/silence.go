@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -26,18 +27,26 @@ import (
 type Silent struct {
 	At     testserver.Target
 	Frames faultproxy.Frames
-	// Open opens an Engine on the database at another address. The test calls close after it has
-	// closed the Engine; close may be nil.
-	Open func(ctx context.Context, at testserver.Target, opts ...db.Option) (e *db.Engine, close func() error, err error)
+	// Open opens an Engine on the database at another address. patience is its cancel_timeout, if
+	// there is such an option. The test calls close after it has closed the Engine; close may be nil.
+	Open func(ctx context.Context, at testserver.Target, patience time.Duration, opts ...db.Option) (e *db.Engine, close func() error, err error)
+
+	patience time.Duration
 }
 
 const (
 	silentDeadline = 50 * time.Millisecond // of an operation
 	silentTeardown = 100 * time.Millisecond
+	silentPatience = 100 * time.Millisecond
 	silentNext     = 500 * time.Millisecond // of the next operations; each retry gets twice as long
 	silentHang     = 15 * time.Second       // a call that takes longer hangs, however slow the machine
-	silentAtOnce   = 80
+	silentUseless  = 6 * silentHang         // an Engine that doesn't work by then never will, however slow the machine
 )
+
+// silentAtOnce is how many calls are made at once. Each has some connections, and each attempt that
+// comes too late adds more. So many at once would keep a slow machine from ever answering one in
+// time.
+var silentAtOnce = 12 * runtime.GOMAXPROCS(0)
 
 var errUndo = errors.New("undo")
 
@@ -186,7 +195,7 @@ func silentStream(ctx context.Context, q streamer, n int) error {
 }
 
 func (s *Silent) open(ctx context.Context, opts ...db.Option) (*db.Engine, func() error, error) {
-	return s.Open(ctx, s.At, append([]db.Option{db.PoolSize(1), db.MaxOverflow(0), db.TeardownTimeout(silentTeardown)}, opts...)...)
+	return s.Open(ctx, s.At, s.patience, append([]db.Option{db.PoolSize(1), db.MaxOverflow(0), db.TeardownTimeout(silentTeardown)}, opts...)...)
 }
 
 // call makes a call on an Engine of its own. The network becomes silent after n messages, or never
@@ -200,12 +209,14 @@ func (s Silent) call(t *testing.T, c Colour, name string, n int64) (messages int
 	if c.Loop {
 		run = func(ctx context.Context, fn func(ctx context.Context) error) error { return repaint.Run(ctx, fn) }
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 8*silentHang)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*silentUseless)
 	defer cancel()
 	call := silentCalls[name]
 	err = run(ctx, func(ctx context.Context) (err error) {
 		opts := call.opts
+		s.patience = silentPatience
 		if n < 0 { // the call may take long on a busy machine
+			s.patience = silentHang
 			opts = append(slices.Clip(opts), db.TeardownTimeout(silentHang))
 		}
 		e, closed, err := s.open(ctx, opts...)
@@ -261,7 +272,7 @@ func silentWorks(ctx context.Context, e *db.Engine, patience time.Duration) erro
 			})
 		}
 		end()
-		if err == nil || time.Since(began) > 2*silentHang {
+		if err == nil || time.Since(began) > silentUseless {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"testing"
+	"time"
 
 	"github.com/seed1239206e/repaint/db"
 	"github.com/seed1239206e/repaint/db/internal/dbtest"
@@ -16,7 +17,7 @@ func TestNetworkIsSilentFromAnyMessageOn(t *testing.T) {
 	dbtest.Silent{
 		At:     dbtest.TrustingPostgres(t),
 		Frames: faultproxy.Postgres,
-		Open: func(ctx context.Context, at testserver.Target, opts ...db.Option) (*db.Engine, func() error, error) {
+		Open: func(ctx context.Context, at testserver.Target, _ time.Duration, opts ...db.Option) (*db.Engine, func() error, error) {
 			pool, err := sql.Open("pgx", at.URL())
 			if err != nil {
 				return nil, nil, err

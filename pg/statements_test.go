@@ -10,6 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed1239206e/repaint/internal/testserver"
 )
 
 // The same text can show something else each time, though the schema is the same.
@@ -219,7 +221,7 @@ func TestWhatTheServerWatchesIsNeverReadWithAnOldDescription(t *testing.T) {
 						_, err = tx.Exec(ctx, change.redefine)
 						require.NoError(t, err)
 						got, err = read(ctx, tx.(*Tx), sql)
-						if change.hidden {
+						if change.hidden && testserver.Postgres(t).Major() < 18 { // which reports the search path
 							var failure *pgconn.PgError
 							require.ErrorAs(t, err, &failure)
 							require.Equal(t, "0A000", failure.Code)

@@ -100,6 +100,14 @@ func TestGuideToDeploymentHasEachStatistic(t *testing.T) {
 	ofDB, _, _ = strings.Cut(ofDB, "\n## ")
 	require.Equal(t, statistics(reflect.TypeFor[pg.Stats](), ""), firstColumn(ofPg))
 	require.Equal(t, statistics(reflect.TypeFor[db.Stats](), ""), firstColumn(ofDB))
+	_, ofHosts, found := strings.Cut(string(text), "### pg.HostState\n")
+	require.True(t, found)
+	ofHosts, _, _ = strings.Cut(ofHosts, "\n### ")
+	var state []string
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[pg.HostState]()) {
+		state = append(state, f.Name)
+	}
+	require.Equal(t, state, firstColumn(ofHosts))
 }
 
 // statistics names the fields of a struct, and of those in it.

@@ -9,8 +9,16 @@ import (
 
 // Stats is a snapshot of an Engine. The counters, of type int64, count from the opening of the Engine,
 // so the difference of two snapshots is what happened in between. All figures are numbers of
-// connections, callers and the like, except WaitTime. A Stats is a value that any number of goroutines
-// can read.
+// connections, callers and the like, except WaitTime and Calls.InlineTime, which are times. A Stats is
+// a value that any number of goroutines can read. The table in docs/guide-deploy.md has a value to
+// alert on for each figure. The first ones to watch:
+//
+//	Waiting       stays above 0: too few connections, or transactions that stay open
+//	Timeouts      grows: callers fail with ErrPoolTimeout or ErrBusy
+//	ConnectErrors grows: the server can't be reached, is full, or refuses the login
+//	Discarded     grows: connections break, or are left in an unknown state
+//	Lanes.Waiting stays above 0: all lanes are busy
+//	Leaked        is above 0: a Conn or Tx wasn't closed
 type Stats struct {
 	Open    int // connections, including those that are being made for a caller
 	Idle    int // connections that aren't in use

@@ -204,8 +204,13 @@ func TestStatementHitByAnothersCancelIsRepeated(t *testing.T) {
 		db, target := open(t, "&pool_lanes=1")
 		_, err := db.Exec(ctx, "create table t (id int)")
 		require.NoError(t, err)
-		const insert = "insert into t select $1::int from pg_sleep($2)"
-		_, err = db.Exec(ctx, insert, 0, 0.001) // the statement is described now
+		holder, err := openAt(t, target.URL()).Acquire(ctx)
+		require.NoError(t, err)
+		defer holder.Release()
+		const insert, held = "insert into t select $1::int from pg_advisory_xact_lock_shared($2)", 8
+		_, err = db.Exec(ctx, insert, 0, held) // the statement is described now
+		require.NoError(t, err)
+		_, err = holder.Exec(ctx, "select pg_advisory_lock($1)", held)
 		require.NoError(t, err)
 		// A faulty canceller: it asks when the statement has ended already.
 		s := &db.lanes
@@ -222,7 +227,7 @@ func TestStatementHitByAnothersCancelIsRepeated(t *testing.T) {
 		var others []func() error
 		for i := range 4 {
 			others = append(others, c.start(ctx, func(ctx context.Context) error {
-				_, err := db.Exec(ctx, insert, i+1, 0.3)
+				_, err := db.Exec(ctx, insert, i+1, held)
 				return err
 			}))
 		}
@@ -230,8 +235,10 @@ func TestStatementHitByAnothersCancelIsRepeated(t *testing.T) {
 		cancel()
 		require.ErrorIs(t, first(), context.Canceled)
 		unlock()
-		running(t, ctx, target, "pg_sleep($2)")
+		running(t, ctx, target, "pg_advisory_xact_lock_shared($2)")
 		close(late.ask)
+		until(t, ctx, "the hit", func() bool { return db.Stats().StrayCancels > 0 })
+		holder.Release()
 		for _, wait := range others {
 			require.NoError(t, wait())
 		}

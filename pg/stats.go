@@ -7,7 +7,7 @@ import "time"
 // statements on sessions aren't counted. WaitTime, SessionWaitTime and TokenWaitTime are durations
 // in real time; all others are plain numbers.
 //
-// Worth an alert, or a line on a dashboard:
+// Worth an alert, or a line on a dashboard (the table in docs/guide-deploy.md has all of them):
 //
 //	Queued        stays above 0: statements wait because all lanes are busy. Raise pool_lanes, or look for slow statements
 //	Waiting       stays above 0: callers wait for sessions. Raise pool_sessions, or look for transactions that stay open

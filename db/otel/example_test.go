@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
@@ -39,4 +40,34 @@ func ExampleOption() {
 	watch, err := otel.New("sqlite", opts...)
 	fmt.Println(watch != nil, err)
 	// Output: true <nil>
+}
+
+func ExampleWatch_Pool() {
+	ctx := context.Background()
+	figures := metric.NewManualReader() // a program has a periodic one
+	watch, err := otel.New("sqlite", otel.Metrics(metric.NewMeterProvider(metric.WithReader(figures))))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	engine, err := db.Open(ctx, "sqlite://", watch.Option())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer engine.Close(ctx)
+	stop, err := watch.Pool(engine, "main")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer stop()
+	var collected metricdata.ResourceMetrics
+	err = figures.Collect(ctx, &collected)
+	for _, m := range collected.ScopeMetrics[0].Metrics {
+		if m.Name == "db.client.connection.max" {
+			fmt.Println(m.Name, m.Unit, err)
+		}
+	}
+	// Output: db.client.connection.max {connection} <nil>
 }

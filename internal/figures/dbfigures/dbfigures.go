@@ -10,6 +10,7 @@ type figure = figures.Figure[db.Stats]
 
 // All are the figures.
 var All = []figure{
+	{Name: "repaint.db.connection.open", Unit: "{connection}", Text: "Open connections, with those that are being made for a caller", Measure: func(s db.Stats) float64 { return float64(s.Open) }},
 	{Name: "db.client.connection.count", Unit: "{connection}", Text: "Open connections", Label: "state", Value: "idle", Measure: func(s db.Stats) float64 { return float64(s.Idle) }},
 	{Name: "db.client.connection.count", Unit: "{connection}", Text: "Open connections", Label: "state", Value: "used", Measure: func(s db.Stats) float64 { return float64(s.InUse) }},
 	{Name: "db.client.connection.max", Unit: "{connection}", Text: "Connections that there may be", Measure: func(s db.Stats) float64 { return float64(s.MaxOpen) }},

@@ -1,11 +1,9 @@
 package repaint
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -42,8 +40,8 @@ func AdoptConn(c net.Conn) net.Conn {
 	}
 	n := &netConn{Conn: c}
 	n.enroll()
-	n.reading.init(n, "read", c.Read, nonblock.Read)
-	n.writing.init(n, "write", c.Write, nonblock.Write)
+	n.reading.init(n, "read", loop.Readable, c.Read, nonblock.Read)
+	n.writing.init(n, "write", loop.Writable, c.Write, nonblock.Write)
 	if s, ok := c.(syscall.Conn); ok && nonblock.Supported && isStream(c) {
 		n.raw, _ = s.SyscallConn() // without it each wait takes a goroutine
 	}
@@ -65,6 +63,7 @@ type netConn struct {
 
 	mu     sync.Mutex // held for moments
 	closed bool
+	ended  bool    // the other side sends no more
 	places []place // the loops that poll the descriptor: the loop that used it last, and those in which a half waits
 
 	placed  atomic.Bool // there are places, for callers without the mutex
@@ -76,6 +75,7 @@ type netConn struct {
 type place struct {
 	loop   *loop.Loop
 	polled *loop.Polled
+	what   loop.Readiness // what the loop reports; Writable only while a write waits for room
 }
 
 // Read implements net.Conn.
@@ -227,7 +227,11 @@ func (h *runner) isFree() bool {
 func (c *netConn) Ready(r loop.Readiness) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if r&loop.Ended != 0 {
+		c.ended = true
+	}
 	if r&loop.Readable != 0 {
+		c.reading.empty.Store(nil)
 		c.reading.wake()
 	}
 	if r&loop.Writable != 0 {
@@ -235,8 +239,8 @@ func (c *netConn) Ready(r loop.Readiness) {
 	}
 }
 
-// register makes a loop report when the descriptor is ready, until f is left. It returns false if
-// that loop can't do so, or if the connection is closed.
+// register makes a loop report when the descriptor is ready for f, until f is left. It returns
+// false if that loop can't do so, or if the connection is closed.
 func (c *netConn) register(f *half, l *loop.Loop) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -244,31 +248,49 @@ func (c *netConn) register(f *half, l *loop.Loop) bool {
 		return false
 	}
 	f.loop = l
-	if len(c.places) == 1 && c.places[0].loop == l {
-		return true
+	if len(c.places) != 1 || c.places[0].loop != l {
+		c.leaveLoops(l)
 	}
-	if c.leaveLoops(l) {
-		return true
+	at := c.placeIn(l)
+	switch {
+	case at == nil:
+		return c.settleIn(f, l)
+	case at.what&f.what == 0:
+		at.what |= f.what
+		return at.polled.Want(at.what) == nil
 	}
-	var polled *loop.Polled
+	return true
+}
+
+// settleIn gives the connection a place in a loop in which it has none. It needs the mutex.
+func (c *netConn) settleIn(f *half, l *loop.Loop) bool {
+	at := place{loop: l, what: loop.Readable | f.what}
 	var err error
-	if e := c.raw.Control(func(fd uintptr) { polled, err = l.Poll(fd, c) }); e != nil || err != nil {
+	if e := c.raw.Control(func(fd uintptr) { at.polled, err = l.PollFor(fd, at.what, c) }); e != nil || err != nil {
 		return false
 	}
-	c.places = append(c.places, place{l, polled})
+	c.places = append(c.places, at)
 	c.placed.Store(true)
 	return true
 }
 
+// placeIn returns the place in a loop, or nil if there is none. It needs the mutex.
+func (c *netConn) placeIn(l *loop.Loop) *place {
+	for i := range c.places {
+		if c.places[i].loop == l {
+			return &c.places[i]
+		}
+	}
+	return nil
+}
+
 // leaveLoops removes the descriptor from all loops but l and those in which a half waits. Otherwise
-// each answer would wake every loop that has ever used the connection. It reports whether l has the
-// descriptor. It needs the mutex.
-func (c *netConn) leaveLoops(l *loop.Loop) (told bool) {
+// each answer would wake every loop that has ever used the connection. It needs the mutex.
+func (c *netConn) leaveLoops(l *loop.Loop) {
 	c.places = slices.DeleteFunc(c.places, func(at place) bool {
 		if at.polled.Gone() {
 			return true
 		}
-		told = told || at.loop == l
 		if at.loop == l || at.loop == c.reading.loop || at.loop == c.writing.loop {
 			return false
 		}
@@ -276,7 +298,6 @@ func (c *netConn) leaveLoops(l *loop.Loop) (told bool) {
 		return true
 	})
 	c.placed.Store(len(c.places) > 0)
-	return told
 }
 
 // outside is called before a plain goroutine uses the connection.
@@ -286,213 +307,4 @@ func (c *netConn) outside() {
 		defer c.mu.Unlock()
 		c.leaveLoops(nil)
 	}
-}
-
-// A half is one direction of a connection. One caller at a time has it, even while that caller
-// waits.
-type half struct {
-	conn *netConn
-	op   string
-	call func(p []byte) (int, error) // the connection's own
-	once func(fd uintptr)            // makes the attempt. The next fields are about that, and belong to the caller that has the half
-
-	buf    []byte
-	n      int
-	blocks bool
-	err    error
-	moved  int // bytes since the caller last waited
-
-	// These are guarded by the connection's mutex.
-	busy     bool
-	loop     *loop.Loop                // the loop in which the caller that has the half waits, or has waited
-	line     []*loop.Promise[struct{}] // the callers that wait for their turn
-	waiting  *loop.Promise[struct{}]   // the caller that has the half waits for the descriptor
-	deadline time.Time
-	alarm    *time.Timer // set while a caller with a deadline waits
-}
-
-func (f *half) init(c *netConn, op string, call func([]byte) (int, error), once func(uintptr, []byte) (int, bool, error)) {
-	f.conn, f.op, f.call = c, op, call
-	f.once = func(fd uintptr) { f.n, f.blocks, f.err = once(fd, f.buf) }
-}
-
-// enter waits until the caller has the half. It returns an error if the caller can't wait.
-func (f *half) enter() error {
-	c := f.conn
-	c.mu.Lock()
-	if !f.busy {
-		f.busy = true
-		c.mu.Unlock()
-		return nil
-	}
-	turn := loop.NewPromise[struct{}](nil)
-	turn.Future().SetName("the turn to " + f.op + " on a connection")
-	turn.AskedBy(CurrentLoop())
-	f.line = append(f.line, turn)
-	c.mu.Unlock()
-	entered := false
-	defer func() {
-		if !entered { // even when the greenlet is being unwound
-			f.giveUp(turn)
-		}
-	}()
-	_, err := Await(context.Background(), turn.Future())
-	entered = err == nil
-	return err
-}
-
-// giveUp takes a caller out of the line, or passes on the half if the caller got it meanwhile.
-func (f *half) giveUp(turn *loop.Promise[struct{}]) {
-	f.conn.mu.Lock()
-	i := slices.Index(f.line, turn)
-	if i >= 0 {
-		f.line = slices.Delete(f.line, i, i+1)
-	}
-	f.conn.mu.Unlock()
-	if i < 0 {
-		f.leave()
-	}
-}
-
-// leave gives the half to the next caller in the line.
-func (f *half) leave() {
-	f.conn.mu.Lock()
-	defer f.conn.mu.Unlock()
-	f.buf, f.loop = nil, nil
-	if len(f.line) == 0 {
-		f.busy = false
-		return
-	}
-	next := f.line[0]
-	f.line = f.line[1:]
-	next.Resolve(struct{}{})
-}
-
-// fairShare is how many bytes one direction moves before the other tasks get a turn, though it
-// could go on.
-const fairShare = 64 << 10
-
-// do makes attempts until one succeeds or fails, and waits in the loop between them.
-func (f *half) do(h *runner, p []byte) (int, error) {
-	if f.moved >= fairShare {
-		f.moved = 0
-		if !h.loop.Virtual() && h.loop.Chooser() == nil { // in those loops the network must not decide which task is next
-			_ = Sleep(context.Background(), 0) // fails only where the caller can't wait
-		}
-	}
-	for {
-		if err := f.over(); err != nil {
-			return 0, f.failed(err)
-		}
-		f.buf = p
-		if err := f.conn.raw.Control(f.once); err != nil {
-			return 0, f.failed(net.ErrClosed)
-		}
-		switch {
-		case f.err != nil:
-			return 0, f.failed(f.err)
-		case !f.blocks:
-			f.moved += f.n
-			return f.n, nil
-		case !f.conn.register(f, h.loop):
-			return f.elsewhere(h, p)
-		}
-		f.moved = 0
-		if err := f.wait(); err != nil {
-			return 0, err
-		}
-	}
-}
-
-// over returns the reason why no attempt can be made any more.
-func (f *half) over() error {
-	f.conn.mu.Lock()
-	defer f.conn.mu.Unlock()
-	return f.overLocked()
-}
-
-func (f *half) overLocked() error {
-	switch {
-	case f.conn.closed:
-		return net.ErrClosed
-	case !f.deadline.IsZero() && !time.Now().Before(f.deadline):
-		return os.ErrDeadlineExceeded
-	}
-	return nil
-}
-
-// wait returns when the descriptor may be ready, or something else has changed.
-func (f *half) wait() error {
-	c := f.conn
-	c.mu.Lock()
-	if f.overLocked() != nil {
-		c.mu.Unlock()
-		return nil // the next attempt will report it
-	}
-	ready := loop.NewPromise[struct{}](nil)
-	ready.Future().SetName("a connection on which to " + f.op)
-	ready.AskedBy(CurrentLoop())
-	defer ready.UnderWay(false) // even if the greenlet is being unwound
-	c.awaitsPeer(f, ready.UnderWay)
-	f.waiting = ready
-	if !f.deadline.IsZero() {
-		f.alarm = time.AfterFunc(time.Until(f.deadline), func() {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			ready.Resolve(struct{}{})
-		})
-	}
-	c.mu.Unlock()
-	defer func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		f.waiting = nil
-		if f.alarm != nil {
-			f.alarm.Stop()
-			f.alarm = nil
-		}
-	}()
-	_, err := Await(context.Background(), ready.Future())
-	return err
-}
-
-// wake makes the waiting caller look again. It needs the connection's mutex.
-func (f *half) wake() {
-	if f.waiting != nil {
-		f.waiting.Resolve(struct{}{})
-	}
-}
-
-// elsewhere makes the connection's own call in another goroutine, with a buffer of its own. That
-// goroutine may outlive a caller whose greenlet is unwound. The connection is then closed, because
-// the data that were read are lost.
-func (f *half) elsewhere(h *runner, p []byte) (int, error) {
-	if h.current == nil && h.inCallback() {
-		return 0, misplaced(ErrInCallback, "a connection's "+f.op, "by a callback: spawn a task that calls it")
-	}
-	buf := append([]byte(nil), p...)
-	done := loop.NewPromise[int](nil)
-	done.Future().SetName("a connection's " + f.op)
-	done.AskedBy(h.loop)
-	f.conn.awaitsPeer(f, done.UnderWay)
-	go func() { done.Complete(func() (int, error) { return f.call(buf) }) }()
-	returned := false
-	defer func() {
-		if !returned {
-			_ = f.conn.Close()
-		}
-	}()
-	n, err := Await(context.Background(), done.Future())
-	returned = true
-	if f.op == "read" {
-		f.conn.talk.heard(n)
-		copy(p, buf[:n])
-	}
-	return n, err
-}
-
-// failed returns an error that names the operation, as package net does.
-func (f *half) failed(err error) error {
-	c := f.conn.Conn
-	return &net.OpError{Op: f.op, Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
 }

@@ -184,6 +184,107 @@ func TestCloseEndsAllThatWaitForAConnection(t *testing.T) {
 	})
 }
 
+// A read that has taken all that there was isn't tried again before more has come. The end may have
+// come together with the last data.
+func TestReadsAfterAllThatThereWas(t *testing.T) {
+	onEachNetwork(t, func(t *testing.T, ctx context.Context, ours, theirs net.Conn) {
+		if theirs.LocalAddr().Network() == "pipe" {
+			t.Skip("a pipe holds nothing: what is written waits for a read")
+		}
+		say := func(text string) {
+			if _, err := theirs.Write([]byte(text)); err != nil {
+				t.Error(err)
+			}
+		}
+		later := func(fn func()) {
+			if l := repaint.CurrentLoop(); l != nil {
+				l.CallSoon(fn) // once the read waits
+			} else {
+				go fn()
+			}
+		}
+		hear := func(room int, want string) {
+			t.Helper()
+			buf := make([]byte, room)
+			n, err := ours.Read(buf)
+			require.NoError(t, err)
+			require.Equal(t, want, string(buf[:n]))
+		}
+		for range 3 {
+			later(func() { say("later") })
+			hear(100, "later")
+		}
+		say("at once")
+		hear(3, "at ")
+		hear(4, "once")
+		say("more")
+		hear(100, "more")
+		read := make(chan error, 1)
+		go func() {
+			buf := make([]byte, 100)
+			n, err := ours.Read(buf) // outside of the loop
+			if err == nil && string(buf[:n]) != "elsewhere" {
+				err = fmt.Errorf("read %q", buf[:n])
+			}
+			read <- err
+		}()
+		say("elsewhere")
+		_, err := repaint.Block(ctx, func(context.Context) (any, error) { return nil, <-read })
+		require.NoError(t, err)
+		later(func() { say("here again") })
+		hear(100, "here again")
+
+		later(func() {
+			say("the last words")
+			_ = theirs.Close() // nothing was left unwritten
+		})
+		hear(100, "the last words")
+		for range 2 {
+			n, err := ours.Read(make([]byte, 100))
+			require.Zero(t, n)
+			require.ErrorIs(t, err, io.EOF)
+		}
+	})
+}
+
+// A write that has waited for room doesn't leave the loop to be woken for room from then on.
+func TestALoopIsToldOfRoomOnlyWhileAWriteWaitsForIt(t *testing.T) {
+	ours, theirs := connected(t, "unix")
+	require.NoError(t, repaint.Run(t.Context(), func(ctx context.Context) error {
+		exchange := func() {
+			_, err := ours.Write([]byte("a question"))
+			require.NoError(t, err)
+			go func() {
+				buf := make([]byte, 100)
+				_, _ = theirs.Read(buf)
+				_, _ = theirs.Write([]byte("an answer"))
+			}()
+			_, err = ours.Read(make([]byte, 100))
+			require.NoError(t, err)
+		}
+		exchange()
+		large := make([]byte, 4<<20)
+		done := repaint.Spawn(ctx, func(ctx context.Context) (any, error) {
+			_, err := ours.Write(large)
+			return nil, err
+		})
+		require.False(t, done.Done())
+		go func() { _, _ = io.CopyN(io.Discard, theirs, int64(len(large))) }()
+		if _, err := repaint.Await(ctx, done); err != nil {
+			return err
+		}
+		before := repaint.CurrentStats().Callbacks
+		for range 100 {
+			exchange()
+		}
+		// Each exchange is a call of Ready, and the end of the read's wait.
+		require.LessOrEqual(t, repaint.CurrentStats().Callbacks-before, uint64(2*100+10))
+		return nil
+	}))
+	require.NoError(t, ours.Close())
+	require.NoError(t, theirs.Close())
+}
+
 func TestLargeDataBothWaysAtOnce(t *testing.T) {
 	onEachNetwork(t, func(t *testing.T, ctx context.Context, ours, theirs net.Conn) {
 		data := make([]byte, 8<<20) // more than any buffer in between has room for

@@ -20,6 +20,9 @@ const (
 	Readable Readiness = 1 << iota
 	// Writable: a write has room, or an error to return.
 	Writable
+	// Ended comes with Readable, for the last time: the other side sends no more, or there is an
+	// error. Reads then never block, so they go on until they return the end.
+	Ended
 )
 
 // A Pollable owns a descriptor that a loop polls. See [Loop.Poll].
@@ -27,8 +30,9 @@ type Pollable interface {
 	// Ready says what the descriptor is ready for. The loop calls it, so it must not block.
 	//
 	// The loop reports changes: it calls Ready once when data come, and not again while they stay
-	// unread. So use the descriptor until it would block. Ready may be called without cause, so the
-	// descriptor must be non-blocking.
+	// unread. So use the descriptor until it would block. A read of a stream that returns fewer
+	// bytes than it has room for says the same, unless Ready was called with Ended before. Ready
+	// may be called without cause, so the descriptor must be non-blocking.
 	Ready(Readiness)
 }
 
@@ -52,10 +56,17 @@ var ErrNoPoller = fmt.Errorf("loop: no poller on this system: %w", errors.ErrUns
 //
 // Poll returns [ErrNoPoller], [ErrClosed], or the kernel's error. It must be called from the loop.
 func (l *Loop) Poll(fd uintptr, p Pollable) (*Polled, error) {
+	return l.PollFor(fd, Readable|Writable, p)
+}
+
+// PollFor is [Loop.Poll] for a part of what a descriptor can become ready for: Readable, Writable
+// or both. What is left out can't wake the loop: a Unix socket becomes writable anew each time the
+// other side has read something. [Polled.Want] changes it.
+func (l *Loop) PollFor(fd uintptr, what Readiness, p Pollable) (*Polled, error) {
 	if err := l.makePoller(); err != nil {
 		return nil, err
 	}
-	return l.poller.add(int(fd), p)
+	return l.poller.add(int(fd), what, p)
 }
 
 // CanPoll reports whether [Loop.Poll] can work: the system has a poller, and has given it a
@@ -85,7 +96,7 @@ type Polled struct {
 	poller *poller
 	id     uint64 // unique in the poller, so that a late report on a removed descriptor isn't taken for another's
 	fd     int
-	what   Pollable
+	owner  Pollable
 
 	// These belong to the loop.
 	ready  Readiness
@@ -101,6 +112,18 @@ func (p *Polled) Remove() {
 	}
 }
 
+// Want changes what the loop reports: Readable, Writable or both. If the descriptor is ready for
+// any of it now, the loop calls Ready again. Any goroutine may call Want. It returns the kernel's
+// error, or [ErrClosed] if the descriptor has left the loop.
+func (p *Polled) Want(what Readiness) error {
+	p.poller.mu.Lock()
+	defer p.poller.mu.Unlock()
+	if p.poller.closed || p.gone.Load() {
+		return ErrClosed
+	}
+	return p.poller.set.change(p.fd, p.id, what)
+}
+
 // Gone reports whether the descriptor has left the loop, by Remove or with the end of the loop. Any
 // goroutine may call it.
 func (p *Polled) Gone() bool { return p.gone.Load() || p.poller.ended() }
@@ -110,7 +133,7 @@ func (p *Polled) RunInLoop() {
 	r := p.ready
 	p.ready, p.queued = 0, false
 	if !p.gone.Load() {
-		p.what.Ready(r)
+		p.owner.Ready(r)
 	}
 }
 
@@ -165,15 +188,15 @@ func (p *poller) init(l *Loop, file *os.File) error {
 	return nil
 }
 
-func (p *poller) add(fd int, what Pollable) (*Polled, error) {
+func (p *poller) add(fd int, what Readiness, owner Pollable) (*Polled, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return nil, ErrClosed
 	}
 	p.lastID++
-	d := &Polled{poller: p, id: p.lastID, fd: fd, what: what}
-	if err := p.set.add(fd, d.id); err != nil {
+	d := &Polled{poller: p, id: p.lastID, fd: fd, owner: owner}
+	if err := p.set.add(fd, d.id, what); err != nil {
 		return nil, fmt.Errorf("loop: adding descriptor %d to those that the loop waits for: %w", fd, err)
 	}
 	p.byID[d.id] = d

@@ -29,18 +29,30 @@ type eventSet struct {
 }
 
 const (
-	readEvents  = syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
+	readEvents  = syscall.EPOLLIN | endEvents
+	endEvents   = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
 	writeEvents = syscall.EPOLLOUT | syscall.EPOLLHUP | syscall.EPOLLERR
 	edge        = 1 << 31 // syscall.EPOLLET is negative
 )
 
-func (s *eventSet) add(fd int, id uint64) error {
-	e := syscall.EpollEvent{
-		Events: syscall.EPOLLIN | syscall.EPOLLOUT | syscall.EPOLLRDHUP | edge,
-		Fd:     int32(uint32(id)),
-		Pad:    int32(uint32(id >> 32)),
+func (s *eventSet) add(fd int, id uint64, what Readiness) error {
+	return s.control(syscall.EPOLL_CTL_ADD, fd, id, what)
+}
+
+// change makes the kernel report something else from now on, and what is so already.
+func (s *eventSet) change(fd int, id uint64, what Readiness) error {
+	return s.control(syscall.EPOLL_CTL_MOD, fd, id, what)
+}
+
+func (s *eventSet) control(op, fd int, id uint64, what Readiness) error {
+	e := syscall.EpollEvent{Events: edge, Fd: int32(uint32(id)), Pad: int32(uint32(id >> 32))}
+	if what&Readable != 0 {
+		e.Events |= syscall.EPOLLIN | syscall.EPOLLRDHUP
 	}
-	return os.NewSyscallError("epoll_ctl", syscall.EpollCtl(s.fd, syscall.EPOLL_CTL_ADD, fd, &e))
+	if what&Writable != 0 {
+		e.Events |= syscall.EPOLLOUT
+	}
+	return os.NewSyscallError("epoll_ctl", syscall.EpollCtl(s.fd, op, fd, &e))
 }
 
 func (s *eventSet) remove(fd int) {
@@ -60,6 +72,9 @@ func (s *eventSet) ready(fd int, to []event) (all []event, more bool) {
 		found := event{id: uint64(uint32(e.Fd)) | uint64(uint32(e.Pad))<<32}
 		if e.Events&readEvents != 0 {
 			found.ready |= Readable
+		}
+		if e.Events&endEvents != 0 {
+			found.ready |= Ended
 		}
 		if e.Events&writeEvents != 0 {
 			found.ready |= Writable

@@ -22,6 +22,10 @@ type glance struct {
 	blocks bool
 	err    error
 	left   int // how many more reads are allowed now; below 0 reads may wait
+	// brief says that a read that doesn't fill its buffer is the last of these: it has taken all
+	// that there was, and more will wake the loop. Once the server has said that it sends no more,
+	// only the end is left, which wakes nothing. So the reads go on then.
+	brief, short bool
 }
 
 func newGlance(raw syscall.RawConn) *glance {
@@ -33,9 +37,12 @@ func newGlance(raw syscall.RawConn) *glance {
 // looks reports whether reads return at once instead of waiting.
 func (g *glance) looks() bool { return g != nil && g.left >= 0 }
 
+// begin allows so many reads.
+func (g *glance) begin(reads int, brief bool) { g.left, g.brief, g.short = reads, brief, false }
+
 // read reads what has come. It returns errNothing if there is nothing, or left is used up.
 func (g *glance) read(p []byte) (int, error) {
-	if g.left == 0 {
+	if g.left == 0 || g.short {
 		return 0, errNothing
 	}
 	g.left--
@@ -52,6 +59,7 @@ func (g *glance) read(p []byte) (int, error) {
 	case g.n == 0:
 		return 0, io.EOF
 	}
+	g.short = g.brief && g.n < len(p)
 	return g.n, nil
 }
 

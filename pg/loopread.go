@@ -24,6 +24,7 @@ type place struct {
 	conn   *conn
 	loop   *loop.Loop
 	polled *loop.Polled
+	ended  bool // the server sends no more. It belongs to the loop
 }
 
 // readBy makes sure that there is a reader if an answer is expected. That is the loop, if it can
@@ -87,7 +88,7 @@ func (c *conn) settleIn(l *loop.Loop) bool {
 	c.leaveLoop()
 	p = &place{conn: c, loop: l}
 	var err error
-	if e := c.w.glance.raw.Control(func(fd uintptr) { p.polled, err = l.Poll(fd, p) }); e != nil {
+	if e := c.w.glance.raw.Control(func(fd uintptr) { p.polled, err = l.PollFor(fd, loop.Readable, p) }); e != nil {
 		return false
 	}
 	if err != nil {
@@ -132,6 +133,7 @@ func (c *conn) takeFromLoop() {
 
 // Ready implements loop.Pollable.
 func (p *place) Ready(r loop.Readiness) {
+	p.ended = p.ended || r&loop.Ended != 0
 	if r&loop.Readable != 0 {
 		p.RunInLoop()
 	}
@@ -183,7 +185,7 @@ func (c *conn) calls(kind byte) bool {
 
 // readInLoop handles what has come. It doesn't block.
 func (c *conn) readInLoop(p *place) {
-	c.w.glance.left = readsAtOnce
+	c.w.glance.begin(readsAtOnce, !p.ended)
 	err := c.takeAll()
 	exhausted := c.w.glance.left == 0
 	c.w.glance.left = -1

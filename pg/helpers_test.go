@@ -29,7 +29,7 @@ func bothColours(t *testing.T, fn func(t *testing.T, ctx context.Context, c colo
 	testserver.Postgres(t) // whose goroutine isn't a leak
 	t.Run("goroutine", func(t *testing.T) {
 		leakcheck.Test(t)
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
 		fn(t, ctx, colour{})
 	})
@@ -45,7 +45,7 @@ func withVirtualClock(t *testing.T, fn func(t *testing.T, ctx context.Context, c
 
 func inLoop(t *testing.T, fn func(t *testing.T, ctx context.Context, c colour), opts ...loop.Option) {
 	leakcheck.Test(t)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	require.NoError(t, repaint.Run(ctx, func(ctx context.Context) error {
 		_, err := repaint.Await(ctx, repaint.Spawn(ctx, func(ctx context.Context) (int, error) {

@@ -39,11 +39,11 @@ func TestIdleSessionTimeoutAtTheMomentOfUse(t *testing.T) {
 	dbtest.Ends{
 		At: target,
 		Open: func(t testing.TB, ctx context.Context, opts ...db.Option) *db.Engine {
-			e, err := db.Open(ctx, target.URL()+"&idle_session_timeout=400", opts...)
+			e, err := db.Open(ctx, target.URL()+"&idle_session_timeout=800", opts...)
 			require.NoError(t, err)
 			return e
 		},
-	}.TestSpread(t, 400*time.Millisecond, 2)
+	}.TestSpread(t, 800*time.Millisecond, 2)
 }
 
 // executedSQL has an effect that stays, and then waits.

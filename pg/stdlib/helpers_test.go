@@ -49,7 +49,7 @@ func bothColours(t *testing.T, fn func(t *testing.T, d *door), options ...func(*
 	}
 	t.Run("goroutine", func(t *testing.T) {
 		leakcheck.Test(t)
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
 		d := open(t, ctx)
 		d.run = func(fns ...func(ctx context.Context)) {
@@ -64,7 +64,7 @@ func bothColours(t *testing.T, fn func(t *testing.T, d *door), options ...func(*
 	})
 	t.Run("loop", func(t *testing.T) {
 		leakcheck.Test(t)
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
 		d := open(t, ctx)
 		defer end(t, d)

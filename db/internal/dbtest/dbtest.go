@@ -39,7 +39,7 @@ func BothColours(t *testing.T, fn func(t *testing.T, ctx context.Context, c Colo
 	t.Helper()
 	t.Run(Blocking.Name, func(t *testing.T) {
 		leakcheck.Test(t)
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
 		fn(t, ctx, Blocking)
 	})
@@ -54,7 +54,7 @@ func WithVirtualClock(t *testing.T, fn func(t *testing.T, ctx context.Context, c
 
 func inLoop(t *testing.T, fn func(t *testing.T, ctx context.Context, c Colour), opts ...loop.Option) {
 	leakcheck.Test(t)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	require.NoError(t, repaint.Run(ctx, func(ctx context.Context) error {
 		_, err := repaint.Await(ctx, repaint.Spawn(ctx, func(ctx context.Context) (int, error) {

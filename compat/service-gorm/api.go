@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
 )
 
@@ -96,7 +97,16 @@ func readWithID(r *http.Request, into any) (id int64, err error) {
 }
 
 func read(r *http.Request, into any) error {
-	if err := json.NewDecoder(r.Body).Decode(into); err != nil {
+	body := json.NewDecoder(r.Body)
+	err := body.Decode(into)
+	if err == nil && body.More() {
+		err = errors.New("something follows its end")
+	}
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return err
+	case err != nil:
 		return invalid(fmt.Sprintf("the body must be JSON: %v", err))
 	}
 	return nil
@@ -131,15 +141,24 @@ func reply(w http.ResponseWriter, r *http.Request, v any, err error) {
 	}
 }
 
+// untranslatable is PostgreSQL's code for a zero byte in a text.
+const untranslatable = "22021"
+
 func meaning(err error) (status int, text string) {
 	var bad invalid
+	var large *http.MaxBytesError
+	var server *pgconn.PgError
 	switch {
 	case errors.As(err, &bad):
 		return http.StatusBadRequest, string(bad)
+	case errors.As(err, &large):
+		return http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has more than %d bytes", large.Limit)
 	case errors.Is(err, gorm.ErrRecordNotFound):
 		return http.StatusNotFound, "not found"
 	case errors.Is(err, gorm.ErrDuplicatedKey):
 		return http.StatusConflict, "it is there already"
+	case errors.As(err, &server) && server.Code == untranslatable:
+		return http.StatusBadRequest, "a text has a character that can't be stored"
 	case errors.Is(err, gorm.ErrForeignKeyViolated):
 		return http.StatusNotFound, "the post or the user isn't there"
 	case errors.Is(err, context.DeadlineExceeded):

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -110,6 +111,9 @@ func TestMistakesAreAnswered(t *testing.T) {
 		{"POST", "/users", `{"name": "ada"}`, 409},
 		{"POST", "/users", `{"name": " "}`, 400},
 		{"POST", "/users", `nonsense`, 400},
+		{"POST", "/users", `{"name": "bob"} more`, 400},
+		{"POST", "/users", `{"name": "a\u0000b"}`, 400},
+		{"POST", "/users", `{"name": "` + strings.Repeat("x", maxBody) + `"}`, 413},
 		{"POST", "/users/x/posts", `{"title": "t"}`, 400},
 		{"POST", fmt.Sprintf("/users/%d/posts", ada.ID), `{}`, 400},
 		{"POST", "/users/1000/posts", `{"title": "t"}`, 404},

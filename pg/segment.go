@@ -33,7 +33,7 @@ type segment struct {
 	sql       string // for errors
 	simple    string // if not empty, this is a Query message, and there is one step for all its results
 	steps     []step
-	hidden    int16                           // how many steps stand before the caller's; they have no effect of their own
+	hidden    int8                            // how many steps stand before the caller's; they have no effect of their own
 	discard   bool                            // the rows aren't wanted
 	noRepeat  bool                            // one of its steps can commit by itself; see mayLast
 	harmless  bool                            // has no effect, so it may be repeated whatever happened

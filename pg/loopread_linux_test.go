@@ -41,7 +41,6 @@ func hold(t *testing.T, ctx context.Context, db *DB) *locked {
 	t.Helper()
 	s, err := db.Acquire(ctx)
 	require.NoError(t, err)
-	require.NoError(t, s.Ping(ctx))
 	h := &locked{Session: s}
 	for i := range h.unlock {
 		other, err := db.Acquire(ctx)
@@ -53,6 +52,10 @@ func hold(t *testing.T, ctx context.Context, db *DB) *locked {
 			require.NoError(t, err)
 			other.Release()
 		}
+	}
+	// Only now, because the resident reads a connection that has been idle for a while.
+	require.NoError(t, s.Ping(ctx))
+	for i := range h.unlock {
 		h.tasks = append(h.tasks, repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
 			var n int
 			err := s.QueryRow(ctx, "select $1::int from pg_advisory_lock_shared($1)", i).Scan(&n)

@@ -187,6 +187,54 @@ func TestTenThousandDescriptorsInOneLoop(t *testing.T) {
 	require.Less(t, l.Stats().Polls, uint64(2*pairs*rounds), "one wake-up brings many")
 }
 
+// Readiness is a hint: by the time that a Pollable looks, another party may have read what there was.
+func TestReadinessThatIsSpurious(t *testing.T) {
+	descriptors(t)
+	leakcheck.Test(t)
+	l := held(t)
+	inVain, received := 0, 0
+	fds := [2][2]int{}
+	for i := range fds {
+		fds[i][0], fds[i][1] = closedPair(t)
+		_, err := l.Poll(uintptr(fds[i][0]), pollable(func(r loop.Readiness) {
+			if r&loop.Readable == 0 {
+				return
+			}
+			if n, _ := drain(fds[i][0]); n == 0 {
+				inVain++
+			} else {
+				received += n
+			}
+			n, _ := drain(fds[1-i][0]) // of which the loop knows already, if both were ready
+			received += n
+		}))
+		require.NoError(t, err)
+	}
+	for round := range 10 {
+		send(t, fds[0][1])
+		send(t, fds[1][1])
+		require.NoError(t, l.Drive(func() bool { return inVain == round+1 }))
+		require.Equal(t, 2*(round+1), received, "each byte arrives once")
+	}
+
+	// The loop sleeps while another goroutine makes a descriptor ready, and unready again.
+	read := make(chan int, 1)
+	go func() {
+		n := 0
+		for range 1000 {
+			send(t, fds[0][1])
+			m, _ := drain(fds[0][0])
+			n += m
+		}
+		l.Post(func() { read <- n })
+	}()
+	require.NoError(t, l.Drive(func() bool { return len(read) == 1 }))
+	require.Equal(t, 1000, <-read+received-20, "each byte arrives once")
+	send(t, fds[0][1])
+	was := received
+	require.NoError(t, l.Drive(func() bool { return received == was+1 }), "what comes next is told")
+}
+
 func TestADescriptorThatItsPeerOrWeClose(t *testing.T) {
 	descriptors(t)
 	leakcheck.Test(t)

@@ -31,10 +31,10 @@ func TestDialedSessionsAreNotThePools(t *testing.T) {
 		all[0].Release()
 		require.NoError(t, all[1].Close(ctx))
 		until(t, ctx, "released ones are closed", func() bool { return db.Stats().Sessions == 2 })
-		short, cancel := soon(ctx)
-		defer cancel()
 		second, err := db.Acquire(ctx)
 		require.NoError(t, err)
+		short, cancel := soon(ctx)
+		defer cancel()
 		_, err = db.Acquire(short)
 		var e *ExhaustedError
 		require.ErrorAs(t, err, &e)

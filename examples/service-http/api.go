@@ -13,6 +13,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/seed1239206e/repaint/pg"
 )
 
 // requestLimit is how long a request may take. After that, its statements are cancelled.
@@ -127,7 +129,7 @@ func reply(w http.ResponseWriter, r *http.Request, v any, err error) {
 	if err != nil {
 		var text string
 		status, text = meaning(err)
-		if status == http.StatusInternalServerError {
+		if status >= http.StatusInternalServerError {
 			log.Printf("%s %s: %v", r.Method, r.URL.Path, err)
 		}
 		v = map[string]string{"error": text}
@@ -150,9 +152,13 @@ func meaning(err error) (status int, text string) {
 	var bad invalid
 	var large *http.MaxBytesError
 	var server *pgconn.PgError
+	var away *pg.ConnectError
+	var lost *pg.LostError
 	switch {
 	case errors.As(err, &bad):
 		return http.StatusBadRequest, string(bad)
+	case errors.As(err, &away), errors.As(err, &lost):
+		return http.StatusServiceUnavailable, "the database can't be reached at present"
 	case errors.As(err, &large):
 		return http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has more than %d bytes", large.Limit)
 	case errors.Is(err, pgx.ErrNoRows):

@@ -40,11 +40,11 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // so that a second signal ends the process at once
 	l, err := net.Listen("tcp", *addr)
 	if err != nil {
 		log.Fatal(err)
 	}
-	log.Printf("listening on http://%s", l.Addr())
 	if err := serve(ctx, l, url); err != nil {
 		log.Fatal(err)
 	}
@@ -72,6 +72,7 @@ func serve(ctx context.Context, l net.Listener, url string) (err error) {
 		return fmt.Errorf("preparing the database: %w", err)
 	}
 	server := &http.Server{Handler: handler(s), ReadHeaderTimeout: 5 * time.Second}
+	log.Printf("serving on http://%s", l.Addr())
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 	select {

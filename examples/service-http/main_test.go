@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed1239206e/repaint/internal/faultproxy"
 	"github.com/seed1239206e/repaint/internal/leakcheck"
 	"github.com/seed1239206e/repaint/internal/testserver"
 	"github.com/seed1239206e/repaint/pg"
@@ -32,6 +33,10 @@ type client struct {
 // start runs the service on a database of its own.
 func start(t *testing.T) (*client, testserver.Target) {
 	target := testserver.Postgres(t).Database(t)
+	return startOn(t, target), target
+}
+
+func startOn(t *testing.T, target testserver.Target) *client {
 	leakcheck.Test(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -48,7 +53,7 @@ func start(t *testing.T) (*client, testserver.Target) {
 		resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	}, time.Minute, 10*time.Millisecond)
-	return c, target
+	return c
 }
 
 // call sends a request and reads the answer.
@@ -141,6 +146,26 @@ func TestMistakesAreAnswered(t *testing.T) {
 		c.call(m.method, m.path, m.body, m.status, &answer)
 		assert.NotEmpty(t, answer["error"], "%s %s", m.method, m.path)
 	}
+}
+
+// While the database is away, the service says so, and goes on when it is back.
+func TestADatabaseThatIsAwayIsUnavailable(t *testing.T) {
+	target := testserver.Postgres(t).Database(t)
+	proxy := faultproxy.New(t, target.Addr())
+	target.Host, target.Port = proxy.Host(), proxy.Port()
+	c := startOn(t, target)
+	c.call("POST", "/users", `{"name": "ada"}`, 201, nil)
+	proxy.Refuse()
+	proxy.Cut()
+	for _, path := range []string{"/healthz", "/posts", "/posts/1"} {
+		var answer map[string]string
+		c.call("GET", path, "", 503, &answer)
+		require.Contains(t, answer["error"], "can't be reached")
+	}
+	c.call("POST", "/users", `{"name": "bob"}`, 503, nil)
+	proxy.Admit()
+	c.call("GET", "/healthz", "", 200, nil)
+	c.call("POST", "/users", `{"name": "bob"}`, 201, nil)
 }
 
 // Many clients use the service at once, and no count is lost.

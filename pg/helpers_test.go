@@ -96,10 +96,12 @@ func (c colour) start(ctx context.Context, fn func(ctx context.Context) error) (
 	return func() error { return <-done }
 }
 
-// until waits for a condition, and lets other tasks run meanwhile. If the context ends first, it
-// shows the figures of the test's DBs.
+// until waits for a condition, and lets other tasks run meanwhile. If that takes two minutes, or the
+// context ends first, it shows the figures of the test's DBs.
 func until(t testing.TB, ctx context.Context, what string, condition func() bool) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
 	for !condition() {
 		if err := repaint.Sleep(ctx, 0); err != nil {
 			require.NoError(t, err, what+laststate.Of(t))

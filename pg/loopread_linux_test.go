@@ -53,14 +53,16 @@ func hold(t *testing.T, ctx context.Context, db *DB) *locked {
 			other.Release()
 		}
 	}
-	// Only now, because the resident reads a connection that has been idle for a while.
-	require.NoError(t, s.Ping(ctx))
+	share := func(ctx context.Context, key int) (n int, err error) {
+		err = s.QueryRow(ctx, "select $1::int from pg_advisory_lock_shared($1)", key).Scan(&n)
+		return n, err
+	}
+	// The text must be prepared: only its execution waits. And the connection must not have been
+	// idle for a while, because then the resident reads it.
+	_, err = share(ctx, len(h.unlock))
+	require.NoError(t, err)
 	for i := range h.unlock {
-		h.tasks = append(h.tasks, repaint.Spawn(ctx, func(ctx context.Context) (int, error) {
-			var n int
-			err := s.QueryRow(ctx, "select $1::int from pg_advisory_lock_shared($1)", i).Scan(&n)
-			return n, err
-		}))
+		h.tasks = append(h.tasks, repaint.Spawn(ctx, func(ctx context.Context) (int, error) { return share(ctx, i) }))
 	}
 	until(t, ctx, "both statements have been sent", func() bool { return underWay(s) == 2 })
 	return h

@@ -16,8 +16,8 @@ import (
 //
 // A Driver may also be a [Resetter], [AccessSetter], [TxWatcher], [TxReporter], [InterruptReader],
 // [Interrupter], [Aborter], [OpenReporter], [ArgConverter], [ColumnConverter], [SQLConverter],
-// [Emulator], [LockWaiter], [Refresher] and [Closer]. The comment of each says what package sqlbackend does
-// without it.
+// [Emulator], [LockWaiter], [Refresher] and [Closer]. The comment of each says what package
+// sqlbackend does without it.
 //
 // The methods may block. They are called from any goroutine, at the same time for different
 // connections, but not for the same one.

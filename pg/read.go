@@ -259,7 +259,7 @@ func (c *conn) handleLent(t *tunnel, kind byte, body []byte) error {
 			if e := pgconn.ErrorResponseToPgError(m); isFatal(e) {
 				c.fatal, ends = e, e
 			}
-			c.refused = m.Code == refusedWrite
+			c.refused = c.refused || m.Code == refusedWrite
 		}
 	}
 	t.pass(kind, body)

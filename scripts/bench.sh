@@ -241,6 +241,7 @@ documentation
 
 say "" "All of it took $((SECONDS / 60)) min $((SECONDS % 60)) s. The raw samples are in $results."
 if [ ${#failed[@]} -gt 0 ]; then
+  say "" "The last of what the parts wrote to standard error:" "" "$(tail -20 "$results/errors.txt" 2>/dev/null)" ""
   say "FAILED: ${failed[*]}; see $results/errors.txt. The documentation keeps what was measured of these before."
   exit 1
 fi

@@ -3,10 +3,14 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,6 +35,8 @@ func TestResponses(t *testing.T) {
 					t.Error(err)
 				}
 			}()
+			c := newClient()
+			defer c.leave()
 			var wg sync.WaitGroup
 			for range 4 {
 				wg.Go(func() {
@@ -47,7 +53,7 @@ func TestResponses(t *testing.T) {
 						"/async-db?min=1&max=2&limit=3": itemsOf(1, 2, 3),
 						"/async-db?min=9999&max=9999":   itemsOf(9999, 9999, 0),
 					} {
-						body, err := get(t.Context(), "http://"+running.addr+route)
+						body, err := c.get(t.Context(), "http://"+running.addr+route)
 						if err == nil {
 							err = right(body)
 						}
@@ -58,13 +64,37 @@ func TestResponses(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			if _, err := get(t.Context(), "http://"+running.addr+"/nowhere"); err == nil || !strings.Contains(err.Error(), "404") {
+			if _, err := c.get(t.Context(), "http://"+running.addr+"/nowhere"); err == nil || !strings.Contains(err.Error(), "404") {
 				t.Errorf("a route that there isn't: %v", err)
 			}
 			if n := running.connections(); n < 1 || n > connections {
 				t.Errorf("%d connections", n)
 			}
 		})
+	}
+}
+
+// A connection that the load has opened and doesn't use would hold up the end of a service.
+func TestTheLoadLeavesNoConnection(t *testing.T) {
+	var open atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		switch s {
+		case http.StateNew:
+			open.Add(1)
+		case http.StateClosed:
+			open.Add(-1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	if err := warm(t.Context(), server.URL, 16); err != nil {
+		t.Fatal(err)
+	}
+	for limit := time.Now().Add(time.Minute); open.Load() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("%d connections are open", open.Load())
+		}
 	}
 }
 

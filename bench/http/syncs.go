@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"sync"
 
 	"github.com/seed1239206e/repaint/internal/grid"
@@ -74,38 +73,22 @@ func (s service) syncs(ctx context.Context, at testserver.Target, routes []strin
 		return nil, err
 	}
 	defer running.stop()
+	c := newClient()
+	defer c.leave()
 	for _, route := range routes {
 		url := "http://" + running.addr + route
-		if _, err := get(ctx, url); err != nil { // prepares the statements
+		if _, err := c.get(ctx, url); err != nil { // prepares the statements
 			return nil, err
 		}
 		before := w.count()
 		for range requests {
-			if _, err := get(ctx, url); err != nil {
+			if _, err := c.get(ctx, url); err != nil {
 				return nil, err
 			}
 		}
 		counts = append(counts, float64(w.count()-before)/requests)
 	}
 	return counts, nil
-}
-
-// get returns the body of a successful response.
-func get(ctx context.Context, url string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s: %s", url, response.Status, body)
-	}
-	return body, err
 }
 
 // countSyncs counts them for all services, keeps them in r, and prints them as a table.

@@ -71,11 +71,13 @@ func enough(requests, clients, seconds int) int {
 // warm makes a few requests for each connection to the database, all at once, which opens these and
 // prepares statements. It fails if a response isn't a success.
 func warm(ctx context.Context, url string, clients int) error {
+	c := newClient()
+	defer c.leave()
 	g, ctx := errgroup.WithContext(ctx)
 	for range min(clients, 2*connections) {
 		g.Go(func() error {
 			for range 5 {
-				if _, err := get(ctx, url); err != nil {
+				if _, err := c.get(ctx, url); err != nil {
 					return err
 				}
 			}

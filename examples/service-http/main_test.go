@@ -44,7 +44,7 @@ func startOn(t *testing.T, target testserver.Target) *client {
 	ended := make(chan error, 1)
 	go func() { ended <- serve(ctx, l, target.URL()) }()
 	c := &client{t: t, base: "http://" + l.Addr().String(), stop: sync.OnceValue(func() error { cancel(); return <-ended })}
-	t.Cleanup(func() { assert.NoError(t, c.stop()); http.DefaultClient.CloseIdleConnections() })
+	t.Cleanup(func() { http.DefaultClient.CloseIdleConnections(); assert.NoError(t, c.stop()) })
 	require.Eventually(t, func() bool { // the listener exists before the tables
 		resp, err := http.Get(c.base + "/healthz")
 		if err != nil {

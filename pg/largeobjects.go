@@ -1,43 +1,31 @@
 package pg
 
 import (
-	"context"
-	"fmt"
 	"reflect"
 	"unsafe"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// LargeObjects returns an object whose methods fail with [ErrUnsupported]. Call the server's own
-// functions for large objects (lo_create, lo_get and so on), or use [Session.Pgx].
+// LargeObjects returns pgx's methods for large objects, which run in the transaction. A large
+// object that is open ends with it.
 func (tx *Tx) LargeObjects() pgx.LargeObjects {
-	// pgx makes large objects only for a transaction of its own. A failed batch has one, which is
-	// over; its methods say so.
+	// pgx makes them only for a transaction of its own. A failed batch has one, which is over.
 	var b pgx.Batch
 	b.BeginTx(pgx.TxOptions{})
-	over := pgx.FailedBatchResults(&b, errNoMore).Tx()
-	objects := over.LargeObjects()
-	if at := reflect.ValueOf(&objects).Elem().FieldByName("tx"); at.IsValid() && at.Type() == reflect.TypeFor[pgx.Tx]() {
-		*(*pgx.Tx)(unsafe.Pointer(at.UnsafeAddr())) = noLargeObjects{over}
+	objects := pgx.FailedBatchResults(&b, errNoMore).Tx().LargeObjects()
+	if at := largeObjectsTx; at.Index != nil {
+		*(*pgx.Tx)(unsafe.Add(unsafe.Pointer(&objects), at.Offset)) = tx
 	}
 	return objects
 }
 
-var errLargeObjects = fmt.Errorf("%w: large objects", ErrUnsupported)
-
-// noLargeObjects is the transaction of large objects.
-type noLargeObjects struct{ pgx.Tx }
-
-func (noLargeObjects) Exec(context.Context, string, ...any) (pgconn.CommandTag, error) {
-	return pgconn.CommandTag{}, errLargeObjects
-}
-
-func (noLargeObjects) Query(context.Context, string, ...any) (pgx.Rows, error) {
-	return &Rows{err: errLargeObjects, closed: true}, errLargeObjects
-}
-
-func (noLargeObjects) QueryRow(context.Context, string, ...any) pgx.Row {
-	return &row{err: errLargeObjects, closed: true}
-}
+// largeObjectsTx is where pgx.LargeObjects keeps its transaction. Index is nil if this pgx keeps it
+// elsewhere: then the methods say that the transaction is closed.
+var largeObjectsTx = func() reflect.StructField {
+	f, ok := reflect.TypeFor[pgx.LargeObjects]().FieldByName("tx")
+	if !ok || f.Type != reflect.TypeFor[pgx.Tx]() {
+		return reflect.StructField{}
+	}
+	return f
+}()

@@ -29,8 +29,13 @@ import (
 //
 // In a client's own goroutines I/O blocks as usual. If the task then waits for such a goroutine, on
 // a channel or a mutex, its loop stands still meanwhile. For example, pgx reads in another
-// goroutine while a write takes longer than 15 ms. A tls.Conn works on top of it; one task at a
-// time may read from it, and one may write, because a tls.Conn has mutexes.
+// goroutine while a write takes longer than 15 ms.
+//
+// Tasks of one loop must not share a client that holds a mutex during its I/O, or waits on a channel
+// until another caller returns a connection to its pool: what they wait for could only be done by a
+// task of the same loop. A tls.Conn has such mutexes, so one task at a time may read from it, and
+// one may write. Of go-redis, set MaintNotificationsConfig to the mode ModeDisabled and PoolSize to
+// no less than the number of tasks; redigo needs neither.
 //
 // TCP and Unix connections wait in the loop itself, see [loop.Loop.Poll]. Other connections, such
 // as a net.Pipe, and systems without a poller need a goroutine for each wait.

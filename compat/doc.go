@@ -5,7 +5,7 @@
 // Each store is the same small application, written with its library, which knows nothing of
 // repaint. Many goroutines use it, and many tasks of one loop. The tools that change schemas
 // (goose, golang-migrate) have tests of their own, and package riverrepaint is a driver for River.
-// repainttest finds the races of races.go.
+// repainttest finds the races of races.go. Package clients has clients of other protocols.
 package compat
 
 import (

@@ -103,7 +103,8 @@ func TeardownTimeout(d time.Duration) Option { return option(func(c *config) { c
 // short several times is made inline, in the loop's own goroutine: that holds the loop for a moment,
 // but the way to another goroutine and back takes longer. All other calls are offloaded. So is a
 // call that meets the lock of another process. After an inline call that took too long the next ones
-// are offloaded, the more of them the longer it took. The default is 50 µs; 0 offloads all calls. In
+// are offloaded: the more of them the longer it took, and the fewer short ones came before it, and
+// at least one. The default is 50 µs; 0 offloads all calls. In
 // a loop with a virtual clock, a seed or a chooser, and on a database of [OpenDB], all calls are
 // offloaded. Other databases ignore it.
 //

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -40,5 +41,73 @@ func TestALongRunIsEarnedBack(t *testing.T) {
 			p.took(0, limit)
 		}
 		require.True(t, p.Short())
+	}
+}
+
+// known returns the Pace of a call that is known to be short, after so many more short runs.
+func known(more int) *Pace {
+	p := &Pace{}
+	p.Short()
+	for range fewestRuns + more {
+		p.took(0, limit)
+	}
+	return p
+}
+
+// due returns how many short runs it takes until the call is known to be short.
+func due(p *Pace) (n int) {
+	for ; !p.Short(); n++ {
+		p.took(0, limit)
+	}
+	return n
+}
+
+func TestShortRunsPayForALongOneInAdvance(t *testing.T) {
+	for _, c := range []struct {
+		more int
+		long time.Duration
+		due  int
+	}{
+		{0, limit, 8}, {5, limit, 3}, {7, limit, 1}, {100, limit, 1},
+		{100, 100 * limit, 1}, {100, 110 * limit, 10}, {1000, 200 * limit, 200 - mostCredit},
+	} {
+		p := known(c.more)
+		p.took(c.long, limit)
+		require.False(t, p.Short(), "one long run is enough")
+		require.Equal(t, c.due, due(p), "%+v", c)
+		p.took(limit, limit)
+		require.Equal(t, fewestRuns, due(p), "what was paid is spent")
+	}
+}
+
+func TestLongRunsElsewhereAddUp(t *testing.T) {
+	var p Pace
+	p.Short()
+	p.took(3*limit+1, limit)
+	p.took(limit, limit)
+	require.Equal(t, fewestRuns+3+1, due(&p))
+	for range 3 {
+		p.took(time.Hour, limit)
+	}
+	require.Equal(t, mostDue, due(&p))
+}
+
+func TestACallHoldsALoopForTwiceTheLimitOnAverage(t *testing.T) {
+	for seed := range uint64(50) {
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		p := known(0)
+		held, runs := time.Duration(0), 0
+		for longs := 0; longs < 200 || !p.Short(); runs++ { // until the last long run is paid for
+			d := time.Duration(rnd.Int64N(int64(limit)))
+			if longs < 200 && rnd.IntN(1+int(seed)) == 0 {
+				d = limit + time.Duration(rnd.ExpFloat64()*float64(20*limit))
+				longs++
+			}
+			if p.Short() {
+				held += d
+			}
+			p.took(d, limit)
+		}
+		require.LessOrEqual(t, held/time.Duration(runs), 2*limit, "seed %d", seed)
 	}
 }

@@ -127,6 +127,52 @@ func TestAStatementThatTurnsOutLongIsOffloadedAgain(t *testing.T) {
 	require.Contains(t, held.Load().Error(), "on the spot")
 }
 
+func TestATransactionOfShortCallsEndsOnTheSpot(t *testing.T) {
+	e := dbtest.Open(t, context.Background(), "sqlite://", everythingIsShort)
+	dbtest.Exec(t, context.Background(), e, "create table t(v int)")
+	inLoop(t, func(ctx context.Context) error {
+		add := func(fn func(tx *db.Tx) error) (inline, offloaded int64, err error) {
+			before := e.Stats().Calls
+			err = e.InTx(ctx, func(ctx context.Context, tx *db.Tx) error { return fn(tx) })
+			after := e.Stats().Calls
+			return after.Inline - before.Inline, after.Offloaded - before.Offloaded, err
+		}
+		known := func(tx *db.Tx) error {
+			_, err := tx.Exec(ctx, "insert into t values (1)")
+			return err
+		}
+		if err := untilInline(ctx, e, 2, func() error {
+			_, _, err := add(known)
+			return err
+		}); err != nil {
+			return err
+		}
+		inline, offloaded, err := add(func(tx *db.Tx) error {
+			if err := known(tx); err != nil {
+				return err
+			}
+			_, err := tx.Exec(ctx, "insert into t values (2)")
+			return err
+		})
+		require.EqualValues(t, 2, inline, "the statement that is known and the commit")
+		require.EqualValues(t, 1, offloaded, "the new statement, which turns out short")
+		if err != nil {
+			return err
+		}
+		inline, _, err = add(func(tx *db.Tx) error {
+			if err := known(tx); err != nil {
+				return err
+			}
+			_, err := db.ExecMany(ctx, tx, "insert into t values (:v)", []struct {
+				V int `db:"v"`
+			}{{3}, {4}})
+			return err
+		})
+		require.EqualValues(t, 1, inline, "the statement that is known; the commit ends more than that")
+		return err
+	})
+}
+
 func TestInlineLimitOfZeroOffloadsAllCalls(t *testing.T) {
 	e := dbtest.Open(t, context.Background(), "sqlite://", db.InlineLimit(0))
 	inLoop(t, func(ctx context.Context) error {

@@ -18,8 +18,8 @@ import (
 //   - The call has been short several times, see [backend.Pace], and its statement is prepared.
 //   - The connection doesn't wait for a lock that another process holds. The call fails at once
 //     instead, and another goroutine, which may wait, repeats it.
-//   - A transaction ends inline only if everything in it ran inline, because its end takes longer
-//     the more it has done.
+//   - A transaction ends inline only if each call in it was short, inline or not, because its end
+//     takes longer the more it has done.
 //
 // A context that ends meanwhile has no effect on such a call.
 
@@ -28,7 +28,8 @@ type haste struct {
 	hurries   bool // the running call is inline
 	impatient bool // the connection has been told not to wait for locks
 	reads     bool // the transaction is a read-only one
-	lengthy   bool // not everything in the transaction ran inline
+	late      bool // a part of the running call wasn't short, or wasn't timed
+	lengthy   bool // not every call in the transaction was short
 }
 
 // paces are the paces of the statements that the sessions of a connector send by themselves.
@@ -114,12 +115,17 @@ func (s *session) controlsSoon() bool {
 // soonest calls fn with the driver's connection: inline if it is known to be short, or else where
 // blocking is allowed. what names the call.
 func (s *session) soonest(ctx context.Context, short bool, what string, fn func(ctx context.Context) error) error {
+	lengthy := s.haste.lengthy
+	s.haste.late = false
 	if short {
 		if done, err := s.onTheSpot(ctx, what, fn); done {
+			s.haste.lengthy = lengthy || s.haste.late
 			return err
 		}
 	}
-	return s.block(ctx, fn)
+	err := s.block(ctx, fn)
+	s.haste.lengthy = lengthy || s.haste.late
+	return err
 }
 
 // onTheSpot calls fn in the loop. It returns false if another goroutine has to call fn.
@@ -161,6 +167,7 @@ func (s *session) onTheSpot(ctx context.Context, what string, fn func(ctx contex
 // timed notes the end of a part of a call that began at the given time.
 func (s *session) timed(p *backend.Pace, began time.Time) {
 	took := p.End(began, s.c.inline)
+	s.haste.late = s.haste.late || took == 0 || took >= s.c.inline
 	if !s.haste.hurries {
 		return
 	}

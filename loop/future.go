@@ -7,8 +7,8 @@ import "context"
 //
 // All its methods may be called from any goroutine.
 type Future[T any] struct {
+	value T // first, because an empty struct in the last place would take 8 bytes
 	Latch
-	value T
 }
 
 // An Awaitable is a future or something that has one, such as a task.
@@ -76,7 +76,7 @@ func (p *Promise[T]) Resolve(v T) bool { return p.Settle(v, nil) }
 func (p *Promise[T]) Settle(v T, err error) bool {
 	f := &p.future
 	f.mu.Lock()
-	if f.done.Load() || f.answered {
+	if f.done.Load() || f.request.isAnswered() {
 		f.mu.Unlock()
 		return false
 	}
@@ -102,9 +102,9 @@ func (p *Promise[T]) Complete(fn func() (T, error)) {
 	defer func() {
 		switch r := recover(); {
 		case r != nil:
-			if err := Recovered(r); !p.Reject(err) && p.future.asker != nil {
+			if err := Recovered(r); !p.Reject(err) && p.future.request != nil {
 				// The waiting code has given up, but a panic is always reported.
-				p.future.asker.Report(&UnobservedError{What: p.future.String(), Err: err})
+				p.future.request.asker.Report(&UnobservedError{What: p.future.String(), Err: err})
 			}
 		case !returned:
 			p.Reject(ErrGoexit)
@@ -129,7 +129,7 @@ func (p *Promise[T]) OnCancel(fn func(cause error)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.done.Load() {
-		f.canceler = cancelFunc(fn)
+		f.setOwner(cancelFunc(fn))
 	}
 }
 

@@ -15,29 +15,54 @@ type Latch struct {
 	// done is set once, under mu, after the result; a goroutine that has seen it set may read the
 	// result without mu.
 	done atomic.Bool
-	// asked is the number of a request among those of the asker, see AskedBy, and 0 if the promise
-	// is no request. Set before use.
-	asked uint32
-	err   error
-	// failure is reported if no code looks at err. It is set like err, and may be nil.
-	failure *UnobservedError
-	// asker is the loop that has asked for the result, if it isn't the loop above. It reports the
-	// failure, if that matters. Set before use.
-	asker *Loop
 
-	mu        sync.Mutex // held for moments; a loop's mu may be taken inside, no other latch's
-	watched   bool       // the loop knows that code outside waits
-	cancelled bool       // the canceler has been called
-	underWay  bool       // of a request, as are the next two
-	certain   bool       // see Promise.Certain
-	answered  bool       // the outcome is there, and the asker must publish it
+	watched   bool // the loop knows that code outside waits; guarded by mu
+	cancelled bool // the canceler has been called; guarded by mu
 	// matters says that a failure is reported even without debug mode. It isn't guarded by mu, but
 	// set before the future is done.
 	matters bool
+
+	err error // an *unlooked if it is reported unless code looks at it
+
+	mu sync.Mutex // held for moments; a loop's mu may be taken inside, no other latch's
 	// first is the head of a circular list, in the order of subscription, or nil without waiters.
-	first    *Waiter
+	first *Waiter
+	// canceler is the owner, a *named if the future has a name, or nil.
 	canceler Canceler
-	name     *string
+	request  *request // nil for a promise that is none; set before use
+}
+
+// A named is a name in the place of the owner, which it contains and which may be nil. Both are
+// guarded by the latch's mu.
+type named struct {
+	name  string
+	owner Canceler
+}
+
+// CancelFuture implements [Canceler].
+func (n *named) CancelFuture(cause error) { n.owner.CancelFuture(cause) }
+
+// An unlooked is an error at which no code may look. It has a report about that.
+type unlooked UnobservedError
+
+// Error is the failure's text: no code outside of the latch sees this type.
+func (u *unlooked) Error() string { return u.Err.Error() }
+
+// owner returns the canceler, or nil. It must be called with mu held.
+func (c *Latch) owner() Canceler {
+	if n, ok := c.canceler.(*named); ok {
+		return n.owner
+	}
+	return c.canceler
+}
+
+// setOwner must be called with mu held.
+func (c *Latch) setOwner(owner Canceler) {
+	if n, ok := c.canceler.(*named); ok {
+		n.owner = owner
+	} else {
+		c.canceler = owner
+	}
 }
 
 // Done reports whether the future is complete.
@@ -48,8 +73,9 @@ func (c *Latch) Err() error {
 	if !c.done.Load() {
 		return nil
 	}
-	if c.failure != nil {
-		c.failure.observed.Store(true)
+	if u, ok := c.err.(*unlooked); ok {
+		u.observed.Store(true)
+		return u.Err
 	}
 	return c.err
 }
@@ -95,11 +121,11 @@ func (c *Latch) Cancel(cause error) bool {
 		c.mu.Unlock()
 		return false
 	}
-	if c.answered {
+	if c.request.isAnswered() {
 		c.finish(c.err)
 		return false
 	}
-	owner, first := c.canceler, !c.cancelled
+	owner, first := c.owner(), !c.cancelled
 	c.cancelled = true
 	if owner == nil {
 		c.finish(cause)
@@ -115,22 +141,22 @@ func (c *Latch) Cancel(cause error) bool {
 // SetName names the future for dumps, which say that tasks wait for it.
 func (c *Latch) SetName(name string) {
 	c.mu.Lock()
-	c.name = &name
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	c.canceler = &named{name, c.owner()}
 }
 
 // String returns the future's name, or the name of its [Canceler] if that is a fmt.Stringer, or
 // else the kind of the future.
 func (c *Latch) String() string {
 	c.mu.Lock()
-	name, owner := c.name, c.canceler
+	owner := c.canceler
 	c.mu.Unlock()
-	return c.describe(name, owner)
+	return c.describe(owner)
 }
 
-func (c *Latch) describe(name *string, owner Canceler) string {
-	if name != nil {
-		return *name
+func (c *Latch) describe(owner Canceler) string {
+	if n, ok := owner.(*named); ok {
+		return n.name
 	}
 	if s, ok := owner.(fmt.Stringer); ok {
 		return s.String()
@@ -159,11 +185,23 @@ type told struct {
 	run  Runnable
 }
 
+func (t told) tell() {
+	if t.loop != nil {
+		t.loop.Schedule(t.run)
+	} else {
+		t.run.RunInLoop()
+	}
+}
+
 // Notify sets the Runnable, and the loop in which it is scheduled.
 //
 // Without a loop the goroutine that completes the future calls the Runnable, with the future
 // locked: it must be quick, must not panic, and must not use this future.
 func (w *Waiter) Notify(l *Loop, r Runnable) { w.told = told{l, r} }
+
+// Tell does what a future does for its waiters when it is done: it schedules the Runnable, or calls
+// it if there is no loop. Any goroutine may call it.
+func (w *Waiter) Tell() { w.tell() }
 
 // Subscribe makes the future notify the waiter once, when it is done. It returns false, and
 // notifies nothing, if the future is already done.
@@ -222,7 +260,7 @@ func (c *Latch) remove(w *Waiter) {
 
 func (c *Latch) fail(err error) bool {
 	c.mu.Lock()
-	if c.done.Load() || c.answered {
+	if c.done.Load() || c.request.isAnswered() {
 		c.mu.Unlock()
 		return false
 	}
@@ -240,51 +278,91 @@ func (c *Latch) fail(err error) bool {
 // loop. The second, publish, belongs to the loop. In between no other code can see or change the
 // outcome.
 func (c *Latch) finish(err error) {
-	if c.asked != 0 && !c.answered {
+	if c.request != nil && c.request.number != 0 && !c.request.answered {
 		c.err = err
-		if c.asker.answer(c) {
+		if c.request.asker.answer(c) {
 			c.mu.Unlock()
 			return
 		}
 	}
-	var few [4]told // most often they are one or none
-	all := few[:0]
-	for w := c.first; w != nil; w = c.first {
+	var first told
+	if w := c.first; w != nil {
+		first = w.told
 		c.remove(w)
-		all = append(all, w.told)
 	}
-	reporter := c.loop
-	if c.asker != nil && c.matters {
-		reporter = c.asker
+	if c.first != nil {
+		c.finishForMany(err, first)
+	} else {
+		c.conclude(err, first, nil)
 	}
-	dropped := c.cancelled && c.canceler == nil // the canceling code knows
-	if err != nil && !dropped && (reporter != nil || c.matters) {
-		if c.failure = reporter.unobserved(err, c.matters && len(all) == 0); c.failure != nil {
-			c.failure.What = c.describe(c.name, c.canceler)
-		}
+}
+
+// finishForMany is the rest of finish where there is more than one waiter, which is rare: its frame
+// is large.
+//
+//go:noinline
+func (c *Latch) finishForMany(err error, first told) {
+	var few [4]told
+	others := few[:0]
+	for w := c.first; w != nil; w = c.first {
+		others = append(others, w.told)
+		c.remove(w)
 	}
+	c.conclude(err, first, others)
+}
+
+// conclude completes the future, whose waiters were taken off the list, and tells them. It is called
+// with mu held, and releases it.
+func (c *Latch) conclude(err error, first told, others []told) {
+	var failure *UnobservedError
 	c.err = err
-	c.canceler = nil
-	c.done.Store(true)
-	for _, t := range all {
-		if t.loop != nil {
-			t.loop.Schedule(t.run)
-		} else {
-			t.run.RunInLoop()
+	if err != nil {
+		if failure = c.unobserved(err, first.run != nil); failure != nil {
+			c.err = (*unlooked)(failure)
 		}
 	}
-	if c.underWay { // only after the loop has been told
-		c.underWay = false
-		c.asker.countRequest(false, c.certain)
+	c.setOwner(nil)
+	c.done.Store(true)
+	if first.run != nil {
+		first.tell()
+		for _, t := range others {
+			t.tell()
+		}
 	}
-	watched, failure := c.watched, c.failure
+	if c.request != nil { // only after the loop has been told
+		c.request.over()
+	}
+	watched := c.watched
 	c.mu.Unlock()
 	if watched {
 		c.loop.unwatch(c)
 	}
 	if failure != nil {
-		reporter.keep(c, failure)
+		c.reporter().keep(c, failure)
 	}
+}
+
+// unobserved returns the report of a failure, if no code looks at it, or nil if it needs none. It
+// must be called with mu held.
+func (c *Latch) unobserved(err error, awaited bool) *UnobservedError {
+	dropped := c.cancelled && c.owner() == nil // the canceling code knows
+	reporter := c.reporter()
+	if dropped || reporter == nil && !c.matters {
+		return nil
+	}
+	failure := reporter.unobserved(err, c.matters && !awaited)
+	if failure != nil {
+		failure.What = c.describe(c.canceler)
+	}
+	return failure
+}
+
+// reporter returns the loop that reports a failure, or nil if there is none.
+func (c *Latch) reporter() *Loop {
+	if c.request != nil && c.matters {
+		return c.request.asker
+	}
+	return c.loop
 }
 
 // publish completes a future whose outcome the loop has been given.

@@ -427,6 +427,70 @@ func TestFutureIsNamedByItsName_ItsOwner_OrItsKind(t *testing.T) {
 	require.Equal(t, "offloaded work", loop.Offload(l, func() (int, error) { return 0, nil }).String())
 }
 
+// The name and the owner share a place.
+func TestANamedFutureKeepsItsOwnerAndItsName(t *testing.T) {
+	for name, prepare := range map[string]func(p *loop.Promise[int], cancelled func(error)){
+		"named first": func(p *loop.Promise[int], cancelled func(error)) {
+			p.Future().SetName("an answer")
+			p.OnCancel(cancelled)
+		},
+		"owned first": func(p *loop.Promise[int], cancelled func(error)) {
+			p.OnCancel(cancelled)
+			p.Future().SetName("a question")
+			p.Future().SetName("an answer")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var causes []error
+			p := loop.NewPromise[int](nil)
+			prepare(p, func(cause error) { causes = append(causes, cause) })
+			f := p.Future()
+			require.True(t, f.Cancel(context.Canceled))
+			require.False(t, f.Done(), "that is for the owner to decide")
+			require.True(t, f.Cancel(nil))
+			require.Equal(t, []error{context.Canceled}, causes, "the owner is told once")
+			require.Equal(t, "an answer", f.String())
+			require.True(t, p.Resolve(7))
+			require.Equal(t, "an answer", f.String(), "in a report that is made later")
+		})
+	}
+	p := loop.NewPromise[int](nil)
+	p.Future().SetName("an answer")
+	require.True(t, p.Future().Cancel(nil))
+	require.True(t, p.Future().Done(), "it has a name, but no owner")
+}
+
+// However many wait, each is told, in the order of subscription.
+func TestAllWaitersAreToldInTheirOrder(t *testing.T) {
+	for n := range 8 {
+		p := loop.NewPromise[int](nil)
+		var told []int
+		for i := range n {
+			var w loop.Waiter
+			w.Notify(nil, runnable(func() { told = append(told, i) }))
+			require.True(t, p.Future().Subscribe(&w))
+		}
+		require.True(t, p.Resolve(1))
+		require.Len(t, told, n)
+		require.IsIncreasing(t, append([]int{-2, -1}, told...))
+	}
+}
+
+// Tell doesn't need a future.
+func TestAWaiterCanBeToldByItself(t *testing.T) {
+	told := 0
+	var w loop.Waiter
+	w.Notify(nil, runnable(func() { told++ }))
+	w.Tell()
+	require.Equal(t, 1, told, "without a loop it is called at once")
+	l := loop.New()
+	defer l.Close()
+	w.Notify(l, runnable(func() { told++ }))
+	w.Tell()
+	require.Equal(t, 1, told, "the loop calls it, in its next tick")
+	require.NoError(t, l.Drive(func() bool { return told == 2 }))
+}
+
 func TestFutureIsOutsideOfAllLoopsButItsOwn(t *testing.T) {
 	l, other := open(t), open(t)
 	require.False(t, loop.NewPromise[int](l).Future().Outside(l))

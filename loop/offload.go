@@ -21,37 +21,46 @@ import (
 // While fn is under way the loop expects to be called from outside, even if no code waits for the
 // future: fn may call [Loop.Post]. Any goroutine may call Offload.
 func Offload[T any](l *Loop, fn func() (T, error)) *Future[T] {
-	p := new(Promise[T])
-	return offload(l, p, fn, func() bool { return !p.future.Done() })
+	o := new(offloaded[T])
+	return o.start(l, fn, func() bool { return !o.promise.future.Done() })
 }
 
 // OffloadJoined is [Offload], but it doesn't abandon a function that has begun: the future is done
 // when fn has returned, cancelled or not. So the caller can use fn's data again after that.
 func OffloadJoined[T any](l *Loop, fn func() (T, error)) *Future[T] {
-	p := new(Promise[T])
+	o := new(offloaded[T])
 	var claimed atomic.Bool // by the goroutine that begins fn, or by the one that cancels it before
-	p.future.canceler = cancelFunc(func(cause error) {
+	o.named.owner = cancelFunc(func(cause error) {
 		if claimed.CompareAndSwap(false, true) {
-			p.Reject(cause)
+			o.promise.Reject(cause)
 		}
 	})
-	return offload(l, p, fn, func() bool { return claimed.CompareAndSwap(false, true) })
+	return o.start(l, fn, func() bool { return claimed.CompareAndSwap(false, true) })
 }
 
-func offload[T any](l *Loop, p *Promise[T], fn func() (T, error), begin func() bool) *Future[T] {
-	p.future.name, p.future.asker, p.future.matters = &offloaded, l, true
+// An offloaded is the promise of an offloaded function, with the records that it needs.
+type offloaded[T any] struct {
+	promise Promise[T]
+	request request
+	named   named
+}
+
+// start makes the loop's offloader call fn. begin is called before, and reports false if fn was
+// cancelled while it waited.
+func (o *offloaded[T]) start(l *Loop, fn func() (T, error), begin func() bool) *Future[T] {
+	o.named.name, o.request.asker = "offloaded work", l
+	f := &o.promise.future
+	f.canceler, f.request, f.matters = &o.named, &o.request, true
 	if l.heeds() {
-		l.ask(&p.future.Latch)
+		l.ask(&o.request)
 	}
 	l.offload.add(func() {
-		if begin() { // otherwise it was cancelled while it waited
-			p.Complete(fn)
+		if begin() {
+			o.promise.Complete(fn)
 		}
 	})
-	return &p.future
+	return f
 }
-
-var offloaded = "offloaded work"
 
 // An offloader runs functions in a bounded number of goroutines, which end when there is nothing to
 // do.

@@ -30,8 +30,32 @@ func (p *Promise[T]) AskedBy(l *Loop) {
 	if l == nil || !l.heeds() {
 		return
 	}
-	p.future.asker = l
-	l.ask(&p.future.Latch)
+	p.future.request = &request{asker: l}
+	l.ask(p.future.request)
+}
+
+// A request is what only a promise needs that is one. Its fields but the first two are guarded by
+// the latch's mu.
+type request struct {
+	// asker is the loop that has asked for the result. It reports a failure that matters. Set before
+	// use.
+	asker *Loop
+	// number is its place among the asker's requests, 0 if the asker doesn't heed them. Set before
+	// use.
+	number   uint32
+	underWay bool
+	certain  bool // see Promise.Certain
+	answered bool // the outcome is there, and the asker must publish it
+}
+
+func (r *request) isAnswered() bool { return r != nil && r.answered }
+
+// over is called when the promise has been completed.
+func (r *request) over() {
+	if r.underWay {
+		r.underWay = false
+		r.asker.countRequest(false, r.certain)
+	}
 }
 
 // UnderWay says whether something outside works on the answer now: from when a statement was sent,
@@ -43,15 +67,15 @@ func (p *Promise[T]) AskedBy(l *Loop) {
 // it, the owner must say so with UnderWay(false). UnderWay reports whether the loop counts its
 // requests. Any goroutine may call it.
 func (p *Promise[T]) UnderWay(now bool) bool {
-	c := &p.future.Latch
-	if c.asked == 0 {
+	r := p.future.request
+	if r == nil || r.number == 0 {
 		return false
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.underWay != now && !c.answered && !c.done.Load() {
-		c.underWay = now
-		c.asker.countRequest(now, c.certain)
+	p.future.mu.Lock()
+	defer p.future.mu.Unlock()
+	if r.underWay != now && !r.answered && !p.future.done.Load() {
+		r.underWay = now
+		r.asker.countRequest(now, r.certain)
 	}
 	return true
 }
@@ -61,19 +85,19 @@ func (p *Promise[T]) UnderWay(now bool) bool {
 // is under way, a loop with a chooser, or a seed, goes on waiting, however slow the machine is. Any
 // goroutine may call it.
 func (p *Promise[T]) Certain(now bool) {
-	c := &p.future.Latch
-	if c.asked == 0 {
+	r := p.future.request
+	if r == nil || r.number == 0 {
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.certain == now || c.answered || c.done.Load() {
+	p.future.mu.Lock()
+	defer p.future.mu.Unlock()
+	if r.certain == now || r.answered || p.future.done.Load() {
 		return
 	}
-	if c.underWay {
-		c.asker.countCertain(now)
+	if r.underWay {
+		r.asker.countCertain(now)
 	}
-	c.certain = now
+	r.certain = now
 }
 
 // Busy says that something outside works for the loop, though nothing awaits it: for example, a
@@ -130,14 +154,14 @@ type requests struct {
 func (l *Loop) heeds() bool { return l.clock.virtual || l.draws }
 
 // ask gives a request its number.
-func (l *Loop) ask(c *Latch) {
+func (l *Loop) ask(r *request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.requests.last++
 	if l.requests.last == 0 { // 0 stands for no request
 		l.requests.last++
 	}
-	c.asked = l.requests.last
+	r.number = l.requests.last
 }
 
 // countRequest counts a request that is under way now, or no longer is. Any goroutine may call it.
@@ -181,12 +205,13 @@ func (l *Loop) answer(c *Latch) bool {
 		l.mu.Unlock()
 		return false
 	}
-	c.answered = true
+	r := c.request
+	r.answered = true
 	l.requests.answers = append(l.requests.answers, c)
-	if c.underWay {
-		c.underWay = false
+	if r.underWay {
+		r.underWay = false
 		l.requests.underWay--
-		if c.certain {
+		if r.certain {
 			l.requests.certain--
 		}
 	}
@@ -355,7 +380,7 @@ func (l *Loop) takeAnswers() {
 	l.requests.answers = nil
 	l.mu.Unlock()
 	// The difference is right even when the numbers have wrapped around.
-	slices.SortFunc(answers, func(a, b *Latch) int { return cmp.Compare(int32(a.asked-b.asked), 0) })
+	slices.SortFunc(answers, func(a, b *Latch) int { return cmp.Compare(int32(a.request.number-b.request.number), 0) })
 	for _, c := range answers {
 		c.publish()
 	}

@@ -99,7 +99,8 @@ func enter(id uint64, entered bool) *Family {
 	f.entered = entered
 	f.current = &Greenlet{core: c}
 	f.running.Store(id)
-	f.root = &owner{id: id, lazy: f.lazy()}
+	f.pool.family = f.lazy()
+	f.root = &owner{id: id, pool: f.pool}
 	if entered {
 		f.root.fam = f
 	}

@@ -3,7 +3,6 @@ package greenlet
 import (
 	"sync"
 	"sync/atomic"
-	"weak"
 )
 
 // An owner says which family a goroutine belongs to, whether it is a root's or runs greenlets.
@@ -13,16 +12,16 @@ type owner struct {
 	// a root, while the family has started greenlets or was made by Enter. Only the family's
 	// running goroutine touches it.
 	fam *Family
-	// lazy finds the family at other times and doesn't keep it alive, so that the family of a
-	// goroutine that used greenlets and ended can be collected.
-	lazy weak.Pointer[Family]
+	// pool is the family's. It finds the family at other times and doesn't keep it alive, so that the
+	// family of a goroutine that used greenlets and ended can be collected.
+	pool *pool
 }
 
 func (o *owner) family() *Family {
 	if o.fam != nil {
 		return o.fam
 	}
-	return o.lazy.Value()
+	return o.pool.family.Value()
 }
 
 // owners maps goroutine numbers to owners. A goroutine adds, finds and removes only itself, with
@@ -38,16 +37,13 @@ type registry struct {
 }
 
 type ownerTable struct {
-	shift  uint8
-	places []ownerPlace
+	shift uint8
+	// A place that was never used is nil, and ends a search. One that may be used again has removed.
+	places []atomic.Pointer[owner]
 }
 
-type ownerPlace struct {
-	id    atomic.Uint64 // 0: never used, ends a search; removedID: may be used again
-	owner atomic.Pointer[owner]
-}
-
-const removedID = ^uint64(0)
+// removed stands for an owner that was removed. No goroutine has its number.
+var removed = &owner{id: ^uint64(0)}
 
 func (t *ownerTable) first(id uint64) uint64 { return id * 0x9e3779b97f4a7c15 >> t.shift }
 
@@ -59,12 +55,8 @@ func (r *registry) find(id uint64) *owner {
 	}
 	mask := uint64(len(t.places) - 1)
 	for i := t.first(id); ; i++ {
-		p := &t.places[i&mask]
-		switch p.id.Load() {
-		case id:
-			return p.owner.Load()
-		case 0:
-			return nil
+		if o := t.places[i&mask].Load(); o == nil || o.id == id {
+			return o
 		}
 	}
 }
@@ -88,15 +80,12 @@ func (r *registry) remove(o *owner) {
 	t := r.table.Load()
 	mask := uint64(len(t.places) - 1)
 	for i := t.first(o.id); ; i++ {
-		p := &t.places[i&mask]
-		id := p.id.Load()
-		if id == 0 {
-			return
-		}
-		if id == o.id && p.owner.Load() == o {
-			p.id.Store(removedID)
-			p.owner.Store(nil)
+		switch p := &t.places[i&mask]; p.Load() {
+		case o:
+			p.Store(removed)
 			r.live--
+			return
+		case nil:
 			return
 		}
 	}
@@ -111,7 +100,7 @@ func (r *registry) each(fn func(*owner)) {
 		return
 	}
 	for i := range t.places {
-		if o := t.places[i].owner.Load(); o != nil {
+		if o := t.places[i].Load(); o != nil && o != removed {
 			fn(o)
 		}
 	}
@@ -123,10 +112,10 @@ func (r *registry) rebuild() *ownerTable {
 	for 1<<bits < 2*(r.live+1) {
 		bits++
 	}
-	t := &ownerTable{shift: 64 - bits, places: make([]ownerPlace, 1<<bits)}
+	t := &ownerTable{shift: 64 - bits, places: make([]atomic.Pointer[owner], 1<<bits)}
 	if old := r.table.Load(); old != nil {
 		for i := range old.places {
-			if o := old.places[i].owner.Load(); o != nil {
+			if o := old.places[i].Load(); o != nil && o != removed {
 				t.put(o)
 			}
 		}
@@ -141,10 +130,9 @@ func (t *ownerTable) put(o *owner) bool {
 	mask := uint64(len(t.places) - 1)
 	for i := t.first(o.id); ; i++ {
 		p := &t.places[i&mask]
-		if id := p.id.Load(); id == 0 || id == removedID {
-			p.owner.Store(o)
-			p.id.Store(o.id)
-			return id == 0
+		if old := p.Load(); old == nil || old == removed {
+			p.Store(o)
+			return old == nil
 		}
 	}
 }

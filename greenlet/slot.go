@@ -19,9 +19,16 @@ type slot struct {
 	yield func(struct{}) bool     // set by the goroutine that the slot is born with, when it starts
 	// inNext: the parked goroutine called next, so it's yield's turn.
 	inNext bool
-	// lock is the state of thread locking in which the pair was made. It can be flipped only in
-	// that state: in any other the runtime aborts the program.
-	lock threadLock
+	locked *threadLock // see lock; nil for the ordinary state
+}
+
+// lock returns the state of thread locking in which the pair was made. The slot can be flipped only
+// in that state: in any other the runtime aborts the program.
+func (s *slot) lock() threadLock {
+	if s.locked == nil {
+		return threadLock{}
+	}
+	return *s.locked
 }
 
 // flip parks the caller here and runs the goroutine that was parked here.

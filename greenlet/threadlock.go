@@ -48,19 +48,19 @@ func (l ThreadLock) String() string { return l.state.String() }
 // slot.
 func lockMismatch(s *slot, g *Greenlet) error {
 	own := ownThreadLock()
-	if s.lock == own {
+	if s.lock() == own {
 		return nil
 	}
 	return fmt.Errorf("%w: cannot switch to %s, which was suspended in a goroutine %v, from a goroutine %v: "+
 		"balance runtime.LockOSThread and UnlockOSThread between the switches, and finish during package initialization what began there",
-		ErrThreadLock, g, s.lock, own)
+		ErrThreadLock, g, s.lock(), own)
 }
 
 // fitLock brings the calling goroutine into a state in which it can flip the slot, and reports
 // whether it could. A goroutine that is about to end must stay in the state that it is in.
 func fitLock(s *slot, last bool) bool {
 	if last {
-		return s.lock == ownThreadLock()
+		return s.lock() == ownThreadLock()
 	}
 	return restoreLock(s)
 }
@@ -68,15 +68,15 @@ func fitLock(s *slot, last bool) bool {
 // restoreLock brings the calling goroutine, whose greenlet has ended and may have left it in any
 // state, into the state of thread locking that the slot needs, and reports whether it could.
 func restoreLock(s *slot) bool {
-	own := ownThreadLock()
-	if s.lock == own {
+	own, needed := ownThreadLock(), s.lock()
+	if own == needed {
 		return true
 	}
-	for ; own.ext > s.lock.ext; own.ext-- {
+	for ; own.ext > needed.ext; own.ext-- {
 		runtime.UnlockOSThread()
 	}
-	for ; own.ext < s.lock.ext; own.ext++ {
+	for ; own.ext < needed.ext; own.ext++ {
 		runtime.LockOSThread()
 	}
-	return s.lock == ownThreadLock()
+	return needed == ownThreadLock()
 }

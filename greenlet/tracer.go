@@ -97,7 +97,7 @@ func changeTracers(change func([]*tracer) []*tracer) {
 	tracerVersion.Add(1)
 	owners.each(func(o *owner) {
 		// The owner's other field belongs to the family's goroutines.
-		if f := o.lazy.Value(); f != nil {
+		if f := o.pool.family.Value(); f != nil {
 			f.notice()
 		}
 	})

@@ -3,6 +3,7 @@ package greenlet
 import (
 	"iter"
 	"sync/atomic"
+	"weak"
 )
 
 // A worker is a goroutine that runs greenlets, one after another. Between two of them it is in its
@@ -12,7 +13,6 @@ type worker struct {
 	birth slot  // the slot that ends with this goroutine
 	at    *slot // where it is parked while idle
 	owner owner
-	pool  *pool // its family's; an idle worker keeps it when the family is gone
 	// job is the greenlet that the worker runs, or will run when it wakes up.
 	job *core
 	// Neighbours in the family's list of workers whose jobs have started and not ended. In the
@@ -31,8 +31,9 @@ var workers atomic.Int64
 // A pool holds the idle workers of a family. Like the family's own fields it belongs to the running
 // goroutine. After the family is collected, it belongs to the goroutine of the cleanup.
 type pool struct {
-	first *worker
-	n     int
+	family weak.Pointer[Family] // whose pool it is
+	first  *worker
+	n      int
 }
 
 // maxIdle is how many idle workers a family keeps. Each has a stack of 2 to 8 KiB.
@@ -63,11 +64,11 @@ func (f *Family) start(g *Greenlet) {
 }
 
 func (f *Family) newWorker(lock threadLock) *worker {
-	w := &worker{pool: f.pool}
-	w.owner.lazy = f.lazy()
+	w := new(worker)
+	w.owner.pool = f.pool
 	w.birth.next, _ = iter.Pull(w.main())
-	w.birth.lock = lock
 	if lock != (threadLock{}) {
+		w.birth.locked = &lock
 		f.locked = true
 		f.attention.Store(true)
 	}
@@ -111,7 +112,7 @@ func (w *worker) enter(yield func(struct{}) bool) {
 //go:noinline
 func (w *worker) visit() {
 	forgetLegacy()
-	w.at = w.owner.lazy.Value().hop()
+	w.at = w.owner.pool.family.Value().hop()
 	w.at.flip()
 }
 
@@ -165,12 +166,12 @@ func (w *worker) conclude() bool {
 
 // mayEnd reports whether the worker can end when control goes from it to the slot. The end of a
 // goroutine is a switch too.
-func (w *worker) mayEnd(to *slot) bool { return w.birth.lock == to.lock }
+func (w *worker) mayEnd(to *slot) bool { return w.birth.lock() == to.lock() }
 
 // mustEnd reports whether the worker must not be kept when control goes from it to the slot. A
 // worker that was made while locked to a thread fits only that state, which may never come again.
 func (w *worker) mustEnd(f *Family, to *slot) bool {
-	return f.pool.n >= maxIdle || stackSize() > maxIdleStack || to.lock != (threadLock{}) || !canForget()
+	return f.pool.n >= maxIdle || stackSize() > maxIdleStack || to.lock() != (threadLock{}) || !canForget()
 }
 
 // call calls the greenlet's function and turns its result into the family's message.
@@ -235,7 +236,7 @@ func (w *worker) leave() {
 		// The visitor wakes up and parks in our slot. The goroutine that was parked there wakes up
 		// and, as c is still the current greenlet, parks where we did.
 		c.slot.flip()
-		if f.pool.n < maxIdle && visitor.birth.lock == (threadLock{}) && canForget() {
+		if f.pool.n < maxIdle && visitor.birth.locked == nil && canForget() {
 			f.pool.put(visitor)
 		} else {
 			visitor.retired = true // it ends when the end of this goroutine wakes it
@@ -249,7 +250,7 @@ func (w *worker) leave() {
 // get returns an idle worker that can be resumed in this state of thread locking, or nil.
 func (p *pool) get(lock threadLock) *worker {
 	w := p.first
-	if w != nil && w.at.lock != lock {
+	if w != nil && w.at.lock() != lock {
 		return nil
 	}
 	if w != nil {
@@ -270,7 +271,7 @@ func (p *pool) put(w *worker) {
 func (p *pool) retire(root *core) (left int) {
 	lock := ownThreadLock()
 	for w := p.first; w != nil; w = w.younger {
-		if w.retired = w.at.lock == lock && w.birth.lock == lock; !w.retired {
+		if w.retired = w.at.lock() == lock && w.birth.lock() == lock; !w.retired {
 			left++
 		}
 	}

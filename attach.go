@@ -73,7 +73,7 @@ func (g *Guest) Detach(done func(err error)) {
 		h.loop.Schedule(g)
 	})
 	h.whenEmpty = g
-	if h.count == 0 {
+	if h.tasks.len() == 0 {
 		h.loop.Schedule(g)
 	}
 }
@@ -81,7 +81,7 @@ func (g *Guest) Detach(done func(err error)) {
 // RunInLoop closes the loop when all tasks have ended.
 func (g *Guest) RunInLoop() {
 	h := g.runner
-	if h.count > 0 || h.whenEmpty == nil {
+	if h.tasks.len() > 0 || h.whenEmpty == nil {
 		return
 	}
 	h.whenEmpty = nil

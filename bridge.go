@@ -24,13 +24,11 @@ func (t *task) start(ctx context.Context, h *runner, me *greenlet.Greenlet, self
 	h.lastTask++
 	t.id = h.lastTask
 	t.waiter.Notify(h.loop, t)
-	t.prev, t.next = h.tasks.prev, &h.tasks
-	t.prev.next, t.next.prev = t, t
-	h.count++
+	h.tasks.add(t)
 	if h.lastTask == 1 {
 		h.loop.Bridge().Attend() // the task may block before the loop is driven
 	}
-	t.scope.init(ctx, t, h)
+	t.scope.init(ctx, &t.waiter, h)
 	if h.explorer != nil {
 		h.begins(t)
 	}
@@ -43,8 +41,7 @@ func (t *task) start(ctx context.Context, h *runner, me *greenlet.Greenlet, self
 
 // run gives control to a task, in its greenlet g, until it waits or ends.
 func (h *runner) run(t *task, me, g *greenlet.Greenlet, arg any) {
-	before, relays := h.current, h.relays
-	t.resumer = me
+	before, relays, resumer := h.current, h.relays, h.resumer
 	if t.greenlet.Parent() != me {
 		// When the task's greenlet ends, control must come back here. SetParent can fail only if
 		// the task is an ancestor of the caller, and then the task isn't suspended in an Await.
@@ -53,7 +50,7 @@ func (h *runner) run(t *task, me, g *greenlet.Greenlet, arg any) {
 			return
 		}
 	}
-	h.current, h.relays = t, false
+	h.current, h.relays, h.resumer = t, false, me
 	if h.debug {
 		h.holds.Store(t)
 		defer h.holds.Store(before)
@@ -61,12 +58,12 @@ func (h *runner) run(t *task, me, g *greenlet.Greenlet, arg any) {
 	back := false
 	defer func() {
 		if !back { // a Goexit continues here, or the caller is killed: its deferred functions run as the caller
-			h.current, h.relays = before, relays
+			h.current, h.relays, h.resumer = before, relays, resumer
 		}
 	}()
 	_, err := g.Switch(arg)
 	back = true
-	h.current, h.relays = before, relays
+	h.current, h.relays, h.resumer = before, relays, resumer
 	if before != nil && !t.ended {
 		before.parental = true
 	}
@@ -94,7 +91,7 @@ func follow(t *task) (any, error) {
 	if !h.keep(t) {
 		return nil, nil
 	}
-	arg, err := h.after(t).Switch(nil)
+	arg, err := h.after().Switch(nil)
 	if err == nil {
 		h.legacy.Inherit()
 	}
@@ -107,7 +104,8 @@ func (t *task) await(ctx context.Context, g *greenlet.Greenlet, c *loop.Latch) e
 		return err
 	}
 	defer t.awaited(c)
-	if err := t.suspend(ctx, g, c); err != nil || c.Done() {
+	t.waits, t.future = forFuture, c
+	if err := t.suspend(ctx, g); err != nil || c.Done() {
 		return err
 	}
 	return abandon(ctx, c)
@@ -140,31 +138,37 @@ func (t *task) awaited(c *loop.Latch) {
 	}
 }
 
-// suspend gives control back to the greenlet from which the task got it, until w is done or the
-// context ends. It returns an error only if one was thrown into the greenlet. The caller must have
-// deferred unwound.
-func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) error {
+// suspend gives control back to the greenlet from which the task got it, until the task has what it
+// waits for or the context ends. It returns an error only if one was thrown into the greenlet. The
+// caller must have set waits and deferred unwound.
+func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet) error {
 	if s, ok := ctx.(*scope); !ok || s != &t.scope {
 		t.watch(ctx)
 	}
 	t.hasWaited = true
-	t.waitsFor, t.at = w, g
+	if g != t.greenlet {
+		t.details().elsewhere = g
+	}
 	if t.runner.notes || loop.Tracing() {
-		t.note(w)
+		t.note()
 	}
 	// The loop can resume the task for a reason that has passed: the reason was on its way when
 	// another came first.
-	for !w.Done() && ctx.Err() == nil {
+	for !t.has() && ctx.Err() == nil {
 		t.suspended = true
 		if t.runner.waiting++; t.runner.waiting > t.runner.most {
 			t.runner.most = t.runner.waiting
 		}
-		to := t.resumer
+		to := t.runner.resumer
 		if t.runner.relays {
-			if next := t.runner.successor(); next == t {
+			next := t.runner.successor()
+			switch next {
+			case t:
 				continue
-			} else if next != nil {
-				to = next.at
+			case nil:
+				to = t.runner.driver
+			default:
+				to = next.where()
 			}
 		}
 		_, err := to.Switch(nil)
@@ -180,13 +184,13 @@ func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet, w waitable) er
 // unwound ends a wait that hasn't ended in the ordinary way: the greenlet is being killed, and may
 // recover.
 func (t *task) unwound() {
-	if t.waitsFor != nil {
+	if t.waits != forNothing {
 		t.resumed()
 	}
 }
 
 func (t *task) resumed() {
-	t.waitsFor = nil
+	t.waits, t.future = forNothing, nil
 	if t.more != nil {
 		t.unwatch()
 	}
@@ -214,14 +218,14 @@ func (t *task) RunInLoop() {
 	}
 	h := t.runner
 	if h.debug || t.greenlet.Parent() != h.driver {
-		h.run(t, h.driver, t.at, nil)
+		h.run(t, h.driver, t.where(), nil)
 		return
 	}
 	// This is run, written out for the ordinary case. The processor mispredicts each return after a
 	// switch, so one frame less saves time.
 	before := h.current
-	t.resumer, h.current, h.relays = h.driver, t, true
-	_, err := t.at.Switch(nil)
+	h.current, h.relays = t, true
+	_, err := t.where().Switch(nil)
 	h.current, h.relays = before, false
 	if err != nil {
 		h.strayed(err)
@@ -242,7 +246,7 @@ func (h *runner) strayed(err error) {
 		h.loop.Report(err)
 	} else {
 		h.stray = err
-		h.scopeEnded()
+		h.mainWaiter.Tell()
 	}
 }
 
@@ -264,7 +268,7 @@ func (h *runner) drive(ctx context.Context, call string, g *greenlet.Greenlet, c
 	if outside {
 		h.loop.Bridge().Hold()
 	}
-	h.watch.over(ctx, &h.scope, h, h)
+	h.watch.over(ctx, &h.scope, &h.mainWaiter, h)
 	h.mainWaits, h.mainCtx, h.driver = c, ctx, g
 	if loop.Tracing() {
 		h.trace(loop.TaskWaits, c.String())

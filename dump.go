@@ -109,14 +109,14 @@ func (h *runner) dump(stacks *greenlet.Stacks) []byte {
 	var b bytes.Buffer
 	s := h.loop.Stats()
 	fmt.Fprintf(&b, "\nthe loop of %s: %d tasks, %d of them wait; %d ticks, %d callbacks ready, %d timers, %d offloaded functions run and %d are queued\n",
-		h.family, h.count, h.waiting, s.Ticks, s.Ready, s.Timers, s.Offloading, s.Queued)
+		h.family, h.tasks.len(), h.waiting, s.Ticks, s.Ready, s.Timers, s.Offloading, s.Queued)
 	if h.mainWaits != nil {
 		fmt.Fprintf(&b, "the main function waits for %s\n", h.mainWaits)
 	}
 	shown := 0
-	for t := h.tasks.next; t != &h.tasks; t = t.next {
+	for t := range h.tasks.all() {
 		if shown++; shown > mostTasks {
-			fmt.Fprintf(&b, "and %d more\n", h.count-mostTasks)
+			fmt.Fprintf(&b, "and %d more\n", h.tasks.len()-mostTasks)
 			break
 		}
 		if t == h.current {
@@ -124,13 +124,11 @@ func (h *runner) dump(stacks *greenlet.Stacks) []byte {
 			continue
 		}
 		b.WriteString(h.waits(t))
-		if h.debug && t.waitsFor != nil {
+		if h.debug && t.waits != forNothing {
 			fmt.Fprintf(&b, ", for %v by now", h.loop.Now().Sub(t.more.since).Round(time.Microsecond))
 		}
 		b.WriteByte('\n')
-		if t.at != nil {
-			b.WriteString(indented(string(stacks.Of(t.at))))
-		}
+		b.WriteString(indented(string(stacks.Of(t.where()))))
 	}
 	return b.Bytes()
 }

@@ -139,7 +139,14 @@ func newBrood[T any](ctx context.Context, site callsite.Site) *brood[T] {
 }
 
 func (b *brood[T]) launch(fn func(ctx context.Context) (T, error)) {
-	b.futures = append(b.futures, launch(&b.scope, b.runner, fn, b.site, nil))
+	if b.runner != nil {
+		b.futures = append(b.futures, spawn[T](&b.scope, fn, b.site, nil, nil).AsFuture())
+		return
+	}
+	p := loop.NewPromise[T](nil)
+	p.Future().SetName("a function in a goroutine")
+	go p.Complete(func() (T, error) { return fn(&b.scope) })
+	b.futures = append(b.futures, p.Future())
 }
 
 // take waits for a future and takes it. If the wait ends in a deadlock, the future stays.

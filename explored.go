@@ -40,9 +40,9 @@ func (h *runner) begins(t *task) {
 }
 
 // tellWait tells the explorer, if there is one, that the task is about to wait.
-func (t *task) tellWait(w waitable) {
+func (t *task) tellWait() {
 	if e := t.runner.explorer; e != nil {
-		e.TaskWaits(t.more.explored.id, w.String(), explore.Place())
+		e.TaskWaits(t.more.explored.id, t.wanted(), explore.Place())
 	}
 }
 
@@ -116,7 +116,7 @@ func (h *runner) sleepInTurn(ctx context.Context, g *greenlet.Greenlet, d time.D
 		h.trace(loop.TaskWaits, what)
 		defer h.trace(loop.TaskResumes, "")
 	}
-	h.watch.over(ctx, &h.scope, h, h)
+	h.watch.over(ctx, &h.scope, &h.mainWaiter, h)
 	h.driver = g
 	defer h.drove()
 	err := h.loop.Drive(h.inTurn(func() bool { return over() || ctx.Err() != nil || h.stray != nil }))

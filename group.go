@@ -26,8 +26,9 @@ import (
 //	g.Go(func(ctx context.Context) error { … })
 //	err := g.Wait()
 type Group struct {
-	runner *runner // of the loop that it belongs to, if it does
-	scope  scope   // the context of its functions
+	runner *runner     // of the loop that it belongs to, if it does
+	scope  scope       // the context of its functions
+	ends   loop.Waiter // is told of the end of the scope
 
 	mu       sync.Mutex // held for moments
 	failures failures
@@ -47,7 +48,8 @@ type Group struct {
 func NewGroup(ctx context.Context) *Group {
 	g := new(Group)
 	g.runner, _ = here()
-	g.scope.init(ctx, g, g.runner)
+	g.ends.Notify(nil, (*groupEnd)(g))
+	g.scope.init(ctx, &g.ends, g.runner)
 	return g
 }
 
@@ -174,7 +176,11 @@ func (g *Group) start(fn func(ctx context.Context) error, site callsite.Site) {
 		g.leavePlace()
 		return
 	}
-	launch(&g.scope, g.runner, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) }, site, g)
+	if g.runner != nil {
+		spawn[struct{}](&g.scope, fn, site, g, nil)
+	} else {
+		g.launch(fn)
+	}
 }
 
 // returned notes what a function of the group has returned, before its future is done. It reports
@@ -209,30 +215,21 @@ type member struct {
 	future *loop.Latch
 }
 
-// launch runs fn beside the caller: in a task if there is a loop, in a goroutine if there is none.
-// The group, which may be nil, learns how fn ends.
-func launch[T any](ctx context.Context, h *runner, fn func(ctx context.Context) (T, error), site callsite.Site, g *Group) *loop.Future[T] {
-	if h != nil {
-		return spawn(ctx, fn, site, g, nil).AsFuture()
-	}
-	p := loop.NewPromise[T](nil)
+// launch runs fn in a goroutine.
+func (g *Group) launch(fn func(ctx context.Context) error) {
+	p := loop.NewPromise[struct{}](nil)
 	p.Future().SetName("a function in a goroutine")
-	if g == nil {
-		go p.Complete(func() (T, error) { return fn(ctx) })
-		return p.Future()
-	}
 	m := member{g.number(), &p.Future().Latch}
 	go func() {
 		returned := false
 		defer func() { g.left(m, returned) }()
-		p.Complete(func() (T, error) {
-			v, err := fn(ctx)
+		p.Complete(func() (struct{}, error) {
+			err := fn(&g.scope)
 			returned = true
 			g.returned(m, err)
-			return v, err
+			return struct{}{}, err
 		})
 	}()
-	return p.Future()
 }
 
 // number returns the number of a function that begins, in a goroutine; tasks have one.
@@ -328,8 +325,12 @@ func goOn(ended []member) {
 	}
 }
 
-// scopeEnded begins to lose patience with the functions of the group.
-func (g *Group) scopeEnded() {
+// A groupEnd is a group whose context ends.
+type groupEnd Group
+
+// RunInLoop begins to lose patience with the functions of the group. Any goroutine may call it.
+func (e *groupEnd) RunInLoop() {
+	g := (*Group)(e)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.running > 0 && !g.waited {
@@ -343,7 +344,7 @@ func (g *Group) complain(patience time.Duration) {
 	e := &StubbornError{For: patience}
 	if h := g.runner; h != nil {
 		h.loop.Post(func() {
-			for t := h.tasks.next; t != &h.tasks; t = t.next {
+			for t := range h.tasks.all() {
 				if t.group == g {
 					e.Tasks = append(e.Tasks, t.String())
 				}

@@ -21,6 +21,7 @@ type runner struct {
 	lock   greenlet.ThreadLock // in which all greenlets start and go on
 	outer  *runner             // the family's runner before this one's Run began and after it ends
 	scope  scope               // the context of the main function
+	root   root                // of that scope, unless its parent is a scope, too
 
 	// current is the task that has control, nil if it's the main function or a bare callback.
 	// Which of the two is what loop.Driving tells.
@@ -29,6 +30,9 @@ type runner struct {
 	// caller goes on when the task waits. So control may pass to the next in the queue instead of
 	// the driver. See successor.
 	relays bool
+	// resumer is the greenlet that gave control to current, and gets it when current waits. It is the
+	// driver if relays is set, whatever this field says.
+	resumer *greenlet.Greenlet
 	// driver is the greenlet in which the main function drives the loop.
 	driver *greenlet.Greenlet
 
@@ -47,15 +51,14 @@ type runner struct {
 	explored explored         // of the main function
 	turn     bool             // see inTurn
 
-	tasks    task // sentinel of the list of tasks that have not ended, in the order of their start
-	count    int
+	tasks    roster
 	waiting  int                  // tasks that are suspended in an Await
 	most     int                  // the largest that waiting has been
 	holds    atomic.Pointer[task] // in debug mode: a copy of current, for other goroutines
 	lastTask uint64
 
 	mainWaiter loop.Waiter
-	mainWaits  waitable        // what the main function waits for, if it does
+	mainWaits  *loop.Latch     // what the main function waits for, if it does
 	mainCtx    context.Context // with which it waits for that
 	watch      contextWatch
 	still      *standstill      // nil until there is one
@@ -110,7 +113,6 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...loop
 	h := &runner{loop: loop.New(opts...), family: family}
 	h.outer, _ = family.Scheduler().Value().(*runner)
 	h.prepare(ctx)
-	h.mainWaiter.Notify(h.loop, h.lookAgain())
 	defer func() {
 		family.Scheduler().SetValue(h.outer)
 		if isNew {
@@ -129,7 +131,6 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...loop
 
 // prepare readies a runner for its first task.
 func (h *runner) prepare(ctx context.Context) {
-	h.tasks.next, h.tasks.prev = &h.tasks, &h.tasks
 	h.lock = greenlet.CurrentThreadLock()
 	h.family.Scheduler().SetValue(h)
 	h.startPolling()
@@ -139,7 +140,10 @@ func (h *runner) prepare(ctx context.Context) {
 	h.notes = h.debug || h.explorer != nil
 	h.loop.Bridge().Expect(h)
 	enlist(h)
-	h.scope.init(ctx, h, h)
+	h.mainWaiter.Notify(h.loop, h.lookAgain())
+	if !h.scope.initBelow(ctx, &h.mainWaiter, h) {
+		h.scope.initRoot(&h.root, ctx, h)
+	}
 }
 
 // LoopHolder implements [loop.Holder].
@@ -212,9 +216,6 @@ func both(one, two error) error {
 	return errors.Join(one, two)
 }
 
-// scopeEnded makes the driver look at its condition.
-func (h *runner) scopeEnded() { h.loop.Schedule(h.lookAgain()) }
-
 // trace tells the loop's tracers about the main function.
 //
 //go:noinline
@@ -254,7 +255,7 @@ func (h *runner) end() {
 	h.current = nil
 	h.over = true
 	h.cancelTasks()
-	if h.count == 0 {
+	if h.tasks.len() == 0 {
 		return
 	}
 	defer h.killLeft()
@@ -263,14 +264,14 @@ func (h *runner) end() {
 	defer patience.Stop()
 	h.driver = greenlet.Current()
 	// An error is a deadlock: no more of them will end.
-	_ = h.loop.Drive(func() bool { return h.count == 0 || late })
+	_ = h.loop.Drive(func() bool { return h.tasks.len() == 0 || late })
 }
 
 // cancelTasks ends the contexts of all tasks that are left.
 func (h *runner) cancelTasks() {
 	h.scope.release()
 	h.watch.stop()
-	for t := h.tasks.next; t != &h.tasks; t = t.next {
+	for t := range h.tasks.all() {
 		t.scope.cancel(context.Canceled, errEnded)
 	}
 }
@@ -288,8 +289,8 @@ func (h *runner) close() {
 // killLeft kills the tasks that didn't end when they were cancelled, the last one first.
 func (h *runner) killLeft() {
 	h.drove()
-	for h.count > 0 {
-		t := h.tasks.prev
+	for h.tasks.len() > 0 {
+		t := h.tasks.last()
 		h.stubborn = append(h.stubborn, h.waits(t))
 		_ = t.greenlet.Kill() // the outcome doesn't matter
 		t.leave()
@@ -327,17 +328,17 @@ func (h *runner) whoWaits() []string {
 	if h.mainWaits != nil {
 		all = append(all, fmt.Sprintf("the main function waits for %s", h.mainWaits))
 	}
-	for t := h.tasks.next; t != &h.tasks; t = t.next {
+	for t := range h.tasks.all() {
 		all = append(all, h.waits(t))
 	}
 	return all
 }
 
 func (h *runner) waits(t *task) string {
-	if t.waitsFor == nil {
+	if t.waits == forNothing {
 		return fmt.Sprintf("%s has switched away and waits for a switch", t)
 	}
-	return fmt.Sprintf("%s waits for %s", t, t.waitsFor)
+	return fmt.Sprintf("%s waits for %s", t, t.wanted())
 }
 
 // Stats are figures about the current loop.
@@ -358,14 +359,8 @@ func CurrentStats() Stats {
 	return Stats{
 		Stats:      h.loop.Stats(),
 		Switches:   h.family.Switches(),
-		Tasks:      h.count,
+		Tasks:      h.tasks.len(),
 		Waiting:    h.waiting,
 		MaxWaiting: h.most,
 	}
-}
-
-// A waitable is what a task can wait for.
-type waitable interface {
-	Done() bool
-	String() string
 }

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/seed1239206e/repaint/loop"
 )
 
 // errEnded is the cause with which the context of a task, a group or a Run ends when they do.
@@ -21,11 +23,8 @@ var errEnded = errors.New("repaint: what this context belonged to has ended")
 //
 // Its methods may be called from any goroutine.
 type scope struct {
-	parent context.Context
-	// root is the highest scope above this one, or this one. Its parent isn't a scope. Set before
-	// use.
-	root *scope
-	stop func() bool // ends the watch over a parent that isn't a scope but can end; set before use
+	up   *scope // the parent if that is a scope, else nil; set before use
+	root *root  // set before use
 	// expiry is the first time at which this scope, or one above, ends by itself; nil if none does.
 	// Set before use.
 	expiry *expiry
@@ -33,15 +32,21 @@ type scope struct {
 	std    atomic.Pointer[stdContext]
 
 	mu sync.Mutex // held for moments, never together with another scope's
-	// owner is told once the scope has ended, unless that was by release. It may be nil.
-	owner    scopeOwner
+	// owner is told, in any goroutine, once the scope has ended, unless that was by release. It may be
+	// nil.
+	owner    *loop.Waiter
 	children *scope // the head of a circular list
 	// Neighbours in the list of the scope above, guarded by its mu; nil while it isn't on it.
 	next, prev *scope
 }
 
-// A scopeOwner is told, in any goroutine, that its scope has ended.
-type scopeOwner interface{ scopeEnded() }
+// A root is what a scope and all those below it have in common: the highest of them, whose parent
+// isn't a scope.
+type root struct {
+	scope  *scope
+	parent context.Context
+	stop   func() bool // ends the watch over the parent; nil if the parent can't end
+}
 
 type scopeEnd struct{ err, cause error }
 
@@ -54,21 +59,33 @@ type stdContext struct {
 }
 
 // init makes s a scope below parent. The runner is the caller's, or nil if the caller has none.
-func (s *scope) init(parent context.Context, owner scopeOwner, h *runner) {
-	s.parent, s.owner = parent, owner
-	above := s.above()
-	if above == nil {
-		s.root = s
-		if parent.Done() != nil {
-			s.stop = h.afterFunc(parent, s.followParent)
-		}
-		return
+func (s *scope) init(parent context.Context, owner *loop.Waiter, h *runner) {
+	if !s.initBelow(parent, owner, h) {
+		s.initRoot(new(root), parent, h)
 	}
-	s.root = above.root
-	if e := above.expiry; e != nil {
+}
+
+// initBelow is init for a parent that is a scope. If it isn't one, initBelow returns false and leaves
+// the rest to initRoot.
+func (s *scope) initBelow(parent context.Context, owner *loop.Waiter, h *runner) bool {
+	s.owner = owner
+	if s.up, _ = parent.(*scope); s.up == nil {
+		return false
+	}
+	s.root = s.up.root
+	if e := s.up.expiry; e != nil {
 		s.inherit(e, h)
 	}
-	above.adopt(s)
+	s.up.adopt(s)
+	return true
+}
+
+func (s *scope) initRoot(r *root, parent context.Context, h *runner) {
+	r.scope, r.parent = s, parent
+	s.root = r
+	if parent.Done() != nil {
+		r.stop = h.afterFunc(parent, s.followParent)
+	}
 }
 
 // inherit makes the scope end with the expiry of a scope above.
@@ -88,10 +105,12 @@ func (s *scope) inherit(e *expiry, h *runner) {
 	}
 }
 
-// above returns the parent if the parent is a scope.
-func (s *scope) above() *scope {
-	up, _ := s.parent.(*scope)
-	return up
+// parent returns the scope above, or else the context on which the root stands.
+func (s *scope) parent() context.Context {
+	if s.up != nil {
+		return s.up
+	}
+	return s.root.parent
 }
 
 func (s *scope) adopt(child *scope) {
@@ -133,13 +152,13 @@ func (s *scope) followParent() { s.cancel(context.Canceled, nil) }
 // parentEnd returns how the parent has ended, or nil if it hasn't. It must be called without mu,
 // because a scope above may notice only now that it has ended, and then ends the scopes below.
 func (s *scope) parentEnd() *scopeEnd {
-	if up := s.above(); up != nil {
+	if up := s.up; up != nil {
 		if up.Err() == nil {
 			return nil
 		}
 		return up.end.Load()
 	}
-	return endOf(s.parent)
+	return endOf(s.root.parent)
 }
 
 // cancel ends the scope and all scopes below. They have ended when it returns. A nil cause stands
@@ -194,7 +213,7 @@ func (s *scope) cascade() {
 		if at == s {
 			return
 		}
-		up := at.above()
+		up := at.up
 		up.mu.Lock()
 		up.disown(at)
 		up.mu.Unlock()
@@ -209,7 +228,7 @@ func (s *scope) tell() {
 	s.owner = nil
 	s.mu.Unlock()
 	if owner != nil {
-		owner.scopeEnded()
+		owner.Tell()
 	}
 }
 
@@ -219,13 +238,13 @@ var ended = &scopeEnd{context.Canceled, errEnded}
 // release ends the scope because its task, group or Run has ended. It also detaches the scope from
 // the parent.
 func (s *scope) release() {
-	if s.stop != nil {
-		s.stop()
+	if s.up == nil && s.root.stop != nil {
+		s.root.stop()
 	}
 	if s.expires() {
 		s.expiry.stop()
 	}
-	if up := s.above(); up != nil {
+	if up := s.up; up != nil {
 		up.mu.Lock()
 		up.disown(s)
 		up.mu.Unlock()
@@ -268,7 +287,7 @@ func (s *scope) endsUnnoticed() bool {
 		}
 	}
 	if top := s.root; top.stop != nil && top.parent.Err() != nil {
-		top.followParent()
+		top.scope.followParent()
 		return true
 	}
 	return false
@@ -318,12 +337,12 @@ func (s *scope) Value(key any) any {
 		<-std.Done()
 		return std.Value(key)
 	}
-	for ; ; s = s.above() {
+	for ; ; s = s.up {
 		if std := s.std.Load(); std != nil {
 			return std.Value(key)
 		}
-		if s == s.root {
-			return s.parent.Value(key)
+		if s.up == nil {
+			return s.root.parent.Value(key)
 		}
 	}
 }
@@ -357,9 +376,9 @@ func (s *scope) standard() context.Context {
 	// Make those of the scopes above first, the highest before all others. Package context asks for
 	// them, and this keeps its recursion flat.
 	var missing []*scope
-	for at := s; ; at = at.above() {
+	for at := s; ; at = at.up {
 		missing = append(missing, at)
-		if up := at.above(); up == nil || up.std.Load() != nil || at.expires() || at.end.Load() != nil {
+		if up := at.up; up == nil || up.std.Load() != nil || at.expires() || at.end.Load() != nil {
 			break
 		}
 	}
@@ -378,9 +397,9 @@ func (s *scope) make() context.Context {
 		// This runs without mu: package context looks at the parent, which may notice only now that
 		// it has ended.
 		std := new(stdContext)
-		base, end := s.parent, s.end.Load()
+		base, end := s.parent(), s.end.Load()
 		if s.expires() || end != nil {
-			std.trigger = newTrigger(s.parent)
+			std.trigger = newTrigger(base)
 			base = std.trigger
 		}
 		std.Context, std.cancel = context.WithCancelCause(base)

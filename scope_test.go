@@ -105,7 +105,7 @@ func TestAllBelowHaveEndedWhenACancelReturns(t *testing.T) {
 		for i, from := range []*scope{root, path[0], path[depth/2], root, path[1]} {
 			wg.Go(func() {
 				from.cancel(context.Canceled, errors.New("cause"))
-				for s := path[depth-1]; s != from; s = s.above() {
+				for s := path[depth-1]; s != from; s = s.up {
 					if s.end.Load() == nil {
 						t.Errorf("canceller %d: a scope below it goes on", i)
 						return
@@ -122,9 +122,12 @@ func TestAllBelowHaveEndedWhenACancelReturns(t *testing.T) {
 }
 
 // An owner counts how often it is told of the end.
-type countingOwner struct{ told atomic.Int32 }
+type countingOwner struct {
+	told   atomic.Int32
+	waiter loop.Waiter
+}
 
-func (o *countingOwner) scopeEnded() { o.told.Add(1) }
+func (o *countingOwner) RunInLoop() { o.told.Add(1) }
 
 func TestEachOwnerIsToldOnce(t *testing.T) {
 	for range 300 {
@@ -134,7 +137,8 @@ func TestEachOwnerIsToldOnce(t *testing.T) {
 		at := root
 		for i := range owners {
 			s := new(scope)
-			s.init(at, &owners[i], nil)
+			owners[i].waiter.Notify(nil, &owners[i])
+			s.init(at, &owners[i].waiter, nil)
 			if i%3 == 0 {
 				at = s
 			}
@@ -157,7 +161,7 @@ func TestScopesMayBeVeryDeep(t *testing.T) {
 		"with an ordinary context for each": func(last *scope) { last.Done() },
 		"with ordinary contexts above": func(last *scope) {
 			for range 1000 {
-				last = last.above()
+				last = last.up
 			}
 			last.Done()
 		},

@@ -44,7 +44,7 @@ func (t *task) sleep(ctx context.Context, g *greenlet.Greenlet, d time.Duration)
 	s := (*sleeping)(t)
 	s.set(d)
 	defer s.unset()
-	if err := t.suspend(ctx, g, s); err != nil || t.rung {
+	if err := t.suspend(ctx, g); err != nil || t.rung {
 		return err
 	}
 	return loop.ContextError(ctx)
@@ -53,13 +53,9 @@ func (t *task) sleep(ctx context.Context, g *greenlet.Greenlet, d time.Duration)
 // A sleeping task waits for its alarm. It has one alarm for all its sleeps.
 type sleeping task
 
-func (s *sleeping) Done() bool { return s.rung }
-
-func (s *sleeping) String() string { return "a sleep" }
-
 //go:noinline
 func (s *sleeping) set(d time.Duration) {
-	s.rung = false
+	s.waits, s.rung = forAlarm, false
 	if s.alarm == nil {
 		s.alarm = s.runner.loop.ScheduleLater(d, s)
 	} else {
@@ -82,27 +78,24 @@ func (s *sleeping) RunInLoop() {
 // yield is a sleep without a duration.
 func (t *task) yield(ctx context.Context, g *greenlet.Greenlet) error {
 	y := (*yielding)(t)
-	t.yields++
+	t.turns++
 	t.runner.loop.Schedule(y)
+	t.waits = forTurns
 	defer t.unwound()
-	if err := t.suspend(ctx, g, y); err != nil || y.Done() {
+	if err := t.suspend(ctx, g); err != nil || t.turns == 0 {
 		return err
 	}
 	return loop.ContextError(ctx)
 }
 
-// A yielding task has given up its turn and waits for the next one.
+// A yielding task has given up its turn and waits for the next one. It counts the turns that are still
+// to come: there can be more than it waits for, because a task can leave a yield before its turn has
+// come.
 type yielding task
-
-// Done reports whether all turns have come. There can be more turns than the task waits for,
-// because a task can leave a yield before its turn has come.
-func (y *yielding) Done() bool { return y.yields == y.turns }
-
-func (y *yielding) String() string { return "its next turn" }
 
 // RunInLoop resumes the task when its turn has come.
 func (y *yielding) RunInLoop() {
-	y.turns++
+	y.turns--
 	(*task)(y).RunInLoop()
 }
 

@@ -85,7 +85,7 @@ func (h *runner) LoopExpects() time.Duration {
 	if h.mainWaits != nil {
 		look(h.mainCtx, h.lookAgain())
 	}
-	for t := h.tasks.next; t != &h.tasks; t = t.next {
+	for t := range h.tasks.all() {
 		if t.suspended {
 			look(t.waitsWith(), t)
 		}
@@ -125,9 +125,8 @@ type prospects struct {
 	run      bool      // code outside can end the context that Run was given
 }
 
-// add adds the prospects of a context. The scope is the highest one that ends with Run's own
-// context.
-func (p *prospects) add(ctx context.Context, of *scope) {
+// add adds the prospects of a context. The root is the one that stands on Run's own context.
+func (p *prospects) add(ctx context.Context, of *root) {
 	run := false
 	for s := scopeOf(ctx); s != nil; s = scopeOf(ctx) {
 		for e := s.expiry; e != nil; e = e.above {

@@ -11,8 +11,8 @@ import "github.com/seed1239206e/repaint/greenlet"
 //
 //   - The driver waits in a Switch to one task, and goes on when control comes back, whichever task
 //     that comes from.
-//   - Each task that is resumed in this way has the driver as its resumer and its parent, as if the
-//     driver had resumed it.
+//   - Each task that is resumed in this way has the driver as its parent, and gives control back to
+//     it, as if the driver had resumed it.
 //   - What was taken off the queue can't fail to be switched to, or else it would be lost. Before
 //     it is taken the family is asked.
 
@@ -37,10 +37,10 @@ func (h *runner) successor() *task {
 		}
 		h.loop.Bridge().Take()
 		if yields {
-			y.turns++
+			y.turns--
 		}
 		if next.wake() {
-			next.resumer, h.current = h.driver, next
+			h.current = next
 			return next
 		}
 	}
@@ -49,11 +49,12 @@ func (h *runner) successor() *task {
 // after returns the greenlet that gets control after that of a task that has ended.
 //
 //go:noinline
-func (h *runner) after(t *task) *greenlet.Greenlet {
+func (h *runner) after() *greenlet.Greenlet {
 	if h.relays {
 		if next := h.successor(); next != nil {
-			return next.at
+			return next.where()
 		}
+		return h.driver
 	}
-	return t.resumer
+	return h.resumer
 }

@@ -18,7 +18,6 @@ import (
 type Task[T any] struct {
 	task
 	promise loop.Promise[T]
-	fn      func(ctx context.Context) (T, error)
 }
 
 // A TaskOption configures a task that [Spawn] starts.
@@ -30,7 +29,7 @@ func Named(name string) TaskOption { return func(t *task) { t.details().name = n
 // RequireAwait makes the task fail with [ErrAwaitRequired] if fn returns without an error and
 // without having been suspended: then its calls blocked, or had no work to do. It is
 // greenlet_spawn's _require_await.
-func RequireAwait() TaskOption { return func(t *task) { t.mustAwait = true } }
+func RequireAwait() TaskOption { return func(t *task) { t.details().mustAwait = true } }
 
 // Spawn runs fn in a new greenlet, at once and up to its first wait, and then returns. The loop
 // resumes the task when the future that it waits for is done. It is SQLAlchemy's greenlet_spawn.
@@ -52,13 +51,13 @@ func RequireAwait() TaskOption { return func(t *task) { t.mustAwait = true } }
 //
 //go:noinline
 func Spawn[T any](ctx context.Context, fn func(ctx context.Context) (T, error), opts ...TaskOption) *Task[T] {
-	return spawn(ctx, fn, callsite.Caller(), nil, opts)
+	return spawn[T](ctx, fn, callsite.Caller(), nil, opts)
 }
 
-// spawn is Spawn for a call site and a group, which may be nil.
-func spawn[T any](ctx context.Context, fn func(ctx context.Context) (T, error), site callsite.Site, g *Group, opts []TaskOption) *Task[T] {
-	t := &Task[T]{fn: fn}
-	t.site, t.group = site, g
+// spawn is Spawn for a function as task.fn has it, a call site, and a group, which may be nil.
+func spawn[T any](ctx context.Context, fn any, site callsite.Site, g *Group, opts []TaskOption) *Task[T] {
+	t := new(Task[T])
+	t.fn, t.site, t.group = fn, site, g
 	for _, o := range opts {
 		o(&t.task)
 	}
@@ -69,7 +68,6 @@ func spawn[T any](ctx context.Context, fn func(ctx context.Context) (T, error), 
 		return t
 	}
 	t.promise.Bind(h.loop, t)
-	t.latch = &t.promise.Future().Latch
 	if err := h.checkLock("Spawn"); err != nil {
 		t.refuse(err)
 		return t
@@ -81,12 +79,12 @@ func spawn[T any](ctx context.Context, fn func(ctx context.Context) (T, error), 
 // refuse ends a task that can't begin.
 func (t *Task[T]) refuse(err error) {
 	t.ended = true
-	if t.group == nil || t.group.returned(member{t.id, t.latch}, err) {
+	if t.group == nil || t.group.returned(t.member(), err) {
 		t.promise.ReportFailure()
 	}
 	t.promise.Reject(err)
 	if t.group != nil {
-		t.group.left(member{t.id, t.latch}, true)
+		t.group.left(t.member(), true)
 	}
 }
 
@@ -105,8 +103,13 @@ func (t *Task[T]) Result() (T, error) { return t.promise.Future().Result() }
 // Cancel returns false if the task had already ended. It may be called from any goroutine.
 func (t *Task[T]) Cancel(cause error) bool { return t.promise.Future().Cancel(cause) }
 
+// member returns the task as a function of its group.
+func (t *Task[T]) member() member { return member{t.id, &t.promise.Future().Latch} }
+
 // String names the task, with the function that it runs and where it was spawned.
-func (t *Task[T]) String() string {
+func (t *Task[T]) String() string { return t.task.String() }
+
+func (t *task) String() string {
 	text := fmt.Sprintf("task %d", t.id)
 	if t.id == 0 {
 		text = "a task that wasn't started"
@@ -146,7 +149,14 @@ func (t *Task[T]) run() (self *task) {
 	if loop.Tracing() {
 		t.trace(loop.TaskBegins, t.String())
 	}
-	v, err := t.fn(&t.scope)
+	var v T
+	var err error
+	switch fn := t.fn.(type) {
+	case func(ctx context.Context) (T, error):
+		v, err = fn(&t.scope)
+	case func(ctx context.Context) error:
+		err = fn(&t.scope)
+	}
 	t.returned = true
 	t.settle(v, err)
 	return
@@ -156,10 +166,10 @@ func (t *Task[T]) run() (self *task) {
 //
 //go:noinline
 func (t *Task[T]) settle(v T, err error) {
-	if err == nil && t.mustAwait && !t.hasWaited {
+	if err == nil && !t.hasWaited && t.more != nil && t.more.mustAwait {
 		err = fmt.Errorf("%w: %s blocked, or had nothing to wait for", ErrAwaitRequired, t)
 	}
-	alone := t.group == nil || t.group.returned(member{t.id, t.latch}, err)
+	alone := t.group == nil || t.group.returned(t.member(), err)
 	if alone && err != nil && !t.scope.endedWith(err) {
 		t.promise.ReportFailure()
 	}
@@ -178,7 +188,7 @@ func (t *Task[T]) end() {
 		t.promise.Reject(loop.ErrGoexit)
 	}
 	if t.group != nil {
-		t.group.left(member{t.id, t.latch}, t.returned)
+		t.group.left(t.member(), t.returned)
 	}
 }
 
@@ -193,45 +203,53 @@ func (t *Task[T]) fail(r any) {
 }
 
 // A task is the part of a [Task] that doesn't depend on its type. Its fields belong to the loop,
-// except the scope and the latch.
+// except the scope.
 type task struct {
 	runner   *runner
-	latch    *loop.Latch // of the task's own future
+	fn       any // func(context.Context) (T, error), or func(context.Context) error where T is struct{}
 	id       uint64
 	site     callsite.Site // where it was spawned
 	group    *Group        // the group that it belongs to, or nil
 	scope    scope
 	greenlet *greenlet.Greenlet
-	// resumer is the greenlet that gave control to the task, and gets it when the task waits.
-	resumer *greenlet.Greenlet
-	// waitsFor is what the task waits for, nil while it doesn't.
-	waitsFor waitable
-	// at is the greenlet that waits: the task's own, or one that the task has made and switched to.
-	at     *greenlet.Greenlet
-	waiter loop.Waiter
-	alarm  *loop.Timer // see sleeping; nil before the first sleep
-	more   *details    // nil for most
+	waiter   loop.Waiter
+	future   *loop.Latch // that it awaits, while it does
+	alarm    *loop.Timer // see sleeping; nil before the first sleep
+	more     *details    // nil for most
 
-	yields, turns uint32 // see yielding
-	rung          bool   // see sleeping
+	place uint32 // in the runner's roster
+	turns uint32 // that are to come, see yielding
 
-	mustAwait bool
+	waits     waitKind
+	rung      bool // see sleeping
 	hasWaited bool // it has ever been suspended
 	suspended bool // the loop will resume it
 	returned  bool // fn has
 	ended     bool
 	killed    bool
 	parental  bool // it has spawned a task that went on; its greenlet may be the parent of that task's
-
-	next, prev *task // in the runner's list
 }
+
+// A waitKind says what a task waits for.
+type waitKind uint8
+
+const (
+	forNothing waitKind = iota // it doesn't wait
+	forFuture
+	forAlarm // see sleeping
+	forTurns // see yielding
+)
 
 // details holds what only few tasks have. All of it except the name belongs to the loop.
 type details struct {
-	name  string          // set before use
-	since time.Time       // when the present wait began; in debug mode
-	ctx   context.Context // of the present wait, nil if that is the task's own
-	watch contextWatch    // over a context that isn't the task's own
+	name string // set before use
+	// elsewhere is the greenlet that waits if it isn't the task's own, but one that the task has made
+	// and switched to.
+	elsewhere *greenlet.Greenlet
+	mustAwait bool
+	since     time.Time       // when the present wait began; in debug mode
+	ctx       context.Context // of the present wait, nil if that is the task's own
+	watch     contextWatch    // over a context that isn't the task's own
 	explored
 }
 
@@ -242,11 +260,37 @@ func (t *task) details() *details {
 	return t.more
 }
 
-// String names the task with the help of its future, whose canceler it is.
-func (t *task) String() string { return t.latch.String() }
+// where returns the greenlet that waits.
+func (t *task) where() *greenlet.Greenlet {
+	if t.more != nil && t.more.elsewhere != nil {
+		return t.more.elsewhere
+	}
+	return t.greenlet
+}
 
-// scopeEnded makes the task check its wait.
-func (t *task) scopeEnded() { t.runner.loop.Schedule(t) }
+// wanted says what the task waits for.
+func (t *task) wanted() string {
+	switch t.waits {
+	case forFuture:
+		return t.future.String()
+	case forAlarm:
+		return "a sleep"
+	default:
+		return "its next turn"
+	}
+}
+
+// has reports whether there is what the task waits for.
+func (t *task) has() bool {
+	switch t.waits {
+	case forFuture:
+		return t.future.Done()
+	case forAlarm:
+		return t.rung
+	default:
+		return t.turns == 0
+	}
+}
 
 // leave removes an ended task from its runner.
 func (t *task) leave() {
@@ -263,8 +307,8 @@ func (t *task) leave() {
 		t.trace(loop.TaskEnds, "")
 	}
 	t.scope.release()
-	t.prev.next, t.next.prev = t.next, t.prev
-	if t.runner.count--; t.runner.count == 0 && t.runner.whenEmpty != nil {
+	t.runner.tasks.remove(t)
+	if t.runner.whenEmpty != nil && t.runner.tasks.len() == 0 {
 		t.runner.loop.Schedule(t.runner.whenEmpty)
 	}
 }
@@ -272,11 +316,11 @@ func (t *task) leave() {
 // note records when a wait begins, and tells the explorer and the tracers about it.
 //
 //go:noinline
-func (t *task) note(w waitable) {
+func (t *task) note() {
 	t.details().since = t.runner.loop.Now()
-	t.tellWait(w)
+	t.tellWait()
 	if loop.Tracing() {
-		t.trace(loop.TaskWaits, w.String())
+		t.trace(loop.TaskWaits, t.wanted())
 	}
 }
 
@@ -291,15 +335,15 @@ func (t *task) trace(kind loop.TraceKind, text string) {
 func (t *task) watch(ctx context.Context) {
 	more := t.details()
 	more.ctx = ctx
-	more.watch.over(ctx, &t.scope, t, t.runner)
+	more.watch.over(ctx, &t.scope, &t.waiter, t.runner)
 }
 
-// unwatch is called after a wait, which may have had a context that isn't the task's own. It ends the
-// watch even early if the loop checks very many watched contexts.
+// unwatch is called after a wait, which may have had a context, or a greenlet, that isn't the task's
+// own. It ends the watch even early if the loop checks very many watched contexts.
 //
 //go:noinline
 func (t *task) unwatch() {
-	t.more.ctx = nil
+	t.more.ctx, t.more.elsewhere = nil, nil
 	if t.runner.polls.crowded() {
 		t.more.watch.stop()
 	} else {

@@ -1,6 +1,10 @@
 package repaint
 
-import "context"
+import (
+	"context"
+
+	"github.com/seed1239206e/repaint/loop"
+)
 
 // A contextWatch reports the end of a context during a wait. Most contexts have only one wait and
 // then end. So the watch ends with the wait; otherwise the context's end would start a goroutine
@@ -18,7 +22,7 @@ type contextWatch struct {
 
 // over makes the watch report the end of ctx to the owner, unless ctx ends only with own, of whose
 // end the owner learns anyway.
-func (w *contextWatch) over(ctx context.Context, own *scope, owner scopeOwner, h *runner) {
+func (w *contextWatch) over(ctx context.Context, own *scope, owner *loop.Waiter, h *runner) {
 	s, ok := ctx.(*scope)
 	if ok {
 		if s == own {
@@ -40,7 +44,7 @@ func (w *contextWatch) over(ctx context.Context, own *scope, owner scopeOwner, h
 		w.watched = new(scope)
 		w.watched.init(s, owner, h)
 	} else {
-		w.unset = h.afterFunc(ctx, owner.scopeEnded)
+		w.unset = h.afterFunc(ctx, owner.Tell)
 	}
 }
 

@@ -173,6 +173,20 @@ func TestATransactionOfShortCallsEndsOnTheSpot(t *testing.T) {
 	})
 }
 
+func TestAStatementThatIsAlwaysLongIsAlwaysOffloaded(t *testing.T) {
+	e := dbtest.Open(t, context.Background(), "sqlite://", db.InlineLimit(time.Nanosecond))
+	inLoop(t, func(ctx context.Context) error {
+		for range 100 {
+			if _, err := db.Scalar[int](ctx, e, "select 1"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	require.Zero(t, e.Stats().Calls.Inline)
+	require.EqualValues(t, 100, e.Stats().Calls.Offloaded)
+}
+
 func TestInlineLimitOfZeroOffloadsAllCalls(t *testing.T) {
 	e := dbtest.Open(t, context.Background(), "sqlite://", db.InlineLimit(0))
 	inLoop(t, func(ctx context.Context) error {

@@ -3,7 +3,8 @@
 // depend on these libraries.
 //
 // Each store is the same small application, written with its library, which knows nothing of
-// repaint. Many goroutines use it, and many tasks of one loop. The tools that change schemas
+// repaint. Many goroutines use it, and many tasks of one loop. Scenarios of what the suites of GORM
+// and bun demand must see the same as on the database's usual driver. The tools that change schemas
 // (goose, golang-migrate) have tests of their own, and package riverrepaint is a driver for River.
 // repainttest finds the races of races.go. Package clients has clients of other protocols.
 package compat

@@ -23,19 +23,23 @@ type Loop struct {
 	batch   []Runnable
 	next    int // the first of batch that hasn't run
 	hooks   []*hook
-	due     []*hook    // the hooks that must still be called before the next batch
-	ends    []Runnable // to be called after the hooks
-	ended   int        // how many of ends have been called
-	idle    []idleCall // to be made when nothing is ready
-	onIdle  func()     // is called before those; may be nil
-	expects Expecter   // is asked before a deadlock is reported; may be nil
-	begun   bool       // the tick has its batch, and not come to its hooks
-	driving bool
+	due     []*hook     // the hooks that must still be called before the next batch
+	ends    []Runnable  // to be called after the hooks
+	ended   int         // how many of ends have been called
+	idle    []idleCall  // to be made when nothing is ready
+	onIdle  func()      // is called before those; may be nil
+	expects Expecter    // is asked before a deadlock is reported; may be nil
 	until   func() bool // the condition of Drive, while it runs
-	rolled  bool        // Peek has begun the tick, see roll, and no task has taken anything from it
 	unasked int         // ends of ticks that Peek leaves to the loop
-	entered bool        // Drive was called, and no hooks have run since
 	holds   int
+
+	begun        bool // the tick has its batch, and not come to its hooks
+	driving      bool
+	rolled       bool // Peek has begun the tick, see roll, and no task has taken anything from it
+	entered      bool // Drive was called, and no hooks have run since
+	draws        bool // there is a lottery; set before use
+	stopReported bool // it was reported that the virtual clock stands still; each loop reports that once
+
 	stats   counters
 	offload offloader
 
@@ -45,10 +49,7 @@ type Loop struct {
 	overseen overseen        // without debug mode
 	report   func(error)
 	lottery  *lottery // chooses what comes next; nil without ChooseBy and Seed
-	draws    bool     // there is a lottery; set before use
 	probers  []*probing
-
-	stopReported bool // it was reported that the virtual clock stands still; each loop reports that once
 
 	poller *poller // of descriptors; nil until there is one
 
@@ -61,10 +62,10 @@ type Loop struct {
 
 	mu       sync.Mutex // held for moments, never while callbacks run; the offloader's may be taken inside
 	ready    []Runnable
-	asleep   bool
 	turns    uint64 // how often the loop has taken what is ready
-	nudged   bool   // by nudge, since the loop last looked
-	minds    bool   // while asleep: the loop wants to know when nothing offloaded runs any more
+	asleep   bool
+	nudged   bool // by nudge, since the loop last looked
+	minds    bool // while asleep: the loop wants to know when nothing offloaded runs any more
 	closed   bool
 	requests requests
 	// watched are the pending futures of this loop that code outside waits for. That code would
@@ -395,8 +396,8 @@ func (l *Loop) gather() error {
 // loop is closed.
 func (l *Loop) takeReady() bool {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if l.closed {
+		l.mu.Unlock()
 		return false
 	}
 	used := l.batch[:0]
@@ -406,6 +407,7 @@ func (l *Loop) takeReady() bool {
 	l.batch, l.ready = l.ready, used
 	l.turns++
 	l.nudged = false
+	l.mu.Unlock()
 	l.next = 0
 	return true
 }
@@ -423,7 +425,9 @@ func (l *Loop) Close() {
 	failures := l.failures
 	l.failures = nil
 	l.mu.Unlock()
-	l.takeAnswers()
+	if l.draws {
+		l.takeAnswers()
+	}
 	l.unattend()
 	for _, e := range l.timers.heap {
 		if !e.dead() {

@@ -26,8 +26,13 @@ const (
 )
 
 // A Pollable owns a descriptor that a loop polls. See [Loop.Poll].
+//
+// Only the loop calls it, one call at a time, and never within another callback. It can't return an
+// error: what is wrong with the descriptor, the next read or write says.
 type Pollable interface {
-	// Ready says what the descriptor is ready for. The loop calls it, so it must not block.
+	// Ready says what the descriptor is ready for. The loop calls it, so it must not block. It may
+	// call anything of the loop and of [Polled], also Remove. After a Remove that was called in the
+	// loop it isn't called any more, nor after the end of the loop.
 	//
 	// The loop reports changes: it calls Ready once when data come, and not again while they stay
 	// unread. So use the descriptor until it would block. A read of a stream that returns fewer
@@ -59,9 +64,15 @@ func (l *Loop) Poll(fd uintptr, p Pollable) (*Polled, error) {
 	return l.PollFor(fd, Readable|Writable, p)
 }
 
-// PollFor is [Loop.Poll] for a part of what a descriptor can become ready for: Readable, Writable
-// or both. What is left out can't wake the loop: a Unix socket becomes writable anew each time the
-// other side has read something. [Polled.Want] changes it.
+// PollFor is [Loop.Poll] for a part of what a descriptor can become ready for: Readable, Writable,
+// both, or neither. What is left out can't wake the loop: a Unix socket becomes writable anew each
+// time the other side has read something. The kernel reports an error, and the end of both
+// directions, in any case. [Polled.Want] changes what is reported.
+//
+// PollFor returns the errors of Poll: [ErrNoPoller] where the system has no poller, [ErrClosed] in a
+// closed loop, or the kernel's, for example EPERM for a file of a disk, EEXIST for a descriptor that
+// is in the loop, EBADF for a closed one. After an error nothing was added. It must be called from the
+// loop.
 func (l *Loop) PollFor(fd uintptr, what Readiness, p Pollable) (*Polled, error) {
 	if err := l.makePoller(); err != nil {
 		return nil, err
@@ -112,9 +123,13 @@ func (p *Polled) Remove() {
 	}
 }
 
-// Want changes what the loop reports: Readable, Writable or both. If the descriptor is ready for
-// any of it now, the loop calls Ready again. Any goroutine may call Want. It returns the kernel's
-// error, or [ErrClosed] if the descriptor has left the loop.
+// Want changes what the loop reports: Readable, Writable, both or neither, as in [Loop.PollFor]. If
+// the descriptor is ready for any of it now, the loop calls Ready again. A report on what was wanted
+// before may still be on its way.
+//
+// Any goroutine may call Want, several at a time: the last call counts. It returns [ErrClosed] if the
+// descriptor has left the loop, or the loop is closed; or the kernel's error, if the descriptor was
+// closed without leaving the loop before. After an error nothing has changed.
 func (p *Polled) Want(what Readiness) error {
 	p.poller.mu.Lock()
 	defer p.poller.mu.Unlock()

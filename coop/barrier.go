@@ -57,7 +57,7 @@ func (b *Barrier) Wait(ctx context.Context) (int, error) {
 		all.resolve()
 		return b.parties - 1, nil
 	}
-	w := newWaiter[int](b.asTool(), &b.identity, "the others at a coop.Barrier", 0)
+	w := newWaiter[int](b.asTool(), b.home, 0)
 	b.line.push(w)
 	b.mu.Unlock()
 	if err := w.wait(ctx); err != nil {
@@ -103,6 +103,8 @@ func (b *Barrier) Broken() bool {
 type barrierTool Barrier
 
 func (b *Barrier) asTool() *barrierTool { return (*barrierTool)(b) }
+
+func (t *barrierTool) wanted(*waiter[int]) string { return t.describe("the others at a coop.Barrier") }
 
 func (t *barrierTool) resign(w *waiter[int], keep bool) bool {
 	b := (*Barrier)(t)

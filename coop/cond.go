@@ -51,7 +51,7 @@ func (c *Cond) Wait(ctx context.Context) error {
 		return loop.ContextError(ctx)
 	}
 	c.mu.Lock()
-	w := newWaiter[struct{}](c.asTool(), &c.identity, "a coop.Cond", struct{}{})
+	w := newWaiter[struct{}](c.asTool(), c.home, struct{}{})
 	c.line.push(w)
 	c.mu.Unlock()
 	c.l.Unlock()
@@ -103,6 +103,8 @@ func (c *Cond) Broadcast() {
 type condTool Cond
 
 func (c *Cond) asTool() *condTool { return (*condTool)(c) }
+
+func (t *condTool) wanted(*waiter[struct{}]) string { return t.describe("a coop.Cond") }
 
 func (t *condTool) resign(w *waiter[struct{}], keep bool) bool {
 	c := (*Cond)(t)

@@ -18,10 +18,8 @@ import (
 type waiter[T any] struct {
 	promise loop.Promise[struct{}]
 	tool    tool[T]
-	id      *identity
-	what    string // for dumps
-	value   T      // what it wants, brings or was given; the tool's mutex guards it until it is served
-	state   state  // the tool's mutex guards it
+	value   T     // what it wants, brings or was given; the tool's mutex guards it until it is served
+	state   state // the tool's mutex guards it
 
 	// Neighbours in a circular list. The tool's mutex guards them. Once the waiter is served, they
 	// belong to the caller that serves it.
@@ -43,11 +41,14 @@ type tool[T any] interface {
 	// just before, keep decides: if it is true, the waiter keeps what it was given and resign
 	// reports true. Otherwise the next waiter gets it.
 	resign(w *waiter[T], keep bool) (kept bool)
+	// wanted says in a dump what a waiter waits for.
+	wanted(w *waiter[T]) string
 }
 
-func newWaiter[T any](t tool[T], id *identity, what string, value T) *waiter[T] {
-	w := &waiter[T]{tool: t, id: id, what: what, value: value}
-	w.promise.Bind(id.home, w)
+// newWaiter returns a waiter for a tool with that home.
+func newWaiter[T any](t tool[T], home *loop.Loop, value T) *waiter[T] {
+	w := &waiter[T]{tool: t, value: value}
+	w.promise.Bind(home, w)
 	return w
 }
 
@@ -56,7 +57,7 @@ func newWaiter[T any](t tool[T], id *identity, what string, value T) *waiter[T] 
 func (w *waiter[T]) CancelFuture(error) {}
 
 // String says what the waiter waits for.
-func (w *waiter[T]) String() string { return w.id.describe(w.what) }
+func (w *waiter[T]) String() string { return w.tool.wanted(w) }
 
 // wait returns nil when the waiter has been served. Otherwise it is off the line, and nothing is
 // left behind.

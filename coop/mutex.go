@@ -61,7 +61,7 @@ func (m *Mutex) lockSlowly(ctx context.Context) error {
 		m.mu.Unlock()
 		return nil
 	}
-	w := newWaiter[struct{}](m.asTool(), &m.identity, "a coop.Mutex", struct{}{})
+	w := newWaiter[struct{}](m.asTool(), m.home, struct{}{})
 	m.line.push(w)
 	m.mu.Unlock()
 	return w.wait(ctx)
@@ -125,6 +125,8 @@ func (m *Mutex) settle() {
 type mutexTool Mutex
 
 func (m *Mutex) asTool() *mutexTool { return (*mutexTool)(m) }
+
+func (t *mutexTool) wanted(*waiter[struct{}]) string { return t.describe("a coop.Mutex") }
 
 func (t *mutexTool) resign(w *waiter[struct{}], keep bool) bool {
 	m := (*Mutex)(t)

@@ -12,7 +12,7 @@ import (
 // demand doesn't overtake a large one that waits, so the large one is served in the end.
 type permits struct {
 	identity
-	size int // how many there are; never changes; 0 means everything
+	size int // of a Semaphore: how many there are; never changes; 0 for an RWMutex, which has everything
 
 	mu    sync.Mutex // held for moments; no other is taken inside
 	taken int
@@ -47,7 +47,7 @@ func (p *permits) take(n int) bool {
 	return true
 }
 
-func (p *permits) acquire(ctx context.Context, n int, what string) error {
+func (p *permits) acquire(ctx context.Context, n int) error {
 	if ctx.Err() != nil {
 		return loop.ContextError(ctx)
 	}
@@ -56,7 +56,7 @@ func (p *permits) acquire(ctx context.Context, n int, what string) error {
 		p.mu.Unlock()
 		return nil
 	}
-	w := newWaiter[int](p, &p.identity, what, n)
+	w := newWaiter[int](p, p.home, n)
 	p.line.push(w)
 	p.mu.Unlock()
 	return w.wait(ctx)
@@ -90,6 +90,16 @@ func (p *permits) grant() (next line[int]) {
 		next.push(w)
 	}
 	return next
+}
+
+func (p *permits) wanted(w *waiter[int]) string {
+	switch {
+	case p.size > 0:
+		return p.describe("a coop.Semaphore")
+	case w.value == everything:
+		return p.describe("a coop.RWMutex, to write")
+	}
+	return p.describe("a coop.RWMutex, to read")
 }
 
 func (p *permits) resign(w *waiter[int], keep bool) bool {

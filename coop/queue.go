@@ -97,7 +97,7 @@ func (q *Queue[T]) put(item T, mayWait bool) (getter, putter *waiter[T], err err
 		q.store.Push(item)
 		q.unfinished++
 	case mayWait:
-		putter = newWaiter[T]((*putterTool[T])(q), &q.identity, "room in a coop.Queue", item)
+		putter = newWaiter[T]((*putterTool[T])(q), q.home, item)
 		q.putters.push(putter)
 	default:
 		return nil, nil, errFull
@@ -146,7 +146,7 @@ func (q *Queue[T]) get(mayWait bool) (item T, putter, getter *waiter[T], err err
 	case q.closed:
 		err = ErrQueueClosed
 	case mayWait:
-		getter = newWaiter[T]((*getterTool[T])(q), &q.identity, "an item of a coop.Queue", item)
+		getter = newWaiter[T]((*getterTool[T])(q), q.home, item)
 		q.getters.push(getter)
 	default:
 		err = errEmpty
@@ -286,6 +286,8 @@ func (q *Queue[T]) Closed() bool {
 // A getterTool is a queue as its getters see it.
 type getterTool[T any] Queue[T]
 
+func (t *getterTool[T]) wanted(*waiter[T]) string { return t.describe("an item of a coop.Queue") }
+
 func (t *getterTool[T]) resign(w *waiter[T], keep bool) bool {
 	q := (*Queue[T])(t)
 	var next *waiter[T]
@@ -311,6 +313,8 @@ func (t *getterTool[T]) resign(w *waiter[T], keep bool) bool {
 
 // A putterTool is a queue as its putters see it.
 type putterTool[T any] Queue[T]
+
+func (t *putterTool[T]) wanted(*waiter[T]) string { return t.describe("room in a coop.Queue") }
 
 func (t *putterTool[T]) resign(w *waiter[T], keep bool) bool {
 	q := (*Queue[T])(t)

@@ -19,7 +19,7 @@ func NewRWMutex(opts ...Option) *RWMutex { return &RWMutex{permits{identity: new
 
 // Lock locks for writing. Errors and cancellation are as with [Mutex.Lock].
 func (m *RWMutex) Lock(ctx context.Context) error {
-	return m.permits.acquire(ctx, everything, "a coop.RWMutex, to write")
+	return m.permits.acquire(ctx, everything)
 }
 
 // TryLock locks for writing if no caller has or wants the lock, and reports whether it did. It may
@@ -35,7 +35,7 @@ func (m *RWMutex) Unlock() {
 
 // RLock locks for reading. Errors and cancellation are as with [Mutex.Lock].
 func (m *RWMutex) RLock(ctx context.Context) error {
-	return m.permits.acquire(ctx, 1, "a coop.RWMutex, to read")
+	return m.permits.acquire(ctx, 1)
 }
 
 // TryRLock locks for reading if that needs no waiting, and reports whether it did. It may be called

@@ -31,7 +31,7 @@ func (s *Semaphore) Acquire(ctx context.Context, n int) error {
 	if n > s.permits.size {
 		return fmt.Errorf("%w: %d of %d", ErrTooLarge, n, s.permits.size)
 	}
-	return s.permits.acquire(ctx, n, "a coop.Semaphore")
+	return s.permits.acquire(ctx, n)
 }
 
 // TryAcquire takes n permits if they are free and no caller waits, and reports whether it did. It

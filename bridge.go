@@ -138,10 +138,35 @@ func (t *task) awaited(c *loop.Latch) {
 	}
 }
 
-// suspend gives control back to the greenlet from which the task got it, until the task has what it
-// waits for or the context ends. It returns an error only if one was thrown into the greenlet. The
-// caller must have set waits and deferred unwound.
+// suspend gives control away until the task has what it waits for or the context ends. It returns an
+// error only if one was thrown into the greenlet. The caller must have looked at the context, set
+// waits, and deferred unwound.
+//
+// If the context has ended since, or the task has got what it waits for, then the news is in the
+// loop's queue already, or on its way there.
 func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet) error {
+	t.prepare(ctx, g)
+	for {
+		if to := t.heir(); to != nil {
+			_, err := to.Switch(nil)
+			if strange := t.wake(); strange && err != nil {
+				t.resumed()
+				return err
+			}
+		}
+		// The loop can resume the task for a reason that has passed: the reason was on its way when
+		// another came first.
+		if t.has() || ctx.Err() != nil {
+			t.resumed()
+			return nil
+		}
+	}
+}
+
+// prepare readies a task for a wait in greenlet g.
+//
+//go:noinline
+func (t *task) prepare(ctx context.Context, g *greenlet.Greenlet) {
 	if s, ok := ctx.(*scope); !ok || s != &t.scope {
 		t.watch(ctx)
 	}
@@ -152,33 +177,29 @@ func (t *task) suspend(ctx context.Context, g *greenlet.Greenlet) error {
 	if t.runner.notes || loop.Tracing() {
 		t.note()
 	}
-	// The loop can resume the task for a reason that has passed: the reason was on its way when
-	// another came first.
-	for !t.has() && ctx.Err() == nil {
-		t.suspended = true
-		if t.runner.waiting++; t.runner.waiting > t.runner.most {
-			t.runner.most = t.runner.waiting
-		}
-		to := t.runner.resumer
-		if t.runner.relays {
-			next := t.runner.successor()
-			switch next {
-			case t:
-				continue
-			case nil:
-				to = t.runner.driver
-			default:
-				to = next.where()
-			}
-		}
-		_, err := to.Switch(nil)
-		if strange := t.wake(); strange && err != nil {
-			t.resumed()
-			return err
-		}
+}
+
+// heir marks the task as suspended, and returns the greenlet that gets control instead of it, or nil
+// if that is the task itself.
+//
+//go:noinline
+func (t *task) heir() *greenlet.Greenlet {
+	h := t.runner
+	t.suspended = true
+	if h.waiting++; h.waiting > h.most {
+		h.most = h.waiting
 	}
-	t.resumed()
-	return nil
+	if !h.relays {
+		return h.resumer
+	}
+	switch next := h.successor(); next {
+	case nil:
+		return h.driver
+	case t:
+		return nil
+	default:
+		return next.where()
+	}
 }
 
 // unwound ends a wait that hasn't ended in the ordinary way: the greenlet is being killed, and may

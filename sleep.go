@@ -82,10 +82,23 @@ func (t *task) yield(ctx context.Context, g *greenlet.Greenlet) error {
 	t.runner.loop.Schedule(y)
 	t.waits = forTurns
 	defer t.unwound()
-	if err := t.suspend(ctx, g); err != nil || t.turns == 0 {
-		return err
+	// What follows repeats suspend. The processor mispredicts each return after a switch, so one frame
+	// less saves time.
+	t.prepare(ctx, g)
+	for {
+		if to := t.heir(); to != nil {
+			_, err := to.Switch(nil)
+			if strange := t.wake(); strange && err != nil {
+				return err
+			}
+		}
+		if t.turns == 0 {
+			return nil
+		}
+		if err := loop.ContextError(ctx); err != nil {
+			return err
+		}
 	}
-	return loop.ContextError(ctx)
 }
 
 // A yielding task has given up its turn and waits for the next one. It counts the turns that are still

@@ -7,6 +7,8 @@ STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFLAGS ?= -buildvcs=false
 # Per package. A hanging test should say so while somebody still looks; the longest takes five minutes under the race detector.
 TEST_FLAGS ?= -timeout 10m
+# The targets whose packages `make check` vets, with all of vet's analyses, needn't do a part of that again.
+UNVETTED = -vet=off
 # The longest first, so that none of them is left over at the end. Much of their time they wait for a server or a
 # deadline, so one more runs at once than there are processors.
 PACKAGES = ./pg ./db/postgres ./db/mysql ./db ./db/sqlite ./...
@@ -58,10 +60,10 @@ staticcheck:
 	$(STATICCHECK) ./...
 
 race: ## all tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -p $(AT_ONCE) $(TEST_FLAGS) $(PACKAGES)
+	CGO_ENABLED=1 $(GO) test -race -p $(AT_ONCE) $(UNVETTED) $(TEST_FLAGS) $(PACKAGES)
 
 plain: ## all tests without it: other timing, and allocations that can be counted
-	$(GO) test -p $(AT_ONCE) $(TEST_FLAGS) $(PACKAGES)
+	$(GO) test -p $(AT_ONCE) $(UNVETTED) $(TEST_FLAGS) $(PACKAGES)
 
 portable: ## all tests of the packages that promise to work on every platform
 	$(GO) test $(TEST_FLAGS) $(PORTABLE)

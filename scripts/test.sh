@@ -10,14 +10,15 @@ cd "$(dirname "$0")/.."
 
 make=${MAKE:-make}
 summary=()
-failed=0
+failed=()            # names of steps
+outputs=$(mktemp -d) # of the steps, by their names
 aside=
 
 step() { # name, command …
   local name=$1 start=$SECONDS result=ok
   shift
   printf '\n== %s\n' "$name"
-  "$@" </dev/null || { result=FAILED; failed=1; }
+  "$@" </dev/null 2>&1 | tee "$outputs/$name" || { result=FAILED; failed+=("$name"); }
   summary+=("$(printf '%-8s %-10s %4ds' "$result" "$name" $((SECONDS - start)))")
   tell_aside
 }
@@ -25,36 +26,55 @@ step() { # name, command …
 # A step that only computes takes what the tests, which wait a lot, leave of the processors. Its output appears as a
 # whole when it has ended.
 beside() { # name, command …
-  aside=$1 aside_dir=$(mktemp -d)
+  aside=$1
   shift
   printf '\n== %s runs beside the next steps; its output follows when it has ended\n' "$aside"
   set -m # a group of processes, which ends with this script
   (
     SECONDS=0 result=ok
-    nice "$@" </dev/null >"$aside_dir/output" 2>&1 || result=FAILED
-    printf '%s %s\n' "$result" "$SECONDS" >"$aside_dir/result"
+    nice "$@" </dev/null >"$outputs/$aside" 2>&1 || result=FAILED
+    printf '%s %s\n' "$result" "$SECONDS" >"$outputs/$aside.result"
   ) &
   aside_pid=$!
   set +m
 }
-trap '[ -z "$aside" ] || kill -- "-$aside_pid"' EXIT
+trap '[ -z "$aside" ] || kill -- "-$aside_pid"; rm -rf "$outputs"' EXIT
 
 tell_aside() { # prints the step beside, if it has ended
   [ -n "$aside" ] && ! kill -0 "$aside_pid" 2>/dev/null || return 0
   local result=FAILED seconds=0
   wait "$aside_pid" || true
   printf '\n== %s\n' "$aside"
-  cat "$aside_dir/output"
-  read -r result seconds <"$aside_dir/result" || true # without a result it was killed
-  [ "$result" = ok ] || failed=1
+  cat "$outputs/$aside"
+  read -r result seconds <"$outputs/$aside.result" || true # without a result it was killed
+  [ "$result" = ok ] || failed+=("$aside")
   summary+=("$(printf '%-8s %-10s %4ds  beside the others' "$result" "$aside" "$seconds")")
-  rm -rf "$aside_dir"
   aside=
 }
 
 join_aside() {
   [ -z "$aside" ] || wait "$aside_pid" || true
   tell_aside
+}
+
+# CI shows only the end of the log, so the end repeats which tests and packages failed, in all steps, and then the
+# first and the last lines of what the first of them said.
+tell_failures() {
+  local name
+  for name in "${failed[@]}"; do
+    printf '\n== what failed in %s\n' "$name"
+    grep -E '^ *--- FAIL|^FAIL[[:space:]]|^FAILED|^panic:|^fatal error:|DATA RACE|\*\*\* \[' "$outputs/$name" | head -n 10
+  done
+  for name in "${failed[@]}"; do
+    printf '\n== why %s failed\n' "$name"
+    awk '
+      function show(i) { for (i = 1; i <= n; i++) if (i <= 5 || i > n - 6) print said[i]; n = 0 }
+      /^ *--- FAIL|^panic:|^fatal error:|DATA RACE/ { show(); keeps = any = 1 }
+      /^(ok|FAIL|make|=|\?) */ || /^ *--- (PASS|SKIP)/ { show(); keeps = 0 }
+      keeps { said[++n] = $0 }
+      END { show(); exit !any }
+    ' "$outputs/$name" || tail -n 12 "$outputs/$name"
+  done | cut -c 1-300 | head -n 30
 }
 
 skip() { # name, reason
@@ -124,12 +144,14 @@ else
   skip bench "database servers are missing"
 fi
 
+[ ${#failed[@]} = 0 ] || tell_failures || true # what is cut off has failed, too
+
 printf '\n== summary\n'
 printf '%s\n' "${summary[@]}"
 [ -z "$note" ] || printf '%s\n' "$note"
-if [ "$failed" = 0 ]; then
+if [ ${#failed[@]} = 0 ]; then
   printf 'PASS in %ds\n' "$SECONDS"
 else
   printf 'FAIL in %ds\n' "$SECONDS"
+  exit 1
 fi
-exit "$failed"

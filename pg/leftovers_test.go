@@ -279,6 +279,7 @@ type byHand struct {
 
 	mu   sync.Mutex
 	ends []net.Conn
+	over bool // no further dials: pgx's requests to cancel may come late
 }
 
 func (s *byHand) open(t *testing.T, options string) *DB {
@@ -293,10 +294,13 @@ func (s *byHand) open(t *testing.T, options string) *DB {
 }
 
 func (s *byHand) dial(context.Context, string, string) (net.Conn, error) {
-	client, server := net.Pipe()
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return nil, net.ErrClosed
+	}
+	client, server := net.Pipe()
 	s.ends = append(s.ends, server)
-	s.mu.Unlock()
 	s.wg.Go(func() {
 		b := pgproto3.NewBackend(server, server)
 		if _, err := b.ReceiveStartupMessage(); err != nil {
@@ -338,6 +342,7 @@ func (s *byHand) answer(t *testing.T, b *pgproto3.Backend, tag string, more ...p
 
 func (s *byHand) close(t *testing.T, ctx context.Context, db *DB) {
 	s.mu.Lock()
+	s.over = true
 	for _, c := range s.ends {
 		_ = c.Close()
 	}

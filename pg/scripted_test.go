@@ -24,10 +24,19 @@ import (
 type scripted struct {
 	say []byte
 	wg  sync.WaitGroup
+
+	mu      sync.Mutex
+	stopped bool // wg only counts down from then on
 }
 
-// dial is the client's way to the server.
+// dial is the client's way to the server. pgx asks for a cancel in a goroutine of its own when it
+// gives up a connection that it is opening, so that a call can come as late as it likes.
 func (s *scripted) dial(context.Context, string, string) (net.Conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return nil, net.ErrClosed
+	}
 	client, server := net.Pipe()
 	s.wg.Go(func() {
 		defer server.Close()
@@ -53,6 +62,14 @@ func (s *scripted) serve(conn net.Conn) {
 	}
 	s.wg.Go(func() { _, _ = io.Copy(io.Discard, conn) }) // the client's writing doesn't block
 	_, _ = conn.Write(s.say)
+}
+
+// stop refuses further connections, and waits for the ends of the others.
+func (s *scripted) stop() {
+	s.mu.Lock()
+	s.stopped = true
+	s.mu.Unlock()
+	s.wg.Wait()
 }
 
 // messages are the messages that a scripted server sends for the bytes 0, 1, 2 … of its script.
@@ -143,7 +160,7 @@ func hear(say []byte, calls ...func(ctx context.Context, db *DB) error) ([]error
 	defer cancel()
 	errs := colour{}.together(ctx, len(calls), func(ctx context.Context, i int) error { return calls[i](ctx, db) })
 	err = errors.Join(ctx.Err(), db.Close(ctx))
-	server.wg.Wait()
+	server.stop()
 	return errs, err
 }
 

@@ -16,10 +16,11 @@ const mostCredit = 128
 // Pace is what the latest runs of a call say about how long it takes. A call is known to be short
 // after 8 short runs. A run that isn't short has a price in short runs: as many as would have fit
 // into it, and at least 8 if the call was known to be short. Up to 128 short runs since then have
-// paid in advance. The others must follow, at least one, before the call is known to be short
-// again. So a call that runs inline while it is known to be short holds a loop for no more than
-// twice the limit on average, however its runs vary. And a call that is almost always short, but
-// is interrupted now and then because the machine is busy, is soon known to be short again.
+// paid for that one in advance. The others must follow, at least one, before the call is known to
+// be short again; of several prices the highest counts. So a call that runs inline while it is
+// known to be short holds a loop for no more than twice the limit on average, however its runs
+// vary. And a call that is almost always short, but is interrupted now and then because the
+// machine is busy, is soon known to be short again.
 //
 // The zero value is a call about which nothing is known. Its runs aren't timed before the first
 // call of [Pace.Short], so a program without a loop doesn't read the clock. All methods may be
@@ -83,10 +84,9 @@ func (p *Pace) took(d, limit time.Duration) {
 
 // after returns the state after a run that took as long as so many short ones.
 func after(state int32, runs int64) int32 {
-	due := int64(state) + runs
-	if state < 0 {
-		paid := int64(isShort - state)
-		due = max(max(runs, fewestRuns)-paid, 1)
+	if state >= 0 {
+		return max(state, int32(runs))
 	}
-	return int32(min(due, mostDue))
+	paid := int64(isShort - state)
+	return int32(max(max(runs, fewestRuns)-paid, 1))
 }

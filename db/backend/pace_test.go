@@ -80,16 +80,45 @@ func TestShortRunsPayForALongOneInAdvance(t *testing.T) {
 	}
 }
 
-func TestLongRunsElsewhereAddUp(t *testing.T) {
+func TestOfSeveralLongRunsTheLongestCounts(t *testing.T) {
+	for _, c := range []struct {
+		long []time.Duration
+		due  int
+	}{
+		{[]time.Duration{limit, 3 * limit}, fewestRuns},
+		{[]time.Duration{20*limit + 1, limit, 19 * limit}, 20},
+		{[]time.Duration{time.Hour, time.Hour}, mostDue},
+	} {
+		var p Pace
+		p.Short()
+		for _, d := range c.long {
+			p.took(d, limit)
+		}
+		require.Equal(t, c.due, due(&p), "%v", c.long)
+	}
+}
+
+func TestACallThatHasAlwaysBeenLongCanBecomeShort(t *testing.T) {
 	var p Pace
 	p.Short()
-	p.took(3*limit+1, limit)
-	p.took(limit, limit)
-	require.Equal(t, fewestRuns+3+1, due(&p))
-	for range 3 {
-		p.took(time.Hour, limit)
+	for range 1000 {
+		p.took(100*limit, limit)
+		require.False(t, p.Short())
 	}
-	require.Equal(t, mostDue, due(&p))
+	require.Equal(t, 100, due(&p))
+}
+
+func TestALongRunElsewhereIsNoProgress(t *testing.T) {
+	p := known(0)
+	p.took(limit, limit)
+	for range fewestRuns - 1 {
+		p.took(0, limit)
+	}
+	for range 1000 {
+		p.took(limit, limit)
+		require.False(t, p.Short())
+	}
+	require.Equal(t, 1, due(p))
 }
 
 func TestACallHoldsALoopForTwiceTheLimitOnAverage(t *testing.T) {

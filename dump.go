@@ -91,7 +91,7 @@ func dumpAll(w io.Writer, s os.Signal, done <-chan struct{}) {
 			return
 		case <-patience:
 			patience = time.After(0) // the other loops don't get more time either
-			name, stack := h.LoopHolder()
+			name, stack := h.holder(greenlet.TakeStacks())
 			if stack == "" {
 				continue // the loop has ended meanwhile
 			}

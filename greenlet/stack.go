@@ -82,7 +82,8 @@ var (
 
 // allStacks returns the stacks of all goroutines, as text.
 func allStacks() []byte {
-	for size := 64<<10 + 2*int(dumpSize.Load()); ; size *= 2 {
+	// Each attempt walks over all stacks, even if there is no room for their text.
+	for size := 64<<10 + max(2*int(dumpSize.Load()), runtime.NumGoroutine()<<10); ; size *= 2 {
 		buf := make([]byte, size)
 		n := runtime.Stack(buf, true)
 		dumps.Add(1)

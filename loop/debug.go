@@ -210,7 +210,7 @@ func goroutineNumber() (n uint64) {
 
 // stackOf returns the stack of a goroutine.
 func stackOf(number uint64) string {
-	buf := make([]byte, 64<<10)
+	buf := make([]byte, 64<<10+runtime.NumGoroutine()<<10) // each attempt walks over all stacks
 	for {
 		if n := runtime.Stack(buf, true); n < len(buf) {
 			buf = buf[:n]

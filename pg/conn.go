@@ -64,7 +64,7 @@ type conn struct {
 	// Guarded by the mutex.
 	sent     fifo
 	role     role
-	parked   bool  // the role's holder reads the rows of a stream, and not the connection at present
+	parked   bool  // the role's holder reads the rows of a stream or makes the data of a COPY, and doesn't read the connection at present
 	watching bool  // the resident reads though nothing is expected, to notice if the server ends
 	dead     error // why the connection has ended; nil while it lives
 	retiring bool  // gets no more statements, and is closed when all are answered
@@ -107,7 +107,8 @@ type conn struct {
 //
 //	nobody    nothing is expected; the first sender of something reads
 //	caller    the caller whose segment is until, a plain goroutine, reads until it has its answer;
-//	          with a stream, whenever it needs more rows, and in between it keeps the role, and parked is set
+//	          with a stream, whenever it needs more rows, and in between it keeps the role, and parked is set;
+//	          with a COPY the same, while it makes the first piece of data
 //	resident  the connection's own goroutine reads until nothing is expected any more
 //	looped    a loop reads whenever data have come, see place
 //

@@ -16,6 +16,7 @@ import (
 )
 
 const (
+	copyFirst  = 512      // bytes of memory for data at first; most COPYs in a transaction are short
 	copyPiece  = 64 << 10 // bytes of data in a message
 	copyWindow = 256 << 10
 )
@@ -28,6 +29,10 @@ const (
 //
 // That news is put at once, even if the server hasn't asked for data yet. Otherwise the server
 // would take what is sent next for data. If the statement fails first, the server ignores the news.
+//
+// A goroutine that copies reads the connection itself, if it has no other reader. It keeps the role
+// while it makes the first piece of data. If that isn't the last, the resident reads from then on,
+// because the server may fail meanwhile. A task's loop reads as it does for a statement.
 type copyIn struct {
 	s     *owned
 	g     *segment
@@ -85,6 +90,13 @@ func (e *copyError) Unwrap() []error { return []error{e.server, e.source} }
 func (s *lease) doCopy(ctx context.Context, g *segment) error {
 	k := g.copyIn
 	g.then, g.noRepeat = k.finish, true
+	l := repaint.CurrentLoop()
+	if l != nil {
+		g.promise = &taskPromise{loop: l}
+		if k.types != nil {
+			k.types.promise = &taskPromise{loop: l}
+		}
+	}
 	var to *conn // nil if everything waits
 	var err error
 	now := nanotime()
@@ -104,12 +116,19 @@ func (s *lease) doCopy(ctx context.Context, g *segment) error {
 	if err == nil {
 		k.s.occupant = k
 	}
-	if to != nil {
-		to.ensureReader()
+	reads := err == nil && to != nil && l == nil && to.role == nobody
+	switch {
+	case reads:
+		to.role, to.until = caller, g
+	case to != nil:
+		to.readBy(l)
 	}
 	s.finishUp(to)
 	if err != nil {
 		return err
+	}
+	if reads {
+		to.leaveLoop()
 	}
 	killed := true
 	defer func() {
@@ -125,11 +144,17 @@ func (s *lease) doCopy(ctx context.Context, g *segment) error {
 			c.copying = nil
 		}
 	}()
+	if reads {
+		to.readFor(ctx, g)
+	}
 	err = k.await(ctx, func() bool { return k.begun })
 	if err == nil {
 		if !k.isOver() {
-			k.end(g.feed(ctx))
+			if wrong := g.feed(ctx); wrong != nil {
+				k.end(wrong)
+			}
 		}
+		k.readOn(ctx)
 		err = k.await(ctx, func() bool { return false })
 	}
 	if err != nil && k.abandon(err) {
@@ -137,6 +162,39 @@ func (s *lease) doCopy(ctx context.Context, g *segment) error {
 	}
 	killed = false
 	return err
+}
+
+// isAsked reports whether the server waits for data. The caller must hold the mutex.
+func (k *copyIn) isAsked() bool { return k != nil && k.begun && !k.over }
+
+// readOn reads until the COPY is finished, if the caller has kept the role.
+func (k *copyIn) readOn(ctx context.Context) {
+	k.s.mu.Lock()
+	c := k.g.conn
+	reads := k.isParked()
+	if reads {
+		c.parked = false
+	}
+	k.s.mu.Unlock()
+	if reads {
+		c.readFor(ctx, k.g)
+	}
+}
+
+// leaveReading passes the role on if the caller has kept it.
+func (k *copyIn) leaveReading() {
+	k.s.mu.Lock()
+	defer k.s.mu.Unlock()
+	if k.isParked() {
+		k.g.conn.unpark()
+	}
+}
+
+// isParked reports whether the caller has the role, and doesn't read. The caller must hold the
+// mutex.
+func (k *copyIn) isParked() bool {
+	c := k.g.conn
+	return c != nil && c.parked && c.until == k.g
 }
 
 // abandon says that the caller no longer waits. It returns true if the COPY was finished before;
@@ -153,7 +211,7 @@ func (k *copyIn) abandon(why error) (finished bool) {
 // feed sends the data that produce makes. It waits while more than copyWindow bytes are unwritten.
 func (k *copyIn) feed(ctx context.Context, produce func(ctx context.Context, buf []byte) ([]byte, bool, error)) error {
 	const header = 5
-	buf := make([]byte, header, header+copyPiece)
+	buf := make([]byte, header, copyFirst)
 	for {
 		data, last, err := produce(ctx, buf[:header])
 		if err == nil {
@@ -165,11 +223,14 @@ func (k *copyIn) feed(ctx context.Context, produce func(ctx context.Context, buf
 		if len(data) > header {
 			data[0] = 'd'
 			binary.BigEndian.PutUint32(data[1:], uint32(len(data)-1))
-			k.put(data)
+		} else {
+			data = nil
 		}
+		k.put(data, last)
 		if last {
 			return nil
 		}
+		k.leaveReading()
 		if cap(data) <= 2*copyPiece {
 			buf = data
 		}
@@ -189,12 +250,16 @@ func (k *copyIn) isOver() bool {
 	return k.over || k.finished
 }
 
-// put sends bytes of data after what has been sent of the segment.
-func (k *copyIn) put(data []byte) {
+// put sends bytes of data after what has been sent of the segment, and the end with the last ones.
+func (k *copyIn) put(data []byte, last bool) {
 	k.s.mu.Lock()
 	var buf []byte
 	c := k.g.conn
 	if k.g.state == stateSent && !k.over {
+		if last {
+			k.over, k.done = true, true
+			data = append(data, copyDone...)
+		}
 		buf = c.putMore(k.g, data)
 	}
 	k.s.mu.Unlock()
@@ -203,7 +268,9 @@ func (k *copyIn) put(data []byte) {
 	}
 }
 
-// end tells the server that there is no more data, or, with an error, that the COPY has failed.
+var copyDone = []byte{'c', 0, 0, 0, 4}
+
+// end tells the server that the COPY has failed. It does nothing if the end has been sent.
 func (k *copyIn) end(err error) {
 	k.s.mu.Lock()
 	buf := k.endLocked(err)
@@ -218,10 +285,7 @@ func (k *copyIn) endLocked(err error) []byte {
 	if k.over || k.g.state != stateSent {
 		return nil
 	}
-	k.over, k.done = true, err == nil
-	if err == nil {
-		return k.g.conn.putMore(k.g, []byte{'c', 0, 0, 0, 4})
-	}
+	k.over = true
 	message, encodeErr := (&pgproto3.CopyFail{Message: shorten(strings.ToValidUTF8(err.Error(), "?"))}).Encode(nil)
 	if encodeErr != nil {
 		message = []byte{'f', 0, 0, 0, 5, 0}
@@ -292,6 +356,9 @@ func (k *copyIn) evict() {
 	if queued {
 		k.s.queuedNow--
 		k.g.err, k.g.state = why, stateFinished
+	}
+	if k.isParked() {
+		k.g.conn.unpark()
 	}
 	buf := k.endLocked(why)
 	c := k.g.conn

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -89,6 +90,7 @@ func (s executor) copyReader(ctx context.Context, start opening, r io.Reader, sq
 		return pgconn.CommandTag{}, q.failed(StageRead, err)
 	}
 	err = s.copyIn(ctx, start, q, nil, func(ctx context.Context, buf []byte) ([]byte, bool, error) {
+		buf = slices.Grow(buf, copyPiece)
 		n, err := repaint.Block(ctx, func(context.Context) (int, error) { return r.Read(buf[len(buf):cap(buf)]) })
 		if err == io.EOF {
 			return buf[:len(buf)+n], true, nil

@@ -21,8 +21,9 @@ var errYield = errors.New("pg: the reader has what it waited for")
 // on.
 func (c *conn) Read(p []byte) (int, error) {
 	looks := c.w.glance.looks()
-	if c.answered > 0 && c.more && !looks {
+	if c.answered > 0 && c.more && !looks && (c.until == nil || c.until.copyIn == nil) {
 		// Callers that have just got answers may send more. Let them, so that it is one write.
+		// Before a COPY no caller has got one.
 		runtime.Gosched()
 	}
 	c.answered = 0
@@ -35,7 +36,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	stop := false
 	switch {
 	case c.until != nil:
-		stop = c.until.state == stateFinished || c.until.conn != c || c.until.stream.hasRows()
+		stop = c.until.state == stateFinished || c.until.conn != c || c.until.stream.hasRows() || c.until.copyIn.isAsked()
 	default:
 		stop = c.sent.len() == 0 && !c.watching && c.failed == nil
 	}
@@ -59,11 +60,11 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// passOn gives the reading role away. A caller that reads the rows of a stream keeps it until then.
-// The caller must hold the mutex.
+// passOn gives the reading role away. A caller that reads the rows of a stream, or makes the data of
+// a COPY, keeps it. The caller must hold the mutex.
 func (c *conn) passOn() {
 	c.waits.Store(true) // until there is a reader, its writing can't be relied on
-	if g := c.until; g != nil && g.stream != nil && g.state == stateSent && !g.abandoned.Load() && c.failed == nil && !c.line.forced {
+	if g := c.until; g != nil && (g.stream != nil || g.copyIn != nil) && g.state == stateSent && !g.abandoned.Load() && c.failed == nil && !c.line.forced {
 		c.parked = true
 		return
 	}

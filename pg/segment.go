@@ -81,7 +81,8 @@ type segment struct {
 	err     error // other than failure
 	size    int   // of the rows that are kept
 
-	// At most one of these tells the waiter. If all are nil, it reads the connection itself.
+	// The last of these that isn't nil tells the waiter. If all are nil, it reads the connection
+	// itself.
 	ready   chan struct{} // with room for one
 	promise *taskPromise
 	then    func()
@@ -100,8 +101,9 @@ const (
 	stateFinished
 )
 
-// A taskPromise is for a task, which waits for the segment and does nothing else. It is apart from
-// the segment so that a plain goroutine's segment is as small as it can be.
+// A taskPromise is for a task, which waits for the segment and does nothing else. That of a COPY
+// only says which loop it is. It is apart from the segment so that a plain goroutine's segment is as
+// small as it can be.
 type taskPromise struct {
 	loop.Promise[struct{}]
 	loop *loop.Loop
@@ -159,12 +161,12 @@ func (g *segment) forgetAnswer() {
 // locks.
 func (g *segment) tell() {
 	switch {
+	case g.then != nil:
+		g.then()
 	case g.ready != nil:
 		g.ready <- struct{}{}
 	case g.promise != nil:
 		g.promise.Resolve(struct{}{})
-	case g.then != nil:
-		g.then()
 	}
 }
 

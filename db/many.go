@@ -151,6 +151,9 @@ func (m *manyRun) together(ctx context.Context, tx *Tx) error {
 		}
 		call := tx.conn.newCall(form, args, m.wantRows)
 		if err := tx.conn.do(ctx, tx, m.op(), call); err != nil {
+			if to-from == 1 {
+				return fmt.Errorf("row %d: %w", from, err)
+			}
 			return fmt.Errorf("rows %d to %d: %w", from, to-1, err)
 		}
 		if err := m.check(call, to-from, from, to-1); err != nil {

@@ -58,6 +58,10 @@ import (
 // the transaction can be used meanwhile. With a context of [StreamSQL] rows are fetched while they are
 // read.
 //
+// LastInsertId is 0 if the statement made no key, and an error on PostgreSQL. On MySQL and MariaDB
+// RowsAffected counts the rows that an UPDATE has found, also those that it didn't change, which is
+// clientFoundRows=true of their driver.
+//
 // # Loops
 //
 // A call in a task suspends only that task. But three paths of database/sql block the whole loop, which

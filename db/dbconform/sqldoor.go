@@ -59,6 +59,13 @@ var sqlDoor = []test{
 		}
 		require.NoError(c, err)
 		require.EqualValues(c, 1, id)
+		for _, text := range []string{"update " + table + " set value = 'b'", "delete from " + table} {
+			result, err := c.engine().SQL().ExecContext(c.ctx, text)
+			require.NoError(c, err)
+			id, err := result.LastInsertId()
+			require.NoError(c, err, "it made no key")
+			require.Zero(c, id)
+		}
 	}},
 	{"prepared statements are shared", func(c *run) {
 		table, door := c.items(20), c.engine().SQL()

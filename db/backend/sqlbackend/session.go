@@ -224,7 +224,8 @@ func (s *session) script(ctx context.Context, c *backend.Call) error {
 	return nil
 }
 
-// note puts the result of a statement into the call.
+// note puts the result of a statement into the call. Callers of Engine.SQL get 0 where the database
+// made no key, as from its own driver.
 func (s *session) note(c *backend.Call, result driver.Result) {
 	st := c.Statement
 	if st.Changes {
@@ -232,8 +233,12 @@ func (s *session) note(c *backend.Call, result driver.Result) {
 			c.Affected = n
 		}
 	}
-	if st.Inserts {
-		if id, err := result.LastInsertId(); err == nil && (id != 0 || !s.d.IDsFromOne) {
+	if st.Inserts || c.Native {
+		id, err := result.LastInsertId()
+		if !st.Inserts {
+			id = 0 // SQLite's is that of an earlier statement, perhaps another caller's
+		}
+		if err == nil && (id != 0 || c.Native || !s.d.IDsFromOne) {
 			c.LastID, c.HasID = id, true
 		}
 	}

@@ -199,28 +199,12 @@ func (c colour) run(ctx context.Context, fn func(ctx context.Context) error) err
 	return fn(ctx)
 }
 
-// swallowFrames is faultproxy.Postgres, but takes the settings that a server reports at the start of a
-// connection, a dozen messages in a row that the client treats alike, as one message: silence
-// after each of them would be the same case again and again.
-func swallowFrames(d faultproxy.Direction, first bool, data []byte) int {
-	const parameterStatus = 'S'
-	n := faultproxy.Postgres(d, first, data)
-	for d == faultproxy.ToClient && 0 < n && n < len(data) && data[0] == parameterStatus && data[n] == parameterStatus {
-		next := faultproxy.Postgres(d, false, data[n:])
-		if next <= 0 || n+next > len(data) {
-			break
-		}
-		n += next
-	}
-	return n
-}
-
 // swallowed does an operation on a DB of its own while the network becomes silent after n messages,
 // or never if n is negative. It returns how many messages there were.
 func swallowed(t *testing.T, c colour, target testserver.Target, connected bool, n int64, do func(ctx context.Context, db *DB) error) (messages int64, err error) {
 	proxy := faultproxy.New(t, target.Addr())
 	defer proxy.Close()
-	proxy.Split(swallowFrames)
+	proxy.Split(faultproxy.Postgres)
 	target.Host, target.Port = proxy.Host(), proxy.Port()
 	patience := swallowPatience
 	if n < 0 { // however long it takes on a busy machine

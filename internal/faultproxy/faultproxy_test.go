@@ -376,6 +376,31 @@ func TestMessagesOfPostgres(t *testing.T) {
 	}
 }
 
+func TestSettingsThatPostgresReportsTogetherAreOneMessage(t *testing.T) {
+	entered := "R\x00\x00\x00\x08\x00\x00\x00\x00"
+	setting := "S\x00\x00\x00\x08a\x00b\x00"
+	ready := "Z\x00\x00\x00\x05I"
+	for _, test := range []struct {
+		name  string
+		dir   Direction
+		parts []string // as they come
+		want  []string
+	}{
+		{"all at once", ToClient, []string{entered + setting + setting + setting + ready}, []string{entered, setting + setting + setting, ready}},
+		{"a part later", ToClient, []string{entered + setting + setting[:6], setting[6:] + ready}, []string{entered, setting, setting, ready}},
+		{"of a client", ToServer, []string{"\x00\x00\x00\x04" + setting + setting}, []string{"\x00\x00\x00\x04", setting, setting}},
+	} {
+		s := &splitter{frames: Postgres, dir: test.dir}
+		var got []string
+		for _, part := range test.parts {
+			for m, ok := s.next([]byte(part)); ok; m, ok = s.next(nil) {
+				got = append(got, string(m))
+			}
+		}
+		require.Equal(t, test.want, got, test.name)
+	}
+}
+
 func TestRefusedConnectionsAreRefusedAndOpenOnesStay(t *testing.T) {
 	p := echoProxy(t)
 	c := dial(t, p)

@@ -7,8 +7,23 @@ import "encoding/binary"
 // direction.
 type Frames func(d Direction, first bool, data []byte) int
 
-// Postgres splits PostgreSQL's protocol, without encryption.
+// Postgres splits PostgreSQL's protocol, without encryption. It takes the settings that a server
+// reports at the start of a connection, a dozen messages in a row that clients treat alike, as one
+// message: silence after each of them would be the same case again and again.
 func Postgres(d Direction, first bool, data []byte) int {
+	const parameterStatus = 'S'
+	n := postgresMessage(d, first, data)
+	for d == ToClient && 0 < n && n < len(data) && data[0] == parameterStatus && data[n] == parameterStatus {
+		next := postgresMessage(d, false, data[n:])
+		if next <= 0 || n+next > len(data) {
+			break
+		}
+		n += next
+	}
+	return n
+}
+
+func postgresMessage(d Direction, first bool, data []byte) int {
 	head := 1 // the kind of the message
 	if d == ToServer && first {
 		head = 0 // the startup message, or a request to cancel, has none

@@ -5,8 +5,9 @@ GO ?= go
 STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Some checkouts belong to another user than the one who builds; git then refuses to describe them.
 GOFLAGS ?= -buildvcs=false
-# Per package. A hanging test should say so while somebody still looks; the longest takes five minutes under the race detector.
-TEST_FLAGS ?= -timeout 10m
+# Per package. A hanging test should say so within the twenty minutes that all may take; pg takes eight and a half under the
+# race detector, beside the others on two processors.
+TEST_FLAGS ?= -timeout 15m
 # The targets whose packages `make check` vets, with all of vet's analyses, needn't do a part of that again.
 UNVETTED = -vet=off
 # The longest first, so that none of them is left over at the end. Much of their time they wait for a server or a

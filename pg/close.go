@@ -146,6 +146,10 @@ const forceTime = 5 * time.Second
 // closes the connections. Statements that didn't end by themselves fail with ErrClosed, and Close
 // returns an error with the context's cause that says what was still open. When Close returns, none
 // of the DB's goroutines runs any more. Further calls do nothing.
+//
+// Without a deadline Close waits for a transaction that is never ended, as after a panic. After 5
+// seconds of that it reports once what it waits for: to the caller's loop (see [loop.ReportTo]), or
+// to slog.Default.
 func (db *DB) Close(ctx context.Context) error {
 	for _, s := range db.allLanes() {
 		s.stop()
@@ -162,6 +166,9 @@ func (db *DB) Close(ctx context.Context) error {
 		idle = func() { s.whenIdle(then) }
 	}
 	idle()
+	if _, limited := ctx.Deadline(); !limited {
+		defer time.AfterFunc(closePatience, db.reportClose(quiet.Future(), repaint.CurrentLoop())).Stop()
+	}
 	_, err := repaint.Await(ctx, quiet.Future())
 	if err != nil {
 		err = fmt.Errorf("pg: closing: %s: %w", db.left(), err)
@@ -197,6 +204,24 @@ func (db *DB) Close(ctx context.Context) error {
 	}()
 	_, stuck := repaint.Await(context.WithoutCancel(ctx), gone.Future())
 	return errors.Join(err, stuck)
+}
+
+// closePatience is how long Close waits without a deadline before it says for what.
+var closePatience = 5 * time.Second // a variable only for tests
+
+// reportClose returns a function that reports what Close waits for, unless quiet is done. The loop
+// may be nil.
+func (db *DB) reportClose(quiet *loop.Future[struct{}], l *loop.Loop) func() {
+	limit, report := closePatience, loop.LogReport
+	if l != nil {
+		report = l.Report
+	}
+	return func() {
+		if !quiet.Done() {
+			report(fmt.Errorf("pg: Close has been waiting for %v, and its context has no deadline: %s: end that, or give Close a deadline",
+				limit, db.left()))
+		}
+	}
 }
 
 // left says what keeps Close waiting.

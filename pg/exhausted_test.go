@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -224,6 +227,59 @@ func TestQueueFullIsSafeToRetry(t *testing.T) {
 		unlock()
 		require.NoError(t, errors.Join(first(), second()))
 	})
+}
+
+// A Close that may wait for ever doesn't do so in silence.
+func TestCloseWithoutADeadlineSaysWhatItWaitsFor(t *testing.T) {
+	defer func(patience time.Duration) { closePatience = patience }(closePatience)
+	closePatience = 10 * time.Millisecond
+	bothColours(t, func(t *testing.T, ctx context.Context, c colour) {
+		var said reports
+		defer slog.SetDefault(slog.Default())
+		slog.SetDefault(slog.New(slog.NewTextHandler(&said, nil)))
+		for _, limited := range []bool{true, false} {
+			db, err := Open(databaseURL(t))
+			require.NoError(t, err)
+			shown(t, db)
+			tx, err := db.Begin(ctx)
+			require.NoError(t, err)
+			_, err = tx.Exec(ctx, "select 1")
+			require.NoError(t, err)
+			patient := ctx
+			if !limited {
+				patient = context.WithoutCancel(ctx)
+			}
+			closing := c.start(patient, db.Close)
+			until(t, ctx, "the closing", func() bool { return errors.Is(db.Ping(ctx), ErrClosed) })
+			if limited {
+				require.NoError(t, repaint.Sleep(ctx, 3*closePatience))
+				require.Empty(t, said.String())
+			} else {
+				until(t, ctx, "the report", func() bool { return said.String() != "" })
+				require.Contains(t, said.String(), "pg: Close has been waiting for 10ms, and its context has no deadline: 1 session or transaction is still open")
+			}
+			require.NoError(t, tx.Rollback(ctx))
+			require.NoError(t, closing())
+		}
+	})
+}
+
+// reports is a log that any goroutine may write and read.
+type reports struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (r *reports) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.Write(p)
+}
+
+func (r *reports) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.String()
 }
 
 func TestCloseSaysWhatIsLeft(t *testing.T) {

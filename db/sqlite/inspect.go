@@ -3,6 +3,7 @@ package sqlite
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -26,18 +27,18 @@ func master(schema string) string { return backend.QuoteName(schema, '"') + ".sq
 // Tables returns the names of tables, including virtual ones.
 func (Dialect) Tables(ctx context.Context, ask backend.Ask, schema string) ([]string, error) {
 	rows, err := ask(ctx, "select name from "+master(schema)+` where type = 'table' and name not like 'sqlite\_%' escape '\' order by name`, nil)
-	return backend.Names(rows), unlessMissing(ctx, ask, schema, err)
+	return backend.Names(rows), about(ctx, ask, schema, err)
 }
 
-// unlessMissing returns nil if the error comes from a schema that isn't there, which has no tables,
-// as on other databases.
-func unlessMissing(ctx context.Context, ask backend.Ask, schema string, err error) error {
+// about says of an error whether the schema is missing. The database's own error names only its
+// catalogue.
+func about(ctx context.Context, ask backend.Ask, schema string, err error) error {
 	if err == nil {
 		return nil
 	}
 	found, failed := ask(ctx, "select name from pragma_database_list where name = :s collate nocase", map[string]any{"s": schema})
 	if failed == nil && len(found) == 0 {
-		return nil
+		return fmt.Errorf("the connection has no schema %q, which would be an attached database: %w", schema, err)
 	}
 	return err
 }
@@ -49,7 +50,7 @@ func (Dialect) Views(ctx context.Context, ask backend.Ask, schema string) ([]bac
 	for i, r := range rows {
 		views[i] = backend.View{Schema: schema, Name: r.Text("name"), Definition: readView(r.Text("sql"))}
 	}
-	return views, unlessMissing(ctx, ask, schema, err)
+	return views, about(ctx, ask, schema, err)
 }
 
 // Table describes a table or view. It returns nil if there is none of that name.
@@ -57,7 +58,7 @@ func (Dialect) Table(ctx context.Context, ask backend.Ask, schema, name string) 
 	at := map[string]any{"s": schema, "t": name}
 	found, err := ask(ctx, "select name, type, sql from "+master(schema)+" where type in ('table', 'view') and name = :t collate nocase", map[string]any{"t": name})
 	if err != nil || len(found) == 0 {
-		return nil, unlessMissing(ctx, ask, schema, err)
+		return nil, about(ctx, ask, schema, err)
 	}
 	t := &backend.Table{Schema: schema, Name: found[0].Text("name")}
 	text := &tableText{}

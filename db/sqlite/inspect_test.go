@@ -63,6 +63,8 @@ func TestInspectAnAttachedDatabase(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []db.Index{{Name: "i", Parts: []db.IndexPart{{Expression: "a + b"}, {Column: "b", Desc: true}}, Where: "b > 0"}}, table.Indexes)
 		_, err = i.Tables(ctx, "nowhere")
-		require.Error(t, err)
+		require.ErrorContains(t, err, `the connection has no schema "nowhere"`)
+		_, err = i.Table(ctx, "nowhere", "t")
+		require.ErrorIs(t, err, db.ErrUndefinedTable)
 	})
 }

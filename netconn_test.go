@@ -19,6 +19,7 @@ import (
 	"github.com/seed1239206e/repaint/greenlet"
 	"github.com/seed1239206e/repaint/internal/cputime"
 	"github.com/seed1239206e/repaint/internal/leakcheck"
+	"github.com/seed1239206e/repaint/internal/testserver/freeport"
 	"github.com/seed1239206e/repaint/loop"
 )
 
@@ -404,10 +405,9 @@ func TestACallbackCantWaitForAConnection(t *testing.T) {
 
 func TestADialThatFailsOrIsCancelled(t *testing.T) {
 	inBothColours(t, func(t *testing.T, ctx context.Context) {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		address, release, err := freeport.Refusing()
 		require.NoError(t, err)
-		address := listener.Addr().String()
-		require.NoError(t, listener.Close())
+		defer release()
 		_, err = new(repaint.Dialer).DialContext(ctx, "tcp", address)
 		var op *net.OpError
 		require.ErrorAs(t, err, &op)

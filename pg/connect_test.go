@@ -11,17 +11,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1239206e/repaint/internal/testserver"
+	"github.com/seed1239206e/repaint/internal/testserver/freeport"
 )
 
 // databaseURL returns the URL of a database of the test's own.
 func databaseURL(t testing.TB) string { return testserver.Postgres(t).Database(t).URL() }
 
-// closedPort returns an address at which nothing listens.
+// closedPort returns an address that refuses connections until the test ends.
 func closedPort(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, release, err := freeport.Refusing()
 	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	t.Cleanup(release)
+	return addr
 }
 
 func TestConnectErrors(t *testing.T) {

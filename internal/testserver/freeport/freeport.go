@@ -6,6 +6,7 @@
 package freeport
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -41,6 +42,20 @@ func Pick() (int, error) {
 	}
 	port := l.Addr().(*net.TCPAddr).Port
 	return port, l.Close()
+}
+
+// Refusing returns an address that refuses connections, and that no other socket gets until release
+// is called. It is that of the client's end of a connection, at which nothing can listen.
+func Refusing() (addr string, release func(), err error) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	client, err := net.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		return "", nil, errors.Join(err, l.Close())
+	}
+	return client.LocalAddr().String(), func() { _, _ = client.Close(), l.Close() }, nil
 }
 
 // Addr is the address of a port on 127.0.0.1.

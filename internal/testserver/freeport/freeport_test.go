@@ -2,6 +2,7 @@ package freeport
 
 import (
 	"net"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -28,4 +29,14 @@ func TestListenersGetPortsOfTheirOwn(t *testing.T) {
 		require.False(t, seen[l.Addr().String()])
 		seen[l.Addr().String()] = true
 	}
+}
+
+func TestARefusingAddressIsTaken(t *testing.T) {
+	addr, release, err := Refusing()
+	require.NoError(t, err)
+	defer release()
+	_, err = net.Dial("tcp4", addr)
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	_, err = net.Listen("tcp4", addr)
+	require.Error(t, err)
 }

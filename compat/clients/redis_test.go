@@ -87,7 +87,7 @@ func (q goRedis) pop(ctx context.Context, list string, limit time.Duration) (str
 func (q goRedis) close() error { return q.client.Close() }
 
 const (
-	callers  = 20 // twice as many tasks or goroutines wait for items as push some
+	callers  = 20 // tasks or goroutines at once: one half waits for items, the other pushes them
 	patience = time.Minute
 )
 
